@@ -1,0 +1,125 @@
+"""The only reader of the process environment. A value that is missing or wrong stops the start and says the mend."""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ("demo", "test", "sandbox", "production")
+SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
+
+
+class Misconfigured(SystemExit):
+    """The environment cannot be used as it is; the message names the variable and the mend."""
+
+    def __init__(self, *, name: str, mend: str) -> None:
+        super().__init__(f"billing-docs: {name}: {mend}")
+
+
+def text(*, name: str, default: str = "") -> str:
+    """This function will return a variable, stripped, or the default."""
+    return os.environ.get(name, "").strip() or default
+
+
+def secret(*, name: str, demo: str) -> str:
+    """This function will return a secret; outside production a fixed, public default stands in for a missing one."""
+    value = text(name=name)
+    if environment() == "production" and (not value or value == demo or len(value) < 32):
+        raise Misconfigured(name=name, mend="set a secret of at least 32 characters (openssl rand -base64 48)")
+    return value or demo
+
+
+def environment() -> str:
+    """This function will return one of ENVIRONMENTS; the default is `demo`."""
+    value = text(name="ENVIRONMENT", default="demo")
+    if value not in ENVIRONMENTS:
+        raise Misconfigured(name="ENVIRONMENT", mend=f"use one of {', '.join(ENVIRONMENTS)}")
+    return value
+
+
+def production() -> bool:
+    """This function will say whether the process runs in production."""
+    return environment() == "production"
+
+
+def number(*, name: str, default: int, least: int = 0) -> int:
+    """This function will return a whole number not below `least`."""
+    value = text(name=name)
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit() or int(value) < least:
+        raise Misconfigured(name=name, mend=f"use a whole number of at least {least}")
+    return int(value)
+
+
+def words(*, name: str, default: str = "") -> list[str]:
+    """This function will return a variable split at commas and blanks."""
+    return text(name=name, default=default).replace(",", " ").split()
+
+
+def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
+    """This function will turn a `postgresql://` URL into Django's connection settings.
+
+    Connect timeout 2 s and statement timeout 5 s are the row `postgresql` of the outside table.
+    """
+    url = text(name=name, default=fallback)
+    if not url:
+        # Commands that need no database (gate, makemigrations --check) still import settings: an address that
+        # refuses at once is a clearer failure than a missing key.
+        url = "postgresql://nobody@127.0.0.1:1/none"
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+        raise Misconfigured(name=name, mend="use postgresql://user:password@host:port/database")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 300,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 2, "options": "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=60000"},
+    }
+
+
+def mail(*, url: str) -> dict[str, str | int | bool]:
+    """This function will turn a mail URL into Django's settings: `smtp://user:password@host:port?tls=1` or `file:///folder`."""
+    parts = urlsplit(url)
+    settings: dict[str, str | int | bool] = {"host": "", "port": 0, "user": "", "password": "", "tls": False, "folder": ""}
+    if parts.scheme == "file":
+        return settings | {"backend": "documents.delivery.EmlFolder", "folder": unquote(parts.path)}
+    if parts.scheme == "smtp" and parts.hostname:
+        return settings | {
+            "backend": "django.core.mail.backends.smtp.EmailBackend",
+            "host": parts.hostname,
+            "port": parts.port or 25,
+            "user": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+            "tls": "tls=1" in parts.query,
+        }
+    raise Misconfigured(name="MAIL_URL", mend="use smtp://user:password@host:port or file:///folder")
+
+
+def webhook_secrets() -> dict[str, list[str]]:
+    """This function will return each platform service's secrets, newest first (two while rotating)."""
+    return {service: words(name=f"WEBHOOK_SECRET_{service.upper()}") for service in SERVICES}
+
+
+def refuse_unsafe_production() -> None:
+    """This function will stop a production start that lacks a real database, broker, vault, mailbox or secrets."""
+    if not production():
+        return
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "VAULT_URL", "MAIL_URL", "PUBLIC_URL", "ALERT_URL"):
+        if not text(name=name):
+            raise Misconfigured(name=name, mend="production has no embedded default: set it")
+    if text(name="VAULT_URL").startswith("file:"):
+        raise Misconfigured(name="VAULT_URL", mend="the local vault cannot promise WORM: use s3://bucket?endpoint=...")
+    if text(name="MAIL_URL").startswith(("file:", "console:", "memory:")):
+        raise Misconfigured(name="MAIL_URL", mend="a file mailbox reaches nobody: use smtp://user:password@host:port")
+    if not text(name="PUBLIC_URL").startswith("https://"):
+        raise Misconfigured(name="PUBLIC_URL", mend="links carry secrets: use https://")
+    for service, secrets in webhook_secrets().items():
+        if not secrets or any(not one.startswith("whsec_") or len(one) < 38 for one in secrets):
+            raise Misconfigured(name=f"WEBHOOK_SECRET_{service.upper()}", mend="set whsec_ and at least 24 bytes in base64")

@@ -1,0 +1,128 @@
+"""Django's settings, read once from `config.env`. Anything a person may want to change is a variable there."""
+
+from datetime import timedelta
+
+from config import env
+
+env.refuse_unsafe_production()
+
+BASE_DIR = env.BASE_DIR
+ENVIRONMENT = env.environment()
+DEBUG = False
+SECRET_KEY = env.secret(name="SECRET_KEY", demo="demo-only-secret-key-that-production-refuses")
+LINK_KEY = env.secret(name="LINK_KEY", demo="demo-only-link-key-that-production-refuses")
+AUDIT_KEY = env.secret(name="AUDIT_KEY", demo="demo-only-audit-key-that-production-refuses")
+WEBHOOK_SECRETS = env.webhook_secrets()
+PUBLIC_URL = env.text(name="PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = env.words(name="ALLOWED_HOSTS", default="127.0.0.1 localhost [::1] testserver")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "guardian",
+    "rest_framework",
+    "audit",
+    "documents",
+    "payouts",
+    "config",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "documents.access.RequestContext",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False  # one spelling of each URL: the access table knows every route by name
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    # The runtime role owns nothing: see `manage.py provision`.
+    "default": dict(env.database(name="DATABASE_URL")),
+    # Denials survive the rollback of the request that was refused, so they need a connection of their own.
+    "denials": dict(env.database(name="DATABASE_URL")),
+    "owner": dict(env.database(name="DATABASE_OWNER_URL", fallback=env.text(name="DATABASE_URL"))),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
+ANONYMOUS_USER_NAME = None  # guardian: nobody anonymous owns anything
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}}]
+
+LANGUAGE_CODE = "es"
+LANGUAGES = [("es", "Español"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+WHITENOISE_USE_FINDERS = True
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+LOGIN_URL = "/admin/login/"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": ["documents.access.DeclaredRule"],
+    "EXCEPTION_HANDLER": "documents.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+
+REDIS_URL = env.text(name="REDIS_URL", default="redis://127.0.0.1:1/0")
+CELERY_BROKER_URL = REDIS_URL
+VAULT_URL = env.text(name="VAULT_URL", default=f"file://{BASE_DIR / 'var' / 'vault'}")
+ALERT_URL = env.text(name="ALERT_URL")
+MAIL_URL = env.text(name="MAIL_URL", default=f"file://{BASE_DIR / 'var' / 'mail'}")
+DEFAULT_FROM_EMAIL = env.text(name="MAIL_FROM", default="Aventide Documentos <documentos@aventide.example>")
+MAIL = env.mail(url=MAIL_URL)
+EMAIL_BACKEND = MAIL["backend"]
+EMAIL_HOST, EMAIL_PORT = MAIL["host"], MAIL["port"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL["user"], MAIL["password"]
+EMAIL_USE_TLS = MAIL["tls"]
+EMAIL_TIMEOUT = 10  # the row `mail` of the outside table
+EMAIL_FILE_PATH = MAIL["folder"]
+
+# --- limits and periods of the product (units in the name) ---
+EVENT_BODY_BYTES_MAX = 1024 * 1024
+WEBHOOK_TOLERANCE_S = 300
+PARKED_LIMIT_S = env.number(name="PARKED_LIMIT_S", default=72 * 3600)
+LEASE_S = env.number(name="LEASE_S", default=200, least=1)  # outlives the renderer's watchdog: 60 s of CPU, wall three times that
+SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S", default=2, least=1)
+LINK_LIFE = timedelta(days=7)
+LINK_DOWNLOADS_MAX = 5
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * EVENT_BODY_BYTES_MAX

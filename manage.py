@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""Django's command line; without DATABASE_URL or REDIS_URL it starts private servers for as long as the command runs."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """This function will run one management command, with embedded services where no URL names real ones."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from config import services
+
+    with services.around(command=sys.argv[1] if len(sys.argv) > 1 else ""):
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
