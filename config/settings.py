@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "guardian",
+    "django.contrib.postgres",
     "rest_framework",
     "audit",
     "documents",

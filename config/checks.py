@@ -1,0 +1,1 @@
+"""Start-up checks: tables complete, every route declared."""

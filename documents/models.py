@@ -1,0 +1,427 @@
+"""The tables of the documents floor. What a constraint or trigger can keep, it keeps; no `save()` has logic.
+
+Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal local days in `_date` or `_until`.
+"""
+
+import functools
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from documents import identifiers
+
+
+def _public_id(prefix: str) -> models.CharField:
+    return models.CharField(max_length=40, unique=True, editable=False, default=functools.partial(identifiers.new, prefix=prefix))
+
+
+class Country(models.Model):
+    """A market. Staff scope is guardian's `see_country` on a row of this table."""
+
+    code = models.CharField(_("código"), max_length=2, primary_key=True)
+    name = models.CharField(_("nombre"), max_length=60)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("país"), _("países")
+        ordering: ClassVar = ["code"]
+        permissions: ClassVar = [("see_country", "Ver los documentos de este país")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"
+
+
+class Issuer(models.Model):
+    """A company in whose name documents are issued: data, added by `manage.py add_issuer`."""
+
+    slug = models.SlugField(_("identificador"), max_length=64, unique=True)
+    code = models.CharField(_("código de serie"), max_length=5, unique=True)
+    country = models.ForeignKey(Country, models.PROTECT, verbose_name=_("país"))
+    legal_name = models.CharField(_("razón social"), max_length=500)
+    tax_id = models.CharField(_("identificación fiscal"), max_length=40)
+    address = models.CharField(_("domicilio"), max_length=500)
+    logo = models.BinaryField(_("logotipo PNG"), null=True)
+    added_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("emisor"), _("emisores")
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+
+class Series(models.Model):
+    """A legal sequence: one row per issuer, kind and year. `next` is taken by `numbering.take` and never given back."""
+
+    issuer = models.ForeignKey(Issuer, models.PROTECT, verbose_name=_("emisor"))
+    kind = models.CharField(_("tipo"), max_length=30)
+    year = models.PositiveSmallIntegerField(_("año"))
+    code = models.CharField(_("código"), max_length=20, unique=True)
+    first = models.PositiveBigIntegerField(_("primero"), default=1)
+    last = models.PositiveBigIntegerField(_("último autorizado"), null=True)
+    next = models.PositiveBigIntegerField(_("siguiente"), default=1)
+    valid_from = models.DateField(_("válida desde"), null=True)
+    valid_until = models.DateField(_("válida hasta"), null=True)
+    authority_reference = models.CharField(_("referencia de la autoridad"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("serie"), _("series")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["issuer", "kind", "year"], name="series_once"),
+            models.CheckConstraint(
+                condition=Q(next__gte=F("first")) & (Q(last=None) | Q(next__lte=F("last") + 1)), name="series_within_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Party(models.Model):
+    """A person or company, known by the platform's id. Ownership is guardian's `own_party` on a row of this table.
+
+    Contact data (email, locale) comes from the party's first event and then only from CONTACT_CHANGED.
+    """
+
+    public_id = _public_id("pty")
+    platform_id = models.CharField(_("id de la plataforma"), max_length=64, unique=True)
+    legal_name = models.CharField(_("nombre legal"), max_length=500)
+    tax_id = models.CharField(_("identificación fiscal"), max_length=40, blank=True)
+    tax_id_type = models.CharField(_("tipo de identificación"), max_length=20, blank=True)
+    email = models.EmailField(_("correo"), max_length=254, blank=True)
+    locale = models.CharField(_("idioma"), max_length=10, default="es")
+    contact_at = models.DateTimeField(_("contacto desde"), null=True)
+    first_seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("titular"), _("titulares")
+        permissions: ClassVar = [("own_party", "Es este titular o actúa por él")]
+
+    def __str__(self) -> str:
+        return self.platform_id
+
+
+class EventStatus(models.TextChoices):
+    """What became of an event; see the table "No fact is lost"."""
+
+    PROCESSED = "processed", _("procesado")
+    PARKED = "parked", _("en espera")
+    HELD = "held", _("retenido en revisión")
+    IGNORED = "ignored", _("ignorado")
+    REFUSED = "refused", _("rechazado")
+
+
+class Event(models.Model):
+    """A fact told by another system, stored raw and once. `event_id` is the sender's; a refused event burns nothing."""
+
+    public_id = _public_id("evt")
+    event_id = models.CharField(_("id del evento"), max_length=64, blank=True, db_index=True)
+    service = models.CharField(_("servicio"), max_length=20)
+    type = models.CharField(_("tipo"), max_length=64, blank=True)
+    country_code = models.CharField(_("país"), max_length=2, blank=True)
+    issuer_slug = models.CharField(_("emisor"), max_length=64, blank=True)
+    subject = models.CharField(_("asunto"), max_length=140, blank=True, help_text="payment:pay_1, order:ord_1, ...")
+    occurred_at = models.DateTimeField(_("ocurrido"), null=True)
+    received_at = models.DateTimeField(_("recibido"), db_default=Now())
+    body = models.BinaryField(null=True)
+    body_sha256 = models.CharField(max_length=64)
+    payload_sha256 = models.CharField(max_length=64, blank=True, help_text="of the canonical payload")
+    status = models.CharField(_("estado"), max_length=10, choices=EventStatus)
+    code = models.CharField(_("código"), max_length=40, blank=True)
+    errors = models.JSONField(_("errores"), default=list)
+    missing = models.JSONField(_("falta"), default=list)
+    settled_by = models.ForeignKey("self", models.PROTECT, null=True, related_name="settles", verbose_name=_("resuelto por"))
+    attempts = models.PositiveIntegerField(_("intentos"), default=0)
+    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
+    repeats = models.PositiveIntegerField(_("repeticiones"), default=0)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("evento"), _("eventos")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event_id"], condition=~Q(status="refused"), name="event_once"),
+            models.UniqueConstraint(fields=["body_sha256"], condition=Q(status="refused"), name="refused_body_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at"], condition=Q(status="parked"), name="event_parked_due"),
+            models.Index(fields=["status", "-id"], name="event_by_status"),
+            models.Index(fields=["subject"], name="event_by_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type or '?'} {self.event_id or self.public_id}"
+
+
+class Wait(models.Model):
+    """A parked event waits for a subject (`order:ord_1`); whoever brings the subject wakes it."""
+
+    event = models.ForeignKey(Event, models.CASCADE, related_name="waits")
+    awaited = models.CharField(max_length=140, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["event", "awaited"], name="wait_once")]
+
+    def __str__(self) -> str:
+        return self.awaited
+
+
+class DocumentKey(models.Model):
+    """The hold on a permanent business key: the one who inserts the row issues, everyone else finds the document."""
+
+    key = models.CharField(primary_key=True, max_length=200)
+    fingerprint = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Kind(models.TextChoices):
+    """The kinds of document; their rules are rows of `documents.catalog`."""
+
+    PAYMENT_RECEIPT = "PAYMENT_RECEIPT", _("Recibo de pago")
+    ORDER_FINAL_STATEMENT = "ORDER_FINAL_STATEMENT", _("Statement final")
+    PAYOUT_STATEMENT = "PAYOUT_STATEMENT", _("Liquidación de pago")
+    PAYOUT_REVERSAL_NOTICE = "PAYOUT_REVERSAL_NOTICE", _("Aviso de pago devuelto")
+    CREDIT_NOTE = "CREDIT_NOTE", _("Nota de crédito")
+
+
+class Status(models.TextChoices):
+    """The states of a document. ISSUED: numbered and frozen; LOCKED: its bytes are in the vault and checked."""
+
+    ISSUED = "ISSUED", _("Emitido, resguardando")
+    LOCKED = "LOCKED", _("Resguardado")
+    QUARANTINED = "QUARANTINED", _("En cuarentena")
+
+
+class PayoutStatus(models.TextChoices):
+    """Whether the money of a statement has been sent."""
+
+    PENDING = "PENDING", _("Pendiente")
+    SENT = "SENT", _("Enviado")
+
+
+class Document(models.Model):
+    """A numbered record about one business fact. Written once by `emission.issue`; only the columns below
+    "the line" move afterwards, each with its audit event, and a trigger refuses any other change.
+    """
+
+    public_id = _public_id("doc")
+    document_key = models.OneToOneField(DocumentKey, models.PROTECT, db_column="document_key")
+    kind = models.CharField(_("tipo"), max_length=30, choices=Kind)
+    audience = models.CharField(_("destinatario"), max_length=20)
+    country = models.ForeignKey(Country, models.PROTECT, verbose_name=_("país"))
+    issuer = models.ForeignKey(Issuer, models.PROTECT, verbose_name=_("emisor"))
+    owner = models.ForeignKey(Party, models.PROTECT, verbose_name=_("titular"))
+    event = models.ForeignKey(Event, models.PROTECT, verbose_name=_("evento"), related_name="documents")
+    subject = models.CharField(_("asunto"), max_length=140, help_text="payment:pay_1, order:ord_1, ...")
+    corrects = models.ForeignKey("self", models.PROTECT, null=True, related_name="corrected_by", verbose_name=_("corrige"))
+    series = models.ForeignKey(Series, models.PROTECT, verbose_name=_("serie"))
+    sequence = models.PositiveBigIntegerField(_("orden en la serie"))
+    number = models.CharField(_("número"), max_length=40, unique=True)
+    currency = models.CharField(_("moneda"), max_length=3)
+    total_minor = models.BigIntegerField(_("importe"))
+    operation_date = models.DateField(_("fecha de operación"))
+    issue_date = models.DateField(_("fecha de emisión"))
+    issued_at = models.DateTimeField(_("emitido"))
+    retain_until = models.DateField(_("conservar hasta"))
+    payout_status_at_issue = models.CharField(_("pago al emitir"), max_length=10, choices=PayoutStatus, null=True)
+    verification_code = models.CharField(_("código de verificación"), max_length=24, unique=True)
+    content = models.TextField(help_text="canonical JSON (RFC 8785), frozen")
+    content_sha256 = models.CharField(_("huella del contenido"), max_length=64)
+    flags = ArrayField(models.CharField(max_length=40), default=list, verbose_name=_("avisos"))
+
+    # --- the line: these move ---
+    status = models.CharField(_("estado"), max_length=12, choices=Status, default=Status.ISSUED)
+    payout_status = models.CharField(_("pago"), max_length=10, choices=PayoutStatus, null=True)
+    settled_by = models.ForeignKey("self", models.PROTECT, null=True, related_name="settled_documents", verbose_name=_("pagado en"))
+    attempts = models.PositiveIntegerField(_("intentos"), default=0)
+    lease = models.UUIDField(null=True)
+    lease_until_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
+    cause = models.CharField(_("causa"), max_length=40, blank=True)
+    template = models.CharField(_("plantilla"), max_length=80, blank=True)
+    bundle_digest = models.CharField(max_length=64, blank=True)
+    engine = models.CharField(max_length=200, blank=True)
+    vault_key = models.CharField(max_length=200, blank=True)
+    vault_version = models.CharField(max_length=200, blank=True)
+    vault_mode = models.CharField(_("modo de bloqueo"), max_length=20, blank=True)
+    file_sha256 = models.CharField(_("huella del archivo"), max_length=64, blank=True)
+    file_bytes = models.PositiveBigIntegerField(_("tamaño"), null=True)
+    pages = models.PositiveIntegerField(_("páginas"), null=True)
+    locked_at = models.DateTimeField(_("resguardado"), null=True)
+    verified_at = models.DateTimeField(_("verificado"), null=True)
+    quarantined_at = models.DateTimeField(_("en cuarentena desde"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("documento"), _("documentos")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["series", "sequence"], name="number_once"),
+            models.CheckConstraint(
+                condition=~Q(status="LOCKED")
+                | (Q(locked_at__isnull=False) & ~Q(file_sha256="") & ~Q(vault_version="") & Q(file_bytes__gt=0)),
+                name="locked_has_bytes",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="ORDER_FINAL_STATEMENT", payout_status__isnull=False, payout_status_at_issue__isnull=False)
+                | (~Q(kind="ORDER_FINAL_STATEMENT") & Q(payout_status=None, payout_status_at_issue=None)),
+                name="payout_status_on_statements",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["owner", "-id"], name="document_by_owner"),
+            models.Index(fields=["country", "-id"], name="document_by_country"),
+            models.Index(fields=["subject"], name="document_by_subject"),
+            models.Index(fields=["next_try_at"], condition=Q(status="ISSUED"), name="document_due"),
+            models.Index(fields=["status", "-id"], name="document_by_status"),
+            models.Index(fields=["kind", "-id"], name="document_by_kind"),
+            models.Index(fields=["file_sha256"], name="document_by_sha256"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Channel(models.TextChoices):
+    """How a recipient is told."""
+
+    EMAIL = "EMAIL", _("correo con enlace")
+    DIGEST = "DIGEST", _("resumen semanal")
+
+
+class DeliveryStatus(models.TextChoices):
+    """What became of telling a recipient."""
+
+    QUEUED = "QUEUED", _("en cola")
+    SENT = "SENT", _("enviado")
+    BOUNCED = "BOUNCED", _("rebotado")
+    OPENED = "OPENED", _("abierto")
+    DOWNLOADED = "DOWNLOADED", _("descargado")
+    NOT_WANTED = "NOT_WANTED", _("no procede")
+
+
+class Delivery(models.Model):
+    """One recipient told of one document through one channel. The Message-ID is fixed before the first try."""
+
+    public_id = _public_id("dlv")
+    document = models.ForeignKey(Document, models.PROTECT, related_name="deliveries", verbose_name=_("documento"))
+    recipient = models.ForeignKey(Party, models.PROTECT, related_name="deliveries", verbose_name=_("destinatario"))
+    channel = models.CharField(_("canal"), max_length=10, choices=Channel)
+    status = models.CharField(_("estado"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.QUEUED)
+    sequence = models.PositiveIntegerField(_("envío"), default=1, help_text="2 and more: sent again on request")
+    message_id = models.CharField(max_length=120, unique=True)
+    address_digest = models.CharField(max_length=64, blank=True, help_text="keyed digest of the address used")
+    cause = models.CharField(_("causa"), max_length=40, blank=True)
+    attempts = models.PositiveIntegerField(_("intentos"), default=0)
+    lease = models.UUIDField(null=True)
+    lease_until_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
+    queued_at = models.DateTimeField(_("en cola desde"), db_default=Now())
+    sent_at = models.DateTimeField(_("enviado"), null=True)
+    opened_at = models.DateTimeField(_("abierto"), null=True)
+    downloaded_at = models.DateTimeField(_("descargado"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("entrega"), _("entregas")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["document", "recipient", "channel", "sequence"], name="delivery_once")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at"], condition=Q(status="QUEUED"), name="delivery_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.public_id}"
+
+
+class Link(models.Model):
+    """A signed, expiring, revocable way to one document for one recipient. Only the token's hash is stored."""
+
+    public_id = _public_id("lnk")
+    document = models.ForeignKey(Document, models.PROTECT, related_name="links", verbose_name=_("documento"))
+    recipient = models.ForeignKey(Party, models.PROTECT, related_name="links", verbose_name=_("destinatario"))
+    delivery = models.ForeignKey(Delivery, models.PROTECT, null=True, related_name="links", verbose_name=_("entrega"))
+    generation = models.PositiveIntegerField(default=1)
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    knows = models.CharField(
+        _("pregunta"), max_length=10, default="nothing", choices=[("nothing", _("nada")), ("last4", _("últimos 4 del documento"))]
+    )
+    created_at = models.DateTimeField(_("creado"), db_default=Now())
+    expires_at = models.DateTimeField(_("caduca"))
+    revoked_at = models.DateTimeField(_("anulado"), null=True)
+    revoked_reason = models.CharField(_("motivo"), max_length=200, blank=True)
+    seen_at = models.DateTimeField(_("visto"), null=True)
+    opened_at = models.DateTimeField(_("abierto"), null=True)
+    downloads = models.PositiveIntegerField(_("descargas"), default=0)
+    downloads_max = models.PositiveIntegerField(_("límite"), default=5)
+    wrong_answers = models.PositiveIntegerField(_("fallos"), default=0)
+    locked_until_at = models.DateTimeField(_("bloqueado hasta"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("enlace seguro"), _("enlaces seguros")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(downloads__lte=F("downloads_max")), name="downloads_within_limit")
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Discrepancy(models.Model):
+    """Two truths that differ, with amounts, age and an owner; closed by a later document or by a person."""
+
+    public_id = _public_id("dsc")
+    code = models.CharField(_("código"), max_length=40)
+    dedup_key = models.CharField(max_length=250)
+    document = models.ForeignKey(Document, models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("documento"))
+    event = models.ForeignKey(Event, models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("evento"))
+    country = models.ForeignKey(Country, models.PROTECT, null=True, verbose_name=_("país"))
+    facts = models.JSONField(_("hechos"), default=dict)
+    opened_at = models.DateTimeField(_("abierta"), db_default=Now())
+    resolved_at = models.DateTimeField(_("resuelta"), null=True)
+    resolution = models.CharField(_("resolución"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("discrepancia"), _("discrepancias")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dedup_key"], condition=Q(resolved_at=None), name="discrepancy_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.public_id}"
+
+
+class Alert(models.Model):
+    """One incident: opened once, counted while it lasts, resolved on recovery, told to one real channel."""
+
+    public_id = _public_id("alr")
+    dedup_key = models.CharField(max_length=200)
+    code = models.CharField(_("código"), max_length=60)
+    severity = models.CharField(_("gravedad"), max_length=2, choices=[("P1", "P1"), ("P2", "P2")])
+    detail = models.CharField(_("detalle"), max_length=500)
+    object_id = models.CharField(_("objeto"), max_length=140, blank=True)
+    fallback = models.CharField(_("mientras tanto"), max_length=300, blank=True)
+    runbook = models.CharField(_("guía"), max_length=200)
+    count = models.PositiveIntegerField(_("veces"), default=1)
+    opened_at = models.DateTimeField(_("abierta"), db_default=Now())
+    last_seen_at = models.DateTimeField(_("última vez"), db_default=Now())
+    acknowledged_at = models.DateTimeField(_("reconocida"), null=True)
+    acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name=_("reconocida por"))
+    resolved_at = models.DateTimeField(_("resuelta"), null=True)
+    sent_at = models.DateTimeField(_("avisada"), null=True)
+    resolution_sent_at = models.DateTimeField(_("cierre avisado"), null=True)
+    attempts = models.PositiveIntegerField(_("intentos"), default=0)
+    lease_until_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("alerta"), _("alertas")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dedup_key"], condition=Q(resolved_at=None), name="alert_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.code}"
