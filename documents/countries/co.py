@@ -1,0 +1,73 @@
+"""Colombia."""
+
+import datetime as dt
+
+from documents.countries.pack import LABELS, TITLES, Pack, Rate, Retention, SeenWithholding, Source, TaxId, Words
+
+PACK = Pack(
+    country="CO",
+    name=Words(es="Colombia", en="Colombia"),
+    currency="COP",
+    decimals=2,
+    decimals_shown=0,  # centavos are legal tender nowhere, but taxes still produce them
+    locale="es-CO",
+    time_zone="America/Bogota",
+    tax_name="IVA",
+    tax_codes={
+        "IVA19": (
+            Rate(
+                rate="0.19",
+                valid_from=dt.date(2017, 1, 1),
+                source=Source(text="Estatuto Tributario, art. 468, según la Ley 1819/2016", certainty="S"),
+            ),
+        ),
+        "IVA5": (
+            Rate(
+                rate="0.05",
+                valid_from=dt.date(2013, 1, 1),
+                source=Source(text="Estatuto Tributario, arts. 468-1 y 468-3, según la Ley 1607/2012", certainty="S"),
+            ),
+        ),
+        # National consumption tax: restaurants.
+        "INC8": (
+            Rate(
+                rate="0.08",
+                valid_from=dt.date(2013, 1, 1),
+                source=Source(text="Estatuto Tributario, arts. 512-1 y 512-9, según la Ley 1607/2012", certainty="S"),
+            ),
+        ),
+    },
+    tax_ids={
+        "NIT": TaxId(
+            name="NIT",
+            module="co.nit",
+            check_digit_after_dash=True,
+            source=Source(text="Estatuto Tributario, art. 555-1", certainty="S"),
+        ),
+        "CC": TaxId(
+            name="CC", pattern="[1-9][0-9]{5,9}", source=Source(text="Cédula de ciudadanía: sin dígito de control", certainty="M")
+        ),
+    },
+    tax_id_default="NIT",
+    retention=Retention(years=10, source=Source(text="Ley 962/2005, art. 28", certainty="S")),
+    titles=TITLES,
+    labels=LABELS | {"tax": Words(es="Impuesto (IVA / INC)", en="Tax (VAT / INC)"), "driver": Words(es="Domiciliario/a o conductor/a", en="Driver")},
+    legal_notice=Words(
+        es="Este documento no sustituye al documento electrónico validado por la DIAN.",
+        en="This document does not replace the electronic document validated by the DIAN.",
+    ),
+    sources={
+        "currency": Source(text="ISO 4217", certainty="S"),
+        "locale": Source(text="CLDR", certainty="S"),
+        "time_zone": Source(text="IANA tz", certainty="S"),
+    },
+    reviewed_date=dt.date(2026, 11, 22),
+    fiscal_record=Words(es="CUFE / CUDE (DIAN)", en="CUFE / CUDE (DIAN)"),
+    withholdings_seen=(
+        SeenWithholding(
+            name="ReteFuente",
+            rates=("0.01", "0.035", "0.04", "0.06"),
+            source=Source(text="Estatuto Tributario, arts. 365 y ss., con bases mínimas en UVT", certainty="S"),
+        ),
+    ),
+)

@@ -1,0 +1,66 @@
+"""Mexico."""
+
+import datetime as dt
+
+from documents.countries.pack import LABELS, TITLES, Pack, Rate, Retention, SeenWithholding, Source, TaxId, Words
+
+PACK = Pack(
+    country="MX",
+    name=Words(es="México", en="Mexico"),
+    currency="MXN",
+    decimals=2,
+    decimals_shown=2,
+    locale="es-MX",
+    time_zone="America/Mexico_City",
+    tax_name="IVA",
+    tax_codes={
+        "IVA16": (
+            Rate(rate="0.16", valid_from=dt.date(2010, 1, 1), source=Source(text="LIVA, art. 1", certainty="S")),
+        ),
+        # The border stimulus was prolonged several times: no last day is written here until the next one is certain.
+        "IVA8": (
+            Rate(
+                rate="0.08",
+                valid_from=dt.date(2019, 1, 1),
+                source=Source(text="Decreto de estímulos fiscales región fronteriza norte, DOF 31-12-2018", certainty="S"),
+            ),
+        ),
+    },
+    tax_ids={
+        "RFC": TaxId(
+            name="RFC",
+            module="mx.rfc",
+            # Sales to the public at large, and to residents abroad.
+            generics=frozenset({"XAXX010101000", "XEXX010101000"}),
+            # Real RFCs exist whose check digit fails the published algorithm: refusing them would hold honest people's money.
+            check_digit_optional=True,
+            source=Source(text="CFF, art. 27; RMF 2.7.1.23 para los genéricos", certainty="M"),
+        ),
+    },
+    tax_id_default="RFC",
+    # CFF art. 30 counts from the day the annual return was or should have been filed: 30 April for persons.
+    retention=Retention(
+        years=5, anchor_month=4, anchor_day=30, anchor_years=1, source=Source(text="CFF, art. 30", certainty="S")
+    ),
+    titles=TITLES,
+    labels=LABELS | {"tax": Words(es="IVA", en="VAT")},
+    legal_notice=Words(
+        es="Este documento no sustituye al comprobante fiscal digital por internet (CFDI).",
+        en="This document does not replace the digital fiscal voucher (CFDI).",
+    ),
+    sources={
+        "currency": Source(text="ISO 4217", certainty="S"),
+        "locale": Source(text="CLDR", certainty="S"),
+        "time_zone": Source(text="IANA tz; otras zonas la traen en order.time_zone", certainty="S"),
+    },
+    reviewed_date=dt.date(2026, 11, 22),
+    fiscal_record=Words(es="CFDI 4.0 (SAT)", en="CFDI 4.0 (SAT)"),
+    withholdings_seen=(
+        SeenWithholding(
+            name="ISR", rates=("0.021",), source=Source(text="LISR, art. 113-A: transporte y entrega", certainty="S")
+        ),
+        SeenWithholding(
+            name="IVA", rates=("0.5",), source=Source(text="LIVA, art. 18-J: la mitad del impuesto cobrado", certainty="S")
+        ),
+    ),
+)

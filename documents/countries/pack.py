@@ -1,0 +1,300 @@
+"""The shape of a country pack, the two questions asked of it (rate on a date, is this tax id right) and the registry.
+
+A pack is data. A cell that nobody is sure of is absent, and `complete` says which of the needed ones are.
+"""
+
+import datetime as dt
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol, cast
+
+from stdnum import exceptions as stdnum_exceptions
+
+from documents import countries, errors
+
+Certainty = Literal["S", "M"]  # S: read in a legal or official source; M: general knowledge. Unsure cells are absent.
+KINDS = ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT", "PAYOUT_STATEMENT", "PAYOUT_REVERSAL_NOTICE", "CREDIT_NOTE")
+TAX_ID_LENGTH_MAX = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a cell comes from, and how sure its writer was."""
+
+    text: str
+    certainty: Certainty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """One text in the two languages that this service speaks, Spanish first."""
+
+    es: str
+    en: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """One rate of a tax code while it is in force: both dates inclusive; None is "as far back (or on) as we looked"."""
+
+    rate: str  # decimal fraction as text: "0.1" is 10 %
+    source: Source
+    valid_from: dt.date | None = None
+    valid_to: dt.date | None = None
+
+    @property
+    def fraction(self) -> Fraction:
+        """This function will return the exact rate; 10 % is Fraction(1, 10)."""
+        return Fraction(self.rate)
+
+    def in_force(self, *, date: dt.date) -> bool:
+        """This function will tell whether the rate holds on that local legal date."""
+        return (self.valid_from is None or self.valid_from <= date) and (self.valid_to is None or date <= self.valid_to)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaxId:
+    """One type of tax id: the name printed, and either a python-stdnum module or a pattern for ids without check digit."""
+
+    name: str
+    source: Source
+    module: str = ""  # "es.nif" is stdnum.es.nif
+    pattern: str = ""  # full match after separators are dropped
+    generics: frozenset[str] = frozenset()  # valid as they are, whatever the check digit says
+    check_digit_optional: bool = False  # a wrong check digit is a warning, not a refusal
+    check_digit_after_dash: bool = False  # 9012345677 is written 901234567-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retention:
+    """How long a document is kept: `years` from the anchor day, `anchor_years` after the year of issue."""
+
+    years: int
+    source: Source
+    anchor_month: int = 12
+    anchor_day: int = 31
+    anchor_years: int = 0
+
+    def until(self, *, issue_date: dt.date) -> dt.date:
+        """This function will return the last protected local day of a document issued on that local date."""
+        return dt.date(issue_date.year + self.anchor_years + self.years, self.anchor_month, self.anchor_day)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenWithholding:
+    """A withholding that arrives in this country's events; for people who read one, never used to compute."""
+
+    name: str
+    rates: tuple[str, ...]
+    source: Source
+
+
+class CheckedTaxId(NamedTuple):
+    """A tax id that passed: as it is kept and printed, the name printed before it, and what deserves a second look."""
+
+    value: str
+    name: str
+    warning: str | None
+
+
+class _Validator(Protocol):
+    """The part of a python-stdnum module that packs use."""
+
+    def validate(self, number: str, **options: bool) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """Everything that one country's documents need to know about its law and its language."""
+
+    country: str
+    name: Words
+    currency: str
+    decimals: int  # digits of the smallest unit: 2 for EUR, 0 for CLP
+    decimals_shown: int  # digits printed when no amount needs more: 0 for COP
+    locale: str
+    time_zone: str
+    tax_name: str
+    tax_codes: Mapping[str, tuple[Rate, ...]]
+    tax_ids: Mapping[str, TaxId]
+    tax_id_default: str
+    retention: Retention
+    titles: Mapping[str, Words]
+    labels: Mapping[str, Words]
+    legal_notice: Words
+    sources: Mapping[str, Source]  # of the cells that do not carry their own
+    reviewed_date: dt.date
+    tax_rounding: Literal["per_group_half_up"] = "per_group_half_up"
+    fiscal_record: Words | None = None
+    withholdings_seen: tuple[SeenWithholding, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """This function will make the tables read-only: a pack is shared by every thread of the process."""
+        for table in ("tax_codes", "tax_ids", "titles", "labels", "sources"):
+            object.__setattr__(self, table, MappingProxyType(dict(getattr(self, table))))
+
+    def rate_on(self, *, code: str, date: dt.date) -> Rate:
+        """This function will return the rate of a tax code in force on an operation's local legal date.
+
+        :raises errors.Problem: `tax_code_unknown`, `tax_rate_not_in_force`
+        """
+        rates = self.tax_codes.get(code)
+        if rates is None:
+            raise errors.Problem(
+                code="tax_code_unknown",
+                detail=f"{code!r} is not a tax code of {self.country}; known: {', '.join(self.tax_codes)}",
+            )
+        for rate in rates:
+            if rate.in_force(date=date):
+                return rate
+        raise errors.Problem(code="tax_rate_not_in_force", detail=f"{code} of {self.country} on {date.isoformat()}")
+
+    def rates_on(self, *, codes: Iterable[str], date: dt.date) -> dict[str, Fraction]:
+        """This function will return {tax code: exact rate} for a document's codes, one look a code.
+
+        :raises errors.Problem: `tax_code_unknown`, `tax_rate_not_in_force`
+        """
+        return {code: self.rate_on(code=code, date=date).fraction for code in sorted(set(codes))}
+
+    def check_tax_id(self, *, value: str, type: str | None = None) -> CheckedTaxId:  # noqa: A002 - the platform's own word, `tax_id_type`
+        """This function will check a tax id and return it normalised; checking its result again changes nothing.
+
+        `type` is the event's `tax_id_type`; without one, the country's default.
+
+        :raises errors.Problem: `tax_id_invalid`
+        """
+        kind = self.tax_ids.get((type or self.tax_id_default).upper())
+        if kind is None:
+            known = ", ".join(self.tax_ids)
+            raise errors.Problem(code="tax_id_invalid", detail=f"{type!r} is no tax id type of {self.country}; known: {known}")
+        if len(value) > TAX_ID_LENGTH_MAX:
+            raise errors.Problem(code="tax_id_invalid", detail=f"{kind.name}: longer than {TAX_ID_LENGTH_MAX} characters")
+        number, warning = _checked(kind=kind, value=value)
+        if kind.check_digit_after_dash:
+            number = f"{number[:-1]}-{number[-1]}"
+        return CheckedTaxId(value=number, name=kind.name, warning=warning)
+
+    def retain_until(self, *, issue_date: dt.date) -> dt.date:
+        """This function will return the last local day on which a document issued on `issue_date` is protected."""
+        return self.retention.until(issue_date=issue_date)
+
+    def digits_printed(self, *, amounts_minor: Iterable[int]) -> int:
+        """This function will return how many decimals a document prints: all of them whenever any amount has them."""
+        unit = 10 ** (self.decimals - self.decimals_shown)
+        return self.decimals if any(amount % unit for amount in amounts_minor) else self.decimals_shown
+
+    def title(self, *, kind: str) -> Words:
+        """This function will return the title of a kind of document in this country."""
+        return self.titles[kind]
+
+
+def _checked(*, kind: TaxId, value: str) -> tuple[str, str | None]:
+    """This function will return (compact number, warning or None).
+
+    :raises errors.Problem: `tax_id_invalid`
+    """
+    bare = re.sub(r"[\s.\-]", "", value).upper()
+    if bare in kind.generics:
+        return bare, None
+    if kind.pattern:
+        if not re.fullmatch(kind.pattern, bare, flags=re.ASCII):
+            raise errors.Problem(code="tax_id_invalid", detail=f"{kind.name}: wrong length or characters")
+        return bare, None
+    validator = cast("_Validator", importlib.import_module(f"stdnum.{kind.module}"))
+    try:
+        if not kind.check_digit_optional:
+            return validator.validate(value), None
+        number = validator.validate(value, validate_check_digits=False)
+    except stdnum_exceptions.ValidationError as cause:
+        raise errors.Problem(code="tax_id_invalid", detail=f"{kind.name}: {cause}") from cause
+    try:
+        validator.validate(value, validate_check_digits=True)
+    except stdnum_exceptions.ValidationError:
+        return number, f"{kind.name}: the check digit does not match"
+    return number, None
+
+
+@cache
+def registry() -> Mapping[str, Pack]:
+    """This function will return every pack found in this folder, by country; a new file is a new country.
+
+    :raises ValueError: a file without PACK, or whose PACK names another country than the file
+    """
+    packs: dict[str, Pack] = {}
+    for module in pkgutil.iter_modules(countries.__path__):
+        if module.name == "pack":
+            continue
+        found = getattr(importlib.import_module(f"{countries.__name__}.{module.name}"), "PACK", None)
+        if not isinstance(found, Pack) or found.country != module.name.upper():
+            raise ValueError(f"documents/countries/{module.name}.py must define PACK for country {module.name.upper()}")
+        packs[found.country] = found
+    return MappingProxyType(dict(sorted(packs.items())))
+
+
+def for_country(code: str) -> Pack | None:
+    """This function will return the pack of an ISO 3166-1 country, or None when there is none."""
+    return registry().get(code)
+
+
+def required(code: str) -> Pack:
+    """This function will return the pack of a country.
+
+    :raises errors.Problem: `country_unsupported`
+    """
+    found = for_country(code)
+    if found is None:
+        raise errors.Problem(code="country_unsupported", detail=f"{code!r}; supported: {', '.join(registry())}")
+    return found
+
+
+def complete(pack: Pack) -> list[str]:
+    """This function will return the names of the cells that a pack lacks; none means that it can be used."""
+    texts = ("country", "currency", "locale", "time_zone", "tax_name", "tax_id_default")
+    missing = [cell for cell in texts if not getattr(pack, cell)]
+    missing += [f"{table}" for table in ("tax_codes", "tax_ids") if not getattr(pack, table)]
+    missing += [f"titles.{kind}" for kind in KINDS if kind not in pack.titles]
+    missing += [f"labels.{label}" for label in LABELS if label not in pack.labels]
+    missing += [f"tax_codes.{code}" for code, rates in pack.tax_codes.items() if not rates]
+    missing += [f"sources.{cell}" for cell in SOURCED if cell not in pack.sources]
+    missing += [f"tax_ids.{name}" for name, kind in pack.tax_ids.items() if bool(kind.module) == bool(kind.pattern)]
+    if pack.tax_id_default not in pack.tax_ids:
+        missing.append("tax_id_default")
+    words = {"name": pack.name, "legal_notice": pack.legal_notice}
+    words |= {f"titles.{key}": value for key, value in pack.titles.items()}
+    words |= {f"labels.{key}": value for key, value in pack.labels.items()}
+    missing += [f"{cell}.{lang}" for cell, value in words.items() for lang in ("es", "en") if not getattr(value, lang)]
+    return missing
+
+
+SOURCED = ("currency", "locale", "time_zone")
+
+# What every country prints alike; a pack writes `TITLES | {...}` for what it says in its own way.
+# Nothing is called "Factura": that word needs an authority's permission for the issuer.
+TITLES: Mapping[str, Words] = MappingProxyType({
+    "PAYMENT_RECEIPT": Words(es="Recibo de pago", en="Payment receipt"),
+    "ORDER_FINAL_STATEMENT": Words(es="Statement final (liquidación del pedido)", en="Final order statement"),
+    "PAYOUT_STATEMENT": Words(es="Liquidación de pago", en="Payout statement"),
+    "PAYOUT_REVERSAL_NOTICE": Words(es="Aviso de pago revertido", en="Payout reversal notice"),
+    "CREDIT_NOTE": Words(es="Nota de crédito", en="Credit note"),
+})
+
+LABELS: Mapping[str, Words] = MappingProxyType({
+    "order": Words(es="Pedido", en="Order"),
+    "customer": Words(es="Cliente", en="Customer"),
+    "driver": Words(es="Conductor/a", en="Driver"),
+    "partner": Words(es="Comercio", en="Partner"),
+    "tax": Words(es="Impuesto", en="Tax"),
+    "tax_base": Words(es="Base", en="Base"),
+    "net": Words(es="Subtotal", en="Net"),
+    "gross": Words(es="Total", en="Total"),
+    "withholding": Words(es="Retención fiscal", en="Withholding"),
+    "cash_collected": Words(es="Efectivo cobrado", en="Cash collected"),
+    "payable": Words(es="Neto a recibir", en="Payable"),
+    "retain_until": Words(es="Conservar hasta", en="Kept until"),
+})

@@ -1,0 +1,45 @@
+"""Peru. Which withholdings reach drivers is not certain: the cell is absent."""
+
+import datetime as dt
+
+from documents.countries.pack import LABELS, TITLES, Pack, Rate, Retention, Source, TaxId, Words
+
+PACK = Pack(
+    country="PE",
+    name=Words(es="Perú", en="Peru"),
+    currency="PEN",
+    decimals=2,
+    decimals_shown=2,
+    locale="es-PE",
+    time_zone="America/Lima",
+    tax_name="IGV",
+    tax_codes={
+        # 16 % IGV and 2 % IPM, always charged together.
+        "IGV18": (
+            Rate(
+                rate="0.18",
+                valid_from=dt.date(2011, 3, 1),
+                source=Source(text="TUO de la Ley del IGV, art. 17, según la Ley 29666; con el IPM", certainty="M"),
+            ),
+        ),
+    },
+    tax_ids={
+        "RUC": TaxId(name="RUC", module="pe.ruc", source=Source(text="Ley del RUC (DL 943)", certainty="M")),
+        "DNI": TaxId(name="DNI", pattern="[0-9]{8}", source=Source(text="Documento nacional de identidad", certainty="M")),
+    },
+    tax_id_default="RUC",
+    retention=Retention(years=5, source=Source(text="Código Tributario, art. 87.7", certainty="M")),
+    titles=TITLES,
+    labels=LABELS | {"tax": Words(es="IGV", en="VAT (IGV)")},
+    legal_notice=Words(
+        es="Este documento no sustituye al comprobante de pago electrónico (CPE) de la SUNAT.",
+        en="This document does not replace the electronic payment voucher (CPE) of the SUNAT.",
+    ),
+    sources={
+        "currency": Source(text="ISO 4217", certainty="S"),
+        "locale": Source(text="CLDR", certainty="S"),
+        "time_zone": Source(text="IANA tz", certainty="S"),
+    },
+    reviewed_date=dt.date(2026, 11, 22),
+    fiscal_record=Words(es="CPE (SUNAT)", en="CPE (SUNAT)"),
+)

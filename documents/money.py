@@ -1,0 +1,103 @@
+"""Money: text at every boundary, whole minor units inside, exact fractions in between. Never float. Pure: no Django."""
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cache
+
+from babel import numbers
+
+from documents import errors
+from documents.countries import pack
+
+AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?", flags=re.ASCII)
+RATE = re.compile(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,12})?", flags=re.ASCII)
+MINOR_MAX = 10**18 - 1  # what a bigint column holds, with room
+
+
+@cache
+def digits(currency: str) -> int:
+    """This function will return how many decimals a currency has: the packs' word first, ISO 4217 through Babel after.
+
+    :raises errors.Problem: `currency_unsupported`
+    """
+    for country in pack.registry().values():
+        if country.currency == currency:
+            return country.decimals
+    if currency not in numbers.list_currencies():
+        raise errors.Problem(code="currency_unsupported", detail=f"{currency!r} is not an ISO 4217 currency")
+    return numbers.get_currency_precision(currency)
+
+
+def minor(text: str, digits: int) -> int:
+    """This function will read an amount's text ("22", "22.0", "-4.40") as whole minor units (2200, 2200, -440).
+
+    :raises errors.Problem: `validation_error` when it is no amount, or has more decimals than the currency
+    """
+    if not AMOUNT.fullmatch(text):
+        raise errors.Problem(code="validation_error", detail=f"{text[:40]!r} is not an amount")
+    whole, _, decimals = text.partition(".")
+    if len(decimals) > digits:
+        raise errors.Problem(code="validation_error", detail=f"{text[:40]!r} has more than {digits} decimals")
+    return int(whole + decimals.ljust(digits, "0"))
+
+
+def text(minor: int, digits: int) -> str:
+    """This function will write minor units with exactly the currency's digits: (2200, 2) is "22.00", (4500, 0) is "4500"."""
+    sign, size = ("-" if minor < 0 else ""), str(abs(minor)).rjust(digits + 1, "0")
+    return f"{sign}{size}" if digits == 0 else f"{sign}{size[:-digits]}.{size[-digits:]}"
+
+
+def rate(text: str) -> Fraction:
+    """This function will read a rate's text ("0.021") as an exact fraction.
+
+    :raises errors.Problem: `validation_error`
+    """
+    if not RATE.fullmatch(text):
+        raise errors.Problem(code="validation_error", detail=f"{text[:40]!r} is not a rate")
+    return Fraction(text)
+
+
+def rate_text(rate: Fraction) -> str:
+    """This function will write a rate that has a finite decimal form as text without trailing zeros: "0.1", "0.021".
+
+    :raises ValueError: a fraction such as 1/3, which no decimal text can hold
+    """
+    for places in range(13):
+        scaled = rate * 10**places
+        if scaled.denominator == 1:
+            return text(int(scaled), places)
+    raise ValueError(f"{rate} has no short decimal form")
+
+
+def round_half_up(numerator: int | Fraction, denominator: int | Fraction = 1) -> int:
+    """This function will return numerator / denominator as the nearest whole number, a half going away from zero.
+
+    :raises ZeroDivisionError: the denominator is zero
+    """
+    exact = Fraction(numerator) / Fraction(denominator)
+    size = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+    return size if exact >= 0 else -size
+
+
+def split(total: int, weights: Sequence[int]) -> list[int]:
+    """This function will split whole units by weight so that the parts add up to the total (largest remainder).
+
+    Each part is within one unit of its exact share; ties go to the earlier place. Weights are of one sign or zero;
+    where all are zero the units are shared evenly.
+
+    :raises ValueError: nothing to share between, or weights of both signs
+    """
+    if not weights:
+        if total:
+            raise ValueError("nothing to share between")
+        return []
+    if min(weights) < 0 < max(weights):
+        raise ValueError("weights of both signs have no fair shares")
+    sizes = [abs(weight) for weight in weights] if any(weights) else [1] * len(weights)
+    whole, amount = sum(sizes), abs(total)
+    floors = [amount * size // whole for size in sizes]
+    order = sorted(range(len(sizes)), key=lambda place: (-(amount * sizes[place] % whole), place))
+    for place in order[: amount - sum(floors)]:
+        floors[place] += 1
+    return floors if total >= 0 else [-part for part in floors]
