@@ -1,0 +1,425 @@
+"""What an amount owed is made of: totals, tax groups, withholdings, payouts and credits, in whole minor units. Pure.
+
+Nothing here reads a clock, a database or a country: rates come in as exact fractions, chosen by the caller from the
+country pack on the operation's legal date. Every sum is checked before it leaves; a broken one raises BrokenSum.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from documents import errors, money
+
+Prices = Literal["net", "gross"]
+UNTAXED = ""
+
+
+class BrokenSum(ArithmeticError):  # noqa: N818 - names the fact: a law of this file does not hold, which is our bug
+    """An invariant of this file that does not hold; nothing may be issued from such a result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of an order, a receipt, a credit or a payout's adjustments; deductions are negative."""
+
+    id: str
+    amount_minor: int
+    tax: str = UNTAXED
+    kind: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The lines of one tax code and one sign: `base` without tax, and its tax rounded once."""
+
+    code: str
+    rate: Fraction
+    base_minor: int
+    tax_minor: int
+    deduction: bool = False
+
+    @property
+    def gross_minor(self) -> int:
+        """This function will return base and tax together."""
+        return self.base_minor + self.tax_minor
+
+    @property
+    def key(self) -> tuple[str, bool]:
+        """This function will return what makes the group one of its kind: tax code, and earnings or deductions."""
+        return self.code, self.deduction
+
+    def content(self, *, digits: int) -> dict[str, str]:
+        """This function will return the group as it is frozen: {code, rate, base, tax}, all text."""
+        return {
+            "code": self.code,
+            "rate": money.rate_text(self.rate),
+            "base": money.text(self.base_minor, digits),
+            "tax": money.text(self.tax_minor, digits),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withholding:
+    """Tax held back, as another system decided it; `status` says whether its arithmetic holds."""
+
+    name: str
+    rate: Fraction
+    base_minor: int
+    amount_minor: int
+    legal_ref: str
+    status: Literal["checked", "declared"]
+
+    def content(self, *, digits: int) -> dict[str, str]:
+        """This function will return the withholding as it is frozen, all text."""
+        return {
+            "name": self.name,
+            "rate": money.rate_text(self.rate),
+            "base": money.text(self.base_minor, digits),
+            "amount": money.text(self.amount_minor, digits),
+            "legal_ref": self.legal_ref,
+            "status": self.status,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computed:
+    """A document's `totals` (minor units, by the words of the API) and its tax groups, untaxed lines left out."""
+
+    totals: dict[str, int]
+    groups: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credited(Computed):
+    """A credit note's sums, and what may still be credited after it (untaxed groups have the code "")."""
+
+    remaining: tuple[Group, ...] = ()
+
+    @property
+    def remaining_minor(self) -> int:
+        """This function will return the gross that later credits may still give back."""
+        return sum(group.gross_minor for group in self.remaining)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payout(Computed):
+    """A payout's sums; `difference_minor` is computed minus stated, zero when it closes."""
+
+    difference_minor: int = 0
+
+    @property
+    def closes(self) -> bool:
+        """This function will tell whether the parts add up to the transferred amount, to the cent."""
+        return self.difference_minor == 0
+
+
+# -- reading --
+
+
+def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | None = None) -> list[Line]:
+    """This function will read an event's or a content's lines; `party` "beneficiary" or "partner" keeps that one's only.
+
+    :raises errors.Problem: `validation_error` for an amount that is none
+    """
+    return [
+        Line(
+            id=line["id"],
+            amount_minor=money.minor(line["amount"], digits),
+            tax=line.get("tax") or UNTAXED,
+            kind=line.get("kind", ""),
+            description=line.get("description", ""),
+        )
+        for line in lines
+        if party is None or (line.get("party") or "beneficiary") == party
+    ]
+
+
+def read_groups(*, groups: Iterable[Mapping[str, str]], digits: int) -> list[Group]:
+    """This function will read a frozen content's `tax_groups` back; a negative base is a deduction's."""
+    found = []
+    for group in groups:
+        base, tax = money.minor(group["base"], digits), money.minor(group["tax"], digits)
+        rate, deduction = money.rate(group["rate"]), base < 0 or tax < 0
+        found.append(Group(code=group["code"], rate=rate, base_minor=base, tax_minor=tax, deduction=deduction))
+    return found
+
+
+def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int, orders: int = 1) -> list[Withholding]:
+    """This function will read an event's withholdings and check each one's arithmetic.
+
+    Each contributing order may have been rounded on its own, so `orders` minor units of slack make it `checked`;
+    past that it is `declared`: printed as it came, and flagged.
+    """
+    found = []
+    for item in withholdings:
+        rate, base = money.rate(item["rate"]), money.minor(item["base"], digits)
+        amount = money.minor(item["amount"], digits)
+        close = abs(amount - money.round_half_up(base * rate)) <= max(orders, 1)
+        found.append(
+            Withholding(
+                name=item["name"],
+                rate=rate,
+                base_minor=base,
+                amount_minor=amount,
+                legal_ref=item["legal_ref"],
+                status="checked" if close else "declared",
+            )
+        )
+    return found
+
+
+def texts(*, amounts: Mapping[str, int], digits: int) -> dict[str, str]:
+    """This function will return totals as they are frozen and answered: each with exactly the currency's digits."""
+    return {word: money.text(amount, digits) for word, amount in amounts.items()}
+
+
+def check_totals(
+    *, stated: Mapping[str, str] | None, computed: Mapping[str, int], digits: int, pointer: str = "/data/totals"
+) -> None:
+    """This function will compare the totals that an event states with the computed ones; each must match exactly.
+
+    :raises errors.Problem: `totals_mismatch`, with a fault per wrong total
+    """
+    faults = [
+        errors.Fault(
+            pointer=f"{pointer}/{word}",
+            code="totals_mismatch",
+            detail=f"stated {amount}, computed {money.text(computed[word], digits)}",
+        )
+        for word, amount in (stated or {}).items()
+        if money.minor(amount, digits) != computed[word]
+    ]
+    if faults:
+        raise errors.Problem(code="totals_mismatch", detail=faults[0].detail, errors=faults)
+
+
+# -- computing --
+
+
+def tax_of(*, amount_minor: int, rate: Fraction, prices: Prices) -> tuple[int, int]:
+    """This function will return (base, tax) of a group's summed amount, rounded once, half away from zero.
+
+    Net prices add the tax; gross ones contain it, and base + tax is the amount again, untouched.
+    """
+    if prices == "net":
+        return amount_minor, money.round_half_up(amount_minor * rate)
+    base = money.round_half_up(amount_minor, 1 + rate)
+    return base, amount_minor - base
+
+
+def tax_groups(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: Prices = "net") -> tuple[Group, ...]:
+    """This function will group taxed lines by code and sign, in order of appearance; untaxed lines make no group.
+
+    :raises KeyError: a code without rate; ask the pack first, it says why
+    """
+    sums = _sums(lines)
+    groups = []
+    for (code, deduction), amount in sums.items():
+        if code != UNTAXED:
+            base, tax = tax_of(amount_minor=amount, rate=rates[code], prices=prices)
+            groups.append(Group(code=code, rate=rates[code], base_minor=base, tax_minor=tax, deduction=deduction))
+    return tuple(groups)
+
+
+def receipt(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: Prices = "net") -> Computed:
+    """This function will return a receipt's totals {net, tax, gross} and tax groups."""
+    groups = tax_groups(lines=lines, rates=rates, prices=prices)
+    return Computed(totals=_net_tax_gross(lines=lines, groups=groups, prices=prices), groups=groups)
+
+
+def order_statement(
+    *,
+    lines: Sequence[Line],
+    rates: Mapping[str, Fraction],
+    prices: Prices = "net",
+    withholdings: Sequence[Withholding] = (),
+) -> Computed:
+    """This function will return what an order leaves its beneficiary or partner, from that one's lines.
+
+    Totals: {earnings, deductions (not above zero), tax (of all groups), withheld, payable}, where
+    payable = earnings + deductions + tax - withheld.
+    """
+    groups = tax_groups(lines=lines, rates=rates, prices=prices)
+    untaxed = _sums(lines)
+    earned, deducted = (
+        untaxed.get((UNTAXED, side), 0) + sum(group.base_minor for group in groups if group.deduction is side)
+        for side in (False, True)
+    )
+    tax, withheld = sum(group.tax_minor for group in groups), sum(item.amount_minor for item in withholdings)
+    totals = {"earnings": earned, "deductions": deducted, "tax": tax, "withheld": withheld}
+    totals["payable"] = earned + deducted + tax - withheld
+    _must(deducted <= 0 <= earned, "deductions are not above zero, nor earnings below")
+    _must(prices == "net" or earned + deducted + tax == _sum(lines), "gross prices keep their total")
+    return Computed(totals=_bounded(totals), groups=groups)
+
+
+def payout(
+    *,
+    settled: Sequence[int],
+    adjustments: Sequence[Line] = (),
+    rates: Mapping[str, Fraction],
+    prices: Prices = "net",
+    withholdings: Sequence[Withholding] = (),
+    cash_collected_minor: int = 0,
+    opening_minor: int = 0,
+    closing_minor: int = 0,
+    amount_minor: int,
+) -> Payout:
+    """This function will return a payout's totals, the tax groups of its adjustments, and what it fails to close by.
+
+    `settled` are the parts of orders' nets (adjustments' and credits' too) that this payout pays. It closes when
+    settled + adjustments - withholdings - cash + opening - closing = the transferred amount.
+    """
+    extra = receipt(lines=adjustments, rates=rates, prices=prices)
+    totals = {
+        "included": sum(settled),
+        "adjustments": extra.totals["gross"],
+        "withheld": sum(item.amount_minor for item in withholdings),
+        "cash_collected": cash_collected_minor,
+        "opening_carry_over": opening_minor,
+        "closing_carry_over": closing_minor,
+        "amount": amount_minor,
+    }
+    owed = totals["included"] + totals["adjustments"] - totals["withheld"] - cash_collected_minor
+    owed += opening_minor - closing_minor
+    return Payout(totals=_bounded(totals), groups=extra.groups, difference_minor=owed - amount_minor)
+
+
+def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
+    """This function will return by how much the settlements of one order pass its net: zero when they do not.
+
+    Positive: the payee got too much (`paid_twice`). Negative: too much was taken for an order of negative net.
+    """
+    total = sum(settled)
+    return total - min(max(total, min(0, net_minor)), max(0, net_minor))
+
+
+# -- crediting --
+
+
+def creditable(*, lines: Sequence[Line], groups: Sequence[Group]) -> tuple[Group, ...]:
+    """This function will return what an original document lets be credited: its tax groups, and the untaxed lines as such."""
+    untaxed = [
+        Group(code=UNTAXED, rate=Fraction(0), base_minor=amount, tax_minor=0, deduction=deduction)
+        for (code, deduction), amount in _sums(lines).items()
+        if code == UNTAXED
+    ]
+    return (*groups, *untaxed)
+
+
+def credit(
+    *, original: Sequence[Group], credited: Sequence[Group] = (), lines: Sequence[Line], prices: Prices = "net"
+) -> Credited:
+    """This function will return a credit's totals {net, tax, gross} and groups, at the original's own rates.
+
+    `original` comes from `creditable`; `credited` are the groups of all earlier credits of it (untaxed ones too, again
+    by `creditable`). The credit that takes the last of a group's base takes all the tax that is left of it, and no
+    credit takes more tax than is left.
+
+    :raises errors.Problem: `credit_exceeds_remaining`, in a group or in total
+    """
+    left = _remaining(original=original, credited=credited)
+    given = []
+    for key, amount in _sums(lines).items():
+        if key not in left:
+            raise _exceeds(f"the original has no {'deductions' if key[1] else 'lines'} with tax {key[0] or 'none'}")
+        given.append(_share(left=left[key], amount_minor=amount, prices=prices))
+    after = _remaining(original=tuple(left.values()), credited=given)
+    before_minor = sum(group.gross_minor for group in left.values())
+    gross = sum(group.gross_minor for group in given)
+    if not 0 <= gross <= before_minor:
+        raise _exceeds(f"{gross} minor units, of {before_minor} that remain in total")
+    totals = {"net": sum(group.base_minor for group in given), "tax": sum(group.tax_minor for group in given)}
+    totals["gross"] = totals["net"] + totals["tax"]
+    _must(gross == totals["gross"], "net and tax are the gross")
+    _must(prices == "net" or gross == _sum(lines), "gross prices keep their total")
+    taxed = tuple(group for group in given if group.code != UNTAXED)
+    return Credited(totals=_bounded(totals), groups=taxed, remaining=tuple(after.values()))
+
+
+def _share(*, left: Group, amount_minor: int, prices: Prices) -> Group:
+    """This function will take one credit's part out of what is left of a group.
+
+    :raises errors.Problem: `credit_exceeds_remaining`
+    """
+    whole = left.base_minor if prices == "net" else left.gross_minor
+    sign = -1 if left.deduction else 1
+    if amount_minor * sign > whole * sign:
+        raise _exceeds(f"{amount_minor} minor units with tax {left.code or 'none'}, of {whole} that remain")
+    if amount_minor == whole:
+        return left
+    base, tax = tax_of(amount_minor=amount_minor, rate=left.rate, prices=prices)
+    if tax * sign > left.tax_minor * sign:  # earlier credits rounded up: what they took cannot be taken again
+        base, tax = (base if prices == "net" else amount_minor - left.tax_minor), left.tax_minor
+    if base * sign > left.base_minor * sign:  # only with gross prices: the rest of the amount is tax
+        base, tax = left.base_minor, amount_minor - left.base_minor
+    return Group(code=left.code, rate=left.rate, base_minor=base, tax_minor=tax, deduction=left.deduction)
+
+
+def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[tuple[str, bool], Group]:
+    """This function will subtract groups from groups, by key; the order and the rates are the original's."""
+    left = {group.key: group for group in original}
+    for group in credited:
+        before = left.get(group.key)
+        if before is None:
+            raise _exceeds(f"an earlier credit of tax {group.code or 'none'} has no place in the original")
+        left[group.key] = Group(
+            code=before.code,
+            rate=before.rate,
+            base_minor=before.base_minor - group.base_minor,
+            tax_minor=before.tax_minor - group.tax_minor,
+            deduction=before.deduction,
+        )
+    return left
+
+
+def _exceeds(detail: str) -> errors.Problem:
+    """This function will name a credit that is more than what remains."""
+    return errors.Problem(code="credit_exceeds_remaining", detail=detail)
+
+
+# -- sums --
+
+
+def _sums(lines: Sequence[Line]) -> dict[tuple[str, bool], int]:
+    """This function will sum amounts by (tax code, is a deduction), in order of appearance; zero counts as earned."""
+    sums: dict[tuple[str, bool], int] = {}
+    for line in lines:
+        key = (line.tax, line.amount_minor < 0)
+        sums[key] = sums.get(key, 0) + line.amount_minor
+    return sums
+
+
+def _sum(lines: Sequence[Line]) -> int:
+    """This function will add the lines' amounts, whatever their tax."""
+    return sum(line.amount_minor for line in lines)
+
+
+def _net_tax_gross(*, lines: Sequence[Line], groups: Sequence[Group], prices: Prices) -> dict[str, int]:
+    """This function will return {net, tax, gross} with net + tax = gross, and gross untouched where prices hold the tax."""
+    untaxed = sum(line.amount_minor for line in lines if line.tax == UNTAXED)
+    net, tax = untaxed + sum(group.base_minor for group in groups), sum(group.tax_minor for group in groups)
+    _must((net if prices == "net" else net + tax) == _sum(lines), "lines are kept to the cent")
+    return _bounded({"net": net, "tax": tax, "gross": net + tax})
+
+
+def _bounded(totals: dict[str, int]) -> dict[str, int]:
+    """This function will refuse sums that no column could hold.
+
+    :raises errors.Problem: `validation_error`
+    """
+    for word, amount in totals.items():
+        if abs(amount) > money.MINOR_MAX:
+            raise errors.Problem(code="validation_error", detail=f"{word} is larger than any amount may be")
+    return totals
+
+
+def _must(holds: bool, law: str) -> None:  # noqa: FBT001 - reads as a sentence: must(sum is whole, law)
+    """This function will stop everything when a law of this file does not hold.
+
+    :raises BrokenSum: always a bug, never an input's fault
+    """
+    if not holds:
+        raise BrokenSum(law)
