@@ -139,6 +139,7 @@ class Event(models.Model):
     attempts = models.PositiveIntegerField(_("intentos"), default=0)
     next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
     repeats = models.PositiveIntegerField(_("repeticiones"), default=0)
+    document_ids = ArrayField(models.BigIntegerField(), default=list, help_text="documents that answer this event")
 
     class Meta:
         verbose_name, verbose_name_plural = _("evento"), _("eventos")

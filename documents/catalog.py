@@ -1,0 +1,34 @@
+"""TABLE: kind -> the code in its numbers, who it is about, whose money state it shows, how its owner is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from documents.models import Channel, Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """The rules of one kind. `channel` is the policy of its first delivery."""
+
+    code: str
+    audiences: tuple[str, ...]
+    channel: Channel
+    shows_payout_status: bool = False
+
+
+TABLE: Mapping[Kind, Row] = MappingProxyType(
+    {
+        Kind.PAYMENT_RECEIPT: Row(code="PR", audiences=("customer",), channel=Channel.EMAIL),
+        Kind.ORDER_FINAL_STATEMENT: Row(
+            code="OFS", audiences=("beneficiary", "partner"), channel=Channel.DIGEST, shows_payout_status=True
+        ),
+        Kind.PAYOUT_STATEMENT: Row(code="PS", audiences=("payee",), channel=Channel.EMAIL),
+        Kind.PAYOUT_REVERSAL_NOTICE: Row(code="PRN", audiences=("payee",), channel=Channel.EMAIL),
+        # A credit note's audience is its original's owner, who may be any of them.
+        Kind.CREDIT_NOTE: Row(code="CN", audiences=("customer", "beneficiary", "partner", "payee"), channel=Channel.EMAIL),
+    }
+)
+
+if set(TABLE) != set(Kind):
+    raise ValueError("every kind needs its row in the catalog")

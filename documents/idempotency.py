@@ -1,0 +1,55 @@
+"""The guard of exactly once: whoever inserts a permanent key issues; everyone else finds the document."""
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from documents import canonical
+from documents.models import Kind
+
+KEY_MAX = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A key that is held for good. `fresh`: this transaction inserted it; `fingerprint` is the first holder's."""
+
+    fresh: bool
+    fingerprint: str
+
+
+def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: str = "") -> str:
+    """This function will return `KIND:SUBJECT:SUBJECT_ID:AUDIENCE[:DISCRIMINATOR]`, an injective encoding.
+
+    :raises ValueError: a part that is empty, not ASCII, holds the separator, or a key beyond 200 characters
+    """
+    parts = [str(kind), *subject, audience, *([discriminator] if discriminator else [])]
+    text = ":".join(parts)
+    if any(not part or ":" in part for part in parts) or not text.isascii() or len(text) > KEY_MAX:
+        raise ValueError(f"not a document key: {text[:80]!r}")
+    return text
+
+
+def fingerprint(*, kind: Kind, country: str, issuer: str, data: dict[str, object]) -> str:
+    """This function will return the SHA-256 of the normalised business input: no event id, no times of the envelope,
+    no contact data, nothing computed.
+    """
+    return canonical.sha256(value={"kind": str(kind), "country": country, "issuer": issuer, "data": data})
+
+
+def hold(*, key: str, fingerprint: str) -> Held:
+    """This function will hold a key for ever, inside the caller's transaction.
+
+    Two statements at READ COMMITTED, on purpose: the insert waits for a rival transaction to end, and only a second
+    statement has a snapshot that sees what the rival committed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO documents_documentkey (key, fingerprint) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [key, fingerprint],
+        )
+        if cursor.rowcount == 1:
+            return Held(fresh=True, fingerprint=fingerprint)
+        cursor.execute("SELECT fingerprint FROM documents_documentkey WHERE key = %s", [key])
+        (first,) = cursor.fetchone()
+    return Held(fresh=False, fingerprint=first)

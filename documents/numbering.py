@@ -1,0 +1,92 @@
+"""Legal numbers: a series is a row, a number is taken last in the issuing transaction and never given back."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db import connection
+
+from audit import log
+from audit.actions import Action
+from documents import alerts, catalog, errors
+from documents.models import Issuer, Kind, Series
+
+DIGITS = 7
+RANGE_ALERT_SHARE = 0.9  # of an authorised range
+
+_TAKE = """
+UPDATE documents_series SET next = next + 1
+ WHERE issuer_id = %s AND kind = %s AND year = %s
+   AND (last IS NULL OR next <= last)
+   AND (valid_from IS NULL OR valid_from <= %s) AND (valid_until IS NULL OR valid_until >= %s)
+RETURNING id, next - 1, code, first, last
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A place in a series and how it is written: `AES-OFS-2026-0000123`."""
+
+    series_id: int
+    sequence: int
+    number: str
+
+
+def open_series(
+    *,
+    issuer: Issuer,
+    kind: Kind,
+    year: int,
+    actor: log.Actor,
+    first: int = 1,
+    last: int | None = None,
+    valid_from: dt.date | None = None,
+    valid_until: dt.date | None = None,
+    authority_reference: str = "",
+) -> None:
+    """This function will make the series of an issuer, kind and year exist; an existing one stays as it is."""
+    code = f"{issuer.code}-{catalog.TABLE[kind].code}-{year}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO documents_series (issuer_id, kind, year, code, first, last, next, valid_from, valid_until,"
+            " authority_reference) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [issuer.pk, kind, year, code, first, last, first, valid_from, valid_until, authority_reference],
+        )
+        if cursor.rowcount:
+            log.record(
+                action=Action.SERIES_ADDED,
+                object_type="series",
+                object_id=code,
+                actor=actor,
+                details={"first": first, "last": last},
+            )
+
+
+def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -> Taken:
+    """This function will take the next number of the issuer's series for the kind and the year of the local issue date.
+
+    The row stays locked until the transaction ends, so take it last: whoever waits here waits for a commit, not for work.
+
+    :raises errors.Problem: `series_exhausted` when the authorised range or its validity has ended
+    """
+    for attempt in (1, 2):
+        with connection.cursor() as cursor:
+            cursor.execute(_TAKE, [issuer.pk, kind, issue_date.year, issue_date, issue_date])
+            row = cursor.fetchone()
+        if row:
+            series_id, sequence, code, first, last = row
+            if last is not None and sequence - first + 1 >= RANGE_ALERT_SHARE * (last - first + 1):
+                alerts.open_alert(
+                    code="series_range_low",
+                    severity="P2",
+                    dedup_key=f"series:{code}",
+                    detail=f"Series {code}: {last - sequence} numbers are left of its authorised range",
+                    object_id=code,
+                )
+            return Taken(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")
+        if attempt == 1 and not Series.objects.filter(issuer=issuer, kind=kind, year=issue_date.year).exists():
+            open_series(issuer=issuer, kind=kind, year=issue_date.year, actor=actor)
+            continue
+        break
+    raise errors.Problem(
+        code="series_exhausted", detail=f"{issuer.code} {catalog.TABLE[kind].code} {issue_date.year}: no number may be taken"
+    )
