@@ -4,195 +4,55 @@ Nothing here reads a clock, a database or a country: rates come in as exact frac
 country pack on the operation's legal date. Every sum is checked before it leaves; a broken one raises BrokenSum.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal
 
 from documents import errors, money
+from payouts.figures import (
+    UNTAXED,
+    Computed,
+    Credited,
+    Group,
+    Line,
+    Payout,
+    Prices,
+    Withholding,
+    check_totals,
+    read_groups,
+    read_lines,
+    read_withholdings,
+    texts,
+)
 
-Prices = Literal["net", "gross"]
-UNTAXED = ""
+# Callers find everything they need for a sum here, figures included.
+__all__ = [
+    "UNTAXED",
+    "BrokenSum",
+    "Computed",
+    "Credited",
+    "Group",
+    "Line",
+    "Payout",
+    "Prices",
+    "Withholding",
+    "check_totals",
+    "credit",
+    "creditable",
+    "order_statement",
+    "overpaid",
+    "payout",
+    "read_groups",
+    "read_lines",
+    "read_withholdings",
+    "receipt",
+    "tax_groups",
+    "tax_of",
+    "texts",
+]
 
 
 class BrokenSum(ArithmeticError):  # noqa: N818 - names the fact: a law of this file does not hold, which is our bug
     """An invariant of this file that does not hold; nothing may be issued from such a result."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One line of an order, a receipt, a credit or a payout's adjustments; deductions are negative."""
-
-    id: str
-    amount_minor: int
-    tax: str = UNTAXED
-    kind: str = ""
-    description: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """The lines of one tax code and one sign: `base` without tax, and its tax rounded once."""
-
-    code: str
-    rate: Fraction
-    base_minor: int
-    tax_minor: int
-    deduction: bool = False
-
-    @property
-    def gross_minor(self) -> int:
-        """This function will return base and tax together."""
-        return self.base_minor + self.tax_minor
-
-    @property
-    def key(self) -> tuple[str, bool]:
-        """This function will return what makes the group one of its kind: tax code, and earnings or deductions."""
-        return self.code, self.deduction
-
-    def content(self, *, digits: int) -> dict[str, str]:
-        """This function will return the group as it is frozen: {code, rate, base, tax}, all text."""
-        return {
-            "code": self.code,
-            "rate": money.rate_text(self.rate),
-            "base": money.text(self.base_minor, digits),
-            "tax": money.text(self.tax_minor, digits),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Withholding:
-    """Tax held back, as another system decided it; `status` says whether its arithmetic holds."""
-
-    name: str
-    rate: Fraction
-    base_minor: int
-    amount_minor: int
-    legal_ref: str
-    status: Literal["checked", "declared"]
-
-    def content(self, *, digits: int) -> dict[str, str]:
-        """This function will return the withholding as it is frozen, all text."""
-        return {
-            "name": self.name,
-            "rate": money.rate_text(self.rate),
-            "base": money.text(self.base_minor, digits),
-            "amount": money.text(self.amount_minor, digits),
-            "legal_ref": self.legal_ref,
-            "status": self.status,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Computed:
-    """A document's `totals` (minor units, by the words of the API) and its tax groups, untaxed lines left out."""
-
-    totals: dict[str, int]
-    groups: tuple[Group, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credited(Computed):
-    """A credit note's sums, and what may still be credited after it (untaxed groups have the code "")."""
-
-    remaining: tuple[Group, ...] = ()
-
-    @property
-    def remaining_minor(self) -> int:
-        """This function will return the gross that later credits may still give back."""
-        return sum(group.gross_minor for group in self.remaining)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Payout(Computed):
-    """A payout's sums; `difference_minor` is computed minus stated, zero when it closes."""
-
-    difference_minor: int = 0
-
-    @property
-    def closes(self) -> bool:
-        """This function will tell whether the parts add up to the transferred amount, to the cent."""
-        return self.difference_minor == 0
-
-
-# -- reading --
-
-
-def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | None = None) -> list[Line]:
-    """This function will read an event's or a content's lines; `party` "beneficiary" or "partner" keeps that one's only.
-
-    :raises errors.Problem: `validation_error` for an amount that is none
-    """
-    return [
-        Line(
-            id=line["id"],
-            amount_minor=money.minor(line["amount"], digits),
-            tax=line.get("tax") or UNTAXED,
-            kind=line.get("kind", ""),
-            description=line.get("description", ""),
-        )
-        for line in lines
-        if party is None or (line.get("party") or "beneficiary") == party
-    ]
-
-
-def read_groups(*, groups: Iterable[Mapping[str, str]], digits: int) -> list[Group]:
-    """This function will read a frozen content's `tax_groups` back; a negative base is a deduction's."""
-    found = []
-    for group in groups:
-        base, tax = money.minor(group["base"], digits), money.minor(group["tax"], digits)
-        rate, deduction = money.rate(group["rate"]), base < 0 or tax < 0
-        found.append(Group(code=group["code"], rate=rate, base_minor=base, tax_minor=tax, deduction=deduction))
-    return found
-
-
-def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int, orders: int = 1) -> list[Withholding]:
-    """This function will read an event's withholdings and check each one's arithmetic.
-
-    Each contributing order may have been rounded on its own, so `orders` minor units of slack make it `checked`;
-    past that it is `declared`: printed as it came, and flagged.
-    """
-    found = []
-    for item in withholdings:
-        rate, base = money.rate(item["rate"]), money.minor(item["base"], digits)
-        amount = money.minor(item["amount"], digits)
-        close = abs(amount - money.round_half_up(base * rate)) <= max(orders, 1)
-        found.append(
-            Withholding(
-                name=item["name"],
-                rate=rate,
-                base_minor=base,
-                amount_minor=amount,
-                legal_ref=item["legal_ref"],
-                status="checked" if close else "declared",
-            )
-        )
-    return found
-
-
-def texts(*, amounts: Mapping[str, int], digits: int) -> dict[str, str]:
-    """This function will return totals as they are frozen and answered: each with exactly the currency's digits."""
-    return {word: money.text(amount, digits) for word, amount in amounts.items()}
-
-
-def check_totals(
-    *, stated: Mapping[str, str] | None, computed: Mapping[str, int], digits: int, pointer: str = "/data/totals"
-) -> None:
-    """This function will compare the totals that an event states with the computed ones; each must match exactly.
-
-    :raises errors.Problem: `totals_mismatch`, with a fault per wrong total
-    """
-    faults = [
-        errors.Fault(
-            pointer=f"{pointer}/{word}",
-            code="totals_mismatch",
-            detail=f"stated {amount}, computed {money.text(computed[word], digits)}",
-        )
-        for word, amount in (stated or {}).items()
-        if money.minor(amount, digits) != computed[word]
-    ]
-    if faults:
-        raise errors.Problem(code="totals_mismatch", detail=faults[0].detail, errors=faults)
 
 
 # -- computing --

@@ -20,6 +20,7 @@ from documents import countries, errors
 
 Certainty = Literal["S", "M"]  # S: read in a legal or official source; M: general knowledge. Unsure cells are absent.
 KINDS = ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT", "PAYOUT_STATEMENT", "PAYOUT_REVERSAL_NOTICE", "CREDIT_NOTE")
+SOURCED = ("currency", "locale", "time_zone")  # cells that keep their source in `sources`
 TAX_ID_LENGTH_MAX = 32
 
 
@@ -272,11 +273,9 @@ def complete(pack: Pack) -> list[str]:
     return missing
 
 
-SOURCED = ("currency", "locale", "time_zone")
-
 # What every country prints alike; a pack writes `TITLES | {...}` for what it says in its own way.
 # Nothing is called "Factura": that word needs an authority's permission for the issuer.
-TITLES: Mapping[str, Words] = MappingProxyType({
+TITLES = MappingProxyType({
     "PAYMENT_RECEIPT": Words(es="Recibo de pago", en="Payment receipt"),
     "ORDER_FINAL_STATEMENT": Words(es="Statement final (liquidación del pedido)", en="Final order statement"),
     "PAYOUT_STATEMENT": Words(es="Liquidación de pago", en="Payout statement"),
@@ -284,7 +283,7 @@ TITLES: Mapping[str, Words] = MappingProxyType({
     "CREDIT_NOTE": Words(es="Nota de crédito", en="Credit note"),
 })
 
-LABELS: Mapping[str, Words] = MappingProxyType({
+LABELS = MappingProxyType({
     "order": Words(es="Pedido", en="Order"),
     "customer": Words(es="Cliente", en="Customer"),
     "driver": Words(es="Conductor/a", en="Driver"),
