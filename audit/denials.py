@@ -1,0 +1,160 @@
+"""Refusals: on record at once, on their own few connections, and never more of them than the log can bear."""
+
+import atexit
+import contextlib
+import dataclasses
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+
+from django.db import Error, connections
+
+from audit import entries, flood, scrub
+
+ALIAS = "denials"
+CONNECTIONS_MAX = 4
+CONNECTION_WAIT_S = 2.0
+VARIOUS = "various"
+
+logger = logging.getLogger(__name__)
+throttle: flood.Throttle[entries.Entry] = flood.Throttle()
+_slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
+_timer_lock = threading.Lock()
+_timer: threading.Timer | None = None
+
+
+def write(*, entry: entries.Entry) -> None:
+    """This function will write one refusal now, or count it where there were too many alike.
+
+    :raises audit.entries.AuditUnavailable: when it cannot be written.
+    """
+    entry = _claimed(entry=entry)
+    ended = throttle.due()
+    actor = entry.actor
+    crowd = (entry.action, entry.code, entry.object_type)
+    single = throttle.admit(
+        key=(*crowd, actor.kind, actor.id, actor.key, actor.address),
+        sample=dataclasses.replace(entry, object_id=VARIOUS, details={"aggregated": True}),
+        crowd=crowd,
+        crowd_sample=lambda: dataclasses.replace(
+            entry,
+            object_id=VARIOUS,
+            actor=entries.Actor(kind="anonymous", id=VARIOUS, channel=actor.channel),
+            details={"aggregated": True},
+        ),
+    )
+    if not single:
+        _flush_later()
+    if single or ended:
+        _append(singles=[entry] if single else [], ended=ended)
+
+
+def flush(*, everything: bool) -> int:
+    """This function will write the counts of the windows that have ended, or of all, one event each.
+
+    :returns: how many events were written.
+    :raises audit.entries.AuditUnavailable: when they cannot be written; the counts are kept.
+    """
+    ended = throttle.due(everything=everything)
+    if ended:
+        _append(singles=[], ended=ended)
+    return len(ended)
+
+
+def forget() -> None:
+    """This function will drop every count unwritten: for a forked child, whose parent will write them."""
+    global _slots, _timer, _timer_lock  # noqa: PLW0603 - a lock held by a thread that the fork left behind never opens
+    _slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
+    _timer_lock = threading.Lock()
+    if _timer is not None:
+        _timer.cancel()
+        _timer = None
+    throttle.clear()
+
+
+def _claimed(*, entry: entries.Entry) -> entries.Entry:
+    """This function will return a refusal in which nothing a stranger chose can stop it from being written."""
+    actor = dataclasses.replace(
+        entry.actor,
+        id=scrub.guessed(value=entry.actor.id, length_max=100),
+        key=scrub.guessed(value=entry.actor.key, length_max=100),
+        request_id=scrub.guessed(value=entry.actor.request_id, length_max=100),
+    )
+    entry = dataclasses.replace(entry, actor=actor, object_id=scrub.guessed(value=entry.object_id, length_max=200))
+    try:
+        entries.lay_out(entry=entry)
+    except ValueError as error:
+        # Its own details are at fault; the refusal itself is still on record. A wrong code or type raises again.
+        logger.warning("audit_denial_details_left_out", extra={"code": entry.code, "cause": str(error)})
+        entry = dataclasses.replace(entry, details={"left_out": True})
+        entries.lay_out(entry=entry)
+    return entry
+
+
+def _append(*, singles: Sequence[entries.Entry], ended: list[flood.Window[entries.Entry]]) -> None:
+    """This function will write refusals and counts in one statement, or give the counts back and fail."""
+    counts = [dataclasses.replace(window.sample, count=window.held) for window in ended]
+    rows = [entries.lay_out(entry=entry) for entry in (*singles, *counts)]
+    try:
+        with _connection():
+            entries.append(rows=rows, using=ALIAS)
+    except (Error, entries.AuditUnavailable) as error:
+        throttle.give_back(windows=ended)
+        raise entries.AuditUnavailable("the refusal could not be put on record") from error
+
+
+@contextlib.contextmanager
+def _connection() -> Iterator[None]:
+    """This function will hold one of the few denial connections, and close it: Django's are one for each thread.
+
+    :raises audit.entries.AuditUnavailable: when none came free in CONNECTION_WAIT_S.
+    """
+    slots = _slots
+    if not slots.acquire(timeout=CONNECTION_WAIT_S):
+        raise entries.AuditUnavailable("all denial connections are busy")
+    try:
+        yield
+    finally:
+        connection = connections[ALIAS]
+        if not connection.in_atomic_block:  # a test may have wrapped it
+            connection.close()
+        slots.release()
+
+
+def _flush_later() -> None:
+    """This function will see to it that a count is written when its window ends, even if nobody is refused again."""
+    global _timer  # noqa: PLW0603 - one timer for each process
+    with _timer_lock:
+        if _timer is None:
+            _timer = threading.Timer(throttle.window_s + 0.1, _flush_ended)
+            _timer.daemon = True
+            _timer.start()
+
+
+def _flush_ended() -> None:
+    """This function will be the timer's work."""
+    global _timer  # noqa: PLW0603 - one timer for each process
+    with _timer_lock:
+        _timer = None
+    try:
+        flush(everything=False)
+    except entries.AuditUnavailable:
+        logger.exception("audit_denials_not_written")
+    if throttle.held():
+        _flush_later()
+
+
+def _flush_at_exit() -> None:
+    """This function will write what is still only counted when the process ends in order."""
+    held = throttle.held()
+    if not held:
+        return
+    try:
+        flush(everything=True)
+    except Exception:
+        logger.exception("audit_denials_lost", extra={"count": held})
+
+
+os.register_at_fork(after_in_child=forget)
+atexit.register(_flush_at_exit)

@@ -1,0 +1,107 @@
+"""A bound on what a flood of denials can write: the first ones of a window one by one, the rest as one count.
+
+Pure counting, in the memory of one process; `audit.log` writes what it is told to.
+"""
+
+import collections
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Sample = TypeVar("Sample")
+
+
+@dataclasses.dataclass(slots=True)
+class Window(Generic[Sample]):
+    """What one key did since `started_s` (monotonic): `single` written at once, `held` only counted."""
+
+    key: Hashable
+    started_s: float
+    sample: Sample
+    single: int = 0
+    held: int = 0
+
+
+class Throttle(Generic[Sample]):
+    """Windows by key, oldest first. All last equally long, so the oldest is always the next to end."""
+
+    def __init__(
+        self,
+        *,
+        window_s: float = 60.0,
+        single_max: int = 10,
+        crowd_max: int = 200,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """This function will set the limits.
+
+        :param single_max: how many of one key and window are written one by one.
+        :param crowd_max: how many keys may be open at once; whoever comes later is counted with the crowd, so that
+            a flood from many addresses fills neither the log nor the memory.
+        """
+        self.window_s = window_s
+        self.single_max = single_max
+        self.crowd_max = crowd_max
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._windows: collections.OrderedDict[Hashable, Window[Sample]] = collections.OrderedDict()
+
+    def admit(self, *, key: Hashable, sample: Sample, crowd: Hashable, crowd_sample: Callable[[], Sample]) -> bool:
+        """This function will say whether this one is written by itself; otherwise it has been counted.
+
+        Windows do not end here: whoever admits calls `due` first.
+        """
+        with self._lock:
+            window = self._windows.get(key)
+            if window is None and len(self._windows) < self.crowd_max:
+                window = self._open(key=key, sample=sample)
+            if window is None:
+                window = self._windows.get(crowd) or self._open(key=crowd, sample=crowd_sample())
+                window.single = self.single_max  # nobody in a crowd is written one by one
+            if window.single < self.single_max:
+                window.single += 1
+                return True
+            window.held += 1
+            return False
+
+    def due(self, *, everything: bool = False) -> list[Window[Sample]]:
+        """This function will take out the windows that have ended (or all) and return those that hold a count."""
+        ended: list[Window[Sample]] = []
+        with self._lock:
+            limit_s = self._clock() - self.window_s
+            while self._windows:
+                window = next(iter(self._windows.values()))
+                if not everything and window.started_s > limit_s:
+                    break
+                self._windows.popitem(last=False)
+                if window.held:
+                    ended.append(window)
+        return ended
+
+    def give_back(self, *, windows: list[Window[Sample]]) -> None:
+        """This function will keep counts that could not be written, for the next attempt."""
+        with self._lock:
+            for window in windows:
+                kept = self._windows.get(window.key)
+                if kept is None:
+                    window.started_s, window.single = self._clock(), self.single_max
+                    self._windows[window.key] = window
+                else:
+                    kept.held += window.held
+
+    def held(self) -> int:
+        """This function will return how many are counted and not yet written."""
+        with self._lock:
+            return sum(window.held for window in self._windows.values())
+
+    def clear(self) -> None:
+        """This function will forget everything: a forked child must not write its parent's counts again."""
+        self._lock = threading.Lock()  # the parent's may have been held at the fork
+        self._windows.clear()
+
+    def _open(self, *, key: Hashable, sample: Sample) -> Window[Sample]:
+        """This function will start a key's window now."""
+        window = self._windows[key] = Window(key=key, started_s=self._clock(), sample=sample)
+        return window

@@ -1,0 +1,117 @@
+"""What a sealed leaf holds, and how: pure, so that an offline verifier can repeat it from this page alone.
+
+The leaf of an event is the canonical JSON (RFC 8785) of the object with exactly the members of `FIELDS` and `v`, the
+version of this encoding. Every member is text, except the integers `v`, `id` and `count`:
+
+- `at`: UTC, `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always six digits of a second;
+- `details_digest`: 64 lower-case hexadecimal digits, or empty when the event has no details;
+- all others: the column as stored, empty where there is nothing to say.
+
+`details_digest` is SHA-256(salt || canonical JSON of the details). The 16 bytes of salt are random for each event and
+lie beside the details, so that erasing both leaves a digest that no list of names or addresses can be tried against.
+"""
+
+import datetime
+import hashlib
+import json
+import re
+from typing import Protocol, TypeAlias
+
+VERSION = 1
+FIELDS = (
+    "id",
+    "at",
+    "action",
+    "object_type",
+    "object_id",
+    "actor_kind",
+    "actor_id",
+    "role",
+    "key",
+    "service",
+    "channel",
+    "outcome",
+    "code",
+    "request_id",
+    "count",
+    "details_digest",
+)
+SALT_BYTES = 16
+INTEGER_MAX = 2**53 - 1  # RFC 8785: larger ones do not survive an IEEE double
+DEPTH_MAX = 8
+
+Json: TypeAlias = "str | int | bool | None | list[Json] | dict[str, Json]"
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+# NUL cannot be stored in jsonb, and a lone surrogate is not a character.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Sealable(Protocol):
+    """An event as stored: anything with the columns of FIELDS (a model instance, a row of an export)."""
+
+    id: int
+    at: datetime.datetime
+    action: str
+    object_type: str
+    object_id: str
+    actor_kind: str
+    actor_id: str
+    role: str
+    key: str
+    service: str
+    channel: str
+    outcome: str
+    code: str
+    request_id: str
+    count: int
+    details_digest: bytes | memoryview | None
+
+
+def canonical(value: Json) -> bytes:
+    """This function will return RFC 8785 bytes of a value already passed by `check`.
+
+    With names in ASCII and no number but integers below 2**53, Python's sorted, compact JSON is RFC 8785 exactly: the
+    two differ only in how they print fractions and sort names beyond the Basic Multilingual Plane.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def check(value: object, *, depth: int = 0) -> None:
+    """This function will refuse a value that would not come back from jsonb exactly as it went in.
+
+    :raises ValueError: for a fraction, an integer beyond 2**53, a name that is not plain ASCII, NUL or a lone
+        surrogate in a text, more than DEPTH_MAX levels, or any other type.
+    """
+    if depth > DEPTH_MAX:
+        raise ValueError(f"details are nested deeper than {DEPTH_MAX} levels")
+    if isinstance(value, str):
+        if _UNSTORABLE.search(value):
+            raise ValueError("a text in the details cannot be stored: it holds NUL or a lone surrogate")
+    elif isinstance(value, int):  # bool too
+        if abs(value) > INTEGER_MAX:
+            raise ValueError("an integer in the details is beyond 2**53")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            check(item, depth=depth + 1)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ValueError("a name in the details is not 1 to 64 plain ASCII characters")
+            check(item, depth=depth + 1)
+    elif value is not None:
+        raise ValueError(f"details hold text, integers, lists and objects; not {type(value).__name__}")
+
+
+def digest(*, salt: bytes, body: bytes) -> bytes:
+    """This function will return the 32 bytes that stand in the leaf for details with this canonical JSON."""
+    return hashlib.sha256(salt + body).digest()
+
+
+def encode(event: Sealable) -> bytes:
+    """This function will return the leaf of one event: the bytes that a sealer hashes (as 0x00 || leaf, RFC 9162)."""
+    members: dict[str, Json] = {name: getattr(event, name) for name in FIELDS}
+    at = event.at.astimezone(datetime.UTC)
+    members["at"] = at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
+    members["details_digest"] = bytes(event.details_digest).hex() if event.details_digest is not None else ""
+    members["v"] = VERSION
+    return canonical(members)

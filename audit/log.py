@@ -1,0 +1,149 @@
+"""The only way to write to the audit log.
+
+`record` belongs to the caller's transaction: the change and its event commit together or not at all. `deny` has a
+connection of its own and commits at once, because the transaction of a refused request is rolled back.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from django.db import Error, connections, transaction
+
+from audit import denials, leaf, models
+from audit.actions import Action
+from audit.entries import SYSTEM, Actor, AuditUnavailable, Entry, append, lay_out
+from audit.scrub import LeakRefused
+
+__all__ = [
+    "SYSTEM",
+    "Actor",
+    "AuditUnavailable",
+    "Entry",
+    "LeakRefused",
+    "deny",
+    "erase",
+    "flush_denials",
+    "record",
+    "record_many",
+]
+
+ENTRIES_MAX = 1000
+
+
+def record(
+    *,
+    action: Action,
+    object_type: str,
+    object_id: str,
+    actor: Actor,
+    outcome: str = "ok",
+    code: str = "",
+    details: Mapping[str, leaf.Json] | None = None,
+    using: str = "default",
+) -> int:
+    """This function will append one event to the caller's transaction, in one round trip, and return its id.
+
+    :raises AuditUnavailable: when the database does not take it; the transaction can then only be rolled back.
+    :raises ValueError: for an action outside the vocabulary, or a text that its column cannot hold.
+    :raises LeakRefused: for a secret, or for personal data outside `details` (a ValueError too).
+    :raises django.db.transaction.TransactionManagementError: outside `transaction.atomic`.
+    """
+    entry = Entry(
+        action=action,
+        object_type=object_type,
+        object_id=object_id,
+        actor=actor,
+        outcome=outcome,
+        code=code,
+        details=details,
+    )
+    return record_many(entries=[entry], using=using)[0]
+
+
+def record_many(*, entries: Sequence[Entry], using: str = "default") -> list[int]:
+    """This function will append several events to the caller's transaction in one round trip; ids in their order.
+
+    :raises: what `record` raises; nothing is appended then.
+    """
+    connection = connections[using]
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError(
+            "an audit event belongs to the transaction of what it records: call audit.log.record inside atomic()"
+        )
+    if not entries:
+        return []
+    if len(entries) > ENTRIES_MAX:
+        raise ValueError(f"more than {ENTRIES_MAX} audit events at once")
+    rows = [lay_out(entry=entry) for entry in entries]
+    try:
+        return append(rows=rows, using=using)
+    except Error as error:
+        # Whoever swallows the exception must not go on to "commit": PostgreSQL would answer with a silent rollback.
+        connection.needs_rollback = True
+        raise AuditUnavailable("the audit log did not take the event") from error
+
+
+def deny(
+    *,
+    actor: Actor,
+    object_type: str,
+    object_id: str,
+    code: str,
+    action: Action = Action.ACCESS_DENIED,
+    details: Mapping[str, leaf.Json] | None = None,
+) -> None:
+    """This function will put a refusal on record, whatever becomes of the caller's transaction.
+
+    What a stranger chose (`object_id`, the actor's ids, texts in `details`) is redacted where it cannot be kept, never
+    an error. Of the same refusals (actor, address, code, kind of object) in one minute the first ten are written one by
+    one, the rest as one event with a count when the minute ends.
+
+    :raises AuditUnavailable: when it cannot be written; the caller answers 503 instead of the refusal.
+    """
+    denials.write(
+        entry=Entry(
+            action=Action(action),
+            object_type=object_type,
+            object_id=object_id,
+            actor=actor,
+            outcome="denied",
+            code=code,
+            details=details,
+        )
+    )
+
+
+def flush_denials(*, everything: bool = True) -> int:
+    """This function will write the counts of refusals held back by `deny` (or those of ended windows only).
+
+    :returns: how many events were written.
+    :raises AuditUnavailable: when they cannot be written; they are kept for the next call.
+    """
+    return denials.flush(everything=everything)
+
+
+def erase(*, event_ids: Sequence[int], actor: Actor, reason: str, using: str = "owner") -> int:
+    """This function will erase the personal details of events, and put that on record: the events themselves stay.
+
+    Only the owner role may; the erasure is an event of the same transaction for each object concerned.
+
+    :param reason: a code of the erasure's ground, sealed with the event.
+    :returns: how many details were erased.
+    :raises AuditUnavailable: when the log does not take it; nothing is erased then.
+    """
+    with transaction.atomic(using=using):
+        found = models.EventDetail.objects.using(using).filter(event_id__in=list(event_ids))
+        ids = sorted(found.values_list("event_id", flat=True))
+        try:
+            found._raw_delete(using)  # type: ignore[attr-defined] # noqa: SLF001 - delete() would first fetch every row
+        except Error as error:
+            raise AuditUnavailable("the details were not erased") from error
+        for identity in ids:
+            record(
+                action=Action.AUDIT_DETAILS_ERASED,
+                object_type="audit_event",
+                object_id=str(identity),
+                actor=actor,
+                code=reason,
+                using=using,
+            )
+    return len(ids)

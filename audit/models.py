@@ -1,0 +1,95 @@
+"""The two tables of the log: events that nobody can change, and their details that can be erased.
+
+Both are written only by `audit.log`; the database refuses the rest (`migrations/0002_append_only.py`).
+"""
+
+from django.db import models
+from django.db.models import functions
+from django.db.models.lookups import Exact
+
+from audit import actions, leaf
+
+
+class Event(models.Model):
+    """One thing that happened: who did what to which object, when, with what outcome.
+
+    The sealed leaf is exactly the columns `audit.leaf.FIELDS`, encoded by `audit.leaf.encode` (version 1):
+    id, at, action, object_type, object_id, actor_kind, actor_id, role, key, service, channel, outcome, code,
+    request_id, count, details_digest. All of them are pseudonymous, since a leaf outlives every right to erasure:
+    ids are the service's own, never a name, an address or an e-mail; what is personal goes to `EventDetail`.
+
+    Only `xid` stays outside the leaf. It orders the sealing: rows become visible in the order of commits, not of ids,
+    so a sealer takes rows with `xid < pg_snapshot_xmin(pg_current_snapshot())` and never one that a later commit
+    could precede. The place of an event in the tree belongs in a table of its own (tree index -> event id), because
+    a row here is never updated; gaps between ids are rolled back transactions, not missing events.
+    """
+
+    id = models.BigAutoField(primary_key=True)  # GENERATED ALWAYS: an id cannot be chosen
+    at = models.DateTimeField(db_default=models.Func(function="clock_timestamp"), editable=False)
+    xid = models.BigIntegerField(
+        db_default=functions.Cast(
+            functions.Cast(models.Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField()
+        ),
+        editable=False,
+    )
+    action = models.CharField(max_length=actions.LENGTH_MAX)
+    object_type = models.CharField(max_length=60)
+    object_id = models.CharField(max_length=200)
+    actor_kind = models.CharField(max_length=20)  # user | service | link | system | anonymous
+    actor_id = models.CharField(max_length=100, blank=True)
+    role = models.CharField(max_length=60, blank=True)
+    key = models.CharField(max_length=100, blank=True)  # the public id of an API key, never the key
+    service = models.CharField(max_length=60, blank=True)
+    channel = models.CharField(max_length=20, blank=True)  # web | api | webhook | link | worker | command
+    outcome = models.CharField(max_length=20)  # ok | denied | failed
+    code = models.CharField(max_length=80, blank=True)
+    request_id = models.CharField(max_length=100, blank=True)
+    count = models.PositiveIntegerField(db_default=1)  # above 1: so many alike denials of one window
+    details_digest = models.BinaryField(max_length=32, null=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        indexes = (
+            # Exact for the guard's question at commit, and a prefix for the history of one object.
+            models.Index(fields=["object_id", "xid"], name="audit_event_object"),
+            models.Index(fields=["actor_id", "id"], name="audit_event_actor", condition=~models.Q(actor_id="")),
+        )
+        constraints = (
+            models.CheckConstraint(
+                name="audit_event_action_grammar",
+                condition=models.Q(action__regex=r"^[a-z]+(_[a-z]+)*[.][a-z]+(_[a-z]+)*$"),
+            ),
+            models.CheckConstraint(
+                name="audit_event_details_digest_32",
+                condition=models.Q(details_digest__isnull=True)
+                | models.Q(Exact(functions.Length("details_digest"), 32)),
+            ),
+            models.CheckConstraint(name="audit_event_count_one", condition=models.Q(count__gte=1)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.action} {self.object_id}"
+
+
+class EventDetail(models.Model):
+    """What is personal about an event: address, agent, names. Erasing a row breaks no proof: the leaf holds its digest.
+
+    `salt` has 16 random bytes; SHA-256(salt || canonical JSON of `details`) is the event's `details_digest` for as long
+    as the row exists. The row is inserted with its event, never updated, and deleted only by the owner role.
+    """
+
+    event = models.OneToOneField(Event, on_delete=models.DO_NOTHING, primary_key=True, related_name="detail")
+    salt = models.BinaryField(max_length=leaf.SALT_BYTES)
+    details = models.JSONField()
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = (
+            models.CheckConstraint(
+                name="audit_eventdetail_salt_16",
+                condition=models.Q(Exact(functions.Length("salt"), leaf.SALT_BYTES)),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.event_id}"
