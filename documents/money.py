@@ -43,7 +43,7 @@ def minor(text: str, digits: int) -> int:
 
 
 def text(minor: int, digits: int) -> str:
-    """This function will write minor units with exactly the currency's digits: (2200, 2) is "22.00", (4500, 0) is "4500"."""
+    """This function will write minor units with the currency's digits: (2200, 2) is "22.00", (4500, 0) is "4500"."""
     sign, size = ("-" if minor < 0 else ""), str(abs(minor)).rjust(digits + 1, "0")
     return f"{sign}{size}" if digits == 0 else f"{sign}{size[:-digits]}.{size[-digits:]}"
 

@@ -160,7 +160,7 @@ def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
 
 
 def creditable(*, lines: Sequence[Line], groups: Sequence[Group]) -> tuple[Group, ...]:
-    """This function will return what an original document lets be credited: its tax groups, and the untaxed lines as such."""
+    """This function will return what an original lets be credited: its tax groups, and its untaxed lines as such."""
     untaxed = [
         Group(code=UNTAXED, rate=Fraction(0), base_minor=amount, tax_minor=0, deduction=deduction)
         for (code, deduction), amount in _sums(lines).items()
@@ -189,8 +189,10 @@ def credit(
     after = _remaining(original=tuple(left.values()), credited=given)
     before_minor = sum(group.gross_minor for group in left.values())
     gross = sum(group.gross_minor for group in given)
-    if not 0 <= gross <= before_minor:
+    if gross > before_minor:
         raise _exceeds(f"{gross} minor units, of {before_minor} that remain in total")
+    if gross < 0:
+        raise _exceeds("a credit gives back; this one would charge")
     totals = {"net": sum(group.base_minor for group in given), "tax": sum(group.tax_minor for group in given)}
     totals["gross"] = totals["net"] + totals["tax"]
     _must(gross == totals["gross"], "net and tax are the gross")
@@ -258,7 +260,7 @@ def _sum(lines: Sequence[Line]) -> int:
 
 
 def _net_tax_gross(*, lines: Sequence[Line], groups: Sequence[Group], prices: Prices) -> dict[str, int]:
-    """This function will return {net, tax, gross} with net + tax = gross, and gross untouched where prices hold the tax."""
+    """This function will return {net, tax, gross}: net + tax = gross, untouched where prices hold the tax."""
     untaxed = sum(line.amount_minor for line in lines if line.tax == UNTAXED)
     net, tax = untaxed + sum(group.base_minor for group in groups), sum(group.tax_minor for group in groups)
     _must((net if prices == "net" else net + tax) == _sum(lines), "lines are kept to the cent")

@@ -1,1 +1,1 @@
-"""What each country's law says, as data: one file a country (`es.py`, `mx.py` ...), read through `pack`. Pure: no Django."""
+"""What each country's law says, as data: one file a country (`es.py`, `mx.py` ...), read through `pack`. Pure."""

@@ -45,13 +45,19 @@ PACK = Pack(
             source=Source(text="Estatuto Tributario, art. 555-1", certainty="S"),
         ),
         "CC": TaxId(
-            name="CC", pattern="[1-9][0-9]{5,9}", source=Source(text="Cédula de ciudadanía: sin dígito de control", certainty="M")
+            name="CC",
+            pattern="[1-9][0-9]{5,9}",
+            source=Source(text="Cédula de ciudadanía: sin dígito de control", certainty="M"),
         ),
     },
     tax_id_default="NIT",
     retention=Retention(years=10, source=Source(text="Ley 962/2005, art. 28", certainty="S")),
     titles=TITLES,
-    labels=LABELS | {"tax": Words(es="Impuesto (IVA / INC)", en="Tax (VAT / INC)"), "driver": Words(es="Domiciliario/a o conductor/a", en="Driver")},
+    labels=LABELS
+    | {
+        "tax": Words(es="Impuesto (IVA / INC)", en="Tax (VAT / INC)"),
+        "driver": Words(es="Domiciliario/a o conductor/a", en="Driver"),
+    },
     legal_notice=Words(
         es="Este documento no sustituye al documento electrónico validado por la DIAN.",
         en="This document does not replace the electronic document validated by the DIAN.",

@@ -22,7 +22,7 @@ PACK = Pack(
             Rate(
                 rate="0.08",
                 valid_from=dt.date(2019, 1, 1),
-                source=Source(text="Decreto de estímulos fiscales región fronteriza norte, DOF 31-12-2018", certainty="S"),
+                source=Source(text="Decreto de estímulos fiscales, frontera norte, DOF 31-12-2018", certainty="S"),
             ),
         ),
     },
@@ -32,7 +32,7 @@ PACK = Pack(
             module="mx.rfc",
             # Sales to the public at large, and to residents abroad.
             generics=frozenset({"XAXX010101000", "XEXX010101000"}),
-            # Real RFCs exist whose check digit fails the published algorithm: refusing them would hold honest people's money.
+            # Real RFCs exist whose check digit fails the published algorithm: refusing them would hold people's money.
             check_digit_optional=True,
             source=Source(text="CFF, art. 27; RMF 2.7.1.23 para los genéricos", certainty="M"),
         ),
@@ -60,7 +60,7 @@ PACK = Pack(
             name="ISR", rates=("0.021",), source=Source(text="LISR, art. 113-A: transporte y entrega", certainty="S")
         ),
         SeenWithholding(
-            name="IVA", rates=("0.5",), source=Source(text="LIVA, art. 18-J: la mitad del impuesto cobrado", certainty="S")
+            name="IVA", rates=("0.5",), source=Source(text="LIVA, art. 18-J: la mitad del cobrado", certainty="S")
         ),
     ),
 )

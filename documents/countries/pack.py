@@ -61,7 +61,7 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True)
 class TaxId:
-    """One type of tax id: the name printed, and either a python-stdnum module or a pattern for ids without check digit."""
+    """One type of tax id: the name printed, and a python-stdnum module, or a pattern for ids without check digit."""
 
     name: str
     source: Source
@@ -163,8 +163,8 @@ class Pack:
         """
         return {code: self.rate_on(code=code, date=date).fraction for code in sorted(set(codes))}
 
-    def check_tax_id(self, *, value: str, type: str | None = None) -> CheckedTaxId:  # noqa: A002 - the platform's own word, `tax_id_type`
-        """This function will check a tax id and return it normalised; checking its result again changes nothing.
+    def check_tax_id(self, *, value: str, type: str | None = None) -> CheckedTaxId:  # noqa: A002 - the platform's own word
+        """This function will check a tax id and return it normalised; checking the result again changes nothing.
 
         `type` is the event's `tax_id_type`; without one, the country's default.
 
@@ -173,9 +173,13 @@ class Pack:
         kind = self.tax_ids.get((type or self.tax_id_default).upper())
         if kind is None:
             known = ", ".join(self.tax_ids)
-            raise errors.Problem(code="tax_id_invalid", detail=f"{type!r} is no tax id type of {self.country}; known: {known}")
+            raise errors.Problem(
+                code="tax_id_invalid", detail=f"{type!r} is no tax id type of {self.country}; known: {known}"
+            )
         if len(value) > TAX_ID_LENGTH_MAX:
-            raise errors.Problem(code="tax_id_invalid", detail=f"{kind.name}: longer than {TAX_ID_LENGTH_MAX} characters")
+            raise errors.Problem(
+                code="tax_id_invalid", detail=f"{kind.name}: longer than {TAX_ID_LENGTH_MAX} characters"
+            )
         number, warning = _checked(kind=kind, value=value)
         if kind.check_digit_after_dash:
             number = f"{number[:-1]}-{number[-1]}"
@@ -275,25 +279,29 @@ def complete(pack: Pack) -> list[str]:
 
 # What every country prints alike; a pack writes `TITLES | {...}` for what it says in its own way.
 # Nothing is called "Factura": that word needs an authority's permission for the issuer.
-TITLES = MappingProxyType({
-    "PAYMENT_RECEIPT": Words(es="Recibo de pago", en="Payment receipt"),
-    "ORDER_FINAL_STATEMENT": Words(es="Statement final (liquidación del pedido)", en="Final order statement"),
-    "PAYOUT_STATEMENT": Words(es="Liquidación de pago", en="Payout statement"),
-    "PAYOUT_REVERSAL_NOTICE": Words(es="Aviso de pago revertido", en="Payout reversal notice"),
-    "CREDIT_NOTE": Words(es="Nota de crédito", en="Credit note"),
-})
+TITLES = MappingProxyType(
+    {
+        "PAYMENT_RECEIPT": Words(es="Recibo de pago", en="Payment receipt"),
+        "ORDER_FINAL_STATEMENT": Words(es="Statement final (liquidación del pedido)", en="Final order statement"),
+        "PAYOUT_STATEMENT": Words(es="Liquidación de pago", en="Payout statement"),
+        "PAYOUT_REVERSAL_NOTICE": Words(es="Aviso de pago revertido", en="Payout reversal notice"),
+        "CREDIT_NOTE": Words(es="Nota de crédito", en="Credit note"),
+    }
+)
 
-LABELS = MappingProxyType({
-    "order": Words(es="Pedido", en="Order"),
-    "customer": Words(es="Cliente", en="Customer"),
-    "driver": Words(es="Conductor/a", en="Driver"),
-    "partner": Words(es="Comercio", en="Partner"),
-    "tax": Words(es="Impuesto", en="Tax"),
-    "tax_base": Words(es="Base", en="Base"),
-    "net": Words(es="Subtotal", en="Net"),
-    "gross": Words(es="Total", en="Total"),
-    "withholding": Words(es="Retención fiscal", en="Withholding"),
-    "cash_collected": Words(es="Efectivo cobrado", en="Cash collected"),
-    "payable": Words(es="Neto a recibir", en="Payable"),
-    "retain_until": Words(es="Conservar hasta", en="Kept until"),
-})
+LABELS = MappingProxyType(
+    {
+        "order": Words(es="Pedido", en="Order"),
+        "customer": Words(es="Cliente", en="Customer"),
+        "driver": Words(es="Conductor/a", en="Driver"),
+        "partner": Words(es="Comercio", en="Partner"),
+        "tax": Words(es="Impuesto", en="Tax"),
+        "tax_base": Words(es="Base", en="Base"),
+        "net": Words(es="Subtotal", en="Net"),
+        "gross": Words(es="Total", en="Total"),
+        "withholding": Words(es="Retención fiscal", en="Withholding"),
+        "cash_collected": Words(es="Efectivo cobrado", en="Cash collected"),
+        "payable": Words(es="Neto a recibir", en="Payable"),
+        "retain_until": Words(es="Conservar hasta", en="Kept until"),
+    }
+)

@@ -25,7 +25,9 @@ PACK = Pack(
     },
     tax_ids={
         "RUC": TaxId(name="RUC", module="pe.ruc", source=Source(text="Ley del RUC (DL 943)", certainty="M")),
-        "DNI": TaxId(name="DNI", pattern="[0-9]{8}", source=Source(text="Documento nacional de identidad", certainty="M")),
+        "DNI": TaxId(
+            name="DNI", pattern="[0-9]{8}", source=Source(text="Documento nacional de identidad", certainty="M")
+        ),
     },
     tax_id_default="RUC",
     retention=Retention(years=5, source=Source(text="Código Tributario, art. 87.7", certainty="M")),
