@@ -360,6 +360,7 @@ class Link(models.Model):
     downloads_max = models.PositiveIntegerField(_("límite"), default=5)
     wrong_answers = models.PositiveIntegerField(_("fallos"), default=0)
     locked_until_at = models.DateTimeField(_("bloqueado hasta"), null=True)
+    counted = models.JSONField(default=dict, help_text="session -> epoch seconds of its last counted download, for ten minutes")
 
     class Meta:
         verbose_name, verbose_name_plural = _("enlace seguro"), _("enlaces seguros")

@@ -1,0 +1,18 @@
+"""A link remembers for ten minutes which sessions were counted, so that one person's second tap costs no download."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """One column."""
+
+    dependencies = [("documents", "0003_countries")]  # noqa: RUF012 - Django's form
+    operations = [  # noqa: RUF012 - Django's form
+        migrations.AddField(
+            model_name="link",
+            name="counted",
+            field=models.JSONField(
+                default=dict, help_text="session -> epoch seconds of its last counted download, for ten minutes"
+            ),
+        ),
+    ]
