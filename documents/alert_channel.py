@@ -1,0 +1,211 @@
+"""The one real channel of the alerts: an Alertmanager-compatible webhook (`https://...`) or a mailbox (`mailto:...`)."""
+
+import contextlib
+import hashlib
+import http.client
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+
+CONNECT_S, TOTAL_S = 3.0, 10.0
+RETRY_AFTER_MAX_S = 3600.0
+TRANSIENT = {408, 425, 429}
+NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a defect
+    """The channel answers 4xx: its address or key is wrong, and a repeat does not mend it."""
+
+
+class Unavailable(OSError):
+    """The channel answers 5xx, 429 or what is not HTTP; `retry_after_s` is what it asked for, 0 where it asked nothing."""
+
+    def __init__(self, *, answer: str, retry_after_s: float = 0.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(answer)
+
+
+class Says(Protocol):
+    """What an incident and a row of `Alert` have in common."""
+
+    @property
+    def code(self) -> str: ...  # noqa: D102 - a field
+    @property
+    def severity(self) -> str: ...  # noqa: D102 - a field
+    @property
+    def dedup_key(self) -> str: ...  # noqa: D102 - a field
+    @property
+    def detail(self) -> str: ...  # noqa: D102 - a field
+    @property
+    def object_id(self) -> str: ...  # noqa: D102 - a field
+    @property
+    def fallback(self) -> str: ...  # noqa: D102 - a field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One alert as it is told; two messages about one incident carry the same group key, so the receiver can merge them."""
+
+    code: str
+    severity: str
+    dedup_key: str
+    detail: str
+    object_id: str
+    fallback: str
+    runbook_url: str
+    opened_at: datetime
+    resolved_at: datetime | None
+
+    @classmethod
+    def of(cls, *, incident: Says, runbook: str, opened_at: datetime, resolved_at: datetime | None = None) -> "Message":
+        """This method will turn an incident or a row into words."""
+        return cls(
+            code=incident.code,
+            severity=incident.severity,
+            dedup_key=incident.dedup_key,
+            detail=incident.detail,
+            object_id=incident.object_id,
+            fallback=incident.fallback,
+            runbook_url=runbook_url(runbook=runbook),
+            opened_at=opened_at,
+            resolved_at=resolved_at,
+        )
+
+    @property
+    def status(self) -> str:
+        """This property is `firing` or `resolved`."""
+        return "resolved" if self.resolved_at else "firing"
+
+    def as_webhook(self) -> dict[str, object]:
+        """This method will return Alertmanager's webhook body, version 4."""
+        labels = {
+            "alertname": self.code,
+            "severity": self.severity,
+            "service": "billing-docs",
+            "object": self.object_id,
+        }
+        annotations = {
+            "summary": self.code,
+            "description": self.detail,
+            "fallback": self.fallback,
+            "runbook_url": self.runbook_url,
+        }
+        alert = {
+            "status": self.status,
+            "labels": labels,
+            "annotations": annotations,
+            "startsAt": self.opened_at.isoformat(),
+            "endsAt": self.resolved_at.isoformat() if self.resolved_at else NOT_YET,
+            "generatorURL": settings.PUBLIC_URL,
+            "fingerprint": self.dedup_key,
+        }
+        return {
+            "version": "4",
+            "groupKey": self.dedup_key,
+            "truncatedAlerts": 0,
+            "status": self.status,
+            "receiver": "billing-docs",
+            "groupLabels": {"alertname": self.code},
+            "commonLabels": labels,
+            "commonAnnotations": annotations,
+            "externalURL": settings.PUBLIC_URL,
+            "alerts": [alert],
+        }
+
+    def as_text(self) -> str:
+        """This method will return the mail's body, Spanish first."""
+        state = "RESUELTA / RESOLVED" if self.resolved_at else "ABIERTA / OPEN"
+        return (
+            f"{self.severity} {self.code}: {state}\n\n{self.detail}\n\n"
+            f"Mientras tanto / Meanwhile: {self.fallback or '-'}\nObjeto / Object: {self.object_id or '-'}\n"
+            f"Desde / Since: {self.opened_at.isoformat(timespec='seconds')}\nGuía / Runbook: {self.runbook_url}\n"
+        )
+
+
+def runbook_url(*, runbook: str) -> str:
+    """This function will turn `docs/runbooks/worm.md#code` into the address where this service shows that page."""
+    page, _, anchor = runbook.removeprefix("docs/runbooks/").partition("#")
+    return f"{settings.PUBLIC_URL}/runbooks/{page.removesuffix('.md')}/" + (f"#{anchor}" if anchor else "")
+
+
+def send(*, url: str, message: Message) -> None:
+    """This function will tell one message, within CONNECT_S and TOTAL_S.
+
+    :raises Refused: a 4xx.
+    :raises OSError: refused, hung, too slow, 5xx or garbage: try again later.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "mailto":
+        _mail(address=unquote(parts.path), message=message)
+    elif parts.scheme in {"http", "https"} and parts.hostname:
+        _post(url=url, body=json.dumps(message.as_webhook()).encode())
+    else:
+        raise Refused("ALERT_URL: use https://... or mailto:address")  # noqa: EM101, TRY003 - read by a person
+
+
+def _mail(*, address: str, message: Message) -> None:
+    subject = f"[billing-docs] {message.severity} {message.code} {message.status}"
+    # The same incident told twice is the same mail: a crash between sending and noting it must not look like two incidents.
+    incident = hashlib.sha256(
+        f"{message.dedup_key} {message.opened_at.isoformat()} {message.status}".encode()
+    ).hexdigest()
+    headers = {"Message-ID": f"<{incident[:40]}@billing-docs>"}
+    EmailMessage(subject=subject, body=message.as_text(), to=[address], headers=headers).send()
+
+
+def _post(*, url: str, body: bytes) -> None:
+    """This function will post JSON; redirects are not followed, and at most the answer's head is read."""
+    parts = urlsplit(url)
+    client = _client(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with _deadline(client=client):
+        try:
+            client.connect()
+            if client.sock:
+                client.sock.settimeout(TOTAL_S)
+            client.request(
+                "POST", path, body=body, headers={"Content-Type": "application/json", "User-Agent": "billing-docs"}
+            )
+            answer = client.getresponse()
+            status, asked = answer.status, answer.headers.get("Retry-After", "")
+        except (http.client.HTTPException, ValueError) as garbage:
+            raise Unavailable(answer=f"not an HTTP answer: {type(garbage).__name__}") from garbage
+    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's success class
+        return
+    if 400 <= status < 500 and status not in TRANSIENT:  # noqa: PLR2004 - HTTP's client errors
+        raise Refused(str(status))
+    waits_s = min(float(asked), RETRY_AFTER_MAX_S) if asked.isascii() and asked.isdigit() else 0.0
+    raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s)
+
+
+def _client(*, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme == "https":
+        return http.client.HTTPSConnection(host, port, timeout=CONNECT_S, context=ssl.create_default_context())
+    return http.client.HTTPConnection(host, port, timeout=CONNECT_S)
+
+
+@contextlib.contextmanager
+def _deadline(*, client: http.client.HTTPConnection) -> Iterator[None]:
+    """This function will cut the connection after TOTAL_S: a server that drips one byte a second never trips a socket timeout."""
+
+    def cut() -> None:
+        if client.sock:
+            with contextlib.suppress(OSError):
+                client.sock.shutdown(2)
+
+    timer = threading.Timer(TOTAL_S, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        client.close()

@@ -1,0 +1,133 @@
+"""The doorbell: tells the broker that a row may have work, without ever making its caller wait.
+
+One thread per process publishes from a short queue. Whatever is lost here (full queue, dead broker, end of the process) costs
+seconds: the sweeper finds the row in PostgreSQL.
+"""
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+from django.db import connections
+from kombu import Connection
+
+from documents import metrics
+
+log = logging.getLogger(__name__)
+WAITING_MAX = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ring:
+    app: Celery
+    task: str
+    args: tuple[object, ...]
+
+
+class Doorbell:
+    """A bounded queue and its only publisher; `admits`, `failed` and `succeeded` are the broker's breaker."""
+
+    def __init__(
+        self,
+        *,
+        publish_s: float,
+        admits: Callable[[], bool],
+        failed: Callable[[BaseException], None],
+        succeeded: Callable[[], None],
+        outages: tuple[type[BaseException], ...],
+    ) -> None:
+        self.publish_s, self.outages = publish_s, outages
+        self._admits, self._failed, self._succeeded = admits, failed, succeeded
+        self._lock = threading.Lock()
+        self._waiting: queue.Queue[_Ring] = queue.Queue(maxsize=WAITING_MAX)
+        self._pid = 0
+        self._busy_since: float | None = None
+        self._connection: Connection | None = None
+
+    def ring(self, *, app: Celery, task: str, args: tuple[object, ...]) -> bool:
+        """This method will queue a task for the publisher; False at once when that would be in vain."""
+        self._start()
+        busy_since = self._busy_since
+        hangs = busy_since is not None and time.monotonic() - busy_since > self.publish_s
+        if not hangs:
+            try:
+                self._waiting.put_nowait(_Ring(app=app, task=task, args=args))
+            except queue.Full:
+                hangs = True
+            else:
+                return True
+        metrics.RING_SKIPPED.labels(task=task).inc()
+        return False
+
+    def drain(self, *, timeout_s: float) -> bool:
+        """This method will wait until everything queued was tried; False when the time was not enough."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            if self._waiting.unfinished_tasks == 0:
+                return True
+            time.sleep(0.01)
+        return False
+
+    def _start(self) -> None:
+        """This method will start the publisher once per process: a fork inherits neither thread nor socket."""
+        with self._lock:
+            if self._pid == os.getpid():
+                return
+            self._pid, self._busy_since, self._connection = os.getpid(), None, None
+            self._waiting = queue.Queue(maxsize=WAITING_MAX)
+            threading.Thread(target=self._publish_all, name="doorbell", daemon=True).start()
+
+    def _publish_all(self) -> None:
+        waiting = self._waiting
+        while True:
+            one = waiting.get()
+            try:
+                self._publish(one=one)
+            except Exception:  # the publisher must outlive every defect of a single ring
+                log.exception("doorbell.defect", extra={"task": one.task})
+            finally:
+                self._busy_since = None
+                waiting.task_done()
+                if waiting.empty():
+                    connections.close_all()  # the breaker's alert may have opened one in this thread
+
+    def _publish(self, *, one: _Ring) -> None:
+        if not self._admits():
+            metrics.RING_SKIPPED.labels(task=one.task).inc()
+            return
+        self._busy_since = time.monotonic()
+        try:
+            one.app.send_task(
+                one.task, args=list(one.args), connection=self._connect(app=one.app), retry=False, ignore_result=True
+            )
+        except self.outages as cause:
+            self._drop()
+            metrics.RING_SKIPPED.labels(task=one.task).inc()
+            self._failed(cause)
+        else:
+            self._succeeded()
+
+    def _connect(self, *, app: Celery) -> Connection:
+        """This method will return the publisher's own connection: short timeouts, no retries of the library's."""
+        if self._connection is None:
+            connection: Any = app.connection_for_write(connect_timeout=1)
+            connection.transport_options = {
+                **(connection.transport_options or {}),
+                "socket_connect_timeout": 1,
+                "socket_timeout": 1,
+                "retry_on_timeout": False,
+                "max_retries": 0,
+            }
+            self._connection = connection
+        return self._connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()

@@ -1,0 +1,84 @@
+"""The immutable flag of a Linux file (`chattr +i`): not even its owner or root changes, renames or removes such a file."""
+
+import fcntl
+import os
+import pathlib
+import struct
+
+from django.conf import settings
+
+# <linux/fs.h>; the number encodes the size of a C long, though the kernel reads and writes an int.
+FS_IOC_GETFLAGS = 0x80086601 if struct.calcsize("l") == 8 else 0x80046601  # noqa: PLR2004 - bytes of a C long
+FS_IOC_SETFLAGS = 0x40086602 if struct.calcsize("l") == 8 else 0x40046602  # noqa: PLR2004 - bytes of a C long
+FS_IMMUTABLE_FL = 0x10
+
+
+def flags_of(*, descriptor: int) -> int:
+    """This function will return the inode flags of an open file.
+
+    :raises OSError: ENOTTY or EOPNOTSUPP where the file system has none.
+    """
+    return int(struct.unpack("i", fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, struct.pack("i", 0)))[0])
+
+
+def has_flag(*, descriptor: int) -> bool:
+    """This function will say whether the file is immutable; a file system without flags has no immutable file."""
+    try:
+        return bool(flags_of(descriptor=descriptor) & FS_IMMUTABLE_FL)
+    except OSError:
+        return False
+
+
+def put_flag(*, descriptor: int) -> None:
+    """This function will make an open file immutable; safe to repeat.
+
+    :raises OSError: EPERM without CAP_LINUX_IMMUTABLE.
+    """
+    flags = flags_of(descriptor=descriptor)
+    fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("i", flags | FS_IMMUTABLE_FL))
+
+
+def available(*, folder: int) -> bool:
+    """This function will say whether this process may make files immutable here, tried on a file without a name."""
+    try:
+        descriptor = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        flags = flags_of(descriptor=descriptor)
+        put_flag(descriptor=descriptor)
+        reached = has_flag(descriptor=descriptor)
+        fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("i", flags))  # else its blocks might outlive the close
+    except OSError:
+        return False
+    else:
+        return reached
+    finally:
+        os.close(descriptor)
+
+
+def unlock_for_removal(*, folder: pathlib.Path) -> int:
+    """This function will clear the flag below a folder of demo or test data, so that `make clean` can remove it.
+
+    Removes nothing. Returns the number of files released.
+
+    :raises PermissionError: anywhere but in ENVIRONMENT demo or test.
+    """
+    if settings.ENVIRONMENT not in {"demo", "test"}:
+        message = f"ENVIRONMENT={settings.ENVIRONMENT}: locked documents are not released"
+        raise PermissionError(message)
+    released = 0
+    for here, _below, files in os.walk(folder):
+        for name in files:
+            path = pathlib.Path(here) / name
+            if path.is_symlink() or not path.is_file():
+                continue
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if has_flag(descriptor=descriptor):
+                    cleared = flags_of(descriptor=descriptor) & ~FS_IMMUTABLE_FL
+                    fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("i", cleared))
+                    released += 1
+            finally:
+                os.close(descriptor)
+    return released

@@ -1,0 +1,100 @@
+"""What this service counts, by the names that dashboards, alert rules and runbooks use.
+
+Web and worker are several processes: with PROMETHEUS_MULTIPROC_DIR (one folder for all, emptied at start) `/metrics` adds them up;
+without it a process shows its own numbers only. Labels come from closed vocabularies: never an id, an address or a name.
+"""
+
+from collections.abc import Iterable
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0)
+P95 = 0.95
+LATENCY_NAME = "docs_driver_api_latency_seconds"
+
+EVENTS = Counter("docs_events", "Events received, by what became of them", ["type", "status"])
+DOCUMENT_ISSUED = Counter("docs_document_issued", "Documents numbered and frozen", ["kind", "country"])
+DOCUMENT_LOCKED = Counter("docs_document_locked", "Documents written once, read back and compared")
+DOCUMENT_QUARANTINED = Counter("docs_document_quarantined", "Documents withheld: bytes or lock did not check out")
+DOCUMENT_DOWNLOADED = Counter("docs_document_downloaded", "Documents whose bytes were served", ["channel"])
+DOCUMENT_REPEATED = Counter("docs_document_repeated", "Repeats answered with the document that was there")
+DELIVERY = Counter("docs_delivery", "Deliveries, by the state reached", ["status"])
+LINK_EVENTS = Counter(
+    "docs_link_events", "Secure links: created, seen, opened, failed, locked, revoked, expired", ["event"]
+)
+DENIED = Counter("docs_denied", "Refused accesses", ["code"])
+WORM_ERRORS = Counter("docs_worm_errors", "Broken or unproven promises of the vault", ["code"])
+ALERTS = Counter("docs_alerts", "Incidents opened", ["code", "severity"])
+RING_SKIPPED = Counter("docs_ring_skipped", "Tasks left to the sweeper because the broker did not take them", ["task"])
+BREAKER_STATE = Gauge(
+    "docs_breaker_state", "0 closed, 1 half open, 2 open", ["dependency"], multiprocess_mode="livemax"
+)
+DEPENDENCY_SECONDS = Histogram(
+    "docs_dependency_seconds", "Calls to the outside world", ["dependency", "outcome"], buckets=SECONDS
+)
+EMISSION_SECONDS = Histogram("docs_emission_seconds", "From the event's receipt to the step", ["step"], buckets=SECONDS)
+RENDER_SECONDS = Histogram("docs_render_seconds", "Composing one PDF", ["kind"], buckets=SECONDS)
+DRIVER_API_LATENCY = Histogram(LATENCY_NAME, "Panel and API answers to a driver", ["country"], buckets=SECONDS)
+
+
+def exposition(*, extra: Iterable[Metric] = ()) -> bytes:
+    """This function will return every metric in Prometheus' text format, the seed's `docs_driver_api_latency_p95` included.
+
+    :param extra: families that are read from the database at the moment of the scrape.
+    """
+    registry = CollectorRegistry()
+    try:
+        MultiProcessCollector(registry)
+    except ValueError:  # no PROMETHEUS_MULTIPROC_DIR: this process alone
+        registry = REGISTRY
+    families = list(registry.collect())
+    families += [_latency_p95(families=families), *extra]
+    once = CollectorRegistry()
+    once.register(_Collected(families))
+    return generate_latest(once)
+
+
+class _Collected:
+    """Families that were collected already, handed to the exporter as they are."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        """This method will return the families."""
+        return self._families
+
+
+def _latency_p95(*, families: Iterable[Metric]) -> GaugeMetricFamily:
+    """This function will estimate each country's 95th percentile since start, in seconds, as `histogram_quantile` does.
+
+    Over a window use the recording rule in ops/alerts.yml; this one is for who reads `/metrics` with bare eyes.
+    """
+    gauge = GaugeMetricFamily(
+        "docs_driver_api_latency_p95", "95th percentile of answers to a driver, s, since start", labels=["country"]
+    )
+    buckets: dict[str, list[tuple[float, float]]] = {}
+    for family in families:
+        for sample in family.samples:
+            if sample.name == f"{LATENCY_NAME}_bucket":
+                buckets.setdefault(sample.labels["country"], []).append((float(sample.labels["le"]), sample.value))
+    for country, counts in sorted(buckets.items()):
+        gauge.add_metric([country], quantile(counts=sorted(counts), share=P95))
+    return gauge
+
+
+def quantile(*, counts: list[tuple[float, float]], share: float) -> float:
+    """This function will interpolate a quantile from cumulative buckets `(upper bound, count)`; 0 where nothing was seen."""
+    total = counts[-1][1] if counts else 0.0
+    lower = below = 0.0
+    for upper, cumulative in counts:
+        if total and cumulative >= share * total:
+            if upper == float("inf") or cumulative == below:
+                return lower
+            return lower + (upper - lower) * (share * total - below) / (cumulative - below)
+        lower, below = upper, cumulative
+    return 0.0

@@ -1,0 +1,339 @@
+"""The local store: a folder whose files are written once. It cannot promise WORM, so it says which level it reached.
+
+An object is two files in the same folder: first `.{name}.{sha256}.lock`, the lock record (mode, date, hash, type, time),
+then the bytes as `{name}`. The record is named by the hash of the bytes, so after a crash between the two the same or other bytes
+may still be put, and bytes that someone changed by force find no record.
+"""
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from urllib.parse import unquote, urlsplit
+
+from documents import errors, immutable, vault
+
+log = logging.getLogger(__name__)
+IMMUTABLE, READ_ONLY = "LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"
+SEALED_MODE = 0o444
+CANARY = "canary"
+DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL, errno.ENOENT, errno.EXDEV}
+
+
+def open_store(*, url: str) -> "LocalVault":
+    """This function will open the folder of a `file:///...` URL, probe it and say what it reached.
+
+    The folder is made here and nowhere else: one that disappears later (an unmounted disk) must be missed, not replaced.
+    """
+    parts = urlsplit(url)
+    root = pathlib.Path(unquote(parts.path))
+    if parts.netloc not in {"", "localhost"} or not root.is_absolute():
+        raise errors.WormError(code="worm_bucket_misconfigured", detail="VAULT_URL: use file:///absolute/folder")
+    with _named(doing="open"):
+        root.mkdir(parents=True, exist_ok=True)
+    store = LocalVault(root=root)
+    store.probe()
+    return store
+
+
+class LocalVault:
+    """Write-once files under one folder; see `vault.Vault` for the contract."""
+
+    def __init__(self, *, root: pathlib.Path) -> None:
+        self.root = root
+        self.mode = READ_ONLY
+
+    def probe(self) -> str:
+        """This method will attack a canary object; the level is what the attacks met, not what the system claims.
+
+        :raises errors.WormError: `worm_bucket_misconfigured` where even a second put on an existing key goes through.
+        """
+        with _named(doing="probe"), self._folder(parts=(".probe",), create=True) as folder:
+            before = self._canary(folder=folder)
+            reached = (
+                IMMUTABLE if immutable.available(folder=folder) and self._attacks_fail(folder=folder) else READ_ONLY
+            )
+            if self._canary(folder=folder) != before:
+                reached = READ_ONLY
+        self.mode = reached
+        if reached == READ_ONLY:
+            log.warning(
+                "vault.local_read_only: its owner could still remove a file; chattr +i needs root on ext4, xfs or btrfs"
+            )
+        else:
+            log.info("vault.local_immutable")
+        return reached
+
+    def put(self, *, key: str, body: bytes, content_type: str, retain_until: date) -> vault.Stored:
+        """This method will write record and bytes once, and seal them; identical bytes already there are adopted."""
+        vault.check_key(key=key)
+        *parents, name = key.split("/")
+        digest = hashlib.sha256(body).hexdigest()
+        record = {
+            "content_type": content_type,
+            "mode": self.mode,
+            "retain_until": retain_until.isoformat(),
+            "sha256": digest,
+            "size": len(body),
+            "stored_at": datetime.now(tz=UTC).isoformat(),
+        }
+        with _named(doing="write"), self._folder(parts=tuple(parents), create=True) as folder:
+            _link_once(folder=folder, name=_record_name(name=name, sha256=digest), body=json.dumps(record).encode())
+            if not _link_once(folder=folder, name=name, body=body) and _read(folder=folder, name=name) != body:
+                raise errors.WormError(code="worm_checksum_mismatch", detail=f"other bytes already lie under {key}")
+            for file in (_record_name(name=name, sha256=digest), name):
+                self._seal(folder=folder, name=file)
+            os.fsync(folder)
+        found = self.find(key=key)
+        if found is None:
+            raise errors.WormError(code="worm_version_missing", detail=key)
+        return found
+
+    def find(self, *, key: str) -> vault.Stored | None:
+        """This method will return what lies under a key, by the hash of the bytes as they are now."""
+        vault.check_key(key=key)
+        *parents, name = key.split("/")
+        self._present()
+        with _named(doing="read"):
+            try:
+                with self._folder(parts=tuple(parents)) as folder:
+                    body = _read(folder=folder, name=name)
+                    digest = hashlib.sha256(body).hexdigest()
+                    return _stored(folder=folder, key=key, name=name, sha256=digest)
+            except FileNotFoundError:
+                return None
+
+    def read(self, *, key: str, version: str) -> bytes:
+        """This method will return the bytes of the version, and never those of another one."""
+        vault.check_key(key=key)
+        *parents, name = key.split("/")
+        self._present()
+        with _named(doing="read"):
+            try:
+                with self._folder(parts=tuple(parents)) as folder:
+                    body = _read(folder=folder, name=name)
+            except FileNotFoundError as gone:
+                raise errors.WormError(code="worm_version_missing", detail=key) from gone
+        if hashlib.sha256(body).hexdigest() != version:
+            raise errors.WormError(
+                code="worm_checksum_mismatch", detail=f"{key}: not the bytes of version {version[:12]}"
+            )
+        return body
+
+    def verify(
+        self, *, key: str, version: str, sha256: str, size: int, retain_until: date, content_type: str = vault.PDF
+    ) -> vault.Stored:
+        """This method will read from the medium and compare bytes, hash, length, type, mode, lock and date."""
+        body = self.read(key=key, version=version)
+        if hashlib.sha256(body).hexdigest() != sha256 or len(body) != size:
+            raise errors.WormError(
+                code="worm_checksum_mismatch", detail=f"{key}: {len(body)} bytes read, {size} promised"
+            )
+        *parents, name = key.split("/")
+        with _named(doing="read"), self._folder(parts=tuple(parents)) as folder:
+            stored = _stored(folder=folder, key=key, name=name, sha256=sha256)
+            _check_sealed(folder=folder, name=name, mode=stored.mode)
+            _check_sealed(folder=folder, name=_record_name(name=name, sha256=sha256), mode=stored.mode)
+        if stored.retain_until < retain_until:
+            detail = f"{key}: until {stored.retain_until}, the policy says {retain_until}"
+            raise errors.WormError(code="worm_lock_too_short", detail=detail)
+        if (stored.content_type, stored.size) != (content_type, size):
+            raise errors.WormError(
+                code="worm_checksum_mismatch", detail=f"{key}: its record names another type or length"
+            )
+        return stored
+
+    def keys(self, *, prefix: str = "") -> Iterator[str]:
+        """This method will walk every key below the prefix, in no order; lock records and the canary are not keys."""
+        self._present()
+        with _named(doing="read"):
+            for folder, below, files in os.walk(self.root, onerror=_raise):
+                below[:] = [one for one in below if not one.startswith(".")]
+                for name in files:
+                    key = (pathlib.Path(folder) / name).relative_to(self.root).as_posix()
+                    if not name.startswith(".") and key.startswith(prefix):
+                        yield key
+
+    def _present(self) -> None:
+        if not self.root.is_dir():
+            raise errors.WormError(code="worm_unavailable", detail="the vault's folder is gone")
+
+    @contextmanager
+    def _folder(self, *, parts: tuple[str, ...], create: bool = False) -> Iterator[int]:
+        """This method will open a folder step by step, following no symbolic link; yields its descriptor."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        try:
+            here = os.open(self.root, flags)
+        except FileNotFoundError as gone:
+            raise errors.WormError(code="worm_unavailable", detail="the vault's folder is gone") from gone
+        try:
+            for part in parts:
+                if create:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, 0o755, dir_fd=here)
+                        os.fsync(here)
+                below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=here)
+                os.close(here)
+                here = below
+            yield here
+        finally:
+            os.close(here)
+
+    def _seal(self, *, folder: int, name: str) -> None:
+        """This method will make a file read-only, and immutable where this process may; safe to repeat."""
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) != SEALED_MODE:
+                os.fchmod(descriptor, SEALED_MODE)
+            if self.mode == IMMUTABLE:
+                immutable.put_flag(descriptor=descriptor)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _canary(self, *, folder: int) -> int:
+        """This method will make the canary where it is missing and return its inode; a second put must not replace it."""
+        body = b"This object is attacked at every start. It must survive.\n"
+        _link_once(folder=folder, name=CANARY, body=body)
+        number = os.stat(CANARY, dir_fd=folder, follow_symlinks=False).st_ino
+        if _link_once(folder=folder, name=CANARY, body=b"overwritten") or _read(folder=folder, name=CANARY) != body:
+            raise errors.WormError(code="worm_bucket_misconfigured", detail="a put replaced an existing object")
+        return number
+
+    def _attacks_fail(self, *, folder: int) -> bool:
+        """This method will seal the canary and try to change or remove it as its owner would: every attack must fail."""
+        descriptor = os.open(CANARY, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            immutable.put_flag(descriptor=descriptor)
+            attacks = (
+                lambda: os.close(os.open(CANARY, os.O_WRONLY, dir_fd=folder)),
+                lambda: os.close(os.open(CANARY, os.O_WRONLY | os.O_TRUNC, dir_fd=folder)),
+                lambda: os.fchmod(descriptor, 0o600),
+                lambda: os.utime(descriptor, (0, 0)),
+                lambda: os.link(CANARY, f"{CANARY}.{secrets.token_hex(4)}", src_dir_fd=folder, dst_dir_fd=folder),
+                lambda: os.rename(CANARY, f"{CANARY}.moved", src_dir_fd=folder, dst_dir_fd=folder),
+                lambda: os.unlink(CANARY, dir_fd=folder),
+            )
+            return all(_refused(attack=attack) for attack in attacks)
+        finally:
+            os.close(descriptor)
+
+
+def _record_name(*, name: str, sha256: str) -> str:
+    return f".{name}.{sha256[:32]}.lock"
+
+
+def _stored(*, folder: int, key: str, name: str, sha256: str) -> vault.Stored:
+    """This function will read the lock record of these bytes.
+
+    :raises errors.WormError: `worm_checksum_mismatch` where the bytes have no record but other bytes had one.
+    """
+    try:
+        record = json.loads(_read(folder=folder, name=_record_name(name=name, sha256=sha256)))
+        if record["sha256"] != sha256 or record["mode"] not in {IMMUTABLE, READ_ONLY}:
+            raise errors.WormError(code="worm_lock_missing", detail=f"{key}: its lock record is not this object's")
+        return vault.Stored(
+            key=key,
+            version=sha256,
+            sha256=sha256,
+            size=int(record["size"]),
+            mode=record["mode"],
+            retain_until=date.fromisoformat(record["retain_until"]),
+            stored_at=datetime.fromisoformat(record["stored_at"]),
+            content_type=record["content_type"],
+        )
+    except FileNotFoundError as missing:
+        others = [one for one in os.listdir(folder) if one.startswith(f".{name}.") and one.endswith(".lock")]
+        code = "worm_checksum_mismatch" if others else "worm_lock_missing"
+        raise errors.WormError(code=code, detail=f"{key}: no lock record for the bytes that lie there") from missing
+    except (ValueError, KeyError, TypeError) as garbage:
+        raise errors.WormError(code="worm_lock_missing", detail=f"{key}: its lock record cannot be read") from garbage
+
+
+def _check_sealed(*, folder: int, name: str, mode: str) -> None:
+    """This function will compare a file's protection with the mode that its record states.
+
+    :raises errors.WormError: `worm_lock_missing`.
+    """
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o222:
+            raise errors.WormError(code="worm_lock_missing", detail=f"{name}: the file is writable")
+        if mode == IMMUTABLE and not immutable.has_flag(descriptor=descriptor):
+            raise errors.WormError(code="worm_lock_missing", detail=f"{name}: the immutable flag is gone")
+    finally:
+        os.close(descriptor)
+
+
+def _read(*, folder: int, name: str) -> bytes:
+    """This function will read a whole file from the medium: its pages are dropped from the cache first."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    with os.fdopen(descriptor, "rb") as file:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        return file.read()
+
+
+def _link_once(*, folder: int, name: str, body: bytes) -> bool:
+    """This function will make a complete file appear under a free name, durably; False where the name is taken.
+
+    The file is written without a name and then linked: `linkat` refuses a taken name, where `rename` would replace it silently.
+    """
+    temporary = ""
+    try:
+        descriptor = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, SEALED_MODE, dir_fd=folder)
+    except OSError as refused:
+        if refused.errno not in UNSUPPORTED:
+            raise
+        temporary = f".tmp-{secrets.token_hex(8)}"  # a file system without O_TMPFILE (some overlays, NFS)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, SEALED_MODE, dir_fd=folder)
+    try:
+        view = memoryview(body)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fchmod(descriptor, SEALED_MODE)
+        os.fsync(descriptor)
+        if temporary:
+            os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        else:
+            os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder, follow_symlinks=True)
+        os.fsync(folder)
+    except FileExistsError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+        if temporary:
+            os.unlink(temporary, dir_fd=folder)  # the spare name of a file of this call, never an object
+
+
+def _refused(*, attack: Callable[[], None]) -> bool:
+    try:
+        attack()
+    except OSError as answer:
+        return answer.errno in {errno.EPERM, errno.EACCES}
+    return False
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+@contextmanager
+def _named(*, doing: str) -> Iterator[None]:
+    """This function will give an error of the operating system its `worm_*` name; `doing` is open, probe, write or read."""
+    try:
+        yield
+    except OSError as error:
+        denied = error.errno in DENIED and doing != "read"
+        code = "worm_write_denied" if denied else "worm_unavailable"
+        raise errors.WormError(code=code, detail=f"{doing}: {error.strerror or error}") from error
