@@ -1,0 +1,317 @@
+"""From frozen content to PDF bytes, in warm child processes with limits; and from PDF bytes to a page's image.
+
+The bytes depend on the content, the moment of issue, the logo, the country's words, the template bundle and the engine.
+The last two are named in what is returned, so that `verify` can say "not comparable" instead of crying wolf.
+
+Template lookup: `pdf/<country>/<kind>/<version>.html`, then `pdf/<kind>/<version>.html`, all in lower case.
+"""
+
+import atexit
+import datetime as dt
+import io
+import json
+import os
+import pathlib
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pypdfium2
+
+from documents import canonical, errors, renderer
+from documents.countries import pack
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TEMPLATES = ROOT / "templates"
+BUNDLE = TEMPLATES / "pdf"
+PLAIN = "pdf/plain/v1.html"
+PREVIEW_WIDTH_MAX = 2000
+ANSWER_BYTES_MAX = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one job may take: CPU grows with the lines, wall time is three times that, memory belongs to the child."""
+
+    cpu_base_s: float = 10.0
+    cpu_line_s: float = 0.020
+    cpu_max_s: float = 60.0
+    wall_factor: float = 3.0
+    start_s: float = 30.0
+    address_space_bytes: int = 2 * 1024**3
+
+    def cpu_s(self, *, lines: int) -> float:
+        """This function will return the CPU seconds that a document of that many lines may take."""
+        return min(self.cpu_base_s + self.cpu_line_s * lines, self.cpu_max_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """A PDF and what its bytes depend on."""
+
+    pdf: bytes
+    pages: int
+    template: str
+    bundle_digest: str
+    engine: str
+    flags: list[str] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+
+class Child:
+    """One warm renderer process and the socket to it. Not thread-safe: the pool lends it to one thread at a time."""
+
+    def __init__(self, *, bundle: pathlib.Path, limits: Limits, environment: Mapping[str, str]) -> None:
+        ours, theirs = socket.socketpair()
+        self.socket, self.limits = ours, limits
+        # A clean environment: nobody's locale, time zone, hash seed or library path reaches a document. Set before
+        # Pango loads: the only fonts that exist for the child are those of the bundle.
+        clean = {
+            "FONTCONFIG_FILE": str(bundle / "fonts" / "fonts.conf"),
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": str(ROOT),
+        }
+        command = [sys.executable, "-m", "documents.renderer", str(theirs.fileno()), str(bundle), str(limits.address_space_bytes)]
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 - our own program; nothing of the command comes from outside
+                command,
+                cwd=ROOT,
+                env=clean | environment,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # a Ctrl-C at the terminal is the parent's business
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        hello, _ = self._receive(until_s=time.monotonic() + limits.start_s)
+        if not hello["ok"]:
+            self.close()
+            raise errors.Problem(code="render_failed", detail=hello["cause"])
+        self.engine: str = hello["engine"]
+
+    def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes]:
+        """This function will have one job done.
+
+        :raises errors.Problem: `render_timeout` or `render_failed`; unless `alive`, the child is of no more use
+        """
+        cpu_s = self.limits.cpu_s(lines=lines)
+        until_s = time.monotonic() + cpu_s * self.limits.wall_factor
+        text = json.dumps(job | {"cpu_s": cpu_s}).encode()
+        try:
+            self.socket.settimeout(max(until_s - time.monotonic(), 0.001))
+            self.socket.sendall(renderer.FRAME.pack(len(text), len(logo)) + text + logo)
+            header, pdf = self._receive(until_s=until_s)
+        except TimeoutError as cause:
+            self.close()
+            raise errors.Problem(code="render_timeout", detail=f"no answer after {cpu_s * self.limits.wall_factor:.1f} s") from cause
+        except OSError as cause:
+            raise self._fallen() from cause
+        if not header["ok"]:
+            raise errors.Problem(code="render_failed", detail=header["cause"])
+        return header, pdf
+
+    @property
+    def alive(self) -> bool:
+        """This function will say whether the process still runs."""
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """This function will end the process and wait for it."""
+        self.socket.close()
+        self.process.kill()
+        self.process.wait()
+
+    def _fallen(self) -> errors.Problem:
+        """This function will name why the child is gone: the kernel's CPU clock means a timeout."""
+        self.socket.close()
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.close()
+            return errors.Problem(code="render_failed", detail="the renderer closed its socket")
+        if code == -signal.SIGPROF:
+            return errors.Problem(code="render_timeout", detail="out of CPU time")
+        return errors.Problem(code="render_failed", detail=f"the renderer ended with {code}")
+
+    def _receive(self, *, until_s: float) -> tuple[dict[str, Any], bytes]:
+        header_size, body_size = renderer.FRAME.unpack(self._exactly(renderer.FRAME.size, until_s=until_s))
+        if header_size + body_size > ANSWER_BYTES_MAX:
+            raise ConnectionError("the answer is too big")
+        header: dict[str, Any] = json.loads(self._exactly(header_size, until_s=until_s))
+        return header, self._exactly(body_size, until_s=until_s)
+
+    def _exactly(self, size: int, *, until_s: float) -> bytes:
+        body = bytearray()
+        while len(body) < size:
+            self.socket.settimeout(max(until_s - time.monotonic(), 0.001))
+            part = self.socket.recv(min(size - len(body), 1 << 20))
+            if not part:
+                raise ConnectionError("the renderer is gone")
+            body += part
+        return bytes(body)
+
+
+class Pool:
+    """A few children, started when first needed; each serves one job at a time, a fallen one is replaced."""
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        bundle: pathlib.Path = BUNDLE,
+        limits: Limits | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.size, self.bundle, self.limits, self.environment = size, bundle, limits or Limits(), environment or {}
+        self.wait_s = self.limits.cpu_max_s * self.limits.wall_factor
+        self.places: queue.LifoQueue[Child | None] = queue.LifoQueue()  # last in, first out: the warmest serves
+        for _ in range(size):
+            self.places.put(None)
+
+    def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes, str]:
+        """This function will return (header, PDF, engine) from a free child.
+
+        :raises errors.Problem: `render_timeout` (also when no child gets free in time) or `render_failed`
+        """
+        try:
+            child = self.places.get(timeout=self.wait_s)
+        except queue.Empty as cause:
+            raise errors.Problem(code="render_timeout", detail="every renderer is busy") from cause
+        try:
+            if child is None or not child.alive:
+                child = None
+                child = self._start()
+            header, pdf = child.render(job=job, logo=logo, lines=lines)
+            return header, pdf, child.engine
+        finally:
+            self.places.put(child if child is not None and child.alive else None)
+
+    def _start(self) -> Child:
+        try:
+            return Child(bundle=self.bundle, limits=self.limits, environment=self.environment)
+        except (OSError, ValueError, KeyError) as cause:
+            raise errors.Problem(code="render_failed", detail="the renderer does not start") from cause
+
+    def close(self) -> None:
+        """This function will end the children that are free."""
+        for _ in range(self.size):
+            try:
+                child = self.places.get_nowait()
+            except queue.Empty:
+                return
+            if child is not None:
+                child.close()
+
+
+POOL_SIZE = min(4, os.cpu_count() or 1)
+_pool = Pool(size=POOL_SIZE)
+_pdfium = threading.Lock()  # PDFium serves one thread at a time
+
+
+def _after_fork() -> None:
+    """This function will give a forked worker children of its own: two processes must not share a socket."""
+    global _pool, _pdfium  # noqa: PLW0603 - one pool a process is the point
+    _pool, _pdfium = Pool(size=POOL_SIZE), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(lambda: _pool.close())
+
+
+def template_for(*, kind: str, country: str, version: str = "v1") -> str:
+    """This function will return the template's name below `templates/`, the country's own before the common one.
+
+    :raises LookupError: no such template
+    """
+    for folder in (f"{country}/{kind}", kind):
+        name = f"{folder.lower()}/{version}.html"
+        if (BUNDLE / name).is_file():
+            return f"pdf/{name}"
+    raise LookupError(f"no PDF template for {kind} in {country}, version {version}")
+
+
+def words_for(*, kind: str, country: str) -> dict[str, Any]:
+    """This function will return the country's words as the child needs them; the common ones where it has no pack."""
+    found = pack.for_country(country)
+    titles, labels = (found.titles, found.labels) if found else (pack.TITLES, pack.LABELS)
+    title = titles.get(kind) or pack.Words(es="Documento", en="Document")
+    notice = found.legal_notice if found else pack.Words(es="", en="")
+    return {
+        "locale": found.locale if found else "es",
+        "title": {"es": title.es, "en": title.en},
+        "labels": {key: {"es": label.es, "en": label.en} for key, label in labels.items()},
+        "legal_notice": {"es": notice.es, "en": notice.en},
+    }
+
+
+def render(
+    *,
+    content: Mapping[str, Any],
+    issued_at: dt.datetime,
+    logo: bytes | None = None,
+    plain: bool = False,
+    template: str | None = None,
+    watermark: str = "",
+    pool: Pool | None = None,
+) -> Rendered:
+    """This function will print frozen content as PDF/A-3a + PDF/UA-1 with the content embedded as `content.json`.
+
+    The same arguments give the same bytes wherever bundle and engine are the same. `plain` prints every leaf of any
+    content in the built-in plain layout. `watermark` is the sandbox's line. `logo` is a PNG.
+
+    :raises errors.Problem: `render_timeout`, `render_failed`
+    """
+    kind, country = str(content.get("kind", "")), str(content.get("country", ""))
+    name = PLAIN if plain else template or template_for(kind=kind, country=country)
+    job = {
+        "template": name.removeprefix("pdf/"),
+        "plain": name == PLAIN,
+        "content": content,
+        "canonical": canonical.encode(value=content).decode(),
+        "words": words_for(kind=kind, country=country),
+        "created": issued_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "watermark": watermark,
+    }
+    lines = sum(len(content.get(key, ())) for key in ("lines", "settles", "adjustments", "withholdings"))
+    header, pdf, engine = (pool or _pool).render(job=job, logo=logo or b"", lines=lines)
+    return Rendered(
+        pdf=pdf,
+        pages=header["pages"],
+        template=name,
+        bundle_digest=header["bundle_digest"],
+        engine=engine,
+        flags=header["flags"],
+        cpu_s=header["cpu_s"],
+    )
+
+
+def preview(*, pdf: bytes, page: int, width: int) -> bytes:
+    """This function will draw one page (the first is 1) as a PNG of that many pixels across (at most 2,000).
+
+    :raises IndexError: no such page
+    :raises ValueError: a width out of range
+    """
+    if not 1 <= width <= PREVIEW_WIDTH_MAX:
+        raise ValueError(f"width must be 1 to {PREVIEW_WIDTH_MAX}")
+    with _pdfium:
+        document = pypdfium2.PdfDocument(pdf)
+        try:
+            if not 1 <= page <= len(document):
+                raise IndexError(f"page {page} of {len(document)}")
+            leaf = document[page - 1]
+            image = leaf.render(scale=width / leaf.get_width()).to_pil()
+        finally:
+            document.close()
+    body = io.BytesIO()
+    image.save(body, format="PNG", optimize=True)
+    return body.getvalue()
