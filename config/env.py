@@ -22,6 +22,16 @@ def text(*, name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def put(*, name: str, value: str) -> None:
+    """This function will set a variable for this process and for the commands it starts."""
+    os.environ[name] = value
+
+
+def inherited() -> dict[str, str]:
+    """This function will return a copy of the whole environment, for a child process."""
+    return dict(os.environ)
+
+
 def secret(*, name: str, demo: str) -> str:
     """This function will return a secret; outside production a fixed, public default stands in for a missing one."""
     value = text(name=name)

@@ -1,0 +1,134 @@
+"""`manage.py provision`: brings the database to this version, and gives the runtime role exactly what it needs."""
+
+import contextlib
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+from django.db import connections
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+# Any number that nobody else uses: two deployments that provision at once take turns.
+LOCK = 7_262_026_020_708
+# What may only grow. The audit's tables are found by their prefix, so that a new one is born protected.
+APPEND_ONLY = "audit\\_%"
+# Every way in which a role of PostgreSQL can step around a grant or a trigger.
+TOO_MUCH = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls"
+
+
+class Command(BaseCommand):
+    """Runs as the owner role; the web and worker processes never do."""
+
+    help = "Create or update the database: roles where possible, migrations, grants, role groups. Safe to repeat."
+    requires_system_checks = ()  # the checks may look at tables that this command is about to make
+
+    def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's own signature
+        """This function will leave a database that the runtime role can use and cannot weaken.
+
+        :raises CommandError: when the two roles are one, the runtime role is missing and cannot be created, or it
+            still may do more than it should; the message says the statement that mends it.
+        """
+        runtime = str(settings.DATABASES["default"]["USER"])
+        if runtime == settings.DATABASES["owner"]["USER"]:
+            raise CommandError("DATABASE_OWNER_URL: name the role that owns the tables; it must not be that of DATABASE_URL")
+        with _alone() as cursor:
+            _ensure_role(cursor=cursor, role=runtime, password=str(settings.DATABASES["default"]["PASSWORD"]))
+            call_command("migrate", database="owner", interactive=False, verbosity=options["verbosity"])
+            _grant(cursor=cursor, role=runtime)
+            for excess in _excesses(cursor=cursor, role=runtime):
+                raise CommandError(f"the runtime role {runtime} {excess}")
+        # As the runtime role, so that a grant that is missing shows here and not at the first request.
+        if importlib.util.find_spec("documents.access"):
+            importlib.import_module("documents.access").ensure_groups()
+        if options["verbosity"]:
+            self.stdout.write("provisioned: migrations, grants and role groups are in place")
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[CursorWrapper]:
+    """Yield a cursor of the owner that no other provisioning runs beside."""
+    with connections["owner"].cursor() as cursor:
+        # A migration may take its time, but must not queue the whole service behind a lock it waits for.
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        cursor.execute("SET lock_timeout = '10s'")
+        try:
+            yield cursor
+        finally:
+            connections["owner"].close()  # gives the lock back, whatever state the connection is in
+
+
+def _ensure_role(*, cursor: CursorWrapper, role: str, password: str) -> None:
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+    if cursor.fetchone():
+        return
+    cursor.execute("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+    if not cursor.fetchone()[0]:
+        raise CommandError(f"the runtime role is missing and the owner may not create it: CREATE ROLE {role} LOGIN PASSWORD '...';")
+    _run(cursor=cursor, statement="CREATE ROLE {role} LOGIN PASSWORD {password}", role=role, password=sql.Literal(password))
+
+
+def _grant(*, cursor: CursorWrapper, role: str) -> None:
+    """Take everything away, then give what is needed: what an earlier version gave too much is gone as well."""
+    cursor.execute("SELECT current_database()")
+    database = sql.Identifier(cursor.fetchone()[0])
+    for statement in (
+        "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        "REVOKE ALL ON DATABASE {database} FROM {role}",
+        "REVOKE ALL ON SCHEMA public FROM {role}",
+        "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
+        "REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {role}",
+        "GRANT CONNECT ON DATABASE {database} TO {role}",
+        "GRANT USAGE ON SCHEMA public TO {role}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+        "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+        # Between a later migration and its `provision`, new tables can be used, never emptied.
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {role}",
+        "REVOKE ALL ON django_migrations FROM {role}",
+        "GRANT SELECT ON django_migrations TO {role}",
+    ):
+        _run(cursor=cursor, statement=statement, role=role, database=database)
+    for table in _append_only(cursor=cursor):
+        _run(cursor=cursor, statement="REVOKE UPDATE, DELETE ON {table} FROM {role}", role=role, table=sql.Identifier(table))
+
+
+def _append_only(*, cursor: CursorWrapper) -> list[str]:
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE %s", [APPEND_ONLY])
+    return [table for (table,) in cursor.fetchall()]
+
+
+def _excesses(*, cursor: CursorWrapper, role: str) -> Iterator[str]:
+    """Yield, as the end of a sentence, each power that would let the runtime role step around a guard."""
+    cursor.execute(f"SELECT {TOO_MUCH} FROM pg_roles WHERE rolname = %s", [role])  # noqa: S608 - a constant of this file
+    if cursor.fetchone()[0]:
+        yield f"has more than LOGIN: ALTER ROLE {role} NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS;"
+    cursor.execute("SELECT pg_has_role(%s, current_user, 'MEMBER')", [role])
+    if cursor.fetchone()[0]:
+        yield f"is a member of the owner role: REVOKE {_me(cursor=cursor)} FROM {role};"
+    cursor.execute("SELECT has_parameter_privilege(%s, 'session_replication_role', 'SET')", [role])
+    if cursor.fetchone()[0]:
+        yield f"may switch triggers off: REVOKE SET ON PARAMETER session_replication_role FROM {role};"
+    cursor.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND ("
+        " tableowner = %(role)s OR has_table_privilege(%(role)s, schemaname || '.' || quote_ident(tablename), 'TRUNCATE, TRIGGER, REFERENCES')"
+        " OR tablename LIKE %(log)s AND has_table_privilege(%(role)s, schemaname || '.' || quote_ident(tablename), 'UPDATE, DELETE'))",
+        {"role": role, "log": APPEND_ONLY},
+    )
+    for (table,) in cursor.fetchall():
+        yield f"has more than it needs on {table}: GRANT nothing to PUBLIC or {role} by hand, and run provision again"
+
+
+def _me(*, cursor: CursorWrapper) -> str:
+    cursor.execute("SELECT current_user")
+    return str(cursor.fetchone()[0])
+
+
+def _run(*, cursor: CursorWrapper, statement: str, role: str, **parts: sql.Composable) -> None:
+    """Run one statement with quoted names: grants take no parameters."""
+    cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role), **parts).as_string(cursor.connection))  # type: ignore[arg-type]

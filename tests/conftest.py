@@ -1,0 +1,183 @@
+"""The servers, the database and the one cast that all tests share.
+
+Everything is started when a test first asks for it, so tests of pure rooms start at once. Tests run as the runtime
+role `billing_app`, never as the owner of the tables: what production may not do, a test may not do either.
+
+- `db` (or `@pytest.mark.django_db`): each test in a transaction that is rolled back, on `default` and on `denials`.
+  What one of the two connections writes, the other one does not see: read denials with `.using("denials")`.
+- `committed_db` (or `@pytest.mark.django_db(transaction=True)`): for threads, child processes and crashes. Really
+  commits; afterwards the database is replaced by its provisioned state.
+- `stack`: the session's servers (`config.services.Stack`), with URLs for child processes and for force.
+"""
+
+import base64
+import importlib
+import pathlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import django.conf
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from django.test import TransactionTestCase
+
+from config import env, servers, services
+from documents.models import Issuer
+from tests import cast
+from tests.services import database, mailbox
+
+BOTH = frozenset({"default", "denials"})
+_folder: pathlib.Path
+
+
+def pytest_configure() -> None:
+    """This function will give the session an environment of its own, whatever the shell says."""
+    global _folder  # noqa: PLW0603 - one folder per session, removed by the hook below
+    tests = servers.VAR / "tests"
+    tests.mkdir(parents=True, exist_ok=True)
+    _folder = pathlib.Path(tempfile.mkdtemp(prefix="session-", dir=tests))
+    variables = {
+        "ENVIRONMENT": "test",
+        "DATABASE_URL": "",
+        "DATABASE_OWNER_URL": "",
+        "REDIS_URL": "",
+        "ALERT_URL": "",
+        "PUBLIC_URL": "",
+        "VAULT_URL": f"file://{_folder / 'vault'}",
+        "MAIL_URL": f"file://{_folder / 'mail'}",
+    }
+    for service in env.SERVICES:
+        word = base64.b64encode(f"test-secret-of-{service}".ljust(32, "-").encode()).decode()
+        variables[f"WEBHOOK_SECRET_{service.upper()}"] = f"whsec_{word}"
+    for name, value in variables.items():
+        env.put(name=name, value=value)
+    _read_settings_again()
+    # The real hash takes 0.3 s a password, on purpose; no test is about its strength.
+    django.conf.settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    TransactionTestCase.databases = set(BOTH)
+
+
+def pytest_unconfigure() -> None:
+    """This function will remove the session's vault and mailbox."""
+    _remove(folder=_folder)
+
+
+def _read_settings_again() -> None:
+    """pytest-django reads the settings before any conftest is loaded; here they are read once more."""
+    if "config.settings" not in sys.modules:
+        return
+    again = importlib.reload(sys.modules["config.settings"])
+    for name in filter(str.isupper, dir(again)):
+        if name != "DATABASES":  # Django's connections hold these very dictionaries: `stack` fills them in place
+            setattr(django.conf.settings, name, getattr(again, name))
+
+
+def _remove(*, folder: pathlib.Path) -> None:
+    immutable = importlib.import_module("documents.immutable")
+    immutable.unlock_for_removal(folder=folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[services.Stack]:
+    """This fixture will start the session's PostgreSQL and Valkey and point this process and its children at them."""
+    with services.Stack() as stack:
+        for name, value in stack.environment().items():
+            env.put(name=name, value=value)
+        for alias, variable in (("default", "DATABASE_URL"), ("denials", "DATABASE_URL"), ("owner", "DATABASE_OWNER_URL")):
+            django.conf.settings.DATABASES[alias].update(env.database(name=variable))
+        _use_broker(url=stack.redis_url)
+        yield stack
+
+
+def _use_broker(*, url: str) -> None:
+    django.conf.settings.REDIS_URL = django.conf.settings.CELERY_BROKER_URL = url
+    importlib.import_module("config.celery").app.conf.broker_url = url
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(stack: services.Stack, django_test_environment: None, django_db_blocker: Any) -> None:  # noqa: ANN401, ARG001 - pytest-django's own types
+    """This fixture will provision the database as production does; it stands in for pytest-django's `test_` database."""
+    with django_db_blocker.unblock():
+        call_command("provision", verbosity=0)
+        database.remember(stack=stack)
+    # A flush would TRUNCATE, which the append-only triggers refuse.
+    TransactionTestCase._fixture_teardown = lambda _self: database.restore(stack=stack)  # type: ignore[method-assign] # noqa: SLF001 - the only seam Django offers
+
+
+@pytest.fixture
+def committed_db(transactional_db: None) -> None:
+    """This fixture will let a test commit; the database is replaced afterwards."""
+
+
+@pytest.fixture
+def valkey(tmp_path: pathlib.Path, settings: Any, stack: services.Stack) -> Iterator[servers.Valkey]:  # noqa: ANN401, ARG001 - pytest-django's wrapper has no type
+    """This fixture will give a private broker that the test may `kill`, `pause`, `resume` and `start` again."""
+    server = servers.Valkey(folder=tmp_path)
+    server.start()
+    _use_broker(url=server.url)
+    yield server
+    server.stop()
+    _use_broker(url=stack.redis_url)
+
+
+@pytest.fixture
+def smtp(settings: Any) -> Iterator[mailbox.Mailbox]:  # noqa: ANN401 - pytest-django's wrapper has no type
+    """This fixture will give a private SMTP server and send Django's mail there."""
+    server = mailbox.Mailbox()
+    server.start()
+    settings.MAIL_URL, settings.MAIL = server.url, env.mail(url=server.url)
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = settings.MAIL["backend"], "127.0.0.1", server.port
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD, settings.EMAIL_USE_TLS = "", "", False
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def vault_folder(tmp_path: pathlib.Path, settings: Any) -> Iterator[pathlib.Path]:  # noqa: ANN401 - pytest-django's wrapper has no type
+    """This fixture will give an empty local vault of the test's own."""
+    folder = tmp_path / "vault"
+    settings.VAULT_URL = f"file://{folder}"
+    yield folder
+    if folder.exists():
+        _remove(folder=folder)
+
+
+@pytest.fixture
+def ana(db: None) -> cast.Member:
+    """Ana is a driver in Madrid. What is hers, only she may see."""
+    return cast.owner(name="ana", platform_id="drv_ana", legal_name="Ana Gil Prieto", role="driver", tax_id="12345678Z")
+
+
+@pytest.fixture
+def beto(db: None) -> cast.Member:
+    """Beto is another driver. What is Ana's is none of his business."""
+    return cast.owner(name="beto", platform_id="drv_beto", legal_name="Alberto Ruiz Mora", role="driver", tax_id="87654321X")
+
+
+@pytest.fixture
+def carla(db: None) -> cast.Member:
+    """Carla runs a restaurant that is a partner."""
+    return cast.owner(name="carla", platform_id="ptn_carla", legal_name="Carla Comidas, S.L.", role="partner", tax_id="B87654329")
+
+
+@pytest.fixture
+def sofia(db: None) -> cast.Member:
+    """Sofia is staff, support and finance, for every market."""
+    return cast.staff(name="sofia", roles=["support", "finance"], countries=list(cast.COUNTRIES))
+
+
+@pytest.fixture
+def ivan(db: None) -> cast.Member:
+    """Ivan audits every market and changes nothing."""
+    return cast.staff(name="ivan", roles=["auditor"], countries=list(cast.COUNTRIES))
+
+
+@pytest.fixture
+def issuer(db: None) -> Issuer:
+    """The company in Spain in whose name documents are issued."""
+    return cast.issuer()

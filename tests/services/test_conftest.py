@@ -1,0 +1,69 @@
+"""The shared fixtures keep their promises to every other test."""
+
+import datetime
+import hashlib
+import pathlib
+
+import pytest
+import redis
+from django.contrib.auth.models import Group, User
+from django.core.mail import send_mail
+from django.db import connections
+
+from config import servers
+from documents import vault
+from tests import cast
+from tests.services import mailbox
+
+
+@pytest.mark.django_db
+def test_a_test_runs_as_a_role_that_owns_nothing() -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT current_user, (SELECT count(*) FROM pg_tables WHERE tableowner = current_user)")
+        assert cursor.fetchone() == ("billing_app", 0)
+
+
+def test_what_a_test_commits_is_there_for_other_connections(committed_db: None) -> None:
+    Group.objects.create(name="left behind")
+    assert Group.objects.using("denials").filter(name="left behind").exists()
+
+
+def test_what_a_test_committed_is_gone_for_the_next_one(committed_db: None) -> None:
+    assert not Group.objects.filter(name="left behind").exists()
+
+
+def test_the_cast_lives_in_a_transaction(ana: cast.Member, beto: cast.Member, carla: cast.Member, sofia: cast.Member) -> None:
+    assert ana.user.has_perm("documents.own_party", ana.party)
+    assert not beto.user.has_perm("documents.own_party", ana.party)
+    assert not sofia.user.has_perm("documents.own_party", carla.party)
+    assert sofia.user.has_perm("documents.see_country", cast.country(code="MX"))
+
+
+def test_the_cast_is_committed_where_a_test_commits(committed_db: None, ivan: cast.Member) -> None:
+    assert User.objects.using("denials").filter(username="ivan").exists()
+
+
+def test_mail_is_really_sent(smtp: mailbox.Mailbox) -> None:
+    send_mail("Asunto", "Texto", "a@example.com", ["b@example.com"])
+    assert [message["Subject"] for message in smtp.messages] == ["Asunto"]
+
+
+def test_a_broker_can_hang_and_come_back(valkey: servers.Valkey) -> None:
+    client = redis.Redis.from_url(valkey.url, socket_timeout=0.2, retry=None)
+    assert client.ping()
+    valkey.pause()
+    with pytest.raises(redis.exceptions.TimeoutError):
+        client.ping()
+    valkey.resume()
+    valkey.kill()
+    with pytest.raises(redis.exceptions.ConnectionError):
+        client.ping()
+    valkey.start()
+    assert client.ping()
+
+
+def test_a_vault_of_a_test_takes_a_locked_document(db: None, vault_folder: pathlib.Path) -> None:
+    body = b"%PDF-1.7"
+    digest = hashlib.sha256(body).hexdigest()
+    stored = vault.lock(key="test/one.pdf", body=body, retain_until=datetime.date(2099, 1, 1), sha256=digest)
+    assert (vault_folder.exists(), stored.sha256) == (True, digest)
