@@ -1,0 +1,30 @@
+"""The apps' rows of the access table, joined; nothing else is reachable."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, include, path
+
+from documents import access, problems, errors
+from documents import urls as documents_urls
+from documents.admin_site import site
+
+
+def home(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """This function will send a person who opens the root to the Document Center."""
+    return HttpResponseRedirect(settings.LOGIN_URL)
+
+
+urlpatterns = [
+    access.route("", home, name="home", roles=access.PUBLIC, owner="none", audit=None),
+    *documents_urls.urlpatterns,
+]
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """This function will answer an address that does not exist."""
+    return problems.respond(request=request, problem=errors.Problem(code="not_found"))
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    """This function will answer a failure that nothing else has answered."""
+    return problems.respond(request=request, problem=errors.Problem(code="internal_error"))

@@ -1,0 +1,161 @@
+"""Documents over HTTP: list, one, its PDF, its frozen content. Reading only; a correction is another document."""
+
+import base64
+import datetime as dt
+
+from django.core import signing
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from audit import log
+from audit.actions import Action
+from documents import access, distribution, errors, presentation
+from documents.models import Document
+
+LIMIT_DEFAULT, LIMIT_MAX = 25, 100
+CURSOR_SALT = "documents.cursor"
+FILTERS = {
+    "kind": "kind",
+    "status": "status",
+    "country": "country_id",
+    "owner": "owner__platform_id",
+    "number": "number",
+    "document_key": "document_key_id",
+    "payout_status": "payout_status",
+}
+MOMENTS = {"issued_after": "issued_at__gt", "issued_before": "issued_at__lt"}
+
+
+class Documents(APIView):
+    """GET /documents/: what the caller may see, newest first, by an opaque cursor over a unique column."""
+
+    def get(self, request: Request) -> Response:
+        """This method will return one page: `{"data": [...], "has_more": bool, "next_cursor": str | null}`."""
+        unknown = set(request.query_params) - set(FILTERS) - set(MOMENTS) - {"limit", "cursor"}
+        if unknown:
+            raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
+        limit = _limit(request.query_params.get("limit"))
+        rows = list(_filtered(request).select_related(*presentation.RELATED).order_by("-pk")[: limit + 1])
+        page, more = rows[:limit], len(rows) > limit
+        log_listing(request=request)
+        return Response(
+            {
+                "data": [presentation.document(document=row) for row in page],
+                "has_more": more,
+                "next_cursor": signing.dumps(page[-1].pk, salt=CURSOR_SALT) if more else None,
+            }
+        )
+
+
+class One(APIView):
+    """GET /documents/{id}/; every other verb is refused: an issued document never changes."""
+
+    def get(self, request: Request, public_id: str) -> Response:
+        """This method will return the document object."""
+        found = access.document(request=request, public_id=public_id)
+        _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
+        return Response(presentation.document(document=found))
+
+    def immutable(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - DRF's signature
+        """This method will refuse and point at corrections.
+
+        :raises errors.Problem: `document_immutable`
+        """
+        raise errors.Problem(code="document_immutable")
+
+    put = patch = delete = immutable
+
+
+class Content(APIView):
+    """GET /documents/{id}/content/: the PDF."""
+
+    def get(self, request: Request, public_id: str) -> HttpResponse:
+        """This method will return the locked bytes with their digest."""
+        found = access.document(request=request, public_id=public_id)
+        if access.roles_of(user=request.user) == {access.Role.SUPPORT}:
+            access.refuse(request=request, code="reason_required", object_type="document", object_id=public_id)
+        opened = distribution.open(
+            document=found, actor=access.actor(request=request, channel="api"), purpose="download", now=timezone.now()
+        )
+        response = HttpResponse(opened.body, content_type=opened.media_type)
+        response["Content-Disposition"] = f'attachment; filename="{opened.filename}"'
+        response["Content-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(opened.sha256)).decode()}:"
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+class Data(APIView):
+    """GET /documents/{id}/data/: the frozen content, the exact canonical JSON."""
+
+    def get(self, request: Request, public_id: str) -> HttpResponse:
+        """This method will return the bytes whose SHA-256 is `content_sha256`."""
+        found = access.document(request=request, public_id=public_id)
+        if access.roles_of(user=request.user) == {access.Role.SUPPORT}:
+            access.refuse(request=request, code="reason_required", object_type="document", object_id=public_id)
+        _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
+        return HttpResponse(found.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"})
+
+
+def log_listing(*, request: Request) -> None:
+    """This function will record that somebody listed documents, and by which filters."""
+    actor = access.actor(request=request, channel="api")
+    with transaction.atomic():
+        log.record(
+            action=Action.DOCUMENT_LISTED,
+            object_type="documents",
+            object_id="list",
+            actor=actor,
+            details={"filters": ",".join(sorted(request.query_params))},
+        )
+
+
+def _record(*, request: Request, action: Action, document: Document) -> None:
+    with transaction.atomic():
+        log.record(
+            action=action, object_type="document", object_id=document.public_id, actor=access.actor(request=request, channel="api")
+        )
+
+
+def _filtered(request: Request) -> QuerySet[Document]:
+    """This function will start from what the caller may see and narrow it by the query.
+
+    :raises errors.Problem: `validation_error`, `invalid_cursor`
+    """
+    rows = access.documents_for(user=request.user)
+    for name, column in FILTERS.items():
+        if name in request.query_params:
+            rows = rows.filter(**{column: request.query_params[name].replace("\0", "")})
+    for name, lookup in MOMENTS.items():
+        if name in request.query_params:
+            rows = rows.filter(**{lookup: _moment(name, request.query_params[name])})
+    if "cursor" in request.query_params:
+        try:
+            rows = rows.filter(pk__lt=signing.loads(request.query_params["cursor"], salt=CURSOR_SALT))
+        except signing.BadSignature as error:
+            raise errors.Problem(code="invalid_cursor") from error
+    return rows
+
+
+def _moment(name: str, text: str) -> dt.datetime:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        fault = errors.Fault(pointer=f"/{name}", code="moment", detail="RFC 3339 with zone")
+        raise errors.Problem(code="validation_error", errors=[fault])
+    return moment
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return LIMIT_DEFAULT
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LIMIT_MAX:
+        fault = errors.Fault(pointer="/limit", code="range", detail=f"1..{LIMIT_MAX}")
+        raise errors.Problem(code="validation_error", errors=[fault])
+    return int(text)

@@ -1,0 +1,19 @@
+"""What a PDF carries inside: `content.json`, the frozen content that it prints."""
+
+import hashlib
+import io
+
+import pikepdf
+
+NAME = "content.json"
+
+
+def content_sha256(*, pdf: bytes) -> str | None:
+    """This function will return the SHA-256 of the embedded content, or None when the PDF carries none."""
+    try:
+        with pikepdf.open(io.BytesIO(pdf)) as opened:
+            if NAME not in opened.attachments:
+                return None
+            return hashlib.sha256(opened.attachments[NAME].get_file().read_bytes()).hexdigest()
+    except pikepdf.PdfError:
+        return None

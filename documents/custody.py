@@ -1,0 +1,95 @@
+"""From frozen content to bytes under lock: render, note the intent, put once, read back, compare."""
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from documents import attachments, errors, rendering, resilience, vault
+from documents.countries.pack import Pack
+from documents.models import Document, Issuer, Status
+
+MEDIA_TYPE = "application/pdf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Bytes that are in the vault and were checked there."""
+
+    stored: vault.Stored
+    pages: int
+    flags: tuple[str, ...]
+
+
+def sha256(body: bytes) -> str:
+    """This function will return the SHA-256 of bytes, in hex."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def verification_url(*, code: str) -> str:
+    """This function will return the public address behind the QR."""
+    return f"{settings.PUBLIC_URL}/v/{code}"
+
+
+def issuer_facts(*, issuer: Issuer, pack: Pack) -> dict[str, object]:
+    """This function will return the content's `issuer` block."""
+    return {
+        "legal_name": issuer.legal_name,
+        "tax_id": issuer.tax_id,
+        "tax_id_name": pack.tax_ids[pack.tax_id_default].name,
+        "address": issuer.address,
+    }
+
+
+def vault_key(*, document: Document) -> str:
+    """This function will return where the bytes go: a key that names the document and what it says."""
+    return (
+        f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}/"
+        f"{document.number}-{document.public_id}-{document.content_sha256[:16]}.pdf"
+    )
+
+
+def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
+    """This function will put a document's PDF under lock and check it there; safe to repeat after any crash.
+
+    :raises errors.Problem: `render_failed`, `render_timeout`, a `worm_*` code, or `document_not_ready` when the lease is lost
+    :raises resilience.Degraded: the vault or the renderer is out
+    """
+    rendered = rendering.render(
+        content=json.loads(document.content),
+        issued_at=document.issued_at,
+        logo=bytes(document.issuer.logo) if document.issuer.logo else None,
+        plain=plain,
+    )
+    key = vault_key(document=document)
+    # The intent comes before the bytes: whoever finds an object without a LOCKED row knows whose it is.
+    noted = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
+        vault_key=key,
+        file_sha256=sha256(rendered.pdf),
+        file_bytes=len(rendered.pdf),
+        template=rendered.template,
+        bundle_digest=rendered.bundle_digest,
+        engine=rendered.engine,
+    )
+    if not noted:
+        raise errors.Problem(code="document_not_ready", detail="another worker has the lease")
+    stored = resilience.call(dependency="vault", work=lambda: _put(document=document, key=key, body=rendered.pdf))
+    return Kept(stored=stored, pages=rendered.pages, flags=tuple(rendered.flags))
+
+
+def _put(*, document: Document, key: str, body: bytes) -> vault.Stored:
+    """This function will store the bytes, or adopt an earlier try's object that embeds the same content."""
+    try:
+        return vault.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256(body))
+    except errors.WormError as error:
+        if error.code != "worm_checksum_mismatch":
+            raise
+        held = vault.open_vault()
+        found = held.find(key=key)
+        if found is None or attachments.content_sha256(pdf=held.read(key=key, version=found.version)) != document.content_sha256:
+            raise
+        return held.verify(
+            key=key, version=found.version, sha256=found.sha256, size=found.size, retain_until=document.retain_until
+        )

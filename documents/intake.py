@@ -1,0 +1,402 @@
+"""Intake: a signed event is stored raw and once, set in motion in the same transaction, and answered with the truth.
+
+Nothing here knows HTTP: `receive` gives a status and a body. The answers are the table "No fact is lost".
+"""
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+from django.utils.module_loading import import_string
+
+from audit import log
+from audit.actions import Action
+from documents import alerts, canonical, discrepancies, errors, facts, identifiers, metrics, presentation, resilience
+from documents.models import Document, Event, EventStatus, Wait
+
+logger = logging.getLogger(__name__)
+
+DEPTH_MAX = 32
+PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
+DEADLOCK_TRIES_MAX = 4
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+TABLE = "config.events.TABLE"  # upward, so by name
+
+_INSERT = """
+INSERT INTO documents_event (public_id, event_id, service, type, country_code, issuer_slug, subject, occurred_at, received_at,
+  body, body_sha256, payload_sha256, status, code, errors, missing, attempts, repeats, document_ids)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', 0, 0, '{}')
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+
+class Parked(Exception):  # noqa: N818 - the product's word
+    """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`."""
+
+    def __init__(self, *, missing: Sequence[str]) -> None:
+        self.missing = sorted(set(missing))
+        super().__init__(", ".join(self.missing))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the door says: an HTTP status and a JSON body (a problem document's members where `code` is set)."""
+
+    status: int
+    body: dict[str, object]
+    problem: errors.Problem | None = None
+
+
+def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log.Actor) -> Answer:
+    """This function will take in one signed body, once, and answer what is true of it now.
+
+    `services` are the platform services whose secret signed it. A rival transaction may make PostgreSQL give this one
+    up (deadlock); it is then safe to run again from the start.
+
+    :raises errors.Problem: `event_type_not_allowed`; nothing is stored
+    :raises django.db.OperationalError: the database is out; nothing is stored and the sender must try again
+    """
+    try:
+        payload = _read(raw)
+        service = _service(payload=payload, services=services)
+        envelope = facts.parse(payload=payload, now=now)
+    except errors.Problem as problem:
+        if problem.row.status == 403:  # noqa: PLR2004 - HTTP
+            raise
+        return _refuse(raw=raw, service=services[0], problem=problem, actor=actor)
+    for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
+        try:
+            with transaction.atomic():
+                return _take_in(raw=raw, payload=payload, envelope=envelope, service=service, now=now, actor=actor)
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") not in {"40P01", "40001"} or attempt == DEADLOCK_TRIES_MAX:
+                raise
+    raise AssertionError("unreachable")
+
+
+def resume(*, event_id: int, now: dt.datetime) -> None:
+    """This function will look at a parked event again; a rival that is looking at it already is left alone."""
+    with transaction.atomic():
+        event = Event.objects.select_for_update(skip_locked=True).filter(pk=event_id, status=EventStatus.PARKED).first()
+        if event is not None:
+            _run(event=event, envelope=_envelope(event), now=now, actor=log.SYSTEM)
+
+
+def wake(*, awaited: str, now: dt.datetime) -> None:
+    """This function will make due whatever waits for a subject that has just come, in the bringer's transaction."""
+    woken = list(Wait.objects.filter(awaited=awaited).values_list("event_id", flat=True))
+    if woken:
+        Event.objects.filter(pk__in=woken, status=EventStatus.PARKED).update(next_try_at=now)
+        for pk in woken:
+            transaction.on_commit(lambda pk=pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]
+
+
+def due(*, now: dt.datetime, limit: int) -> list[int]:
+    """This function will return parked events whose next look is due."""
+    return list(
+        Event.objects.filter(status=EventStatus.PARKED, next_try_at__lte=now)
+        .order_by("next_try_at")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def overdue(*, now: dt.datetime, limit_s: int) -> int:
+    """This function will open one P2 for each event parked past the limit; returns how many there are."""
+    late = Event.objects.filter(status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=limit_s))
+    for event in late:
+        with transaction.atomic():
+            alerts.open_alert(
+                code="event_parked_too_long",
+                severity="P2",
+                dedup_key=f"event:{event.public_id}",
+                detail=f"{event.type} {event.event_id} still waits for {', '.join(event.missing)}"[:500],
+                object_id=event.public_id,
+            )
+    return len(late)
+
+
+def _read(raw: bytes) -> dict[str, object]:
+    """This function will read strict JSON: UTF-8, one object, no duplicate names, no NaN, bounded depth."""
+    try:
+        text = raw.decode("utf-8")
+        if _depth(raw) > DEPTH_MAX:
+            raise errors.Problem(code="malformed_json", detail=f"nested deeper than {DEPTH_MAX}")
+        payload = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        if not isinstance(payload, dict):
+            raise errors.Problem(code="validation_error", detail="the body must be one JSON object")
+        canonical.encode(value=payload)
+    except UnicodeDecodeError as error:
+        raise errors.Problem(code="malformed_json", detail="not UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise errors.Problem(code="malformed_json", detail=str(error)[:200]) from error
+    return payload
+
+
+def _depth(raw: bytes) -> int:
+    """This function will return the nesting of a JSON text without building it."""
+    deepest = depth = 0
+    for bracket in _BRACKET.findall(_QUOTED.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member name appears twice")
+    return members
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
+    """This function will return the signing service that may send the type; a type in no table may come from any."""
+    row = import_string(TABLE).get(payload.get("type")) if isinstance(payload.get("type"), str) else None
+    if row is None:
+        return services[0]
+    if row.service not in services:
+        raise errors.Problem(code="event_type_not_allowed", detail=f"{payload['type']} is not {services[0]}'s to send")
+    return row.service
+
+
+def _refuse(*, raw: bytes, service: str, problem: errors.Problem, actor: log.Actor) -> Answer:
+    """This function will keep a signed body that cannot be read as an event, once, without burning its id."""
+    body_sha256 = hashlib.sha256(raw).hexdigest()
+    with transaction.atomic(), connection.cursor() as cursor:
+        public_id = identifiers.new(prefix="evt")
+        faults = json.dumps([fault.as_json() for fault in problem.errors])
+        cursor.execute(
+            _INSERT,
+            [public_id, "", service, "", "", "", "", None, dt.datetime.now(tz=dt.UTC), raw, body_sha256, "", "refused", problem.code, faults],
+        )
+        if cursor.fetchone() is None:
+            Event.objects.filter(body_sha256=body_sha256, status=EventStatus.REFUSED).update(repeats=F("repeats") + 1)
+        else:
+            log.record(
+                action=Action.EVENT_REFUSED, object_type="event", object_id=public_id, actor=actor, outcome="denied", code=problem.code
+            )
+    metrics.EVENTS.labels(type="", status="refused").inc()
+    return Answer(status=problem.row.status, body={}, problem=problem)
+
+
+def _take_in(
+    *, raw: bytes, payload: dict[str, object], envelope: facts.Envelope, service: str, now: dt.datetime, actor: log.Actor
+) -> Answer:
+    """This function will store an event and set it in motion, or answer for the one that has its id."""
+    row = import_string(TABLE).get(envelope.type)
+    public_id = identifiers.new(prefix="evt")
+    subject = row.subject(envelope) if row else ""
+    payload_sha256 = canonical.sha256(value=payload)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            [
+                public_id,
+                envelope.id,
+                service,
+                envelope.type,
+                envelope.country,
+                envelope.issuer,
+                subject,
+                envelope.occurred_at,
+                now,
+                raw,
+                hashlib.sha256(raw).hexdigest(),
+                payload_sha256,
+                EventStatus.PROCESSED if row else EventStatus.IGNORED,
+                "",
+                "[]",
+            ],
+        )
+        inserted = cursor.fetchone()
+    if inserted is None:
+        return _answer_repeat(event_id=envelope.id, payload_sha256=payload_sha256, now=now, actor=actor)
+    log.record(action=Action.EVENT_RECEIVED, object_type="event", object_id=public_id, actor=actor, details={"type": envelope.type})
+    event = Event(
+        pk=inserted[0],
+        public_id=public_id,
+        event_id=envelope.id,
+        service=service,
+        type=envelope.type,
+        country_code=envelope.country,
+        issuer_slug=envelope.issuer,
+        subject=subject,
+        occurred_at=envelope.occurred_at,
+        received_at=now,
+        status=EventStatus.PROCESSED if row else EventStatus.IGNORED,
+    )
+    event._state.adding = False  # noqa: SLF001 - the row exists: the insert above is plain SQL for its ON CONFLICT
+    if row is None:
+        log.record(action=Action.EVENT_IGNORED, object_type="event", object_id=public_id, actor=actor)
+        return answer(event=event, replayed=False)
+    replayed = _run(event=event, envelope=envelope, now=now, actor=actor)
+    return answer(event=event, replayed=replayed)
+
+
+def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> bool:
+    """This function will run an event's effect and move the event to what came of it; returns whether all was there before.
+
+    The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays.
+    """
+    effect = import_string(import_string(TABLE)[envelope.type].effect)
+    try:
+        with transaction.atomic():
+            issued = effect(event=event, fact=envelope, now=now, actor=actor)
+    except Parked as parked:
+        _park(event=event, missing=parked.missing, now=now, actor=actor)
+        return False
+    except errors.Problem as problem:
+        _hold(event=event, problem=problem, actor=actor)
+        return False
+    except (OperationalError, InterfaceError):
+        raise  # the database is out or gave this transaction up: the sender keeps the fact and tries again
+    except Exception:
+        # A defect of ours must not make the sender lose heart or the fact: it waits for a person, loudly.
+        logger.exception("the effect of %s failed", event.public_id)
+        _hold(event=event, problem=errors.Problem(code="internal_error", detail="the effect failed"), actor=actor)
+        return False
+    Event.objects.filter(pk=event.pk).update(
+        status=EventStatus.PROCESSED,
+        code="",
+        errors=[],
+        missing=[],
+        next_try_at=None,
+        document_ids=[one.document.pk for one in issued],
+    )
+    if event.status != EventStatus.PROCESSED:
+        Wait.objects.filter(event=event).delete()
+        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+    event.status, event.document_ids, event.code, event.errors, event.missing = (
+        EventStatus.PROCESSED, [one.document.pk for one in issued], "", [], [],
+    )  # fmt: skip
+    log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
+    metrics.EVENTS.labels(type=event.type, status="processed").inc()
+    _settle_held(by=event, actor=actor)
+    return bool(issued) and all(one.replayed for one in issued)
+
+
+def _park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
+    """This function will let an event wait for what it needs; it is looked at again when that comes, and on a timer."""
+    first_s, longest_s = PARKED_BACKOFF_S
+    pause_s = min(first_s * 2 ** min(event.attempts, 20), longest_s)
+    changed = event.status != EventStatus.PARKED or event.missing != missing
+    event.status, event.missing, event.code, event.errors = EventStatus.PARKED, missing, "", []
+    event.attempts += 1
+    Event.objects.filter(pk=event.pk).update(
+        status=EventStatus.PARKED,
+        code="",
+        errors=[],
+        missing=missing,
+        attempts=event.attempts,
+        next_try_at=now + dt.timedelta(seconds=pause_s),
+    )
+    if changed:
+        Wait.objects.filter(event=event).delete()
+        Wait.objects.bulk_create([Wait(event=event, awaited=awaited) for awaited in missing])
+        log.record(
+            action=Action.EVENT_PARKED, object_type="event", object_id=event.public_id, actor=actor, details={"missing": missing[:100]}
+        )
+        metrics.EVENTS.labels(type=event.type, status="parked").inc()
+        # What is missing may have been committed while this transaction looked: look once more, at once.
+        transaction.on_commit(lambda: resilience.ring(task="documents.resume", args=[event.pk]))
+
+
+def _hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
+    """This function will keep an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
+    faults = [fault.as_json() for fault in problem.errors]
+    changed = event.status != EventStatus.HELD or event.code != problem.code
+    event.status, event.code, event.errors, event.missing = EventStatus.HELD, problem.code, faults, []
+    rival = (
+        Event.objects.filter(subject=event.subject, type=event.type, status=EventStatus.PROCESSED).exclude(pk=event.pk).first()
+    )
+    event.settled_by = rival
+    Event.objects.filter(pk=event.pk).update(
+        status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None, settled_by=rival
+    )
+    if not changed:
+        return
+    log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
+    metrics.EVENTS.labels(type=event.type, status="held").inc()
+    if rival is None:
+        alerts.open_alert(
+            code="event_held",
+            severity=problem.row.severity or "P2",
+            dedup_key=f"event:{event.public_id}",
+            detail=f"{event.type} {event.event_id} is held: {problem.code}"[:500],
+            object_id=event.public_id,
+        )
+
+
+def _settle_held(*, by: Event, actor: log.Actor) -> None:
+    """This function will close the held events about the subject that has now been processed."""
+    held = Event.objects.select_for_update().filter(
+        subject=by.subject, type=by.type, status=EventStatus.HELD, settled_by=None
+    ).exclude(pk=by.pk)
+    for event in held:
+        Event.objects.filter(pk=event.pk).update(settled_by=by)
+        log.record(
+            action=Action.EVENT_SETTLED, object_type="event", object_id=event.public_id, actor=actor, details={"by": by.public_id}
+        )
+        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+
+
+def _answer_repeat(*, event_id: str, payload_sha256: str, now: dt.datetime, actor: log.Actor) -> Answer:
+    """This function will answer for the stored event of an id; one that waits is looked at again first."""
+    event = Event.objects.select_for_update().exclude(status=EventStatus.REFUSED).get(event_id=event_id)
+    Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)
+    same = event.payload_sha256 == payload_sha256
+    log.record(
+        action=Action.EVENT_REPEATED,
+        object_type="event",
+        object_id=event.public_id,
+        actor=actor,
+        code="" if same else "event_id_reused",
+    )
+    if not same:
+        discrepancies.open_one(
+            code="event_id_reused",
+            dedup_key=f"event_id_reused:{event_id}:{payload_sha256}",
+            facts={"event_id": event_id, "first": event.payload_sha256, "other": payload_sha256},
+            event=event,
+            actor=actor,
+        )
+    elif event.status in {EventStatus.PARKED, EventStatus.HELD} and event.settled_by_id is None:
+        _run(event=event, envelope=_envelope(event), now=now, actor=actor)
+    return answer(event=event, replayed=True, status=200 if not same else None)
+
+
+def answer(*, event: Event, replayed: bool, status: int | None = None) -> Answer:
+    """This function will say what is true of an event now; a held one that was settled answers for its settlement."""
+    told = event.settled_by if event.status == EventStatus.HELD and event.settled_by_id else event
+    documents = Document.objects.filter(pk__in=told.document_ids).select_related(*presentation.RELATED).order_by("pk")
+    body: dict[str, object] = {
+        "object": "event",
+        "event_id": event.event_id,
+        "type": event.type,
+        "status": told.status,
+        "replayed": replayed,
+        "documents": [presentation.document(document=document) for document in documents],
+    }
+    if told.status == EventStatus.HELD:
+        body |= {"code": told.code, "errors": told.errors}
+    if told.status == EventStatus.PARKED:
+        body["missing"] = told.missing
+    if status is None:
+        status = (200 if replayed else 201) if told.status == EventStatus.PROCESSED else 202
+    return Answer(status=status, body=body)
+
+
+def _envelope(event: Event) -> facts.Envelope:
+    """This function will read a stored event again; it passed the schema when it came, whatever the clock says now."""
+    body = Event.objects.values_list("body", flat=True).get(pk=event.pk)
+    return facts.parse(payload=json.loads(bytes(body)), now=None)

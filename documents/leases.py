@@ -1,0 +1,56 @@
+"""Leases: one worker at a time on a row, renewed while it lives, worthless once it is dead.
+
+A claim is one UPDATE; every later write of the worker names the lease, so that a zombie that wakes up changes nothing.
+The worker's poller renews what is in flight; a killed worker's rows are free again after `LEASE_S`.
+"""
+
+import contextlib
+import datetime as dt
+import threading
+import uuid
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+_in_flight: dict[uuid.UUID, type[models.Model]] = {}
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def claim(*, model: type[models.Model], pk: int, free: Q, now: dt.datetime) -> Iterator[uuid.UUID | None]:
+    """This function will claim one row that satisfies `free` and is leased to nobody, counting an attempt.
+
+    Yields the lease's fence, or None when somebody else has the row or it no longer stands where `free` says.
+    """
+    fence = uuid.uuid4()
+    until_at = now + dt.timedelta(seconds=settings.LEASE_S)
+    claimed = (
+        model._default_manager.filter(free, Q(lease_until_at=None) | Q(lease_until_at__lt=now), pk=pk)  # noqa: SLF001 - Django's way
+        .update(lease=fence, lease_until_at=until_at, next_try_at=until_at, attempts=F("attempts") + 1)
+    )
+    if not claimed:
+        yield None
+        return
+    with _lock:
+        _in_flight[fence] = model
+    try:
+        yield fence
+    finally:
+        with _lock:
+            _in_flight.pop(fence, None)
+
+
+def renew(*, now: dt.datetime) -> int:
+    """This function will extend the leases that this process holds; returns how many still are its own."""
+    with _lock:
+        held = dict(_in_flight)
+    until_at = now + dt.timedelta(seconds=settings.LEASE_S)
+    renewed = 0
+    for model in set(held.values()):
+        fences = [fence for fence, one in held.items() if one is model]
+        renewed += model._default_manager.filter(lease__in=fences).update(  # noqa: SLF001 - Django's way
+            lease_until_at=until_at, next_try_at=until_at
+        )
+    return renewed

@@ -1,0 +1,110 @@
+"""Refusals and failures as people and machines read them: problem+json (RFC 9457) under /api/, a page elsewhere."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import get_language
+from rest_framework import exceptions
+
+from audit import log
+from documents import errors, resilience
+
+logger = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+# What Django itself answers, in our words.
+_BY_STATUS = {
+    400: "validation_error",
+    401: "not_authenticated",
+    403: "role_not_allowed",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    429: "throttled",
+    503: "dependency_degraded",
+}
+
+
+def body(*, request: HttpRequest, problem: errors.Problem) -> dict[str, object]:
+    """This function will return the members of the problem document."""
+    row = problem.row
+    english = (get_language() or "es").startswith("en")
+    return {
+        "type": f"{settings.PUBLIC_URL}/errors/{problem.code}/",
+        "title": row.en if english else row.es,
+        "status": row.status,
+        "code": problem.code,
+        "detail": problem.detail or (row.en if english else row.es),
+        "request_id": getattr(request, "request_id", ""),
+        "retryable": row.retryable,
+        "errors": [fault.as_json() for fault in problem.errors],
+    }
+
+
+def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
+    """This function will answer a problem as the caller reads it."""
+    response: HttpResponse
+    if request.path.startswith("/api/"):
+        response = JsonResponse(body(request=request, problem=problem), status=problem.row.status, content_type=MEDIA_TYPE)
+    else:
+        response = render(request, "web/error.html", body(request=request, problem=problem), status=problem.row.status)
+    if problem.row.retryable and problem.row.status >= 429:  # noqa: PLR2004 - HTTP
+        response["Retry-After"] = str(RETRY_AFTER_S)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def from_exception(*, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    """This function will answer what a view raised; what is Django's own to answer is left to it."""
+    problem = translate(exception=exception)
+    return None if problem is None else respond(request=request, problem=problem)
+
+
+def translate(*, exception: Exception) -> errors.Problem | None:
+    """This function will name an exception with a code of ours; None where Django answers well itself."""
+    if isinstance(exception, errors.Problem):
+        return exception
+    if isinstance(exception, log.AuditUnavailable):
+        return errors.Problem(code="audit_unavailable")
+    if isinstance(exception, resilience.Degraded):
+        return errors.Problem(code="worm_unavailable" if exception.dependency == "vault" else "dependency_degraded")
+    if isinstance(exception, OperationalError | InterfaceError):
+        logger.warning("the database did not answer: %s", type(exception).__name__)
+        return errors.Problem(code="dependency_degraded", detail="postgresql")
+    if isinstance(exception, Http404):
+        return errors.Problem(code="not_found")
+    if isinstance(exception, PermissionDenied | SuspiciousOperation):
+        return None
+    logger.exception("unhandled", exc_info=exception)
+    return errors.Problem(code="internal_error")
+
+
+def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """This function will be DRF's exception handler: nothing is answered here that the middleware would not answer alike."""
+    request = context["request"]._request  # noqa: SLF001 - DRF wraps the request
+    if isinstance(exception, exceptions.APIException):
+        code = _BY_STATUS.get(exception.status_code, "internal_error")
+        if isinstance(exception, exceptions.ParseError):
+            code = "malformed_json"
+        return respond(request=request, problem=errors.Problem(code=code))
+    return from_exception(request=request, exception=exception)
+
+
+def ensure(*, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """This function will make an error answer under /api/ a problem document, whoever wrote it."""
+    if response.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
+        return response
+    code = _BY_STATUS.get(response.status_code, "internal_error")
+    answer = respond(request=request, problem=errors.Problem(code=code))
+    answer.status_code = response.status_code
+    for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+        if name in response.headers:
+            answer[name] = response.headers[name]
+    return answer

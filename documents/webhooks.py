@@ -1,0 +1,121 @@
+"""The door for the platform's services: a Standard Webhooks signature over the raw body is the identity."""
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import hmac
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from audit import log
+from audit.actions import Action
+from documents import errors, intake
+
+PREFIX = "whsec_"
+ID_LENGTH_MAX = 128
+SIGNATURES_MAX = 10
+
+
+@csrf_exempt
+@require_POST
+def events(request: HttpRequest) -> HttpResponse:
+    """This function will take in one signed event and answer what is true of it (POST /api/v1/events/)."""
+    now = timezone.now()
+    raw = _body(request)
+    services = _signers(request=request, raw=raw, now=now)
+    try:
+        answer = intake.receive(raw=raw, services=services, now=now, actor=_actor(request=request, service=services[0]))
+    except errors.Problem as problem:
+        _deny(request=request, code=problem.code, service=services[0])
+        raise
+    if answer.problem is not None:
+        raise answer.problem
+    return JsonResponse(answer.body, status=answer.status)
+
+
+def _body(request: HttpRequest) -> bytes:
+    """This function will return the raw body, refusing one over the limit before reading it all.
+
+    :raises errors.Problem: `payload_too_large`
+    """
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    raw = b"" if length.isdigit() and int(length) > settings.EVENT_BODY_BYTES_MAX else request.read(settings.EVENT_BODY_BYTES_MAX + 1)
+    if len(raw) > settings.EVENT_BODY_BYTES_MAX or (length.isdigit() and int(length) > settings.EVENT_BODY_BYTES_MAX):
+        _deny(request=request, code="payload_too_large")
+        raise errors.Problem(code="payload_too_large")
+    return raw
+
+
+def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]:
+    """This function will return the services whose secret signed the request.
+
+    :raises errors.Problem: `webhook_signature_invalid`, `webhook_stale`
+    """
+    message_id = request.headers.get("webhook-id", "")
+    timestamp = request.headers.get("webhook-timestamp", "")
+    given = [
+        text.removeprefix("v1,")
+        for text in request.headers.get("webhook-signature", "").split(" ")[:SIGNATURES_MAX]
+        if text.startswith("v1,")
+    ]
+    services: list[str] = []
+    if 0 < len(message_id) <= ID_LENGTH_MAX and timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12:  # noqa: PLR2004 - seconds
+        signed = b"%s.%s.%s" % (message_id.encode(), timestamp.encode(), raw)
+        services = [
+            service
+            for service, secrets in settings.WEBHOOK_SECRETS.items()
+            if any(hmac.compare_digest(sign(secret=secret, signed=signed), one) for secret in secrets for one in given if one.isascii())
+        ]
+    if not services:
+        _deny(request=request, code="webhook_signature_invalid")
+        raise errors.Problem(code="webhook_signature_invalid")
+    if abs(now.timestamp() - int(timestamp)) > settings.WEBHOOK_TOLERANCE_S:
+        _deny(request=request, code="webhook_stale", service=services[0])
+        raise errors.Problem(code="webhook_stale")
+    return services
+
+
+def sign(*, secret: str, signed: bytes) -> str:
+    """This function will return the base64 HMAC-SHA256 of `id.timestamp.body` under a `whsec_` secret (Standard Webhooks, v1)."""
+    return base64.b64encode(hmac.digest(key_bytes(secret=secret), signed, hashlib.sha256)).decode()
+
+
+def key_bytes(*, secret: str) -> bytes:
+    """This function will return the key behind a `whsec_` secret.
+
+    :raises ValueError: it is not base64
+    """
+    try:
+        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except binascii.Error as error:
+        raise ValueError("a webhook secret is whsec_ and base64") from error
+
+
+def _actor(*, request: HttpRequest, service: str) -> log.Actor:
+    return log.Actor(
+        kind="service" if service else "anonymous",
+        id=service,
+        service=service,
+        channel="webhook",
+        request_id=request.request_id,  # type: ignore[attr-defined]
+        address=str(request.META.get("REMOTE_ADDR", "")),
+        agent=str(request.META.get("HTTP_USER_AGENT", ""))[:500],
+    )
+
+
+def _deny(*, request: HttpRequest, code: str, service: str = "") -> None:
+    """This function will record that something was turned away at the door; it is stored nowhere else."""
+    log.deny(
+        actor=_actor(request=request, service=service),
+        object_type="webhook",
+        object_id="events",
+        code=code,
+        action=Action.EVENT_DENIED,
+    )
+
+
