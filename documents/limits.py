@@ -1,0 +1,169 @@
+"""The values that facts are made of, each with its limits: what may come in at the door, and how it is spelled after.
+
+Amounts arrive as text and leave here with exactly the currency's digits; rates without trailing zeros; texts in NFC;
+moments in UTC. The same fact in another spelling is therefore the same value, and has the same fingerprint.
+"""
+
+import datetime as dt
+import re
+import unicodedata
+import zoneinfo
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, PlainValidator, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from documents import money
+
+Item = TypeVar("Item")
+
+TEXT_LENGTH_MAX = 500
+MARKS_MAX = 8  # combining marks in a row
+DIGITS_SHOWN_MAX = 8  # of an account; more than that is no mask
+YEARS = range(1970, 2200)  # far from where local dates and years of retention overflow
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", flags=re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", flags=re.ASCII)
+_EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"]{1,64}@[^\s@<>()\[\]\\,;:\"/]+")
+# Controls, line and paragraph separators, bidi marks and overrides, lone surrogates, noncharacters.
+_FORBIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
+
+
+def _wrong(code: str, words: str) -> PydanticCustomError:
+    """This function will name what is wrong with a value, without repeating the value."""
+    return PydanticCustomError(code, words)  # type: ignore[arg-type]  # pydantic wants literals: every caller below passes some
+
+
+def _text(value: str) -> str:
+    """This function will return a text in NFC, or say which limit of the door it passes."""
+    if value.isascii() and value.isprintable():
+        text = value
+    else:
+        if len(value) > 4 * TEXT_LENGTH_MAX:  # before NFC, whose cost grows faster than the text
+            raise _wrong("too_long", "longer than 500 characters")
+        if _FORBIDDEN.search(value):
+            raise _wrong("forbidden_character", "control, bidi or other forbidden character")
+        text = unicodedata.normalize("NFC", value)
+        _refuse_piled_marks(text)
+    if len(text) > TEXT_LENGTH_MAX:
+        raise _wrong("too_long", "longer than 500 characters")
+    if not text.strip():
+        raise _wrong("blank", "empty")
+    return text
+
+
+def _refuse_piled_marks(text: str) -> None:
+    """This function will refuse more than MARKS_MAX combining marks in a row."""
+    run = 0
+    for character in text:
+        run = run + 1 if character > "\u02ff" and unicodedata.category(character)[0] == "M" else 0
+        if run > MARKS_MAX:
+            raise _wrong("too_many_marks", "more than 8 combining marks in a row")
+
+
+def _amount(value: str, info: ValidationInfo) -> str:
+    """This function will return an amount with exactly the currency's digits; untouched for an unknown currency."""
+    if not money.AMOUNT.fullmatch(value):
+        raise _wrong("amount", "an amount is text such as 22.00, without exponent, sign + or leading zeros")
+    digits = (info.context or {}).get("digits")
+    if digits is None:
+        return value
+    if len(value.partition(".")[2]) > digits:
+        raise _wrong("digits", "more decimals than the currency has")
+    return money.text(money.minor(value, digits), digits)
+
+
+def _not_negative(value: str) -> str:
+    """This function will refuse moved money below zero."""
+    if value.startswith("-"):
+        raise _wrong("negative", "cannot be negative")
+    return value
+
+
+def _rate(value: str) -> str:
+    """This function will return a rate without trailing zeros."""
+    if not money.RATE.fullmatch(value):
+        raise _wrong("rate", "a rate is a decimal fraction as text, such as 0.021")
+    return money.rate_text(money.rate(value))
+
+
+def _moment(value: object) -> dt.datetime:
+    """This function will read an RFC 3339 moment with zone as UTC."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value) and int(value[:4]) in YEARS:
+        try:
+            return dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
+        except ValueError:
+            pass
+    raise _wrong("moment", "not an RFC 3339 date and time with zone")
+
+
+def _date(value: object) -> dt.date:
+    """This function will read a calendar date."""
+    if isinstance(value, str) and _DATE.fullmatch(value) and int(value[:4]) in YEARS:
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise _wrong("date", "not a date YYYY-MM-DD")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """This function will return the IANA names that this machine knows."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _zone(value: str) -> str:
+    """This function will refuse a name that is no IANA time zone."""
+    if value not in _zones():
+        raise _wrong("time_zone", "not an IANA time zone")
+    return value
+
+
+def _email(value: str) -> str:
+    """This function will refuse what cannot be an address; line breaks were refused with the controls."""
+    if len(value) > 254 or not _EMAIL.fullmatch(value) or value.endswith("."):  # noqa: PLR2004 - RFC 5321, 4.5.3.1.3
+        raise _wrong("email", "not an e-mail address")
+    return value
+
+
+def _masked(value: str) -> str:
+    """This function will refuse an account number that nobody has masked: it would live for years."""
+    if sum(character.isdigit() for character in value) > DIGITS_SHOWN_MAX:
+        raise _wrong("not_masked", "shows more than 8 digits of the account")
+    return value
+
+
+def once(name: Callable[[Item], object]) -> AfterValidator:
+    """This function will return a validator that refuses a list in which two items have the same name."""
+
+    def check(items: list[Item]) -> list[Item]:
+        if len({name(item) for item in items}) != len(items):
+            raise _wrong("repeated", "the same id twice in the list")
+        return items
+
+    return AfterValidator(check)
+
+
+_Str = Annotated[str, StringConstraints(strict=True)]
+
+Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Text = Annotated[_Str, AfterValidator(_text)]
+CountryCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{2}$")]
+CurrencyCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
+Last4 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}$")]
+Locale = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,4}){0,2}$", max_length=10)
+]
+Amount = Annotated[_Str, AfterValidator(_amount)]
+Moved = Annotated[Amount, AfterValidator(_not_negative)]
+Rate = Annotated[_Str, AfterValidator(_rate)]
+Email = Annotated[Text, AfterValidator(_email)]
+Masked = Annotated[Text, AfterValidator(_masked)]
+Zone = Annotated[_Str, AfterValidator(_zone)]
+Moment = Annotated[dt.datetime, PlainValidator(_moment)]
+Day = Annotated[dt.date, PlainValidator(_date)]
