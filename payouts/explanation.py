@@ -274,17 +274,17 @@ def _guesses_of_items(
     ]
     for amount, es, en in items:
         item = Words(es=f"es {es}", en=f"it is {en}")
-        ignored = _because(item, "la transferencia no lo tuvo en cuenta", "ignored by the transfer")
-        yield from _twins(amount, ignored, _because(item, "la transferencia lo contó dos veces", "counted twice"))
+        ignored = _because(item, "no se tuvo en cuenta en la transferencia", "ignored by the transfer")
+        yield from _twins(amount, ignored, _because(item, "se contó dos veces en la transferencia", "counted twice"))
         yield from _twins(
-            2 * amount, Words(es=f"es el doble de {es}: signo contrario", en=f"it is twice {en}: wrong sign")
+            2 * amount, Words(es=f"es dos veces {es}: signo contrario", en=f"it is twice {en}: wrong sign")
         )
 
 
 def _guesses_of_pairs(*, parts: Sequence[Part], unsettled: Sequence[Part]) -> Iterator[Guess]:
     """This function will give what forgetting two orders would leave, within a bound."""
     for group, sign, es, en in (
-        (parts, 1, "la transferencia no los incluyó", "left out"),
+        (parts, 1, "no se transfirieron", "left out"),
         (unsettled, -1, "faltan en la lista", "not listed"),
     ):
         for one, other in combinations(group[:PAIRS_MAX], 2):

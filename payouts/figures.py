@@ -111,7 +111,7 @@ class Payout(Computed):
 
 
 def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | None = None) -> list[Line]:
-    """This function will read an event's or a content's lines; `party` "beneficiary" or "partner" keeps that one's only.
+    """This function will read an event's or a content's lines; `party` ("beneficiary", "partner") keeps that one's.
 
     :raises errors.Problem: `validation_error` for an amount that is none
     """

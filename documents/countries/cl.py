@@ -19,8 +19,9 @@ PACK = Pack(
         "IVA19": (
             Rate(
                 rate="0.19",
+                source=Source(text="DL 825, art. 14", certainty="M"),
                 valid_from=dt.date(2003, 10, 1),
-                source=Source(text="DL 825, art. 14, según la Ley 19.888", certainty="M"),
+                valid_from_source=Source(text="Ley 19.888", certainty="M"),
             ),
         ),
     },
@@ -47,7 +48,7 @@ PACK = Pack(
         SeenWithholding(
             name="Retención de honorarios",
             rates=("0.1525",),
-            source=Source(text="Ley 21.133: boletas de honorarios y de terceros en 2026", certainty="S"),
+            source=Source(text="Boletas de honorarios y de terceros en 2026", certainty="S"),
         ),
     ),
 )

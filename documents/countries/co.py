@@ -9,7 +9,7 @@ PACK = Pack(
     name=Words(es="Colombia", en="Colombia"),
     currency="COP",
     decimals=2,
-    decimals_shown=0,  # centavos are legal tender nowhere, but taxes still produce them
+    decimals_shown=0,  # nobody pays in centavos, but taxes still produce them
     locale="es-CO",
     time_zone="America/Bogota",
     tax_name="IVA",
@@ -17,23 +17,26 @@ PACK = Pack(
         "IVA19": (
             Rate(
                 rate="0.19",
+                source=Source(text="Estatuto Tributario, art. 468", certainty="S"),
                 valid_from=dt.date(2017, 1, 1),
-                source=Source(text="Estatuto Tributario, art. 468, según la Ley 1819/2016", certainty="S"),
+                valid_from_source=Source(text="Ley 1819/2016", certainty="M"),
             ),
         ),
         "IVA5": (
             Rate(
                 rate="0.05",
+                source=Source(text="Estatuto Tributario, arts. 468-1 y 468-3", certainty="S"),
                 valid_from=dt.date(2013, 1, 1),
-                source=Source(text="Estatuto Tributario, arts. 468-1 y 468-3, según la Ley 1607/2012", certainty="S"),
+                valid_from_source=Source(text="Ley 1607/2012", certainty="M"),
             ),
         ),
         # National consumption tax: restaurants.
         "INC8": (
             Rate(
                 rate="0.08",
+                source=Source(text="Estatuto Tributario, arts. 512-1 y 512-9", certainty="S"),
                 valid_from=dt.date(2013, 1, 1),
-                source=Source(text="Estatuto Tributario, arts. 512-1 y 512-9, según la Ley 1607/2012", certainty="S"),
+                valid_from_source=Source(text="Ley 1607/2012", certainty="M"),
             ),
         ),
     },
@@ -42,7 +45,7 @@ PACK = Pack(
             name="NIT",
             module="co.nit",
             check_digit_after_dash=True,
-            source=Source(text="Estatuto Tributario, art. 555-1", certainty="S"),
+            source=Source(text="Estatuto Tributario, art. 555-1", certainty="M"),
         ),
         "CC": TaxId(
             name="CC",
@@ -73,7 +76,7 @@ PACK = Pack(
         SeenWithholding(
             name="ReteFuente",
             rates=("0.01", "0.035", "0.04", "0.06"),
-            source=Source(text="Estatuto Tributario, arts. 365 y ss., con bases mínimas en UVT", certainty="S"),
+            source=Source(text="Retención en la fuente, con bases mínimas en UVT", certainty="S"),
         ),
     ),
 )

@@ -4,8 +4,9 @@ import datetime as dt
 
 from documents.countries.pack import LABELS, TITLES, Pack, Rate, Retention, SeenWithholding, Source, TaxId, Words
 
-_RDL_20_2012 = Source(text="Ley 37/1992, arts. 90 y 91, según el RDL 20/2012", certainty="S")
-_NIF = Source(text="RD 1065/2007, arts. 18 a 22", certainty="S")
+_RATES = Source(text="Ley 37/1992, arts. 90 y 91", certainty="S")
+_SINCE_2012 = Source(text="RDL 20/2012, y resolución de la DGT sobre sus tipos", certainty="S")
+_NIF = Source(text="RD 1065/2007 (NIF)", certainty="M")
 
 PACK = Pack(
     country="ES",
@@ -17,14 +18,15 @@ PACK = Pack(
     time_zone="Europe/Madrid",
     tax_name="IVA",
     tax_codes={
-        "IVA21": (Rate(rate="0.21", valid_from=dt.date(2012, 9, 1), source=_RDL_20_2012),),
+        "IVA21": (Rate(rate="0.21", source=_RATES, valid_from=dt.date(2012, 9, 1), valid_from_source=_SINCE_2012),),
         # Passenger transport.
-        "IVA10": (Rate(rate="0.1", valid_from=dt.date(2012, 9, 1), source=_RDL_20_2012),),
+        "IVA10": (Rate(rate="0.1", source=_RATES, valid_from=dt.date(2012, 9, 1), valid_from_source=_SINCE_2012),),
         "IVA4": (
             Rate(
                 rate="0.04",
+                source=_RATES,
                 valid_from=dt.date(1995, 1, 1),
-                source=Source(text="Ley 37/1992, art. 91.Dos, según la Ley 41/1994", certainty="S"),
+                valid_from_source=Source(text="Ley 41/1994", certainty="M"),
             ),
         ),
     },
@@ -56,7 +58,7 @@ PACK = Pack(
         SeenWithholding(
             name="IRPF",
             rates=("0.15", "0.07", "0.01"),
-            source=Source(text="RD 439/2007, art. 95; entre empresarios y profesionales", certainty="S"),
+            source=Source(text="IRPF, entre empresarios y profesionales", certainty="S"),
         ),
     ),
 )

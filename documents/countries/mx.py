@@ -15,14 +15,20 @@ PACK = Pack(
     tax_name="IVA",
     tax_codes={
         "IVA16": (
-            Rate(rate="0.16", valid_from=dt.date(2010, 1, 1), source=Source(text="LIVA, art. 1", certainty="S")),
+            Rate(
+                rate="0.16",
+                source=Source(text="LIVA, art. 1", certainty="S"),
+                valid_from=dt.date(2010, 1, 1),
+                valid_from_source=Source(text="Reforma de la LIVA, DOF 7-12-2009", certainty="M"),
+            ),
         ),
-        # The border stimulus was prolonged several times: no last day is written here until the next one is certain.
+        # The border stimulus lives from one decree to the next; the last day of the present one was not read.
         "IVA8": (
             Rate(
                 rate="0.08",
+                source=Source(text="Decreto de estímulos fiscales, región fronteriza norte", certainty="S"),
                 valid_from=dt.date(2019, 1, 1),
-                source=Source(text="Decreto de estímulos fiscales, frontera norte, DOF 31-12-2018", certainty="S"),
+                valid_from_source=Source(text="El mismo decreto, DOF 31-12-2018", certainty="M"),
             ),
         ),
     },
@@ -34,7 +40,7 @@ PACK = Pack(
             generics=frozenset({"XAXX010101000", "XEXX010101000"}),
             # Real RFCs exist whose check digit fails the published algorithm: refusing them would hold people's money.
             check_digit_optional=True,
-            source=Source(text="CFF, art. 27; RMF 2.7.1.23 para los genéricos", certainty="M"),
+            source=Source(text="CFF, art. 29-A.IV; los genéricos, en la RMF (sección 2.7.1)", certainty="M"),
         ),
     },
     tax_id_default="RFC",

@@ -47,6 +47,7 @@ class Rate:
     rate: str  # decimal fraction as text: "0.1" is 10 %
     source: Source
     valid_from: dt.date | None = None
+    valid_from_source: Source | None = None  # who says a rate and who says its first day are seldom the same text
     valid_to: dt.date | None = None
 
     @property
@@ -266,6 +267,11 @@ def complete(pack: Pack) -> list[str]:
     missing += [f"titles.{kind}" for kind in KINDS if kind not in pack.titles]
     missing += [f"labels.{label}" for label in LABELS if label not in pack.labels]
     missing += [f"tax_codes.{code}" for code, rates in pack.tax_codes.items() if not rates]
+    missing += [
+        f"tax_codes.{code}.valid_from_source"
+        for code, rates in pack.tax_codes.items()
+        if any(rate.valid_from and not rate.valid_from_source for rate in rates)
+    ]
     missing += [f"sources.{cell}" for cell in SOURCED if cell not in pack.sources]
     missing += [f"tax_ids.{name}" for name, kind in pack.tax_ids.items() if bool(kind.module) == bool(kind.pattern)]
     if pack.tax_id_default not in pack.tax_ids:

@@ -18,8 +18,9 @@ PACK = Pack(
         "IGV18": (
             Rate(
                 rate="0.18",
+                source=Source(text="TUO de la Ley del IGV, art. 17, con el IPM", certainty="M"),
                 valid_from=dt.date(2011, 3, 1),
-                source=Source(text="TUO de la Ley del IGV, art. 17, según la Ley 29666; con el IPM", certainty="M"),
+                valid_from_source=Source(text="Ley 29666", certainty="M"),
             ),
         ),
     },
