@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from config import env
+from config import env, schedule
 
 env.refuse_unsafe_production()
 
@@ -118,6 +118,7 @@ CONTENT_SECURITY_POLICY = {
 
 REDIS_URL = env.text(name="REDIS_URL", default="redis://127.0.0.1:1/0")
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BEAT_SCHEDULE = schedule.SCHEDULE
 VAULT_URL = env.text(name="VAULT_URL", default=f"file://{BASE_DIR / 'var' / 'vault'}")
 ALERT_URL = env.text(name="ALERT_URL")
 MAIL_URL = env.text(name="MAIL_URL", default=f"file://{BASE_DIR / 'var' / 'mail'}")

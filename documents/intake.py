@@ -195,7 +195,7 @@ def _take_in(
     """This function will store an event and set it in motion, or answer for the one that has its id."""
     row = import_string(TABLE).get(envelope.type)
     public_id = identifiers.new(prefix="evt")
-    subject = row.subject(envelope) if row else ""
+    subject = facts.subject(envelope=envelope) if row else ""
     payload_sha256 = canonical.sha256(value=payload)
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,0 +1,95 @@
+"""The other side of the webhook door: signs events as the platform's services do and posts them."""
+
+import dataclasses
+import http.client
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+from urllib.parse import urlsplit
+
+from config import progress
+from config.events import TABLE
+from documents import webhooks
+
+PATH = "/api/v1/events/"
+TIMEOUT_S = 30
+TRIES_MAX = 6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One event's answer."""
+
+    event_id: str
+    status: int
+    body: dict[str, Any]
+
+
+def service_of(*, event: Mapping[str, Any]) -> str:
+    """This function will return the platform service that sends a type; `orders` for a type that nobody knows."""
+    row = TABLE.get(str(event.get("type")))
+    return row.service if row else "orders"
+
+
+def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
+    """This function will sign and post one event; what may be tried again (5xx, no connection) is, with pauses.
+
+    :raises OSError: the server did not answer at all
+    """
+    body = json.dumps(event, ensure_ascii=False).encode()
+    parts = urlsplit(base_url)
+    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    for attempt in range(1, TRIES_MAX + 1):
+        connection = make(parts.netloc, timeout=TIMEOUT_S)
+        try:
+            connection.request("POST", parts.path.rstrip("/") + PATH, body=body, headers=headers(body=body, secret=secret))
+            response = connection.getresponse()
+            answer = response.read()
+        except OSError:
+            if attempt == TRIES_MAX:
+                raise
+            time.sleep(0.2 * 2**attempt)
+            continue
+        finally:
+            connection.close()
+        if response.status < 500 or attempt == TRIES_MAX:  # noqa: PLR2004 - HTTP
+            break
+        time.sleep(0.2 * 2**attempt)
+    return Sent(event_id=str(event.get("id")), status=response.status, body=json.loads(answer or b"{}"))
+
+
+def headers(*, body: bytes, secret: str) -> dict[str, str]:
+    """This function will return the Standard Webhooks headers of a body, signed now."""
+    message_id, timestamp = f"msg_{uuid.uuid4().hex}", str(int(time.time()))
+    signed = b"%s.%s.%s" % (message_id.encode(), timestamp.encode(), body)
+    return {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": f"v1,{webhooks.sign(secret=secret, signed=signed)}",
+    }
+
+
+def post_all(
+    *, base_url: str, events: Sequence[Mapping[str, Any]], secrets: Mapping[str, str], senders: int = 1
+) -> list[Sent]:
+    """This function will post a list, by `senders` at once, with progress; a list sent twice changes nothing.
+
+    :raises OSError: the server did not answer
+    """
+    sent: list[Sent] = []
+    with progress.progress(label="eventos", total=len(events)) as step, ThreadPoolExecutor(max_workers=senders) as threads:
+        jobs = [
+            threads.submit(post, base_url=base_url, event=event, secret=secrets[service_of(event=event)]) for event in events
+        ]
+        try:
+            for job in as_completed(jobs) if senders > 1 else jobs:
+                sent.append(job.result())
+                step(note=f"{sent[-1].status} {sent[-1].event_id}")
+        except KeyboardInterrupt:
+            threads.shutdown(cancel_futures=True)
+            raise
+    return sent

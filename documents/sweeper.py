@@ -1,0 +1,92 @@
+"""The guarantee behind the doorbell: whatever stands still in PostgreSQL is picked up again, broker or no broker.
+
+`sweep` does one round. `Poller` is the worker's own thread: it renews the leases of what is in flight and sweeps, also
+while the worker waits for its broker to come back.
+"""
+
+import concurrent.futures
+import datetime as dt
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import bootsteps
+from django.conf import settings
+from django.db import close_old_connections, connections
+from django.utils import timezone
+
+logger = logging.getLogger(__name__)
+BATCH_MAX = 20
+THREADS = 2
+
+
+def sweep(*, now: dt.datetime) -> int:
+    """This function will try once whatever is due: documents, parked events, deliveries, alerts; returns how many."""
+    from documents import alerts, delivery, emission, intake  # noqa: PLC0415 - the worker imports this before Django is ready
+
+    jobs: list[Callable[[], object]] = [
+        *(lambda pk=pk: emission.advance(document_id=pk, now=timezone.now()) for pk in emission.due(now=now, limit=BATCH_MAX)),
+        *(lambda pk=pk: intake.resume(event_id=pk, now=timezone.now()) for pk in intake.due(now=now, limit=BATCH_MAX)),
+        *(lambda pk=pk: delivery.send(delivery_id=pk, now=timezone.now()) for pk in delivery.due(now=now, limit=BATCH_MAX)),
+    ]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sweep") as threads:
+        list(threads.map(_alone, jobs))
+    for periodic in (
+        lambda: alerts.deliver(now=now),
+        lambda: delivery.digest(now=now),
+        lambda: intake.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
+    ):
+        _alone(periodic)
+    return len(jobs)
+
+
+def _alone(job: Callable[[], object]) -> None:
+    """This function will run one job on connections of its own thread; its failure stops nobody else's work."""
+    try:
+        job()
+    except Exception:
+        logger.exception("a swept job failed; it is due again later")
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            connections.close_all()
+
+
+class Poller(bootsteps.StartStopStep):
+    """Celery worker step: one thread that lives as long as the worker, with or without its broker."""
+
+    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's signature
+        super().__init__(parent, **options)
+        self.ended = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
+        """This method will start renewing and sweeping."""
+        for turn in (self._renew, self._sweep):
+            thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
+        """This method will let the round in hand finish and end the threads."""
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(timeout=10)
+
+    def _every(self, turn: Callable[[], object]) -> None:
+        while not self.ended.wait(settings.SWEEP_EVERY_S):
+            close_old_connections()
+            try:
+                turn()
+            except Exception:
+                logger.exception("%s failed; it goes on", turn.__name__)
+
+    def _renew(self) -> None:
+        from documents import leases  # noqa: PLC0415 - after Django is ready
+
+        leases.renew(now=timezone.now())
+
+    def _sweep(self) -> None:
+        # A full batch says that more is waiting: go on at once.
+        while sweep(now=timezone.now()) >= BATCH_MAX and not self.ended.is_set():
+            pass

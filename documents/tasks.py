@@ -1,0 +1,30 @@
+"""What the doorbell rings: each task moves one row of PostgreSQL as far as it goes. Running one twice changes nothing."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from documents import delivery, emission, intake, sweeper
+
+
+@shared_task(name="documents.advance")
+def advance(document_id: int) -> None:
+    """This task will lock an issued document."""
+    emission.advance(document_id=document_id, now=timezone.now())
+
+
+@shared_task(name="documents.deliver")
+def deliver(delivery_id: int) -> None:
+    """This task will tell one recipient."""
+    delivery.send(delivery_id=delivery_id, now=timezone.now())
+
+
+@shared_task(name="documents.resume")
+def resume(event_id: int) -> None:
+    """This task will look at a parked event again."""
+    intake.resume(event_id=event_id, now=timezone.now())
+
+
+@shared_task(name="documents.sweep")
+def sweep() -> None:
+    """This task will do one round of the sweeper."""
+    sweeper.sweep(now=timezone.now())
