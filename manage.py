@@ -8,9 +8,12 @@ import sys
 def main() -> None:
     """This function will run one management command, with embedded services where no URL names real ones."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config import services
+    from config import demo, services
 
-    with services.around(command=sys.argv[1] if len(sys.argv) > 1 else ""):
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command == "demo":
+        demo.prepare()
+    with services.around(command=command):
         from django.core.management import execute_from_command_line
 
         execute_from_command_line(sys.argv)

@@ -30,11 +30,11 @@ from config import env, servers
 
 DATABASE, RUNTIME_ROLE, OWNER_ROLE = "billing", "billing_app", "billing_owner"
 # These never look at a server, or start a Stack of their own.
-WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "demo", "check", "diffsettings"}) | frozenset(
+WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "check", "diffsettings"}) | frozenset(
     {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "spectacular"}
 )
-# These get a private pair that is thrown away: they crash it, or measure it.
-WITH_A_STACK_OF_THEIR_OWN = frozenset({"torture", "bench"})
+# These get a private pair that is thrown away: they show it, crash it, or measure it.
+WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "torture", "bench"})
 KEEPER_LIMIT_S = 60.0
 
 

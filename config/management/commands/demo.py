@@ -1,0 +1,247 @@
+"""The main job on sample events, before your eyes: sent, numbered, locked, delivered, verified; then served."""
+
+import datetime as dt
+import hashlib
+import json
+import os
+import pathlib
+import secrets
+import signal
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from guardian.shortcuts import assign_perm
+
+from audit.models import Event as AuditEvent
+from config import demo, env, progress, sender
+from documents import attachments, links, presentation, rendering, vault
+from documents.models import Channel, Country, Delivery, DeliveryStatus, Document, Link, Status
+
+SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
+FILES = ("es_ride.json", "mx_week.json", "co_food.json", "co_refund.json")
+WAIT_MAX_S = 180.0
+LOOK_EVERY_S = 0.2
+STAFF = {  # login -> roles; nobody's rights come from being superuser
+    "admin": ("finance", "compliance", "admin"),
+    "sofia": ("support",),
+    "ivan": ("auditor",),
+}
+
+
+class Command(BaseCommand):
+    """`make demo`: PORT, DEMO_EXIT=1 and DEMO_JSON=FILE are read from the environment."""
+
+    help = "Run the line on sample events with private servers, check every byte, and serve until Ctrl-C."
+
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+        """This method will run the demo; it fails unless every document is locked and every check passed."""
+        began = time.monotonic()
+        self.say("Preparando base de datos, bóveda y emisores · Preparing database, vault and issuers")
+        call_command("provision", verbosity=0)
+        call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=self.stdout)
+        password = _staff()
+        with demo.Crew():
+            _await_web()
+            self.say(f"Servicio en marcha · Service up: {settings.PUBLIC_URL}")
+            events = [event for name in FILES for event in json.loads((SAMPLES / name).read_text(encoding="utf-8"))]
+            secrets_of = {service: known[0] for service, known in settings.WEBHOOK_SECRETS.items()}
+            sent = sender.post_all(base_url=settings.PUBLIC_URL, events=events, secrets=secrets_of)
+            wrong = [one for one in sent if one.status not in {200, 201}]
+            self.walk()
+            problems = [f"{one.event_id}: {one.status} {one.body}" for one in wrong] + self.verify()
+            for problem in problems:
+                self.stderr.write(f"✗ {problem}")
+            if problems:
+                raise CommandError(f"{len(problems)} comprobaciones fallidas · checks failed")
+            self.say(f"✓ Todo comprobado en {time.monotonic() - began:.0f} s · Everything checked")
+            self.tell(password=password)
+            if env.text(name="DEMO_EXIT") != "1":
+                self.serve()
+
+    def say(self, text: str) -> None:
+        """This method will print a line at once."""
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def walk(self) -> None:
+        """This method will show each document on its way to LOCKED and each mail on its way out.
+
+        :raises CommandError: something still stands still after WAIT_MAX_S
+        """
+        total = Document.objects.count()
+        mails = Delivery.objects.filter(channel=Channel.EMAIL)
+        until = time.monotonic() + WAIT_MAX_S
+        seen: set[tuple[int, str]] = set()
+        with progress.progress(label="resguardados y entregados", total=total) as step:
+            while True:
+                for document in Document.objects.filter(status=Status.LOCKED).order_by("pk"):
+                    if (document.pk, "LOCKED") not in seen:
+                        seen.add((document.pk, "LOCKED"))
+                        step(note=document.number)
+                        self.say(f"  {document.number:<24} ISSUED → LOCKED   {document.file_sha256[:16]}…  {document.vault_mode}")
+                for one in mails.exclude(status=DeliveryStatus.QUEUED).select_related("document"):
+                    if (one.pk, "MAIL") not in seen:
+                        seen.add((one.pk, "MAIL"))
+                        self.say(f"  {one.document.number:<24} {one.channel} → {one.status}")
+                locked = sum(1 for _, what in seen if what == "LOCKED")
+                if locked == total and not mails.filter(status=DeliveryStatus.QUEUED).exists():
+                    return
+                if time.monotonic() > until:
+                    raise CommandError(f"{total - locked} documentos sin resguardar; mira {demo.folder() / 'worker.log'}")
+                time.sleep(LOOK_EVERY_S)
+
+    def verify(self) -> list[str]:
+        """This method will check every document from outside of the line; returns what is wrong, in words."""
+        wrong: list[str] = []
+        documents = list(Document.objects.select_related("issuer", "country", "owner").order_by("pk"))
+        with progress.progress(label="verificados", total=len(documents)) as step:
+            for document in documents:
+                wrong += [f"{document.number}: {what}" for what in _faults(document)]
+                step(note=document.number)
+        for series in {document.series_id for document in documents}:
+            numbers = sorted(document.sequence for document in documents if document.series_id == series)
+            if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+                wrong.append(f"serie {series}: {numbers}")
+        mails = {path.name for path in pathlib.Path(settings.EMAIL_FILE_PATH).glob("*.eml")}
+        sent = Delivery.objects.filter(channel=Channel.EMAIL, status=DeliveryStatus.SENT).count()
+        if len(mails) < sent:
+            wrong.append(f"{sent} correos enviados, {len(mails)} en el buzón")
+        for url in _links():
+            with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - our own http address
+                if page.status != 200:  # noqa: PLR2004 - HTTP
+                    wrong.append(f"enlace: {page.status}")
+        return wrong
+
+    def tell(self, *, password: str) -> None:
+        """This method will print where to click, and write DEMO_JSON."""
+        base = settings.PUBLIC_URL
+        urls = _links()
+        self.say("")
+        self.say(f"  Document Center   {base}/admin/")
+        for login, roles in STAFF.items():
+            self.say(f"    {login:<8} {password}   ({', '.join(roles)})")
+        self.say("  Enlaces seguros · Secure links")
+        for url, link in zip(urls, _open_links(), strict=True):
+            self.say(f"    {link.document.number:<24} {url}")
+        document = Document.objects.order_by("pk").first()
+        if document:
+            self.say(f"  Verificación · Verification   {base}/v/{document.verification_code}")
+        self.say(f"  Correo · Mail      {settings.EMAIL_FILE_PATH}")
+        self.say(f"  Bóveda · Vault     {_vault_folder()} ({vault.open_vault().mode})")
+        self.say(f"  Enviar eventos · Send events   DATABASE_URL=… manage.py send_events FILE --url {base} --secret whsec_…")
+        target = env.text(name="DEMO_JSON")
+        if target:
+            _write_atomically(path=pathlib.Path(target), value=_summary(password=password, urls=urls))
+
+    def serve(self) -> None:
+        """This method will wait for Ctrl-C."""
+        self.say("\nSirviendo; Ctrl-C para terminar · Serving; Ctrl-C ends")
+        ended = False
+
+        def end(_number: int, _frame: object) -> None:
+            nonlocal ended
+            ended = True
+
+        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGTERM, end)
+        while not ended:
+            time.sleep(0.2)
+
+
+def _staff() -> str:
+    """This function will create the demo's logins with one random password and return it."""
+    password = secrets.token_urlsafe(12)
+    with transaction.atomic():
+        for login, roles in STAFF.items():
+            user = User.objects.create_user(login, password=password, is_staff=True, is_superuser=login == "admin")
+            user.groups.set(Group.objects.filter(name__in=roles))
+            for country in Country.objects.all():
+                assign_perm("documents.see_country", user, country)
+    return password
+
+
+def _await_web() -> None:
+    """This function will return when the web server answers.
+
+    :raises CommandError: it does not, within WAIT_MAX_S
+    """
+    until = time.monotonic() + WAIT_MAX_S
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{settings.PUBLIC_URL}/healthz", timeout=5) as answer:  # noqa: S310 - our own http address
+                if answer.status == 200:  # noqa: PLR2004 - HTTP
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(LOOK_EVERY_S)
+    raise CommandError(f"el servidor no responde; mira {demo.folder() / 'web.log'}")
+
+
+def _faults(document: Document) -> list[str]:
+    """This function will climb: state, stored bytes, embedded content, re-render, audit events."""
+    faults: list[str] = []
+    if document.status != Status.LOCKED:
+        return [f"{document.status} ({document.cause})"]
+    kept = vault.open_vault()
+    body = kept.read(key=document.vault_key, version=document.vault_version)
+    kept.verify(
+        key=document.vault_key,
+        version=document.vault_version,
+        sha256=document.file_sha256,
+        size=document.file_bytes or 0,
+        retain_until=document.retain_until,
+    )
+    if hashlib.sha256(body).hexdigest() != document.file_sha256:
+        faults.append("bytes distintos en la bóveda · stored bytes differ")
+    if hashlib.sha256(document.content.encode()).hexdigest() != document.content_sha256:
+        faults.append("contenido distinto · frozen content differs")
+    if attachments.content_sha256(pdf=body) != document.content_sha256:
+        faults.append("content.json distinto · embedded content differs")
+    logo = bytes(document.issuer.logo) if document.issuer.logo else None
+    again = rendering.render(content=json.loads(document.content), issued_at=document.issued_at, logo=logo)
+    if again.pdf != body:
+        faults.append("otra composición da otros bytes · re-rendering gives other bytes")
+    told = set(AuditEvent.objects.filter(object_id=document.public_id).values_list("action", flat=True))
+    faults += [f"falta {action}" for action in ("document.issued", "document.locked") if action not in told]
+    return faults
+
+
+def _open_links() -> list[Link]:
+    return list(Link.objects.filter(revoked_at=None).select_related("document").order_by("pk"))
+
+
+def _links() -> list[str]:
+    return [links.url(link=link) for link in _open_links()]
+
+
+def _vault_folder() -> str:
+    return settings.VAULT_URL.removeprefix("file://")
+
+
+def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
+    documents = Document.objects.select_related(*presentation.RELATED).order_by("pk")
+    return {
+        "base_url": settings.PUBLIC_URL,
+        "admin": {"username": "admin", "password": password},
+        "webhooks": {service: known[0] for service, known in settings.WEBHOOK_SECRETS.items()},
+        "database_url": env.text(name="DATABASE_URL"),
+        "database_owner_url": env.text(name="DATABASE_OWNER_URL"),
+        "vault": _vault_folder(),
+        "mail": settings.EMAIL_FILE_PATH,
+        "links": urls,
+        "documents": [presentation.document(document=document) for document in documents],
+        "ready_at": dt.datetime.now(tz=dt.UTC).isoformat(),
+    }
+
+
+def _write_atomically(*, path: pathlib.Path, value: object) -> None:
+    """This function will write a file that readers see whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+    fresh.replace(path)
