@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
@@ -18,12 +18,14 @@ from django.urls import URLPattern, path
 from guardian.shortcuts import get_objects_for_user
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, problems
 from documents.models import Country, Document, Party
+
+if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
+    from rest_framework.views import APIView
 
 
 class Role(StrEnum):
@@ -184,7 +186,7 @@ def ensure_groups() -> None:
 class DeclaredRule(BasePermission):
     """DRF's default permission: only what came through `route`'s guard; a view mounted by other means answers nobody."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 - DRF's signature
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
         """This method will tell whether the route's guard has let the request in."""
         return isinstance(getattr(request._request, "rule", None), Rule)  # noqa: SLF001 - DRF wraps the request
 
