@@ -1,1 +1,59 @@
-"""Start-up checks: tables complete, every route declared."""
+"""Start-up checks: every route declares its rule, every table is complete, every text has its template."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, register
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import import_string
+
+from audit.actions import Action
+from config import env
+from config.events import TABLE
+from documents import access, catalog, facts, rendering
+from documents.countries import pack
+
+
+@register()
+def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
+    """This function will refuse to start with a URL that declares no roles, no ownership rule or no audit event."""
+    for place, pattern in _patterns(get_resolver()):
+        rule = getattr(pattern, "rule", None)
+        if not isinstance(rule, access.Rule):
+            yield Error(f"the route {place!r} declares no rule", hint="declare it with access.route", id="access.E001")
+        elif not rule.roles or not rule.owner:
+            yield Error(f"the route {place!r} leaves roles or ownership empty", id="access.E002")
+        elif rule.audit is not None and rule.audit not in set(Action):
+            yield Error(f"the route {place!r} names an unknown audit event", id="access.E003")
+
+
+@register()
+def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
+    """This function will refuse to start with a table that has a hole."""
+    if set(TABLE) != set(facts.SCHEMAS):
+        yield Error(f"event types and schemas differ: {sorted(set(TABLE) ^ set(facts.SCHEMAS))}", id="events.E001")
+    for name, row in TABLE.items():
+        if row.service not in env.SERVICES:
+            yield Error(f"{name}: no platform service {row.service!r}", id="events.E002")
+        try:
+            import_string(row.effect)
+        except ImportError as error:
+            yield Error(f"{name}: {error}", id="events.E003")
+    for code, country in pack.registry().items():
+        yield from (Error(f"country pack {code}: {hole}", id="countries.E001") for hole in pack.complete(country))
+        for kind in catalog.TABLE:
+            try:
+                rendering.template_for(kind=kind, country=code)
+            except LookupError as error:
+                yield Error(str(error), id="templates.E001")
+
+
+def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """This function will yield every route with its place, the Document Center's included."""
+    for pattern in resolver.url_patterns:
+        place = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _patterns(pattern, place)
+        else:
+            yield place, pattern

@@ -1,0 +1,42 @@
+"""The gate: everything that can be known without running the product. One command, one exit code."""
+
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from config import env
+
+BIN = pathlib.Path(sys.executable).parent
+STEPS: dict[str, list[str]] = {
+    "ruff": [str(BIN / "ruff"), "check", "."],
+    "ruff format": [str(BIN / "ruff"), "format", "--check", "."],
+    "import-linter": [str(BIN / "lint-imports")],
+    "mypy": [str(BIN / "mypy"), "."],
+    "migrations": [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "checks": [sys.executable, "manage.py", "check"],
+}
+
+
+class Command(BaseCommand):
+    """`manage.py gate [STEP ...]`."""
+
+    help = "Lint, format, floors, types, migrations, start-up checks."
+
+    def add_arguments(self, parser: Any) -> None:  # noqa: ANN401 - Django's signature
+        """This method will declare the arguments."""
+        parser.add_argument("steps", nargs="*", choices=[[], *STEPS], help="only these")
+
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+        """This method will run every step, show what failed, and fail if one did."""
+        failed = []
+        for name in options["steps"] or STEPS:
+            done = subprocess.run(STEPS[name], cwd=env.BASE_DIR, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+            self.stdout.write(f"{'✓' if done.returncode == 0 else '✗'} {name}")
+            if done.returncode:
+                failed.append(name)
+                self.stdout.write(done.stdout[-6000:] + done.stderr[-3000:])
+        if failed:
+            raise CommandError(f"the gate is shut: {', '.join(failed)}")
