@@ -1,0 +1,193 @@
+"""The only door through which bytes of a document leave: checks, reads, compares, audits, counts; then hands out.
+
+Nothing here returns a byte before the audit event of that byte is committed. What does not compare is withheld from
+everyone at once and calls a person.
+"""
+
+import collections
+import datetime as dt
+import hashlib
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db import transaction
+
+from audit import log
+from audit.actions import Action
+from documents import alerts, errors, links, metrics, rendering, vault
+from documents.models import Document, Link, Status
+
+Purpose = Literal["download", "view", "preview"]
+ACTIONS: dict[Purpose, Action] = {
+    "download": Action.DOCUMENT_DOWNLOADED,
+    "view": Action.DOCUMENT_VIEWED,
+    "preview": Action.DOCUMENT_PREVIEWED,
+}
+BROKEN = frozenset(  # what the vault answers when the bytes or their lock are not what was promised
+    {
+        "worm_checksum_mismatch",
+        "worm_version_missing",
+        "worm_delete_marker",
+        "worm_lock_missing",
+        "worm_lock_too_short",
+        "worm_mode_weak",
+    }
+)
+PICTURE_WIDTH = 840  # pixels
+PICTURES_MAX = 64  # of about 100 kB, in each process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What may leave: `sha256` is of the stored PDF, also when `body` is a picture of one of its pages."""
+
+    body: bytes
+    filename: str
+    media_type: str
+    sha256: str
+
+
+_pictures: collections.OrderedDict[tuple[str, int, int], bytes] = collections.OrderedDict()
+_pictures_lock = threading.Lock()
+
+
+def open(  # noqa: A001, PLR0913 - the contract's word; a module is named before it: distribution.open
+    *,
+    document: Document,
+    actor: log.Actor,
+    purpose: Purpose,
+    now: dt.datetime,
+    link: Link | None = None,
+    session: str = "",
+    page: int = 1,
+    width: int = PICTURE_WIDTH,
+) -> Opened:
+    """This function will return the bytes of a LOCKED document, or a picture of one page, and put that on record.
+
+    :param link: the way it was reached by; a download takes one of its downloads, `session` tells repeats apart.
+    :raises errors.Problem: `document_not_ready`, `document_quarantined`, a `link_*` code, `not_found` for a page it lacks
+    :raises errors.WormError: the vault does not answer; nothing has been counted
+    :raises log.AuditUnavailable: nothing is served without its event
+    """
+    document.refresh_from_db(fields=["status", "vault_key", "vault_version", "file_sha256", "file_bytes", "pages"])
+    _check_servable(document=document, actor=actor)
+    if link is not None:
+        _check_link(link=link, document=document, session=session, now=now)
+    if purpose == "preview":
+        body = _picture(document=document, page=page, width=width, actor=actor, now=now)
+    else:
+        body = _bytes(document=document, actor=actor, now=now)
+    with transaction.atomic():
+        # Withheld meanwhile? The row's lock keeps it as it is until the event of this access is committed.
+        held = Document.objects.select_for_update(no_key=True).only("status", "public_id").get(pk=document.pk)
+        _check_servable(document=held, actor=actor)
+        if link is not None and purpose == "download":
+            links.count_download(link=link, session=session, now=now, actor=actor)
+        log.record(
+            action=ACTIONS[purpose],
+            object_type="document",
+            object_id=document.public_id,
+            actor=actor,
+            details={"page": page} if purpose == "preview" else {"sha256": document.file_sha256},
+        )
+    if purpose == "download":
+        metrics.DOCUMENT_DOWNLOADED.labels(channel=actor.channel or "web").inc()
+    picture = purpose == "preview"
+    return Opened(
+        body=body,
+        filename=f"{document.number}-{page}.png" if picture else f"{document.number}.pdf",
+        media_type="image/png" if picture else "application/pdf",
+        sha256=document.file_sha256,
+    )
+
+
+def quarantine(*, document: Document, code: str, actor: log.Actor, now: dt.datetime) -> bool:
+    """This function will withhold a document whose bytes or lock do not check out, and raise a P1; False if it was already."""
+    with transaction.atomic():
+        moved = Document.objects.filter(pk=document.pk, status=Status.LOCKED).update(
+            status=Status.QUARANTINED, quarantined_at=now, cause=code
+        )
+        if not moved:
+            return False
+        log.record(
+            action=Action.DOCUMENT_QUARANTINED,
+            object_type="document",
+            object_id=document.public_id,
+            actor=actor,
+            outcome="failed",
+            code=code,
+            details={"expected_sha256": document.file_sha256, "vault_version": document.vault_version},
+        )
+        alerts.open_alert(
+            code="document_quarantined",
+            severity="P1",
+            dedup_key=f"quarantine:{document.public_id}",
+            detail=f"Document {document.number} is withheld from everyone: {code}",
+            object_id=document.public_id,
+            fallback="Nadie lo recibe hasta que una persona lo resuelva / Nobody gets it until a person resolves it",
+        )
+    metrics.DOCUMENT_QUARANTINED.inc()
+    return True
+
+
+def _check_servable(*, document: Document, actor: log.Actor) -> None:
+    """This function will refuse what is not LOCKED; what is withheld is refused on record.
+
+    :raises errors.Problem: `document_not_ready`, `document_quarantined`
+    """
+    if document.status == Status.QUARANTINED:
+        log.deny(actor=actor, object_type="document", object_id=document.public_id, code="document_quarantined")
+        raise errors.Problem(code="document_quarantined", detail=document.public_id)
+    if document.status != Status.LOCKED:
+        raise errors.Problem(code="document_not_ready", detail=document.public_id)
+
+
+def _check_link(*, link: Link, document: Document, session: str, now: dt.datetime) -> None:
+    """This function will refuse a link that is dead, before the vault is troubled for it; counting looks again.
+
+    :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`, `not_owner`
+    """
+    if link.document_id != document.pk:
+        raise errors.Problem(code="not_owner", detail=f"link {link.public_id} is not for {document.public_id}")
+    found = links.state(link=link, now=now, session=session)
+    if found is not links.State.LIVE:
+        raise errors.Problem(code=found.value, detail=f"link {link.public_id}")
+
+
+def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
+    """This function will return the stored bytes, compared with the row's hash and size.
+
+    :raises errors.Problem: `document_quarantined` where they differ, a `worm_*` code where the vault does not answer
+    """
+    try:
+        body = vault.guarded(
+            work=lambda: vault.open_vault().read(key=document.vault_key, version=document.vault_version)
+        )
+    except errors.WormError as error:
+        if error.code not in BROKEN:
+            raise
+        code = error.code
+    else:
+        if len(body) == document.file_bytes and hashlib.sha256(body).hexdigest() == document.file_sha256:
+            return body
+        code = "worm_checksum_mismatch"
+    quarantine(document=document, code=code, actor=actor, now=now)
+    raise errors.Problem(code="document_quarantined", detail=f"{document.public_id}: {code}")
+
+
+def _picture(*, document: Document, page: int, width: int, actor: log.Actor, now: dt.datetime) -> bytes:
+    """This function will return a page as PNG, kept for the next time under the hash of the bytes it was made from."""
+    if not 1 <= page <= (document.pages or 0):
+        raise errors.Problem(code="not_found", detail=f"page {page} of {document.pages}")
+    key = (document.file_sha256, page, width)
+    with _pictures_lock:
+        if key in _pictures:
+            _pictures.move_to_end(key)
+            return _pictures[key]
+    made = rendering.preview(pdf=_bytes(document=document, actor=actor, now=now), page=page, width=width)
+    with _pictures_lock:
+        _pictures[key] = made
+        while len(_pictures) > PICTURES_MAX:
+            _pictures.popitem(last=False)
+    return made

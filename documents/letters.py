@@ -1,0 +1,154 @@
+"""What the mails say: the person's language, no amounts, nothing remote, one link a document.
+
+A letter is composed anew at each try and is the same each time: same Message-ID, same links.
+"""
+
+import datetime as dt
+import functools
+import json
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import css_inline
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from documents import links
+from documents.countries import pack
+from documents.models import Channel, Delivery, Document, Kind, Link, Party
+
+LANGUAGES = ("es", "en")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One document in a letter, as the template shows it."""
+
+    title: str
+    number: str
+    issuer: str
+    operation_date: dt.date
+    url: str
+    expires_at: dt.datetime
+    place: str
+    asks_last4: bool
+
+
+def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlternatives:
+    """This function will write the letter of one delivery, or of a week's bundle: text and HTML that say the same.
+
+    The Message-ID is that of the bundle's first delivery, fixed when it was queued.
+    """
+    first = batch[0]
+    with translation.override(language(party=first.recipient)):
+        entries = [_entry(document=one.document, link=links.for_delivery(delivery=one, now=now)) for one in batch]
+        weekly = first.channel == Channel.DIGEST
+        name = "digest" if weekly else "document"
+        context = {
+            "language": translation.get_language(),
+            "entries": entries,
+            "entry": entries[0],
+            "document": first.document,
+            "reference": first.public_id,
+            "again": first.sequence > 1,
+            "lead": _lead(kind=first.document.kind),
+            "heading": _weekly_subject(count=len(entries)) if weekly else _subject(delivery=first),
+            "tax_id_name": _tax_id_name(document=first.document),
+            "site": settings.PUBLIC_URL,
+        }
+        letter = EmailMultiAlternatives(
+            subject=context["heading"],
+            body=_tidy(render_to_string(f"email/{name}.txt", context)),
+            from_email=settings.DEFAULT_FROM_EMAIL,
+            to=[first.recipient.email],
+            headers={
+                "Message-ID": first.message_id,
+                "Auto-Submitted": "auto-generated",
+                "X-Entity-Ref-ID": first.public_id,
+                "Content-Language": context["language"],
+            },
+        )
+        letter.attach_alternative(_inliner().inline(render_to_string(f"email/{name}.html", context)), "text/html")
+    return letter
+
+
+def language(*, party: Party) -> str:
+    """This function will return the language in which a person is written to: Spanish unless it is known to be English."""
+    wanted = party.locale[:2].lower()
+    return wanted if wanted in LANGUAGES else LANGUAGES[0]
+
+
+def title(*, document: Document) -> str:
+    """This function will return what the document's country calls its kind, in the language in force."""
+    words = pack.required(document.country_id).title(kind=document.kind)
+    return words.en if translation.get_language() == "en" else words.es
+
+
+def place(*, document: Document) -> zoneinfo.ZoneInfo:
+    """This function will return the legal time zone that is frozen in the document."""
+    return zoneinfo.ZoneInfo(json.loads(document.content)["time_zone"])
+
+
+def _entry(*, document: Document, link: Link) -> Entry:
+    zone = place(document=document)
+    return Entry(
+        title=title(document=document),
+        number=document.number,
+        issuer=document.issuer.legal_name,
+        operation_date=document.operation_date,
+        url=links.url(link=link),
+        expires_at=link.expires_at.astimezone(zone),
+        place=zone.key.rpartition("/")[2].replace("_", " "),
+        asks_last4=link.knows == links.LAST4,
+    )
+
+
+def _subject(*, delivery: Delivery) -> str:
+    if delivery.sequence > 1:
+        return _("Tu enlace nuevo está listo")
+    return {
+        Kind.PAYMENT_RECEIPT: _("Tu recibo de pago está listo"),
+        Kind.ORDER_FINAL_STATEMENT: _("Tu Statement final está listo"),
+        Kind.PAYOUT_STATEMENT: _("Tu liquidación de pago está lista"),
+        Kind.PAYOUT_REVERSAL_NOTICE: _("Aviso sobre uno de tus pagos"),
+        Kind.CREDIT_NOTE: _("Hemos emitido una nota a tu favor"),
+    }[Kind(delivery.document.kind)]
+
+
+def _weekly_subject(*, count: int) -> str:
+    return ngettext("Tu documento de la semana", "Tus %(count)d documentos de la semana", count) % {"count": count}
+
+
+def _lead(*, kind: str) -> str:
+    return {
+        Kind.PAYMENT_RECEIPT: _("Gracias por tu pago. Este es su recibo, numerado y guardado a tu nombre."),
+        Kind.ORDER_FINAL_STATEMENT: _("Este es el detalle definitivo de tu pedido, línea a línea."),
+        Kind.PAYOUT_STATEMENT: _("Te hemos enviado un pago. Aquí ves qué pedidos incluye y cómo se calcula."),
+        Kind.PAYOUT_REVERSAL_NOTICE: _("Un pago no llegó a tu cuenta. El documento explica el motivo y qué pasa ahora."),
+        Kind.CREDIT_NOTE: _("Este documento corrige o devuelve una parte de otro anterior, que sigue siendo válido."),
+    }[Kind(kind)]
+
+
+def _tax_id_name(*, document: Document) -> str:
+    """This function will return the name of the id that the link asks for: the owner's own type, else the country's."""
+    facts = json.loads(document.content)["owner"]
+    country = pack.required(document.country_id)
+    return str(facts.get("tax_id_name") or country.tax_ids[country.tax_id_default].name)
+
+
+def _tidy(text: str) -> str:
+    """This function will drop what template tags leave behind: trailing blanks and runs of empty lines."""
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    kept = [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]
+    return "\n".join(kept) + "\n"
+
+
+@functools.cache
+def _inliner() -> css_inline.CSSInliner:
+    """This function will return the one that moves styles into the tags; what it cannot move (dark mode) stays."""
+    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)

@@ -1,0 +1,108 @@
+"""The way out of the house for mail: one conversation with a server under a deadline, or a folder as mailbox.
+
+The folder (`MAIL_URL=file:///...`) is for the demo and for tests: one `.eml` file a message, which any mail program opens.
+"""
+
+import contextlib
+import itertools
+import os
+import pathlib
+import re
+import secrets
+import smtplib
+import threading
+from collections.abc import Sequence
+from email.message import Message
+from socket import SHUT_RDWR
+from socket import socket as Socket  # noqa: N812 - the class, beside the variables that hold one
+
+from django.conf import settings
+from django.core import mail
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+
+from documents import resilience
+
+COPIES_MAX = 1000
+
+
+class EmlFolder(BaseEmailBackend):
+    """Django's mail backend for `MAIL_URL=file:///folder`.
+
+    A file is named by its Message-ID and never replaced: a message sent again after a crash lies beside the first one
+    as `name.2.eml`, where whoever counts can see it.
+    """
+
+    def __init__(self, fail_silently: bool = False, **_kwargs: object) -> None:  # noqa: FBT001, FBT002 - Django's signature
+        super().__init__(fail_silently=fail_silently)
+        self.folder = pathlib.Path(settings.EMAIL_FILE_PATH)
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """This function will write each message to its own file and return how many there were.
+
+        :raises OSError: when the folder cannot be written; nothing half-written is ever visible.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for one in email_messages:
+            self._write(message=one.message())
+        return len(email_messages)
+
+    def _write(self, *, message: Message) -> None:
+        temporary = self.folder / f".{secrets.token_hex(8)}.part"
+        try:
+            with temporary.open("xb") as file:
+                file.write(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
+                file.flush()
+                os.fsync(file.fileno())
+            self._link(temporary=temporary, stem=_stem(message_id=str(message["Message-ID"])))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _link(self, *, temporary: pathlib.Path, stem: str) -> None:
+        for copy in itertools.count(1):
+            name = f"{stem}.eml" if copy == 1 else f"{stem}.{copy}.eml"
+            try:
+                (self.folder / name).hardlink_to(temporary)
+            except FileExistsError:
+                if copy >= COPIES_MAX:
+                    raise
+            else:
+                return
+
+
+def _stem(*, message_id: str) -> str:
+    """This function will return the part of a Message-ID before the `@`, as a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", message_id.strip("<> ").partition("@")[0]).lstrip(".")[:100] or "message"
+
+
+def hand_over(*, message: EmailMessage) -> None:
+    """This function will give one message to the mail server within the limits of the outside table's row `mail`.
+
+    Each step has a timeout, and the whole conversation a deadline: a server that answers a byte at a time is cut off.
+
+    :raises OSError: no answer, or not in time.
+    :raises smtplib.SMTPException: an answer that is no acceptance.
+    """
+    limits = resilience.DEPENDENCIES["mail"]
+    connection = mail.get_connection(timeout=limits.connect_s)
+    connection.open()
+    socket = getattr(getattr(connection, "connection", None), "sock", None)
+    deadline = threading.Timer(limits.total_s, _cut, args=[socket])
+    deadline.daemon = True
+    deadline.start()
+    try:
+        if socket is not None:
+            socket.settimeout(limits.total_s)
+        connection.send_messages([message])
+    finally:
+        deadline.cancel()
+        # The message has been accepted or refused by now: how the server says goodbye changes nothing, and an error
+        # here must not make it go out a second time.
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            connection.close()
+
+
+def _cut(socket: Socket | None) -> None:
+    if socket is not None:
+        with contextlib.suppress(OSError):
+            socket.shutdown(SHUT_RDWR)

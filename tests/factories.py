@@ -1,0 +1,281 @@
+"""True rows without the walk: what the database's guards accept is what the line would have written.
+
+Every function commits with the caller. `document` writes the bytes into the vault of the settings: use the fixture
+`vault_folder` with it.
+"""
+
+import datetime as dt
+import hashlib
+import itertools
+import json
+
+from django.db import transaction
+
+from audit import log
+from audit.actions import Action
+from documents import canonical, identifiers, vault
+from documents.countries import pack
+from documents.models import (
+    Country,
+    Document,
+    DocumentKey,
+    Event,
+    EventStatus,
+    Issuer,
+    Kind,
+    Party,
+    PayoutStatus,
+    Series,
+    Status,
+)
+
+NOW = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
+CODES = {
+    Kind.PAYMENT_RECEIPT: "PR",
+    Kind.ORDER_FINAL_STATEMENT: "OFS",
+    Kind.PAYOUT_STATEMENT: "PS",
+    Kind.PAYOUT_REVERSAL_NOTICE: "PRN",
+    Kind.CREDIT_NOTE: "CN",
+}
+AUDIENCES = {
+    Kind.PAYMENT_RECEIPT: ("payment", "customer"),
+    Kind.ORDER_FINAL_STATEMENT: ("order", "beneficiary"),
+    Kind.PAYOUT_STATEMENT: ("payout", "payee"),
+    Kind.PAYOUT_REVERSAL_NOTICE: ("payout", "payee"),
+    Kind.CREDIT_NOTE: ("refund", "customer"),
+}
+_serial = itertools.count(1)
+
+
+def party(
+    *,
+    platform_id: str = "",
+    legal_name: str = "Ana Ruiz Pardo",
+    tax_id: str = "12345678Z",
+    email: str = "ana@example.com",
+    locale: str = "es-ES",
+) -> Party:
+    """This function will return a person or company, the same one for the same `platform_id`."""
+    found, _ = Party.objects.get_or_create(
+        platform_id=platform_id or f"drv_{next(_serial)}",
+        defaults={"legal_name": legal_name, "tax_id": tax_id, "tax_id_type": "NIF", "email": email, "locale": locale},
+    )
+    return found
+
+
+def country(*, code: str = "ES") -> Country:
+    """This function will return a market."""
+    return Country.objects.get_or_create(code=code, defaults={"name": pack.required(code).name.es})[0]
+
+
+def issuer(*, slug: str = "aventide-es", code: str = "AES", country_code: str = "ES") -> Issuer:
+    """This function will return a company that issues."""
+    return Issuer.objects.get_or_create(
+        slug=slug,
+        defaults={
+            "code": code,
+            "country": country(code=country_code),
+            "legal_name": "Aventide Iberia, S.L.",
+            "tax_id": "B12345674",
+            "address": "Calle de Alcalá 1, 28014 Madrid",
+        },
+    )[0]
+
+
+def event(*, type: str = "ORDER_COMPLETED", subject: str = "order:ord_1", now: dt.datetime = NOW) -> Event:  # noqa: A002 - the field's own name
+    """This function will return a processed event."""
+    body = json.dumps({"id": f"evt_{next(_serial)}", "type": type}).encode()
+    with transaction.atomic():
+        made = Event.objects.create(
+            event_id=json.loads(body)["id"],
+            service="orders",
+            type=type,
+            country_code="ES",
+            issuer_slug="aventide-es",
+            subject=subject,
+            occurred_at=now,
+            received_at=now,
+            body=body,
+            body_sha256=hashlib.sha256(body).hexdigest(),
+            payload_sha256=hashlib.sha256(body).hexdigest(),
+            status=EventStatus.PROCESSED,
+        )
+        for action in (Action.EVENT_RECEIVED, Action.EVENT_PROCESSED):
+            log.record(action=action, object_type="event", object_id=made.public_id, actor=log.SYSTEM)
+    return made
+
+
+def document(
+    *,
+    kind: Kind = Kind.ORDER_FINAL_STATEMENT,
+    owner: Party | None = None,
+    issued_by: Issuer | None = None,
+    status: Status = Status.LOCKED,
+    total_minor: int = 2188,
+    now: dt.datetime = NOW,
+) -> Document:
+    """This function will return a document as the line leaves it: ISSUED, LOCKED (its bytes in the vault) or QUARANTINED."""
+    owner, issued_by = owner or party(), issued_by or issuer()
+    with transaction.atomic():
+        made = _issue(kind=kind, owner=owner, issuer=issued_by, total_minor=total_minor, now=now)
+    if status != Status.ISSUED:
+        _lock(document=made, now=now)
+    if status == Status.QUARANTINED:
+        with transaction.atomic():
+            Document.objects.filter(pk=made.pk).update(status=status, quarantined_at=now, cause="worm_checksum_mismatch")
+            log.record(
+                action=Action.DOCUMENT_QUARANTINED, object_type="document", object_id=made.public_id, actor=log.SYSTEM
+            )
+    made.refresh_from_db()
+    return made
+
+
+def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: dt.datetime) -> Document:
+    """This function will write the row with its key, number, content and audit event, all of one transaction."""
+    subject_kind, audience = AUDIENCES[kind]
+    subject = f"{subject_kind}:{subject_kind[:3]}_{next(_serial)}"
+    key = DocumentKey.objects.create(key=f"{kind}:{subject}:{audience}", fingerprint="0" * 64)
+    series, _ = Series.objects.get_or_create(
+        issuer=issuer, kind=kind, year=now.year, defaults={"code": f"{issuer.code}-{CODES[kind]}-{now.year}"}
+    )
+    series = Series.objects.select_for_update().get(pk=series.pk)
+    Series.objects.filter(pk=series.pk).update(next=series.next + 1)
+    country_pack = pack.required(issuer.country_id)
+    number, code = f"{series.code}-{series.next:07d}", identifiers.verification_code()
+    retain_until = country_pack.retain_until(issue_date=now.date())
+    content = canonical.encode(
+        value=_content(
+            kind=kind,
+            number=number,
+            key=key.key,
+            owner=owner,
+            issuer=issuer,
+            total=f"{total_minor / 100:.2f}",
+            code=code,
+            day=now.date(),
+            retain_until=retain_until,
+        )
+    )
+    statement = kind == Kind.ORDER_FINAL_STATEMENT
+    made = Document.objects.create(
+        document_key=key,
+        kind=kind,
+        audience=audience,
+        country=issuer.country,
+        issuer=issuer,
+        owner=owner,
+        event=event(subject=subject, now=now),
+        subject=subject,
+        series=series,
+        sequence=series.next,
+        number=number,
+        currency=country_pack.currency,
+        total_minor=total_minor,
+        operation_date=now.date(),
+        issue_date=now.date(),
+        issued_at=now,
+        retain_until=retain_until,
+        payout_status_at_issue=PayoutStatus.PENDING if statement else None,
+        payout_status=PayoutStatus.PENDING if statement else None,
+        verification_code=code,
+        content=content.decode(),
+        content_sha256=hashlib.sha256(content).hexdigest(),
+        next_try_at=now,
+    )
+    log.record(action=Action.DOCUMENT_ISSUED, object_type="document", object_id=made.public_id, actor=log.SYSTEM)
+    return made
+
+
+def _lock(*, document: Document, now: dt.datetime) -> None:
+    """This function will put bytes into the vault and move the row to LOCKED, as the line does."""
+    body = pdf(text=document.number)
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}/{document.number}-{document.public_id}.pdf"
+    stored = vault.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256, skew_s=lambda: 0.0)
+    with transaction.atomic():
+        Document.objects.filter(pk=document.pk, status=Status.ISSUED).update(
+            status=Status.LOCKED,
+            locked_at=now,
+            verified_at=now,
+            vault_key=key,
+            vault_version=stored.version,
+            vault_mode=stored.mode,
+            file_sha256=sha256,
+            file_bytes=len(body),
+            pages=1,
+            template="pdf/test/v1.html",
+            next_try_at=None,
+        )
+        log.record(action=Action.DOCUMENT_LOCKED, object_type="document", object_id=document.public_id, actor=log.SYSTEM)
+
+
+def _content(
+    *,
+    kind: Kind,
+    number: str,
+    key: str,
+    owner: Party,
+    issuer: Issuer,
+    total: str,
+    code: str,
+    day: dt.date,
+    retain_until: dt.date,
+) -> dict[str, object]:
+    """This function will return frozen content: the common part in full, of the kind's own part the totals."""
+    totals: dict[Kind, dict[str, str]] = {
+        Kind.PAYMENT_RECEIPT: {"net": total, "tax": "0.00", "gross": total},
+        Kind.CREDIT_NOTE: {"net": total, "tax": "0.00", "gross": total},
+        Kind.ORDER_FINAL_STATEMENT: {
+            "earnings": total,
+            "deductions": "0.00",
+            "tax": "0.00",
+            "withheld": "0.00",
+            "payable": total,
+        },
+        Kind.PAYOUT_STATEMENT: {"included": total, "adjustments": "0.00", "withheld": "0.00", "amount": total},
+        Kind.PAYOUT_REVERSAL_NOTICE: {"amount": total},
+    }
+    return {
+        "kind": str(kind),
+        "number": number,
+        "document_key": key,
+        "country": issuer.country_id,
+        "currency": pack.required(issuer.country_id).currency,
+        "language": "es",
+        "issuer": {
+            "legal_name": issuer.legal_name,
+            "tax_id": issuer.tax_id,
+            "tax_id_name": "NIF",
+            "address": issuer.address,
+        },
+        "owner": {
+            "id": owner.platform_id,
+            "legal_name": owner.legal_name,
+            **({"tax_id": owner.tax_id, "tax_id_name": "NIF"} if owner.tax_id else {}),
+        },
+        "operation_date": day.isoformat(),
+        "issue_date": day.isoformat(),
+        "time_zone": pack.required(issuer.country_id).time_zone,
+        "retain_until": retain_until.isoformat(),
+        "verification": {"code": code, "url": f"http://127.0.0.1:8000/v/{code}"},
+        "totals": totals[kind],
+    }
+
+
+def pdf(*, text: str) -> bytes:
+    """This function will return a small, valid PDF of one page that says `text` (plain ASCII)."""
+    stream = f"BT /F1 18 Tf 72 760 Td ({text}) Tj ET".encode()
+    parts = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%b\nendstream" % (len(stream), stream),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    body, places = b"%PDF-1.7\n", []
+    for number, part in enumerate(parts, start=1):
+        places.append(len(body))
+        body += b"%d 0 obj%b endobj\n" % (number, part)
+    start = len(body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    return body + b"xref\n0 6\n0000000000 65535 f \n" + table + b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % start
