@@ -40,9 +40,12 @@ PAGES = {
     "series_range_low": "numbers.md",
     "document_stuck": "documents.md",
     "document_quarantined": "documents.md",
+    "vault_unavailable": "documents.md",
+    "renderer_unavailable": "documents.md",
     "internal_error": "documents.md",
     "render_failed": "renderer.md",
     "render_timeout": "renderer.md",
+    "event_held": "events.md",
     "event_parked_too_long": "events.md",
     "delivery_failed": "mail.md",
     "link_revoked": "links.md",
@@ -79,7 +82,7 @@ def runbook(*, code: str) -> str:
     elif code in errors.CODES and errors.CODES[code].severity:
         page = "events.md"  # right schema, cannot be issued as it is: a held event
     else:
-        page = "README.md"
+        return f"{RUNBOOKS}/README.md"
     return f"{RUNBOOKS}/{page}#{code}"
 
 

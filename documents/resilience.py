@@ -15,20 +15,18 @@ from http.client import HTTPException
 from typing import TypeVar
 
 from celery import current_app
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError, connections
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from documents import (
-    alerts,
-    errors,
-    metrics,
-)  # alerts sends through `call`: both modules use each other at run time only
+# `alerts` sends through `call`, `call` opens alerts: each uses the other at run time only.
+from documents import alert_channel, alerts, errors, metrics
+from documents.breaker import Breaker
 from documents.doorbell import Doorbell
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-SETTLE_S = 30.0  # an incident ends when the dependency has held this long: one that flaps is one incident, not forty
 SKEW_FRESH_S = 60.0
 # What a dependency does wrong. Anything else (a TypeError) is a defect of ours and must not be taken for an outage.
 FAILURES = (
@@ -40,7 +38,9 @@ FAILURES = (
     KombuError,
     DatabaseError,
     InterfaceError,
+    SoftTimeLimitExceeded,
 )
+ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, alert_channel.Refused)
 PERMANENT_SMTP = 500
 ENDLESS = 1_000_000  # the row is tried for as long as the dependency is away
 
@@ -121,59 +121,17 @@ class Degraded(Exception):  # noqa: N818 - a state that callers plan for, not a 
         super().__init__(f"{dependency}: {cause or 'breaker open'}")
 
 
-class Breaker:
-    """Closed, open, half open; one per dependency and process; safe among threads. Times are monotonic seconds."""
-
-    CODES = {"closed": 0, "half_open": 1, "open": 2}  # noqa: RUF012 - never changed
-
-    def __init__(self, *, row: Dependency) -> None:
-        self.row, self.state, self.failures = row, "closed", 0
-        self.opened_at = self.closed_at = 0.0
-        self.incident = False
-        self._lock = threading.Lock()
-
-    def admits(self, *, now: float) -> bool:
-        """This method will let a call through; once the pause is over, exactly one probes."""
-        with self._lock:
-            if self.state == "closed":
-                return True
-            # A probe that never came back (its thread was killed) does not keep the breaker half open for ever.
-            pause = self.row.breaker_open_s + (self.row.total_s if self.state == "half_open" else 0)
-            if now - self.opened_at < pause:
-                return False
-            self._become("half_open")
-            self.opened_at = now - self.row.breaker_open_s
-            return True
-
-    def failed(self, *, now: float) -> bool:
-        """This method will count a failure; True when this one opens the breaker."""
-        with self._lock:
-            self.failures += 1
-            if self.state == "open" or (self.state == "closed" and self.failures < self.row.breaker_failures):
-                return False
-            self._become("open")
-            self.opened_at = now
-            self.incident = True
-            return True
-
-    def succeeded(self, *, now: float) -> bool:
-        """This method will close the breaker; True when an incident is over: the dependency has held SETTLE_S."""
-        with self._lock:
-            self.failures = 0
-            if self.state != "closed":
-                self._become("closed")
-                self.closed_at = now
-            if not self.incident or now - self.closed_at < SETTLE_S:
-                return False
-            self.incident = False
-            return True
-
-    def _become(self, state: str) -> None:
-        self.state = state
-        metrics.BREAKER_STATE.labels(dependency=self.row.name).set(self.CODES[state])
-
-
 BREAKERS: dict[str, Breaker] = {name: Breaker(row=row) for name, row in DEPENDENCIES.items()}
+
+
+class _Inside(threading.local):
+    """The dependencies that this thread is calling right now."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+
+_inside = _Inside()
 
 
 def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | None = None) -> T:
@@ -184,16 +142,32 @@ def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | N
 
     :raises Degraded: the breaker is open, or the call failed.
     """
-    clock = now or time.monotonic
+    if dependency in _inside.names:
+        return work()  # a call within a call of the same dependency is one call: the outer one counts
+    _inside.names.add(dependency)
+    try:
+        return _call(dependency=dependency, work=work, clock=now or time.monotonic)
+    finally:
+        _inside.names.discard(dependency)
+
+
+def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float]) -> T:
     breaker = BREAKERS[dependency]
     started = clock()
     if not breaker.admits(now=started):
         raise Degraded(dependency=dependency)
     try:
         result = work()
+    except Degraded:
+        breaker.abandoned()  # another dependency's outage says nothing about this one
+        raise
     except Exception as error:
         if not _is_outage(error=error):
-            note_success(dependency=dependency, now=clock)
+            # An answer proves that it is well; a defect of ours (a TypeError) proves nothing.
+            if isinstance(error, ANSWERS):
+                note_success(dependency=dependency, now=clock)
+            else:
+                breaker.abandoned()
             raise
         metrics.DEPENDENCY_SECONDS.labels(dependency=dependency, outcome="failed").observe(clock() - started)
         note_failure(dependency=dependency, cause=error, now=clock)

@@ -1,0 +1,78 @@
+"""The breaker: stops calling a dependency that fails, lets one call probe it, and knows when an incident is over."""
+
+import threading
+from typing import Protocol
+
+from documents import metrics
+
+SETTLE_S = 30.0  # an incident ends when the dependency has held this long: one that flaps is one incident, not forty
+CODES = {"closed": 0, "half_open": 1, "open": 2}
+
+
+class Row(Protocol):
+    """What a breaker reads of its dependency's row."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - a field
+    @property
+    def total_s(self) -> float: ...  # noqa: D102 - a field
+    @property
+    def breaker_failures(self) -> int: ...  # noqa: D102 - a field
+    @property
+    def breaker_open_s(self) -> float: ...  # noqa: D102 - a field
+
+
+class Breaker:
+    """Closed, open, half open; one per dependency and process; safe among threads. Times are monotonic seconds."""
+
+    def __init__(self, *, row: Row) -> None:
+        self.row, self.state, self.failures = row, "closed", 0
+        self.opened_at = self.closed_at = 0.0
+        self.incident = False
+        self._lock = threading.Lock()
+
+    def admits(self, *, now: float) -> bool:
+        """This method will let a call through; once the pause is over, exactly one probes."""
+        with self._lock:
+            if self.state == "closed":
+                return True
+            # A probe that never came back (its thread was killed) does not keep the breaker half open for ever.
+            pause = self.row.breaker_open_s + (self.row.total_s if self.state == "half_open" else 0)
+            if now - self.opened_at < pause:
+                return False
+            self._become("half_open")
+            self.opened_at = now - self.row.breaker_open_s
+            return True
+
+    def abandoned(self) -> None:
+        """This method will take back a probe that ended without an answer of this dependency."""
+        with self._lock:
+            if self.state == "half_open":
+                self._become("open")
+
+    def failed(self, *, now: float) -> bool:
+        """This method will count a failure; True when this one opens the breaker."""
+        with self._lock:
+            self.failures += 1
+            if self.state == "open" or (self.state == "closed" and self.failures < self.row.breaker_failures):
+                return False
+            self._become("open")
+            self.opened_at = now
+            self.incident = True
+            return True
+
+    def succeeded(self, *, now: float) -> bool:
+        """This method will close the breaker; True when an incident is over: the dependency has held SETTLE_S."""
+        with self._lock:
+            self.failures = 0
+            if self.state != "closed":
+                self._become("closed")
+                self.closed_at = now
+            if not self.incident or now - self.closed_at < SETTLE_S:
+                return False
+            self.incident = False
+            return True
+
+    def _become(self, state: str) -> None:
+        self.state = state
+        metrics.BREAKER_STATE.labels(dependency=self.row.name).set(CODES[state])

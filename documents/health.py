@@ -1,0 +1,260 @@
+"""Is this process alive, is this service fit for traffic, and what is away: `/healthz`, `/readyz`, `/metrics`, and the watch.
+
+Every check has its own thread and is never started twice: one that hangs is reported as hanging, and costs one thread.
+"""
+
+import contextlib
+import pathlib
+import smtplib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, connections
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from audit import log as audit_log
+from documents import alerts, breaker, errors, gauges, metrics, resilience, vault, vault_local
+from documents.models import Alert
+
+ANSWER_S = 1.7  # all checks together; the rest of the promised 2 s is for the answer itself
+SOCKET_S = 1.5
+SKEW_ALERT_S = 5.0
+STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or served
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The result of one check; `detail` names no address, user or secret: anybody may read it."""
+
+    ok: bool
+    detail: str = ""
+
+
+class Degrades(Exception):  # noqa: N818 - the dependency answers, and not well enough
+    """What a check found wrong."""
+
+
+def _postgresql() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return ""
+
+
+def _vault() -> str:
+    store = vault.open_vault()
+    store.find(key="readyz")  # never there: the question is whether the store answers
+    if store.mode != vault.COMPLIANCE and settings.ENVIRONMENT == "production":
+        raise errors.WormError(code="worm_mode_weak", detail=store.mode)
+    return store.mode
+
+
+def _redis() -> str:
+    timeouts = {"socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S, "retry": None}
+    client: Any = redis.Redis.from_url(settings.REDIS_URL, **timeouts)
+    with contextlib.closing(client):
+        client.ping()
+    return ""
+
+
+def _mail() -> str:
+    parts = urlsplit(settings.MAIL_URL)
+    if parts.scheme == "smtp":
+        with smtplib.SMTP(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=SOCKET_S) as client:
+            client.ehlo_or_helo_if_needed()
+    else:
+        pathlib.Path(settings.EMAIL_FILE_PATH).mkdir(parents=True, exist_ok=True)
+    return ""
+
+
+def _clock() -> str:
+    skew_s = resilience.clock_skew_s()
+    if skew_s is None:
+        return "not comparable: PostgreSQL does not answer"  # one outage is one incident, and that is PostgreSQL's
+    if abs(skew_s) > SKEW_ALERT_S:
+        message = f"{skew_s:.0f} s off"
+        raise Degrades(message)
+    return f"{skew_s:.3f} s off"
+
+
+def _breaker_only() -> str:
+    return ""
+
+
+# TABLE: dependency -> how to ask whether it is well. Asking a renderer or an alert channel has a price or an effect: their
+# breakers tell what the last real calls met.
+CHECKS: dict[str, Callable[[], str]] = {
+    "postgresql": _postgresql,
+    "vault": _vault,
+    "redis": _redis,
+    "mail": _mail,
+    "clock": _clock,
+    "renderer": _breaker_only,
+    "alert_channel": _breaker_only,
+}
+
+
+class _Question:
+    """One piece of work that may hang, asked by at most one thread at a time."""
+
+    def __init__(self, *, work: Callable[[], Any]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._done: threading.Event | None = None
+        self._answer: list[Any] = []
+
+    def ask(self) -> threading.Event:
+        """This method will start the work, or join the one that is under way."""
+        with self._lock:
+            if self._done is None or self._done.is_set():
+                self._done, self._answer = threading.Event(), []
+                threading.Thread(target=self._run, args=(self._done, self._answer), daemon=True).start()
+            return self._done
+
+    def answer(self, *, wait_s: float) -> Any:  # noqa: ANN401 - what the work returns
+        """This method will wait for the answer.
+
+        :raises TimeoutError: it hangs; it goes on, and whoever asks next joins it.
+        """
+        done, answer = self.ask(), self._answer
+        if not done.wait(max(wait_s, 0)):
+            raise TimeoutError
+        if isinstance(answer[0], Exception):
+            raise answer[0]
+        return answer[0]
+
+    def _run(self, done: threading.Event, answer: list[Any]) -> None:
+        try:
+            answer.append(self._work())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this check's answer
+            answer.append(error)
+        finally:
+            connections.close_all()
+            done.set()
+
+
+_questions: dict[str, _Question] = {}
+
+
+def look(*, wait_s: float = ANSWER_S) -> dict[str, Found]:
+    """This function will ask every dependency at once; one that has not answered in time is found hanging."""
+    end = time.monotonic() + wait_s
+    for name, check in CHECKS.items():
+        _questions.setdefault(name, _Question(work=check)).ask()
+    found = {}
+    for name in CHECKS:
+        try:
+            found[name] = Found(ok=True, detail=_questions[name].answer(wait_s=end - time.monotonic()))
+        except TimeoutError:
+            found[name] = Found(ok=False, detail="does not answer in time")
+        except errors.Problem as problem:
+            found[name] = Found(ok=False, detail=problem.code)
+        except Degrades as degrades:
+            found[name] = Found(ok=False, detail=str(degrades))
+        except Exception as error:  # noqa: BLE001 - a check may fail in any way; its class is all that may be told
+            found[name] = Found(ok=False, detail=type(error).__name__)
+    return found
+
+
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """This view will say that the process answers; it asks nobody."""
+    return _uncached(JsonResponse({"status": "ok"}))
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """This view will name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
+    found = look()
+    states = {name: resilience.BREAKERS[name].state for name in CHECKS}
+    # An open breaker counts even while the check passes: the last real calls failed.
+    degraded = [name for name, one in found.items() if not one.ok or states[name] != "closed"]
+    unusable = [name for name in STOPPING if not found[name].ok]
+    body = {
+        "status": "unavailable" if unusable else "degraded" if degraded else "ok",
+        "degraded": degraded,
+        "warnings": ["vault_read_only"] if found["vault"].detail == vault_local.READ_ONLY else [],
+        "dependencies": {
+            name: {
+                "status": "degraded" if name in degraded else "ok",
+                "detail": one.detail,
+                "breaker": states[name],
+                **(_meanwhile(name=name) if name in degraded else {}),
+            }
+            for name, one in found.items()
+        },
+    }
+    answer = JsonResponse(body, status=503 if unusable else 200)
+    if unusable:
+        answer["Retry-After"] = "5"
+    return _uncached(answer)
+
+
+def _meanwhile(*, name: str) -> dict[str, str]:
+    row = resilience.DEPENDENCIES[name]
+    return {"fallback": row.fallback[0], "fallback_en": row.fallback[1], "runbook": row.runbook}
+
+
+@require_safe
+def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """This view will answer Prometheus: what the processes counted, and what the database says now if it answers in time."""
+    try:
+        extra = _questions.setdefault("gauges", _Question(work=gauges.read)).answer(wait_s=ANSWER_S)
+    except (TimeoutError, DatabaseError, InterfaceError):
+        extra = [gauges.database_read(value=0)]
+    return _uncached(HttpResponse(metrics.exposition(extra=extra), content_type=metrics.CONTENT_TYPE))
+
+
+def _uncached(answer: Any) -> Any:  # noqa: ANN401 - the same response
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def watch(*, now: datetime) -> list[str]:
+    """This function will ask every dependency, feed the breakers, end incidents that are over; returns who is away.
+
+    The schedule calls it every few seconds, so an outage is told before a user meets it, and an incident whose process died
+    is resolved all the same.
+    """
+    found = look(wait_s=5.0)
+    for name, one in found.items():
+        if CHECKS[name] is _breaker_only:
+            if resilience.BREAKERS[name].state == "closed":
+                _end_orphan(name=name, now=now)
+        elif one.ok:
+            resilience.note_success(dependency=name)
+            _end_orphan(name=name, now=now)
+        else:
+            resilience.note_failure(dependency=name, cause=Degrades(one.detail))
+    with contextlib.suppress(DatabaseError, InterfaceError, audit_log.AuditUnavailable):
+        alerts.write_unwritten()
+        _warn_of_weak_vault(found=found["vault"])
+    return [name for name, one in found.items() if not one.ok]
+
+
+def _end_orphan(*, name: str, now: datetime) -> None:
+    """This function will resolve an incident that no process has repeated for as long as a breaker stays suspicious."""
+    row = resilience.DEPENDENCIES[name]
+    quiet = now - timedelta(seconds=breaker.SETTLE_S + row.breaker_open_s)
+    stale = Q(dedup_key=f"dependency:{name}", resolved_at=None, last_seen_at__lt=quiet)
+    with contextlib.suppress(DatabaseError, InterfaceError):
+        if resilience.BREAKERS[name].state == "closed" and Alert.objects.filter(stale).exists():
+            alerts.resolve_alert_or_wait(dedup_key=f"dependency:{name}")
+
+
+def _warn_of_weak_vault(*, found: Found) -> None:
+    key = "vault_read_only"
+    if found.detail == vault_local.READ_ONLY:
+        if not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
+            detail = "LOCAL_READ_ONLY: the owner of the files could still remove them"
+            alerts.open_alert(code=key, severity="P2", dedup_key=key, detail=detail, object_id="vault")
+    elif found.ok:
+        alerts.resolve_alert(dedup_key=key)

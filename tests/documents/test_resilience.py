@@ -1,0 +1,275 @@
+"""The outside table and its breaker: one try, one alert, one recovery, whatever the dependency does."""
+
+import pathlib
+import smtplib
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from documents import breaker, errors, health, resilience
+from documents.models import Alert
+
+pytestmark = pytest.mark.django_db
+
+
+class Clock:
+    """Monotonic seconds that only a test moves."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+
+
+def refuse() -> str:
+    raise ConnectionRefusedError(111, "refused")
+
+
+def answer() -> str:
+    return "answer"
+
+
+def attempt(work: Callable[[], str], clock: Clock, name: str = "mail") -> str:
+    try:
+        return resilience.call(dependency=name, work=work, now=clock)
+    except resilience.Degraded as degraded:
+        return "open" if degraded.cause is None else "failed"
+
+
+def test_the_table_says_for_every_dependency_how_long_what_meanwhile_and_what_never() -> None:
+    assert {"vault", "mail", "redis", "postgresql", "renderer", "clock"} <= set(resilience.DEPENDENCIES)
+    for name, row in resilience.DEPENDENCIES.items():
+        assert row.name == name
+        assert 0 < row.connect_s <= row.total_s
+        assert row.attempts_max >= 1
+        assert 0 < row.backoff_base_s <= row.backoff_cap_s
+        assert all(row.fallback)
+        assert row.never
+        assert row.alert_severity in {"P1", "P2"}
+        page = pathlib.Path(row.runbook).read_text(encoding="utf-8")
+        assert f"\n## dependency_{name}\n" in page
+        assert name in health.CHECKS
+
+
+def test_a_failing_call_is_tried_once_and_never_again_by_this_layer(clock: Clock) -> None:
+    tries: list[int] = []
+
+    def work() -> str:
+        tries.append(1)
+        return refuse()
+
+    assert attempt(work, clock) == "failed"
+    assert len(tries) == 1
+
+
+def test_the_breaker_opens_after_the_rows_failures_then_calls_nobody(clock: Clock) -> None:
+    row = resilience.DEPENDENCIES["mail"]
+    assert [attempt(refuse, clock) for _ in range(row.breaker_failures)] == ["failed"] * row.breaker_failures
+    assert attempt(answer, clock) == "open"
+    clock.at += row.breaker_open_s
+    assert attempt(answer, clock) == "answer"
+    assert resilience.BREAKERS["mail"].state == "closed"
+
+
+def test_a_long_outage_is_one_alert_and_it_resolves_when_the_dependency_has_held(clock: Clock) -> None:
+    for _ in range(40):
+        attempt(refuse, clock)
+        clock.at += 60
+    alert = Alert.objects.get(dedup_key="dependency:mail")
+    assert (alert.code, alert.severity, alert.resolved_at) == ("dependency_mail", "P2", None)
+    assert alert.count > 1
+    assert "72 h" in alert.fallback
+    clock.at += 60
+    assert attempt(answer, clock) == "answer"
+    alert.refresh_from_db()
+    assert alert.resolved_at is None  # one good answer is not a recovery yet
+    clock.at += breaker.SETTLE_S
+    attempt(answer, clock)
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None
+
+
+def test_a_dependency_that_flaps_all_day_is_one_incident(clock: Clock) -> None:
+    row = resilience.DEPENDENCIES["mail"]
+    for _ in range(30):
+        for _ in range(row.breaker_failures):
+            attempt(refuse, clock)
+        clock.at += row.breaker_open_s
+        assert attempt(answer, clock) == "answer"
+        clock.at += 1
+    assert Alert.objects.filter(dedup_key="dependency:mail").count() == 1
+    assert Alert.objects.get(dedup_key="dependency:mail").resolved_at is None
+
+
+def test_a_second_incident_is_a_second_alert(clock: Clock) -> None:
+    row = resilience.DEPENDENCIES["mail"]
+    for _ in range(2):
+        for _ in range(row.breaker_failures):
+            attempt(refuse, clock)
+        clock.at += row.breaker_open_s
+        attempt(answer, clock)
+        clock.at += breaker.SETTLE_S
+        attempt(answer, clock)
+    assert Alert.objects.filter(dedup_key="dependency:mail").exclude(resolved_at=None).count() == 2
+
+
+def test_one_failure_between_successes_opens_nothing(clock: Clock) -> None:
+    for _ in range(20):
+        attempt(refuse, clock)
+        attempt(answer, clock)
+    assert resilience.BREAKERS["mail"].state == "closed"
+    assert not Alert.objects.exists()
+
+
+def test_half_open_lets_exactly_one_of_many_threads_through(clock: Clock) -> None:
+    for _ in range(3):
+        attempt(refuse, clock)
+    clock.at += resilience.DEPENDENCIES["mail"].breaker_open_s
+    one = resilience.BREAKERS["mail"]
+    admitted: list[bool] = []
+    threads = [threading.Thread(target=lambda: admitted.append(one.admits(now=clock.at))) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert admitted.count(True) == 1
+
+
+def test_a_probe_that_never_comes_back_does_not_keep_the_breaker_half_open(clock: Clock) -> None:
+    row = resilience.DEPENDENCIES["mail"]
+    for _ in range(3):
+        attempt(refuse, clock)
+    clock.at += row.breaker_open_s
+    assert resilience.BREAKERS["mail"].admits(now=clock.at)  # and its thread is killed
+    assert attempt(answer, clock) == "open"
+    clock.at += row.total_s
+    assert attempt(answer, clock) == "answer"
+
+
+def test_a_failing_probe_opens_again_for_the_whole_pause(clock: Clock) -> None:
+    row = resilience.DEPENDENCIES["mail"]
+    for _ in range(3):
+        attempt(refuse, clock)
+    clock.at += row.breaker_open_s
+    assert attempt(refuse, clock) == "failed"
+    clock.at += row.breaker_open_s - 0.1
+    assert attempt(answer, clock) == "open"
+
+
+def test_an_answer_slower_than_the_rows_limit_is_used_and_counted_as_a_failure(clock: Clock) -> None:
+    def slow() -> str:
+        clock.at += resilience.DEPENDENCIES["mail"].total_s + 1
+        return "late"
+
+    assert [attempt(slow, clock) for _ in range(3)] == ["late"] * 3
+    assert attempt(answer, clock) == "open"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        errors.WormError(code="worm_checksum_mismatch"),
+        errors.Problem(code="render_failed"),
+        smtplib.SMTPDataError(550, b"no such user"),
+        smtplib.SMTPRecipientsRefused({"a@b.example": (550, b"unknown")}),
+    ],
+)
+def test_a_refusal_that_no_repeat_would_change_comes_through_and_opens_nothing(
+    refusal: Exception, clock: Clock
+) -> None:
+    def work() -> str:
+        raise refusal
+
+    for _ in range(10):
+        with pytest.raises(type(refusal)):
+            resilience.call(dependency="mail", work=work, now=clock)
+    assert resilience.BREAKERS["mail"].state == "closed"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        errors.WormError(code="worm_unavailable"),
+        smtplib.SMTPDataError(451, b"try later"),
+        smtplib.SMTPServerDisconnected("gone"),
+        smtplib.SMTPRecipientsRefused({"a@b.example": (450, b"greylisted")}),
+        TimeoutError(),
+        BrokenPipeError(),
+    ],
+)
+def test_whatever_may_pass_later_is_an_outage(failure: Exception, clock: Clock) -> None:
+    def work() -> str:
+        raise failure
+
+    assert [attempt(work, clock) for _ in range(4)] == ["failed"] * 3 + ["open"]
+
+
+def test_a_defect_of_ours_is_not_taken_for_an_outage_nor_for_a_recovery(clock: Clock) -> None:
+    def defect() -> str:
+        raise TypeError("ours")
+
+    for _ in range(10):
+        with pytest.raises(TypeError):
+            resilience.call(dependency="mail", work=defect, now=clock)
+    assert resilience.BREAKERS["mail"].state == "closed"
+    for _ in range(3):
+        attempt(refuse, clock)
+    clock.at += resilience.DEPENDENCIES["mail"].breaker_open_s
+    with pytest.raises(TypeError):
+        resilience.call(dependency="mail", work=defect, now=clock)
+    assert resilience.BREAKERS["mail"].state == "open"
+
+
+def test_a_call_within_a_call_counts_once(clock: Clock) -> None:
+    def nested() -> str:
+        return resilience.call(dependency="mail", work=refuse, now=clock)
+
+    assert [attempt(nested, clock) for _ in range(4)] == ["failed"] * 3 + ["open"]
+    clock.at += resilience.DEPENDENCIES["mail"].breaker_open_s
+    assert attempt(lambda: resilience.call(dependency="mail", work=answer, now=clock), clock) == "answer"
+
+
+def test_the_outage_of_one_dependency_inside_a_call_of_another_blames_only_the_one(clock: Clock) -> None:
+    def nested() -> str:
+        return resilience.call(dependency="redis", work=refuse, now=clock)
+
+    for _ in range(5):
+        attempt(nested, clock)
+    assert resilience.BREAKERS["mail"].state == "closed"
+    assert resilience.BREAKERS["redis"].state == "open"
+
+
+def test_backoff_grows_to_its_cap_and_is_spread_over_its_whole_width() -> None:
+    row = resilience.DEPENDENCIES["vault"]
+    for tries in (1, 2, 5, 50, 10_000):
+        ceiling = min(row.backoff_cap_s, row.backoff_base_s * 2 ** min(tries - 1, 30))
+        waits = [resilience.backoff_s(dependency="vault", attempt=tries) for _ in range(400)]
+        assert all(0 <= wait <= ceiling for wait in waits)
+        assert min(waits) < 0.1 * ceiling
+        assert max(waits) > 0.9 * ceiling
+
+
+def test_the_clocks_skew_is_measured_against_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resilience, "_skew", {})
+    skew_s = resilience.clock_skew_s()
+    assert skew_s is not None
+    assert abs(skew_s) < 1
+    real = resilience.time.time
+    monkeypatch.setattr(resilience, "_skew", {})
+    monkeypatch.setattr(resilience.time, "time", lambda: real() + 90)
+    skew_s = resilience.clock_skew_s()
+    assert skew_s is not None
+    assert 89 < skew_s < 91
