@@ -1,0 +1,41 @@
+# Every target brings the machine to what it needs first (.ci/bootstrap); nothing of it keeps running afterwards.
+# Variables: PORT, DEMO_EXIT, DEMO_JSON (demo), SEED (torture), ARGS (passed on to pytest or to the command).
+
+PYTHON := .venv/bin/python
+SEED ?= 1
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench torture gate clean ready ready-for-tests
+MAKEFLAGS += --no-print-directory
+
+help:
+	@echo "make demo      the whole system on this machine: servers, sample events, PDFs, Document Center"
+	@echo "make test      every test, with real servers"
+	@echo "make gate      style, types, imports, texts"
+	@echo "make bench     the promised speeds, measured"
+	@echo "make torture   the crash campaign (SEED=1)"
+	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
+
+ready:
+	@.ci/bootstrap
+
+ready-for-tests:
+	@.ci/bootstrap chromium
+
+demo: ready
+	@$(PYTHON) manage.py demo $(ARGS)
+
+test: ready-for-tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+gate: ready
+	@$(PYTHON) manage.py gate $(ARGS)
+
+bench: ready
+	@$(PYTHON) manage.py bench $(ARGS)
+
+torture: ready
+	@$(PYTHON) manage.py torture --seed $(SEED) $(ARGS)
+
+# Not `ready`: what was never installed left nothing but the folder.
+clean:
+	@if [ -x $(PYTHON) ] && [ -d var ]; then $(PYTHON) manage.py clean; else rm -rf var; fi

@@ -1,0 +1,49 @@
+"""`manage.py clean`: removes what demo, tests and plain commands left on this machine."""
+
+import contextlib
+import fcntl
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from config import servers
+from documents import immutable
+
+
+class Command(BaseCommand):
+    """Removes `var/` and the folder under the system's temporary one, unless something still runs in them."""
+
+    help = "Remove var/ and the temporary folder it recorded; refuses while a demo, a test or a command runs."
+    requires_system_checks = ()
+
+    def handle(self, **_options: Any) -> None:  # noqa: ANN401 - Django's own signature
+        """This function will leave no file behind.
+
+        :raises CommandError: when a server still runs on the data; nothing is removed then.
+        """
+        folders = [servers.VAR] if servers.VAR.exists() else []
+        if (servers.VAR / "outside").exists():
+            folders.append(servers.outside())
+        for lock in (lock for folder in folders for lock in _locks(folder=folder)):
+            if _held(lock=lock):
+                raise CommandError(f"{lock.parent} is in use: end the demo, test or command that runs there, then clean again")
+        for folder in reversed(folders):  # var/ last: it holds the record of the other one
+            immutable.unlock_for_removal(folder=folder)
+            shutil.rmtree(folder)
+
+
+def _locks(*, folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yield the lock files of every server folder: see `config.services`."""
+    for home in (folder, folder / "servers"):
+        yield from home.glob("run-*/lock")
+        yield from home.glob("kept/keeper.lock")
+
+
+def _held(*, lock: pathlib.Path) -> bool:
+    with lock.open("a") as mine, contextlib.suppress(BlockingIOError):
+        fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    return True
