@@ -25,6 +25,46 @@ AMOUNTS = frozenset({
 AMOUNTS_IN_TOTALS = AMOUNTS | {"tax", "adjustments"}
 DATES = frozenset({"operation_date", "issue_date", "retain_until", "from", "to"})
 RATES = frozenset({"rate"})
+# Codes that a reader should not have to read: the page says the name, the small print lists the codes.
+NAMES: Mapping[str, Mapping[str, str]] = {
+    "kind": {
+        "FARE": "Tarifa", "TIP": "Propina", "TOLL": "Peaje", "SURCHARGE": "Suplemento", "BONUS": "Incentivo",
+        "PROMOTION": "Promoción", "ITEM": "Artículo", "PLATFORM_FEE": "Comisión de la plataforma",
+        "REFUND_ITEM": "Devolución", "ADJUSTMENT": "Ajuste",
+    },
+    "service": {
+        "PASSENGER_RIDE": "Transporte de viajeros", "DELIVERY": "Entrega a domicilio",
+        "FOOD_DELIVERY": "Reparto de comida",
+    },
+    "method": {
+        "card": "Tarjeta", "cash": "Efectivo", "wallet": "Monedero", "transfer": "Transferencia", "bizum": "Bizum",
+        "pix": "Pix", "pse": "PSE", "paypal": "PayPal",
+    },
+    "brand": {"visa": "Visa", "mastercard": "Mastercard", "amex": "American Express"},
+    "reason": {
+        "ORDER_ITEM_MISSING": "Faltó un artículo del pedido", "ORDER_CANCELLED": "Pedido cancelado",
+        "LATE_TIP": "Propina posterior", "FARE_REVIEW": "Revisión de la tarifa",
+    },
+    "prices": {"net": "sin impuestos", "gross": "con impuestos incluidos"},
+    "status": {"checked": "Comprobada", "declared": "Declarada, sin comprobar"},
+    "audience": {"beneficiary": "beneficiario", "partner": "comercio"},
+    "payout_status": {"PENDING": "pendiente", "SENT": "enviado"},
+    "outcome": {"failed": "no enviado", "returned": "devuelto"},
+}  # fmt: skip
+BENEFICIARY = {"es": "Beneficiario/a", "en": "Payee"}
+LONG_TABLE_ROWS = 20  # from here on, sums carried over stand at the foot and head of each page
+
+
+class Coded(str):
+    """A code of the content; `name` is what a reader sees in its place."""
+
+    __slots__ = ("name",)
+
+    def __new__(cls, code: str, name: str) -> "Coded":
+        """This function will build the pair."""
+        found = super().__new__(cls, code)
+        found.name = name
+        return found
 
 
 class Leaves(dict[str, Any]):
@@ -47,6 +87,7 @@ class Writer:
     def __init__(self, *, locale: str, characters: frozenset[int]) -> None:
         self.locale, self.characters, self.flags = locale, characters, set[str]()
         self.marks = _separators(locale)
+        self.codes: dict[str, None] = {}  # in the order they came
 
     def amount(self, text: str) -> str:
         """This function will group and point an amount, keeping every digit: "1234.50" is "1.234,50" in Spain."""
@@ -65,8 +106,9 @@ class Writer:
     def _cluster(self, cluster: str) -> str:
         if cluster.isspace():
             return " "
-        for form in (cluster, unicodedata.normalize("NFD", cluster)):
-            if self.characters.issuperset(map(ord, form)) and not unicodedata.combining(form[0]):
+        seen = "".join(character for character in cluster if not _invisible(character))
+        for form in (seen, unicodedata.normalize("NFD", seen)):
+            if self.characters.issuperset(map(ord, form)):
                 return form
         self.flags.add(FLAG_SUBSTITUTED)
         return SUBSTITUTE
@@ -80,7 +122,11 @@ class Writer:
             return self.rate(text)
         if key in DATES and DATE.fullmatch(text):
             return f"{text[8:]}/{text[5:7]}/{text[:4]}"
-        return self.text(text)
+        if name := NAMES.get(key, {}).get(text):
+            self.codes[text] = None
+            return Coded(text, name)
+        printed = self.text(text)
+        return Coded(printed, printed) if key in NAMES else printed
 
     def tree(self, value: Any, *, key: str = "", parent: str = "") -> Any:  # noqa: ANN401 - JSON
         """This function will return the content as `Leaves`, every leaf written."""
@@ -101,11 +147,16 @@ def _separators(locale: str) -> dict[int, str]:
     return {ord(","): numbers.get_group_symbol(found), ord("."): numbers.get_decimal_symbol(found)}
 
 
+def _invisible(character: str) -> bool:
+    """This function will say whether a character has no shape of its own: joiners, soft hyphens, variation selectors."""
+    return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
+
+
 def _clusters(text: str) -> Iterator[str]:
     """This function will split text into a base and what clings to it: marks, joiners and what a joiner binds."""
     cluster = ""
     for character in text:
-        clings = unicodedata.category(character)[0] == "M" or unicodedata.category(character) == "Cf"
+        clings = unicodedata.category(character)[0] == "M" or _invisible(character)
         if cluster and not clings and cluster[-1] != "\u200d":
             yield cluster
             cluster = ""
@@ -169,6 +220,9 @@ def compose(*, content: Mapping[str, Any], words: Mapping[str, Any], characters:
         "long": {key: long_date(text=content[key], locale=locale) for key in ("issue_date", "operation_date")},
         "earnings": [line for line, negative in lines if not negative],
         "deductions": [line for line, negative in lines if negative],
+        "beneficiary": BENEFICIARY,
+        "codes": list(writer.codes),
+        "long_table": len(content.get("settles", ())) > LONG_TABLE_ROWS,
         "flags": sorted(writer.flags),
         "rest": lambda: list(rest(leaves=doc)),  # called by the small print, after everything else was read
     }

@@ -1,0 +1,176 @@
+"""Our renderer against bare WeasyPrint: the same HTML and CSS, PDF/A-3a + UA-1 + embedded content on both sides.
+
+    python -m benchmarks.render [--pairs 30] [--memory 2000] [--write]
+
+Paired and interleaved, a different document each time, CPU seconds of the process that does the work (ours includes
+composing the HTML from the content, the QR code and collecting garbage; bare starts from finished HTML). Only the ratios mean anything.
+Bare is `HTML(string=html).write_pdf()` in a warm process of its own that sees the same fonts.
+"""
+
+import argparse
+import base64
+import copy
+import datetime as dt
+import json
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+from documents import canonical, rendering, renderer
+from tests.documents import pdf_cast
+
+ISSUED_AT = dt.datetime(2026, 2, 23, 9, 0, tzinfo=dt.UTC)
+CASES: dict[str, tuple[Callable[[], dict[str, Any]], float, int]] = {
+    # what: (content, goal, share of the pairs)
+    "receipt, 1 page": (pdf_cast.receipt, 1.7, 1),
+    "order, 2 pages": (lambda: pdf_cast.order(lines=34), 1.5, 1),
+    "payout, 30 rows": (lambda: pdf_cast.payout(rows=30), 1.3, 1),
+    "payout, 1,500 rows": (lambda: pdf_cast.payout(rows=1500), 1.5, 10),
+}
+
+
+def varied(*, content: dict[str, Any], seed: int) -> dict[str, Any]:
+    """This function will return another document of the same shape: other numbers, names, ids and amounts."""
+    chance, found = random.Random(seed), copy.deepcopy(content)  # noqa: S311 - a benchmark's variety, not a secret
+    found["number"] = f"{found['number'][:-7]}{seed:07d}"
+    found["owner"]["legal_name"] = " ".join(chance.choices(pdf_cast.NAMES, k=3))
+    found["verification"]["url"] = f"https://docs.example/v/{chance.getrandbits(80):020X}"
+    for row in found.get("settles", []):
+        row["order"] = f"ord_{chance.getrandbits(40):010X}"
+        row["amount"] = row["net"] = f"{chance.randint(20, 900)}.{chance.randint(0, 99):02d}"
+    for line in found.get("lines", []):
+        line["description"] = " ".join(chance.choices(pdf_cast.NAMES, k=4))
+    return found
+
+
+def bare_worker() -> None:
+    """This function will serve as the bare side: one JSON line in (content, HTML), one line out (CPU seconds, bytes)."""
+    from weasyprint import HTML, Attachment  # noqa: PLC0415 - the measuring process itself never loads it
+
+    from documents import conformance  # noqa: PLC0415
+
+    when = ISSUED_AT.replace(tzinfo=None)
+    for line in sys.stdin:
+        job = json.loads(line)
+        started = time.process_time()
+        attached = Attachment(
+            string=job["canonical"].encode(), name="content.json", relationship="Data", created=when, modified=when
+        )
+        pdf = HTML(string=job["html"]).write_pdf(
+            pdf_variant="pdf/a-3a", pdf_identifier=bytes(16), attachments=[attached], finisher=conformance._finish  # noqa: SLF001 - the same marks on both sides
+        )
+        sys.stdout.write(json.dumps([time.process_time() - started, len(pdf)]) + "\n")
+        sys.stdout.flush()
+
+
+def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
+    """This function will return the very HTML that our side prints, with its style sheet and QR code inside it."""
+    words = rendering.words_for(kind=content["kind"], country=content["country"])
+    context = press.printout.compose(content=content, words=words, characters=press.characters)
+    context |= {"content_sha256": canonical.sha256(value=content), "created": "2026-02-23T09:00:00Z", "qr": True}
+    name = rendering.template_for(kind=content["kind"], country=content["country"]).removeprefix("pdf/")
+    html = press.engine.get_template(name).render(press.context(context))
+    code = base64.b64encode(press.conformance.qr(content["verification"]["url"])).decode()
+    sheet = press.bundle.files["print.css"].decode()
+    return html.replace("bundle:qr", f"data:image/png;base64,{code}").replace("</head>", f"<style>{sheet}</style></head>")
+
+
+def bare(*, worker: subprocess.Popen[str], press: renderer.Press, content: dict[str, Any]) -> float:
+    """This function will return the CPU seconds of the bare side for one document."""
+    job = {"html": html_of(press=press, content=content), "canonical": canonical.encode(value=content).decode()}
+    assert worker.stdin is not None  # noqa: S101 - for the type checker
+    assert worker.stdout is not None  # noqa: S101 - for the type checker
+    worker.stdin.write(json.dumps(job) + "\n")
+    worker.stdin.flush()
+    return float(json.loads(worker.stdout.readline())[0])
+
+
+def ours(*, pool: rendering.Pool, content: dict[str, Any]) -> float:
+    """This function will return the CPU seconds of our child for one document, what it does after the answer included."""
+    child = pool.places.queue[-1]
+    process = psutil.Process(child.process.pid) if child else None
+    before = sum(process.cpu_times()[:2]) if process else 0.0
+    rendered = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
+    if process is None:
+        return rendered.cpu_s
+    previous = -1.0
+    while (now := sum(process.cpu_times()[:2])) != previous:  # until it rests: garbage is collected after the answer
+        previous = now
+        time.sleep(0.03)
+    return max(now - before, rendered.cpu_s)
+
+
+def measure(*, pairs: int) -> list[str]:
+    """This function will return the table's rows."""
+    pool = rendering.Pool(size=1)
+    press = renderer.Press(folder=rendering.BUNDLE)
+    fonts = {"FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"), "PYTHONPATH": str(rendering.ROOT), "LC_ALL": "C.UTF-8"}
+    command = [sys.executable, "-m", "benchmarks.render", "--bare-worker"]
+    rows, seed = [], 1
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=rendering.ROOT) as worker:  # noqa: S603 - our own program
+        for name, (make, goal, share) in CASES.items():
+            ratios, times = [], []
+            for turn in range(max(3, pairs // share) + 1):
+                first, second = (varied(content=make(), seed=seed + place) for place in (0, 1))
+                seed += 2
+                if turn % 2:
+                    theirs, mine = bare(worker=worker, press=press, content=first), ours(pool=pool, content=second)
+                else:
+                    mine, theirs = ours(pool=pool, content=second), bare(worker=worker, press=press, content=first)
+                if turn:  # the first pair warms both sides
+                    ratios.append(theirs / mine)
+                    times.append((mine, theirs))
+            low, middle, high = statistics.quantiles(ratios, n=4)
+            mine, theirs = (statistics.median(side) * 1000 for side in zip(*times, strict=True))
+            verdict = "yes" if middle >= goal else "NO"
+            rows.append(f"| render: {name} | ≥ {goal} x | {middle:.2f} x | {low:.2f} to {high:.2f} | {mine:.0f} / {theirs:.0f} ms | {len(ratios)} | {verdict} |")
+            sys.stderr.write(rows[-1] + "\n")
+        assert worker.stdin is not None  # noqa: S101 - for the type checker
+        worker.stdin.close()
+    pool.close()
+    return rows
+
+
+def memory(*, documents: int) -> str:
+    """This function will return the row of the child's growth over that many receipts, after the first hundred."""
+    pool, content = rendering.Pool(size=1), pdf_cast.receipt()
+    for turn in range(100):
+        rendering.render(content=varied(content=content, seed=turn), issued_at=ISSUED_AT, pool=pool)
+    child = pool.places.queue[-1]
+    process = psutil.Process(child.process.pid)
+    before = process.memory_info().rss
+    for turn in range(documents):
+        rendering.render(content=varied(content=content, seed=100 + turn), issued_at=ISSUED_AT, pool=pool)
+    grown = (process.memory_info().rss - before) / 1024**2
+    pool.close()
+    return f"| render: memory growth over {documents:,} receipts | ≤ 5 MiB | {grown:.1f} MiB | - | - | 1 | {'yes' if grown <= 5 else 'NO'} |"  # noqa: PLR2004 - the goal
+
+
+def main() -> None:
+    """This function will print the table, and keep it beside the script when asked."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--pairs", type=int, default=30)
+    arguments.add_argument("--memory", type=int, default=2000)
+    arguments.add_argument("--write", action="store_true")
+    arguments.add_argument("--bare-worker", action="store_true", help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.bare_worker:
+        bare_worker()
+        return
+    head = ["| what | goal | figure | middle half | ours / bare (CPU, median) | pairs | reached |", "|---|---|---|---|---|---|---|"]
+    table = head + measure(pairs=chosen.pairs) + ([memory(documents=chosen.memory)] if chosen.memory else [])
+    text = "\n".join(table) + "\n"
+    sys.stdout.write(text)
+    if chosen.write:
+        (pathlib.Path(__file__).parent / "render.md").write_text(f"# Rendering, {dt.datetime.now(dt.UTC):%Y-%m-%d}\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()
