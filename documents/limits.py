@@ -35,7 +35,7 @@ _FORBIDDEN = re.compile(
 
 def _wrong(code: str, words: str) -> PydanticCustomError:
     """This function will name what is wrong with a value, without repeating the value."""
-    return PydanticCustomError(code, words)  # type: ignore[arg-type]  # pydantic wants literals: every caller below passes some
+    return PydanticCustomError(code, words)
 
 
 def _text(value: str) -> str:

@@ -96,6 +96,7 @@ class Party(models.Model):
     email = models.EmailField(_("correo"), max_length=254, blank=True)
     locale = models.CharField(_("idioma"), max_length=10, default="es")
     contact_at = models.DateTimeField(_("contacto desde"), null=True)
+    locale_at = models.DateTimeField(_("idioma desde"), null=True)
     first_seen_at = models.DateTimeField(db_default=Now())
 
     class Meta:

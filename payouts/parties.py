@@ -1,0 +1,137 @@
+"""Who the facts are about: met in their first event, printed as each event names them, reached as they last asked.
+
+A party is its platform id. What a document prints comes from the document's own event; contact data comes from the
+party's first event and from then on only from CONTACT_CHANGED, newest first.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from audit import log
+from audit.actions import Action
+from documents import emission, errors, facts, identifiers, intake, links, schemas
+from documents.countries.pack import Pack
+from documents.models import Event, Party
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A party as an event names it: `printed` is the content's `owner` block, `flags` what deserves a second look."""
+
+    party: schemas.Party
+    tax_id: str
+    printed: dict[str, str]
+    flags: tuple[str, ...] = ()
+
+
+def told(*, party: schemas.Party, pack: Pack, pointer: str) -> Told:
+    """This function will check a party's tax id and return how the party is printed.
+
+    :raises errors.Problem: `tax_id_invalid`
+    """
+    printed = {"id": party.id, "legal_name": party.legal_name}
+    tax_id = ""
+    flags: tuple[str, ...] = ()
+    if party.tax_id is not None:
+        try:
+            checked = pack.check_tax_id(value=party.tax_id, type=party.tax_id_type)
+        except errors.Problem as problem:
+            fault = errors.Fault(pointer=f"{pointer}/tax_id", code=problem.code, detail=problem.detail)
+            raise errors.Problem(code=problem.code, detail=problem.detail, errors=[fault]) from None
+        tax_id = checked.value
+        flags = ("tax_id_warning",) if checked.warning else ()
+        printed |= {"tax_id": checked.value, "tax_id_name": checked.name}
+    if party.address is not None:
+        printed["address"] = party.address
+    return Told(party=party, tax_id=tax_id, printed=printed, flags=flags)
+
+
+def keep(*, named: Sequence[Told], now: dt.datetime, actor: log.Actor) -> dict[str, Party]:
+    """This function will return {platform id: party}, adding those who are met for the first time.
+
+    Rows are added in the order of their ids, so that two events which name the same people never wait in a circle.
+    """
+    wanted = {one.party.id: one for one in sorted(named, key=lambda one: one.party.id)}
+    known = {party.platform_id: party for party in Party.objects.filter(platform_id__in=wanted)}
+    fresh = [_row(one) for name, one in wanted.items() if name not in known]
+    if not fresh:
+        return known
+    Party.objects.bulk_create(fresh, ignore_conflicts=True)
+    # A rival may have met them at the same time: only a second look, after waiting for it, sees its rows.
+    known = {party.platform_id: party for party in Party.objects.filter(platform_id__in=wanted)}
+    for row in fresh:
+        if known[row.platform_id].public_id == row.public_id:
+            log.record(action=Action.PARTY_ADDED, object_type="party", object_id=row.public_id, actor=actor)
+            intake.wake(awaited=f"party:{row.platform_id}", now=now)
+    return known
+
+
+def _row(one: Told) -> Party:
+    """This function will return the row of somebody who is met for the first time."""
+    return Party(
+        public_id=identifiers.new(prefix="pty"),
+        platform_id=one.party.id,
+        legal_name=one.party.legal_name,
+        tax_id=one.tax_id,
+        tax_id_type=(one.party.tax_id_type or "") if one.tax_id else "",
+        email=one.party.email or "",
+        locale=one.party.locale or "es",
+    )
+
+
+def printed(*, party: Party, pack: Pack) -> dict[str, str]:
+    """This function will return the `owner` block of a party about whom the event says no more than the id."""
+    block = {"id": party.platform_id, "legal_name": party.legal_name}
+    kind = pack.tax_ids.get((party.tax_id_type or pack.tax_id_default).upper())
+    if party.tax_id and kind is not None:
+        block |= {"tax_id": party.tax_id, "tax_id_name": kind.name}
+    return block
+
+
+def locked(*, platform_id: str) -> Party | None:
+    """This function will return a party, its money held still until the transaction ends; None for nobody.
+
+    `no_key`: documents about the party may still be inserted meanwhile.
+    """
+    return Party.objects.select_for_update(no_key=True).filter(platform_id=platform_id).first()
+
+
+def on_contact_changed(
+    *,
+    event: Event,  # noqa: ARG001 - every effect is called alike
+    fact: facts.Envelope,
+    now: dt.datetime,
+    actor: log.Actor,
+) -> list[emission.Issued]:
+    """This function will move a party's contact data to what it last asked for, whatever came first. Issues nothing.
+
+    :raises intake.Parked: nobody has that id yet
+    """
+    told = fact.data.party
+    party = locked(platform_id=told.id)
+    if party is None:
+        raise intake.Parked(missing=[f"party:{told.id}"])
+    changes: dict[str, object] = {}
+    if told.email is not None and (party.contact_at is None or party.contact_at < fact.occurred_at):
+        changes |= {"email": told.email, "contact_at": fact.occurred_at}
+    if told.locale is not None and (party.locale_at is None or party.locale_at < fact.occurred_at):
+        changes |= {"locale": told.locale, "locale_at": fact.occurred_at}
+    if changes:
+        _move(party=party, changes=changes, now=now, actor=actor)
+    return []
+
+
+def _move(*, party: Party, changes: Mapping[str, object], now: dt.datetime, actor: log.Actor) -> None:
+    """This function will write a change of contact with its audit event; a new address ends the old links."""
+    old = party.email
+    Party.objects.filter(pk=party.pk).update(**changes)
+    log.record(
+        action=Action.PARTY_CONTACT_CHANGED,
+        object_type="party",
+        object_id=party.public_id,
+        actor=actor,
+        details={"fields": ", ".join(name for name in changes if not name.endswith("_at"))},
+    )
+    if "email" in changes and changes["email"] != old:
+        links.revoke_open(recipient=party, reason="contact_changed", actor=actor, now=now)

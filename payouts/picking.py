@@ -1,0 +1,171 @@
+"""Which documents a payout names, what of each it pays, and what it still has to wait for."""
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from documents import emission, errors, intake, money, schemas
+from documents.models import Document, Kind
+from payouts import settlements
+from payouts.premises import Premises
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """One document that a payout pays, and how much of it, in minor units."""
+
+    document: Document
+    order: str
+    amount_minor: int
+    adjustment: str = ""
+    credit: str = ""
+
+    def content(self, *, digits: int) -> dict[str, str]:
+        """This function will return the pick as the payout statement prints it."""
+        row = {
+            "order": self.order,
+            "number": self.document.number,
+            "operation_date": self.document.operation_date.isoformat(),
+            "net": money.text(settlements.net_minor(document=self.document), digits),
+            "amount": money.text(self.amount_minor, digits),
+        }
+        return row | {word: name for word in ("adjustment", "credit") if (name := getattr(self, word))}
+
+
+def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[list[Pick]]:
+    """This function will return the ways in which a payout may be meant, likeliest first; each is a whole list.
+
+    `settles` means what it says. `orders` means the orders' own statements; should these not close, the statements of
+    adjustments up to the payout's day are meant too.
+
+    :raises intake.Parked: something that it names has not been issued
+    :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
+    """
+    named = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
+    found = {("order", name): rows for name, rows in _of_orders([item.order for item in named if item.order]).items()}
+    for item in named:
+        if item.adjustment:
+            found["adjustment", item.adjustment] = _of_event(subject=f"adjustment:{item.adjustment}")
+        elif item.credit:
+            found["credit", item.credit] = list(_read().filter(subject=f"refund:{item.credit}", kind=Kind.CREDIT_NOTE))
+    missing = [":".join(item.named) for item in named if not found.get(item.named)]
+    if missing:
+        raise intake.Parked(missing=missing)
+    owned = {key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in found.items()}
+    _check(named=named, owned=owned, under=under, listed="orders" if data.orders is not None else "settles")
+    if data.settles is not None:
+        return [[pick for item in named for pick in _part(item=item, rows=owned[item.named], digits=under.digits)]]
+    whole = [_whole(order=order, document=row) for (_, order), rows in owned.items() for row in rows]
+    own = [pick for pick in whole if not pick.adjustment]
+    later = [pick for pick in whole if pick.adjustment and pick.document.operation_date <= date]
+    return [own, [*own, *later]] if later else [own]
+
+
+def _read() -> QuerySet[Document]:
+    return Document.objects.defer("content").select_related("owner")
+
+
+def _of_orders(orders: Sequence[str]) -> dict[str, list[Document]]:
+    """This function will return every statement of each order, adjustments' too; only orders that have their first."""
+    rows: dict[str, list[Document]] = defaultdict(list)
+    subjects = [f"order:{order}" for order in orders]
+    for row in _read().filter(subject__in=subjects, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"):
+        rows[row.subject.removeprefix("order:")].append(row)
+    return rows
+
+
+def _of_event(*, subject: str) -> list[Document]:
+    """This function will return the statements that an adjustment caused."""
+    return list(_read().filter(event__subject=subject, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"))
+
+
+def _check(
+    *,
+    named: Sequence[schemas.Settles],
+    owned: dict[tuple[str, str], list[Document]],
+    under: Premises,
+    listed: str,
+) -> None:
+    """This function will refuse what is not the payee's, or is in other money.
+
+    :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
+    """
+    faults = [
+        errors.Fault(
+            pointer=f"/data/{listed}/{place}",
+            code="payee_mismatch",
+            detail=f"{item.named[1]} belongs to somebody else",
+        )
+        for place, item in enumerate(named)
+        if not owned[item.named]
+    ]
+    if faults:
+        raise errors.Problem(code="payee_mismatch", detail=faults[0].detail, errors=faults[:50])
+    for rows in owned.values():
+        for row in rows:
+            if row.currency != under.currency:
+                raise errors.Problem(code="currency_unsupported", detail=f"{row.number} is in {row.currency}")
+
+
+def _suffix(document: Document) -> str:
+    """This function will return the adjustment of a supplementary statement, from its permanent key; else nothing."""
+    base = emission.key(
+        kind=Kind.ORDER_FINAL_STATEMENT,
+        subject=("order", document.subject.removeprefix("order:")),
+        audience=document.audience,
+    )
+    return document.document_key_id.removeprefix(base).removeprefix(":")
+
+
+def _whole(*, order: str, document: Document) -> Pick:
+    """This function will pick a document's whole net."""
+    amount = settlements.net_minor(document=document)
+    return Pick(document=document, order=order, amount_minor=amount, adjustment=_suffix(document))
+
+
+def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> list[Pick]:
+    """This function will pick so much of an order, adjustment or credit.
+
+    Where both statements of an order are the payee's, the first takes up to its net and the last what is left.
+    """
+    word, name = item.named
+    if word == "order":
+        rows = [row for row in rows if not _suffix(row)] or rows
+    left = money.minor(item.amount, digits)
+    picked = []
+    for place, row in enumerate(rows):
+        net = settlements.net_minor(document=row)
+        amount = left if place == len(rows) - 1 else max(min(left, net), min(0, net))
+        left -= amount
+        picked.append(
+            Pick(
+                document=row,
+                order=_order(row),
+                amount_minor=amount,
+                adjustment=name if word == "adjustment" else "",
+                credit=name if word == "credit" else "",
+            )
+        )
+    return picked
+
+
+def _order(document: Document) -> str:
+    """This function will return the order that a document is about, a credit's is its refund."""
+    kind, _, name = document.subject.partition(":")
+    return name if kind in {"order", "refund"} else document.subject
+
+
+def payee_printed(*, picked: Sequence[Pick]) -> dict[str, object] | None:
+    """This function will return the payee as the latest settled statement prints it; None where nothing is settled.
+
+    The choice follows from the documents alone, so it is the same in whatever order they came.
+    """
+    if not picked:
+        return None
+    last = max((pick.document for pick in picked), key=lambda row: (row.operation_date, row.document_key_id))
+    content = Document.objects.values_list("content", flat=True).get(pk=last.pk)
+    return dict(json.loads(content)["owner"])

@@ -1,0 +1,85 @@
+"""What must hold before anything is issued: country, issuer, currency, tax ids and rates. Each failure has its code.
+
+A fact that fails here looks right and cannot be issued as it is: it is held for a corrected one; nothing is numbered.
+"""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from documents import errors, facts, money
+from documents.countries import pack as packs
+from documents.models import Document, Issuer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Premises:
+    """Under whose law, in whose name and in which money a fact is issued; `digits` are the currency's."""
+
+    pack: packs.Pack
+    issuer: Issuer
+    currency: str
+    digits: int
+
+    def local_date(self, *, at: dt.datetime, time_zone: str | None = None) -> dt.date:
+        """This function will return the legal local day of a moment, in the order's own zone where it brings one."""
+        return at.astimezone(zoneinfo.ZoneInfo(time_zone or self.pack.time_zone)).date()
+
+    def rates(
+        self, *, lines: Iterable[Mapping[str, str]], date: dt.date, pointer: str = "/data/lines"
+    ) -> dict[str, Fraction]:
+        """This function will return {tax code: exact rate} in force on the operation's legal date.
+
+        :raises errors.Problem: `tax_code_unknown`, `tax_rate_not_in_force`, with a fault at the first line of each code
+        """
+        first_at: dict[str, int] = {}
+        for place, line in enumerate(lines):
+            if line.get("tax"):
+                first_at.setdefault(line["tax"], place)
+        rates: dict[str, Fraction] = {}
+        faults: list[errors.Fault] = []
+        for code, place in first_at.items():
+            try:
+                rates[code] = self.pack.rate_on(code=code, date=date).fraction
+            except errors.Problem as problem:
+                faults.append(errors.Fault(pointer=f"{pointer}/{place}/tax", code=problem.code, detail=problem.detail))
+        if faults:
+            raise errors.Problem(code=faults[0].code, detail=faults[0].detail, errors=faults)
+        return rates
+
+    def same_as(self, *, document: Document) -> None:
+        """This function will refuse a fact about a document of another country, issuer or currency.
+
+        :raises errors.Problem: `country_unsupported`, `issuer_unknown`, `currency_unsupported`
+        """
+        if document.country_id != self.pack.country:
+            raise _problem("country_unsupported", "/country", f"{document.number} is of {document.country_id}")
+        if document.issuer_id != self.issuer.pk:
+            raise _problem("issuer_unknown", "/issuer", f"{document.number} was issued by somebody else")
+        if document.currency != self.currency:
+            raise _problem("currency_unsupported", "/data/currency", f"{document.number} is in {document.currency}")
+
+
+def of(*, fact: facts.Envelope) -> Premises:
+    """This function will return the premises of a fact, checked in this order: country, issuer, currency.
+
+    :raises errors.Problem: `country_unsupported`, `issuer_unknown` (also one of another country), `currency_unsupported`
+    """
+    pack = packs.for_country(fact.country)
+    if pack is None:
+        known = ", ".join(packs.registry())
+        raise _problem("country_unsupported", "/country", f"{fact.country} has no pack; supported: {known}")
+    issuer = Issuer.objects.filter(slug=fact.issuer, country_id=pack.country).first()
+    if issuer is None:
+        raise _problem("issuer_unknown", "/issuer", f"no issuer of {pack.country} has this name")
+    currency = fact.data.currency
+    if currency != pack.currency:
+        raise _problem("currency_unsupported", "/data/currency", f"{pack.country} issues in {pack.currency}")
+    return Premises(pack=pack, issuer=issuer, currency=currency, digits=money.digits(currency))
+
+
+def _problem(code: str, pointer: str, detail: str) -> errors.Problem:
+    """This function will build a problem with its one fault."""
+    return errors.Problem(code=code, detail=detail, errors=[errors.Fault(pointer=pointer, code=code, detail=detail)])

@@ -1,0 +1,190 @@
+"""What a customer paid and what was given back: the receipt of a payment, and the credit notes of its refunds."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from audit import log
+from documents import emission, errors, facts, intake, money, schemas
+from documents.models import Document, Event, Kind
+from payouts import computation, figures, parties, premises
+from payouts.premises import Premises
+
+
+def on_payment_captured(
+    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[emission.Issued]:
+    """This function will issue the receipt of a payment; its total is the captured amount, to the cent.
+
+    :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
+    """
+    under, data = premises.of(fact=fact), cast("schemas.PaymentData", fact.data)
+    told = facts.business_input(envelope=fact)
+    time_zone = data.order.time_zone or under.pack.time_zone
+    date = under.local_date(at=data.payment.captured_at, time_zone=time_zone)
+    customer = parties.told(party=data.customer, pack=under.pack, pointer="/data/customer")
+    rates = under.rates(lines=told["lines"], date=date)
+    lines = figures.read_lines(lines=told["lines"], digits=under.digits)
+    sums = computation.receipt(lines=lines, rates=rates, prices=data.prices)
+    _check(data=data, told=told, sums=sums, digits=under.digits)
+    rows = parties.keep(named=[customer], now=now, actor=actor)
+    draft = emission.Draft(
+        kind=Kind.PAYMENT_RECEIPT,
+        subject=("payment", data.payment.id),
+        audience="customer",
+        pack=under.pack,
+        issuer=under.issuer,
+        owner=rows[data.customer.id],
+        owner_facts=dict(customer.printed),
+        currency=under.currency,
+        total_minor=sums.totals["gross"],
+        operation_date=date,
+        time_zone=time_zone,
+        body={
+            "payment": _some(told["payment"], "id", "method", "brand", "last4"),
+            "order": _some(told["order"], "id", "service", "city"),
+            **_amounts(told=told, sums=sums, prices=data.prices, digits=under.digits),
+        },
+        business_input=told,
+        flags=customer.flags,
+    )
+    issued = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    intake.wake(awaited=f"payment:{data.payment.id}", now=now)
+    return issued
+
+
+def on_refund_issued(
+    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[emission.Issued]:
+    """This function will issue the credit note of a refund, at its receipt's own rates and within what remains of it.
+
+    :raises errors.Problem: the codes of `premises`, `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
+    :raises intake.Parked: the payment's receipt has not been issued
+    """
+    under, data = premises.of(fact=fact), cast("schemas.RefundData", fact.data)
+    told = facts.business_input(envelope=fact)
+    receipt = _held(payment=data.refund.payment_id)
+    if receipt is None:
+        raise intake.Parked(missing=[f"payment:{data.refund.payment_id}"])
+    under.same_as(document=receipt)
+    content = json.loads(receipt.content)
+    before = _of_refund(refund=data.refund.id)
+    body: dict[str, Any] = {}
+    total = before.total_minor if before else 0
+    if before is None:  # a repeat is only compared: what remains now says nothing about what remained then
+        sums = _credit(told=told, receipt=receipt, content=content, under=under)
+        figures.check_totals(stated=told.get("totals"), computed=sums.totals, digits=under.digits)
+        total = sums.totals["gross"]
+        body = {
+            "original": {
+                "number": receipt.number,
+                "issue_date": receipt.issue_date.isoformat(),
+                "content_sha256": receipt.content_sha256,
+                "document_key": receipt.document_key_id,
+            },
+            "refund": {"id": data.refund.id, "reason": data.refund.reason},
+            **_amounts(told=told, sums=sums, prices=content["prices"], digits=under.digits),
+        }
+    draft = emission.Draft(
+        kind=Kind.CREDIT_NOTE,
+        subject=("refund", data.refund.id),
+        audience="customer",
+        pack=under.pack,
+        issuer=under.issuer,
+        owner=receipt.owner,
+        owner_facts=content["owner"],
+        currency=under.currency,
+        total_minor=total,
+        operation_date=under.local_date(at=fact.occurred_at, time_zone=content["time_zone"]),
+        time_zone=content["time_zone"],
+        body=body,
+        business_input=told,
+        corrects=receipt,
+    )
+    issued = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    intake.wake(awaited=f"credit:{data.refund.id}", now=now)
+    return issued
+
+
+def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.Computed, digits: int) -> None:
+    """This function will compare the stated totals and the captured amount with what the lines come to.
+
+    :raises errors.Problem: `totals_mismatch`
+    """
+    faults: list[errors.Fault] = []
+    try:
+        figures.check_totals(stated=told.get("totals"), computed=sums.totals, digits=digits)
+    except errors.Problem as problem:
+        faults += problem.errors
+    if money.minor(data.payment.amount, digits) != sums.totals["gross"]:
+        detail = f"captured {data.payment.amount}, computed {money.text(sums.totals['gross'], digits)}"
+        faults.append(errors.Fault(pointer="/data/payment/amount", code="totals_mismatch", detail=detail))
+    if faults:
+        raise errors.Problem(code="totals_mismatch", detail=faults[0].detail, errors=faults)
+
+
+def _held(*, payment: str) -> Document | None:
+    """This function will return a payment's receipt, held so that two refunds never see the same remainder."""
+    key = emission.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
+    receipts = Document.objects.select_for_update(no_key=True, of=("self",)).select_related("issuer", "owner")
+    return receipts.filter(document_key_id=key).first()
+
+
+def _of_refund(*, refund: str) -> Document | None:
+    """This function will return the credit note of a refund, if it has been issued."""
+    key = emission.key(kind=Kind.CREDIT_NOTE, subject=("refund", refund), audience="customer")
+    return Document.objects.filter(document_key_id=key).first()
+
+
+def _credit(
+    *, told: Mapping[str, Any], receipt: Document, content: Mapping[str, Any], under: Premises
+) -> figures.Credited:
+    """This function will return a refund's sums after every earlier credit of the same receipt.
+
+    :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
+    """
+    for place, line in enumerate(told["lines"]):
+        if line.get("tax") and line["tax"] not in under.pack.tax_codes:
+            detail = f"{line['tax']!r} is not a tax code of {under.pack.country}"
+            fault = errors.Fault(pointer=f"/data/lines/{place}/tax", code="tax_code_unknown", detail=detail)
+            raise errors.Problem(code="tax_code_unknown", detail=detail, errors=[fault])
+    earlier = Document.objects.filter(corrects=receipt, kind=Kind.CREDIT_NOTE).order_by("pk")
+    credited = [
+        group
+        for text in earlier.values_list("content", flat=True)
+        for group in _creditable(content=json.loads(text), digits=under.digits)
+    ]
+    try:
+        return computation.credit(
+            original=_creditable(content=content, digits=under.digits),
+            credited=credited,
+            lines=figures.read_lines(lines=told["lines"], digits=under.digits),
+            prices=content["prices"],
+        )
+    except errors.Problem as problem:
+        fault = errors.Fault(pointer="/data/lines", code=problem.code, detail=problem.detail)
+        raise errors.Problem(code=problem.code, detail=problem.detail, errors=[fault]) from None
+
+
+def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[figures.Group, ...]:
+    """This function will return the groups of a receipt or credit note, its untaxed lines as one of their own."""
+    return computation.creditable(
+        lines=figures.read_lines(lines=content["lines"], digits=digits),
+        groups=figures.read_groups(groups=content["tax_groups"], digits=digits),
+    )
+
+
+def _amounts(*, told: Mapping[str, Any], sums: figures.Computed, prices: str, digits: int) -> dict[str, Any]:
+    """This function will return the lines, tax groups and totals of a receipt or credit note."""
+    return {
+        "prices": prices,
+        "lines": [{key: value for key, value in line.items() if key != "party"} for line in told["lines"]],
+        "tax_groups": [group.content(digits=digits) for group in sums.groups],
+        "totals": figures.texts(amounts=sums.totals, digits=digits),
+    }
+
+
+def _some(block: Mapping[str, str], *names: str) -> dict[str, str]:
+    """This function will keep those members of a block that are printed."""
+    return {name: block[name] for name in names if name in block}

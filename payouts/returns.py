@@ -1,0 +1,137 @@
+"""Money that did not arrive: the notice of a payout that failed or came back, and what it settled being owed again."""
+
+import datetime as dt
+import json
+from typing import Literal, cast
+
+from audit import log
+from documents import emission, errors, facts, intake, money, schemas
+from documents.models import Document, Event, Kind, Party
+from payouts import parties, premises, settlements
+from payouts.models import Payout, PayoutState
+from payouts.premises import Premises
+
+Outcome = Literal["failed", "returned"]
+_STATES = {"failed": PayoutState.FAILED, "returned": PayoutState.RETURNED}
+
+
+def on_payout_failed(
+    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[emission.Issued]:
+    """This function will issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
+
+    :raises errors.Problem: the codes of `premises`
+    :raises intake.Parked: only for a payee of whom nothing but the id is known
+    """
+    under, payee = _premises(fact=fact)
+    return _notice(
+        outcome="failed", payout=None, payee=payee, under=under, event=event, fact=fact, now=now, actor=actor
+    )
+
+
+def on_payout_returned(
+    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[emission.Issued]:
+    """This function will issue the notice of a payout that came back, once its statement has been issued.
+
+    :raises errors.Problem: the codes of `premises`, `payee_mismatch`, `totals_mismatch` against what was sent
+    :raises intake.Parked: its PAYOUT_SENT has not been processed
+    """
+    data = cast("schemas.ReversalData", fact.data)
+    under = premises.of(fact=fact)
+    payee = parties.locked(platform_id=data.payee.id)
+    payout = _payout(data=data)
+    if payout is None or payout.statement is None:
+        raise intake.Parked(missing=[f"payout:{data.payout.id}"])
+    if payee is None or payout.payee_id != payee.pk:
+        fault = errors.Fault(pointer="/data/payee/id", code="payee_mismatch", detail="sent to somebody else")
+        raise errors.Problem(code="payee_mismatch", detail=fault.detail, errors=[fault])
+    under.same_as(document=payout.statement)
+    if payout.amount_minor != money.minor(data.payout.amount, under.digits):
+        sent = money.text(payout.amount_minor, under.digits)
+        detail = f"stated {data.payout.amount}, sent {sent}"
+        fault = errors.Fault(pointer="/data/payout/amount", code="totals_mismatch", detail=detail)
+        raise errors.Problem(code="totals_mismatch", detail=detail, errors=[fault])
+    return _notice(
+        outcome="returned", payout=payout, payee=payee, under=under, event=event, fact=fact, now=now, actor=actor
+    )
+
+
+def failed_at(*, payout: str) -> dt.datetime | None:
+    """This function will return when a payout failed, if its notice came before its statement; None otherwise."""
+    key = emission.key(
+        kind=Kind.PAYOUT_REVERSAL_NOTICE, subject=("payout", payout), audience="payee", discriminator="failed"
+    )
+    return Document.objects.filter(document_key_id=key).values_list("event__occurred_at", flat=True).first()
+
+
+def _premises(*, fact: facts.Envelope) -> tuple[Premises, Party]:
+    """This function will return the premises of a failed payout and its payee, whose money is held still."""
+    under = premises.of(fact=fact)
+    payee = parties.locked(platform_id=fact.data.payee.id)
+    if payee is None:
+        raise intake.Parked(missing=[f"party:{fact.data.payee.id}"])
+    return under, payee
+
+
+def _payout(*, data: schemas.ReversalData) -> Payout | None:
+    """This function will return the payout that a reversal is about, if it has been processed."""
+    return Payout.objects.select_related("statement").filter(payout_id=data.payout.id).first()
+
+
+def _notice(
+    *,
+    outcome: Outcome,
+    payout: Payout | None,
+    payee: Party,
+    under: Premises,
+    event: Event,
+    fact: facts.Envelope,
+    now: dt.datetime,
+    actor: log.Actor,
+) -> list[emission.Issued]:
+    """This function will issue the notice and, where the payout is here, end what it settled."""
+    data, told = cast("schemas.ReversalData", fact.data), facts.business_input(envelope=fact)
+    statement = payout.statement if payout else None
+    body: dict[str, object] = {
+        "payout": told["payout"],
+        "outcome": outcome,
+        "reason": told["reason"],
+        "totals": {"amount": data.payout.amount},
+    }
+    if statement is not None:
+        body["statement"] = {"number": statement.number}
+    if data.next_step is not None:
+        body["next_step"] = data.next_step
+    owner: dict[str, object] = (
+        json.loads(statement.content)["owner"] if statement else dict(parties.printed(party=payee, pack=under.pack))
+    )
+    draft = emission.Draft(
+        kind=Kind.PAYOUT_REVERSAL_NOTICE,
+        subject=("payout", data.payout.id),
+        audience="payee",
+        discriminator=outcome,
+        pack=under.pack,
+        issuer=under.issuer,
+        owner=payee,
+        owner_facts=owner,
+        currency=under.currency,
+        total_minor=money.minor(data.payout.amount, under.digits),
+        operation_date=under.local_date(at=fact.occurred_at),
+        time_zone=under.pack.time_zone,
+        body=body,
+        business_input=told,
+    )
+    (issued,) = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    payout = payout or _payout(data=data)
+    if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
+        _end(payout=payout, outcome=outcome, at=fact.occurred_at, now=now, actor=actor)
+        intake.wake(awaited=f"balance:{payee.platform_id}:{under.issuer.slug}", now=now)
+    return [issued]
+
+
+def _end(*, payout: Payout, outcome: Outcome, at: dt.datetime, now: dt.datetime, actor: log.Actor) -> None:
+    """This function will mark a payout as failed or returned, at the earlier of the two where both were told."""
+    if payout.returned_at is None or at < payout.returned_at:
+        Payout.objects.filter(pk=payout.pk).update(state=_STATES[outcome], returned_at=at)
+    settlements.withdraw(payout=payout, now=now, actor=actor)

@@ -1,0 +1,102 @@
+"""What payouts have paid of each statement: the live payout status, who settled it, and money that was paid twice.
+
+Everything here follows from the settlements that are in effect and the times of their payouts, never from the order in
+which the facts arrived. Call with the payee held (`parties.locked`).
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+
+from audit import log
+from documents import discrepancies, emission, money
+from documents.models import Discrepancy, Document, Kind, PayoutStatus
+from payouts import computation
+from payouts.models import Payout, Settlement
+
+
+def net_minor(*, document: Document) -> int:
+    """This function will return what a document leaves its owner, in minor units; a credit note takes away."""
+    return -document.total_minor if document.kind == Kind.CREDIT_NOTE else document.total_minor
+
+
+def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) -> None:
+    """This function will bring the live status of documents, and their `paid_twice`, up to what is in effect now."""
+    documents = Document.objects.defer("content").filter(pk__in=document_ids).order_by("pk")
+    settled: dict[int, list[Settlement]] = defaultdict(list)
+    rows = Settlement.objects.filter(document__in=documents, effective=True).select_related("payout__statement")
+    for row in rows.order_by("payout__sent_at", "payout__payout_id"):
+        settled[row.document_id].append(row)
+    open_keys = set(
+        Discrepancy.objects.filter(code="paid_twice", document__in=documents, resolved_at=None).values_list(
+            "dedup_key", flat=True
+        )
+    )
+    for document in documents:
+        parts = settled[document.pk]
+        _show(document=document, parts=parts, actor=actor)
+        _compare(document=document, parts=parts, open_keys=open_keys, now=now, actor=actor)
+
+
+def withdraw(*, payout: Payout, now: dt.datetime, actor: log.Actor) -> None:
+    """This function will end what a payout settled: its money failed to arrive, or came back."""
+    ids = list(payout.settlements.values_list("document_id", flat=True))
+    payout.settlements.filter(effective=True).update(effective=False)
+    refresh(document_ids=ids, now=now, actor=actor)
+
+
+def _show(*, document: Document, parts: list[Settlement], actor: log.Actor) -> None:
+    """This function will move the live status to SENT by the payout that completed the net, or back to PENDING."""
+    if document.payout_status is None:
+        return
+    by = _completed_by(net=net_minor(document=document), parts=parts)
+    if (
+        by is None
+        and not parts
+        and document.payout_status_at_issue == PayoutStatus.SENT
+        and document.settled_by_id is None
+    ):
+        return  # born SENT: its payout has been told, and waits to be issued
+    status = PayoutStatus.PENDING if by is None else PayoutStatus.SENT
+    if (document.payout_status, document.settled_by_id) != (status, by and by.pk):
+        emission.set_payout_status(document=document, status=status, settled_by=by, actor=actor)
+
+
+def _completed_by(*, net: int, parts: list[Settlement]) -> Document | None:
+    """This function will return the payout statement with which the whole net was settled; parts come by time sent."""
+    total = 0
+    for part in parts:
+        total += part.amount_minor
+        if (net >= 0 and total >= net) or (net < 0 and total <= net):
+            return part.payout.statement
+    return None
+
+
+def _compare(
+    *, document: Document, parts: list[Settlement], open_keys: set[str], now: dt.datetime, actor: log.Actor
+) -> None:
+    """This function will open `paid_twice` where more was settled than earned, and close it where that has ended."""
+    key = f"paid_twice:{document.document_key_id}"
+    net = net_minor(document=document)
+    over = computation.overpaid(net_minor=net, settled=[part.amount_minor for part in parts])
+    if over == 0:
+        if key in open_keys:
+            discrepancies.resolve(
+                dedup_key=key, resolution="what is settled is no more than was earned", actor=actor, now=now
+            )
+        return
+    digits = money.digits(document.currency)
+    discrepancies.open_one(
+        code="paid_twice",
+        dedup_key=key,
+        facts={
+            "document_key": document.document_key_id,
+            "currency": document.currency,
+            "earned": money.text(net, digits),
+            "settled": money.text(sum(part.amount_minor for part in parts), digits),
+            "difference": money.text(over, digits),
+            "payouts": [part.payout.payout_id for part in parts],
+        },
+        document=document,
+        actor=actor,
+    )

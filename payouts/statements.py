@@ -1,0 +1,243 @@
+"""What an order leaves its beneficiary and its partner: the Statement final, and an adjustment's supplement.
+
+A statement says whether its money had been sent when it was issued, and that never changes on paper; the live status
+is `settlements`' business.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from audit import log
+from documents import emission, errors, facts, intake, schemas
+from documents.models import Document, Event, EventStatus, Kind, PayoutStatus, Wait
+from payouts import computation, figures, held, parties, premises
+from payouts.premises import Premises
+
+AUDIENCES = ("beneficiary", "partner")
+
+
+def on_order_completed(
+    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[emission.Issued]:
+    """This function will issue the statement of an order's beneficiary, and the partner's where the order names one.
+
+    :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
+    """
+    under, data = premises.of(fact=fact), cast("schemas.OrderData", fact.data)
+    told = facts.business_input(envelope=fact)
+    at = data.order.completed_at
+    date = under.local_date(at=at, time_zone=data.order.time_zone)
+    named = _people(data=data, under=under)
+    rates = under.rates(lines=told["lines"], date=date)
+    withholdings = figures.read_withholdings(withholdings=told["withholdings"], digits=under.digits)
+    computed = {
+        audience: computation.order_statement(
+            lines=figures.read_lines(lines=told["lines"], digits=under.digits, party=audience),
+            rates=rates,
+            prices=data.prices,
+            withholdings=withholdings if audience == "beneficiary" else (),
+        )
+        for audience in AUDIENCES
+        if audience in named
+    }
+    payable = {word: computed[who].totals["payable"] for word, who in _PAYABLE.items() if who in computed}
+    figures.check_totals(stated=told.get("totals"), computed=payable, digits=under.digits)
+    rows = parties.keep(named=[*named.values()], now=now, actor=actor)
+    drafts = []
+    for audience, sums in computed.items():
+        owner = named[audience]
+        body = _body(audience=audience, sums=sums, told=told, under=under)
+        body["order"] = {key: told["order"][key] for key in ("id", "service", "city") if key in told["order"]}
+        status = _at_issue(awaited=f"order:{data.order.id}", payee=owner.party.id, before=at)
+        body["payout_status"] = str(status)
+        if audience == "beneficiary":
+            body |= _beneficiary_only(data=data, told=told, withholdings=withholdings, under=under)
+        declared = audience == "beneficiary" and any(item.status == "declared" for item in withholdings)
+        drafts.append(
+            emission.Draft(
+                kind=Kind.ORDER_FINAL_STATEMENT,
+                subject=("order", data.order.id),
+                audience=audience,
+                pack=under.pack,
+                issuer=under.issuer,
+                owner=rows[owner.party.id],
+                owner_facts=dict(owner.printed),
+                currency=under.currency,
+                total_minor=sums.totals["payable"],
+                operation_date=date,
+                time_zone=data.order.time_zone or under.pack.time_zone,
+                body=body,
+                business_input=told,
+                payout_status=status,
+                flags=(*owner.flags, *(("withholding_declared",) if declared else ())),
+            )
+        )
+    issued = emission.issue(drafts=drafts, event=event, now=now, actor=actor)
+    intake.wake(awaited=f"order:{data.order.id}", now=now)
+    return issued
+
+
+def on_order_adjusted(
+    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[emission.Issued]:
+    """This function will issue what an adjustment adds to an order's statements or takes from them.
+
+    Owner, driver and time zone are those of the first statement, as it prints them.
+
+    :raises errors.Problem: the codes of `premises`, `totals_mismatch`, `party_unknown` (a partner without statement)
+    :raises intake.Parked: the order's statement has not been issued
+    """
+    under, data = premises.of(fact=fact), cast("schemas.AdjustmentData", fact.data)
+    told = facts.business_input(envelope=fact)
+    first = {audience: first_statement(order=data.order.id, audience=audience) for audience in AUDIENCES}
+    if first["beneficiary"] is None:
+        raise intake.Parked(missing=[f"order:{data.order.id}"])
+    audiences = [who for who in AUDIENCES if any((line.party or "beneficiary") == who for line in data.lines)]
+    for audience in audiences:
+        if first[audience] is None:
+            detail = f"order {data.order.id} has no statement of a partner"
+            raise errors.Problem(
+                code="party_unknown", detail=detail, errors=[errors.Fault(pointer="/data/lines", code="party_unknown")]
+            )
+    under.same_as(document=first["beneficiary"])
+    time_zone = json.loads(first["beneficiary"].content)["time_zone"]
+    date = under.local_date(at=data.adjustment.made_at, time_zone=time_zone)
+    rates = under.rates(lines=told["lines"], date=date)
+    computed = {
+        audience: computation.order_statement(
+            lines=figures.read_lines(lines=told["lines"], digits=under.digits, party=audience),
+            rates=rates,
+            prices=data.prices,
+        )
+        for audience in audiences
+    }
+    # An adjustment has one total: the beneficiary's, or the partner's where every line is the partner's.
+    figures.check_totals(
+        stated=told.get("totals"), computed={"payable": computed[audiences[0]].totals["payable"]}, digits=under.digits
+    )
+    drafts = [
+        _supplement(
+            audience=audience,
+            sums=sums,
+            first=cast("Document", first[audience]),
+            date=date,
+            fact=fact,
+            told=told,
+            under=under,
+        )
+        for audience, sums in computed.items()
+    ]
+    issued = emission.issue(drafts=drafts, event=event, now=now, actor=actor)
+    intake.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
+    held.look_again(order=data.order.id, now=now, actor=actor)
+    return issued
+
+
+def first_statement(*, order: str, audience: str) -> Document | None:
+    """This function will return the statement of an order that its adjustments supplement, if it has been issued."""
+    key = emission.key(kind=Kind.ORDER_FINAL_STATEMENT, subject=("order", order), audience=audience)
+    return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
+
+
+_PAYABLE: Mapping[str, str] = {"payable": "beneficiary", "partner_payable": "partner"}
+
+
+def _people(*, data: schemas.OrderData, under: Premises) -> dict[str, parties.Told]:
+    """This function will return {driver, beneficiary, partner (where named)}, each tax id checked."""
+    people = {"driver": data.driver, "beneficiary": data.beneficiary or data.driver}
+    pointers = {
+        "driver": "driver",
+        "beneficiary": "beneficiary" if data.beneficiary else "driver",
+        "partner": "partner",
+    }
+    if data.partner is not None:
+        people["partner"] = data.partner
+    return {
+        word: parties.told(party=party, pack=under.pack, pointer=f"/data/{pointers[word]}")
+        for word, party in people.items()
+    }
+
+
+def _body(*, audience: str, sums: figures.Computed, told: Mapping[str, Any], under: Premises) -> dict[str, Any]:
+    """This function will return the part of the content that every order statement has."""
+    lines = [line for line in told["lines"] if line.get("party", "beneficiary") == audience]
+    return {
+        "audience": audience,
+        "prices": told["prices"],
+        "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
+        "tax_groups": [group.content(digits=under.digits) for group in sums.groups],
+        "withholdings": [],
+        "totals": figures.texts(amounts=sums.totals, digits=under.digits),
+    }
+
+
+def _beneficiary_only(
+    *, data: schemas.OrderData, told: Mapping[str, Any], withholdings: list[figures.Withholding], under: Premises
+) -> dict[str, Any]:
+    """This function will return what only the beneficiary's statement prints: driver, withholdings, cash."""
+    body: dict[str, Any] = {"withholdings": [item.content(digits=under.digits) for item in withholdings]}
+    if data.beneficiary is not None and data.beneficiary.id != data.driver.id:
+        body["driver"] = {"id": data.driver.id, "legal_name": data.driver.legal_name}
+    if "cash_collected" in told:
+        body["cash_collected"] = told["cash_collected"]
+    return body
+
+
+def _supplement(
+    *,
+    audience: str,
+    sums: figures.Computed,
+    first: Document,
+    date: dt.date,
+    fact: facts.Envelope,
+    told: dict[str, Any],
+    under: Premises,
+) -> emission.Draft:
+    """This function will draft the statement of an adjustment for one audience."""
+    data, before = cast("schemas.AdjustmentData", fact.data), json.loads(first.content)
+    status = _at_issue(
+        awaited=f"adjustment:{data.adjustment.id}", payee=first.owner.platform_id, before=data.adjustment.made_at
+    )
+    body = _body(audience=audience, sums=sums, told=told, under=under)
+    body["order"] = before["order"]
+    body["payout_status"] = str(status)
+    body["adjustment"] = {
+        "id": data.adjustment.id,
+        "reason": data.adjustment.reason,
+        "corrects": first.number,
+    }
+    if "driver" in before:
+        body["driver"] = before["driver"]
+    return emission.Draft(
+        kind=Kind.ORDER_FINAL_STATEMENT,
+        subject=("order", data.order.id),
+        audience=audience,
+        discriminator=data.adjustment.id,
+        pack=under.pack,
+        issuer=under.issuer,
+        owner=first.owner,
+        owner_facts=before["owner"],
+        currency=under.currency,
+        total_minor=sums.totals["payable"],
+        operation_date=date,
+        time_zone=before["time_zone"],
+        body=body,
+        business_input=told,
+        payout_status=status,
+        corrects=first,
+    )
+
+
+def _at_issue(*, awaited: str, payee: str, before: dt.datetime) -> PayoutStatus:
+    """This function will say whether the money had been sent when it was earned.
+
+    Only a payout that names what is being issued can tell, and while this is not issued such a payout is parked.
+    """
+    waiting = Wait.objects.filter(awaited=awaited, event__status=EventStatus.PARKED, event__type="PAYOUT_SENT")
+    for body in waiting.values_list("event__body", flat=True):
+        payout = held.told(body=body)
+        if payout is not None and payout.payee.id == payee and payout.payout.sent_at < before:
+            return PayoutStatus.SENT
+    return PayoutStatus.PENDING
