@@ -24,8 +24,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         ),
         "PAYOUT_SENT": Row(service="payouts", effect="payouts.transfers.on_payout_sent"),
         "PAYOUT_PERIOD_CLOSED": Row(service="payouts", effect="payouts.transfers.on_period_closed"),
-        "PAYOUT_FAILED": Row(service="payouts", effect="payouts.transfers.on_payout_failed"),
-        "PAYOUT_RETURNED": Row(service="payouts", effect="payouts.transfers.on_payout_returned"),
+        "PAYOUT_FAILED": Row(service="payouts", effect="payouts.returns.on_payout_failed"),
+        "PAYOUT_RETURNED": Row(service="payouts", effect="payouts.returns.on_payout_returned"),
         "CONTACT_CHANGED": Row(service="parties", effect="payouts.parties.on_contact_changed"),
     }
 )
