@@ -2,11 +2,11 @@
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, include, path
 
-from documents import access, problems, errors
+from audit.actions import Action
+from documents import access, errors, problems
 from documents import urls as documents_urls
-from documents.admin_site import site
+from documents.admin.site import site
 
 
 def home(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
@@ -16,6 +16,7 @@ def home(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signa
 
 urlpatterns = [
     access.route("", home, name="home", roles=access.PUBLIC, owner="none", audit=None),
+    access.mount("admin/", site.urls, roles=access.STAFF, owner="country", audit=Action.DOCUMENT_VIEWED),
     *documents_urls.urlpatterns,
 ]
 
