@@ -1,5 +1,6 @@
 """The immutable flag of a Linux file (`chattr +i`): not even its owner or root changes, renames or removes such a file."""
 
+import errno
 import fcntl
 import os
 import pathlib
@@ -11,6 +12,7 @@ from django.conf import settings
 FS_IOC_GETFLAGS = 0x80086601 if struct.calcsize("l") == 8 else 0x80046601  # noqa: PLR2004 - bytes of a C long
 FS_IOC_SETFLAGS = 0x40086602 if struct.calcsize("l") == 8 else 0x40046602  # noqa: PLR2004 - bytes of a C long
 FS_IMMUTABLE_FL = 0x10
+WITHOUT_FLAGS = {errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 def flags_of(*, descriptor: int) -> int:
@@ -22,10 +24,15 @@ def flags_of(*, descriptor: int) -> int:
 
 
 def has_flag(*, descriptor: int) -> bool:
-    """This function will say whether the file is immutable; a file system without flags has no immutable file."""
+    """This function will say whether the file is immutable; a file system without flags has no immutable file.
+
+    :raises OSError: the disk failed to answer, which says nothing about the flag.
+    """
     try:
         return bool(flags_of(descriptor=descriptor) & FS_IMMUTABLE_FL)
-    except OSError:
+    except OSError as error:
+        if error.errno not in WITHOUT_FLAGS:
+            raise
         return False
 
 

@@ -1,0 +1,176 @@
+"""The doorbell with a broker that refuses, hangs, answers garbage, flaps, stands still: nobody waits, nothing raises."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+from redis import Redis
+
+from config import servers
+from documents import breaker, doorbell, resilience
+from documents.models import Alert
+from tests.services import misbehaving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+
+
+@pytest.fixture
+def bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[doorbell.Doorbell]:
+    """A doorbell of the test's own: its thread and socket end up with nobody else's broker."""
+    old = resilience._doorbell  # noqa: SLF001 - replaced as a whole
+    own = doorbell.Doorbell(
+        publish_s=old.publish_s,
+        admits=old._admits,  # noqa: SLF001 - the same breaker
+        failed=old._failed,  # noqa: SLF001 - the same breaker
+        succeeded=old._succeeded,  # noqa: SLF001 - the same breaker
+        outages=resilience.FAILURES,
+    )
+    monkeypatch.setattr(resilience, "_doorbell", own)
+    yield own
+    assert own.drain(timeout_s=15)  # a late alert of this thread must not fall into another test's database
+
+
+@contextlib.contextmanager
+def app_at(port: int) -> Iterator[Celery]:
+    app = Celery("bell", broker=f"redis://127.0.0.1:{port}/0", set_as_current=False)
+    yield app
+    app.close()
+
+
+def longest_ring_s(*, bell: doorbell.Doorbell, app: Celery, count: int) -> float:
+    longest = 0.0
+    for number in range(count):
+        started = time.monotonic()
+        bell.ring(app=app, task="documents.advance", args=(number,))
+        longest = max(longest, time.monotonic() - started)
+    return longest
+
+
+def test_a_broker_that_refuses_costs_the_caller_nothing_and_is_one_alert(bell: doorbell.Doorbell) -> None:
+    with misbehaving.nobody_listens() as port, app_at(port) as app:
+        assert longest_ring_s(bell=bell, app=app, count=50) < 0.2
+        assert bell.drain(timeout_s=15)
+    assert resilience.BREAKERS["redis"].state == "open"
+    alert = Alert.objects.get()
+    assert (alert.dedup_key, alert.severity) == ("dependency:redis", "P2")
+    assert "PostgreSQL" in alert.fallback
+
+
+def test_a_broker_that_accepts_and_never_answers_is_noticed_within_seconds_and_delays_nobody(
+    bell: doorbell.Doorbell,
+) -> None:
+    with misbehaving.Server() as server, app_at(server.port) as app:
+        server.behave = server.hang
+        started = time.monotonic()
+        assert longest_ring_s(bell=bell, app=app, count=50) < 0.2
+        assert bell.drain(timeout_s=15)
+        assert time.monotonic() - started < 10
+    assert resilience.BREAKERS["redis"].state == "open"
+    assert Alert.objects.count() == 1
+
+
+def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(bell: doorbell.Doorbell) -> None:
+    with misbehaving.Server() as server, app_at(server.port) as app:
+
+        def garbage(_number: int, peer: Any) -> None:
+            peer.recv(100)
+            peer.sendall(b"\x00\xffHTTP/1.1 400 what?\r\n\r\n" * 10)
+
+        server.behave = garbage
+        assert longest_ring_s(bell=bell, app=app, count=10) < 0.2
+        assert bell.drain(timeout_s=15)
+    assert resilience.BREAKERS["redis"].state == "open"
+
+
+def test_a_broker_that_answers_with_errors_is_an_outage(bell: doorbell.Doorbell) -> None:
+    with misbehaving.Server() as server, app_at(server.port) as app:
+
+        def error(_number: int, peer: Any) -> None:
+            while peer.recv(4096):
+                peer.sendall(b"-LOADING the dataset is in memory soon\r\n" * 4)
+
+        server.behave = error
+        longest_ring_s(bell=bell, app=app, count=6)
+        assert bell.drain(timeout_s=15)
+    assert resilience.BREAKERS["redis"].state == "open"
+
+
+def test_a_publisher_that_hangs_beyond_every_timeout_leaves_rings_to_the_sweeper_and_stays_one_thread(
+    bell: doorbell.Doorbell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    release = threading.Event()
+    monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
+    monkeypatch.setattr(bell, "publish_s", 0.2)
+    before = threading.active_count()
+    with misbehaving.nobody_listens() as port, app_at(port) as app:
+        assert bell.ring(app=app, task="documents.advance", args=(1,))
+        time.sleep(0.4)
+        assert [bell.ring(app=app, task="documents.advance", args=(2,)) for _ in range(100)] == [False] * 100
+        assert threading.active_count() <= before + 1
+        release.set()
+        assert bell.drain(timeout_s=5)
+
+
+def test_the_queue_is_bounded(bell: doorbell.Doorbell, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    release = threading.Event()
+    monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
+    with misbehaving.nobody_listens() as port, app_at(port) as app:
+        taken = sum(bell.ring(app=app, task="documents.advance", args=(n,)) for n in range(doorbell.WAITING_MAX * 2))
+        assert taken <= doorbell.WAITING_MAX + 1
+        release.set()
+        assert bell.drain(timeout_s=10)
+
+
+def test_a_broker_killed_and_started_again_is_rung_again_without_a_restart(
+    bell: doorbell.Doorbell, valkey: servers.Valkey
+) -> None:
+    from config.celery import app
+
+    def lengths() -> int:
+        return int(Redis.from_url(valkey.url).llen("celery"))
+
+    bell.ring(app=app, task="documents.advance", args=(1,))
+    assert bell.drain(timeout_s=5)
+    assert lengths() == 1
+    valkey.kill()
+    for number in range(10):
+        bell.ring(app=app, task="documents.advance", args=(number,))
+    assert bell.drain(timeout_s=15)
+    assert resilience.BREAKERS["redis"].state == "open"
+    valkey.start()
+    before = lengths()
+    time.sleep(resilience.DEPENDENCIES["redis"].breaker_open_s + 0.1)
+    bell.ring(app=app, task="documents.advance", args=(99,))
+    assert bell.drain(timeout_s=5)
+    assert resilience.BREAKERS["redis"].state == "closed"
+    assert lengths() == before + 1
+
+
+def test_a_broker_that_stands_still_in_the_middle_delays_nobody(
+    bell: doorbell.Doorbell, valkey: servers.Valkey
+) -> None:
+    from config.celery import app
+
+    bell.ring(app=app, task="documents.advance", args=(1,))
+    assert bell.drain(timeout_s=5)
+    valkey.pause()
+    started = time.monotonic()
+    for number in range(20):
+        resilience.ring(task="documents.advance", args=[number])
+    assert time.monotonic() - started < 0.5
+    assert bell.drain(timeout_s=15)
+    valkey.resume()
+    assert resilience.BREAKERS["redis"].state == "open"

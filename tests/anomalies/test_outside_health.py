@@ -1,0 +1,220 @@
+"""`/readyz` names who is away within two seconds, stops traffic only where it must, and the watch ends what is over."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connections
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.utils import timezone
+from pytest_django import Settings
+
+from documents import alerts, breaker, errors, health, resilience, vault
+from documents.models import Alert
+from tests.services import misbehaving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: Any) -> Iterator[None]:  # noqa: ARG001 - a vault of the test's own
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    monkeypatch.setattr(resilience, "_skew", {})
+    monkeypatch.setattr(health, "_questions", {})
+    monkeypatch.setattr(vault, "_opened", {})
+    monkeypatch.setattr(alerts, "_unwritten", {})
+    return
+
+
+def ask(view: Callable[..., HttpResponse] = health.readyz) -> tuple[int, dict[str, Any], float]:
+    started = time.monotonic()
+    answer = view(RequestFactory().get("/"))
+    return answer.status_code, json.loads(answer.content), time.monotonic() - started
+
+
+def test_when_all_is_well_nothing_is_degraded() -> None:
+    status, body, took_s = ask()
+    assert (status, body["status"], body["degraded"]) == (200, "ok", [])
+    assert set(body["dependencies"]) == set(resilience.DEPENDENCIES)
+    assert took_s < 2
+    assert body["dependencies"]["vault"]["detail"].startswith("LOCAL_")
+
+
+@pytest.mark.parametrize("way", ["refuse", "hang", "garbage"])
+def test_without_redis_the_service_is_degraded_says_what_happens_meanwhile_and_takes_traffic(
+    way: str, settings: Settings
+) -> None:
+    with misbehaving.nobody_listens() as dead, misbehaving.Server() as server:
+        server.behave = server.hang if way == "hang" else lambda _n, peer: peer.sendall(b"\x00\xff\r\n" * 20)
+        settings.REDIS_URL = f"redis://127.0.0.1:{dead if way == 'refuse' else server.port}/0"
+        status, body, took_s = ask()
+    assert (status, body["degraded"]) == (200, ["redis"])
+    assert "PostgreSQL" in body["dependencies"]["redis"]["fallback"]
+    assert body["dependencies"]["redis"]["runbook"] == "docs/runbooks/redis.md"
+    assert took_s < 2
+
+
+@pytest.mark.parametrize("way", ["refuse", "hang"])
+def test_without_postgresql_traffic_stops_within_two_seconds_and_the_process_still_lives(
+    way: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with misbehaving.nobody_listens() as dead, misbehaving.Server() as server:
+        server.behave = server.hang
+        place = {"HOST": "127.0.0.1", "PORT": str(dead if way == "refuse" else server.port)}
+        for name, value in place.items():
+            monkeypatch.setitem(connections.settings["default"], name, value)
+        answer = health.readyz(RequestFactory().get("/"))
+        status, body, took_s = ask()
+        assert health.healthz(RequestFactory().get("/")).status_code == 200
+        page = health.metrics_page(RequestFactory().get("/")).content.decode()
+    assert (status, body["status"], body["degraded"]) == (503, "unavailable", ["postgresql"])
+    assert answer["Retry-After"] == "5"
+    assert took_s < 2
+    assert "docs_database_read 0.0" in page
+    assert settings.DATABASES
+
+
+def test_a_vault_that_is_gone_stops_traffic(vault_folder: Any) -> None:
+    vault.open_vault()
+    vault_folder.rename(vault_folder.with_name("unmounted"))
+    status, body, _took_s = ask()
+    vault_folder.with_name("unmounted").rename(vault_folder)
+    assert (status, body["degraded"]) == (503, ["vault"])
+    assert body["dependencies"]["vault"]["detail"] == "worm_unavailable"
+
+
+def test_a_weak_lock_stops_traffic_in_production_and_warns_elsewhere(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vault.open_vault(), "mode", "LOCAL_READ_ONLY")
+    status, body, _took_s = ask()
+    assert (status, body["warnings"]) == (200, ["vault_read_only"])
+    settings.ENVIRONMENT = "production"
+    status, body, _took_s = ask()
+    settings.ENVIRONMENT = "test"
+    assert (status, body["dependencies"]["vault"]["detail"]) == (503, "worm_mode_weak")
+
+
+def test_a_dead_mailbox_and_a_wrong_clock_are_named_together(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resilience, "clock_skew_s", lambda: 7.0)
+    with misbehaving.nobody_listens() as port:
+        settings.MAIL_URL, settings.EMAIL_HOST, settings.EMAIL_PORT = f"smtp://127.0.0.1:{port}", "127.0.0.1", port
+        status, body, _took_s = ask()
+    assert (status, body["degraded"]) == (200, ["mail", "clock"])
+    assert body["dependencies"]["clock"]["detail"] == "7 s off"
+
+
+def test_an_open_breaker_shows_even_while_the_check_passes() -> None:
+    for _ in range(5):
+        resilience.note_failure(dependency="renderer", cause=TimeoutError("watchdog"))
+    status, body, _took_s = ask()
+    assert (status, body["degraded"]) == (200, ["renderer"])
+    assert body["dependencies"]["renderer"]["breaker"] == "open"
+
+
+def test_no_answer_of_readyz_tells_an_address_a_user_or_a_secret(settings: Settings) -> None:
+    settings.REDIS_URL = "redis://user:sesame@127.0.0.1:1/0"
+    _status, body, _took_s = ask()
+    text = json.dumps(body)
+    assert "sesame" not in text
+    assert "127.0.0.1" not in text
+    assert "/tmp" not in text  # noqa: S108 - what must not be told
+
+
+def test_the_watch_tells_an_outage_nobody_has_met_yet_and_ends_it(settings: Settings) -> None:
+    well = settings.REDIS_URL
+    with misbehaving.nobody_listens() as port:
+        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        for _ in range(4):
+            assert health.watch(now=timezone.now()) == ["redis"]
+    assert Alert.objects.get().dedup_key == "dependency:redis"
+    settings.REDIS_URL = well
+    assert health.watch(now=timezone.now()) == []
+    resilience.BREAKERS["redis"].closed_at -= breaker.SETTLE_S
+    health.watch(now=timezone.now())
+    assert Alert.objects.get().resolved_at is not None
+
+
+def test_the_watch_ends_an_incident_whose_process_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        resilience.note_failure(dependency="mail", cause=ConnectionRefusedError())
+    monkeypatch.setitem(
+        resilience.BREAKERS, "mail", breaker.Breaker(row=resilience.DEPENDENCIES["mail"])
+    )  # a new process
+    health.watch(now=timezone.now())
+    assert Alert.objects.get().resolved_at is None  # it may still go on elsewhere
+    health.watch(now=timezone.now() + timedelta(minutes=10))
+    assert Alert.objects.get().resolved_at is not None
+
+
+def test_the_watch_warns_once_of_a_vault_that_is_only_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = vault.open_vault()
+    level = store.mode
+    monkeypatch.setattr(store, "mode", "LOCAL_READ_ONLY")
+    for _ in range(3):
+        health.watch(now=timezone.now())
+    alert = Alert.objects.get(dedup_key="vault_read_only")
+    assert (alert.count, alert.severity) == (1, "P2")
+    monkeypatch.setattr(store, "mode", level)
+    health.watch(now=timezone.now())
+    alert.refresh_from_db()
+    assert (alert.resolved_at is None) == (level == "LOCAL_READ_ONLY")
+
+
+def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(**_arguments: Any) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setitem(health.CHECKS, "postgresql", lambda: away())
+    monkeypatch.setattr(alerts, "_open", away)
+    monkeypatch.setattr(alerts, "resolve_alert", away)
+    for _ in range(4):
+        assert health.watch(now=timezone.now()) == ["postgresql"]
+    assert resilience.BREAKERS["postgresql"].state == "open"
+
+
+def test_the_metrics_page_says_what_stands_in_the_tables_and_the_seeds_own_name() -> None:
+    from documents import metrics
+
+    alerts.open_alert(code="document_stuck", severity="P2", dedup_key="document:1", detail="waits")
+    for _ in range(20):
+        metrics.DRIVER_API_LATENCY.labels(country="ES").observe(0.2)
+    answer = health.metrics_page(RequestFactory().get("/metrics"))
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    for line in (
+        'docs_documents{status="ISSUED"} 0.0',
+        'docs_alerts_open{severity="P2"} 1.0',
+        "docs_alerts_unsent 1.0",
+        "docs_database_read 1.0",
+        'docs_breaker_state{dependency="redis"}',
+        "# TYPE docs_document_locked_total counter",
+        "# TYPE docs_worm_errors_total counter",
+    ):
+        assert line in page
+    p95 = float(page.split('docs_driver_api_latency_p95{country="ES"} ')[1].split("\n")[0])
+    assert 0.1 <= p95 <= 0.25
+
+
+def test_every_metric_that_rules_and_dashboard_read_exists() -> None:
+    import pathlib
+    import re
+
+    page = health.metrics_page(RequestFactory().get("/metrics")).content.decode()
+    known = set(re.findall(r"^# TYPE (docs_\w+)", page, re.MULTILINE)) | {"docs_driver_api_latency_p95"}
+    known |= {f"{name}{end}" for name in list(known) for end in ("_bucket", "_count", "_sum")}
+    for file in ("ops/alerts.yml", "ops/dashboard.json"):
+        used = set(re.findall(r"\bdocs_[a-z0-9_]+", pathlib.Path(file).read_text(encoding="utf-8")))
+        assert used <= known, used - known
+
+
+def test_errors_of_the_vault_never_surface_as_anything_but_their_name() -> None:
+    with pytest.raises(errors.WormError):
+        vault.guarded(work=lambda: (_ for _ in ()).throw(OSError("disk")))

@@ -1,0 +1,155 @@
+"""Mail through Django's own SMTP backend and the table's row, against servers that refuse, hang, drip, say no, garbage, flap."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.core.mail import EmailMessage
+from pytest_django import Settings
+
+from documents import breaker, health, resilience
+from documents.models import Alert
+from tests.services import mailbox, misbehaving
+
+pytestmark = pytest.mark.django_db
+TIMEOUT_S = 0.5
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    monkeypatch.setattr(health, "SOCKET_S", TIMEOUT_S)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_TIMEOUT, settings.EMAIL_USE_TLS = "127.0.0.1", TIMEOUT_S, False
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[misbehaving.Server]:
+    with misbehaving.Server() as server:
+        point_at(settings, server.port)
+        yield server
+
+
+def point_at(settings: Settings, port: int) -> None:
+    settings.EMAIL_PORT, settings.MAIL_URL = port, f"smtp://127.0.0.1:{port}"
+
+
+def send() -> str:
+    mail = EmailMessage(
+        subject="Documento", body="Tu documento", to=["ana@example.com"], headers={"Message-ID": "<1@docs>"}
+    )
+    try:
+        resilience.call(dependency="mail", work=mail.send)
+    except resilience.Degraded as degraded:
+        return "open" if degraded.cause is None else "failed"
+    except OSError as refused:
+        return type(refused).__name__
+    return "sent"
+
+
+def outcomes() -> list[str]:
+    return [send() for _ in range(4)]
+
+
+OUTAGE = ["failed", "failed", "failed", "open"]
+
+
+def check_fails() -> bool:
+    try:
+        health.CHECKS["mail"]()
+    except OSError:
+        return True
+    return False
+
+
+def test_a_refusing_mail_server_opens_the_breaker_and_is_one_p2_that_says_what_happens_meanwhile(
+    settings: Settings,
+) -> None:
+    with misbehaving.nobody_listens() as port:
+        point_at(settings, port)
+        assert outcomes() == OUTAGE
+        assert check_fails()
+    alert = Alert.objects.get()
+    assert (alert.dedup_key, alert.severity) == ("dependency:mail", "P2")
+    assert "72 h" in alert.fallback
+
+
+def test_a_mail_server_that_accepts_and_says_nothing_costs_its_timeout_only(server: misbehaving.Server) -> None:
+    server.behave = server.hang
+    started = time.monotonic()
+    assert outcomes() == OUTAGE
+    assert time.monotonic() - started < 3 * TIMEOUT_S + 1
+    assert check_fails()
+
+
+def dialogue(answers: dict[bytes, bytes]) -> object:
+    def behave(_number: int, peer: socket.socket) -> None:
+        peer.sendall(b"220 mail ready\r\n")
+        with peer.makefile("rb") as lines:
+            for line in lines:
+                verb = line.strip().split(b" ")[0].upper()
+                peer.sendall(answers.get(verb, b"250 OK\r\n"))
+
+    return behave
+
+
+@pytest.mark.parametrize("stage", [b"MAIL", b"RCPT", b"DATA"])
+def test_a_temporary_refusal_at_any_stage_is_tried_later(server: misbehaving.Server, stage: bytes) -> None:
+    server.behave = dialogue({stage: b"451 try again later\r\n"})  # type: ignore[assignment]
+    assert outcomes() == OUTAGE
+
+
+@pytest.mark.parametrize("stage", [b"MAIL", b"RCPT", b"DATA"])
+def test_a_final_refusal_of_one_mail_is_that_mails_and_leaves_the_server_in_use(
+    server: misbehaving.Server, stage: bytes
+) -> None:
+    server.behave = dialogue({stage: b"550 no such user\r\n"})  # type: ignore[assignment]
+    found = outcomes()
+    assert all(one.startswith("SMTP") for one in found)
+    assert resilience.BREAKERS["mail"].state == "closed"
+    assert not Alert.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"\x00\xff\xfe garbage\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"554 go away\r\n", b"421 busy\r\n"],
+)
+def test_garbage_or_a_refusing_greeting_is_an_outage(server: misbehaving.Server, greeting: bytes) -> None:
+    server.behave = lambda _number, peer: peer.sendall(greeting)
+    found = outcomes()
+    assert "sent" not in found
+    if not greeting.startswith(b"554"):  # a greeting that refuses for good is an answer
+        assert found == OUTAGE
+
+
+def test_a_server_that_breaks_off_in_the_middle_is_an_outage(server: misbehaving.Server) -> None:
+    def cut(_number: int, peer: socket.socket) -> None:
+        peer.sendall(b"220 mail ready\r\n")
+        peer.recv(100)
+
+    server.behave = cut
+    assert outcomes() == OUTAGE
+
+
+def test_a_dripping_mail_server_is_found_out_by_the_health_check_in_time(server: misbehaving.Server) -> None:
+    server.behave = server.drip
+    started = time.monotonic()
+    assert health.look(wait_s=0.6)["mail"].ok is False
+    assert time.monotonic() - started < 1.5
+
+
+def test_mail_leaves_again_after_a_recovery_and_the_alert_resolves(smtp: mailbox.Mailbox, settings: Settings) -> None:
+    well = settings.EMAIL_PORT
+    with misbehaving.nobody_listens() as port:
+        point_at(settings, port)
+        assert outcomes() == OUTAGE
+    point_at(settings, well)
+    one = resilience.BREAKERS["mail"]
+    one.opened_at -= 3600
+    assert send() == "sent"
+    one.closed_at -= breaker.SETTLE_S
+    assert send() == "sent"
+    assert Alert.objects.get().resolved_at is not None
+    assert not check_fails()

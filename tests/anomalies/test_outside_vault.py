@@ -1,0 +1,235 @@
+"""The vault's disk failing at the first, second, n-th operation, full, gone, read-only, slow, flapping."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import pathlib
+import random
+import shutil
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from documents import breaker, errors, health, immutable, resilience, vault, vault_local
+from documents.models import Alert
+
+BODY = b"%PDF-1.7 issued bytes" * 100
+KEY = "ES/2026/doc_1.pdf"
+UNTIL = date(2033, 1, 1)
+CALLS = ("open", "write", "fsync", "link", "mkdir", "fchmod", "fstat")
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    monkeypatch.setattr(vault, "_opened", {})
+    monkeypatch.setattr(health, "_questions", {})
+    assert not vault_folder.exists()
+
+
+def lock() -> vault.Stored:
+    digest = hashlib.sha256(BODY).hexdigest()
+    return vault.lock(key=KEY, body=BODY, retain_until=UNTIL, sha256=digest, skew_s=lambda: 0.0)
+
+
+class FailAt:
+    """Lets the n-th call into the operating system fail with one error, once."""
+
+    def __init__(self, *, number: int, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.number, self.code, self.calls = number, code, 0
+        for name in CALLS:
+            monkeypatch.setattr(os, name, self._wrap(real=getattr(os, name)))
+        monkeypatch.setattr(fcntl, "ioctl", self._wrap(real=fcntl.ioctl))
+
+    def _wrap(self, *, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            self.calls += 1
+            if self.calls == self.number:
+                raise OSError(self.code, os.strerror(self.code))
+            return real(*arguments, **options)
+
+        return call
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.ESTALE])
+def test_a_disk_that_fails_at_any_operation_gives_a_named_error_and_a_whole_object_or_none(
+    vault_folder: pathlib.Path, code: int
+) -> None:
+    vault.open_vault()
+    failures = 0
+    for number in range(1, 80):
+        with pytest.MonkeyPatch.context() as patch:
+            fail = FailAt(number=number, code=code, monkeypatch=patch)
+            try:
+                vault.open_vault().put(key=KEY, body=BODY, content_type=vault.PDF, retain_until=UNTIL)
+            except errors.WormError as error:
+                failures += 1
+                assert error.row.retryable, error
+                assert error.code in {"worm_unavailable", "worm_write_denied"}
+            clean = fail.calls < number
+        path = vault_folder / KEY
+        assert not path.exists() or path.read_bytes() == BODY
+        assert lock().size == len(BODY)  # the next try finishes what this one left
+        immutable.unlock_for_removal(folder=vault_folder / "ES")
+        shutil.rmtree(vault_folder / "ES")
+        if clean:
+            break
+    assert clean
+    assert failures > 15
+
+
+def test_a_read_that_fails_at_any_operation_is_an_outage_never_a_mismatch(vault_folder: pathlib.Path) -> None:
+    stored = lock()
+    for number in range(1, 40):
+        with pytest.MonkeyPatch.context() as patch:
+            fail = FailAt(number=number, code=errno.EIO, monkeypatch=patch)
+            try:
+                vault.open_vault().verify(
+                    key=KEY, version=stored.version, sha256=stored.sha256, size=stored.size, retain_until=UNTIL
+                )
+            except errors.WormError as error:
+                assert error.code == "worm_unavailable", number
+            if fail.calls < number:
+                return
+    pytest.fail("never ran clean")
+
+
+@pytest.mark.django_db
+def test_a_vault_whose_folder_disappears_waits_alerts_once_and_never_starts_an_empty_one(
+    vault_folder: pathlib.Path,
+) -> None:
+    stored = lock()
+    aside = vault_folder.with_name("unmounted")
+    vault_folder.rename(aside)
+    for _ in range(10):
+        with pytest.raises(errors.WormError) as raised:
+            lock()
+        assert raised.value.code == "worm_unavailable"
+    assert not vault_folder.exists()
+    for look in (
+        lambda: vault.open_vault().find(key=KEY),
+        lambda: vault.open_vault().read(key=KEY, version=stored.version),
+    ):
+        with pytest.raises(errors.WormError) as raised:
+            look()
+        assert raised.value.code == "worm_unavailable"  # gone is not the same as never stored
+    assert Alert.objects.get().dedup_key == "dependency:vault"
+    aside.rename(vault_folder)
+    resilience.BREAKERS["vault"].opened_at -= 60
+    assert lock() == stored
+
+
+@pytest.mark.django_db
+def test_a_full_disk_is_a_denied_write_and_what_is_there_still_reads(
+    vault_folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = lock()
+
+    def full(_descriptor: int, _body: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(errors.WormError) as raised:
+            vault.lock(
+                key="ES/other.pdf",
+                body=b"x",
+                retain_until=UNTIL,
+                sha256=hashlib.sha256(b"x").hexdigest(),
+                skew_s=lambda: 0.0,
+            )
+        assert raised.value.code == "worm_write_denied"
+        assert vault.open_vault().read(key=KEY, version=stored.version) == BODY
+    assert not list(vault_folder.rglob("other.pdf"))
+
+
+def test_an_unwritable_place_for_the_vault_is_named_at_the_start(vault_folder: pathlib.Path) -> None:
+    vault_folder.parent.joinpath("vault").write_text("a file stands where the folder should be", encoding="utf-8")
+    with pytest.raises(errors.WormError) as raised:
+        vault.open_vault()
+    assert raised.value.code == "worm_unavailable"
+    vault_folder.unlink()
+    assert vault.open_vault().mode in {"LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"}  # mended without a restart
+
+
+@pytest.mark.django_db
+def test_a_vault_that_hangs_leaves_the_answer_of_readyz_in_time_and_costs_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import threading
+
+    vault.open_vault()
+    release = threading.Event()
+
+    def hang(*_a: Any, **_k: Any) -> None:
+        release.wait(20)
+
+    monkeypatch.setattr(vault_local.LocalVault, "find", hang)
+    before = threading.active_count()
+    for _ in range(3):
+        started = time.monotonic()
+        found = health.look(wait_s=0.3)
+        assert time.monotonic() - started < 1
+        assert found["vault"] == health.Found(ok=False, detail="does not answer in time")
+    assert threading.active_count() <= before + len(health.CHECKS)
+    release.set()
+
+
+@pytest.mark.django_db
+def test_a_slow_vault_keeps_what_it_locked_and_opens_the_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [1000.0]
+    real = vault_local.LocalVault.put
+
+    def slow(*arguments: Any, **options: Any) -> vault.Stored:
+        at[0] += resilience.DEPENDENCIES["vault"].total_s + 5
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(resilience.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr(vault_local.LocalVault, "put", slow)
+    for _ in range(3):
+        assert lock().size == len(BODY)
+    with pytest.raises(errors.WormError) as raised:
+        lock()
+    assert raised.value.code == "worm_unavailable"
+
+
+def test_a_flapping_vault_locks_each_document_once(vault_folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, luck = os.fsync, random.Random(7)
+
+    def flap(descriptor: int) -> None:
+        if luck.random() < 0.1:
+            raise OSError(errno.EIO, "flaps")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", flap)
+    locked = set()
+    for _ in range(30):
+        resilience.BREAKERS["vault"] = breaker.Breaker(row=resilience.DEPENDENCIES["vault"])
+        try:
+            locked.add(lock())
+        except errors.WormError as error:
+            assert error.row.retryable
+    assert len(locked) == 1
+    assert [path.name for path in (vault_folder / KEY).parent.iterdir() if not path.name.startswith(".")] == [
+        "doc_1.pdf"
+    ]
+
+
+def test_a_broken_promise_is_counted_by_its_name(vault_folder: pathlib.Path) -> None:
+    from documents import metrics
+
+    lock()
+    path = vault_folder / KEY
+    immutable.unlock_for_removal(folder=path.parent)
+    path.chmod(0o644)
+    path.write_bytes(b"forged")
+    before = metrics.WORM_ERRORS.labels(code="worm_checksum_mismatch")._value.get()
+    with pytest.raises(errors.WormError):
+        lock()
+    assert metrics.WORM_ERRORS.labels(code="worm_checksum_mismatch")._value.get() == before + 1
+    assert resilience.BREAKERS["vault"].state == "closed"  # the store answers: it is the bytes that are wrong
