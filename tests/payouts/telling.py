@@ -1,0 +1,59 @@
+"""Tell events as the platform's services do, straight to intake: what HTTP adds is tested at its own door."""
+
+import datetime as dt
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+from audit import log
+from documents import intake
+from documents.models import Country, Document, Issuer
+
+SAMPLES = pathlib.Path(__file__).parent.parent / "samples"
+NOW = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
+SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
+ACTOR = log.Actor(kind="service", id="platform", channel="webhook")
+
+
+def sample(name: str) -> list[dict[str, Any]]:
+    """This function will return the events of a sample, new at every call."""
+    return list(json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def issuers() -> None:
+    """This function will add every issuer of the samples."""
+    for row in json.loads((SAMPLES / "issuers.json").read_text(encoding="utf-8")):
+        country, _ = Country.objects.get_or_create(code=row["country"], defaults={"name": row["country"]})
+        Issuer.objects.get_or_create(
+            slug=row["slug"],
+            defaults={key: row[key] for key in ("code", "legal_name", "tax_id", "address")} | {"country": country},
+        )
+
+
+def tell(event: dict[str, Any], *, now: dt.datetime = NOW) -> intake.Answer:
+    """This function will send one event."""
+    return intake.receive(raw=json.dumps(event).encode(), services=SERVICES, now=now, actor=ACTOR)
+
+
+def told(events: Iterable[dict[str, Any]]) -> list[str]:
+    """This function will send events in order, let what is parked resume, and return each one's status."""
+    statuses = [str(tell(event).body.get("status")) for event in events]
+    settle()
+    return statuses
+
+
+def settle() -> None:
+    """This function will do what the worker does: look at parked events until nothing moves."""
+    for _ in range(20):
+        due = intake.due(now=NOW, limit=1000)
+        if not due:
+            return
+        for event_id in due:
+            intake.resume(event_id=event_id, now=NOW)
+    raise AssertionError("events are being looked at for ever")
+
+
+def document(key: str) -> Document:
+    """This function will return a document by its permanent key."""
+    return Document.objects.select_related("owner", "settled_by").get(document_key_id=key)
