@@ -1,12 +1,13 @@
 """Who acts, what happened, and how one event becomes one row: the middle of `audit.log`, which is the way in."""
 
 import dataclasses
-import os
+import functools
+import json
 from collections.abc import Mapping, Sequence
 
 from django.db import connections
 
-from audit import guard, leaf, scrub
+from audit import leaf, scrub
 from audit.actions import Action
 
 DETAILS_BYTES_MAX = 16 * 1024
@@ -15,14 +16,26 @@ AGENT_LENGTH_MAX = 500
 ACTOR_KINDS = frozenset({"user", "service", "link", "system", "anonymous"})
 CHANNELS = frozenset({"", "web", "api", "webhook", "link", "worker", "command"})
 
-_EVENT_COLUMNS = ", ".join(f'"{column}"' for column in guard.EVENT_COLUMNS)
-_EVENT_VALUES = "(" + ", ".join(["%s"] * len(guard.EVENT_COLUMNS)) + ")"
-_ONE = (
-    f'WITH event AS (INSERT INTO "{guard.EVENT_TABLE}" ({_EVENT_COLUMNS}) VALUES {_EVENT_VALUES} RETURNING id),'  # noqa: S608 - only constants of this app
-    f' detail AS (INSERT INTO "{guard.DETAIL_TABLE}" (event_id, salt, details)'
-    " SELECT id, %s, %s::jsonb FROM event) SELECT id FROM event"
+# The sealed texts of a row and how much their columns hold.
+LENGTH_MAX = {
+    "action": 60,
+    "object_type": 60,
+    "object_id": 200,
+    "actor_kind": 20,
+    "actor_id": 100,
+    "role": 60,
+    "key": 100,
+    "service": 60,
+    "channel": 20,
+    "outcome": 20,
+    "code": 80,
+    "request_id": 100,
+}
+_APPEND = "SELECT audit_append(%s, %s)"
+_APPEND_MANY = (
+    "SELECT audit_append(given.value -> 'event', given.value ->> 'details')"
+    " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS given (value, place) ORDER BY given.place"
 )
-_BARE = f'INSERT INTO "{guard.EVENT_TABLE}" ({_EVENT_COLUMNS}) VALUES {_EVENT_VALUES} RETURNING id'  # noqa: S608 - constants
 
 
 class AuditUnavailable(Exception):  # noqa: N818 - the word of the answer it becomes: 503 `audit_unavailable`
@@ -51,12 +64,7 @@ class Actor:
 
     def details(self) -> dict[str, leaf.Json]:
         """This function will return what is personal about the actor, without what is unknown."""
-        personal: dict[str, leaf.Json] = {}
-        if self.address:
-            personal["address"] = scrub.printable(value=self.address, length_max=ADDRESS_LENGTH_MAX)
-        if self.agent:
-            personal["agent"] = scrub.printable(value=self.agent, length_max=AGENT_LENGTH_MAX)
-        return personal
+        return dict(_personal(address=self.address, agent=self.agent))
 
 
 SYSTEM = Actor(kind="system", id="worker", channel="worker")
@@ -78,83 +86,81 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """One event as parameters: the columns of `guard.EVENT_COLUMNS`, and its details with their salt."""
+    """One event as the two arguments of `audit_append`: its columns as an object, its details as canonical JSON."""
 
-    columns: tuple[str | int | bytes | None, ...]
-    salt: bytes
+    event: dict[str, str | int]
     details: str
 
 
 def lay_out(*, entry: Entry) -> Row:
-    """This function will check one entry and lay it out for the database."""
+    """This function will check one entry and lay it out for the database.
+
+    :raises ValueError: for an action outside the vocabulary, a text too long, details that are not plain JSON.
+    :raises audit.scrub.LeakRefused: for a secret, or for personal data in a sealed column.
+    """
     actor = entry.actor
-    personal = actor.details()
-    if entry.details and not personal.keys().isdisjoint(entry.details):
-        raise ValueError("`address` and `agent` in the details are the actor's")
-    merged = {**(entry.details or {}), **personal}
-    salt, text, digest = b"", "", None
-    if merged:
-        leaf.check(merged)
-        body = leaf.canonical(merged)
-        if len(body) > DETAILS_BYTES_MAX:
-            raise ValueError(f"the details are longer than {DETAILS_BYTES_MAX} bytes")
-        text = body.decode()
-        scrub.refuse_secrets(text=text)
-        salt = os.urandom(leaf.SALT_BYTES)
-        digest = leaf.digest(salt=salt, body=body)
-    columns = (
-        Action(entry.action).value,
-        *(
-            scrub.sealed(name=name, value=value, length_max=length_max)
-            for name, value, length_max in (
-                ("object_type", entry.object_type, 60),
-                ("object_id", entry.object_id, 200),
-                ("actor.kind", actor.kind, 20),
-                ("actor.id", actor.id, 100),
-                ("actor.role", actor.role, 60),
-                ("actor.key", actor.key, 100),
-                ("actor.service", actor.service or (actor.id if actor.kind == "service" else ""), 60),
-                ("actor.channel", actor.channel, 20),
-                ("outcome", entry.outcome, 20),
-                ("code", entry.code, 80),
-                ("actor.request_id", actor.request_id, 100),
-            )
-        ),
-        entry.count,
-        digest,
-    )
-    return Row(columns=columns, salt=salt, details=text)
+    columns = {
+        "action": Action(entry.action).value,
+        "object_type": entry.object_type,
+        "object_id": entry.object_id,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "role": actor.role,
+        "key": actor.key,
+        "service": actor.service or (actor.id if actor.kind == "service" else ""),
+        "channel": actor.channel,
+        "outcome": entry.outcome,
+        "code": entry.code,
+        "request_id": actor.request_id,
+    }
+    scrub.refuse_unsealable(columns=columns, length_max=LENGTH_MAX)
+    return Row(event={**columns, "count": entry.count}, details=_details(entry=entry))
 
 
 def append(*, rows: Sequence[Row], using: str) -> list[int]:
-    """This function will insert events and their details with one statement."""
+    """This function will insert events with their details in one round trip, and return their ids in order.
+
+    :raises django.db.Error: when the database does not take them.
+    """
     with connections[using].cursor() as cursor:
         if len(rows) == 1:
-            row = rows[0]
-            if row.details:
-                cursor.execute(_ONE, [*row.columns, row.salt, row.details])
-            else:
-                cursor.execute(_BARE, row.columns)
+            cursor.execute(_APPEND, [json.dumps(rows[0].event), rows[0].details])
         else:
-            cursor.execute(*_many(rows=rows))
+            cursor.execute(_APPEND_MANY, [json.dumps([{"event": row.event, "details": row.details} for row in rows])])
         return [identity for (identity,) in cursor.fetchall()]
 
 
-def _many(*, rows: Sequence[Row]) -> tuple[str, list[object]]:
-    """This function will return one statement for several events; each salted digest finds its own details."""
-    detailed = [row for row in rows if row.details]
-    parameters: list[object] = [value for row in rows for value in row.columns]
-    # `numbered` keeps the order: identities are drawn in the order of VALUES.
-    sql = (
-        f'WITH event AS (INSERT INTO "{guard.EVENT_TABLE}" ({_EVENT_COLUMNS})'  # noqa: S608 - only constants of this app
-        f" VALUES {', '.join([_EVENT_VALUES] * len(rows))} RETURNING id, details_digest)"
-    )
-    if detailed:
-        sql += (
-            f', detail AS (INSERT INTO "{guard.DETAIL_TABLE}" (event_id, salt, details)'
-            " SELECT event.id, given.salt, given.details FROM event JOIN"
-            f" (VALUES {', '.join(['(%s::bytea, %s::bytea, %s::jsonb)'] * len(detailed))})"
-            " AS given (digest, salt, details) ON given.digest = event.details_digest)"
-        )
-        parameters.extend(value for row in detailed for value in (row.columns[-1], row.salt, row.details))
-    return sql + " SELECT id FROM event ORDER BY id", parameters
+@functools.lru_cache(maxsize=512)
+def _personal(*, address: str, agent: str) -> Mapping[str, leaf.Json]:
+    """This function will clean an address and an agent; the same few come again and again."""
+    personal: dict[str, leaf.Json] = {}
+    if address:
+        personal["address"] = scrub.printable(value=address, length_max=ADDRESS_LENGTH_MAX)
+    if agent:
+        personal["agent"] = scrub.printable(value=agent, length_max=AGENT_LENGTH_MAX)
+    return personal
+
+
+@functools.lru_cache(maxsize=512)
+def _personal_text(*, address: str, agent: str) -> str:
+    """This function will return the canonical JSON of what is personal about an actor, empty for nothing."""
+    personal = _personal(address=address, agent=agent)
+    return leaf.canonical(dict(personal)).decode() if personal else ""
+
+
+def _details(*, entry: Entry) -> str:
+    """This function will return canonical JSON of the entry's details with the actor's, empty where there are none."""
+    personal = _personal(address=entry.actor.address, agent=entry.actor.agent)
+    given = entry.details
+    if not given:
+        return _personal_text(address=entry.actor.address, agent=entry.actor.agent)
+    if not personal.keys().isdisjoint(given):
+        raise ValueError("`address` and `agent` in the details are the actor's")
+    merged = {**given, **personal}
+    leaf.check(merged)
+    body = leaf.canonical(merged)
+    if len(body) > DETAILS_BYTES_MAX:
+        raise ValueError(f"the details are longer than {DETAILS_BYTES_MAX} bytes")
+    text = body.decode()
+    scrub.refuse_secrets(text=text)
+    return text

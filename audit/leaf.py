@@ -11,7 +11,7 @@ version of this encoding. Every member is text, except the integers `v`, `id` an
 lie beside the details, so that erasing both leaves a digest that no list of names or addresses can be tried against.
 """
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 import re
@@ -40,8 +40,9 @@ SALT_BYTES = 16
 INTEGER_MAX = 2**53 - 1  # RFC 8785: larger ones do not survive an IEEE double
 DEPTH_MAX = 8
 
-Json: TypeAlias = "str | int | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 # NUL cannot be stored in jsonb, and a lone surrogate is not a character.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -50,7 +51,7 @@ class Sealable(Protocol):
     """An event as stored: anything with the columns of FIELDS (a model instance, a row of an export)."""
 
     id: int
-    at: datetime.datetime
+    at: dt.datetime
     action: str
     object_type: str
     object_id: str
@@ -73,7 +74,7 @@ def canonical(value: Json) -> bytes:
     With names in ASCII and no number but integers below 2**53, Python's sorted, compact JSON is RFC 8785 exactly: the
     two differ only in how they print fractions and sort names beyond the Basic Multilingual Plane.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def check(value: object, *, depth: int = 0) -> None:
@@ -84,22 +85,26 @@ def check(value: object, *, depth: int = 0) -> None:
     """
     if depth > DEPTH_MAX:
         raise ValueError(f"details are nested deeper than {DEPTH_MAX} levels")
-    if isinstance(value, str):
+    if isinstance(value, dict):
+        value = [_named(name=name, item=item) for name, item in value.items()]
+    if isinstance(value, list | tuple):
+        for item in value:
+            check(item, depth=depth + 1)
+    elif isinstance(value, str):
         if _UNSTORABLE.search(value):
             raise ValueError("a text in the details cannot be stored: it holds NUL or a lone surrogate")
     elif isinstance(value, int):  # bool too
         if abs(value) > INTEGER_MAX:
             raise ValueError("an integer in the details is beyond 2**53")
-    elif isinstance(value, list | tuple):
-        for item in value:
-            check(item, depth=depth + 1)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ValueError("a name in the details is not 1 to 64 plain ASCII characters")
-            check(item, depth=depth + 1)
     elif value is not None:
         raise ValueError(f"details hold text, integers, lists and objects; not {type(value).__name__}")
+
+
+def _named(*, name: object, item: object) -> object:
+    """This function will return the item of a name that RFC 8785 and Python sort alike, or refuse it."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError("a name in the details is not 1 to 64 plain ASCII characters")
+    return item
 
 
 def digest(*, salt: bytes, body: bytes) -> bytes:
@@ -110,7 +115,7 @@ def digest(*, salt: bytes, body: bytes) -> bytes:
 def encode(event: Sealable) -> bytes:
     """This function will return the leaf of one event: the bytes that a sealer hashes (as 0x00 || leaf, RFC 9162)."""
     members: dict[str, Json] = {name: getattr(event, name) for name in FIELDS}
-    at = event.at.astimezone(datetime.UTC)
+    at = event.at.astimezone(dt.UTC)
     members["at"] = at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
     members["details_digest"] = bytes(event.details_digest).hex() if event.details_digest is not None else ""
     members["v"] = VERSION

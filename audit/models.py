@@ -44,7 +44,7 @@ class Event(models.Model):
     outcome = models.CharField(max_length=20)  # ok | denied | failed
     code = models.CharField(max_length=80, blank=True)
     request_id = models.CharField(max_length=100, blank=True)
-    count = models.PositiveIntegerField(db_default=1)  # above 1: so many alike denials of one window
+    count = models.IntegerField(db_default=1)  # above 1: so many alike denials of one window
     details_digest = models.BinaryField(max_length=32, null=True)
 
     class Meta:
@@ -52,19 +52,16 @@ class Event(models.Model):
         indexes = (
             # Exact for the guard's question at commit, and a prefix for the history of one object.
             models.Index(fields=["object_id", "xid"], name="audit_event_object"),
-            models.Index(fields=["actor_id", "id"], name="audit_event_actor", condition=~models.Q(actor_id="")),
+            models.Index(fields=["actor_id", "id"], name="audit_event_actor"),
         )
         constraints = (
+            # One instead of three: PostgreSQL prepares each anew for every statement.
             models.CheckConstraint(
-                name="audit_event_action_grammar",
-                condition=models.Q(action__regex=r"^[a-z]+(_[a-z]+)*[.][a-z]+(_[a-z]+)*$"),
+                name="audit_event_sound",
+                condition=models.Q(action__regex=r"^[a-z_]+[.][a-z_]+$")
+                & models.Q(count__gte=1)
+                & (models.Q(details_digest__isnull=True) | models.Q(Exact(functions.Length("details_digest"), 32))),
             ),
-            models.CheckConstraint(
-                name="audit_event_details_digest_32",
-                condition=models.Q(details_digest__isnull=True)
-                | models.Q(Exact(functions.Length("details_digest"), 32)),
-            ),
-            models.CheckConstraint(name="audit_event_count_one", condition=models.Q(count__gte=1)),
         )
 
     def __str__(self) -> str:

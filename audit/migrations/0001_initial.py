@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ("outcome", models.CharField(max_length=20)),
                 ("code", models.CharField(blank=True, max_length=80)),
                 ("request_id", models.CharField(blank=True, max_length=100)),
-                ("count", models.PositiveIntegerField(db_default=1)),
+                ("count", models.IntegerField(db_default=1)),
                 ("details_digest", models.BinaryField(max_length=32, null=True)),
             ],
             options={
@@ -77,31 +77,22 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="event",
-            index=models.Index(
-                condition=models.Q(("actor_id", ""), _negated=True), fields=["actor_id", "id"], name="audit_event_actor"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="event",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("action__regex", "^[a-z]+(_[a-z]+)*[.][a-z]+(_[a-z]+)*$")),
-                name="audit_event_action_grammar",
-            ),
+            index=models.Index(fields=["actor_id", "id"], name="audit_event_actor"),
         ),
         migrations.AddConstraint(
             model_name="event",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("details_digest__isnull", True),
-                    django.db.models.lookups.Exact(django.db.models.functions.text.Length("details_digest"), 32),
-                    _connector="OR",
+                    ("action__regex", "^[a-z_]+[.][a-z_]+$"),
+                    ("count__gte", 1),
+                    models.Q(
+                        ("details_digest__isnull", True),
+                        django.db.models.lookups.Exact(django.db.models.functions.text.Length("details_digest"), 32),
+                        _connector="OR",
+                    ),
                 ),
-                name="audit_event_details_digest_32",
+                name="audit_event_sound",
             ),
-        ),
-        migrations.AddConstraint(
-            model_name="event",
-            constraint=models.CheckConstraint(condition=models.Q(("count__gte", 1)), name="audit_event_count_one"),
         ),
         migrations.AddConstraint(
             model_name="eventdetail",
