@@ -1,0 +1,133 @@
+"""The words in which people read the log. The list itself is registered on the Document Center's site, a floor above."""
+
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+from audit.actions import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.utils.functional import _StrPromise
+
+WORDS: "Mapping[Action, _StrPromise]" = {
+    Action.EVENT_RECEIVED: _("Evento recibido"),
+    Action.EVENT_PROCESSED: _("Evento procesado"),
+    Action.EVENT_PARKED: _("Evento en espera de otro"),
+    Action.EVENT_RESUMED: _("Evento reanudado"),
+    Action.EVENT_HELD: _("Evento retenido en revisión"),
+    Action.EVENT_SETTLED: _("Evento resuelto"),
+    Action.EVENT_IGNORED: _("Evento de tipo desconocido, guardado"),
+    Action.EVENT_REFUSED: _("Evento rechazado"),
+    Action.EVENT_REPEATED: _("Evento repetido"),
+    Action.EVENT_DENIED: _("Evento denegado en la puerta"),
+    Action.DOCUMENT_ISSUED: _("Documento emitido"),
+    Action.DOCUMENT_LOCKED: _("Documento resguardado en la bóveda"),
+    Action.DOCUMENT_QUARANTINED: _("Documento puesto en cuarentena"),
+    Action.DOCUMENT_RELEASED: _("Documento liberado de la cuarentena"),
+    Action.DOCUMENT_REPEATED: _("Emisión repetida: se devolvió el mismo documento"),
+    Action.DOCUMENT_VIEWED: _("Datos consultados"),
+    Action.DOCUMENT_REVEALED: _("Datos personales descubiertos con motivo"),
+    Action.DOCUMENT_DOWNLOADED: _("PDF descargado"),
+    Action.DOCUMENT_PREVIEWED: _("Página vista en pantalla"),
+    Action.DOCUMENT_LISTED: _("Lista consultada"),
+    Action.DOCUMENT_EXPORTED: _("Documento exportado"),
+    Action.DOCUMENT_VERIFIED: _("Bytes releídos y comprobados"),
+    Action.DOCUMENT_RENDER_FAILED: _("Falló la composición del PDF"),
+    Action.DOCUMENT_WORM_FAILED: _("Falló el resguardo en la bóveda"),
+    Action.DOCUMENT_PAYOUT_STATUS_CHANGED: _("Cambió el estado del pago"),
+    Action.DOCUMENT_RETRIED: _("Emisión reintentada por una persona"),
+    Action.DOCUMENT_CORRECTION_REQUESTED: _("Corrección solicitada"),
+    Action.DELIVERY_QUEUED: _("Entrega en cola"),
+    Action.DELIVERY_SENT: _("Correo enviado"),
+    Action.DELIVERY_FAILED: _("Falló el envío"),
+    Action.DELIVERY_BOUNCED: _("Correo rebotado"),
+    Action.DELIVERY_OPENED: _("Entrega abierta"),
+    Action.DELIVERY_DOWNLOADED: _("Entrega descargada"),
+    Action.DELIVERY_RESENT: _("Enlace reenviado por una persona"),
+    Action.DELIVERY_NOT_WANTED: _("Entrega que no procede"),
+    Action.LINK_CREATED: _("Enlace seguro creado"),
+    Action.LINK_SEEN: _("Enlace visitado"),
+    Action.LINK_OPENED: _("Enlace abierto por su destinatario"),
+    Action.LINK_FAILED: _("Respuesta equivocada en el enlace"),
+    Action.LINK_LOCKED: _("Enlace bloqueado por demasiados fallos"),
+    Action.LINK_REVOKED: _("Enlace anulado"),
+    Action.LINK_EXPIRED: _("Enlace caducado"),
+    Action.ACCESS_DENIED: _("Acceso denegado"),
+    Action.ACCESS_GRANTED: _("Acceso concedido"),
+    Action.ACCESS_WITHDRAWN: _("Acceso retirado"),
+    Action.SESSION_LOGIN: _("Sesión iniciada"),
+    Action.SESSION_LOGOUT: _("Sesión cerrada"),
+    Action.SESSION_FAILED: _("Intento de sesión fallido"),
+    Action.KEY_CREATED: _("Clave creada"),
+    Action.KEY_REVOKED: _("Clave anulada"),
+    Action.DISCREPANCY_OPENED: _("Discrepancia abierta"),
+    Action.DISCREPANCY_RESOLVED: _("Discrepancia resuelta"),
+    Action.ALERT_OPENED: _("Alerta abierta"),
+    Action.ALERT_ACKNOWLEDGED: _("Alerta reconocida"),
+    Action.ALERT_RESOLVED: _("Alerta resuelta"),
+    Action.PARTY_ADDED: _("Titular dado de alta"),
+    Action.PARTY_CONTACT_CHANGED: _("Contacto del titular cambiado"),
+    Action.ISSUER_ADDED: _("Emisor dado de alta"),
+    Action.SERIES_ADDED: _("Serie abierta"),
+    Action.SERIES_MOVED: _("Serie adelantada"),
+    Action.VERIFICATION_VIEWED: _("Verificación pública consultada"),
+    Action.PAYOUT_SETTLED: _("Pago aplicado"),
+    Action.PAYOUT_RETURNED: _("Pago devuelto"),
+    Action.PAYOUT_FAILED: _("Pago fallido"),
+    Action.AUDIT_VIEWED: _("Bitácora consultada"),
+    Action.AUDIT_EXPORTED: _("Bitácora exportada"),
+    Action.AUDIT_DETAILS_ERASED: _("Detalles personales borrados"),
+}
+
+# What happened to a document, without who looked at it: what staff without the right to the log may read on its page.
+LIFE = frozenset(
+    {
+        Action.EVENT_RECEIVED,
+        Action.DOCUMENT_ISSUED,
+        Action.DOCUMENT_LOCKED,
+        Action.DOCUMENT_QUARANTINED,
+        Action.DOCUMENT_RELEASED,
+        Action.DOCUMENT_VERIFIED,
+        Action.DOCUMENT_RENDER_FAILED,
+        Action.DOCUMENT_WORM_FAILED,
+        Action.DOCUMENT_PAYOUT_STATUS_CHANGED,
+        Action.DOCUMENT_RETRIED,
+        Action.DELIVERY_QUEUED,
+        Action.DELIVERY_SENT,
+        Action.DELIVERY_FAILED,
+        Action.DELIVERY_BOUNCED,
+        Action.DELIVERY_RESENT,
+        Action.DELIVERY_NOT_WANTED,
+        Action.LINK_CREATED,
+        Action.LINK_LOCKED,
+        Action.LINK_REVOKED,
+        Action.LINK_EXPIRED,
+    }
+)
+
+CHANNELS: "Mapping[str, _StrPromise]" = {
+    "web": _("Centro de documentos"),
+    "api": _("API"),
+    "webhook": _("webhook"),
+    "link": _("enlace seguro"),
+    "worker": _("proceso interno"),
+    "command": _("comando"),
+}
+
+ACTORS: "Mapping[str, _StrPromise]" = {
+    "user": _("persona"),
+    "service": _("servicio"),
+    "link": _("destinatario"),
+    "system": _("sistema"),
+    "anonymous": _("anónimo"),
+}
+
+
+def words(action: str) -> str:
+    """This function will say an action in words; one that a later version wrote is shown as it is."""
+    try:
+        return str(WORDS[Action(action)])
+    except (KeyError, ValueError):
+        return action

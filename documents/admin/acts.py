@@ -1,0 +1,220 @@
+"""What can be done with one document from its page. Each act is asked for on a page of its own and done by POST only."""
+
+import functools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from audit.actions import Action
+from documents import access, delivery, distribution, emission, errors, links, resilience
+from documents.admin import cells, reasons, rights
+from documents.models import Document, Link
+
+if TYPE_CHECKING:
+    from documents.admin.documents import DocumentAdmin
+
+    Act = Callable[["DocumentAdmin", HttpRequest, Document], HttpResponse]
+
+PREVIEW_WIDTH = 1000
+KIND = "document"
+
+
+def bound(*, act: "Act", model_admin: "DocumentAdmin") -> Callable[..., HttpResponse]:
+    """This function will make a view of an act: the row of the caller's scope first, then the act's own right."""
+
+    @functools.wraps(act)
+    def view(request: HttpRequest, object_id: str) -> HttpResponse:
+        return act(model_admin, request, model_admin.found(request=request, object_id=object_id))
+
+    return view
+
+
+def _words(problem: Exception) -> str:
+    """This function will say what went wrong in the caller's language, without internals."""
+    if isinstance(problem, errors.Problem):
+        return problem.row.en if cells.locale() == "en" else problem.row.es
+    return _("No disponible ahora: inténtalo en unos minutos.")
+
+
+def _asked(
+    *, model_admin: "DocumentAdmin", request: HttpRequest, document: Document, form: forms.Form | None, context: dict[str, Any]
+) -> HttpResponse:
+    """This function will render the page that asks before an act is done."""
+    status = 400 if form is not None and form.is_bound else 200
+    return model_admin.render(
+        request=request, row=document, template="admin/dc/confirm.html", context={**context, "form": form}, status=status
+    )
+
+
+def _open_or_reason(*, request: HttpRequest, document: Document) -> None:
+    """This function will let in whom the table lets in; support states a reason first.
+
+    :raises rights.Refused: no right, or no reason yet
+    """
+    rights.require(request=request, right="pdf", object_type=KIND, object_id=document.public_id)
+    if rights.masked(request=request) and not reasons.given(request=request, document=document, now=timezone.now()):
+        raise rights.Refused(right="reason", code="reason_required", object_type=KIND, object_id=document.public_id)
+
+
+def preview(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
+    """This function will draw one page as an image; the bytes come through the one guarded function."""
+    if request.method != "GET":
+        return HttpResponseNotAllowed(["GET"])
+    _open_or_reason(request=request, document=document)
+    text = request.GET.get("page", "1")
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or not 1 <= int(text) <= (document.pages or 1):  # noqa: PLR2004 - digits
+        raise Http404
+    opened = distribution.open(
+        document=document,
+        actor=access.actor(request=request),
+        purpose="preview",
+        now=timezone.now(),
+        page=int(text),
+        width=PREVIEW_WIDTH,
+    )
+    return HttpResponse(opened.body, content_type=opened.media_type, headers={"Cache-Control": "private, no-store"})
+
+
+def download(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
+    """This function will hand out the PDF."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    _open_or_reason(request=request, document=document)
+    try:
+        opened = distribution.open(
+            document=document, actor=access.actor(request=request), purpose="download", now=timezone.now()
+        )
+    except (errors.Problem, resilience.Degraded) as problem:
+        messages.error(request, _words(problem))
+        return HttpResponseRedirect(cells.page(document))
+    return HttpResponse(
+        opened.body,
+        content_type=opened.media_type,
+        headers={
+            "Content-Disposition": f'attachment; filename="{opened.filename}"',
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
+
+
+def reveal(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
+    """This function will take the reason for which somebody of support opens a document."""
+    rights.require(request=request, right="pdf", object_type=KIND, object_id=document.public_id)
+    form = reasons.ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        reasons.state(request=request, document=document, reason=form.cleaned_data["reason"], now=timezone.now())
+        return HttpResponseRedirect(cells.page(document))
+    return _asked(
+        model_admin=model_admin,
+        request=request,
+        document=document,
+        form=form,
+        context={
+            "title": _("Abrir con motivo"),
+            "text": _("Indica por qué necesitas ver este documento. El titular puede saber quién lo abrió."),
+            "submit": _("Abrir 15 minutos"),
+        },
+    )
+
+
+def resend(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
+    """This function will send the owner a new link after a confirmation."""
+    rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
+    if request.method == "POST":
+        try:
+            delivery.resend(document=document, actor=access.actor(request=request), now=timezone.now())
+        except (errors.Problem, resilience.Degraded) as problem:
+            messages.error(request, _words(problem))
+        else:
+            messages.success(request, _("Enlace nuevo en camino al correo del titular."))
+        return HttpResponseRedirect(cells.page(document))
+    return _asked(
+        model_admin=model_admin,
+        request=request,
+        document=document,
+        form=None,
+        context={
+            "title": _("Reenviar el enlace"),
+            "text": _("El titular recibirá un correo con un enlace seguro nuevo. Va al correo que consta, a ningún otro."),
+            "submit": _("Reenviar enlace"),
+        },
+    )
+
+
+def revoke(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
+    """This function will end one link of the document, with a reason."""
+    rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
+    held = Link.objects.filter(document=document, public_id=request.GET.get("link", "")[:40]).select_related("recipient").first()
+    if held is None:
+        raise Http404
+    form = reasons.ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        ended = links.revoke(
+            link=held, reason=form.cleaned_data["reason"], actor=access.actor(request=request), now=timezone.now()
+        )
+        if ended:
+            messages.success(request, _("Enlace anulado: ya no abre nada."))
+        else:
+            messages.warning(request, _("Ese enlace ya estaba anulado."))
+        return HttpResponseRedirect(cells.page(document))
+    return _asked(
+        model_admin=model_admin,
+        request=request,
+        document=document,
+        form=form,
+        context={
+            "title": _("Anular el enlace"),
+            "text": _("El enlace %(link)s dejará de abrir el documento en el acto. El documento no cambia.") % {"link": held.public_id},
+            "submit": _("Anular enlace"),
+            "danger": True,
+        },
+    )
+
+
+def retry(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
+    """This function will let a document that stands still be tried again."""
+    rights.require(request=request, right="retry", object_type=KIND, object_id=document.public_id)
+    if request.method == "POST":
+        if emission.retry(document=document, actor=access.actor(request=request), now=timezone.now()):
+            messages.success(request, _("Reintento en marcha: el estado cambia en unos segundos."))
+        else:
+            messages.warning(request, _("Este documento ya no está pendiente de resguardo."))
+        return HttpResponseRedirect(cells.page(document))
+    return _asked(
+        model_admin=model_admin,
+        request=request,
+        document=document,
+        form=None,
+        context={
+            "title": _("Reintentar la emisión"),
+            "text": _("Se vuelve a componer y a resguardar el mismo documento. No puede duplicarse: conserva su número y su clave."),
+            "submit": _("Reintentar ahora"),
+        },
+    )
+
+
+class Row(NamedTuple):
+    """One act: the right it needs, and what the log says of it (each act records that itself, with what it changes)."""
+
+    act: "Act"
+    right: str
+    audit: Action
+
+
+TABLE: Mapping[str, Row] = MappingProxyType(
+    {
+        "preview": Row(preview, "pdf", Action.DOCUMENT_PREVIEWED),
+        "download": Row(download, "pdf", Action.DOCUMENT_DOWNLOADED),
+        "reveal": Row(reveal, "pdf", Action.DOCUMENT_REVEALED),
+        "resend": Row(resend, "send", Action.DELIVERY_RESENT),
+        "revoke": Row(revoke, "send", Action.LINK_REVOKED),
+        "retry": Row(retry, "retry", Action.DOCUMENT_RETRIED),
+    }
+)

@@ -1,0 +1,226 @@
+"""The base of every list and page of the Document Center: read-only, scoped, fast."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
+from django.utils.translation import gettext as _
+
+from audit import log
+from audit.actions import Action
+from documents import access
+from documents.admin import cells, paging, rights, site, theme
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from django.utils.functional import _StrPromise
+
+    View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One line of a card: what it is called and what it is; `copy` adds a text to select at once."""
+
+    label: "str | _StrPromise"
+    value: object
+    wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A titled box of facts, or of rows under heads."""
+
+    title: "str | _StrPromise"
+    facts: "Sequence[Fact]" = ()
+    heads: "Sequence[str | _StrPromise]" = ()
+    rows: "Sequence[Sequence[object]]" = ()
+    empty: "str | _StrPromise" = ""
+    code: str = ""
+    note: "str | _StrPromise" = ""
+    wide: bool = False
+    numeric: "Sequence[int]" = field(default=())  # places of right-aligned columns, from 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A further page of one row: who may open it, and what the log says of it."""
+
+    view: "View"
+    right: str
+    audit: Action | None = None
+
+
+class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
+    """Permissions come from `rights`, rows from `scoped`; nobody adds, changes or deletes, so those addresses do not exist."""
+
+    right: ClassVar[str] = "see"
+    key: ClassVar[str] = "public_id"  # the column that addresses a row
+    detail_template: ClassVar[str] = "admin/dc/detail.html"
+    checked_scope: ClassVar[str] = ""  # the column with the country's code; "" where rows have none
+    listed: ClassVar[Action | None] = None  # what the log says of the list
+    viewed: ClassVar[Action | None] = None  # what the log says of one row's page
+
+    actions = None
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_sheet = True
+    list_fullwidth = True
+    list_disable_select_all = True
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = paging.CappedPaginator
+    ordering: ClassVar[Any] = ("-pk",)
+    sortable_by: ClassVar[Any] = ()
+    view_on_site = False
+
+    # --- who may pass ---
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """This method will say whether the model is shown at all."""
+        return rights.may(request=request, right=self.right)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """This method will say whether the caller may look; which rows he may look at is `scoped`'s word."""
+        return rights.may(request=request, right=self.right)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """This method will refuse: rows come from events."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """This method will refuse: what is issued never changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """This method will refuse: nothing is deleted before its time, and never from here."""
+        return False
+
+    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+        """This method will keep the rows of the caller's countries; rows without a country need a scope over all."""
+        if rights.everywhere(request=request):
+            return rows
+        return rows.filter(**{f"{self.checked_scope}__in": rights.countries(request=request)})
+
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will return the rows that the caller may see: the start of every list, count, search and page."""
+        return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))  # noqa: SLF001 - Django's own name
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will return the list's rows; an override may read fewer columns, never other rows."""
+        return self.rows(request=request)
+
+    # --- addresses ---
+    def get_urls(self) -> list[URLPattern]:
+        """This method will return the list, the page, and what `pages` adds; there is no add, delete or history."""
+        meta = self.model._meta  # noqa: SLF001 - Django's public Meta API
+        name, start = f"{meta.app_label}_{meta.model_name}", f"{meta.app_label}/{meta.model_name}/"
+        rows = [
+            ("", f"{name}_changelist", self.changelist_view, self.right, self.listed),
+            *((f"<str:object_id>/{part}/", f"{name}_{part}", page.view, page.right, page.audit) for part, page in self.pages().items()),
+            ("<str:object_id>/", f"{name}_change", self.detail_view, self.right, self.viewed),
+        ]
+        return [
+            site.declared(
+                start + pattern,
+                self.guarded(view),
+                name=view_name,
+                roles=access.RIGHTS[right] & access.STAFF,
+                owner="country" if self.checked_scope else "none",
+                audit=action,
+            )
+            for pattern, view_name, view, right, action in rows
+        ]
+
+    def pages(self) -> "Mapping[str, Page]":
+        """This method will return further pages of one row by the last part of their address."""
+        return {}
+
+    def guarded(self, view: "View") -> "View":
+        """This method will put a view behind the site's door."""
+        door = self.admin_site.admin_view(view)
+        door.model_admin = self
+        return door
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[paging.ChangeList]:
+        """This method will return the list whose rows link by public id."""
+        return paging.ChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """This method will show the list; a page past the cap leads back to the first with a word of advice."""
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        number = request.GET.get("p", "1")
+        if not number.isascii() or not number.isdigit() or len(number) > 6 or int(number) > paging.PAGE_MAX:  # noqa: PLR2004 - digits
+            messages.warning(request, _("La lista llega hasta la página %(max)s: acota con un filtro.") % {"max": paging.PAGE_MAX})
+            query = request.GET.copy()
+            query.pop("p", None)
+            return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
+        if self.has_view_permission(request):
+            self.on_record(request=request, action=self.listed, object_id=str(self.model._meta.model_name))  # noqa: SLF001
+        return super().changelist_view(request, extra_context)
+
+    def on_record(self, *, request: HttpRequest, action: Action | None, object_id: str) -> None:
+        """This method will put a look on record before it is answered."""
+        if action is not None:
+            with transaction.atomic():
+                log.record(
+                    action=action,
+                    object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public Meta API
+                    object_id=object_id,
+                    actor=access.actor(request=request),
+                )
+
+    # --- one row ---
+    def found(self, *, request: HttpRequest, object_id: str) -> Any:  # noqa: ANN401 - the model's row
+        """This method will return one row of the caller's scope.
+
+        :raises rights.Refused: outside the scope; for a caller with a limited scope an unknown id answers the same
+        :raises Http404: unknown, to a caller whose scope is everything
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        usable = len(object_id) <= 100 and "\x00" not in object_id and (self.key == "public_id" or object_id.isascii())  # noqa: PLR2004 - no key is longer
+        if usable and self.key == "pk":
+            usable = object_id.isdigit() and len(object_id) < 19  # noqa: PLR2004 - a bigint's digits
+        row = self.rows(request=request).filter(**{self.key: object_id}).first() if usable else None
+        if row is not None:
+            return row
+        if rights.everywhere(request=request):
+            raise Http404
+        raise rights.Refused(
+            right="scope", code="country_out_of_scope", object_type=str(self.model._meta.model_name), object_id=object_id  # noqa: SLF001
+        )
+
+    def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This method will show one row: facts, and what belongs to them."""
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        row = self.found(request=request, object_id=object_id)
+        self.on_record(request=request, action=self.viewed, object_id=str(getattr(row, self.key)))
+        return self.render(request=request, row=row, template=self.detail_template, context=self.detail(request=request, row=row))
+
+    def render(
+        self, *, request: HttpRequest, row: Model, template: str, context: dict[str, Any], status: int = 200
+    ) -> TemplateResponse:
+        """This method will render a page of one row inside the site's frame."""
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        frame = {
+            **self.admin_site.each_context(request),
+            "title": str(row),
+            "row": row,
+            "page": cells.page(row),
+            "model_meta": self.model._meta,  # noqa: SLF001 - Django's public Meta API
+            "masked": rights.masked(request=request),
+        }
+        return TemplateResponse(request, template, {**frame, **context}, status=status)
+
+    def detail(self, *, request: HttpRequest, row: Any) -> dict[str, Any]:  # noqa: ANN401 - the model's row
+        """This method will return what a row's page shows: `badges`, `cards`, and whatever its template wants."""
+        raise NotImplementedError

@@ -1,0 +1,156 @@
+"""How a value is shown: amounts, moments, states, masks. Every piece of HTML here is built with `format_html`."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from babel import dates, numbers
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from documents import money
+from documents.models import DeliveryStatus, EventStatus, PayoutStatus, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.models import Model
+    from django.utils.functional import _StrPromise
+    from django.utils.safestring import SafeString
+
+NOTHING = "—"
+DOT = "•"
+
+# state -> tone, icon, words. The icon and the words both say it: never by colour alone.
+STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
+    Status.ISSUED: ("info", "◌", gettext_lazy("Emitido")),
+    Status.LOCKED: ("good", "✓", gettext_lazy("Resguardado")),
+    Status.QUARANTINED: ("bad", "!", gettext_lazy("En cuarentena")),
+    "STUCK": ("warn", "!", gettext_lazy("Atascado")),
+    PayoutStatus.PENDING: ("warn", "◷", gettext_lazy("Pendiente")),
+    PayoutStatus.SENT: ("good", "✓", gettext_lazy("Enviado")),
+    EventStatus.PROCESSED: ("good", "✓", gettext_lazy("Procesado")),
+    EventStatus.PARKED: ("info", "◷", gettext_lazy("En espera")),
+    EventStatus.HELD: ("warn", "!", gettext_lazy("Retenido")),
+    EventStatus.IGNORED: ("calm", "–", gettext_lazy("Ignorado")),
+    EventStatus.REFUSED: ("bad", "✕", gettext_lazy("Rechazado")),
+    DeliveryStatus.QUEUED: ("info", "◌", gettext_lazy("En cola")),
+    DeliveryStatus.BOUNCED: ("bad", "✕", gettext_lazy("Rebotado")),
+    DeliveryStatus.OPENED: ("good", "◉", gettext_lazy("Abierto")),
+    DeliveryStatus.DOWNLOADED: ("good", "↓", gettext_lazy("Descargado")),
+    DeliveryStatus.NOT_WANTED: ("calm", "–", gettext_lazy("No procede")),
+    "FAILED": ("bad", "✕", gettext_lazy("Fallido")),
+    "RETURNED": ("warn", "↩", gettext_lazy("Devuelto")),
+    "CLOSED": ("calm", "▪", gettext_lazy("Cerrado sin pago")),
+    "ACTIVE": ("good", "✓", gettext_lazy("Activo")),
+    "EXPIRED": ("calm", "◷", gettext_lazy("Caducado")),
+    "REVOKED": ("bad", "✕", gettext_lazy("Anulado")),
+    "EXHAUSTED": ("calm", "▪", gettext_lazy("Agotado")),
+    "OPEN": ("warn", "!", gettext_lazy("Abierta")),
+    "ACKNOWLEDGED": ("info", "◉", gettext_lazy("Reconocida")),
+    "RESOLVED": ("good", "✓", gettext_lazy("Resuelta")),
+    "P1": ("bad", "▲", gettext_lazy("P1")),
+    "P2": ("warn", "▲", gettext_lazy("P2")),
+    "ok": ("good", "●", gettext_lazy("Correcto")),
+    "denied": ("bad", "■", gettext_lazy("Denegado")),
+    "failed": ("warn", "▲", gettext_lazy("Fallido")),
+}
+
+
+def locale() -> str:
+    """This function will return the language in which numbers and dates are written."""
+    return "en" if (translation.get_language() or "es").startswith("en") else "es"
+
+
+def amount_text(*, minor: int | None, currency: str) -> str:
+    """This function will write an amount as people read it: "1.234,56 EUR"; the ISO code, because six countries say "$"."""
+    if minor is None:
+        return NOTHING
+    digits = money.digits(currency)
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    written = numbers.format_decimal(Decimal(minor).scaleb(-digits), format=pattern, locale=locale())
+    return f"{written} {currency}"
+
+
+def amount_of_text(*, text: str, currency: str) -> "SafeString":
+    """This function will write an amount of the frozen content ("22.00") for a column."""
+    return amount(minor=money.minor(text, money.digits(currency)), currency=currency)
+
+
+def amount(*, minor: int | None, currency: str) -> "SafeString":
+    """This function will write an amount for a column: right aligned, tabular figures, never broken over two lines."""
+    return format_html('<span class="dc-amount">{}</span>', amount_text(minor=minor, currency=currency))
+
+
+def moment(at: dt.datetime | None) -> "SafeString | str":
+    """This function will write a moment short ("20 nov 2026 12:00"), the exact one in its title."""
+    if at is None:
+        return NOTHING
+    local = timezone.localtime(at)
+    written = f"{dates.format_date(local.date(), format='d MMM y', locale=locale())} {local:%H:%M}"
+    exact = local.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return format_html('<time datetime="{}" title="{}" class="dc-nowrap">{}</time>', exact, f"{local:%Y-%m-%d %H:%M:%S} UTC", written)
+
+
+def day(value: dt.date | None) -> str:
+    """This function will write a legal day: "20 nov 2026"."""
+    return NOTHING if value is None else dates.format_date(value, format="d MMM y", locale=locale())
+
+
+def since(at: dt.datetime | None, *, now: dt.datetime) -> str:
+    """This function will write how long ago a moment was: "hace 6 horas"."""
+    if at is None:
+        return NOTHING
+    return str(dates.format_timedelta(at - now, add_direction=True, locale=locale()))
+
+
+def state(name: str | None, *, words: str = "") -> "SafeString":
+    """This function will write a state as icon and words in its tone; an unknown one stays readable."""
+    if not name:
+        return format_html('<span class="dc-quiet" title="{}">{}</span>', _("No aplica"), NOTHING)
+    tone, icon, label = STATES.get(name, ("calm", "·", name))
+    return format_html(
+        '<span class="dc-state dc-{}"><span class="dc-icon" aria-hidden="true">{}</span>{}</span>', tone, icon, words or label
+    )
+
+
+def mono(value: object, *, short: int = 0) -> "SafeString | str":
+    """This function will write an id or a digest in a fixed-width face; `short` keeps so many characters, all in the title."""
+    text = str(value or "")
+    if not text:
+        return NOTHING
+    if short and len(text) > short:
+        return format_html('<span class="dc-mono" title="{}">{}…</span>', text, text[:short])
+    return format_html('<span class="dc-mono">{}</span>', text)
+
+
+def mask_name(name: str) -> str:
+    """This function will keep the first letter of each word: "Ana García" is "A•• G•••••"."""
+    return " ".join(word[:1] + DOT * min(max(len(word) - 1, 2), 6) for word in name.split())
+
+
+def mask_end(value: str, *, keep: int = 3) -> str:
+    """This function will keep the last characters of an identification: "12345678Z" is "••••••78Z"."""
+    return value if not value else DOT * max(len(value) - keep, 4) + (value[-keep:] if len(value) > 2 * keep else "")
+
+
+def mask_email(value: str) -> str:
+    """This function will keep the first letter and the domain's first: "ana@x.example" is "a•••@x•••"."""
+    name, at, domain = value.partition("@")
+    return f"{name[:1]}{DOT * 3}@{domain[:1]}{DOT * 3}" if at else mask_end(value)
+
+
+def page(row: "Model") -> str:
+    """This function will return the address of a row's page in the Document Center."""
+    key = getattr(row, "public_id", None) or row.pk
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[key])  # noqa: SLF001 - Django's public Meta API
+
+
+def link(row: "Model | None", *, text: str = "", mono_face: bool = False) -> "SafeString | str":
+    """This function will write a link to a row's page, or a dash."""
+    if row is None:
+        return NOTHING
+    return format_html('<a class="dc-link{}" href="{}">{}</a>', " dc-mono" if mono_face else "", page(row), text or str(row))

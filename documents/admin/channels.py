@@ -1,0 +1,162 @@
+"""Deliveries and links: who was told of what, and which ways to a document are open."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from documents.admin import base, cells, dossier, history, rights
+from documents.admin.site import site
+from documents.models import Delivery, Link
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.utils.safestring import SafeString
+
+
+class OfDocument(base.DocumentCenterAdmin):
+    """Rows that belong to one document and follow its country."""
+
+    checked_scope = "document__country_id"
+    list_select_related = ("document", "recipient")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will leave the documents' content where it is."""
+        return super().get_queryset(request).defer("document__content")
+
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will join document and recipient."""
+        return super().rows(request=request).select_related("document", "recipient")
+
+    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+        """This method will look a term up exactly: its own id, the document's number or id, the recipient's id."""
+        term = search_term.strip()[:64].replace("\x00", "")
+        if not term:
+            return queryset, False
+        column = {"doc": "document__public_id", "dlv": "public_id", "lnk": "public_id"}.get(term[:3])
+        if column is None:
+            column = "document__number" if "-" in term else "recipient__platform_id"
+        return queryset.filter(**{column: term}), False
+
+    @admin.display(description=_("documento"))
+    def document_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
+        """This method will link the document."""
+        return cells.link(row.document, mono_face=True)
+
+    @admin.display(description=_("destinatario"))
+    def recipient_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
+        """This method will write the recipient's id."""
+        return cells.mono(row.recipient.platform_id)
+
+    @admin.display(description=_("id"))
+    def id_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
+        """This method will write the row's id."""
+        return cells.mono(row.public_id, short=16)
+
+    def shown(self, *, request: HttpRequest, row: Any, facts: list[base.Fact], badge: Any) -> dict[str, Any]:  # noqa: ANN401 - a row, a cell
+        """This method will return the page of one row."""
+        common = [
+            base.Fact(label=_("Documento"), value=cells.link(row.document, mono_face=True)),
+            base.Fact(label=_("Destinatario"), value=cells.link(row.recipient, mono_face=True)),
+        ]
+        return {
+            "badges": [badge],
+            "cards": [base.Card(title=str(self.model._meta.verbose_name).capitalize(), facts=[*common, *facts])],  # noqa: SLF001 - Django's public Meta API
+            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "whole_log": rights.may(request=request, right="audit"),
+        }
+
+
+@admin.register(Delivery, site=site)
+class DeliveryAdmin(OfDocument):
+    """Who was told, how, and what became of it."""
+
+    list_display = ("id_cell", "document_cell", "recipient_cell", "channel_cell", "status_cell", "attempts", "queued_cell", "sent_cell")
+    list_display_links = ("id_cell",)
+    list_filter = ("status", "channel")
+    search_fields = ("message_id",)
+    search_help_text = _("Pega un número, doc_…, dlv_… o un destinatario")
+
+    @admin.display(description=_("canal"))
+    def channel_cell(self, row: Delivery) -> str:
+        """This method will write the channel."""
+        return row.get_channel_display()
+
+    @admin.display(description=_("estado"))
+    def status_cell(self, row: Delivery) -> "SafeString":
+        """This method will write the state."""
+        return cells.state(row.status)
+
+    @admin.display(description=_("en cola desde"))
+    def queued_cell(self, row: Delivery) -> "SafeString | str":
+        """This method will write when it was queued."""
+        return cells.moment(row.queued_at)
+
+    @admin.display(description=_("enviado"))
+    def sent_cell(self, row: Delivery) -> "SafeString | str":
+        """This method will write when it was sent."""
+        return cells.moment(row.sent_at)
+
+    def detail(self, *, request: HttpRequest, row: Delivery) -> dict[str, Any]:
+        """This method will return a delivery's page."""
+        facts = [
+            base.Fact(label=_("Canal"), value=row.get_channel_display()),
+            base.Fact(label=_("Envío"), value=row.sequence),
+            base.Fact(label=_("Intentos"), value=row.attempts),
+            base.Fact(label=_("Causa"), value=cells.mono(row.cause)),
+            base.Fact(label=_("Siguiente intento"), value=cells.moment(row.next_try_at)),
+            base.Fact(label=_("En cola desde"), value=cells.moment(row.queued_at)),
+            base.Fact(label=_("Enviado"), value=cells.moment(row.sent_at)),
+            base.Fact(label=_("Abierto"), value=cells.moment(row.opened_at)),
+            base.Fact(label=_("Descargado"), value=cells.moment(row.downloaded_at)),
+            base.Fact(label=_("Message-ID"), value=cells.mono(row.message_id), wide=True),
+        ]
+        return self.shown(request=request, row=row, facts=facts, badge=cells.state(row.status))
+
+
+@admin.register(Link, site=site)
+class LinkAdmin(OfDocument):
+    """The ways to a document that were given out; the token itself is stored nowhere."""
+
+    list_display = ("id_cell", "document_cell", "recipient_cell", "state_cell", "downloads_cell", "wrong_answers", "created_cell", "expires_cell")
+    list_display_links = ("id_cell",)
+    search_fields = ("public_id",)
+    search_help_text = _("Pega un número, doc_…, lnk_… o un destinatario")
+
+    @admin.display(description=_("estado"))
+    def state_cell(self, row: Link) -> "SafeString":
+        """This method will write what the link is good for."""
+        return dossier.link_state(link=row, now=timezone.now())[0]
+
+    @admin.display(description=_("descargas"))
+    def downloads_cell(self, row: Link) -> str:
+        """This method will write downloads of how many."""
+        return f"{row.downloads}/{row.downloads_max}"
+
+    @admin.display(description=_("creado"))
+    def created_cell(self, row: Link) -> "SafeString | str":
+        """This method will write when it was made."""
+        return cells.moment(row.created_at)
+
+    @admin.display(description=_("caduca"))
+    def expires_cell(self, row: Link) -> "SafeString | str":
+        """This method will write when it ends."""
+        return cells.moment(row.expires_at)
+
+    def detail(self, *, request: HttpRequest, row: Link) -> dict[str, Any]:
+        """This method will return a link's page."""
+        facts = [
+            base.Fact(label=_("Pregunta"), value=row.get_knows_display()),
+            base.Fact(label=_("Descargas"), value=self.downloads_cell(row)),
+            base.Fact(label=_("Fallos"), value=row.wrong_answers),
+            base.Fact(label=_("Creado"), value=cells.moment(row.created_at)),
+            base.Fact(label=_("Caduca"), value=cells.moment(row.expires_at)),
+            base.Fact(label=_("Visto"), value=cells.moment(row.seen_at)),
+            base.Fact(label=_("Abierto"), value=cells.moment(row.opened_at)),
+            base.Fact(label=_("Bloqueado hasta"), value=cells.moment(row.locked_until_at)),
+            base.Fact(label=_("Anulado"), value=cells.moment(row.revoked_at)),
+            base.Fact(label=_("Motivo"), value=row.revoked_reason or cells.NOTHING),
+        ]
+        return self.shown(request=request, row=row, facts=facts, badge=self.state_cell(row))

@@ -1,0 +1,130 @@
+"""The list of documents and the page of one: see it, prove it, send it again, never break it."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Value
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from audit.actions import Action
+from documents import access
+from documents.admin import acts, base, cells, dossier, filters, lookup, rights
+from documents.admin.site import site
+from documents.models import Document, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.models import QuerySet
+    from django.utils.safestring import SafeString
+
+SHORT_KINDS = {
+    "PAYMENT_RECEIPT": _("Recibo de pago"),
+    "ORDER_FINAL_STATEMENT": _("Statement final"),
+    "PAYOUT_STATEMENT": _("Liquidación"),
+    "PAYOUT_REVERSAL_NOTICE": _("Pago devuelto"),
+    "CREDIT_NOTE": _("Nota de crédito"),
+}
+
+
+@admin.register(Document, site=site)
+class DocumentAdmin(base.DocumentCenterAdmin):
+    """Documents of the caller's countries, newest first."""
+
+    detail_template, checked_scope = "admin/dc/document.html", "country_id"
+    listed, viewed = Action.DOCUMENT_LISTED, Action.DOCUMENT_VIEWED
+    list_display = ("number_cell", "kind_cell", "owner_cell", "country_cell", "amount_cell", "state_cell", "payout_cell", "issued_cell")
+    list_display_links = ("number_cell",)
+    list_select_related = ("owner",)
+    list_filter = (filters.View, "status", "kind", filters.CountryInScope, "payout_status", filters.Recent)
+    search_fields = ("number",)
+    search_help_text = _("Pega un id, un número o una huella")
+    WANTED: ClassVar[tuple[str, ...]] = (
+        "public_id", "number", "kind", "country_id", "owner_id", "currency", "total_minor", "status", "payout_status", "issued_at",
+        "owner__legal_name", "owner__platform_id",
+    )  # fmt: skip
+
+    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+        """This method will keep the documents that `access` lets the caller see."""
+        return access.documents_for(user=request.user).order_by(*self.ordering)
+
+    def pages(self) -> "Mapping[str, base.Page]":
+        """This method will return the pages of one document; those that do something do it by POST only."""
+        return {
+            name: base.Page(view=acts.bound(act=row.act, model_admin=self), right=row.right, audit=row.audit)
+            for name, row in acts.TABLE.items()
+        }
+
+    # --- the list ---
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will read the columns that the list shows and no others: `content` alone may be a megabyte."""
+        masked = Value(rights.masked(request=request))
+        rows = super().get_queryset(request).select_related(None).select_related("owner")
+        return rows.only(*self.WANTED).annotate(masked=masked)
+
+    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+        """This method will look a term up by its shape."""
+        return (lookup.narrowed(rows=queryset, term=search_term) if search_term.strip() else queryset), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """This method will show the list; a term that means exactly one document leads straight to it."""
+        term = request.GET.get("q", "").strip()
+        if request.method == "GET" and set(request.GET) == {"q"} and term and self.has_view_permission(request):
+            rows = lookup.narrowed(rows=self.get_queryset(request), term=term).only("public_id")[:2]
+            if len(rows) == 1:
+                return HttpResponseRedirect(cells.page(rows[0]))
+        return super().changelist_view(request, extra_context)
+
+    @admin.display(description=_("titular"))
+    def owner_cell(self, row: Any) -> "SafeString":  # noqa: ANN401 - a document with its mask
+        """This method will write the owner, masked for support."""
+        name = cells.mask_name(row.owner.legal_name) if row.masked else row.owner.legal_name
+        return format_html('<span class="dc-two"><span>{}</span>{}</span>', name, cells.mono(row.owner.platform_id))
+
+    @admin.display(description=_("número"))
+    def number_cell(self, row: Document) -> "SafeString | str":
+        """This method will write the number."""
+        return cells.mono(row.number)
+
+    @admin.display(description=_("tipo"))
+    def kind_cell(self, row: Document) -> str:
+        """This method will write the kind, short."""
+        return str(SHORT_KINDS.get(row.kind, row.kind))
+
+    @admin.display(description=_("país"))
+    def country_cell(self, row: Document) -> str:
+        """This method will write the country's code."""
+        return row.country_id
+
+    @admin.display(description=_("importe"))
+    def amount_cell(self, row: Document) -> "SafeString":
+        """This method will write the total."""
+        return cells.amount(minor=row.total_minor, currency=row.currency)
+
+    @admin.display(description=_("estado"))
+    def state_cell(self, row: Document) -> "SafeString":
+        """This method will write the state; one that should be locked by now is stuck."""
+        late = row.status == Status.ISSUED and row.issued_at < timezone.now() - filters.STUCK_AFTER
+        return cells.state("STUCK" if late else row.status)
+
+    @admin.display(description=_("pago"))
+    def payout_cell(self, row: Document) -> "SafeString":
+        """This method will write the live payout status of a statement."""
+        return cells.state(row.payout_status)
+
+    @admin.display(description=_("emitido"))
+    def issued_cell(self, row: Document) -> "SafeString | str":
+        """This method will write when it was issued."""
+        return cells.moment(row.issued_at)
+
+    # --- the page ---
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will join what a document's page shows."""
+        return super().rows(request=request).select_related("owner", "issuer", "country", "series", "event", "corrects", "settled_by")
+
+    def detail(self, *, request: HttpRequest, row: Document) -> dict[str, Any]:
+        """This method will return the document's dossier."""
+        return dossier.context(request=request, document=row)

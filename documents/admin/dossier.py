@@ -1,0 +1,231 @@
+"""What the page of one document shows: its state, its facts, its custody, its relatives, who was told, what happened."""
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from documents import access, errors
+from documents.admin import cells, filters, history, reasons, rights
+from documents.admin.base import Card, Fact
+from documents.models import Delivery, Document, Link, Status
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+RELATED_MAX = 20
+PAGES_MAX = 500
+
+def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
+    """This function will gather the dossier in a fixed number of queries."""
+    now = timezone.now()
+    open_ = not rights.masked(request=request) or reasons.given(request=request, document=document, now=now)
+    deliveries = list(Delivery.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX])
+    links = list(Link.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX])
+    ids = [document.public_id, document.event.public_id, *(one.public_id for one in deliveries), *(one.public_id for one in links)]
+    number = requested_page(request=request, pages=document.pages or 1)
+    stuck = document.status == Status.ISSUED and document.issued_at < now - filters.STUCK_AFTER
+    return {
+        "document": document,
+        "open": open_,
+        "badges": badges(document=document, stuck=stuck, now=now),
+        "banner": banner(document=document, stuck=stuck, now=now),
+        "cards": cards(request=request, document=document, open_=open_),
+        "deliveries": [(one, *told(one)) for one in deliveries],
+        "links": [(one, *link_state(link=one, now=now)) for one in links],
+        "content": pretty(document.content) if open_ else "",
+        "timeline": history.lines(request=request, object_ids=ids),
+        "whole_log": rights.may(request=request, right="audit"),
+        "page_number": number,
+        "page_before": number - 1 if number > 1 else 0,
+        "page_after": number + 1 if number < (document.pages or 1) else 0,
+        "may": {one: rights.may(request=request, right=one) for one in ("pdf", "send", "retry", "audit")},
+        "stuck": stuck,
+        "locked": document.status == Status.LOCKED,
+    }
+
+
+def requested_page(*, request: HttpRequest, pages: int) -> int:
+    """This function will return the page of the preview that was asked for, within the document."""
+    text = request.GET.get("page", "1")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1  # noqa: PLR2004 - digits
+    return max(1, min(number, pages, PAGES_MAX))
+
+
+def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeString]":
+    """This function will return the strip of states, each with icon and words."""
+    strip = [cells.state("STUCK" if stuck else document.status, words=_("Emitido y resguardado") if document.locked_at else "")]
+    if document.status == Status.QUARANTINED:
+        strip = [cells.state(Status.QUARANTINED)]
+    if document.payout_status:
+        words = {"PENDING": _("Pago pendiente"), "SENT": _("Pago enviado")}[document.payout_status]
+        strip.append(cells.state(document.payout_status, words=words))
+    if document.verified_at:
+        ago = cells.since(document.verified_at, now=now)
+        strip.append(cells.state("ok" if document.status == Status.LOCKED else "denied", words=_("Bytes comprobados %(ago)s") % {"ago": ago}))
+    strip.append(cells.state("CLOSED", words=_("Conservar hasta el %(day)s") % {"day": cells.day(document.retain_until)}))
+    return strip
+
+
+def banner(*, document: Document, stuck: bool, now: dt.datetime) -> dict[str, str]:
+    """This function will return what needs a person, or nothing."""
+    if document.status == Status.QUARANTINED:
+        text = _("No lo entregues: los bytes guardados no se corresponden con su huella. Hay una alerta P1 abierta.")
+        return {"tone": "bad", "title": _("En cuarentena"), "text": text}
+    if stuck:
+        cause = errors.CODES.get(document.cause)
+        words = (cause.en if cells.locale() == "en" else cause.es) if cause else (document.cause or _("sin causa anotada"))
+        text = _("Emitido %(ago)s y aún sin resguardar: %(cause)s. Intentos: %(attempts)s.") % {
+            "ago": cells.since(document.issued_at, now=now), "cause": words, "attempts": document.attempts,
+        }  # fmt: skip
+        return {"tone": "warn", "title": _("Atascado"), "text": text}
+    return {}
+
+
+def cards(*, request: HttpRequest, document: Document, open_: bool) -> list[Card]:
+    """This function will return the cards of facts."""
+    return [summary(document=document, open_=open_), totals(document=document), integrity(document=document), relatives(request=request, document=document)]
+
+
+def summary(*, document: Document, open_: bool) -> Card:
+    """This function will return who, what and when."""
+    owner = document.owner
+    name = owner.legal_name if open_ else cells.mask_name(owner.legal_name)
+    tax_id = owner.tax_id if open_ else cells.mask_end(owner.tax_id)
+    facts = [
+        Fact(label=_("Tipo"), value=document.get_kind_display()),
+        Fact(label=_("Titular"), value=cells.link(owner, text=name or owner.platform_id)),
+        Fact(label=_("Id de plataforma"), value=cells.mono(owner.platform_id)),
+        Fact(label=_("Identificación fiscal"), value=cells.mono(tax_id)),
+        Fact(label=_("Emisor"), value=cells.link(document.issuer)),
+        Fact(label=_("País"), value=str(document.country)),
+        Fact(label=_("Fecha de operación"), value=cells.day(document.operation_date)),
+        Fact(label=_("Fecha de emisión"), value=cells.day(document.issue_date)),
+        Fact(label=_("Serie"), value=cells.link(document.series, mono_face=True)),
+        Fact(label=_("Asunto"), value=cells.mono(document.subject)),
+        Fact(label=_("Evento"), value=cells.link(document.event, text=document.event.type)),
+        Fact(label=_("Clave de documento"), value=cells.mono(document.document_key_id), wide=True),
+    ]
+    if document.payout_status:
+        facts.insert(2, Fact(label=_("Pago al emitir"), value=cells.state(document.payout_status_at_issue)))
+        facts.insert(3, Fact(label=_("Pago ahora"), value=cells.state(document.payout_status)))
+    return Card(title=_("Resumen"), facts=facts)
+
+
+def _total_words() -> dict[str, str]:
+    """This function will return the totals that the kinds print, in the order in which they are read, with their words."""
+    return {
+        "net": _("Neto"), "earnings": _("Ingresos"), "deductions": _("Deducciones"), "tax": _("Impuestos"),
+        "withheld": _("Retención fiscal"), "gross": _("Total"), "payable": _("A percibir"), "included": _("Incluido"),
+        "adjustments": _("Ajustes"), "cash_collected": _("Efectivo cobrado"), "opening_carry_over": _("Saldo inicial"),
+        "closing_carry_over": _("Saldo final"), "amount": _("Transferido"),
+    }  # fmt: skip
+
+
+def totals(*, document: Document) -> Card:
+    """This function will return the totals that the PDF prints, and the total of the row."""
+    printed = parsed(document.content).get("totals", {})
+    words = _total_words()
+    facts = [
+        Fact(label=words[name], value=cells.amount_of_text(text=str(printed[name]), currency=document.currency))
+        for name in words
+        if name in printed
+    ]
+    total = cells.amount(minor=document.total_minor, currency=document.currency)
+    note = ", ".join(document.flags)
+    return Card(title=_("Importes"), facts=[*facts, Fact(label=_("Total del documento"), value=total)], note=note)
+
+
+def integrity(*, document: Document) -> Card:
+    """This function will return what proves the document: digests, where it lies, under which lock, until when."""
+    return Card(
+        title=_("Integridad y custodia"),
+        facts=[
+            Fact(label=_("Huella del archivo (SHA-256)"), value=cells.mono(document.file_sha256), wide=True),
+            Fact(label=_("Huella del contenido (SHA-256)"), value=cells.mono(document.content_sha256), wide=True),
+            Fact(label=_("Objeto en la bóveda"), value=cells.mono(document.vault_key), wide=True),
+            Fact(label=_("Versión"), value=cells.mono(document.vault_version, short=24)),
+            Fact(label=_("Modo de bloqueo"), value=cells.mono(document.vault_mode)),
+            Fact(label=_("Resguardado"), value=cells.moment(document.locked_at)),
+            Fact(label=_("Última comprobación"), value=cells.moment(document.verified_at)),
+            Fact(label=_("Conservar hasta"), value=cells.day(document.retain_until)),
+            Fact(label=_("Tamaño y páginas"), value=size(document)),
+            Fact(label=_("Plantilla"), value=cells.mono(document.template)),
+            Fact(label=_("Motor"), value=document.engine or cells.NOTHING),
+            Fact(label=_("Código de verificación"), value=cells.mono(document.verification_code)),
+        ],
+    )
+
+
+def size(document: Document) -> str:
+    """This function will write size and pages: "86 KB · 2"."""
+    if not document.file_bytes:
+        return cells.NOTHING
+    return f"{max(1, round(document.file_bytes / 1024))} KB · {document.pages or '?'} {_('pág.')}"
+
+
+def relatives(*, request: HttpRequest, document: Document) -> Card:
+    """This function will return documents of the same fact, corrections, and what settles or is settled, within the scope."""
+    near = Q(subject=document.subject) | Q(corrects=document) | Q(settled_by=document)
+    for pk in (document.corrects_id, document.settled_by_id):
+        near |= Q(pk=pk) if pk else Q()
+    rows = (
+        access.documents_for(user=request.user).filter(near).exclude(pk=document.pk).order_by("-pk")
+        .only("public_id", "number", "kind", "currency", "total_minor", "status", "corrects_id", "settled_by_id", "subject")
+    )  # fmt: skip
+    table = [
+        (relation(document=document, other=one), cells.link(one, mono_face=True), one.get_kind_display(), cells.amount(minor=one.total_minor, currency=one.currency), cells.state(one.status))
+        for one in rows[:RELATED_MAX]
+    ]
+    return Card(
+        title=_("Documentos relacionados"),
+        heads=(_("Relación"), _("Número"), _("Tipo"), _("Importe"), _("Estado")),
+        rows=table,
+        numeric=(3,),
+        empty=_("Ninguno: es el único documento de este hecho."),
+    )
+
+
+def relation(*, document: Document, other: Document) -> str:
+    """This function will say how another document is related."""
+    if other.pk == document.corrects_id:
+        return _("corrige a")
+    if other.corrects_id == document.pk:
+        return _("corregido por")
+    if other.pk == document.settled_by_id:
+        return _("pagado en")
+    if other.settled_by_id == document.pk:
+        return _("paga")
+    return _("mismo hecho")
+
+
+def told(delivery: Delivery) -> tuple[Any, ...]:
+    """This function will return a delivery's state and its last moment."""
+    return cells.state(delivery.status), cells.moment(delivery.downloaded_at or delivery.opened_at or delivery.sent_at or delivery.queued_at)
+
+
+def link_state(*, link: Link, now: dt.datetime) -> tuple[Any, ...]:
+    """This function will return a link's state, its expiry, and whether it can still be revoked."""
+    name = "ACTIVE"
+    if link.revoked_at:
+        name = "REVOKED"
+    elif link.expires_at <= now:
+        name = "EXPIRED"
+    elif link.downloads >= link.downloads_max:
+        name = "EXHAUSTED"
+    return cells.state(name), cells.moment(link.expires_at), name in {"ACTIVE", "EXHAUSTED"}
+
+
+def parsed(content: str) -> dict[str, Any]:
+    """This function will read the frozen content; it was written as canonical JSON and cannot be anything else."""
+    found: dict[str, Any] = json.loads(content)
+    return found
+
+
+def pretty(content: str) -> str:
+    """This function will write the frozen content so that a person can read it."""
+    return json.dumps(parsed(content), ensure_ascii=False, indent=2)

@@ -1,0 +1,171 @@
+"""The events: what came in, raw; and the two work lists, what is held for a person and what waits for another event."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from documents import errors
+from documents.admin import base, cells, filters, history, rights
+from documents.admin.site import site
+from documents.models import Document, Event
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.utils.safestring import SafeString
+
+DOCUMENTS_MAX = 50
+BODY_MAX = 200_000  # characters shown; the rest is in the database
+
+
+def code_words(code: str) -> "SafeString | str":
+    """This function will write a code with its words."""
+    row = errors.CODES.get(code)
+    if not code or row is None:
+        return cells.mono(code)
+    return format_html('<span class="dc-two"><span>{}</span>{}</span>', row.en if cells.locale() == "en" else row.es, cells.mono(code))
+
+
+@admin.register(Event, site=site)
+class EventAdmin(base.DocumentCenterAdmin):
+    """Events of the caller's countries; one whose country nobody knows needs a scope over all."""
+
+    checked_scope = "country_code"
+    list_display = ("type_cell", "subject_cell", "country_cell", "status_cell", "code_cell", "missing_cell", "received_cell")
+    list_display_links = ("type_cell",)
+    list_filter = (filters.WorkList, "status", filters.EventCountry, filters.Received)
+    search_fields = ("event_id",)
+    search_help_text = _("Pega un id de evento o un asunto (order:…)")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will leave the raw bodies where they are: the list shows none of them."""
+        return super().get_queryset(request).defer("body", "errors")
+
+    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+        """This method will look a term up exactly: our id, the sender's id, or the subject."""
+        term = search_term.strip()[:140].replace("\x00", "")
+        if not term:
+            return queryset, False
+        if term.startswith("evt_") and queryset.filter(public_id=term).exists():
+            return queryset.filter(public_id=term), False
+        return queryset.filter(**{"subject" if ":" in term else "event_id": term}), False
+
+    @admin.display(description=_("evento"))
+    def type_cell(self, row: Event) -> "SafeString":
+        """This method will write type and sender's id."""
+        return format_html('<span class="dc-two"><span>{}</span>{}</span>', row.type or cells.NOTHING, cells.mono(row.event_id or row.public_id, short=34))
+
+    @admin.display(description=_("asunto"))
+    def subject_cell(self, row: Event) -> "SafeString | str":
+        """This method will write what the event is about."""
+        return cells.mono(row.subject, short=34)
+
+    @admin.display(description=_("país"))
+    def country_cell(self, row: Event) -> str:
+        """This method will write the country's code."""
+        return row.country_code or cells.NOTHING
+
+    @admin.display(description=_("estado"))
+    def status_cell(self, row: Event) -> "SafeString":
+        """This method will write what became of it; a held one that was settled is done."""
+        if row.settled_by_id:
+            return cells.state("RESOLVED", words=str(_("Resuelto por otro")))
+        return cells.state(row.status)
+
+    @admin.display(description=_("causa"))
+    def code_cell(self, row: Event) -> "SafeString | str":
+        """This method will write why it is held or refused."""
+        return code_words(row.code)
+
+    @admin.display(description=_("espera a"))
+    def missing_cell(self, row: Event) -> "SafeString | str":
+        """This method will write what it waits for."""
+        return cells.mono(", ".join(row.missing), short=40)
+
+    @admin.display(description=_("recibido"))
+    def received_cell(self, row: Event) -> "SafeString | str":
+        """This method will write when it came in."""
+        return cells.moment(row.received_at)
+
+    def detail(self, *, request: HttpRequest, row: Event) -> dict[str, Any]:
+        """This method will return an event's page."""
+        produced = Document.objects.filter(event=row, country__in=rights.countries(request=request)).order_by("pk")[:DOCUMENTS_MAX]
+        clear = rights.may(request=request, right="reveal")
+        cards = [
+            base.Card(
+                title=_("Resumen"),
+                facts=[
+                    base.Fact(label=_("Tipo"), value=row.type or cells.NOTHING),
+                    base.Fact(label=_("Servicio"), value=row.service),
+                    base.Fact(label=_("País"), value=row.country_code or cells.NOTHING),
+                    base.Fact(label=_("Emisor"), value=cells.mono(row.issuer_slug)),
+                    base.Fact(label=_("Asunto"), value=cells.mono(row.subject)),
+                    base.Fact(label=_("Id del emisor del evento"), value=cells.mono(row.event_id)),
+                    base.Fact(label=_("Ocurrido"), value=cells.moment(row.occurred_at)),
+                    base.Fact(label=_("Recibido"), value=cells.moment(row.received_at)),
+                    base.Fact(label=_("Repeticiones"), value=row.repeats),
+                    base.Fact(label=_("Intentos"), value=row.attempts),
+                    base.Fact(label=_("Resuelto por"), value=cells.link(row.settled_by)),
+                    base.Fact(label=_("Huella del cuerpo (SHA-256)"), value=cells.mono(row.body_sha256), wide=True),
+                ],
+            ),
+            _faults(row) if row.errors or row.code else None,
+            _awaited(row) if row.missing else None,
+            base.Card(
+                title=_("Documentos emitidos"),
+                heads=(_("Número"), _("Tipo"), _("Importe"), _("Estado")),
+                rows=[
+                    (cells.link(one, mono_face=True), one.get_kind_display(), cells.amount(minor=one.total_minor, currency=one.currency), cells.state(one.status))
+                    for one in produced
+                ],
+                numeric=(2,),
+                empty=_("Este evento no ha emitido ningún documento."),
+            ),
+            _body(row) if clear else base.Card(title=_("Cuerpo recibido"), empty=_("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."), rows=()),
+        ]
+        return {
+            "badges": [self.status_cell(row)],
+            "cards": [card for card in cards if card],
+            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "whole_log": rights.may(request=request, right="audit"),
+        }
+
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will join what settled the event."""
+        return super().rows(request=request).select_related("settled_by")
+
+
+def _faults(row: Event) -> base.Card:
+    """This function will return why the event is held or refused, place by place."""
+    faults = [
+        (cells.mono(fault.get("pointer") or "/"), cells.mono(fault.get("code", "")), fault.get("detail", ""))
+        for fault in row.errors
+        if isinstance(fault, dict)
+    ]
+    return base.Card(
+        title=_("Por qué"), note=code_words(row.code), heads=(_("Lugar"), _("Código"), _("Detalle")), rows=faults, wide=True,
+        empty=_("Sin más detalle que el código."),
+    )  # fmt: skip
+
+
+def _awaited(row: Event) -> base.Card:
+    """This function will return what a parked event waits for."""
+    return base.Card(
+        title=_("Espera a"), heads=(_("Asunto"),), rows=[(cells.mono(one),) for one in row.missing],
+        note=_("Se reanuda solo en cuanto llegue."),
+    )  # fmt: skip
+
+
+def _body(row: Event) -> base.Card:
+    """This function will return the raw body: indented where it is JSON, else as it came."""
+    if row.body is None:
+        return base.Card(title=_("Cuerpo recibido"), rows=(), empty=_("Reducido a su huella al vencer su plazo."))
+    text = bytes(row.body).decode(errors="replace")
+    try:
+        text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except ValueError:
+        pass
+    return base.Card(title=_("Cuerpo recibido"), code=text[:BODY_MAX], wide=True)

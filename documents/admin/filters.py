@@ -1,0 +1,136 @@
+"""Filters of the lists. Each is a choice or a range over an indexed walk; none asks the table for its distinct values."""
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from documents.admin import rights
+from documents.models import Alert, Country, EventStatus, PayoutStatus, Status
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.utils.functional import _StrPromise
+
+STUCK_AFTER = dt.timedelta(minutes=5)
+
+
+def stuck(*, now: dt.datetime) -> Q:
+    """This function will return the condition of a document that should be locked by now."""
+    return Q(status=Status.ISSUED, issued_at__lt=now - STUCK_AFTER)
+
+
+class Choice(admin.SimpleListFilter):
+    """A filter by a fixed table of choices, each with its condition."""
+
+    CHOICES: "ClassVar[tuple[tuple[str, str | _StrPromise], ...]]" = ()
+
+    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
+        """This method will return the choices."""
+        return list(self.CHOICES)
+
+    def condition(self, *, value: str) -> Q:
+        """This method will return the condition of one choice."""
+        raise NotImplementedError
+
+    def queryset(self, request: "HttpRequest", queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        """This method will keep the chosen rows; a value that is no choice keeps none."""
+        value = self.value()
+        if not value:
+            return queryset
+        if value not in {str(name) for name, _label in self.lookup_choices}:
+            return queryset.none()
+        return queryset.filter(self.condition(value=value))
+
+
+class View(Choice):
+    """The fixed views of the documents: what needs a person first."""
+
+    title, parameter_name = _("vista"), "view"
+    CHOICES = (("stuck", _("Atascados")), ("quarantine", _("Cuarentena")), ("unpaid", _("Pago pendiente")))
+
+    def condition(self, *, value: str) -> Q:
+        """This method will return the condition of one view."""
+        return {
+            "stuck": stuck(now=timezone.now()),
+            "quarantine": Q(status=Status.QUARANTINED),
+            "unpaid": Q(payout_status=PayoutStatus.PENDING),
+        }[value]
+
+
+class CountryInScope(Choice):
+    """By country, offering only the caller's."""
+
+    title, parameter_name = _("país"), "country"
+    column = "country_id"
+
+    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
+        """This method will return the caller's countries."""
+        return [(row.code, str(row)) for row in Country.objects.filter(pk__in=rights.countries(request=request))]
+
+    def condition(self, *, value: str) -> Q:
+        """This method will return the condition of one country."""
+        return Q(**{self.column: value})
+
+
+class EventCountry(CountryInScope):
+    """An event's country is a text: it may name one that nobody knows."""
+
+    column = "country_code"
+
+
+class Recent(Choice):
+    """By the moment, in steps that people ask for."""
+
+    title, parameter_name = _("emitido"), "issued"
+    column = "issued_at"
+    CHOICES = (("1", _("Hoy")), ("7", _("Últimos 7 días")), ("30", _("Últimos 30 días")), ("365", _("Últimos 12 meses")))
+
+    def condition(self, *, value: str) -> Q:
+        """This method will return the condition of one span, from the start of its first day."""
+        first = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=int(value) - 1)
+        return Q(**{f"{self.column}__gte": first})
+
+
+class Received(Recent):
+    """By the moment an event came in."""
+
+    title, parameter_name, column = _("recibido"), "received", "received_at"
+
+
+class WorkList(Choice):
+    """The work lists of events: what waits for a person, and what waits for another event."""
+
+    title, parameter_name = _("lista de trabajo"), "work"
+    CHOICES = (("held", _("Retenidos")), ("parked", _("En espera")))
+
+    def condition(self, *, value: str) -> Q:
+        """This method will return the condition of one work list; a held event that was settled is done."""
+        if value == "held":
+            return Q(status=EventStatus.HELD, settled_by=None)
+        return Q(status=EventStatus.PARKED)
+
+
+class Unresolved(Choice):
+    """Open or done, for whatever has `resolved_at`."""
+
+    title, parameter_name = _("situación"), "open"
+    CHOICES = (("yes", _("Abiertas")), ("no", _("Resueltas")))
+
+    def condition(self, *, value: str) -> Q:
+        """This method will return the condition of one situation."""
+        return Q(resolved_at__isnull=value == "yes")
+
+
+class Severity(Choice):
+    """P1 and P2."""
+
+    title, parameter_name = _("gravedad"), "severity"
+    CHOICES = tuple((name, name) for name, _label in Alert._meta.get_field("severity").choices)  # noqa: SLF001 - Django's public Meta API
+
+    def condition(self, *, value: str) -> Q:
+        """This method will return the condition of one severity."""
+        return Q(severity=value)

@@ -1,0 +1,89 @@
+"""A timeline out of the audit log, in words."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
+
+from audit import admin as words
+from audit.models import Event as LogEvent
+from documents.admin import cells, rights
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from django.utils.safestring import SafeString
+
+LINES_MAX = 100
+USER = "usr_"  # how the log names a person: by number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One event of the log as people read it."""
+
+    event: LogEvent
+    at: "SafeString | str"
+    tone: str
+    icon: str
+    words: str
+    actor: str
+    channel: str
+    details: Sequence[tuple[str, str]]
+
+
+def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[Line]:
+    """This function will return the newest events about these objects; without the right to the log, only their life."""
+    all_of_it = rights.may(request=request, right="audit")
+    rows = LogEvent.objects.filter(object_id__in=object_ids).order_by("-pk")
+    if all_of_it:
+        rows = rows.select_related("detail")
+    else:
+        rows = rows.filter(action__in=[str(action) for action in words.LIFE])
+    found = list(rows[:LINES_MAX])
+    names = people(events=found)
+    return [line(event=one, names=names, personal=all_of_it) for one in found]
+
+
+def people(*, events: Collection[LogEvent]) -> dict[str, str]:
+    """This function will return the user names of the people among the actors, in one query."""
+    ids = {one.actor_id.removeprefix(USER) for one in events if one.actor_kind == "user"}
+    wanted = [int(pk) for pk in ids if pk.isascii() and pk.isdigit()]
+    if not wanted:
+        return {}
+    return {f"{USER}{user.pk}": user.get_username() for user in get_user_model().objects.filter(pk__in=wanted)}
+
+
+def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> Line:
+    """This function will put one event in words; what is personal only where the caller may read the log."""
+    tone, icon, _words = cells.STATES.get(event.outcome, ("calm", "●", ""))
+    return Line(
+        event=event,
+        at=moment(event.at),
+        tone=tone,
+        icon=icon,
+        words=words.words(event.action),
+        actor=actor(event=event, names=names),
+        channel=str(words.CHANNELS.get(event.channel, event.channel)),
+        details=details(event) if personal else (),
+    )
+
+
+def actor(*, event: LogEvent, names: dict[str, str]) -> str:
+    """This function will name who acted: a user name, a service, or the kind of actor."""
+    kind = str(words.ACTORS.get(event.actor_kind, event.actor_kind))
+    who = names.get(event.actor_id, event.actor_id) if event.actor_kind in {"user", "service", "link"} else ""
+    return f"{kind} {who}".strip()
+
+
+def details(event: LogEvent) -> Sequence[tuple[str, str]]:
+    """This function will return the personal details while they are still there; they may have been erased."""
+    kept: Any = getattr(event, "detail", None)
+    return [(name, str(value)) for name, value in sorted(kept.details.items())] if kept else ()
+
+
+def moment(at: "dt.datetime") -> "SafeString | str":
+    """This function will write when it happened."""
+    return cells.moment(at)

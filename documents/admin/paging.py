@@ -1,0 +1,47 @@
+"""Pages of a list that stay fast on millions of rows: counted up to a cap, never walked deep."""
+
+from functools import cached_property
+
+from django.core.paginator import EmptyPage, Paginator
+from django.utils.translation import gettext as _
+
+from documents.admin import cells, theme
+
+COUNT_MAX = 10_000
+PAGE_MAX = 200
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts at most COUNT_MAX rows (an exact count of two million took 110 ms) and refuses pages past PAGE_MAX."""
+
+    @cached_property
+    def _found(self) -> int:
+        return self.object_list.order_by()[: COUNT_MAX + 1].count()  # type: ignore[union-attr]
+
+    @cached_property
+    def count(self) -> int:
+        """This method will return how many rows there are, or the cap."""
+        return min(self._found, COUNT_MAX)
+
+    @property
+    def capped(self) -> bool:
+        """This method will say whether there are more rows than were counted."""
+        return self._found > COUNT_MAX
+
+    def validate_number(self, number: float | str) -> int:
+        """This method will return the page's number.
+
+        :raises EmptyPage: past PAGE_MAX: an OFFSET that deep reads everything before it
+        """
+        valid = super().validate_number(number)
+        if valid > PAGE_MAX:
+            raise EmptyPage(_("Acota con un filtro"))
+        return valid
+
+
+class ChangeList(theme.ChangeList):
+    """A list whose rows are addressed by their public id."""
+
+    def url_for_result(self, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - Django's signature
+        """This method will return the address of a row's page."""
+        return cells.page(result)

@@ -1,0 +1,80 @@
+"""What a member of staff may do in the Document Center, asked of `access` and nowhere else.
+
+Superuser gives nothing here: Django's own answers (`has_perm`) are never asked, because they say yes to a superuser.
+"""
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from documents import access
+from documents.models import Country
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.utils.functional import _StrPromise
+
+# What each right is called on the page that refuses it, and who has it.
+WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise]]" = {
+    "staff": (_("entrar en el Centro de documentos"), _("soporte, finanzas, cumplimiento, auditoría o administración")),
+    "see": (_("ver los datos de los documentos"), _("soporte, finanzas, cumplimiento o auditoría")),
+    "reveal": (_("ver los datos sin enmascarar"), _("finanzas, cumplimiento o auditoría")),
+    "pdf": (_("ver y descargar el PDF"), _("soporte, finanzas, cumplimiento o auditoría")),
+    "send": (_("enviar, reenviar y anular enlaces"), _("soporte o finanzas")),
+    "retry": (_("reintentar una emisión"), _("finanzas")),
+    "acknowledge": (_("reconocer alertas"), _("soporte, finanzas o cumplimiento")),
+    "audit": (_("ver la bitácora de auditoría"), _("cumplimiento o auditoría")),
+    "scope": (_("ver los datos de ese país"), _("quien administra los alcances por país")),
+    "reason": (_("abrir el PDF sin indicar antes el motivo"), _("finanzas, cumplimiento o auditoría")),
+}
+
+
+class Refused(PermissionDenied):
+    """A refusal that says which right is missing; the site turns it into an audited 403 page."""
+
+    def __init__(self, *, right: str, code: str = "role_not_allowed", object_type: str = "page", object_id: str = "") -> None:
+        super().__init__(right)
+        self.right, self.code, self.object_type, self.object_id = right, code, object_type, object_id
+
+
+def may(*, request: HttpRequest, right: str) -> bool:
+    """This function will say whether a member of staff holds a right of the table; `staff` is to have a role at all."""
+    user = request.user
+    if not getattr(user, "is_staff", False) or not access.roles_of(user=user) & access.STAFF:
+        return False
+    return right == "staff" or access.may(user=user, right=right)
+
+
+def require(*, request: HttpRequest, right: str, object_type: str, object_id: str) -> None:
+    """This function will pass, or refuse with the right's name.
+
+    :raises Refused: audited by the site
+    """
+    if not may(request=request, right=right):
+        raise Refused(right=right, object_type=object_type, object_id=object_id)
+
+
+def masked(*, request: HttpRequest) -> bool:
+    """This function will say whether names and tax ids are masked for the caller (support)."""
+    return not may(request=request, right="reveal")
+
+
+def countries(*, request: HttpRequest) -> list[str]:
+    """This function will return the codes of the countries in the caller's scope, read once per request."""
+    found: list[str] | None = getattr(request, "_dc_countries", None)
+    if found is None:
+        found = sorted(access.countries_for(user=request.user).values_list("pk", flat=True))
+        request._dc_countries = found  # type: ignore[attr-defined]  # noqa: SLF001 - this module's own cache on the request
+    return found
+
+
+def everywhere(*, request: HttpRequest) -> bool:
+    """This function will say whether the scope covers every country: only then are rows without a country shown."""
+    found: bool | None = getattr(request, "_dc_everywhere", None)
+    if found is None:
+        found = Country.objects.count() == len(countries(request=request)) > 0
+        request._dc_everywhere = found  # type: ignore[attr-defined]  # noqa: SLF001 - this module's own cache on the request
+    return found

@@ -1,0 +1,190 @@
+"""The Document Center: Django's admin with its own door. Who has no role does not enter; what is refused is on record."""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from csp.decorators import csp
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.i18n import set_language
+
+from audit import log
+from audit.actions import Action
+from documents import access
+from documents.admin import dashboard, lookup, rights, theme
+
+if TYPE_CHECKING:
+    View = Callable[..., HttpResponseBase]
+
+# Unfold evaluates Alpine expressions ('unsafe-eval') and writes its palette inline; both stay under this door only.
+POLICY = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'", "'unsafe-eval'"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "img-src": ["'self'", "data:"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "frame-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+    "object-src": ["'none'"],
+}
+
+
+def declared(
+    pattern: str, view: "View", *, name: str, roles: Iterable[str], owner: str, audit: Action | None
+) -> URLPattern:
+    """This function will declare an address with its rule; the guard is `DocumentCenter.admin_view`, which explains a refusal."""
+    page = path(pattern, view, name=name)
+    page.rule = access.Rule(roles=frozenset(roles), owner=owner, audit=audit)  # type: ignore[attr-defined]  # as `access.route` does
+    return page
+
+
+def framed(view: "View") -> "View":
+    """This function will give a view's answers the headers of the Document Center.
+
+    With `no-referrer` browsers send `Origin: null` and every form fails its CSRF check; `same-origin` tells others as little.
+    """
+
+    def inner(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        response["Referrer-Policy"] = "same-origin"
+        response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+        return response
+
+    return csp(POLICY)(functools.update_wrapper(inner, view))
+
+
+class DocumentCenter(theme.Site):
+    """Deny by default: a page is a row below or a model's list and detail; adding and deleting have no address at all."""
+
+    site_title = gettext_lazy("Centro de documentos")
+    site_header = gettext_lazy("Centro de documentos")
+    index_title = gettext_lazy("Panel")
+    index_template = "admin/dc/dashboard.html"
+    enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """This method will say whether the caller is staff with at least one role; being superuser is none."""
+        return rights.may(request=request, right="staff")
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """This method will return every address of the Document Center with its rule; what is not here does not exist."""
+        staff = access.STAFF
+        pages: list[URLPattern | URLResolver] = [
+            declared("", self.admin_view(self.index), name="index", roles=staff, owner="country", audit=None),
+            declared("login/", framed(self.login), name="login", roles=access.PUBLIC, owner="none", audit=Action.SESSION_LOGIN),
+            declared("logout/", self.admin_view(self.logout), name="logout", roles=access.PUBLIC, owner="none", audit=Action.SESSION_LOGOUT),
+        ]
+        for name, view in {
+            "password_change": self.password_change,
+            "password_change/done": self.password_change_done,
+            "jsi18n": self.i18n_javascript,
+            "language": set_language,
+            "search": self.search,
+        }.items():
+            page = self.admin_view(view, cacheable=True)
+            pages.append(declared(f"{name}/", page, name=name.replace("/", "_"), roles=staff, owner="country", audit=None))
+        pages.append(declared("<slug:app_label>/", self.admin_view(self.app_index), name="app_list", roles=staff, owner="none", audit=None))
+        for model_admin in self._registry.values():
+            pages += model_admin.get_urls()
+        return pages
+
+    def admin_view(self, view: "View", cacheable: bool = False) -> "View":  # noqa: FBT001, FBT002 - Django's signature
+        """This method will guard a view: sign-in, role, an audited 403 page for each refusal, the theme's content policy."""
+        inner = super().admin_view(self._refusing(view), cacheable)
+
+        def door(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+            signing_out = request.path == reverse("admin:logout")
+            if request.user.is_authenticated and not signing_out and not self.has_permission(request):
+                return self.refused(request=request, refusal=rights.Refused(right="staff"))
+            return inner(request, *args, **kwargs)
+
+        return framed(functools.update_wrapper(door, view))
+
+    def _refusing(self, view: "View") -> "View":
+        def inner(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+            try:
+                return view(request, *args, **kwargs)
+            except rights.Refused as refusal:
+                return self.refused(request=request, refusal=refusal)
+            except PermissionDenied:
+                model_admin = getattr(view, "model_admin", None)
+                return self.refused(request=request, refusal=rights.Refused(right=getattr(model_admin, "right", "see")))
+
+        return functools.update_wrapper(inner, view)
+
+    def refused(self, *, request: HttpRequest, refusal: rights.Refused) -> TemplateResponse:
+        """This method will put a refusal on record, on a connection of its own, and say which right is missing.
+
+        :raises audit.log.AuditUnavailable: no answer without its record
+        """
+        match = request.resolver_match
+        log.deny(
+            actor=access.actor(request=request),
+            object_type=refusal.object_type,
+            object_id=refusal.object_id or (match.view_name if match else "admin"),
+            code=refusal.code,
+            details={"right": refusal.right, "method": request.method or ""},
+        )
+        missing, holders = rights.WORDS[refusal.right]
+        context = {
+            **self.each_context(request),
+            "title": _("Acceso denegado"),
+            "missing": missing,
+            "holders": holders,
+            "request_id": getattr(request, "request_id", ""),
+        }
+        return TemplateResponse(request, "admin/dc/refused.html", context, status=403)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """This method will sign a person in; both outcomes are on record, the name that was typed is not."""
+        response = super().login(request, extra_context)
+        if request.method == "POST":
+            if request.user.is_authenticated and response.status_code == 302:  # noqa: PLR2004 - HTTP
+                self._on_record(request=request, action=Action.SESSION_LOGIN)
+            else:
+                log.deny(
+                    actor=access.actor(request=request),
+                    object_type="session",
+                    object_id="admin",
+                    code="authentication_failed",
+                    action=Action.SESSION_FAILED,
+                )
+        return response
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """This method will sign a person out and back to the door."""
+        if request.method == "POST" and request.user.is_authenticated:
+            self._on_record(request=request, action=Action.SESSION_LOGOUT)
+            super().logout(request, extra_context)
+            return HttpResponseRedirect(reverse("admin:login"))
+        return super().logout(request, extra_context)
+
+    def _on_record(self, *, request: HttpRequest, action: Action) -> None:
+        with transaction.atomic():
+            log.record(
+                action=action, object_type="session", object_id=str(request.user.pk), actor=access.actor(request=request)
+            )
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """This method will show the numbers that matter within the caller's scope."""
+        return super().index(request, {**dashboard.context(request=request), **(extra_context or {})})
+
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """This method will lead to the dashboard: an app is no place of its own here."""
+        return HttpResponseRedirect(reverse("admin:index"))
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """This method will answer the palette: pages by their name, and one document for an id; at most 20 rows, uncached."""
+        return lookup.palette(request=request, pages=self.get_app_list(request))
+
+
+site = DocumentCenter(name="admin")

@@ -1,0 +1,194 @@
+"""Discrepancies and alerts: what needs a person, and who took it."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from audit.actions import Action
+from documents import alerts
+from documents.admin import base, cells, filters, history, rights
+from documents.admin.site import site
+from documents.models import Alert, Discrepancy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.models import QuerySet
+    from django.utils.safestring import SafeString
+
+
+@admin.register(Discrepancy, site=site)
+class DiscrepancyAdmin(base.DocumentCenterAdmin):
+    """Two truths that differ, until a later document or a person closes them."""
+
+    checked_scope = "country_id"
+    list_display = ("code_cell", "state_cell", "document_cell", "event_cell", "country_cell", "opened_cell")
+    list_display_links = ("code_cell",)
+    list_select_related = ("document", "event")
+    list_filter = (filters.Unresolved, filters.CountryInScope)
+
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will join document and event, without their bodies."""
+        return super().rows(request=request).select_related("document", "event").defer("document__content", "event__body")
+
+    @admin.display(description=_("discrepancia"))
+    def code_cell(self, row: Discrepancy) -> "SafeString":
+        """This method will write code and id."""
+        return format_html('<span class="dc-two"><span>{}</span>{}</span>', row.code, cells.mono(row.public_id, short=16))
+
+    @admin.display(description=_("situación"))
+    def state_cell(self, row: Discrepancy) -> "SafeString":
+        """This method will write open or resolved."""
+        return cells.state("RESOLVED" if row.resolved_at else "OPEN")
+
+    @admin.display(description=_("documento"))
+    def document_cell(self, row: Discrepancy) -> "SafeString | str":
+        """This method will link the document."""
+        return cells.link(row.document, mono_face=True)
+
+    @admin.display(description=_("evento"))
+    def event_cell(self, row: Discrepancy) -> "SafeString | str":
+        """This method will link the event."""
+        return cells.link(row.event, text=row.event.type) if row.event else cells.NOTHING
+
+    @admin.display(description=_("país"))
+    def country_cell(self, row: Discrepancy) -> str:
+        """This method will write the country's code."""
+        return row.country_id or cells.NOTHING
+
+    @admin.display(description=_("abierta"))
+    def opened_cell(self, row: Discrepancy) -> "SafeString | str":
+        """This method will write since when."""
+        return cells.moment(row.opened_at)
+
+    def detail(self, *, request: HttpRequest, row: Discrepancy) -> dict[str, Any]:
+        """This method will return a discrepancy's page: both truths side by side."""
+        clear = rights.may(request=request, right="reveal")
+        facts = [
+            base.Fact(label=_("Código"), value=cells.mono(row.code)),
+            base.Fact(label=_("Documento"), value=self.document_cell(row)),
+            base.Fact(label=_("Evento"), value=self.event_cell(row)),
+            base.Fact(label=_("País"), value=self.country_cell(row)),
+            base.Fact(label=_("Abierta"), value=cells.moment(row.opened_at)),
+            base.Fact(label=_("Resuelta"), value=cells.moment(row.resolved_at)),
+            base.Fact(label=_("Resolución"), value=row.resolution or cells.NOTHING, wide=True),
+        ]
+        truths = base.Card(
+            title=_("Hechos"),
+            heads=(_("Dato"), _("Valor")),
+            rows=[(name, cells.mono(value)) for name, value in sorted(row.facts.items())] if clear else (),
+            empty=_("Sin hechos que mostrar.") if clear else _("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."),
+            wide=True,
+        )
+        return {
+            "badges": [self.state_cell(row)],
+            "cards": [base.Card(title=_("Resumen"), facts=facts), truths],
+            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "whole_log": rights.may(request=request, right="audit"),
+        }
+
+
+def situation(row: Alert) -> str:
+    """This function will return where an alert stands."""
+    if row.resolved_at:
+        return "RESOLVED"
+    return "ACKNOWLEDGED" if row.acknowledged_at else "OPEN"
+
+
+@admin.register(Alert, site=site)
+class AlertAdmin(base.DocumentCenterAdmin):
+    """One row per incident; alerts have no country, everyone of the staff who sees documents sees them."""
+
+    list_display = ("severity_cell", "code_cell", "detail_cell", "state_cell", "count", "opened_cell", "seen_cell")
+    list_display_links = ("code_cell",)
+    list_filter = (filters.Unresolved, filters.Severity)
+
+    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+        """This method will keep every row: an alert names codes and ids, never personal data."""
+        return rows
+
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will join who took the alert."""
+        return super().rows(request=request).select_related("acknowledged_by")
+
+    def pages(self) -> "Mapping[str, base.Page]":
+        """This method will add the page on which an alert is taken."""
+        return {"acknowledge": base.Page(view=self.acknowledge_view, right="acknowledge", audit=Action.ALERT_ACKNOWLEDGED)}
+
+    @admin.display(description=_("gravedad"))
+    def severity_cell(self, row: Alert) -> "SafeString":
+        """This method will write P1 or P2."""
+        return cells.state(row.severity)
+
+    @admin.display(description=_("alerta"))
+    def code_cell(self, row: Alert) -> "SafeString | str":
+        """This method will write the code."""
+        return cells.mono(row.code)
+
+    @admin.display(description=_("detalle"))
+    def detail_cell(self, row: Alert) -> "SafeString":
+        """This method will write the detail on one line, whole in its title."""
+        return format_html('<span class="dc-clip" title="{}">{}</span>', row.detail, row.detail)
+
+    @admin.display(description=_("situación"))
+    def state_cell(self, row: Alert) -> "SafeString":
+        """This method will write where it stands."""
+        return cells.state(situation(row))
+
+    @admin.display(description=_("abierta"))
+    def opened_cell(self, row: Alert) -> "SafeString | str":
+        """This method will write since when."""
+        return cells.moment(row.opened_at)
+
+    @admin.display(description=_("última vez"))
+    def seen_cell(self, row: Alert) -> "SafeString | str":
+        """This method will write when it last happened."""
+        return cells.moment(row.last_seen_at)
+
+    def detail(self, *, request: HttpRequest, row: Alert) -> dict[str, Any]:
+        """This method will return an alert's page."""
+        taken = row.acknowledged_by.get_username() if row.acknowledged_by else cells.NOTHING
+        facts = [
+            base.Fact(label=_("Código"), value=cells.mono(row.code)),
+            base.Fact(label=_("Gravedad"), value=self.severity_cell(row)),
+            base.Fact(label=_("Detalle"), value=row.detail, wide=True),
+            base.Fact(label=_("Mientras tanto"), value=row.fallback or cells.NOTHING, wide=True),
+            base.Fact(label=_("Objeto"), value=cells.mono(row.object_id)),
+            base.Fact(label=_("Guía"), value=cells.mono(row.runbook)),
+            base.Fact(label=_("Veces"), value=row.count),
+            base.Fact(label=_("Abierta"), value=cells.moment(row.opened_at)),
+            base.Fact(label=_("Última vez"), value=cells.moment(row.last_seen_at)),
+            base.Fact(label=_("Avisada"), value=cells.moment(row.sent_at)),
+            base.Fact(label=_("Reconocida"), value=cells.moment(row.acknowledged_at)),
+            base.Fact(label=_("Reconocida por"), value=taken),
+            base.Fact(label=_("Resuelta"), value=cells.moment(row.resolved_at)),
+        ]
+        act = not row.acknowledged_at and not row.resolved_at and rights.may(request=request, right="acknowledge")
+        return {
+            "badges": [self.severity_cell(row), self.state_cell(row)],
+            "cards": [base.Card(title=_("Alerta"), facts=facts)],
+            "act": {"url": "acknowledge/", "label": _("Reconocer")} if act else None,
+            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "whole_log": rights.may(request=request, right="audit"),
+        }
+
+    def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This method will ask, and on POST put the caller's name on the alert."""
+        row = self.found(request=request, object_id=object_id)
+        rights.require(request=request, right="acknowledge", object_type="alert", object_id=row.public_id)
+        if request.method == "POST":
+            if alerts.acknowledge(alert=row, user=request.user):
+                messages.success(request, _("La alerta es tuya: queda anotado quién y cuándo."))
+            else:
+                messages.warning(request, _("Alguien la había reconocido ya."))
+            return HttpResponseRedirect(cells.page(row))
+        context = {
+            "title": _("Reconocer la alerta"),
+            "text": _("Tu nombre queda en la alerta como quien se ocupa. La alerta sigue abierta hasta que se resuelva su causa."),
+            "submit": _("Reconocer"),
+            "form": None,
+        }
+        return self.render(request=request, row=row, template="admin/dc/confirm.html", context=context)

@@ -1,0 +1,171 @@
+"""Payouts and what they settle, in the Document Center."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from documents.admin import base, cells, filters
+from documents.admin.site import site
+from payouts.models import Payout, Settlement
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.utils.safestring import SafeString
+
+SETTLED_MAX = 200
+
+
+class Sent(filters.Recent):
+    """By the moment the money was sent."""
+
+    title, parameter_name, column = _("enviado"), "sent", "sent_at"
+
+
+@admin.register(Payout, site=site)
+class PayoutAdmin(base.DocumentCenterAdmin):
+    """The transfers of the caller's countries, newest first."""
+
+    key, checked_scope = "pk", "country_id"
+    list_display = ("id_cell", "payee_cell", "issuer_cell", "country_cell", "amount_cell", "state_cell", "statement_cell", "sent_cell")
+    list_display_links = ("id_cell",)
+    list_select_related = ("payee", "issuer", "statement")
+    list_filter = ("state", filters.CountryInScope, Sent)
+    search_fields = ("payout_id",)
+    search_help_text = _("Pega un id de pago o de beneficiario")
+
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will join payee, issuer and statement, without what the statement prints."""
+        related = ("payee", "issuer", "country", "statement", "event")
+        return super().rows(request=request).select_related(*related).defer("statement__content", "issuer__logo", "event__body")
+
+    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+        """This method will look a term up exactly: the payout's id, else the payee's."""
+        term = search_term.strip()[:64].replace("\x00", "")
+        if not term:
+            return queryset, False
+        known = queryset.filter(payout_id=term)
+        return (known if known.exists() else queryset.filter(payee__platform_id=term)), False
+
+    @admin.display(description=_("pago"))
+    def id_cell(self, row: Payout) -> "SafeString | str":
+        """This method will write the platform's id."""
+        return cells.mono(row.payout_id)
+
+    @admin.display(description=_("beneficiario"))
+    def payee_cell(self, row: Payout) -> "SafeString | str":
+        """This method will write the payee's id."""
+        return cells.mono(row.payee.platform_id)
+
+    @admin.display(description=_("emisor"))
+    def issuer_cell(self, row: Payout) -> str:
+        """This method will write the issuer."""
+        return row.issuer.legal_name
+
+    @admin.display(description=_("país"))
+    def country_cell(self, row: Payout) -> str:
+        """This method will write the country's code."""
+        return row.country_id
+
+    @admin.display(description=_("importe"))
+    def amount_cell(self, row: Payout) -> "SafeString":
+        """This method will write what was transferred."""
+        return cells.amount(minor=row.amount_minor, currency=row.currency)
+
+    @admin.display(description=_("estado"))
+    def state_cell(self, row: Payout) -> "SafeString":
+        """This method will write what became of it."""
+        return cells.state(row.state)
+
+    @admin.display(description=_("comprobante"))
+    def statement_cell(self, row: Payout) -> "SafeString | str":
+        """This method will link the statement."""
+        return cells.link(row.statement, mono_face=True)
+
+    @admin.display(description=_("enviado"))
+    def sent_cell(self, row: Payout) -> "SafeString | str":
+        """This method will write when it was sent."""
+        return cells.moment(row.sent_at)
+
+    def detail(self, *, request: HttpRequest, row: Payout) -> dict[str, Any]:
+        """This method will return a payout's page, with what it settles."""
+        facts = [
+            base.Fact(label=_("Beneficiario"), value=cells.link(row.payee, mono_face=True)),
+            base.Fact(label=_("Emisor"), value=cells.link(row.issuer)),
+            base.Fact(label=_("País"), value=str(row.country)),
+            base.Fact(label=_("Importe"), value=self.amount_cell(row)),
+            base.Fact(label=_("Saldo inicial"), value=cells.amount(minor=row.opening_minor, currency=row.currency)),
+            base.Fact(label=_("Saldo final"), value=cells.amount(minor=row.closing_minor, currency=row.currency)),
+            base.Fact(label=_("Enviado"), value=cells.moment(row.sent_at)),
+            base.Fact(label=_("Devuelto el"), value=cells.moment(row.returned_at)),
+            base.Fact(label=_("Comprobante"), value=self.statement_cell(row)),
+            base.Fact(label=_("Evento"), value=cells.link(row.event, text=row.event.type)),
+        ]
+        settled = Settlement.objects.filter(payout=row).select_related("document").defer("document__content").order_by("pk")
+        card = base.Card(
+            title=_("Partidas pagadas"),
+            heads=(_("Documento"), _("Asunto"), _("Importe"), _("Vigente")),
+            rows=[
+                (cells.link(one.document, mono_face=True), cells.mono(one.document.subject), cells.amount(minor=one.amount_minor, currency=row.currency), effective(one))
+                for one in settled[:SETTLED_MAX]
+            ],
+            numeric=(2,),
+            empty=_("No liquida ningún documento."),
+            wide=True,
+        )  # fmt: skip
+        return {"badges": [self.state_cell(row)], "cards": [base.Card(title=_("Pago"), facts=facts), card]}
+
+
+def effective(row: Settlement) -> "SafeString":
+    """This function will say whether a settlement still counts."""
+    return cells.state("ok", words=str(_("Sí"))) if row.effective else cells.state("CLOSED", words=str(_("No: el pago falló o volvió")))
+
+
+@admin.register(Settlement, site=site)
+class SettlementAdmin(base.DocumentCenterAdmin):
+    """What each payout settles of each document."""
+
+    key, checked_scope = "pk", "payout__country_id"
+    list_display = ("document_cell", "payout_cell", "amount_cell", "effective_cell", "sent_cell")
+    list_display_links = None
+    list_select_related = ("document", "payout")
+
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+        """This method will join document and payout."""
+        return super().rows(request=request).select_related("document", "payout").defer("document__content")
+
+    @admin.display(description=_("documento"))
+    def document_cell(self, row: Settlement) -> "SafeString | str":
+        """This method will link the document."""
+        return cells.link(row.document, mono_face=True)
+
+    @admin.display(description=_("pago"))
+    def payout_cell(self, row: Settlement) -> "SafeString | str":
+        """This method will link the payout."""
+        return cells.link(row.payout, mono_face=True)
+
+    @admin.display(description=_("importe"))
+    def amount_cell(self, row: Settlement) -> "SafeString":
+        """This method will write how much."""
+        return cells.amount(minor=row.amount_minor, currency=row.payout.currency)
+
+    @admin.display(description=_("vigente"))
+    def effective_cell(self, row: Settlement) -> "SafeString":
+        """This method will say whether it still counts."""
+        return effective(row)
+
+    @admin.display(description=_("enviado"))
+    def sent_cell(self, row: Settlement) -> "SafeString | str":
+        """This method will write when the money was sent."""
+        return cells.moment(row.payout.sent_at)
+
+    def detail(self, *, request: HttpRequest, row: Settlement) -> dict[str, Any]:
+        """This method will return one settlement's page."""
+        facts = [
+            base.Fact(label=_("Documento"), value=self.document_cell(row)),
+            base.Fact(label=_("Pago"), value=self.payout_cell(row)),
+            base.Fact(label=_("Importe"), value=self.amount_cell(row)),
+            base.Fact(label=_("Vigente"), value=effective(row)),
+        ]
+        return {"badges": [], "cards": [base.Card(title=_("Partida pagada"), facts=facts)]}
