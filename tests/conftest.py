@@ -96,7 +96,9 @@ def stack() -> Iterator[services.Stack]:
 
 def _use_broker(*, url: str) -> None:
     django.conf.settings.REDIS_URL = django.conf.settings.CELERY_BROKER_URL = url
-    importlib.import_module("config.celery").app.conf.broker_url = url
+    app = importlib.import_module("config.celery").app
+    app.conf.broker_url = url
+    app._after_fork()  # noqa: SLF001 - forgets the connections to the broker before
 
 
 @pytest.fixture(scope="session")

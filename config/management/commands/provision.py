@@ -37,10 +37,12 @@ class Command(BaseCommand):
             raise CommandError("DATABASE_OWNER_URL: name the role that owns the tables; it must not be that of DATABASE_URL")
         with _alone() as cursor:
             _ensure_role(cursor=cursor, role=runtime, password=str(settings.DATABASES["default"]["PASSWORD"]))
+            for power in _powers(cursor=cursor, role=runtime):
+                raise CommandError(f"the runtime role {runtime} {power}")
             call_command("migrate", database="owner", interactive=False, verbosity=options["verbosity"])
             _grant(cursor=cursor, role=runtime)
-            for excess in _excesses(cursor=cursor, role=runtime):
-                raise CommandError(f"the runtime role {runtime} {excess}")
+            for table in _too_open(cursor=cursor, role=runtime):
+                raise CommandError(f"the runtime role {runtime} has more than it needs on {table}: revoke what PUBLIC has there")
         # As the runtime role, so that a grant that is missing shows here and not at the first request.
         if importlib.util.find_spec("documents.access"):
             importlib.import_module("documents.access").ensure_groups()
@@ -103,30 +105,32 @@ def _append_only(*, cursor: CursorWrapper) -> list[str]:
     return [table for (table,) in cursor.fetchall()]
 
 
-def _excesses(*, cursor: CursorWrapper, role: str) -> Iterator[str]:
-    """Yield, as the end of a sentence, each power that would let the runtime role step around a guard."""
+def _powers(*, cursor: CursorWrapper, role: str) -> Iterator[str]:
+    """Yield, as the end of a sentence with its mend, each power that would let the runtime role step around a guard."""
     cursor.execute(f"SELECT {TOO_MUCH} FROM pg_roles WHERE rolname = %s", [role])  # noqa: S608 - a constant of this file
     if cursor.fetchone()[0]:
         yield f"has more than LOGIN: ALTER ROLE {role} NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS;"
-    cursor.execute("SELECT pg_has_role(%s, current_user, 'MEMBER')", [role])
-    if cursor.fetchone()[0]:
-        yield f"is a member of the owner role: REVOKE {_me(cursor=cursor)} FROM {role};"
+    cursor.execute("SELECT current_user, pg_has_role(%s, current_user, 'MEMBER')", [role])
+    owner, member = cursor.fetchone()
+    if member:
+        yield f"is a member of the owner role: REVOKE {owner} FROM {role};"
     cursor.execute("SELECT has_parameter_privilege(%s, 'session_replication_role', 'SET')", [role])
     if cursor.fetchone()[0]:
         yield f"may switch triggers off: REVOKE SET ON PARAMETER session_replication_role FROM {role};"
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tableowner = %s", [role])
+    for (table,) in cursor.fetchall():
+        yield f"owns a table: ALTER TABLE {table} OWNER TO {owner};"
+
+
+def _too_open(*, cursor: CursorWrapper, role: str) -> list[str]:
+    """Return the tables on which the runtime role can do more than `_grant` gave it, by way of PUBLIC or another role."""
     cursor.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND ("
-        " tableowner = %(role)s OR has_table_privilege(%(role)s, schemaname || '.' || quote_ident(tablename), 'TRUNCATE, TRIGGER, REFERENCES')"
-        " OR tablename LIKE %(log)s AND has_table_privilege(%(role)s, schemaname || '.' || quote_ident(tablename), 'UPDATE, DELETE'))",
+        "SELECT tablename FROM pg_tables, LATERAL (SELECT format('%%I.%%I', schemaname, tablename) AS path)"
+        " WHERE schemaname = 'public' AND (has_table_privilege(%(role)s, path, 'TRUNCATE, TRIGGER, REFERENCES')"
+        " OR tablename LIKE %(log)s AND has_table_privilege(%(role)s, path, 'UPDATE, DELETE'))",
         {"role": role, "log": APPEND_ONLY},
     )
-    for (table,) in cursor.fetchall():
-        yield f"has more than it needs on {table}: GRANT nothing to PUBLIC or {role} by hand, and run provision again"
-
-
-def _me(*, cursor: CursorWrapper) -> str:
-    cursor.execute("SELECT current_user")
-    return str(cursor.fetchone()[0])
+    return [table for (table,) in cursor.fetchall()]
 
 
 def _run(*, cursor: CursorWrapper, statement: str, role: str, **parts: sql.Composable) -> None:

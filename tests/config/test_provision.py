@@ -1,0 +1,165 @@
+"""The role that serves requests can use the database and cannot weaken it."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from config import services
+
+REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse)
+LOG = ("audit_event", "audit_eventdetail")
+provisions = pytest.mark.django_db(transaction=True, databases=["default", "denials", "owner"])
+
+
+@pytest.fixture
+def runtime(django_db_setup: None, stack: services.Stack) -> Iterator[psycopg.Connection]:
+    """A plain connection as the runtime role: no Django between the statement and PostgreSQL."""
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def force(django_db_setup: None, stack: services.Stack) -> Iterator[psycopg.Connection]:
+    """A connection as PostgreSQL's superuser, to set up what provision must notice."""
+    with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("table", LOG)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM {table}",
+        "TRUNCATE {table} CASCADE",
+        "ALTER TABLE {table} DISABLE TRIGGER ALL",
+        "ALTER TABLE {table} DISABLE TRIGGER USER",
+        "DROP TABLE {table} CASCADE",
+        "ALTER TABLE {table} ADD COLUMN more int",
+        "CREATE TRIGGER mine BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE RULE mine AS ON INSERT TO {table} DO INSTEAD NOTHING",
+        "ALTER TABLE {table} OWNER TO billing_app",
+    ],
+)
+def test_the_log_cannot_be_changed_by_the_role_that_serves(runtime: psycopg.Connection, statement: str, table: str) -> None:
+    with pytest.raises(REFUSED):
+        runtime.execute(statement.format(table=table))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_event SET outcome = 'ok'", "UPDATE audit_eventdetail SET details = '{}'"])
+def test_a_recorded_event_cannot_be_altered(runtime: psycopg.Connection, statement: str) -> None:
+    with pytest.raises(REFUSED):
+        runtime.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET session_replication_role = replica",
+        "SET ROLE billing_owner",
+        "CREATE TABLE public.mine ()",
+        "CREATE SCHEMA mine",
+        "CREATE TEMP TABLE audit_event ()",
+        "CREATE FUNCTION public.audit_refuse() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE ROLE mine",
+        "ALTER ROLE billing_app SUPERUSER",
+        "DELETE FROM django_migrations",
+        "TRUNCATE documents_document CASCADE",
+        "ALTER TABLE documents_document DISABLE TRIGGER ALL",
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+    ],
+)
+def test_no_guard_can_be_stepped_around_by_the_role_that_serves(runtime: psycopg.Connection, statement: str) -> None:
+    with pytest.raises(REFUSED):
+        runtime.execute(statement)
+
+
+def test_the_role_that_serves_can_work(runtime: psycopg.Connection) -> None:
+    runtime.execute("INSERT INTO auth_group (name) VALUES ('one')")
+    runtime.execute("UPDATE auth_group SET name = 'two' WHERE name = 'one'")
+    runtime.execute("DELETE FROM auth_group WHERE name = 'two'")
+
+
+@provisions
+def test_provisioning_again_changes_nothing(runtime: psycopg.Connection) -> None:
+    question = "SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname"
+    before = runtime.execute(question).fetchall(), runtime.execute("SELECT name FROM auth_group ORDER BY 1").fetchall()
+    _provision()
+    assert (runtime.execute(question).fetchall(), runtime.execute("SELECT name FROM auth_group ORDER BY 1").fetchall()) == before
+
+
+def test_every_role_of_the_product_has_its_group(runtime: psycopg.Connection) -> None:
+    groups = {name for (name,) in runtime.execute("SELECT name FROM auth_group").fetchall()}
+    assert groups >= {"support", "finance", "compliance", "auditor", "admin", "driver", "partner"}
+
+
+@provisions
+@pytest.mark.parametrize("table", LOG)
+def test_a_grant_made_by_hand_is_taken_away_again(force: psycopg.Connection, table: str) -> None:
+    force.execute(f"GRANT UPDATE, DELETE, TRUNCATE ON {table} TO billing_app".encode())
+    _provision()
+    allowed = force.execute("SELECT has_table_privilege('billing_app', %s, 'UPDATE, DELETE, TRUNCATE')", [table]).fetchone()
+    assert allowed == (False,)
+
+
+@provisions
+@pytest.mark.parametrize(
+    ("damage", "mend", "said"),
+    [
+        ("ALTER ROLE billing_app CREATEROLE", "ALTER ROLE billing_app NOCREATEROLE", "more than LOGIN"),
+        ("GRANT billing_owner TO billing_app", "REVOKE billing_owner FROM billing_app", "member of the owner"),
+        (
+            "GRANT SET ON PARAMETER session_replication_role TO billing_app",
+            "REVOKE SET ON PARAMETER session_replication_role FROM billing_app",
+            "switch triggers off",
+        ),
+        ("ALTER TABLE documents_series OWNER TO billing_app", "ALTER TABLE documents_series OWNER TO billing_owner", "documents_series"),
+        ("GRANT TRUNCATE ON documents_series TO PUBLIC", "REVOKE TRUNCATE ON documents_series FROM PUBLIC", "documents_series"),
+    ],
+)
+def test_a_runtime_role_with_too_much_power_stops_the_provisioning(
+    force: psycopg.Connection, damage: str, mend: str, said: str
+) -> None:
+    force.execute(damage.encode())
+    try:
+        with pytest.raises(CommandError, match=said):
+            _provision()
+    finally:
+        force.execute(mend.encode())
+
+
+@provisions
+def test_one_role_for_both_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections["owner"].settings_dict, "USER", services.RUNTIME_ROLE)
+    with pytest.raises(CommandError, match="DATABASE_OWNER_URL"):
+        _provision()
+
+
+@provisions
+def test_a_missing_runtime_role_is_named_with_the_statement_that_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections["default"].settings_dict, "USER", "billing_absent")
+    with pytest.raises(CommandError, match="CREATE ROLE billing_absent"):
+        _provision()
+
+
+@provisions
+def test_an_owner_who_may_creates_the_runtime_role(
+    force: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, stack: services.Stack
+) -> None:
+    force.execute("ALTER ROLE billing_owner CREATEROLE")
+    monkeypatch.setitem(connections["default"].settings_dict, "USER", "billing_new")
+    monkeypatch.setitem(connections["default"].settings_dict, "PASSWORD", "word-of-the-new-role")
+    try:
+        _provision()
+        with psycopg.connect(stack.postgres.url(user="billing_new", password="word-of-the-new-role", database="billing")) as new:  # noqa: S106 - made by this test
+            assert new.execute("SELECT count(*) FROM documents_document").fetchone() == (0,)
+    finally:
+        force.execute("DROP OWNED BY billing_new")
+        force.execute("DROP ROLE billing_new")
+        force.execute("ALTER ROLE billing_owner NOCREATEROLE")
+
+
+def _provision() -> None:
+    call_command("provision", verbosity=0)

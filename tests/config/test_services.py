@@ -1,0 +1,221 @@
+"""Embedded servers serve their own command only, and nothing of them outlives it."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psycopg
+import psutil
+import pytest
+import redis
+
+from config import env, servers, services
+
+PATIENCE_S = 15.0
+SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[pathlib.Path]:
+    """A `var/` of the test's own: pytest's folders are closed to other users, so root's servers must go elsewhere."""
+    var = tmp_path_factory.mktemp("var")
+    monkeypatch.setattr(servers, "VAR", var)
+    yield var
+    if (var / "outside").exists():
+        subprocess.run(["rm", "-rf", (var / "outside").read_text(encoding="utf-8").strip()], check=True)  # noqa: S603, S607 - our own folder
+
+
+def _gone(*pids: int) -> bool:
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        if not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _family(*, stack: services.Stack) -> list[int]:
+    assert stack.postgres_process
+    assert stack.redis_process
+    parents = [stack.postgres_process.pid, stack.redis_process.pid]
+    return parents + [child.pid for pid in parents for child in psutil.Process(pid).children(recursive=True)]
+
+
+def test_a_stack_leaves_no_process_and_no_file(home: pathlib.Path) -> None:
+    with services.Stack() as stack:
+        family, folder = _family(stack=stack), stack.folder
+        assert psycopg.connect(stack.database_url).execute("SELECT current_user").fetchone() == ("billing_app",)
+        assert redis.Redis.from_url(stack.redis_url).ping()
+    assert _gone(*family)
+    assert not folder.exists()
+
+
+def test_two_stacks_side_by_side_share_nothing(home: pathlib.Path) -> None:
+    with services.Stack() as one, services.Stack() as other:
+        assert one.folder != other.folder
+        assert not set(one.environment().values()) & set(other.environment().values())
+        with psycopg.connect(one.superuser_url) as connection:
+            connection.execute("CREATE TABLE only_here ()")
+        with psycopg.connect(other.superuser_url) as connection:
+            assert connection.execute("SELECT to_regclass('only_here')").fetchone() == (None,)
+
+
+def test_a_password_of_one_stack_opens_no_other(home: pathlib.Path) -> None:
+    with services.Stack() as one, services.Stack() as other:
+        wrong = one.database_url.replace(f":{one.postgres.port}/", f":{other.postgres.port}/")
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(wrong)
+        with pytest.raises(redis.exceptions.AuthenticationError):
+            redis.Redis.from_url(one.redis_url.replace(f":{one.redis.port}/", f":{other.redis.port}/")).ping()
+
+
+def test_a_database_server_that_was_killed_starts_again_where_its_clients_look(home: pathlib.Path) -> None:
+    with services.Stack(fsync=True) as stack:
+        with psycopg.connect(stack.superuser_url) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS it")
+        stack.postgres.kill()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(stack.superuser_url)
+        stack.postgres.start()
+        with psycopg.connect(stack.superuser_url) as connection:
+            assert connection.execute("SELECT it FROM kept").fetchone() == (1,)
+
+
+def test_servers_do_not_run_as_root(home: pathlib.Path) -> None:
+    with services.Stack() as stack:
+        assert {psutil.Process(pid).uids().real for pid in _family(stack=stack)}.isdisjoint({0})
+
+
+def test_a_folder_that_a_killed_run_left_is_removed_by_the_next_one(home: pathlib.Path) -> None:
+    left = servers.home() / "run-left"
+    left.mkdir()
+    (left / "lock").touch()
+    with services.Stack():
+        assert not left.exists()
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
+    server = servers.Postgres(folder=tmp_path)
+    (tmp_path / "data").mkdir()
+    with pytest.raises(servers.NotStarted, match="postgres"):
+        server.start()
+    assert server.process is None or server.process.poll() is not None
+
+
+def _command(*words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - this interpreter
+        [sys.executable, *words], cwd=env.BASE_DIR, env=_without_servers(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def _without_servers() -> dict[str, str]:
+    return {name: value for name, value in env.inherited().items() if name not in SERVERS} | {"ENVIRONMENT": "demo"}
+
+
+_HOLDER = """
+import sys, time
+from config import services
+with services.Stack() as stack:
+    print(stack.postgres_process.pid, stack.redis_process.pid, flush=True)
+    time.sleep(60)
+"""
+
+_USER = """
+import pathlib, sys, time
+from config import env, servers, services
+servers.VAR = pathlib.Path(sys.argv[1])
+with services.around(command="shell"):
+    print(env.text(name="DATABASE_URL"), flush=True)
+    sys.stdin.readline() if sys.argv[2] == "wait" else None
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_parent_takes_its_servers_along(number: signal.Signals) -> None:
+    holder = _command("-c", _HOLDER)
+    assert holder.stdout
+    pids = [int(pid) for pid in holder.stdout.readline().split()]
+    children = [child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True)]
+    holder.send_signal(number)
+    holder.wait(timeout=PATIENCE_S)
+    assert _gone(*pids, *children)
+    holder.communicate()
+
+
+def test_production_is_never_given_an_embedded_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with services.around(command="migrate"):
+        assert not env.text(name="DATABASE_URL")
+
+
+def test_given_servers_are_used_and_none_started(monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@db.example/billing")
+    monkeypatch.setenv("REDIS_URL", "redis://broker.example")
+    with services.around(command="migrate"):
+        assert env.text(name="DATABASE_URL") == "postgresql://app@db.example/billing"
+    assert not list(home.iterdir())
+
+
+@pytest.mark.parametrize("command", ["", "--help", "help", "gate", "clean", "makemigrations", "check"])
+def test_a_command_that_needs_no_server_starts_none(command: str, monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    with services.around(command=command):
+        assert not env.text(name="DATABASE_URL")
+    assert not list(home.iterdir())
+
+
+def _user(*, var: pathlib.Path, wait: bool) -> subprocess.Popen[bytes]:
+    return _command("-c", _USER, str(var), "wait" if wait else "go")
+
+
+def _keepers() -> list[int]:
+    ours = ["-m", "config.services", str(servers.home() / "kept")]
+    return [one.pid for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[1:] == ours]
+
+
+def test_commands_that_overlap_share_one_database_which_ends_with_the_last(home: pathlib.Path) -> None:
+    first = _user(var=home, wait=True)
+    assert first.stdout
+    assert first.stdin
+    url = first.stdout.readline()
+    keepers = _keepers()
+    second = _user(var=home, wait=False)
+    assert second.communicate()[0] == url
+    assert psycopg.connect(url.decode().strip()).execute("SELECT 1").fetchone() == (1,)
+    first.stdin.write(b"\n")
+    first.stdin.close()
+    first.wait(timeout=PATIENCE_S)
+    assert keepers
+    assert _gone(*keepers)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url.decode().strip())
+
+
+def test_a_killed_command_leaves_no_keeper(home: pathlib.Path) -> None:
+    user = _user(var=home, wait=True)
+    assert user.stdout
+    user.stdout.readline()
+    keepers = _keepers()
+    family = [child.pid for keeper in keepers for child in psutil.Process(keeper).children(recursive=True)]
+    user.kill()
+    user.communicate()
+    assert keepers
+    assert _gone(*keepers, *family)
+
+
+def test_a_killed_keeper_takes_its_servers_along_and_the_next_command_starts_again(home: pathlib.Path) -> None:
+    user = _user(var=home, wait=True)
+    assert user.stdout
+    user.stdout.readline()
+    (keeper,) = _keepers()
+    family = [child.pid for child in psutil.Process(keeper).children(recursive=True)]
+    os.kill(keeper, signal.SIGKILL)
+    assert _gone(keeper, *family)
+    user.communicate(b"\n")
+    again = _user(var=home, wait=False)
+    assert again.communicate()[0].startswith(b"postgresql://billing_app:")
