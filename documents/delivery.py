@@ -20,7 +20,7 @@ from django.db.models import F, Max, Q
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, catalog, errors, identifiers, letters, links, mailbox, metrics, resilience
+from documents import alerts, catalog, errors, identifiers, letters, links, mailbox, metrics, resilience, wording
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Party, Status
 
 logger = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ def confirm(*, batch: Sequence[Delivery], fence: uuid.UUID, now: dt.datetime) ->
 
 def summary_at(*, document: Document, now: dt.datetime) -> dt.datetime:
     """This function will return the next moment of the weekly summary at the document's place, later than `now`."""
-    local = now.astimezone(letters.place(document=document))
+    local = now.astimezone(wording.place(document=document))
     day = local.date() + dt.timedelta(days=(WEEKDAY - local.weekday()) % 7)
     moment = dt.datetime.combine(day, dt.time(hour=HOUR), tzinfo=local.tzinfo)
     return moment if moment > local else moment + dt.timedelta(days=7)

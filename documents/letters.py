@@ -5,8 +5,6 @@ A letter is composed anew at each try and is the same each time: same Message-ID
 
 import datetime as dt
 import functools
-import json
-import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,11 +16,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from documents import links
-from documents.countries import pack
-from documents.models import Channel, Delivery, Document, Kind, Link, Party
-
-LANGUAGES = ("es", "en")
+from documents import links, printout, wording
+from documents.models import Channel, Delivery, Document, Kind, Link
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +27,10 @@ class Entry:
     title: str
     number: str
     issuer: str
-    operation_date: dt.date
+    monogram: str
+    operation_date: str
     url: str
-    expires_at: dt.datetime
-    place: str
+    expires: str
     asks_last4: bool
 
 
@@ -45,12 +40,12 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
     The Message-ID is that of the bundle's first delivery, fixed when it was queued.
     """
     first = batch[0]
-    with translation.override(language(party=first.recipient)):
+    with translation.override(wording.of_party(party=first.recipient)):
         entries = [_entry(document=one.document, link=links.for_delivery(delivery=one, now=now)) for one in batch]
         weekly = first.channel == Channel.DIGEST
         name = "digest" if weekly else "document"
         context = {
-            "language": translation.get_language(),
+            "language": wording.language(),
             "entries": entries,
             "entry": entries[0],
             "document": first.document,
@@ -58,7 +53,7 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
             "again": first.sequence > 1,
             "lead": _lead(kind=first.document.kind),
             "heading": _weekly_subject(count=len(entries)) if weekly else _subject(delivery=first),
-            "tax_id_name": _tax_id_name(document=first.document),
+            "tax_id_name": wording.tax_id_name(document=first.document),
             "site": settings.PUBLIC_URL,
         }
         letter = EmailMultiAlternatives(
@@ -77,33 +72,15 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
     return letter
 
 
-def language(*, party: Party) -> str:
-    """This function will return the language in which a person is written to: Spanish unless it is known to be English."""
-    wanted = party.locale[:2].lower()
-    return wanted if wanted in LANGUAGES else LANGUAGES[0]
-
-
-def title(*, document: Document) -> str:
-    """This function will return what the document's country calls its kind, in the language in force."""
-    words = pack.required(document.country_id).title(kind=document.kind)
-    return words.en if translation.get_language() == "en" else words.es
-
-
-def place(*, document: Document) -> zoneinfo.ZoneInfo:
-    """This function will return the legal time zone that is frozen in the document."""
-    return zoneinfo.ZoneInfo(json.loads(document.content)["time_zone"])
-
-
 def _entry(*, document: Document, link: Link) -> Entry:
-    zone = place(document=document)
     return Entry(
-        title=title(document=document),
+        title=wording.title(document=document),
         number=document.number,
         issuer=document.issuer.legal_name,
-        operation_date=document.operation_date,
+        monogram=printout.monogram(document.issuer.legal_name),
+        operation_date=wording.day(date=document.operation_date),
         url=links.url(link=link),
-        expires_at=link.expires_at.astimezone(zone),
-        place=zone.key.rpartition("/")[2].replace("_", " "),
+        expires=wording.moment(at=link.expires_at, document=document),
         asks_last4=link.knows == links.LAST4,
     )
 
@@ -132,13 +109,6 @@ def _lead(*, kind: str) -> str:
         Kind.PAYOUT_REVERSAL_NOTICE: _("Un pago no llegó a tu cuenta. El documento explica el motivo y qué pasa ahora."),
         Kind.CREDIT_NOTE: _("Este documento corrige o devuelve una parte de otro anterior, que sigue siendo válido."),
     }[Kind(kind)]
-
-
-def _tax_id_name(*, document: Document) -> str:
-    """This function will return the name of the id that the link asks for: the owner's own type, else the country's."""
-    facts = json.loads(document.content)["owner"]
-    country = pack.required(document.country_id)
-    return str(facts.get("tax_id_name") or country.tax_ids[country.tax_id_default].name)
 
 
 def _tidy(text: str) -> str:

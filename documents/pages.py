@@ -1,0 +1,144 @@
+"""How a page leaves this house: its language, its headers, its one style sheet. No script, no cookie, nothing remote."""
+
+import base64
+import functools
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Concatenate, ParamSpec
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import get_template, render_to_string
+from django.utils import translation
+
+from audit import log
+from documents import errors, problems, wording
+
+P = ParamSpec("P")
+HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_GAPS = re.compile(r">\s+<")
+_BLANKS = re.compile(r"\s*\n\s*")
+
+
+def page(
+    *, request: HttpRequest, template: str, context: Mapping[str, object] | None = None, status: int = 200
+) -> HttpResponse:
+    """This function will return a page in the visitor's language: `?lang=`, else what the browser asks for, else Spanish."""
+    with translation.override(chosen(request=request)):
+        other = "en" if wording.language() == "es" else "es"
+        texts = {
+            "language": wording.language(),
+            "other_language": other,
+            "query": f"?lang={wording.language()}" if "lang" in request.GET else "",
+            "style": style(),
+        }
+        body = render_to_string(template, texts | dict(context or {}))
+        response = HttpResponse(_GAPS.sub("><", _BLANKS.sub("\n", body)).strip(), status=status)
+        response["Content-Language"] = wording.language()
+    return seal(response=response)
+
+
+def chosen(*, request: HttpRequest) -> str:
+    """This function will return the language that a visitor asked for, one of `wording.LANGUAGES`."""
+    wanted = request.GET.get("lang", "")
+    return wanted if wanted in wording.LANGUAGES else wording.language()
+
+
+def seal(*, response: HttpResponse) -> HttpResponse:
+    """This function will put the headers of a page without scripts on an answer, whatever it is."""
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    response.headers["Content-Security-Policy"] = policy()
+    return response
+
+
+@functools.cache
+def style() -> str:
+    """This function will return the one style sheet, without comments and needless blanks."""
+    text = get_template("web/page.css").template.source  # type: ignore[attr-defined] # Django's own backend
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    return re.sub(r"\s*([{};,:>])\s*", r"\1", re.sub(r"\s+", " ", text)).replace(";}", "}").strip()
+
+
+@functools.cache
+def policy() -> str:
+    """This function will return the content security policy: nothing but this page's own style, images and forms."""
+    known = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{known}'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def same_site(*, request: HttpRequest) -> bool:
+    """This function will tell whether a form was sent from a page of ours.
+
+    Django's own CSRF check wants a cookie before the first POST and an `Origin` that these pages, being `no-referrer`,
+    send as `null`. What stands in for it: the token in the address is a secret that another site cannot know, the
+    session cookie is SameSite=Lax and is not sent along by another site's form, and browsers say where a form comes from.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin", "null")
+    return origin == "null" or urlsplit(origin).netloc in {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc}
+
+
+def secretive(
+    *methods: str,
+) -> Callable[[Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+    """This function will wrap a view whose address is a secret: Django logs the path of every answer from 400 on.
+
+    Errors are answered here, since one that gets out is logged with its path, too; so would a wrong method be. No
+    methods means any.
+    """
+
+    def wrap(
+        view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @functools.wraps(view)
+        def quiet(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            try:
+                if methods and request.method not in methods:
+                    raise errors.Problem(code="method_not_allowed")
+                response = view(request, *args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - named, logged without its path, and answered
+                response = failure(request=request, error=error, allow=methods)
+            response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - the one switch that Django offers
+            return seal(response=response)
+
+        return quiet
+
+    return wrap
+
+
+def failure(*, request: HttpRequest, error: Exception, allow: tuple[str, ...] = ()) -> HttpResponse:
+    """This function will return the error page of whatever went wrong."""
+    problem = problems.translate(exception=error) or errors.Problem(code="not_found")
+    context = problems.body(request=request, problem=problem)
+    response = page(request=request, template="web/error.html", context=context, status=problem.row.status)
+    if problem.row.retryable:
+        response.headers["Retry-After"] = str(problems.RETRY_AFTER_S)
+    if allow and problem.code == "method_not_allowed":
+        response.headers["Allow"] = ", ".join(allow)
+    return response
+
+
+def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:
+    """This function will return who is asking, for the log: a link or nobody in particular."""
+    return log.Actor(
+        kind=kind,
+        id=identity,
+        channel=channel,
+        request_id=getattr(request, "request_id", ""),
+        address=str(request.META.get("REMOTE_ADDR", "")),
+        agent=str(request.META.get("HTTP_USER_AGENT", "")),
+    )

@@ -1,0 +1,129 @@
+"""TABLE: what the pages of a secure link say when there is no document to show, and what they call a total."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from documents import links, wording
+from documents.models import Kind, Link
+
+AWAY = 503
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One page: an HTTP status, a heading, lines, a sign with its tone, and whether a new link is offered."""
+
+    status: int
+    heading: str
+    lines: tuple[str, ...]
+    sign: str = "alert"
+    tone: str = "warn"
+    renew: bool = False
+
+
+def message(*, name: str, link: Link | None) -> Message:
+    """This function will return a message in the language in force; `link` lends it its times.
+
+    :raises KeyError: for a name that no page has
+    """
+    row = _table(link)[name]
+    if link is not None and link.revoked_reason == links.WRONG_PERSON:
+        return Message(status=row.status, heading=row.heading, lines=row.lines, sign=row.sign, tone=row.tone)
+    return row
+
+
+def total(*, kind: Kind) -> str:
+    """This function will return what the big figure of a kind is."""
+    return {
+        Kind.PAYMENT_RECEIPT: _("Total pagado"),
+        Kind.ORDER_FINAL_STATEMENT: _("Neto a recibir"),
+        Kind.PAYOUT_STATEMENT: _("Importe transferido"),
+        Kind.PAYOUT_REVERSAL_NOTICE: _("Importe que no llegó"),
+        Kind.CREDIT_NOTE: _("Total a tu favor"),
+    }[kind]
+
+
+def _table(link: Link | None) -> dict[str, Message]:
+    until = wording.clock(at=link.locked_until_at, document=link.document) if link and link.locked_until_at else ""
+    expired = wording.moment(at=link.expires_at, document=link.document) if link else ""
+    most = link.downloads_max if link else 0
+    safe = _("Tu documento sigue guardado y seguro.")
+    return {
+        links.State.EXPIRED: Message(
+            status=410,
+            heading=_("Este enlace ha caducado"),
+            lines=(_("Por seguridad, los enlaces duran unos días. Este terminó el %s.") % expired, safe),
+            sign="clock",
+            renew=True,
+        ),
+        links.State.EXHAUSTED: Message(
+            status=410,
+            heading=_("Este enlace agotó sus descargas"),
+            lines=(_("Ya se descargó %d veces, que es el máximo.") % most, safe),
+            sign="lock",
+            renew=True,
+        ),
+        links.State.REVOKED: Message(
+            status=410,
+            heading=_("Este enlace fue anulado"),
+            lines=(_("Lo anulamos por seguridad y ya no abre nada."), safe),
+            sign="lock",
+            renew=True,
+        ),
+        links.State.LOCKED: Message(
+            status=429,
+            heading=_("Demasiados intentos"),
+            lines=(_("Vuelve a probar a las %s, o pide un enlace nuevo.") % until, safe),
+            sign="lock",
+            renew=True,
+        ),
+        "renewed": Message(
+            status=200,
+            heading=_("Revisa tu correo"),
+            lines=(
+                _("Si el documento es tuyo, en un momento tendrás un enlace nuevo en el correo que ya tenemos."),
+                _("¿No llega? Mira en «no deseados» o escribe a soporte con la referencia de abajo."),
+            ),
+            sign="mail",
+            tone="good",
+        ),
+        "reported": Message(
+            status=200,
+            heading=_("Gracias por avisar"),
+            lines=(_("Hemos anulado el enlace y avisado al equipo. No verás este documento."),),
+            sign="check",
+            tone="good",
+        ),
+        "preparing": Message(
+            status=200,
+            heading=_("Lo estamos preparando"),
+            lines=(
+                _("Tu documento ya tiene número y se está resguardando. Suele tardar menos de un minuto."),
+                _("Esta página se actualiza sola."),
+            ),
+            sign="clock",
+            tone="",
+        ),
+        "withheld": Message(
+            status=423,
+            heading=_("Lo estamos revisando"),
+            lines=(
+                _("Este documento no se puede descargar por ahora: lo está revisando nuestro equipo."),
+                _("No tienes que hacer nada. Vuelve más tarde con este mismo enlace."),
+            ),
+            sign="search",
+        ),
+        "unknown": Message(
+            status=404,
+            heading=_("No encontramos este enlace"),
+            lines=(_("Revisa que la dirección esté completa, tal como llegó en el correo."),),
+            sign="search",
+        ),
+        "away": Message(
+            status=AWAY,
+            heading=_("No podemos mostrarlo ahora"),
+            lines=(_("Tu documento está guardado y seguro."), _("Vuelve a intentarlo dentro de unos 5 minutos.")),
+            sign="clock",
+        ),
+    }

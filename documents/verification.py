@@ -1,0 +1,217 @@
+"""The public page behind the QR: is this number genuine, and is this file the one that was issued?
+
+No names, no amounts, no link to the document. A file to compare is hashed as it comes in and kept nowhere.
+"""
+
+import dataclasses
+import hashlib
+import re
+from dataclasses import dataclass
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from audit import flood, log
+from audit.actions import Action
+from documents import errors, pages, printout, wording
+from documents.models import Document, Status
+
+FILE_BYTES_MAX = 20 * 1024 * 1024
+FORM_BYTES_MAX = FILE_BYTES_MAX + 64 * 1024  # the form's own words around the file
+SHORT_HASH = 16
+_CODE = re.compile(r"[2-9A-HJ-NP-Z]{16}")
+_views: flood.Throttle[log.Entry] = flood.Throttle(window_s=60.0, single_max=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What comparing a file came to, as the page says it."""
+
+    text: str
+    sign: str
+    tone: str
+    status: int = 200
+
+
+class Hashing(FileUploadHandler):
+    """Hashes an upload on its way through memory; neither disk nor memory keeps it."""
+
+    def __init__(self, request: HttpRequest | None = None) -> None:
+        super().__init__(request)
+        self.digest = hashlib.sha256()
+        self.seen = 0
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002 - Django's signature
+        """This method will take a piece in; over the limit the connection is ended, not read to its end."""
+        self.seen += len(raw_data)
+        if self.seen > FILE_BYTES_MAX:
+            raise StopUpload(connection_reset=True)
+        self.digest.update(raw_data)
+
+    def file_complete(self, file_size: int) -> SimpleUploadedFile:  # noqa: ARG002 - Django's signature
+        """This method will return an empty stand-in: what mattered is the hash."""
+        return SimpleUploadedFile(name="compared", content=b"")
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """This function will take a code typed from paper (GET /v/)."""
+    typed = request.GET.get("code", "")[:80]
+    if typed:
+        code = _spelled(code=typed) or "unknown"
+        wanted = request.GET.get("lang", "")
+        query = f"?lang={wanted}" if wanted in wording.LANGUAGES else ""
+        return pages.seal(response=HttpResponseRedirect(reverse("verification", args=[code]) + query))
+    with translation.override(pages.chosen(request=request)):
+        context = {
+            "heading": _("Comprueba un documento"),
+            "text": _("Escribe el código que lleva impreso y te diremos si es auténtico."),
+            "sign": "search",
+            "tone": "",
+        }
+    return pages.page(request=request, template="web/verification.html", context=context)
+
+
+@csrf_exempt  # nothing is changed and nobody is logged in: there is nothing to forge
+@require_http_methods(["GET", "HEAD", "POST"])
+def verification(request: HttpRequest, code: str) -> HttpResponse:
+    """This function will say whether a document is genuine, and compare a file with it (GET, POST /v/<code>)."""
+    document = Document.objects.select_related("issuer").filter(verification_code=_spelled(code=code)).first()
+    actor = pages.visitor(request=request, kind="anonymous", identity="", channel="web")
+    if document is None:
+        log.deny(actor=actor, object_type="verification", object_id="unknown", code="not_found")
+        return _not_found(request=request)
+    _note_viewed(document=document, actor=actor)
+    with translation.override(pages.chosen(request=request)):
+        compared = _compare(request=request, document=document) if request.method == "POST" else None
+        context = {
+            **_headline(document=document),
+            "compared": compared,
+            "facts": _facts(document=document),
+            "comparable": document.status == Status.LOCKED,
+            "issuer": document.issuer.legal_name,
+            "monogram": printout.monogram(document.issuer.legal_name),
+        }
+    status = compared.status if compared else 200
+    return pages.page(request=request, template="web/verification.html", context=context, status=status)
+
+
+@require_safe
+def error_page(request: HttpRequest, code: str) -> HttpResponse:
+    """This function will explain a code of ours: the page that every problem document's `type` names (GET /errors/<code>/)."""
+    row = errors.CODES.get(code)
+    if row is None:
+        raise errors.Problem(code="not_found")
+    english = pages.chosen(request=request) == "en"
+    context = {
+        "code": code,
+        "status": row.status,
+        "title": row.en if english else row.es,
+        "translation": row.es if english else row.en,
+        "retryable": row.retryable,
+    }
+    return pages.page(request=request, template="web/code.html", context=context)
+
+
+def _spelled(*, code: str) -> str:
+    """This function will return a code as it is stored, whatever case, blanks and dashes it was typed with."""
+    bare = re.sub(r"[\s-]", "", code).upper()
+    return "-".join(bare[at : at + 4] for at in range(0, 16, 4)) if _CODE.fullmatch(bare) else ""
+
+
+def _headline(*, document: Document) -> dict[str, str]:
+    """This function will return heading, text, sign and tone of a document that exists."""
+    if document.status == Status.QUARANTINED:
+        text = _("El número existe, pero su archivo está en revisión. No lo des por bueno hasta que termine.")
+        return {"heading": _("Documento en revisión"), "text": text, "sign": "search", "tone": "warn"}
+    if document.status == Status.LOCKED:
+        text = _("Lo emitió %s y está resguardado: nadie puede cambiarlo ni borrarlo.") % document.issuer.legal_name
+    else:
+        text = _("Lo emitió %s y se está resguardando. Vuelve en un minuto para comparar el archivo.") % document.issuer.legal_name
+    return {"heading": _("Documento auténtico"), "text": text, "sign": "check", "tone": "good"}
+
+
+def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
+    """This function will return (name, value, is it a code) of what anybody may know."""
+    states = {
+        Status.ISSUED: _("Emitido, resguardándose"),
+        Status.LOCKED: _("Resguardado"),
+        Status.QUARANTINED: _("En revisión"),
+    }
+    locked = document.status == Status.LOCKED
+    facts = [
+        (_("Documento"), wording.title(document=document), False),
+        (_("Número"), document.number, False),
+        (_("Emisor"), document.issuer.legal_name, False),
+        (_("Fecha de operación"), wording.day(date=document.operation_date), False),
+        (_("Fecha de emisión"), wording.day(date=document.issue_date), False),
+        (_("Estado"), states[Status(document.status)], False),
+        (_("Huella del contenido"), document.content_sha256[:SHORT_HASH], True),
+    ]
+    return [*facts, (_("Huella del archivo (SHA-256)"), document.file_sha256, True)] if locked else facts
+
+
+def _compare(*, request: HttpRequest, document: Document) -> Compared:
+    """This function will hash an uploaded file and compare it with the stored one."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    handler = Hashing(request)
+    request.upload_handlers = [handler]
+    too_big = length.isdigit() and int(length) > FORM_BYTES_MAX
+    if not too_big:
+        request.FILES.get("file")  # reads the form, through the handler
+        too_big = handler.seen > FILE_BYTES_MAX
+    if too_big:
+        return Compared(text=_("El archivo supera 20 MB: no puede ser este documento."), sign="cross", tone="bad", status=413)
+    if not handler.seen:
+        return Compared(text=_("Elige primero el archivo PDF."), sign="alert", tone="warn")
+    if document.status != Status.LOCKED:
+        return Compared(text=_("Todavía no se puede comparar: el archivo se está resguardando."), sign="clock", tone="warn")
+    if handler.digest.hexdigest() == document.file_sha256:
+        return Compared(text=_("Este archivo es idéntico al que emitimos, byte a byte."), sign="check", tone="good")
+    return Compared(text=_("Este archivo no coincide con el que emitimos. No te fíes de él."), sign="cross", tone="bad")
+
+
+def _not_found(*, request: HttpRequest) -> HttpResponse:
+    with translation.override(pages.chosen(request=request)):
+        context = {
+            "heading": _("No encontramos este documento"),
+            "text": _("Ningún documento nuestro lleva ese código. Revisa que esté bien escrito; si lo está, no es auténtico."),
+            "sign": "cross",
+            "tone": "bad",
+        }
+    return pages.page(request=request, template="web/verification.html", context=context, status=404)
+
+
+def _note_viewed(*, document: Document, actor: log.Actor) -> None:
+    """This function will put a look at the page on record: the first of a minute by itself, the rest as one count.
+
+    Anybody may load this page as often as he likes; the log must not grow with it.
+    """
+    entry = log.Entry(
+        action=Action.VERIFICATION_VIEWED, object_type="document", object_id=document.public_id, actor=actor
+    )
+    crowd = log.Entry(
+        action=Action.VERIFICATION_VIEWED,
+        object_type="verification",
+        object_id="many",
+        actor=log.Actor(kind="anonymous", id="", channel="web"),
+    )
+    ended = _views.due()
+    due = [dataclasses.replace(window.sample, count=window.held) for window in ended]
+    if _views.admit(key=(document.pk, actor.address), sample=entry, crowd="many", crowd_sample=lambda: crowd):
+        due.append(entry)
+    if not due:
+        return
+    try:
+        with transaction.atomic():
+            log.record_many(entries=due)
+    except log.AuditUnavailable:
+        _views.give_back(windows=ended)
+        raise
