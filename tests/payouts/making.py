@@ -1,0 +1,122 @@
+"""Events of the tests' own making: an order, its adjustment, a payout; small, valid, and changed by the test."""
+
+from typing import Any
+
+
+def _event(kind: str, name: str, at: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": name,
+        "type": kind,
+        "occurred_at": at,
+        "country": "ES",
+        "issuer": "aventide-es",
+        "data": {"currency": "EUR", **data},
+    }
+
+
+def line(amount: str, *, name: str = "1", kind: str = "FARE", tax: str | None = None, **more: str) -> dict[str, str]:
+    """This function will return one line; untaxed unless told."""
+    return {"id": name, "kind": kind, "description": kind.title(), "amount": amount, **({"tax": tax} if tax else {}), **more}
+
+
+def order(
+    name: str, amount: str = "10.00", *, driver: str = "drv_1", at: str = "2026-02-17T10:00:00Z", **more: Any
+) -> dict[str, Any]:
+    """This function will return ORDER_COMPLETED with one untaxed line."""
+    data = {
+        "order": {"id": name, "service": "RIDE", "completed_at": at},
+        "driver": {"id": driver, "legal_name": f"Conductora {driver}"},
+        "lines": [line(amount)],
+        "withholdings": [],
+    }
+    return _event("ORDER_COMPLETED", f"evt_{name}", at, data | more)
+
+
+def adjustment(
+    name: str, of: str, amount: str = "2.00", *, at: str = "2026-02-18T10:00:00Z", **more: Any
+) -> dict[str, Any]:
+    """This function will return ORDER_ADJUSTED with one untaxed line."""
+    data = {
+        "adjustment": {"id": name, "reason": "Propina tardía", "made_at": at},
+        "order": {"id": of},
+        "lines": [line(amount, kind="TIP")],
+    }
+    return _event("ORDER_ADJUSTED", f"evt_{name}", at, data | more)
+
+
+def payout(
+    name: str,
+    amount: str,
+    *,
+    orders: list[str] | None = None,
+    payee: str = "drv_1",
+    at: str = "2026-02-23T07:00:00Z",
+    opening: str = "0.00",
+    closing: str = "0.00",
+    **more: Any,
+) -> dict[str, Any]:
+    """This function will return PAYOUT_SENT; `settles=[...]` takes the place of `orders`."""
+    data: dict[str, Any] = {
+        "payout": {
+            "id": name,
+            "method": "SEPA",
+            "destination_masked": "ES** 6789",
+            "sent_at": at,
+            "reference": name.upper(),
+            "amount": amount,
+        },
+        "payee": {"id": payee},
+        "period": {"from": "2026-02-16", "to": "2026-02-22"},
+        "adjustments": [],
+        "withholdings": [],
+        "cash_collected": "0.00",
+        "opening_carry_over": opening,
+        "closing_carry_over": closing,
+    }
+    if "settles" not in more:
+        data["orders"] = orders or []
+    return _event("PAYOUT_SENT", f"evt_{name}", at, data | more)
+
+
+def period_closed(name: str, *, orders: list[str], at: str = "2026-02-23T07:00:00Z", **more: Any) -> dict[str, Any]:
+    """This function will return PAYOUT_PERIOD_CLOSED."""
+    event = payout(name, "0.00", orders=orders, at=at, **more)
+    event["data"]["payout"] = {"id": name, "amount": "0.00"}
+    return event | {"type": "PAYOUT_PERIOD_CLOSED", "id": f"evt_{name}"}
+
+
+def reversal(
+    of: str, amount: str, *, kind: str = "PAYOUT_RETURNED", payee: str = "drv_1", at: str = "2026-02-24T10:00:00Z"
+) -> dict[str, Any]:
+    """This function will return PAYOUT_RETURNED, or PAYOUT_FAILED."""
+    data = {
+        "payout": {"id": of, "amount": amount},
+        "payee": {"id": payee},
+        "reason": {"code": "ACCOUNT_CLOSED", "text": "La cuenta está cerrada"},
+    }
+    return _event(kind, f"evt_{of}_{kind.lower()}", at, data)
+
+
+def payment(name: str, amount: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:
+    """This function will return PAYMENT_CAPTURED."""
+    at = "2026-02-17T09:00:00Z"
+    data = {
+        "payment": {"id": name, "method": "card", "captured_at": at, "amount": amount},
+        "order": {"id": f"ord_of_{name}", "service": "RIDE"},
+        "customer": {"id": "cus_1", "legal_name": "Lucía Peña"},
+        "lines": lines,
+    }
+    return _event("PAYMENT_CAPTURED", f"evt_{name}", at, data | more)
+
+
+def refund(name: str, of: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:
+    """This function will return REFUND_ISSUED."""
+    data = {"refund": {"id": name, "payment_id": of, "reason": "ITEM_MISSING"}, "lines": lines}
+    return _event("REFUND_ISSUED", f"evt_{name}", "2026-02-20T09:00:00Z", data | more)
+
+
+def contact(of: str, *, at: str, **more: str) -> dict[str, Any]:
+    """This function will return CONTACT_CHANGED."""
+    event = _event("CONTACT_CHANGED", f"evt_{of}_{at}".replace(":", "."), at, {"party": {"id": of, **more}})
+    del event["data"]["currency"]
+    return event
