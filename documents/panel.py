@@ -220,6 +220,7 @@ def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
             "day": wording.day(date=document.operation_date),
             "total": wording.amount(document=document),
             "total_label": panel_words.total(kind=Kind(document.kind)),
+            "asks": link.knows == links.LAST4,
             "payout": document.payout_status,
             "settled_by": document.settled_by.number if document.settled_by else "",
             "corrected_by": list(document.corrected_by.order_by("id").values_list("number", flat=True)[:5]),
