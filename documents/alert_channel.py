@@ -1,4 +1,4 @@
-"""The one real channel of the alerts: an Alertmanager-compatible webhook (`https://...`) or a mailbox (`mailto:...`)."""
+"""The one real channel of the alerts: an Alertmanager-compatible webhook (`https:`) or a mailbox (`mailto:`)."""
 
 import contextlib
 import hashlib
@@ -25,8 +25,8 @@ class Refused(Exception):  # noqa: N818 - an answer, not a defect
     """The channel answers 4xx: its address or key is wrong, and a repeat does not mend it."""
 
 
-class Unavailable(OSError):
-    """The channel answers 5xx, 429 or what is not HTTP; `retry_after_s` is what it asked for, 0 where it asked nothing."""
+class Unavailable(OSError):  # noqa: N818 - an answer, not a defect
+    """The channel answers 5xx, 429 or what is not HTTP; `retry_after_s` is what it asked for, or 0."""
 
     def __init__(self, *, answer: str, retry_after_s: float = 0.0) -> None:
         self.retry_after_s = retry_after_s
@@ -52,7 +52,7 @@ class Says(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One alert as it is told; two messages about one incident carry the same group key, so the receiver can merge them."""
+    """One alert as it is told; messages about one incident carry one group key."""
 
     code: str
     severity: str
@@ -148,12 +148,12 @@ def send(*, url: str, message: Message) -> None:
     elif parts.scheme in {"http", "https"} and parts.hostname:
         _post(url=url, body=json.dumps(message.as_webhook()).encode())
     else:
-        raise Refused("ALERT_URL: use https://... or mailto:address")  # noqa: EM101, TRY003 - read by a person
+        raise Refused("ALERT_URL: use https://... or mailto:address")
 
 
 def _mail(*, address: str, message: Message) -> None:
     subject = f"[billing-docs] {message.severity} {message.code} {message.status}"
-    # The same incident told twice is the same mail: a crash between sending and noting it must not look like two incidents.
+    # Told twice is the same mail: a crash between sending and noting it must not look like two incidents.
     incident = hashlib.sha256(
         f"{message.dedup_key} {message.opened_at.isoformat()} {message.status}".encode()
     ).hexdigest()
@@ -194,7 +194,7 @@ def _client(*, scheme: str, host: str, port: int | None) -> http.client.HTTPConn
 
 @contextlib.contextmanager
 def _deadline(*, client: http.client.HTTPConnection) -> Iterator[None]:
-    """This function will cut the connection after TOTAL_S: a server that drips one byte a second never trips a socket timeout."""
+    """This function will cut the connection after TOTAL_S: a server that drips never trips a socket timeout."""
 
     def cut() -> None:
         if client.sock:

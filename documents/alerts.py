@@ -1,6 +1,7 @@
 """Incidents: one row each, opened once, counted while it lasts, resolved on recovery, told to one real channel.
 
-The row is written in the caller's transaction and sent later by `deliver` (the schedule calls it), so an alert is lost neither with
+The row is written in the caller's transaction and sent later by `deliver` (the schedule calls it), so an alert is lost
+neither with
 its sender nor with the channel. Only when PostgreSQL itself is away is an alert sent first and written afterwards.
 """
 
@@ -86,7 +87,7 @@ def runbook(*, code: str) -> str:
     return f"{RUNBOOKS}/{page}#{code}"
 
 
-def open_alert(  # noqa: PLR0913 - the incident's own fields
+def open_alert(
     *, code: str, severity: str, dedup_key: str, detail: str, object_id: str = "", fallback: str = ""
 ) -> Alert:
     """This function will open the incident, or count one that is open already (its severity may rise, never fall).
@@ -109,12 +110,13 @@ def _open(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
                 """
                 INSERT INTO documents_alert (public_id, dedup_key, code, severity, detail, object_id, fallback, runbook,
                                              count, attempts, opened_at, last_seen_at, sent_at)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, 0, coalesce(%s, statement_timestamp()), statement_timestamp(), %s)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, 0,
+                        coalesce(%s, statement_timestamp()), statement_timestamp(), %s)
                 ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
                     count = documents_alert.count + 1,
                     last_seen_at = statement_timestamp(),
                     severity = least(documents_alert.severity, excluded.severity),
-                    sent_at = CASE WHEN excluded.severity < documents_alert.severity THEN NULL ELSE documents_alert.sent_at END
+                    sent_at = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.sent_at END
                 RETURNING id, (xmax = 0)
                 """,
                 [
@@ -178,10 +180,8 @@ def _record(*, action: Action, alert: Alert, actor: audit_log.Actor) -> None:
 # --- for resilience: outages are told even while PostgreSQL is away ---
 
 
-def open_alert_or_send(  # noqa: PLR0913 - the incident's own fields
-    *, code: str, severity: str, dedup_key: str, detail: str, object_id: str, fallback: str
-) -> None:
-    """This function will open an alert, or send it straight to the channel when no row can be written; never raises for that."""
+def open_alert_or_send(*, code: str, severity: str, dedup_key: str, detail: str, object_id: str, fallback: str) -> None:
+    """This function will open an alert, or send it straight to the channel when no row can be written."""
     incident = Incident(
         code=code, severity=severity, dedup_key=dedup_key, detail=detail, object_id=object_id, fallback=fallback
     )
@@ -217,7 +217,7 @@ def write_unwritten() -> int:
 
 
 def _send_directly(*, incident: Incident) -> bool:
-    """This function will send from one thread at a time, so that a request neither waits nor multiplies; False when one is busy."""
+    """This function will send from one thread at a time, so that no request waits; False when it is busy."""
     if not settings.ALERT_URL:
         return True
     if not _direct.acquire(blocking=False):
@@ -281,7 +281,7 @@ def _deliver_one(*, alert: Alert, now: datetime) -> bool:
             dependency="alert_channel", work=lambda: alert_channel.send(url=settings.ALERT_URL, message=message)
         )
     except alert_channel.Refused as refused:
-        log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})  # noqa: TRY400 - no defect of ours
+        log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})  # noqa: TRY400 - theirs
         row.update(lease_until_at=None, next_try_at=now + REST)
         return False
     except resilience.Degraded as degraded:

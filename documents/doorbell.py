@@ -1,7 +1,7 @@
 """The doorbell: tells the broker that a row may have work, without ever making its caller wait.
 
-One thread per process publishes from a short queue. Whatever is lost here (full queue, dead broker, end of the process) costs
-seconds: the sweeper finds the row in PostgreSQL.
+One thread per process publishes from a short queue. Whatever is lost here (full queue, dead broker, end of the
+process) costs seconds: the sweeper finds the row in PostgreSQL.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Any
 
 from celery import Celery
 from django.db import connections
-from kombu import Connection
+from kombu.connection import Connection
 
 from documents import metrics
 
@@ -130,4 +130,4 @@ class Doorbell:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.release()
+            connection.release()  # type: ignore[no-untyped-call] # kombu's own

@@ -9,7 +9,7 @@ from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, E
 
 
 def database_read(*, value: int) -> Metric:
-    """This function will return the gauge that says whether the others could be read: a gap must not look like a zero."""
+    """This function will return the gauge that says whether the others were read: a gap is not a zero."""
     return _gauge(name="docs_database_read", words="1 where the gauges of the database could be read", rows={"": value})
 
 
@@ -21,7 +21,7 @@ def _gauge(*, name: str, words: str, rows: dict[str, float], label: str = "") ->
 
 
 def read() -> list[Metric]:
-    """This function will read what stands in the tables; a label that counts nothing is 0, so that a rule sees it fall."""
+    """This function will read what stands in the tables; a label that counts nothing is 0, so that it falls."""
     waiting = (EventStatus.PARKED, EventStatus.HELD)
     by_status = dict(Document.objects.values_list("status").annotate(Count("pk")))
     events = dict(Event.objects.filter(status__in=waiting).values_list("status").annotate(Count("pk")))

@@ -1,4 +1,4 @@
-"""Is this process alive, is this service fit for traffic, and what is away: `/healthz`, `/readyz`, `/metrics`, and the watch.
+"""Is this process alive, may it take traffic, what is away: `/healthz`, `/readyz`, `/metrics`, and the watch.
 
 Every check has its own thread and is never started twice: one that hangs is reported as hanging, and costs one thread.
 """
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import redis
@@ -25,6 +25,7 @@ from audit import log as audit_log
 from documents import alerts, breaker, errors, gauges, metrics, resilience, vault, vault_local
 from documents.models import Alert
 
+T = TypeVar("T", bound=HttpResponse)
 ANSWER_S = 1.7  # all checks together; the rest of the promised 2 s is for the answer itself
 SOCKET_S = 1.5
 SKEW_ALERT_S = 5.0
@@ -69,10 +70,10 @@ def _redis() -> str:
 def _mail() -> str:
     parts = urlsplit(settings.MAIL_URL)
     if parts.scheme == "smtp":
-        with smtplib.SMTP(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=SOCKET_S) as client:
+        with smtplib.SMTP(str(settings.EMAIL_HOST), int(settings.EMAIL_PORT), timeout=SOCKET_S) as client:
             client.ehlo_or_helo_if_needed()
     else:
-        pathlib.Path(settings.EMAIL_FILE_PATH).mkdir(parents=True, exist_ok=True)
+        pathlib.Path(str(settings.EMAIL_FILE_PATH)).mkdir(parents=True, exist_ok=True)
     return ""
 
 
@@ -90,7 +91,8 @@ def _breaker_only() -> str:
     return ""
 
 
-# TABLE: dependency -> how to ask whether it is well. Asking a renderer or an alert channel has a price or an effect: their
+# TABLE: dependency -> how to ask whether it is well. Asking a renderer or an alert channel has a price or an effect:
+# their
 # breakers tell what the last real calls met.
 CHECKS: dict[str, Callable[[], str]] = {
     "postgresql": _postgresql,
@@ -208,7 +210,7 @@ def _meanwhile(*, name: str) -> dict[str, str]:
 
 @require_safe
 def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """This view will answer Prometheus: what the processes counted, and what the database says now if it answers in time."""
+    """This view will answer Prometheus: what the processes counted, and what the database says now."""
     try:
         extra = _questions.setdefault("gauges", _Question(work=gauges.read)).answer(wait_s=ANSWER_S)
     except (TimeoutError, DatabaseError, InterfaceError):
@@ -216,7 +218,7 @@ def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django
     return _uncached(HttpResponse(metrics.exposition(extra=extra), content_type=metrics.CONTENT_TYPE))
 
 
-def _uncached(answer: Any) -> Any:  # noqa: ANN401 - the same response
+def _uncached(answer: T) -> T:
     answer["Cache-Control"] = "no-store"
     return answer
 
@@ -224,7 +226,8 @@ def _uncached(answer: Any) -> Any:  # noqa: ANN401 - the same response
 def watch(*, now: datetime) -> list[str]:
     """This function will ask every dependency, feed the breakers, end incidents that are over; returns who is away.
 
-    The schedule calls it every few seconds, so an outage is told before a user meets it, and an incident whose process died
+    The schedule calls it every few seconds, so an outage is told before a user meets it, and an incident whose process
+    died
     is resolved all the same.
     """
     found = look(wait_s=5.0)

@@ -1,4 +1,4 @@
-"""The immutable flag of a Linux file (`chattr +i`): not even its owner or root changes, renames or removes such a file."""
+"""The immutable flag of a Linux file (`chattr +i`): not even root changes, renames or removes such a file."""
 
 import errno
 import fcntl

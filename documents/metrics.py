@@ -1,7 +1,9 @@
 """What this service counts, by the names that dashboards, alert rules and runbooks use.
 
-Web and worker are several processes: with PROMETHEUS_MULTIPROC_DIR (one folder for all, emptied at start) `/metrics` adds them up;
-without it a process shows its own numbers only. Labels come from closed vocabularies: never an id, an address or a name.
+Web and worker are several processes: with PROMETHEUS_MULTIPROC_DIR (one folder for all, emptied at start) `/metrics`
+adds them up;
+without it a process shows its own numbers only. Labels come from closed vocabularies: never an id, an address or a
+name.
 """
 
 from collections.abc import Iterable
@@ -42,13 +44,13 @@ DRIVER_API_LATENCY = Histogram(LATENCY_NAME, "Panel and API answers to a driver"
 
 
 def exposition(*, extra: Iterable[Metric] = ()) -> bytes:
-    """This function will return every metric in Prometheus' text format, the seed's `docs_driver_api_latency_p95` included.
+    """This function will return every metric in Prometheus' text format, `docs_driver_api_latency_p95` included.
 
     :param extra: families that are read from the database at the moment of the scrape.
     """
     registry = CollectorRegistry()
     try:
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the package's own
     except ValueError:  # no PROMETHEUS_MULTIPROC_DIR: this process alone
         registry = REGISTRY
     families = list(registry.collect())
@@ -88,7 +90,7 @@ def _latency_p95(*, families: Iterable[Metric]) -> GaugeMetricFamily:
 
 
 def quantile(*, counts: list[tuple[float, float]], share: float) -> float:
-    """This function will interpolate a quantile from cumulative buckets `(upper bound, count)`; 0 where nothing was seen."""
+    """This function will interpolate a quantile from cumulative buckets `(upper bound, count)`; 0 without any."""
     total = counts[-1][1] if counts else 0.0
     lower = below = 0.0
     for upper, cumulative in counts:

@@ -1,6 +1,7 @@
 """The outside world in one table, and the one way to call it: timeouts, breaker, fallback, alert.
 
-Only one layer retries: the row in PostgreSQL (a document's, a delivery's, an alert's next try). `call` therefore tries once; the
+Only one layer retries: the row in PostgreSQL (a document's, a delivery's, an alert's next try). `call` therefore tries
+once; the
 row waits `backoff_s` and comes again, at most `attempts_max` times before it rests for a person. Nothing here sleeps.
 """
 
@@ -47,7 +48,7 @@ ENDLESS = 1_000_000  # the row is tried for as long as the dependency is away
 
 @dataclass(frozen=True, kw_only=True)
 class Dependency:
-    """One row: seconds in `_s`; `fallback` is what happens meanwhile (es, en); `never` what must not happen even then."""
+    """One row: seconds in `_s`; `fallback` is what happens meanwhile (es, en), `never` what must not."""
 
     name: str
     connect_s: float
@@ -67,13 +68,15 @@ _ROWS = (
     Dependency(
         name="vault", connect_s=2, total_s=10, attempts_max=ENDLESS, backoff_base_s=2, backoff_cap_s=300,
         breaker_failures=3, breaker_open_s=10, alert_severity="P2",
-        fallback=("El documento espera como ISSUED; no se sirve nada sin resguardar", "The document waits as ISSUED; nothing unlocked is served"),
+        fallback=("El documento espera como ISSUED; no se sirve nada sin resguardar",
+                  "The document waits as ISSUED; nothing unlocked is served"),
         never="show locked; lose; double",
     ),
     Dependency(
         name="mail", connect_s=3, total_s=10, attempts_max=150, backoff_base_s=30, backoff_cap_s=3600,
         breaker_failures=3, breaker_open_s=30, alert_severity="P2",
-        fallback=("El documento está en el panel; el correo se reintenta durante 72 h", "The document is in the panel; mail follows for 72 h"),
+        fallback=("El documento está en el panel; el correo se reintenta durante 72 h",
+                  "The document is in the panel; mail follows for 72 h"),
         never="block emission; mail twice",
     ),
     Dependency(
@@ -103,7 +106,8 @@ _ROWS = (
     Dependency(
         name="alert_channel", connect_s=3, total_s=10, attempts_max=ENDLESS, backoff_base_s=15, backoff_cap_s=900,
         breaker_failures=3, breaker_open_s=30, alert_severity="P2",
-        fallback=("Las alertas se ven en el Centro de documentos y se envían después", "Alerts show in the Document Center and are sent later"),
+        fallback=("Las alertas se ven en el Centro de documentos y se envían después",
+                  "Alerts show in the Document Center and are sent later"),
         never="block emission; lose an alert",
     ),
 )  # fmt: skip
@@ -137,7 +141,8 @@ _inside = _Inside()
 def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | None = None) -> T:
     """This function will try an outside call once, behind its breaker; a slow answer is used, and counted as a failure.
 
-    `work` sets the row's timeouts on its own sockets. A refusal that no repeat would change (a Problem that is not retryable,
+    `work` sets the row's timeouts on its own sockets. A refusal that no repeat would change (a Problem that is not
+    retryable,
     a recipient refused for good) comes through as it is: the dependency is well.
 
     :raises Degraded: the breaker is open, or the call failed.
@@ -205,7 +210,7 @@ def note_success(*, dependency: str, now: Callable[[], float] | None = None) -> 
 
 
 def backoff_s(*, dependency: str, attempt: int) -> float:
-    """This function will return how long a row waits after its attempt number `attempt` (from 1): exponential, full jitter."""
+    """This function will return how long a row waits after its `attempt` (from 1): exponential, full jitter."""
     row = DEPENDENCIES[dependency]
     ceiling = min(row.backoff_cap_s, row.backoff_base_s * 2 ** min(max(attempt, 1) - 1, 30))
     return random.uniform(0, ceiling)  # noqa: S311 - spreads load, protects nothing
@@ -235,7 +240,8 @@ def ring(task: str, args: Sequence[object] = ()) -> bool:
 
     False when nobody was asked (breaker open, queue full); True promises nothing either: the sweeper is the guarantee.
     """
-    return _doorbell.ring(app=current_app._get_current_object(), task=task, args=tuple(args))  # noqa: SLF001 - Celery's own proxy idiom
+    app = current_app._get_current_object()  # noqa: SLF001 - Celery's idiom for a proxy's target
+    return _doorbell.ring(app=app, task=task, args=tuple(args))
 
 
 _skew: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""The runbooks as pages of this service, so that the link of an alert opens where the person who is called already is."""
+"""The runbooks as pages of this service, so that the link of an alert opens where its reader is."""
 
 import pathlib
 import re

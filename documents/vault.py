@@ -20,7 +20,7 @@ from documents import errors, metrics, resilience
 
 T = TypeVar("T")
 
-# Each part begins with a letter or digit: no `..`, nothing hidden, nothing absolute. The store's own files begin with a dot.
+# Each part begins with a letter or digit: no `..`, nothing hidden, nothing absolute.
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=@+-]{0,149}(/[A-Za-z0-9][A-Za-z0-9._:=@+-]{0,149}){0,7}", re.ASCII)
 PDF = "application/pdf"
 COMPLIANCE = "COMPLIANCE"  # the only mode that nobody, not even the account's root, can shorten
@@ -30,7 +30,7 @@ BACKENDS = {"file": "documents.vault_local"}  # scheme of VAULT_URL -> the modul
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One version in the vault: `size` in bytes, `sha256` in lower-case hex, `mode` as the store said it when writing."""
+    """One version in the vault: `size` in bytes, `sha256` in lower-case hex, `mode` as the store said it."""
 
     key: str
     version: str
@@ -112,7 +112,7 @@ def open_vault() -> Vault:
         return _opened[url]
 
 
-def lock(  # noqa: PLR0913 - the promise has six parts
+def lock(
     *,
     key: str,
     body: bytes,

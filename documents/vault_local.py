@@ -1,7 +1,9 @@
 """The local store: a folder whose files are written once. It cannot promise WORM, so it says which level it reached.
 
-An object is two files in the same folder: first `.{name}.{sha256}.lock`, the lock record (mode, date, hash, type, time),
-then the bytes as `{name}`. The record is named by the hash of the bytes, so after a crash between the two the same or other bytes
+An object is two files in the same folder: first `.{name}.{sha256}.lock`, the lock record (mode, date, hash, type,
+time),
+then the bytes as `{name}`. The record is named by the hash of the bytes, so after a crash between the two the same or
+other bytes
 may still be put, and bytes that someone changed by force find no record.
 """
 
@@ -14,30 +16,27 @@ import pathlib
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from urllib.parse import unquote, urlsplit
 
 from documents import errors, immutable, vault
+from documents import vault_files as files
 
 log = logging.getLogger(__name__)
 IMMUTABLE, READ_ONLY = "LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"
-SEALED_MODE = 0o444
 CANARY = "canary"
-DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL, errno.ENOENT, errno.EXDEV}
 
 
 def open_store(*, url: str) -> "LocalVault":
     """This function will open the folder of a `file:///...` URL, probe it and say what it reached.
 
-    The folder is made here and nowhere else: one that disappears later (an unmounted disk) must be missed, not replaced.
+    The folder is made here and nowhere else: one that disappears later (an unmounted disk) must be missed.
     """
     parts = urlsplit(url)
     root = pathlib.Path(unquote(parts.path))
     if parts.netloc not in {"", "localhost"} or not root.is_absolute():
         raise errors.WormError(code="worm_bucket_misconfigured", detail="VAULT_URL: use file:///absolute/folder")
-    with _named(doing="open"):
+    with files.named(doing="open"):
         root.mkdir(parents=True, exist_ok=True)
     store = LocalVault(root=root)
     store.probe()
@@ -56,7 +55,7 @@ class LocalVault:
 
         :raises errors.WormError: `worm_bucket_misconfigured` where even a second put on an existing key goes through.
         """
-        with _named(doing="probe"), self._folder(parts=(".probe",), create=True) as folder:
+        with files.named(doing="probe"), files.opened(root=self.root, parts=(".probe",), create=True) as folder:
             before = self._canary(folder=folder)
             reached = (
                 IMMUTABLE if immutable.available(folder=folder) and self._attacks_fail(folder=folder) else READ_ONLY
@@ -85,9 +84,14 @@ class LocalVault:
             "size": len(body),
             "stored_at": datetime.now(tz=UTC).isoformat(),
         }
-        with _named(doing="write"), self._folder(parts=tuple(parents), create=True) as folder:
-            _link_once(folder=folder, name=_record_name(name=name, sha256=digest), body=json.dumps(record).encode())
-            if not _link_once(folder=folder, name=name, body=body) and _read(folder=folder, name=name) != body:
+        with files.named(doing="write"), files.opened(root=self.root, parts=tuple(parents), create=True) as folder:
+            files.link_once(
+                folder=folder, name=_record_name(name=name, sha256=digest), body=json.dumps(record).encode()
+            )
+            if (
+                not files.link_once(folder=folder, name=name, body=body)
+                and files.read(folder=folder, name=name) != body
+            ):
                 raise errors.WormError(code="worm_checksum_mismatch", detail=f"other bytes already lie under {key}")
             for file in (_record_name(name=name, sha256=digest), name):
                 self._seal(folder=folder, name=file)
@@ -102,10 +106,10 @@ class LocalVault:
         vault.check_key(key=key)
         *parents, name = key.split("/")
         self._present()
-        with _named(doing="read"):
+        with files.named(doing="read"):
             try:
-                with self._folder(parts=tuple(parents)) as folder:
-                    body = _read(folder=folder, name=name)
+                with files.opened(root=self.root, parts=tuple(parents)) as folder:
+                    body = files.read(folder=folder, name=name)
                     digest = hashlib.sha256(body).hexdigest()
                     return _stored(folder=folder, key=key, name=name, sha256=digest)
             except FileNotFoundError:
@@ -116,10 +120,10 @@ class LocalVault:
         vault.check_key(key=key)
         *parents, name = key.split("/")
         self._present()
-        with _named(doing="read"):
+        with files.named(doing="read"):
             try:
-                with self._folder(parts=tuple(parents)) as folder:
-                    body = _read(folder=folder, name=name)
+                with files.opened(root=self.root, parts=tuple(parents)) as folder:
+                    body = files.read(folder=folder, name=name)
             except FileNotFoundError as gone:
                 raise errors.WormError(code="worm_version_missing", detail=key) from gone
         if hashlib.sha256(body).hexdigest() != version:
@@ -138,7 +142,7 @@ class LocalVault:
                 code="worm_checksum_mismatch", detail=f"{key}: {len(body)} bytes read, {size} promised"
             )
         *parents, name = key.split("/")
-        with _named(doing="read"), self._folder(parts=tuple(parents)) as folder:
+        with files.named(doing="read"), files.opened(root=self.root, parts=tuple(parents)) as folder:
             stored = _stored(folder=folder, key=key, name=name, sha256=sha256)
             _check_sealed(folder=folder, name=name, mode=stored.mode)
             _check_sealed(folder=folder, name=_record_name(name=name, sha256=sha256), mode=stored.mode)
@@ -154,10 +158,10 @@ class LocalVault:
     def keys(self, *, prefix: str = "") -> Iterator[str]:
         """This method will walk every key below the prefix, in no order; lock records and the canary are not keys."""
         self._present()
-        with _named(doing="read"):
-            for folder, below, files in os.walk(self.root, onerror=_raise):
+        with files.named(doing="read"):
+            for folder, below, names in os.walk(self.root, onerror=_raise):
                 below[:] = [one for one in below if not one.startswith(".")]
-                for name in files:
+                for name in names:
                     key = (pathlib.Path(folder) / name).relative_to(self.root).as_posix()
                     if not name.startswith(".") and key.startswith(prefix):
                         yield key
@@ -166,33 +170,12 @@ class LocalVault:
         if not self.root.is_dir():
             raise errors.WormError(code="worm_unavailable", detail="the vault's folder is gone")
 
-    @contextmanager
-    def _folder(self, *, parts: tuple[str, ...], create: bool = False) -> Iterator[int]:
-        """This method will open a folder step by step, following no symbolic link; yields its descriptor."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        try:
-            here = os.open(self.root, flags)
-        except FileNotFoundError as gone:
-            raise errors.WormError(code="worm_unavailable", detail="the vault's folder is gone") from gone
-        try:
-            for part in parts:
-                if create:
-                    with suppress(FileExistsError):
-                        os.mkdir(part, 0o755, dir_fd=here)
-                        os.fsync(here)
-                below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=here)
-                os.close(here)
-                here = below
-            yield here
-        finally:
-            os.close(here)
-
     def _seal(self, *, folder: int, name: str) -> None:
         """This method will make a file read-only, and immutable where this process may; safe to repeat."""
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
-            if stat.S_IMODE(os.fstat(descriptor).st_mode) != SEALED_MODE:
-                os.fchmod(descriptor, SEALED_MODE)
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) != files.SEALED_MODE:
+                os.fchmod(descriptor, files.SEALED_MODE)
             if self.mode == IMMUTABLE:
                 immutable.put_flag(descriptor=descriptor)
             os.fsync(descriptor)
@@ -200,16 +183,19 @@ class LocalVault:
             os.close(descriptor)
 
     def _canary(self, *, folder: int) -> int:
-        """This method will make the canary where it is missing and return its inode; a second put must not replace it."""
+        """This method will make the canary if missing and return its inode; a second put must not replace it."""
         body = b"This object is attacked at every start. It must survive.\n"
-        _link_once(folder=folder, name=CANARY, body=body)
+        files.link_once(folder=folder, name=CANARY, body=body)
         number = os.stat(CANARY, dir_fd=folder, follow_symlinks=False).st_ino
-        if _link_once(folder=folder, name=CANARY, body=b"overwritten") or _read(folder=folder, name=CANARY) != body:
+        if (
+            files.link_once(folder=folder, name=CANARY, body=b"overwritten")
+            or files.read(folder=folder, name=CANARY) != body
+        ):
             raise errors.WormError(code="worm_bucket_misconfigured", detail="a put replaced an existing object")
         return number
 
     def _attacks_fail(self, *, folder: int) -> bool:
-        """This method will seal the canary and try to change or remove it as its owner would: every attack must fail."""
+        """This method will seal the canary and try to change or remove it as its owner would: all must fail."""
         descriptor = os.open(CANARY, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
             immutable.put_flag(descriptor=descriptor)
@@ -237,7 +223,7 @@ def _stored(*, folder: int, key: str, name: str, sha256: str) -> vault.Stored:
     :raises errors.WormError: `worm_checksum_mismatch` where the bytes have no record but other bytes had one.
     """
     try:
-        record = json.loads(_read(folder=folder, name=_record_name(name=name, sha256=sha256)))
+        record = json.loads(files.read(folder=folder, name=_record_name(name=name, sha256=sha256)))
         if record["sha256"] != sha256 or record["mode"] not in {IMMUTABLE, READ_ONLY}:
             raise errors.WormError(code="worm_lock_missing", detail=f"{key}: its lock record is not this object's")
         return vault.Stored(
@@ -273,49 +259,6 @@ def _check_sealed(*, folder: int, name: str, mode: str) -> None:
         os.close(descriptor)
 
 
-def _read(*, folder: int, name: str) -> bytes:
-    """This function will read a whole file from the medium: its pages are dropped from the cache first."""
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    with os.fdopen(descriptor, "rb") as file:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        return file.read()
-
-
-def _link_once(*, folder: int, name: str, body: bytes) -> bool:
-    """This function will make a complete file appear under a free name, durably; False where the name is taken.
-
-    The file is written without a name and then linked: `linkat` refuses a taken name, where `rename` would replace it silently.
-    """
-    temporary = ""
-    try:
-        descriptor = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, SEALED_MODE, dir_fd=folder)
-    except OSError as refused:
-        if refused.errno not in UNSUPPORTED:
-            raise
-        temporary = f".tmp-{secrets.token_hex(8)}"  # a file system without O_TMPFILE (some overlays, NFS)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, SEALED_MODE, dir_fd=folder)
-    try:
-        view = memoryview(body)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fchmod(descriptor, SEALED_MODE)
-        os.fsync(descriptor)
-        if temporary:
-            os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-        else:
-            os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder, follow_symlinks=True)
-        os.fsync(folder)
-    except FileExistsError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
-        if temporary:
-            os.unlink(temporary, dir_fd=folder)  # the spare name of a file of this call, never an object
-
-
 def _refused(*, attack: Callable[[], None]) -> bool:
     try:
         attack()
@@ -326,14 +269,3 @@ def _refused(*, attack: Callable[[], None]) -> bool:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-@contextmanager
-def _named(*, doing: str) -> Iterator[None]:
-    """This function will give an error of the operating system its `worm_*` name; `doing` is open, probe, write or read."""
-    try:
-        yield
-    except OSError as error:
-        denied = error.errno in DENIED and doing != "read"
-        code = "worm_write_denied" if denied else "worm_unavailable"
-        raise errors.WormError(code=code, detail=f"{doing}: {error.strerror or error}") from error

@@ -1,15 +1,16 @@
-"""The doorbell with a broker that refuses, hangs, answers garbage, flaps, stands still: nobody waits, nothing raises."""
+"""The doorbell with a broker that refuses, hangs, answers garbage, stands still: nobody waits, nothing raises."""
 
 import contextlib
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from celery import Celery
 from redis import Redis
 
-from config import servers
+from config import celery, servers
 from documents import breaker, doorbell, resilience
 from documents.models import Alert
 from tests.services import misbehaving
@@ -26,12 +27,12 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[doorbell.Doorbell]:
     """A doorbell of the test's own: its thread and socket end up with nobody else's broker."""
-    old = resilience._doorbell  # noqa: SLF001 - replaced as a whole
+    old = resilience._doorbell
     own = doorbell.Doorbell(
         publish_s=old.publish_s,
-        admits=old._admits,  # noqa: SLF001 - the same breaker
-        failed=old._failed,  # noqa: SLF001 - the same breaker
-        succeeded=old._succeeded,  # noqa: SLF001 - the same breaker
+        admits=old._admits,
+        failed=old._failed,
+        succeeded=old._succeeded,
         outages=resilience.FAILURES,
     )
     monkeypatch.setattr(resilience, "_doorbell", own)
@@ -81,7 +82,7 @@ def test_a_broker_that_accepts_and_never_answers_is_noticed_within_seconds_and_d
 def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(bell: doorbell.Doorbell) -> None:
     with misbehaving.Server() as server, app_at(server.port) as app:
 
-        def garbage(_number: int, peer: Any) -> None:
+        def garbage(_number: int, peer: socket.socket) -> None:
             peer.recv(100)
             peer.sendall(b"\x00\xffHTTP/1.1 400 what?\r\n\r\n" * 10)
 
@@ -94,7 +95,7 @@ def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(bell: doorbell.D
 def test_a_broker_that_answers_with_errors_is_an_outage(bell: doorbell.Doorbell) -> None:
     with misbehaving.Server() as server, app_at(server.port) as app:
 
-        def error(_number: int, peer: Any) -> None:
+        def error(_number: int, peer: socket.socket) -> None:
             while peer.recv(4096):
                 peer.sendall(b"-LOADING the dataset is in memory soon\r\n" * 4)
 
@@ -107,8 +108,6 @@ def test_a_broker_that_answers_with_errors_is_an_outage(bell: doorbell.Doorbell)
 def test_a_publisher_that_hangs_beyond_every_timeout_leaves_rings_to_the_sweeper_and_stays_one_thread(
     bell: doorbell.Doorbell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import threading
-
     release = threading.Event()
     monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
     monkeypatch.setattr(bell, "publish_s", 0.2)
@@ -123,8 +122,6 @@ def test_a_publisher_that_hangs_beyond_every_timeout_leaves_rings_to_the_sweeper
 
 
 def test_the_queue_is_bounded(bell: doorbell.Doorbell, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     release = threading.Event()
     monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
     with misbehaving.nobody_listens() as port, app_at(port) as app:
@@ -137,7 +134,7 @@ def test_the_queue_is_bounded(bell: doorbell.Doorbell, monkeypatch: pytest.Monke
 def test_a_broker_killed_and_started_again_is_rung_again_without_a_restart(
     bell: doorbell.Doorbell, valkey: servers.Valkey
 ) -> None:
-    from config.celery import app
+    app = celery.app
 
     def lengths() -> int:
         return int(Redis.from_url(valkey.url).llen("celery"))
@@ -162,7 +159,7 @@ def test_a_broker_killed_and_started_again_is_rung_again_without_a_restart(
 def test_a_broker_that_stands_still_in_the_middle_delays_nobody(
     bell: doorbell.Doorbell, valkey: servers.Valkey
 ) -> None:
-    from config.celery import app
+    app = celery.app
 
     bell.ring(app=app, task="documents.advance", args=(1,))
     assert bell.drain(timeout_s=5)

@@ -1,8 +1,10 @@
 """`/readyz` names who is away within two seconds, stops traffic only where it must, and the watch ends what is over."""
 
 import json
+import pathlib
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +15,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
-from documents import alerts, breaker, errors, health, resilience, vault
+from documents import alerts, breaker, errors, health, metrics, resilience, vault
 from documents.models import Alert
 from tests.services import misbehaving
 
@@ -21,14 +23,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: Any) -> Iterator[None]:  # noqa: ARG001 - a vault of the test's own
+def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:  # noqa: ARG001 - its own vault
     fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
     monkeypatch.setattr(resilience, "BREAKERS", fresh)
     monkeypatch.setattr(resilience, "_skew", {})
     monkeypatch.setattr(health, "_questions", {})
     monkeypatch.setattr(vault, "_opened", {})
     monkeypatch.setattr(alerts, "_unwritten", {})
-    return
 
 
 def ask(view: Callable[..., HttpResponse] = health.readyz) -> tuple[int, dict[str, Any], float]:
@@ -79,7 +80,7 @@ def test_without_postgresql_traffic_stops_within_two_seconds_and_the_process_sti
     assert settings.DATABASES
 
 
-def test_a_vault_that_is_gone_stops_traffic(vault_folder: Any) -> None:
+def test_a_vault_that_is_gone_stops_traffic(vault_folder: pathlib.Path) -> None:
     vault.open_vault()
     vault_folder.rename(vault_folder.with_name("unmounted"))
     status, body, _took_s = ask()
@@ -169,10 +170,10 @@ def test_the_watch_warns_once_of_a_vault_that_is_only_read_only(monkeypatch: pyt
 
 
 def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(**_arguments: Any) -> None:
+    def away(**_arguments: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setitem(health.CHECKS, "postgresql", lambda: away())
+    monkeypatch.setitem(health.CHECKS, "postgresql", away)
     monkeypatch.setattr(alerts, "_open", away)
     monkeypatch.setattr(alerts, "resolve_alert", away)
     for _ in range(4):
@@ -181,8 +182,6 @@ def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_metrics_page_says_what_stands_in_the_tables_and_the_seeds_own_name() -> None:
-    from documents import metrics
-
     alerts.open_alert(code="document_stuck", severity="P2", dedup_key="document:1", detail="waits")
     for _ in range(20):
         metrics.DRIVER_API_LATENCY.labels(country="ES").observe(0.2)
@@ -204,9 +203,6 @@ def test_the_metrics_page_says_what_stands_in_the_tables_and_the_seeds_own_name(
 
 
 def test_every_metric_that_rules_and_dashboard_read_exists() -> None:
-    import pathlib
-    import re
-
     page = health.metrics_page(RequestFactory().get("/metrics")).content.decode()
     known = set(re.findall(r"^# TYPE (docs_\w+)", page, re.MULTILINE)) | {"docs_driver_api_latency_p95"}
     known |= {f"{name}{end}" for name in list(known) for end in ("_bucket", "_count", "_sum")}

@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import OperationalError, connection, transaction
+from django.http import Http404
 from django.test import RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
@@ -192,7 +193,7 @@ def test_a_resolution_that_comes_while_the_opening_is_being_sent_is_told_too(
     open_one()
     real = alert_channel.send
 
-    def send(**arguments: Any) -> None:
+    def send(**arguments: Any) -> None:  # noqa: ANN401 - passed on
         real(**arguments)
         alerts.resolve_alert(dedup_key="dependency:mail")
 
@@ -228,9 +229,9 @@ def test_two_senders_at_once_tell_each_alert_once(channel: misbehaving.Server) -
 def test_postgresqls_own_outage_is_told_at_once_and_written_when_it_is_back(
     channel: misbehaving.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = alerts._open  # noqa: SLF001 - the seam where the database is met
+    real = alerts._open
 
-    def away(**_arguments: Any) -> Alert:
+    def away(**_arguments: object) -> Alert:
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(alerts, "_open", away)
@@ -275,5 +276,5 @@ def test_a_runbook_page_shows_its_anchors_and_an_unknown_one_is_not_found() -> N
     request = RequestFactory().get("/runbooks/worm/")
     page = runbooks.runbook(request, "worm").content.decode()
     assert '<h2 id="worm_checksum_mismatch">' in page
-    with pytest.raises(runbooks.Http404):
+    with pytest.raises(Http404):
         runbooks.runbook(request, "../../config/env")

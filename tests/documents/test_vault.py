@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from documents import errors, immutable, resilience, vault, vault_local
+from documents import breaker, errors, immutable, resilience, vault, vault_files, vault_local
 
 BODY = b"%PDF-1.7 the bytes of a document"
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -38,7 +38,7 @@ def store(folder: pathlib.Path) -> vault_local.LocalVault:
 def _fresh(settings: Settings, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ENVIRONMENT = "test"
     settings.VAULT_URL = f"file://{folder}"
-    fresh = {name: resilience.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
     monkeypatch.setattr(resilience, "BREAKERS", fresh)
 
 
@@ -325,7 +325,7 @@ def test_as_root_on_this_file_system_the_probe_says_what_the_attacks_met(
     stored = lock()
     if able:
         for attack in (
-            lambda: (folder / KEY).unlink(),
+            (folder / KEY).unlink,
             lambda: (folder / KEY).write_bytes(b"x"),
             lambda: (folder / KEY).rename(folder / "moved"),
             lambda: (folder / KEY).chmod(0o600),
@@ -353,8 +353,8 @@ def test_without_the_right_to_set_the_flag_the_level_is_read_only_and_says_so(
 def test_a_flag_that_is_set_but_protects_nothing_is_found_out_by_the_attack(
     folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(immutable, "put_flag", lambda *, descriptor: None)
-    monkeypatch.setattr(immutable, "has_flag", lambda *, descriptor: True)
+    monkeypatch.setattr(immutable, "put_flag", lambda **_: None)
+    monkeypatch.setattr(immutable, "has_flag", lambda **_: True)
     assert vault_local.open_store(url=f"file://{folder}").mode == "LOCAL_READ_ONLY"
 
 
@@ -367,7 +367,7 @@ def test_a_store_whose_second_put_replaces_the_first_is_no_vault(
         os.close(descriptor)
         return True
 
-    monkeypatch.setattr(vault_local, "_link_once", replaces)
+    monkeypatch.setattr(vault_files, "link_once", replaces)
     with pytest.raises(errors.WormError) as raised:
         vault_local.open_store(url=f"file://{folder}")
     assert raised.value.code == "worm_bucket_misconfigured"
@@ -378,7 +378,7 @@ def test_without_nameless_files_the_store_still_links_and_leaves_no_spare_name(
 ) -> None:
     real = os.open
 
-    def without(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+    def without(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         if flags & os.O_TMPFILE == os.O_TMPFILE:
             raise OSError(errno.EOPNOTSUPP, "no O_TMPFILE here")
         return real(path, flags, mode, dir_fd=dir_fd)
