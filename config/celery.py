@@ -7,9 +7,10 @@ ever; a publisher gives up at once, because the sweeper finds in PostgreSQL what
 from typing import Any
 
 from celery import Celery
-from kombu import Connection
+from kombu.connection import Connection
 
 from config import env
+from documents.sweeper import Poller
 
 CONNECT_S, SOCKET_S, PUBLISH_S = 1.0, 2.0, 0.8
 # A task outlives the renderer's watchdog (a document's lease) and is then ended, softly first.
@@ -18,17 +19,18 @@ SOFT_LIMIT_S, HARD_LIMIT_S = 210, 240
 env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODULE", default="config.settings"))
 
 
-class Application(Celery):
-    """Celery with a publisher that cannot keep its caller waiting: half of PUBLISH_S to connect, half to be answered."""
+class Application(Celery):  # type: ignore[misc]  # Celery has no types
+    """Celery whose publisher cannot keep its caller waiting: half of PUBLISH_S to connect, half to be answered."""
 
     def connection_for_write(self, *arguments: Any, **options: Any) -> Connection:  # noqa: ANN401 - passed on as they are
         """This function will return a connection with the publisher's timeouts."""
         options["transport_options"] = {
             "socket_connect_timeout": PUBLISH_S / 2,
             "socket_timeout": PUBLISH_S / 2,
-            **options.get("transport_options", {}),
+            **(options.get("transport_options") or {}),
         }
-        return super().connection_for_write(*arguments, **options)
+        connection: Connection = super().connection_for_write(*arguments, **options)
+        return connection
 
 
 app = Application("billing-docs")
@@ -62,3 +64,4 @@ app.conf.update(
     enable_utc=True,
 )
 app.autodiscover_tasks()
+app.steps["worker"].add(Poller)

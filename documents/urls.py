@@ -1,7 +1,7 @@
 """THE ACCESS MATRIX of the documents floor: every URL, who may come, whose things he sees, what the log says."""
 
 from audit.actions import Action
-from documents import access, health, panel, webhooks
+from documents import access, health, panel, verification, webhooks
 from documents.api import documents as api
 
 urlpatterns = [
@@ -40,7 +40,41 @@ urlpatterns = [
         owner="country or party",
         audit=Action.DOCUMENT_VIEWED,
     ),
+    access.route(
+        "l/<str:token>/", panel.landing, name="link", roles=access.LINK, owner="the link's document", audit=Action.LINK_SEEN
+    ),
+    access.route(
+        "l/<str:token>/open/", panel.open_session, name="link-open", roles=access.LINK, owner="the link's document", audit=Action.LINK_OPENED
+    ),
+    access.route(
+        "l/<str:token>/download/",
+        panel.download,
+        name="link-download",
+        roles=access.LINK,
+        owner="the link's document",
+        audit=Action.DOCUMENT_DOWNLOADED,
+    ),
+    access.route(
+        "l/<str:token>/page/<int:number>/",
+        panel.preview,
+        name="link-page",
+        roles=access.LINK,
+        owner="the link's document",
+        audit=Action.DOCUMENT_PREVIEWED,
+    ),
+    access.route(
+        "l/<str:token>/renew/", panel.renew, name="link-renew", roles=access.LINK, owner="the link's document", audit=Action.DELIVERY_RESENT
+    ),
+    access.route(
+        "l/<str:token>/report/", panel.report, name="link-report", roles=access.LINK, owner="the link's document", audit=Action.LINK_REVOKED
+    ),
+    access.route("l/<path:rest>", panel.unknown, name="link-unknown", roles=access.LINK, owner="none", audit=Action.ACCESS_DENIED),
+    access.route(
+        "v/<str:code>", verification.verification, name="verification", roles=access.PUBLIC, owner="none", audit=Action.VERIFICATION_VIEWED
+    ),
+    access.route("v/", verification.index, name="verification-index", roles=access.PUBLIC, owner="none", audit=None),
+    access.route("errors/<slug:code>/", verification.error_page, name="error", roles=access.PUBLIC, owner="none", audit=None),
     access.route("healthz", health.healthz, name="healthz", roles=access.PUBLIC, owner="none", audit=None),
     access.route("readyz", health.readyz, name="readyz", roles=access.PUBLIC, owner="none", audit=None),
-    access.route("metrics", health.metrics, name="metrics", roles=access.PUBLIC, owner="none", audit=None),
+    access.route("metrics", health.metrics_page, name="metrics", roles=access.PUBLIC, owner="none", audit=None),
 ]
