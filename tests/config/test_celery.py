@@ -52,7 +52,7 @@ def test_the_doorbell_rings_again_after_the_broker_came_back(valkey: servers.Val
 
 def test_a_message_is_json_and_nothing_else(valkey: servers.Valkey) -> None:
     celery.app.send_task(TASK, args=["doc_1"])
-    message = json.loads(redis.Redis.from_url(valkey.url).lindex("celery", 0))
+    message = json.loads(redis.Redis.from_url(valkey.url).lindex("celery", 0) or "")
     assert (message["content-type"], message["content-encoding"]) == ("application/json", "utf-8")
     assert celery.app.conf.accept_content == ["json"]
 
@@ -64,11 +64,27 @@ def test_a_task_is_given_back_when_its_worker_dies() -> None:
 
 
 @pytest.fixture
-def worker(committed_db: None, valkey: servers.Valkey, stack: services.Stack) -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    committed_db: None,  # noqa: ARG001 - the worker's own connections see what is committed
+    valkey: servers.Valkey,
+    stack: services.Stack,
+) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker that starts while its broker is dead."""
     valkey.kill()
-    process = subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "--pool", "threads", "--concurrency", "1", "--without-mingle"],
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "config.celery",
+            "worker",
+            "--pool",
+            "threads",
+            "--concurrency",
+            "1",
+            "--without-mingle",
+        ],
         cwd=env.BASE_DIR,
         env=env.inherited() | stack.environment() | {"REDIS_URL": valkey.url},
         stdout=subprocess.DEVNULL,
@@ -79,7 +95,9 @@ def worker(committed_db: None, valkey: servers.Valkey, stack: services.Stack) ->
     process.wait(timeout=PATIENCE_S)
 
 
-def test_a_worker_waits_for_a_broker_that_is_late_or_dies(worker: subprocess.Popen[bytes], valkey: servers.Valkey) -> None:
+def test_a_worker_waits_for_a_broker_that_is_late_or_dies(
+    worker: subprocess.Popen[bytes], valkey: servers.Valkey
+) -> None:
     time.sleep(3)
     for _ in range(2):
         assert worker.poll() is None

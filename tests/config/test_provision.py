@@ -15,14 +15,20 @@ provisions = pytest.mark.django_db(transaction=True, databases=["default", "deni
 
 
 @pytest.fixture
-def runtime(django_db_setup: None, stack: services.Stack) -> Iterator[psycopg.Connection]:
+def runtime(
+    django_db_setup: None,  # noqa: ARG001 - the database is there
+    stack: services.Stack,
+) -> Iterator[psycopg.Connection]:
     """A plain connection as the runtime role: no Django between the statement and PostgreSQL."""
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def force(django_db_setup: None, stack: services.Stack) -> Iterator[psycopg.Connection]:
+def force(
+    django_db_setup: None,  # noqa: ARG001 - the database is there
+    stack: services.Stack,
+) -> Iterator[psycopg.Connection]:
     """A connection as PostgreSQL's superuser, to set up what provision must notice."""
     with psycopg.connect(stack.superuser_url, autocommit=True) as connection:
         yield connection
@@ -38,17 +44,21 @@ def force(django_db_setup: None, stack: services.Stack) -> Iterator[psycopg.Conn
         "ALTER TABLE {table} DISABLE TRIGGER USER",
         "DROP TABLE {table} CASCADE",
         "ALTER TABLE {table} ADD COLUMN more int",
-        "CREATE TRIGGER mine BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE TRIGGER mine BEFORE INSERT ON {table} EXECUTE FUNCTION suppress_redundant_updates_trigger()",
         "CREATE RULE mine AS ON INSERT TO {table} DO INSTEAD NOTHING",
         "ALTER TABLE {table} OWNER TO billing_app",
     ],
 )
-def test_the_log_cannot_be_changed_by_the_role_that_serves(runtime: psycopg.Connection, statement: str, table: str) -> None:
+def test_the_log_cannot_be_changed_by_the_role_that_serves(
+    runtime: psycopg.Connection, statement: str, table: str
+) -> None:
     with pytest.raises(REFUSED):
         runtime.execute(statement.format(table=table))
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_event SET outcome = 'ok'", "UPDATE audit_eventdetail SET details = '{}'"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_event SET outcome = 'ok'", "UPDATE audit_eventdetail SET details = '{}'"]
+)
 def test_a_recorded_event_cannot_be_altered(runtime: psycopg.Connection, statement: str) -> None:
     with pytest.raises(REFUSED):
         runtime.execute(statement)
@@ -87,7 +97,10 @@ def test_provisioning_again_changes_nothing(runtime: psycopg.Connection) -> None
     question = "SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname"
     before = runtime.execute(question).fetchall(), runtime.execute("SELECT name FROM auth_group ORDER BY 1").fetchall()
     _provision()
-    assert (runtime.execute(question).fetchall(), runtime.execute("SELECT name FROM auth_group ORDER BY 1").fetchall()) == before
+    assert (
+        runtime.execute(question).fetchall(),
+        runtime.execute("SELECT name FROM auth_group ORDER BY 1").fetchall(),
+    ) == before
 
 
 def test_every_role_of_the_product_has_its_group(runtime: psycopg.Connection) -> None:
@@ -100,7 +113,9 @@ def test_every_role_of_the_product_has_its_group(runtime: psycopg.Connection) ->
 def test_a_grant_made_by_hand_is_taken_away_again(force: psycopg.Connection, table: str) -> None:
     force.execute(f"GRANT UPDATE, DELETE, TRUNCATE ON {table} TO billing_app".encode())
     _provision()
-    allowed = force.execute("SELECT has_table_privilege('billing_app', %s, 'UPDATE, DELETE, TRUNCATE')", [table]).fetchone()
+    allowed = force.execute(
+        "SELECT has_table_privilege('billing_app', %s, 'UPDATE, DELETE, TRUNCATE')", [table]
+    ).fetchone()
     assert allowed == (False,)
 
 
@@ -115,8 +130,16 @@ def test_a_grant_made_by_hand_is_taken_away_again(force: psycopg.Connection, tab
             "REVOKE SET ON PARAMETER session_replication_role FROM billing_app",
             "switch triggers off",
         ),
-        ("ALTER TABLE documents_series OWNER TO billing_app", "ALTER TABLE documents_series OWNER TO billing_owner", "documents_series"),
-        ("GRANT TRUNCATE ON documents_series TO PUBLIC", "REVOKE TRUNCATE ON documents_series FROM PUBLIC", "documents_series"),
+        (
+            "ALTER TABLE documents_series OWNER TO billing_app",
+            "ALTER TABLE documents_series OWNER TO billing_owner",
+            "documents_series",
+        ),
+        (
+            "GRANT TRUNCATE ON documents_series TO PUBLIC",
+            "REVOKE TRUNCATE ON documents_series FROM PUBLIC",
+            "documents_series",
+        ),
     ],
 )
 def test_a_runtime_role_with_too_much_power_stops_the_provisioning(
@@ -153,7 +176,9 @@ def test_an_owner_who_may_creates_the_runtime_role(
     monkeypatch.setitem(connections["default"].settings_dict, "PASSWORD", "word-of-the-new-role")
     try:
         _provision()
-        with psycopg.connect(stack.postgres.url(user="billing_new", password="word-of-the-new-role", database="billing")) as new:  # noqa: S106 - made by this test
+        with psycopg.connect(
+            stack.postgres.url(user="billing_new", password="word-of-the-new-role", database="billing")
+        ) as new:
             assert new.execute("SELECT count(*) FROM documents_document").fetchone() == (0,)
     finally:
         force.execute("DROP OWNED BY billing_new")

@@ -8,8 +8,8 @@ import sys
 import time
 from collections.abc import Iterator
 
+import psutil  # type: ignore[import-untyped]  # it has none
 import psycopg
-import psutil
 import pytest
 import redis
 
@@ -45,7 +45,8 @@ def _family(*, stack: services.Stack) -> list[int]:
     return parents + [child.pid for pid in parents for child in psutil.Process(pid).children(recursive=True)]
 
 
-def test_a_stack_leaves_no_process_and_no_file(home: pathlib.Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_stack_leaves_no_process_and_no_file() -> None:
     with services.Stack() as stack:
         family, folder = _family(stack=stack), stack.folder
         assert psycopg.connect(stack.database_url).execute("SELECT current_user").fetchone() == ("billing_app",)
@@ -54,7 +55,8 @@ def test_a_stack_leaves_no_process_and_no_file(home: pathlib.Path) -> None:
     assert not folder.exists()
 
 
-def test_two_stacks_side_by_side_share_nothing(home: pathlib.Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_two_stacks_side_by_side_share_nothing() -> None:
     with services.Stack() as one, services.Stack() as other:
         assert one.folder != other.folder
         assert not set(one.environment().values()) & set(other.environment().values())
@@ -64,7 +66,8 @@ def test_two_stacks_side_by_side_share_nothing(home: pathlib.Path) -> None:
             assert connection.execute("SELECT to_regclass('only_here')").fetchone() == (None,)
 
 
-def test_a_password_of_one_stack_opens_no_other(home: pathlib.Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_password_of_one_stack_opens_no_other() -> None:
     with services.Stack() as one, services.Stack() as other:
         wrong = one.database_url.replace(f":{one.postgres.port}/", f":{other.postgres.port}/")
         with pytest.raises(psycopg.OperationalError, match="password"):
@@ -73,7 +76,8 @@ def test_a_password_of_one_stack_opens_no_other(home: pathlib.Path) -> None:
             redis.Redis.from_url(one.redis_url.replace(f":{one.redis.port}/", f":{other.redis.port}/")).ping()
 
 
-def test_a_database_server_that_was_killed_starts_again_where_its_clients_look(home: pathlib.Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_database_server_that_was_killed_starts_again_where_its_clients_look() -> None:
     with services.Stack(fsync=True) as stack:
         with psycopg.connect(stack.superuser_url) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 1 AS it")
@@ -85,12 +89,14 @@ def test_a_database_server_that_was_killed_starts_again_where_its_clients_look(h
             assert connection.execute("SELECT it FROM kept").fetchone() == (1,)
 
 
-def test_servers_do_not_run_as_root(home: pathlib.Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_servers_do_not_run_as_root() -> None:
     with services.Stack() as stack:
         assert {psutil.Process(pid).uids().real for pid in _family(stack=stack)}.isdisjoint({0})
 
 
-def test_a_folder_that_a_killed_run_left_is_removed_by_the_next_one(home: pathlib.Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_folder_that_a_killed_run_left_is_removed_by_the_next_one() -> None:
     left = servers.home() / "run-left"
     left.mkdir()
     (left / "lock").touch()
@@ -101,14 +107,18 @@ def test_a_folder_that_a_killed_run_left_is_removed_by_the_next_one(home: pathli
 def test_a_server_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
     server = servers.Postgres(folder=tmp_path)
     (tmp_path / "data").mkdir()
-    with pytest.raises(servers.NotStarted, match="postgres"):
+    with pytest.raises(servers.NotStartedError, match="postgres"):
         server.start()
     assert server.process is None or server.process.poll() is not None
 
 
 def _command(*words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - this interpreter
-        [sys.executable, *words], cwd=env.BASE_DIR, env=_without_servers(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, *words],
+        cwd=env.BASE_DIR,
+        env=_without_servers(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
 
 
@@ -162,7 +172,9 @@ def test_given_servers_are_used_and_none_started(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("command", ["", "--help", "help", "gate", "clean", "makemigrations", "check"])
-def test_a_command_that_needs_no_server_starts_none(command: str, monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
+def test_a_command_that_needs_no_server_starts_none(
+    command: str, monkeypatch: pytest.MonkeyPatch, home: pathlib.Path
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
     with services.around(command=command):
         assert not env.text(name="DATABASE_URL")

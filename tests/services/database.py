@@ -28,7 +28,9 @@ def restore(*, stack: services.Stack) -> None:
         _copy(server=server, of=BASELINE, to=services.DATABASE)
         # A copy has the tables' grants; those of the database itself are made again, as `provision` makes them.
         for statement in ("REVOKE ALL ON DATABASE {} FROM PUBLIC", "GRANT CONNECT ON DATABASE {} TO {}"):
-            server.execute(sql.SQL(statement).format(sql.Identifier(services.DATABASE), sql.Identifier(services.RUNTIME_ROLE)))
+            server.execute(
+                sql.SQL(statement).format(sql.Identifier(services.DATABASE), sql.Identifier(services.RUNTIME_ROLE))
+            )
 
 
 def _copy(*, server: psycopg.Connection[tuple[object, ...]], of: str, to: str) -> None:

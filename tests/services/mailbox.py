@@ -1,10 +1,9 @@
 """A real SMTP server on a free port, which can also behave badly on demand."""
 
 import email
+import email.message
 import email.policy
 import time
-from email.message import EmailMessage
-from typing import cast
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -20,7 +19,7 @@ class Mailbox:
     def __init__(self) -> None:
         """Nothing listens yet."""
         self.port = servers.free_port()
-        self.messages: list[EmailMessage] = []
+        self.messages: list[email.message.EmailMessage] = []
         self.envelopes: list[Envelope] = []
         self.answer = ACCEPTED
         self.delay_s = 0.0
@@ -48,7 +47,6 @@ class Mailbox:
             time.sleep(self.delay_s)  # noqa: ASYNC251 - a server that hangs, on its own thread and loop
         if self.answer == ACCEPTED:
             self.envelopes.append(envelope)
-            self.messages.append(
-                cast("EmailMessage", email.message_from_bytes(envelope.original_content or b"", policy=email.policy.SMTPUTF8))
-            )
+            message = email.message_from_bytes(envelope.original_content or b"", policy=email.policy.SMTPUTF8)
+            self.messages.append(message)
         return self.answer

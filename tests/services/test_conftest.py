@@ -1,6 +1,6 @@
 """The shared fixtures keep their promises to every other test."""
 
-import datetime
+import datetime as dt
 import hashlib
 import pathlib
 
@@ -23,23 +23,28 @@ def test_a_test_runs_as_a_role_that_owns_nothing() -> None:
         assert cursor.fetchone() == ("billing_app", 0)
 
 
-def test_what_a_test_commits_is_there_for_other_connections(committed_db: None) -> None:
+@pytest.mark.usefixtures("committed_db")
+def test_what_a_test_commits_is_there_for_other_connections() -> None:
     Group.objects.create(name="left behind")
     assert Group.objects.using("denials").filter(name="left behind").exists()
 
 
-def test_what_a_test_committed_is_gone_for_the_next_one(committed_db: None) -> None:
+@pytest.mark.usefixtures("committed_db")
+def test_what_a_test_committed_is_gone_for_the_next_one() -> None:
     assert not Group.objects.filter(name="left behind").exists()
 
 
-def test_the_cast_lives_in_a_transaction(ana: cast.Member, beto: cast.Member, carla: cast.Member, sofia: cast.Member) -> None:
+def test_the_cast_lives_in_a_transaction(
+    ana: cast.Member, beto: cast.Member, carla: cast.Member, sofia: cast.Member
+) -> None:
     assert ana.user.has_perm("documents.own_party", ana.party)
     assert not beto.user.has_perm("documents.own_party", ana.party)
     assert not sofia.user.has_perm("documents.own_party", carla.party)
     assert sofia.user.has_perm("documents.see_country", cast.country(code="MX"))
 
 
-def test_the_cast_is_committed_where_a_test_commits(committed_db: None, ivan: cast.Member) -> None:
+@pytest.mark.usefixtures("committed_db", "ivan")
+def test_the_cast_is_committed_where_a_test_commits() -> None:
     assert User.objects.using("denials").filter(username="ivan").exists()
 
 
@@ -62,8 +67,9 @@ def test_a_broker_can_hang_and_come_back(valkey: servers.Valkey) -> None:
     assert client.ping()
 
 
-def test_a_vault_of_a_test_takes_a_locked_document(db: None, vault_folder: pathlib.Path) -> None:
+@pytest.mark.usefixtures("db")
+def test_a_vault_of_a_test_takes_a_locked_document(vault_folder: pathlib.Path) -> None:
     body = b"%PDF-1.7"
     digest = hashlib.sha256(body).hexdigest()
-    stored = vault.lock(key="test/one.pdf", body=body, retain_until=datetime.date(2099, 1, 1), sha256=digest)
+    stored = vault.lock(key="test/one.pdf", body=body, retain_until=dt.date(2099, 1, 1), sha256=digest)
     assert (vault_folder.exists(), stored.sha256) == (True, digest)

@@ -29,7 +29,9 @@ class Command(BaseCommand):
             folders.append(servers.outside())
         for lock in (lock for folder in folders for lock in _locks(folder=folder)):
             if _held(lock=lock):
-                raise CommandError(f"{lock.parent} is in use: end the demo, test or command that runs there, then clean again")
+                raise CommandError(
+                    f"{lock.parent} is in use: end the demo, test or command that runs there, then clean again"
+                )
         for folder in reversed(folders):  # var/ last: it holds the record of the other one
             immutable.unlock_for_removal(folder=folder)
             shutil.rmtree(folder)

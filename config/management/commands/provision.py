@@ -1,8 +1,6 @@
 """`manage.py provision`: brings the database to this version, and gives the runtime role exactly what it needs."""
 
 import contextlib
-import importlib
-import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +9,8 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
+
+from documents import access
 
 # Any number that nobody else uses: two deployments that provision at once take turns.
 LOCK = 7_262_026_020_708
@@ -34,7 +34,9 @@ class Command(BaseCommand):
         """
         runtime = str(settings.DATABASES["default"]["USER"])
         if runtime == settings.DATABASES["owner"]["USER"]:
-            raise CommandError("DATABASE_OWNER_URL: name the role that owns the tables; it must not be that of DATABASE_URL")
+            raise CommandError(
+                "DATABASE_OWNER_URL: name the role that owns the tables; it must not be that of DATABASE_URL"
+            )
         with _alone() as cursor:
             _ensure_role(cursor=cursor, role=runtime, password=str(settings.DATABASES["default"]["PASSWORD"]))
             for power in _powers(cursor=cursor, role=runtime):
@@ -42,10 +44,10 @@ class Command(BaseCommand):
             call_command("migrate", database="owner", interactive=False, verbosity=options["verbosity"])
             _grant(cursor=cursor, role=runtime)
             for table in _too_open(cursor=cursor, role=runtime):
-                raise CommandError(f"the runtime role {runtime} has more than it needs on {table}: revoke what PUBLIC has there")
-        # As the runtime role, so that a grant that is missing shows here and not at the first request.
-        if importlib.util.find_spec("documents.access"):
-            importlib.import_module("documents.access").ensure_groups()
+                raise CommandError(
+                    f"the runtime role {runtime} has more than it needs on {table}: revoke what PUBLIC has there"
+                )
+        access.ensure_groups()
         if options["verbosity"]:
             self.stdout.write("provisioned: migrations, grants and role groups are in place")
 
@@ -70,8 +72,15 @@ def _ensure_role(*, cursor: CursorWrapper, role: str, password: str) -> None:
         return
     cursor.execute("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
     if not cursor.fetchone()[0]:
-        raise CommandError(f"the runtime role is missing and the owner may not create it: CREATE ROLE {role} LOGIN PASSWORD '...';")
-    _run(cursor=cursor, statement="CREATE ROLE {role} LOGIN PASSWORD {password}", role=role, password=sql.Literal(password))
+        raise CommandError(
+            f"the runtime role is missing and the owner may not create it: CREATE ROLE {role} LOGIN PASSWORD '...';"
+        )
+    _run(
+        cursor=cursor,
+        statement="CREATE ROLE {role} LOGIN PASSWORD {password}",
+        role=role,
+        password=sql.Literal(password),
+    )
 
 
 def _grant(*, cursor: CursorWrapper, role: str) -> None:
@@ -97,7 +106,12 @@ def _grant(*, cursor: CursorWrapper, role: str) -> None:
     ):
         _run(cursor=cursor, statement=statement, role=role, database=database)
     for table in _append_only(cursor=cursor):
-        _run(cursor=cursor, statement="REVOKE UPDATE, DELETE ON {table} FROM {role}", role=role, table=sql.Identifier(table))
+        _run(
+            cursor=cursor,
+            statement="REVOKE UPDATE, DELETE ON {table} FROM {role}",
+            role=role,
+            table=sql.Identifier(table),
+        )
 
 
 def _append_only(*, cursor: CursorWrapper) -> list[str]:
@@ -123,7 +137,7 @@ def _powers(*, cursor: CursorWrapper, role: str) -> Iterator[str]:
 
 
 def _too_open(*, cursor: CursorWrapper, role: str) -> list[str]:
-    """Return the tables on which the runtime role can do more than `_grant` gave it, by way of PUBLIC or another role."""
+    """Return the tables on which the runtime role can do more than `_grant` gave it, through PUBLIC or another role."""
     cursor.execute(
         "SELECT tablename FROM pg_tables, LATERAL (SELECT format('%%I.%%I', schemaname, tablename) AS path)"
         " WHERE schemaname = 'public' AND (has_table_privilege(%(role)s, path, 'TRUNCATE, TRIGGER, REFERENCES')"
@@ -135,4 +149,4 @@ def _too_open(*, cursor: CursorWrapper, role: str) -> list[str]:
 
 def _run(*, cursor: CursorWrapper, statement: str, role: str, **parts: sql.Composable) -> None:
     """Run one statement with quoted names: grants take no parameters."""
-    cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role), **parts).as_string(cursor.connection))  # type: ignore[arg-type]
+    cursor.execute(sql.SQL(statement).format(role=sql.Identifier(role), **parts).as_string(cursor.connection))
