@@ -1,0 +1,69 @@
+"""A toy table with a state, guarded as an app guards its own, and a way to do what only the owner may."""
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from django.db import connection
+
+from audit import denials, guard, log
+from config import services
+
+ALLOWED = {"ISSUED": "document.issued", "LOCKED": ["document.locked", "document.released"], "BROKEN": []}
+
+
+@pytest.fixture(autouse=True)
+def _no_counts_of_other_tests() -> Iterator[None]:
+    denials.forget()
+    yield
+    denials.forget()
+
+
+@pytest.fixture
+def ana_acts() -> log.Actor:
+    return log.Actor(
+        kind="user",
+        id="usr_ana",
+        role="driver",
+        channel="web",
+        request_id="req_1",
+        address="198.51.100.7",
+        agent="Mozilla/5.0 (X11; Linux x86_64)",
+    )
+
+
+@pytest.fixture
+def owner(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:  # noqa: ARG001 - it really commits
+    with psycopg.connect(stack.database_owner_url, autocommit=True) as owner:
+        yield owner
+
+
+@pytest.fixture
+def runtime(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:  # noqa: ARG001 - it really commits
+    with psycopg.connect(stack.database_url, autocommit=True) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def superuser(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:  # noqa: ARG001 - it really commits
+    with psycopg.connect(stack.superuser_url, autocommit=True) as superuser:
+        yield superuser
+
+
+@pytest.fixture
+def toy(owner: psycopg.Connection) -> Callable[[str], Callable[[], None]]:
+    """A guarded table; what it gives turns a statement into a step in Django's connection."""
+    owner.execute("CREATE TABLE toy (id bigint GENERATED ALWAYS AS IDENTITY, status text, public_id text)")
+    owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON toy TO {services.RUNTIME_ROLE}")
+    for operation in guard.operations(table="toy", column="status", object_id="public_id", actions=ALLOWED):
+        for statement in [operation.sql] if isinstance(operation.sql, str) else operation.sql:
+            owner.execute(str(statement))
+
+    def prepared(statement: str) -> Callable[[], None]:
+        def step() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+        return step
+
+    return prepared
