@@ -65,6 +65,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
     key: ClassVar[str] = "public_id"  # the column that addresses a row
     detail_template: ClassVar[str] = "admin/dc/detail.html"
     checked_scope: ClassVar[str] = ""  # the column with the country's code; "" where rows have none
+    plural: "ClassVar[str | _StrPromise]" = ""  # what the rows are called, where the model's own words do not do
     listed: ClassVar[Action | None] = None  # what the log says of the list
     viewed: ClassVar[Action | None] = None  # what the log says of one row's page
 
@@ -217,6 +218,8 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
             "row": row,
             "page": cells.page(row),
             "model_meta": self.model._meta,  # noqa: SLF001 - Django's public Meta API
+            "list_title": self.plural or self.model._meta.verbose_name_plural,  # noqa: SLF001 - Django's public Meta API
+            "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",  # noqa: SLF001
             "masked": rights.masked(request=request),
         }
         return TemplateResponse(request, template, {**frame, **context}, status=status)

@@ -85,12 +85,12 @@ def amount(*, minor: int | None, currency: str) -> "SafeString":
     return format_html('<span class="dc-amount">{}</span>', amount_text(minor=minor, currency=currency))
 
 
-def moment(at: dt.datetime | None) -> "SafeString | str":
+def moment(at: dt.datetime | None, *, seconds: bool = False) -> "SafeString | str":
     """This function will write a moment short ("20 nov 2026 12:00"), the exact one in its title."""
     if at is None:
         return NOTHING
     local = timezone.localtime(at)
-    written = f"{dates.format_date(local.date(), format='d MMM y', locale=locale())} {local:%H:%M}"
+    written = f"{dates.format_date(local.date(), format='d MMM y', locale=locale())} {local:{'%H:%M:%S' if seconds else '%H:%M'}}"
     exact = local.strftime("%Y-%m-%dT%H:%M:%S%z")
     return format_html('<time datetime="{}" title="{}" class="dc-nowrap">{}</time>', exact, f"{local:%Y-%m-%d %H:%M:%S} UTC", written)
 

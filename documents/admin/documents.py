@@ -73,9 +73,9 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         """This method will show the list; a term that means exactly one document leads straight to it."""
         term = request.GET.get("q", "").strip()
         if request.method == "GET" and set(request.GET) == {"q"} and term and self.has_view_permission(request):
-            rows = lookup.narrowed(rows=self.get_queryset(request), term=term).only("public_id")[:2]
-            if len(rows) == 1:
-                return HttpResponseRedirect(cells.page(rows[0]))
+            found = lookup.narrowed(rows=self.rows(request=request).select_related(None), term=term).only("public_id")[:2]
+            if len(found) == 1:
+                return HttpResponseRedirect(cells.page(found[0]))
         return super().changelist_view(request, extra_context)
 
     @admin.display(description=_("titular"))

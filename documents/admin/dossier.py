@@ -34,7 +34,8 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
         "open": open_,
         "badges": badges(document=document, stuck=stuck, now=now),
         "banner": banner(document=document, stuck=stuck, now=now),
-        "cards": cards(request=request, document=document, open_=open_),
+        "cards": [summary(document=document, open_=open_), totals(document=document)],
+        "custody": [integrity(document=document), relatives(request=request, document=document)],
         "deliveries": [(one, *told(one)) for one in deliveries],
         "links": [(one, *link_state(link=one, now=now)) for one in links],
         "content": pretty(document.content) if open_ else "",
@@ -84,11 +85,6 @@ def banner(*, document: Document, stuck: bool, now: dt.datetime) -> dict[str, st
         }  # fmt: skip
         return {"tone": "warn", "title": _("Atascado"), "text": text}
     return {}
-
-
-def cards(*, request: HttpRequest, document: Document, open_: bool) -> list[Card]:
-    """This function will return the cards of facts."""
-    return [summary(document=document, open_=open_), totals(document=document), integrity(document=document), relatives(request=request, document=document)]
 
 
 def summary(*, document: Document, open_: bool) -> Card:
@@ -144,6 +140,7 @@ def integrity(*, document: Document) -> Card:
     """This function will return what proves the document: digests, where it lies, under which lock, until when."""
     return Card(
         title=_("Integridad y custodia"),
+        wide=True,
         facts=[
             Fact(label=_("Huella del archivo (SHA-256)"), value=cells.mono(document.file_sha256), wide=True),
             Fact(label=_("Huella del contenido (SHA-256)"), value=cells.mono(document.content_sha256), wide=True),
@@ -155,7 +152,7 @@ def integrity(*, document: Document) -> Card:
             Fact(label=_("Conservar hasta"), value=cells.day(document.retain_until)),
             Fact(label=_("Tamaño y páginas"), value=size(document)),
             Fact(label=_("Plantilla"), value=cells.mono(document.template)),
-            Fact(label=_("Motor"), value=document.engine or cells.NOTHING),
+            Fact(label=_("Motor"), value=cells.mono(document.engine, short=16)),
             Fact(label=_("Código de verificación"), value=cells.mono(document.verification_code)),
         ],
     )
@@ -183,6 +180,7 @@ def relatives(*, request: HttpRequest, document: Document) -> Card:
     ]
     return Card(
         title=_("Documentos relacionados"),
+        wide=True,
         heads=(_("Relación"), _("Número"), _("Tipo"), _("Importe"), _("Estado")),
         rows=table,
         numeric=(3,),

@@ -12,8 +12,6 @@ from audit.models import Event as LogEvent
 from documents.admin import cells, rights
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from django.utils.safestring import SafeString
 
 LINES_MAX = 100
@@ -61,7 +59,7 @@ def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> Line:
     tone, icon, _words = cells.STATES.get(event.outcome, ("calm", "●", ""))
     return Line(
         event=event,
-        at=moment(event.at),
+        at=cells.moment(event.at, seconds=True),
         tone=tone,
         icon=icon,
         words=words.words(event.action),
@@ -82,8 +80,3 @@ def details(event: LogEvent) -> Sequence[tuple[str, str]]:
     """This function will return the personal details while they are still there; they may have been erased."""
     kept: Any = getattr(event, "detail", None)
     return [(name, str(value)) for name, value in sorted(kept.details.items())] if kept else ()
-
-
-def moment(at: "dt.datetime") -> "SafeString | str":
-    """This function will write when it happened."""
-    return cells.moment(at)

@@ -55,7 +55,7 @@ class Happened(filters.Recent):
 class LogAdmin(base.DocumentCenterAdmin):
     """Who did what to which object, when, with what outcome."""
 
-    right, key = "audit", "pk"
+    right, key, plural = "audit", "pk", _("bitácora")
     listed = viewed = Action.AUDIT_VIEWED
     list_display = ("at_cell", "words_cell", "outcome_cell", "object_cell", "actor_cell", "channel_cell", "request_cell")
     list_display_links = ("words_cell",)

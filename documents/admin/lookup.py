@@ -105,6 +105,6 @@ def palette(*, request: HttpRequest, pages: list[dict[str, Any]]) -> HttpRespons
             for row in rows[: PALETTE_MAX - len(results)]
         ]
     found = Paginator(results[:PALETTE_MAX], PALETTE_MAX)
-    context = {"page_obj": found, "results": found.page(1), "page_counter": 0, "execution_time": 0, "command_show_history": False}
+    context = {"page_obj": found, "results": found.page(1), "page_counter": 0, "execution_time": 0.0, "command_show_history": False}
     context["note"] = _("Pega un id, un número o una huella")
     return TemplateResponse(request, "unfold/helpers/command_results.html", context, headers={"HX-Trigger": "search"})

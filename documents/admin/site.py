@@ -70,6 +70,7 @@ class DocumentCenter(theme.Site):
     index_title = gettext_lazy("Panel")
     index_template = "admin/dc/dashboard.html"
     enable_nav_sidebar = True
+    empty_value_display = "—"
 
     def has_permission(self, request: HttpRequest) -> bool:
         """This method will say whether the caller is staff with at least one role; being superuser is none."""
