@@ -29,6 +29,7 @@ T = TypeVar("T", bound=HttpResponse)
 ANSWER_S = 1.7  # all checks together; the rest of the promised 2 s is for the answer itself
 SOCKET_S = 1.5
 SKEW_ALERT_S = 5.0
+PROBE_EVERY_S = 86_400.0
 NOT_COMPARABLE = "not comparable: PostgreSQL does not answer"  # one outage is one incident, and that is PostgreSQL's
 STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or served
 
@@ -111,51 +112,58 @@ class _Question:
     def __init__(self, *, work: Callable[[], Any]) -> None:
         self._work = work
         self._lock = threading.Lock()
-        self._done: threading.Event | None = None
-        self._answer: list[Any] = []
+        self._open: _Asked | None = None
 
-    def ask(self) -> threading.Event:
+    def ask(self) -> "_Asked":
         """This method will start the work, or join the one that is under way."""
         with self._lock:
-            if self._done is None or self._done.is_set():
-                self._done, self._answer = threading.Event(), []
-                threading.Thread(target=self._run, args=(self._done, self._answer), daemon=True).start()
-            return self._done
+            if self._open is None or self._open.done.is_set():
+                self._open = _Asked()
+                threading.Thread(target=self._run, args=(self._open,), daemon=True).start()
+            return self._open
+
+    def _run(self, asked: "_Asked") -> None:
+        try:
+            asked.result = self._work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this check's answer
+            asked.error = error
+        finally:
+            connections.close_all()
+            asked.done.set()
+
+
+class _Asked:
+    """A question under way."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: Exception | None = None
 
     def answer(self, *, wait_s: float) -> Any:  # noqa: ANN401 - what the work returns
         """This method will wait for the answer.
 
         :raises TimeoutError: it hangs; it goes on, and whoever asks next joins it.
         """
-        done, answer = self.ask(), self._answer
-        if not done.wait(max(wait_s, 0)):
+        if not self.done.wait(max(wait_s, 0)):
             raise TimeoutError
-        if isinstance(answer[0], Exception):
-            raise answer[0]
-        return answer[0]
-
-    def _run(self, done: threading.Event, answer: list[Any]) -> None:
-        try:
-            answer.append(self._work())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this check's answer
-            answer.append(error)
-        finally:
-            connections.close_all()
-            done.set()
+        if self.error:
+            raise self.error
+        return self.result
 
 
 _questions: dict[str, _Question] = {}
+_last: dict[str, float] = {"probe": time.monotonic()}  # what was done when in this process; opening a vault probes it
 
 
 def look(*, wait_s: float = ANSWER_S) -> dict[str, Found]:
     """This function will ask every dependency at once; one that has not answered in time is found hanging."""
     end = time.monotonic() + wait_s
-    for name, check in CHECKS.items():
-        _questions.setdefault(name, _Question(work=check)).ask()
+    asked = {name: _questions.setdefault(name, _Question(work=check)).ask() for name, check in CHECKS.items()}
     found = {}
-    for name in CHECKS:
+    for name, one in asked.items():
         try:
-            found[name] = Found(ok=True, detail=_questions[name].answer(wait_s=end - time.monotonic()))
+            found[name] = Found(ok=True, detail=one.answer(wait_s=end - time.monotonic()))
         except TimeoutError:
             found[name] = Found(ok=False, detail="does not answer in time")
         except errors.Problem as problem:
@@ -212,7 +220,7 @@ def _meanwhile(*, name: str) -> dict[str, str]:
 def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
     """This view will answer Prometheus: what the processes counted, and what the database says now."""
     try:
-        extra = _questions.setdefault("gauges", _Question(work=gauges.read)).answer(wait_s=ANSWER_S)
+        extra = _questions.setdefault("gauges", _Question(work=gauges.read)).ask().answer(wait_s=ANSWER_S)
     except (TimeoutError, DatabaseError, InterfaceError):
         extra = [gauges.database_read(value=0)]
     return _uncached(HttpResponse(metrics.exposition(extra=extra), content_type=metrics.CONTENT_TYPE))
@@ -223,13 +231,18 @@ def _uncached(answer: T) -> T:
     return answer
 
 
-def watch(*, now: datetime) -> list[str]:
+def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
     """This function will ask every dependency, feed the breakers, end incidents that are over; returns who is away.
+
+    Called again before `every_s` have passed in this process, it does nothing.
 
     The schedule calls it every few seconds, so an outage is told before a user meets it, and an incident whose process
     died
     is resolved all the same.
     """
+    if time.monotonic() - _last.get("watch", -every_s) < every_s:
+        return []
+    _last["watch"] = time.monotonic()
     found = look(wait_s=5.0)
     for name, one in found.items():
         if CHECKS[name] is _breaker_only:
@@ -243,6 +256,7 @@ def watch(*, now: datetime) -> list[str]:
     with contextlib.suppress(DatabaseError, InterfaceError, audit_log.AuditUnavailable):
         alerts.write_unwritten()
         _warn_of_weak_vault(found=found["vault"])
+        _probe_daily()
     return [name for name, one in found.items() if not one.ok]
 
 
@@ -263,4 +277,18 @@ def _warn_of_weak_vault(*, found: Found) -> None:
             detail = "LOCAL_READ_ONLY: the owner of the files could still remove them"
             alerts.open_alert(code=key, severity="P2", dedup_key=key, detail=detail, object_id="vault")
     elif found.ok:
+        alerts.resolve_alert(dedup_key=key)
+
+
+def _probe_daily() -> None:
+    """This function will attack the vault's canary once a day; a store that lets one through stops, and is P1."""
+    if time.monotonic() - _last["probe"] < PROBE_EVERY_S:
+        return
+    _last["probe"] = time.monotonic()
+    key = "vault_probe"
+    try:
+        vault.probe_again()
+    except errors.WormError as error:
+        alerts.open_alert(code=error.code, severity="P1", dedup_key=key, detail=error.detail, object_id="vault")
+    else:
         alerts.resolve_alert(dedup_key=key)

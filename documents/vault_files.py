@@ -45,9 +45,10 @@ def read(*, folder: int, name: str) -> bytes:
 
 
 def link_once(*, folder: int, name: str, body: bytes) -> bool:
-    """This function will make a complete file appear under a free name, durably; False where the name is taken.
+    """This function will make a complete file appear under a free name; False where the name is taken.
 
-    The file is written without a name, then linked: `linkat` refuses a taken name, `rename` would replace it.
+    Its bytes are durable, its name is once the caller has synced the folder. The file is written without a name, then
+    linked: `linkat` refuses a taken name, `rename` would replace it.
     """
     temporary = ""
     try:
@@ -68,7 +69,6 @@ def link_once(*, folder: int, name: str, body: bytes) -> bool:
             os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
         else:
             os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder, follow_symlinks=True)
-        os.fsync(folder)
     except FileExistsError:
         return False
     else:

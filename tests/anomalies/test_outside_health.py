@@ -15,7 +15,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
-from documents import alerts, breaker, errors, health, metrics, resilience, vault
+from documents import alerts, breaker, errors, health, metrics, resilience, vault, vault_files
 from documents.models import Alert
 from tests.services import misbehaving
 
@@ -167,6 +167,34 @@ def test_the_watch_warns_once_of_a_vault_that_is_only_read_only(monkeypatch: pyt
     health.watch(now=timezone.now())
     alert.refresh_from_db()
     assert (alert.resolved_at is None) == (level == "LOCAL_READ_ONLY")
+
+
+def test_a_vault_that_lets_an_attack_through_later_stops_and_is_p1_until_it_holds_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vault.open_vault()
+    with monkeypatch.context() as patch:
+        patch.setattr(vault_files, "link_once", lambda **_: True)  # a put on an existing key goes through
+        patch.setitem(health._last, "probe", -health.PROBE_EVERY_S)
+        health.watch(now=timezone.now())
+        alert = Alert.objects.get(dedup_key="vault_probe")
+        assert (alert.severity, alert.code) == ("P1", "worm_bucket_misconfigured")
+        status, body, _took_s = ask()
+        assert (status, body["dependencies"]["vault"]["detail"]) == (503, "worm_bucket_misconfigured")
+    monkeypatch.setitem(health._last, "probe", -health.PROBE_EVERY_S)
+    health.watch(now=timezone.now())
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None
+    assert ask()[0] == 200
+
+
+def test_the_watch_asks_nobody_twice_within_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(health, "_last", {"probe": time.monotonic()})
+    monkeypatch.setitem(health.CHECKS, "mail", lambda: asked.append(1) or "")  # type: ignore[func-returns-value]
+    for _ in range(5):
+        health.watch(now=timezone.now(), every_s=10.0)
+    assert len(asked) == 1
 
 
 def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPatch) -> None:
