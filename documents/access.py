@@ -21,7 +21,7 @@ from rest_framework.request import Request
 
 from audit import log
 from audit.actions import Action
-from documents import errors, identifiers, problems
+from documents import errors, identifiers, metrics, problems
 from documents.models import Country, Document, Party
 
 if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
@@ -170,6 +170,7 @@ def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str,
     :raises errors.Problem: always, with `code`
     """
     channel = "api" if request.path.startswith("/api/") else "web"
+    metrics.DENIED.labels(code=code).inc()
     log.deny(actor=actor(request=request, channel=channel), object_type=object_type, object_id=object_id, code=code)
     raise errors.Problem(code=code, detail=detail)
 

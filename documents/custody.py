@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from documents import attachments, errors, rendering, resilience, vault
+from documents import attachments, errors, rendering, vault
 from documents.countries.pack import Pack
 from documents.models import Document, Issuer, Status
 
@@ -55,8 +55,8 @@ def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
     """This function will put a document's PDF under lock and check it there; safe to repeat after any crash.
 
     :raises errors.Problem: `render_failed`, `render_timeout`, a `worm_*` code, or `document_not_ready` when the lease is lost
-    :raises resilience.Degraded: the vault or the renderer is out
     """
+    # Not behind a breaker: what one hostile document does to its renderer must not hold the others back.
     rendered = rendering.render(
         content=json.loads(document.content),
         issued_at=document.issued_at,
@@ -75,7 +75,7 @@ def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
     )
     if not noted:
         raise errors.Problem(code="document_not_ready", detail="another worker has the lease")
-    stored = resilience.call(dependency="vault", work=lambda: _put(document=document, key=key, body=rendered.pdf))
+    stored = _put(document=document, key=key, body=rendered.pdf)
     return Kept(stored=stored, pages=rendered.pages, flags=tuple(rendered.flags))
 
 
@@ -88,8 +88,8 @@ def _put(*, document: Document, key: str, body: bytes) -> vault.Stored:
             raise
         held = vault.open_vault()
         found = held.find(key=key)
-        if found is None or attachments.content_sha256(pdf=held.read(key=key, version=found.version)) != document.content_sha256:
+        there = held.read(key=key, version=found.version) if found else b""
+        if attachments.content_sha256(pdf=there) != document.content_sha256:
             raise
-        return held.verify(
-            key=key, version=found.version, sha256=found.sha256, size=found.size, retain_until=document.retain_until
-        )
+        # Locking what is there again seals what a crash left half sealed, and checks all of it.
+        return vault.lock(key=key, body=there, retain_until=document.retain_until, sha256=sha256(there))

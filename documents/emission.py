@@ -248,7 +248,7 @@ def _lock(document_id: int, now: dt.datetime) -> bool:
         document = Document.objects.select_related("issuer", "country", "owner").get(pk=document_id)
         try:
             kept = custody.keep(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
-        except (errors.Problem, resilience.Degraded) as problem:
+        except errors.Problem as problem:
             _rest(document=document, fence=fence, problem=problem, now=now)
             return False
         return _confirm(document=document, fence=fence, kept=kept)
@@ -297,15 +297,13 @@ def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> boo
     return True
 
 
-def _rest(
-    *, document: Document, fence: uuid.UUID, problem: errors.Problem | resilience.Degraded, now: dt.datetime
-) -> None:
+def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now: dt.datetime) -> None:
     """This function will put a document down with its cause: tried again later, or, out of tries, by a person.
 
     An outage is not the document's fault and costs it no tries.
     """
-    outage = isinstance(problem, resilience.Degraded) or problem.row.retryable and problem.code.startswith("worm_")
-    code = problem.code if isinstance(problem, errors.Problem) else f"{problem.dependency}_unavailable"
+    code, worm = problem.code, problem.code.startswith("worm_")
+    outage = worm and problem.row.retryable
     final = not outage and document.attempts >= TRIES_MAX
     pause_s = resilience.backoff_s(dependency="vault" if outage else "renderer", attempt=document.attempts)
     with transaction.atomic():
@@ -318,7 +316,6 @@ def _rest(
         )
         if not rested:
             return
-        worm = code.startswith("worm_")
         log.record(
             action=Action.DOCUMENT_WORM_FAILED if worm else Action.DOCUMENT_RENDER_FAILED,
             object_type="document",
@@ -327,11 +324,11 @@ def _rest(
             outcome="failed",
             code=code,
         )
-        severity = errors.CODES[code].severity if code in errors.CODES else "P2"
-        if final or severity == "P1":
+        # The vault's outages are the dependency's one incident, not one for each document that waits.
+        if final or not outage:
             alerts.open_alert(
                 code=code,
-                severity=severity or "P2",
+                severity=problem.row.severity or "P2",
                 dedup_key=f"document:{document.public_id}",
                 detail=f"Document {document.number} waits as ISSUED: {code}",
                 object_id=document.public_id,

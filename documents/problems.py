@@ -76,7 +76,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:
     if isinstance(exception, resilience.Degraded):
         return errors.Problem(code="worm_unavailable" if exception.dependency == "vault" else "dependency_degraded")
     if isinstance(exception, OperationalError | InterfaceError):
-        logger.warning("the database did not answer: %s", type(exception).__name__)
+        resilience.note_failure(dependency="postgresql", cause=exception)
         return errors.Problem(code="dependency_degraded", detail="postgresql")
     if isinstance(exception, Http404):
         return errors.Problem(code="not_found")

@@ -19,11 +19,12 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 BATCH_MAX = 20
 THREADS = 2
+WATCH_EVERY_S = 10
 
 
 def sweep(*, now: dt.datetime) -> int:
     """This function will try once whatever is due: documents, parked events, deliveries, alerts; returns how many."""
-    from documents import alerts, delivery, emission, intake  # noqa: PLC0415 - the worker imports this before Django is ready
+    from documents import alerts, delivery, emission, health, intake  # noqa: PLC0415 - the worker imports this before Django is ready
 
     jobs: list[Callable[[], object]] = [
         *(lambda pk=pk: emission.advance(document_id=pk, now=timezone.now()) for pk in emission.due(now=now, limit=BATCH_MAX)),
@@ -33,6 +34,7 @@ def sweep(*, now: dt.datetime) -> int:
     with concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sweep") as threads:
         list(threads.map(_alone, jobs))
     for periodic in (
+        lambda: health.watch(now=now, every_s=WATCH_EVERY_S),
         lambda: alerts.deliver(now=now),
         lambda: delivery.digest(now=now),
         lambda: intake.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),

@@ -1,7 +1,7 @@
 """THE ACCESS MATRIX of the documents floor: every URL, who may come, whose things he sees, what the log says."""
 
 from audit.actions import Action
-from documents import access, health, panel, verification, webhooks
+from documents import access, health, panel, runbooks, verification, webhooks
 from documents.api import documents as api
 
 urlpatterns = [
@@ -71,6 +71,9 @@ urlpatterns = [
     access.route("l/<path:rest>", panel.unknown, name="link-unknown", roles=access.LINK, owner="none", audit=Action.ACCESS_DENIED),
     access.route(
         "v/<str:code>", verification.verification, name="verification", roles=access.PUBLIC, owner="none", audit=Action.VERIFICATION_VIEWED
+    ),
+    access.route(
+        "runbooks/<slug:page>/", runbooks.runbook, name="runbook", roles=access.STAFF, owner="none", audit=None
     ),
     access.route("v/", verification.index, name="verification-index", roles=access.PUBLIC, owner="none", audit=None),
     access.route("errors/<slug:code>/", verification.error_page, name="error", roles=access.PUBLIC, owner="none", audit=None),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from audit import log
 from audit.actions import Action
-from documents import errors, intake
+from documents import errors, intake, metrics
 
 PREFIX = "whsec_"
 ID_LENGTH_MAX = 128
@@ -110,6 +110,7 @@ def _actor(*, request: HttpRequest, service: str) -> log.Actor:
 
 def _deny(*, request: HttpRequest, code: str, service: str = "") -> None:
     """This function will record that something was turned away at the door; it is stored nowhere else."""
+    metrics.DENIED.labels(code=code).inc()
     log.deny(
         actor=_actor(request=request, service=service),
         object_type="webhook",
