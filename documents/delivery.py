@@ -20,7 +20,7 @@ from django.db.models import F, Max, Q
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, catalog, errors, identifiers, letters, links, mailbox, metrics, resilience, wording
+from documents import alerts, catalog, errors, identifiers, leases, letters, links, mailbox, metrics, resilience, wording
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Party, Status
 
 logger = logging.getLogger(__name__)
@@ -124,6 +124,12 @@ def send(*, delivery_id: int, now: dt.datetime) -> None:
     batch = _claim(delivery_id=delivery_id, fence=fence, now=now)
     if not batch:
         return
+    with leases.held(model=Delivery, fence=fence):
+        _send(batch=batch, fence=fence, now=now)
+
+
+def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
+    """This function will bring a claimed mail to one of its ends, or put it down for later."""
     batch = _sendable(batch=batch, fence=fence, now=now)
     if not batch:
         return

@@ -33,10 +33,17 @@ def claim(*, model: type[models.Model], pk: int, free: Q, now: dt.datetime) -> I
     if not claimed:
         yield None
         return
+    with held(model=model, fence=fence):
+        yield fence
+
+
+@contextlib.contextmanager
+def held(*, model: type[models.Model], fence: uuid.UUID) -> Iterator[None]:
+    """This function will have a claim renewed for as long as its work lasts, also one of several rows at once."""
     with _lock:
         _in_flight[fence] = model
     try:
-        yield fence
+        yield
     finally:
         with _lock:
             _in_flight.pop(fence, None)

@@ -51,7 +51,7 @@ class EmlFolder(BaseEmailBackend):
         temporary = self.folder / f".{secrets.token_hex(8)}.part"
         try:
             with temporary.open("xb") as file:
-                file.write(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
+                file.write(message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
                 file.flush()
                 os.fsync(file.fileno())
             self._link(temporary=temporary, stem=_stem(message_id=str(message["Message-ID"])))

@@ -121,8 +121,13 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
 
 @csrf_exempt
 @pages.secretive()
-def unknown(request: HttpRequest, **_parts: object) -> HttpResponse:
-    """This function will answer for every address below /l/ that is no link: one page, one status, on record."""
+def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """This function will answer for every address below /l/ that is no link: one page, one status, on record.
+
+    Mail programs like to lose the last slash: that address is sent on.
+    """
+    if request.method in {"GET", "HEAD"} and links.find(token=rest) is not None:
+        return _see_landing(request=request, token=rest)
     actor = pages.visitor(request=request, kind="anonymous", identity="", channel="link")
     log.deny(actor=actor, object_type="link", object_id="unknown", code="not_found")
     return _say(request=request, link=None, words="unknown")

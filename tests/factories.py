@@ -188,7 +188,7 @@ def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: d
 
 def _lock(*, document: Document, now: dt.datetime) -> None:
     """This function will put bytes into the vault and move the row to LOCKED, as the line does."""
-    body = pdf(text=document.number)
+    body = pdf(text=f"{document.number} {document.public_id}")
     sha256 = hashlib.sha256(body).hexdigest()
     key = f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}/{document.number}-{document.public_id}.pdf"
     stored = vault.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256, skew_s=lambda: 0.0)

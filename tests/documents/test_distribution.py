@@ -1,16 +1,251 @@
-"""The one door for bytes."""
+"""The one door for bytes: what it hands out, what it refuses, what it leaves on record."""
+
+import concurrent.futures
+import datetime as dt
+import hashlib
+import pathlib
 
 import pytest
+from django.db import connections
 
 from audit import log
-from documents import distribution
-from documents.models import Status
+from audit.models import Event
+from documents import breaker, distribution, errors, immutable, links, resilience, vault
+from documents.models import Alert, Document, Link, Status
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+NOW = factories.NOW
+ACTOR = log.Actor(kind="user", id="usr_1", role="finance", channel="web", request_id="req_1")
 
 
-def test_a_locked_document_is_served():
+@pytest.fixture(autouse=True)
+def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+
+
+def fetch(document: Document, *, purpose: distribution.Purpose = "download", **more: object) -> distribution.Opened:
+    """This function will open a document as a member of staff does."""
+    return distribution.open(document=document, actor=ACTOR, purpose=purpose, now=NOW, **more)  # type: ignore[arg-type]
+
+
+def told(document: Document) -> list[str]:
+    """This function will return what the log says of a document, in order."""
+    return list(Event.objects.filter(object_id=document.public_id).order_by("id").values_list("action", flat=True))
+
+
+def test_a_locked_document_comes_out_as_it_went_in_with_its_number_as_name() -> None:
     document = factories.document()
-    opened = distribution.open(document=document, actor=log.SYSTEM, purpose="download", now=factories.NOW)
-    assert opened.body.startswith(b"%PDF")
+    opened = fetch(document)
+    assert hashlib.sha256(opened.body).hexdigest() == document.file_sha256 == opened.sha256
+    assert opened.filename == f"{document.number}.pdf"
+    assert opened.media_type == "application/pdf"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "action"),
+    [("download", "document.downloaded"), ("view", "document.viewed"), ("preview", "document.previewed")],
+)
+def test_every_byte_that_leaves_has_its_event(purpose: distribution.Purpose, action: str) -> None:
+    document = factories.document()
+    fetch(document, purpose=purpose)
+    fetch(document, purpose=purpose)
+    assert told(document)[2:] == [action, action]
+    event = Event.objects.filter(action=action).latest("id")
+    assert (event.actor_id, event.role, event.request_id) == ("usr_1", "finance", "req_1")
+
+
+@pytest.mark.parametrize("purpose", ["download", "view", "preview"])
+def test_what_is_not_locked_is_never_served(purpose: distribution.Purpose) -> None:
+    waiting, withheld = factories.document(status=Status.ISSUED), factories.document(status=Status.QUARANTINED)
+    with pytest.raises(errors.Problem) as not_ready:
+        fetch(waiting, purpose=purpose)
+    assert not_ready.value.code == "document_not_ready"
+    with pytest.raises(errors.Problem) as quarantined:
+        fetch(withheld, purpose=purpose)
+    assert quarantined.value.code == "document_quarantined"
+    denied = Event.objects.using("denials").filter(object_id=withheld.public_id, outcome="denied")
+    assert [one.code for one in denied] == ["document_quarantined"]
+
+
+def test_a_stale_object_in_memory_does_not_open_what_is_withheld_by_now() -> None:
+    document = factories.document()
+    stale = Document.objects.get(pk=document.pk)
+    distribution.quarantine(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
+    with pytest.raises(errors.Problem):
+        fetch(stale)
+
+
+def tamper(folder: pathlib.Path, document: Document, *, body: bytes | None) -> None:
+    """This function will do by force what the vault forbids: change the bytes under a key, or take them away."""
+    immutable.unlock_for_removal(folder=folder)
+    file = folder / document.vault_key
+    file.chmod(0o644)
+    if body is None:
+        file.unlink()
+    else:
+        file.write_bytes(body)
+
+
+@pytest.mark.parametrize("body", [b"%PDF forged", b"", None])
+@pytest.mark.parametrize("purpose", ["download", "preview"])
+def test_bytes_that_changed_in_the_vault_are_withheld_and_raise_a_p1(
+    vault_folder: pathlib.Path, body: bytes | None, purpose: distribution.Purpose
+) -> None:
+    document = factories.document()
+    tamper(vault_folder, document, body=body)
+    with pytest.raises(errors.Problem) as refused:
+        fetch(document, purpose=purpose)
+    assert refused.value.code == "document_quarantined"
+    document.refresh_from_db()
+    assert document.status == Status.QUARANTINED
+    alert = Alert.objects.get(object_id=document.public_id)
+    assert (alert.code, alert.severity) == ("document_quarantined", "P1")
+    assert told(document)[-1] == "document.quarantined"
+
+
+def test_one_changed_bit_that_the_vault_overlooks_is_found_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = factories.document()
+    store = vault.open_vault()
+    body = store.read(key=document.vault_key, version=document.vault_version)
+    flipped = body[:-1] + bytes([body[-1] ^ 1])
+    monkeypatch.setattr(type(store), "read", lambda _self, **_what: flipped)
+    with pytest.raises(errors.Problem):
+        fetch(document)
+    document.refresh_from_db()
+    assert document.status == Status.QUARANTINED
+
+
+def test_quarantining_twice_is_one_incident() -> None:
+    document = factories.document()
+    assert distribution.quarantine(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
+    assert not distribution.quarantine(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
+    assert told(document).count("document.quarantined") == 1
+
+
+def test_a_vault_that_is_away_costs_no_download_and_accuses_nobody(vault_folder: pathlib.Path) -> None:
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+    immutable.unlock_for_removal(folder=vault_folder)
+    vault_folder.rename(vault_folder.with_name("unmounted"))
+    with pytest.raises(errors.WormError) as away:
+        fetch(document, link=link, session="one")
+    assert away.value.code == "worm_unavailable"
+    document.refresh_from_db()
+    link.refresh_from_db()
+    assert (document.status, link.downloads) == (Status.LOCKED, 0)
+    assert "document.downloaded" not in told(document)
+    vault_folder.with_name("unmounted").rename(vault_folder)
+
+
+def test_without_its_audit_event_no_byte_leaves_and_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+
+    def fail(**_what: object) -> int:
+        raise log.AuditUnavailable("the log is away")
+
+    monkeypatch.setattr(log, "record", fail)
+    with pytest.raises(log.AuditUnavailable):
+        fetch(document, link=link, session="one")
+    link.refresh_from_db()
+    assert link.downloads == 0
+
+
+def test_a_link_opens_its_own_document_and_no_other() -> None:
+    document, other = factories.document(), factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+    with pytest.raises(errors.Problem) as refused:
+        fetch(other, link=link, session="one")
+    assert refused.value.code == "not_owner"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"revoked_at": NOW}, "link_revoked"),
+        ({"expires_at": NOW}, "link_expired"),
+        ({"downloads": 5}, "link_exhausted"),
+        ({"locked_until_at": NOW + dt.timedelta(minutes=1)}, "link_locked"),
+    ],
+)
+def test_a_dead_link_hands_out_nothing(fields: dict[str, object], code: str) -> None:
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+    stale = Link.objects.get(pk=link.pk)
+    Link.objects.filter(pk=link.pk).update(**fields)
+    with pytest.raises(errors.Problem) as refused:
+        fetch(document, link=stale, session="one")
+    assert refused.value.code == code
+    assert "document.downloaded" not in told(document)
+
+
+def test_one_session_within_ten_minutes_is_one_download_and_each_is_on_record() -> None:
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+
+    def at(minutes: int, session: str) -> int:
+        link.refresh_from_db()
+        moment = NOW + dt.timedelta(minutes=minutes)
+        distribution.open(document=document, actor=ACTOR, purpose="download", now=moment, link=link, session=session)
+        link.refresh_from_db()
+        return link.downloads
+
+    assert [at(0, "a"), at(9, "a"), at(9, "b"), at(9, "a"), at(11, "a")] == [1, 1, 2, 2, 3]
+    assert told(document).count("document.downloaded") == 5
+
+
+def test_a_session_that_took_the_last_download_may_repeat_it_for_ten_minutes() -> None:
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+    Link.objects.filter(pk=link.pk).update(downloads=4)
+    link.refresh_from_db()
+    fetch(document, link=link, session="a")
+    link.refresh_from_db()
+    fetch(document, link=link, session="a")
+    with pytest.raises(errors.Problem):
+        fetch(document, link=link, session="b")
+
+
+def test_a_preview_is_a_picture_of_a_page_that_exists() -> None:
+    document = factories.document()
+    opened = fetch(document, purpose="preview", page=1)
+    assert opened.body.startswith(b"\x89PNG")
+    assert opened.media_type == "image/png"
+    for page in (0, 2, -1):
+        with pytest.raises(errors.Problem) as missing:
+            fetch(document, purpose="preview", page=page)
+        assert missing.value.code == "not_found"
+
+
+def test_a_kept_picture_is_not_shown_of_a_document_withheld_since() -> None:
+    document = factories.document()
+    fetch(document, purpose="preview")
+    distribution.quarantine(document=document, code="worm_lock_missing", actor=ACTOR, now=NOW)
+    with pytest.raises(errors.Problem):
+        fetch(document, purpose="preview")
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_twenty_downloads_at_once_never_exceed_the_limit() -> None:
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+
+    def take(number: int) -> str:
+        try:
+            held = Link.objects.select_related("document").get(pk=link.pk)
+            fetch(held.document, link=held, session=f"session{number}")
+        except errors.Problem as problem:
+            return problem.code
+        else:
+            return "served"
+        finally:
+            connections.close_all()
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as threads:
+        answers = list(threads.map(take, range(20)))
+    link.refresh_from_db()
+    assert (answers.count("served"), answers.count("link_exhausted"), link.downloads) == (5, 15, 5)
+    assert told(document).count("document.downloaded") == 5

@@ -1,0 +1,514 @@
+"""Telling people: once, in their language, whatever the mail server does."""
+
+import concurrent.futures
+import dataclasses
+import datetime as dt
+import json
+import pathlib
+import re
+import socket
+from collections.abc import Callable
+from email.message import EmailMessage
+
+import pytest
+from django.core import mail
+from django.db import connections, transaction
+
+from audit import log
+from audit.models import Event, EventDetail
+from config import env
+from documents import breaker, delivery, distribution, errors, links, resilience
+from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, Status
+from tests import factories
+from tests.services import mailbox, misbehaving
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+NOW = factories.NOW
+HOUR = dt.timedelta(hours=1)
+LEASE = dt.timedelta(minutes=5)  # longer than any lease
+URL = re.compile(r"http://127\.0\.0\.1:8000/l/[A-Za-z0-9_-]{43}/")
+MONDAY = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)  # nine in Madrid
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every breaker closed, and nobody to ring: tests say themselves when a worker comes."""
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    monkeypatch.setattr(resilience, "ring", lambda _task, _args=(): False)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outside table's row `mail`, with times that a test can wait for."""
+    row = dataclasses.replace(resilience.DEPENDENCIES["mail"], connect_s=0.4, total_s=0.8)
+    monkeypatch.setitem(resilience.DEPENDENCIES, "mail", row)
+
+
+def queued(*, kind: Kind = Kind.PAYOUT_STATEMENT, owner: Party | None = None, now: dt.datetime = NOW) -> Delivery:
+    """This function will return what is planned for a document that has just been locked."""
+    document = factories.document(kind=kind, owner=owner, now=now)
+    with transaction.atomic():
+        [made] = delivery.plan(document=document, now=now, actor=log.SYSTEM)
+    return made
+
+
+def told(one: Delivery) -> list[str]:
+    """This function will return what the log says of a delivery, in order."""
+    return list(Event.objects.filter(object_id=one.public_id).order_by("id").values_list("action", flat=True))
+
+
+def text_of(message: EmailMessage) -> str:
+    """This function will return the plain text of a received mail."""
+    part = message.get_body(preferencelist=("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+@pytest.mark.parametrize(
+    ("kind", "channel"),
+    [
+        (Kind.PAYMENT_RECEIPT, Channel.EMAIL),
+        (Kind.PAYOUT_STATEMENT, Channel.EMAIL),
+        (Kind.PAYOUT_REVERSAL_NOTICE, Channel.EMAIL),
+        (Kind.CREDIT_NOTE, Channel.EMAIL),
+        (Kind.ORDER_FINAL_STATEMENT, Channel.DIGEST),
+    ],
+)
+def test_each_kind_is_told_by_its_policy_and_put_on_record(kind: Kind, channel: Channel) -> None:
+    one = queued(kind=kind)
+    assert (one.channel, one.status, one.sequence) == (channel, DeliveryStatus.QUEUED, 1)
+    assert told(one) == ["delivery.queued"]
+
+
+def test_who_has_no_address_is_not_written_to_and_the_record_says_why() -> None:
+    one = queued(owner=factories.party(platform_id="drv_no_mail", email=""))
+    assert (one.status, one.cause, one.next_try_at) == (DeliveryStatus.NOT_WANTED, "no_address", None)
+    assert told(one) == ["delivery.not_wanted"]
+
+
+def test_a_document_released_from_quarantine_is_not_announced_again() -> None:
+    one = queued()
+    with transaction.atomic():
+        assert delivery.plan(document=one.document, now=NOW, actor=log.SYSTEM) == []
+
+
+def test_a_mail_arrives_with_its_message_id_and_a_link_that_works(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    [message] = smtp.messages
+    assert message["Message-ID"] == one.message_id == f"<{one.public_id}@127.0.0.1>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Content-Language"] == "es"
+    assert message.get_content_type() == "multipart/alternative"
+    [url] = set(URL.findall(text_of(message)))
+    assert links.find(token=url.split("/")[-2]) == Link.objects.get(delivery=one)
+    one.refresh_from_db()
+    assert (one.status, one.sent_at, one.lease, one.next_try_at) == (DeliveryStatus.SENT, NOW, None, None)
+    assert told(one) == ["delivery.queued", "delivery.sent"]
+
+
+def test_text_and_html_carry_the_same_link_and_nothing_remote_and_no_amount(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    [message] = smtp.messages
+    part = message.get_body(preferencelist=("html",))
+    assert part is not None
+    html = str(part.get_content())
+    assert URL.findall(text_of(message))[0] in html
+    assert not re.search(r"<(img|script|iframe|link)\b|url\(|@import", html)
+    assert set(re.findall(r'https?://[^/"\s<]+', html)) == {"http://127.0.0.1:8000"}
+    for words in (str(message["Subject"]), html, text_of(message)):
+        assert "21,88" not in words
+        assert "21.88" not in words
+        assert "Ana" not in words
+        assert "12345678Z" not in words
+    assert len(message.as_bytes()) < 20 * 1024
+
+
+@pytest.mark.parametrize(("locale", "subject"), [("es-MX", "Tu liquidación de pago está lista"), ("en-GB", "Your payout statement is ready"), ("pt-BR", "Tu liquidación de pago está lista")])
+def test_everybody_is_written_to_in_his_language_and_spanish_otherwise(smtp: mailbox.Mailbox, locale: str, subject: str) -> None:
+    one = queued(owner=factories.party(platform_id=f"drv_{locale}", locale=locale))
+    delivery.send(delivery_id=one.pk, now=NOW)
+    assert smtp.messages[0]["Subject"] == subject
+
+
+@pytest.mark.parametrize("kind", [Kind.PAYMENT_RECEIPT, Kind.PAYOUT_REVERSAL_NOTICE, Kind.CREDIT_NOTE])
+def test_every_kind_has_a_letter_of_its_own(smtp: mailbox.Mailbox, kind: Kind) -> None:
+    delivery.send(delivery_id=queued(kind=kind).pk, now=NOW)
+    assert smtp.messages[0]["Subject"]
+
+
+def test_a_name_full_of_html_stays_a_name(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    issuer = one.document.issuer
+    issuer.legal_name = '<script>alert("x")</script> & Hijos'
+    issuer.save(update_fields=["legal_name"])
+    delivery.send(delivery_id=one.pk, now=NOW)
+    part = smtp.messages[0].get_body(preferencelist=("html",))
+    assert part is not None
+    assert "<script>" not in str(part.get_content())
+
+
+def test_a_crash_between_sending_and_confirming_repeats_the_same_mail(
+    smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = queued()
+
+    def die(**_what: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(delivery, "confirm", die)
+        with pytest.raises(SystemExit):
+            delivery.send(delivery_id=one.pk, now=NOW)
+    assert delivery.due(now=NOW + HOUR, limit=10) == [one.pk]
+    delivery.send(delivery_id=one.pk, now=NOW + LEASE)
+    first, second = smtp.messages
+    assert first["Message-ID"] == second["Message-ID"] == one.message_id
+    assert URL.findall(text_of(first)) == URL.findall(text_of(second))
+    assert Link.objects.filter(delivery=one).count() == 1
+    assert told(one).count("delivery.sent") == 1
+
+
+def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    fence = delivery.uuid.uuid4()
+    batch = delivery._claim(delivery_id=one.pk, fence=fence, now=NOW)  # noqa: SLF001 - a worker that stops here
+    delivery.send(delivery_id=one.pk, now=NOW + LEASE)
+    sent = Delivery.objects.get(pk=one.pk)
+    delivery.confirm(batch=batch, fence=fence, now=NOW + HOUR)
+    delivery._again(batch=batch, fence=fence, cause="mail_unavailable", now=NOW + HOUR)  # noqa: SLF001 - as above
+    one.refresh_from_db()
+    assert (one.status, one.sent_at) == (DeliveryStatus.SENT, sent.sent_at)
+    assert len(smtp.messages) == 1
+    assert told(one).count("delivery.sent") == 1
+
+
+def test_a_mail_in_somebodys_hands_is_left_alone(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    delivery._claim(delivery_id=one.pk, fence=delivery.uuid.uuid4(), now=NOW)  # noqa: SLF001 - another worker
+    delivery.send(delivery_id=one.pk, now=NOW + dt.timedelta(seconds=1))
+    assert smtp.messages == []
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_eight_senders_at_once_send_one_mail(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    smtp.delay_s = 0.2
+
+    def work(_number: int) -> None:
+        try:
+            delivery.send(delivery_id=one.pk, now=NOW)
+        finally:
+            connections.close_all()
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as threads:
+        list(threads.map(work, range(8)))
+    assert [message["Message-ID"] for message in smtp.messages] == [one.message_id]
+    one.refresh_from_db()
+    assert (one.status, one.attempts) == (DeliveryStatus.SENT, 1)
+
+
+def garbage(_number: int, peer: socket.socket) -> None:
+    """This function will answer as no mail server does."""
+    peer.sendall(b"\x00\xff SSH-2.0 \r\n" * 50)
+
+
+def bad_mood(_number: int, peer: socket.socket) -> None:
+    """This function will greet with a 4xx."""
+    peer.sendall(b"421 4.3.2 come back later\r\n")
+
+
+def hang(server: misbehaving.Server) -> Callable[[int, socket.socket], None]:
+    """This function will return a behaviour that accepts and says nothing."""
+    return server.hang
+
+
+def rude(_number: int, peer: socket.socket) -> None:
+    """This function will accept everything until the message, and then drip its answer for ever."""
+    peer.sendall(b"220 ready\r\n")
+    reader = peer.makefile("rb")
+    for line in reader:
+        if line.upper().startswith(b"DATA"):
+            peer.sendall(b"354 go on\r\n")
+        elif line == b".\r\n":
+            for _ in range(200):
+                peer.sendall(b"2")
+                if delivery.uuid.uuid4() and misbehaving.time.sleep(0.2):
+                    return
+        elif not line.strip() or b":" in line and not line.upper().startswith((b"MAIL", b"RCPT")):
+            continue
+        elif line.upper().startswith((b"EHLO", b"MAIL", b"RCPT", b"RSET", b"QUIT", b"HELO")):
+            peer.sendall(b"250 fine\r\n")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("behaviour", ["refuses", "hangs", "garbage", "421", "drips"])
+def test_whatever_the_server_does_the_document_stays_and_the_mail_waits(behaviour: str, settings) -> None:
+    one = queued()
+    with misbehaving.Server() as server:
+        server.behave = {"hangs": server.hang, "garbage": garbage, "421": bad_mood, "drips": rude, "refuses": garbage}[behaviour]
+        port = env_port() if behaviour == "refuses" else server.port
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+        started = misbehaving.time.monotonic()
+        delivery.send(delivery_id=one.pk, now=NOW)
+        took_s = misbehaving.time.monotonic() - started
+    one.refresh_from_db()
+    assert took_s < 5
+    assert (one.status, one.cause, one.attempts) == (DeliveryStatus.QUEUED, "mail_unavailable", 1)
+    assert one.next_try_at is not None
+    assert NOW <= one.next_try_at <= NOW + dt.timedelta(seconds=30)
+    assert told(one) == ["delivery.queued", "delivery.failed"]
+    assert Document.objects.get(pk=one.document_id).status == Status.LOCKED
+    opened = distribution.open(document=one.document, actor=log.SYSTEM, purpose="view", now=NOW)
+    assert opened.body.startswith(b"%PDF")
+
+
+def env_port() -> int:
+    """This function will return a port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_a_mail_that_waited_goes_out_when_the_server_is_back(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    smtp.stop()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    smtp.start()
+    resilience.BREAKERS["mail"] = breaker.Breaker(row=resilience.DEPENDENCIES["mail"])
+    delivery.send(delivery_id=one.pk, now=NOW + HOUR)
+    [message] = smtp.messages
+    assert message["Message-ID"] == one.message_id
+
+
+def test_after_three_days_a_mail_has_bounced_and_a_person_knows(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    smtp.stop()
+    delivery.send(delivery_id=one.pk, now=NOW + dt.timedelta(hours=71))
+    one.refresh_from_db()
+    assert one.status == DeliveryStatus.QUEUED
+    delivery.send(delivery_id=one.pk, now=NOW + dt.timedelta(hours=73))
+    one.refresh_from_db()
+    assert (one.status, one.next_try_at) == (DeliveryStatus.BOUNCED, None)
+    assert told(one)[-1] == "delivery.bounced"
+    alert = Alert.objects.get(object_id=one.public_id)
+    assert (alert.code, alert.severity) == ("delivery_failed", "P2")
+
+
+def test_a_recipient_refused_for_good_bounces_at_once_and_blames_no_server(smtp: mailbox.Mailbox) -> None:
+    smtp.answer = "550 5.1.1 no such person"
+    one = queued()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert (one.status, one.cause) == (DeliveryStatus.BOUNCED, "recipient_refused")
+    assert Alert.objects.filter(code="delivery_failed").count() == 1
+    assert resilience.BREAKERS["mail"].failures == 0
+
+
+def test_a_recipient_refused_for_now_is_tried_again(smtp: mailbox.Mailbox) -> None:
+    smtp.answer = "451 4.7.1 greylisted"
+    one = queued()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert one.status == DeliveryStatus.QUEUED
+    smtp.answer = mailbox.ACCEPTED
+    delivery.send(delivery_id=one.pk, now=NOW + HOUR)
+    assert len(smtp.messages) == 1
+
+
+def test_a_letter_that_cannot_be_written_does_not_stop_the_others(
+    smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = queued(), queued()
+    compose = delivery.letters.compose
+
+    def choosy(*, batch: list[Delivery], now: dt.datetime) -> mail.EmailMultiAlternatives:
+        if batch[0].pk == bad.pk:
+            raise ZeroDivisionError
+        return compose(batch=batch, now=now)
+
+    monkeypatch.setattr(delivery.letters, "compose", choosy)
+    for one in (bad, good):
+        delivery.send(delivery_id=one.pk, now=NOW)
+    bad.refresh_from_db()
+    assert (bad.status, bad.cause) == (DeliveryStatus.QUEUED, "internal_error")
+    assert [message["Message-ID"] for message in smtp.messages] == [good.message_id]
+
+
+def test_no_mail_goes_out_about_a_document_in_quarantine(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    distribution.quarantine(document=one.document, code="worm_checksum_mismatch", actor=log.SYSTEM, now=NOW)
+    delivery.send(delivery_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert smtp.messages == []
+    assert (one.status, one.cause) == (DeliveryStatus.QUEUED, "document_withheld")
+
+
+def test_the_address_is_kept_only_as_a_keyed_digest_and_is_nowhere_in_the_log(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert one.address_digest == delivery.address_digest(address="ANA@example.com ")
+    rows = json.dumps([*Event.objects.values(), *EventDetail.objects.values()], default=str)
+    assert "ana@example.com" not in rows
+    assert "ana@example.com" not in json.dumps(Delivery.objects.values()[0], default=str)
+
+
+def test_a_line_break_in_an_address_adds_no_recipient(smtp: mailbox.Mailbox) -> None:
+    one = queued(owner=factories.party(platform_id="drv_break", email="a@example.com\nBcc: b@example.com"))
+    delivery.send(delivery_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert smtp.messages == []
+    assert one.status == DeliveryStatus.QUEUED
+
+
+# --- the weekly summary ---
+
+
+def test_order_statements_wait_for_monday_morning_at_their_own_place(smtp: mailbox.Mailbox) -> None:
+    one = queued(kind=Kind.ORDER_FINAL_STATEMENT)
+    assert one.next_try_at == MONDAY
+    delivery.send(delivery_id=one.pk, now=NOW)
+    assert delivery.digest(now=MONDAY - dt.timedelta(seconds=1)) == []
+    delivery.send(delivery_id=one.pk, now=MONDAY)
+    assert delivery.due(now=MONDAY, limit=10) == []
+    assert smtp.messages == []
+    assert delivery.digest(now=MONDAY) == [one.pk]
+
+
+def test_a_statement_locked_on_monday_at_nine_waits_for_the_next_one() -> None:
+    one = queued(kind=Kind.ORDER_FINAL_STATEMENT, now=MONDAY)
+    assert one.next_try_at == MONDAY + dt.timedelta(days=7)
+
+
+def test_a_party_gets_one_summary_with_all_its_documents_and_nobody_elses(smtp: mailbox.Mailbox) -> None:
+    ana, beto = factories.party(platform_id="drv_ana"), factories.party(platform_id="drv_beto", email="beto@example.com")
+    hers = [queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=ana) for _ in range(3)]
+    his = queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=beto)
+    for pk in delivery.digest(now=MONDAY):
+        delivery.send(delivery_id=pk, now=MONDAY)
+    assert delivery.digest(now=MONDAY) == []
+    assert [message["To"] for message in smtp.messages] == ["ana@example.com", "beto@example.com"]
+    first, second = (text_of(message) for message in smtp.messages)
+    assert all(one.document.number in first for one in hers)
+    assert his.document.number not in first
+    assert len(set(URL.findall(first))) == 3
+    assert len(set(URL.findall(second))) == 1
+    assert smtp.messages[0]["Message-ID"] == hers[0].message_id
+    assert set(Delivery.objects.values_list("status", flat=True)) == {DeliveryStatus.SENT}
+    assert all(told(one)[-1] == "delivery.sent" for one in hers)
+
+
+def test_a_summary_repeated_after_a_crash_is_the_same_one_though_more_has_come(
+    smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = factories.party(platform_id="drv_ana")
+    first = [queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(2)]
+    [pk] = delivery.digest(now=MONDAY)
+    with monkeypatch.context() as broken:
+        broken.setattr(delivery, "confirm", lambda **_what: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            delivery.send(delivery_id=pk, now=MONDAY)
+    late = queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner)
+    delivery.digest(now=MONDAY)
+    for pk in delivery.due(now=MONDAY + LEASE, limit=10):
+        delivery.send(delivery_id=pk, now=MONDAY + LEASE)
+    crashed, again = (m for m in smtp.messages if m["Message-ID"] == first[0].message_id)
+    assert URL.findall(text_of(crashed)) == URL.findall(text_of(again))
+    assert late.document.number not in text_of(again)
+    assert [told(one).count("delivery.sent") for one in first] == [1, 1]
+
+
+def test_a_long_week_comes_in_parts(smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "DIGEST_MAX", 2)
+    owner = factories.party(platform_id="drv_busy")
+    for _ in range(5):
+        queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner)
+    bundled = delivery.digest(now=MONDAY)
+    for pk in bundled:
+        delivery.send(delivery_id=pk, now=MONDAY)
+    assert len(bundled) == len(smtp.messages) == 3
+    assert not Delivery.objects.filter(status=DeliveryStatus.QUEUED).exists()
+
+
+def test_a_summary_goes_without_what_is_in_quarantine(smtp: mailbox.Mailbox) -> None:
+    owner = factories.party(platform_id="drv_ana")
+    fine, withheld = (queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(2))
+    distribution.quarantine(document=withheld.document, code="worm_lock_missing", actor=log.SYSTEM, now=NOW)
+    for pk in delivery.digest(now=MONDAY):
+        delivery.send(delivery_id=pk, now=MONDAY)
+    [message] = smtp.messages
+    assert fine.document.number in text_of(message)
+    assert withheld.document.number not in text_of(message)
+    withheld.refresh_from_db()
+    assert (withheld.status, withheld.lease) == (DeliveryStatus.QUEUED, None)
+
+
+# --- sending again ---
+
+
+def test_sending_again_is_a_new_mail_with_a_new_link_and_ends_the_old_one_when_asked(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    again = delivery.resend(document=one.document, actor=log.SYSTEM, now=NOW, revoke_older=True)
+    delivery.send(delivery_id=again.pk, now=NOW)
+    assert (again.sequence, again.message_id == one.message_id) == (2, False)
+    first, second = (URL.findall(text_of(message))[0] for message in smtp.messages)
+    assert first != second
+    assert smtp.messages[1]["Subject"] == "Tu enlace nuevo está listo"
+    old = links.find(token=first.split("/")[-2])
+    assert old is not None
+    assert links.state(link=old, now=NOW) is links.State.REVOKED
+    assert told(again) == ["delivery.resent", "delivery.sent"]
+
+
+def test_only_a_locked_document_with_an_address_can_be_sent_again() -> None:
+    with pytest.raises(errors.Problem, match="document_not_ready"):
+        delivery.resend(document=factories.document(status=Status.ISSUED), actor=log.SYSTEM, now=NOW)
+    with pytest.raises(errors.Problem, match="document_quarantined"):
+        delivery.resend(document=factories.document(status=Status.QUARANTINED), actor=log.SYSTEM, now=NOW)
+    mute = factories.document(owner=factories.party(platform_id="drv_mute", email=""))
+    with pytest.raises(errors.Problem, match="validation_error"):
+        delivery.resend(document=mute, actor=log.SYSTEM, now=NOW)
+
+
+def test_asking_for_a_new_link_a_hundred_times_sends_one() -> None:
+    document = factories.document()
+    made = [delivery.renew(document=document, actor=log.SYSTEM, now=NOW + dt.timedelta(seconds=n)) for n in range(100)]
+    assert [one is not None for one in made] == [True] + [False] * 99
+    assert delivery.renew(document=document, actor=log.SYSTEM, now=NOW + dt.timedelta(minutes=11)) is not None
+
+
+def test_no_new_link_goes_to_an_address_that_proved_to_be_somebody_elses() -> None:
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+    links.revoke(link=link, reason=links.WRONG_PERSON, actor=log.SYSTEM, now=NOW)
+    assert delivery.renew(document=document, actor=log.SYSTEM, now=NOW) is None
+
+
+# --- the folder as mailbox ---
+
+
+def test_a_second_mail_with_the_same_message_id_lies_visibly_beside_the_first(tmp_path: pathlib.Path, settings) -> None:
+    settings.MAIL = env.mail(url=f"file://{tmp_path}/mail")
+    settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = settings.MAIL["backend"], settings.MAIL["folder"]
+    one = queued()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    Delivery.objects.filter(pk=one.pk).update(status=DeliveryStatus.QUEUED, next_try_at=NOW)
+    delivery.send(delivery_id=one.pk, now=NOW)
+    names = sorted(file.name for file in (tmp_path / "mail").iterdir())
+    assert names == [f"{one.public_id}.2.eml", f"{one.public_id}.eml"]
+    assert URL.search((tmp_path / "mail" / names[1]).read_text(encoding="utf-8"))
+
+
+def test_a_full_folder_is_an_outage_and_leaves_no_half_written_mail(tmp_path: pathlib.Path, settings) -> None:
+    (tmp_path / "mail").write_text("a file where the folder should be")
+    settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = "documents.delivery.EmlFolder", str(tmp_path / "mail")
+    one = queued()
+    delivery.send(delivery_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert (one.status, one.cause) == (DeliveryStatus.QUEUED, "mail_unavailable")

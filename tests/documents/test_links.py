@@ -1,0 +1,254 @@
+"""Secure links: what opens them, what closes them, what is left behind in database and log."""
+
+import concurrent.futures
+import datetime as dt
+import hashlib
+import json
+
+import pytest
+from django.db import connections
+
+from audit import log
+from audit.models import Event, EventDetail
+from documents import links
+from documents.models import Alert, Delivery, DeliveryStatus, Kind, Link
+from tests import factories
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+NOW = factories.NOW
+ACTOR = log.Actor(kind="link", id="lnk_test", channel="link", address="203.0.113.9", agent="Phone")
+
+
+def a_link(**fields: object) -> Link:
+    """This function will return a link to a driver's statement, with some fields set by force."""
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+    Link.objects.filter(pk=link.pk).update(**fields)
+    link.refresh_from_db()
+    return link
+
+
+def answer(link: Link, text: str, *, now: dt.datetime = NOW) -> links.Verdict:
+    """This function will answer as a person at the door would."""
+    return links.answer(link=link, answer=text, now=now, actor=ACTOR)
+
+
+def actions(link: Link) -> list[str]:
+    """This function will return what the log says of a link, in order."""
+    return list(Event.objects.filter(object_id=link.public_id).order_by("id").values_list("action", flat=True))
+
+
+def test_the_database_never_learns_a_token() -> None:
+    link = a_link()
+    token = links.token(link=link)
+    assert len(token) == 43
+    assert link.token_sha256 == hashlib.sha256(token.encode()).hexdigest()
+    row = json.dumps(Link.objects.filter(pk=link.pk).values()[0], default=str)
+    assert token not in row
+
+
+def test_a_token_is_the_same_after_a_crash_and_another_in_the_next_generation() -> None:
+    link = a_link()
+    again = Link.objects.get(pk=link.pk)
+    assert links.token(link=again) == links.token(link=link)
+    again.generation += 1
+    assert links.token(link=again) != links.token(link=link)
+
+
+def test_a_token_changes_with_the_key(settings) -> None:
+    link = a_link()
+    before = links.token(link=link)
+    settings.LINK_KEY = "another-key-of-more-than-thirty-two-characters"
+    assert links.token(link=link) != before
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 43, "é" * 43, "../../etc/passwd", "a" * 10_000, "\ud800", "A" * 42 + "\n"])
+def test_nothing_that_is_no_token_finds_a_link(token: str) -> None:
+    a_link()
+    assert links.find(token=token) is None
+
+
+def test_every_token_finds_its_own_link() -> None:
+    first, second = a_link(), a_link()
+    assert links.find(token=links.token(link=first)) == first
+    assert links.find(token=links.token(link=second)) == second
+
+
+@pytest.mark.parametrize("text", ["678Z", "678z", " 67-8z ", "6.7.8.Z"])
+def test_the_last_four_characters_open_however_they_are_typed(text: str) -> None:
+    link = a_link()
+    assert answer(link, text) is links.Verdict.OPENED
+    link.refresh_from_db()
+    assert link.opened_at == NOW
+
+
+@pytest.mark.parametrize("text", ["", "   ", "67", "12345678Z", "----", "🙂🙂🙂🙂", "67 8"])
+def test_an_empty_or_malformed_answer_is_no_try(text: str) -> None:
+    link = a_link()
+    assert answer(link, text) is links.Verdict.MALFORMED
+    link.refresh_from_db()
+    assert (link.wrong_answers, link.opened_at) == (0, None)
+    assert actions(link) == ["link.created"]
+
+
+def test_the_fifth_wrong_answer_locks_for_fifteen_minutes_even_against_the_right_one() -> None:
+    link = a_link()
+    for _ in range(5):
+        assert answer(link, "0000") is links.Verdict.WRONG
+    assert answer(link, "678Z") is links.Verdict.CLOSED
+    assert answer(link, "678Z", now=NOW + dt.timedelta(minutes=14)) is links.Verdict.CLOSED
+    assert actions(link).count("link.failed") == 5
+    assert actions(link).count("link.locked") == 1
+    assert answer(link, "678Z", now=NOW + dt.timedelta(minutes=15, seconds=1)) is links.Verdict.OPENED
+
+
+def test_the_tenth_wrong_answer_revokes_for_good_and_calls_a_person() -> None:
+    link = a_link()
+    for turn in range(10):
+        assert answer(link, "0000", now=NOW + turn * dt.timedelta(minutes=16)) is links.Verdict.WRONG
+    link.refresh_from_db()
+    assert link.revoked_reason == "wrong_answers"
+    assert answer(link, "678Z", now=NOW + dt.timedelta(days=1)) is links.Verdict.CLOSED
+    alert = Alert.objects.get(object_id=link.public_id)
+    assert (alert.code, alert.severity) == ("link_revoked", "P2")
+
+
+def test_a_right_answer_does_not_give_an_attacker_new_tries() -> None:
+    link = a_link()
+    for _ in range(4):
+        answer(link, "0000")
+    answer(link, "678Z")
+    answer(link, "0000")
+    assert answer(link, "678Z") is links.Verdict.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"expires_at": NOW}, links.State.EXPIRED),
+        ({"revoked_at": NOW}, links.State.REVOKED),
+        ({"downloads": 5}, links.State.EXHAUSTED),
+        ({"locked_until_at": NOW + dt.timedelta(seconds=1)}, links.State.LOCKED),
+        ({"locked_until_at": NOW}, links.State.LIVE),
+        ({}, links.State.LIVE),
+    ],
+)
+def test_a_link_says_what_it_is_good_for(fields: dict[str, object], state: links.State) -> None:
+    link = a_link(**fields)
+    assert links.state(link=link, now=NOW) is state
+    assert (answer(link, "678Z") is links.Verdict.OPENED) == (state is links.State.LIVE)
+
+
+def test_a_customer_with_a_receipt_is_asked_nothing_and_a_driver_is() -> None:
+    receipt, statement = factories.document(kind=Kind.PAYMENT_RECEIPT), factories.document()
+    assert links.asks(document=receipt, recipient=receipt.owner) == links.NOTHING
+    assert links.asks(document=statement, recipient=statement.owner) == links.LAST4
+
+
+def test_nobody_is_asked_for_a_tax_id_that_is_not_on_file() -> None:
+    document = factories.document(owner=factories.party(platform_id="drv_none", tax_id=""))
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+    assert link.knows == links.NOTHING
+    assert answer(link, "") is links.Verdict.OPENED
+
+
+def test_a_link_that_asks_stays_shut_when_the_tax_id_has_been_erased() -> None:
+    link = a_link()
+    link.recipient.tax_id = ""
+    link.recipient.save(update_fields=["tax_id"])
+    assert answer(link, "678Z") is links.Verdict.WRONG
+
+
+def test_being_fetched_is_noted_once() -> None:
+    link = a_link()
+    for minute in range(10):
+        fresh = Link.objects.get(pk=link.pk)
+        links.note_seen(link=fresh, now=NOW + dt.timedelta(minutes=minute), actor=ACTOR)
+    link.refresh_from_db()
+    assert link.seen_at == NOW
+    assert actions(link) == ["link.created", "link.seen"]
+
+
+def test_two_that_fetch_at_once_leave_one_note() -> None:
+    link = a_link()
+    stale = Link.objects.get(pk=link.pk)
+    links.note_seen(link=link, now=NOW, actor=ACTOR)
+    links.note_seen(link=stale, now=NOW, actor=ACTOR)
+    assert actions(link).count("link.seen") == 1
+
+
+def test_revoking_twice_is_on_record_once() -> None:
+    link = a_link()
+    assert links.revoke(link=link, reason="lost phone", actor=ACTOR, now=NOW)
+    assert not links.revoke(link=link, reason="again", actor=ACTOR, now=NOW)
+    assert actions(link).count("link.revoked") == 1
+
+
+def test_a_new_address_ends_every_open_link_of_its_party_and_nobody_elses() -> None:
+    mine, other = a_link(), a_link()
+    other.recipient = factories.party(platform_id="drv_other")
+    other.save(update_fields=["recipient"])
+    links.create(document=mine.document, recipient=mine.recipient, delivery=None, now=NOW)
+    assert links.revoke_open(recipient=mine.recipient, reason="contact_changed", actor=ACTOR, now=NOW) == 2
+    other.refresh_from_db()
+    assert other.revoked_at is None
+
+
+def test_a_delivery_has_one_link_however_often_it_is_tried() -> None:
+    document = factories.document()
+    delivery = Delivery.objects.create(document=document, recipient=document.owner, channel="EMAIL", message_id="<a@b>")
+    first = links.for_delivery(delivery=delivery, now=NOW)
+    assert links.for_delivery(delivery=delivery, now=NOW + dt.timedelta(days=3)) == first
+    links.revoke(link=first, reason="test", actor=ACTOR, now=NOW)
+    assert links.for_delivery(delivery=delivery, now=NOW) != first
+
+
+def test_opening_and_downloading_move_the_delivery_and_nothing_moves_it_back() -> None:
+    document = factories.document()
+    delivery = Delivery.objects.create(
+        document=document, recipient=document.owner, channel="EMAIL", message_id="<a@b>", status=DeliveryStatus.SENT
+    )
+    link = links.for_delivery(delivery=delivery, now=NOW)
+    answer(link, "678Z")
+    delivery.refresh_from_db()
+    assert delivery.status == DeliveryStatus.OPENED
+    links.count_download(link=link, session="one", now=NOW, actor=ACTOR)
+    answer(link, "678Z")
+    delivery.refresh_from_db()
+    assert delivery.status == DeliveryStatus.DOWNLOADED
+    told = Event.objects.filter(object_id=delivery.public_id).values_list("action", flat=True)
+    assert list(told) == ["delivery.opened", "delivery.downloaded"]
+
+
+def test_no_token_and_no_hash_of_one_ever_lies_in_the_log() -> None:
+    link = a_link()
+    links.note_seen(link=link, now=NOW, actor=ACTOR)
+    for text in ("", "0000", "0001", "678Z"):
+        answer(link, text)
+    links.count_download(link=link, session="0123456789abcdef", now=NOW, actor=ACTOR)
+    links.revoke(link=link, reason="test", actor=ACTOR, now=NOW)
+    rows = [*Event.objects.values(), *EventDetail.objects.values()]
+    text = json.dumps(rows, default=str)
+    assert len(rows) > 8
+    for secret in (links.token(link=link), link.token_sha256, "0000", "678Z"):
+        assert f'"{secret}"' not in text
+    assert links.token(link=link) not in text
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_twenty_wrong_answers_at_once_are_five_tries_and_a_lock() -> None:
+    link = a_link()
+
+    def wrong(number: int) -> links.Verdict:
+        try:
+            return answer(Link.objects.get(pk=link.pk), f"{number:04d}")
+        finally:
+            connections.close_all()
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as threads:
+        verdicts = list(threads.map(wrong, range(20)))
+    link.refresh_from_db()
+    assert link.wrong_answers == 5
+    assert verdicts.count(links.Verdict.WRONG) == 5
+    assert verdicts.count(links.Verdict.CLOSED) == 15
