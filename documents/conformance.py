@@ -14,10 +14,12 @@ from typing import Any
 
 import pydyf
 import segno
-from weasyprint import CSS, HTML, VERSION, Attachment, Document
+from weasyprint import CSS, VERSION, Attachment, Document
 from weasyprint.text import ffi
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
+
+from documents import tuning
 
 CONTENT_FILE = "content.json"
 UA = "http://www.aiim.org/pdfua/ns/id/"
@@ -63,7 +65,8 @@ def fetcher(images: Mapping[str, bytes]) -> _Fetcher:
 def qr(url: str) -> bytes:
     """This function will return a QR code as a 1-bit PNG, one pixel a module (the PDF scales it, crisp)."""
     image = io.BytesIO()
-    segno.make_qr(url, error="m").save(image, kind="png", scale=1, border=2)
+    # One fixed mask: choosing among eight costs twenty times the rest, and any of them is a valid code (ISO/IEC 18004).
+    segno.make_qr(url, error="m", mask=3).save(image, kind="png", scale=1, border=2)
     return image.getvalue()
 
 
@@ -75,6 +78,7 @@ def _finish(_document: Document, pdf: pydyf.PDF) -> None:
             obj.stream = [xml.replace(b"</rdf:RDF>", UA_MARK + b"</rdf:RDF>", 1)]
             obj.compress = False
     pdf.catalog["AF"] = pydyf.Array(list(dict.fromkeys(pdf.catalog["AF"])))
+    tuning.settle(pdf)
 
 
 def write(
@@ -88,7 +92,7 @@ def write(
     digest: bytes,
 ) -> tuple[bytes, int]:
     """This function will return (PDF, number of pages). `payload` is the canonical content, `digest` its SHA-256."""
-    source = HTML(string=html, base_url="bundle:", url_fetcher=fetcher(images))
+    source = tuning.Page(string=html, url_fetcher=fetcher(images))
     document = source.render(font_config=fonts, stylesheets=[sheet], pdf_variant="pdf/a-3a")
     when = dt.datetime.fromisoformat(created).replace(tzinfo=None)
     document.metadata.attachments = [

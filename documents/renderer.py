@@ -24,7 +24,7 @@ FRAME = struct.Struct(">II")  # length of the header (JSON), length of the body 
 TEMPLATE_TAG = re.compile(r"""\{%\s*(?:extends|include)\s+"([^"]+)""")
 FONT_FILES = ("IBMPlexSans-Regular.ttf", "IBMPlexSans-SemiBold.ttf")
 BOX_FILE = "BillingDocsBox.ttf"
-SOURCES = ("renderer.py", "printout.py", "conformance.py")
+SOURCES = ("renderer.py", "printout.py", "conformance.py", "tuning.py")
 OPEN_FILES_MAX = 64
 
 
@@ -100,15 +100,17 @@ class Bundle:
 class Press:
     """Everything that is prepared once: template engine, parsed style sheet, one font configuration."""
 
-    def __init__(self, *, folder: pathlib.Path) -> None:
+    def __init__(self, *, folder: pathlib.Path, tuned: bool = True) -> None:
         import django.conf  # noqa: PLC0415 - only the child loads these; the parent stays light
         import django.template  # noqa: PLC0415
         from weasyprint import CSS  # noqa: PLC0415
         from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415
 
-        from documents import conformance, printout  # noqa: PLC0415
+        from documents import conformance, printout, tuning  # noqa: PLC0415
 
         self.conformance, self.printout = conformance, printout
+        if tuned:
+            tuning.apply()
         django.conf.settings.configure(USE_I18N=False)
         self.bundle = Bundle(folder=folder)
         loaders = [("django.template.loaders.locmem.Loader", self.bundle.templates())]
