@@ -63,9 +63,9 @@ class Premises:
 
 
 def of(*, fact: facts.Envelope) -> Premises:
-    """This function will return the premises of a fact, checked in this order: country, issuer, currency.
+    """This function will return the premises of a fact, checked in order: country, issuer, currency.
 
-    :raises errors.Problem: `country_unsupported`, `issuer_unknown` (also one of another country), `currency_unsupported`
+    :raises errors.Problem: `country_unsupported`, `issuer_unknown` (or of another country), `currency_unsupported`
     """
     pack = packs.for_country(fact.country)
     if pack is None:

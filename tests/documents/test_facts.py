@@ -109,8 +109,14 @@ BAD: dict[str, tuple[Change, str]] = {
     "an Arabic letter mark in a text": (_put("data/order/city", "Mad\u061crid"), "/data/order/city"),
     "a line separator in a text": (_put("data/order/city", "Mad\u2028rid"), "/data/order/city"),
     "half a surrogate pair in a text": (_put("data/order/city", "Mad\ud83drid"), "/data/order/city"),
-    "100,000 combining marks": (_put("data/customer/legal_name", "e" + "\u0301" * 100_000), "/data/customer/legal_name"),
-    "nine combining marks in a row": (_put("data/customer/legal_name", "x" + "\u0338" * 9), "/data/customer/legal_name"),
+    "100,000 combining marks": (
+        _put("data/customer/legal_name", "e" + "\u0301" * 100_000),
+        "/data/customer/legal_name",
+    ),
+    "nine combining marks in a row": (
+        _put("data/customer/legal_name", "x" + "\u0338" * 9),
+        "/data/customer/legal_name",
+    ),
     "a text of 501 characters": (_put("data/order/city", "a" * 501), "/data/order/city"),
     "an empty text": (_put("data/order/city", ""), "/data/order/city"),
     "a text of blanks": (_put("data/order/city", " \u00a0 "), "/data/order/city"),
@@ -137,17 +143,21 @@ def test_a_malformed_fact_is_refused_at_its_place(what: str) -> None:
     assert pointer in [fault.pointer for fault in _refused(event)]
 
 
+WITHHOLDING = {"name": "IRPF", "rate": "0.15", "base": "1", "amount": "1", "legal_ref": "RIRPF"}
 BAD_PAYOUTS: dict[str, tuple[Change, str]] = {
     "neither orders nor settles": (_drop("data/orders"), "/data"),
     "both orders and settles": (_put("data/settles", [{"order": "ord_9F2K", "amount": "1.00"}]), "/data"),
     "the same order twice": (_put("data/orders", ["ord_1", "ord_1"]), "/data/orders"),
-    "an account that nobody masked": (_put("data/payout/destination_masked", "ES9121000418450200051332"), "/data/payout/destination_masked"),
+    "an account that nobody masked": (
+        _put("data/payout/destination_masked", "ES9121000418450200051332"),
+        "/data/payout/destination_masked",
+    ),
     "a payout below zero": (_put("data/payout/amount", "-1.00"), "/data/payout/amount"),
     "a date with a time": (_put("data/period/from", "2026-02-16T00:00:00Z"), "/data/period/from"),
     "an unknown day": (_put("data/period/to", "2026-02-29"), "/data/period/to"),
-    "a rate in per cent": (_put("data/withholdings", [{"name": "IRPF", "rate": "15 %", "base": "1", "amount": "1", "legal_ref": "x"}]), "/data/withholdings/0/rate"),
-    "a rate that is a float": (_put("data/withholdings", [{"name": "IRPF", "rate": 0.15, "base": "1", "amount": "1", "legal_ref": "x"}]), "/data/withholdings/0/rate"),
-}  # fmt: skip
+    "a rate in per cent": (_put("data/withholdings", [WITHHOLDING | {"rate": "15 %"}]), "/data/withholdings/0/rate"),
+    "a rate that is a float": (_put("data/withholdings", [WITHHOLDING | {"rate": 0.15}]), "/data/withholdings/0/rate"),
+}
 
 
 @pytest.mark.parametrize("what", sorted(BAD_PAYOUTS))
@@ -205,7 +215,16 @@ def test_a_fault_never_repeats_what_was_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Zoë 🚗 Peña", "山田太郎", "<b>Ana</b>", "file:///etc/passwd", "{{ 7*7 }}", "O'Brien; DROP TABLE", "e" + "\u0301" * 8]
+    "name",
+    [
+        "Zoë 🚗 Peña",
+        "山田太郎",
+        "<b>Ana</b>",
+        "file:///etc/passwd",
+        "{{ 7*7 }}",
+        "O'Brien; DROP TABLE",
+        "e" + "\u0301" * 8,
+    ],
 )
 def test_a_strange_but_printable_name_is_taken(name: str) -> None:
     event = _event()

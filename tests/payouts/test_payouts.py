@@ -5,8 +5,9 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from django.db import transaction
 
-from documents import discrepancies, money
+from documents import facts, money
 from documents.models import Discrepancy, Document, Event, EventStatus, PayoutStatus
 from payouts import transfers
 from payouts.models import Payout, Settlement
@@ -38,10 +39,13 @@ def _state() -> dict[str, Any]:
             for row in Document.objects.select_related("owner", "settled_by")
         },
         "payouts": {
-            row.payout_id: (row.state, row.amount_minor, row.closing_minor, row.returned_at) for row in Payout.objects.all()
+            row.payout_id: (row.state, row.amount_minor, row.closing_minor, row.returned_at)
+            for row in Payout.objects.all()
         },
         "settled": sorted(
-            Settlement.objects.values_list("payout__payout_id", "document__document_key_id", "amount_minor", "effective")
+            Settlement.objects.values_list(
+                "payout__payout_id", "document__document_key_id", "amount_minor", "effective"
+            )
         ),
         "open": sorted(Discrepancy.objects.filter(resolved_at=None).values_list("dedup_key", flat=True)),
         "waiting": sorted(Event.objects.exclude(status=EventStatus.PROCESSED).values_list("event_id", "status")),
@@ -50,7 +54,7 @@ def _state() -> dict[str, Any]:
 
 def _status(order: str) -> tuple[str | None, str | None]:
     document = telling.document(f"{OFS}:{order}:beneficiary")
-    return document.payout_status, document.settled_by and document.settled_by.document_key_id
+    return document.payout_status, document.settled_by.document_key_id if document.settled_by else None
 
 
 def _held(event: dict[str, Any], code: str) -> dict[str, Any]:
@@ -178,8 +182,6 @@ def test_two_people_may_issue_a_payout_that_does_not_close_and_the_paper_says_so
     telling.told([making.order("ord_1")])
     _held(making.payout("po_1", "10.40", orders=["ord_1"]), "payout_does_not_close")
     event = Event.objects.get(event_id="evt_po_1")
-    from documents import facts  # noqa: PLC0415 - only here
-
     fact = facts.parse(payload=json.loads(bytes(event.body or b"")))
     (issued,) = transfers.issue_with_difference(event=event, fact=fact, now=telling.NOW, actor=telling.ACTOR)
     assert json.loads(issued.document.content)["difference"] == "0.40"
@@ -211,12 +213,14 @@ def test_a_payout_waits_for_the_one_whose_balance_it_opens_with() -> None:
 
 
 def test_balances_of_two_issuers_do_not_mix() -> None:
-    mexican = [
-        event
-        for event in telling.sample("mx_week")
-        if event["type"] != "PAYOUT_RETURNED"
-    ]
-    telling.told([*mexican, making.order("ord_1", driver="drv_MX42"), making.payout("po_1", "10.00", orders=["ord_1"], payee="drv_MX42")])
+    mexican = [event for event in telling.sample("mx_week") if event["type"] != "PAYOUT_RETURNED"]
+    telling.told(
+        [
+            *mexican,
+            making.order("ord_1", driver="drv_MX42"),
+            making.payout("po_1", "10.00", orders=["ord_1"], payee="drv_MX42"),
+        ]
+    )
     assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
 
 
@@ -262,7 +266,9 @@ def test_a_failed_payout_is_told_at_once_even_if_its_sending_never_comes() -> No
 
 
 def test_a_return_of_another_amount_or_to_another_payee_is_held() -> None:
-    telling.told([making.order("ord_1"), making.order("ord_2", driver="drv_2"), making.payout("po_1", "10.00", orders=["ord_1"])])
+    telling.told(
+        [making.order("ord_1"), making.order("ord_2", driver="drv_2"), making.payout("po_1", "10.00", orders=["ord_1"])]
+    )
     body = telling.tell(making.reversal("po_1", "9.99")).body
     assert (body["status"], body["code"]) == ("held", "totals_mismatch")
     body = telling.tell(making.reversal("po_1", "10.00", payee="drv_2") | {"id": "evt_2"}).body
@@ -304,10 +310,15 @@ def test_an_order_paid_twice_is_issued_all_the_same_and_closes_by_itself_on_retu
 
 def test_an_adjustment_is_settled_by_name() -> None:
     settles = [{"order": "ord_1", "amount": "10.00"}, {"adjustment": "adj_1", "amount": "2.00"}]
-    telling.told([making.payout("po_1", "12.00", settles=settles), making.adjustment("adj_1", "ord_1"), making.order("ord_1")])
+    telling.told(
+        [making.payout("po_1", "12.00", settles=settles), making.adjustment("adj_1", "ord_1"), making.order("ord_1")]
+    )
     assert telling.document(f"{OFS}:ord_1:beneficiary:adj_1").payout_status == "SENT"
     rows = json.loads(telling.document(f"{PS}:po_1:payee").content)["settles"]
-    assert [(row["order"], row.get("adjustment"), row["amount"]) for row in rows] == [("ord_1", None, "10.00"), ("ord_1", "adj_1", "2.00")]
+    assert [(row["order"], row.get("adjustment"), row["amount"]) for row in rows] == [
+        ("ord_1", None, "10.00"),
+        ("ord_1", "adj_1", "2.00"),
+    ]
 
 
 def test_a_repeat_of_an_old_payout_is_the_old_document_and_settles_nothing_again() -> None:
@@ -368,8 +379,7 @@ STORIES: dict[str, list[dict[str, Any]]] = {
     ],
     "a payee with two names": [
         making.order("ord_1"),
-        making.order("ord_2", at="2026-02-18T10:00:00Z", driver="drv_1")
-        | {"id": "evt_renamed"},
+        making.order("ord_2", at="2026-02-18T10:00:00Z", driver="drv_1") | {"id": "evt_renamed"},
         making.payout("po_1", "20.00", orders=["ord_1", "ord_2"]),
     ],
 }
@@ -378,8 +388,6 @@ STORIES["a payee with two names"][1]["data"]["driver"]["legal_name"] = "Ana Casa
 
 @pytest.mark.parametrize("story", sorted(STORIES))
 def test_a_story_ends_alike_in_every_order_of_arrival(story: str) -> None:
-    from django.db import transaction  # noqa: PLC0415 - only here
-
     ends = []
     for order in permutations(STORIES[story]):
         undo = transaction.savepoint()
@@ -396,4 +404,4 @@ def test_money_never_leaks_between_the_parts_of_a_story() -> None:
     paid = sum(Payout.objects.filter(returned_at=None).values_list("amount_minor", flat=True))
     settled = sum(Settlement.objects.filter(effective=True).values_list("amount_minor", flat=True))
     assert money.text(paid, 2) == money.text(settled, 2) == "10.00"
-    assert discrepancies.Discrepancy.objects.filter(resolved_at=None).count() == 0
+    assert Discrepancy.objects.filter(resolved_at=None).count() == 0

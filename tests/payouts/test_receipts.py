@@ -18,7 +18,7 @@ GROSS = "24.22"  # 21.10 net, 2.11 and 1.01 of tax
 
 
 @pytest.fixture
-def _issuers(db: None) -> None:
+def _issuers(db: None) -> None:  # noqa: ARG001 - pytest asks by name
     telling.issuers()
 
 
@@ -92,7 +92,9 @@ def test_a_credit_note_names_number_date_and_hash_of_what_it_corrects() -> None:
 def test_partial_refunds_give_back_all_the_tax_and_not_a_cent_more(order: tuple[int, ...]) -> None:
     telling.told([making.payment("pay_1", "12.16", [making.line("10.05", tax="IVA21")])])
     parts = ["3.35", "3.35", "3.35"]  # each one's own tax is 0.70: three times that is not 2.11
-    refunds = [making.refund(f"rf_{place}", "pay_1", [making.line(part, tax="IVA21")]) for place, part in enumerate(parts)]
+    refunds = [
+        making.refund(f"rf_{place}", "pay_1", [making.line(part, tax="IVA21")]) for place, part in enumerate(parts)
+    ]
     telling.told([refunds[place] for place in order])
     notes = Document.objects.filter(kind="CREDIT_NOTE")
     assert sum(note.total_minor for note in notes) == 1216

@@ -1,4 +1,4 @@
-"""What an order leaves each of its people: never the wrong amount, never on the wrong paper, never to the wrong person."""
+"""What an order leaves each of its people: never a wrong amount, never on the wrong paper."""
 
 import json
 from itertools import permutations
@@ -47,7 +47,11 @@ HELD: dict[str, tuple[str, dict[str, Any], str]] = {
         {"beneficiary": {"id": "flt", "legal_name": "Flota", "tax_id": "B12345674", "tax_id_type": "RFC"}},
         "/data/beneficiary/tax_id",
     ),
-    "a tax code of another country": ("tax_code_unknown", {"lines": [making.line("1.00", tax="IGV18")]}, "/data/lines/0/tax"),
+    "a tax code of another country": (
+        "tax_code_unknown",
+        {"lines": [making.line("1.00", tax="IGV18")]},
+        "/data/lines/0/tax",
+    ),
     "a total off by one cent": ("totals_mismatch", {"totals": {"payable": "10.01"}}, "/data/totals/payable"),
 }
 

@@ -1,0 +1,46 @@
+"""The page that integrators read says what is true: its examples are sent, and no field is missing from it."""
+
+import json
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from documents import facts
+from tests.payouts import telling
+
+PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+EXAMPLES: list[dict[str, Any]] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+
+
+@pytest.mark.django_db
+def test_every_example_of_the_page_is_processed_in_reading_order() -> None:
+    telling.issuers()
+    answers = [telling.tell(example) for example in EXAMPLES]
+    assert [(answer.body["status"], answer.body.get("code")) for answer in answers] == [("processed", None)] * len(
+        EXAMPLES
+    )
+
+
+def test_every_type_has_an_example_under_its_own_heading() -> None:
+    assert {example["type"] for example in EXAMPLES} == set(facts.SCHEMAS)
+    for kind in facts.SCHEMAS:
+        assert f"## {kind}\n" in PAGE
+
+
+def _fields(model: Any) -> Iterator[str]:  # noqa: ANN401 - pydantic types annotations so
+    """This function will yield every field that a schema takes, however deep."""
+    for name, field in model.model_fields.items():
+        yield field.alias or name
+        found = re.findall(r"documents\.schemas\.(\w+)", repr(field.annotation))
+        for inner in found:
+            yield from _fields(getattr(__import__("documents.schemas", fromlist=[inner]), inner))
+
+
+@pytest.mark.parametrize("kind", sorted(facts.SCHEMAS))
+def test_no_field_of_a_schema_is_missing_from_the_page(kind: str) -> None:
+    data = facts.SCHEMAS[kind].model_fields["data"].annotation
+    missing = [name for name in _fields(data) if f"`{name}`" not in PAGE and f'"{name}"' not in PAGE]
+    assert missing == []
