@@ -219,5 +219,6 @@ def run() -> list[Row]:
 
 
 if __name__ == "__main__":
+    print("| what | goal | figure | ratio | spread |\n|---|---|---|---|---|")
     for row in run():
-        print("  ".join(row))
+        print(f"| {' | '.join(row)} |")

@@ -32,7 +32,7 @@ def commit(*steps: Callable[[], None]) -> None:
 def states() -> list[tuple[str, ...]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT public_id, status FROM toy ORDER BY id")
-        return cursor.fetchall()
+        return [tuple(row) for row in cursor.fetchall()]
 
 
 @pytest.fixture

@@ -19,7 +19,12 @@ TOKEN = "et33vzhOLhvRazvczc1KlpWjgLFKw11N3dfJC8tKlWk"  # the shape of a link's t
 
 
 def record(**changes: Any) -> int:  # noqa: ANN401 - any argument of log.record
-    given = {"action": Action.DOCUMENT_VIEWED, "object_type": "document", "object_id": "doc_1", "actor": log.SYSTEM}
+    given: dict[str, Any] = {
+        "action": Action.DOCUMENT_VIEWED,
+        "object_type": "document",
+        "object_id": "doc_1",
+        "actor": log.SYSTEM,
+    }
     return log.record(**(given | changes))
 
 
@@ -59,7 +64,8 @@ def test_what_is_personal_is_never_in_the_sealed_leaf(ana_acts: log.Actor) -> No
 
 def test_the_same_details_never_have_the_same_digest_twice() -> None:
     first, second = (models.Event.objects.get(id=record(details={"name": "Ana"})) for _ in range(2))
-    assert bytes(first.details_digest) != bytes(second.details_digest)
+    assert first.details_digest
+    assert first.details_digest != second.details_digest
 
 
 def test_an_event_without_details_has_no_digest_and_no_detail() -> None:
@@ -101,7 +107,7 @@ def test_several_events_cost_one_round_trip_and_keep_their_order_and_details(ana
         assert (detail.details if detail else {}) == expected
         if detail:
             digest = leaf.digest(salt=bytes(detail.salt), body=leaf.canonical(detail.details))
-            assert digest == bytes(events[identity].details_digest)
+            assert digest == events[identity].details_digest
 
 
 def test_no_events_at_all_are_no_round_trip() -> None:

@@ -1,0 +1,303 @@
+"""Refusals: on record whatever happens, and never more of them than the log and the connections can bear."""
+
+import contextlib
+import dataclasses
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import Error, connection, connections, transaction
+from django.db.models import Sum
+
+from audit import denials, flood, log
+from audit.actions import Action
+from audit.models import Event, EventDetail
+
+pytestmark = pytest.mark.usefixtures("committed_db")
+TOKEN = "et33vzhOLhvRazvczc1KlpWjgLFKw11N3dfJC8tKlWk"  # the shape of a link's token, 32 random bytes
+STRANGER = log.Actor(kind="anonymous", id="", channel="api", address="203.0.113.9", agent="curl/8")
+
+
+def deny(*, actor: log.Actor = STRANGER, object_id: str = "doc_1", **more: object) -> None:
+    log.deny(actor=actor, object_type="document", object_id=object_id, code="not_yours", **more)  # type: ignore[arg-type]
+
+
+def strangers(count: int) -> Iterator[log.Actor]:
+    return (dataclasses.replace(STRANGER, address=f"2001:db8::{number:x}") for number in range(count))
+
+
+def counted() -> int:
+    total: int | None = Event.objects.aggregate(total=Sum("count"))["total"]
+    return total or 0
+
+
+@pytest.fixture
+def throttle(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Another throttle than the product's, for its limits to be met sooner."""
+
+    def use(**limits: float) -> None:
+        monkeypatch.setattr(denials, "throttle", flood.Throttle(**limits))  # type: ignore[arg-type]
+
+    return use
+
+
+def test_a_refusal_says_who_wanted_what_and_why_not(ana_acts: log.Actor) -> None:
+    deny(actor=ana_acts, details={"rule": "owner"})
+    event = Event.objects.select_related("detail").get()
+    assert (event.action, event.outcome, event.code) == ("access.denied", "denied", "not_yours")
+    assert (event.actor_id, event.object_id, event.request_id) == ("usr_ana", "doc_1", "req_1")
+    assert event.detail.details == {"rule": "owner", **ana_acts.details()}
+
+
+def test_a_refusal_at_the_webhook_door_has_its_own_word() -> None:
+    deny(action=Action.EVENT_DENIED)
+    assert Event.objects.get().action == "event.denied"
+
+
+def test_the_rollback_of_the_request_does_not_take_the_refusal_with_it() -> None:
+    def request() -> None:
+        with transaction.atomic():
+            log.record(action=Action.DOCUMENT_VIEWED, object_type="document", object_id="doc_1", actor=log.SYSTEM)
+            deny()
+            raise PermissionError
+
+    with pytest.raises(PermissionError):
+        request()
+    assert [event.action for event in Event.objects.all()] == ["access.denied"]
+
+
+def test_a_refusal_is_on_record_before_the_request_ends(runtime: psycopg.Connection) -> None:
+    with transaction.atomic():
+        deny()
+        assert runtime.execute("SELECT count(*) FROM audit_event").fetchone() == (1,)
+
+
+def test_a_broken_transaction_can_still_be_refused() -> None:
+    with contextlib.suppress(transaction.TransactionManagementError), transaction.atomic():
+        with contextlib.suppress(Error), connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+        deny()
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["ana@example.com", "Ana Gil", "../../etc/passwd\x00", "\ud800", "añb", TOKEN, TOKEN.lower(), "x" * 5000, "a" * 64],
+)
+def test_nothing_a_stranger_types_can_stop_the_refusal_or_be_sealed(typed: str) -> None:
+    actor = log.Actor(
+        kind="anonymous", id=typed, key=typed, channel="web", request_id=typed, address=typed[:50], agent=typed
+    )
+    deny(actor=actor, object_id=typed, details={"typed": typed})
+    event = Event.objects.get()
+    assert {event.actor_id, event.key, event.request_id, event.object_id} == {"redacted"}
+    if typed == TOKEN:
+        assert TOKEN not in str(EventDetail.objects.get().details)
+
+
+def test_a_token_in_the_details_of_a_refusal_is_left_out_and_the_refusal_stays() -> None:
+    deny(details={"tried": TOKEN})
+    assert EventDetail.objects.get().details == {"left_out": True, **STRANGER.details()}
+
+
+def test_the_first_ten_are_written_one_by_one() -> None:
+    for number in range(10):
+        deny(object_id=f"doc_{number}")
+    assert list(Event.objects.order_by("id").values_list("object_id", "count")) == [(f"doc_{n}", 1) for n in range(10)]
+
+
+def test_a_flood_of_ten_thousand_leaves_eleven_rows_and_the_true_count() -> None:
+    for number in range(10_000):
+        deny(object_id=f"doc_{number}")
+    assert Event.objects.count() == 10
+    assert log.flush_denials() == 1
+    many = Event.objects.select_related("detail").latest("id")
+    assert (many.object_id, many.code, many.count) == ("various", "not_yours", 9_990)
+    assert many.detail.details == {"aggregated": True, **STRANGER.details()}
+    assert counted() == 10_000
+    assert log.flush_denials() == 0
+
+
+def test_a_flood_from_ten_thousand_addresses_leaves_few_rows_and_the_true_count(throttle: Callable[..., None]) -> None:
+    throttle(crowd_max=20)
+    for actor in strangers(10_000):
+        deny(actor=actor)
+    log.flush_denials()
+    assert Event.objects.count() == 21
+    crowd = Event.objects.latest("id")
+    assert (crowd.actor_kind, crowd.actor_id, crowd.count) == ("anonymous", "various", 9_980)
+    assert counted() == 10_000
+
+
+def test_other_people_and_other_reasons_are_not_lost_in_a_flood(ana_acts: log.Actor) -> None:
+    for _ in range(50):
+        deny()
+    deny(actor=ana_acts)
+    log.deny(actor=STRANGER, object_type="document", object_id="doc_1", code="link_expired")
+    deny(action=Action.EVENT_DENIED)
+    assert Event.objects.count() == 13
+
+
+def test_the_next_refusal_writes_the_count_of_the_window_that_ended(throttle: Callable[..., None]) -> None:
+    throttle(window_s=0.5, single_max=1)
+    for _ in range(5):
+        deny()
+    time.sleep(0.5)
+    deny()
+    assert sorted(Event.objects.values_list("count", flat=True)) == [1, 1, 4]
+
+
+def test_a_count_is_written_when_its_window_ends_even_if_nobody_comes_again(throttle: Callable[..., None]) -> None:
+    throttle(window_s=0.2, single_max=1)
+    for _ in range(5):
+        deny()
+    until = time.monotonic() + 10
+    while counted() < 5 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert sorted(Event.objects.values_list("count", flat=True)) == [1, 4]
+
+
+def test_a_process_that_ends_writes_what_it_only_counted() -> None:
+    script = """
+import django
+django.setup()
+from audit import log
+for _ in range(25):
+    log.deny(actor=log.Actor(kind="anonymous", id=""), object_type="document", object_id="doc_1", code="not_yours")
+"""
+    words = {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    command = [sys.executable, "-c", script]
+    subprocess.run(command, check=True, timeout=60, cwd=settings.BASE_DIR, env=os.environ | words)  # noqa: S603 - above
+    assert sorted(Event.objects.values_list("count", flat=True)) == [1] * 10 + [15]
+
+
+def test_a_forked_child_does_not_count_again_what_its_parent_counted() -> None:
+    for _ in range(15):
+        deny()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if denials.throttle.held() == 0 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert denials.throttle.held() == 5
+
+
+def test_thirty_two_threads_refuse_at_once_on_at_most_four_connections(superuser: psycopg.Connection) -> None:
+    together = threading.Barrier(32)
+    open_now = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND pid <> %s"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        me = [connection.settings_dict["USER"], cursor.fetchone()[0]]
+
+    def refuse(actor: log.Actor) -> None:
+        together.wait(timeout=30)
+        for number in range(3):
+            deny(actor=actor, object_id=f"doc_{number}")
+
+    def connected() -> int:
+        [(number,)] = superuser.execute(open_now, me).fetchall()
+        return int(number)
+
+    seen = 0
+    with futures.ThreadPoolExecutor(32) as pool:
+        refusals = [pool.submit(refuse, actor) for actor in strangers(32)]
+        while not all(refusal.done() for refusal in refusals):
+            seen = max(seen, connected())
+        for refusal in refusals:
+            refusal.result()
+    # A session ends a moment after its connection is closed: the next one may overlap with it.
+    assert 1 <= seen <= 2 * denials.CONNECTIONS_MAX
+    assert Event.objects.count() == 96
+    until = time.monotonic() + 5
+    while connected() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert connected() == 0
+
+
+def test_never_more_than_four_hold_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    holding, most, lock = 0, 0, threading.Lock()
+    append = denials.entries.append
+
+    def slow(**arguments: object) -> list[int]:
+        nonlocal holding, most
+        with lock:
+            holding += 1
+            most = max(most, holding)
+        time.sleep(0.02)
+        try:
+            return append(**arguments)  # type: ignore[arg-type]
+        finally:
+            with lock:
+                holding -= 1
+
+    monkeypatch.setattr(denials.entries, "append", slow)
+    with futures.ThreadPoolExecutor(32) as pool:
+        list(pool.map(lambda actor: deny(actor=actor), strangers(32)))
+    assert most == denials.CONNECTIONS_MAX
+    assert Event.objects.count() == 32
+
+
+def test_when_all_connections_are_busy_nobody_is_refused_without_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(denials, "CONNECTION_WAIT_S", 0.05)
+    with contextlib.ExitStack() as busy:
+        for _ in range(denials.CONNECTIONS_MAX):
+            busy.enter_context(denials._connection())
+        with pytest.raises(log.AuditUnavailable):
+            deny()
+    deny()
+    assert Event.objects.count() == 1
+
+
+@pytest.fixture(params=["refusing", "hanging", "closing", "garbage"])
+def misbehaving(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A port where a database should be."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if request.param != "refusing":
+            server.listen(64)
+        if request.param in {"closing", "garbage"}:
+            threading.Thread(target=_answer, args=(server, request.param), daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def _answer(server: socket.socket, how: str) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            client, _ = server.accept()
+            with client:
+                if how == "garbage":
+                    client.recv(1024)
+                    client.sendall(b"HTTP/1.1 200 OK\r\n\r\n" * 10)
+
+
+def test_a_refusal_that_cannot_be_written_fails_closed_and_soon(
+    misbehaving: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections[denials.ALIAS].close()
+    monkeypatch.setitem(connections[denials.ALIAS].settings_dict, "PORT", str(misbehaving))
+    monkeypatch.setitem(connections[denials.ALIAS].settings_dict, "HOST", "127.0.0.1")
+    started_s = time.monotonic()
+    with pytest.raises(log.AuditUnavailable):
+        deny()
+    assert time.monotonic() - started_s < 5
+    assert not Event.objects.exists()
+
+
+def test_a_count_that_cannot_be_written_is_kept_until_it_can(owner: psycopg.Connection) -> None:
+    for _ in range(25):
+        deny()
+    owner.execute("ALTER FUNCTION audit_append(jsonb, text) RENAME TO audit_append_away")
+    for _ in range(2):
+        with pytest.raises(log.AuditUnavailable):
+            log.flush_denials()
+    owner.execute("ALTER FUNCTION audit_append_away(jsonb, text) RENAME TO audit_append")
+    deny()
+    assert log.flush_denials() == 1
+    assert counted() == 26
