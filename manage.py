@@ -11,8 +11,8 @@ def main() -> None:
     from config import demo, services
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command == "demo":
-        demo.prepare()
+    if command in {"demo", "torture"}:
+        demo.prepare(kind=command)
     with services.around(command=command):
         from django.core.management import execute_from_command_line
 

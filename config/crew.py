@@ -1,0 +1,180 @@
+"""Web server and worker as processes of their own: started together, started again when one dies, ended together.
+
+The demo shows them, the torture campaign kills them, the tests talk to them: the same command lines in all three.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import IO, Self
+
+import psutil
+
+from config import env
+
+RESTART_PAUSE_S = 1.0
+STOP_LIMIT_S = 20.0
+BACKLOG = 1024
+
+
+def listen(*, port: int = 0) -> socket.socket:
+    """This function will bind a port of 127.0.0.1 (0: any free one); the web server gets it, and nobody can take it.
+
+    :raises OSError: the port is taken
+    """
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
+    bound.listen(BACKLOG)
+    return bound
+
+
+@dataclasses.dataclass(kw_only=True)
+class Member:
+    """One process of the crew and how to start it again."""
+
+    name: str
+    command: list[str]
+    files: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+
+
+class Crew:
+    """A web server on a socket and a worker, with logs in `folder` and `environment` on top of our own.
+
+    Each asks the kernel to end it when this process ends, however that happens. Start it from the main thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: pathlib.Path,
+        listening: socket.socket,
+        environment: Mapping[str, str] | None = None,
+        beat: bool = True,
+        pause_s: float = RESTART_PAUSE_S,
+    ) -> None:
+        self.folder, self._listening, self._pause_s = folder, listening, pause_s
+        self._environment = environment or {}
+        python = sys.executable
+        web = [python, "-m", "gunicorn", "--bind", f"fd://{listening.fileno()}", "--workers", "2", "--threads", "8"]
+        web += ["--worker-class", "gthread", "--timeout", "60", "--graceful-timeout", "5", "--log-level", "warning"]
+        worker = [python, "-m", "celery", "-A", "config.celery", "worker", "--pool", "threads", "--concurrency", "2"]
+        worker += ["--loglevel", "warning", "--without-gossip", "--without-mingle", *(["-B"] if beat else [])]
+        self.members = {
+            "web": Member(name="web", command=[*web, "config.wsgi"], files=(listening.fileno(),)),
+            "worker": Member(name="worker", command=worker),
+        }
+        self._absent: set[str] = set()
+        self._changing = threading.Lock()
+        self._ended = threading.Event()
+        self._logs: list[IO[bytes]] = []
+        self._watch = threading.Thread(target=self._keep, name="crew", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where the web server answers."""
+        host, port = self._listening.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    def __enter__(self) -> Self:
+        """Start everybody."""
+        for member in self.members.values():
+            self._start(member)
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End everybody: asked first, forced after STOP_LIMIT_S."""
+        self._ended.set()
+        self._watch.join(timeout=5)
+        running = [member.process for member in self.members.values() if member.process]
+        for process in running:
+            process.terminate()
+        until = time.monotonic() + STOP_LIMIT_S
+        for process in running:
+            try:
+                process.wait(timeout=max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _kill_tree(pid=process.pid)
+                process.wait()
+        for log in self._logs:
+            log.close()
+
+    def kill(self, *, name: str) -> bool:
+        """This function will end a member with all of its children without warning; it is started again by itself.
+
+        False when it was not running at that moment.
+        """
+        with self._changing:
+            process = self.members[name].process
+            if process is None or process.poll() is not None:
+                return False
+            _kill_tree(pid=process.pid)
+            process.wait()
+            return True
+
+    @contextlib.contextmanager
+    def without(self, *, name: str) -> Iterator[None]:
+        """This function will keep a member away for as long as the block lasts, as after a kill that nobody noticed."""
+        self._absent.add(name)
+        self.kill(name=name)
+        try:
+            yield
+        finally:
+            self._absent.discard(name)
+
+    def log(self, *, name: str) -> str:
+        """This function will return the end of what a member has written to its log."""
+        return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")[-4000:]
+
+    def _start(self, member: Member) -> None:
+        log = (self.folder / f"{member.name}.log").open("ab")
+        self._logs.append(log)
+        # The kernel's wish is bound to the thread that starts the child, so the crew is started and restarted by
+        # threads that live as long as this process: the main one and the daemon below.
+        launcher = pathlib.Path(__file__).with_name("launch.py")
+        launch = [sys.executable, str(launcher), str(os.getpid()), str(int(signal.SIGTERM)), "-", "-"]
+        member.process = subprocess.Popen(  # noqa: S603 - our own command line
+            [*launch, *member.command],
+            cwd=env.BASE_DIR,
+            env={**env.inherited(), **self._environment},
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            pass_fds=member.files,
+        )
+        member.starts += 1
+
+    def _keep(self) -> None:
+        while not self._ended.wait(self._pause_s):
+            for member in self.members.values():
+                with self._changing:
+                    gone = member.process and member.process.poll() is not None and member.name not in self._absent
+                    if gone and not self._ended.is_set():
+                        self._start(member)
+
+
+def _kill_tree(*, pid: int) -> None:
+    """This function will SIGKILL a process and everything it started."""
+    try:
+        root = psutil.Process(pid)
+        family = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
