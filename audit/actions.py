@@ -27,6 +27,7 @@ class Action(enum.StrEnum):
     EVENT_REFUSED = "event.refused"
     EVENT_REPEATED = "event.repeated"
     EVENT_DENIED = "event.denied"
+    EVENT_VIEWED = "event.viewed"
 
     DOCUMENT_ISSUED = "document.issued"
     DOCUMENT_LOCKED = "document.locked"
@@ -80,6 +81,7 @@ class Action(enum.StrEnum):
 
     PARTY_ADDED = "party.added"
     PARTY_CONTACT_CHANGED = "party.contact_changed"
+    PARTY_VIEWED = "party.viewed"
     ISSUER_ADDED = "issuer.added"
     SERIES_ADDED = "series.added"
     SERIES_MOVED = "series.moved"

@@ -1,4 +1,4 @@
-"""The words in which people read the log. The list itself is registered on the Document Center's site, a floor above."""
+"""The words in which people read the log. The list is registered on the Document Center's site, a floor above."""
 
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ WORDS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_REFUSED: _("Evento rechazado"),
     Action.EVENT_REPEATED: _("Evento repetido"),
     Action.EVENT_DENIED: _("Evento denegado en la puerta"),
+    Action.EVENT_VIEWED: _("Evento consultado"),
     Action.DOCUMENT_ISSUED: _("Documento emitido"),
     Action.DOCUMENT_LOCKED: _("Documento resguardado en la bóveda"),
     Action.DOCUMENT_QUARANTINED: _("Documento puesto en cuarentena"),
@@ -69,6 +70,7 @@ WORDS: "Mapping[Action, _StrPromise]" = {
     Action.ALERT_RESOLVED: _("Alerta resuelta"),
     Action.PARTY_ADDED: _("Titular dado de alta"),
     Action.PARTY_CONTACT_CHANGED: _("Contacto del titular cambiado"),
+    Action.PARTY_VIEWED: _("Titular consultado"),
     Action.ISSUER_ADDED: _("Emisor dado de alta"),
     Action.SERIES_ADDED: _("Serie abierta"),
     Action.SERIES_MOVED: _("Serie adelantada"),

@@ -28,7 +28,16 @@ class PayoutAdmin(base.DocumentCenterAdmin):
     """The transfers of the caller's countries, newest first."""
 
     key, checked_scope = "pk", "country_id"
-    list_display = ("id_cell", "payee_cell", "issuer_cell", "country_cell", "amount_cell", "state_cell", "statement_cell", "sent_cell")
+    list_display = (
+        "id_cell",
+        "payee_cell",
+        "issuer_cell",
+        "country_cell",
+        "amount_cell",
+        "state_cell",
+        "statement_cell",
+        "sent_cell",
+    )
     list_display_links = ("id_cell",)
     list_select_related = ("payee", "issuer", "statement")
     list_filter = ("state", filters.CountryInScope, Sent)
@@ -38,9 +47,16 @@ class PayoutAdmin(base.DocumentCenterAdmin):
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
         """This method will join payee, issuer and statement, without what the statement prints."""
         related = ("payee", "issuer", "country", "statement", "event")
-        return super().rows(request=request).select_related(*related).defer("statement__content", "issuer__logo", "event__body")
+        return (
+            super()
+            .rows(request=request)
+            .select_related(*related)
+            .defer("statement__content", "issuer__logo", "event__body")
+        )
 
-    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: the payout's id, else the payee's."""
         term = search_term.strip()[:64].replace("\x00", "")
         if not term:
@@ -102,24 +118,35 @@ class PayoutAdmin(base.DocumentCenterAdmin):
             base.Fact(label=_("Comprobante"), value=self.statement_cell(row)),
             base.Fact(label=_("Evento"), value=cells.link(row.event, text=row.event.type)),
         ]
-        settled = Settlement.objects.filter(payout=row).select_related("document").defer("document__content").order_by("pk")
+        settled = (
+            Settlement.objects.filter(payout=row).select_related("document").defer("document__content").order_by("pk")
+        )
         card = base.Card(
             title=_("Partidas pagadas"),
             heads=(_("Documento"), _("Asunto"), _("Importe"), _("Vigente")),
             rows=[
-                (cells.link(one.document, mono_face=True), cells.mono(one.document.subject), cells.amount(minor=one.amount_minor, currency=row.currency), effective(one))
+                (
+                    cells.link(one.document, mono_face=True),
+                    cells.mono(one.document.subject),
+                    cells.amount(minor=one.amount_minor, currency=row.currency),
+                    effective(one),
+                )
                 for one in settled[:SETTLED_MAX]
             ],
             numeric=(2,),
             empty=_("No liquida ningún documento."),
             wide=True,
-        )  # fmt: skip
+        )
         return {"badges": [self.state_cell(row)], "cards": [base.Card(title=_("Pago"), facts=facts), card]}
 
 
 def effective(row: Settlement) -> "SafeString":
     """This function will say whether a settlement still counts."""
-    return cells.state("ok", words=str(_("Sí"))) if row.effective else cells.state("CLOSED", words=str(_("No: el pago falló o volvió")))
+    return (
+        cells.state("ok", words=str(_("Sí")))
+        if row.effective
+        else cells.state("CLOSED", words=str(_("No: el pago falló o volvió")))
+    )
 
 
 @admin.register(Settlement, site=site)

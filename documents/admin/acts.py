@@ -1,4 +1,4 @@
-"""What can be done with one document from its page. Each act is asked for on a page of its own and done by POST only."""
+"""What can be done with one document from its page. Each act is asked for on its own page and done by POST only."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -43,12 +43,21 @@ def _words(problem: Exception) -> str:
 
 
 def _asked(
-    *, model_admin: "DocumentAdmin", request: HttpRequest, document: Document, form: forms.Form | None, context: dict[str, Any]
+    *,
+    model_admin: "DocumentAdmin",
+    request: HttpRequest,
+    document: Document,
+    form: forms.Form | None,
+    context: dict[str, Any],
 ) -> HttpResponse:
     """This function will render the page that asks before an act is done."""
     status = 400 if form is not None and form.is_bound else 200
     return model_admin.render(
-        request=request, row=document, template="admin/dc/confirm.html", context={**context, "form": form}, status=status
+        request=request,
+        row=document,
+        template="admin/dc/confirm.html",
+        context={**context, "form": form},
+        status=status,
     )
 
 
@@ -142,7 +151,9 @@ def resend(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
         form=None,
         context={
             "title": _("Reenviar el enlace"),
-            "text": _("El titular recibirá un correo con un enlace seguro nuevo. Va al correo que consta, a ningún otro."),
+            "text": _(
+                "El titular recibirá un correo con un enlace seguro nuevo. Va al correo que consta, a ningún otro."
+            ),
             "submit": _("Reenviar enlace"),
         },
     )
@@ -151,7 +162,11 @@ def resend(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
 def revoke(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
     """This function will end one link of the document, with a reason."""
     rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
-    held = Link.objects.filter(document=document, public_id=request.GET.get("link", "")[:40]).select_related("recipient").first()
+    held = (
+        Link.objects.filter(document=document, public_id=request.GET.get("link", "")[:40])
+        .select_related("recipient")
+        .first()
+    )
     if held is None:
         raise Http404
     form = reasons.ReasonForm(request.POST or None)
@@ -171,7 +186,8 @@ def revoke(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
         form=form,
         context={
             "title": _("Anular el enlace"),
-            "text": _("El enlace %(link)s dejará de abrir el documento en el acto. El documento no cambia.") % {"link": held.public_id},
+            "text": _("El enlace %(link)s dejará de abrir el documento en el acto. El documento no cambia.")
+            % {"link": held.public_id},
             "submit": _("Anular enlace"),
             "danger": True,
         },
@@ -194,7 +210,10 @@ def retry(model_admin: "DocumentAdmin", request: HttpRequest, document: Document
         form=None,
         context={
             "title": _("Reintentar la emisión"),
-            "text": _("Se vuelve a componer y a resguardar el mismo documento. No puede duplicarse: conserva su número y su clave."),
+            "text": _(
+                "Se vuelve a componer y a resguardar el mismo documento. "
+                "No puede duplicarse: conserva su número y su clave."
+            ),
             "submit": _("Reintentar ahora"),
         },
     )

@@ -1,10 +1,10 @@
 """The base of every list and page of the Document Center: read-only, scoped, fast."""
 
+import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -59,7 +59,7 @@ class Page:
 
 
 class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
-    """Permissions come from `rights`, rows from `scoped`; nobody adds, changes or deletes, so those addresses do not exist."""
+    """Permissions come from `rights`, rows from `scoped`; nobody adds, changes or deletes: no such addresses."""
 
     right: ClassVar[str] = "see"
     key: ClassVar[str] = "public_id"  # the column that addresses a row
@@ -111,7 +111,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
         """This method will return the rows that the caller may see: the start of every list, count, search and page."""
-        return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))  # noqa: SLF001 - Django's own name
+        return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))  # noqa: SLF001 - Django's name
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """This method will return the list's rows; an override may read fewer columns, never other rows."""
@@ -120,17 +120,20 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
     # --- addresses ---
     def get_urls(self) -> list[URLPattern]:
         """This method will return the list, the page, and what `pages` adds; there is no add, delete or history."""
-        meta = self.model._meta  # noqa: SLF001 - Django's public Meta API
+        meta = self.model._meta  # noqa: SLF001 - Django's public API
         name, start = f"{meta.app_label}_{meta.model_name}", f"{meta.app_label}/{meta.model_name}/"
         rows = [
             ("", f"{name}_changelist", self.changelist_view, self.right, self.listed),
-            *((f"<str:object_id>/{part}/", f"{name}_{part}", page.view, page.right, page.audit) for part, page in self.pages().items()),
+            *(
+                (f"<str:object_id>/{part}/", f"{name}_{part}", page.view, page.right, page.audit)
+                for part, page in self.pages().items()
+            ),
             ("<str:object_id>/", f"{name}_change", self.detail_view, self.right, self.viewed),
         ]
         return [
             site.declared(
                 start + pattern,
-                self.guarded(view),
+                self.guarded(cast("View", view)),
                 name=view_name,
                 roles=access.RIGHTS[right] & access.STAFF,
                 owner="country" if self.checked_scope else "none",
@@ -145,8 +148,18 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
 
     def guarded(self, view: "View") -> "View":
         """This method will put a view behind the site's door."""
-        door = self.admin_site.admin_view(view)
-        door.model_admin = self
+
+        @functools.wraps(view)
+        def entitled(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+            rights.require(
+                request=request,
+                right=self.right,
+                object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
+                object_id=str(kwargs.get("object_id", "list")),
+            )
+            return view(request, *args, **kwargs)
+
+        door: View = self.admin_site.admin_view(entitled)
         return door
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[paging.ChangeList]:
@@ -159,13 +172,15 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
             return HttpResponseNotAllowed(["GET"])
         number = request.GET.get("p", "1")
         if not number.isascii() or not number.isdigit() or len(number) > 6 or int(number) > paging.PAGE_MAX:  # noqa: PLR2004 - digits
-            messages.warning(request, _("La lista llega hasta la página %(max)s: acota con un filtro.") % {"max": paging.PAGE_MAX})
+            messages.warning(
+                request, _("La lista llega hasta la página %(max)s: acota con un filtro.") % {"max": paging.PAGE_MAX}
+            )
             query = request.GET.copy()
             query.pop("p", None)
             return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
-        if self.has_view_permission(request):
-            self.on_record(request=request, action=self.listed, object_id=str(self.model._meta.model_name))  # noqa: SLF001
-        return super().changelist_view(request, extra_context)
+        self.on_record(request=request, action=self.listed, object_id="list")
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
 
     def on_record(self, *, request: HttpRequest, action: Action | None, object_id: str) -> None:
         """This method will put a look on record before it is answered."""
@@ -173,7 +188,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
             with transaction.atomic():
                 log.record(
                     action=action,
-                    object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public Meta API
+                    object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
                     object_id=object_id,
                     actor=access.actor(request=request),
                 )
@@ -185,8 +200,6 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
         :raises rights.Refused: outside the scope; for a caller with a limited scope an unknown id answers the same
         :raises Http404: unknown, to a caller whose scope is everything
         """
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         usable = len(object_id) <= 100 and "\x00" not in object_id and (self.key == "public_id" or object_id.isascii())  # noqa: PLR2004 - no key is longer
         if usable and self.key == "pk":
             usable = object_id.isdigit() and len(object_id) < 19  # noqa: PLR2004 - a bigint's digits
@@ -196,7 +209,10 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
         if rights.everywhere(request=request):
             raise Http404
         raise rights.Refused(
-            right="scope", code="country_out_of_scope", object_type=str(self.model._meta.model_name), object_id=object_id  # noqa: SLF001
+            right="scope",
+            code="country_out_of_scope",
+            object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
+            object_id=object_id,
         )
 
     def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -205,20 +221,22 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
             return HttpResponseNotAllowed(["GET"])
         row = self.found(request=request, object_id=object_id)
         self.on_record(request=request, action=self.viewed, object_id=str(getattr(row, self.key)))
-        return self.render(request=request, row=row, template=self.detail_template, context=self.detail(request=request, row=row))
+        return self.render(
+            request=request, row=row, template=self.detail_template, context=self.detail(request=request, row=row)
+        )
 
     def render(
         self, *, request: HttpRequest, row: Model, template: str, context: dict[str, Any], status: int = 200
     ) -> TemplateResponse:
         """This method will render a page of one row inside the site's frame."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         frame = {
             **self.admin_site.each_context(request),
             "title": str(row),
             "row": row,
             "page": cells.page(row),
-            "model_meta": self.model._meta,  # noqa: SLF001 - Django's public Meta API
-            "list_title": self.plural or self.model._meta.verbose_name_plural,  # noqa: SLF001 - Django's public Meta API
+            "model_meta": self.model._meta,  # noqa: SLF001 - Django's public API
+            "list_title": self.plural or self.model._meta.verbose_name_plural,  # noqa: SLF001 - Django's public API
             "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",  # noqa: SLF001
             "masked": rights.masked(request=request),
         }

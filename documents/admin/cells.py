@@ -35,13 +35,13 @@ STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
     EventStatus.PROCESSED: ("good", "✓", gettext_lazy("Procesado")),
     EventStatus.PARKED: ("info", "◷", gettext_lazy("En espera")),
     EventStatus.HELD: ("warn", "!", gettext_lazy("Retenido")),
-    EventStatus.IGNORED: ("calm", "–", gettext_lazy("Ignorado")),
+    EventStatus.IGNORED: ("calm", "▫", gettext_lazy("Ignorado")),
     EventStatus.REFUSED: ("bad", "✕", gettext_lazy("Rechazado")),
     DeliveryStatus.QUEUED: ("info", "◌", gettext_lazy("En cola")),
     DeliveryStatus.BOUNCED: ("bad", "✕", gettext_lazy("Rebotado")),
     DeliveryStatus.OPENED: ("good", "◉", gettext_lazy("Abierto")),
     DeliveryStatus.DOWNLOADED: ("good", "↓", gettext_lazy("Descargado")),
-    DeliveryStatus.NOT_WANTED: ("calm", "–", gettext_lazy("No procede")),
+    DeliveryStatus.NOT_WANTED: ("calm", "▫", gettext_lazy("No procede")),
     "FAILED": ("bad", "✕", gettext_lazy("Fallido")),
     "RETURNED": ("warn", "↩", gettext_lazy("Devuelto")),
     "CLOSED": ("calm", "▪", gettext_lazy("Cerrado sin pago")),
@@ -66,7 +66,7 @@ def locale() -> str:
 
 
 def amount_text(*, minor: int | None, currency: str) -> str:
-    """This function will write an amount as people read it: "1.234,56 EUR"; the ISO code, because six countries say "$"."""
+    """This function will write an amount as people read it: "1.234,56 EUR"; the ISO code, since many say "$"."""
     if minor is None:
         return NOTHING
     digits = money.digits(currency)
@@ -90,9 +90,12 @@ def moment(at: dt.datetime | None, *, seconds: bool = False) -> "SafeString | st
     if at is None:
         return NOTHING
     local = timezone.localtime(at)
-    written = f"{dates.format_date(local.date(), format='d MMM y', locale=locale())} {local:{'%H:%M:%S' if seconds else '%H:%M'}}"
+    clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
+    written = f"{dates.format_date(local.date(), format='d MMM y', locale=locale())} {clock}"
     exact = local.strftime("%Y-%m-%dT%H:%M:%S%z")
-    return format_html('<time datetime="{}" title="{}" class="dc-nowrap">{}</time>', exact, f"{local:%Y-%m-%d %H:%M:%S} UTC", written)
+    return format_html(
+        '<time datetime="{}" title="{}" class="dc-nowrap">{}</time>', exact, f"{local:%Y-%m-%d %H:%M:%S} UTC", written
+    )
 
 
 def day(value: dt.date | None) -> str:
@@ -113,12 +116,15 @@ def state(name: str | None, *, words: str = "") -> "SafeString":
         return format_html('<span class="dc-quiet" title="{}">{}</span>', _("No aplica"), NOTHING)
     tone, icon, label = STATES.get(name, ("calm", "·", name))
     return format_html(
-        '<span class="dc-state dc-{}"><span class="dc-icon" aria-hidden="true">{}</span>{}</span>', tone, icon, words or label
+        '<span class="dc-state dc-{}"><span class="dc-icon" aria-hidden="true">{}</span>{}</span>',
+        tone,
+        icon,
+        words or label,
     )
 
 
 def mono(value: object, *, short: int = 0) -> "SafeString | str":
-    """This function will write an id or a digest in a fixed-width face; `short` keeps so many characters, all in the title."""
+    """This function will write an id or a digest in a fixed-width face; `short` keeps the first ones, the title all."""
     text = str(value or "")
     if not text:
         return NOTHING
@@ -146,11 +152,13 @@ def mask_email(value: str) -> str:
 def page(row: "Model") -> str:
     """This function will return the address of a row's page in the Document Center."""
     key = getattr(row, "public_id", None) or row.pk
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[key])  # noqa: SLF001 - Django's public Meta API
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[key])  # noqa: SLF001 - Django's public API
 
 
 def link(row: "Model | None", *, text: str = "", mono_face: bool = False) -> "SafeString | str":
     """This function will write a link to a row's page, or a dash."""
     if row is None:
         return NOTHING
-    return format_html('<a class="dc-link{}" href="{}">{}</a>', " dc-mono" if mono_face else "", page(row), text or str(row))
+    return format_html(
+        '<a class="dc-link{}" href="{}">{}</a>', " dc-mono" if mono_face else "", page(row), text or str(row)
+    )

@@ -30,7 +30,9 @@ class OfDocument(base.DocumentCenterAdmin):
         """This method will join document and recipient."""
         return super().rows(request=request).select_related("document", "recipient")
 
-    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: its own id, the document's number or id, the recipient's id."""
         term = search_term.strip()[:64].replace("\x00", "")
         if not term:
@@ -63,7 +65,7 @@ class OfDocument(base.DocumentCenterAdmin):
         ]
         return {
             "badges": [badge],
-            "cards": [base.Card(title=str(self.model._meta.verbose_name).capitalize(), facts=[*common, *facts])],  # noqa: SLF001 - Django's public Meta API
+            "cards": [base.Card(title=str(self.model._meta.verbose_name).capitalize(), facts=[*common, *facts])],  # noqa: SLF001 - Django's public API
             "timeline": history.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }
@@ -73,7 +75,16 @@ class OfDocument(base.DocumentCenterAdmin):
 class DeliveryAdmin(OfDocument):
     """Who was told, how, and what became of it."""
 
-    list_display = ("id_cell", "document_cell", "recipient_cell", "channel_cell", "status_cell", "attempts", "queued_cell", "sent_cell")
+    list_display = (
+        "id_cell",
+        "document_cell",
+        "recipient_cell",
+        "channel_cell",
+        "status_cell",
+        "attempts",
+        "queued_cell",
+        "sent_cell",
+    )
     list_display_links = ("id_cell",)
     list_filter = ("status", "channel")
     search_fields = ("message_id",)
@@ -120,7 +131,16 @@ class DeliveryAdmin(OfDocument):
 class LinkAdmin(OfDocument):
     """The ways to a document that were given out; the token itself is stored nowhere."""
 
-    list_display = ("id_cell", "document_cell", "recipient_cell", "state_cell", "downloads_cell", "wrong_answers", "created_cell", "expires_cell")
+    list_display = (
+        "id_cell",
+        "document_cell",
+        "recipient_cell",
+        "state_cell",
+        "downloads_cell",
+        "wrong_answers",
+        "created_cell",
+        "expires_cell",
+    )
     list_display_links = ("id_cell",)
     search_fields = ("public_id",)
     search_help_text = _("Pega un número, doc_…, lnk_… o un destinatario")
@@ -128,7 +148,8 @@ class LinkAdmin(OfDocument):
     @admin.display(description=_("estado"))
     def state_cell(self, row: Link) -> "SafeString":
         """This method will write what the link is good for."""
-        return dossier.link_state(link=row, now=timezone.now())[0]
+        shown: SafeString = dossier.link_state(link=row, now=timezone.now())[0]
+        return shown
 
     @admin.display(description=_("descargas"))
     def downloads_cell(self, row: Link) -> str:

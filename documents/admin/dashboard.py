@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from documents import access, resilience
+from documents import resilience
 from documents.admin import cells, filters, rights
 from documents.models import Alert, Document, Event, EventStatus, Status
 
@@ -36,24 +36,51 @@ def context(*, request: HttpRequest) -> dict[str, Any]:
     if not rights.may(request=request, right="see"):
         return {"tiles": [], "newest": [], "dependencies": [], "alerts": [], "sees": False}
     now = timezone.now()
-    mine = access.documents_for(user=request.user)
+    mine = rights.documents(request=request)
     open_alerts = list(Alert.objects.filter(resolved_at=None).order_by("severity", "-pk")[:COUNT_MAX])
-    newest = mine.select_related("owner").order_by("-pk").only(
-        "public_id", "number", "kind", "country_id", "currency", "total_minor", "status", "issued_at", "owner__platform_id"
-    )  # fmt: skip
+    newest = (
+        mine.select_related("owner")
+        .order_by("-pk")
+        .only(
+            "public_id",
+            "number",
+            "kind",
+            "country_id",
+            "currency",
+            "total_minor",
+            "status",
+            "issued_at",
+            "owner__platform_id",
+        )
+    )
     return {
         "sees": True,
         "tiles": tiles(request=request, mine=mine, alerts=open_alerts, now=now),
         "newest": [
-            (cells.link(one, mono_face=True), one.get_kind_display(), cells.mono(one.owner.platform_id), one.country_id,
-             cells.amount(minor=one.total_minor, currency=one.currency), cells.state(one.status), cells.moment(one.issued_at))
+            (
+                cells.link(one, mono_face=True),
+                one.get_kind_display(),
+                cells.mono(one.owner.platform_id),
+                one.country_id,
+                cells.amount(minor=one.total_minor, currency=one.currency),
+                cells.state(one.status),
+                cells.moment(one.issued_at),
+            )
             for one in newest[:NEWEST_MAX]
         ],
         "dependencies": dependencies(alerts=open_alerts),
-        "alerts": [(cells.state(one.severity), cells.link(one, text=one.code, mono_face=True), one.detail, cells.since(one.opened_at, now=now)) for one in open_alerts[:5]],
+        "alerts": [
+            (
+                cells.state(one.severity),
+                cells.link(one, text=one.code, mono_face=True),
+                one.detail,
+                cells.since(one.opened_at, now=now),
+            )
+            for one in open_alerts[:5]
+        ],
         "list_url": reverse("admin:documents_document_changelist"),
         "alerts_url": reverse("admin:documents_alert_changelist"),
-    }  # fmt: skip
+    }
 
 
 def tiles(*, request: HttpRequest, mine: "QuerySet[Document]", alerts: list[Alert], now: dt.datetime) -> list[Tile]:
@@ -71,14 +98,50 @@ def tiles(*, request: HttpRequest, mine: "QuerySet[Document]", alerts: list[Aler
     parked = counted(events.filter(status=EventStatus.PARKED))
     urgent = sum(one.severity == "P1" for one in alerts)
     return [
-        Tile(_("Emitidos hoy"), many(counted(today, most=LATEST_MAX), most=LATEST_MAX), "calm", _("día UTC"), f"{documents}?issued=1"),
-        Tile(_("Resguardados hoy"), many(counted(today.filter(status=Status.LOCKED), most=LATEST_MAX), most=LATEST_MAX), "calm", _("en la bóveda y comprobados"), f"{documents}?issued=1&status__exact=LOCKED"),
-        Tile(_("Atascados"), many(stuck), "warn" if stuck else "good", _("más de 5 min sin resguardar · meta 0"), f"{documents}?view=stuck"),
-        Tile(_("En cuarentena"), many(quarantined), "bad" if quarantined else "good", _("no se entregan a nadie · meta 0"), f"{documents}?view=quarantine"),
-        Tile(_("Eventos retenidos"), many(held), "warn" if held else "good", _("esperan a una persona"), f"{work}?work=held"),
+        Tile(
+            _("Emitidos hoy"),
+            many(counted(today, most=LATEST_MAX), most=LATEST_MAX),
+            "calm",
+            _("día UTC"),
+            f"{documents}?issued=1",
+        ),
+        Tile(
+            _("Resguardados hoy"),
+            many(counted(today.filter(status=Status.LOCKED), most=LATEST_MAX), most=LATEST_MAX),
+            "calm",
+            _("en la bóveda y comprobados"),
+            f"{documents}?issued=1&status__exact=LOCKED",
+        ),
+        Tile(
+            _("Atascados"),
+            many(stuck),
+            "warn" if stuck else "good",
+            _("más de 5 min sin resguardar · meta 0"),
+            f"{documents}?view=stuck",
+        ),
+        Tile(
+            _("En cuarentena"),
+            many(quarantined),
+            "bad" if quarantined else "good",
+            _("no se entregan a nadie · meta 0"),
+            f"{documents}?view=quarantine",
+        ),
+        Tile(
+            _("Eventos retenidos"),
+            many(held),
+            "warn" if held else "good",
+            _("esperan a una persona"),
+            f"{work}?work=held",
+        ),
         Tile(_("Eventos en espera"), many(parked), "calm", _("esperan a otro evento"), f"{work}?work=parked"),
-        Tile(_("Alertas abiertas"), many(len(alerts)), "bad" if urgent else "warn" if alerts else "good", _("%(urgent)s de gravedad P1") % {"urgent": urgent}, f"{reverse('admin:documents_alert_changelist')}?open=yes"),
-    ]  # fmt: skip
+        Tile(
+            _("Alertas abiertas"),
+            many(len(alerts)),
+            "bad" if urgent else "warn" if alerts else "good",
+            _("%(urgent)s de gravedad P1") % {"urgent": urgent},
+            f"{reverse('admin:documents_alert_changelist')}?open=yes",
+        ),
+    ]
 
 
 def counted(rows: "QuerySet[Any]", *, most: int = COUNT_MAX) -> int:
@@ -100,12 +163,19 @@ class State(NamedTuple):
 
 
 def dependencies(*, alerts: list[Alert]) -> list[State]:
-    """This function will say how the outside does: an open incident of a dependency is the one shared truth of all processes."""
+    """This function will say how the outside does: an open incident is the truth that all processes share."""
     names = {
-        "vault": _("Bóveda"), "mail": _("Correo"), "redis": _("Redis"), "postgresql": _("PostgreSQL"), "renderer": _("Compositor de PDF"),
-        "clock": _("Reloj"), "alert_channel": _("Canal de alertas"), "cache": _("Caché"), "partner_webhooks": _("Webhooks de socios"),
+        "vault": _("Bóveda"),
+        "mail": _("Correo"),
+        "redis": _("Redis"),
+        "postgresql": _("PostgreSQL"),
+        "renderer": _("Compositor de PDF"),
+        "clock": _("Reloj"),
+        "alert_channel": _("Canal de alertas"),
+        "cache": _("Caché"),
+        "partner_webhooks": _("Webhooks de socios"),
         "timestamp_authority": _("Sello de tiempo"),
-    }  # fmt: skip
+    }
     down = {one.dedup_key.removeprefix("dependency:") for one in alerts if one.dedup_key.startswith("dependency:")}
     english = cells.locale() == "en"
     return [
@@ -120,7 +190,7 @@ def dependencies(*, alerts: list[Alert]) -> list[State]:
 
 def waiting(*, request: HttpRequest) -> dict[str, int]:
     """This function will return the few counts that the sidebar shows."""
-    mine = access.documents_for(user=request.user)
+    mine = rights.documents(request=request)
     events = Event.objects.filter(Q(status=EventStatus.HELD, settled_by=None))
     if not rights.everywhere(request=request):
         events = events.filter(country_code__in=rights.countries(request=request))

@@ -10,7 +10,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents import access
 from documents.admin import acts, base, cells, dossier, filters, lookup, rights
 from documents.admin.site import site
 from documents.models import Document, Status
@@ -36,20 +35,47 @@ class DocumentAdmin(base.DocumentCenterAdmin):
 
     detail_template, checked_scope = "admin/dc/document.html", "country_id"
     listed, viewed = Action.DOCUMENT_LISTED, Action.DOCUMENT_VIEWED
-    list_display = ("number_cell", "kind_cell", "owner_cell", "country_cell", "amount_cell", "state_cell", "payout_cell", "issued_cell")
+    list_display = (
+        "number_cell",
+        "kind_cell",
+        "owner_cell",
+        "country_cell",
+        "amount_cell",
+        "state_cell",
+        "payout_cell",
+        "issued_cell",
+    )
     list_display_links = ("number_cell",)
     list_select_related = ("owner",)
-    list_filter = (filters.View, "status", "kind", filters.CountryInScope, "payout_status", filters.Recent)
+    list_filter = (
+        filters.View,
+        "status",
+        "kind",
+        filters.CountryInScope,
+        "payout_status",
+        filters.Recent,
+        filters.Between,
+    )
     search_fields = ("number",)
     search_help_text = _("Pega un id, un número o una huella")
     WANTED: ClassVar[tuple[str, ...]] = (
-        "public_id", "number", "kind", "country_id", "owner_id", "currency", "total_minor", "status", "payout_status", "issued_at",
-        "owner__legal_name", "owner__platform_id",
-    )  # fmt: skip
+        "public_id",
+        "number",
+        "kind",
+        "country_id",
+        "owner_id",
+        "currency",
+        "total_minor",
+        "status",
+        "payout_status",
+        "issued_at",
+        "owner__legal_name",
+        "owner__platform_id",
+    )
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
         """This method will keep the documents that `access` lets the caller see."""
-        return access.documents_for(user=request.user).order_by(*self.ordering)
+        return rights.documents(request=request).order_by(*self.ordering)
 
     def pages(self) -> "Mapping[str, base.Page]":
         """This method will return the pages of one document; those that do something do it by POST only."""
@@ -61,19 +87,23 @@ class DocumentAdmin(base.DocumentCenterAdmin):
     # --- the list ---
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """This method will read the columns that the list shows and no others: `content` alone may be a megabyte."""
-        masked = Value(rights.masked(request=request))
-        rows = super().get_queryset(request).select_related(None).select_related("owner")
-        return rows.only(*self.WANTED).annotate(masked=masked)
+        listed: QuerySet[Any] = super().get_queryset(request).select_related(None).select_related("owner")
+        listed = listed.only(*self.WANTED).annotate(masked=Value(rights.masked(request=request)))
+        return listed
 
-    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up by its shape."""
         return (lookup.narrowed(rows=queryset, term=search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """This method will show the list; a term that means exactly one document leads straight to it."""
         term = request.GET.get("q", "").strip()
-        if request.method == "GET" and set(request.GET) == {"q"} and term and self.has_view_permission(request):
-            found = lookup.narrowed(rows=self.rows(request=request).select_related(None), term=term).only("public_id")[:2]
+        if request.method == "GET" and set(request.GET) == {"q"} and term:
+            found = lookup.narrowed(rows=self.rows(request=request).select_related(None), term=term).only("public_id")[
+                :2
+            ]
             if len(found) == 1:
                 return HttpResponseRedirect(cells.page(found[0]))
         return super().changelist_view(request, extra_context)
@@ -123,7 +153,11 @@ class DocumentAdmin(base.DocumentCenterAdmin):
     # --- the page ---
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
         """This method will join what a document's page shows."""
-        return super().rows(request=request).select_related("owner", "issuer", "country", "series", "event", "corrects", "settled_by")
+        return (
+            super()
+            .rows(request=request)
+            .select_related("owner", "issuer", "country", "series", "event", "corrects", "settled_by")
+        )
 
     def detail(self, *, request: HttpRequest, row: Document) -> dict[str, Any]:
         """This method will return the document's dossier."""

@@ -1,4 +1,4 @@
-"""What the page of one document shows: its state, its facts, its custody, its relatives, who was told, what happened."""
+"""What the page of one document shows: its state, its facts, its custody, its relatives, who was told."""
 
 import datetime as dt
 import json
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from documents import access, errors
+from documents import errors
 from documents.admin import cells, filters, history, reasons, rights
 from documents.admin.base import Card, Fact
 from documents.models import Delivery, Document, Link, Status
@@ -20,13 +20,21 @@ if TYPE_CHECKING:
 RELATED_MAX = 20
 PAGES_MAX = 500
 
+
 def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
     """This function will gather the dossier in a fixed number of queries."""
     now = timezone.now()
     open_ = not rights.masked(request=request) or reasons.given(request=request, document=document, now=now)
-    deliveries = list(Delivery.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX])
+    deliveries = list(
+        Delivery.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX]
+    )
     links = list(Link.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX])
-    ids = [document.public_id, document.event.public_id, *(one.public_id for one in deliveries), *(one.public_id for one in links)]
+    ids = [
+        document.public_id,
+        document.event.public_id,
+        *(one.public_id for one in deliveries),
+        *(one.public_id for one in links),
+    ]
     number = requested_page(request=request, pages=document.pages or 1)
     stuck = document.status == Status.ISSUED and document.issued_at < now - filters.STUCK_AFTER
     return {
@@ -59,7 +67,11 @@ def requested_page(*, request: HttpRequest, pages: int) -> int:
 
 def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeString]":
     """This function will return the strip of states, each with icon and words."""
-    strip = [cells.state("STUCK" if stuck else document.status, words=_("Emitido y resguardado") if document.locked_at else "")]
+    strip = [
+        cells.state(
+            "STUCK" if stuck else document.status, words=_("Emitido y resguardado") if document.locked_at else ""
+        )
+    ]
     if document.status == Status.QUARANTINED:
         strip = [cells.state(Status.QUARANTINED)]
     if document.payout_status:
@@ -67,8 +79,15 @@ def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeSt
         strip.append(cells.state(document.payout_status, words=words))
     if document.verified_at:
         ago = cells.since(document.verified_at, now=now)
-        strip.append(cells.state("ok" if document.status == Status.LOCKED else "denied", words=_("Bytes comprobados %(ago)s") % {"ago": ago}))
-    strip.append(cells.state("CLOSED", words=_("Conservar hasta el %(day)s") % {"day": cells.day(document.retain_until)}))
+        strip.append(
+            cells.state(
+                "ok" if document.status == Status.LOCKED else "denied",
+                words=_("Bytes comprobados %(ago)s") % {"ago": ago},
+            )
+        )
+    strip.append(
+        cells.state("CLOSED", words=_("Conservar hasta el %(day)s") % {"day": cells.day(document.retain_until)})
+    )
     return strip
 
 
@@ -79,10 +98,14 @@ def banner(*, document: Document, stuck: bool, now: dt.datetime) -> dict[str, st
         return {"tone": "bad", "title": _("En cuarentena"), "text": text}
     if stuck:
         cause = errors.CODES.get(document.cause)
-        words = (cause.en if cells.locale() == "en" else cause.es) if cause else (document.cause or _("sin causa anotada"))
+        words = (
+            (cause.en if cells.locale() == "en" else cause.es) if cause else (document.cause or _("sin causa anotada"))
+        )
         text = _("Emitido %(ago)s y aún sin resguardar: %(cause)s. Intentos: %(attempts)s.") % {
-            "ago": cells.since(document.issued_at, now=now), "cause": words, "attempts": document.attempts,
-        }  # fmt: skip
+            "ago": cells.since(document.issued_at, now=now),
+            "cause": words,
+            "attempts": document.attempts,
+        }
         return {"tone": "warn", "title": _("Atascado"), "text": text}
     return {}
 
@@ -113,13 +136,22 @@ def summary(*, document: Document, open_: bool) -> Card:
 
 
 def _total_words() -> dict[str, str]:
-    """This function will return the totals that the kinds print, in the order in which they are read, with their words."""
+    """This function will return the totals that the kinds print, in the order of reading, with their words."""
     return {
-        "net": _("Neto"), "earnings": _("Ingresos"), "deductions": _("Deducciones"), "tax": _("Impuestos"),
-        "withheld": _("Retención fiscal"), "gross": _("Total"), "payable": _("A percibir"), "included": _("Incluido"),
-        "adjustments": _("Ajustes"), "cash_collected": _("Efectivo cobrado"), "opening_carry_over": _("Saldo inicial"),
-        "closing_carry_over": _("Saldo final"), "amount": _("Transferido"),
-    }  # fmt: skip
+        "net": _("Neto"),
+        "earnings": _("Ingresos"),
+        "deductions": _("Deducciones"),
+        "tax": _("Impuestos"),
+        "withheld": _("Retención fiscal"),
+        "gross": _("Total"),
+        "payable": _("A percibir"),
+        "included": _("Incluido"),
+        "adjustments": _("Ajustes"),
+        "cash_collected": _("Efectivo cobrado"),
+        "opening_carry_over": _("Saldo inicial"),
+        "closing_carry_over": _("Saldo final"),
+        "amount": _("Transferido"),
+    }
 
 
 def totals(*, document: Document) -> Card:
@@ -166,16 +198,35 @@ def size(document: Document) -> str:
 
 
 def relatives(*, request: HttpRequest, document: Document) -> Card:
-    """This function will return documents of the same fact, corrections, and what settles or is settled, within the scope."""
+    """This function will return documents of the same fact, corrections, and what settles, within the scope."""
     near = Q(subject=document.subject) | Q(corrects=document) | Q(settled_by=document)
     for pk in (document.corrects_id, document.settled_by_id):
         near |= Q(pk=pk) if pk else Q()
     rows = (
-        access.documents_for(user=request.user).filter(near).exclude(pk=document.pk).order_by("-pk")
-        .only("public_id", "number", "kind", "currency", "total_minor", "status", "corrects_id", "settled_by_id", "subject")
-    )  # fmt: skip
+        rights.documents(request=request)
+        .filter(near)
+        .exclude(pk=document.pk)
+        .order_by("-pk")
+        .only(
+            "public_id",
+            "number",
+            "kind",
+            "currency",
+            "total_minor",
+            "status",
+            "corrects_id",
+            "settled_by_id",
+            "subject",
+        )
+    )
     table = [
-        (relation(document=document, other=one), cells.link(one, mono_face=True), one.get_kind_display(), cells.amount(minor=one.total_minor, currency=one.currency), cells.state(one.status))
+        (
+            relation(document=document, other=one),
+            cells.link(one, mono_face=True),
+            one.get_kind_display(),
+            cells.amount(minor=one.total_minor, currency=one.currency),
+            cells.state(one.status),
+        )
         for one in rows[:RELATED_MAX]
     ]
     return Card(
@@ -203,7 +254,9 @@ def relation(*, document: Document, other: Document) -> str:
 
 def told(delivery: Delivery) -> tuple[Any, ...]:
     """This function will return a delivery's state and its last moment."""
-    return cells.state(delivery.status), cells.moment(delivery.downloaded_at or delivery.opened_at or delivery.sent_at or delivery.queued_at)
+    return cells.state(delivery.status), cells.moment(
+        delivery.downloaded_at or delivery.opened_at or delivery.sent_at or delivery.queued_at
+    )
 
 
 def link_state(*, link: Link, now: dt.datetime) -> tuple[Any, ...]:

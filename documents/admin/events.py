@@ -1,5 +1,6 @@
 """The events: what came in, raw; and the two work lists, what is held for a person and what waits for another event."""
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from audit.actions import Action
 from documents import errors
 from documents.admin import base, cells, filters, history, rights
 from documents.admin.site import site
@@ -26,15 +28,25 @@ def code_words(code: str) -> "SafeString | str":
     row = errors.CODES.get(code)
     if not code or row is None:
         return cells.mono(code)
-    return format_html('<span class="dc-two"><span>{}</span>{}</span>', row.en if cells.locale() == "en" else row.es, cells.mono(code))
+    return format_html(
+        '<span class="dc-two"><span>{}</span>{}</span>', row.en if cells.locale() == "en" else row.es, cells.mono(code)
+    )
 
 
 @admin.register(Event, site=site)
 class EventAdmin(base.DocumentCenterAdmin):
     """Events of the caller's countries; one whose country nobody knows needs a scope over all."""
 
-    checked_scope = "country_code"
-    list_display = ("type_cell", "subject_cell", "country_cell", "status_cell", "code_cell", "missing_cell", "received_cell")
+    checked_scope, viewed = "country_code", Action.EVENT_VIEWED
+    list_display = (
+        "type_cell",
+        "subject_cell",
+        "country_cell",
+        "status_cell",
+        "code_cell",
+        "missing_cell",
+        "received_cell",
+    )
     list_display_links = ("type_cell",)
     list_filter = (filters.WorkList, "status", filters.EventCountry, filters.Received)
     search_fields = ("event_id",)
@@ -44,7 +56,9 @@ class EventAdmin(base.DocumentCenterAdmin):
         """This method will leave the raw bodies where they are: the list shows none of them."""
         return super().get_queryset(request).defer("body", "errors")
 
-    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: our id, the sender's id, or the subject."""
         term = search_term.strip()[:140].replace("\x00", "")
         if not term:
@@ -56,7 +70,11 @@ class EventAdmin(base.DocumentCenterAdmin):
     @admin.display(description=_("evento"))
     def type_cell(self, row: Event) -> "SafeString":
         """This method will write type and sender's id."""
-        return format_html('<span class="dc-two"><span>{}</span>{}</span>', row.type or cells.NOTHING, cells.mono(row.event_id or row.public_id, short=34))
+        return format_html(
+            '<span class="dc-two"><span>{}</span>{}</span>',
+            row.type or cells.NOTHING,
+            cells.mono(row.event_id or row.public_id, short=34),
+        )
 
     @admin.display(description=_("asunto"))
     def subject_cell(self, row: Event) -> "SafeString | str":
@@ -92,7 +110,9 @@ class EventAdmin(base.DocumentCenterAdmin):
 
     def detail(self, *, request: HttpRequest, row: Event) -> dict[str, Any]:
         """This method will return an event's page."""
-        produced = Document.objects.filter(event=row, country__in=rights.countries(request=request)).order_by("pk")[:DOCUMENTS_MAX]
+        produced = Document.objects.filter(event=row, country__in=rights.countries(request=request)).order_by("pk")[
+            :DOCUMENTS_MAX
+        ]
         clear = rights.may(request=request, right="reveal")
         cards = [
             base.Card(
@@ -118,13 +138,24 @@ class EventAdmin(base.DocumentCenterAdmin):
                 title=_("Documentos emitidos"),
                 heads=(_("Número"), _("Tipo"), _("Importe"), _("Estado")),
                 rows=[
-                    (cells.link(one, mono_face=True), one.get_kind_display(), cells.amount(minor=one.total_minor, currency=one.currency), cells.state(one.status))
+                    (
+                        cells.link(one, mono_face=True),
+                        one.get_kind_display(),
+                        cells.amount(minor=one.total_minor, currency=one.currency),
+                        cells.state(one.status),
+                    )
                     for one in produced
                 ],
                 numeric=(2,),
                 empty=_("Este evento no ha emitido ningún documento."),
             ),
-            _body(row) if clear else base.Card(title=_("Cuerpo recibido"), empty=_("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."), rows=()),
+            _body(row)
+            if clear
+            else base.Card(
+                title=_("Cuerpo recibido"),
+                empty=_("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."),
+                rows=(),
+            ),
         ]
         return {
             "badges": [self.status_cell(row)],
@@ -146,17 +177,23 @@ def _faults(row: Event) -> base.Card:
         if isinstance(fault, dict)
     ]
     return base.Card(
-        title=_("Por qué"), note=code_words(row.code), heads=(_("Lugar"), _("Código"), _("Detalle")), rows=faults, wide=True,
+        title=_("Por qué"),
+        note=code_words(row.code),
+        heads=(_("Lugar"), _("Código"), _("Detalle")),
+        rows=faults,
+        wide=True,
         empty=_("Sin más detalle que el código."),
-    )  # fmt: skip
+    )
 
 
 def _awaited(row: Event) -> base.Card:
     """This function will return what a parked event waits for."""
     return base.Card(
-        title=_("Espera a"), heads=(_("Asunto"),), rows=[(cells.mono(one),) for one in row.missing],
+        title=_("Espera a"),
+        heads=(_("Asunto"),),
+        rows=[(cells.mono(one),) for one in row.missing],
         note=_("Se reanuda solo en cuanto llegue."),
-    )  # fmt: skip
+    )
 
 
 def _body(row: Event) -> base.Card:
@@ -164,8 +201,6 @@ def _body(row: Event) -> base.Card:
     if row.body is None:
         return base.Card(title=_("Cuerpo recibido"), rows=(), empty=_("Reducido a su huella al vencer su plazo."))
     text = bytes(row.body).decode(errors="replace")
-    try:
+    with contextlib.suppress(ValueError):
         text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    except ValueError:
-        pass
     return base.Card(title=_("Cuerpo recibido"), code=text[:BODY_MAX], wide=True)

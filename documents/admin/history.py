@@ -33,7 +33,7 @@ class Line:
 
 
 def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[Line]:
-    """This function will return the newest events about these objects; without the right to the log, only their life."""
+    """This function will return the newest events about these objects; without the right to it, only their life."""
     all_of_it = rights.may(request=request, right="audit")
     rows = LogEvent.objects.filter(object_id__in=object_ids).order_by("-pk")
     if all_of_it:

@@ -24,10 +24,18 @@ class ByObject(filters.Choice):
 
     title, parameter_name = _("ámbito"), "about"
     CHOICES = (
-        ("document", _("Documentos")), ("event", _("Eventos")), ("delivery", _("Entregas")), ("link", _("Enlaces")),
-        ("access", _("Accesos")), ("session", _("Sesiones")), ("alert", _("Alertas")), ("discrepancy", _("Discrepancias")),
-        ("party", _("Titulares")), ("payout", _("Pagos")), ("audit", _("Bitácora")),
-    )  # fmt: skip
+        ("document", _("Documentos")),
+        ("event", _("Eventos")),
+        ("delivery", _("Entregas")),
+        ("link", _("Enlaces")),
+        ("access", _("Accesos")),
+        ("session", _("Sesiones")),
+        ("alert", _("Alertas")),
+        ("discrepancy", _("Discrepancias")),
+        ("party", _("Titulares")),
+        ("payout", _("Pagos")),
+        ("audit", _("Bitácora")),
+    )
 
     def condition(self, *, value: str) -> Q:
         """This method will return the condition of one scope."""
@@ -57,7 +65,15 @@ class LogAdmin(base.DocumentCenterAdmin):
 
     right, key, plural = "audit", "pk", _("bitácora")
     listed = viewed = Action.AUDIT_VIEWED
-    list_display = ("at_cell", "words_cell", "outcome_cell", "object_cell", "actor_cell", "channel_cell", "request_cell")
+    list_display = (
+        "at_cell",
+        "words_cell",
+        "outcome_cell",
+        "object_cell",
+        "actor_cell",
+        "channel_cell",
+        "request_cell",
+    )
     list_display_links = ("words_cell",)
     list_filter = (ByObject, ByOutcome, Happened)
     search_fields = ("object_id",)
@@ -67,7 +83,9 @@ class LogAdmin(base.DocumentCenterAdmin):
         """This method will keep every row: who may read the log reads all of it."""
         return rows
 
-    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: an actor, a request, an action, or an object."""
         term = search_term.strip()[:200].replace("\x00", "")
         if not term:
@@ -88,18 +106,22 @@ class LogAdmin(base.DocumentCenterAdmin):
     @admin.display(description=_("qué"))
     def words_cell(self, row: Event) -> "SafeString":
         """This method will say the action in words, and its name."""
-        return format_html('<span class="dc-two"><span>{}</span>{}</span>', words.words(row.action), cells.mono(row.action))
+        return format_html(
+            '<span class="dc-two"><span>{}</span>{}</span>', words.words(row.action), cells.mono(row.action)
+        )
 
     @admin.display(description=_("resultado"))
     def outcome_cell(self, row: Event) -> "SafeString":
         """This method will write the outcome, and how many alike were counted in one."""
         label = str(cells.STATES[row.outcome][2]) if row.outcome in cells.STATES else row.outcome
-        return cells.state(row.outcome, words=f"{label} ×{row.count}" if row.count > 1 else label)
+        return cells.state(row.outcome, words=f"{label} ({row.count})" if row.count > 1 else label)
 
     @admin.display(description=_("objeto"))
     def object_cell(self, row: Event) -> "SafeString":
         """This method will write what it happened to."""
-        return format_html('<span class="dc-two"><span>{}</span>{}</span>', row.object_type, cells.mono(row.object_id, short=34))
+        return format_html(
+            '<span class="dc-two"><span>{}</span>{}</span>', row.object_type, cells.mono(row.object_id, short=34)
+        )
 
     @admin.display(description=_("quién"))
     def actor_cell(self, row: Event) -> "SafeString":
@@ -134,7 +156,11 @@ class LogAdmin(base.DocumentCenterAdmin):
             base.Fact(label=_("Canal"), value=self.channel_cell(row)),
             base.Fact(label=_("Petición"), value=cells.mono(row.request_id)),
             base.Fact(label=_("Veces"), value=row.count),
-            base.Fact(label=_("Huella de los detalles"), value=cells.mono(bytes(row.details_digest).hex() if row.details_digest else ""), wide=True),
+            base.Fact(
+                label=_("Huella de los detalles"),
+                value=cells.mono(bytes(row.details_digest).hex() if row.details_digest else ""),
+                wide=True,
+            ),
         ]
         details = base.Card(
             title=_("Detalles personales"),

@@ -1,6 +1,7 @@
 """Find a document from whatever somebody pastes: an id, a number, a digest. Each shape has its own indexed look-up."""
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,9 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext as _
 
-from documents import access
 from documents.admin import cells, rights
 from documents.models import Document, Event, Link, Party
 
@@ -54,7 +53,9 @@ TABLE: Sequence[Shape] = (
     Shape(re.compile(r"evt_.{1,60}"), _of_event),
     Shape(re.compile(r"key:.{3,200}"), lambda term: Q(document_key__key__startswith=term.removeprefix("key:"))),
     Shape(re.compile(r"[A-Z_]{5,30}:[a-z]+:.{1,150}"), lambda term: Q(document_key_id=term)),
-    Shape(re.compile(r"[A-Za-z]{2,5}-[A-Za-z]{2,3}(-\d{0,4}(-\d*)?)?"), lambda term: Q(number__startswith=term.upper())),
+    Shape(
+        re.compile(r"[A-Za-z]{2,5}-[A-Za-z]{2,3}(-\d{0,4}(-\d*)?)?"), lambda term: Q(number__startswith=term.upper())
+    ),
     Shape(
         re.compile(r"[0-9a-fA-F]{12,64}"),
         lambda term: Q(file_sha256__startswith=term.lower()) | Q(content_sha256__startswith=term.lower()),
@@ -64,7 +65,7 @@ TABLE: Sequence[Shape] = (
 
 
 def condition(*, term: str) -> Q | None:
-    """This function will return what a term means for the list of documents; None for one too short to mean anything."""
+    """This function will return what a term means for the list of documents; None for one that means nothing."""
     text = term.strip()[:TERM_LENGTH_MAX].replace("\x00", "")
     for shape in TABLE:
         if shape.pattern.fullmatch(text):
@@ -89,6 +90,7 @@ class Result(NamedTuple):
 
 def palette(*, request: HttpRequest, pages: list[dict[str, Any]]) -> HttpResponse:
     """This function will answer the palette with pages of that name and the documents that the term means."""
+    began = time.perf_counter()
     term = request.GET.get("s", "").strip()[:TERM_LENGTH_MAX]
     if not term:
         return HttpResponse()
@@ -99,12 +101,22 @@ def palette(*, request: HttpRequest, pages: list[dict[str, Any]]) -> HttpRespons
         if term.lower() in str(model["name"]).lower()
     ]
     if rights.may(request=request, right="see"):
-        rows = narrowed(rows=access.documents_for(user=request.user).order_by("-pk"), term=term)
+        rows = narrowed(rows=rights.documents(request=request).order_by("-pk"), term=term)
         results += [
-            Result(row.number, f"{row.get_kind_display()} · {cells.amount_text(minor=row.total_minor, currency=row.currency)}", cells.page(row), "description")
+            Result(
+                row.number,
+                f"{row.get_kind_display()} · {cells.amount_text(minor=row.total_minor, currency=row.currency)}",
+                cells.page(row),
+                "description",
+            )
             for row in rows[: PALETTE_MAX - len(results)]
         ]
     found = Paginator(results[:PALETTE_MAX], PALETTE_MAX)
-    context = {"page_obj": found, "results": found.page(1), "page_counter": 0, "execution_time": 0.0, "command_show_history": False}
-    context["note"] = _("Pega un id, un número o una huella")
+    context = {
+        "page_obj": found,
+        "results": found.page(1),
+        "page_counter": 0,
+        "execution_time": time.perf_counter() - began,
+        "command_show_history": False,
+    }
     return TemplateResponse(request, "unfold/helpers/command_results.html", context, headers={"HX-Trigger": "search"})

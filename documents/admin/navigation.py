@@ -14,7 +14,7 @@ from documents.admin import dashboard, rights
 BADGES_FRESH_S = 60
 
 
-def environment(request: HttpRequest) -> list[str]:  # noqa: ARG001 - unfold's signature
+def environment(request: HttpRequest) -> list[str]:
     """This function will return the chip: nobody may take a sandbox for the real thing, or the reverse."""
     words = {
         "production": (_("PRODUCCIÓN"), "danger"),
@@ -25,22 +25,22 @@ def environment(request: HttpRequest) -> list[str]:  # noqa: ARG001 - unfold's s
     return list(words[settings.ENVIRONMENT])
 
 
-def style(request: HttpRequest) -> str:  # noqa: ARG001 - unfold's signature
+def style(request: HttpRequest) -> str:
     """This function will return the address of our style sheet."""
     return static("dc/dc.css")
 
 
-def icon(request: HttpRequest) -> str:  # noqa: ARG001 - unfold's signature
+def icon(request: HttpRequest) -> str:
     """This function will return the address of our mark."""
     return static("dc/icon.svg")
 
 
-def script(request: HttpRequest) -> str:  # noqa: ARG001 - unfold's signature
+def script(request: HttpRequest) -> str:
     """This function will return the address of our script."""
     return static("dc/dc.js")
 
 
-def language_url(request: HttpRequest) -> str:  # noqa: ARG001 - unfold's signature
+def language_url(request: HttpRequest) -> str:
     """This function will return where the language is chosen."""
     return reverse("admin:language")
 
@@ -59,17 +59,28 @@ def _item(*, title: str, icon: str, url: str, badge: int = 0, tone: str = "warni
     """This function will lay out one line of the sidebar."""
     item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse(url)}
     if badge:
-        item |= {"badge": f"+{dashboard.COUNT_MAX}" if badge > dashboard.COUNT_MAX else str(badge), "badge_variant": tone}
+        item |= {
+            "badge": f"+{dashboard.COUNT_MAX}" if badge > dashboard.COUNT_MAX else str(badge),
+            "badge_variant": tone,
+        }
     return item
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """This function will return the sidebar: only what the caller may open."""
-    groups = [{"title": _("Centro"), "items": [_item(title=_("Panel"), icon="space_dashboard", url="admin:index")]}]
+    groups: list[dict[str, Any]] = [
+        {"title": _("Centro"), "items": [_item(title=_("Panel"), icon="space_dashboard", url="admin:index")]}
+    ]
     if rights.may(request=request, right="see"):
         count = badges(request=request)
         groups[0]["items"] += [
-            _item(title=_("Documentos"), icon="description", url="admin:documents_document_changelist", badge=count["stuck"], tone="danger"),
+            _item(
+                title=_("Documentos"),
+                icon="description",
+                url="admin:documents_document_changelist",
+                badge=count["stuck"],
+                tone="danger",
+            ),
             _item(title=_("Entregas"), icon="outgoing_mail", url="admin:documents_delivery_changelist"),
             _item(title=_("Enlaces seguros"), icon="link", url="admin:documents_link_changelist"),
             _item(title=_("Titulares"), icon="group", url="admin:documents_party_changelist"),
@@ -79,9 +90,17 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 "title": _("Trabajo"),
                 "separator": True,
                 "items": [
-                    _item(title=_("Eventos"), icon="inbox", url="admin:documents_event_changelist", badge=count["held"]),
+                    _item(
+                        title=_("Eventos"), icon="inbox", url="admin:documents_event_changelist", badge=count["held"]
+                    ),
                     _item(title=_("Discrepancias"), icon="difference", url="admin:documents_discrepancy_changelist"),
-                    _item(title=_("Alertas"), icon="notifications", url="admin:documents_alert_changelist", badge=count["alerts"], tone="danger"),
+                    _item(
+                        title=_("Alertas"),
+                        icon="notifications",
+                        url="admin:documents_alert_changelist",
+                        badge=count["alerts"],
+                        tone="danger",
+                    ),
                 ],
             },
             {
@@ -103,7 +122,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ]
     if rights.may(request=request, right="audit"):
         groups.append(
-            {"title": _("Control"), "separator": True, "items": [_item(title=_("Bitácora"), icon="policy", url="admin:audit_event_changelist")]}
+            {
+                "title": _("Control"),
+                "separator": True,
+                "items": [_item(title=_("Bitácora"), icon="policy", url="admin:audit_event_changelist")],
+            }
         )
     return groups
 
@@ -111,7 +134,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 def _tab(*, title: str, url: str, parameter: str, value: str, request: HttpRequest) -> dict[str, Any]:
     """This function will lay out one tab: a fixed view of a list."""
     link = f"{url}?{parameter}={value}" if value else url
-    return {"title": title, "link": link, "active": lambda _request: request.path == url and request.GET.get(parameter, "") == value}
+    return {
+        "title": title,
+        "link": link,
+        "active": lambda _request: request.path == url and request.GET.get(parameter, "") == value,
+    }
 
 
 def tabs(request: HttpRequest) -> list[dict[str, Any]]:
@@ -119,15 +146,43 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
     if not rights.may(request=request, right="see"):
         return []
     wanted = (
-        ("documents.document", "admin:documents_document_changelist", "view", (("", _("Todos")), ("stuck", _("Atascados")), ("quarantine", _("Cuarentena")), ("unpaid", _("Pago pendiente")))),
-        ("documents.event", "admin:documents_event_changelist", "work", (("", _("Todos")), ("held", _("Retenidos")), ("parked", _("En espera")))),
-        ("documents.alert", "admin:documents_alert_changelist", "open", (("", _("Todas")), ("yes", _("Abiertas")), ("no", _("Resueltas")))),
-        ("documents.discrepancy", "admin:documents_discrepancy_changelist", "open", (("", _("Todas")), ("yes", _("Abiertas")), ("no", _("Resueltas")))),
-    )  # fmt: skip
+        (
+            "documents.document",
+            "admin:documents_document_changelist",
+            "view",
+            (
+                ("", _("Todos")),
+                ("stuck", _("Atascados")),
+                ("quarantine", _("Cuarentena")),
+                ("unpaid", _("Pago pendiente")),
+            ),
+        ),
+        (
+            "documents.event",
+            "admin:documents_event_changelist",
+            "work",
+            (("", _("Todos")), ("held", _("Retenidos")), ("parked", _("En espera"))),
+        ),
+        (
+            "documents.alert",
+            "admin:documents_alert_changelist",
+            "open",
+            (("", _("Todas")), ("yes", _("Abiertas")), ("no", _("Resueltas"))),
+        ),
+        (
+            "documents.discrepancy",
+            "admin:documents_discrepancy_changelist",
+            "open",
+            (("", _("Todas")), ("yes", _("Abiertas")), ("no", _("Resueltas"))),
+        ),
+    )
     return [
         {
             "models": [{"name": model, "detail": False}],
-            "items": [_tab(title=title, url=reverse(name), parameter=parameter, value=value, request=request) for value, title in views],
+            "items": [
+                _tab(title=title, url=reverse(name), parameter=parameter, value=value, request=request)
+                for value, title in views
+            ],
         }
         for model, name, parameter, views in wanted
     ]

@@ -1,11 +1,15 @@
 """Pages of a list that stay fast on millions of rows: counted up to a cap, never walked deep."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.paginator import EmptyPage, Paginator
 from django.utils.translation import gettext as _
 
 from documents.admin import cells, theme
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 COUNT_MAX = 10_000
 PAGE_MAX = 200
@@ -16,7 +20,8 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def _found(self) -> int:
-        return self.object_list.order_by()[: COUNT_MAX + 1].count()  # type: ignore[union-attr]
+        rows = cast("QuerySet[Any]", self.object_list)
+        return rows.order_by()[: COUNT_MAX + 1].count()
 
     @cached_property
     def count(self) -> int:
@@ -39,7 +44,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return valid
 
 
-class ChangeList(theme.ChangeList):
+class ChangeList(theme.ChangeList):  # type: ignore[misc] # the theme ships no types
     """A list whose rows are addressed by their public id."""
 
     def url_for_result(self, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - Django's signature

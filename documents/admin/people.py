@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from documents import access
+from audit.actions import Action
 from documents.admin import base, cells, history, rights
 from documents.admin.site import site
 from documents.models import Document, Issuer, Kind, Party, Series
@@ -24,29 +24,35 @@ FULL_AT_PERCENT = 90
 def newest(*, request: HttpRequest, **condition: object) -> base.Card:
     """This function will return the newest documents of a condition within the caller's scope."""
     rows = (
-        access.documents_for(user=request.user).filter(**condition).order_by("-pk")
+        rights.documents(request=request)
+        .filter(**condition)
+        .order_by("-pk")
         .only("public_id", "number", "kind", "currency", "total_minor", "status", "issued_at")[:NEWEST_MAX]
-    )  # fmt: skip
+    )
     return base.Card(
         title=_("Documentos más recientes"),
         heads=(_("Número"), _("Tipo"), _("Importe"), _("Estado"), _("Emitido")),
         rows=[
             (
-                cells.link(one, mono_face=True), one.get_kind_display(), cells.amount(minor=one.total_minor, currency=one.currency),
-                cells.state(one.status), cells.moment(one.issued_at),
+                cells.link(one, mono_face=True),
+                one.get_kind_display(),
+                cells.amount(minor=one.total_minor, currency=one.currency),
+                cells.state(one.status),
+                cells.moment(one.issued_at),
             )
             for one in rows
         ],
         numeric=(2,),
         empty=_("Aún no hay documentos."),
         wide=True,
-    )  # fmt: skip
+    )
 
 
 @admin.register(Party, site=site)
 class PartyAdmin(base.DocumentCenterAdmin):
     """Those who own a document in the caller's countries; support sees their names masked."""
 
+    viewed = Action.PARTY_VIEWED
     list_display = ("platform_cell", "name_cell", "tax_cell", "email_cell", "locale", "seen_cell")
     list_display_links = ("platform_cell",)
     search_fields = ("platform_id",)
@@ -56,9 +62,13 @@ class PartyAdmin(base.DocumentCenterAdmin):
         """This method will keep the parties with a document in the caller's countries."""
         if rights.everywhere(request=request):
             return rows
-        return rows.filter(Exists(Document.objects.filter(owner=OuterRef("pk"), country__in=rights.countries(request=request))))
+        return rows.filter(
+            Exists(Document.objects.filter(owner=OuterRef("pk"), country__in=rights.countries(request=request)))
+        )
 
-    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> "tuple[QuerySet[Any], bool]":
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly; names are not searched, they would need an index of their own."""
         term = search_term.strip()[:64].replace("\x00", "")
         if not term:
@@ -67,7 +77,9 @@ class PartyAdmin(base.DocumentCenterAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """This method will say of each row whether it is masked."""
-        return super().get_queryset(request).annotate(masked=Value(rights.masked(request=request)))
+        rows = super().get_queryset(request)
+        marked: QuerySet[Any] = rows.annotate(masked=Value(rights.masked(request=request)))
+        return marked
 
     @admin.display(description=_("nombre legal"))
     def name_cell(self, row: Any) -> str:  # noqa: ANN401 - a party with its mask
@@ -100,7 +112,9 @@ class PartyAdmin(base.DocumentCenterAdmin):
         facts = [
             base.Fact(label=_("Nombre legal"), value=cells.mask_name(row.legal_name) if hidden else row.legal_name),
             base.Fact(label=_("Id de plataforma"), value=cells.mono(row.platform_id)),
-            base.Fact(label=_("Identificación fiscal"), value=cells.mono(cells.mask_end(row.tax_id) if hidden else row.tax_id)),
+            base.Fact(
+                label=_("Identificación fiscal"), value=cells.mono(cells.mask_end(row.tax_id) if hidden else row.tax_id)
+            ),
             base.Fact(label=_("Tipo de identificación"), value=row.tax_id_type or cells.NOTHING),
             base.Fact(label=_("Correo"), value=(cells.mask_email(row.email) if hidden else row.email) or cells.NOTHING),
             base.Fact(label=_("Idioma"), value=row.locale),
@@ -164,7 +178,10 @@ class IssuerAdmin(base.DocumentCenterAdmin):
             numeric=(2,),
             empty=_("Aún no se ha abierto ninguna serie."),
         )
-        return {"badges": [], "cards": [base.Card(title=_("Emisor"), facts=facts), series, newest(request=request, issuer=row)]}
+        return {
+            "badges": [],
+            "cards": [base.Card(title=_("Emisor"), facts=facts), series, newest(request=request, issuer=row)],
+        }
 
 
 def kind_words(kind: str) -> str:
@@ -180,9 +197,14 @@ def used(row: Series) -> "SafeString":
     percent = 100 * taken // (row.last - row.first + 1)
     tone = "warn" if percent >= FULL_AT_PERCENT else "good"
     return format_html(
-        '<span class="dc-meter dc-{}"><meter min="0" max="100" high="{}" value="{}" aria-label="{}"></meter> {} %</span>',
-        tone, FULL_AT_PERCENT, percent, _("rango usado"), percent,
-    )  # fmt: skip
+        '<span class="dc-meter dc-{}"><meter min="0" max="100" high="{}" value="{}" aria-label="{}">'
+        "</meter> {} %</span>",
+        tone,
+        FULL_AT_PERCENT,
+        percent,
+        _("rango usado"),
+        percent,
+    )
 
 
 @admin.register(Series, site=site)

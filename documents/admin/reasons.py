@@ -47,6 +47,10 @@ def state(*, request: HttpRequest, document: Document, reason: str, now: dt.date
             actor=access.actor(request=request),
             details={"reason": reason},
         )
-    kept = {name: until for name, until in request.session.get(SESSION_KEY, {}).items() if dt.datetime.fromisoformat(until) > now}
+    kept = {
+        name: until
+        for name, until in request.session.get(SESSION_KEY, {}).items()
+        if dt.datetime.fromisoformat(until) > now
+    }
     newest = dict(sorted(kept.items(), key=lambda pair: pair[1])[-(KEPT_MAX - 1) :])
     request.session[SESSION_KEY] = {**newest, document.public_id: (now + GOOD_FOR).isoformat()}

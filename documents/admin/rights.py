@@ -3,18 +3,20 @@
 Superuser gives nothing here: Django's own answers (`has_perm`) are never asked, because they say yes to a superuser.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from documents import access
-from documents.models import Country
+from documents.models import Country, Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.db.models import QuerySet
     from django.utils.functional import _StrPromise
 
 # What each right is called on the page that refuses it, and who has it.
@@ -35,7 +37,9 @@ WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise]]" = {
 class Refused(PermissionDenied):
     """A refusal that says which right is missing; the site turns it into an audited 403 page."""
 
-    def __init__(self, *, right: str, code: str = "role_not_allowed", object_type: str = "page", object_id: str = "") -> None:
+    def __init__(
+        self, *, right: str, code: str = "role_not_allowed", object_type: str = "page", object_id: str = ""
+    ) -> None:
         super().__init__(right)
         self.right, self.code, self.object_type, self.object_id = right, code, object_type, object_id
 
@@ -57,6 +61,16 @@ def require(*, request: HttpRequest, right: str, object_type: str, object_id: st
         raise Refused(right=right, object_type=object_type, object_id=object_id)
 
 
+def person(*, request: HttpRequest) -> AbstractBaseUser:
+    """This function will return who is signed in: the site's door lets nobody else this far."""
+    return cast("AbstractBaseUser", request.user)
+
+
+def documents(*, request: HttpRequest) -> "QuerySet[Document]":
+    """This function will return the documents of the caller's scope."""
+    return access.documents_for(user=person(request=request))
+
+
 def masked(*, request: HttpRequest) -> bool:
     """This function will say whether names and tax ids are masked for the caller (support)."""
     return not may(request=request, right="reveal")
@@ -66,7 +80,7 @@ def countries(*, request: HttpRequest) -> list[str]:
     """This function will return the codes of the countries in the caller's scope, read once per request."""
     found: list[str] | None = getattr(request, "_dc_countries", None)
     if found is None:
-        found = sorted(access.countries_for(user=request.user).values_list("pk", flat=True))
+        found = sorted(access.countries_for(user=person(request=request)).values_list("pk", flat=True))
         request._dc_countries = found  # type: ignore[attr-defined]  # noqa: SLF001 - this module's own cache on the request
     return found
 

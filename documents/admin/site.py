@@ -1,4 +1,4 @@
-"""The Document Center: Django's admin with its own door. Who has no role does not enter; what is refused is on record."""
+"""The Document Center: Django's admin with its own door. No role, no entry; what is refused is on record."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ POLICY = {
 def declared(
     pattern: str, view: "View", *, name: str, roles: Iterable[str], owner: str, audit: Action | None
 ) -> URLPattern:
-    """This function will declare an address with its rule; the guard is `DocumentCenter.admin_view`, which explains a refusal."""
+    """This function will declare an address with its rule; the guard is `DocumentCenter.admin_view`."""
     page = path(pattern, view, name=name)
     page.rule = access.Rule(roles=frozenset(roles), owner=owner, audit=audit)  # type: ignore[attr-defined]  # as `access.route` does
     return page
@@ -50,7 +50,8 @@ def declared(
 def framed(view: "View") -> "View":
     """This function will give a view's answers the headers of the Document Center.
 
-    With `no-referrer` browsers send `Origin: null` and every form fails its CSRF check; `same-origin` tells others as little.
+    With `no-referrer` browsers send `Origin: null` and every form fails its CSRF check; `same-origin` tells
+    others as little.
     """
 
     def inner(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -62,8 +63,8 @@ def framed(view: "View") -> "View":
     return csp(POLICY)(functools.update_wrapper(inner, view))
 
 
-class DocumentCenter(theme.Site):
-    """Deny by default: a page is a row below or a model's list and detail; adding and deleting have no address at all."""
+class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no types
+    """Deny by default: a page is a row below or a model's list and detail; adding and deleting have no address."""
 
     site_title = gettext_lazy("Centro de documentos")
     site_header = gettext_lazy("Centro de documentos")
@@ -77,12 +78,26 @@ class DocumentCenter(theme.Site):
         return rights.may(request=request, right="staff")
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """This method will return every address of the Document Center with its rule; what is not here does not exist."""
+        """This method will return every address of the Document Center with its rule; nothing else exists."""
         staff = access.STAFF
         pages: list[URLPattern | URLResolver] = [
             declared("", self.admin_view(self.index), name="index", roles=staff, owner="country", audit=None),
-            declared("login/", framed(self.login), name="login", roles=access.PUBLIC, owner="none", audit=Action.SESSION_LOGIN),
-            declared("logout/", self.admin_view(self.logout), name="logout", roles=access.PUBLIC, owner="none", audit=Action.SESSION_LOGOUT),
+            declared(
+                "login/",
+                framed(self.login),
+                name="login",
+                roles=access.PUBLIC,
+                owner="none",
+                audit=Action.SESSION_LOGIN,
+            ),
+            declared(
+                "logout/",
+                self.admin_view(self.logout),
+                name="logout",
+                roles=access.PUBLIC,
+                owner="none",
+                audit=Action.SESSION_LOGOUT,
+            ),
         ]
         for name, view in {
             "password_change": self.password_change,
@@ -92,15 +107,26 @@ class DocumentCenter(theme.Site):
             "search": self.search,
         }.items():
             page = self.admin_view(view, cacheable=True)
-            pages.append(declared(f"{name}/", page, name=name.replace("/", "_"), roles=staff, owner="country", audit=None))
-        pages.append(declared("<slug:app_label>/", self.admin_view(self.app_index), name="app_list", roles=staff, owner="none", audit=None))
+            pages.append(
+                declared(f"{name}/", page, name=name.replace("/", "_"), roles=staff, owner="country", audit=None)
+            )
+        pages.append(
+            declared(
+                "<slug:app_label>/",
+                self.admin_view(self.app_index),
+                name="app_list",
+                roles=staff,
+                owner="none",
+                audit=None,
+            )
+        )
         for model_admin in self._registry.values():
             pages += model_admin.get_urls()
         return pages
 
     def admin_view(self, view: "View", cacheable: bool = False) -> "View":  # noqa: FBT001, FBT002 - Django's signature
-        """This method will guard a view: sign-in, role, an audited 403 page for each refusal, the theme's content policy."""
-        inner = super().admin_view(self._refusing(view), cacheable)
+        """This method will guard a view: sign-in, role, an audited 403 page for a refusal, the content policy."""
+        inner: View = super().admin_view(self._refusing(view), cacheable)
 
         def door(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
             signing_out = request.path == reverse("admin:logout")
@@ -117,8 +143,7 @@ class DocumentCenter(theme.Site):
             except rights.Refused as refusal:
                 return self.refused(request=request, refusal=refusal)
             except PermissionDenied:
-                model_admin = getattr(view, "model_admin", None)
-                return self.refused(request=request, refusal=rights.Refused(right=getattr(model_admin, "right", "see")))
+                return self.refused(request=request, refusal=rights.Refused(right="see"))
 
         return functools.update_wrapper(inner, view)
 
@@ -147,7 +172,7 @@ class DocumentCenter(theme.Site):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """This method will sign a person in; both outcomes are on record, the name that was typed is not."""
-        response = super().login(request, extra_context)
+        response: HttpResponse = super().login(request, extra_context)
         if request.method == "POST":
             if request.user.is_authenticated and response.status_code == 302:  # noqa: PLR2004 - HTTP
                 self._on_record(request=request, action=Action.SESSION_LOGIN)
@@ -166,25 +191,31 @@ class DocumentCenter(theme.Site):
         if request.method == "POST" and request.user.is_authenticated:
             self._on_record(request=request, action=Action.SESSION_LOGOUT)
             super().logout(request, extra_context)
-            return HttpResponseRedirect(reverse("admin:login"))
-        return super().logout(request, extra_context)
+        return HttpResponseRedirect(reverse("admin:login"))
 
     def _on_record(self, *, request: HttpRequest, action: Action) -> None:
         with transaction.atomic():
             log.record(
-                action=action, object_type="session", object_id=str(request.user.pk), actor=access.actor(request=request)
+                action=action,
+                object_type="session",
+                object_id=f"usr_{request.user.pk}",
+                actor=access.actor(request=request),
             )
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """This method will show the numbers that matter within the caller's scope."""
-        return super().index(request, {**dashboard.context(request=request), **(extra_context or {})})
+        shown = {**dashboard.context(request=request), **(extra_context or {})}
+        response: HttpResponse = super().index(request, shown)
+        return response
 
-    def app_index(self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """This method will lead to the dashboard: an app is no place of its own here."""
         return HttpResponseRedirect(reverse("admin:index"))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """This method will answer the palette: pages by their name, and one document for an id; at most 20 rows, uncached."""
+        """This method will answer the palette: pages by name, documents by id; at most 20 rows, uncached."""
         return lookup.palette(request=request, pages=self.get_app_list(request))
 
 

@@ -32,12 +32,16 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin):
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
         """This method will join document and event, without their bodies."""
-        return super().rows(request=request).select_related("document", "event").defer("document__content", "event__body")
+        return (
+            super().rows(request=request).select_related("document", "event").defer("document__content", "event__body")
+        )
 
     @admin.display(description=_("discrepancia"))
     def code_cell(self, row: Discrepancy) -> "SafeString":
         """This method will write code and id."""
-        return format_html('<span class="dc-two"><span>{}</span>{}</span>', row.code, cells.mono(row.public_id, short=16))
+        return format_html(
+            '<span class="dc-two"><span>{}</span>{}</span>', row.code, cells.mono(row.public_id, short=16)
+        )
 
     @admin.display(description=_("situación"))
     def state_cell(self, row: Discrepancy) -> "SafeString":
@@ -80,7 +84,9 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin):
             title=_("Hechos"),
             heads=(_("Dato"), _("Valor")),
             rows=[(name, cells.mono(value)) for name, value in sorted(row.facts.items())] if clear else (),
-            empty=_("Sin hechos que mostrar.") if clear else _("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."),
+            empty=_("Sin hechos que mostrar.")
+            if clear
+            else _("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."),
             wide=True,
         )
         return {
@@ -116,7 +122,9 @@ class AlertAdmin(base.DocumentCenterAdmin):
 
     def pages(self) -> "Mapping[str, base.Page]":
         """This method will add the page on which an alert is taken."""
-        return {"acknowledge": base.Page(view=self.acknowledge_view, right="acknowledge", audit=Action.ALERT_ACKNOWLEDGED)}
+        return {
+            "acknowledge": base.Page(view=self.acknowledge_view, right="acknowledge", audit=Action.ALERT_ACKNOWLEDGED)
+        }
 
     @admin.display(description=_("gravedad"))
     def severity_cell(self, row: Alert) -> "SafeString":
@@ -180,14 +188,17 @@ class AlertAdmin(base.DocumentCenterAdmin):
         row = self.found(request=request, object_id=object_id)
         rights.require(request=request, right="acknowledge", object_type="alert", object_id=row.public_id)
         if request.method == "POST":
-            if alerts.acknowledge(alert=row, user=request.user):
+            if alerts.acknowledge(alert=row, user=rights.person(request=request)):
                 messages.success(request, _("La alerta es tuya: queda anotado quién y cuándo."))
             else:
                 messages.warning(request, _("Alguien la había reconocido ya."))
             return HttpResponseRedirect(cells.page(row))
         context = {
             "title": _("Reconocer la alerta"),
-            "text": _("Tu nombre queda en la alerta como quien se ocupa. La alerta sigue abierta hasta que se resuelva su causa."),
+            "text": _(
+                "Tu nombre queda en la alerta como quien se ocupa. "
+                "La alerta sigue abierta hasta que se resuelva su causa."
+            ),
             "submit": _("Reconocer"),
             "form": None,
         }
