@@ -5,9 +5,10 @@ every grant that names all tables; `weaknesses` says what a running database lac
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.db import connections, migrations
+from django.db.backends.utils import CursorWrapper
 
 from audit import actions
 
@@ -144,31 +145,42 @@ def weaknesses(*, using: str = "default") -> list[str]:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
         if cursor.fetchone() == (True,):
             found.append("the runtime role is a superuser")
-        for table, triggers in TRIGGERS.items():
-            cursor.execute(
-                "SELECT pg_has_role(current_user, relowner, 'MEMBER'),"
-                " has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES')"
-                " OR has_any_column_privilege(oid, 'UPDATE')"
-                " FROM pg_class WHERE oid = to_regclass(%s)",
-                [table],
-            )
-            row = cursor.fetchone()
-            if row is None:
-                found.append(f"{table} does not exist")
-                continue
-            if row[0]:
-                found.append(f"the runtime role owns {table}")
-            if row[1]:
-                found.append(f"the runtime role may change {table}")
-            cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgenabled = 'A'", [table])
-            enabled = {name for (name,) in cursor.fetchall()}
-            found.extend(f"trigger {name} of {table} is off" for name in triggers if name not in enabled)
+        for table in TRIGGERS:
+            found.extend(_weaknesses_of(cursor=cursor, table=table))
+        cursor.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname IN ('id', 'at', 'xid')"
+            " AND has_column_privilege(attrelid, attnum, 'INSERT') ORDER BY attnum",
+            [EVENT_TABLE],
+        )
+        found.extend(f"the runtime role may choose the {column} of an event" for (column,) in cursor.fetchall())
         cursor.execute(
             "SELECT c.relname || '.' || t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
             " WHERE t.tgname LIKE 'audit\\_guard\\_%' AND t.tgenabled NOT IN ('O', 'A')"
         )
         found.extend(f"trigger {name} is off" for (name,) in cursor.fetchall())
     return found
+
+
+def _weaknesses_of(*, cursor: CursorWrapper, table: str) -> Iterator[str]:
+    """This function will yield what is wrong with one table of the log."""
+    cursor.execute(
+        "SELECT pg_has_role(current_user, relowner, 'MEMBER'),"
+        " has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES')"
+        " OR has_any_column_privilege(oid, 'UPDATE')"
+        " FROM pg_class WHERE oid = to_regclass(%s)",
+        [table],
+    )
+    row = cursor.fetchone()
+    if row is None:
+        yield f"{table} does not exist"
+        return
+    if row[0]:
+        yield f"the runtime role owns {table}"
+    if row[1]:
+        yield f"the runtime role may change {table}"
+    cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgenabled = 'A'", [table])
+    enabled = {name for (name,) in cursor.fetchall()}
+    yield from (f"trigger {name} of {table} is off" for name in TRIGGERS[table] if name not in enabled)
 
 
 def _known(word: str) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 
 import psycopg
@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import Error, connection, connections, transaction
 from django.db.models import Sum
 
-from audit import denials, flood, log
+from audit import denials, entries, flood, log
 from audit.actions import Action
 from audit.models import Event, EventDetail
 
@@ -223,21 +223,21 @@ def test_thirty_two_threads_refuse_at_once_on_at_most_four_connections(superuser
 
 def test_never_more_than_four_hold_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     holding, most, lock = 0, 0, threading.Lock()
-    append = denials.entries.append
+    append = entries.append
 
-    def slow(**arguments: object) -> list[int]:
+    def slow(*, rows: Sequence[entries.Row], using: str) -> list[int]:
         nonlocal holding, most
         with lock:
             holding += 1
             most = max(most, holding)
         time.sleep(0.02)
         try:
-            return append(**arguments)  # type: ignore[arg-type]
+            return append(rows=rows, using=using)
         finally:
             with lock:
                 holding -= 1
 
-    monkeypatch.setattr(denials.entries, "append", slow)
+    monkeypatch.setattr(entries, "append", slow)
     with futures.ThreadPoolExecutor(32) as pool:
         list(pool.map(lambda actor: deny(actor=actor), strangers(32)))
     assert most == denials.CONNECTIONS_MAX
