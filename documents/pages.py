@@ -4,8 +4,7 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from typing import Concatenate, ParamSpec
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,9 +13,8 @@ from django.template.loader import get_template, render_to_string
 from django.utils import translation
 
 from audit import log
-from documents import errors, problems, wording
+from documents import wording
 
-P = ParamSpec("P")
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -90,46 +88,6 @@ def same_site(*, request: HttpRequest) -> bool:
         return site in {"same-origin", "none"}
     origin = request.headers.get("Origin", "null")
     return origin == "null" or urlsplit(origin).netloc in {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc}
-
-
-def secretive(
-    *methods: str,
-) -> Callable[[Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
-    """This function will wrap a view whose address is a secret: Django logs the path of every answer from 400 on.
-
-    Errors are answered here, since one that gets out is logged with its path, too; so would a wrong method be. No
-    methods means any.
-    """
-
-    def wrap(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-        @functools.wraps(view)
-        def quiet(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            try:
-                if methods and request.method not in methods:
-                    raise errors.Problem(code="method_not_allowed")
-                response = view(request, *args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - named, logged without its path, and answered
-                response = failure(request=request, error=error, allow=methods)
-            response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - the one switch that Django offers
-            return seal(response=response)
-
-        return quiet
-
-    return wrap
-
-
-def failure(*, request: HttpRequest, error: Exception, allow: tuple[str, ...] = ()) -> HttpResponse:
-    """This function will return the error page of whatever went wrong."""
-    problem = problems.translate(exception=error) or errors.Problem(code="not_found")
-    context = problems.body(request=request, problem=problem)
-    response = page(request=request, template="web/error.html", context=context, status=problem.row.status)
-    if problem.row.retryable:
-        response.headers["Retry-After"] = str(problems.RETRY_AFTER_S)
-    if allow and problem.code == "method_not_allowed":
-        response.headers["Allow"] = ", ".join(allow)
-    return response
 
 
 def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import alerts, delivery, distribution, errors, links, pages, panel_words, printout, resilience, wording
+from documents import alerts, delivery, distribution, errors, links, pages, panel_words, printout, resilience, secretive, wording
 from documents.models import Kind, Link, Status
 
 COOKIE = "link"
@@ -28,7 +28,7 @@ RETRY_AFTER_S = 300
 ANSWER_LENGTH_MAX = 64
 
 
-@pages.secretive("GET", "HEAD")
+@secretive.view("GET", "HEAD")
 def landing(request: HttpRequest, token: str) -> HttpResponse:
     """This function will show what lies behind a link: a question, the document, or why neither (GET /l/<token>/)."""
     now = timezone.now()
@@ -44,7 +44,7 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @csrf_exempt
-@pages.secretive("POST")
+@secretive.view("POST")
 def open_session(request: HttpRequest, token: str) -> HttpResponse:
     """This function will take the answer and start the short session (POST /l/<token>/open/)."""
     now = timezone.now()
@@ -77,20 +77,20 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @csrf_exempt
-@pages.secretive("POST")
+@secretive.view("POST")
 def download(request: HttpRequest, token: str) -> HttpResponse:
     """This function will hand out the PDF, counted and audited (POST /l/<token>/download/)."""
     return _bytes(request=request, token=token, purpose="download", number=1)
 
 
-@pages.secretive("GET", "HEAD")
+@secretive.view("GET", "HEAD")
 def preview(request: HttpRequest, token: str, number: int) -> HttpResponse:
     """This function will show a page as a picture to an opened session (GET /l/<token>/page/<n>/)."""
     return _bytes(request=request, token=token, purpose="preview", number=number)
 
 
 @csrf_exempt
-@pages.secretive("POST")
+@secretive.view("POST")
 def renew(request: HttpRequest, token: str) -> HttpResponse:
     """This function will have a new link mailed to the address on file; the answer is always the same (POST .../renew/)."""
     link = _asked(request=request, token=token)
@@ -101,7 +101,7 @@ def renew(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @csrf_exempt
-@pages.secretive("POST")
+@secretive.view("POST")
 def report(request: HttpRequest, token: str) -> HttpResponse:
     """This function will end a link that reached somebody else, and tell a person (POST /l/<token>/report/)."""
     link = _asked(request=request, token=token)
@@ -120,7 +120,7 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @csrf_exempt
-@pages.secretive()
+@secretive.view()
 def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
     """This function will answer for every address below /l/ that is no link: one page, one status, on record.
 

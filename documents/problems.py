@@ -7,12 +7,11 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
 from django.utils.translation import get_language
 from rest_framework import exceptions
 
 from audit import log
-from documents import errors, resilience
+from documents import errors, pages, resilience
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -54,7 +53,9 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
     if request.path.startswith("/api/"):
         response = JsonResponse(body(request=request, problem=problem), status=problem.row.status, content_type=MEDIA_TYPE)
     else:
-        response = render(request, "web/error.html", body(request=request, problem=problem), status=problem.row.status)
+        response = pages.page(
+            request=request, template="web/error.html", context=body(request=request, problem=problem), status=problem.row.status
+        )
     if problem.row.retryable and problem.row.status >= 429:  # noqa: PLR2004 - HTTP
         response["Retry-After"] = str(RETRY_AFTER_S)
     response["Cache-Control"] = "no-store"
