@@ -49,9 +49,8 @@ def on_payment_captured(
         business_input=told,
         flags=customer.flags,
     )
-    issued = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
     intake.wake(awaited=f"payment:{data.payment.id}", now=now)
-    return issued
+    return emission.issue(drafts=[draft], event=event, now=now, actor=actor)
 
 
 def on_refund_issued(
@@ -102,9 +101,8 @@ def on_refund_issued(
         business_input=told,
         corrects=receipt,
     )
-    issued = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
     intake.wake(awaited=f"credit:{data.refund.id}", now=now)
-    return issued
+    return emission.issue(drafts=[draft], event=event, now=now, actor=actor)
 
 
 def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.Computed, digits: int) -> None:

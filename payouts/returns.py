@@ -20,10 +20,15 @@ def on_payout_failed(
 ) -> list[emission.Issued]:
     """This function will issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
 
-    :raises errors.Problem: the codes of `premises`
+    :raises errors.Problem: the codes of `premises`, `payee_mismatch` where the payout is known to be another's
     :raises intake.Parked: only for a payee of whom nothing but the id is known
     """
-    under, payee = _premises(fact=fact)
+    under, data = premises.of(fact=fact), cast("schemas.ReversalData", fact.data)
+    payee = parties.locked(platform_id=data.payee.id)
+    if payee is None:
+        raise intake.Parked(missing=[f"party:{data.payee.id}"])
+    _same_payee(payout=_payout(data=data), payee=payee)
+    # The notice is the same whether or not the payout's statement is here, so it does not name it.
     return _notice(
         outcome="failed", payout=None, payee=payee, under=under, event=event, fact=fact, now=now, actor=actor
     )
@@ -43,9 +48,7 @@ def on_payout_returned(
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
         raise intake.Parked(missing=[f"payout:{data.payout.id}"])
-    if payee is None or payout.payee_id != payee.pk:
-        fault = errors.Fault(pointer="/data/payee/id", code="payee_mismatch", detail="sent to somebody else")
-        raise errors.Problem(code="payee_mismatch", detail=fault.detail, errors=[fault])
+    _same_payee(payout=payout, payee=payee)
     under.same_as(document=payout.statement)
     if payout.amount_minor != money.minor(data.payout.amount, under.digits):
         sent = money.text(payout.amount_minor, under.digits)
@@ -53,30 +56,33 @@ def on_payout_returned(
         fault = errors.Fault(pointer="/data/payout/amount", code="totals_mismatch", detail=detail)
         raise errors.Problem(code="totals_mismatch", detail=detail, errors=[fault])
     return _notice(
-        outcome="returned", payout=payout, payee=payee, under=under, event=event, fact=fact, now=now, actor=actor
+        outcome="returned", payout=payout, payee=payout.payee, under=under, event=event, fact=fact, now=now, actor=actor
     )
 
 
-def failed_at(*, payout: str) -> dt.datetime | None:
+def failed_at(*, payout: str, payee: Party) -> dt.datetime | None:
     """This function will return when a payout failed, if its notice came before its statement; None otherwise."""
     key = emission.key(
         kind=Kind.PAYOUT_REVERSAL_NOTICE, subject=("payout", payout), audience="payee", discriminator="failed"
     )
-    return Document.objects.filter(document_key_id=key).values_list("event__occurred_at", flat=True).first()
+    return (
+        Document.objects.filter(document_key_id=key, owner=payee).values_list("event__occurred_at", flat=True).first()
+    )
 
 
-def _premises(*, fact: facts.Envelope) -> tuple[Premises, Party]:
-    """This function will return the premises of a failed payout and its payee, whose money is held still."""
-    under = premises.of(fact=fact)
-    payee = parties.locked(platform_id=fact.data.payee.id)
-    if payee is None:
-        raise intake.Parked(missing=[f"party:{fact.data.payee.id}"])
-    return under, payee
+def _same_payee(*, payout: Payout | None, payee: Party | None) -> None:
+    """This function will refuse to tell somebody of a payout that was another's.
+
+    :raises errors.Problem: `payee_mismatch`
+    """
+    if payout is not None and (payee is None or payout.payee_id != payee.pk):
+        fault = errors.Fault(pointer="/data/payee/id", code="payee_mismatch", detail="sent to somebody else")
+        raise errors.Problem(code="payee_mismatch", detail=fault.detail, errors=[fault])
 
 
 def _payout(*, data: schemas.ReversalData) -> Payout | None:
     """This function will return the payout that a reversal is about, if it has been processed."""
-    return Payout.objects.select_related("statement").filter(payout_id=data.payout.id).first()
+    return Payout.objects.select_related("statement", "payee").filter(payout_id=data.payout.id).first()
 
 
 def _notice(

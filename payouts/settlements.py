@@ -32,10 +32,19 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
             "dedup_key", flat=True
         )
     )
+    moves: dict[int | None, list[Document]] = defaultdict(list)
+    statements: dict[int | None, Document | None] = {None: None}
     for document in documents:
         parts = settled[document.pk]
-        _show(document=document, parts=parts, actor=actor)
         _compare(document=document, parts=parts, open_keys=open_keys, now=now, actor=actor)
+        if _shows(document=document, parts=parts):
+            by = _completed_by(net=net_minor(document=document), parts=parts)
+            key = None if by is None else by.pk
+            statements[key] = by
+            moves[key].append(document)
+    for key, moved in moves.items():
+        status = PayoutStatus.PENDING if key is None else PayoutStatus.SENT
+        emission.set_payout_status(documents=moved, status=status, settled_by=statements[key], actor=actor)
 
 
 def withdraw(*, payout: Payout, now: dt.datetime, actor: log.Actor) -> None:
@@ -45,21 +54,15 @@ def withdraw(*, payout: Payout, now: dt.datetime, actor: log.Actor) -> None:
     refresh(document_ids=ids, now=now, actor=actor)
 
 
-def _show(*, document: Document, parts: list[Settlement], actor: log.Actor) -> None:
-    """This function will move the live status to SENT by the payout that completed the net, or back to PENDING."""
+def _shows(*, document: Document, parts: list[Settlement]) -> bool:
+    """This function will say whether a document's live status follows from its settlements.
+
+    Only statements have one. Of those, one born SENT keeps it until its payout, which has been told, is issued.
+    """
     if document.payout_status is None:
-        return
-    by = _completed_by(net=net_minor(document=document), parts=parts)
-    if (
-        by is None
-        and not parts
-        and document.payout_status_at_issue == PayoutStatus.SENT
-        and document.settled_by_id is None
-    ):
-        return  # born SENT: its payout has been told, and waits to be issued
-    status = PayoutStatus.PENDING if by is None else PayoutStatus.SENT
-    if (document.payout_status, document.settled_by_id) != (status, by and by.pk):
-        emission.set_payout_status(document=document, status=status, settled_by=by, actor=actor)
+        return False
+    born_sent = document.payout_status_at_issue == PayoutStatus.SENT and document.settled_by_id is None
+    return bool(parts) or not born_sent
 
 
 def _completed_by(*, net: int, parts: list[Settlement]) -> Document | None:

@@ -74,9 +74,9 @@ def on_order_completed(
                 flags=(*owner.flags, *(("withholding_declared",) if declared else ())),
             )
         )
-    issued = emission.issue(drafts=drafts, event=event, now=now, actor=actor)
+    # Woken before the numbers are taken, in one transaction: who holds a series should have nothing left to do.
     intake.wake(awaited=f"order:{data.order.id}", now=now)
-    return issued
+    return emission.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
 def on_order_adjusted(
@@ -129,10 +129,9 @@ def on_order_adjusted(
         )
         for audience, sums in computed.items()
     ]
-    issued = emission.issue(drafts=drafts, event=event, now=now, actor=actor)
     intake.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
     held.look_again(order=data.order.id, now=now, actor=actor)
-    return issued
+    return emission.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
 def first_statement(*, order: str, audience: str) -> Document | None:

@@ -231,7 +231,7 @@ def _settle(
     actor: log.Actor,
 ) -> None:
     """This function will tie the money to what it settles; without effect where it has failed."""
-    failed_at = returns.failed_at(payout=data.payout.id)
+    failed_at = returns.failed_at(payout=data.payout.id, payee=statement.owner)
     closed = event.type == "PAYOUT_PERIOD_CLOSED"
     payout = Payout.objects.create(
         payout_id=data.payout.id,

@@ -50,9 +50,8 @@ class Month:
         ]
         if tip:
             lines.append(making.line(money.text(tip, 2), name="3", kind="TIP"))
-        event = making.order(
-            name, driver=f"drv_{driver}", at=at, lines=lines, **({"beneficiary": fleet} if whole else {})
-        )
+        more: dict[str, Any] = {"beneficiary": fleet} if whole else {}
+        event = making.order(name, driver=f"drv_{driver}", at=at, lines=lines, **more)
         self.events.append(event)
         net = fare + tip + (-fare // 5)
         net += _tax(fare, 10) + _tax(-fare // 5, 21)

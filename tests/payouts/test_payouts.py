@@ -265,6 +265,15 @@ def test_a_failed_payout_is_told_at_once_even_if_its_sending_never_comes() -> No
     assert _status("ord_1") == ("PENDING", None)
 
 
+def test_nobody_is_told_of_anothers_failed_payout() -> None:
+    telling.told(
+        [making.order("ord_1"), making.order("ord_2", driver="drv_2"), making.payout("po_1", "10.00", orders=["ord_1"])]
+    )
+    body = telling.tell(making.reversal("po_1", "10.00", kind="PAYOUT_FAILED", payee="drv_2")).body
+    assert (body["status"], body["code"]) == ("held", "payee_mismatch")
+    assert _status("ord_1")[0] == "SENT"
+
+
 def test_a_return_of_another_amount_or_to_another_payee_is_held() -> None:
     telling.told(
         [making.order("ord_1"), making.order("ord_2", driver="drv_2"), making.payout("po_1", "10.00", orders=["ord_1"])]
