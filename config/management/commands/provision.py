@@ -10,6 +10,7 @@ from django.db import connections
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from audit import guard
 from documents import access
 
 # Any number that nobody else uses: two deployments that provision at once take turns.
@@ -47,6 +48,8 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"the runtime role {runtime} has more than it needs on {table}: revoke what PUBLIC has there"
                 )
+        for weakness in guard.weaknesses():
+            raise CommandError(f"the log is not safe: {weakness}")
         access.ensure_groups()
         if options["verbosity"]:
             self.stdout.write("provisioned: migrations, grants and role groups are in place")
@@ -112,6 +115,8 @@ def _grant(*, cursor: CursorWrapper, role: str) -> None:
             role=role,
             table=sql.Identifier(table),
         )
+    for narrowed in guard.grants_sql(role=role):
+        cursor.execute(narrowed)
 
 
 def _append_only(*, cursor: CursorWrapper) -> list[str]:
