@@ -52,7 +52,7 @@ _pictures: collections.OrderedDict[tuple[str, int, int], bytes] = collections.Or
 _pictures_lock = threading.Lock()
 
 
-def open(  # noqa: A001, PLR0913 - the contract's word; a module is named before it: distribution.open
+def open(  # noqa: A001 - the contract's word; a module is named before it: distribution.open
     *,
     document: Document,
     actor: log.Actor,
@@ -66,7 +66,7 @@ def open(  # noqa: A001, PLR0913 - the contract's word; a module is named before
     """This function will return the bytes of a LOCKED document, or a picture of one page, and put that on record.
 
     :param link: the way it was reached by; a download takes one of its downloads, `session` tells repeats apart.
-    :raises errors.Problem: `document_not_ready`, `document_quarantined`, a `link_*` code, `not_found` for a page it lacks
+    :raises errors.Problem: `document_not_ready`, `document_quarantined`, a `link_*` code, `not_found` (page)
     :raises errors.WormError: the vault does not answer; nothing has been counted
     :raises log.AuditUnavailable: nothing is served without its event
     """
@@ -103,7 +103,7 @@ def open(  # noqa: A001, PLR0913 - the contract's word; a module is named before
 
 
 def quarantine(*, document: Document, code: str, actor: log.Actor, now: dt.datetime) -> bool:
-    """This function will withhold a document whose bytes or lock do not check out, and raise a P1; False if it was already."""
+    """This function will withhold a document that does not check out and raise a P1; False if it was already."""
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.LOCKED).update(
             status=Status.QUARANTINED, quarantined_at=now, cause=code

@@ -106,7 +106,9 @@ def _lead(*, kind: str) -> str:
         Kind.PAYMENT_RECEIPT: _("Gracias por tu pago. Este es su recibo, numerado y guardado a tu nombre."),
         Kind.ORDER_FINAL_STATEMENT: _("Este es el detalle definitivo de tu pedido, línea a línea."),
         Kind.PAYOUT_STATEMENT: _("Te hemos enviado un pago. Aquí ves qué pedidos incluye y cómo se calcula."),
-        Kind.PAYOUT_REVERSAL_NOTICE: _("Un pago no llegó a tu cuenta. El documento explica el motivo y qué pasa ahora."),
+        Kind.PAYOUT_REVERSAL_NOTICE: _(
+            "Un pago no llegó a tu cuenta. El documento explica el motivo y qué pasa ahora."
+        ),
         Kind.CREDIT_NOTE: _("Este documento corrige o devuelve una parte de otro anterior, que sigue siendo válido."),
     }[Kind(kind)]
 

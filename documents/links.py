@@ -141,7 +141,7 @@ def find(*, token: str) -> Link | None:
 
 
 def state(*, link: Link, now: dt.datetime, session: str = "") -> State:
-    """This function will say what a link is good for now; a session that was just counted may still repeat its download."""
+    """This function will say what a link is good for now; a session just counted may repeat its download."""
     if link.revoked_at is not None:
         return State.REVOKED
     if link.expires_at <= now:
@@ -163,7 +163,7 @@ def note_seen(*, link: Link, now: dt.datetime, actor: log.Actor) -> None:
 
 
 def answer(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Verdict:
-    """This function will judge what a person gave to open the link; the row's lock makes tries at once count one by one."""
+    """This function will judge what a person gave to open the link; the row's lock counts tries at once one by one."""
     given = _plain(answer)
     with transaction.atomic():
         held = Link.objects.select_for_update(of=("self",)).select_related("recipient").get(pk=link.pk)
@@ -217,7 +217,7 @@ def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bo
 def revoke_open(
     *, recipient: Party, reason: str, actor: log.Actor, now: dt.datetime, document: Document | None = None
 ) -> int:
-    """This function will end every open link of a recipient (to one document, where named) and return how many there were."""
+    """This function will end every open link of a recipient, to one document where named; returns how many."""
     held = Link.objects.filter(recipient=recipient, revoked_at=None, expires_at__gt=now)
     if document is not None:
         held = held.filter(document=document)
@@ -241,7 +241,9 @@ def count_download(*, link: Link, session: str, now: dt.datetime, actor: log.Act
     if session:
         fresh[session] = int(now.timestamp())
     # The condition repeats what the row's lock already promises; the check constraint repeats it once more.
-    taken = Link.objects.filter(pk=held.pk, downloads__lt=F("downloads_max")).update(downloads=F("downloads") + 1, counted=fresh)
+    taken = Link.objects.filter(pk=held.pk, downloads__lt=F("downloads_max")).update(
+        downloads=F("downloads") + 1, counted=fresh
+    )
     if not taken:
         raise errors.Problem(code=State.EXHAUSTED.value, detail=f"link {held.public_id}")
     _move_delivery(link=held, to=DeliveryStatus.DOWNLOADED, action=Action.DELIVERY_DOWNLOADED, now=now, actor=actor)
@@ -252,9 +254,7 @@ def _just_counted(*, link: Link, session: str, now: dt.datetime) -> bool:
     return at is not None and now.timestamp() - at < COUNTED.total_seconds()
 
 
-def _move_delivery(
-    *, link: Link, to: DeliveryStatus, action: Action, now: dt.datetime, actor: log.Actor
-) -> None:
+def _move_delivery(*, link: Link, to: DeliveryStatus, action: Action, now: dt.datetime, actor: log.Actor) -> None:
     """This function will let the delivery that brought the link say how far it came, with its audit event."""
     if link.delivery_id is None:
         return
@@ -276,11 +276,17 @@ def _record(
     details: dict[str, str | int] | None = None,
 ) -> None:
     log.record(
-        action=action, object_type="link", object_id=link.public_id, actor=actor, outcome=outcome, code=code, details=details
+        action=action,
+        object_type="link",
+        object_id=link.public_id,
+        actor=actor,
+        outcome=outcome,
+        code=code,
+        details=details,
     )
     metrics.LINK_EVENTS.labels(event=action.partition(".")[2]).inc()
 
 
 def _plain(text: str) -> str:
-    """This function will return the letters and digits of a tax id or an answer, upper case, as people may type them."""
+    """This function will return the letters and digits of a tax id or an answer, in upper case."""
     return re.sub(r"[^0-9A-Z]", "", text.upper())

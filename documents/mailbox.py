@@ -1,6 +1,6 @@
 """The way out of the house for mail: one conversation with a server under a deadline, or a folder as mailbox.
 
-The folder (`MAIL_URL=file:///...`) is for the demo and for tests: one `.eml` file a message, which any mail program opens.
+The folder (`MAIL_URL=file:///...`) is for the demo and for tests: one `.eml` file a message.
 """
 
 import contextlib
@@ -33,9 +33,9 @@ class EmlFolder(BaseEmailBackend):
     as `name.2.eml`, where whoever counts can see it.
     """
 
-    def __init__(self, fail_silently: bool = False, **_kwargs: object) -> None:  # noqa: FBT001, FBT002 - Django's signature
+    def __init__(self, fail_silently: bool = False, **_kwargs: object) -> None:  # noqa: FBT001, FBT002 - Django's own
         super().__init__(fail_silently=fail_silently)
-        self.folder = pathlib.Path(settings.EMAIL_FILE_PATH)
+        self.folder = pathlib.Path(str(settings.EMAIL_FILE_PATH))
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """This function will write each message to its own file and return how many there were.

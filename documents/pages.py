@@ -1,4 +1,4 @@
-"""How a page leaves this house: its language, its headers, its one style sheet. No script, no cookie, nothing remote."""
+"""How a page leaves this house: its language, its headers, its one style sheet. No script, nothing remote."""
 
 import base64
 import functools
@@ -29,7 +29,7 @@ _BLANKS = re.compile(r"\s*\n\s*")
 def page(
     *, request: HttpRequest, template: str, context: Mapping[str, object] | None = None, status: int = 200
 ) -> HttpResponse:
-    """This function will return a page in the visitor's language: `?lang=`, else what the browser asks for, else Spanish."""
+    """This function will return a page in the visitor's language: `?lang=`, else the browser's, else Spanish."""
     with translation.override(chosen(request=request)):
         other = "en" if wording.language() == "es" else "es"
         texts = {
@@ -81,7 +81,7 @@ def same_site(*, request: HttpRequest) -> bool:
 
     Django's own CSRF check wants a cookie before the first POST and an `Origin` that these pages, being `no-referrer`,
     send as `null`. What stands in for it: the token in the address is a secret that another site cannot know, the
-    session cookie is SameSite=Lax and is not sent along by another site's form, and browsers say where a form comes from.
+    session cookie is SameSite=Lax and not sent along by another site's form, and browsers say where a form comes from.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:

@@ -5,11 +5,8 @@ GET and HEAD change nothing but the "seen" note, whoever sends them and how ofte
 
 import base64
 import datetime as dt
-import secrets
 from collections.abc import Mapping
 
-from django.conf import settings
-from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -18,11 +15,22 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import alerts, delivery, distribution, errors, links, pages, panel_words, printout, resilience, secretive, wording
+from documents import (
+    alerts,
+    delivery,
+    distribution,
+    errors,
+    links,
+    pages,
+    panel_session,
+    panel_words,
+    printout,
+    resilience,
+    secretive,
+    wording,
+)
 from documents.models import Kind, Link, Status
 
-COOKIE = "link"
-SALT = "documents.panel.session"
 REFRESH_S = 15
 RETRY_AFTER_S = 300
 ANSWER_LENGTH_MAX = 64
@@ -36,7 +44,7 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
     if link is None:
         return unknown(request)
     links.note_seen(link=link, now=now, actor=_actor(request=request, link=link))
-    session = _session(request=request, link=link, now=now)
+    session = panel_session.held(request=request, link=link, now=now)
     closed = _closed(request=request, link=link, session=session, now=now)
     if closed is not None:
         return closed
@@ -59,7 +67,7 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
     verdict = links.answer(link=link, answer=given, now=now, actor=actor)
     if verdict is links.Verdict.OPENED:
         response = _see_landing(request=request, token=token)
-        _start_session(response=response, request=request, link=link, token=token, now=now)
+        panel_session.start(response=response, request=request, link=link, token=token, now=now)
         return response
     link.refresh_from_db(fields=["wrong_answers", "locked_until_at", "revoked_at", "revoked_reason"])
     if verdict is not links.Verdict.MALFORMED:
@@ -71,7 +79,9 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
         if verdict is links.Verdict.WRONG:
             left = links.LOCK_EVERY - link.wrong_answers % links.LOCK_EVERY
             alert = ngettext(
-                "El dato no coincide. Te queda %(left)d intento.", "El dato no coincide. Te quedan %(left)d intentos.", left
+                "El dato no coincide. Te queda %(left)d intento.",
+                "El dato no coincide. Te quedan %(left)d intentos.",
+                left,
             ) % {"left": left}
     return _ask(request=request, link=link, alert=alert)
 
@@ -92,7 +102,7 @@ def preview(request: HttpRequest, token: str, number: int) -> HttpResponse:
 @csrf_exempt
 @secretive.view("POST")
 def renew(request: HttpRequest, token: str) -> HttpResponse:
-    """This function will have a new link mailed to the address on file; the answer is always the same (POST .../renew/)."""
+    """This function will have a new link mailed to the address on file; one answer for all (POST .../renew/)."""
     link = _asked(request=request, token=token)
     if link is None:
         return unknown(request)
@@ -140,7 +150,7 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
     if link is None:
         return unknown(request)
     actor = _actor(request=request, link=link)
-    session = _session(request=request, link=link, now=now)
+    session = panel_session.held(request=request, link=link, now=now)
     closed = _closed(request=request, link=link, session=session, now=now)
     if closed is not None:
         return closed
@@ -168,7 +178,9 @@ def _refused(*, request: HttpRequest, link: Link, problem: errors.Problem) -> Ht
     """This function will answer what `distribution.open` refused; a link that died meanwhile is a refusal on record."""
     link.refresh_from_db()
     if problem.code in set(links.State):
-        log.deny(actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=problem.code)
+        log.deny(
+            actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=problem.code
+        )
         return _say(request=request, link=link, words=problem.code)
     words = {"document_not_ready": "preparing", "document_quarantined": "withheld", "not_found": "unknown"}
     if problem.code not in words and not problem.code.startswith("worm_"):
@@ -183,7 +195,9 @@ def _asked(*, request: HttpRequest, token: str) -> Link | None:
     """
     link = links.find(token=token)
     if link is not None and not pages.same_site(request=request):
-        log.deny(actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code="csrf_failed")
+        log.deny(
+            actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code="csrf_failed"
+        )
         raise errors.Problem(code="csrf_failed")
     return link
 
@@ -192,7 +206,9 @@ def _closed(*, request: HttpRequest, link: Link, session: str, now: dt.datetime)
     """This function will answer for a link that opens nothing now (on record), or a document that is not to be had."""
     state = links.state(link=link, now=now, session=session)
     if state is not links.State.LIVE:
-        log.deny(actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=state.value)
+        log.deny(
+            actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=state.value
+        )
         return _say(request=request, link=link, words=state.value)
     if link.document.status == Status.QUARANTINED:
         return _say(request=request, link=link, words="withheld")
@@ -279,43 +295,3 @@ def _see_landing(*, request: HttpRequest, token: str) -> HttpResponse:
 
 def _actor(*, request: HttpRequest, link: Link) -> log.Actor:
     return pages.visitor(request=request, kind="link", identity=link.public_id, channel="link")
-
-
-def _cookie_name() -> str:
-    """This function will return the cookie's name; browsers let `__Secure-` only come over https."""
-    return f"__Secure-{COOKIE}" if settings.PUBLIC_URL.startswith("https://") else COOKIE
-
-
-def _start_session(*, response: HttpResponse, request: HttpRequest, link: Link, token: str, now: dt.datetime) -> None:
-    """This function will hand out a signed cookie that opens this link, and no other, for fifteen minutes.
-
-    SameSite=Lax and not Strict: the next tap on the mail's link must bring it along. It is bound to the link's path, so
-    that two links on one phone do not meet.
-    """
-    value = signing.Signer(salt=SALT).sign_object(
-        {
-            "link": link.public_id,
-            "generation": link.generation,
-            "session": secrets.token_hex(8),
-            "until": int((now + links.SESSION).timestamp()),
-        }
-    )
-    response.set_cookie(
-        _cookie_name(),
-        value,
-        max_age=int(links.SESSION.total_seconds()),
-        path=reverse("link", args=[token]),
-        secure=settings.PUBLIC_URL.startswith("https://") or request.is_secure(),
-        httponly=True,
-        samesite="Lax",
-    )
-
-
-def _session(*, request: HttpRequest, link: Link, now: dt.datetime) -> str:
-    """This function will return the id of the session that opened this link, or nothing."""
-    try:
-        held = signing.Signer(salt=SALT).unsign_object(request.COOKIES.get(_cookie_name(), ""))
-    except (signing.BadSignature, ValueError):
-        return ""
-    same = held.get("link") == link.public_id and held.get("generation") == link.generation
-    return str(held["session"]) if same and held.get("until", 0) > now.timestamp() else ""

@@ -2,41 +2,44 @@
 
 import functools
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec
 
 from django.http import HttpRequest, HttpResponse
 
 from documents import errors, pages, problems
 
-P = ParamSpec("P")
+View = Callable[..., HttpResponse]
 
 
-def view(
-    *methods: str,
-) -> Callable[[Callable[Concatenate[HttpRequest, P], HttpResponse]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+def view(*methods: str) -> Callable[[View], View]:
     """This function will wrap a view whose address is a secret: Django logs the path of every answer from 400 on.
 
     Errors are answered here, since one that gets out is logged with its path, too; so would a wrong method be. No
     methods means any.
     """
 
-    def wrap(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    def wrap(view: View) -> View:
         @functools.wraps(view)
-        def quiet(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def quiet(request: HttpRequest, **parts: object) -> HttpResponse:
             try:
-                if methods and request.method not in methods:
-                    raise errors.Problem(code="method_not_allowed")
-                response = view(request, *args, **kwargs)
+                _check_method(request=request, methods=methods)
+                response = view(request, **parts)
             except Exception as error:  # noqa: BLE001 - named, logged without its path, and answered
                 problem = problems.translate(exception=error) or errors.Problem(code="not_found")
                 response = problems.respond(request=request, problem=problem)
                 if problem.code == "method_not_allowed":
                     response.headers["Allow"] = ", ".join(methods)
-            response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - the one switch that Django offers
+            response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - Django's switch
             return pages.seal(response=response)
 
         return quiet
 
     return wrap
+
+
+def _check_method(*, request: HttpRequest, methods: tuple[str, ...]) -> None:
+    """This function will refuse a method that is not among those named; none named means any.
+
+    :raises errors.Problem: `method_not_allowed`
+    """
+    if methods and request.method not in methods:
+        raise errors.Problem(code="method_not_allowed")

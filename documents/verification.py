@@ -1,4 +1,4 @@
-"""The public page behind the QR: is this number genuine, and is this file the one that was issued?
+"""The public page behind the QR: whether a number is genuine, and a file the one that was issued.
 
 No names, no amounts, no link to the document. A file to compare is hashed as it comes in and kept nowhere.
 """
@@ -13,7 +13,7 @@ from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -105,7 +105,7 @@ def verification(request: HttpRequest, code: str) -> HttpResponse:
 
 @require_safe
 def error_page(request: HttpRequest, code: str) -> HttpResponse:
-    """This function will explain a code of ours: the page that every problem document's `type` names (GET /errors/<code>/)."""
+    """This function will explain a code of ours: where every problem's `type` points (GET /errors/<code>/)."""
     row = errors.CODES.get(code)
     if row is None:
         raise errors.Problem(code="not_found")
@@ -134,7 +134,10 @@ def _headline(*, document: Document) -> dict[str, str]:
     if document.status == Status.LOCKED:
         text = _("Lo emitió %s y está resguardado: nadie puede cambiarlo ni borrarlo.") % document.issuer.legal_name
     else:
-        text = _("Lo emitió %s y se está resguardando. Vuelve en un minuto para comparar el archivo.") % document.issuer.legal_name
+        text = (
+            _("Lo emitió %s y se está resguardando. Vuelve en un minuto para comparar el archivo.")
+            % document.issuer.legal_name
+        )
     return {"heading": _("Documento auténtico"), "text": text, "sign": "check", "tone": "good"}
 
 
@@ -168,11 +171,15 @@ def _compare(*, request: HttpRequest, document: Document) -> Compared:
         request.FILES.get("file")  # reads the form, through the handler
         too_big = handler.seen > FILE_BYTES_MAX
     if too_big:
-        return Compared(text=_("El archivo supera 20 MB: no puede ser este documento."), sign="cross", tone="bad", status=413)
+        return Compared(
+            text=_("El archivo supera 20 MB: no puede ser este documento."), sign="cross", tone="bad", status=413
+        )
     if not handler.seen:
         return Compared(text=_("Elige primero el archivo PDF."), sign="alert", tone="warn")
     if document.status != Status.LOCKED:
-        return Compared(text=_("Todavía no se puede comparar: el archivo se está resguardando."), sign="clock", tone="warn")
+        return Compared(
+            text=_("Todavía no se puede comparar: el archivo se está resguardando."), sign="clock", tone="warn"
+        )
     if handler.digest.hexdigest() == document.file_sha256:
         return Compared(text=_("Este archivo es idéntico al que emitimos, byte a byte."), sign="check", tone="good")
     return Compared(text=_("Este archivo no coincide con el que emitimos. No te fíes de él."), sign="cross", tone="bad")
@@ -182,7 +189,9 @@ def _not_found(*, request: HttpRequest) -> HttpResponse:
     with translation.override(pages.chosen(request=request)):
         context = {
             "heading": _("No encontramos este documento"),
-            "text": _("Ningún documento nuestro lleva ese código. Revisa que esté bien escrito; si lo está, no es auténtico."),
+            "text": _(
+                "Ningún documento nuestro lleva ese código. Revisa que esté bien escrito; si lo está, no es auténtico."
+            ),
             "sign": "cross",
             "tone": "bad",
         }

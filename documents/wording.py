@@ -28,7 +28,7 @@ def language() -> str:
 
 
 def of_party(*, party: Party) -> str:
-    """This function will return the language in which a person is written to: Spanish unless it is known to be English."""
+    """This function will return the language in which a person is written to: Spanish unless it is English."""
     wanted = party.locale[:2].lower()
     return wanted if wanted in LANGUAGES else LANGUAGES[0]
 

@@ -82,7 +82,7 @@ def issuer(*, slug: str = "aventide-es", code: str = "AES", country_code: str = 
     )[0]
 
 
-def event(*, type: str = "ORDER_COMPLETED", subject: str = "order:ord_1", now: dt.datetime = NOW) -> Event:  # noqa: A002 - the field's own name
+def event(*, type: str = "ORDER_COMPLETED", subject: str = "order:ord_1", now: dt.datetime = NOW) -> Event:  # noqa: A002 - the field's
     """This function will return a processed event."""
     body = json.dumps({"id": f"evt_{next(_serial)}", "type": type}).encode()
     with transaction.atomic():
@@ -114,7 +114,7 @@ def document(
     total_minor: int = 2188,
     now: dt.datetime = NOW,
 ) -> Document:
-    """This function will return a document as the line leaves it: ISSUED, LOCKED (its bytes in the vault) or QUARANTINED."""
+    """This function will return a document as the line leaves it; from LOCKED on its bytes lie in the vault."""
     owner, issued_by = owner or party(), issued_by or issuer()
     with transaction.atomic():
         made = _issue(kind=kind, owner=owner, issuer=issued_by, total_minor=total_minor, now=now)
@@ -122,7 +122,9 @@ def document(
         _lock(document=made, now=now)
     if status == Status.QUARANTINED:
         with transaction.atomic():
-            Document.objects.filter(pk=made.pk).update(status=status, quarantined_at=now, cause="worm_checksum_mismatch")
+            Document.objects.filter(pk=made.pk).update(
+                status=status, quarantined_at=now, cause="worm_checksum_mismatch"
+            )
             log.record(
                 action=Action.DOCUMENT_QUARANTINED, object_type="document", object_id=made.public_id, actor=log.SYSTEM
             )
@@ -190,7 +192,8 @@ def _lock(*, document: Document, now: dt.datetime) -> None:
     """This function will put bytes into the vault and move the row to LOCKED, as the line does."""
     body = pdf(text=f"{document.number} {document.public_id}")
     sha256 = hashlib.sha256(body).hexdigest()
-    key = f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}/{document.number}-{document.public_id}.pdf"
+    folder = f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}"
+    key = f"{folder}/{document.number}-{document.public_id}.pdf"
     stored = vault.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256, skew_s=lambda: 0.0)
     with transaction.atomic():
         Document.objects.filter(pk=document.pk, status=Status.ISSUED).update(
@@ -206,7 +209,9 @@ def _lock(*, document: Document, now: dt.datetime) -> None:
             template="pdf/test/v1.html",
             next_try_at=None,
         )
-        log.record(action=Action.DOCUMENT_LOCKED, object_type="document", object_id=document.public_id, actor=log.SYSTEM)
+        log.record(
+            action=Action.DOCUMENT_LOCKED, object_type="document", object_id=document.public_id, actor=log.SYSTEM
+        )
 
 
 def _content(
@@ -278,4 +283,9 @@ def pdf(*, text: str) -> bytes:
         body += b"%d 0 obj%b endobj\n" % (number, part)
     start = len(body)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return body + b"xref\n0 6\n0000000000 65535 f \n" + table + b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % start
+    return (
+        body
+        + b"xref\n0 6\n0000000000 65535 f \n"
+        + table
+        + b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % start
+    )

@@ -7,6 +7,7 @@ import json
 
 import pytest
 from django.db import connections
+from pytest_django import Settings
 
 from audit import log
 from audit.models import Event, EventDetail
@@ -55,14 +56,16 @@ def test_a_token_is_the_same_after_a_crash_and_another_in_the_next_generation() 
     assert links.token(link=again) != links.token(link=link)
 
 
-def test_a_token_changes_with_the_key(settings) -> None:
+def test_a_token_changes_with_the_key(settings: Settings) -> None:
     link = a_link()
     before = links.token(link=link)
     settings.LINK_KEY = "another-key-of-more-than-thirty-two-characters"
     assert links.token(link=link) != before
 
 
-@pytest.mark.parametrize("token", ["", "x", "x" * 43, "é" * 43, "../../etc/passwd", "a" * 10_000, "\ud800", "A" * 42 + "\n"])
+@pytest.mark.parametrize(
+    "token", ["", "x", "x" * 43, "é" * 43, "../../etc/passwd", "a" * 10_000, "\ud800", "A" * 42 + "\n"]
+)
 def test_nothing_that_is_no_token_finds_a_link(token: str) -> None:
     a_link()
     assert links.find(token=token) is None

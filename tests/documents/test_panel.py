@@ -10,25 +10,30 @@ import pathlib
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import pytest
+from django.core.mail import EmailMessage
 from django.db import connections
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from audit import log
 from audit.models import Event, EventDetail
-from documents import breaker, delivery, immutable, links, panel, panel_words, resilience
+from documents import breaker, delivery, immutable, links, panel_words, resilience
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Kind, Link, PayoutStatus, Status
 from tests import factories
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as HttpResponse
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
 BYTES_MAX = 6 * 1024
 
 
 @pytest.fixture(autouse=True)
-def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001 - flushing needs the database
     """Every breaker closed, nobody to ring, and no refusal left over for the next test to count."""
     fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
     monkeypatch.setattr(resilience, "BREAKERS", fresh)
@@ -59,7 +64,7 @@ def opened(link: Link, answer: str = "678Z") -> Client:
     return client
 
 
-def text(response: HttpResponse) -> str:
+def text(response: "HttpResponse") -> str:
     """This function will return a page as text."""
     return response.content.decode()
 
@@ -232,7 +237,7 @@ def test_what_cannot_be_an_answer_is_asked_again_and_is_no_try(answer: str) -> N
 # --- the session ---
 
 
-def test_the_session_cookie_is_short_scripts_cannot_read_it_and_it_opens_one_link_only(settings) -> None:
+def test_the_session_cookie_is_short_scripts_cannot_read_it_and_it_opens_one_link_only(settings: Settings) -> None:
     link = a_link()
     cookie = opened(link).cookies["link"]
     assert cookie["httponly"] is True
@@ -263,7 +268,7 @@ def test_a_session_ends_after_fifteen_minutes(monkeypatch: pytest.MonkeyPatch) -
     link = a_link()
     client = opened(link)
     later = timezone.now() + dt.timedelta(minutes=15, seconds=1)
-    monkeypatch.setattr(panel.timezone, "now", lambda: later)
+    monkeypatch.setattr(timezone, "now", lambda: later)
     assert client.post(path(link, "download/")).status_code == 303
 
 
@@ -279,7 +284,11 @@ def test_revoking_ends_a_session_that_is_already_open() -> None:
 def test_another_sites_form_is_refused_on_record_and_our_own_is_not() -> None:
     link = a_link()
     client = Client(enforce_csrf_checks=True)
-    for headers in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}):
+    for headers in (
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+    ):
         assert client.post(path(link, "open/"), {"answer": "678Z"}, headers=headers).status_code == 403
     denied = Event.objects.using("denials").filter(object_id=link.public_id, code="csrf_failed")
     assert denied.count() == 3
@@ -395,7 +404,11 @@ def test_a_form_sent_to_no_link_is_the_same_404() -> None:
 def test_asking_for_a_new_link_is_answered_alike_whether_or_not_one_is_sent() -> None:
     mute = factories.document(owner=factories.party(platform_id="drv_mute", email=""), now=timezone.now())
     pages = []
-    for link in (a_link(expires_at=timezone.now()), a_link(mute), a_link(revoked_at=timezone.now(), revoked_reason="wrong_person")):
+    for link in (
+        a_link(expires_at=timezone.now()),
+        a_link(mute),
+        a_link(revoked_at=timezone.now(), revoked_reason="wrong_person"),
+    ):
         response = Client().post(path(link, "renew/"))
         assert response.status_code == 200
         pages.append(text(response).replace(link.public_id, ""))
@@ -403,13 +416,13 @@ def test_asking_for_a_new_link_is_answered_alike_whether_or_not_one_is_sent() ->
     assert Delivery.objects.count() == 1
 
 
-def test_an_expired_link_becomes_a_new_one_in_the_mail(settings, mailoutbox) -> None:  # noqa: ANN001 - pytest-django's own fixtures
+def test_an_expired_link_becomes_a_new_one_in_the_mail(settings: Settings, mailoutbox: list[EmailMessage]) -> None:
     link = a_link(expires_at=timezone.now())
     Client().post(path(link, "renew/"))
     made = Delivery.objects.get()
     delivery.send(delivery_id=made.pk, now=timezone.now())
     [message] = mailoutbox
-    found = re.search(rf"{re.escape(settings.PUBLIC_URL)}(/l/\S+)", message.body)
+    found = re.search(rf"{re.escape(settings.PUBLIC_URL)}(/l/\S+)", str(message.body))
     assert found is not None
     assert Client().get(found[1]).status_code == 200
     made.refresh_from_db()
@@ -428,7 +441,7 @@ def test_the_wrong_person_can_say_so_and_then_nobody_gets_in_and_no_new_link_is_
 # --- the pages themselves ---
 
 
-def every_page() -> dict[str, HttpResponse]:
+def every_page() -> dict[str, "HttpResponse"]:
     """This function will return a page of every state, by name."""
     link = a_link()
     found = {name: Client().get(path(one)) for name, (one, _status) in states().items()}
@@ -467,7 +480,13 @@ def test_the_policy_allows_exactly_the_style_that_is_on_the_page() -> None:
         policy = response["Content-Security-Policy"]
         assert f"style-src 'sha256-{digest}'" in policy
         assert "script-src" not in policy
-        for words in ("default-src 'none'", "img-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"):
+        for words in (
+            "default-src 'none'",
+            "img-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ):
             assert words in policy
 
 
@@ -508,7 +527,7 @@ def test_the_language_switch_survives_the_forms() -> None:
     client = Client()
     page = client.get(path(link) + "?lang=en")
     assert "Your document is ready" in text(page)
-    assert [one["action"] for one in Outline(text(page)).all("form")][0] == path(link, "open/?lang=en")
+    assert next(one["action"] for one in Outline(text(page)).all("form")) == path(link, "open/?lang=en")
     wrong = client.post(path(link, "open/?lang=en"), {"answer": "0000"})
     assert "You have 4 tries left." in text(wrong)
     moved = client.post(path(link, "open/?lang=en"), {"answer": "678Z"})
@@ -533,7 +552,9 @@ def test_a_name_full_of_html_stays_a_name() -> None:
 # --- what must not be written down ---
 
 
-def test_no_token_lies_in_any_log_line_or_audit_row_after_a_whole_day_at_the_door(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_token_lies_in_any_log_line_or_audit_row_after_a_whole_day_at_the_door(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.DEBUG)
     secrets: list[str] = []
     for link, _status in [*states().values(), (a_link(), 200)]:
@@ -551,7 +572,12 @@ def test_no_token_lies_in_any_log_line_or_audit_row_after_a_whole_day_at_the_doo
         client.post(path(link, "renew/"))
         client.post(path(link, "report/"))
         client.get(path(link))
-    rows = [row for alias in ("default", "denials") for model in (Event, EventDetail) for row in model.objects.using(alias).values()]
+    rows = [
+        row
+        for alias in ("default", "denials")
+        for model in (Event, EventDetail)
+        for row in model.objects.using(alias).values()
+    ]
     written = json.dumps(rows, default=str) + caplog.text + "".join(str(record.__dict__) for record in caplog.records)
     assert len(rows) > 40
     for secret in secrets:

@@ -6,10 +6,10 @@ import pathlib
 import re
 from collections.abc import Iterator
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import pytest
 from babel.messages import extract, mofile, pofile
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from django.utils.translation.template import templatize
@@ -20,23 +20,26 @@ from documents import distribution, errors, verification
 from documents.models import Document, Status
 from tests import factories
 
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as HttpResponse
+
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
 CATALOG = pathlib.Path("locale/en/LC_MESSAGES/django.po")
 
 
 @pytest.fixture(autouse=True)
-def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001 - flushing needs the database
     monkeypatch.setattr(verification, "_views", flood.Throttle(window_s=60.0, single_max=1))
     yield
     log.flush_denials()
 
 
-def look(document: Document, *, rest: str = "", **headers: str) -> HttpResponse:
+def look(document: Document, *, rest: str = "", **headers: str) -> "HttpResponse":
     """This function will open a document's verification page as anybody can."""
     return Client().get(f"/v/{document.verification_code}{rest}", headers=headers)
 
 
-def compare(document: Document, body: bytes) -> HttpResponse:
+def compare(document: Document, body: bytes) -> "HttpResponse":
     """This function will send a file to compare."""
     file = BytesIO(body)
     file.name = "received.pdf"
@@ -149,7 +152,7 @@ def test_a_broken_form_is_no_500(body: bytes) -> None:
 
 def test_a_flood_of_looks_is_on_record_without_flooding_the_record() -> None:
     clock = [0.0]
-    verification._views = flood.Throttle(window_s=60.0, single_max=1, clock=lambda: clock[0])  # noqa: SLF001 - a clock to turn
+    verification._views = flood.Throttle(window_s=60.0, single_max=1, clock=lambda: clock[0])
     document = factories.document()
     for _ in range(50):
         look(document)
@@ -193,7 +196,10 @@ def messages() -> set[str]:
     for name in ("letters", "panel", "panel_words", "verification"):
         source = pathlib.Path(f"documents/{name}.py").read_bytes()
         keywords = {"_": None, "ngettext": (1, 2)}
-        found |= {one if isinstance(one, str) else one[0] for _line, one, *_ in extract.extract("python", io.BytesIO(source), keywords)}
+        found |= {
+            one if isinstance(one, str) else one[0]
+            for _line, one, *_ in extract.extract("python", io.BytesIO(source), keywords)
+        }
     for file in [*pathlib.Path("templates/web").glob("*"), *pathlib.Path("templates/email").glob("*")]:
         words = templatize(file.read_text(encoding="utf-8"))
         keywords = {"gettext": None, "_": None, "ngettext": (1, 2)}

@@ -1,0 +1,142 @@
+"""How a delivery's row moves: claimed by lease, put down with its cause, ended with its audit events."""
+
+import datetime as dt
+import hashlib
+import hmac
+import uuid
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+
+from audit import log
+from audit.actions import Action
+from documents import alerts, metrics, resilience
+from documents.models import Channel, Delivery, DeliveryStatus, Party, Status
+
+PATIENCE = {  # since queueing; then the mail has bounced and a person is told
+    Channel.EMAIL: dt.timedelta(hours=72),
+    Channel.DIGEST: dt.timedelta(days=7, hours=72),  # it may have waited a week for its day
+}
+WITHHELD = dt.timedelta(hours=1)  # how long a mail about a document in quarantine waits before it looks again
+ENDS = {
+    DeliveryStatus.SENT: Action.DELIVERY_SENT,
+    DeliveryStatus.BOUNCED: Action.DELIVERY_BOUNCED,
+    DeliveryStatus.NOT_WANTED: Action.DELIVERY_NOT_WANTED,
+}
+
+
+def claim(*, delivery_id: int, fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
+    """This function will lease a due delivery with all of its bundle, at once; empty where another worker has it."""
+    free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now) & (Q(lease_until_at=None) | Q(lease_until_at__lt=now))
+    one = Delivery.objects.filter(free, pk=delivery_id).values("channel", "lease").first()
+    if one is None or (one["channel"] == Channel.DIGEST and one["lease"] is None):
+        return []  # the second waits for its bundle
+    bundle = Q(lease=one["lease"]) if one["channel"] == Channel.DIGEST else Q(pk=delivery_id)
+    until_at = now + dt.timedelta(seconds=settings.LEASE_S)
+    claimed = Delivery.objects.filter(free, bundle).update(
+        lease=fence, lease_until_at=until_at, next_try_at=until_at, attempts=F("attempts") + 1
+    )
+    if not claimed:
+        return []
+    held = Delivery.objects.select_related("document__issuer", "recipient").filter(lease=fence)
+    return list(held.order_by("id"))
+
+
+def sendable(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
+    """This function will keep back what is in quarantine: a bundle goes without it, unless it may be out already."""
+    withheld = [one.pk for one in batch if one.document.status != Status.LOCKED]
+    if not withheld:
+        return batch
+    if len(withheld) == len(batch) or batch[0].attempts > 1:
+        rest(batch=batch, fence=fence, cause="document_withheld", wait=WITHHELD, now=now)
+        return []
+    loose = Delivery.objects.filter(pk__in=withheld, lease=fence)
+    loose.update(lease=None, lease_until_at=None, next_try_at=now + WITHHELD, attempts=0)  # a later summary's
+    return [one for one in batch if one.pk not in withheld]
+
+
+def again(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, now: dt.datetime) -> None:
+    """This function will put a mail down for a later try, or give it up when its time is over."""
+    oldest = min(one.queued_at for one in batch)
+    if now - oldest > PATIENCE[Channel(batch[0].channel)]:
+        end(batch=batch, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
+        return
+    wait_s = resilience.backoff_s(dependency="mail", attempt=batch[0].attempts)
+    rest(batch=batch, fence=fence, cause=cause, wait=dt.timedelta(seconds=wait_s), now=now)
+
+
+def rest(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, wait: dt.timedelta, now: dt.datetime) -> None:
+    """This function will give the lease's time back and keep its id: it is what holds a bundle together."""
+    with transaction.atomic():
+        rested = Delivery.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
+            cause=cause, lease_until_at=None, next_try_at=now + wait
+        )
+        if rested:
+            for one in batch:
+                record(Action.DELIVERY_FAILED, delivery=one, actor=log.SYSTEM, code=cause, outcome="failed")
+
+
+def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
+    """This function will move a claimed mail to where it ends, with its audit events, in one transaction."""
+    sent = status == DeliveryStatus.SENT
+    with transaction.atomic():
+        moved = Delivery.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
+            status=status,
+            cause=cause,
+            sent_at=now if sent else None,
+            address_digest=address_digest(address=batch[0].recipient.email) if batch[0].recipient.email else "",
+            lease=None,
+            lease_until_at=None,
+            next_try_at=None,
+        )
+        if not moved:
+            return
+        outcome = "failed" if status == DeliveryStatus.BOUNCED else "ok"
+        for one in batch:
+            record(
+                ENDS[status],
+                delivery=one,
+                actor=log.SYSTEM,
+                code=cause,
+                outcome=outcome,
+                message_id=batch[0].message_id,
+            )
+        if status == DeliveryStatus.BOUNCED:
+            _alert(delivery=batch[0], recipient=batch[0].recipient, cause=cause)
+    metrics.DELIVERY.labels(status=status).inc(moved)
+
+
+def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:
+    """This function will tell a person that a mail came to nothing; one incident a recipient, not one a mail."""
+    alerts.open_alert(
+        code="delivery_failed",
+        severity="P2",
+        dedup_key=f"delivery:{recipient.public_id}",
+        detail=f"Mail to {recipient.platform_id} was given up: {cause}",
+        object_id=delivery.public_id,
+        fallback="El documento está en el panel / The document is in the panel",
+    )
+
+
+def address_digest(*, address: str) -> str:
+    """This function will return what is kept of an address that was used: a digest only we can repeat."""
+    return hmac.new(
+        settings.LINK_KEY.encode(), f"address:{address.strip().lower()}".encode(), hashlib.sha256
+    ).hexdigest()
+
+
+def record(
+    action: Action, *, delivery: Delivery, actor: log.Actor, code: str = "", outcome: str = "ok", **details: str
+) -> None:
+    """This function will put one step of a delivery on record, in the caller's transaction."""
+    log.record(
+        action=action,
+        object_type="delivery",
+        object_id=delivery.public_id,
+        actor=actor,
+        code=code,
+        outcome=outcome,
+        details=details or None,
+    )
