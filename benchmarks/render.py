@@ -65,7 +65,10 @@ def bare_worker() -> None:
             string=job["canonical"].encode(), name="content.json", relationship="Data", created=when, modified=when
         )
         pdf = HTML(string=job["html"]).write_pdf(
-            pdf_variant="pdf/a-3a", pdf_identifier=bytes(16), attachments=[attached], finisher=conformance._finish  # noqa: SLF001 - the same marks on both sides
+            pdf_variant="pdf/a-3a",
+            pdf_identifier=bytes(16),
+            attachments=[attached],
+            finisher=conformance._finish,  # noqa: SLF001 - the same marks on both sides
         )
         sys.stdout.write(json.dumps([time.process_time() - started, len(pdf)]) + "\n")
         sys.stdout.flush()
@@ -80,7 +83,9 @@ def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
     html = press.engine.get_template(name).render(press.context(context))
     code = base64.b64encode(press.conformance.qr(content["verification"]["url"])).decode()
     sheet = press.bundle.files["print.css"].decode()
-    return html.replace("bundle:qr", f"data:image/png;base64,{code}").replace("</head>", f"<style>{sheet}</style></head>")
+    return html.replace("bundle:qr", f"data:image/png;base64,{code}").replace(
+        "</head>", f"<style>{sheet}</style></head>"
+    )
 
 
 def bare(*, worker: subprocess.Popen[str], press: renderer.Press, content: dict[str, Any]) -> float:
@@ -116,10 +121,16 @@ def measure(*, pairs: int) -> list[str]:
     """This function will return the table's rows."""
     pool = rendering.Pool(size=1)
     press = renderer.Press(folder=rendering.BUNDLE)
-    fonts = {"FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"), "PYTHONPATH": str(rendering.ROOT), "LC_ALL": "C.UTF-8"}
+    fonts = {
+        "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
+        "PYTHONPATH": str(rendering.ROOT),
+        "LC_ALL": "C.UTF-8",
+    }
     command = [sys.executable, "-m", "benchmarks.render", "--bare-worker"]
     rows, seed = [], 1
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=rendering.ROOT) as worker:  # noqa: S603 - our own program
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=rendering.ROOT
+    ) as worker:  # noqa: S603 - our own program
         for name, (make, goal, share) in CASES.items():
             ratios, times = [], []
             for turn in range(max(3, pairs // share) + 1):
@@ -135,7 +146,9 @@ def measure(*, pairs: int) -> list[str]:
             low, middle, high = statistics.quantiles(ratios, n=4)
             mine, theirs = (statistics.median(side) * 1000 for side in zip(*times, strict=True))
             verdict = "yes" if middle >= goal else "NO"
-            rows.append(f"| render: {name} | ≥ {goal} x | {middle:.2f} x | {low:.2f} to {high:.2f} | {mine:.0f} / {theirs:.0f} ms | {len(ratios)} | {verdict} |")
+            rows.append(
+                f"| render: {name} | ≥ {goal} x | {middle:.2f} x | {low:.2f} to {high:.2f} | {mine:.0f} / {theirs:.0f} ms | {len(ratios)} | {verdict} |"
+            )
             sys.stderr.write(rows[-1] + "\n")
         assert worker.stdin is not None  # noqa: S101 - for the type checker
         worker.stdin.close()
@@ -169,12 +182,17 @@ def main() -> None:
     if chosen.bare_worker:
         bare_worker()
         return
-    head = ["| what | goal | figure | middle half | ours / bare (CPU, median) | pairs | reached |", "|---|---|---|---|---|---|---|"]
+    head = [
+        "| what | goal | figure | middle half | ours / bare (CPU, median) | pairs | reached |",
+        "|---|---|---|---|---|---|---|",
+    ]
     table = head + measure(pairs=chosen.pairs) + ([memory(documents=chosen.memory)] if chosen.memory else [])
     text = "\n".join(table) + "\n"
     sys.stdout.write(text)
     if chosen.write:
-        (pathlib.Path(__file__).parent / "render.md").write_text(f"# Rendering, {dt.datetime.now(dt.UTC):%Y-%m-%d}\n\n{text}")
+        (pathlib.Path(__file__).parent / "render.md").write_text(
+            f"# Rendering, {dt.datetime.now(dt.UTC):%Y-%m-%d}\n\n{text}"
+        )
 
 
 if __name__ == "__main__":

@@ -40,10 +40,27 @@ UA_MARK = (
 ).encode()
 
 
+_stream_data = pydyf.Stream.data.fget
+
+
+def _with_clear_end(stream: pydyf.Stream) -> bytes:
+    """This function will end a stream whose last byte is a carriage return with CR LF.
+
+    pydyf puts a LF before `endstream`: after a CR the two read as one end of line, and /Length as one too many
+    (ISO 19005-3, 6.1.7.1). One stream in 256 ends so.
+    """
+    data: bytes = _stream_data(stream)
+    return data[: -len(b"\nendstream")] + b"\r\nendstream" if data.endswith(b"\r\nendstream") else data
+
+
+pydyf.Stream.data = property(_with_clear_end)
+
+
 class _Fetcher(URLFetcher):
     """Serves the job's own images by name and refuses everything else: no network, no file, no data: URI."""
 
     def __init__(self, images: Mapping[str, bytes]) -> None:
+        self._fail_on_errors = False  # WeasyPrint: go on without it, as with any image that is not there
         self.images = images  # and no super().__init__(): it loads every certificate of the machine, for nothing
 
     def fetch(self, url: str, headers: object = None) -> URLFetcherResponse:
@@ -97,7 +114,12 @@ def write(
     when = dt.datetime.fromisoformat(created).replace(tzinfo=None)
     document.metadata.attachments = [
         Attachment(
-            string=payload, name=CONTENT_FILE, description="Contenido del documento", relationship="Data", created=when, modified=when,
+            string=payload,
+            name=CONTENT_FILE,
+            description="Contenido del documento",
+            relationship="Data",
+            created=when,
+            modified=when,
             url_fetcher=source.url_fetcher,
         )
     ]

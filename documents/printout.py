@@ -228,7 +228,9 @@ def compose(*, content: Mapping[str, Any], words: Mapping[str, Any], characters:
     }
 
 
-def compose_plain(*, content: Mapping[str, Any], words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
+def compose_plain(
+    *, content: Mapping[str, Any], words: Mapping[str, Any], characters: frozenset[int]
+) -> dict[str, Any]:
     """This function will return the context of the plain template, asking nothing of the content's shape."""
     writer = Writer(locale=words["locale"], characters=characters)
     doc = writer.tree(content)

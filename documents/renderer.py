@@ -142,7 +142,13 @@ class Press:
         }
         html = self.engine.get_template(job["template"]).render(self.context(context))
         pdf, pages = self.conformance.write(
-            html=html, images=images, sheet=self.sheet, fonts=self.fonts, payload=payload, created=job["created"], digest=digest
+            html=html,
+            images=images,
+            sheet=self.sheet,
+            fonts=self.fonts,
+            payload=payload,
+            created=job["created"],
+            digest=digest,
         )
         bundle = self.bundle.digest(name=job["template"], extras=extras.encode())
         return {"ok": True, "pages": pages, "flags": context["flags"], "bundle_digest": bundle}, pdf
@@ -194,7 +200,7 @@ def serve(*, descriptor: int, press: Press) -> None:
             header, pdf = {"ok": False, "cause": cause(error)}, b""
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        send(descriptor, header | {"cpu_s": time.process_time() - started}, pdf)
+        send(descriptor, header | {"ticket": job["ticket"], "cpu_s": time.process_time() - started}, pdf)
         del job, logo, header, pdf
         gc.collect()
 

@@ -9,6 +9,7 @@ Template lookup: `pdf/<country>/<kind>/<version>.html`, then `pdf/<kind>/<versio
 import atexit
 import datetime as dt
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -81,7 +82,14 @@ class Child:
             "PYTHONHASHSEED": "0",
             "PYTHONPATH": str(ROOT),
         }
-        command = [sys.executable, "-m", "documents.renderer", str(theirs.fileno()), str(bundle), str(limits.address_space_bytes)]
+        command = [
+            sys.executable,
+            "-m",
+            "documents.renderer",
+            str(theirs.fileno()),
+            str(bundle),
+            str(limits.address_space_bytes),
+        ]
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - our own program; nothing of the command comes from outside
                 command,
@@ -93,31 +101,45 @@ class Child:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        hello, _ = self._receive(until_s=time.monotonic() + limits.start_s)
+        self.tickets = itertools.count(1)
+        try:
+            hello, _ = self._receive(until_s=time.monotonic() + limits.start_s)
+        except BaseException:
+            self.close()
+            raise
         if not hello["ok"]:
             self.close()
             raise errors.Problem(code="render_failed", detail=hello["cause"])
         self.engine: str = hello["engine"]
 
     def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes]:
-        """This function will have one job done.
+        """This function will have one job done and return (header, PDF); a header that is not `ok` names the cause.
 
-        :raises errors.Problem: `render_timeout` or `render_failed`; unless `alive`, the child is of no more use
+        Whatever interrupts the talk ends the child: an answer left in the socket would be taken for the next document's.
+
+        :raises errors.Problem: `render_timeout`, or `render_failed` when the child fell
         """
         cpu_s = self.limits.cpu_s(lines=lines)
         until_s = time.monotonic() + cpu_s * self.limits.wall_factor
-        text = json.dumps(job | {"cpu_s": cpu_s}).encode()
+        ticket = next(self.tickets)
+        text = json.dumps(job | {"cpu_s": cpu_s, "ticket": ticket}).encode()
         try:
             self.socket.settimeout(max(until_s - time.monotonic(), 0.001))
             self.socket.sendall(renderer.FRAME.pack(len(text), len(logo)) + text + logo)
             header, pdf = self._receive(until_s=until_s)
         except TimeoutError as cause:
             self.close()
-            raise errors.Problem(code="render_timeout", detail=f"no answer after {cpu_s * self.limits.wall_factor:.1f} s") from cause
+            raise errors.Problem(
+                code="render_timeout", detail=f"no answer after {cpu_s * self.limits.wall_factor:.1f} s"
+            ) from cause
         except OSError as cause:
             raise self._fallen() from cause
-        if not header["ok"]:
-            raise errors.Problem(code="render_failed", detail=header["cause"])
+        except BaseException:
+            self.close()
+            raise
+        if header.get("ticket") != ticket:
+            self.close()
+            raise errors.Problem(code="render_failed", detail="the answer belongs to another job")
         return header, pdf
 
     @property
@@ -192,6 +214,8 @@ class Pool:
                 child = None
                 child = self._start()
             header, pdf = child.render(job=job, logo=logo, lines=lines)
+            if not header["ok"]:
+                raise errors.Problem(code="render_failed", detail=header["cause"])
             return header, pdf, child.engine
         finally:
             self.places.put(child if child is not None and child.alive else None)
@@ -254,6 +278,31 @@ def words_for(*, kind: str, country: str) -> dict[str, Any]:
     }
 
 
+def job_for(
+    *,
+    content: Mapping[str, Any],
+    issued_at: dt.datetime,
+    plain: bool = False,
+    template: str | None = None,
+    watermark: str = "",
+) -> dict[str, Any]:
+    """This function will return what the child is told: the content and all else that decides the bytes but the logo.
+
+    :raises LookupError: no template for that kind and country
+    """
+    kind, country = str(content.get("kind", "")), str(content.get("country", ""))
+    name = PLAIN if plain else template or template_for(kind=kind, country=country)
+    return {
+        "template": name.removeprefix("pdf/"),
+        "plain": name == PLAIN,
+        "content": content,
+        "canonical": canonical.encode(value=content).decode(),
+        "words": words_for(kind=kind, country=country),
+        "created": issued_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "watermark": watermark,
+    }
+
+
 def render(
     *,
     content: Mapping[str, Any],
@@ -271,23 +320,13 @@ def render(
 
     :raises errors.Problem: `render_timeout`, `render_failed`
     """
-    kind, country = str(content.get("kind", "")), str(content.get("country", ""))
-    name = PLAIN if plain else template or template_for(kind=kind, country=country)
-    job = {
-        "template": name.removeprefix("pdf/"),
-        "plain": name == PLAIN,
-        "content": content,
-        "canonical": canonical.encode(value=content).decode(),
-        "words": words_for(kind=kind, country=country),
-        "created": issued_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "watermark": watermark,
-    }
+    job = job_for(content=content, issued_at=issued_at, plain=plain, template=template, watermark=watermark)
     lines = sum(len(content.get(key, ())) for key in ("lines", "settles", "adjustments", "withholdings"))
     header, pdf, engine = (pool or _pool).render(job=job, logo=logo or b"", lines=lines)
     return Rendered(
         pdf=pdf,
         pages=header["pages"],
-        template=name,
+        template=f"pdf/{job['template']}",
         bundle_digest=header["bundle_digest"],
         engine=engine,
         flags=header["flags"],

@@ -30,13 +30,10 @@ _PLAIN = {
     if key not in properties.INHERITED | properties.INITIAL_NOT_COMPUTED | _SPECIAL
     and not key.startswith(("__", "text_decoration_"))
 }
-_LOGICAL = {
-    function(block=way, inline=side)
-    for function in computed_values.PHYSICAL_FUNCTIONS.values()
-    for way in ("ttb",)
-    for side in ("ltr", "rtl")
-}
-_PLAIN_PHYSICAL = {key: value for key, value in _PLAIN.items() if key not in computed_values.PHYSICAL_FUNCTIONS}
+_PHYSICAL: dict[str, set[str]] = {}  # logical property -> the physical ones that it may decide
+for _name, _function in computed_values.PHYSICAL_FUNCTIONS.items():
+    for _side in ("ltr", "rtl"):
+        _PHYSICAL.setdefault(_function(block="ttb", inline=_side), set()).add(_name)
 _PASSED_ON = properties.INHERITED - set(computed_values.PHYSICAL_FUNCTIONS)
 
 _computed_init, _computed_missing = css.ComputedStyle.__init__, css.ComputedStyle.__missing__
@@ -51,7 +48,14 @@ _setup, _reactivate, _set_text, _strut = (
 _rounded_box = boxes.Box.rounded_box
 _SQUARE = (0, 0)
 # Lists, footnotes and notes: no template has any, and each of these rules makes one more style for every element.
-_UNUSED_RULES = ("::marker ", "::footnote-call ", "::footnote-marker ", "::note-call ", "::note-marker ", "::note-callback ")
+_UNUSED_RULES = (
+    "::marker ",
+    "::footnote-call ",
+    "::footnote-marker ",
+    "::note-call ",
+    "::note-marker ",
+    "::note-callback ",
+)
 _USER_AGENT = "\n".join(rule for rule in weasyprint_html.UA.splitlines() if not rule.startswith(_UNUSED_RULES))
 
 
@@ -59,9 +63,8 @@ class Page(HTML):
     """HTML that is well-formed XML, read by expat (11 % of a receipt's time less); anything else goes the usual way."""
 
     def __init__(self, *, string: str, url_fetcher: URLFetcher) -> None:
-        try:
-            root = ET.fromstring(string)  # noqa: S314 - as above
-        except ET.ParseError:
+        root = _tree(string) if _in_place else None
+        if root is None:
             super().__init__(string=string, base_url="bundle:", url_fetcher=url_fetcher)
             return
         self.base_url, self.url_fetcher, self.media_type = "bundle:", url_fetcher, "print"
@@ -70,6 +73,14 @@ class Page(HTML):
 
     def _ua_stylesheets(self, forms: bool = False) -> list[CSS]:  # noqa: FBT001, FBT002 - WeasyPrint's signature
         return super()._ua_stylesheets(forms) if forms or not _in_place else [_user_agent]
+
+
+def _tree(string: str) -> ET.Element | None:
+    """This function will parse well-formed XML, and return None for anything else."""
+    try:
+        return ET.fromstring(string)  # noqa: S314 - as above
+    except ET.ParseError:
+        return None
 
 
 class Written(pydyf.Object):
@@ -93,7 +104,7 @@ class Written(pydyf.Object):
 
 def settle(pdf: pydyf.PDF) -> None:
     """This function will write each object once: pydyf writes, and compresses, all of them again for the file's id."""
-    for number, obj in enumerate(pdf.objects):
+    for number, obj in enumerate(pdf.objects if _in_place else ()):
         if obj.free != "f":
             pdf.objects[number] = Written(obj)
 
@@ -102,9 +113,11 @@ def _styled(self: Any, parent: Any, cascaded: Mapping[str, Any], pseudo_type: An
     """This function will start a style from the initial values instead of asking for each of 200 in turn."""
     _computed_init(self, parent, cascaded, pseudo_type, *others)
     if pseudo_type is None and isinstance(parent, css.ComputedStyle):
-        self.update(_PLAIN if _LOGICAL.isdisjoint(cascaded) else _PLAIN_PHYSICAL)
+        self.update(_PLAIN)
         for key in cascaded:
             self.pop(key, None)
+            for physical in _PHYSICAL.get(key, ()):
+                self.pop(physical, None)
 
 
 def _missing(self: Any, key: str) -> Any:  # noqa: ANN401 - WeasyPrint is not typed
@@ -259,7 +272,11 @@ def _in_flow(self: Any) -> bool:  # noqa: ANN401 - WeasyPrint is not typed
     if style["float"] == "none" and style["position"] in {"static", "relative"}:
         return True
     return not (
-        self.is_floated() or self.is_absolutely_positioned() or self.is_running() or self.is_footnote() or self.is_note()
+        self.is_floated()
+        or self.is_absolutely_positioned()
+        or self.is_running()
+        or self.is_footnote()
+        or self.is_note()
     )
 
 

@@ -42,7 +42,9 @@ XOCHILT = {
 }  # fmt: skip
 
 
-def _document(*, kind: str, country: str, number: str, owner: dict[str, str], subject: str, day: str, **own: Any) -> Content:
+def _document(
+    *, kind: str, country: str, number: str, owner: dict[str, str], subject: str, day: str, **own: Any
+) -> Content:
     currency, zone, until = PLACES[country]
     return {
         "kind": kind,
@@ -105,12 +107,24 @@ def pesos() -> Content:
 def order(*, lines: int = 0) -> Content:
     """Ana's order, not paid out yet; with `lines`, a long one."""
     own = [
-        {"id": "1", "kind": "FARE", "description": "Servicio de transporte de viajeros", "amount": "22.00", "tax": "IVA10"},
+        {
+            "id": "1",
+            "kind": "FARE",
+            "description": "Servicio de transporte de viajeros",
+            "amount": "22.00",
+            "tax": "IVA10",
+        },
         {"id": "2", "kind": "TIP", "description": "Propina", "amount": "3.00"},
         {"id": "3", "kind": "PLATFORM_FEE", "description": "Comisión 20 %", "amount": "-4.40", "tax": "IVA21"},
     ]
     own += [
-        {"id": str(place), "kind": "ITEM", "description": f"Concepto {place} del pedido", "amount": "1.00", "tax": "IVA10"}
+        {
+            "id": str(place),
+            "kind": "ITEM",
+            "description": f"Concepto {place} del pedido",
+            "amount": "1.00",
+            "tax": "IVA10",
+        }
         for place in range(4, lines + 1)
     ]
     return _document(
@@ -132,11 +146,24 @@ def adjustment() -> Content:
     return found | {
         "number": "AES-OFS-2026-0000002",
         "document_key": found["document_key"] + ":adj_1",
-        "owner": {"id": "flt_3", "legal_name": "Flota Norte, S.L.", "tax_id": "B87654321", "tax_id_name": "NIF", "address": "Ría 3, Bilbao"},
+        "owner": {
+            "id": "flt_3",
+            "legal_name": "Flota Norte, S.L.",
+            "tax_id": "B87654321",
+            "tax_id_name": "NIF",
+            "address": "Ría 3, Bilbao",
+        },
         "driver": {"id": "drv_77A1", "legal_name": "Ana Ruiz Pardo"},
         "adjustment": {"id": "adj_1", "reason": "LATE_TIP", "corrects": "AES-OFS-2026-0000001"},
         "withholdings": [
-            {"name": "IRPF", "rate": "0.15", "base": "22.00", "amount": "3.30", "legal_ref": "RD 439/2007, art. 95", "status": "declared"}
+            {
+                "name": "IRPF",
+                "rate": "0.15",
+                "base": "22.00",
+                "amount": "3.30",
+                "legal_ref": "RD 439/2007, art. 95",
+                "status": "declared",
+            }
         ],
         "cash_collected": "5.00",
         "totals": {"earnings": "25.00", "deductions": "-4.40", "tax": "1.28", "withheld": "3.30", "payable": "13.58"},

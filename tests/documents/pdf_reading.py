@@ -1,0 +1,68 @@
+"""Reading a PDF back as a person would, and how a person in each country expects a leaf to be written.
+
+Written apart from `documents/printout.py` on purpose: two mistakes would have to be the same one.
+"""
+
+import io
+import unicodedata
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pikepdf
+import pypdfium2
+
+SIGNS = {"ES": ".,", "CO": ".,", "CL": ".,", "MX": ",."}  # thousands, decimals
+MONEY = {
+    "amount", "base", "net", "gross", "earnings", "deductions", "withheld", "payable", "included", "cash_collected",
+    "opening_carry_over", "closing_carry_over", "difference",
+}  # fmt: skip
+
+
+def text(pdf: bytes) -> str:
+    """The text of all pages, in one piece."""
+    document = pypdfium2.PdfDocument(pdf)
+    try:
+        return "\n".join(leaf.get_textpage().get_text_range() for leaf in document)
+    finally:
+        document.close()
+
+
+def squashed(said: str) -> str:
+    """Text without blanks and line ends (and without the hyphen that PDFium puts where a word was cut)."""
+    said = unicodedata.normalize("NFC", said).replace("\ufffe", "").replace("\u0002", "")
+    return "".join(said.split())
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(path, leaf) of a JSON value, list positions left out."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from leaves(member, (*path, key))
+    elif isinstance(value, list):
+        for member in value:
+            yield from leaves(member, path)
+    else:
+        yield path, str(value)
+
+
+def printed(path: tuple[str, ...], leaf: str, content: dict[str, Any]) -> str:
+    """What stands on the page for a leaf."""
+    thousands, decimals = SIGNS[content["country"]]
+    key, parent = path[-1], path[-2] if len(path) > 1 else ""
+    if key in MONEY or (key in {"tax", "adjustments"} and parent in {"totals", "tax_groups"}):
+        whole, _, cents = leaf.lstrip("-").partition(".")
+        grouped = f"{int(whole):,}".replace(",", thousands)
+        return ("-" if leaf.startswith("-") else "") + grouped + (decimals + cents if cents else "")
+    if key == "rate":
+        return f"{(Decimal(leaf) * 100).normalize():f} %".replace(".", decimals)
+    if key.endswith("_date") or key in {"retain_until", "from", "to"}:
+        year, month, day = leaf.split("-")
+        return f"{day}/{month}/{year}"
+    return leaf
+
+
+def attachment(pdf: bytes) -> bytes:
+    """The bytes of content.json."""
+    with pikepdf.open(io.BytesIO(pdf)) as opened:
+        return opened.attachments["content.json"].get_file().read_bytes()
