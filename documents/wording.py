@@ -65,8 +65,8 @@ def clock(*, at: dt.datetime, document: Document) -> str:
 def size(*, octets: int) -> str:
     """This function will write a file's size: "86 KB", "1,2 MB"."""
     if octets < KILO * KILO:
-        return f"{max(1, round(octets / KILO))} KB"
-    return f"{numbers.format_decimal(round(Decimal(octets) / KILO / KILO, 1), locale=language())} MB"
+        return f"{max(1, round(octets / KILO))}\N{NO-BREAK SPACE}KB"
+    return f"{numbers.format_decimal(round(Decimal(octets) / KILO / KILO, 1), locale=language())}\N{NO-BREAK SPACE}MB"
 
 
 def amount(*, document: Document) -> str:
