@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, path
@@ -104,40 +104,40 @@ def mount(
     for page in urls[0]:
         if not isinstance(getattr(page, "rule", None), Rule):
             page.rule = rule  # type: ignore[union-attr]  # URLPattern has no slot for it
-    return path(prefix, urls)  # type: ignore[arg-type]  # Django's own triple
+    return path(prefix, urls)
 
 
-def roles_of(*, user: AbstractBaseUser | AnonymousUser | None) -> frozenset[Role]:
+def roles_of(*, user: User | AnonymousUser | None) -> frozenset[Role]:
     """This function will return a user's roles: his groups, nothing else. Asked once per request and user object."""
     if user is None or not user.is_authenticated or not getattr(user, "is_active", False):
         return frozenset()
     known = user.__dict__.get("_roles")
     if known is None:
-        names = set(user.groups.values_list("name", flat=True))  # type: ignore[union-attr]
+        names = set(user.groups.values_list("name", flat=True))
         known = user.__dict__["_roles"] = frozenset(role for role in Role if role.value in names)
     return known
 
 
-def may(*, user: AbstractBaseUser | AnonymousUser | None, right: str) -> bool:
+def may(*, user: User | AnonymousUser | None, right: str) -> bool:
     """This function will tell whether one of the user's roles holds a right of RIGHTS."""
     return bool(roles_of(user=user) & RIGHTS[right])
 
 
-def countries_for(*, user: AbstractBaseUser) -> QuerySet[Country]:
+def countries_for(*, user: User | AnonymousUser) -> QuerySet[Country]:
     """This function will return the countries of a member of staff's scope."""
     if not roles_of(user=user) & STAFF:
         return Country.objects.none()
     return get_objects_for_user(user, "documents.see_country", klass=Country, with_superuser=False)
 
 
-def parties_for(*, user: AbstractBaseUser) -> QuerySet[Party]:
+def parties_for(*, user: User | AnonymousUser) -> QuerySet[Party]:
     """This function will return the parties that a user is or acts for."""
     if not roles_of(user=user) & OWNERS:
         return Party.objects.none()
     return get_objects_for_user(user, "documents.own_party", klass=Party, with_superuser=False)
 
 
-def documents_for(*, user: AbstractBaseUser) -> QuerySet[Document]:
+def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
     """This function will return what a user may see: by country for staff, by owner for owners; both are indexed.
 
     The grants are read first and put in as values, so that PostgreSQL walks the owner's or the country's index.

@@ -36,13 +36,13 @@ def open_one(
                 public_id,
                 code,
                 dedup_key,
-                document and document.pk,
-                event and event.pk,
-                country.pk if country else document and document.country_id,
+                document.pk if document else None,
+                event.pk if event else None,
+                country.pk if country else document.country_id if document else None,
                 json.dumps(facts, ensure_ascii=False),
             ],
         )
-        fresh = cursor.rowcount == 1
+        fresh = bool(cursor.rowcount == 1)
     if fresh:
         log.record(
             action=Action.DISCREPANCY_OPENED, object_type="discrepancy", object_id=public_id, actor=actor, code=code

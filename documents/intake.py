@@ -8,7 +8,6 @@ import datetime as dt
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Sequence
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -17,16 +16,13 @@ from django.utils.module_loading import import_string
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, canonical, discrepancies, errors, facts, identifiers, metrics, presentation, resilience
+from documents import alerts, canonical, discrepancies, errors, facts, identifiers, jsontext, metrics, presentation, resilience
 from documents.models import Document, Event, EventStatus, Wait
 
 logger = logging.getLogger(__name__)
 
-DEPTH_MAX = 32
 PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
 DEADLOCK_TRIES_MAX = 4
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKET = re.compile(rb"[\[\]{}]")
 TABLE = "config.events.TABLE"  # upward, so by name
 
 _INSERT = """
@@ -64,7 +60,7 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
     :raises django.db.OperationalError: the database is out; nothing is stored and the sender must try again
     """
     try:
-        payload = _read(raw)
+        payload = jsontext.read(raw=raw)
         service = _service(payload=payload, services=services)
         envelope = facts.parse(payload=payload, now=now)
     except errors.Problem as problem:
@@ -122,43 +118,6 @@ def overdue(*, now: dt.datetime, limit_s: int) -> int:
     return len(late)
 
 
-def _read(raw: bytes) -> dict[str, object]:
-    """This function will read strict JSON: UTF-8, one object, no duplicate names, no NaN, bounded depth."""
-    try:
-        text = raw.decode("utf-8")
-        if _depth(raw) > DEPTH_MAX:
-            raise errors.Problem(code="malformed_json", detail=f"nested deeper than {DEPTH_MAX}")
-        payload = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-        if not isinstance(payload, dict):
-            raise errors.Problem(code="validation_error", detail="the body must be one JSON object")
-        canonical.encode(value=payload)
-    except UnicodeDecodeError as error:
-        raise errors.Problem(code="malformed_json", detail="not UTF-8") from error
-    except (ValueError, RecursionError) as error:
-        raise errors.Problem(code="malformed_json", detail=str(error)[:200]) from error
-    return payload
-
-
-def _depth(raw: bytes) -> int:
-    """This function will return the nesting of a JSON text without building it."""
-    deepest = depth = 0
-    for bracket in _BRACKET.findall(_QUOTED.sub(b"", raw)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member name appears twice")
-    return members
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
     """This function will return the signing service that may send the type; a type in no table may come from any."""
     row = import_string(TABLE).get(payload.get("type")) if isinstance(payload.get("type"), str) else None
@@ -166,7 +125,7 @@ def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
         return services[0]
     if row.service not in services:
         raise errors.Problem(code="event_type_not_allowed", detail=f"{payload['type']} is not {services[0]}'s to send")
-    return row.service
+    return str(row.service)
 
 
 def _refuse(*, raw: bytes, service: str, problem: errors.Problem, actor: log.Actor) -> Answer:
@@ -304,7 +263,7 @@ def _park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Acto
         Wait.objects.filter(event=event).delete()
         Wait.objects.bulk_create([Wait(event=event, awaited=awaited) for awaited in missing])
         log.record(
-            action=Action.EVENT_PARKED, object_type="event", object_id=event.public_id, actor=actor, details={"missing": missing[:100]}
+            action=Action.EVENT_PARKED, object_type="event", object_id=event.public_id, actor=actor, details={"missing": [*missing[:100]]}
         )
         metrics.EVENTS.labels(type=event.type, status="parked").inc()
         # What is missing may have been committed while this transaction looked: look once more, at once.
@@ -377,7 +336,7 @@ def _answer_repeat(*, event_id: str, payload_sha256: str, now: dt.datetime, acto
 
 def answer(*, event: Event, replayed: bool, status: int | None = None) -> Answer:
     """This function will say what is true of an event now; a held one that was settled answers for its settlement."""
-    told = event.settled_by if event.status == EventStatus.HELD and event.settled_by_id else event
+    told = event.settled_by if event.status == EventStatus.HELD and event.settled_by else event
     documents = Document.objects.filter(pk__in=told.document_ids).select_related(*presentation.RELATED).order_by("pk")
     body: dict[str, object] = {
         "object": "event",
@@ -399,4 +358,4 @@ def answer(*, event: Event, replayed: bool, status: int | None = None) -> Answer
 def _envelope(event: Event) -> facts.Envelope:
     """This function will read a stored event again; it passed the schema when it came, whatever the clock says now."""
     body = Event.objects.values_list("body", flat=True).get(pk=event.pk)
-    return facts.parse(payload=json.loads(bytes(body)), now=None)
+    return facts.parse(payload=json.loads(bytes(body or b"")), now=None)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from documents import identifiers
 
 
-def _public_id(prefix: str) -> models.CharField:
+def _public_id(prefix: str) -> "models.CharField[str, str]":
     return models.CharField(max_length=40, unique=True, editable=False, default=functools.partial(identifiers.new, prefix=prefix))
 
 

@@ -54,7 +54,7 @@ def _alone(job: Callable[[], object]) -> None:
             connections.close_all()
 
 
-class Poller(bootsteps.StartStopStep):
+class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
     """Celery worker step: one thread that lives as long as the worker, with or without its broker."""
 
     def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's signature

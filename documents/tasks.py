@@ -6,25 +6,25 @@ from django.utils import timezone
 from documents import delivery, emission, intake, sweeper
 
 
-@shared_task(name="documents.advance")
+@shared_task(name="documents.advance")  # type: ignore[untyped-decorator]  # Celery has no types
 def advance(document_id: int) -> None:
     """This task will lock an issued document."""
     emission.advance(document_id=document_id, now=timezone.now())
 
 
-@shared_task(name="documents.deliver")
+@shared_task(name="documents.deliver")  # type: ignore[untyped-decorator]  # Celery has no types
 def deliver(delivery_id: int) -> None:
     """This task will tell one recipient."""
     delivery.send(delivery_id=delivery_id, now=timezone.now())
 
 
-@shared_task(name="documents.resume")
+@shared_task(name="documents.resume")  # type: ignore[untyped-decorator]  # Celery has no types
 def resume(event_id: int) -> None:
     """This task will look at a parked event again."""
     intake.resume(event_id=event_id, now=timezone.now())
 
 
-@shared_task(name="documents.sweep")
+@shared_task(name="documents.sweep")  # type: ignore[untyped-decorator]  # Celery has no types
 def sweep() -> None:
     """This task will do one round of the sweeper."""
     sweeper.sweep(now=timezone.now())

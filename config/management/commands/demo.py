@@ -109,7 +109,7 @@ class Command(BaseCommand):
             numbers = sorted(document.sequence for document in documents if document.series_id == series)
             if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
                 wrong.append(f"serie {series}: {numbers}")
-        mails = {path.name for path in pathlib.Path(settings.EMAIL_FILE_PATH).glob("*.eml")}
+        mails = {path.name for path in pathlib.Path(str(settings.EMAIL_FILE_PATH)).glob("*.eml")}
         sent = Delivery.objects.filter(channel=Channel.EMAIL, status=DeliveryStatus.SENT).count()
         if len(mails) < sent:
             wrong.append(f"{sent} correos enviados, {len(mails)} en el buzón")

@@ -1,0 +1,40 @@
+"""Every measured promise in one go: each script prints its table, all of them are kept in `benchmarks/RESULTS.md`."""
+
+import datetime as dt
+import platform
+import subprocess
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from config import env
+
+FOLDER = env.BASE_DIR / "benchmarks"
+SCRIPTS = ("render", "line", "audit_append")
+
+
+class Command(BaseCommand):
+    """`manage.py bench [SCRIPT ...]`: ratios side by side in one run; machines are shared and noisy, so nothing else counts."""
+
+    help = "Measure rendering, the whole line, intake and the audit log against bare rivals."
+
+    def add_arguments(self, parser: Any) -> None:  # noqa: ANN401 - Django's signature
+        """This method will declare the arguments."""
+        parser.add_argument("scripts", nargs="*", choices=[[], *SCRIPTS], help="only these; nothing is kept then")
+
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+        """This method will run the scripts one after the other and keep what they print."""
+        tables = []
+        for name in options["scripts"] or SCRIPTS:
+            self.stderr.write(f"benchmarks.{name}")
+            done = subprocess.run(  # noqa: S603 - our own script
+                [sys.executable, "-m", f"benchmarks.{name}"], cwd=env.BASE_DIR, stdout=subprocess.PIPE, text=True, check=False
+            )
+            self.stdout.write(done.stdout)
+            if done.returncode:
+                raise CommandError(f"benchmarks.{name} ended with {done.returncode}")
+            tables.append(f"## {name}\n\n{done.stdout.strip()}\n")
+        if not options["scripts"]:
+            head = f"# Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}\n\n"
+            (FOLDER / "RESULTS.md").write_text(head + "\n".join(tables), encoding="utf-8")
