@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 
 from audit import log
 from audit.actions import Action
@@ -27,6 +27,7 @@ NOTHING, LAST4 = "nothing", "last4"
 ANSWER_LENGTH = 4
 LOCK_EVERY = 5  # wrong answers
 REVOKE_AT = 10
+REVOKE_ALL_AT = 20  # over all open links of one recipient: a stolen mailbox holds many
 LOCK = dt.timedelta(minutes=15)
 SESSION = dt.timedelta(minutes=15)
 COUNTED = dt.timedelta(minutes=10)  # the same session downloads again without being counted again
@@ -166,6 +167,8 @@ def answer(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Ve
     """This function will judge what a person gave to open the link; the row's lock counts tries at once one by one."""
     given = _plain(answer)
     with transaction.atomic():
+        # First the recipient, then the link: the same order wherever one person's links are ended together.
+        Party.objects.select_for_update(no_key=True).get(pk=link.recipient_id)
         held = Link.objects.select_for_update(of=("self",)).select_related("recipient").get(pk=link.pk)
         if state(link=held, now=now) is not State.LIVE:
             return Verdict.CLOSED
@@ -188,13 +191,17 @@ def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
     until_at = now + LOCK if wrong % LOCK_EVERY == 0 else link.locked_until_at
     Link.objects.filter(pk=link.pk).update(wrong_answers=wrong, locked_until_at=until_at)
     _record(Action.LINK_FAILED, link=link, actor=actor, outcome="denied", code="wrong_answer", details={"tries": wrong})
-    if wrong >= REVOKE_AT:
+    tried = Link.objects.filter(recipient=link.recipient_id, revoked_at=None, expires_at__gt=now)
+    everywhere = tried.aggregate(total=Sum("wrong_answers"))["total"] or 0
+    if wrong >= REVOKE_AT or everywhere >= REVOKE_ALL_AT:
         revoke(link=link, reason="wrong_answers", actor=actor, now=now)
+        if everywhere >= REVOKE_ALL_AT:
+            revoke_open(recipient=link.recipient, reason="wrong_answers", actor=actor, now=now)
         alerts.open_alert(
             code="link_revoked",
             severity="P2",
             dedup_key=f"link:{link.public_id}",
-            detail=f"{wrong} wrong answers at a secure link: it was revoked",
+            detail=f"{max(wrong, everywhere)} wrong answers at the secure links of one recipient: revoked",
             object_id=link.public_id,
         )
     elif wrong % LOCK_EVERY == 0:

@@ -116,6 +116,20 @@ def test_the_tenth_wrong_answer_revokes_for_good_and_calls_a_person() -> None:
     assert (alert.code, alert.severity) == ("link_revoked", "P2")
 
 
+def test_a_stolen_mailbox_full_of_links_gives_no_more_tries_than_a_few() -> None:
+    owner = factories.party(platform_id="drv_many")
+    held = [
+        links.create(document=factories.document(owner=owner), recipient=owner, delivery=None, now=NOW)
+        for _ in range(8)
+    ]
+    other = a_link()
+    verdicts = [answer(link, f"{turn:04d}") for link in held for turn in range(4)]
+    assert verdicts.count(links.Verdict.WRONG) == 20
+    assert not Link.objects.filter(recipient=owner, revoked_at=None).exists()
+    assert Alert.objects.filter(code="link_revoked").count() == 1
+    assert answer(other, "678Z") is links.Verdict.OPENED
+
+
 def test_a_right_answer_does_not_give_an_attacker_new_tries() -> None:
     link = a_link()
     for _ in range(4):
