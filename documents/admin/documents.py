@@ -88,8 +88,9 @@ class DocumentAdmin(base.DocumentCenterAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """This method will read the columns that the list shows and no others: `content` alone may be a megabyte."""
         listed: QuerySet[Any] = super().get_queryset(request).select_related(None).select_related("owner")
-        listed = listed.only(*self.WANTED).annotate(masked=Value(rights.masked(request=request)))
-        return listed
+        masked = Value(rights.masked(request=request))
+        marked: QuerySet[Any] = listed.only(*self.WANTED).annotate(masked=masked)
+        return marked
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str

@@ -194,7 +194,8 @@ def size(document: Document) -> str:
     """This function will write size and pages: "86 KB · 2"."""
     if not document.file_bytes:
         return cells.NOTHING
-    return f"{max(1, round(document.file_bytes / 1024))} KB · {document.pages or '?'} {_('pág.')}"
+    pages = _("pág.")
+    return f"{max(1, round(document.file_bytes / 1024))} KB · {document.pages or '?'} {pages}"
 
 
 def relatives(*, request: HttpRequest, document: Document) -> Card:

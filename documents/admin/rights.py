@@ -5,7 +5,7 @@ Superuser gives nothing here: Django's own answers (`has_perm`) are never asked,
 
 from typing import TYPE_CHECKING, cast
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -61,9 +61,9 @@ def require(*, request: HttpRequest, right: str, object_type: str, object_id: st
         raise Refused(right=right, object_type=object_type, object_id=object_id)
 
 
-def person(*, request: HttpRequest) -> AbstractBaseUser:
+def person(*, request: HttpRequest) -> User:
     """This function will return who is signed in: the site's door lets nobody else this far."""
-    return cast("AbstractBaseUser", request.user)
+    return cast("User", request.user)
 
 
 def documents(*, request: HttpRequest) -> "QuerySet[Document]":

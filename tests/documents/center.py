@@ -1,0 +1,110 @@
+"""What the tests of the Document Center share: its addresses, its people, and what the log says of them."""
+
+import datetime as dt
+
+from django.test import Client
+from django.urls import URLPattern
+from django.utils import timezone
+from guardian.shortcuts import assign_perm
+
+from audit.models import Event as LogEvent
+from documents.admin.site import site
+from documents.models import Alert, Country, Delivery, Discrepancy, Document, Link, Party
+from payouts.models import Payout, PayoutState, Settlement
+from tests import cast, factories
+
+ADMIN = "/admin/"
+
+
+def client(*, member: cast.Member) -> Client:
+    """This function will return a browser in which a person has signed in."""
+    browser = Client()
+    browser.force_login(member.user, backend="django.contrib.auth.backends.ModelBackend")
+    return browser
+
+
+def staff(*, roles: list[str], countries: list[str], name: str = "") -> cast.Member:
+    """This function will return a person of the house."""
+    for code in countries:
+        cast.country(code=code)
+    return cast.staff(name=name or f"one_of_{'_'.join(roles) or 'nobody'}", roles=roles, countries=countries)
+
+
+def everywhere(*, roles: list[str]) -> cast.Member:
+    """This function will return a person of the house whose scope is every country there is."""
+    member = staff(roles=roles, countries=[], name="everywhere")
+    for one in Country.objects.all():
+        assign_perm("documents.see_country", member.user, one)
+    return member
+
+
+def page(document: Document) -> str:
+    """This function will return the address of a document's page."""
+    return f"{ADMIN}documents/document/{document.public_id}/"
+
+
+def denials() -> list[LogEvent]:
+    """This function will return the refusals on record, the newest first."""
+    return list(LogEvent.objects.using("denials").filter(outcome="denied").order_by("-pk"))
+
+
+def said(action: str) -> list[LogEvent]:
+    """This function will return what the log says of an action, the newest first."""
+    return list(LogEvent.objects.filter(action=action).order_by("-pk"))
+
+
+def link(*, document: Document) -> Link:
+    """This function will return an open link."""
+    return Link.objects.create(
+        document=document,
+        recipient=document.owner,
+        token_sha256=document.public_id.ljust(64, "0")[:64],
+        expires_at=timezone.now() + dt.timedelta(days=7),
+    )
+
+
+def one_of_each(*, document: Document) -> dict[str, str]:
+    """This function will make one row of every list, and return the last part of each page's address."""
+    delivery = Delivery.objects.create(document=document, recipient=document.owner, channel="EMAIL", message_id="m1@x")
+    alert = Alert.objects.create(
+        dedup_key="a", code="event_held", severity="P2", detail="held", runbook="docs/runbooks/events.md"
+    )
+    gap = Discrepancy.objects.create(code="paid_twice", dedup_key="d", document=document, country=document.country)
+    payout = Payout.objects.create(
+        payout_id="po_1",
+        payee=document.owner,
+        issuer=document.issuer,
+        country=document.country,
+        currency="EUR",
+        amount_minor=2188,
+        sent_at=timezone.now(),
+        state=PayoutState.SENT,
+        statement=None,
+        event=document.event,
+    )
+    settled = Settlement.objects.create(payout=payout, document=document, amount_minor=2188)
+    return {
+        "documents/document": document.public_id,
+        "documents/event": document.event.public_id,
+        "documents/party": Party.objects.get(pk=document.owner_id).public_id,
+        "documents/issuer": str(document.issuer_id),
+        "documents/series": str(document.series_id),
+        "documents/delivery": delivery.public_id,
+        "documents/link": link(document=document).public_id,
+        "documents/discrepancy": gap.public_id,
+        "documents/alert": alert.public_id,
+        "payouts/payout": str(payout.pk),
+        "payouts/settlement": str(settled.pk),
+        "audit/event": str(LogEvent.objects.latest("pk").pk),
+    }
+
+
+def routes() -> list[URLPattern]:
+    """This function will return every address of the Document Center."""
+    return [one for one in site.get_urls() if isinstance(one, URLPattern)]
+
+
+def documents(*, count: int, **facts: object) -> list[Document]:
+    """This function will return some documents of one owner."""
+    owner = factories.party(platform_id="drv_many")
+    return [factories.document(owner=owner, **facts) for _ in range(count)]  # type: ignore[arg-type]
