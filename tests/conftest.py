@@ -24,6 +24,7 @@ from django.core.management import call_command
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
 
+from audit import denials
 from config import env, servers, services
 from documents.models import Issuer
 from tests import cast
@@ -79,6 +80,14 @@ def _remove(*, folder: pathlib.Path) -> None:
     immutable = importlib.import_module("documents.immutable")
     immutable.unlock_for_removal(folder=folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def _no_counted_denials() -> Iterator[None]:
+    """Denials are counted per process and minute: no test starts with another one's."""
+    denials.forget()
+    yield
+    denials.forget()
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,10 @@ import psycopg
 import pytest
 from django.db import connection
 
-from audit import denials, guard, log
+from audit import guard, log
 from config import services
 
 ALLOWED = {"ISSUED": "document.issued", "LOCKED": ["document.locked", "document.released"], "BROKEN": []}
-
-
-@pytest.fixture(autouse=True)
-def _no_counts_of_other_tests() -> Iterator[None]:
-    denials.forget()
-    yield
-    denials.forget()
 
 
 @pytest.fixture
