@@ -1,5 +1,14 @@
-"""TABLE: what beat rings, and how often. Each row is also done by the worker's own poller, so that nothing depends on it."""
+"""TABLE: what beat rings, and how often.
+
+`sweep` is also done by the worker's own poller, so that nothing waits for beat. `reconcile` only looks: a day on which
+nobody rang it loses nothing, and `manage.py reconcile_payouts` does the same at any time.
+"""
+
+from celery.schedules import crontab
+
+RECONCILED_AT = {"hour": 4, "minute": 10}  # UTC: night in every market, after the weekly payouts
 
 SCHEDULE: dict[str, dict[str, object]] = {
     "sweep": {"task": "documents.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "reconcile": {"task": "payouts.reconcile", "schedule": crontab(**RECONCILED_AT), "options": {"expires": 3600}},
 }

@@ -1,0 +1,108 @@
+"""Does a frozen document add up? Its own lines, groups and totals against each other and against its row. Pure.
+
+An accountant foots a page: adds every column again. Nothing here asks how the figures came to be, so that a mistake
+of the computation cannot hide in its own rules; what is checked is only what the reader of the PDF could check.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from documents import money
+
+Content = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """Two figures of one document that should be the same and are not, in minor units."""
+
+    law: str
+    stated_minor: int
+    found_minor: int
+
+
+def gaps(*, kind: str, content: Content, total_minor: int, digits: int) -> list[Gap]:
+    """This function will return every law that a document of a kind breaks: none, for one that adds up.
+
+    :raises KeyError: a kind without laws, or a content without its figures
+    :raises errors.Problem: `validation_error`, an amount that is none
+    """
+    page = _Page(content=content, digits=digits)
+    laws = [("the row's total is the printed one", total_minor, page.total(TOTALS[kind])), *LAWS[kind](page)]
+    return [Gap(law=law, stated_minor=stated, found_minor=found) for law, stated, found in laws if stated != found]
+
+
+Law = tuple[str, int, int]  # words, the figure that is stated, the one that comes of adding up
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Page:
+    """A content's figures as minor units."""
+
+    content: Content
+    digits: int
+
+    def minor(self, text: str) -> int:
+        return money.minor(text, self.digits)
+
+    def total(self, word: str) -> int:
+        return self.minor(self.content["totals"][word])
+
+    def column(self, rows: str, word: str = "amount") -> int:
+        """This method will add one column of one table; a table that is not there adds nothing."""
+        return sum(self.minor(row[word]) for row in self.content.get(rows) or ())
+
+    @property
+    def gross_prices(self) -> bool:
+        return bool(self.content.get("prices") == "gross")
+
+
+def _receipt(page: _Page) -> Iterable[Law]:
+    yield "net and tax are the gross", page.total("gross"), page.total("net") + page.total("tax")
+    yield "the tax is that of the groups", page.total("tax"), page.column("tax_groups", "tax")
+    yield "the lines are the total", page.total("gross" if page.gross_prices else "net"), page.column("lines")
+
+
+def _statement(page: _Page) -> Iterable[Law]:
+    without_tax, tax = page.total("earnings") + page.total("deductions"), page.total("tax")
+    yield (
+        "what is owed is earned, less deducted and withheld",
+        page.total("payable"),
+        without_tax + tax - page.total("withheld"),
+    )
+    yield "the tax is that of the groups", tax, page.column("tax_groups", "tax")
+    yield "the withholdings are the total withheld", page.total("withheld"), page.column("withholdings")
+    yield "the lines are the total", without_tax + (tax if page.gross_prices else 0), page.column("lines")
+
+
+def _payout(page: _Page) -> Iterable[Law]:
+    owed = page.total("included") + page.total("adjustments") - page.total("withheld") - page.total("cash_collected")
+    owed += page.total("opening_carry_over") - page.total("closing_carry_over")
+    printed = page.minor(page.content.get("difference", "0"))
+    yield "it closes to the cent, but for a printed difference", page.total("amount"), owed + printed
+    yield "what is settled is the total included", page.total("included"), page.column("settles")
+    yield "the withholdings are the total withheld", page.total("withheld"), page.column("withholdings")
+    added = page.column("adjustments") + page.column("tax_groups", "tax")
+    yield "the adjustments and their tax are their total", page.total("adjustments"), added
+
+
+def _notice(_page: _Page) -> Iterable[Law]:
+    return ()
+
+
+# TABLE: kind -> which total its row carries, and the laws of its figures.
+TOTALS: Mapping[str, str] = {
+    "PAYMENT_RECEIPT": "gross",
+    "CREDIT_NOTE": "gross",
+    "ORDER_FINAL_STATEMENT": "payable",
+    "PAYOUT_STATEMENT": "amount",
+    "PAYOUT_REVERSAL_NOTICE": "amount",
+}
+LAWS: Mapping[str, Callable[[_Page], Iterable[Law]]] = {
+    "PAYMENT_RECEIPT": _receipt,
+    "CREDIT_NOTE": _receipt,
+    "ORDER_FINAL_STATEMENT": _statement,
+    "PAYOUT_STATEMENT": _payout,
+    "PAYOUT_REVERSAL_NOTICE": _notice,
+}
