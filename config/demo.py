@@ -25,7 +25,8 @@ def prepare(*, kind: str) -> None:
     _listening = _listen() if kind == "demo" else crew.listen()
     host, port = _listening.getsockname()[:2]
     folder = servers.VAR / kind / f"{time.strftime('%Y%m%d-%H%M%S')}-{port}"
-    folder.mkdir(parents=True)
+    (folder / "metrics").mkdir(parents=True)
+    (servers.VAR / "static").mkdir(exist_ok=True)  # whitenoise finds the files where they are, and wants its folder all the same
     values = {
         "ENVIRONMENT": "demo",
         "PUBLIC_URL": f"http://{host}:{port}",
@@ -33,6 +34,7 @@ def prepare(*, kind: str) -> None:
         "MAIL_URL": f"file://{folder / 'mail'}",
         "ALERT_URL": f"mailto:{ALERTS_TO}",
         "STAGE_FOLDER": str(folder),
+        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
         **{name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY")},
         **{
             f"WEBHOOK_SECRET_{service.upper()}": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
