@@ -3,7 +3,8 @@
     python -m benchmarks.render [--pairs 30] [--memory 2000] [--write]
 
 Paired and interleaved, a different document each time, CPU seconds of the process that does the work (ours includes
-composing the HTML from the content, the QR code and collecting garbage; bare starts from finished HTML). Only the ratios mean anything.
+composing the HTML from the content, the QR code and collecting garbage; bare starts from finished HTML). Only the
+ratios mean anything.
 Bare is `HTML(string=html).write_pdf()` in a warm process of its own that sees the same fonts.
 """
 
@@ -23,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from documents import canonical, rendering, renderer
+from documents import canonical, renderer, rendering, rendering_pool
 from tests.documents import pdf_cast
 
 REST_S = 0.0005  # less than this within 20 ms: the child waits for work
@@ -39,7 +40,7 @@ CASES: dict[str, tuple[Callable[[], dict[str, Any]], float, int]] = {
 
 def varied(*, content: dict[str, Any], seed: int) -> dict[str, Any]:
     """This function will return another document of the same shape: other numbers, names, ids and amounts."""
-    chance, found = random.Random(seed), copy.deepcopy(content)  # noqa: S311 - a benchmark's variety, not a secret
+    chance, found = random.Random(seed), copy.deepcopy(content)
     found["number"] = f"{found['number'][:-7]}{seed:07d}"
     found["owner"]["legal_name"] = " ".join(chance.choices(pdf_cast.NAMES, k=3))
     found["verification"]["url"] = f"https://docs.example/v/{chance.getrandbits(80):020X}"
@@ -52,7 +53,7 @@ def varied(*, content: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def bare_worker() -> None:
-    """This function will serve as the bare side: one JSON line in (content, HTML), one line out (CPU seconds, bytes)."""
+    """This function will be the bare side: one JSON line in (content, HTML), one line out (CPU seconds, bytes)."""
     from weasyprint import HTML, Attachment  # noqa: PLC0415 - the measuring process itself never loads it
 
     from documents import conformance  # noqa: PLC0415
@@ -68,7 +69,7 @@ def bare_worker() -> None:
             pdf_variant="pdf/a-3a",
             pdf_identifier=bytes(16),
             attachments=[attached],
-            finisher=conformance._finish,  # noqa: SLF001 - the same marks on both sides
+            finisher=conformance.finish,
         )
         sys.stdout.write(json.dumps([time.process_time() - started, len(pdf)]) + "\n")
         sys.stdout.flush()
@@ -103,8 +104,8 @@ def spent_s(*, pid: int) -> float:
     return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
-def ours(*, pool: rendering.Pool, content: dict[str, Any]) -> float:
-    """This function will return the CPU seconds of our child for one document, what it does after the answer included."""
+def ours(*, pool: rendering_pool.Pool, content: dict[str, Any]) -> float:
+    """This function will return the CPU seconds of our child for one document, what comes after the answer included."""
     child = pool.places.queue[-1]
     before = spent_s(pid=child.process.pid) if child else 0.0
     rendered = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
@@ -117,22 +118,30 @@ def ours(*, pool: rendering.Pool, content: dict[str, Any]) -> float:
     return now - before
 
 
+def row(*, name: str, goal: float, both: list[tuple[float, float]]) -> str:
+    """This function will return a case's line of the table from its pairs (ours, bare), in CPU seconds."""
+    low, middle, high = statistics.quantiles([theirs / mine for mine, theirs in both], n=4)
+    mine, theirs = (statistics.median(side) * 1000 for side in zip(*both, strict=True))
+    figures = f"{middle:.2f} x | {low:.2f} to {high:.2f} | {mine:.0f} / {theirs:.0f} ms | {len(both)}"
+    return f"| render: {name} | ≥ {goal} x | {figures} | {'yes' if middle >= goal else 'NO'} |"
+
+
 def measure(*, pairs: int) -> list[str]:
     """This function will return the table's rows."""
-    pool = rendering.Pool(size=1)
+    pool = rendering_pool.Pool(size=1)
     press = renderer.Press(folder=rendering.BUNDLE)
     fonts = {
         "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
-        "PYTHONPATH": str(rendering.ROOT),
+        "PYTHONPATH": str(rendering_pool.ROOT),
         "LC_ALL": "C.UTF-8",
     }
     command = [sys.executable, "-m", "benchmarks.render", "--bare-worker"]
     rows, seed = [], 1
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=rendering.ROOT
-    ) as worker:  # noqa: S603 - our own program
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=rendering_pool.ROOT
+    ) as worker:
         for name, (make, goal, share) in CASES.items():
-            ratios, times = [], []
+            both = []
             for turn in range(max(3, pairs // share) + 1):
                 first, second = (varied(content=make(), seed=seed + place) for place in (0, 1))
                 seed += 2
@@ -140,15 +149,8 @@ def measure(*, pairs: int) -> list[str]:
                     theirs, mine = bare(worker=worker, press=press, content=first), ours(pool=pool, content=second)
                 else:
                     mine, theirs = ours(pool=pool, content=second), bare(worker=worker, press=press, content=first)
-                if turn:  # the first pair warms both sides
-                    ratios.append(theirs / mine)
-                    times.append((mine, theirs))
-            low, middle, high = statistics.quantiles(ratios, n=4)
-            mine, theirs = (statistics.median(side) * 1000 for side in zip(*times, strict=True))
-            verdict = "yes" if middle >= goal else "NO"
-            rows.append(
-                f"| render: {name} | ≥ {goal} x | {middle:.2f} x | {low:.2f} to {high:.2f} | {mine:.0f} / {theirs:.0f} ms | {len(ratios)} | {verdict} |"
-            )
+                both.append((mine, theirs))
+            rows.append(row(name=name, goal=goal, both=both[1:]))  # the first pair warms both sides
             sys.stderr.write(rows[-1] + "\n")
         assert worker.stdin is not None  # noqa: S101 - for the type checker
         worker.stdin.close()
@@ -158,7 +160,7 @@ def measure(*, pairs: int) -> list[str]:
 
 def memory(*, documents: int) -> str:
     """This function will return the row of the child's growth over that many receipts, after the first hundred."""
-    pool, content = rendering.Pool(size=1), pdf_cast.receipt()
+    pool, content = rendering_pool.Pool(size=1), pdf_cast.receipt()
     for turn in range(100):
         rendering.render(content=varied(content=content, seed=turn), issued_at=ISSUED_AT, pool=pool)
     child = pool.places.queue[-1]
@@ -168,7 +170,8 @@ def memory(*, documents: int) -> str:
         rendering.render(content=varied(content=content, seed=100 + turn), issued_at=ISSUED_AT, pool=pool)
     grown = (process.memory_info().rss - before) / 1024**2
     pool.close()
-    return f"| render: memory growth over {documents:,} receipts | ≤ 5 MiB | {grown:.1f} MiB | - | - | 1 | {'yes' if grown <= 5 else 'NO'} |"  # noqa: PLR2004 - the goal
+    verdict = "yes" if grown <= 5 else "NO"
+    return f"| render: memory growth over {documents:,} receipts | ≤ 5 MiB | {grown:.1f} MiB | - | - | 1 | {verdict} |"
 
 
 def main() -> None:

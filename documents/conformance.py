@@ -25,7 +25,7 @@ CONTENT_FILE = "content.json"
 UA = "http://www.aiim.org/pdfua/ns/id/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 # PDF/UA's mark and the extension schema that PDF/A asks for it. WeasyPrint puts extra XMP behind the one rdf:RDF, where
-# readers do not look; so `_finish` puts this inside.
+# readers do not look; so `finish` puts this inside.
 UA_MARK = (
     f'<rdf:Description xmlns:rdf="{RDF}" xmlns:pdfuaid="{UA}" rdf:about="" pdfuaid:part="1"/>'
     f'<rdf:Description xmlns:rdf="{RDF}" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" '
@@ -56,14 +56,14 @@ def _with_clear_end(stream: pydyf.Stream) -> bytes:
 pydyf.Stream.data = property(_with_clear_end)
 
 
-class _Fetcher(URLFetcher):
+class _Fetcher(URLFetcher):  # type: ignore[misc]  # no types
     """Serves the job's own images by name and refuses everything else: no network, no file, no data: URI."""
 
     def __init__(self, images: Mapping[str, bytes]) -> None:
         self._fail_on_errors = False  # WeasyPrint: go on without it, as with any image that is not there
         self.images = images  # and no super().__init__(): it loads every certificate of the machine, for nothing
 
-    def fetch(self, url: str, headers: object = None) -> URLFetcherResponse:
+    def fetch(self, url: str, _headers: object = None) -> URLFetcherResponse:
         """This function will answer `bundle:<name>`.
 
         :raises PermissionError: any other URL
@@ -87,7 +87,7 @@ def qr(url: str) -> bytes:
     return image.getvalue()
 
 
-def _finish(_document: Document, pdf: pydyf.PDF) -> None:
+def finish(_document: Document, pdf: pydyf.PDF) -> None:
     """This function will put the PDF/UA mark inside the XMP packet and name each attachment once in /AF."""
     for obj in pdf.objects:
         if getattr(obj, "extra", {}).get("Type") == "/Metadata":
@@ -123,15 +123,16 @@ def write(
             url_fetcher=source.url_fetcher,
         )
     ]
-    pdf = document.write_pdf(pdf_variant="pdf/a-3a", pdf_identifier=digest[:16], finisher=_finish)
+    pdf = document.write_pdf(pdf_variant="pdf/a-3a", pdf_identifier=digest[:16], finisher=finish)
     return pdf, len(document.pages)
 
 
 def rehearse(press: Any) -> None:  # noqa: ANN401 - the renderer's Press; importing it here would be a circle
-    """This function will render a scrap once, so that fonts, codecs and lazy imports are loaded before the first job."""
-    html = f'<html lang="es"><head><title>-</title></head><body><h1>Ensayo</h1><p><strong>{"".join(map(chr, range(33, 127)))}</strong></p></body></html>'
+    """This function will render a scrap, so that fonts, codecs and lazy imports are loaded before the first job."""
+    letters = "".join(map(chr, range(ord("0"), ord("z")))).replace("<", "")
+    html = f"<html><head><title>-</title></head><body><h1>{letters}</h1><p>{letters}</p></body></html>"
     write(
-        html=html.replace("&", "").replace("<<", ""),
+        html=html,
         images={},
         sheet=press.sheet,
         fonts=press.fonts,

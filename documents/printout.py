@@ -1,7 +1,7 @@
 """What a page says: the frozen content with amounts, rates and dates as a reader of its country writes them. Pure.
 
 Runs inside the renderer's child process. Two promises are kept here: no character reaches the page that the bundled
-fonts lack (U+25AF stands in for it), and no leaf of the content stays unprinted (`rest` lists what a template left out).
+fonts lack (U+25AF stands in for it), and no leaf of the content stays unprinted (`rest` lists what templates left out).
 """
 
 import datetime as dt
@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from babel import Locale, dates, numbers
 
@@ -55,12 +55,12 @@ BENEFICIARY = {"es": "Beneficiario/a", "en": "Payee"}
 LONG_TABLE_ROWS = 20  # from here on, sums carried over stand at the foot and head of each page
 
 
-class Coded(str):
+class Coded(str):  # noqa: SLOT000 - a str subclass has no slots for more
     """A code of the content; `name` is what a reader sees in its place."""
 
-    __slots__ = ("name",)
+    name: str
 
-    def __new__(cls, code: str, name: str) -> "Coded":
+    def __new__(cls, code: str, name: str) -> Self:
         """This function will build the pair."""
         found = super().__new__(cls, code)
         found.name = name
@@ -148,7 +148,7 @@ def _separators(locale: str) -> dict[int, str]:
 
 
 def _invisible(character: str) -> bool:
-    """This function will say whether a character has no shape of its own: joiners, soft hyphens, variation selectors."""
+    """This function will say whether a character has no shape: joiners, soft hyphens, variation selectors."""
     return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
 
 

@@ -1,8 +1,8 @@
 """The renderer's child process: one warm WeasyPrint that reads jobs from a socket and answers with PDF bytes.
 
-Started by `documents.rendering` as `python -m documents.renderer <socket fd> <bundle folder> <limits>`. It opens no file and no
-connection once it is warm: an audit hook refuses, and the kernel's limits refuse again. Its output depends on the job,
-the template bundle and the engine, and on nothing else of the machine.
+Started by `documents.rendering_pool` as `python -m documents.renderer <socket> <bundle folder> <address space>`. Once
+warm it writes no file and opens no connection: an audit hook refuses, and the kernel's limits refuse again. Its output
+depends on the job, the template bundle and the engine, and on nothing else of the machine.
 """
 
 import gc
@@ -49,7 +49,7 @@ def die_with_parent() -> None:
 
 
 def refuse(event: str, args: tuple[Any, ...]) -> None:
-    """This function will refuse, as an audit hook, what a renderer never does: connect, start a program, write a file."""
+    """This function will refuse, as an audit hook, what a renderer never does: connect, start programs, write files."""
     if event.startswith(("socket.", "subprocess.", "os.exec", "os.spawn", "os.posix_spawn", "os.system", "os.fork")):
         raise PermissionError(event)
     if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
@@ -90,7 +90,7 @@ class Bundle:
 
     def characters(self) -> frozenset[int]:
         """This function will return the code points that every text font has, and the box."""
-        from fontTools.ttLib import TTFont  # noqa: PLC0415 - the parent imports this module's constants without fontTools
+        from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # noqa: PLC0415 - the parent does without
 
         fonts = [TTFont(io.BytesIO(self.files[f"fonts/{name}"]), lazy=True) for name in FONT_FILES]
         common = frozenset.intersection(*(frozenset(font.getBestCmap()) for font in fonts))
@@ -196,7 +196,7 @@ def serve(*, descriptor: int, press: Press) -> None:
             header, pdf = press.print(job=job, logo=logo)
         except MemoryError:
             os._exit(3)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the parent hears its name and the child lives on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent hears its name
             header, pdf = {"ok": False, "cause": cause(error)}, b""
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)

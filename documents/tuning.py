@@ -1,14 +1,13 @@
 """Shorter ways through WeasyPrint's hot code, to the same bytes. Loaded only by the renderer's child process.
 
-Written for the versions named below and applied to no other; `test_pdf_tuning` renders with and without. Each function
+Written for the versions named below and applied to no other; `test_rendering` renders with and without. Each function
 says what it saves: measured together, 1.5 x on a receipt.
 """
 
-import xml.etree.ElementTree as ET  # noqa: N817, S405 - the tree is built from our own autoescaped template; no DTD is read
-from collections.abc import Mapping
+import xml.etree.ElementTree as ET
 from typing import Any
 
-import cssselect2
+import cssselect2  # type: ignore[import-untyped]  # no types
 import pydyf
 import weasyprint
 from weasyprint import CSS, HTML, css
@@ -16,11 +15,13 @@ from weasyprint import html as weasyprint_html
 from weasyprint.css import computed_values, properties
 from weasyprint.css.functions import check_math
 from weasyprint.formatting_structure import boxes
-from weasyprint.layout import absolute, block, column, flex, float, grid, inline, page, percent, table  # noqa: A004 - WeasyPrint's name
+from weasyprint.layout import absolute, block, column, flex, grid, inline, page, percent, table
+from weasyprint.layout import float as floating
 from weasyprint.text import fonts, line_break
 from weasyprint.text.ffi import ffi, gobject, pango, unicode_to_char_p
 from weasyprint.urls import URLFetcher
 
+Untyped = Any  # WeasyPrint's and pydyf's objects: neither library has types
 WRITTEN_FOR = {"weasyprint": "70.0", "pydyf": "0.13.0"}
 
 _SPECIAL = {"page", "position", "float", "display"}  # their computed values depend on more than the initial one
@@ -59,7 +60,7 @@ _UNUSED_RULES = (
 _USER_AGENT = "\n".join(rule for rule in weasyprint_html.UA.splitlines() if not rule.startswith(_UNUSED_RULES))
 
 
-class Page(HTML):
+class Page(HTML):  # type: ignore[misc]  # no types
     """HTML that is well-formed XML, read by expat (11 % of a receipt's time less); anything else goes the usual way."""
 
     def __init__(self, *, string: str, url_fetcher: URLFetcher) -> None:
@@ -78,18 +79,19 @@ class Page(HTML):
 def _tree(string: str) -> ET.Element | None:
     """This function will parse well-formed XML, and return None for anything else."""
     try:
-        return ET.fromstring(string)  # noqa: S314 - as above
+        return ET.fromstring(string)  # noqa: S314 - our own autoescaped template
     except ET.ParseError:
         return None
 
 
-class Written(pydyf.Object):
+class Written(pydyf.Object):  # type: ignore[misc]  # no types
     """A PDF object whose bytes are final."""
 
     def __init__(self, source: pydyf.Object) -> None:
         super().__init__()
         self.number, self.generation, self.free = source.number, source.generation, source.free
-        self._data, self._compressible = source.data, source.compressible
+        self._data: bytes = source.data
+        self._compressible: bool = source.compressible
 
     @property
     def data(self) -> bytes:
@@ -109,7 +111,7 @@ def settle(pdf: pydyf.PDF) -> None:
             pdf.objects[number] = Written(obj)
 
 
-def _styled(self: Any, parent: Any, cascaded: Mapping[str, Any], pseudo_type: Any, *others: Any) -> None:  # noqa: ANN401 - WeasyPrint is not typed
+def _styled(self: Untyped, parent: Untyped, cascaded: Untyped, pseudo_type: Untyped, *others: Untyped) -> None:
     """This function will start a style from the initial values instead of asking for each of 200 in turn."""
     _computed_init(self, parent, cascaded, pseudo_type, *others)
     if pseudo_type is None and isinstance(parent, css.ComputedStyle):
@@ -120,7 +122,7 @@ def _styled(self: Any, parent: Any, cascaded: Mapping[str, Any], pseudo_type: An
                 self.pop(physical, None)
 
 
-def _missing(self: Any, key: str) -> Any:  # noqa: ANN401 - WeasyPrint is not typed
+def _missing(self: Untyped, key: str) -> Untyped:
     """This function will take an inherited value from the parent without the long way round."""
     if key in _PASSED_ON and self.parent_style is not None and key not in self.cascaded:
         value = self[key] = self.parent_style[key]
@@ -128,13 +130,13 @@ def _missing(self: Any, key: str) -> Any:  # noqa: ANN401 - WeasyPrint is not ty
     return _computed_missing(self, key)
 
 
-def _unstyled(self: Any, parent: Any) -> None:  # noqa: ANN401 - WeasyPrint is not typed
+def _unstyled(self: Untyped, parent: Untyped) -> None:
     """This function will start an anonymous box's style from the initial values."""
     self.update(_PLAIN)
     _anonymous_init(self, parent)
 
 
-def _used(value: Any, style: Any, refer_to: Any) -> Any:  # noqa: ANN401 - WeasyPrint is not typed
+def _used(value: Untyped, style: Untyped, refer_to: Untyped) -> Untyped:
     """This function will return what `percent.percentage` does, the commonest cases first."""
     if value is None or value == "auto":
         return value
@@ -146,7 +148,7 @@ def _used(value: Any, style: Any, refer_to: Any) -> Any:  # noqa: ANN401 - Weasy
     return percent.percentage(value, style, refer_to)
 
 
-def _percentages(box: Any, containing_block: Any) -> None:  # noqa: ANN401 - WeasyPrint is not typed
+def _percentages(box: Untyped, containing_block: Untyped) -> None:
     """This function will set a box's used values as `percent.resolve_percentages` does, without naming each in text."""
     style = box.style
     if style["box_sizing"] != "content-box" or style["border_collapse"] == "collapse" or isinstance(box, boxes.PageBox):
@@ -185,7 +187,7 @@ def _percentages(box: Any, containing_block: Any) -> None:  # noqa: ANN401 - Wea
     box.border_left_width = style["border_left_width"]
 
 
-def _laid(self: Any, style: Any) -> None:  # noqa: ANN401 - WeasyPrint is not typed
+def _laid(self: Untyped, style: Untyped) -> None:
     """This function will set up a text layout with the Pango context that the style already has."""
     if style["text_decoration_line"] != "none":
         _setup(self, style)
@@ -195,16 +197,16 @@ def _laid(self: Any, style: Any) -> None:  # noqa: ANN401 - WeasyPrint is not ty
         ready = style.pango = _prepared(style)
     self.style, self.first_line_direction, self.ascent = style, 0, None
     self.underline_position = self.strikethrough_position = None
-    context, self.language, description, attributes = ready
+    context, self.language, description, special = ready
     self.layout = ffi.gc(pango.pango_layout_new(context), gobject.g_object_unref)
     pango.pango_layout_set_auto_dir(self.layout, False)  # noqa: FBT003 - C
     pango.pango_layout_set_font_description(self.layout, description)
-    if attributes is not None:
+    if special:
         _setup(self, style)
 
 
-def _prepared(style: Any) -> tuple[Any, Any, Any, bool | None]:  # noqa: ANN401 - WeasyPrint is not typed
-    """This function will return what `Layout.setup` makes for every text anew: context, language, description, features."""
+def _prepared(style: Untyped) -> tuple[Untyped, Untyped, Untyped, bool]:
+    """This function will return what `Layout.setup` makes for each text: context, language, description, if special."""
     context = ffi.gc(pango.pango_font_map_create_context(style.font_config.font_map), gobject.g_object_unref)
     pango.pango_context_set_round_glyph_positions(context, False)  # noqa: FBT003 - C
     pango.pango_context_set_base_dir(context, line_break.PANGO_DIRECTION[style["direction"]])
@@ -220,27 +222,27 @@ def _prepared(style: Any) -> tuple[Any, Any, Any, bool | None]:  # noqa: ANN401 
         style["font_variant_east_asian"], style["font_feature_settings"],
     )  # fmt: skip
     special = features or style["font_language_override"] != "normal"
-    return context, language, line_break.get_font_description(style), True if special else None
+    return context, language, line_break.get_font_description(style), bool(special)
 
 
-def _keep(_self: Any) -> None:  # noqa: ANN401 - WeasyPrint is not typed
+def _keep(_self: Untyped) -> None:
     """This function will keep a measured layout for drawing; the document's end frees it."""
 
 
-def _again(self: Any, style: Any) -> None:  # noqa: ANN401 - WeasyPrint is not typed
+def _again(self: Untyped, style: Untyped) -> None:
     """This function will draw with the layout that was measured, instead of shaping the text a second time."""
     if self.justification_spacing:
         _reactivate(self, style)
 
 
-def _text(self: Any, text: str, justify: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002 - WeasyPrint's signature
-    """This function will set a layout's text in the mode in which it is drawn; changing the mode later shapes it again."""
+def _text(self: Untyped, text: str, *others: Untyped, **named: Untyped) -> None:
+    """This function will set a text in the mode in which it is drawn; changing the mode later shapes it again."""
     if "\n" not in text:
         pango.pango_layout_set_single_paragraph_mode(self.layout, True)  # noqa: FBT003 - C
-    _set_text(self, text, justify)
+    _set_text(self, text, *others, **named)
 
 
-def _strut_of(style: Any) -> Any:  # noqa: ANN401 - WeasyPrint is not typed
+def _strut_of(style: Untyped) -> Untyped:
     """This function will remember a style's strut with the style: its key in the common cache is slow to write."""
     found = style.__dict__.get("strut")
     if found is None:
@@ -248,7 +250,7 @@ def _strut_of(style: Any) -> Any:  # noqa: ANN401 - WeasyPrint is not typed
     return found
 
 
-def _rounded(self: Any, top: Any, right: Any, bottom: Any, left: Any) -> Any:  # noqa: ANN401 - WeasyPrint is not typed
+def _rounded(self: Untyped, top: Untyped, right: Untyped, bottom: Untyped, left: Untyped) -> Untyped:
     """This function will return a box without round corners, which all of ours are."""
     if (
         self.border_top_left_radius == _SQUARE
@@ -266,7 +268,7 @@ def _rounded(self: Any, top: Any, right: Any, bottom: Any, left: Any) -> Any:  #
     return _rounded_box(self, top, right, bottom, left)
 
 
-def _in_flow(self: Any) -> bool:  # noqa: ANN401 - WeasyPrint is not typed
+def _in_flow(self: Untyped) -> bool:
     """This function will say whether a box is in normal flow, the commonest case first."""
     style = self.style
     if style["float"] == "none" and style["position"] in {"static", "relative"}:
@@ -280,13 +282,13 @@ def _in_flow(self: Any) -> bool:  # noqa: ANN401 - WeasyPrint is not typed
     )
 
 
-def _bytes(item: Any) -> bytes:  # noqa: ANN401 - whatever pydyf writes
+def _bytes(item: Untyped) -> Untyped:
     """This function will write an item as `pydyf._to_bytes` does, by its exact type first."""
     kind = type(item)
     if kind is bytes:
-        return item  # type: ignore[no-any-return]
+        return item
     if kind is str:
-        return item.encode("ascii")  # type: ignore[no-any-return]
+        return item.encode("ascii")
     if kind is int:
         return b"%d" % item
     return _to_bytes(item)
@@ -308,7 +310,7 @@ def apply() -> bool:
     layout = line_break.Layout
     layout.setup, layout.deactivate, layout.reactivate, layout.set_text = _laid, _keep, _again, _text
     pydyf._to_bytes = _bytes  # noqa: SLF001 - the one function that all of pydyf writes through
-    for module in (absolute, block, column, flex, float, grid, inline, page, table):
+    for module in (absolute, block, column, flex, floating, grid, inline, page, table):
         if hasattr(module, "resolve_percentages"):
             module.resolve_percentages = _percentages
         if hasattr(module, "strut"):

@@ -34,7 +34,7 @@ def squashed(said: str) -> str:
     return "".join(said.split())
 
 
-def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+def leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     """(path, leaf) of a JSON value, list positions left out."""
     if isinstance(value, dict):
         for key, member in value.items():
@@ -48,7 +48,7 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 def printed(path: tuple[str, ...], leaf: str, content: dict[str, Any]) -> str:
     """What stands on the page for a leaf."""
-    thousands, decimals = SIGNS[content["country"]]
+    thousands, decimals = tuple(SIGNS[content["country"]])
     key, parent = path[-1], path[-2] if len(path) > 1 else ""
     if key in MONEY or (key in {"tax", "adjustments"} and parent in {"totals", "tax_groups"}):
         whole, _, cents = leaf.lstrip("-").partition(".")

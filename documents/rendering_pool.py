@@ -1,0 +1,211 @@
+"""Warm renderer processes: started when first needed, limited, watched, replaced when they fall.
+
+One job at a time each. Over its CPU time the kernel ends a child, over the wall clock we do; both are `render_timeout`.
+"""
+
+import itertools
+import json
+import pathlib
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from documents import errors, renderer
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUNDLE = ROOT / "templates" / "pdf"
+ANSWER_BYTES_MAX = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one job may take: CPU grows with the lines, wall time is three times that, memory belongs to the child."""
+
+    cpu_base_s: float = 10.0
+    cpu_line_s: float = 0.020
+    cpu_max_s: float = 60.0
+    wall_factor: float = 3.0
+    start_s: float = 30.0
+    address_space_bytes: int = 2 * 1024**3
+
+    def cpu_s(self, *, lines: int) -> float:
+        """This function will return the CPU seconds that a document of that many lines may take."""
+        return min(self.cpu_base_s + self.cpu_line_s * lines, self.cpu_max_s)
+
+
+class Child:
+    """One warm renderer process and the socket to it. Not thread-safe: the pool lends it to one thread at a time."""
+
+    def __init__(self, *, bundle: pathlib.Path, limits: Limits, environment: Mapping[str, str]) -> None:
+        ours, theirs = socket.socketpair()
+        self.socket, self.limits = ours, limits
+        # A clean environment: nobody's locale, time zone, hash seed or library path reaches a document. Set before
+        # Pango loads: the only fonts that exist for the child are those of the bundle.
+        clean = {
+            "FONTCONFIG_FILE": str(bundle / "fonts" / "fonts.conf"),
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": str(ROOT),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "documents.renderer",
+            str(theirs.fileno()),
+            str(bundle),
+            str(limits.address_space_bytes),
+        ]
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 - our own program; nothing of the command comes from outside
+                command,
+                cwd=ROOT,
+                env={**clean, **environment},
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # a Ctrl-C at the terminal is the parent's business
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        self.tickets = itertools.count(1)
+        try:
+            hello, _ = self._receive(until_s=time.monotonic() + limits.start_s)
+        except BaseException:
+            self.close()
+            raise
+        if not hello["ok"]:
+            self.close()
+            raise errors.Problem(code="render_failed", detail=hello["cause"])
+        self.engine: str = hello["engine"]
+
+    def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes]:
+        """This function will have one job done and return (header, PDF); a header that is not `ok` names the cause.
+
+        Whatever interrupts the talk ends the child: an answer left in the socket would be taken for the next one's.
+
+        :raises errors.Problem: `render_timeout`, or `render_failed` when the child fell
+        """
+        cpu_s = self.limits.cpu_s(lines=lines)
+        until_s = time.monotonic() + cpu_s * self.limits.wall_factor
+        ticket = next(self.tickets)
+        text = json.dumps(job | {"cpu_s": cpu_s, "ticket": ticket}).encode()
+        try:
+            self.socket.settimeout(max(until_s - time.monotonic(), 0.001))
+            self.socket.sendall(renderer.FRAME.pack(len(text), len(logo)) + text + logo)
+            header, pdf = self._receive(until_s=until_s)
+        except TimeoutError as cause:
+            self.close()
+            raise errors.Problem(
+                code="render_timeout", detail=f"no answer after {cpu_s * self.limits.wall_factor:.1f} s"
+            ) from cause
+        except OSError as cause:
+            raise self._fallen() from cause
+        except BaseException:
+            self.close()
+            raise
+        if header.get("ticket") != ticket:
+            self.close()
+            raise errors.Problem(code="render_failed", detail="the answer belongs to another job")
+        return header, pdf
+
+    @property
+    def alive(self) -> bool:
+        """This function will say whether the process still runs."""
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """This function will end the process and wait for it."""
+        self.socket.close()
+        self.process.kill()
+        self.process.wait()
+
+    def _fallen(self) -> errors.Problem:
+        """This function will name why the child is gone: the kernel's CPU clock means a timeout."""
+        self.socket.close()
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.close()
+            return errors.Problem(code="render_failed", detail="the renderer closed its socket")
+        if code == -signal.SIGPROF:
+            return errors.Problem(code="render_timeout", detail="out of CPU time")
+        return errors.Problem(code="render_failed", detail=f"the renderer ended with {code}")
+
+    def _receive(self, *, until_s: float) -> tuple[dict[str, Any], bytes]:
+        header_size, body_size = renderer.FRAME.unpack(self._exactly(renderer.FRAME.size, until_s=until_s))
+        if header_size + body_size > ANSWER_BYTES_MAX:
+            raise ConnectionError("the answer is too big")
+        header: dict[str, Any] = json.loads(self._exactly(header_size, until_s=until_s))
+        return header, self._exactly(body_size, until_s=until_s)
+
+    def _exactly(self, size: int, *, until_s: float) -> bytes:
+        body = bytearray()
+        while len(body) < size:
+            self.socket.settimeout(max(until_s - time.monotonic(), 0.001))
+            part = self.socket.recv(min(size - len(body), 1 << 20))
+            if not part:
+                raise ConnectionError("the renderer is gone")
+            body += part
+        return bytes(body)
+
+
+class Pool:
+    """A few children, started when first needed; each serves one job at a time, a fallen one is replaced."""
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        bundle: pathlib.Path = BUNDLE,
+        limits: Limits | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.size, self.bundle, self.limits, self.environment = size, bundle, limits or Limits(), environment or {}
+        self.wait_s = self.limits.cpu_max_s * self.limits.wall_factor
+        self.places: queue.LifoQueue[Child | None] = queue.LifoQueue()  # last in, first out: the warmest serves
+        for _ in range(size):
+            self.places.put(None)
+
+    def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes, str]:
+        """This function will return (header, PDF, engine) from a free child.
+
+        :raises errors.Problem: `render_timeout` (also when no child gets free in time) or `render_failed`
+        """
+        try:
+            child = self.places.get(timeout=self.wait_s)
+        except queue.Empty as cause:
+            raise errors.Problem(code="render_timeout", detail="every renderer is busy") from cause
+        try:
+            if child is None or not child.alive:
+                child = None
+                child = self._start()
+            header, pdf = child.render(job=job, logo=logo, lines=lines)
+            if not header["ok"]:
+                child.close()  # short of memory, C code fails in ways that spoil the next document: start afresh
+                raise errors.Problem(code="render_failed", detail=header["cause"])
+            return header, pdf, child.engine
+        finally:
+            self.places.put(child if child is not None and child.alive else None)
+
+    def _start(self) -> Child:
+        try:
+            return Child(bundle=self.bundle, limits=self.limits, environment=self.environment)
+        except (OSError, ValueError, KeyError) as cause:
+            raise errors.Problem(code="render_failed", detail="the renderer does not start") from cause
+
+    def close(self) -> None:
+        """This function will end the children that are free."""
+        for _ in range(self.size):
+            try:
+                child = self.places.get_nowait()
+            except queue.Empty:
+                return
+            if child is not None:
+                child.close()
