@@ -236,6 +236,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
             "row": row,
             "page": cells.page(row),
             "model_meta": self.model._meta,  # noqa: SLF001 - Django's public API
+            "kicker": self.plural or self.model._meta.verbose_name,  # noqa: SLF001 - Django's public API
             "list_title": self.plural or self.model._meta.verbose_name_plural,  # noqa: SLF001 - Django's public API
             "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",  # noqa: SLF001
             "masked": rights.masked(request=request),
