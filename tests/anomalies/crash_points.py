@@ -1,0 +1,65 @@
+"""TABLE: the moments at which a process of the line is killed. None of them is known to the product."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Point:
+    """Die `when` the `nth` call of a function begins or has returned, while doing `work`.
+
+    `own_renderer`: the child process of the renderer is this process's own, because it is left in the middle of a job.
+    """
+
+    work: Literal["receive", "advance", "deliver"]
+    target: str
+    when: Literal["before", "after"]
+    nth: int = 1
+    own_renderer: bool = False
+
+
+def _point(work: str, target: str, when: str, nth: int = 1, **more: bool) -> Point:
+    return Point(work=work, target=target, when=when, nth=nth, **more)  # type: ignore[arg-type]
+
+
+TABLE: dict[str, Point] = {
+    # -- intake: one transaction, so either all of it happened or nothing --
+    "the event is inserted": _point("receive", "audit.log:record", "before"),
+    "the event has its audit event": _point("receive", "audit.log:record", "after"),
+    "the parties are added": _point("receive", "payouts.parties:keep", "after"),
+    "the key is held": _point("receive", "documents.idempotency:hold", "after"),
+    "the number is about to be taken": _point("receive", "documents.numbering:take", "before"),
+    "the number is taken": _point("receive", "documents.numbering:take", "after"),
+    "the document is written": _point("receive", "documents.emission:_write", "after"),
+    "the event is processed, not committed": _point("receive", "documents.intake:answer", "after"),
+    "the event is committed, not answered": _point("receive", "documents.intake:receive", "after"),
+    # -- locking: each step outside a transaction must be safe to repeat --
+    "the document is leased": _point("advance", "documents.custody:keep", "before"),
+    "the content goes to the renderer": _point("advance", "documents.rendering:render", "before"),
+    "the renderer is at work": _point(
+        "advance", "documents.rendering_pool:Child._receive", "before", 2, own_renderer=True
+    ),
+    "the PDF is rendered": _point("advance", "documents.rendering:render", "after"),
+    "the intent is noted": _point("advance", "documents.custody:_put", "before"),
+    "the vault is opened": _point("advance", "documents.vault:open_vault", "after"),
+    "the lock record lies there, the bytes do not": _point("advance", "documents.vault_files:link_once", "after", 1),
+    "the bytes lie there, unsealed": _point("advance", "documents.vault_files:link_once", "after", 2),
+    "the lock record is sealed, the bytes are not": _point(
+        "advance", "documents.vault_local:LocalVault._seal", "after", 1
+    ),
+    "the bytes are sealed": _point("advance", "documents.vault_local:LocalVault._seal", "after", 2),
+    "the bytes are put, not verified": _point("advance", "documents.vault_local:LocalVault.put", "after"),
+    "the bytes are verified": _point("advance", "documents.vault_local:LocalVault.verify", "after"),
+    "the document is about to be confirmed": _point("advance", "documents.emission:_confirm", "before"),
+    "the state has moved, not committed": _point("advance", "documents.delivery:plan", "before"),
+    "the delivery is planned, not committed": _point("advance", "documents.delivery:plan", "after"),
+    "the document is locked": _point("advance", "documents.emission:_confirm", "after"),
+    # -- mail: sent again after a crash, under the same Message-ID --
+    "the mail is claimed": _point("deliver", "documents.outbox:claim", "after"),
+    "the letter is written": _point("deliver", "documents.letters:compose", "after"),
+    "the mail is about to go out": _point("deliver", "documents.mailbox:hand_over", "before"),
+    "the mail is out, not confirmed": _point("deliver", "documents.mailbox:EmlFolder._link", "after"),
+    "the mail is handed over, not confirmed": _point("deliver", "documents.mailbox:hand_over", "after"),
+    "the mail is confirmed, not committed": _point("deliver", "documents.outbox:record", "after"),
+    "the mail is confirmed": _point("deliver", "documents.delivery:confirm", "after"),
+}

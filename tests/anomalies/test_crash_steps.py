@@ -1,0 +1,157 @@
+"""The worker is killed at every step of the line; a fresh one goes on, and the outside checker finds nothing wrong."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from pytest_django.plugin import DjangoDbBlocker
+
+from config import env, outside, servers, services, stream
+from documents import immutable
+from tests.anomalies import crash_points
+from tests.services import database
+from tests.services.live import SAMPLES
+
+EVENTS = 200
+KILLS_EACH = 4  # at each of the points: 128 in all
+MAILS = 60  # documents that are locked in peace, so that there are mails to die with
+
+
+class Program:
+    """The process that is killed again and again: a job in, an answer out."""
+
+    def __init__(self, *, environment: dict[str, str], log: pathlib.Path) -> None:
+        self.log = log
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.anomalies.crash_program"],
+            cwd=env.BASE_DIR,
+            env=env.inherited() | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log.open("wb"),
+            text=True,
+        )
+        assert self._said() == "ready", log.read_text()
+
+    def do(self, work: str, **job: object) -> dict[str, Any]:
+        """This method will have one job done and return {killed, code, said}."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"work": work, **job}) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._said())
+        assert answer["killed"] or answer["code"] == 0, self.log.read_text()[-4000:]
+        return answer
+
+    def end(self) -> None:
+        """This method will end it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=20)
+
+    def _said(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[pathlib.Path]:
+    made = pathlib.Path(tempfile.mkdtemp(prefix="crash-", dir=servers.VAR / "tests"))
+    (made / "mail").mkdir()
+    yield made
+    immutable.unlock_for_removal(folder=made)
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def program(
+    folder: pathlib.Path,
+    stack: services.Stack,
+    django_db_setup: None,  # noqa: ARG001 - the database is there first
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Program]:
+    with django_db_blocker.unblock():
+        call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=(folder / "issuers.log").open("w"))
+        database.connections.close_all()
+    environment = {
+        **stack.environment(),
+        "REDIS_URL": "redis://127.0.0.1:1/0",  # no doorbell: what was killed is found in PostgreSQL alone
+        "LEASE_S": "2",
+        "VAULT_URL": f"file://{folder / 'vault'}",
+        "MAIL_URL": f"file://{folder / 'mail'}",
+    }
+    started = Program(environment=environment, log=folder / "program.log")
+    yield started
+    started.end()
+    with django_db_blocker.unblock():
+        database.restore(stack=stack)
+
+
+@pytest.mark.timeout(400)
+def test_a_worker_killed_at_any_step_loses_doubles_and_unlocks_nothing(
+    program: Program, folder: pathlib.Path, stack: services.Stack
+) -> None:
+    drawn = stream.draw(seed=20, count=EVENTS, shuffled=False)
+    kills: Counter[str] = Counter()
+    told = _send_dying(program=program, drawn=drawn, kills=kills)
+    assert set(told) == {event["id"] for event in drawn.events}
+    for name in _points("advance"):
+        _until_killed(program=program, name=name, work="advance", kills=kills)
+    program.do("advance", limit=MAILS)
+    for name in _points("deliver"):
+        _until_killed(program=program, name=name, work="deliver", kills=kills)
+    program.do("continue")
+
+    assert {name: kills[name] for name in crash_points.TABLE} == dict.fromkeys(crash_points.TABLE, KILLS_EACH)
+    assert kills.total() >= 100
+    figures, findings = outside.check(
+        database_url=stack.superuser_url,
+        vault=folder / "vault",
+        mail=folder / "mail",
+        keys=drawn.keys,
+        events=told,
+    )
+    assert findings == []
+    assert figures["documents"] == len(drawn.keys)
+    # Some mails went out twice: that is the price of never losing one, and each has its one Message-ID.
+    assert figures["mails"] > sum(1 for _ in (folder / "mail").glob("*[0-9a-z].eml")) - kills.total()
+
+
+def _points(work: str) -> list[str]:
+    return [name for name, point in crash_points.TABLE.items() if point.work == work]
+
+
+def _send_dying(*, program: Program, drawn: stream.Stream, kills: Counter[str]) -> dict[str, str]:
+    """Post every event as a sender does: until it is answered. Some answers die on their way."""
+    told: dict[str, str] = {}
+    wanted = [name for name in _points("receive") for _ in range(KILLS_EACH)]
+    unsent: list[stream.Event] = []
+    seen: set[str] = set()
+    for event in drawn.events:
+        # Only a fact that issues something for the first time passes all of the steps.
+        if wanted and event["type"] in {"PAYMENT_CAPTURED", "ORDER_COMPLETED"} and event["id"] not in seen:
+            name = wanted.pop()
+            answer = program.do("receive", events=[event], at=name)
+            assert answer["killed"], name
+            kills[name] += 1
+        seen.add(event["id"])
+        unsent.append(event)
+    for event, (status, word) in zip(unsent, program.do("receive", events=unsent)["said"], strict=True):
+        assert status in {200, 201, 202}
+        told[event["id"]] = word
+    return told
+
+
+def _until_killed(*, program: Program, name: str, work: str, kills: Counter[str]) -> None:
+    """Work at what waits longest, and die at the point, KILLS_EACH times."""
+    for _ in range(KILLS_EACH):
+        answer = program.do(work, at=name)
+        assert answer["killed"], f"{name}: {answer}"
+        kills[name] += 1
