@@ -199,6 +199,14 @@ def running(*, rows: list[Leaves], amounts: list[str], writer: Writer) -> None:
         row.read |= {"before", "after"}
 
 
+def role(*, content: Mapping[str, Any], labels: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """This function will return what the owner is called: by the audience that ends the document's key."""
+    audience = (content["document_key"].split(":") + [""] * 4)[3]
+    if audience in {"customer", "partner"}:
+        return labels[audience]
+    return labels["driver"] if audience == "beneficiary" and "driver" not in content else BENEFICIARY
+
+
 def compose(*, content: Mapping[str, Any], words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
     """This function will return the template's context: `doc` (the content as written) and what is derived from it.
 
@@ -220,7 +228,7 @@ def compose(*, content: Mapping[str, Any], words: Mapping[str, Any], characters:
         "long": {key: long_date(text=content[key], locale=locale) for key in ("issue_date", "operation_date")},
         "earnings": [line for line, negative in lines if not negative],
         "deductions": [line for line, negative in lines if negative],
-        "beneficiary": BENEFICIARY,
+        "role": role(content=content, labels=words["labels"]),
         "codes": list(writer.codes),
         "long_table": len(content.get("settles", ())) > LONG_TABLE_ROWS,
         "flags": sorted(writer.flags),
