@@ -251,6 +251,8 @@ def _lock(document_id: int, now: dt.datetime) -> bool:
             return False
         document = Document.objects.select_related("issuer", "country", "owner").get(pk=document_id)
         try:
+            if document.attempts > TRIES_MAX:  # each of them ended its worker, or it would rest already
+                raise errors.Problem(code="internal_error", detail="no try came to its end")
             kept = custody.keep(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
         except errors.Problem as problem:
             _rest(document=document, fence=fence, problem=problem, now=now)

@@ -1,0 +1,246 @@
+"""Issuing and locking: numbers without gap, leases that a zombie cannot use, and an end for every document."""
+
+import datetime as dt
+import pathlib
+import uuid
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from audit.models import Event as AuditEvent
+from documents import custody, discrepancies, emission, errors, leases, rendering, vault_local
+from documents.models import Alert, Delivery, Document, Party, Series, Status
+from tests.payouts import making, telling
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _world(vault_folder: pathlib.Path) -> None:  # noqa: ARG001 - the vault is there first
+    telling.issuers()
+
+
+class Killed(BaseException):
+    """The process ends here, as far as the line can tell."""
+
+
+def issued(name: str = "ord_1") -> Document:
+    telling.tell(making.order(name))
+    return telling.document(f"ORDER_FINAL_STATEMENT:order:{name}:beneficiary")
+
+
+def advance(document: Document, *, later_s: float = 0) -> Document:
+    emission.advance(document_id=document.pk, now=dt.datetime.now(tz=dt.UTC) + dt.timedelta(seconds=later_s))
+    document.refresh_from_db()
+    return document
+
+
+def test_a_document_is_locked_with_its_bytes_its_event_and_its_delivery() -> None:
+    document = advance(issued())
+    assert (document.status, document.attempts, document.lease, document.next_try_at) == (Status.LOCKED, 1, None, None)
+    actions = list(AuditEvent.objects.filter(object_id=document.public_id).values_list("action", flat=True))
+    assert sorted(actions) == ["document.issued", "document.locked"]
+    assert Delivery.objects.filter(document=document).count() == 1
+
+
+def test_locking_again_changes_nothing() -> None:
+    document = advance(issued())
+    before = Document.objects.filter(pk=document.pk).values().get()
+    advance(document)
+    assert Document.objects.filter(pk=document.pk).values().get() == before
+    assert Delivery.objects.filter(document=document).count() == 1
+
+
+def test_a_zombie_that_wakes_up_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = issued()
+
+    def taken_over(**_: object) -> custody.Kept:
+        Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4())  # another worker has it now
+        return keep(**_)  # type: ignore[arg-type]
+
+    keep = custody.keep
+    monkeypatch.setattr(custody, "keep", taken_over)
+    advance(document)
+    assert (document.status, document.vault_key, document.cause) == (Status.ISSUED, "", "")
+    assert not AuditEvent.objects.filter(object_id=document.public_id, action="document.locked").exists()
+
+
+def test_a_zombie_that_wakes_up_after_its_put_does_not_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = issued()
+    confirm = emission._confirm
+
+    def late(**given: object) -> bool:
+        Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4())
+        return confirm(**given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(emission, "_confirm", late)
+    assert advance(document).status == Status.ISSUED
+
+
+def test_a_leased_document_is_nobody_elses_until_the_lease_ends(settings: pytest.FixtureRequest) -> None:
+    document = issued()
+    now = dt.datetime.now(tz=dt.UTC)
+    Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4(), lease_until_at=now + dt.timedelta(seconds=10))
+    assert advance(document).status == Status.ISSUED
+    assert advance(document, later_s=11).status == Status.LOCKED
+
+
+def test_a_lease_in_flight_is_renewed_and_a_dead_ones_is_not() -> None:
+    document = issued()
+    now = dt.datetime.now(tz=dt.UTC)
+    with leases.claim(model=Document, pk=document.pk, free=emission.Q(status=Status.ISSUED), now=now) as fence:
+        later = now + dt.timedelta(seconds=5)
+        assert (fence is not None, leases.renew(now=later)) == (True, 1)
+        document.refresh_from_db()
+        assert document.lease_until_at is not None
+        assert document.lease_until_at > later
+    assert leases.renew(now=now) == 0
+
+
+def test_bytes_that_a_killed_worker_left_are_finished_and_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = issued()
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(vault_local.LocalVault, "verify", killed)
+        with pytest.raises(Killed), transaction.atomic():
+            advance(document)
+    # The transaction of this test swallowed what the worker had committed: the intent is noted again, as it was.
+    with monkeypatch.context() as dying:
+        dying.setattr(emission, "_confirm", killed)
+        with pytest.raises(Killed):
+            advance(document)
+    noted = Document.objects.get(pk=document.pk)
+    Document.objects.filter(pk=document.pk).update(attempts=emission.RENDER_TRIES_MAX + 1, lease_until_at=None)
+    monkeypatch.setattr(rendering, "render", killed)
+    advance(document)
+    assert (document.status, document.template, document.pages) == (Status.LOCKED, noted.template, 1)
+    assert document.template != rendering.PLAIN
+
+
+def test_a_template_that_fails_for_good_ends_in_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    document, render = issued(), rendering.render
+
+    def broken(**given: object) -> rendering.Rendered:
+        if not given["plain"]:
+            raise errors.Problem(code="render_failed", detail="the template is broken")
+        return render(**given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rendering, "render", broken)
+    for attempt in range(1, emission.RENDER_TRIES_MAX + 1):
+        advance(document, later_s=attempt * 1000)
+        assert (document.status, document.cause, document.attempts) == (Status.ISSUED, "render_failed", attempt)
+    advance(document, later_s=10_000)
+    assert (document.status, document.template, document.cause) == (Status.LOCKED, rendering.PLAIN, "")
+    assert not Alert.objects.filter(dedup_key=f"document:{document.public_id}", resolved_at=None).exists()
+
+
+def test_a_document_that_cannot_be_rendered_at_all_rests_with_its_cause_until_a_person_retries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document = issued()
+
+    def broken(**_: object) -> None:
+        raise errors.Problem(code="render_failed", detail="always")
+
+    with monkeypatch.context() as broken_down:
+        broken_down.setattr(rendering, "render", broken)
+        for attempt in range(1, emission.TRIES_MAX + 1):
+            advance(document, later_s=attempt * 1000)
+    assert (document.next_try_at, document.cause, document.attempts) == (None, "render_failed", emission.TRIES_MAX)
+    assert Alert.objects.get(dedup_key=f"document:{document.public_id}").severity == "P2"
+    assert document.pk not in emission.due(now=dt.datetime(2099, 1, 1, tzinfo=dt.UTC), limit=10)
+    assert emission.retry(document=document, actor=telling.ACTOR, now=telling.NOW)
+    assert advance(document, later_s=100_000).status == Status.LOCKED
+
+
+def test_a_document_that_kills_its_worker_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = issued()
+    Document.objects.filter(pk=document.pk).update(attempts=emission.TRIES_MAX)
+
+    def never(**_: object) -> None:
+        raise AssertionError("it must not be tried again")
+
+    monkeypatch.setattr(custody, "keep", never)
+    advance(document)
+    assert (document.status, document.next_try_at, document.cause) == (Status.ISSUED, None, "internal_error")
+    assert Alert.objects.filter(dedup_key=f"document:{document.public_id}", resolved_at=None).count() == 1
+
+
+def test_numbers_run_without_gap_whatever_is_held_in_between() -> None:
+    for number in range(1, 6):
+        telling.tell(making.order(f"ord_{number}"))
+        held = making.order(f"bad_{number}")
+        held["data"]["totals"] = {"payable": "0.01"}
+        assert telling.tell(held).body["status"] == "held"
+    series = Series.objects.get(kind="ORDER_FINAL_STATEMENT", issuer__slug="aventide-es")
+    assert list(Document.objects.order_by("sequence").values_list("sequence", flat=True)) == [1, 2, 3, 4, 5]
+    assert series.next == 6
+
+
+def test_a_number_that_cannot_be_used_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    telling.tell(making.order("ord_1"))
+    monkeypatch.setattr(emission.metrics.DOCUMENT_ISSUED, "labels", lambda **_: 1 / 0)
+    assert telling.tell(making.order("ord_2")).body["status"] == "held"
+    monkeypatch.undo()
+    telling.tell(making.order("ord_3"))
+    assert list(Document.objects.order_by("pk").values_list("sequence", flat=True)) == [1, 2]
+
+
+def test_an_exhausted_range_holds_the_event_and_is_a_p1() -> None:
+    telling.tell(making.order("ord_1"))
+    Series.objects.filter(kind="ORDER_FINAL_STATEMENT").update(last=1)
+    answer = telling.tell(making.order("ord_2"))
+    assert (answer.body["status"], answer.body["code"]) == ("held", "series_exhausted")
+    assert Alert.objects.filter(code="event_held", severity="P1").count() == 1
+    assert Document.objects.count() == 1
+
+
+def test_a_range_that_runs_low_is_told_once() -> None:
+    telling.tell(making.order("ord_0"))
+    Series.objects.filter(kind="ORDER_FINAL_STATEMENT").update(last=10)
+    for number in range(1, 10):
+        telling.tell(making.order(f"ord_{number}"))
+    assert Alert.objects.filter(code="series_range_low").count() == 1
+    assert Document.objects.count() == 10
+
+
+@pytest.mark.parametrize("column", ["number", "content", "total_minor", "owner_id", "issue_date", "retain_until"])
+def test_what_is_issued_is_frozen_by_the_database_itself(column: str) -> None:
+    document = issued()
+    value: object = {"total_minor": 1, "owner_id": Party.objects.create(platform_id="other", legal_name="x").pk}.get(
+        column
+    )
+    value = value or (dt.date(2020, 1, 1) if column.endswith(("date", "until")) else "x")
+    with pytest.raises(IntegrityError, match="frozen"), transaction.atomic():
+        Document.objects.filter(pk=document.pk).update(**{column: value})
+
+
+def test_nothing_issued_can_be_deleted_or_moved_without_its_event() -> None:
+    document = advance(issued())
+    for statement in ("DELETE FROM documents_document", "UPDATE documents_document SET file_sha256 = 'x'"):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+    with pytest.raises(IntegrityError, match="audit guard"), transaction.atomic():
+        Document.objects.filter(pk=document.pk).update(status=Status.QUARANTINED)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_divergence_is_opened_once_and_resolved_by_its_key() -> None:
+    issued("ord_1")
+    other = making.order("ord_1", "11.00")
+    telling.tell(other | {"id": "evt_b"})
+    telling.tell(other | {"id": "evt_c"})
+    row = discrepancies.Discrepancy.objects.get(code="divergent_repeat")
+    discrepancies.resolve(dedup_key=row.dedup_key, resolution="checked", actor=telling.ACTOR, now=telling.NOW)
+    row.refresh_from_db()
+    assert (row.resolved_at, row.resolution) == (telling.NOW, "checked")
+    assert not Alert.objects.filter(code="divergent_repeat", resolved_at=None).exists()
+
+
+def test_every_state_has_its_step_or_is_where_a_document_rests() -> None:
+    assert set(emission.STEPS) <= set(Status)
+    assert set(Status) - set(emission.STEPS) == {Status.LOCKED, Status.QUARANTINED}
