@@ -23,6 +23,9 @@ class Action(enum.StrEnum):
     EVENT_RESUMED = "event.resumed"
     EVENT_HELD = "event.held"
     EVENT_SETTLED = "event.settled"
+    EVENT_SETTLEMENT_REQUESTED = "event.settlement_requested"
+    EVENT_SETTLEMENT_APPROVED = "event.settlement_approved"
+    EVENT_SETTLEMENT_WITHDRAWN = "event.settlement_withdrawn"
     EVENT_IGNORED = "event.ignored"
     EVENT_REFUSED = "event.refused"
     EVENT_REPEATED = "event.repeated"
@@ -46,6 +49,7 @@ class Action(enum.StrEnum):
     DOCUMENT_PAYOUT_STATUS_CHANGED = "document.payout_status_changed"
     DOCUMENT_RETRIED = "document.retried"
     DOCUMENT_CORRECTION_REQUESTED = "document.correction_requested"
+    DOCUMENT_CORRECTED = "document.corrected"
 
     DELIVERY_QUEUED = "delivery.queued"
     DELIVERY_SENT = "delivery.sent"

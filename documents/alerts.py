@@ -35,6 +35,7 @@ PAGES = {
     "discrepancy_opened": "discrepancies.md",
     "divergent_repeat": "discrepancies.md",
     "paid_twice": "discrepancies.md",
+    "reconciliation_difference": "discrepancies.md",
     "document_does_not_add_up": "discrepancies.md",
     "books_differ": "discrepancies.md",
     "payout_status_differs": "discrepancies.md",

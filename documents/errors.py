@@ -48,6 +48,7 @@ CODES: dict[str, Code] = {
     "role_not_allowed": Code(status=403, es="Tu función no permite esta operación", en="Your role does not allow this operation"),
     "not_owner": Code(status=403, es="No tienes acceso a este documento", en="You have no access to this document"),
     "country_out_of_scope": Code(status=403, es="País fuera de tu alcance", en="The country is outside your scope"),
+    "second_person_required": Code(status=403, es="Tiene que aprobarlo otra persona", en="Another person has to approve it"),
     "event_type_not_allowed": Code(status=403, es="Este servicio no puede enviar este tipo de evento", en="This service may not send this type of event"),
     "reason_required": Code(status=403, es="Indica el motivo del acceso", en="State the reason of this access"),
     "csrf_failed": Code(status=403, es="La sesión del formulario ha caducado", en="The form's session has expired"),
@@ -60,6 +61,7 @@ CODES: dict[str, Code] = {
     # 409, 410, 413, 423, 429
     "document_key_conflict": Code(status=409, es="La clave de documento ya existe con otros datos", en="The document key exists with other data"),
     "document_not_ready": Code(status=409, es="El documento aún no está resguardado", en="The document is not locked yet", retryable=True),
+    "settlement_not_possible": Code(status=409, es="Este evento ya no puede emitirse así: revisa su estado", en="This event can no longer be issued this way: look at its state"),
     "already_credited": Code(status=409, es="Ya está abonado por completo", en="It is credited in full already"),
     "link_expired": Code(status=410, es="El enlace ha caducado", en="The link has expired"),
     "link_revoked": Code(status=410, es="El enlace fue anulado", en="The link was revoked"),

@@ -224,24 +224,37 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
         logger.exception("the effect of %s failed", event.public_id)
         _hold(event=event, problem=errors.Problem(code="internal_error", detail="the effect failed"), actor=actor)
         return False
+    _processed(event=event, documents=[one.document.pk for one in issued], actor=actor)
+    return bool(issued) and all(one.replayed for one in issued)
+
+
+def settle(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
+    """This function will close an event that waited, with the documents that people had issued for it.
+
+    Call in the transaction that issued them, with the event held.
+    """
+    _processed(event=event, documents=documents, actor=actor)
+
+
+def _processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
+    """This function will move an event to where it rests: answered by its documents."""
     Event.objects.filter(pk=event.pk).update(
         status=EventStatus.PROCESSED,
         code="",
         errors=[],
         missing=[],
         next_try_at=None,
-        document_ids=[one.document.pk for one in issued],
+        document_ids=documents,
     )
     if event.status != EventStatus.PROCESSED:
         Wait.objects.filter(event=event).delete()
         alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
     event.status, event.document_ids, event.code, event.errors, event.missing = (
-        EventStatus.PROCESSED, [one.document.pk for one in issued], "", [], [],
+        EventStatus.PROCESSED, [*documents], "", [], [],
     )  # fmt: skip
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
     metrics.EVENTS.labels(type=event.type, status="processed").inc()
     _settle_held(by=event, actor=actor)
-    return bool(issued) and all(one.replayed for one in issued)
 
 
 def _park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:

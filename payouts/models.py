@@ -1,11 +1,15 @@
 """What moved and what it settles. Statements themselves are documents; these rows tie money to them."""
 
+import functools
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from documents import identifiers
 from documents.models import Country, Document, Event, Issuer, Party
 
 
@@ -31,7 +35,9 @@ class Payout(models.Model):
     closing_minor = models.BigIntegerField(_("saldo final"), default=0)
     sent_at = models.DateTimeField(_("enviado"))
     state = models.CharField(_("estado"), max_length=10, choices=PayoutState)
-    statement = models.OneToOneField(Document, models.PROTECT, null=True, related_name="payout", verbose_name=_("comprobante"))
+    statement = models.OneToOneField(
+        Document, models.PROTECT, null=True, related_name="payout", verbose_name=_("comprobante")
+    )
     event = models.ForeignKey(Event, models.PROTECT, related_name="payouts", verbose_name=_("evento"))
     returned_at = models.DateTimeField(_("devuelto el"), null=True)
 
@@ -54,7 +60,62 @@ class Settlement(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("partida pagada"), _("partidas pagadas")
         constraints: ClassVar = [models.UniqueConstraint(fields=["payout", "document"], name="settlement_once")]
-        indexes: ClassVar = [models.Index(fields=["document"], condition=Q(effective=True), name="settlement_effective")]
+        indexes: ClassVar = [
+            models.Index(fields=["document"], condition=Q(effective=True), name="settlement_effective")
+        ]
 
     def __str__(self) -> str:
         return f"{self.payout_id} {self.document_id}"
+
+
+class RequestState(models.TextChoices):
+    """What became of a request to issue a payout with its difference."""
+
+    REQUESTED = "REQUESTED", _("propuesta")
+    APPROVED = "APPROVED", _("aprobada")
+    WITHDRAWN = "WITHDRAWN", _("sustituida")
+
+
+class SettlementRequest(models.Model):
+    """One person asks to issue a payout with its difference, another one approves; the database keeps them two.
+
+    The difference is what they agree on: should it change meanwhile, the request has to be made again.
+    """
+
+    public_id = models.CharField(
+        max_length=40, unique=True, editable=False, default=functools.partial(identifiers.new, prefix="stl")
+    )
+    # By the event's public id, so that the audit guard finds the event's own log entries.
+    event = models.ForeignKey(
+        Event, models.PROTECT, to_field="public_id", related_name="settlement_requests", verbose_name=_("evento")
+    )
+    state = models.CharField(_("situación"), max_length=10, choices=RequestState, default=RequestState.REQUESTED)
+    difference_minor = models.BigIntegerField(_("diferencia"))
+    currency = models.CharField(_("moneda"), max_length=3)
+    reason = models.CharField(_("motivo"), max_length=200)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("propuesta por")
+    )
+    requested_at = models.DateTimeField(_("propuesta el"), db_default=Now())
+    approval = models.CharField(_("motivo de la aprobación"), max_length=200, blank=True)
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("aprobada por")
+    )
+    approved_at = models.DateTimeField(_("aprobada el"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("partida por conciliar"), _("por conciliar")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event"], condition=~Q(state="WITHDRAWN"), name="settlement_request_once"),
+            models.CheckConstraint(
+                condition=Q(approved_by=None) | ~Q(approved_by=F("requested_by")), name="settlement_request_two_people"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="APPROVED", approved_by__isnull=False, approved_at__isnull=False)
+                | (~Q(state="APPROVED") & Q(approved_by=None, approved_at=None)),
+                name="settlement_request_approved_by_someone",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id

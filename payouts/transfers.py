@@ -6,13 +6,12 @@ earlier documents do not change; only their live payout status does.
 
 import datetime as dt
 import json
-from collections.abc import Sequence
 from typing import Any, cast
 
 from audit import log
-from documents import emission, errors, facts, intake, money, schemas
+from documents import emission, facts, intake, money, schemas
 from documents.models import Document, Event, Kind, Party
-from payouts import computation, diagnosis, figures, parties, picking, premises, returns, settlements
+from payouts import diagnosis, figures, parties, picking, premises, returns, settlements, standing
 from payouts.diagnosis import Reckoned
 from payouts.models import Payout, PayoutState, Settlement
 from payouts.premises import Premises
@@ -39,42 +38,53 @@ def issue_with_difference(
 ) -> list[emission.Issued]:
     """This function will issue a payout that does not close, with its difference printed and flagged.
 
-    Two people must have decided it; the caller has checked that, and opens the discrepancy.
+    It opens with the balance that is known, so that the payee's next payout can follow it. Two people must have
+    decided it; the caller has checked that, and opens the discrepancy.
     """
     return _issue(event=event, fact=fact, now=now, actor=actor, accept=True)
+
+
+def with_difference(*, fact: facts.Envelope) -> Reckoned:
+    """This function will reckon a payout as `issue_with_difference` would issue it; nothing is written.
+
+    :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
+    :raises intake.Parked: it names something that has not been issued
+    """
+    data = cast("schemas.PayoutData", fact.data)
+    payee = parties.locked(platform_id=data.payee.id)
+    return standing.find(fact=fact, payee=payee, accept=True).chosen
 
 
 def _issue(
     *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor, accept: bool
 ) -> list[emission.Issued]:
     """This function will issue one payout statement, or find the one that its payout has."""
-    under, data = premises.of(fact=fact), cast("schemas.PayoutData", fact.data)
-    told = facts.business_input(envelope=fact)
-    if data.period.from_date > data.period.until_date:
-        detail = f"from {data.period.from_date} to {data.period.until_date}"
-        fault = errors.Fault(pointer="/data/period", code="period_invalid", detail=detail)
-        raise errors.Problem(code="period_invalid", detail=detail, errors=[fault])
+    data = cast("schemas.PayoutData", fact.data)
     payee = parties.locked(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
     if before is not None:
+        under, told = premises.of(fact=fact), facts.business_input(envelope=fact)
+        standing.check_period(data=data)
         return [_again(document=before, told=told, under=under, event=event, now=now, actor=actor)]
-    sent_at = data.payout.sent_at or fact.occurred_at
-    date = under.local_date(at=sent_at)
-    ways = _ways(data=data, under=under, date=date, payee=payee)
-    rates = under.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")
-    reckoned = [_reckon(picked=picked, data=data, told=told, rates=rates, under=under) for picked in ways]
-    chosen = next((one for one in reckoned if one.sums.closes), None)
-    if chosen is None and not accept:
-        raise diagnosis.problem(reckoned=reckoned[0], payee=data.payee.id, under=under)
-    chosen = chosen or reckoned[0]
-    payee = cast("Party", payee)
-    _follow(data=data, payee=payee, under=under, sent_at=sent_at)
-    draft = _draft(chosen=chosen, data=data, told=told, payee=payee, date=date, under=under)
+    at = standing.find(fact=fact, payee=payee, accept=accept)
+    if not accept:
+        if not at.chosen.sums.closes:
+            raise diagnosis.problem(reckoned=at.chosen, payee=data.payee.id, under=at.under)
+        _follow(data=data, payee=at.payee, under=at.under, sent_at=at.sent_at)
+    draft = _draft(chosen=at.chosen, data=data, told=at.told, payee=at.payee, date=at.date, under=at.under)
     (issued,) = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
     if not issued.replayed:
-        _settle(chosen=chosen, statement=issued.document, data=data, sent_at=sent_at, event=event, now=now, actor=actor)
+        _settle(
+            chosen=at.chosen,
+            statement=issued.document,
+            data=data,
+            sent_at=at.sent_at,
+            event=event,
+            now=now,
+            actor=actor,
+        )
         intake.wake(awaited=f"payout:{data.payout.id}", now=now)
-        intake.wake(awaited=balance(payee=payee, under=under), now=now)
+        intake.wake(awaited=balance(payee=at.payee, under=at.under), now=now)
     return [issued]
 
 
@@ -112,50 +122,6 @@ def _again(
     return emission.issue(drafts=[draft], event=event, now=now, actor=actor)[0]
 
 
-def _ways(*, data: schemas.PayoutData, under: Premises, date: dt.date, payee: Party | None) -> list[list[picking.Pick]]:
-    """This function will return the ways in which the payout may be meant, once its payee has been met.
-
-    :raises intake.Parked: also for a payee whom nobody has told about
-    """
-    unknown = [] if payee is not None else [f"party:{data.payee.id}"]
-    try:
-        ways = picking.picks(data=data, under=under, date=date)
-    except intake.Parked as parked:
-        raise intake.Parked(missing=[*parked.missing, *unknown]) from None
-    if unknown:
-        raise intake.Parked(missing=unknown)
-    return ways
-
-
-def _reckon(
-    *,
-    picked: Sequence[picking.Pick],
-    data: schemas.PayoutData,
-    told: dict[str, Any],
-    rates: dict[str, Any],
-    under: Premises,
-) -> Reckoned:
-    """This function will add one way of meaning the payout up."""
-
-    def minor(text: str) -> int:
-        return money.minor(text, under.digits)
-
-    adjustments = figures.read_lines(lines=told["adjustments"], digits=under.digits)
-    orders = len({pick.order for pick in picked})
-    withholdings = figures.read_withholdings(withholdings=told["withholdings"], digits=under.digits, orders=orders)
-    sums = computation.payout(
-        settled=[pick.amount_minor for pick in picked],
-        adjustments=adjustments,
-        rates=rates,
-        withholdings=withholdings,
-        cash_collected_minor=minor(data.cash_collected),
-        opening_minor=minor(data.opening_carry_over),
-        closing_minor=minor(data.closing_carry_over),
-        amount_minor=minor(data.payout.amount),
-    )
-    return Reckoned(picked=picked, sums=sums, adjustments=adjustments, withholdings=withholdings)
-
-
 def _follow(*, data: schemas.PayoutData, payee: Party, under: Premises, sent_at: dt.datetime) -> None:
     """This function will let a payout wait until it opens with what the one before it left.
 
@@ -163,12 +129,7 @@ def _follow(*, data: schemas.PayoutData, payee: Party, under: Premises, sent_at:
 
     :raises intake.Parked: the earlier payout has not come, or has not come back yet
     """
-    earlier = Payout.objects.filter(
-        payee=payee, issuer=under.issuer, currency=under.currency, sent_at__lt=sent_at
-    ).exclude(returned_at__lte=sent_at)
-    last = earlier.order_by("-sent_at", "-payout_id").first()
-    closing = last.closing_minor if last else 0
-    if closing != money.minor(data.opening_carry_over, under.digits):
+    if standing.left(payee=payee, under=under, sent_at=sent_at) != money.minor(data.opening_carry_over, under.digits):
         raise intake.Parked(missing=[balance(payee=payee, under=under)])
 
 

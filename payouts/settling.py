@@ -1,0 +1,234 @@
+"""A payout that does not close, issued all the same by two people: one asks with a reason, another one approves.
+
+It is issued with the printed line "Diferencia en conciliación", and a discrepancy stays open until somebody has found
+the difference. Whoever asked cannot approve: refused here, on record, and impossible in the database.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from typing import NoReturn, TypeVar, cast
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import OperationalError, transaction
+
+from audit import log
+from audit.actions import Action
+from documents import access, discrepancies, errors, facts, intake, money, schemas
+from documents.models import Document, Event, EventStatus
+from payouts import diagnosis, transfers
+from payouts.models import RequestState, SettlementRequest
+
+Result = TypeVar("Result")
+REASON_LENGTH_MIN, REASON_LENGTH_MAX = 10, 200
+TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
+_GAVE_UP = {"40P01", "40001"}  # PostgreSQL gave this transaction up for a rival; it is safe to run again
+
+
+def can_settle(*, event: Event, now: dt.datetime) -> bool:
+    """This function will tell whether people may issue a payout as it is.
+
+    It is held because it does not close, or it has waited past the limit for the balance that it opens with.
+    """
+    if event.type not in TYPES or event.body is None or event.settled_by_id is not None:
+        return False
+    if event.status == EventStatus.HELD:
+        return event.code == "payout_does_not_close"
+    late = event.received_at < now - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
+    balances = bool(event.missing) and all(one.startswith("balance:") for one in event.missing)
+    return event.status == EventStatus.PARKED and late and balances
+
+
+def request_settlement(
+    *, event: Event, reason: str, user: User, now: dt.datetime, actor: log.Actor
+) -> SettlementRequest:
+    """This function will put on record that somebody asks to issue a payout with its difference.
+
+    A request whose difference is no longer the payout's is replaced; one that still holds stands, whoever asks again.
+
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `validation_error` (the reason),
+        `settlement_not_possible`, and what keeps the payout from being issued at all
+    """
+    _may(event=event, user=user, actor=actor)
+    text = _reason(reason)
+    return _again_if_given_up(lambda: _request(event_id=event.pk, reason=text, user=user, now=now, actor=actor))
+
+
+def approve_settlement(
+    *, request: SettlementRequest, reason: str, user: User, now: dt.datetime, actor: log.Actor
+) -> Document:
+    """This function will issue a payout with its difference, approved by another person than who asked for it.
+
+    Of two approvals at the same time one issues, and the other one is told that it is done.
+
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `second_person_required` (all on record),
+        `validation_error` (the reason), `settlement_not_possible`: not held any more, or with another difference
+    """
+    _may(event=request.event, user=user, actor=actor)
+    if request.requested_by_id == user.pk:
+        _refuse(code="second_person_required", event=request.event, actor=actor)
+    text = _reason(reason)
+    return _again_if_given_up(lambda: _approve(request_id=request.pk, reason=text, user=user, now=now, actor=actor))
+
+
+def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> SettlementRequest:
+    event = _held(event_id=event_id, now=now)
+    reckoned = _reckon(event=event)
+    currency = str(facts.parse(payload=_payload(event)).data.currency)
+    earlier = SettlementRequest.objects.filter(event=event, state=RequestState.REQUESTED).first()
+    if earlier is not None:
+        if earlier.difference_minor == reckoned.sums.difference_minor:
+            raise errors.Problem(code="settlement_not_possible", detail="it is asked for already")
+        SettlementRequest.objects.filter(pk=earlier.pk).update(state=RequestState.WITHDRAWN)
+        _record(Action.EVENT_SETTLEMENT_WITHDRAWN, event=event, actor=actor, request=earlier.public_id)
+    made = SettlementRequest.objects.create(
+        event=event,
+        difference_minor=reckoned.sums.difference_minor,
+        currency=currency,
+        reason=reason,
+        requested_by=user,
+        requested_at=now,
+    )
+    difference = money.text(-made.difference_minor, money.digits(currency))
+    _record(
+        Action.EVENT_SETTLEMENT_REQUESTED,
+        event=event,
+        actor=actor,
+        request=made.public_id,
+        reason=reason,
+        difference=difference,
+    )
+    return made
+
+
+def _approve(*, request_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> Document:
+    asked = SettlementRequest.objects.get(pk=request_id)
+    event = _held(event_id=Event.objects.values_list("pk", flat=True).get(public_id=asked.event_id), now=now)
+    moved = SettlementRequest.objects.filter(
+        pk=asked.pk, state=RequestState.REQUESTED, difference_minor=_reckon(event=event).sums.difference_minor
+    ).update(state=RequestState.APPROVED, approval=reason, approved_by=user, approved_at=now)
+    if not moved:
+        raise errors.Problem(code="settlement_not_possible", detail="the difference has changed: ask again")
+    fact = facts.parse(payload=_payload(event))
+    (issued,) = transfers.issue_with_difference(event=event, fact=fact, now=now, actor=actor)
+    document = issued.document
+    if not issued.replayed:
+        _keep_open(asked=asked, document=document, event=event, data=cast("schemas.PayoutData", fact.data), actor=actor)
+    _record(
+        Action.EVENT_SETTLEMENT_APPROVED,
+        event=event,
+        actor=actor,
+        request=asked.public_id,
+        reason=reason,
+        document=document.public_id,
+    )
+    intake.settle(event=event, documents=[document.pk], actor=actor)
+    return document
+
+
+def _keep_open(
+    *,
+    asked: SettlementRequest,
+    document: Document,
+    event: Event,
+    data: schemas.PayoutData,
+    actor: log.Actor,
+) -> None:
+    """This function will open the discrepancy that outlives the decision: somebody has yet to find the difference."""
+    digits = money.digits(document.currency)
+    printed = json.loads(document.content)["totals"]["opening_carry_over"]
+    if asked.difference_minor == 0 and printed == data.opening_carry_over:
+        return  # what was missing has come meanwhile: nothing differs any more
+    discrepancies.open_one(
+        code="reconciliation_difference",
+        dedup_key=f"reconciliation_difference:{document.document_key_id}",
+        facts={
+            "document_key": document.document_key_id,
+            "currency": document.currency,
+            "computed": money.text(document.total_minor + asked.difference_minor, digits),
+            "transferred": money.text(document.total_minor, digits),
+            "difference": money.text(-asked.difference_minor, digits),
+            "opening_told": data.opening_carry_over,
+            "opening_printed": printed,
+            "request": asked.public_id,
+        },
+        document=document,
+        event=event,
+        actor=actor,
+    )
+
+
+def _held(*, event_id: int, now: dt.datetime) -> Event:
+    """This function will return the event of a payout that may be settled, held until the transaction ends.
+
+    :raises errors.Problem: `settlement_not_possible`
+    """
+    event = Event.objects.select_for_update().get(pk=event_id)
+    if not can_settle(event=event, now=now):
+        raise errors.Problem(code="settlement_not_possible", detail=f"the event is {event.status} {event.code}".strip())
+    return event
+
+
+def _payload(event: Event) -> dict[str, object]:
+    payload: dict[str, object] = json.loads(bytes(event.body or b""))
+    return payload
+
+
+def _reckon(*, event: Event) -> diagnosis.Reckoned:
+    """This function will reckon the payout as it would be issued now.
+
+    :raises errors.Problem: `settlement_not_possible`: it names what is not there, or closes and needs no decision
+    """
+    try:
+        return transfers.with_difference(fact=facts.parse(payload=_payload(event)))
+    except intake.Parked as parked:
+        detail = f"waits for {', '.join(parked.missing)}"[:500]
+        raise errors.Problem(code="settlement_not_possible", detail=detail) from None
+
+
+def _may(*, event: Event, user: User, actor: log.Actor) -> None:
+    """This function will refuse, on record, whoever may not settle events of that country."""
+    if not access.may(user=user, right="settle"):
+        _refuse(code="role_not_allowed", event=event, actor=actor)
+    if not access.countries_for(user=user).filter(pk=event.country_code).exists():
+        _refuse(code="country_out_of_scope", event=event, actor=actor)
+
+
+def _refuse(*, code: str, event: Event, actor: log.Actor) -> NoReturn:
+    log.deny(actor=actor, object_type="event", object_id=event.public_id, code=code)
+    raise errors.Problem(code=code)
+
+
+def _reason(text: str) -> str:
+    """This function will return a reason that somebody can read a year later.
+
+    :raises errors.Problem: `validation_error`
+    """
+    words = " ".join(text.split())
+    if not REASON_LENGTH_MIN <= len(words) <= REASON_LENGTH_MAX or not words.isprintable():
+        detail = f"{REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} printable characters"
+        fault = errors.Fault(pointer="/reason", code="reason", detail=detail)
+        raise errors.Problem(code="validation_error", detail=detail, errors=[fault])
+    return words
+
+
+def _record(action: Action, *, event: Event, actor: log.Actor, **details: str) -> None:
+    log.record(
+        action=action, object_type="event", object_id=event.public_id, actor=actor, code=event.code, details=details
+    )
+
+
+def _again_if_given_up(work: Callable[[], Result]) -> Result:
+    """This function will run a transaction again that PostgreSQL gave up for a rival's: intake may hold the same rows.
+
+    :raises django.db.OperationalError: given up too often, or the database is out
+    """
+    for attempt in range(1, intake.DEADLOCK_TRIES_MAX + 1):
+        try:
+            with transaction.atomic():
+                return work()
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") not in _GAVE_UP or attempt == intake.DEADLOCK_TRIES_MAX:
+                raise
+    raise AssertionError("unreachable")

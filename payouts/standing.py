@@ -1,0 +1,120 @@
+"""How a payout stands before it is issued: what it may mean, what it comes to, and with what balance it opens."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from documents import errors, facts, intake, money, schemas
+from documents.models import Party
+from payouts import computation, figures, picking, premises
+from payouts.diagnosis import Reckoned
+from payouts.models import Payout
+from payouts.premises import Premises
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a payout stands: what it was found to mean, and under which premises."""
+
+    under: Premises
+    data: schemas.PayoutData
+    told: dict[str, Any]
+    payee: Party
+    sent_at: dt.datetime
+    date: dt.date
+    chosen: Reckoned
+
+
+def find(*, fact: facts.Envelope, payee: Party | None, accept: bool) -> Standing:
+    """This function will find out what a payout means: the first way that closes, else the likeliest one.
+
+    It opens with the balance that it states, or, to be issued by people's decision (`accept`), with the one that is
+    known. Call with the payee held.
+
+    :raises errors.Problem: the codes of `premises`, `period_invalid`, `payee_mismatch`
+    :raises intake.Parked: something that it names, or its payee, has not come
+    """
+    under, data = premises.of(fact=fact), cast("schemas.PayoutData", fact.data)
+    told = facts.business_input(envelope=fact)
+    check_period(data=data)
+    sent_at = data.payout.sent_at or fact.occurred_at
+    date = under.local_date(at=sent_at)
+    ways = _ways(data=data, under=under, date=date, payee=payee)
+    rates = under.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")
+    payee = cast("Party", payee)
+    opening = (
+        left(payee=payee, under=under, sent_at=sent_at)
+        if accept
+        else money.minor(data.opening_carry_over, under.digits)
+    )
+    reckoned = [
+        _reckon(picked=picked, data=data, told=told, rates=rates, under=under, opening_minor=opening) for picked in ways
+    ]
+    chosen = next((one for one in reckoned if one.sums.closes), reckoned[0])
+    return Standing(under=under, data=data, told=told, payee=payee, sent_at=sent_at, date=date, chosen=chosen)
+
+
+def check_period(*, data: schemas.PayoutData) -> None:
+    """This function will refuse a period that runs backwards.
+
+    :raises errors.Problem: `period_invalid`
+    """
+    if data.period.from_date > data.period.until_date:
+        detail = f"from {data.period.from_date} to {data.period.until_date}"
+        fault = errors.Fault(pointer="/data/period", code="period_invalid", detail=detail)
+        raise errors.Problem(code="period_invalid", detail=detail, errors=[fault])
+
+
+def left(*, payee: Party, under: Premises, sent_at: dt.datetime) -> int:
+    """This function will return the balance that the payout before a moment left, zero where there is none."""
+    earlier = Payout.objects.filter(
+        payee=payee, issuer=under.issuer, currency=under.currency, sent_at__lt=sent_at
+    ).exclude(returned_at__lte=sent_at)
+    last = earlier.order_by("-sent_at", "-payout_id").first()
+    return last.closing_minor if last else 0
+
+
+def _ways(*, data: schemas.PayoutData, under: Premises, date: dt.date, payee: Party | None) -> list[list[picking.Pick]]:
+    """This function will return the ways in which the payout may be meant, once its payee has been met.
+
+    :raises intake.Parked: also for a payee whom nobody has told about
+    """
+    unknown = [] if payee is not None else [f"party:{data.payee.id}"]
+    try:
+        ways = picking.picks(data=data, under=under, date=date)
+    except intake.Parked as parked:
+        raise intake.Parked(missing=[*parked.missing, *unknown]) from None
+    if unknown:
+        raise intake.Parked(missing=unknown)
+    return ways
+
+
+def _reckon(
+    *,
+    picked: Sequence[picking.Pick],
+    data: schemas.PayoutData,
+    told: dict[str, Any],
+    rates: dict[str, Any],
+    under: Premises,
+    opening_minor: int,
+) -> Reckoned:
+    """This function will add one way of meaning the payout up."""
+
+    def minor(text: str) -> int:
+        return money.minor(text, under.digits)
+
+    adjustments = figures.read_lines(lines=told["adjustments"], digits=under.digits)
+    orders = len({pick.order for pick in picked})
+    withholdings = figures.read_withholdings(withholdings=told["withholdings"], digits=under.digits, orders=orders)
+    sums = computation.payout(
+        settled=[pick.amount_minor for pick in picked],
+        adjustments=adjustments,
+        rates=rates,
+        withholdings=withholdings,
+        cash_collected_minor=minor(data.cash_collected),
+        opening_minor=opening_minor,
+        closing_minor=minor(data.closing_carry_over),
+        amount_minor=minor(data.payout.amount),
+    )
+    return Reckoned(picked=picked, sums=sums, adjustments=adjustments, withholdings=withholdings)
