@@ -5,11 +5,12 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from django.db.models import QuerySet
 
-from documents import emission, errors, intake, money, schemas
-from documents.models import Document, Kind
+from documents import emission, errors, facts, intake, money, schemas
+from documents.models import Document, Event, Kind
 from payouts import settlements
 from payouts.premises import Premises
 
@@ -40,7 +41,7 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
     """This function will return the ways in which a payout may be meant, likeliest first; each is a whole list.
 
     `settles` means what it says. `orders` means the orders' own statements; should these not close, the statements of
-    adjustments up to the payout's day are meant too.
+    adjustments that had been made when the payout was sent are meant too.
 
     :raises intake.Parked: something that it names has not been issued
     :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
@@ -62,7 +63,9 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
     whole = [_whole(order=order, document=row) for (_, order), rows in owned.items() for row in rows]
     own = [pick for pick in whole if not pick.adjustment]
     later = [pick for pick in whole if pick.adjustment and pick.document.operation_date <= date]
-    return [own, [*own, *later]] if later else [own]
+    sent_at = data.payout.sent_at
+    had = [pick for pick in later if sent_at is None or _made_at(pick.document) < sent_at]
+    return [own, [*own, *had]] if had else [own]
 
 
 def _read() -> QuerySet[Document]:
@@ -119,6 +122,14 @@ def _suffix(document: Document) -> str:
         audience=document.audience,
     )
     return document.document_key_id.removeprefix(base).removeprefix(":")
+
+
+def _made_at(document: Document) -> dt.datetime:
+    """This function will return when an adjustment was made: the day alone would not tell what came before a payout."""
+    body = Event.objects.values_list("body", flat=True).get(pk=document.event_id)
+    if body is not None:
+        return cast("schemas.AdjustmentData", facts.parse(payload=json.loads(bytes(body))).data).adjustment.made_at
+    return cast("dt.datetime", document.event.occurred_at)  # its raw body has been stripped; every fact has this
 
 
 def _whole(*, order: str, document: Document) -> Pick:

@@ -21,7 +21,10 @@ def net_minor(*, document: Document) -> int:
 
 
 def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) -> None:
-    """This function will bring the live status of documents, and their `paid_twice`, up to what is in effect now."""
+    """This function will bring the live status of documents, and their `paid_twice`, up to what is in effect now.
+
+    Also of one that was born SENT: a payout that settles it is here now, and may have failed before it came.
+    """
     documents = Document.objects.defer("content").filter(pk__in=document_ids).order_by("pk")
     settled: dict[int, list[Settlement]] = defaultdict(list)
     rows = Settlement.objects.filter(document__in=documents, effective=True).select_related("payout__statement")
@@ -37,7 +40,7 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
     for document in documents:
         parts = settled[document.pk]
         _compare(document=document, parts=parts, open_keys=open_keys, now=now, actor=actor)
-        if _shows(document=document, parts=parts):
+        if document.payout_status is not None:
             by = _completed_by(net=net_minor(document=document), parts=parts)
             key = None if by is None else by.pk
             statements[key] = by
@@ -52,17 +55,6 @@ def withdraw(*, payout: Payout, now: dt.datetime, actor: log.Actor) -> None:
     ids = list(payout.settlements.values_list("document_id", flat=True))
     payout.settlements.filter(effective=True).update(effective=False)
     refresh(document_ids=ids, now=now, actor=actor)
-
-
-def _shows(*, document: Document, parts: list[Settlement]) -> bool:
-    """This function will say whether a document's live status follows from its settlements.
-
-    Only statements have one. Of those, one born SENT keeps it until its payout, which has been told, is issued.
-    """
-    if document.payout_status is None:
-        return False
-    born_sent = document.payout_status_at_issue == PayoutStatus.SENT and document.settled_by_id is None
-    return bool(parts) or not born_sent
 
 
 def _completed_by(*, net: int, parts: list[Settlement]) -> Document | None:

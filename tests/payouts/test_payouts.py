@@ -374,6 +374,17 @@ STORIES: dict[str, list[dict[str, Any]]] = {
         making.payout("po_1", "10.00", orders=["ord_1"]),
         making.payout("po_2", "2.00", settles=[{"adjustment": "adj_1", "amount": "2.00"}], at="2026-03-01T07:00:00Z"),
     ],
+    "an adjustment of the payout's own day that came too late for it": [
+        making.order("ord_1"),
+        making.adjustment("adj_1", "ord_1", at="2026-02-23T06:59:59Z"),
+        making.adjustment("adj_2", "ord_1", at="2026-02-23T07:00:00Z"),
+        making.payout("po_1", "12.00", orders=["ord_1"], at="2026-02-23T07:00:00Z"),
+    ],
+    "told before its order, and failed": [
+        making.order("ord_1"),
+        making.payout("po_1", "10.00", orders=["ord_1"], at="2026-02-17T09:00:00Z"),
+        making.reversal("po_1", "10.00", kind="PAYOUT_FAILED", at="2026-02-17T12:00:00Z"),
+    ],
     "a chain of balances": [
         making.order("ord_1", "-3.00"),
         making.period_closed("po_1", orders=["ord_1"], closing="-3.00"),
