@@ -54,7 +54,7 @@ def vault_key(*, document: Document) -> str:
 def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
     """This function will put a document's PDF under lock and check it there; safe to repeat after any crash.
 
-    :raises errors.Problem: `render_failed`, `render_timeout`, a `worm_*` code, or `document_not_ready` when the lease is lost
+    :raises errors.Problem: `render_failed`, `render_timeout`, `worm_*`, or `document_not_ready` for a lost lease
     """
     earlier = _earlier(document=document)
     if earlier is not None:

@@ -1,0 +1,162 @@
+"""The broker dead or hanging, the database away, the worker and the web server killed: what a sender and an owner notice."""
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from tests.services.live import Answer, Live, live, order, payment
+
+__all__ = ["live"]
+
+CROWD = 64
+PROMPT_S = 3.0  # how long a sender may wait while a server is away, on a busy machine
+
+
+def crowd(work: Callable[[int], Answer]) -> list[Answer]:
+    """This function will do one thing CROWD times at the same moment, each on a connection of its own."""
+    together = threading.Barrier(CROWD)
+    answers: list[Answer] = []
+
+    def one(number: int) -> None:
+        together.wait()
+        answers.append(work(number))
+
+    threads = [threading.Thread(target=one, args=[number]) for number in range(CROWD)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == CROWD
+    return answers
+
+
+def test_64_identical_events_at_once_are_one_document_one_number_and_one_201(live: Live) -> None:
+    event, before = payment(), live.numbered()
+    answers = crowd(lambda _: live.post(event, timeout_s=60))
+    assert Counter(answer.status for answer in answers) == {201: 1, 200: CROWD - 1}
+    assert len({answer.body["documents"][0]["id"] for answer in answers}) == 1
+    assert live.numbered() == before + 1
+    assert live.one("SELECT repeats FROM documents_event WHERE event_id = %s", [event["id"]]) == CROWD - 1
+
+
+def test_64_events_for_one_order_at_once_are_one_document_one_number_and_one_201(live: Live) -> None:
+    event, before = order(), live.numbered()
+    answers = crowd(lambda number: live.post(event | {"id": f"{event['id']}_{number}"}, timeout_s=60))
+    assert Counter(answer.status for answer in answers) == {201: 1, 200: CROWD - 1}
+    assert len({answer.body["documents"][0]["id"] for answer in answers}) == 1
+    assert live.numbered() == before + 1
+    name = event["data"]["order"]["id"]
+    assert live.one("SELECT count(*) FROM documents_event WHERE subject = %s", [f"order:{name}"]) == CROWD
+
+
+def test_64_different_orders_at_once_get_64_numbers_in_a_row(live: Live) -> None:
+    before = live.numbered()
+    answers = crowd(lambda _: live.post(payment(), timeout_s=60))
+    assert Counter(answer.status for answer in answers) == {201: CROWD}
+    assert len({answer.body["documents"][0]["number"] for answer in answers}) == CROWD
+    assert live.numbered() == before + CROWD
+
+
+def test_with_the_broker_dead_intake_is_prompt_and_documents_still_lock(live: Live) -> None:
+    live.settle()
+    live.stack.redis.kill()
+    try:
+        keys, slowest_s = _prompt(live)
+        live.await_locked(keys=keys, within_s=30)
+    finally:
+        live.stack.redis.start()
+    assert slowest_s < PROMPT_S
+
+
+def test_with_the_broker_hanging_intake_is_prompt_and_documents_still_lock(live: Live) -> None:
+    live.settle()
+    live.stack.redis.pause()
+    try:
+        keys, slowest_s = _prompt(live)
+        live.await_locked(keys=keys, within_s=30)
+    finally:
+        live.stack.redis.resume()
+    assert slowest_s < PROMPT_S
+
+
+def test_a_worker_that_starts_while_the_broker_is_dead_works_all_the_same(live: Live) -> None:
+    live.stack.redis.kill()
+    try:
+        assert live.actors.kill(name="worker")
+        event = payment()
+        assert live.post(event).status == 201
+        live.await_locked(keys=[f"PAYMENT_RECEIPT:payment:{event['data']['payment']['id']}:customer"])
+    finally:
+        live.stack.redis.start()
+
+
+def test_without_a_worker_nothing_unlocked_is_served_and_everything_follows(live: Live) -> None:
+    with live.actors.without(name="worker"):
+        answers = [live.post(payment()) for _ in range(3)]
+        documents = [answer.body["documents"][0] for answer in answers]
+        assert {document["status"] for document in documents} == {"ISSUED"}
+        assert {document["file"] for document in documents} == {None}
+    live.await_locked(keys=[document["document_key"] for document in documents])
+
+
+def test_a_sender_whose_answer_died_with_the_web_server_asks_again_and_finds_its_document(live: Live) -> None:
+    event = payment()
+    with contextlib.suppress(OSError):
+        killer = threading.Timer(0.01, live.actors.kill, kwargs={"name": "web"})
+        killer.start()
+        live.post(event)
+    killer.join()
+    again = _until_answered(live, event)
+    assert again.status in {200, 201}
+    assert len(again.body["documents"]) == 1
+
+
+def test_with_the_database_away_no_fact_is_accepted_and_the_sender_is_told_when_to_return(live: Live) -> None:
+    live.settle()
+    event = payment()
+    with _database_away(live):
+        answer = live.post(event)
+        assert (answer.status, answer.body["code"], answer.body["retryable"]) == (503, "dependency_degraded", True)
+        assert int(answer.headers["retry-after"]) >= 1
+        unsigned = live.post(event, headers={"webhook-signature": "v1,AAAA"})
+        assert unsigned.status in {401, 503}
+        assert live.ask("GET", "/healthz").status == 200
+        assert live.ask("GET", "/readyz").status == 503
+    assert _until_answered(live, event).status == 201
+    live.await_locked(keys=[f"PAYMENT_RECEIPT:payment:{event['data']['payment']['id']}:customer"])
+
+
+def test_after_all_of_this_the_books_are_in_order(live: Live) -> None:
+    live.settle()
+    assert live.check() == []
+
+
+def _prompt(live: Live) -> tuple[list[str], float]:
+    keys, slowest_s = [], 0.0
+    for _ in range(5):
+        event, began = payment(), time.monotonic()
+        assert live.post(event).status == 201
+        slowest_s = max(slowest_s, time.monotonic() - began)
+        keys.append(f"PAYMENT_RECEIPT:payment:{event['data']['payment']['id']}:customer")
+    return keys, slowest_s
+
+
+def _until_answered(live: Live, event: dict[str, object]) -> Answer:
+    until = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(OSError):
+            answer = live.post(event)
+            if answer.status < 500 or time.monotonic() > until:
+                return answer
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def _database_away(live: Live) -> Iterator[None]:
+    live.stack.postgres.kill()
+    try:
+        yield
+    finally:
+        live.stack.postgres.start()

@@ -1,0 +1,191 @@
+"""The door of the platform's services: a Standard Webhooks signature over the raw body, five minutes both ways."""
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from audit import log
+from audit.models import Event as AuditEvent
+from config import sender
+from documents import intake, webhooks
+from documents.models import Alert, Event
+from tests.payouts import making, telling
+
+pytestmark = pytest.mark.django_db(databases=["default", "denials"])
+SECRET = "whsec_" + base64.b64encode(b"a secret of at least twenty-four").decode()
+
+
+def post(body: bytes, **headers: str) -> Any:  # noqa: ANN401 - Django's test response has no public type
+    secret = (settings.WEBHOOK_SECRETS["orders"] or [SECRET])[0]
+    signed = sender.headers(body=body, secret=secret) | headers
+    return Client().post(
+        sender.PATH,
+        data=body,
+        content_type="application/json",
+        headers={name: value for name, value in signed.items() if value and name != "content-type"},
+    )
+
+
+@pytest.fixture
+def event() -> bytes:
+    telling.issuers()
+    return json.dumps(making.order("ord_1")).encode()
+
+
+def test_the_signature_is_the_standards_own() -> None:
+    """The example of the Standard Webhooks specification, computed here by hand."""
+    signed = b"msg_1.1700000000.{}"
+    by_hand = hmac.new(base64.b64decode(SECRET.removeprefix("whsec_")), signed, hashlib.sha256).digest()
+    assert webhooks.sign(secret=SECRET, signed=signed) == base64.b64encode(by_hand).decode()
+
+
+def test_a_well_signed_event_is_taken_in(event: bytes) -> None:
+    assert post(event).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_without_any_one_of_the_three_headers_nobody_gets_in(event: bytes, name: str) -> None:
+    assert post(event, **{name: ""}).status_code == 401
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"webhook-timestamp": "now"},
+        {"webhook-timestamp": "-1"},
+        {"webhook-timestamp": "1e9"},
+        {"webhook-timestamp": "9" * 400},
+        {"webhook-timestamp": "\uff11\uff17\uff10\uff10\uff10\uff10\uff10\uff10\uff10\uff10"},
+        {"webhook-id": "x" * 129},
+        {"webhook-signature": "v1,"},
+        {"webhook-signature": "v2,AAAA"},
+        {"webhook-signature": "v1,ÄÖÜ"},
+        {"webhook-signature": " ".join(["v1,AAAA"] * 11)},
+    ],
+)
+def test_garbage_in_a_header_is_refused_and_never_an_error(event: bytes, headers: dict[str, str]) -> None:
+    answer = post(event, **headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "webhook_signature_invalid")
+
+
+def test_while_a_secret_is_rotated_both_are_good_and_then_the_old_one_is_not(event: bytes, settings: Any) -> None:  # noqa: ANN401 - pytest-django's wrapper has no type
+    old = settings.WEBHOOK_SECRETS["orders"][0]
+    signed = sender.headers(body=event, secret=old)
+    settings.WEBHOOK_SECRETS = {**settings.WEBHOOK_SECRETS, "orders": [SECRET, old]}
+    assert post(event, **signed).status_code == 201
+    settings.WEBHOOK_SECRETS = {**settings.WEBHOOK_SECRETS, "orders": [SECRET]}
+    assert post(event, **signed).status_code == 401
+
+
+def test_of_several_signatures_one_good_one_is_enough(event: bytes) -> None:
+    good = sender.headers(body=event, secret=settings.WEBHOOK_SECRETS["orders"][0])
+    assert post(event, **(good | {"webhook-signature": f"v1,AAAA {good['webhook-signature']}"})).status_code == 201
+
+
+@pytest.mark.parametrize(("shift_s", "status"), [(-295, 201), (295, 201), (-305, 401), (305, 401)])
+def test_five_minutes_both_ways_and_no_more(
+    event: bytes, shift_s: int, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    with monkeypatch.context() as shifted:
+        shifted.setattr(sender.time, "time", lambda: now + shift_s)
+        signed = sender.headers(body=event, secret=settings.WEBHOOK_SECRETS["orders"][0])
+    assert post(event, **signed).status_code == status
+
+
+def test_a_service_without_a_secret_lets_nobody_in(event: bytes, settings: Any) -> None:  # noqa: ANN401 - pytest-django's wrapper has no type
+    signed = sender.headers(body=event, secret="whsec_")
+    settings.WEBHOOK_SECRETS = {service: [] for service in settings.WEBHOOK_SECRETS}
+    assert post(event, **signed).status_code == 401
+
+
+def test_only_post_is_answered() -> None:
+    for method in ("get", "put", "delete", "patch", "head"):
+        assert getattr(Client(), method)(sender.PATH).status_code == 405
+
+
+def test_a_refusal_costs_the_database_no_event_row(event: bytes) -> None:
+    with CaptureQueriesContext(connection) as seen:
+        post(event, **{"webhook-signature": "v1,AAAA"})
+    assert not [query for query in seen.captured_queries if "documents_event" in query["sql"]]
+
+
+def test_a_refusal_is_on_record_with_who_and_why_and_without_the_signature(event: bytes) -> None:
+    answer = post(event, **{"webhook-signature": "v1,c2VjcmV0LXNpZ25hdHVyZQ=="})
+    denied = AuditEvent.objects.using("denials").filter(action="event.denied", request_id=answer["Request-Id"]).get()
+    assert (denied.code, denied.outcome, denied.channel) == ("webhook_signature_invalid", "denied", "webhook")
+
+
+def test_a_database_that_is_out_is_a_503_that_says_when_to_come_back(
+    event: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out(**_: object) -> None:
+        raise OperationalError("the connection is gone")
+
+    monkeypatch.setattr(intake, "_take_in", out)
+    answer = post(event)
+    assert (answer.status_code, answer["Retry-After"], answer.json()["retryable"]) == (503, "5", True)
+
+
+def test_an_audit_that_fails_takes_the_event_back_and_is_a_503(event: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**_: object) -> None:
+        raise log.AuditUnavailable("the log is full")
+
+    monkeypatch.setattr(intake.log, "record", fails)
+    answer = post(event)
+    assert (answer.status_code, answer.json()["code"]) == (503, "audit_unavailable")
+    monkeypatch.undo()
+    assert not Event.objects.exists()
+    assert post(event).status_code == 201
+
+
+def test_a_rival_that_makes_the_database_give_up_costs_the_sender_nothing(
+    event: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in, tries = intake._take_in, 0
+
+    class DeadlockError(Exception):
+        sqlstate = "40P01"
+
+    def once(**given: Any) -> intake.Answer:  # noqa: ANN401 - passed on as they are
+        nonlocal tries
+        tries += 1
+        if tries < intake.DEADLOCK_TRIES_MAX:
+            raise OperationalError("deadlock detected") from DeadlockError()
+        return take_in(**given)
+
+    monkeypatch.setattr(intake, "_take_in", once)
+    assert (post(event).status_code, tries) == (201, intake.DEADLOCK_TRIES_MAX)
+
+
+def test_a_defect_of_ours_holds_the_fact_instead_of_losing_it(event: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("payouts.statements.on_order_completed", broken)
+    answer = post(event)
+    assert (answer.status_code, answer.json()["status"], answer.json()["code"]) == (202, "held", "internal_error")
+    monkeypatch.undo()
+    again = post(event)
+    assert (again.status_code, again.json()["status"]) == (200, "processed")
+
+
+@pytest.mark.usefixtures("event")
+def test_what_is_parked_for_too_long_is_told_once() -> None:
+    early = making.payout("po_1", "10.00", orders=["ord_never"])
+    telling.tell(early)
+    late = telling.NOW + dt.timedelta(hours=73)
+    assert intake.overdue(now=late, limit_s=72 * 3600) == 1
+    assert intake.overdue(now=late, limit_s=72 * 3600) == 1
+    assert Alert.objects.filter(code="event_parked_too_long").count() == 1
