@@ -20,14 +20,16 @@ def on_payout_failed(
 ) -> list[emission.Issued]:
     """This function will issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
 
-    :raises errors.Problem: the codes of `premises`, `payee_mismatch` where the payout is known to be another's
+    :raises errors.Problem: the codes of `premises`; where the payout is known, those of `on_payout_returned`
     :raises intake.Parked: only for a payee of whom nothing but the id is known
     """
     under, data = premises.of(fact=fact), cast("schemas.ReversalData", fact.data)
     payee = parties.locked(platform_id=data.payee.id)
     if payee is None:
         raise intake.Parked(missing=[f"party:{data.payee.id}"])
-    _same_payee(payout=_payout(data=data), payee=payee)
+    payout = _payout(data=data)
+    if payout is not None:
+        _same(payout=payout, payee=payee, data=data, under=under)
     # The notice is the same whether or not the payout's statement is here, so it does not name it.
     return _notice(
         outcome="failed", payout=None, payee=payee, under=under, event=event, fact=fact, now=now, actor=actor
@@ -48,13 +50,7 @@ def on_payout_returned(
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
         raise intake.Parked(missing=[f"payout:{data.payout.id}"])
-    _same_payee(payout=payout, payee=payee)
-    under.same_as(document=payout.statement)
-    if payout.amount_minor != money.minor(data.payout.amount, under.digits):
-        sent = money.text(payout.amount_minor, under.digits)
-        detail = f"stated {data.payout.amount}, sent {sent}"
-        fault = errors.Fault(pointer="/data/payout/amount", code="totals_mismatch", detail=detail)
-        raise errors.Problem(code="totals_mismatch", detail=detail, errors=[fault])
+    _same(payout=payout, payee=payee, data=data, under=under)
     return _notice(
         outcome="returned", payout=payout, payee=payout.payee, under=under, event=event, fact=fact, now=now, actor=actor
     )
@@ -70,14 +66,21 @@ def failed_at(*, payout: str, payee: Party) -> dt.datetime | None:
     )
 
 
-def _same_payee(*, payout: Payout | None, payee: Party | None) -> None:
-    """This function will refuse to tell somebody of a payout that was another's.
+def _same(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, under: Premises) -> None:
+    """This function will refuse to tell somebody of a payout that was another's, or of another amount than was sent.
 
-    :raises errors.Problem: `payee_mismatch`
+    :raises errors.Problem: `payee_mismatch`, `totals_mismatch`, the codes of `Premises.same_as`
     """
-    if payout is not None and (payee is None or payout.payee_id != payee.pk):
+    if payee is None or payout.payee_id != payee.pk:
         fault = errors.Fault(pointer="/data/payee/id", code="payee_mismatch", detail="sent to somebody else")
         raise errors.Problem(code="payee_mismatch", detail=fault.detail, errors=[fault])
+    if payout.statement is not None:
+        under.same_as(document=payout.statement)
+    if payout.amount_minor != money.minor(data.payout.amount, under.digits):
+        sent = money.text(payout.amount_minor, under.digits)
+        detail = f"stated {data.payout.amount}, sent {sent}"
+        fault = errors.Fault(pointer="/data/payout/amount", code="totals_mismatch", detail=detail)
+        raise errors.Problem(code="totals_mismatch", detail=detail, errors=[fault])
 
 
 def _payout(*, data: schemas.ReversalData) -> Payout | None:

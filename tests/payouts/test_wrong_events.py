@@ -1,0 +1,373 @@
+"""Wrong events of every kind: held (or parked for ever) with the exact code and diagnosis, and nothing is numbered."""
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from audit.models import Event as LogEvent
+from documents import intake
+from documents.countries import pack
+from documents.models import Alert, Document, Event, Series
+from payouts.models import Payout, Settlement
+from tests.payouts import making, telling
+
+pytestmark = pytest.mark.django_db
+FARE = [making.line("10.00", tax="IVA10"), making.line("-2.00", name="2", kind="PLATFORM_FEE", tax="IVA21")]
+OWED = "8.58"  # 11.00 - 2.42
+PAYMENT = [making.line("10.00", tax="IVA10")]
+PARTNER = {"id": "ptn_1", "legal_name": "Bar Sur"}
+SHARED = [making.line("10.00"), making.line("5.00", name="2", kind="ITEM", party="partner")]
+Fact = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _truth() -> None:
+    """What is true before anything wrong is told: three orders, a payment, a payout to one driver."""
+    telling.issuers()
+    telling.told(
+        [
+            making.order("ord_1", lines=FARE, cash_collected="3.00"),
+            making.order("ord_2", "5.00"),
+            making.order("ord_3", "7.00", driver="drv_2"),
+            making.payment("pay_1", "11.00", PAYMENT),
+            making.refund("rf_1", "pay_1", [making.line("4.00", tax="IVA10")]),
+            making.order("ord_paid", "4.00", driver="drv_2"),
+            making.payout("po_paid", "4.00", orders=["ord_paid"], payee="drv_2", at="2026-02-20T07:00:00Z"),
+        ]
+    )
+    assert not Event.objects.exclude(status="processed").exists()
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A wrong event, the code it is held with, where it is wrong, and words that its diagnosis has."""
+
+    event: Fact
+    code: str
+    pointer: str
+    words: str
+
+
+def _other_money(event: Fact) -> Fact:
+    event["data"]["currency"] = "MXN"
+    return event
+
+
+def _backwards(event: Fact) -> Fact:
+    event["data"]["period"] = {"from": "2026-02-22", "to": "2026-02-21"}
+    return event
+
+
+def _mx(event: Fact) -> Fact:
+    return _other_money(event) | {"country": "MX", "issuer": "aventide-mx"}
+
+
+def _weekly(amount: str, *orders: str, **more: Any) -> Fact:  # noqa: ANN401 - any JSON
+    return making.payout("po_1", amount, orders=list(orders), **more)
+
+
+WITHHELD = {"name": "IRPF", "rate": "0.15", "base": "5.00", "amount": "0.75", "legal_ref": "RIRPF art. 95"}
+AMOUNT, LINES, CURRENCY = "/data/payout/amount", "/data/lines", "/data/currency"
+
+OFF_BY_ONE = {
+    "a captured amount": Held(
+        making.payment("pay_2", "11.01", PAYMENT),
+        "totals_mismatch",
+        "/data/payment/amount",
+        "captured 11.01, computed 11.00",
+    ),
+    "a receipt's tax": Held(
+        making.payment("pay_2", "11.00", PAYMENT, totals={"net": "10.00", "tax": "1.01", "gross": "11.00"}),
+        "totals_mismatch",
+        "/data/totals/tax",
+        "stated 1.01, computed 1.00",
+    ),
+    "what an order leaves": Held(
+        making.order("ord_9", lines=FARE, totals={"payable": "8.57"}),
+        "totals_mismatch",
+        "/data/totals/payable",
+        "stated 8.57, computed 8.58",
+    ),
+    "what an order leaves the partner": Held(
+        making.order("ord_9", lines=SHARED, partner=PARTNER, totals={"payable": "10.00", "partner_payable": "5.01"}),
+        "totals_mismatch",
+        "/data/totals/partner_payable",
+        "stated 5.01, computed 5.00",
+    ),
+    "what an adjustment adds": Held(
+        making.adjustment("adj_9", "ord_1", totals={"payable": "2.01"}),
+        "totals_mismatch",
+        "/data/totals/payable",
+        "stated 2.01, computed 2.00",
+    ),
+    "a refund": Held(
+        making.refund(
+            "rf_2", "pay_1", [making.line("1.00", tax="IVA10")], totals={"net": "1.00", "tax": "0.10", "gross": "1.11"}
+        ),
+        "totals_mismatch",
+        "/data/totals/gross",
+        "stated 1.11, computed 1.10",
+    ),
+    "a payout a cent too high": Held(_weekly("5.01", "ord_2"), "payout_does_not_close", AMOUNT, "-0.01"),
+    "a payout a cent too low": Held(_weekly("4.99", "ord_2"), "payout_does_not_close", AMOUNT, "0.01"),
+    "a payout's part": Held(
+        making.payout("po_1", "5.00", settles=[{"order": "ord_2", "amount": "4.99"}]),
+        "payout_does_not_close",
+        AMOUNT,
+        "-0.01",
+    ),
+    "a payout's closing balance": Held(
+        _weekly("5.00", "ord_2", closing="0.01"), "payout_does_not_close", AMOUNT, "-0.01"
+    ),
+    "a closed period": Held(
+        making.period_closed("po_1", orders=["ord_2"], closing="4.99"), "payout_does_not_close", AMOUNT, "0.01"
+    ),
+    "a returned payout": Held(
+        making.reversal("po_paid", "4.01", payee="drv_2"), "totals_mismatch", AMOUNT, "stated 4.01, sent 4.00"
+    ),
+    "a failed payout": Held(
+        making.reversal("po_paid", "3.99", payee="drv_2", kind="PAYOUT_FAILED"),
+        "totals_mismatch",
+        AMOUNT,
+        "stated 3.99, sent 4.00",
+    ),
+}
+DIAGNOSED = {
+    "the cash was forgotten": Held(
+        _weekly("10.58", "ord_1", "ord_2"), "payout_does_not_close", "/data", "efectivo de ord_1"
+    ),
+    "an order is not listed": Held(
+        _weekly("13.58", "ord_1"), "payout_does_not_close", "/data", "ord_2: falta en la lista"
+    ),
+    "the withholding was not subtracted": Held(
+        _weekly("5.00", "ord_2", withholdings=[WITHHELD]), "payout_does_not_close", "/data", "0.75"
+    ),
+    "an order listed and not paid": Held(_weekly("5.00", "ord_1", "ord_2"), "payout_does_not_close", "/data", "ord_1"),
+}
+OTHER_MONEY = {
+    f"{event['type']} in another currency": Held(
+        _other_money(event), "currency_unsupported", CURRENCY, "ES issues in EUR"
+    )
+    for event in (
+        making.payment("pay_2", "11.00", PAYMENT),
+        making.refund("rf_2", "pay_1", [making.line("1.00", tax="IVA10")]),
+        making.order("ord_9"),
+        making.adjustment("adj_9", "ord_1"),
+        _weekly("5.00", "ord_2"),
+        making.period_closed("po_1", orders=["ord_2"], closing="5.00"),
+        making.reversal("po_paid", "4.00", payee="drv_2"),
+        making.reversal("po_8", "4.00", payee="drv_2", kind="PAYOUT_FAILED"),
+    )
+} | {
+    "a payout of another country": Held(_mx(_weekly("5.00", "ord_2")), "currency_unsupported", "", "is in EUR"),
+    "a refund of another country": Held(
+        _mx(making.refund("rf_2", "pay_1", [making.line("1.00", tax="IVA16")])),
+        "country_unsupported",
+        "/country",
+        "is of ES",
+    ),
+    "an adjustment of another country": Held(
+        _mx(making.adjustment("adj_9", "ord_1")), "country_unsupported", "/country", "is of ES"
+    ),
+    "a return of another country": Held(
+        _mx(making.reversal("po_paid", "4.00", payee="drv_2")), "country_unsupported", "/country", "is of ES"
+    ),
+    "a failure of another country": Held(
+        _mx(making.reversal("po_paid", "4.00", payee="drv_2", kind="PAYOUT_FAILED")),
+        "country_unsupported",
+        "/country",
+        "is of ES",
+    ),
+}
+INVERTED = {
+    "a payout's period runs backwards": Held(
+        _backwards(_weekly("5.00", "ord_2")), "period_invalid", "/data/period", "from 2026-02-22 to 2026-02-21"
+    ),
+    "a closed period runs backwards": Held(
+        _backwards(making.period_closed("po_1", orders=["ord_2"], closing="5.00")),
+        "period_invalid",
+        "/data/period",
+        "from 2026-02-22 to 2026-02-21",
+    ),
+}
+SOMEBODY_ELSE = {
+    "an order of another driver": Held(
+        _weekly("12.00", "ord_2", "ord_3"), "payee_mismatch", "/data/orders/1", "ord_3 belongs to somebody else"
+    ),
+    "a part of another driver's order": Held(
+        making.payout("po_1", "1.00", settles=[{"order": "ord_3", "amount": "1.00"}]),
+        "payee_mismatch",
+        "/data/settles/0",
+        "ord_3 belongs to somebody else",
+    ),
+    "a customer's credit": Held(
+        making.payout("po_1", "4.40", settles=[{"credit": "rf_1", "amount": "4.40"}]),
+        "payee_mismatch",
+        "/data/settles/0",
+        "rf_1 belongs to somebody else",
+    ),
+    "a closed period of another driver": Held(
+        making.period_closed("po_1", orders=["ord_3"], closing="7.00"),
+        "payee_mismatch",
+        "/data/orders/0",
+        "ord_3 belongs to somebody else",
+    ),
+    "a return to another driver": Held(
+        making.reversal("po_paid", "4.00"), "payee_mismatch", "/data/payee/id", "sent to somebody else"
+    ),
+    "a failure for another driver": Held(
+        making.reversal("po_paid", "4.00", kind="PAYOUT_FAILED"),
+        "payee_mismatch",
+        "/data/payee/id",
+        "sent to somebody else",
+    ),
+}
+TOO_MUCH = {
+    "a credit of a cent more than remains": Held(
+        making.refund("rf_2", "pay_1", [making.line("6.01", tax="IVA10")]),
+        "credit_exceeds_remaining",
+        LINES,
+        "601 minor units with tax IVA10, of 600 that remain",
+    ),
+    "a credit of a tax that the receipt has not": Held(
+        making.refund("rf_2", "pay_1", [making.line("1.00", tax="IVA21")]),
+        "credit_exceeds_remaining",
+        LINES,
+        "IVA21",
+    ),
+}
+WRONG = OFF_BY_ONE | DIAGNOSED | OTHER_MONEY | INVERTED | SOMEBODY_ELSE | TOO_MUCH
+
+
+def _numbered() -> dict[str, object]:
+    """This function will return everything that nothing wrong may move."""
+    return {
+        "documents": list(Document.objects.values_list("number", "payout_status", "settled_by").order_by("pk")),
+        "series": sorted(Series.objects.values_list("code", "next")),
+        "payouts": list(Payout.objects.values_list("payout_id", "state", "returned_at").order_by("pk")),
+        "settlements": list(Settlement.objects.values_list("document", "amount_minor", "effective").order_by("pk")),
+    }
+
+
+def _check(wrong: Held) -> None:
+    before = _numbered()
+    answer = telling.tell(wrong.event)
+    assert (answer.status, answer.body["status"], answer.body.get("code")) == (202, "held", wrong.code)
+    assert answer.body["documents"] == []
+    faults = answer.body["errors"]
+    assert isinstance(faults, list)
+    if wrong.pointer:
+        assert wrong.pointer in {fault["pointer"] for fault in faults}, faults
+        assert any(wrong.words in fault["detail"] for fault in faults if fault["pointer"] == wrong.pointer), faults
+    assert _numbered() == before
+    event = Event.objects.get(event_id=wrong.event["id"])
+    assert Alert.objects.get(dedup_key=f"event:{event.public_id}", resolved_at=None).severity == "P2"
+    assert LogEvent.objects.filter(object_id=event.public_id, action="event.held", code=wrong.code).count() == 1
+    again = telling.tell(wrong.event)
+    assert (again.status, again.body["code"]) == (202, wrong.code)
+    assert _numbered() == before
+
+
+@pytest.mark.parametrize("what", sorted(WRONG))
+def test_what_is_wrong_is_held_with_its_code_and_diagnosis_and_takes_no_number(what: str) -> None:
+    _check(WRONG[what])
+
+
+# -- a tax code that is no longer in force --
+
+
+@pytest.fixture
+def _iva10_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the end of January there was an IVA10."""
+    spain = pack.required("ES")
+    ended = tuple(dataclasses.replace(rate, valid_to=dt.date(2026, 1, 31)) for rate in spain.tax_codes["IVA10"])
+    changed = dataclasses.replace(spain, tax_codes={**spain.tax_codes, "IVA10": ended})
+    known = {**pack.registry(), "ES": changed}
+    monkeypatch.setattr(pack, "registry", lambda: known)
+
+
+ENDED = {
+    "a payment": Held(
+        making.payment("pay_2", "11.00", PAYMENT),
+        "tax_rate_not_in_force",
+        "/data/lines/0/tax",
+        "IVA10 of ES on 2026-02-17",
+    ),
+    "an order": Held(
+        making.order("ord_9", lines=FARE), "tax_rate_not_in_force", "/data/lines/0/tax", "IVA10 of ES on 2026-02-17"
+    ),
+    "an adjustment": Held(
+        making.adjustment("adj_9", "ord_1", lines=PAYMENT),
+        "tax_rate_not_in_force",
+        "/data/lines/0/tax",
+        "IVA10 of ES on 2026-02-18",
+    ),
+    "a payout's own line": Held(
+        _weekly("16.00", "ord_2", adjustments=PAYMENT),
+        "tax_rate_not_in_force",
+        "/data/adjustments/0/tax",
+        "IVA10 of ES on 2026-02-23",
+    ),
+}
+
+
+@pytest.mark.usefixtures("_iva10_ended")
+@pytest.mark.parametrize("what", sorted(ENDED))
+def test_a_tax_code_that_has_ended_is_held_with_its_day(what: str) -> None:
+    _check(ENDED[what])
+
+
+@pytest.mark.usefixtures("_iva10_ended")
+def test_a_credit_still_gives_back_a_tax_that_has_ended_meanwhile() -> None:
+    assert telling.told([making.refund("rf_2", "pay_1", [making.line("6.00", tax="IVA10")])]) == ["processed"]
+
+
+# -- what never comes --
+
+UNHEARD_OF = {
+    "a payout": (_weekly("5.00", "ord_2", "ord_never"), ["order:ord_never"]),
+    "a closed period": (making.period_closed("po_1", orders=["ord_never"], closing="1.00"), ["order:ord_never"]),
+    "a part of an adjustment": (
+        making.payout("po_1", "1.00", settles=[{"adjustment": "adj_never", "amount": "1.00"}]),
+        ["adjustment:adj_never"],
+    ),
+    "a payout to nobody": (_weekly("0.00", payee="drv_never"), ["party:drv_never"]),
+    "a payout after another": (_weekly("6.00", "ord_2", opening="1.00"), ["balance:drv_1:aventide-es"]),
+    "an adjustment": (making.adjustment("adj_9", "ord_never"), ["order:ord_never"]),
+    "a refund": (making.refund("rf_2", "pay_never", PAYMENT), ["payment:pay_never"]),
+    "a return": (making.reversal("po_never", "1.00"), ["payout:po_never"]),
+    "a failure for nobody": (
+        making.reversal("po_never", "1.00", payee="drv_never", kind="PAYOUT_FAILED"),
+        ["party:drv_never"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", sorted(UNHEARD_OF))
+def test_what_waits_for_ever_is_told_to_people_and_takes_no_number(what: str) -> None:
+    event, missing = UNHEARD_OF[what]
+    before = _numbered()
+    answer = telling.tell(event)
+    assert (answer.status, answer.body["status"], answer.body["missing"]) == (202, "parked", missing)
+    later = telling.NOW + dt.timedelta(days=4)
+    for event_id in intake.due(now=later, limit=10):
+        intake.resume(event_id=event_id, now=later)
+    assert telling.tell(event).body["missing"] == missing
+    assert intake.overdue(now=later, limit_s=72 * 3600) == 1
+    stored = Event.objects.get(event_id=event["id"])
+    alert = Alert.objects.get(dedup_key=f"event:{stored.public_id}", resolved_at=None)
+    assert (alert.severity, alert.code) == ("P2", "event_parked_too_long")
+    assert missing[0] in alert.detail
+    assert _numbered() == before
+
+
+def test_what_was_held_is_settled_by_the_corrected_event_and_its_alert_ends() -> None:
+    wrong = OFF_BY_ONE["a payout a cent too high"].event
+    telling.tell(wrong)
+    assert telling.told([_weekly("5.00", "ord_2") | {"id": "evt_corrected"}]) == ["processed"]
+    event = Event.objects.get(event_id=wrong["id"])
+    assert event.settled_by == Event.objects.get(event_id="evt_corrected")
+    assert not Alert.objects.filter(dedup_key=f"event:{event.public_id}", resolved_at=None).exists()
+    assert telling.tell(wrong).body["status"] == "processed"
