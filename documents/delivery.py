@@ -10,9 +10,7 @@ import logging
 import smtplib
 import uuid
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 
@@ -27,7 +25,6 @@ EmlFolder = mailbox.EmlFolder  # the name by which MAIL_URL=file:///... asks for
 DIGEST_MAX = 100  # documents in one mail: about 60 kB, under the size at which mail programs cut
 WEEKDAY, HOUR = 0, 9  # the summary goes out on Monday mornings, by the clock of the document's own place
 REPEAT = dt.timedelta(minutes=10)  # who asks for a new link twice within this gets one
-REFUSED_SMTP = 500
 
 
 def plan(*, document: Document, now: dt.datetime, actor: log.Actor) -> list[Delivery]:
@@ -142,7 +139,7 @@ def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
     except resilience.Degraded:
         outbox.again(batch=batch, fence=fence, cause="mail_unavailable", now=now)
     except smtplib.SMTPException as refusal:
-        if _for_good(refusal=refusal):
+        if mailbox.for_good(refusal=refusal):
             outbox.end(batch=batch, fence=fence, status=DeliveryStatus.BOUNCED, cause="recipient_refused", now=now)
         else:
             outbox.again(batch=batch, fence=fence, cause="sender_refused", now=now)
@@ -181,17 +178,10 @@ def _queue(
         status=status,
         sequence=sequence,
         cause=cause,
-        message_id=f"<{public_id}@{urlsplit(settings.PUBLIC_URL).hostname or 'localhost'}>",
+        message_id=mailbox.message_id(reference=public_id),
         queued_at=now,
         next_try_at=None if cause else now if channel == Channel.EMAIL else summary_at(document=document, now=now),
     )
     action = Action.DELIVERY_NOT_WANTED if cause else Action.DELIVERY_RESENT if sequence > 1 else Action.DELIVERY_QUEUED
     outbox.record(action, delivery=made, actor=actor, code=cause, document=document.public_id)
     return made
-
-
-def _for_good(*, refusal: smtplib.SMTPException) -> bool:
-    """This function will say whether the recipient was refused for ever; a refused sender is our own fault."""
-    if isinstance(refusal, smtplib.SMTPRecipientsRefused):
-        return all(code >= REFUSED_SMTP for code, _text in refusal.recipients.values())
-    return isinstance(refusal, smtplib.SMTPDataError) and refusal.smtp_code >= REFUSED_SMTP

@@ -5,8 +5,9 @@ A letter is composed anew at each try and is the same each time: same Message-ID
 
 import datetime as dt
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parseaddr
 
 import css_inline
 from django.conf import settings
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from documents import links, printout, wording
-from documents.models import Channel, Delivery, Document, Kind, Link
+from documents.models import Channel, Delivery, Document, Kind, Link, Notice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +57,41 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
             "tax_id_name": wording.tax_id_name(document=first.document),
             "site": settings.PUBLIC_URL,
         }
-        letter = EmailMultiAlternatives(
-            subject=context["heading"],
-            body=_tidy(render_to_string(f"email/{name}.txt", context)),
-            from_email=settings.DEFAULT_FROM_EMAIL,
-            to=[first.recipient.email],
-            headers={
-                "Message-ID": first.message_id,
-                "Auto-Submitted": "auto-generated",
-                "X-Entity-Ref-ID": first.public_id,
-                "Content-Language": context["language"],
-            },
-        )
-        letter.attach_alternative(_inliner().inline(render_to_string(f"email/{name}.html", context)), "text/html")
+        return _letter(name=name, context=context, to=first.recipient.email, message_id=first.message_id)
+
+
+def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
+    """This function will write to a party's former address that it is no longer the one on file.
+
+    Whoever reads there may be anybody by now: no name, no new address, no link.
+    """
+    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
+    with translation.override(wording.spoken(locale=notice.locale)):
+        context = {
+            "language": wording.language(),
+            "entry": {"issuer": sender, "monogram": printout.monogram(sender)},
+            "reference": notice.public_id,
+            "heading": _("El correo de tu cuenta ha cambiado"),
+            "changed": wording.day(date=(notice.event.occurred_at or notice.queued_at).date()),
+        }
+        return _letter(name="contact_changed", context=context, to=notice.address, message_id=notice.message_id)
+
+
+def _letter(*, name: str, context: Mapping[str, object], to: str, message_id: str) -> EmailMultiAlternatives:
+    """This function will make a mail of the two templates of that name, in the language in force."""
+    letter = EmailMultiAlternatives(
+        subject=str(context["heading"]),
+        body=_tidy(render_to_string(f"email/{name}.txt", dict(context))),
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[to],
+        headers={
+            "Message-ID": message_id,
+            "Auto-Submitted": "auto-generated",
+            "X-Entity-Ref-ID": str(context["reference"]),
+            "Content-Language": str(context["language"]),
+        },
+    )
+    letter.attach_alternative(_inliner().inline(render_to_string(f"email/{name}.html", dict(context))), "text/html")
     return letter
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from email.message import Message
 from socket import SHUT_RDWR
 from socket import socket as Socket  # noqa: N812 - the class, beside the variables that hold one
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import mail
@@ -24,6 +25,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from documents import resilience
 
 COPIES_MAX = 1000
+REFUSED_SMTP = 500
 
 
 class EmlFolder(BaseEmailBackend):
@@ -100,6 +102,18 @@ def hand_over(*, message: EmailMessage) -> None:
         # here must not make it go out a second time.
         with contextlib.suppress(OSError, smtplib.SMTPException):
             connection.close()
+
+
+def for_good(*, refusal: smtplib.SMTPException) -> bool:
+    """This function will say whether the recipient was refused for ever; a refused sender is our own fault."""
+    if isinstance(refusal, smtplib.SMTPRecipientsRefused):
+        return all(code >= REFUSED_SMTP for code, _text in refusal.recipients.values())
+    return isinstance(refusal, smtplib.SMTPDataError) and refusal.smtp_code >= REFUSED_SMTP
+
+
+def message_id(*, reference: str) -> str:
+    """This function will return the Message-ID of a mail, from the public id of its row: the same at every try."""
+    return f"<{reference}@{urlsplit(settings.PUBLIC_URL).hostname or 'localhost'}>"
 
 
 def _cut(socket: Socket | None) -> None:

@@ -339,6 +339,43 @@ class Delivery(models.Model):
         return f"{self.channel} {self.public_id}"
 
 
+class Notice(models.Model):
+    """Somebody told of a change at the address that was his until then; one a change.
+
+    The old address stands here only while the mail waits: a constraint keeps none once the notice has ended.
+    """
+
+    public_id = _public_id("ntc")
+    event = models.OneToOneField(Event, models.PROTECT, related_name="notice", verbose_name=_("evento"))
+    party = models.ForeignKey(Party, models.PROTECT, related_name="notices", verbose_name=_("titular"))
+    address = models.EmailField(max_length=254, blank=True, help_text="where the mail goes; empty once it has gone")
+    locale = models.CharField(_("idioma"), max_length=10, help_text="the party's language before the change")
+    status = models.CharField(_("estado"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.QUEUED)
+    message_id = models.CharField(max_length=120, unique=True)
+    cause = models.CharField(_("causa"), max_length=40, blank=True)
+    attempts = models.PositiveIntegerField(_("intentos"), default=0)
+    lease = models.UUIDField(null=True)
+    lease_until_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
+    queued_at = models.DateTimeField(_("en cola desde"), db_default=Now())
+    sent_at = models.DateTimeField(_("enviado"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("aviso de cambio"), _("avisos de cambio")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=(Q(status="QUEUED") & ~Q(address="")) | (~Q(status="QUEUED") & Q(address="")),
+                name="notice_forgets_address",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at"], condition=Q(status="QUEUED"), name="notice_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
 class Link(models.Model):
     """A signed, expiring, revocable way to one document for one recipient. Only the token's hash is stored."""
 

@@ -23,13 +23,14 @@ WATCH_EVERY_S = 10
 
 
 def sweep(*, now: dt.datetime) -> int:
-    """This function will try once whatever is due: documents, parked events, deliveries, alerts; returns how many."""
-    from documents import alerts, delivery, emission, health, intake  # noqa: PLC0415 - the worker imports this before Django is ready
+    """This function will try once whatever is due: documents, parked events, deliveries, notices, alerts; returns how many."""
+    from documents import alerts, delivery, emission, health, intake, notices  # noqa: PLC0415 - the worker imports this before Django is ready
 
     jobs: list[Callable[[], object]] = [
         *(lambda pk=pk: emission.advance(document_id=pk, now=timezone.now()) for pk in emission.due(now=now, limit=BATCH_MAX)),
         *(lambda pk=pk: intake.resume(event_id=pk, now=timezone.now()) for pk in intake.due(now=now, limit=BATCH_MAX)),
         *(lambda pk=pk: delivery.send(delivery_id=pk, now=timezone.now()) for pk in delivery.due(now=now, limit=BATCH_MAX)),
+        *(lambda pk=pk: notices.send(notice_id=pk, now=timezone.now()) for pk in notices.due(now=now, limit=BATCH_MAX)),
     ]
     with concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sweep") as threads:
         list(threads.map(_alone, jobs))

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from documents import delivery, emission, intake, sweeper
+from documents import delivery, emission, intake, notices, sweeper
 
 
 @shared_task(name="documents.advance")  # type: ignore[untyped-decorator]  # Celery has no types
@@ -16,6 +16,12 @@ def advance(document_id: int) -> None:
 def deliver(delivery_id: int) -> None:
     """This task will tell one recipient."""
     delivery.send(delivery_id=delivery_id, now=timezone.now())
+
+
+@shared_task(name="documents.notify")  # type: ignore[untyped-decorator]  # Celery has no types
+def notify(notice_id: int) -> None:
+    """This task will tell one party of a change."""
+    notices.send(notice_id=notice_id, now=timezone.now())
 
 
 @shared_task(name="documents.resume")  # type: ignore[untyped-decorator]  # Celery has no types

@@ -29,7 +29,12 @@ def language() -> str:
 
 def of_party(*, party: Party) -> str:
     """This function will return the language in which a person is written to: Spanish unless it is English."""
-    wanted = party.locale[:2].lower()
+    return spoken(locale=party.locale)
+
+
+def spoken(*, locale: str) -> str:
+    """This function will return the one of LANGUAGES that is meant by a locale such as `en-GB`."""
+    wanted = locale[:2].lower()
     return wanted if wanted in LANGUAGES else LANGUAGES[0]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from audit import log
 from audit.actions import Action
-from documents import emission, errors, facts, identifiers, intake, links, schemas
+from documents import emission, errors, facts, identifiers, intake, links, notices, schemas
 from documents.countries.pack import Pack
 from documents.models import Event, Party
 
@@ -99,7 +99,7 @@ def locked(*, platform_id: str) -> Party | None:
 
 def on_contact_changed(
     *,
-    event: Event,  # noqa: ARG001 - every effect is called alike
+    event: Event,
     fact: facts.Envelope,
     now: dt.datetime,
     actor: log.Actor,
@@ -118,13 +118,17 @@ def on_contact_changed(
     if told.locale is not None and (party.locale_at is None or party.locale_at < fact.occurred_at):
         changes |= {"locale": told.locale, "locale_at": fact.occurred_at}
     if changes:
-        _move(party=party, changes=changes, now=now, actor=actor)
+        _move(party=party, changes=changes, event=event, now=now, actor=actor)
     return []
 
 
-def _move(*, party: Party, changes: Mapping[str, object], now: dt.datetime, actor: log.Actor) -> None:
-    """This function will write a change of contact with its audit event; a new address ends the old links."""
-    old = party.email
+def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.datetime, actor: log.Actor) -> None:
+    """This function will write a change of contact with its audit event.
+
+    Another address ends the old links, and the old address is told: if somebody else asked for it, only who reads
+    there can say so.
+    """
+    moves = "email" in changes and _plain(str(changes["email"])) != _plain(party.email)
     Party.objects.filter(pk=party.pk).update(**changes)
     log.record(
         action=Action.PARTY_CONTACT_CHANGED,
@@ -133,5 +137,12 @@ def _move(*, party: Party, changes: Mapping[str, object], now: dt.datetime, acto
         actor=actor,
         details={"fields": ", ".join(name for name in changes if not name.endswith("_at"))},
     )
-    if "email" in changes and changes["email"] != old:
+    if moves:
         links.revoke_open(recipient=party, reason="contact_changed", actor=actor, now=now)
+        if party.email:
+            notices.queue(party=party, event=event, now=now, actor=actor)
+
+
+def _plain(address: str) -> str:
+    """This function will return an address as mailboxes are told apart: no server minds capital letters."""
+    return address.strip().casefold()

@@ -124,7 +124,9 @@ class PartyAdmin(base.DocumentCenterAdmin):
         return {
             "badges": [],
             "cards": [base.Card(title=_("Titular"), facts=facts), newest(request=request, owner=row)],
-            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "timeline": history.lines(
+                request=request, object_ids=[row.public_id, *row.notices.values_list("public_id", flat=True)]
+            ),
             "whole_log": rights.may(request=request, right="audit"),
         }
 

@@ -1,0 +1,143 @@
+"""Telling a party of a change at the address that was its own until then: one mail a change, claimed, sent, confirmed.
+
+Like a delivery, a notice is a row: a crash between sending and confirming sends the mail again with the same
+Message-ID, and a dead mail server costs time only. The address is erased by the write that ends the notice.
+"""
+
+import datetime as dt
+import functools
+import logging
+import smtplib
+import uuid
+
+from django.db import transaction
+from django.db.models import Q
+
+from audit import log
+from audit.actions import Action
+from documents import alerts, identifiers, leases, letters, mailbox, metrics, outbox, resilience
+from documents.models import Channel, DeliveryStatus, Event, Notice, Party
+
+logger = logging.getLogger(__name__)
+PATIENCE = outbox.PATIENCE[Channel.EMAIL]
+
+
+def queue(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> Notice:
+    """This function will queue a notice to the address and in the language that `party` still has in memory.
+
+    Call it in the transaction of the change: neither is true without the other.
+    """
+    public_id = identifiers.new(prefix="ntc")
+    made = Notice.objects.create(
+        public_id=public_id,
+        event=event,
+        party=party,
+        address=party.email,
+        locale=party.locale,
+        message_id=mailbox.message_id(reference=public_id),
+        queued_at=now,
+        next_try_at=now,
+    )
+    _record(Action.DELIVERY_QUEUED, notice=made, actor=actor)
+    transaction.on_commit(functools.partial(resilience.ring, "documents.notify", [made.pk]))
+    return made
+
+
+def due(*, now: dt.datetime, limit: int) -> list[int]:
+    """This function will return notices that may be tried now, the longest waiting first."""
+    waiting = Notice.objects.filter(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
+    return list(waiting.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+
+
+def send(*, notice_id: int, now: dt.datetime) -> None:
+    """This function will send one notice that is due. Safe to repeat."""
+    free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
+    with leases.claim(model=Notice, pk=notice_id, free=free, now=now) as fence:
+        if fence is not None:
+            _send(notice=Notice.objects.select_related("party", "event").get(pk=notice_id), fence=fence, now=now)
+
+
+def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
+    """This function will bring a claimed notice to its end, or put it down for later."""
+    try:
+        message = letters.contact_changed(notice=notice)
+        resilience.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
+    except resilience.Degraded:
+        _again(notice=notice, fence=fence, cause="mail_unavailable", now=now)
+    except smtplib.SMTPException as refusal:
+        if mailbox.for_good(refusal=refusal):
+            # Often the very reason for the change: the old mailbox is gone, and nobody has to be woken for that.
+            _end(notice=notice, fence=fence, status=DeliveryStatus.BOUNCED, cause="recipient_refused", now=now)
+        else:
+            _again(notice=notice, fence=fence, cause="sender_refused", now=now)
+    except Exception:
+        # One letter that cannot be written must not be tried every second, nor stop the others.
+        logger.exception("notice.failed", extra={"notice": notice.public_id})
+        _again(notice=notice, fence=fence, cause="internal_error", now=now)
+    else:
+        confirm(notice=notice, fence=fence, now=now)
+
+
+def confirm(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
+    """This function will record that the mail is out, if the claim still stands; a zombie changes nothing."""
+    _end(notice=notice, fence=fence, status=DeliveryStatus.SENT, cause="", now=now)
+
+
+def _again(*, notice: Notice, fence: uuid.UUID, cause: str, now: dt.datetime) -> None:
+    """This function will put a notice down for a later try, or give it up when its time is over."""
+    if now - notice.queued_at > PATIENCE:
+        _end(notice=notice, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
+        return
+    wait = dt.timedelta(seconds=resilience.backoff_s(dependency="mail", attempt=notice.attempts))
+    with transaction.atomic():
+        if Notice.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
+            cause=cause, lease=None, lease_until_at=None, next_try_at=now + wait
+        ):
+            _record(Action.DELIVERY_FAILED, notice=notice, actor=log.SYSTEM, code=cause, outcome="failed")
+
+
+def _end(*, notice: Notice, fence: uuid.UUID, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
+    """This function will end a claimed notice and erase its address, with its audit event, in one transaction."""
+    bounced = status == DeliveryStatus.BOUNCED
+    with transaction.atomic():
+        moved = Notice.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
+            status=status,
+            address="",
+            cause=cause,
+            sent_at=None if bounced else now,
+            lease=None,
+            lease_until_at=None,
+            next_try_at=None,
+        )
+        if not moved:
+            return
+        action = Action.DELIVERY_BOUNCED if bounced else Action.DELIVERY_SENT
+        _record(action, notice=notice, actor=log.SYSTEM, code=cause, outcome="failed" if bounced else "ok")
+        if bounced and cause != "recipient_refused":
+            _alert(notice=notice, cause=cause)
+    metrics.DELIVERY.labels(status=status).inc()
+
+
+def _alert(*, notice: Notice, cause: str) -> None:
+    """This function will tell a person that the former address was never told."""
+    alerts.open_alert(
+        code="delivery_failed",
+        severity="P2",
+        dedup_key=f"notice:{notice.party.public_id}",
+        detail=f"The former address of {notice.party.platform_id} was not told of its change: {cause}",
+        object_id=notice.public_id,
+        fallback="Los enlaces abiertos se anularon / Open links were revoked",
+    )
+
+
+def _record(action: Action, *, notice: Notice, actor: log.Actor, code: str = "", outcome: str = "ok") -> None:
+    """This function will put one step of a notice on record, in the caller's transaction."""
+    log.record(
+        action=action,
+        object_type="notice",
+        object_id=notice.public_id,
+        actor=actor,
+        code=code,
+        outcome=outcome,
+        details={"party": notice.party.public_id, "message_id": notice.message_id},
+    )

@@ -1,0 +1,293 @@
+"""A changed address is told to whoever had it before: once, whatever the mail server does, and then it is forgotten."""
+
+import datetime as dt
+import json
+import re
+import uuid
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
+
+from audit.models import Event as LogEvent
+from audit.models import EventDetail
+from documents import breaker, health, leases, letters, links, notices, resilience, sweeper
+from documents import mailbox as mailbox_room
+from documents.models import Alert, DeliveryStatus, Event, EventStatus, Notice, Party
+from tests import factories
+from tests.payouts import making, telling
+from tests.services import mailbox
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+NOW = telling.NOW
+HOUR = dt.timedelta(hours=1)
+OLD, NEW = "ana@example.com", "intruder@example.net"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every breaker closed, and nobody to ring: tests say themselves when a worker comes."""
+    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    monkeypatch.setattr(resilience, "ring", lambda _task, _args=(): False)
+    telling.issuers()
+
+
+def party(**more: str) -> Party:
+    """This function will return Ana, at her old address."""
+    return factories.party(platform_id="drv_ana", email=OLD, **more)
+
+
+def change(*, at: str = "2026-02-26T09:00:00Z", **more: str) -> None:
+    """This function will tell of Ana's new contact data."""
+    assert telling.tell(making.contact("drv_ana", at=at, **more)).body["status"] == "processed"
+
+
+def queued(**more: str) -> Notice:
+    """This function will return the notice of a change that has just been told."""
+    party(**more)
+    change(email=NEW)
+    return Notice.objects.get()
+
+
+def told(one: Notice) -> list[str]:
+    """This function will return what the log says of a notice, in order."""
+    return list(LogEvent.objects.filter(object_id=one.public_id).order_by("id").values_list("action", flat=True))
+
+
+def words(message: object, kind: str) -> str:
+    """This function will return the text or the HTML of a received mail."""
+    part = message.get_body(preferencelist=(kind,))  # type: ignore[attr-defined]
+    assert part is not None
+    return str(part.get_content())
+
+
+def test_the_old_address_is_told_and_the_new_one_is_not_in_the_mail(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    assert (one.status, one.address) == (DeliveryStatus.QUEUED, OLD)
+    notices.send(notice_id=one.pk, now=NOW)
+    [message] = smtp.messages
+    assert smtp.envelopes[0].rcpt_tos == [OLD]
+    assert message["Message-ID"] == one.message_id == f"<{one.public_id}@127.0.0.1>"
+    assert message["Subject"] == "El correo de tu cuenta ha cambiado"
+    assert message["Content-Language"] == "es"
+    for kind in ("plain", "html"):
+        text = words(message, kind)
+        assert "Si no fuiste tú" in text
+        assert "26 de febrero de 2026" in text
+        assert one.public_id in text
+        for secret in (NEW, OLD, "Ana", "Ruiz", "12345678Z", "drv_ana", "http"):
+            assert secret not in text
+    assert told(one) == ["delivery.queued", "delivery.sent"]
+
+
+def test_once_the_mail_is_out_the_old_address_stands_nowhere(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    notices.send(notice_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert smtp.messages
+    assert (one.status, one.address, one.sent_at, one.lease) == (DeliveryStatus.SENT, "", NOW, None)
+    rows = [
+        *Notice.objects.values(),
+        *Party.objects.values(),
+        *LogEvent.objects.values(),
+        *EventDetail.objects.values(),
+    ]
+    assert OLD not in json.dumps(rows, default=str)
+
+
+def test_who_reads_english_is_told_in_english_even_when_the_same_change_moves_the_language(
+    smtp: mailbox.Mailbox,
+) -> None:
+    party(locale="en-GB")
+    change(email=NEW, locale="es-ES")
+    notices.send(notice_id=Notice.objects.get().pk, now=NOW)
+    [message] = smtp.messages
+    assert message["Subject"] == "Your account's e-mail address has changed"
+    for kind in ("plain", "html"):
+        assert not re.search(r"[áéíóúñ¿]|dirección|correo", words(message, kind))
+        assert "If it was not you" in words(message, kind)
+
+
+@pytest.mark.parametrize("email", [OLD, "Ana@Example.com"])
+def test_the_same_address_again_tells_nobody_and_leaves_the_links_open(email: str) -> None:
+    link = links.create(document=factories.document(owner=party()), recipient=party(), delivery=None, now=NOW)
+    change(email=email)
+    assert not Notice.objects.exists()
+    link.refresh_from_db()
+    assert link.revoked_at is None
+
+
+def test_a_change_of_language_alone_tells_nobody() -> None:
+    party()
+    change(locale="en-GB")
+    assert not Notice.objects.exists()
+
+
+def test_who_had_no_address_gets_no_notice_and_his_new_one_counts() -> None:
+    factories.party(platform_id="drv_ana", email="")
+    change(email=NEW)
+    assert not Notice.objects.exists()
+    assert Party.objects.get(platform_id="drv_ana").email == NEW
+
+
+def test_a_change_that_comes_late_tells_nobody_and_changes_nothing() -> None:
+    one = queued()
+    change(email="older@example.org", at="2026-02-25T09:00:00Z")
+    assert list(Notice.objects.all()) == [one]
+    assert Party.objects.get(platform_id="drv_ana").email == NEW
+
+
+def test_each_change_tells_the_address_it_replaces(smtp: mailbox.Mailbox) -> None:
+    queued()
+    change(email="third@example.org", at="2026-02-27T09:00:00Z")
+    for pk in notices.due(now=NOW, limit=10):
+        notices.send(notice_id=pk, now=NOW)
+    assert [envelope.rcpt_tos for envelope in smtp.envelopes] == [[OLD], [NEW]]
+
+
+def test_a_repeated_event_does_not_write_twice() -> None:
+    one = queued()
+    answer = telling.tell(making.contact("drv_ana", at="2026-02-26T09:00:00Z", email=NEW))
+    assert answer.status == 200
+    assert list(Notice.objects.all()) == [one]
+
+
+def test_a_notice_that_cannot_be_queued_takes_the_change_back_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    party()
+    with monkeypatch.context() as broken:
+        broken.setattr(mailbox_room, "message_id", lambda **_what: 1 / 0)
+        telling.tell(making.contact("drv_ana", at="2026-02-26T09:00:00Z", email=NEW))
+    assert not Notice.objects.exists()
+    assert Party.objects.get(platform_id="drv_ana").email == OLD
+    assert Event.objects.get(type="CONTACT_CHANGED").status == EventStatus.HELD  # not lost: a person sees it
+
+
+def test_a_crash_between_sending_and_confirming_repeats_the_same_mail(
+    smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = queued()
+
+    def die(**_what: object) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(notices, "confirm", die)
+        with pytest.raises(SystemExit):
+            notices.send(notice_id=one.pk, now=NOW)
+    assert notices.due(now=NOW + HOUR, limit=10) == [one.pk]
+    notices.send(notice_id=one.pk, now=NOW + HOUR)
+    first, second = smtp.messages
+    assert first["Message-ID"] == second["Message-ID"] == one.message_id
+    assert first.as_bytes().count(b"ntc_") == second.as_bytes().count(b"ntc_")
+    assert told(one).count("delivery.sent") == 1
+
+
+def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    notices.send(notice_id=one.pk, now=NOW)
+    notices.confirm(notice=one, fence=uuid.uuid4(), now=NOW + HOUR)
+    one.refresh_from_db()
+    assert one.sent_at == NOW
+    assert len(smtp.messages) == 1
+    assert told(one).count("delivery.sent") == 1
+
+
+def test_a_notice_in_somebodys_hands_is_left_alone(smtp: mailbox.Mailbox) -> None:
+    one = queued()
+    with leases.claim(model=Notice, pk=one.pk, free=Q(), now=NOW):
+        notices.send(notice_id=one.pk, now=NOW)
+    assert smtp.messages == []
+
+
+def test_with_the_mail_server_down_the_change_stands_and_the_notice_waits(smtp: mailbox.Mailbox) -> None:
+    smtp.stop()
+    one = queued()
+    notices.send(notice_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert (one.status, one.cause, one.address, one.lease) == (DeliveryStatus.QUEUED, "mail_unavailable", OLD, None)
+    assert one.next_try_at is not None
+    assert NOW <= one.next_try_at <= NOW + HOUR
+    assert told(one) == ["delivery.queued", "delivery.failed"]
+    smtp.start()
+    resilience.BREAKERS["mail"] = breaker.Breaker(row=resilience.DEPENDENCIES["mail"])
+    notices.send(notice_id=one.pk, now=NOW + HOUR)
+    assert [message["Message-ID"] for message in smtp.messages] == [one.message_id]
+
+
+def test_after_three_days_without_a_mail_server_a_person_knows_and_the_address_is_erased(
+    smtp: mailbox.Mailbox,
+) -> None:
+    smtp.stop()
+    one = queued()
+    notices.send(notice_id=one.pk, now=NOW + dt.timedelta(hours=73))
+    one.refresh_from_db()
+    assert (one.status, one.address, one.next_try_at) == (DeliveryStatus.BOUNCED, "", None)
+    assert told(one)[-1] == "delivery.bounced"
+    alert = Alert.objects.get(object_id=one.public_id)
+    assert (alert.code, alert.severity) == ("delivery_failed", "P2")
+    assert OLD not in alert.detail
+
+
+def test_an_old_mailbox_that_is_gone_ends_the_notice_and_wakes_nobody(smtp: mailbox.Mailbox) -> None:
+    smtp.answer = "550 5.1.1 no such person"
+    one = queued()
+    notices.send(notice_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert (one.status, one.cause, one.address) == (DeliveryStatus.BOUNCED, "recipient_refused", "")
+    assert not Alert.objects.exists()
+
+
+def test_a_recipient_refused_for_now_is_tried_again(smtp: mailbox.Mailbox) -> None:
+    smtp.answer = "451 4.7.1 greylisted"
+    one = queued()
+    notices.send(notice_id=one.pk, now=NOW)
+    smtp.answer = mailbox.ACCEPTED
+    notices.send(notice_id=one.pk, now=NOW + HOUR)
+    assert len(smtp.messages) == 1
+
+
+def test_a_letter_that_cannot_be_written_waits_and_stops_nobody(
+    smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = queued()
+    with monkeypatch.context() as broken:
+        broken.setattr(letters, "contact_changed", lambda **_what: 1 / 0)
+        notices.send(notice_id=one.pk, now=NOW)
+    one.refresh_from_db()
+    assert (one.status, one.cause) == (DeliveryStatus.QUEUED, "internal_error")
+    notices.send(notice_id=one.pk, now=NOW + HOUR)
+    assert len(smtp.messages) == 1
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_the_sweeper_sends_what_no_doorbell_rang_for(smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "watch", lambda **_what: [])  # it would ask every server of this machine
+    one = queued()
+    sweeper.sweep(now=dt.datetime.now(tz=dt.UTC))
+    one.refresh_from_db()
+    assert one.status == DeliveryStatus.SENT
+    assert [envelope.rcpt_tos for envelope in smtp.envelopes] == [[OLD]]
+
+
+def end(one: Notice, **columns: str) -> None:
+    """This function will end a notice by force and have the deferred guard look at once."""
+    with transaction.atomic():
+        Notice.objects.filter(pk=one.pk).update(**columns)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_the_database_keeps_no_address_of_an_ended_notice_and_no_end_without_its_event() -> None:
+    one = queued()
+    with pytest.raises(IntegrityError, match="notice_forgets_address"):
+        end(one, status=DeliveryStatus.SENT)
+    with pytest.raises(IntegrityError, match="audit guard"):
+        end(one, status=DeliveryStatus.BOUNCED, address="")
+
+
+def test_one_event_makes_one_notice() -> None:
+    one = queued()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        notices.queue(party=one.party, event=one.event, now=NOW, actor=telling.ACTOR)
