@@ -30,7 +30,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "kind": {
         "FARE": "Tarifa", "TIP": "Propina", "TOLL": "Peaje", "SURCHARGE": "Suplemento", "BONUS": "Incentivo",
         "PROMOTION": "Promoción", "ITEM": "Artículo", "PLATFORM_FEE": "Comisión de la plataforma",
-        "REFUND_ITEM": "Devolución", "ADJUSTMENT": "Ajuste",
+        "REFUND_ITEM": "Devolución", "ADJUSTMENT": "Ajuste", "CORRECTION": "Corrección",
     },
     "service": {
         "PASSENGER_RIDE": "Transporte de viajeros", "DELIVERY": "Entrega a domicilio",

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
@@ -44,7 +44,7 @@ def on_payment_captured(
         body={
             "payment": _some(told["payment"], "id", "method", "brand", "last4"),
             "order": _some(told["order"], "id", "service", "city"),
-            **_amounts(told=told, sums=sums, prices=data.prices, digits=under.digits),
+            **amounts(lines=told["lines"], sums=sums, prices=data.prices, digits=under.digits),
         },
         business_input=told,
         flags=customer.flags,
@@ -72,18 +72,13 @@ def on_refund_issued(
     body: dict[str, Any] = {}
     total = before.total_minor if before else 0
     if before is None:  # a repeat is only compared: what remains now says nothing about what remained then
-        sums = _credit(told=told, receipt=receipt, content=content, under=under)
+        sums = credit(lines=told["lines"], receipt=receipt, content=content, under=under)
         figures.check_totals(stated=told.get("totals"), computed=sums.totals, digits=under.digits)
         total = sums.totals["gross"]
         body = {
-            "original": {
-                "number": receipt.number,
-                "issue_date": receipt.issue_date.isoformat(),
-                "content_sha256": receipt.content_sha256,
-                "document_key": receipt.document_key_id,
-            },
+            "original": original(receipt=receipt),
             "refund": {"id": data.refund.id, "reason": data.refund.reason},
-            **_amounts(told=told, sums=sums, prices=content["prices"], digits=under.digits),
+            **amounts(lines=told["lines"], sums=sums, prices=content["prices"], digits=under.digits),
         }
     draft = emission.Draft(
         kind=Kind.CREDIT_NOTE,
@@ -125,6 +120,11 @@ def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.
 def _held(*, payment: str) -> Document | None:
     """This function will return a payment's receipt, held so that two refunds never see the same remainder."""
     key = emission.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
+    return held(key=key)
+
+
+def held(*, key: str) -> Document | None:
+    """This function will return a receipt by its key; until the transaction ends nobody else credits it."""
     receipts = Document.objects.select_for_update(no_key=True, of=("self",)).select_related("issuer", "owner")
     return receipts.filter(document_key_id=key).first()
 
@@ -135,14 +135,26 @@ def _of_refund(*, refund: str) -> Document | None:
     return Document.objects.filter(document_key_id=key).first()
 
 
-def _credit(
-    *, told: Mapping[str, Any], receipt: Document, content: Mapping[str, Any], under: Premises
+def original(*, receipt: Document) -> dict[str, str]:
+    """This function will return how a credit note names what it corrects."""
+    return {
+        "number": receipt.number,
+        "issue_date": receipt.issue_date.isoformat(),
+        "content_sha256": receipt.content_sha256,
+        "document_key": receipt.document_key_id,
+    }
+
+
+def credit(
+    *, lines: Sequence[Mapping[str, str]], receipt: Document, content: Mapping[str, Any], under: Premises
 ) -> figures.Credited:
-    """This function will return a refund's sums after every earlier credit of the same receipt.
+    """This function will return a credit's sums after every earlier credit of the same receipt; call with it held.
+
+    No line at all asks what remains: `remaining` of the answer.
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
     """
-    for place, line in enumerate(told["lines"]):
+    for place, line in enumerate(lines):
         if line.get("tax") and line["tax"] not in under.pack.tax_codes:
             detail = f"{line['tax']!r} is not a tax code of {under.pack.country}"
             fault = errors.Fault(pointer=f"/data/lines/{place}/tax", code="tax_code_unknown", detail=detail)
@@ -157,7 +169,7 @@ def _credit(
         return computation.credit(
             original=_creditable(content=content, digits=under.digits),
             credited=credited,
-            lines=figures.read_lines(lines=told["lines"], digits=under.digits),
+            lines=figures.read_lines(lines=lines, digits=under.digits),
             prices=content["prices"],
         )
     except errors.Problem as problem:
@@ -173,11 +185,11 @@ def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[figures.Gro
     )
 
 
-def _amounts(*, told: Mapping[str, Any], sums: figures.Computed, prices: str, digits: int) -> dict[str, Any]:
+def amounts(*, lines: Sequence[Mapping[str, str]], sums: figures.Computed, prices: str, digits: int) -> dict[str, Any]:
     """This function will return the lines, tax groups and totals of a receipt or credit note."""
     return {
         "prices": prices,
-        "lines": [{key: value for key, value in line.items() if key != "party"} for line in told["lines"]],
+        "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
         "tax_groups": [group.content(digits=digits) for group in sums.groups],
         "totals": figures.texts(amounts=sums.totals, digits=digits),
     }

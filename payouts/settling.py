@@ -6,24 +6,19 @@ the difference. Whoever asked cannot approve: refused here, on record, and impos
 
 import datetime as dt
 import json
-from collections.abc import Callable
-from typing import NoReturn, TypeVar, cast
+from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import OperationalError, transaction
 
 from audit import log
 from audit.actions import Action
-from documents import access, discrepancies, errors, facts, intake, money, schemas
+from documents import discrepancies, errors, facts, intake, money, schemas
 from documents.models import Document, Event, EventStatus
-from payouts import diagnosis, transfers
+from payouts import decisions, diagnosis, transfers
 from payouts.models import RequestState, SettlementRequest
 
-Result = TypeVar("Result")
-REASON_LENGTH_MIN, REASON_LENGTH_MAX = 10, 200
 TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
-_GAVE_UP = {"40P01", "40001"}  # PostgreSQL gave this transaction up for a rival; it is safe to run again
 
 
 def can_settle(*, event: Event, now: dt.datetime) -> bool:
@@ -50,9 +45,9 @@ def request_settlement(
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `validation_error` (the reason),
         `settlement_not_possible`, and what keeps the payout from being issued at all
     """
-    _may(event=event, user=user, actor=actor)
-    text = _reason(reason)
-    return _again_if_given_up(lambda: _request(event_id=event.pk, reason=text, user=user, now=now, actor=actor))
+    _require(event=event, user=user, actor=actor)
+    text = decisions.reason(reason)
+    return decisions.take(lambda: _request(event_id=event.pk, reason=text, user=user, now=now, actor=actor))
 
 
 def approve_settlement(
@@ -65,11 +60,12 @@ def approve_settlement(
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `second_person_required` (all on record),
         `validation_error` (the reason), `settlement_not_possible`: not held any more, or with another difference
     """
-    _may(event=request.event, user=user, actor=actor)
+    event = request.event
+    _require(event=event, user=user, actor=actor)
     if request.requested_by_id == user.pk:
-        _refuse(code="second_person_required", event=request.event, actor=actor)
-    text = _reason(reason)
-    return _again_if_given_up(lambda: _approve(request_id=request.pk, reason=text, user=user, now=now, actor=actor))
+        decisions.refuse(code="second_person_required", object_type="event", object_id=event.public_id, actor=actor)
+    text = decisions.reason(reason)
+    return decisions.take(lambda: _approve(request_id=request.pk, reason=text, user=user, now=now, actor=actor))
 
 
 def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> SettlementRequest:
@@ -187,48 +183,18 @@ def _reckon(*, event: Event) -> diagnosis.Reckoned:
         raise errors.Problem(code="settlement_not_possible", detail=detail) from None
 
 
-def _may(*, event: Event, user: User, actor: log.Actor) -> None:
-    """This function will refuse, on record, whoever may not settle events of that country."""
-    if not access.may(user=user, right="settle"):
-        _refuse(code="role_not_allowed", event=event, actor=actor)
-    if not access.countries_for(user=user).filter(pk=event.country_code).exists():
-        _refuse(code="country_out_of_scope", event=event, actor=actor)
-
-
-def _refuse(*, code: str, event: Event, actor: log.Actor) -> NoReturn:
-    log.deny(actor=actor, object_type="event", object_id=event.public_id, code=code)
-    raise errors.Problem(code=code)
-
-
-def _reason(text: str) -> str:
-    """This function will return a reason that somebody can read a year later.
-
-    :raises errors.Problem: `validation_error`
-    """
-    words = " ".join(text.split())
-    if not REASON_LENGTH_MIN <= len(words) <= REASON_LENGTH_MAX or not words.isprintable():
-        detail = f"{REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} printable characters"
-        fault = errors.Fault(pointer="/reason", code="reason", detail=detail)
-        raise errors.Problem(code="validation_error", detail=detail, errors=[fault])
-    return words
+def _require(*, event: Event, user: User, actor: log.Actor) -> None:
+    decisions.require(
+        right="settle",
+        user=user,
+        country=event.country_code,
+        object_type="event",
+        object_id=event.public_id,
+        actor=actor,
+    )
 
 
 def _record(action: Action, *, event: Event, actor: log.Actor, **details: str) -> None:
     log.record(
         action=action, object_type="event", object_id=event.public_id, actor=actor, code=event.code, details=details
     )
-
-
-def _again_if_given_up(work: Callable[[], Result]) -> Result:
-    """This function will run a transaction again that PostgreSQL gave up for a rival's: intake may hold the same rows.
-
-    :raises django.db.OperationalError: given up too often, or the database is out
-    """
-    for attempt in range(1, intake.DEADLOCK_TRIES_MAX + 1):
-        try:
-            with transaction.atomic():
-                return work()
-        except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") not in _GAVE_UP or attempt == intake.DEADLOCK_TRIES_MAX:
-                raise
-    raise AssertionError("unreachable")

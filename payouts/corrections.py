@@ -1,0 +1,301 @@
+"""A correction that finance makes: a credit note for all or part of what remains of a receipt, at its own rates.
+
+It takes the same way as a refund: the receipt held, what remains counted, the number last. The decision is stored as
+an event of its own, so that this document, too, answers a fact that was written down first.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from audit import log
+from audit.actions import Action
+from documents import canonical, emission, errors, idempotency, money
+from documents.countries import pack as packs
+from documents.models import Document, DocumentKey, Event, EventStatus, Kind
+from payouts import decisions, figures, receipts
+from payouts.premises import Premises
+
+EVENT_TYPE, SERVICE, LINE_KIND = "DOCUMENT_CORRECTED", "staff", "CORRECTION"
+_ID = re.compile(r"cor_[a-z0-9]{26}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """So much of one tax group of the receipt, in minor units, with its sign, in the receipt's way of pricing."""
+
+    tax: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What of one tax group can still be credited: as prices are written, and with tax."""
+
+    tax: str
+    amount_minor: int
+    gross_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Correction:
+    """Somebody's decision; `parts` None credits all that remains. `fingerprint` names the same decision again."""
+
+    id: str
+    receipt: Document
+    content: dict[str, Any]
+    under: Premises
+    parts: tuple[Part, ...] | None
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """This function will return the permanent key of the credit note."""
+        return emission.key(kind=Kind.CREDIT_NOTE, subject=("correction", self.id), audience=str(self.receipt.audience))
+
+    @property
+    def business_input(self) -> dict[str, object]:
+        """This function will return what was decided, without anything computed."""
+        digits = self.under.digits
+        lines: object = "remaining"
+        if self.parts is not None:
+            lines = [{"tax": part.tax, "amount": money.text(part.amount_minor, digits)} for part in self.parts]
+        return {"document": self.receipt.document_key_id, "lines": lines, "reason": self.reason}
+
+    @property
+    def fingerprint(self) -> str:
+        """This function will return the digest by which a repeat is known."""
+        return idempotency.fingerprint(
+            kind=Kind.CREDIT_NOTE,
+            country=self.under.pack.country,
+            issuer=self.under.issuer.slug,
+            data=self.business_input,
+        )
+
+
+def left(*, document: Document) -> list[Left]:
+    """This function will return what of a receipt can still be credited, group by group; nothing of other kinds."""
+    if document.kind != Kind.PAYMENT_RECEIPT:
+        return []
+    content = json.loads(document.content)
+    remaining = receipts.credit(lines=(), receipt=document, content=content, under=_under(document)).remaining
+    return [
+        Left(
+            tax=group.code,
+            amount_minor=group.base_minor if content["prices"] == "net" else group.gross_minor,
+            gross_minor=group.gross_minor,
+        )
+        for group in remaining
+        if group.gross_minor or group.base_minor
+    ]
+
+
+def correct(
+    *,
+    document: Document,
+    correction_id: str,
+    parts: Sequence[Part] | None,
+    reason: str,
+    user: User,
+    now: dt.datetime,
+    actor: log.Actor,
+) -> emission.Issued:
+    """This function will issue the credit note of a correction, or find the one that the same correction has.
+
+    `correction_id` ("cor_...") is made once for each decision, so a form that is sent twice credits once.
+
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (on record), `validation_error`,
+        `already_credited`, `credit_exceeds_remaining`, `document_key_conflict`: the same id for another decision
+    """
+    decisions.require(
+        right="correct",
+        user=user,
+        country=document.country_id,
+        object_type="document",
+        object_id=document.public_id,
+        actor=actor,
+    )
+    words = decisions.reason(reason)
+    if not _ID.fullmatch(correction_id) or (parts is not None and not any(part.amount_minor for part in parts)):
+        raise errors.Problem(code="validation_error", detail="a correction has an id, and credits something")
+    if document.kind != Kind.PAYMENT_RECEIPT:
+        raise errors.Problem(code="credit_exceeds_remaining", detail=f"nothing of a {document.kind} can be credited")
+    kept = None if parts is None else tuple(part for part in parts if part.amount_minor)
+    return decisions.take(
+        lambda: _correct(
+            key=document.document_key_id, correction_id=correction_id, parts=kept, reason=words, now=now, actor=actor
+        )
+    )
+
+
+def _correct(
+    *,
+    key: str,
+    correction_id: str,
+    parts: tuple[Part, ...] | None,
+    reason: str,
+    now: dt.datetime,
+    actor: log.Actor,
+) -> emission.Issued:
+    receipt = receipts.held(key=key)
+    if receipt is None:
+        raise errors.Problem(code="not_found")
+    one = _Correction(
+        id=correction_id,
+        receipt=receipt,
+        content=json.loads(receipt.content),
+        under=_under(receipt),
+        parts=parts,
+        reason=reason,
+    )
+    before = _before(one=one, actor=actor)
+    if before is not None:
+        return before
+    lines = _lines(one)
+    sums = receipts.credit(lines=lines, receipt=receipt, content=one.content, under=one.under)
+    event = _event(one=one, now=now, actor=actor)
+    draft = _draft(one=one, lines=lines, sums=sums, now=now)
+    (issued,) = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    Event.objects.filter(pk=event.pk).update(document_ids=[issued.document.pk])
+    log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
+    log.record(
+        action=Action.DOCUMENT_CORRECTED,
+        object_type="document",
+        object_id=receipt.public_id,
+        actor=actor,
+        details={
+            "reason": reason,
+            "credit_note": issued.document.public_id,
+            "total": money.text(sums.totals["gross"], one.under.digits),
+        },
+    )
+    return issued
+
+
+def _under(document: Document) -> Premises:
+    return Premises(
+        pack=packs.required(document.country_id),
+        issuer=document.issuer,
+        currency=document.currency,
+        digits=money.digits(document.currency),
+    )
+
+
+def _before(*, one: _Correction, actor: log.Actor) -> emission.Issued | None:
+    """This function will return the credit note that the same correction has; the repeat is on record.
+
+    :raises errors.Problem: `document_key_conflict`
+    """
+    document = Document.objects.filter(document_key_id=one.key).first()
+    if document is None:
+        return None
+    if DocumentKey.objects.get(pk=one.key).fingerprint != one.fingerprint:
+        raise errors.Problem(code="document_key_conflict")
+    log.record(action=Action.DOCUMENT_REPEATED, object_type="document", object_id=document.public_id, actor=actor)
+    return emission.Issued(document=document, replayed=True)
+
+
+def _lines(one: _Correction) -> list[dict[str, str]]:
+    """This function will return the credit note's lines: one for each tax group that is credited.
+
+    :raises errors.Problem: `already_credited`
+    """
+    remaining = left(document=one.receipt)
+    if not sum(group.gross_minor for group in remaining):
+        raise errors.Problem(code="already_credited")
+    parts = one.parts
+    if parts is None:
+        parts = tuple(Part(tax=group.tax, amount_minor=group.amount_minor) for group in remaining)
+    return [
+        {
+            "id": str(place),
+            "kind": LINE_KIND,
+            "description": f"Abono: {_said(part)}",
+            "amount": money.text(part.amount_minor, one.under.digits),
+            **({"tax": part.tax} if part.tax else {}),
+        }
+        for place, part in enumerate(parts, start=1)
+    ]
+
+
+def _said(part: Part) -> str:
+    what = "descuentos" if part.amount_minor < 0 else "conceptos"
+    return f"{what} con {part.tax}" if part.tax else f"{what} sin impuesto"
+
+
+def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
+    """This function will store the decision as an event, once.
+
+    :raises errors.Problem: `document_key_conflict`
+    """
+    body = canonical.encode(
+        value={
+            "id": one.id,
+            "type": EVENT_TYPE,
+            "occurred_at": now.isoformat(),
+            "country": one.under.pack.country,
+            "issuer": one.under.issuer.slug,
+            "data": one.business_input,
+        }
+    )
+    sha256 = hashlib.sha256(body).hexdigest()
+    try:
+        with transaction.atomic():
+            event = Event.objects.create(
+                event_id=one.id,
+                service=SERVICE,
+                type=EVENT_TYPE,
+                country_code=one.under.pack.country,
+                issuer_slug=one.under.issuer.slug,
+                subject=f"correction:{one.id}",
+                occurred_at=now,
+                received_at=now,
+                body=body,
+                body_sha256=sha256,
+                payload_sha256=sha256,
+                status=EventStatus.PROCESSED,
+            )
+    except IntegrityError:  # the same id for another receipt, at the same time
+        raise errors.Problem(code="document_key_conflict") from None
+    log.record(
+        action=Action.EVENT_RECEIVED,
+        object_type="event",
+        object_id=event.public_id,
+        actor=actor,
+        details={"type": EVENT_TYPE},
+    )
+    return event
+
+
+def _draft(
+    *, one: _Correction, lines: Sequence[dict[str, str]], sums: figures.Credited, now: dt.datetime
+) -> emission.Draft:
+    """This function will draft the credit note."""
+    content, under = one.content, one.under
+    return emission.Draft(
+        kind=Kind.CREDIT_NOTE,
+        subject=("correction", one.id),
+        audience=str(one.receipt.audience),
+        pack=under.pack,
+        issuer=under.issuer,
+        owner=one.receipt.owner,
+        owner_facts=content["owner"],
+        currency=under.currency,
+        total_minor=sums.totals["gross"],
+        operation_date=under.local_date(at=now, time_zone=content["time_zone"]),
+        time_zone=content["time_zone"],
+        body={
+            "original": receipts.original(receipt=one.receipt),
+            "correction": {"id": one.id, "reason": one.reason},
+            **receipts.amounts(lines=lines, sums=sums, prices=content["prices"], digits=under.digits),
+        },
+        business_input=one.business_input,
+        corrects=one.receipt,
+    )

@@ -1,0 +1,225 @@
+"""What finance credits of a receipt: at its own rates, once for each decision, and never more than remains."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from audit import log
+from audit.models import Event as LogEvent
+from documents import emission, errors, identifiers, presentation, rendering
+from documents.models import Document, Event, Series
+from payouts import corrections, reconciliation
+from payouts.corrections import Part
+from tests import cast
+from tests.documents import pdf_reading
+from tests.payouts import making, telling
+
+PR = "PAYMENT_RECEIPT:payment:pay_1:customer"
+LINES = [making.line("10.05", tax="IVA21"), making.line("10.05", name="2", tax="IVA10"), making.line("1.00", name="3")]
+GROSS = "24.22"  # 21.10 net, 2.11 and 1.01 of tax
+REASON = "El cliente pagó un trayecto que no se hizo"
+
+
+class Desk:
+    """Somebody of finance, and a receipt."""
+
+    def __init__(self) -> None:
+        telling.issuers()
+        self.sofia = cast.staff(name="sofia", roles=["finance"], countries=["ES"])
+
+    @staticmethod
+    def receipt(**more: Any) -> Document:  # noqa: ANN401 - any JSON
+        telling.told([making.payment("pay_1", more.pop("amount", GROSS), more.pop("lines", LINES), **more)])
+        return telling.document(PR)
+
+    def correct(
+        self,
+        document: Document,
+        parts: list[Part] | None = None,
+        *,
+        by: cast.Member | None = None,
+        name: str = "",
+        reason: str = REASON,
+    ) -> emission.Issued:
+        who = by or self.sofia
+        return corrections.correct(
+            document=document,
+            correction_id=name or identifiers.new(prefix="cor"),
+            parts=parts,
+            reason=reason,
+            user=who.user,
+            now=telling.NOW,
+            actor=log.Actor(kind="user", id=f"usr_{who.user.pk}", role="finance", channel="web"),
+        )
+
+
+@pytest.fixture
+def desk(db: None) -> Desk:  # noqa: ARG001 - asked for by name
+    return Desk()
+
+
+def _refused(desk: Desk, code: str, document: Document, *args: Any, **more: Any) -> None:  # noqa: ANN401 - any of `correct`
+    before = Document.objects.count(), list(Series.objects.values_list("code", "next")), Event.objects.count()
+    with pytest.raises(errors.Problem) as refused:
+        desk.correct(document, *args, **more)
+    assert refused.value.code == code
+    assert before == (Document.objects.count(), list(Series.objects.values_list("code", "next")), Event.objects.count())
+
+
+def test_a_full_correction_credits_all_and_the_receipt_shows_it(desk: Desk) -> None:
+    receipt = desk.receipt()
+    note = desk.correct(receipt, name="cor_" + "a" * 26).document
+    content = json.loads(note.content)
+    assert note.document_key_id == "CREDIT_NOTE:correction:cor_" + "a" * 26 + ":customer"
+    assert content["totals"] == {"net": "21.10", "tax": "3.12", "gross": GROSS}
+    assert content["original"]["content_sha256"] == receipt.content_sha256
+    assert content["correction"] == {"id": "cor_" + "a" * 26, "reason": REASON}
+    assert (note.owner_id, note.corrects_id) == (receipt.owner_id, receipt.pk)
+    shown = presentation.document(document=receipt)
+    assert (shown["corrected_by"], shown["remaining_creditable"]) == ([note.document_key_id], "0.00")
+    _refused(desk, "already_credited", receipt)
+
+
+def test_every_leaf_of_a_correction_stands_in_its_pdf(desk: Desk) -> None:
+    note = desk.correct(desk.receipt()).document
+    content = json.loads(note.content)
+    text = pdf_reading.squashed(pdf_reading.text(rendering.render(content=content, issued_at=note.issued_at).pdf))
+    unsaid = [
+        ".".join(path)
+        for path, leaf in pdf_reading.leaves(content)
+        if pdf_reading.squashed(pdf_reading.printed(path, leaf, content)) not in text
+    ]
+    assert unsaid == []
+
+
+def test_a_part_is_credited_at_the_receipts_rate_and_the_last_takes_the_rest(desk: Desk) -> None:
+    receipt = desk.receipt()
+    parts = [desk.correct(receipt, [Part(tax="IVA21", amount_minor=335)]).document for _ in range(3)]
+    assert sum(note.total_minor for note in parts) == 1005 + 211
+    assert {group.tax for group in corrections.left(document=receipt)} == {"IVA10", ""}
+    _refused(desk, "credit_exceeds_remaining", receipt, [Part(tax="IVA21", amount_minor=1)])
+    rest = desk.correct(receipt).document
+    assert sum(note.total_minor for note in parts) + rest.total_minor == receipt.total_minor
+
+
+def test_refunds_and_corrections_share_what_remains(desk: Desk) -> None:
+    receipt = desk.receipt()
+    telling.told([making.refund("rf_1", "pay_1", LINES[:1])])
+    assert json.loads(desk.correct(receipt).document.content)["totals"]["gross"] == "12.06"
+    body = telling.tell(making.refund("rf_2", "pay_1", [making.line("0.01")])).body
+    assert (body["status"], body["code"]) == ("held", "credit_exceeds_remaining")
+
+
+def test_prices_with_tax_inside_are_credited_to_the_cent(desk: Desk) -> None:
+    receipt = desk.receipt(amount="10.00", lines=[making.line("10.00", tax="IVA21")], prices="gross")
+    first = desk.correct(receipt, [Part(tax="IVA21", amount_minor=333)]).document
+    assert first.total_minor == 333
+    assert desk.correct(receipt).document.total_minor == 667
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ([Part(tax="IVA21", amount_minor=1006)], "credit_exceeds_remaining"),
+        ([Part(tax="IVA4", amount_minor=1)], "credit_exceeds_remaining"),
+        ([Part(tax="IGV18", amount_minor=1)], "tax_code_unknown"),
+        ([Part(tax="IVA21", amount_minor=-1)], "credit_exceeds_remaining"),
+        ([Part(tax="IVA21", amount_minor=0)], "validation_error"),
+        ([], "validation_error"),
+    ],
+)
+def test_no_correction_gives_back_what_was_not_paid(desk: Desk, parts: list[Part], code: str) -> None:
+    _refused(desk, code, desk.receipt(), parts)
+
+
+def test_only_a_receipt_can_be_credited(desk: Desk) -> None:
+    telling.told([making.order("ord_1")])
+    statement = telling.document("ORDER_FINAL_STATEMENT:order:ord_1:beneficiary")
+    assert corrections.left(document=statement) == []
+    _refused(desk, "credit_exceeds_remaining", statement)
+
+
+@pytest.mark.parametrize(
+    ("roles", "countries", "code"),
+    [(["support", "compliance", "admin"], ["ES"], "role_not_allowed"), (["finance"], ["MX"], "country_out_of_scope")],
+)
+def test_nobody_else_corrects_and_the_try_is_on_record(
+    desk: Desk, roles: list[str], countries: list[str], code: str
+) -> None:
+    receipt = desk.receipt()
+    _refused(desk, code, receipt, by=cast.staff(name="other", roles=roles, countries=countries))
+    assert LogEvent.objects.using("denials").get(outcome="denied").object_id == receipt.public_id
+
+
+def test_no_correction_without_a_reason_and_the_reason_is_on_record(desk: Desk) -> None:
+    receipt = desk.receipt()
+    for reason in ("", "corto", "con \u202e vuelta de tuerca", "a" * 201):
+        _refused(desk, "validation_error", receipt, reason=reason)
+    note = desk.correct(receipt).document
+    entry = LogEvent.objects.get(action="document.corrected")
+    assert (entry.object_id, entry.actor_id) == (receipt.public_id, f"usr_{desk.sofia.user.pk}")
+    assert entry.detail.details == {"reason": REASON, "credit_note": note.public_id, "total": GROSS}
+
+
+def test_a_form_sent_twice_credits_once_and_another_decision_with_its_id_is_refused(desk: Desk) -> None:
+    receipt, name = desk.receipt(), identifiers.new(prefix="cor")
+    part = [Part(tax="IVA21", amount_minor=100)]
+    first, again = (desk.correct(receipt, part, name=name) for _ in range(2))
+    assert (first.document, first.replayed, again.replayed) == (again.document, False, True)
+    _refused(desk, "document_key_conflict", receipt, [Part(tax="IVA21", amount_minor=101)], name=name)
+    _refused(desk, "validation_error", receipt, name="cor_:x")
+
+
+def test_the_books_agree_after_corrections(desk: Desk) -> None:
+    desk.correct(desk.receipt(), [Part(tax="", amount_minor=50)])
+    summary = reconciliation.run(walk=reconciliation.parts(), now=telling.NOW, actor=log.SYSTEM)
+    assert summary.findings == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_corrections_at_once_never_give_back_more_than_was_paid() -> None:
+    desk = Desk()
+    receipt = desk.receipt()
+    results: list[str] = []
+
+    def credit() -> None:
+        try:
+            desk.correct(receipt, [Part(tax="IVA21", amount_minor=400)])
+            results.append("issued")
+        except errors.Problem as problem:
+            results.append(problem.code)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=credit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(results) == ["credit_exceeds_remaining"] * 6 + ["issued"] * 2
+    assert Document.objects.filter(kind="CREDIT_NOTE").count() == 2
+    assert Event.objects.filter(type=corrections.EVENT_TYPE).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_form_sent_eight_times_at_once_credits_once() -> None:
+    desk = Desk()
+    receipt, name = desk.receipt(), identifiers.new(prefix="cor")
+    results: list[bool] = []
+
+    def credit() -> None:
+        try:
+            results.append(desk.correct(receipt, name=name).replayed)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=credit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(results) == [False] + [True] * 7
+    assert Document.objects.filter(kind="CREDIT_NOTE").count() == 1
