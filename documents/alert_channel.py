@@ -130,10 +130,18 @@ class Message:
         )
 
 
-def runbook_url(*, runbook: str) -> str:
-    """This function will turn `docs/runbooks/worm.md#code` into the address where this service shows that page."""
+def runbook_path(*, runbook: str) -> str:
+    """This function will turn `docs/runbooks/worm.md#code` into the path where this service shows that page.
+
+    It is the route `runbook`, written out: an alert must be told even where no URL table can be loaded.
+    """
     page, _, anchor = runbook.removeprefix("docs/runbooks/").partition("#")
-    return f"{settings.PUBLIC_URL}/runbooks/{page.removesuffix('.md')}/" + (f"#{anchor}" if anchor else "")
+    return f"/runbooks/{page.removesuffix('.md')}/" + (f"#{anchor}" if anchor else "")
+
+
+def runbook_url(*, runbook: str) -> str:
+    """This function will return the address of a runbook for a reader who is elsewhere."""
+    return settings.PUBLIC_URL + runbook_path(runbook=runbook)
 
 
 def send(*, url: str, message: Message) -> None:

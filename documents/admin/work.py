@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents import alerts
+from documents import alert_channel, alerts
 from documents.admin import base, cells, filters, history, rights
 from documents.admin.site import site
 from documents.models import Alert, Discrepancy
@@ -108,7 +108,16 @@ def situation(row: Alert) -> str:
 class AlertAdmin(base.DocumentCenterAdmin):
     """One row per incident; alerts have no country, everyone of the staff who sees documents sees them."""
 
-    list_display = ("severity_cell", "code_cell", "detail_cell", "state_cell", "count", "opened_cell", "seen_cell")
+    list_display = (
+        "severity_cell",
+        "code_cell",
+        "detail_cell",
+        "state_cell",
+        "count",
+        "opened_cell",
+        "seen_cell",
+        "runbook_cell",
+    )
     list_display_links = ("code_cell",)
     list_filter = (filters.Unresolved, filters.Severity)
 
@@ -151,6 +160,15 @@ class AlertAdmin(base.DocumentCenterAdmin):
         """This method will write since when."""
         return cells.moment(row.opened_at)
 
+    @admin.display(description=_("guía"))
+    def runbook_cell(self, row: Alert) -> "SafeString":
+        """This method will link what to do about it: the page and anchor to which the alert that was sent leads."""
+        return format_html(
+            '<a class="dc-link dc-mono" href="{}">{}</a>',
+            alert_channel.runbook_path(runbook=row.runbook),
+            row.runbook.rpartition("/")[2],
+        )
+
     @admin.display(description=_("última vez"))
     def seen_cell(self, row: Alert) -> "SafeString | str":
         """This method will write when it last happened."""
@@ -165,7 +183,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
             base.Fact(label=_("Detalle"), value=row.detail, wide=True),
             base.Fact(label=_("Mientras tanto"), value=row.fallback or cells.NOTHING, wide=True),
             base.Fact(label=_("Objeto"), value=cells.mono(row.object_id)),
-            base.Fact(label=_("Guía"), value=cells.mono(row.runbook)),
+            base.Fact(label=_("Guía"), value=self.runbook_cell(row)),
             base.Fact(label=_("Veces"), value=row.count),
             base.Fact(label=_("Abierta"), value=cells.moment(row.opened_at)),
             base.Fact(label=_("Última vez"), value=cells.moment(row.last_seen_at)),

@@ -15,12 +15,15 @@ from django.core import mail
 from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.test import RequestFactory
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
 from audit.models import Event as AuditEvent
 from documents import alert_channel, alerts, breaker, errors, resilience, runbooks
 from documents.models import Alert
+from tests import cast
+from tests.documents import center
 from tests.services import misbehaving
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -278,3 +281,26 @@ def test_a_runbook_page_shows_its_anchors_and_an_unknown_one_is_not_found() -> N
     assert '<h2 id="worm_checksum_mismatch">' in page
     with pytest.raises(Http404):
         runbooks.runbook(request, "../../config/env")
+
+
+@pytest.mark.django_db
+def test_the_document_center_leads_to_the_same_runbook_as_the_alert_that_was_sent() -> None:
+    cast.country(code="ES")
+    browser = center.client(member=center.everywhere(roles=["finance"]))
+    alert = open_one(code="worm_checksum_mismatch")
+    message = alert_channel.Message.of(incident=alert, runbook=alert.runbook, opened_at=alert.opened_at)
+    [sent] = json.loads(json.dumps(message.as_webhook()))["alerts"]
+    page, _, anchor = sent["annotations"]["runbook_url"].removeprefix("http://127.0.0.1:8000").partition("#")
+    assert page == reverse("runbook", args=["worm"])
+    for place in ("", f"{alert.public_id}/"):
+        text = browser.get(f"{center.ADMIN}documents/alert/{place}").content.decode()
+        assert f'href="{page}#{anchor}"' in text
+    shown = browser.get(page)
+    assert shown.status_code == 200
+    assert f'id="{anchor}"' in shown.content.decode()
+
+
+def test_every_runbook_has_an_address_of_its_own() -> None:
+    for name in runbooks.pages():
+        path = alert_channel.runbook_path(runbook=f"{alerts.RUNBOOKS}/{name}.md")
+        assert path == reverse("runbook", args=[name])
