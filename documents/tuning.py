@@ -31,14 +31,26 @@ _PLAIN = {
     if key not in properties.INHERITED | properties.INITIAL_NOT_COMPUTED | _SPECIAL
     and not key.startswith(("__", "text_decoration_"))
 }
-_PHYSICAL: dict[str, set[str]] = {}  # logical property -> the physical ones that it may decide
+_IN_FLOW = {"position": "static", "float": "none"}
+_NO_BORDERS = (
+    {f"border_{side}_width": 0 for side in ("top", "right", "bottom", "left")} | {"outline_width": 0} | _IN_FLOW
+)
+_DEPENDENT: dict[str, set[str]] = {  # property -> those whose computed values its rule may decide
+    "position": {"float"},
+    **{name.replace("width", "style"): {name} for name in _NO_BORDERS if name.endswith("width")},
+}
 for _name, _function in computed_values.PHYSICAL_FUNCTIONS.items():
     for _side in ("ltr", "rtl"):
-        _PHYSICAL.setdefault(_function(block="ttb", inline=_side), set()).add(_name)
-_PASSED_ON = properties.INHERITED - set(computed_values.PHYSICAL_FUNCTIONS)
+        _logical = _function(block="ttb", inline=_side)
+        _DEPENDENT.setdefault(_logical, set()).update({_name, _name.replace("style", "width")})
+# A page's name and a text's decoration are not inherited by the letter, but come out as the parent's all the same.
+_PASSED_ON = frozenset(properties.INHERITED - set(computed_values.PHYSICAL_FUNCTIONS)) | {
+    "page",
+    *(f"text_decoration_{what}" for what in ("line", "color", "style", "thickness")),
+}
 
 _computed_init, _computed_missing = css.ComputedStyle.__init__, css.ComputedStyle.__missing__
-_anonymous_init = css.AnonymousStyle.__init__
+_anonymous_init, _unstyled_missing = css.AnonymousStyle.__init__, css.AnonymousStyle.__missing__
 _resolve_percentages = percent.resolve_percentages
 _setup, _reactivate, _set_text, _strut = (
     line_break.Layout.setup,
@@ -116,24 +128,42 @@ def _styled(self: Untyped, parent: Untyped, cascaded: Untyped, pseudo_type: Unty
     _computed_init(self, parent, cascaded, pseudo_type, *others)
     if pseudo_type is None and isinstance(parent, css.ComputedStyle):
         self.update(_PLAIN)
+        self.update(_NO_BORDERS)
+        self.specified.update(_IN_FLOW)
         for key in cascaded:
             self.pop(key, None)
-            for physical in _PHYSICAL.get(key, ()):
-                self.pop(physical, None)
+            self.specified.pop(key, None)
+            for dependent in _DEPENDENT.get(key, ()):
+                self.pop(dependent, None)
 
 
 def _missing(self: Untyped, key: str) -> Untyped:
-    """This function will take an inherited value from the parent without the long way round."""
+    """This function will take, at the first inherited value that is asked for, all of them from the parent."""
     if key in _PASSED_ON and self.parent_style is not None and key not in self.cascaded:
-        value = self[key] = self.parent_style[key]
-        return value
+        _inherit(self, self.cascaded)
+        return self[key]
     return _computed_missing(self, key)
 
 
 def _unstyled(self: Untyped, parent: Untyped) -> None:
     """This function will start an anonymous box's style from the initial values."""
     self.update(_PLAIN)
+    self.update(_IN_FLOW)
     _anonymous_init(self, parent)
+
+
+def _anonymous_missing(self: Untyped, key: str) -> Untyped:
+    """This function will do as `_missing` for an anonymous box, whose style has no rules of its own."""
+    if key in _PASSED_ON:
+        _inherit(self, ())
+        return self[key]
+    return _unstyled_missing(self, key)
+
+
+def _inherit(style: Untyped, own: Untyped) -> None:
+    """This function will copy what a style inherits, where it has no rule and no value of its own."""
+    parent = style.parent_style
+    style.update({key: parent[key] for key in _PASSED_ON if key not in own and key not in style})
 
 
 def _used(value: Untyped, style: Untyped, refer_to: Untyped) -> Untyped:
@@ -305,7 +335,7 @@ def apply() -> bool:
     if {"weasyprint": weasyprint.VERSION, "pydyf": pydyf.VERSION} != WRITTEN_FOR:
         return False
     css.ComputedStyle.__init__, css.ComputedStyle.__missing__ = _styled, _missing
-    css.AnonymousStyle.__init__ = _unstyled
+    css.AnonymousStyle.__init__, css.AnonymousStyle.__missing__ = _unstyled, _anonymous_missing
     boxes.Box.rounded_box, boxes.Box.is_in_normal_flow = _rounded, _in_flow
     layout = line_break.Layout
     layout.setup, layout.deactivate, layout.reactivate, layout.set_text = _laid, _keep, _again, _text
