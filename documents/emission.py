@@ -91,7 +91,9 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
         if held.fresh:
             fresh.append((text, draft))
         else:
-            issued[text] = _repeat(key=text, draft=draft, divergent=held.fingerprint != fingerprint, event=event, actor=actor)
+            issued[text] = _repeat(
+                key=text, draft=draft, divergent=held.fingerprint != fingerprint, event=event, actor=actor
+            )
     for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, pair[1].kind, pair[0])):
         issued[text] = Issued(document=_write(key=text, draft=draft, event=event, now=now, actor=actor), replayed=False)
     return [issued[_key(draft)] for draft in drafts]
@@ -109,9 +111,9 @@ def advance(*, document_id: int, now: dt.datetime) -> None:
 def due(*, now: dt.datetime, limit: int) -> list[int]:
     """This function will return documents that stand still and may be tried now, the longest waiting first."""
     return list(
-        Document.objects.filter(status=Status.ISSUED, next_try_at__lte=now).order_by("next_try_at").values_list("pk", flat=True)[
-            :limit
-        ]
+        Document.objects.filter(status=Status.ISSUED, next_try_at__lte=now)
+        .order_by("next_try_at")
+        .values_list("pk", flat=True)[:limit]
     )
 
 
@@ -120,7 +122,9 @@ def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED).update(attempts=0, next_try_at=now)
         if moved:
-            log.record(action=Action.DOCUMENT_RETRIED, object_type="document", object_id=document.public_id, actor=actor)
+            log.record(
+                action=Action.DOCUMENT_RETRIED, object_type="document", object_id=document.public_id, actor=actor
+            )
             transaction.on_commit(lambda: resilience.ring(task="documents.advance", args=[document.pk]))
     return bool(moved)
 
@@ -132,7 +136,9 @@ def set_payout_status(
 
     A payout of 1,500 orders moves them in a few round trips.
     """
-    moving = [row for row in documents if (row.payout_status, row.settled_by_id) != (status, settled_by and settled_by.pk)]
+    moving = [
+        row for row in documents if (row.payout_status, row.settled_by_id) != (status, settled_by and settled_by.pk)
+    ]
     Document.objects.filter(pk__in=[row.pk for row in moving]).update(payout_status=status, settled_by=settled_by)
     entries = [
         log.Entry(
@@ -251,13 +257,21 @@ def _lock(document_id: int, now: dt.datetime) -> bool:
             return False
         document = Document.objects.select_related("issuer", "country", "owner").get(pk=document_id)
         try:
-            if document.attempts > TRIES_MAX:  # each of them ended its worker, or it would rest already
-                raise errors.Problem(code="internal_error", detail="no try came to its end")
+            _refuse_endless(document=document)
             kept = custody.keep(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
         except errors.Problem as problem:
             _rest(document=document, fence=fence, problem=problem, now=now)
             return False
         return _confirm(document=document, fence=fence, kept=kept)
+
+
+def _refuse_endless(*, document: Document) -> None:
+    """This function will give up on a document none of whose tries came to its end: each of them ended its worker.
+
+    :raises errors.Problem: `internal_error`
+    """
+    if document.attempts > TRIES_MAX:
+        raise errors.Problem(code="internal_error", detail="no try came to its end")
 
 
 def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> bool:
@@ -295,7 +309,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> boo
             },
         )
         for planned in delivery.plan(document=document, now=locked_at, actor=log.SYSTEM):
-            transaction.on_commit(lambda pk=planned.pk: resilience.ring(task="documents.deliver", args=[pk]))  # type: ignore[misc]
+            transaction.on_commit(lambda pk=planned.pk: resilience.ring(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
         if document.attempts > 1:
             alerts.resolve_alert(dedup_key=f"document:{document.public_id}")
     metrics.DOCUMENT_LOCKED.inc()

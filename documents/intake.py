@@ -16,18 +16,29 @@ from django.utils.module_loading import import_string
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, canonical, discrepancies, errors, facts, identifiers, jsontext, metrics, presentation, resilience
+from documents import (
+    alerts,
+    canonical,
+    discrepancies,
+    errors,
+    facts,
+    identifiers,
+    jsontext,
+    metrics,
+    outcomes,
+    presentation,
+    resilience,
+)
 from documents.models import Document, Event, EventStatus, Wait
 
 logger = logging.getLogger(__name__)
 
-PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
 DEADLOCK_TRIES_MAX = 4
 TABLE = "config.events.TABLE"  # upward, so by name
 
 _INSERT = """
-INSERT INTO documents_event (public_id, event_id, service, type, country_code, issuer_slug, subject, occurred_at, received_at,
-  body, body_sha256, payload_sha256, status, code, errors, missing, attempts, repeats, document_ids)
+INSERT INTO documents_event (public_id, event_id, service, type, country_code, issuer_slug, subject, occurred_at,
+  received_at, body, body_sha256, payload_sha256, status, code, errors, missing, attempts, repeats, document_ids)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', 0, 0, '{}')
 ON CONFLICT DO NOTHING RETURNING id
 """
@@ -66,7 +77,7 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
     except errors.Problem as problem:
         if problem.row.status == 403:  # noqa: PLR2004 - HTTP
             raise
-        return _refuse(raw=raw, service=services[0], problem=problem, actor=actor)
+        return _refuse(raw=raw, service=services[0], problem=problem, now=now, actor=actor)
     for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
         try:
             with transaction.atomic():
@@ -91,7 +102,7 @@ def wake(*, awaited: str, now: dt.datetime) -> None:
     if woken:
         Event.objects.filter(pk__in=woken, status=EventStatus.PARKED).update(next_try_at=now)
         for pk in woken:
-            transaction.on_commit(lambda pk=pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]
+            transaction.on_commit(lambda pk=pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
@@ -128,7 +139,7 @@ def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
     return str(row.service)
 
 
-def _refuse(*, raw: bytes, service: str, problem: errors.Problem, actor: log.Actor) -> Answer:
+def _refuse(*, raw: bytes, service: str, problem: errors.Problem, now: dt.datetime, actor: log.Actor) -> Answer:
     """This function will keep a signed body that cannot be read as an event, once, without burning its id."""
     body_sha256 = hashlib.sha256(raw).hexdigest()
     with transaction.atomic(), connection.cursor() as cursor:
@@ -136,20 +147,31 @@ def _refuse(*, raw: bytes, service: str, problem: errors.Problem, actor: log.Act
         faults = json.dumps([fault.as_json() for fault in problem.errors])
         cursor.execute(
             _INSERT,
-            [public_id, "", service, "", "", "", "", None, dt.datetime.now(tz=dt.UTC), raw, body_sha256, "", "refused", problem.code, faults],
+            [public_id, "", service, "", "", "", "", None, now, raw, body_sha256, "", "refused", problem.code, faults],
         )
         if cursor.fetchone() is None:
             Event.objects.filter(body_sha256=body_sha256, status=EventStatus.REFUSED).update(repeats=F("repeats") + 1)
         else:
             log.record(
-                action=Action.EVENT_REFUSED, object_type="event", object_id=public_id, actor=actor, outcome="denied", code=problem.code
+                action=Action.EVENT_REFUSED,
+                object_type="event",
+                object_id=public_id,
+                actor=actor,
+                outcome="denied",
+                code=problem.code,
             )
     metrics.EVENTS.labels(type="", status="refused").inc()
     return Answer(status=problem.row.status, body={}, problem=problem)
 
 
 def _take_in(
-    *, raw: bytes, payload: dict[str, object], envelope: facts.Envelope, service: str, now: dt.datetime, actor: log.Actor
+    *,
+    raw: bytes,
+    payload: dict[str, object],
+    envelope: facts.Envelope,
+    service: str,
+    now: dt.datetime,
+    actor: log.Actor,
 ) -> Answer:
     """This function will store an event and set it in motion, or answer for the one that has its id."""
     row = import_string(TABLE).get(envelope.type)
@@ -180,7 +202,13 @@ def _take_in(
         inserted = cursor.fetchone()
     if inserted is None:
         return _answer_repeat(event_id=envelope.id, payload_sha256=payload_sha256, now=now, actor=actor)
-    log.record(action=Action.EVENT_RECEIVED, object_type="event", object_id=public_id, actor=actor, details={"type": envelope.type})
+    log.record(
+        action=Action.EVENT_RECEIVED,
+        object_type="event",
+        object_id=public_id,
+        actor=actor,
+        details={"type": envelope.type},
+    )
     event = Event(
         pk=inserted[0],
         public_id=public_id,
@@ -203,7 +231,7 @@ def _take_in(
 
 
 def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> bool:
-    """This function will run an event's effect and move the event to what came of it; returns whether all was there before.
+    """This function will run an event's effect and move the event to what came of it; says whether all was there.
 
     The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays.
     """
@@ -212,19 +240,20 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
         with transaction.atomic():
             issued = effect(event=event, fact=envelope, now=now, actor=actor)
     except Parked as parked:
-        _park(event=event, missing=parked.missing, now=now, actor=actor)
+        outcomes.park(event=event, missing=parked.missing, now=now, actor=actor)
         return False
     except errors.Problem as problem:
-        _hold(event=event, problem=problem, actor=actor)
+        outcomes.hold(event=event, problem=problem, actor=actor)
         return False
     except (OperationalError, InterfaceError):
         raise  # the database is out or gave this transaction up: the sender keeps the fact and tries again
     except Exception:
         # A defect of ours must not make the sender lose heart or the fact: it waits for a person, loudly.
         logger.exception("the effect of %s failed", event.public_id)
-        _hold(event=event, problem=errors.Problem(code="internal_error", detail="the effect failed"), actor=actor)
+        problem = errors.Problem(code="internal_error", detail="the effect failed")
+        outcomes.hold(event=event, problem=problem, actor=actor)
         return False
-    _processed(event=event, documents=[one.document.pk for one in issued], actor=actor)
+    outcomes.processed(event=event, documents=[one.document.pk for one in issued], actor=actor)
     return bool(issued) and all(one.replayed for one in issued)
 
 
@@ -233,93 +262,7 @@ def settle(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
 
     Call in the transaction that issued them, with the event held.
     """
-    _processed(event=event, documents=documents, actor=actor)
-
-
-def _processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
-    """This function will move an event to where it rests: answered by its documents."""
-    Event.objects.filter(pk=event.pk).update(
-        status=EventStatus.PROCESSED,
-        code="",
-        errors=[],
-        missing=[],
-        next_try_at=None,
-        document_ids=documents,
-    )
-    if event.status != EventStatus.PROCESSED:
-        Wait.objects.filter(event=event).delete()
-        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
-    event.status, event.document_ids, event.code, event.errors, event.missing = (
-        EventStatus.PROCESSED, [*documents], "", [], [],
-    )  # fmt: skip
-    log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
-    metrics.EVENTS.labels(type=event.type, status="processed").inc()
-    _settle_held(by=event, actor=actor)
-
-
-def _park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
-    """This function will let an event wait for what it needs; it is looked at again when that comes, and on a timer."""
-    first_s, longest_s = PARKED_BACKOFF_S
-    pause_s = min(first_s * 2 ** min(event.attempts, 20), longest_s)
-    changed = event.status != EventStatus.PARKED or event.missing != missing
-    event.status, event.missing, event.code, event.errors = EventStatus.PARKED, missing, "", []
-    event.attempts += 1
-    Event.objects.filter(pk=event.pk).update(
-        status=EventStatus.PARKED,
-        code="",
-        errors=[],
-        missing=missing,
-        attempts=event.attempts,
-        next_try_at=now + dt.timedelta(seconds=pause_s),
-    )
-    if changed:
-        Wait.objects.filter(event=event).delete()
-        Wait.objects.bulk_create([Wait(event=event, awaited=awaited) for awaited in missing])
-        log.record(
-            action=Action.EVENT_PARKED, object_type="event", object_id=event.public_id, actor=actor, details={"missing": [*missing[:100]]}
-        )
-        metrics.EVENTS.labels(type=event.type, status="parked").inc()
-        # What is missing may have been committed while this transaction looked: look once more, at once.
-        transaction.on_commit(lambda: resilience.ring(task="documents.resume", args=[event.pk]))
-
-
-def _hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
-    """This function will keep an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
-    faults = [fault.as_json() for fault in problem.errors]
-    changed = event.status != EventStatus.HELD or event.code != problem.code
-    event.status, event.code, event.errors, event.missing = EventStatus.HELD, problem.code, faults, []
-    rival = (
-        Event.objects.filter(subject=event.subject, type=event.type, status=EventStatus.PROCESSED).exclude(pk=event.pk).first()
-    )
-    event.settled_by = rival
-    Event.objects.filter(pk=event.pk).update(
-        status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None, settled_by=rival
-    )
-    if not changed:
-        return
-    log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
-    metrics.EVENTS.labels(type=event.type, status="held").inc()
-    if rival is None:
-        alerts.open_alert(
-            code="event_held",
-            severity=problem.row.severity or "P2",
-            dedup_key=f"event:{event.public_id}",
-            detail=f"{event.type} {event.event_id} is held: {problem.code}"[:500],
-            object_id=event.public_id,
-        )
-
-
-def _settle_held(*, by: Event, actor: log.Actor) -> None:
-    """This function will close the held events about the subject that has now been processed."""
-    held = Event.objects.select_for_update().filter(
-        subject=by.subject, type=by.type, status=EventStatus.HELD, settled_by=None
-    ).exclude(pk=by.pk)
-    for event in held:
-        Event.objects.filter(pk=event.pk).update(settled_by=by)
-        log.record(
-            action=Action.EVENT_SETTLED, object_type="event", object_id=event.public_id, actor=actor, details={"by": by.public_id}
-        )
-        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+    outcomes.processed(event=event, documents=documents, actor=actor)
 
 
 def _answer_repeat(*, event_id: str, payload_sha256: str, now: dt.datetime, actor: log.Actor) -> Answer:

@@ -102,11 +102,11 @@ class Press:
 
     def __init__(self, *, folder: pathlib.Path, tuned: bool = True) -> None:
         import django.conf  # noqa: PLC0415 - only the child loads these; the parent stays light
-        import django.template  # noqa: PLC0415
-        from weasyprint import CSS  # noqa: PLC0415
-        from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415
+        import django.template  # noqa: PLC0415 - after the limits
+        from weasyprint import CSS  # noqa: PLC0415 - after the limits
+        from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415 - after the limits
 
-        from documents import conformance, printout, tuning  # noqa: PLC0415
+        from documents import conformance, printout, tuning  # noqa: PLC0415 - after the limits
 
         self.conformance, self.printout = conformance, printout
         if tuned:

@@ -44,7 +44,11 @@ def _body(request: HttpRequest) -> bytes:
     :raises errors.Problem: `payload_too_large`
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
-    raw = b"" if length.isdigit() and int(length) > settings.EVENT_BODY_BYTES_MAX else request.read(settings.EVENT_BODY_BYTES_MAX + 1)
+    raw = (
+        b""
+        if length.isdigit() and int(length) > settings.EVENT_BODY_BYTES_MAX
+        else request.read(settings.EVENT_BODY_BYTES_MAX + 1)
+    )
     if len(raw) > settings.EVENT_BODY_BYTES_MAX or (length.isdigit() and int(length) > settings.EVENT_BODY_BYTES_MAX):
         _deny(request=request, code="payload_too_large")
         raise errors.Problem(code="payload_too_large")
@@ -69,7 +73,12 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
         services = [
             service
             for service, secrets in settings.WEBHOOK_SECRETS.items()
-            if any(hmac.compare_digest(sign(secret=secret, signed=signed), one) for secret in secrets for one in given if one.isascii())
+            if any(
+                hmac.compare_digest(sign(secret=secret, signed=signed), one)
+                for secret in secrets
+                for one in given
+                if one.isascii()
+            )
         ]
     if not services:
         _deny(request=request, code="webhook_signature_invalid")
@@ -102,7 +111,7 @@ def _actor(*, request: HttpRequest, service: str) -> log.Actor:
         id=service,
         service=service,
         channel="webhook",
-        request_id=request.request_id,  # type: ignore[attr-defined]
+        request_id=request.request_id,  # type: ignore[attr-defined]  # the middleware put it there
         address=str(request.META.get("REMOTE_ADDR", "")),
         agent=str(request.META.get("HTTP_USER_AGENT", ""))[:500],
     )
@@ -118,5 +127,3 @@ def _deny(*, request: HttpRequest, code: str, service: str = "") -> None:
         code=code,
         action=Action.EVENT_DENIED,
     )
-
-

@@ -32,7 +32,7 @@ def look_again(*, order: str, now: dt.datetime, actor: log.Actor) -> None:
         )
         if moved:
             log.record(action=Action.EVENT_PARKED, object_type="event", object_id=event.public_id, actor=actor)
-            transaction.on_commit(lambda pk=event.pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]
+            transaction.on_commit(lambda pk=event.pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
 
 
 def told(*, body: bytes | memoryview | None) -> schemas.PayoutData | None:

@@ -58,7 +58,7 @@ class Page:
     audit: Action | None = None
 
 
-class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
+class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Permissions come from `rights`, rows from `scoped`; nobody adds, changes or deletes: no such addresses."""
 
     right: ClassVar[str] = "see"
@@ -238,7 +238,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]
             "model_meta": self.model._meta,  # noqa: SLF001 - Django's public API
             "kicker": self.plural or self.model._meta.verbose_name,  # noqa: SLF001 - Django's public API
             "list_title": self.plural or self.model._meta.verbose_name_plural,  # noqa: SLF001 - Django's public API
-            "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",  # noqa: SLF001
+            "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",  # noqa: SLF001 - Django's public metadata
             "masked": rights.masked(request=request),
         }
         return TemplateResponse(request, template, {**frame, **context}, status=status)

@@ -1,7 +1,7 @@
 """A process that works on the line and is killed where it is told to be: the other half of `test_crash_steps`.
 
 It reads one job a line from standard input and answers one line. Each job is done in a forked child, so that starting
-Django is paid once; the killed child leaves what a killed worker leaves. Start it as `python -m tests.anomalies.crash_program`.
+Django is paid once; the killed child leaves what a killed worker leaves.
 """
 
 import contextlib
@@ -101,8 +101,8 @@ def _arm(point: crash_points.Point) -> None:
 def _receive(job: dict[str, Any]) -> list[list[object]]:
     """This function will take events in, one after the other: [[status, body's status], ...]."""
     from audit import log  # noqa: PLC0415 - after the set-up
-    from config import sender  # noqa: PLC0415
-    from documents import intake  # noqa: PLC0415
+    from config import sender  # noqa: PLC0415 - after the set-up
+    from documents import intake  # noqa: PLC0415 - after the set-up
 
     told = []
     for event in job["events"]:
@@ -140,7 +140,7 @@ def _deliver(job: dict[str, Any]) -> int:  # noqa: ARG001 - every work has its j
 def _continue(job: dict[str, Any]) -> int:  # noqa: ARG001 - every work has its job
     """This function will be the fresh worker: it sweeps until nothing is on its way; returns how many jobs it found."""
     from documents import sweeper  # noqa: PLC0415 - after the set-up
-    from documents.models import Channel, Delivery, DeliveryStatus, Document, Status  # noqa: PLC0415
+    from documents.models import Channel, Delivery, DeliveryStatus, Document, Status  # noqa: PLC0415 - after the set-up
 
     done, until = 0, time.monotonic() + CONTINUE_MAX_S
     while time.monotonic() < until:

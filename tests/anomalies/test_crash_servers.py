@@ -1,4 +1,4 @@
-"""The broker dead or hanging, the database away, the worker and the web server killed: what a sender and an owner notice."""
+"""The broker dead or hanging, the database away, worker and web server killed: what a sender notices of it."""
 
 import contextlib
 import threading

@@ -1,0 +1,200 @@
+"""What leaves the house or stands open: deliveries, notices, links; discrepancies and alerts."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from documents.models.core import Country, Document, Event, Party, public_id
+
+
+class Channel(models.TextChoices):
+    """How a recipient is told."""
+
+    EMAIL = "EMAIL", _("correo con enlace")
+    DIGEST = "DIGEST", _("resumen semanal")
+
+
+class DeliveryStatus(models.TextChoices):
+    """What became of telling a recipient."""
+
+    QUEUED = "QUEUED", _("en cola")
+    SENT = "SENT", _("enviado")
+    BOUNCED = "BOUNCED", _("rebotado")
+    OPENED = "OPENED", _("abierto")
+    DOWNLOADED = "DOWNLOADED", _("descargado")
+    NOT_WANTED = "NOT_WANTED", _("no procede")
+
+
+class Delivery(models.Model):
+    """One recipient told of one document through one channel. The Message-ID is fixed before the first try."""
+
+    public_id = public_id("dlv")
+    document = models.ForeignKey(Document, models.PROTECT, related_name="deliveries", verbose_name=_("documento"))
+    recipient = models.ForeignKey(Party, models.PROTECT, related_name="deliveries", verbose_name=_("destinatario"))
+    channel = models.CharField(_("canal"), max_length=10, choices=Channel)
+    status = models.CharField(_("estado"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.QUEUED)
+    sequence = models.PositiveIntegerField(_("envío"), default=1, help_text="2 and more: sent again on request")
+    message_id = models.CharField(max_length=120, unique=True)
+    address_digest = models.CharField(max_length=64, blank=True, help_text="keyed digest of the address used")
+    cause = models.CharField(_("causa"), max_length=40, blank=True)
+    attempts = models.PositiveIntegerField(_("intentos"), default=0)
+    lease = models.UUIDField(null=True)
+    lease_until_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
+    queued_at = models.DateTimeField(_("en cola desde"), db_default=Now())
+    sent_at = models.DateTimeField(_("enviado"), null=True)
+    opened_at = models.DateTimeField(_("abierto"), null=True)
+    downloaded_at = models.DateTimeField(_("descargado"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("entrega"), _("entregas")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["document", "recipient", "channel", "sequence"], name="delivery_once")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at"], condition=Q(status="QUEUED"), name="delivery_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.public_id}"
+
+
+class Notice(models.Model):
+    """Somebody told of a change at the address that was his until then; one a change.
+
+    The old address stands here only while the mail waits: a constraint keeps none once the notice has ended.
+    """
+
+    public_id = public_id("ntc")
+    event = models.OneToOneField(Event, models.PROTECT, related_name="notice", verbose_name=_("evento"))
+    party = models.ForeignKey(Party, models.PROTECT, related_name="notices", verbose_name=_("titular"))
+    address = models.EmailField(max_length=254, blank=True, help_text="where the mail goes; empty once it has gone")
+    locale = models.CharField(_("idioma"), max_length=10, help_text="the party's language before the change")
+    status = models.CharField(_("estado"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.QUEUED)
+    message_id = models.CharField(max_length=120, unique=True)
+    cause = models.CharField(_("causa"), max_length=40, blank=True)
+    attempts = models.PositiveIntegerField(_("intentos"), default=0)
+    lease = models.UUIDField(null=True)
+    lease_until_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
+    queued_at = models.DateTimeField(_("en cola desde"), db_default=Now())
+    sent_at = models.DateTimeField(_("enviado"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("aviso de cambio"), _("avisos de cambio")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=(Q(status="QUEUED") & ~Q(address="")) | (~Q(status="QUEUED") & Q(address="")),
+                name="notice_forgets_address",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at"], condition=Q(status="QUEUED"), name="notice_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Link(models.Model):
+    """A signed, expiring, revocable way to one document for one recipient. Only the token's hash is stored."""
+
+    public_id = public_id("lnk")
+    document = models.ForeignKey(Document, models.PROTECT, related_name="links", verbose_name=_("documento"))
+    recipient = models.ForeignKey(Party, models.PROTECT, related_name="links", verbose_name=_("destinatario"))
+    delivery = models.ForeignKey(Delivery, models.PROTECT, null=True, related_name="links", verbose_name=_("entrega"))
+    generation = models.PositiveIntegerField(default=1)
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    knows = models.CharField(
+        _("pregunta"),
+        max_length=10,
+        default="nothing",
+        choices=[("nothing", _("nada")), ("last4", _("últimos 4 del documento"))],
+    )
+    created_at = models.DateTimeField(_("creado"), db_default=Now())
+    expires_at = models.DateTimeField(_("caduca"))
+    revoked_at = models.DateTimeField(_("anulado"), null=True)
+    revoked_reason = models.CharField(_("motivo"), max_length=200, blank=True)
+    seen_at = models.DateTimeField(_("visto"), null=True)
+    opened_at = models.DateTimeField(_("abierto"), null=True)
+    downloads = models.PositiveIntegerField(_("descargas"), default=0)
+    downloads_max = models.PositiveIntegerField(_("límite"), default=5)
+    wrong_answers = models.PositiveIntegerField(_("fallos"), default=0)
+    locked_until_at = models.DateTimeField(_("bloqueado hasta"), null=True)
+    counted = models.JSONField(
+        default=dict, help_text="session -> epoch seconds of its last counted download, for ten minutes"
+    )
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("enlace seguro"), _("enlaces seguros")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(downloads__lte=F("downloads_max")), name="downloads_within_limit")
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Discrepancy(models.Model):
+    """Two truths that differ, with amounts, age and an owner; closed by a later document or by a person."""
+
+    public_id = public_id("dsc")
+    code = models.CharField(_("código"), max_length=40)
+    dedup_key = models.CharField(max_length=250)
+    document = models.ForeignKey(
+        Document, models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("documento")
+    )
+    event = models.ForeignKey(Event, models.PROTECT, null=True, related_name="discrepancies", verbose_name=_("evento"))
+    country = models.ForeignKey(Country, models.PROTECT, null=True, verbose_name=_("país"))
+    facts = models.JSONField(_("hechos"), default=dict)
+    opened_at = models.DateTimeField(_("abierta"), db_default=Now())
+    resolved_at = models.DateTimeField(_("resuelta"), null=True)
+    resolution = models.CharField(_("resolución"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("discrepancia"), _("discrepancias")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dedup_key"], condition=Q(resolved_at=None), name="discrepancy_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.public_id}"
+
+
+class Alert(models.Model):
+    """One incident: opened once, counted while it lasts, resolved on recovery, told to one real channel."""
+
+    public_id = public_id("alr")
+    dedup_key = models.CharField(max_length=200)
+    code = models.CharField(_("código"), max_length=60)
+    severity = models.CharField(_("gravedad"), max_length=2, choices=[("P1", "P1"), ("P2", "P2")])
+    detail = models.CharField(_("detalle"), max_length=500)
+    object_id = models.CharField(_("objeto"), max_length=140, blank=True)
+    fallback = models.CharField(_("mientras tanto"), max_length=300, blank=True)
+    runbook = models.CharField(_("guía"), max_length=200)
+    count = models.PositiveIntegerField(_("veces"), default=1)
+    opened_at = models.DateTimeField(_("abierta"), db_default=Now())
+    last_seen_at = models.DateTimeField(_("última vez"), db_default=Now())
+    acknowledged_at = models.DateTimeField(_("reconocida"), null=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name=_("reconocida por")
+    )
+    resolved_at = models.DateTimeField(_("resuelta"), null=True)
+    sent_at = models.DateTimeField(_("avisada"), null=True)
+    resolution_sent_at = models.DateTimeField(_("cierre avisado"), null=True)
+    attempts = models.PositiveIntegerField(_("intentos"), default=0)
+    lease_until_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("alerta"), _("alertas")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["dedup_key"], condition=Q(resolved_at=None), name="alert_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.code}"

@@ -1,0 +1,114 @@
+"""What became of an event: answered by its documents, parked for another event, or held for a person.
+
+Each outcome is a move of the row with its audit event, in the caller's transaction.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from audit import log
+from audit.actions import Action
+from documents import alerts, errors, metrics, resilience
+from documents.models import Event, EventStatus, Wait
+
+PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
+
+
+def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
+    """This function will move an event to where it rests: answered by its documents."""
+    Event.objects.filter(pk=event.pk).update(
+        status=EventStatus.PROCESSED,
+        code="",
+        errors=[],
+        missing=[],
+        next_try_at=None,
+        document_ids=documents,
+    )
+    if event.status != EventStatus.PROCESSED:
+        Wait.objects.filter(event=event).delete()
+        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+    event.status, event.document_ids, event.code, event.errors, event.missing = (
+        EventStatus.PROCESSED, [*documents], "", [], [],
+    )  # fmt: skip
+    log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
+    metrics.EVENTS.labels(type=event.type, status="processed").inc()
+    _settle_held(by=event, actor=actor)
+
+
+def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
+    """This function will let an event wait for what it needs; it is looked at again when that comes, and on a timer."""
+    first_s, longest_s = PARKED_BACKOFF_S
+    pause_s = min(first_s * 2 ** min(event.attempts, 20), longest_s)
+    changed = event.status != EventStatus.PARKED or event.missing != missing
+    event.status, event.missing, event.code, event.errors = EventStatus.PARKED, missing, "", []
+    event.attempts += 1
+    Event.objects.filter(pk=event.pk).update(
+        status=EventStatus.PARKED,
+        code="",
+        errors=[],
+        missing=missing,
+        attempts=event.attempts,
+        next_try_at=now + dt.timedelta(seconds=pause_s),
+    )
+    if changed:
+        Wait.objects.filter(event=event).delete()
+        Wait.objects.bulk_create([Wait(event=event, awaited=awaited) for awaited in missing])
+        log.record(
+            action=Action.EVENT_PARKED,
+            object_type="event",
+            object_id=event.public_id,
+            actor=actor,
+            details={"missing": [*missing[:100]]},
+        )
+        metrics.EVENTS.labels(type=event.type, status="parked").inc()
+        # What is missing may have been committed while this transaction looked: look once more, at once.
+        transaction.on_commit(lambda: resilience.ring(task="documents.resume", args=[event.pk]))
+
+
+def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
+    """This function will keep an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
+    faults = [fault.as_json() for fault in problem.errors]
+    changed = event.status != EventStatus.HELD or event.code != problem.code
+    event.status, event.code, event.errors, event.missing = EventStatus.HELD, problem.code, faults, []
+    rival = (
+        Event.objects.filter(subject=event.subject, type=event.type, status=EventStatus.PROCESSED)
+        .exclude(pk=event.pk)
+        .first()
+    )
+    event.settled_by = rival
+    Event.objects.filter(pk=event.pk).update(
+        status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None, settled_by=rival
+    )
+    if not changed:
+        return
+    log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
+    metrics.EVENTS.labels(type=event.type, status="held").inc()
+    if rival is None:
+        alerts.open_alert(
+            code="event_held",
+            severity=problem.row.severity or "P2",
+            dedup_key=f"event:{event.public_id}",
+            detail=f"{event.type} {event.event_id} is held: {problem.code}"[:500],
+            object_id=event.public_id,
+        )
+
+
+def _settle_held(*, by: Event, actor: log.Actor) -> None:
+    """This function will close the held events about the subject that has now been processed."""
+    held = (
+        Event.objects.select_for_update()
+        .filter(subject=by.subject, type=by.type, status=EventStatus.HELD, settled_by=None)
+        .exclude(pk=by.pk)
+    )
+    for event in held:
+        Event.objects.filter(pk=event.pk).update(settled_by=by)
+        log.record(
+            action=Action.EVENT_SETTLED,
+            object_type="event",
+            object_id=event.public_id,
+            actor=actor,
+            details={"by": by.public_id},
+        )
+        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")

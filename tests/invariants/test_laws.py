@@ -1,0 +1,161 @@
+"""The laws of the house, read from the code itself: what a reviewer would have to look for in every change."""
+
+import ast
+import pathlib
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from config import env
+
+PRODUCT = ("audit", "config", "documents", "payouts")
+LINES_MAX = 400
+BANNED = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "manager",
+    "managers",
+    "handler",
+    "handlers",
+    "process",
+    "misc",
+    "common",
+}
+# The line says what happens, not when: `now` comes in from the door.
+LINE = ("intake", "idempotency", "emission", "custody", "numbering", "links", "delivery", "distribution", "jsontext")
+BIG_TABLES = {
+    "Document",
+    "DocumentKey",
+    "Event",
+    "EventDetail",
+    "Wait",
+    "Delivery",
+    "Link",
+    "Payout",
+    "Settlement",
+    "Party",
+}
+
+
+def files(*, apps: tuple[str, ...] = PRODUCT, migrations: bool = False) -> list[pathlib.Path]:
+    found = [path for app in apps for path in (env.BASE_DIR / app).rglob("*.py")]
+    return sorted(path for path in found if migrations or "migrations" not in path.parts)
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for path in files():
+        yield path.relative_to(env.BASE_DIR).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_file_is_too_long_to_be_read_in_one_sitting() -> None:
+    long = {path.name: length for path in files() if (length := len(path.read_text("utf-8").splitlines())) > LINES_MAX}
+    assert long == {}
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    named = {part for path in files() for part in (*path.relative_to(env.BASE_DIR).parent.parts, path.stem)}
+    assert named & BANNED == set()
+
+
+def test_no_signal_moves_anything_behind_the_callers_back() -> None:
+    for name, tree in trees():
+        for node in ast.walk(tree):
+            imported = f"{node.module}" if isinstance(node, ast.ImportFrom) else ""
+            assert not imported.startswith(("django.db.models.signals", "django.dispatch")), name
+            if isinstance(node, ast.Name):
+                assert node.id not in {"post_save", "pre_save", "post_delete", "pre_delete", "m2m_changed"}, name
+
+
+def test_no_save_or_delete_of_a_model_does_more_than_it_says() -> None:
+    for name, tree in trees():
+        if not name.endswith("models.py") and "/models/" not in name:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                assert node.name not in {"save", "delete", "full_clean", "clean"}, f"{name}: {node.name}"
+
+
+def test_no_big_table_has_an_order_that_nobody_asked_for() -> None:
+    for name, tree in trees():
+        for model in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name in BIG_TABLES):
+            for meta in (one for one in model.body if isinstance(one, ast.ClassDef) and one.name == "Meta"):
+                targets = {
+                    ast.unparse(one.targets[0] if isinstance(one, ast.Assign) else one.target)
+                    for one in meta.body
+                    if isinstance(one, ast.Assign | ast.AnnAssign)
+                }
+                assert "ordering" not in targets, f"{name}: {model.name}"
+
+
+def test_only_one_file_reads_the_environment() -> None:
+    readers = {
+        name
+        for name, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
+    }
+    assert readers == {"config/env.py"}
+
+
+def test_the_line_never_looks_at_the_clock_itself() -> None:
+    for name, tree in trees():
+        if name.removeprefix("documents/").removesuffix(".py") not in LINE:
+            continue
+        clocks = [
+            node.lineno
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and re.fullmatch(r"(timezone|dt\.datetime|datetime)\.(utc)?now", ast.unparse(node.func))
+        ]
+        assert clocks == [], f"{name} reads the clock in lines {clocks}"
+
+
+@pytest.mark.parametrize("app", PRODUCT)
+def test_every_public_function_says_what_it_will_do(app: str) -> None:
+    silent = []
+    for path in files(apps=(app,)):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                said = ast.get_docstring(node) or ""
+                if not re.match(r"This (function|task|fixture|view) will ", said):
+                    silent.append(f"{path.relative_to(env.BASE_DIR)}:{node.lineno} {node.name}")
+    assert silent == []
+
+
+@pytest.mark.parametrize("app", [*PRODUCT, "tests"])
+def test_no_exception_from_the_linter_is_without_its_reason(app: str) -> None:
+    bare = []
+    for path in files(apps=(app,)):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            noqa = re.search(r"#\s*noqa(?!: [A-Z0-9, ]+ - \S)", line)
+            # A test's doubles need not satisfy the types of what they stand in for.
+            ignored = app != "tests" and re.search(r"#\s*type: ignore(?!\[[a-z-, ]+\]\s+# ?\S)", line)
+            if (noqa or ignored) and path.name != "test_laws.py":
+                bare.append(f"{path.relative_to(env.BASE_DIR)}:{number}")
+    assert bare == []
+
+
+def test_no_test_is_skipped_or_expected_to_fail() -> None:
+    for path in files(apps=("tests",)):
+        if path.name == "test_laws.py":
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"mark\.(skip|xfail)|pytest\.(skip|xfail|importorskip)", text), path.name
+
+
+def test_every_tests_name_is_a_sentence() -> None:
+    short = [
+        f"{path.name}: {node.name}"
+        for path in files(apps=("tests",))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and node.name.count("_") < 3
+    ]
+    assert short == []
+
+
+def test_every_file_says_in_its_first_line_what_it_is() -> None:
+    silent = [name for name, tree in trees() if not ast.get_docstring(tree) and not name.endswith("__init__.py")]
+    assert silent == []

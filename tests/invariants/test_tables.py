@@ -1,0 +1,129 @@
+"""The tables are whole, agree with each other, and the documentation is drawn from them."""
+
+import re
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from audit import guard
+from audit.actions import Action
+from config import celery, events, schedule
+from config import env as environment
+from documents import catalog, emission, errors, facts, metrics, resilience
+from documents.countries import pack
+from documents.models import Document, Kind, Status
+
+DOCS = environment.BASE_DIR / "docs"
+
+
+def test_every_route_declares_who_may_come_and_every_table_is_whole() -> None:
+    call_command("check", fail_level="WARNING")
+
+
+@pytest.mark.django_db
+def test_no_weakness_is_left_in_the_running_databases_guards() -> None:
+    assert guard.weaknesses() == []
+
+
+@pytest.mark.django_db
+def test_the_state_of_a_document_cannot_commit_without_its_event() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = 'documents_document'::regclass AND tgdeferrable")
+        names = {name for (name,) in cursor.fetchall()}
+    assert {"audit_guard_documents_document_born", "audit_guard_documents_document_moved"} <= names
+
+
+@pytest.mark.django_db
+def test_the_states_in_the_documentation_are_those_that_the_database_enforces() -> None:
+    """The README's table is drawn from the triggers: transitions from one, their audit events from the other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'documents_document_frozen'")
+        (frozen,) = cursor.fetchone()
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'audit_guard_documents_document'")
+        (guarded,) = cursor.fetchone()
+    moves = re.findall(r"\('([A-Z]+)', '([A-Z]+)'\)", frozen)
+    actions = {
+        state: re.findall(r"'([a-z_]+\.[a-z_]+)'", words)
+        for state, words in re.findall(r"WHEN '([A-Z]+)' THEN ARRAY\[([^\]]*)\]", guarded)
+    }
+    assert set(actions) == set(Status)
+    drawn = [f"| (new) | ISSUED | `{actions['ISSUED'][0]}` |"]
+    for before, after in moves:
+        action = actions[after][-1 if before == "QUARANTINED" else 0]
+        drawn.append(f"| {before} | {after} | `{action}` |")
+    told = (environment.BASE_DIR / "documents" / "README.md").read_text(encoding="utf-8")
+    table = told.partition("<!-- states -->")[2].partition("<!-- /states -->")[0]
+    assert [line for line in table.strip().splitlines() if line.startswith("|")][2:] == drawn
+
+
+def test_a_states_word_is_also_its_action_its_time_and_its_metric() -> None:
+    columns = {field.name for field in Document._meta.get_fields()}
+    for status in (Status.ISSUED, Status.LOCKED, Status.QUARANTINED):
+        word = status.lower()
+        assert f"document.{word}" in set(Action)
+        assert f"{word}_at" in columns
+        assert f"docs_document_{word}_total" in _metrics(), word
+
+
+def test_every_action_keeps_the_grammar() -> None:
+    assert [action for action in Action if not re.fullmatch(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*", action)] == []
+
+
+def test_every_step_leaves_a_state_and_its_action_exists() -> None:
+    for state in emission.STEPS:
+        assert state in Status
+    assert {f"document.{state.lower()}" for state in Status} <= set(Action)
+
+
+def test_every_code_speaks_spanish_and_english() -> None:
+    for code, row in errors.CODES.items():
+        assert row.es.strip(), code
+        assert row.en.strip(), code
+        assert row.es != row.en, code
+        assert 400 <= row.status < 600, code
+
+
+def test_what_may_be_tried_again_is_what_may_pass_by_itself() -> None:
+    for code, row in errors.CODES.items():
+        if row.retryable:
+            assert row.status in {409, 429, 500, 503}, code
+        if row.status == 503:
+            assert row.retryable, code
+
+
+def test_every_dependency_has_its_fallback_its_alert_and_its_limits() -> None:
+    assert {"vault", "mail", "redis", "postgresql", "renderer", "clock"} <= set(resilience.DEPENDENCIES)
+    for name, row in resilience.DEPENDENCIES.items():
+        assert (row.name, len(row.fallback)) == (name, 2)
+        assert all(text.strip() for text in row.fallback), name
+        assert row.alert_severity in {"P1", "P2"}, name
+        assert 0 <= row.connect_s <= row.total_s, name
+        assert (environment.BASE_DIR / "docs" / "runbooks" / f"{name.replace('_', '-')}.md").is_file(), name
+
+
+def test_every_kind_has_its_row_its_template_and_its_title_in_every_country() -> None:
+    assert set(catalog.TABLE) == set(Kind)
+    for code, country in pack.registry().items():
+        for kind in Kind:
+            assert country.titles[kind].es, (code, kind)
+
+
+def test_every_event_type_has_its_schema_its_service_and_its_page() -> None:
+    assert set(events.TABLE) == set(facts.SCHEMAS)
+    told = (DOCS / "events.md").read_text(encoding="utf-8")
+    for name, row in events.TABLE.items():
+        assert row.service in environment.SERVICES
+        assert name in told, f"docs/events.md does not tell of {name}"
+
+
+def test_what_beat_rings_exists() -> None:
+    celery.app.loader.import_default_modules()
+    for name, row in schedule.SCHEDULE.items():
+        assert row["task"] in celery.app.tasks, name
+
+
+def _metrics() -> set[str]:
+    return {f"{sample.name}" for one in metrics.REGISTRY.collect() for sample in one.samples} | {
+        f"{one.name}_total" for one in metrics.REGISTRY.collect()
+    }
