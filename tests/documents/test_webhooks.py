@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+import standardwebhooks
 from django.conf import settings
 from django.db import OperationalError, connection
 from django.test import Client
@@ -47,6 +48,13 @@ def test_the_signature_is_the_standards_own() -> None:
     signed = b"msg_1.1700000000.{}"
     by_hand = hmac.new(base64.b64decode(SECRET.removeprefix("whsec_")), signed, hashlib.sha256).digest()
     assert webhooks.sign(secret=SECRET, signed=signed) == base64.b64encode(by_hand).decode()
+
+
+def test_a_sender_with_the_public_library_signs_what_this_door_expects() -> None:
+    at = dt.datetime(2026, 11, 22, 10, 0, tzinfo=dt.UTC)
+    theirs = standardwebhooks.Webhook(SECRET).sign("msg_1", at, '{"id":"evt_1"}')
+    signed = b'msg_1.%d.{"id":"evt_1"}' % at.timestamp()
+    assert theirs == f"v1,{webhooks.sign(secret=SECRET, signed=signed)}"
 
 
 def test_a_well_signed_event_is_taken_in(event: bytes) -> None:
