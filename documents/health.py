@@ -21,6 +21,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from audit import guard
 from audit import log as audit_log
 from documents import alerts, breaker, errors, gauges, metrics, resilience, vault, vault_local
 from documents.models import Alert
@@ -30,6 +31,8 @@ ANSWER_S = 1.7  # all checks together; the rest of the promised 2 s is for the a
 SOCKET_S = 1.5
 SKEW_ALERT_S = 5.0
 PROBE_EVERY_S = 86_400.0
+AUDIT, AUDIT_EVERY_S = "audit", 10.0  # some catalogue look-ups; nobody weakens the log and mends it within seconds
+AUDIT_WEAK = "audit_broken"  # all that may be told to anybody; the alert says what
 NOT_COMPARABLE = "not comparable: PostgreSQL does not answer"  # one outage is one incident, and that is PostgreSQL's
 STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or served
 
@@ -86,6 +89,14 @@ def _clock() -> str:
         message = f"{skew_s:.0f} s off"
         raise Degrades(message)
     return f"{skew_s:.3f} s off"
+
+
+def _audit() -> list[str]:
+    """This function will return the log's weaknesses, asked for at most once in AUDIT_EVERY_S."""
+    if time.monotonic() - _last.get(AUDIT, -AUDIT_EVERY_S) >= AUDIT_EVERY_S:
+        _weak[:] = guard.weaknesses()
+        _last[AUDIT] = time.monotonic()
+    return list(_weak)
 
 
 def _breaker_only() -> str:
@@ -153,6 +164,7 @@ class _Asked:
 
 
 _questions: dict[str, _Question] = {}
+_weak: list[str] = []  # what the log's guards lacked when they were last looked at
 _last: dict[str, float] = {"probe": time.monotonic()}  # what was done when in this process; opening a vault probes it
 
 
@@ -177,6 +189,20 @@ def look(*, wait_s: float = ANSWER_S) -> dict[str, Found]:
     return found
 
 
+def _ask_log() -> _Asked:
+    """This function will start asking what the log's guards lack, beside the dependencies."""
+    return _questions.setdefault(AUDIT, _Question(work=_audit)).ask()
+
+
+def _told_of_log(*, asked: _Asked, wait_s: float) -> list[str] | None:
+    """This function will return what the log's guards lack; None where PostgreSQL does not answer."""
+    try:
+        found: list[str] = asked.answer(wait_s=wait_s)
+    except (TimeoutError, DatabaseError, InterfaceError):
+        return None
+    return found
+
+
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """This view will say that the process answers; it asks nobody."""
@@ -186,10 +212,15 @@ def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's si
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """This view will name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
+    end = time.monotonic() + ANSWER_S
+    asked_log = _ask_log()
     found = look()
+    weak = _told_of_log(asked=asked_log, wait_s=end - time.monotonic())
     states = {name: resilience.BREAKERS[name].state for name in CHECKS}
     # An open breaker counts even while the check passes: the last real calls failed.
     degraded = [name for name, one in found.items() if not one.ok or states[name] != "closed"]
+    if weak:
+        degraded.append(AUDIT)  # what is recorded still is: traffic goes on, and a person must come at once
     unusable = [name for name in STOPPING if not found[name].ok]
     body = {
         "status": "unavailable" if unusable else "degraded" if degraded else "ok",
@@ -204,11 +235,16 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's sig
             }
             for name, one in found.items()
         },
+        "checks": {AUDIT: {"status": "degraded" if weak else "ok", "detail": _of_log(weak=weak)}},
     }
     answer = JsonResponse(body, status=503 if unusable else 200)
     if unusable:
         answer["Retry-After"] = "5"
     return _uncached(answer)
+
+
+def _of_log(*, weak: list[str] | None) -> str:
+    return NOT_COMPARABLE if weak is None else AUDIT_WEAK if weak else ""
 
 
 def _meanwhile(*, name: str) -> dict[str, str]:
@@ -256,6 +292,7 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
     with contextlib.suppress(DatabaseError, InterfaceError, audit_log.AuditUnavailable):
         alerts.write_unwritten()
         _warn_of_weak_vault(found=found["vault"])
+        _warn_of_weak_log(weak=_told_of_log(asked=_ask_log(), wait_s=5.0))
         _probe_daily()
     return [name for name, one in found.items() if not one.ok]
 
@@ -278,6 +315,25 @@ def _warn_of_weak_vault(*, found: Found) -> None:
             alerts.open_alert(code=key, severity="P2", dedup_key=key, detail=detail, object_id="vault")
     elif found.ok:
         alerts.resolve_alert(dedup_key=key)
+
+
+def _warn_of_weak_log(*, weak: list[str] | None) -> None:
+    """This function will open one P1 while the log could be rewritten, and end it when it is guarded again."""
+    key = "audit_guard"
+    if weak is None:
+        return
+    if not weak:
+        alerts.resolve_alert(dedup_key=key)
+    elif not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
+        # Straight to the channel where the log itself takes no event any more.
+        alerts.open_alert_or_send(
+            code=AUDIT_WEAK,
+            severity="P1",
+            dedup_key=key,
+            detail="; ".join(weak),
+            object_id=AUDIT,
+            fallback="Se sigue registrando todo / Everything is still recorded",
+        )
 
 
 def _probe_daily() -> None:

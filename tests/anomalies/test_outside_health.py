@@ -4,10 +4,11 @@ import json
 import pathlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import OperationalError, connections
 from django.http import HttpResponse
@@ -15,6 +16,8 @@ from django.test import RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
+from audit import guard
+from config import services
 from documents import alerts, breaker, errors, health, metrics, resilience, vault, vault_files
 from documents.models import Alert
 from tests.services import misbehaving
@@ -28,6 +31,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     monkeypatch.setattr(resilience, "BREAKERS", fresh)
     monkeypatch.setattr(resilience, "_skew", {})
     monkeypatch.setattr(health, "_questions", {})
+    monkeypatch.setattr(health, "_last", {"probe": time.monotonic()})
     monkeypatch.setattr(vault, "_opened", {})
     monkeypatch.setattr(alerts, "_unwritten", {})
 
@@ -242,3 +246,91 @@ def test_every_metric_that_rules_and_dashboard_read_exists() -> None:
 def test_errors_of_the_vault_never_surface_as_anything_but_their_name() -> None:
     with pytest.raises(errors.WormError):
         vault.guarded(work=lambda: (_ for _ in ()).throw(OSError("disk")))
+
+
+@pytest.fixture
+def owner(stack: services.Stack) -> Iterator[psycopg.Connection[Any]]:
+    """Somebody with the superuser's rights, as no process of the service has them."""
+    url = stack.postgres.url(database=services.DATABASE)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "AUDIT_EVERY_S", 0.0)
+
+
+def watch() -> None:
+    health.watch(now=timezone.now())
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_log_that_could_be_rewritten_is_one_p1_alert_until_it_is_guarded_again(
+    owner: psycopg.Connection[Any],
+) -> None:
+    assert ask()[1]["checks"] == {"audit": {"status": "ok", "detail": ""}}
+    owner.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_rows_stay")
+    status, body, took_s = ask()
+    assert (status, body["status"], body["degraded"]) == (200, "degraded", ["audit"])
+    assert body["checks"]["audit"] == {"status": "degraded", "detail": "audit_broken"}
+    assert "rows_stay" not in json.dumps(body)  # anybody may read that page
+    assert took_s < 2
+    for _ in range(3):
+        watch()
+    alert = Alert.objects.get(dedup_key="audit_guard")
+    assert (alert.code, alert.severity, alert.count, alert.resolved_at) == ("audit_broken", "P1", 1, None)
+    assert "audit_event_rows_stay" in alert.detail
+    assert alert.runbook == "docs/runbooks/audit.md#audit_broken"
+    owner.execute("ALTER TABLE audit_event ENABLE ALWAYS TRIGGER audit_event_rows_stay")
+    watch()
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None
+    assert ask()[1]["status"] == "ok"
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_guard_of_a_documents_state_that_is_off_is_told_as_well(owner: psycopg.Connection[Any]) -> None:
+    owner.execute("ALTER TABLE documents_document DISABLE TRIGGER audit_guard_documents_document_moved")
+    watch()
+    assert "audit_guard_documents_document_moved" in Alert.objects.get(dedup_key="audit_guard").detail
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_log_that_takes_no_event_any_more_is_told_to_the_channel_all_the_same(
+    owner: psycopg.Connection[Any], settings: Settings
+) -> None:
+    owner.execute(f"REVOKE INSERT ON audit_event FROM {services.RUNTIME_ROLE}")
+    owner.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_rows_stay")
+    with misbehaving.Server() as channel:
+        settings.ALERT_URL = f"http://127.0.0.1:{channel.port}/hook"
+        for _ in range(3):
+            watch()
+        channel.wait_for(count=1)
+        told = [json.loads(body)["groupKey"] for _path, body in channel.received]
+    assert told == ["audit_guard"]
+    assert not Alert.objects.filter(dedup_key="audit_guard").exists()
+
+
+def test_the_logs_guards_are_looked_at_once_in_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def weaknesses() -> list[str]:
+        looked.append("once")
+        return []
+
+    monkeypatch.setattr(guard, "weaknesses", weaknesses)
+    for _ in range(5):
+        ask()
+    watch()
+    assert len(looked) == 1
+
+
+def test_a_database_that_does_not_answer_says_nothing_of_the_logs_guards(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> list[str]:
+        raise OperationalError
+
+    monkeypatch.setattr(guard, "weaknesses", away)
+    assert ask()[1]["checks"]["audit"]["status"] == "ok"
+    watch()
+    assert not Alert.objects.filter(dedup_key="audit_guard").exists()
