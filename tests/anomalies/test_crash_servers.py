@@ -3,60 +3,13 @@
 import contextlib
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from tests.services.live import Answer, Live, live, order, payment
+from tests.services.live import Answer, Live, live, payment
 
 __all__ = ["live"]
 
-CROWD = 64
 PROMPT_S = 3.0  # how long a sender may wait while a server is away, on a busy machine
-
-
-def crowd(work: Callable[[int], Answer]) -> list[Answer]:
-    """This function will do one thing CROWD times at the same moment, each on a connection of its own."""
-    together = threading.Barrier(CROWD)
-    answers: list[Answer] = []
-
-    def one(number: int) -> None:
-        together.wait()
-        answers.append(work(number))
-
-    threads = [threading.Thread(target=one, args=[number]) for number in range(CROWD)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == CROWD
-    return answers
-
-
-def test_64_identical_events_at_once_are_one_document_one_number_and_one_201(live: Live) -> None:
-    event, before = payment(), live.numbered()
-    answers = crowd(lambda _: live.post(event, timeout_s=60))
-    assert Counter(answer.status for answer in answers) == {201: 1, 200: CROWD - 1}
-    assert len({answer.body["documents"][0]["id"] for answer in answers}) == 1
-    assert live.numbered() == before + 1
-    assert live.one("SELECT repeats FROM documents_event WHERE event_id = %s", [event["id"]]) == CROWD - 1
-
-
-def test_64_events_for_one_order_at_once_are_one_document_one_number_and_one_201(live: Live) -> None:
-    event, before = order(), live.numbered()
-    answers = crowd(lambda number: live.post(event | {"id": f"{event['id']}_{number}"}, timeout_s=60))
-    assert Counter(answer.status for answer in answers) == {201: 1, 200: CROWD - 1}
-    assert len({answer.body["documents"][0]["id"] for answer in answers}) == 1
-    assert live.numbered() == before + 1
-    name = event["data"]["order"]["id"]
-    assert live.one("SELECT count(*) FROM documents_event WHERE subject = %s", [f"order:{name}"]) == CROWD
-
-
-def test_64_different_orders_at_once_get_64_numbers_in_a_row(live: Live) -> None:
-    before = live.numbered()
-    answers = crowd(lambda _: live.post(payment(), timeout_s=60))
-    assert Counter(answer.status for answer in answers) == {201: CROWD}
-    assert len({answer.body["documents"][0]["number"] for answer in answers}) == CROWD
-    assert live.numbered() == before + CROWD
 
 
 def test_with_the_broker_dead_intake_is_prompt_and_documents_still_lock(live: Live) -> None:

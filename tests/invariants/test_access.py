@@ -1,0 +1,175 @@
+"""The access matrix: each role, and nobody, at each route of the API, before what is theirs, foreign and unknown."""
+
+import dataclasses
+from typing import Literal
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, path
+from guardian.shortcuts import assign_perm, remove_perm
+
+from audit.models import Event as AuditEvent
+from config import checks
+from documents import access
+from documents.models import Document
+from tests import cast, factories
+
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "denials"]),
+    pytest.mark.usefixtures("vault_folder"),
+]
+
+STAFF = ("support", "finance", "compliance", "auditor")
+OWNERS = ("driver", "partner")
+Relation = Literal["own", "foreign", "unknown"]
+ROUTES = {
+    "document": "/api/v1/documents/{id}/",
+    "document-content": "/api/v1/documents/{id}/content/",
+    "document-data": "/api/v1/documents/{id}/data/",
+}
+UNKNOWN = "doc_aaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+
+def expected(*, role: str, route: str, relation: Relation) -> tuple[int, str]:
+    """The truth table, written from the product's words and not from the code: (status, code of the refusal)."""
+    if role == "nobody":
+        return 401, "not_authenticated"
+    if role in {"admin", "no role", "superuser"}:
+        return 403, "role_not_allowed"
+    if role in OWNERS:
+        return (200, "") if relation == "own" else (403, "not_owner")
+    if relation != "own":
+        return (404, "not_found") if relation == "unknown" else (403, "country_out_of_scope")
+    if role == "support" and route != "document":
+        return 403, "reason_required"
+    return 200, ""
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """Two documents: one of Ana in Spain, one of somebody else in Colombia."""
+
+    spanish: Document
+    colombian: Document
+
+    def target(self, *, relation: Relation) -> str:
+        """The id in the address: the caller's scope is Spain, or Ana."""
+        return {"own": self.spanish.public_id, "foreign": self.colombian.public_id, "unknown": UNKNOWN}[relation]
+
+
+@pytest.fixture
+def world(ana: cast.Member) -> World:
+    spain = factories.document(owner=ana.party)
+    colombia = factories.document(issued_by=factories.issuer(slug="aventide-co", code="ACO", country_code="CO"))
+    return World(spanish=spain, colombian=colombia)
+
+
+def browser(*, role: str, ana: cast.Member) -> Client:
+    """Somebody of a role, signed in: staff for Spain, owners as Ana."""
+    client = Client()
+    if role == "nobody":
+        return client
+    if role == "driver":
+        user = ana.user
+    elif role == "partner":
+        assert ana.party is not None
+        user = cast.owner(
+            name="fleet", platform_id="ptn_fleet", legal_name="Flota, S.L.", role="partner", tax_id="B87654329"
+        ).user
+        assign_perm("documents.own_party", user, ana.party)
+    elif role == "superuser":
+        user = User.objects.create_superuser("root", password=cast.PASSWORD)
+    else:
+        user = cast.staff(name="somebody", roles=[] if role == "no role" else [role], countries=["ES"]).user
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def denials(answer: HttpResponse) -> list[AuditEvent]:
+    return list(AuditEvent.objects.using("denials").filter(request_id=answer["Request-Id"], outcome="denied"))
+
+
+@pytest.mark.parametrize("relation", ["own", "foreign", "unknown"])
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("role", ["nobody", *STAFF, "admin", *OWNERS, "no role", "superuser"])
+def test_each_role_reaches_what_the_table_says_and_each_refusal_is_on_record_once(
+    world: World, ana: cast.Member, role: str, route: str, relation: Relation
+) -> None:
+    client = browser(role=role, ana=ana)
+    status, code = expected(role=role, route=route, relation=relation)
+    answer = client.get(ROUTES[route].format(id=world.target(relation=relation)))
+    assert (answer.status_code, answer.json()["code"] if status != 200 else "") == (status, code)
+    refusals = denials(answer)
+    if status == 403:
+        assert [(one.code, one.count) for one in refusals] == [(code, 1)]
+    else:
+        assert refusals == []
+    if status != 200:
+        assert world.spanish.number not in answer.content.decode()
+
+
+@pytest.mark.parametrize("role", ["nobody", *STAFF, "admin", *OWNERS, "no role", "superuser"])
+def test_a_list_starts_from_what_the_caller_may_see(world: World, ana: cast.Member, role: str) -> None:
+    answer = browser(role=role, ana=ana).get("/api/v1/documents/")
+    if role in {*STAFF, *OWNERS}:
+        assert [row["id"] for row in answer.json()["data"]] == [world.spanish.public_id]
+    else:
+        assert answer.status_code == (401 if role == "nobody" else 403)
+
+
+@pytest.mark.parametrize("query", ["country=CO", "owner=drv_x", "number={number}", "document_key={key}"])
+def test_no_filter_reaches_beyond_what_the_caller_may_see(world: World, ana: cast.Member, query: str) -> None:
+    asked = query.format(number=world.colombian.number, key=world.colombian.document_key_id)
+    for role in ("support", "driver"):
+        answer = browser(role=role, ana=ana).get(f"/api/v1/documents/?{asked}")
+        assert (answer.status_code, answer.json()["data"]) == (200, [])
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+@pytest.mark.parametrize("role", ["finance", "driver"])
+def test_nobody_changes_or_deletes_an_issued_document(world: World, ana: cast.Member, role: str, method: str) -> None:
+    answer = getattr(browser(role=role, ana=ana), method)(f"/api/v1/documents/{world.spanish.public_id}/")
+    assert (answer.status_code, answer.json()["code"]) == (405, "document_immutable")
+
+
+def test_a_country_given_back_is_out_of_sight_at_once(world: World) -> None:
+    member = cast.staff(name="moved", roles=["auditor"], countries=["ES"])
+    client = Client()
+    client.force_login(member.user, backend="django.contrib.auth.backends.ModelBackend")
+    address = f"/api/v1/documents/{world.spanish.public_id}/"
+    assert client.get(address).status_code == 200
+    remove_perm("documents.see_country", member.user, cast.country(code="ES"))
+    assert client.get(address).status_code == 403
+
+
+def test_an_owner_cannot_tell_a_foreign_document_from_one_that_never_was(world: World, ana: cast.Member) -> None:
+    client = browser(role="driver", ana=ana)
+    answers = [client.get(f"/api/v1/documents/{world.target(relation=one)}/").json() for one in ("foreign", "unknown")]  # type: ignore[arg-type]
+    for answer in answers:
+        answer.pop("request_id")
+    assert answers[0] == answers[1]
+
+
+def test_no_route_starts_without_roles_ownership_and_audit_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(checks.check_routes(None)) == []
+    bare = path("bare/", lambda request: HttpResponse())  # noqa: ARG005 - Django's signature
+    monkeypatch.setattr(get_resolver(), "url_patterns", [*get_resolver().url_patterns, bare])
+    (error,) = checks.check_routes(None)
+    assert (error.id, "bare/" in error.msg) == ("access.E001", True)
+
+
+def test_every_route_of_the_api_is_in_this_matrix_or_has_another_identity() -> None:
+    known = {"documents", *ROUTES}
+    for pattern in _routes(get_resolver()):
+        rule = getattr(pattern, "rule", None)
+        if isinstance(rule, access.Rule) and str(pattern.pattern).startswith("api/"):
+            assert pattern.name in known or rule.roles == access.SIGNED, f"{pattern.name} is missing in the matrix"
+
+
+def _routes(resolver: URLResolver) -> list[URLPattern]:
+    found: list[URLPattern] = []
+    for pattern in resolver.url_patterns:
+        found += _routes(pattern) if isinstance(pattern, URLResolver) else [pattern]
+    return found
