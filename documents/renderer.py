@@ -24,7 +24,7 @@ FRAME = struct.Struct(">II")  # length of the header (JSON), length of the body 
 TEMPLATE_TAG = re.compile(r"""\{%\s*(?:extends|include)\s+"([^"]+)""")
 FONT_FILES = ("IBMPlexSans-Regular.ttf", "IBMPlexSans-SemiBold.ttf")
 BOX_FILE = "BillingDocsBox.ttf"
-SOURCES = ("renderer.py", "printout.py", "conformance.py", "tuning.py")
+SOURCES = ("renderer.py", "printout.py", "conformance.py", "tuning.py", "tuning_text.py")
 OPEN_FILES_MAX = 64
 
 

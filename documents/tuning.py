@@ -17,9 +17,9 @@ from weasyprint.css.functions import check_math
 from weasyprint.formatting_structure import boxes
 from weasyprint.layout import absolute, block, column, flex, grid, inline, page, percent, table
 from weasyprint.layout import float as floating
-from weasyprint.text import fonts, line_break
-from weasyprint.text.ffi import ffi, gobject, pango, unicode_to_char_p
 from weasyprint.urls import URLFetcher
+
+from documents import tuning_text
 
 Untyped = Any  # WeasyPrint's and pydyf's objects: neither library has types
 WRITTEN_FOR = {"weasyprint": "70.0", "pydyf": "0.13.0"}
@@ -52,12 +52,6 @@ _PASSED_ON = frozenset(properties.INHERITED - set(computed_values.PHYSICAL_FUNCT
 _computed_init, _computed_missing = css.ComputedStyle.__init__, css.ComputedStyle.__missing__
 _anonymous_init, _unstyled_missing = css.AnonymousStyle.__init__, css.AnonymousStyle.__missing__
 _resolve_percentages = percent.resolve_percentages
-_setup, _reactivate, _set_text, _strut = (
-    line_break.Layout.setup,
-    line_break.Layout.reactivate,
-    line_break.Layout.set_text,
-    line_break.strut,
-)
 _rounded_box = boxes.Box.rounded_box
 _SQUARE = (0, 0)
 # Lists, footnotes and notes: no template has any, and each of these rules makes one more style for every element.
@@ -217,69 +211,6 @@ def _percentages(box: Untyped, containing_block: Untyped) -> None:
     box.border_left_width = style["border_left_width"]
 
 
-def _laid(self: Untyped, style: Untyped) -> None:
-    """This function will set up a text layout with the Pango context that the style already has."""
-    if style["text_decoration_line"] != "none":
-        _setup(self, style)
-        return
-    ready = style.__dict__.get("pango")
-    if ready is None:
-        ready = style.pango = _prepared(style)
-    self.style, self.first_line_direction, self.ascent = style, 0, None
-    self.underline_position = self.strikethrough_position = None
-    context, self.language, description, special = ready
-    self.layout = ffi.gc(pango.pango_layout_new(context), gobject.g_object_unref)
-    pango.pango_layout_set_auto_dir(self.layout, False)  # noqa: FBT003 - C
-    pango.pango_layout_set_font_description(self.layout, description)
-    if special:
-        _setup(self, style)
-
-
-def _prepared(style: Untyped) -> tuple[Untyped, Untyped, Untyped, bool]:
-    """This function will return what `Layout.setup` makes for each text: context, language, description, if special."""
-    context = ffi.gc(pango.pango_font_map_create_context(style.font_config.font_map), gobject.g_object_unref)
-    pango.pango_context_set_round_glyph_positions(context, False)  # noqa: FBT003 - C
-    pango.pango_context_set_base_dir(context, line_break.PANGO_DIRECTION[style["direction"]])
-    if style["font_language_override"] == "normal" and style["lang"]:
-        pointer, _kept = unicode_to_char_p(style["lang"])
-        language = pango.pango_language_from_string(pointer)
-        pango.pango_context_set_language(context, language)
-    else:
-        language = pango.pango_language_get_default()
-    features = fonts.font_features(
-        style["font_kerning"], style["font_variant_ligatures"], style["font_variant_position"],
-        style["font_variant_caps"], style["font_variant_numeric"], style["font_variant_alternates"],
-        style["font_variant_east_asian"], style["font_feature_settings"],
-    )  # fmt: skip
-    special = features or style["font_language_override"] != "normal"
-    return context, language, line_break.get_font_description(style), bool(special)
-
-
-def _keep(_self: Untyped) -> None:
-    """This function will keep a measured layout for drawing; the document's end frees it."""
-
-
-def _again(self: Untyped, style: Untyped) -> None:
-    """This function will draw with the layout that was measured, instead of shaping the text a second time."""
-    if self.justification_spacing:
-        _reactivate(self, style)
-
-
-def _text(self: Untyped, text: str, *others: Untyped, **named: Untyped) -> None:
-    """This function will set a text in the mode in which it is drawn; changing the mode later shapes it again."""
-    if "\n" not in text:
-        pango.pango_layout_set_single_paragraph_mode(self.layout, True)  # noqa: FBT003 - C
-    _set_text(self, text, *others, **named)
-
-
-def _strut_of(style: Untyped) -> Untyped:
-    """This function will remember a style's strut with the style: its key in the common cache is slow to write."""
-    found = style.__dict__.get("strut")
-    if found is None:
-        found = style.strut = _strut(style)
-    return found
-
-
 def _rounded(self: Untyped, top: Untyped, right: Untyped, bottom: Untyped, left: Untyped) -> Untyped:
     """This function will return a box without round corners, which all of ours are."""
     if (
@@ -337,13 +268,12 @@ def apply() -> bool:
     css.ComputedStyle.__init__, css.ComputedStyle.__missing__ = _styled, _missing
     css.AnonymousStyle.__init__, css.AnonymousStyle.__missing__ = _unstyled, _anonymous_missing
     boxes.Box.rounded_box, boxes.Box.is_in_normal_flow = _rounded, _in_flow
-    layout = line_break.Layout
-    layout.setup, layout.deactivate, layout.reactivate, layout.set_text = _laid, _keep, _again, _text
+    tuning_text.apply()
     pydyf._to_bytes = _bytes  # noqa: SLF001 - the one function that all of pydyf writes through
     for module in (absolute, block, column, flex, floating, grid, inline, page, table):
         if hasattr(module, "resolve_percentages"):
             module.resolve_percentages = _percentages
         if hasattr(module, "strut"):
-            module.strut = _strut_of
+            module.strut = tuning_text.strut
     _in_place = True
     return True

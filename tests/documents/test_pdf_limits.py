@@ -22,6 +22,7 @@ HANGS = (
     "{% for a in doc.document_key %}{% for b in doc.document_key %}{% for c in doc.document_key %}"
     "{% for d in doc.document_key %}.{% endfor %}{% endfor %}{% endfor %}{% endfor %}"
 )
+HUNGRY = HANGS.replace("{% for d in doc.document_key %}.{% endfor %}", "x" * 20_000)  # 700 MB
 
 
 class Interrupted(Exception):  # noqa: N818 - what it is
@@ -87,15 +88,19 @@ def test_a_renderer_that_sleeps_is_cut_off_by_the_wall_clock(pools: Callable[...
     assert render(pool).pages == 1
 
 
-def test_a_document_that_eats_all_memory_fails_alone(pools: Callable[..., rendering_pool.Pool]) -> None:
+def test_a_document_that_eats_all_memory_fails_alone(
+    pools: Callable[..., rendering_pool.Pool], tmp_path: pathlib.Path
+) -> None:
     probe = pools()
     render(probe)
     status = pathlib.Path(f"/proc/{child(probe).process.pid}/status").read_text()
     used = int(next(line for line in status.splitlines() if line.startswith("VmSize")).split()[1]) * 1024
-    pool = pools(limits=rendering_pool.Limits(address_space_bytes=used + 96 * 1024**2))
+    pool = pools(
+        bundle=with_template(tmp_path, HUNGRY), limits=rendering_pool.Limits(address_space_bytes=used + 128 * 1024**2)
+    )
     assert render(pool).pages == 1
     with pytest.raises(errors.Problem) as caught:
-        render(pool, pdf_cast.payout(rows=2000))
+        render(pool, pdf_cast.credit())
     assert caught.value.code == "render_failed"
     assert render(pool).pages == 1
 
