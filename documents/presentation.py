@@ -1,19 +1,80 @@
-"""The document object: how a document looks in every JSON answer (`api.md`). Takes rows, asks for nothing."""
+"""The document object: how a document looks in every JSON answer (`api.md`).
+
+What other documents say of a page of them (corrections, settled statements) is read in two queries, however long it is.
+"""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from documents import money
 from documents.models import Document, Kind, Status
 
 RELATED = ("issuer", "owner", "settled_by", "corrects")
+# Of a joined document or issuer only its name is shown; its content may be as long as the document's own.
+UNREAD = ("issuer__logo", "settled_by__content", "corrects__content")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Correction:
+    """A document that corrects another one."""
+
+    key: str
+    credits_minor: int  # what it takes from what can still be credited
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Around:
+    """What other documents say of a page: corrections by corrected row, public ids by number."""
+
+    corrections: Mapping[int, Sequence[_Correction]]
+    ids: Mapping[str, str]
+
+
+def joined(*, rows: QuerySet[Document]) -> QuerySet[Document]:
+    """This function will have rows read together with what their JSON objects show of other tables."""
+    return rows.select_related(*RELATED).defer(*UNREAD)
 
 
 def document(*, document: Document) -> dict[str, object]:
-    """This function will return a document's JSON object; `file` and `locked_at` are null until LOCKED.
+    """This function will return one document's JSON object."""
+    return documents(rows=[document])[0]
 
-    Give it rows read with `select_related(*RELATED)`: it makes one query per corrected or correcting document only.
+
+def documents(*, rows: Iterable[Document]) -> list[dict[str, object]]:
+    """This function will return the JSON object of each; `file` and `locked_at` are null until LOCKED.
+
+    Two queries for all of them, if they were read with `joined`.
     """
-    content = json.loads(document.content)
+    read = [(row, json.loads(row.content)) for row in rows]
+    around = _Around(corrections=_corrections(rows=[row for row, _ in read]), ids=_ids(read=read))
+    return [_object(document=row, content=content, around=around) for row, content in read]
+
+
+def _corrections(*, rows: Sequence[Document]) -> Mapping[int, Sequence[_Correction]]:
+    """This function will return who corrects whom, in the order of issue."""
+    found: defaultdict[int, list[_Correction]] = defaultdict(list)
+    correcting = Document.objects.filter(corrects__in=[row.pk for row in rows]).order_by("pk")
+    for corrected, key, kind, total in correcting.values_list("corrects_id", "document_key_id", "kind", "total_minor"):
+        found[corrected].append(_Correction(key=key, credits_minor=total if kind == Kind.CREDIT_NOTE else 0))
+    return found
+
+
+def _ids(*, read: Iterable[tuple[Document, dict[str, list[dict[str, str]]]]]) -> Mapping[str, str]:
+    """This function will return the public ids of the statements that payout statements settle, by number."""
+    numbers = {
+        item["number"] for row, content in read if row.kind == Kind.PAYOUT_STATEMENT for item in content["settles"]
+    }
+    if not numbers:
+        return {}
+    return dict(Document.objects.filter(number__in=numbers).values_list("number", "public_id"))
+
+
+def _object(*, document: Document, content: dict[str, list[dict[str, str]]], around: _Around) -> dict[str, object]:
+    """This function will put one document's object together."""
     locked = document.status == Status.LOCKED
     return {
         "id": document.public_id,
@@ -35,7 +96,9 @@ def document(*, document: Document) -> dict[str, object]:
         "payout_status": document.payout_status,
         "settled_by": document.settled_by.public_id if document.settled_by else None,
         "file": (
-            {"sha256": document.file_sha256, "bytes": document.file_bytes, "media_type": "application/pdf"} if locked else None
+            {"sha256": document.file_sha256, "bytes": document.file_bytes, "media_type": "application/pdf"}
+            if locked
+            else None
         ),
         "retention": {
             "mode": document.vault_mode or None,
@@ -43,32 +106,29 @@ def document(*, document: Document) -> dict[str, object]:
             "legal_hold": False,
         },
         "content_sha256": document.content_sha256,
-        "settles": _settles(document, content),
+        "settles": _settles(document=document, content=content, ids=around.ids),
         "corrects": document.corrects.document_key_id if document.corrects else None,
-        "corrected_by": list(
-            Document.objects.filter(corrects=document).order_by("pk").values_list("document_key_id", flat=True)
-        ),
-        "remaining_creditable": _remaining(document),
+        "corrected_by": [one.key for one in around.corrections.get(document.pk, ())],
+        "remaining_creditable": _remaining(document=document, around=around),
         "flags": document.flags,
     }
 
 
-def _settles(document: Document, content: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
+def _settles(
+    *, document: Document, content: dict[str, list[dict[str, str]]], ids: Mapping[str, str]
+) -> list[dict[str, str]]:
     """This function will name what a payout statement pays: order, the statement's document, amount."""
     if document.kind != Kind.PAYOUT_STATEMENT:
         return []
-    numbers = [item["number"] for item in content["settles"]]
-    ids = dict(Document.objects.filter(number__in=numbers).values_list("number", "public_id"))
     return [
-        {"order": item["order"], "document_id": ids[item["number"]], "amount": item["amount"]} for item in content["settles"]
+        {"order": item["order"], "document_id": ids[item["number"]], "amount": item["amount"]}
+        for item in content["settles"]
     ]
 
 
-def _remaining(document: Document) -> str | None:
+def _remaining(*, document: Document, around: _Around) -> str | None:
     """This function will return what of a receipt can still be credited."""
     if document.kind != Kind.PAYMENT_RECEIPT:
         return None
-    credited = sum(
-        Document.objects.filter(corrects=document, kind=Kind.CREDIT_NOTE).values_list("total_minor", flat=True)
-    )
+    credited = sum(one.credits_minor for one in around.corrections.get(document.pk, ()))
     return money.text(document.total_minor - credited, money.digits(document.currency))

@@ -225,7 +225,7 @@ def _vault_folder() -> str:
 
 
 def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
-    documents = Document.objects.select_related(*presentation.RELATED).order_by("pk")
+    documents = presentation.joined(rows=Document.objects.order_by("pk"))
     return {
         "base_url": settings.PUBLIC_URL,
         "admin": {"username": "admin", "password": password},
@@ -235,7 +235,7 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
         "vault": _vault_folder(),
         "mail": settings.EMAIL_FILE_PATH,
         "links": urls,
-        "documents": [presentation.document(document=document) for document in documents],
+        "documents": presentation.documents(rows=documents),
         "ready_at": dt.datetime.now(tz=dt.UTC).isoformat(),
     }
 
