@@ -15,6 +15,7 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, path
+from django.utils.cache import patch_vary_headers
 from guardian.shortcuts import get_objects_for_user
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -62,6 +63,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
 PUBLIC = frozenset({"public"})  # anybody, nothing personal behind it
 SIGNED = frozenset({"platform service"})  # a signature is the identity
 LINK = frozenset({"link"})  # a secure link's token is the identity
+VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
 _NO_SESSION = (PUBLIC, SIGNED, LINK)
 
 View = Callable[..., HttpResponse]
@@ -217,6 +219,9 @@ class RequestContext:
         response = self.get_response(request)
         if response.status_code >= 400 and request.path.startswith("/api/"):  # noqa: PLR2004 - HTTP
             response = problems.ensure(request=request, response=response)
+        if request.path.startswith("/api/"):
+            response.setdefault("Cache-Control", "no-store")
+            patch_vary_headers(response, VARY)
         response["Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
 

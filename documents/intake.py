@@ -293,14 +293,14 @@ def _answer_repeat(*, event_id: str, payload_sha256: str, now: dt.datetime, acto
 def answer(*, event: Event, replayed: bool, status: int | None = None) -> Answer:
     """This function will say what is true of an event now; a held one that was settled answers for its settlement."""
     told = event.settled_by if event.status == EventStatus.HELD and event.settled_by else event
-    documents = Document.objects.filter(pk__in=told.document_ids).select_related(*presentation.RELATED).order_by("pk")
+    documents = presentation.joined(rows=Document.objects.filter(pk__in=told.document_ids)).order_by("pk")
     body: dict[str, object] = {
         "object": "event",
         "event_id": event.event_id,
         "type": event.type,
         "status": told.status,
         "replayed": replayed,
-        "documents": [presentation.document(document=document) for document in documents],
+        "documents": presentation.documents(rows=documents),
     }
     if told.status == EventStatus.HELD:
         body |= {"code": told.code, "errors": told.errors}

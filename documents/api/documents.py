@@ -40,12 +40,12 @@ class Documents(APIView):
         if unknown:
             raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
         limit = _limit(request.query_params.get("limit"))
-        rows = list(_filtered(request).select_related(*presentation.RELATED).order_by("-pk")[: limit + 1])
+        rows = list(presentation.joined(rows=_filtered(request)).order_by("-pk")[: limit + 1])
         page, more = rows[:limit], len(rows) > limit
         log_listing(request=request)
         return Response(
             {
-                "data": [presentation.document(document=row) for row in page],
+                "data": presentation.documents(rows=page),
                 "has_more": more,
                 "next_cursor": signing.dumps(page[-1].pk, salt=CURSOR_SALT) if more else None,
             }
@@ -69,6 +69,11 @@ class One(APIView):
         raise errors.Problem(code="document_immutable")
 
     put = patch = delete = immutable
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        """This property is what the `Allow` header names: the refused verbs are not among it."""
+        return ["GET", "HEAD", "OPTIONS"]
 
 
 class Content(APIView):
@@ -98,7 +103,9 @@ class Data(APIView):
         if access.roles_of(user=request.user) == {access.Role.SUPPORT}:
             access.refuse(request=request, code="reason_required", object_type="document", object_id=public_id)
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
-        return HttpResponse(found.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"})
+        return HttpResponse(
+            found.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"}
+        )
 
 
 def log_listing(*, request: Request) -> None:
@@ -117,7 +124,10 @@ def log_listing(*, request: Request) -> None:
 def _record(*, request: Request, action: Action, document: Document) -> None:
     with transaction.atomic():
         log.record(
-            action=action, object_type="document", object_id=document.public_id, actor=access.actor(request=request, channel="api")
+            action=action,
+            object_type="document",
+            object_id=document.public_id,
+            actor=access.actor(request=request, channel="api"),
         )
 
 
