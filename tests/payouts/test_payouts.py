@@ -1,13 +1,14 @@
 """The life of a payout: it closes to the cent or is held, and its end is the same whatever came first."""
 
 import json
+import threading
 from itertools import permutations
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 
-from documents import facts, money
+from documents import facts, intake, money
 from documents.models import Discrepancy, Document, Event, EventStatus, PayoutStatus
 from payouts import transfers
 from payouts.models import Payout, Settlement
@@ -197,6 +198,41 @@ def test_a_payout_waits_for_each_order_it_names() -> None:
     assert (body["status"], body["missing"]) == ("parked", ["order:ord_2", "order:ord_3"])
     telling.told([making.order("ord_2", "5.00"), making.order("ord_3", "5.00")])
     assert _status("ord_3") == ("SENT", f"{PS}:po_1:payee")
+
+
+def test_a_payout_of_many_orders_is_looked_at_when_the_last_comes_and_not_for_each() -> None:
+    telling.tell(making.payout("po_1", "30.00", orders=["ord_1", "ord_2", "ord_3"]))
+    event = Event.objects.get(event_id="evt_po_1")
+    for number, missing in ((2, ["order:ord_1", "order:ord_3"]), (1, ["order:ord_3"])):
+        telling.tell(making.order(f"ord_{number}"))
+        event.refresh_from_db()
+        assert (event.missing, intake.due(now=telling.NOW, limit=10)) == (missing, [])
+    telling.tell(making.order("ord_3"))
+    assert intake.due(now=telling.NOW, limit=10) == [event.pk]
+    telling.settle()
+    assert _status("ord_1")[0] == "SENT"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_bring_the_last_two_orders_at_once_wake_the_payout() -> None:
+    telling.tell(making.payout("po_1", "20.00", orders=["ord_1", "ord_2"]))
+    first_has_woken = threading.Event()
+
+    def second() -> None:
+        first_has_woken.wait(timeout=10)
+        telling.tell(making.order("ord_2"))
+        connections.close_all()
+
+    rival = threading.Thread(target=second)
+    rival.start()
+    with transaction.atomic():
+        telling.tell(making.order("ord_1"))
+        first_has_woken.set()
+        rival.join(timeout=0.5)  # it waits for this transaction, and then sees that it was the last
+        assert rival.is_alive()
+    rival.join(timeout=30)
+    telling.settle()
+    assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
 
 
 def test_a_payout_waits_for_the_one_whose_balance_it_opens_with() -> None:
