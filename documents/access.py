@@ -54,6 +54,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "retry": frozenset({Role.FINANCE}),
     "correct": frozenset({Role.FINANCE}),
     "settle": frozenset({Role.FINANCE}),
+    "reconcile": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # sees the work list
     "acknowledge": frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE}),
     "holds": frozenset({Role.COMPLIANCE}),
     "audit": frozenset({Role.COMPLIANCE, Role.AUDITOR}),
@@ -157,7 +158,7 @@ def actor(*, request: HttpRequest, channel: str = "web") -> log.Actor:
     known = user is not None and user.is_authenticated
     return log.Actor(
         kind="user" if known else "anonymous",
-        id=f"usr_{user.pk}" if known else "",  # type: ignore[union-attr]
+        id=f"usr_{user.pk}" if known else "",  # type: ignore[union-attr]  # `known` says so
         role=",".join(sorted(roles_of(user=user))),
         channel=channel,
         request_id=getattr(request, "request_id", ""),
@@ -215,14 +216,14 @@ class RequestContext:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """This method will name the request, run it and sign the answer with the name."""
-        request.request_id = identifiers.new(prefix="req")  # type: ignore[attr-defined]
+        request.request_id = identifiers.new(prefix="req")  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
         response = self.get_response(request)
         if response.status_code >= 400 and request.path.startswith("/api/"):  # noqa: PLR2004 - HTTP
             response = problems.ensure(request=request, response=response)
         if request.path.startswith("/api/"):
             response.setdefault("Cache-Control", "no-store")
             patch_vary_headers(response, VARY)
-        response["Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        response["Request-Id"] = request.request_id  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -243,8 +244,8 @@ def _guarded(*, view: View, rule: Rule) -> View:
         if not roles_of(user=user) & rule.roles:
             name = request.resolver_match.view_name if request.resolver_match else ""
             refuse(request=request, code="role_not_allowed", object_type="route", object_id=name)
-        request.rule = rule  # type: ignore[attr-defined]
+        request.rule = rule  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
         return view(request, *args, **kwargs)
 
-    guarded.csrf_exempt = getattr(view, "csrf_exempt", False)  # type: ignore[attr-defined]
+    guarded.csrf_exempt = getattr(view, "csrf_exempt", False)  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
     return guarded

@@ -8,12 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from documents.admin import base, cells, filters
 from documents.admin.site import site
+from payouts import desk
 from payouts.models import Payout, Settlement
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
 
+__all__ = ["PayoutAdmin", "SettlementAdmin", "desk"]  # importing `desk` registers the work list
 SETTLED_MAX = 200
 
 

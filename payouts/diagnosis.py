@@ -9,6 +9,9 @@ from documents.models import Document, Kind
 from payouts import explanation, figures, picking
 from payouts.premises import Premises
 
+# How a fault that is a diagnosis says in which language it speaks.
+LANGUAGES: dict[explanation.Language, str] = {"es": "diagnosis", "en": "diagnosis_en"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reckoned:
@@ -25,7 +28,7 @@ def problem(*, reckoned: Reckoned, payee: str, under: Premises) -> errors.Proble
     gap = money.text(reckoned.sums.difference_minor, under.digits)
     parts = [_part(pick=pick, under=under) for pick in reckoned.picked]
     listed = [pick.document.pk for pick in reckoned.picked]
-    unsettled = (
+    rows = (
         Document.objects.filter(
             owner__platform_id=payee,
             issuer=under.issuer,
@@ -37,22 +40,22 @@ def problem(*, reckoned: Reckoned, payee: str, under: Premises) -> errors.Proble
         .defer("content")
         .order_by("pk")[: explanation.PAIRS_MAX]
     )
-    words = explanation.diagnose(
-        payout=reckoned.sums,
-        parts=parts,
-        unsettled=[
-            explanation.Part(order=row.subject.removeprefix("order:"), amount_minor=row.total_minor)
-            for row in unsettled
-        ],
-        adjustments=reckoned.adjustments,
-        withholdings=reckoned.withholdings,
-        digits=under.digits,
-        currency=under.currency,
-    )
-    faults = [
-        errors.Fault(pointer="/data/payout/amount", code="difference", detail=gap),
-        *(errors.Fault(pointer="/data", code="diagnosis", detail=sentence) for sentence in words),
+    unsettled = [
+        explanation.Part(order=row.subject.removeprefix("order:"), amount_minor=row.total_minor) for row in rows
     ]
+    faults = [errors.Fault(pointer="/data/payout/amount", code="difference", detail=gap)]
+    for language, code in LANGUAGES.items():
+        words = explanation.diagnose(
+            payout=reckoned.sums,
+            parts=parts,
+            unsettled=unsettled,
+            adjustments=reckoned.adjustments,
+            withholdings=reckoned.withholdings,
+            digits=under.digits,
+            currency=under.currency,
+            language=language,
+        )
+        faults += [errors.Fault(pointer="/data", code=code, detail=sentence) for sentence in words]
     detail = f"computed minus stated is {gap} {under.currency}"
     return errors.Problem(code="payout_does_not_close", detail=detail, errors=faults)
 

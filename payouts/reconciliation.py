@@ -19,7 +19,7 @@ from django.db.models import Max
 from audit import log
 from documents import discrepancies, errors, money
 from documents.models import Country, Discrepancy, Document, Event, Party
-from payouts import footing
+from payouts import footing, settlements
 from payouts.comparisons import BOOKS, COMPARISONS, RANGES, Code
 
 PREFIX = "reconciliation:"
@@ -288,10 +288,10 @@ def _open(*, found: Sequence[Finding], seen: set[str], summary: Summary, actor: 
 
 def _accepted(finding: Finding) -> bool:
     """This function will tell whether a person has looked at these very figures and let them be."""
-    if not finding.key.startswith(PREFIX):
-        return False
     last = Discrepancy.objects.filter(dedup_key=finding.key).order_by("-pk").first()
-    return last is not None and last.resolved_at is not None and last.resolution != RESOLUTION
+    if last is None or last.resolved_at is None or last.resolution in {RESOLUTION, settlements.RESOLUTION}:
+        return False
+    return finding.key.startswith(PREFIX) or last.facts == finding.facts  # the other keys do not hold the amounts
 
 
 def _resolve(*, seen: set[str], began_at: dt.datetime, country: str | None, now: dt.datetime, actor: log.Actor) -> int:

@@ -14,6 +14,8 @@ from documents.models import Discrepancy, Document, Kind, PayoutStatus
 from payouts import computation
 from payouts.models import Payout, Settlement
 
+RESOLUTION = "what is settled is no more than was earned"
+
 
 def net_minor(*, document: Document) -> int:
     """This function will return what a document leaves its owner, in minor units; a credit note takes away."""
@@ -76,9 +78,7 @@ def _compare(
     over = computation.overpaid(net_minor=net, settled=[part.amount_minor for part in parts])
     if over == 0:
         if key in open_keys:
-            discrepancies.resolve(
-                dedup_key=key, resolution="what is settled is no more than was earned", actor=actor, now=now
-            )
+            discrepancies.resolve(dedup_key=key, resolution=RESOLUTION, actor=actor, now=now)
         return
     digits = money.digits(document.currency)
     discrepancies.open_one(

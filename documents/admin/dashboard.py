@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from documents import resilience
 from documents.admin import cells, filters, rights
-from documents.models import Alert, Document, Event, EventStatus, Status
+from documents.models import Alert, Discrepancy, Document, Event, EventStatus, Status
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -192,9 +193,17 @@ def waiting(*, request: HttpRequest) -> dict[str, int]:
     """This function will return the few counts that the sidebar shows."""
     mine = rights.documents(request=request)
     events = Event.objects.filter(Q(status=EventStatus.HELD, settled_by=None))
+    late = timezone.now() - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
+    parked = Event.objects.filter(status=EventStatus.PARKED, received_at__lt=late)
+    gaps = Discrepancy.objects.filter(resolved_at=None)
     if not rights.everywhere(request=request):
-        events = events.filter(country_code__in=rights.countries(request=request))
+        mine_only = rights.countries(request=request)
+        events, parked = events.filter(country_code__in=mine_only), parked.filter(country_code__in=mine_only)
+        gaps = gaps.filter(country__in=mine_only)
     return {
+        "reconcile": counted(events) + counted(parked) + counted(gaps)
+        if rights.may(request=request, right="reconcile")
+        else 0,
         "stuck": counted(mine.filter(filters.stuck(now=timezone.now()))),
         "held": counted(events),
         "alerts": counted(Alert.objects.filter(resolved_at=None)),

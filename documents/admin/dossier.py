@@ -52,7 +52,7 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
         "page_number": number,
         "page_before": number - 1 if number > 1 else 0,
         "page_after": number + 1 if number < (document.pages or 1) else 0,
-        "may": {one: rights.may(request=request, right=one) for one in ("pdf", "send", "retry", "audit")},
+        "may": {one: rights.may(request=request, right=one) for one in ("pdf", "send", "retry", "audit", "correct")},
         "stuck": stuck,
         "locked": document.status == Status.LOCKED,
     }

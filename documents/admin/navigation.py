@@ -90,6 +90,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 "title": _("Trabajo"),
                 "separator": True,
                 "items": [
+                    *_reconciling(request=request, count=count["reconcile"]),
                     _item(
                         title=_("Eventos"), icon="inbox", url="admin:documents_event_changelist", badge=count["held"]
                     ),
@@ -129,6 +130,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             }
         )
     return groups
+
+
+def _reconciling(*, request: HttpRequest, count: int) -> list[dict[str, Any]]:
+    """This function will return the work list's line, for those who see it; the list itself is a floor above."""
+    if not rights.may(request=request, right="reconcile"):
+        return []
+    name = "admin:payouts_settlementrequest_changelist"
+    return [_item(title=_("Por conciliar"), icon="balance", url=name, badge=count)]
 
 
 def _tab(*, title: str, url: str, parameter: str, value: str, request: HttpRequest) -> dict[str, Any]:

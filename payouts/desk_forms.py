@@ -1,0 +1,86 @@
+"""What finance fills in to credit a receipt: all that remains, or an amount for each tax group, and why."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from documents import errors, identifiers, money
+from documents.admin import cells, reasons
+from payouts.corrections import Left, Part
+
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", flags=re.ASCII)
+
+
+class CorrectionForm(reasons.ReasonForm):
+    """All or part. The hidden id is made once for each page that asks, so that sending it twice credits once."""
+
+    correction = forms.CharField(widget=forms.HiddenInput, max_length=30)
+    extent = forms.ChoiceField(
+        label=gettext_lazy("Qué se abona"),
+        choices=[
+            ("", gettext_lazy("Elige…")),
+            ("all", gettext_lazy("Todo lo que queda")),
+            ("part", gettext_lazy("Solo los importes que indico abajo")),
+        ],
+        widget=forms.Select(attrs={"class": "dc-input"}),
+    )
+    field_order = ("correction", "extent")
+
+    def __init__(self, data: Any, *, left: Sequence[Left], currency: str) -> None:  # noqa: ANN401 - Django's QueryDict
+        super().__init__(data, initial={"correction": identifiers.new(prefix="cor")})
+        self.left, self.digits = left, money.digits(currency)
+        for place, group in enumerate(left):
+            self.fields[f"amount_{place}"] = forms.CharField(
+                label=_("Importe: %(what)s") % {"what": named(group)},
+                required=False,
+                max_length=20,
+                strip=True,
+                widget=forms.TextInput(attrs={"class": "dc-input", "inputmode": "decimal", "autocomplete": "off"}),
+                help_text=_("Quedan %(amount)s.")
+                % {"amount": cells.amount_text(minor=group.amount_minor, currency=currency)},
+            )
+        self.order_fields(["correction", "extent", *(f"amount_{place}" for place in range(len(left))), "reason"])
+
+    def clean(self) -> dict[str, Any]:
+        """This method will read the amounts, and refuse a part of nothing."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        self.minors = [self._minor(place=place) for place in range(len(self.left))]
+        if cleaned.get("extent") == "part" and not self.errors and not any(self.minors):
+            self.add_error("amount_0", _("Indica al menos un importe."))
+        if cleaned.get("extent") == "all" and any(self.minors):
+            self.add_error("extent", _("Con «todo lo que queda» no indiques importes."))
+        return cleaned
+
+    def _minor(self, *, place: int) -> int:
+        """This function will read one amount, written with a point or a comma; deductions take their sign here."""
+        text = (self.cleaned_data.get(f"amount_{place}") or "").replace(",", ".")
+        if not text:
+            return 0
+        try:
+            minor = money.minor(text, self.digits) if _AMOUNT.fullmatch(text) else None
+        except errors.Problem:
+            minor = None
+        if minor is None:
+            self.add_error(f"amount_{place}", _("Un importe como 12,50, sin separador de miles."))
+            return 0
+        return -minor if self.left[place].amount_minor < 0 else minor
+
+    def parts(self) -> list[Part] | None:
+        """This method will return what to credit; None for all that remains."""
+        if self.cleaned_data["extent"] == "all":
+            return None
+        return [
+            Part(tax=group.tax, amount_minor=minor)
+            for group, minor in zip(self.left, self.minors, strict=True)
+            if minor
+        ]
+
+
+def named(group: Left) -> str:
+    """This function will name a tax group for whoever fills in."""
+    tax = group.tax or _("sin impuesto")
+    return _("descuentos, %(tax)s") % {"tax": tax} if group.amount_minor < 0 else tax

@@ -1,0 +1,188 @@
+"""How the work list is shown: tabs, one line for each item, and the cards of the pages that ask."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+
+from documents import errors
+from documents.admin import cells, rights
+from documents.admin.base import Card, Fact
+from payouts import desk_forms, worklist
+from payouts.corrections import Left
+from payouts.models import SettlementRequest
+from payouts.worklist import Amounts, Item
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+WORDS_MAX = 3
+
+
+def kinds() -> Mapping[str, str]:
+    """This function will return what each kind of item is called."""
+    return {
+        "held": _("Retenidos"),
+        "parked": _("En espera, pasado su plazo"),
+        "divergent": _("Repetidos con otros datos"),
+        "paid_twice": _("Pagados dos veces"),
+        "other": _("Otras discrepancias"),
+    }
+
+
+def named(code: str) -> str:
+    """This function will call a code by words that finance uses."""
+    row = errors.CODES.get(code)
+    if row is not None:
+        return row.en if cells.locale() == "en" else row.es
+    return {
+        "event_parked_too_long": _("Espera desde hace demasiado"),
+        "divergent_repeat": _("Repetido con otros datos"),
+        "paid_twice": _("Pagado dos veces"),
+        "reconciliation_difference": _("Diferencia en conciliación"),
+        "balance_chain_broken": _("Saldos que no enlazan"),
+        "books_differ": _("Libros que no cuadran"),
+        "payout_and_statement_differ": _("Pago y comprobante distintos"),
+        "payout_status_differs": _("Estado del pago dudoso"),
+        "event_and_document_differ": _("Evento y documento distintos"),
+        "event_without_document": _("Evento sin documento"),
+        "document_does_not_add_up": _("Documento que no suma"),
+        "event_id_reused": _("Id de evento reutilizado"),
+    }.get(code, code)
+
+
+def tabs(*, counts: Mapping[str, int], chosen: str, home: str) -> list[dict[str, Any]]:
+    """This function will lay out one tab for all and one for each kind, with its count."""
+    total = sum(counts.values())
+    rows = [("", _("Todo"), total), *((kind, title, counts[kind]) for kind, title in kinds().items())]
+    return [
+        {
+            "title": title,
+            "count": f"+{worklist.EACH_MAX}" if kind and count > worklist.EACH_MAX else str(count),
+            "url": f"{home}?kind={kind}" if kind else home,
+            "active": kind == chosen,
+        }
+        for kind, title, count in rows
+    ]
+
+
+def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]:
+    """This function will lay out one line of the list."""
+    return {
+        "what": what(item),
+        "age": cells.since(item.since, now=now),
+        "since": cells.moment(item.since),
+        "owner": cells.mono(item.owner, short=24),
+        "taken": taken(item),
+        "expected": amount(minor=item.amounts.expected_minor, amounts=item.amounts),
+        "actual": amount(minor=item.amounts.actual_minor, amounts=item.amounts),
+        "difference": amount(minor=item.amounts.difference_minor, amounts=item.amounts, signed=True),
+        "words": list(item.words)[:WORDS_MAX],
+        "acts": acts(item=item, request=request),
+    }
+
+
+def what(item: Item) -> "SafeString":
+    """This function will link the item's page, and what it is about."""
+    target = item.discrepancy or item.event
+    about = item.document or item.event
+    return format_html(
+        '<span class="dc-two">{}{}</span>',
+        cells.link(target, text=named(item.code)),
+        cells.link(about, text=item.subject, mono_face=True)
+        if about is not None and about is not target
+        else cells.mono(item.subject, short=34),
+    )
+
+
+def taken(item: Item) -> "SafeString | str":
+    """This function will say who took the item's alert."""
+    if item.alert is None:
+        return cells.NOTHING
+    by = item.alert.acknowledged_by
+    return cells.link(item.alert, text=by.get_username() if by else _("nadie todavía"))
+
+
+def amount(*, minor: int | None, amounts: Amounts, signed: bool = False) -> "SafeString | str":
+    """This function will write an amount, a difference with its sign."""
+    if minor is None or not amounts.currency:
+        return cells.NOTHING
+    text = cells.amount_text(minor=minor, currency=amounts.currency)
+    return format_html('<span class="dc-amount">{}</span>', f"+{text}" if signed and minor > 0 else text)
+
+
+def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
+    """This function will offer what the caller may do with the item; each is asked for on its own page."""
+    if not rights.may(request=request, right="settle"):
+        return ""
+    if item.discrepancy is not None:
+        return _act(name="resolve", public_id=item.discrepancy.public_id, label=_("Resolver"))
+    if not item.settleable or item.event is None:
+        return ""
+    if item.request is None:
+        return _act(name="request", public_id=item.event.public_id, label=_("Proponer emisión"))
+    if item.request.requested_by_id == rights.person(request=request).pk:
+        return format_html('<span class="dc-note">{}</span>', _("Propuesta tuya: espera a otra persona"))
+    return _act(name="approve", public_id=item.event.public_id, label=_("Aprobar"), main=True)
+
+
+def _act(*, name: str, public_id: str, label: str, main: bool = False) -> "SafeString":
+    url = reverse(f"admin:payouts_settlementrequest_{name}", args=[public_id])
+    tone = " dc-button-main" if main else ""
+    return format_html('<a class="dc-button dc-small{}" href="{}">{}</a>', tone, url, label)
+
+
+def cards(*, item: Item) -> list[Card]:
+    """This function will show what a decision is about."""
+    amounts = item.amounts
+    facts = [
+        Fact(label=_("Causa"), value=named(item.code)),
+        Fact(label=_("Asunto"), value=cells.mono(item.subject)),
+        Fact(label=_("Titular"), value=cells.mono(item.owner)),
+        Fact(label=_("Desde"), value=cells.moment(item.since)),
+        Fact(label=_("Esperado"), value=amount(minor=amounts.expected_minor, amounts=amounts)),
+        Fact(label=_("Recibido"), value=amount(minor=amounts.actual_minor, amounts=amounts)),
+        Fact(label=_("Diferencia"), value=amount(minor=amounts.difference_minor, amounts=amounts, signed=True)),
+    ]
+    if item.words:
+        said = format_html_join(mark_safe("<br>"), "{}", ((one,) for one in item.words))
+        facts.append(Fact(label=_("Diagnóstico"), value=said, wide=True))
+    return [Card(title=_("Qué difiere"), facts=facts)]
+
+
+def proposal(*, asked: SettlementRequest) -> Card:
+    """This function will show who proposed a settlement, when, and why."""
+    return Card(
+        title=_("Propuesta"),
+        facts=[
+            Fact(label=_("Propuesta por"), value=asked.requested_by.get_username()),
+            Fact(label=_("Propuesta el"), value=cells.moment(asked.requested_at)),
+            Fact(
+                label=_("Diferencia que se imprime"),
+                value=cells.amount(minor=-asked.difference_minor, currency=asked.currency),
+            ),
+            Fact(label=_("Motivo"), value=asked.reason, wide=True),
+        ],
+    )
+
+
+def remaining(*, left: Sequence[Left], currency: str) -> Card:
+    """This function will show what of a receipt can still be credited."""
+    return Card(
+        title=_("Lo que queda por abonar"),
+        heads=(_("Impuesto"), _("Importe"), _("Con impuestos")),
+        rows=[
+            (
+                desk_forms.named(group),
+                cells.amount(minor=group.amount_minor, currency=currency),
+                cells.amount(minor=group.gross_minor, currency=currency),
+            )
+            for group in left
+        ],
+        numeric=(1, 2),
+    )

@@ -1,0 +1,116 @@
+"""What each discrepancy looks like: which of its facts are the two sides, and a sentence that says where to begin."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from documents.models import Discrepancy, Event
+
+CHANGES_MAX = 4
+Facts = Mapping[str, Any]
+
+# TABLE: code -> the facts that were expected and that came.
+SIDES: Mapping[str, tuple[str, str]] = {
+    "paid_twice": ("earned", "settled"),
+    "reconciliation_difference": ("computed", "transferred"),
+    "balance_chain_broken": ("closing_before", "opening"),
+    "event_and_document_differ": ("document_prints", "event_states"),
+    "document_does_not_add_up": ("found", "stated"),
+    "payout_and_statement_differ": ("amount", "statement_amount"),
+}
+
+
+def sides(*, gap: Discrepancy) -> tuple[object, object]:
+    """This function will return what was expected and what came, as texts; None where the facts have no amounts."""
+    if gap.code == "divergent_repeat" and gap.document is not None and gap.event is not None:
+        content = json.loads(gap.document.content)
+        return content["totals"].get(_total_of(content)), _told_total(gap.event)
+    first, other = SIDES.get(gap.code, ("", ""))
+    return gap.facts.get(first), gap.facts.get(other)
+
+
+def words(*, gap: Discrepancy) -> list[str]:
+    """This function will say what a discrepancy looks like, in the reader's language; nothing of an unknown code."""
+    say = _WORDS.get(gap.code)
+    return [say(gap)] if say else []
+
+
+def _total_of(content: Facts) -> str:
+    return next(name for name in ("gross", "payable", "amount") if name in content["totals"])
+
+
+def _body(event: Event | None) -> Facts:
+    try:
+        payload = json.loads(bytes((event.body if event else None) or b"{}"))
+    except ValueError:
+        return {}
+    data = payload.get("data") if isinstance(payload, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def _told_total(event: Event) -> object:
+    """This function will return the total that an event states, where its type states one."""
+    data = _body(event)
+    for block, name in (("payment", "amount"), ("payout", "amount"), ("totals", "gross"), ("totals", "payable")):
+        if isinstance(data.get(block), dict) and name in data[block]:
+            return data[block][name]
+    return None
+
+
+def _changed(one: object, other: object, path: str = "") -> Iterator[str]:
+    """This function will yield the places at which two JSON values differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other}):
+            yield from _changed(one.get(key), other.get(key), f"{path}/{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for place, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from _changed(first, second, f"{path}/{place}")
+    elif one != other:
+        yield path or "/"
+
+
+def _divergent(gap: Discrepancy) -> str:
+    first = Event.objects.filter(documents=gap.document).first() if gap.document else None
+    places = list(_changed(_body(first), _body(gap.event)))
+    if not places:
+        return _("El mismo hecho llegó otra vez con otros datos; vale el primero.")
+    shown = ", ".join(places[:CHANGES_MAX]) + (" …" if len(places) > CHANGES_MAX else "")
+    return _("El mismo hecho llegó otra vez y cambia %(places)s; vale el primero.") % {"places": shown}
+
+
+def _twice(gap: Discrepancy) -> str:
+    payouts = ", ".join(str(name) for name in gap.facts.get("payouts", ()))
+    return _("Se pagó más de lo ganado con %(payouts)s; se cierra sola si uno vuelve.") % {"payouts": payouts}
+
+
+def _printed(gap: Discrepancy) -> str:
+    if gap.facts.get("opening_told") != gap.facts.get("opening_printed"):
+        return _("Emitido por dos personas: la diferencia es el saldo inicial, que no consta.")
+    return _("Emitido por dos personas con la diferencia impresa; falta encontrarla.")
+
+
+def _chain(gap: Discrepancy) -> str:
+    before = gap.facts.get("payout_before") or "—"
+    return _("El saldo inicial no es el que dejó %(payout)s.") % {"payout": before}
+
+
+def _field(gap: Discrepancy) -> str:
+    place = str(gap.facts.get("field", "")).strip("{}").replace(",", "/")
+    return _("El evento y el documento dicen otra cosa en %(place)s.") % {"place": place}
+
+
+_WORDS: Mapping[str, Callable[[Discrepancy], str]] = {
+    "divergent_repeat": _divergent,
+    "paid_twice": _twice,
+    "reconciliation_difference": _printed,
+    "balance_chain_broken": _chain,
+    "event_and_document_differ": _field,
+    "event_id_reused": lambda _gap: _("Dos hechos distintos llegaron con el mismo id; vale el primero."),
+    "books_differ": lambda _gap: _("Lo liquidado y lo transferido a este beneficiario no suman lo mismo."),
+    "payout_and_statement_differ": lambda _gap: _("El pago y su comprobante no dicen lo mismo."),
+    "payout_status_differs": lambda _gap: _("El estado del pago no es el que dicen sus partidas."),
+    "event_without_document": lambda _gap: _("Consta como procesado y falta lo que debió emitir."),
+    "document_does_not_add_up": lambda _gap: _("Las líneas y los totales del documento no suman lo mismo."),
+}

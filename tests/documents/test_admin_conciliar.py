@@ -1,0 +1,281 @@
+"""The work list "Por conciliar": whatever waits for a person is on it, and only finance acts, with a reason."""
+
+import datetime as dt
+import re
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from audit import log
+from audit.models import Event as LogEvent
+from documents.models import Discrepancy, Document, Event, EventStatus
+from payouts import reconciliation, worklist
+from payouts.models import SettlementRequest
+from tests import cast
+from tests.documents import center
+from tests.payouts import making, telling
+
+pytestmark = pytest.mark.django_db
+HOME = f"{center.ADMIN}payouts/conciliar/"
+REASON = "Comprobado con el banco el 3 de marzo"
+
+
+@pytest.fixture(autouse=True)
+def _house() -> None:
+    cache.clear()  # the sidebar's counts are kept for a minute
+    telling.issuers()
+
+
+@pytest.fixture
+def fina() -> cast.Member:
+    return center.staff(roles=["finance"], countries=["ES"], name="fina")
+
+
+@pytest.fixture
+def fede() -> cast.Member:
+    return center.staff(roles=["finance"], countries=["ES"], name="fede")
+
+
+def _held() -> Event:
+    """A payout that lacks exactly the cash of its order."""
+    telling.told([
+        making.order("ord_1", cash_collected="4.00"),
+        making.payout("po_1", "6.00", orders=["ord_1"]),
+    ])  # fmt: skip
+    return Event.objects.get(event_id="evt_po_1", status=EventStatus.HELD)
+
+
+def _twice() -> Discrepancy:
+    telling.told([making.order("ord_2", "7.00")])
+    for name in ("po_2", "po_3"):
+        telling.told([making.payout(name, "7.00", orders=["ord_2"], at=f"2026-02-2{name[-1]}T07:00:00Z")])
+    return Discrepancy.objects.get(code="paid_twice")
+
+
+def _late() -> Event:
+    waits = making.payout("po_4", "12.00", orders=["ord_4"], opening="2.00", payee="drv_4")
+    telling.told([making.order("ord_4", driver="drv_4"), waits])
+    Event.objects.filter(event_id="evt_po_4").update(received_at=timezone.now() - dt.timedelta(days=4))
+    return Event.objects.get(event_id="evt_po_4", status=EventStatus.PARKED)
+
+
+def _text(browser: Client, address: str = HOME) -> str:
+    answer = browser.get(address)
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", answer.content.decode())
+
+
+def test_everything_that_waits_for_a_person_is_there_with_amounts_and_a_diagnosis(fina: cast.Member) -> None:
+    _held()
+    _twice()
+    _late()
+    telling.told([making.order("ord_5"), making.order("ord_5", "11.00") | {"id": "evt_other"}])
+    telling.tell(making.payment("pay_1", "9.99", [making.line("10.00")]))
+    text = _text(center.client(member=fina))
+    for words in (
+        "El pago no cuadra al céntimo",
+        "es el efectivo de ord_1",
+        "-4,00 EUR",
+        "Pagado dos veces",
+        "+7,00 EUR",
+        "po_2, po_3",
+        "Espera desde hace demasiado",
+        "no consta ningún pago anterior",
+        "Repetido con otros datos",
+        "/lines/0/amount",
+        "Los totales no cuadran",
+        "-0,01 EUR",
+        "drv_1",
+        "cus_1",
+        "hace 4 días",
+    ):
+        assert words in text, words
+    for kind, count in {"held": 2, "parked": 1, "divergent": 1, "paid_twice": 1, "other": 0}.items():
+        shown = _text(center.client(member=fina), f"{HOME}?kind={kind}")
+        assert shown.count("<tr>") == (count + 1 if count else 0), kind
+    assert re.search(r'href="/admin/payouts/conciliar/"[^§]{0,600}?\b5\b', text)
+
+
+def test_a_young_wait_and_what_is_settled_are_not_work(fina: cast.Member) -> None:
+    telling.tell(making.payout("po_9", "1.00", orders=["ord_9"]), now=timezone.now())
+    _held()
+    telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}])
+    assert "Nada por conciliar" in _text(center.client(member=fina))
+
+
+def test_what_a_payout_lacks_is_named_and_a_missing_order_too(fina: cast.Member) -> None:
+    telling.told([making.order("ord_1"), making.order("ord_2", "3.00")])
+    telling.told([making.payout("po_1", "13.00", orders=["ord_1"])])
+    telling.told([making.payout("po_9", "1.00", orders=["ord_9"])])
+    Event.objects.filter(event_id="evt_po_9").update(received_at=timezone.now() - dt.timedelta(days=4))
+    text = _text(center.client(member=fina))
+    assert "es el neto de ord_2: falta en la lista" in text
+    assert "Falta ord_9." in text
+    assert text.count("Proponer emisión") == 1  # who waits for an order cannot be issued by a decision
+
+
+def test_it_is_said_in_english_to_who_reads_english(fina: cast.Member) -> None:
+    _held()
+    _twice()
+    browser = center.client(member=fina)
+    browser.cookies["django_language"] = "en"
+    text = _text(browser)
+    for words in ("To reconcile", "it is the cash of ord_1", "Paid twice", "Expected", "Request issue"):
+        assert words in text, words
+    for words in ("efectivo", "Esperado", "Proponer"):
+        assert words not in text, words
+
+
+@pytest.mark.parametrize(
+    ("role", "sees", "acts"),
+    [
+        ("finance", True, True),
+        ("compliance", True, False),
+        ("auditor", True, False),
+        ("support", False, False),
+        ("admin", False, False),
+    ],
+)
+def test_only_finance_acts_compliance_and_audit_look_and_each_refusal_is_on_record(
+    role: str,
+    sees: bool,  # noqa: FBT001 - a row of the table
+    acts: bool,  # noqa: FBT001 - the same
+) -> None:
+    event, gap = _held(), _twice()
+    telling.told([making.payment("pay_1", "1.00", [making.line("1.00")])])
+    receipt = Document.objects.get(kind="PAYMENT_RECEIPT")
+    browser = center.client(member=center.staff(roles=[role], countries=["ES"]))
+    answer = browser.get(HOME)
+    assert answer.status_code == (200 if sees else 403)
+    if sees:
+        assert ("Proponer emisión" in answer.content.decode()) is acts
+    before = len(center.denials())
+    for place in (
+        f"event/{event.public_id}/request/",
+        f"discrepancy/{gap.public_id}/resolve/",
+        f"document/{receipt.public_id}/correct/",
+    ):
+        assert browser.get(HOME + place).status_code == (200 if acts else 403)
+        if not acts:
+            assert browser.post(HOME + place, {"reason": REASON}).status_code == 403
+    assert len(center.denials()) - before == (0 if acts else 6)
+    assert ("/admin/payouts/conciliar/" in browser.get(center.ADMIN).content.decode()) is sees
+    assert not SettlementRequest.objects.exists()
+
+
+def test_nothing_of_another_country_is_listed_or_can_be_touched() -> None:
+    event, gap = _held(), _twice()
+    browser = center.client(member=center.staff(roles=["finance"], countries=["MX"], name="mexico"))
+    assert "Nada por conciliar" in _text(browser)
+    for place in (f"event/{event.public_id}/request/", f"discrepancy/{gap.public_id}/resolve/"):
+        assert browser.post(HOME + place, {"reason": REASON}).status_code == 403
+        assert center.denials()[0].code == "country_out_of_scope"
+    assert Discrepancy.objects.get(pk=gap.pk).resolved_at is None
+
+
+def test_two_people_settle_a_held_payout_from_the_list(fina: cast.Member, fede: cast.Member) -> None:
+    event = _held()
+    first, second = center.client(member=fina), center.client(member=fede)
+    ask, approve = (f"{HOME}event/{event.public_id}/{act}/" for act in ("request", "approve"))
+    assert "efectivo de ord_1" in _text(first, ask)
+    assert not SettlementRequest.objects.exists()  # asking is not acting
+    assert first.post(ask, {"reason": "corto"}).status_code == 400
+    assert first.post(ask, {"reason": REASON})["Location"] == HOME
+    assert "espera a otra persona" in _text(first)
+    assert "Aprobar" in _text(second)
+    own = first.post(approve, {"reason": REASON})
+    assert own.status_code == 403
+    assert "Tiene que aprobarlo otra persona" in own.content.decode()
+    assert center.denials()[0].code == "second_person_required"
+    assert REASON in _text(second, approve)
+    assert second.post(approve, {"reason": "Aprobado con tesorería"})["Location"] == HOME
+    statement = Document.objects.get(kind="PAYOUT_STATEMENT")
+    assert statement.flags == ["reconciliation_difference"]
+    text = _text(second)
+    assert "Diferencia en conciliación" in text
+    assert second.post(approve, {"reason": REASON}).status_code == 409
+    said = LogEvent.objects.filter(object_id=event.public_id, action__startswith="event.settlement_").order_by("pk")
+    assert [one.actor_id for one in said] == [f"usr_{fina.user.pk}", f"usr_{fede.user.pk}"]
+
+
+def test_a_discrepancy_is_resolved_with_a_reason_and_stays_resolved(fina: cast.Member) -> None:
+    gap = _twice()
+    browser = center.client(member=fina)
+    place = f"{HOME}discrepancy/{gap.public_id}/resolve/"
+    assert browser.get(place).status_code == 200
+    assert browser.post(place, {"reason": ""}).status_code == 400
+    gap.refresh_from_db()
+    assert gap.resolved_at is None
+    assert browser.post(place, {"reason": REASON})["Location"] == HOME
+    gap.refresh_from_db()
+    assert (gap.resolution, gap.resolved_at is None) == (REASON, False)
+    entry = center.said("discrepancy.resolved")[0]
+    assert (entry.actor_id, entry.detail.details["resolution"]) == (f"usr_{fina.user.pk}", REASON)
+    assert browser.post(place, {"reason": REASON}).status_code == 409
+    reconciliation.run(walk=reconciliation.parts(), now=telling.NOW, actor=log.SYSTEM)
+    assert not Discrepancy.objects.filter(resolved_at=None).exists()
+
+
+def test_a_credit_note_is_asked_for_confirmed_and_seen_on_the_receipt(fina: cast.Member) -> None:
+    lines = [making.line("10.00", tax="IVA21"), making.line("10.00", name="2", tax="IVA10")]
+    telling.told([making.payment("pay_1", "23.10", lines)])
+    receipt = Document.objects.get(kind="PAYMENT_RECEIPT")
+    browser = center.client(member=fina)
+    place = f"{HOME}document/{receipt.public_id}/correct/"
+    assert place in _text(browser, center.page(receipt))
+    asked = _text(browser, place)
+    assert "Quedan 10,00 EUR" in asked
+    name = re.search(r'name="correction" value="(cor_\w+)"', asked)
+    assert name is not None
+    form = {"correction": name[1], "extent": "part", "amount_0": "2,50", "reason": REASON}
+    assert browser.post(place, form | {"amount_0": "2.500,00"}).status_code == 400
+    assert browser.post(place, form | {"amount_0": ""}).status_code == 400
+    assert browser.post(place, form | {"extent": "all"}).status_code == 400
+    assert browser.post(place, form | {"amount_0": "10,01"}).status_code == 422
+    assert not Document.objects.filter(kind="CREDIT_NOTE").exists()
+    for _ in range(2):  # sent twice, credited once
+        assert browser.post(place, form)["Location"] == center.page(receipt)
+    note = Document.objects.get(kind="CREDIT_NOTE")
+    assert note.total_minor == 303
+    shown = _text(browser, center.page(receipt))
+    assert note.number in shown
+    assert "corregido por" in shown
+    rest = re.search(r'name="correction" value="(cor_\w+)"', _text(browser, place))
+    assert rest is not None
+    browser.post(place, {"correction": rest[1], "extent": "all", "reason": REASON})
+    assert sum(Document.objects.filter(kind="CREDIT_NOTE").values_list("total_minor", flat=True)) == 2310
+    assert browser.get(place)["Location"] == center.page(receipt)
+
+
+def test_a_form_without_its_token_settles_nothing(fina: cast.Member) -> None:
+    event = _held()
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(fina.user, backend="django.contrib.auth.backends.ModelBackend")
+    assert browser.post(f"{HOME}event/{event.public_id}/request/", {"reason": REASON}).status_code == 403
+    assert not SettlementRequest.objects.exists()
+
+
+def test_a_long_list_is_paged_and_costs_no_query_for_each_line(fina: cast.Member) -> None:
+    telling.told([making.order("ord_1")])
+    telling.told([making.payout(f"po_{place}", f"{20 + place}.00", orders=["ord_1"]) for place in range(60)])
+    browser = center.client(member=fina)
+    browser.get(HOME)
+    with CaptureQueriesContext(connection) as asked:
+        text = _text(browser)
+    assert len(asked) <= 25
+    assert text.count("Proponer emisión") == 50
+    assert _text(browser, f"{HOME}?p=2").count("Proponer emisión") == 10
+    for page in ("0", "-1", "9999", "x", "²", "99999999"):
+        assert browser.get(HOME, {"p": page}).status_code == 200
+    assert len(worklist.items(countries=["ES"], now=timezone.now())) == 60
+
+
+def test_a_stripped_or_broken_body_does_not_hide_the_event(fina: cast.Member) -> None:
+    event = _held()
+    for body in (None, b"[]", b"not json", b'{"data": []}', b'{"data": {"payout": 1, "currency": 7}}'):
+        Event.objects.filter(pk=event.pk).update(body=body)
+        assert "payout:po_1" in _text(center.client(member=fina))
