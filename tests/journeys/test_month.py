@@ -17,7 +17,7 @@ from documents import intake, resilience
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from payouts import reconciliation, tasks
 from payouts.models import Payout
-from tests.payouts import month, telling
+from tests.payouts import account, month, telling
 
 SIZES = {
     "small": month.Size(drivers=12, fleets=4, orders=160, often=6),
@@ -30,7 +30,7 @@ RESUMED_EVERY = 100  # events between two looks of the worker at what is parked
 SHOWN_MAX = 10
 
 
-def _tell(told: list[month.Event]) -> Counter[str]:
+def _tell(told: list[account.Event]) -> Counter[str]:
     """This function will tell events from several threads, and do now and then what the worker does."""
     answers: Counter[str] = Counter()
     with ThreadPoolExecutor(max_workers=SENDERS) as threads:
@@ -38,12 +38,12 @@ def _tell(told: list[month.Event]) -> Counter[str]:
             answers.update(threads.map(_send, told[start : start + RESUMED_EVERY]))
             _resume(moment=month.NOW)
         list(threads.map(lambda _: connections.close_all(), range(SENDERS * 4)))
-    while _resume(moment=month.NOW + month.WEEK):
+    while _resume(moment=month.NOW + account.WEEK):
         pass
     return answers
 
 
-def _send(event: month.Event) -> str:
+def _send(event: account.Event) -> str:
     return str(telling.tell(event, now=month.NOW).body.get("status"))
 
 
