@@ -66,8 +66,9 @@ class Crew:
         environment: Mapping[str, str] | None = None,
         beat: bool = True,
         pause_s: float = RESTART_PAUSE_S,
+        patience_s: float = STOP_LIMIT_S,
     ) -> None:
-        self.folder, self._listening, self._pause_s = folder, listening, pause_s
+        self.folder, self._listening, self._pause_s, self._patience_s = folder, listening, pause_s, patience_s
         self._environment = environment or {}
         python = sys.executable
         web = [python, "-m", "gunicorn", "--bind", f"fd://{listening.fileno()}", "--workers", "2", "--threads", "8"]
@@ -98,13 +99,13 @@ class Crew:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """End everybody: asked first, forced after STOP_LIMIT_S."""
+        """End everybody: asked first, forced after `patience_s`."""
         self._ended.set()
         self._watch.join(timeout=5)
         running = [member.process for member in self.members.values() if member.process]
         for process in running:
             process.terminate()
-        until = time.monotonic() + STOP_LIMIT_S
+        until = time.monotonic() + self._patience_s
         for process in running:
             try:
                 process.wait(timeout=max(0.1, until - time.monotonic()))

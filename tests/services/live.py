@@ -265,7 +265,9 @@ def live(stack: services.Stack, django_db_setup: None, django_db_blocker: Django
     }
     (folder / "mail").mkdir()
     try:
-        with crew.Crew(folder=folder, listening=listening, environment=environment, beat=False, pause_s=0.2) as actors:
+        with crew.Crew(
+            folder=folder, listening=listening, environment=environment, beat=False, pause_s=0.2, patience_s=0
+        ) as actors:
             started = Live(actors=actors, stack=stack, folder=folder)
             _await_web(live=started)
             yield started
