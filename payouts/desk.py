@@ -282,6 +282,6 @@ class DeskAdmin(base.DocumentCenterAdmin):
             request=request,
             row=row,
             template="admin/dc/confirm.html",
-            context={**asked, "form": form, "page": back or reverse(HOME)},
+            context={**asked, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},  # noqa: SLF001 - Django's public API
             status=status,
         )

@@ -40,8 +40,7 @@ class CorrectionForm(reasons.ReasonForm):
                 max_length=20,
                 strip=True,
                 widget=forms.TextInput(attrs={"class": "dc-input", "inputmode": "decimal", "autocomplete": "off"}),
-                help_text=_("Quedan %(amount)s.")
-                % {"amount": cells.amount_text(minor=group.amount_minor, currency=currency)},
+                help_text=_remain(group) % {"amount": cells.amount_text(minor=group.amount_minor, currency=currency)},
             )
         self.order_fields(["correction", "extent", *(f"amount_{place}" for place in range(len(left))), "reason"])
 
@@ -78,6 +77,13 @@ class CorrectionForm(reasons.ReasonForm):
             for group, minor in zip(self.left, self.minors, strict=True)
             if minor
         ]
+
+
+def _remain(group: Left) -> str:
+    """This function will say whether an amount is written with its tax or without it, as in the receipt."""
+    if group.amount_minor == group.gross_minor:
+        return _("Quedan %(amount)s.")
+    return _("Quedan %(amount)s, sin impuestos.")
 
 
 def named(group: Left) -> str:
