@@ -12,6 +12,7 @@ from documents.countries.pack import Pack
 from documents.models import Document, Issuer, Status
 
 MEDIA_TYPE = "application/pdf"
+WATERMARK = "ENTORNO DE PRUEBAS · SIN VALIDEZ"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,7 @@ def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
         issued_at=document.issued_at,
         logo=bytes(document.issuer.logo) if document.issuer.logo else None,
         plain=plain,
+        watermark=WATERMARK if settings.ENVIRONMENT == "sandbox" else "",
     )
     key = vault_key(document=document)
     # The intent comes before the bytes: whoever finds an object without a LOCKED row knows whose it is.

@@ -55,9 +55,10 @@ def documents(*, rows: Iterable[Document]) -> list[dict[str, object]]:
 
 
 def _corrections(*, rows: Sequence[Document]) -> Mapping[int, Sequence[_Correction]]:
-    """This function will return who corrects whom, in the order of issue."""
+    """This function will return who corrects whom, in the order of issue: the rows, and what the rows correct."""
     found: defaultdict[int, list[_Correction]] = defaultdict(list)
-    correcting = Document.objects.filter(corrects__in=[row.pk for row in rows]).order_by("pk")
+    asked = {row.pk for row in rows} | {row.corrects_id for row in rows if row.corrects_id}
+    correcting = Document.objects.filter(corrects__in=asked).order_by("pk")
     for corrected, key, kind, total in correcting.values_list("corrects_id", "document_key_id", "kind", "total_minor"):
         found[corrected].append(_Correction(key=key, credits_minor=total if kind == Kind.CREDIT_NOTE else 0))
     return found
@@ -127,8 +128,9 @@ def _settles(
 
 
 def _remaining(*, document: Document, around: _Around) -> str | None:
-    """This function will return what of a receipt can still be credited."""
-    if document.kind != Kind.PAYMENT_RECEIPT:
+    """This function will return what of a receipt can still be credited, on the receipt and on each of its credit notes."""
+    receipt = document.corrects if document.kind == Kind.CREDIT_NOTE else document
+    if receipt is None or receipt.kind != Kind.PAYMENT_RECEIPT:
         return None
-    credited = sum(one.credits_minor for one in around.corrections.get(document.pk, ()))
-    return money.text(document.total_minor - credited, money.digits(document.currency))
+    credited = sum(one.credits_minor for one in around.corrections.get(receipt.pk, ()))
+    return money.text(receipt.total_minor - credited, money.digits(receipt.currency))
