@@ -183,7 +183,8 @@ PLANTED: dict[str, tuple[Callable[[Scene], object], str]] = {
     "content changed with its hash": (
         lambda it: it.force(
             "UPDATE documents_document SET content = replace(content, 'Madrid', 'Toledo'), content_sha256 ="
-            " encode(sha256(convert_to(replace(content, 'Madrid', 'Toledo'), 'UTF8')), 'hex') WHERE content LIKE '%Madrid%'"
+            " encode(sha256(convert_to(replace(content, 'Madrid', 'Toledo'), 'UTF8')), 'hex')"
+            " WHERE content LIKE '%Madrid%'"
         ),
         "embedded content",
     ),

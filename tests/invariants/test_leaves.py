@@ -1,0 +1,64 @@
+"""What lives for years holds only what is printed: each leaf that the line froze stands on the page that it stored."""
+
+import datetime as dt
+import hashlib
+import json
+import pathlib
+
+import pytest
+
+from documents import emission, rendering
+from documents.models import Document, Kind, Status
+from tests.documents import pdf_reading
+from tests.payouts import telling
+
+pytestmark = pytest.mark.django_db
+SAMPLES = ("es_ride", "mx_week", "co_food", "co_refund")
+EXPECTED = json.loads((telling.SAMPLES / "expected.json").read_text(encoding="utf-8"))
+NEVER = ("@example.com", "es-ES", "es-MX", "es-CO", "evt_")  # contact data and event ids are nobody's to print
+
+
+@pytest.fixture(params=SAMPLES)
+def stored(request: pytest.FixtureRequest, vault_folder: pathlib.Path) -> list[tuple[Document, bytes]]:
+    """Every document of one sample, locked by the line, with the bytes that lie in the vault."""
+    telling.issuers()
+    telling.told(telling.sample(request.param))
+    now = dt.datetime.now(tz=dt.UTC)
+    for pk in emission.due(now=now, limit=100):
+        emission.advance(document_id=pk, now=now)
+    documents = list(Document.objects.select_related("issuer").order_by("pk"))
+    wanted = {row["document_key"] for row in EXPECTED[request.param]["documents"]}
+    assert {document.document_key_id for document in documents} == wanted
+    assert {document.status for document in documents} == {Status.LOCKED}
+    return [(document, (vault_folder / document.vault_key).read_bytes()) for document in documents]
+
+
+def test_every_leaf_of_what_was_frozen_is_printed(stored: list[tuple[Document, bytes]]) -> None:
+    for document, body in stored:
+        content, text = json.loads(document.content), pdf_reading.squashed(pdf_reading.text(body))
+        missing = [
+            (path, leaf)
+            for path, leaf in pdf_reading.leaves(content)
+            if pdf_reading.squashed(pdf_reading.printed(path, leaf, content)) not in text
+        ]
+        assert missing == [], document.number
+
+
+def test_what_is_embedded_is_what_was_frozen_and_holds_no_contact_data(stored: list[tuple[Document, bytes]]) -> None:
+    for document, body in stored:
+        assert pdf_reading.attachment(body).decode() == document.content
+        assert hashlib.sha256(document.content.encode()).hexdigest() == document.content_sha256
+        for word in NEVER:
+            assert word not in document.content, document.number
+            assert word not in pdf_reading.text(body), document.number
+
+
+def test_printing_it_again_gives_the_bytes_that_lie_in_the_vault(stored: list[tuple[Document, bytes]]) -> None:
+    for document, body in stored:
+        again = rendering.render(content=json.loads(document.content), issued_at=document.issued_at)
+        assert again.pdf == body, document.number
+
+
+def test_between_them_the_samples_show_every_kind() -> None:
+    keys = [row["document_key"] for name in SAMPLES for row in EXPECTED[name]["documents"]]
+    assert {key.partition(":")[0] for key in keys} == set(Kind)
