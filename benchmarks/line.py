@@ -44,7 +44,7 @@ def main() -> None:
         env.put(name="MAIL_URL", value=f"file://{folder}/mail")
         env.put(name="DJANGO_SETTINGS_MODULE", value="config.settings")
         django.setup()
-        from django.core.management import call_command  # noqa: PLC0415 - the settings must see the servers first
+        from django.core.management import call_command
 
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=sys.stderr)
@@ -53,16 +53,17 @@ def main() -> None:
         for kind, file, place in (("receipt", "es_ride.json", 0), ("order", "co_food.json", 0)):
             print(pipeline(kind=kind, sample=_sample(file, place), count=options.documents, postgres=postgres))
         print(intake_rate(count=options.events))
-        from documents import immutable  # noqa: PLC0415 - the same
+        from documents.vault import immutable
 
         immutable.unlock_for_removal(folder=pathlib.Path(folder))
 
 
 def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.Process) -> str:
     """This function will return the row event to LOCKED: median of paired CPU ratios."""
-    from benchmarks import render  # noqa: PLC0415 - after django.setup
-    from documents import renderer, rendering  # noqa: PLC0415 - the same
-    from documents.models import Document, Status  # noqa: PLC0415 - the same
+    from benchmarks import render
+    from documents import rendering
+    from documents.models import Document, Status
+    from documents.renderer import renderer
 
     press = renderer.Press(bundle=rendering.BUNDLE)
     worker = subprocess.Popen(
@@ -89,7 +90,7 @@ def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.
 
 def intake_rate(*, count: int) -> str:
     """This function will return the row of intake: its rate over the bare one, median of interleaved rounds; p99 in ms."""
-    from django.db import connection, transaction  # noqa: PLC0415 - after django.setup
+    from django.db import connection, transaction
 
     with connection.cursor() as cursor:
         cursor.execute("SET ROLE NONE")
@@ -99,7 +100,10 @@ def intake_rate(*, count: int) -> str:
     def bare(_seed: int) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             for _ in range(2):
-                cursor.execute("INSERT INTO documents_documentkey (key, fingerprint) VALUES (%s, %s)", [f"bench:{next(seeds)}", "0" * 64])
+                cursor.execute(
+                    "INSERT INTO documents_documentkey (key, fingerprint) VALUES (%s, %s)",
+                    [f"bench:{next(seeds)}", "0" * 64],
+                )
 
     def ours(seed: int) -> None:
         _receive(event=_varied(sample, seed=seed))
@@ -124,7 +128,7 @@ def intake_rate(*, count: int) -> str:
 
 def _by_threads(*, work: Callable[[int], None], seeds: list[int]) -> list[float]:
     """This function will run the work for each seed by WRITERS threads; returns the seconds of each."""
-    from django.db import connections  # noqa: PLC0415 - after django.setup
+    from django.db import connections
 
     waiting, times, lock = list(seeds), [], threading.Lock()
 
@@ -149,10 +153,10 @@ def _by_threads(*, work: Callable[[int], None], seeds: list[int]) -> list[float]
 
 
 def _receive(*, event: dict[str, Any]) -> None:
-    from django.utils import timezone  # noqa: PLC0415 - after django.setup
+    from django.utils import timezone
 
-    from audit import log  # noqa: PLC0415 - the same
-    from documents import intake  # noqa: PLC0415 - the same
+    from audit import log
+    from documents.emission import intake
 
     services_of = {"PAYMENT_CAPTURED": "payments", "ORDER_COMPLETED": "orders"}
     service = services_of[event["type"]]
@@ -163,9 +167,9 @@ def _receive(*, event: dict[str, Any]) -> None:
 
 def _through(*, event: dict[str, Any]) -> None:
     """This function will take one event in and lock its documents in this process."""
-    from django.utils import timezone  # noqa: PLC0415 - after django.setup
+    from django.utils import timezone
 
-    from documents import emission  # noqa: PLC0415 - the same
+    from documents import emission
 
     _receive(event=event)
     for pk in emission.due(now=timezone.now(), limit=10):

@@ -24,7 +24,8 @@ from typing import Any
 
 import psutil
 
-from documents import canonical, renderer, rendering, rendering_pool
+from documents import canonical, rendering
+from documents.renderer import renderer, renderer_pool
 from tests.documents import pdf_cast
 
 REST_S = 0.0005  # less than this within 20 ms: the child waits for work
@@ -54,9 +55,9 @@ def varied(*, content: dict[str, Any], seed: int) -> dict[str, Any]:
 
 def bare_worker() -> None:
     """This function will be the bare side: one JSON line in (content, HTML), one line out (CPU seconds, bytes)."""
-    from weasyprint import HTML, Attachment  # noqa: PLC0415 - the measuring process itself never loads it
+    from weasyprint import HTML, Attachment
 
-    from documents import conformance  # noqa: PLC0415
+    from documents.renderer import conformance
 
     when = ISSUED_AT.replace(tzinfo=None)
     for line in sys.stdin:
@@ -92,8 +93,8 @@ def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
 def bare(*, worker: subprocess.Popen[str], press: renderer.Press, content: dict[str, Any]) -> float:
     """This function will return the CPU seconds of the bare side for one document."""
     job = {"html": html_of(press=press, content=content), "canonical": canonical.encode(value=content).decode()}
-    assert worker.stdin is not None  # noqa: S101 - for the type checker
-    assert worker.stdout is not None  # noqa: S101 - for the type checker
+    assert worker.stdin is not None
+    assert worker.stdout is not None
     worker.stdin.write(json.dumps(job) + "\n")
     worker.stdin.flush()
     return float(json.loads(worker.stdout.readline())[0])
@@ -104,7 +105,7 @@ def spent_s(*, pid: int) -> float:
     return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
-def ours(*, pool: rendering_pool.Pool, content: dict[str, Any]) -> float:
+def ours(*, pool: renderer_pool.Pool, content: dict[str, Any]) -> float:
     """This function will return the CPU seconds of our child for one document, what comes after the answer included."""
     child = pool.places.queue[-1]
     before = spent_s(pid=child.process.pid) if child else 0.0
@@ -128,17 +129,17 @@ def row(*, name: str, goal: float, both: list[tuple[float, float]]) -> str:
 
 def measure(*, pairs: int) -> list[str]:
     """This function will return the table's rows."""
-    pool = rendering_pool.Pool(size=1)
+    pool = renderer_pool.Pool(size=1)
     press = renderer.Press(folder=rendering.BUNDLE)
     fonts = {
         "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
-        "PYTHONPATH": str(rendering_pool.ROOT),
+        "PYTHONPATH": str(renderer_pool.ROOT),
         "LC_ALL": "C.UTF-8",
     }
     command = [sys.executable, "-m", "benchmarks.render", "--bare-worker"]
     rows, seed = [], 1
-    with subprocess.Popen(  # noqa: S603 - our own program
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=rendering_pool.ROOT
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=renderer_pool.ROOT
     ) as worker:
         for name, (make, goal, share) in CASES.items():
             both = []
@@ -152,7 +153,7 @@ def measure(*, pairs: int) -> list[str]:
                 both.append((mine, theirs))
             rows.append(row(name=name, goal=goal, both=both[1:]))  # the first pair warms both sides
             sys.stderr.write(rows[-1] + "\n")
-        assert worker.stdin is not None  # noqa: S101 - for the type checker
+        assert worker.stdin is not None
         worker.stdin.close()
     pool.close()
     return rows
@@ -160,7 +161,7 @@ def measure(*, pairs: int) -> list[str]:
 
 def memory(*, documents: int) -> str:
     """This function will return the row of the child's growth over that many receipts, after the first hundred."""
-    pool, content = rendering_pool.Pool(size=1), pdf_cast.receipt()
+    pool, content = renderer_pool.Pool(size=1), pdf_cast.receipt()
     for turn in range(100):
         rendering.render(content=varied(content=content, seed=turn), issued_at=ISSUED_AT, pool=pool)
     child = pool.places.queue[-1]

@@ -21,12 +21,14 @@ def prepare(*, kind: str) -> None:
 
     `kind` is the command: `demo` listens on PORT, `torture` on any free port and with leases that end soon.
     """
-    global _listening  # noqa: PLW0603 - the bound socket is handed to the web server, so that nobody can take the port
+    global _listening
     _listening = _listen() if kind == "demo" else crew.listen()
     host, port = _listening.getsockname()[:2]
     folder = servers.VAR / kind / f"{time.strftime('%Y%m%d-%H%M%S')}-{port}"
     (folder / "metrics").mkdir(parents=True)
-    (servers.VAR / "static").mkdir(exist_ok=True)  # whitenoise finds the files where they are, and wants its folder all the same
+    (servers.VAR / "static").mkdir(
+        exist_ok=True
+    )  # whitenoise finds the files where they are, and wants its folder all the same
     values = {
         "ENVIRONMENT": "demo",
         "PUBLIC_URL": f"http://{host}:{port}",
@@ -66,5 +68,5 @@ def _listen() -> socket.socket:
 
 def cast(*, beat: bool = True, pause_s: float = crew.RESTART_PAUSE_S) -> crew.Crew:
     """This function will return the processes that serve this run, not started yet; see `crew.Crew`."""
-    assert _listening is not None, "prepare() comes first"  # noqa: S101 - a mistake in our own code
+    assert _listening is not None, "prepare() comes first"
     return crew.Crew(folder=folder(), listening=_listening, beat=beat, pause_s=pause_s)

@@ -90,14 +90,24 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 2, "options": "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=60000"},
+        "OPTIONS": {
+            "connect_timeout": 2,
+            "options": "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=60000",
+        },
     }
 
 
 def mail(*, url: str) -> dict[str, str | int | bool]:
     """This function will turn a mail URL into Django's settings: `smtp://user:password@host:port?tls=1` or `file:///folder`."""
     parts = urlsplit(url)
-    settings: dict[str, str | int | bool] = {"host": "", "port": 0, "user": "", "password": "", "tls": False, "folder": ""}
+    settings: dict[str, str | int | bool] = {
+        "host": "",
+        "port": 0,
+        "user": "",
+        "password": "",
+        "tls": False,
+        "folder": "",
+    }
     if parts.scheme == "file":
         return settings | {"backend": "documents.delivery.EmlFolder", "folder": unquote(parts.path)}
     if parts.scheme == "smtp" and parts.hostname:
@@ -132,4 +142,6 @@ def refuse_unsafe_production() -> None:
         raise Misconfigured(name="PUBLIC_URL", mend="links carry secrets: use https://")
     for service, secrets in webhook_secrets().items():
         if not secrets or any(not one.startswith("whsec_") or len(one) < 38 for one in secrets):
-            raise Misconfigured(name=f"WEBHOOK_SECRET_{service.upper()}", mend="set whsec_ and at least 24 bytes in base64")
+            raise Misconfigured(
+                name=f"WEBHOOK_SECRET_{service.upper()}", mend="set whsec_ and at least 24 bytes in base64"
+            )

@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 EVERY_S = 1.0
 
@@ -30,8 +38,16 @@ def progress(*, label: str, total: int, stream: TextIO | None = None) -> Iterato
 
 
 def _bar(*, label: str, total: int, stream: TextIO) -> Iterator[Step]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(show_speed=True))
-    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=Console(file=stream)) as bar:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+    )
+    with Progress(
+        *columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=Console(file=stream)
+    ) as bar:
         task = bar.add_task(label, total=total, note="")
 
         def step(*, done: int = 1, note: str = "") -> None:
@@ -48,7 +64,14 @@ def _lines(*, label: str, total: int, stream: TextIO) -> Iterator[Step]:
         spent_s = time.monotonic() - began
         rate = count / spent_s if spent_s else 0.0
         left_s = round((total - count) / rate, 1) if rate else None
-        line = {"progress": label, "done": count, "total": total, "rate_per_s": round(rate, 1), "eta_s": left_s, "note": note}
+        line = {
+            "progress": label,
+            "done": count,
+            "total": total,
+            "rate_per_s": round(rate, 1),
+            "eta_s": left_s,
+            "note": note,
+        }
         stream.write(json.dumps(line, ensure_ascii=False) + "\n")
         stream.flush()
 

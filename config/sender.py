@@ -45,7 +45,9 @@ def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
     for attempt in range(1, TRIES_MAX + 1):
         connection = make(parts.netloc, timeout=TIMEOUT_S)
         try:
-            connection.request("POST", parts.path.rstrip("/") + PATH, body=body, headers=headers(body=body, secret=secret))
+            connection.request(
+                "POST", parts.path.rstrip("/") + PATH, body=body, headers=headers(body=body, secret=secret)
+            )
             response = connection.getresponse()
             answer = response.read()
         except OSError:
@@ -55,7 +57,7 @@ def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
             continue
         finally:
             connection.close()
-        if response.status < 500 or attempt == TRIES_MAX:  # noqa: PLR2004 - HTTP
+        if response.status < 500 or attempt == TRIES_MAX:
             break
         time.sleep(0.2 * 2**attempt)
     return Sent(event_id=str(event.get("id")), status=response.status, body=json.loads(answer or b"{}"))
@@ -81,9 +83,13 @@ def post_all(
     :raises OSError: the server did not answer
     """
     sent: list[Sent] = []
-    with progress.progress(label="eventos", total=len(events)) as step, ThreadPoolExecutor(max_workers=senders) as threads:
+    with (
+        progress.progress(label="eventos", total=len(events)) as step,
+        ThreadPoolExecutor(max_workers=senders) as threads,
+    ):
         jobs = [
-            threads.submit(post, base_url=base_url, event=event, secret=secrets[service_of(event=event)]) for event in events
+            threads.submit(post, base_url=base_url, event=event, secret=secrets[service_of(event=event)])
+            for event in events
         ]
         try:
             for job in as_completed(jobs) if senders > 1 else jobs:

@@ -85,9 +85,7 @@ class Route(URLPattern):
     rule: Rule
 
 
-def route(
-    pattern: str, view: View, *, name: str, roles: Iterable[str], owner: str, audit: Action | None
-) -> URLPattern:
+def route(pattern: str, view: View, *, name: str, roles: Iterable[str], owner: str, audit: Action | None) -> URLPattern:
     """This function will declare a URL: the only way in this project. A view for roles is wrapped by their guard."""
     rule = Rule(roles=frozenset(roles), owner=owner, audit=audit)
     guarded = view if rule.roles in _NO_SESSION else _guarded(view=view, rule=rule)
@@ -97,7 +95,12 @@ def route(
 
 
 def mount(
-    prefix: str, urls: tuple[list[URLPattern | URLResolver], str, str], *, roles: Iterable[str], owner: str, audit: Action | None
+    prefix: str,
+    urls: tuple[list[URLPattern | URLResolver], str, str],
+    *,
+    roles: Iterable[str],
+    owner: str,
+    audit: Action | None,
 ) -> URLResolver:
     """This function will declare a site of many pages with one door: its guard is the site's own `admin_view`.
 
@@ -203,9 +206,9 @@ def ensure_groups() -> None:
 class DeclaredRule(BasePermission):
     """DRF's default permission: only what came through `route`'s guard; a view mounted by other means answers nobody."""
 
-    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """This method will tell whether the route's guard has let the request in."""
-        return isinstance(getattr(request._request, "rule", None), Rule)  # noqa: SLF001 - DRF wraps the request
+        return isinstance(getattr(request._request, "rule", None), Rule)
 
 
 class RequestContext:
@@ -218,7 +221,7 @@ class RequestContext:
         """This method will name the request, run it and sign the answer with the name."""
         request.request_id = identifiers.new(prefix="req")  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
         response = self.get_response(request)
-        if response.status_code >= 400 and request.path.startswith("/api/"):  # noqa: PLR2004 - HTTP
+        if response.status_code >= 400 and request.path.startswith("/api/"):
             response = problems.ensure(request=request, response=response)
         if request.path.startswith("/api/"):
             response.setdefault("Cache-Control", "no-store")

@@ -21,11 +21,11 @@ TRANSIENT = {408, 425, 429}
 NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a defect
+class Refused(Exception):
     """The channel answers 4xx: its address or key is wrong, and a repeat does not mend it."""
 
 
-class Unavailable(OSError):  # noqa: N818 - an answer, not a defect
+class Unavailable(OSError):
     """The channel answers 5xx, 429 or what is not HTTP; `retry_after_s` is what it asked for, or 0."""
 
     def __init__(self, *, answer: str, retry_after_s: float = 0.0) -> None:
@@ -37,17 +37,17 @@ class Says(Protocol):
     """What an incident and a row of `Alert` have in common."""
 
     @property
-    def code(self) -> str: ...  # noqa: D102 - a field
+    def code(self) -> str: ...
     @property
-    def severity(self) -> str: ...  # noqa: D102 - a field
+    def severity(self) -> str: ...
     @property
-    def dedup_key(self) -> str: ...  # noqa: D102 - a field
+    def dedup_key(self) -> str: ...
     @property
-    def detail(self) -> str: ...  # noqa: D102 - a field
+    def detail(self) -> str: ...
     @property
-    def object_id(self) -> str: ...  # noqa: D102 - a field
+    def object_id(self) -> str: ...
     @property
-    def fallback(self) -> str: ...  # noqa: D102 - a field
+    def fallback(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +186,9 @@ def _post(*, url: str, body: bytes) -> None:
             status, asked = answer.status, answer.headers.get("Retry-After", "")
         except (http.client.HTTPException, ValueError) as garbage:
             raise Unavailable(answer=f"not an HTTP answer: {type(garbage).__name__}") from garbage
-    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's success class
+    if 200 <= status < 300:
         return
-    if 400 <= status < 500 and status not in TRANSIENT:  # noqa: PLR2004 - HTTP's client errors
+    if 400 <= status < 500 and status not in TRANSIENT:
         raise Refused(str(status))
     waits_s = min(float(asked), RETRY_AFTER_MAX_S) if asked.isascii() and asked.isdigit() else 0.0
     raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s)

@@ -26,7 +26,9 @@ TABLE: Mapping[Kind, Row] = MappingProxyType(
         Kind.PAYOUT_STATEMENT: Row(code="PS", audiences=("payee",), channel=Channel.EMAIL),
         Kind.PAYOUT_REVERSAL_NOTICE: Row(code="PRN", audiences=("payee",), channel=Channel.EMAIL),
         # A credit note's audience is its original's owner, who may be any of them.
-        Kind.CREDIT_NOTE: Row(code="CN", audiences=("customer", "beneficiary", "partner", "payee"), channel=Channel.EMAIL),
+        Kind.CREDIT_NOTE: Row(
+            code="CN", audiences=("customer", "beneficiary", "partner", "payee"), channel=Channel.EMAIL
+        ),
     }
 )
 

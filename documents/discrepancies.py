@@ -48,7 +48,11 @@ def open_one(
             action=Action.DISCREPANCY_OPENED, object_type="discrepancy", object_id=public_id, actor=actor, code=code
         )
         alerts.open_alert(
-            code=code, severity="P2", dedup_key=f"discrepancy:{dedup_key}", detail=f"Open discrepancy {code}", object_id=public_id
+            code=code,
+            severity="P2",
+            dedup_key=f"discrepancy:{dedup_key}",
+            detail=f"Open discrepancy {code}",
+            object_id=public_id,
         )
     return fresh
 

@@ -38,30 +38,56 @@ CODES: dict[str, Code] = {
     "malformed_json": Code(status=400, es="El cuerpo no es JSON válido", en="The body is not valid JSON"),
     "unknown_parameter": Code(status=400, es="Parámetro desconocido", en="Unknown parameter"),
     "invalid_cursor": Code(status=400, es="El cursor no es válido", en="The cursor is not valid"),
-    "idempotency_key_missing": Code(status=400, es="Falta la cabecera Idempotency-Key", en="The Idempotency-Key header is missing"),
+    "idempotency_key_missing": Code(
+        status=400, es="Falta la cabecera Idempotency-Key", en="The Idempotency-Key header is missing"
+    ),
     # 401
     "not_authenticated": Code(status=401, es="Falta la identificación", en="Authentication is missing"),
     "authentication_failed": Code(status=401, es="La identificación no es válida", en="Authentication failed"),
-    "webhook_signature_invalid": Code(status=401, es="La firma del webhook no es válida", en="The webhook signature is not valid"),
-    "webhook_stale": Code(status=401, es="La firma del webhook ha caducado", en="The webhook timestamp is outside the tolerance"),
+    "webhook_signature_invalid": Code(
+        status=401, es="La firma del webhook no es válida", en="The webhook signature is not valid"
+    ),
+    "webhook_stale": Code(
+        status=401, es="La firma del webhook ha caducado", en="The webhook timestamp is outside the tolerance"
+    ),
     # 403, each one audited
-    "role_not_allowed": Code(status=403, es="Tu función no permite esta operación", en="Your role does not allow this operation"),
+    "role_not_allowed": Code(
+        status=403, es="Tu función no permite esta operación", en="Your role does not allow this operation"
+    ),
     "not_owner": Code(status=403, es="No tienes acceso a este documento", en="You have no access to this document"),
     "country_out_of_scope": Code(status=403, es="País fuera de tu alcance", en="The country is outside your scope"),
-    "second_person_required": Code(status=403, es="Tiene que aprobarlo otra persona", en="Another person has to approve it"),
-    "event_type_not_allowed": Code(status=403, es="Este servicio no puede enviar este tipo de evento", en="This service may not send this type of event"),
+    "second_person_required": Code(
+        status=403, es="Tiene que aprobarlo otra persona", en="Another person has to approve it"
+    ),
+    "event_type_not_allowed": Code(
+        status=403,
+        es="Este servicio no puede enviar este tipo de evento",
+        en="This service may not send this type of event",
+    ),
     "reason_required": Code(status=403, es="Indica el motivo del acceso", en="State the reason of this access"),
     "csrf_failed": Code(status=403, es="La sesión del formulario ha caducado", en="The form's session has expired"),
     # 404, 405, 406, 415
     "not_found": Code(status=404, es="No existe", en="Not found"),
     "method_not_allowed": Code(status=405, es="Método no permitido", en="Method not allowed"),
-    "document_immutable": Code(status=405, es="Un documento emitido no se modifica: emite una corrección", en="An issued document never changes: issue a correction"),
+    "document_immutable": Code(
+        status=405,
+        es="Un documento emitido no se modifica: emite una corrección",
+        en="An issued document never changes: issue a correction",
+    ),
     "not_acceptable": Code(status=406, es="Formato de respuesta no disponible", en="No such response format"),
     "unsupported_media_type": Code(status=415, es="Envía application/json", en="Send application/json"),
     # 409, 410, 413, 423, 429
-    "document_key_conflict": Code(status=409, es="La clave de documento ya existe con otros datos", en="The document key exists with other data"),
-    "document_not_ready": Code(status=409, es="El documento aún no está resguardado", en="The document is not locked yet", retryable=True),
-    "settlement_not_possible": Code(status=409, es="Este evento ya no puede emitirse así: revisa su estado", en="This event can no longer be issued this way: look at its state"),
+    "document_key_conflict": Code(
+        status=409, es="La clave de documento ya existe con otros datos", en="The document key exists with other data"
+    ),
+    "document_not_ready": Code(
+        status=409, es="El documento aún no está resguardado", en="The document is not locked yet", retryable=True
+    ),
+    "settlement_not_possible": Code(
+        status=409,
+        es="Este evento ya no puede emitirse así: revisa su estado",
+        en="This event can no longer be issued this way: look at its state",
+    ),
     "already_credited": Code(status=409, es="Ya está abonado por completo", en="It is credited in full already"),
     "link_expired": Code(status=410, es="El enlace ha caducado", en="The link has expired"),
     "link_revoked": Code(status=410, es="El enlace fue anulado", en="The link was revoked"),
@@ -72,38 +98,84 @@ CODES: dict[str, Code] = {
     "throttled": Code(status=429, es="Demasiadas peticiones", en="Too many requests", retryable=True),
     # 422 for the API; on signed events the same codes come as 202 `held`
     "totals_mismatch": Code(status=422, es="Los totales no cuadran", en="The totals do not match", severity="P2"),
-    "tax_id_invalid": Code(status=422, es="La identificación fiscal no es válida", en="The tax id is not valid", severity="P2"),
+    "tax_id_invalid": Code(
+        status=422, es="La identificación fiscal no es válida", en="The tax id is not valid", severity="P2"
+    ),
     "tax_code_unknown": Code(status=422, es="Código de impuesto desconocido", en="Unknown tax code", severity="P2"),
-    "tax_rate_not_in_force": Code(status=422, es="El tipo impositivo no está vigente en esa fecha", en="The tax rate is not in force on that date", severity="P2"),
+    "tax_rate_not_in_force": Code(
+        status=422,
+        es="El tipo impositivo no está vigente en esa fecha",
+        en="The tax rate is not in force on that date",
+        severity="P2",
+    ),
     "issuer_unknown": Code(status=422, es="Emisor desconocido", en="Unknown issuer", severity="P2"),
     "country_unsupported": Code(status=422, es="País no disponible", en="Country not supported", severity="P2"),
-    "currency_unsupported": Code(status=422, es="Moneda no disponible en este país", en="Currency not supported in this country", severity="P2"),
+    "currency_unsupported": Code(
+        status=422, es="Moneda no disponible en este país", en="Currency not supported in this country", severity="P2"
+    ),
     "period_invalid": Code(status=422, es="El periodo no es válido", en="The period is not valid", severity="P2"),
-    "payee_mismatch": Code(status=422, es="El beneficiario no corresponde", en="The payee is not the beneficiary", severity="P2"),
-    "payout_does_not_close": Code(status=422, es="El pago no cuadra al céntimo", en="The payout does not close to the cent", severity="P2"),
-    "credit_exceeds_remaining": Code(status=422, es="El abono supera lo que queda", en="The credit is more than what remains", severity="P2"),
-    "series_exhausted": Code(status=422, es="La serie autorizada está agotada", en="The authorised range of the series is used up", severity="P1"),
+    "payee_mismatch": Code(
+        status=422, es="El beneficiario no corresponde", en="The payee is not the beneficiary", severity="P2"
+    ),
+    "payout_does_not_close": Code(
+        status=422, es="El pago no cuadra al céntimo", en="The payout does not close to the cent", severity="P2"
+    ),
+    "credit_exceeds_remaining": Code(
+        status=422, es="El abono supera lo que queda", en="The credit is more than what remains", severity="P2"
+    ),
+    "series_exhausted": Code(
+        status=422,
+        es="La serie autorizada está agotada",
+        en="The authorised range of the series is used up",
+        severity="P1",
+    ),
     "party_unknown": Code(status=422, es="Titular desconocido", en="Unknown party", severity="P2"),
     # 500, 503
     "internal_error": Code(status=500, es="Error interno", en="Internal error", retryable=True, severity="P2"),
-    "render_failed": Code(status=500, es="No se pudo componer el PDF", en="The PDF could not be rendered", severity="P2"),
-    "worm_checksum_mismatch": Code(status=500, es="Los bytes resguardados no coinciden", en="The stored bytes differ", severity="P1"),
+    "render_failed": Code(
+        status=500, es="No se pudo componer el PDF", en="The PDF could not be rendered", severity="P2"
+    ),
+    "worm_checksum_mismatch": Code(
+        status=500, es="Los bytes resguardados no coinciden", en="The stored bytes differ", severity="P1"
+    ),
     "worm_lock_missing": Code(status=500, es="El objeto no está bloqueado", en="The object has no lock", severity="P1"),
-    "worm_lock_too_short": Code(status=500, es="El bloqueo vence antes de plazo", en="The lock ends too early", severity="P1"),
+    "worm_lock_too_short": Code(
+        status=500, es="El bloqueo vence antes de plazo", en="The lock ends too early", severity="P1"
+    ),
     "worm_mode_weak": Code(status=500, es="El modo de bloqueo es débil", en="The lock mode is weak", severity="P1"),
-    "worm_version_missing": Code(status=500, es="Falta la versión resguardada", en="The stored version is missing", severity="P1"),
-    "worm_delete_marker": Code(status=500, es="El objeto tiene una marca de borrado", en="The object carries a delete marker", severity="P1"),
+    "worm_version_missing": Code(
+        status=500, es="Falta la versión resguardada", en="The stored version is missing", severity="P1"
+    ),
+    "worm_delete_marker": Code(
+        status=500, es="El objeto tiene una marca de borrado", en="The object carries a delete marker", severity="P1"
+    ),
     "audit_broken": Code(status=500, es="La bitácora no verifica", en="The audit log does not verify", severity="P1"),
-    "render_timeout": Code(status=503, es="La composición del PDF tardó demasiado", en="Rendering took too long", retryable=True, severity="P2"),
-    "worm_unavailable": Code(status=503, es="La bóveda no responde", en="The vault does not answer", retryable=True, severity="P2"),
-    "worm_write_denied": Code(status=503, es="La bóveda rechaza la escritura", en="The vault refuses to write", retryable=True, severity="P2"),
-    "worm_bucket_misconfigured": Code(status=503, es="La bóveda está mal configurada", en="The vault is misconfigured", retryable=True, severity="P1"),
-    "audit_unavailable": Code(status=503, es="La bitácora no responde", en="The audit log does not answer", retryable=True, severity="P1"),
-    "dependency_degraded": Code(status=503, es="Servicio degradado: reintenta", en="Degraded: try again", retryable=True, severity="P2"),
+    "render_timeout": Code(
+        status=503,
+        es="La composición del PDF tardó demasiado",
+        en="Rendering took too long",
+        retryable=True,
+        severity="P2",
+    ),
+    "worm_unavailable": Code(
+        status=503, es="La bóveda no responde", en="The vault does not answer", retryable=True, severity="P2"
+    ),
+    "worm_write_denied": Code(
+        status=503, es="La bóveda rechaza la escritura", en="The vault refuses to write", retryable=True, severity="P2"
+    ),
+    "worm_bucket_misconfigured": Code(
+        status=503, es="La bóveda está mal configurada", en="The vault is misconfigured", retryable=True, severity="P1"
+    ),
+    "audit_unavailable": Code(
+        status=503, es="La bitácora no responde", en="The audit log does not answer", retryable=True, severity="P1"
+    ),
+    "dependency_degraded": Code(
+        status=503, es="Servicio degradado: reintenta", en="Degraded: try again", retryable=True, severity="P2"
+    ),
 }
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word
+class Problem(Exception):
     """A refusal or failure with a code of CODES; doors turn it into problem+json, the line into a work item."""
 
     def __init__(self, *, code: str, detail: str = "", errors: Sequence[Fault] = ()) -> None:

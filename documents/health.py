@@ -23,8 +23,10 @@ from django.views.decorators.http import require_safe
 
 from audit import guard
 from audit import log as audit_log
-from documents import alerts, breaker, errors, gauges, metrics, resilience, vault, vault_local
+from documents import alerts, errors, gauges, metrics, resilience, vault
 from documents.models import Alert
+from documents.resilience import breaker
+from documents.vault import local_store
 
 T = TypeVar("T", bound=HttpResponse)
 ANSWER_S = 1.7  # all checks together; the rest of the promised 2 s is for the answer itself
@@ -45,7 +47,7 @@ class Found:
     detail: str = ""
 
 
-class Degrades(Exception):  # noqa: N818 - the dependency answers, and not well enough
+class Degrades(Exception):
     """What a check found wrong."""
 
 
@@ -136,7 +138,7 @@ class _Question:
     def _run(self, asked: "_Asked") -> None:
         try:
             asked.result = self._work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this check's answer
+        except Exception as error:
             asked.error = error
         finally:
             connections.close_all()
@@ -151,7 +153,7 @@ class _Asked:
         self.result: Any = None
         self.error: Exception | None = None
 
-    def answer(self, *, wait_s: float) -> Any:  # noqa: ANN401 - what the work returns
+    def answer(self, *, wait_s: float) -> Any:
         """This method will wait for the answer.
 
         :raises TimeoutError: it hangs; it goes on, and whoever asks next joins it.
@@ -182,7 +184,7 @@ def look(*, wait_s: float = ANSWER_S) -> dict[str, Found]:
             found[name] = Found(ok=False, detail=problem.code)
         except Degrades as degrades:
             found[name] = Found(ok=False, detail=str(degrades))
-        except Exception as error:  # noqa: BLE001 - a check may fail in any way; its class is all that may be told
+        except Exception as error:
             found[name] = Found(ok=False, detail=type(error).__name__)
     if not found["postgresql"].ok:
         found["clock"] = Found(ok=True, detail=NOT_COMPARABLE)
@@ -204,13 +206,13 @@ def _told_of_log(*, asked: _Asked, wait_s: float) -> list[str] | None:
 
 
 @require_safe
-def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+def healthz(request: HttpRequest) -> JsonResponse:
     """This view will say that the process answers; it asks nobody."""
     return _uncached(JsonResponse({"status": "ok"}))
 
 
 @require_safe
-def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+def readyz(request: HttpRequest) -> JsonResponse:
     """This view will name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
     end = time.monotonic() + ANSWER_S
     asked_log = _ask_log()
@@ -225,7 +227,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's sig
     body = {
         "status": "unavailable" if unusable else "degraded" if degraded else "ok",
         "degraded": degraded,
-        "warnings": ["vault_read_only"] if found["vault"].detail == vault_local.READ_ONLY else [],
+        "warnings": ["vault_read_only"] if found["vault"].detail == local_store.READ_ONLY else [],
         "dependencies": {
             name: {
                 "status": "degraded" if name in degraded else "ok",
@@ -253,7 +255,7 @@ def _meanwhile(*, name: str) -> dict[str, str]:
 
 
 @require_safe
-def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def metrics_page(request: HttpRequest) -> HttpResponse:
     """This view will answer Prometheus: what the processes counted, and what the database says now."""
     try:
         extra = _questions.setdefault("gauges", _Question(work=gauges.read)).ask().answer(wait_s=ANSWER_S)
@@ -309,7 +311,7 @@ def _end_orphan(*, name: str, now: datetime) -> None:
 
 def _warn_of_weak_vault(*, found: Found) -> None:
     key = "vault_read_only"
-    if found.detail == vault_local.READ_ONLY:
+    if found.detail == local_store.READ_ONLY:
         if not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
             detail = "LOCAL_READ_ONLY: the owner of the files could still remove them"
             alerts.open_alert(code=key, severity="P2", dedup_key=key, detail=detail, object_id="vault")

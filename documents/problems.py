@@ -51,12 +51,17 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
     """This function will answer a problem as the caller reads it."""
     response: HttpResponse
     if request.path.startswith("/api/"):
-        response = JsonResponse(body(request=request, problem=problem), status=problem.row.status, content_type=MEDIA_TYPE)
+        response = JsonResponse(
+            body(request=request, problem=problem), status=problem.row.status, content_type=MEDIA_TYPE
+        )
     else:
         response = pages.page(
-            request=request, template="web/error.html", context=body(request=request, problem=problem), status=problem.row.status
+            request=request,
+            template="web/error.html",
+            context=body(request=request, problem=problem),
+            status=problem.row.status,
         )
-    if problem.row.retryable and problem.row.status >= 429:  # noqa: PLR2004 - HTTP
+    if problem.row.retryable and problem.row.status >= 429:
         response["Retry-After"] = str(RETRY_AFTER_S)
     response["Cache-Control"] = "no-store"
     return response
@@ -89,7 +94,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:
 
 def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """This function will be DRF's exception handler: nothing is answered here that the middleware would not answer alike."""
-    request = context["request"]._request  # noqa: SLF001 - DRF wraps the request
+    request = context["request"]._request
     if isinstance(exception, exceptions.APIException):
         code = _BY_STATUS.get(exception.status_code, "internal_error")
         if isinstance(exception, exceptions.ParseError):

@@ -17,14 +17,15 @@ from typing import Any
 
 import pypdfium2
 
-from documents import canonical, rendering_pool
+from documents import canonical
 from documents.countries import pack
+from documents.renderer import renderer_pool
 
-TEMPLATES = rendering_pool.ROOT / "templates"
-BUNDLE = rendering_pool.BUNDLE
+TEMPLATES = renderer_pool.ROOT / "templates"
+BUNDLE = renderer_pool.BUNDLE
 PLAIN = "pdf/plain/v1.html"
 PREVIEW_WIDTH_MAX = 2000
-Pool = rendering_pool.Pool
+Pool = renderer_pool.Pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +42,14 @@ class Rendered:
 
 
 POOL_SIZE = min(4, os.cpu_count() or 1)
-_pool = rendering_pool.Pool(size=POOL_SIZE)
+_pool = renderer_pool.Pool(size=POOL_SIZE)
 _pdfium = threading.Lock()  # PDFium serves one thread at a time
 
 
 def _after_fork() -> None:
     """This function will give a forked worker children of its own: two processes must not share a socket."""
     global _pool, _pdfium  # one pool a process is the point
-    _pool, _pdfium = rendering_pool.Pool(size=POOL_SIZE), threading.Lock()
+    _pool, _pdfium = renderer_pool.Pool(size=POOL_SIZE), threading.Lock()
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -119,7 +120,7 @@ def render(
     plain: bool = False,
     template: str | None = None,
     watermark: str = "",
-    pool: rendering_pool.Pool | None = None,
+    pool: renderer_pool.Pool | None = None,
 ) -> Rendered:
     """This function will print frozen content as PDF/A-3a + PDF/UA-1 with the content embedded as `content.json`.
 

@@ -3,7 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
-from documents import delivery, emission, intake, notices, sweeper
+from documents import delivery, emission, sweeper
+from documents.delivery import notices
+from documents.emission import intake
 
 
 @shared_task(name="documents.advance")  # type: ignore[untyped-decorator]  # Celery has no types

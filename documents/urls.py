@@ -1,12 +1,18 @@
 """THE ACCESS MATRIX of the documents floor: every URL, who may come, whose things he sees, what the log says."""
 
 from audit.actions import Action
-from documents import access, health, panel, runbooks, verification, webhooks
+from documents import access, health, panel, runbooks, webhooks
 from documents.api import documents as api
+from documents.panel import verification
 
 urlpatterns = [
     access.route(
-        "api/v1/events/", webhooks.events, name="events", roles=access.SIGNED, owner="its own types", audit=Action.EVENT_RECEIVED
+        "api/v1/events/",
+        webhooks.events,
+        name="events",
+        roles=access.SIGNED,
+        owner="its own types",
+        audit=Action.EVENT_RECEIVED,
     ),
     access.route(
         "api/v1/documents/",
@@ -41,10 +47,20 @@ urlpatterns = [
         audit=Action.DOCUMENT_VIEWED,
     ),
     access.route(
-        "l/<str:token>/", panel.landing, name="link", roles=access.LINK, owner="the link's document", audit=Action.LINK_SEEN
+        "l/<str:token>/",
+        panel.landing,
+        name="link",
+        roles=access.LINK,
+        owner="the link's document",
+        audit=Action.LINK_SEEN,
     ),
     access.route(
-        "l/<str:token>/open/", panel.open_session, name="link-open", roles=access.LINK, owner="the link's document", audit=Action.LINK_OPENED
+        "l/<str:token>/open/",
+        panel.open_session,
+        name="link-open",
+        roles=access.LINK,
+        owner="the link's document",
+        audit=Action.LINK_OPENED,
     ),
     access.route(
         "l/<str:token>/download/",
@@ -63,20 +79,39 @@ urlpatterns = [
         audit=Action.DOCUMENT_PREVIEWED,
     ),
     access.route(
-        "l/<str:token>/renew/", panel.renew, name="link-renew", roles=access.LINK, owner="the link's document", audit=Action.DELIVERY_RESENT
+        "l/<str:token>/renew/",
+        panel.renew,
+        name="link-renew",
+        roles=access.LINK,
+        owner="the link's document",
+        audit=Action.DELIVERY_RESENT,
     ),
     access.route(
-        "l/<str:token>/report/", panel.report, name="link-report", roles=access.LINK, owner="the link's document", audit=Action.LINK_REVOKED
+        "l/<str:token>/report/",
+        panel.report,
+        name="link-report",
+        roles=access.LINK,
+        owner="the link's document",
+        audit=Action.LINK_REVOKED,
     ),
-    access.route("l/<path:rest>", panel.unknown, name="link-unknown", roles=access.LINK, owner="none", audit=Action.ACCESS_DENIED),
     access.route(
-        "v/<str:code>", verification.verification, name="verification", roles=access.PUBLIC, owner="none", audit=Action.VERIFICATION_VIEWED
+        "l/<path:rest>", panel.unknown, name="link-unknown", roles=access.LINK, owner="none", audit=Action.ACCESS_DENIED
+    ),
+    access.route(
+        "v/<str:code>",
+        verification.verification,
+        name="verification",
+        roles=access.PUBLIC,
+        owner="none",
+        audit=Action.VERIFICATION_VIEWED,
     ),
     access.route(
         "runbooks/<slug:page>/", runbooks.runbook, name="runbook", roles=access.STAFF, owner="none", audit=None
     ),
     access.route("v/", verification.index, name="verification-index", roles=access.PUBLIC, owner="none", audit=None),
-    access.route("errors/<slug:code>/", verification.error_page, name="error", roles=access.PUBLIC, owner="none", audit=None),
+    access.route(
+        "errors/<slug:code>/", verification.error_page, name="error", roles=access.PUBLIC, owner="none", audit=None
+    ),
     access.route("healthz", health.healthz, name="healthz", roles=access.PUBLIC, owner="none", audit=None),
     access.route("readyz", health.readyz, name="readyz", roles=access.PUBLIC, owner="none", audit=None),
     access.route("metrics", health.metrics_page, name="metrics", roles=access.PUBLIC, owner="none", audit=None),

@@ -17,8 +17,9 @@ from django.db import IntegrityError, transaction
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, emission, errors, idempotency, money
+from documents import canonical, emission, errors, money
 from documents.countries import pack as packs
+from documents.emission import idempotency
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
 from payouts import decisions, figures, receipts
 from payouts.premises import Premises

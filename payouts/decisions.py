@@ -8,7 +8,9 @@ from django.db import OperationalError, transaction
 from pydantic import TypeAdapter, ValidationError
 
 from audit import log
-from documents import access, errors, intake, limits
+from documents import access, errors
+from documents.emission import intake
+from documents.facts import limits
 
 Result = TypeVar("Result")
 _TEXT: TypeAdapter[str] = TypeAdapter(limits.Text)

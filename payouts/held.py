@@ -8,7 +8,8 @@ from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import facts, resilience, schemas
+from documents import facts, resilience
+from documents.facts import schemas
 from documents.models import Event, EventStatus
 
 

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from audit import log
 from audit.actions import Action
-from documents import emission, errors, facts, identifiers, intake, links, notices, schemas
+from documents import emission, errors, facts, identifiers, links
 from documents.countries.pack import Pack
+from documents.delivery import notices
+from documents.emission import intake
+from documents.facts import schemas
 from documents.models import Event, Party
 
 

@@ -9,7 +9,9 @@ from typing import cast
 
 from django.db.models import QuerySet
 
-from documents import emission, errors, facts, intake, money, schemas
+from documents import emission, errors, facts, money
+from documents.emission import intake
+from documents.facts import schemas
 from documents.models import Document, Event, Kind
 from payouts import settlements
 from payouts.premises import Premises

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
-from documents import emission, errors, facts, intake, money, schemas
+from documents import emission, errors, facts, money
+from documents.emission import intake
+from documents.facts import schemas
 from documents.models import Document, Event, Kind
 from payouts import computation, figures, parties, premises
 from payouts.premises import Premises

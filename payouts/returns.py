@@ -5,7 +5,9 @@ import json
 from typing import Literal, cast
 
 from audit import log
-from documents import emission, errors, facts, intake, money, schemas
+from documents import emission, errors, facts, money
+from documents.emission import intake
+from documents.facts import schemas
 from documents.models import Document, Event, Kind, Party
 from payouts import parties, premises, settlements
 from payouts.models import Payout, PayoutState

@@ -13,7 +13,9 @@ from django.contrib.auth.models import User
 
 from audit import log
 from audit.actions import Action
-from documents import discrepancies, errors, facts, intake, money, schemas
+from documents import discrepancies, errors, facts, money
+from documents.emission import intake
+from documents.facts import schemas
 from documents.models import Document, Event, EventStatus
 from payouts import decisions, diagnosis, transfers
 from payouts.models import RequestState, SettlementRequest

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from documents import errors, facts, intake, money, schemas
+from documents import errors, facts, money
+from documents.emission import intake
+from documents.facts import schemas
 from documents.models import Party
 from payouts import computation, figures, picking, premises
 from payouts.diagnosis import Reckoned

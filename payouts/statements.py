@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from audit import log
-from documents import emission, errors, facts, intake, schemas
+from documents import emission, errors, facts
+from documents.emission import intake
+from documents.facts import schemas
 from documents.models import Document, Event, EventStatus, Kind, PayoutStatus, Wait
 from payouts import computation, figures, held, parties, premises
 from payouts.premises import Premises

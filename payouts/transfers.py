@@ -9,7 +9,9 @@ import json
 from typing import Any, cast
 
 from audit import log
-from documents import emission, facts, intake, money, schemas
+from documents import emission, facts, money
+from documents.emission import intake
+from documents.facts import schemas
 from documents.models import Document, Event, Kind, Party
 from payouts import diagnosis, figures, parties, picking, premises, returns, settlements, standing
 from payouts.diagnosis import Reckoned

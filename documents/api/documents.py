@@ -5,7 +5,7 @@ import datetime as dt
 
 from django.core import signing
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BooleanField, DateTimeField, F, Func, Q, QuerySet, Value
 from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
@@ -40,14 +40,17 @@ class Documents(APIView):
         if unknown:
             raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
         limit = _limit(request.query_params.get("limit"))
-        rows = list(presentation.joined(rows=_filtered(request)).order_by("-pk")[: limit + 1])
+        by = _order(request)
+        rows = list(
+            presentation.joined(rows=_filtered(request, by=by)).order_by(*(f"-{name}" for name in by))[: limit + 1]
+        )
         page, more = rows[:limit], len(rows) > limit
         log_listing(request=request)
         return Response(
             {
                 "data": presentation.documents(rows=page),
                 "has_more": more,
-                "next_cursor": signing.dumps(page[-1].pk, salt=CURSOR_SALT) if more else None,
+                "next_cursor": _cursor(after=page[-1], by=by) if more else None,
             }
         )
 
@@ -61,7 +64,7 @@ class One(APIView):
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
         return Response(presentation.document(document=found))
 
-    def immutable(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - DRF's signature
+    def immutable(self, request: Request, public_id: str) -> Response:
         """This method will refuse and point at corrections.
 
         :raises errors.Problem: `document_immutable`
@@ -131,7 +134,15 @@ def _record(*, request: Request, action: Action, document: Document) -> None:
         )
 
 
-def _filtered(request: Request) -> QuerySet[Document]:
+def _order(request: Request) -> tuple[str, ...]:
+    """This function will return the unique columns by which a list goes, newest first.
+
+    A span of time goes by moment: by row id PostgreSQL would walk from today back to the span.
+    """
+    return ("issued_at", "pk") if set(MOMENTS) & set(request.query_params) else ("pk",)
+
+
+def _filtered(request: Request, *, by: tuple[str, ...]) -> QuerySet[Document]:
     """This function will start from what the caller may see and narrow it by the query.
 
     :raises errors.Problem: `validation_error`, `invalid_cursor`
@@ -144,11 +155,33 @@ def _filtered(request: Request) -> QuerySet[Document]:
         if name in request.query_params:
             rows = rows.filter(**{lookup: _moment(name, request.query_params[name])})
     if "cursor" in request.query_params:
-        try:
-            rows = rows.filter(pk__lt=signing.loads(request.query_params["cursor"], salt=CURSOR_SALT))
-        except signing.BadSignature as error:
-            raise errors.Problem(code="invalid_cursor") from error
+        rows = rows.filter(_after(text=request.query_params["cursor"], by=by))
     return rows
+
+
+def _cursor(*, after: Document, by: tuple[str, ...]) -> str:
+    """This function will return where the next page begins, signed: nobody composes one."""
+    place = [after.issued_at.isoformat(), after.pk] if len(by) > 1 else [after.pk]
+    return signing.dumps(place, salt=CURSOR_SALT)
+
+
+def _after(*, text: str, by: tuple[str, ...]) -> Q:
+    """This function will return the condition of what comes after a cursor.
+
+    :raises errors.Problem: `invalid_cursor`: not one of ours, or of a list that goes otherwise
+    """
+    try:
+        *moments, pk = signing.loads(text, salt=CURSOR_SALT)
+    except signing.BadSignature as error:
+        raise errors.Problem(code="invalid_cursor") from error
+    if len(moments) + 1 != len(by):
+        raise errors.Problem(code="invalid_cursor", detail="the cursor belongs to a list with other parameters")
+    if not moments:
+        return Q(pk__lt=pk)
+    at = Value(dt.datetime.fromisoformat(moments[0]), output_field=DateTimeField())
+    # Rows compared as rows: PostgreSQL goes on in the index where the last page ended, whatever shares its moment.
+    sides = (Func(*pair, template="(%(expressions)s)") for pair in ((F("issued_at"), F("pk")), (at, Value(pk))))
+    return Q(Func(*sides, template="%(expressions)s", arg_joiner=" < ", output_field=BooleanField()))
 
 
 def _moment(name: str, text: str) -> dt.datetime:

@@ -13,7 +13,16 @@ CHANGED = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column i
 # Once locked, what says where the bytes are and what they hash to is as frozen as the content.
 LOCKED = " OR ".join(
     f"NEW.{column} IS DISTINCT FROM OLD.{column}"
-    for column in ("vault_key", "vault_version", "vault_mode", "file_sha256", "file_bytes", "locked_at", "template", "engine")
+    for column in (
+        "vault_key",
+        "vault_version",
+        "vault_mode",
+        "file_sha256",
+        "file_bytes",
+        "locked_at",
+        "template",
+        "engine",
+    )
 )
 
 FREEZE = f"""
@@ -49,9 +58,9 @@ $stays$
 class Migration(migrations.Migration):
     """Triggers on documents_document and documents_documentkey."""
 
-    dependencies = [("documents", "0001_initial"), ("audit", "0002_append_only")]  # noqa: RUF012 - Django's form
+    dependencies = [("documents", "0001_initial"), ("audit", "0002_append_only")]
 
-    operations = [  # noqa: RUF012 - Django's form
+    operations = [
         *guard.operations(
             table="documents_document",
             column="status",

@@ -220,15 +220,16 @@ class Document(models.Model):
     document_key = models.OneToOneField(DocumentKey, models.PROTECT, db_column="document_key")
     kind = models.CharField(_("tipo"), max_length=30, choices=Kind)
     audience = models.CharField(_("destinatario"), max_length=20)
-    country = models.ForeignKey(Country, models.PROTECT, verbose_name=_("país"))
+    # No index of its own where one of those below begins with the column.
+    country = models.ForeignKey(Country, models.PROTECT, verbose_name=_("país"), db_index=False)
     issuer = models.ForeignKey(Issuer, models.PROTECT, verbose_name=_("emisor"))
-    owner = models.ForeignKey(Party, models.PROTECT, verbose_name=_("titular"))
+    owner = models.ForeignKey(Party, models.PROTECT, verbose_name=_("titular"), db_index=False)
     event = models.ForeignKey(Event, models.PROTECT, verbose_name=_("evento"), related_name="documents")
     subject = models.CharField(_("asunto"), max_length=140, help_text="payment:pay_1, order:ord_1, ...")
     corrects = models.ForeignKey(
         "self", models.PROTECT, null=True, related_name="corrected_by", verbose_name=_("corrige")
     )
-    series = models.ForeignKey(Series, models.PROTECT, verbose_name=_("serie"))
+    series = models.ForeignKey(Series, models.PROTECT, verbose_name=_("serie"), db_index=False)
     sequence = models.PositiveBigIntegerField(_("orden en la serie"))
     number = models.CharField(_("número"), max_length=40, unique=True)
     currency = models.CharField(_("moneda"), max_length=3)
@@ -291,7 +292,13 @@ class Document(models.Model):
             models.Index(fields=["next_try_at"], condition=Q(status="ISSUED"), name="document_due"),
             models.Index(fields=["status", "-id"], name="document_by_status"),
             models.Index(fields=["kind", "-id"], name="document_by_kind"),
-            models.Index(fields=["file_sha256"], name="document_by_sha256"),
+            # A list of a span of days walks these in its own order, however long ago the span is.
+            models.Index(fields=["issue_date", "id"], name="document_by_day"),
+            models.Index(fields=["issued_at", "id"], name="document_by_moment"),
+            models.Index(fields=["-id"], condition=Q(payout_status="PENDING"), name="document_unpaid"),
+            # Found by how they begin, in a database of any collation.
+            models.Index(fields=["file_sha256"], opclasses=["varchar_pattern_ops"], name="document_by_sha256"),
+            models.Index(fields=["content_sha256"], opclasses=["varchar_pattern_ops"], name="document_by_content"),
         ]
 
     def __str__(self) -> str:

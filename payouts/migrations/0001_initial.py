@@ -5,61 +5,127 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('documents', '0001_initial'),
+        ("documents", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Payout',
+            name="Payout",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('payout_id', models.CharField(max_length=64, unique=True, verbose_name='id del pago')),
-                ('currency', models.CharField(max_length=3, verbose_name='moneda')),
-                ('amount_minor', models.BigIntegerField(verbose_name='importe')),
-                ('opening_minor', models.BigIntegerField(default=0, verbose_name='saldo inicial')),
-                ('closing_minor', models.BigIntegerField(default=0, verbose_name='saldo final')),
-                ('sent_at', models.DateTimeField(verbose_name='enviado')),
-                ('state', models.CharField(choices=[('SENT', 'enviado'), ('FAILED', 'fallido'), ('RETURNED', 'devuelto'), ('CLOSED', 'periodo cerrado sin pago')], max_length=10, verbose_name='estado')),
-                ('returned_at', models.DateTimeField(null=True, verbose_name='devuelto el')),
-                ('country', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='documents.country', verbose_name='país')),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payouts', to='documents.event', verbose_name='evento')),
-                ('issuer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='documents.issuer', verbose_name='emisor')),
-                ('payee', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='documents.party', verbose_name='beneficiario')),
-                ('statement', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payout', to='documents.document', verbose_name='comprobante')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("payout_id", models.CharField(max_length=64, unique=True, verbose_name="id del pago")),
+                ("currency", models.CharField(max_length=3, verbose_name="moneda")),
+                ("amount_minor", models.BigIntegerField(verbose_name="importe")),
+                ("opening_minor", models.BigIntegerField(default=0, verbose_name="saldo inicial")),
+                ("closing_minor", models.BigIntegerField(default=0, verbose_name="saldo final")),
+                ("sent_at", models.DateTimeField(verbose_name="enviado")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("SENT", "enviado"),
+                            ("FAILED", "fallido"),
+                            ("RETURNED", "devuelto"),
+                            ("CLOSED", "periodo cerrado sin pago"),
+                        ],
+                        max_length=10,
+                        verbose_name="estado",
+                    ),
+                ),
+                ("returned_at", models.DateTimeField(null=True, verbose_name="devuelto el")),
+                (
+                    "country",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="documents.country", verbose_name="país"
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="payouts",
+                        to="documents.event",
+                        verbose_name="evento",
+                    ),
+                ),
+                (
+                    "issuer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="documents.issuer", verbose_name="emisor"
+                    ),
+                ),
+                (
+                    "payee",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="documents.party", verbose_name="beneficiario"
+                    ),
+                ),
+                (
+                    "statement",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="payout",
+                        to="documents.document",
+                        verbose_name="comprobante",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'pago',
-                'verbose_name_plural': 'pagos',
+                "verbose_name": "pago",
+                "verbose_name_plural": "pagos",
             },
         ),
         migrations.CreateModel(
-            name='Settlement',
+            name="Settlement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount_minor', models.BigIntegerField(verbose_name='importe')),
-                ('effective', models.BooleanField(default=True, help_text='false once the payout failed or came back', verbose_name='vigente')),
-                ('document', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='settlements', to='documents.document', verbose_name='documento')),
-                ('payout', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='settlements', to='payouts.payout', verbose_name='pago')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount_minor", models.BigIntegerField(verbose_name="importe")),
+                (
+                    "effective",
+                    models.BooleanField(
+                        default=True, help_text="false once the payout failed or came back", verbose_name="vigente"
+                    ),
+                ),
+                (
+                    "document",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="settlements",
+                        to="documents.document",
+                        verbose_name="documento",
+                    ),
+                ),
+                (
+                    "payout",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="settlements",
+                        to="payouts.payout",
+                        verbose_name="pago",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'partida pagada',
-                'verbose_name_plural': 'partidas pagadas',
+                "verbose_name": "partida pagada",
+                "verbose_name_plural": "partidas pagadas",
             },
         ),
         migrations.AddIndex(
-            model_name='payout',
-            index=models.Index(fields=['payee', 'issuer', 'currency', 'sent_at'], name='payout_of_payee'),
+            model_name="payout",
+            index=models.Index(fields=["payee", "issuer", "currency", "sent_at"], name="payout_of_payee"),
         ),
         migrations.AddIndex(
-            model_name='settlement',
-            index=models.Index(condition=models.Q(('effective', True)), fields=['document'], name='settlement_effective'),
+            model_name="settlement",
+            index=models.Index(
+                condition=models.Q(("effective", True)), fields=["document"], name="settlement_effective"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='settlement',
-            constraint=models.UniqueConstraint(fields=('payout', 'document'), name='settlement_once'),
+            model_name="settlement",
+            constraint=models.UniqueConstraint(fields=("payout", "document"), name="settlement_once"),
         ),
     ]

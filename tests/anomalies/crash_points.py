@@ -27,39 +27,41 @@ TABLE: dict[str, Point] = {
     "the event is inserted": _point("receive", "audit.log:record", "before"),
     "the event has its audit event": _point("receive", "audit.log:record", "after"),
     "the parties are added": _point("receive", "payouts.parties:keep", "after"),
-    "the key is held": _point("receive", "documents.idempotency:hold", "after"),
-    "the number is about to be taken": _point("receive", "documents.numbering:take", "before"),
-    "the number is taken": _point("receive", "documents.numbering:take", "after"),
+    "the key is held": _point("receive", "documents.emission.idempotency:hold", "after"),
+    "the number is about to be taken": _point("receive", "documents.emission.numbering:take", "before"),
+    "the number is taken": _point("receive", "documents.emission.numbering:take", "after"),
     "the document is written": _point("receive", "documents.emission:_write", "after"),
-    "the event is processed, not committed": _point("receive", "documents.intake:answer", "after"),
-    "the event is committed, not answered": _point("receive", "documents.intake:receive", "after"),
+    "the event is processed, not committed": _point("receive", "documents.emission.intake:answer", "after"),
+    "the event is committed, not answered": _point("receive", "documents.emission.intake:receive", "after"),
     # -- locking: each step outside a transaction must be safe to repeat --
-    "the document is leased": _point("advance", "documents.custody:keep", "before"),
+    "the document is leased": _point("advance", "documents.emission.custody:keep", "before"),
     "the content goes to the renderer": _point("advance", "documents.rendering:render", "before"),
     "the renderer is at work": _point(
-        "advance", "documents.rendering_pool:Child._receive", "before", 2, own_renderer=True
+        "advance", "documents.renderer.renderer_pool:Child._receive", "before", 2, own_renderer=True
     ),
     "the PDF is rendered": _point("advance", "documents.rendering:render", "after"),
-    "the intent is noted": _point("advance", "documents.custody:_put", "before"),
+    "the intent is noted": _point("advance", "documents.emission.custody:_put", "before"),
     "the vault is opened": _point("advance", "documents.vault:open_vault", "after"),
-    "the lock record lies there, the bytes do not": _point("advance", "documents.vault_files:link_once", "after", 1),
-    "the bytes lie there, unsealed": _point("advance", "documents.vault_files:link_once", "after", 2),
-    "the lock record is sealed, the bytes are not": _point(
-        "advance", "documents.vault_local:LocalVault._seal", "after", 1
+    "the lock record lies there, the bytes do not": _point(
+        "advance", "documents.vault.object_files:link_once", "after", 1
     ),
-    "the bytes are sealed": _point("advance", "documents.vault_local:LocalVault._seal", "after", 2),
-    "the bytes are put, not verified": _point("advance", "documents.vault_local:LocalVault.put", "after"),
-    "the bytes are verified": _point("advance", "documents.vault_local:LocalVault.verify", "after"),
+    "the bytes lie there, unsealed": _point("advance", "documents.vault.object_files:link_once", "after", 2),
+    "the lock record is sealed, the bytes are not": _point(
+        "advance", "documents.vault.local_store:LocalVault._seal", "after", 1
+    ),
+    "the bytes are sealed": _point("advance", "documents.vault.local_store:LocalVault._seal", "after", 2),
+    "the bytes are put, not verified": _point("advance", "documents.vault.local_store:LocalVault.put", "after"),
+    "the bytes are verified": _point("advance", "documents.vault.local_store:LocalVault.verify", "after"),
     "the document is about to be confirmed": _point("advance", "documents.emission:_confirm", "before"),
     "the state has moved, not committed": _point("advance", "documents.delivery:plan", "before"),
     "the delivery is planned, not committed": _point("advance", "documents.delivery:plan", "after"),
     "the document is locked": _point("advance", "documents.emission:_confirm", "after"),
     # -- mail: sent again after a crash, under the same Message-ID --
-    "the mail is claimed": _point("deliver", "documents.outbox:claim", "after"),
-    "the letter is written": _point("deliver", "documents.letters:compose", "after"),
-    "the mail is about to go out": _point("deliver", "documents.mailbox:hand_over", "before"),
-    "the mail is out, not confirmed": _point("deliver", "documents.mailbox:EmlFolder._link", "after"),
-    "the mail is handed over, not confirmed": _point("deliver", "documents.mailbox:hand_over", "after"),
-    "the mail is confirmed, not committed": _point("deliver", "documents.outbox:record", "after"),
+    "the mail is claimed": _point("deliver", "documents.delivery.outbox:claim", "after"),
+    "the letter is written": _point("deliver", "documents.delivery.letters:compose", "after"),
+    "the mail is about to go out": _point("deliver", "documents.delivery.mailbox:hand_over", "before"),
+    "the mail is out, not confirmed": _point("deliver", "documents.delivery.mailbox:EmlFolder._link", "after"),
+    "the mail is handed over, not confirmed": _point("deliver", "documents.delivery.mailbox:hand_over", "after"),
+    "the mail is confirmed, not committed": _point("deliver", "documents.delivery.outbox:record", "after"),
     "the mail is confirmed": _point("deliver", "documents.delivery:confirm", "after"),
 }

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
 
 from config import env, outside, servers, services, stream
-from documents import immutable
+from documents.vault import immutable
 from tests.anomalies import crash_points
 from tests.services import database
 from tests.services.live import SAMPLES
@@ -74,7 +74,7 @@ def folder() -> Iterator[pathlib.Path]:
 def program(
     folder: pathlib.Path,
     stack: services.Stack,
-    django_db_setup: None,  # noqa: ARG001 - the database is there first
+    django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Program]:
     with django_db_blocker.unblock():

@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from documents import alert_channel, alerts, breaker, resilience
+from documents import alert_channel, alerts, resilience
 from documents.models import Alert
+from documents.resilience import breaker
 from tests.services import misbehaving
 
 pytestmark = pytest.mark.django_db

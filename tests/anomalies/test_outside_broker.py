@@ -11,8 +11,9 @@ from celery import Celery
 from redis import Redis
 
 from config import celery, servers
-from documents import breaker, doorbell, resilience
+from documents import resilience
 from documents.models import Alert
+from documents.resilience import breaker, doorbell
 from tests.services import misbehaving
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,15 +18,17 @@ from pytest_django import Settings
 
 from audit import guard
 from config import services
-from documents import alerts, breaker, errors, health, metrics, resilience, vault, vault_files
+from documents import alerts, errors, health, metrics, resilience, vault
 from documents.models import Alert
+from documents.resilience import breaker
+from documents.vault import object_files
 from tests.services import misbehaving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:  # noqa: ARG001 - its own vault
+def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
     monkeypatch.setattr(resilience, "BREAKERS", fresh)
     monkeypatch.setattr(resilience, "_skew", {})
@@ -130,7 +132,7 @@ def test_no_answer_of_readyz_tells_an_address_a_user_or_a_secret(settings: Setti
     text = json.dumps(body)
     assert "sesame" not in text
     assert "127.0.0.1" not in text
-    assert "/tmp" not in text  # noqa: S108 - what must not be told
+    assert "/tmp" not in text
 
 
 def test_the_watch_tells_an_outage_nobody_has_met_yet_and_ends_it(settings: Settings) -> None:
@@ -178,7 +180,7 @@ def test_a_vault_that_lets_an_attack_through_later_stops_and_is_p1_until_it_hold
 ) -> None:
     vault.open_vault()
     with monkeypatch.context() as patch:
-        patch.setattr(vault_files, "link_once", lambda **_: True)  # a put on an existing key goes through
+        patch.setattr(object_files, "link_once", lambda **_: True)  # a put on an existing key goes through
         patch.setitem(health._last, "probe", -health.PROBE_EVERY_S)
         health.watch(now=timezone.now())
         alert = Alert.objects.get(dedup_key="vault_probe")

@@ -8,8 +8,9 @@ import pytest
 from django.core.mail import EmailMessage
 from pytest_django import Settings
 
-from documents import breaker, health, resilience
+from documents import health, resilience
 from documents.models import Alert
+from documents.resilience import breaker
 from tests.services import mailbox, misbehaving
 
 pytestmark = pytest.mark.django_db

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from documents import breaker, errors, health, immutable, metrics, resilience, vault, vault_local
+from documents import errors, health, metrics, resilience, vault
 from documents.models import Alert
+from documents.resilience import breaker
+from documents.vault import immutable, local_store
 
 BODY = b"%PDF-1.7 issued bytes" * 100
 KEY = "ES/2026/doc_1.pdf"
@@ -48,7 +50,7 @@ class FailAt:
         monkeypatch.setattr(fcntl, "ioctl", self._wrap(real=fcntl.ioctl))
 
     def _wrap(self, *, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - any call of the system
+        def call(*arguments: Any, **options: Any) -> Any:
             self.calls += 1
             if self.calls == self.number:
                 raise OSError(self.code, os.strerror(self.code))
@@ -171,7 +173,7 @@ def test_a_vault_that_hangs_leaves_the_answer_of_readyz_in_time_and_costs_one_th
     def hang(*_a: object, **_k: object) -> None:
         release.wait(20)
 
-    monkeypatch.setattr(vault_local.LocalVault, "find", hang)
+    monkeypatch.setattr(local_store.LocalVault, "find", hang)
     before = threading.active_count()
     for _ in range(3):
         started = time.monotonic()
@@ -185,14 +187,14 @@ def test_a_vault_that_hangs_leaves_the_answer_of_readyz_in_time_and_costs_one_th
 @pytest.mark.django_db
 def test_a_slow_vault_keeps_what_it_locked_and_opens_the_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
     at = [1000.0]
-    real = vault_local.LocalVault.put
+    real = local_store.LocalVault.put
 
-    def slow(*arguments: Any, **options: Any) -> vault.Stored:  # noqa: ANN401 - passed on
+    def slow(*arguments: Any, **options: Any) -> vault.Stored:
         at[0] += resilience.DEPENDENCIES["vault"].total_s + 5
         return real(*arguments, **options)
 
     monkeypatch.setattr(time, "monotonic", lambda: at[0])
-    monkeypatch.setattr(vault_local.LocalVault, "put", slow)
+    monkeypatch.setattr(local_store.LocalVault, "put", slow)
     for _ in range(3):
         assert lock().size == len(BODY)
     with pytest.raises(errors.WormError) as raised:

@@ -1,5 +1,7 @@
 """The list of documents over HTTP: few queries however long the page, nothing kept by a cache, nothing changed."""
 
+import datetime as dt
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -62,15 +64,40 @@ def test_a_page_says_of_each_document_what_the_document_says_of_itself(browser: 
         assert browser.get(f"{LIST}{one.public_id}/").json() == listed[one.public_id]
 
 
-def test_the_pages_of_a_list_hold_each_document_once_and_end(browser: Client) -> None:
+@pytest.mark.parametrize("span", [{}, {"issued_after": "2026-11-01T00:00:00Z"}])
+def test_the_pages_of_a_list_hold_each_document_once_and_end_also_when_all_share_a_moment(
+    browser: Client, span: dict[str, str]
+) -> None:
     many(count=7)
-    seen, query = [], {"limit": "3"}
+    seen, query = [], {"limit": "3", **span}
     for _ in range(3):
         page = browser.get(LIST, query).json()
         seen += [one["id"] for one in page["data"]]
         query["cursor"] = page["next_cursor"] or ""
     assert seen == list(Document.objects.order_by("-pk").values_list("public_id", flat=True))
     assert (page["has_more"], page["next_cursor"]) == (False, None)
+
+
+def test_a_span_is_listed_by_its_moments_newest_first(browser: Client) -> None:
+    days = [3, 1, 2, 0]
+    made = {
+        day: factories.document(status=Status.ISSUED, now=factories.NOW - day * dt.timedelta(days=1)) for day in days
+    }
+    query = {"issued_before": factories.NOW.isoformat().replace("+00:00", "Z"), "limit": "1"}
+    seen = []
+    for _ in range(3):
+        page = browser.get(LIST, query).json()
+        seen += [one["id"] for one in page["data"]]
+        query["cursor"] = page["next_cursor"] or ""
+    assert seen == [made[day].public_id for day in (1, 2, 3)]
+
+
+def test_a_cursor_serves_no_other_list_and_is_composed_by_nobody(browser: Client) -> None:
+    many(count=3)
+    cursor = browser.get(LIST, {"limit": "1"}).json()["next_cursor"]
+    for query in ({"cursor": cursor, "issued_after": "2026-01-01T00:00:00Z"}, {"cursor": "WzFd:x:y"}, {"cursor": "é"}):
+        answer = browser.get(LIST, query)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 
 @pytest.mark.parametrize("verb", UNSAFE)

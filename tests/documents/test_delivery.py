@@ -20,8 +20,10 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Event, EventDetail
 from config import env
-from documents import breaker, delivery, distribution, errors, letters, links, outbox, resilience
+from documents import delivery, distribution, errors, links, resilience
+from documents.delivery import letters, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, Status
+from documents.resilience import breaker
 from tests import factories
 from tests.services import mailbox, misbehaving
 

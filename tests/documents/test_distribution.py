@@ -10,8 +10,10 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event
-from documents import breaker, distribution, errors, immutable, links, resilience, vault
+from documents import distribution, errors, links, resilience, vault
 from documents.models import Alert, Document, Link, Status
+from documents.resilience import breaker
+from documents.vault import immutable
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]

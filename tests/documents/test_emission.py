@@ -8,15 +8,17 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from audit.models import Event as AuditEvent
-from documents import custody, discrepancies, emission, errors, leases, rendering, vault_local
+from documents import discrepancies, emission, errors, rendering
+from documents.emission import custody, leases
 from documents.models import Alert, Delivery, Document, Party, Series, Status
+from documents.vault import local_store
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _world(vault_folder: pathlib.Path) -> None:  # noqa: ARG001 - the vault is there first
+def _world(vault_folder: pathlib.Path) -> None:
     telling.issuers()
 
 
@@ -104,7 +106,7 @@ def test_bytes_that_a_killed_worker_left_are_finished_and_not_made_again(monkeyp
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(vault_local.LocalVault, "verify", killed)
+        dying.setattr(local_store.LocalVault, "verify", killed)
         with pytest.raises(Killed), transaction.atomic():
             advance(document)
     # The transaction of this test swallowed what the worker had committed: the intent is noted again, as it was.

@@ -11,9 +11,12 @@ from django.db.models import Q
 
 from audit.models import Event as LogEvent
 from audit.models import EventDetail
-from documents import breaker, health, leases, letters, links, notices, resilience, sweeper
-from documents import mailbox as mailbox_room
+from documents import health, links, resilience, sweeper
+from documents.delivery import letters, notices
+from documents.delivery import mailbox as mailbox_room
+from documents.emission import leases
 from documents.models import Alert, DeliveryStatus, Event, EventStatus, Notice, Party
+from documents.resilience import breaker
 from tests import factories
 from tests.payouts import making, telling
 from tests.services import mailbox

@@ -21,8 +21,11 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Event, EventDetail
-from documents import breaker, delivery, immutable, links, panel_words, resilience
+from documents import delivery, links, resilience
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Kind, Link, PayoutStatus, Status
+from documents.panel import link_words
+from documents.resilience import breaker
+from documents.vault import immutable
 from tests import factories
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ BYTES_MAX = 6 * 1024
 
 
 @pytest.fixture(autouse=True)
-def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001 - flushing needs the database
+def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every breaker closed, nobody to ring, and no refusal left over for the next test to count."""
     fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
     monkeypatch.setattr(resilience, "BREAKERS", fresh)
@@ -539,7 +542,7 @@ def test_every_message_exists_for_every_state_that_a_link_can_be_in() -> None:
     link = a_link()
     for state in links.State:
         if state is not links.State.LIVE:
-            assert panel_words.message(name=state.value, link=link).status in {410, 429}
+            assert link_words.message(name=state.value, link=link).status in {410, 429}
 
 
 def test_a_name_full_of_html_stays_a_name() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import page as validator
 import pytest
 
-from documents import canonical, conformance, errors, renderer, rendering, rendering_pool
+from documents import canonical, errors, rendering
+from documents.renderer import conformance, renderer, renderer_pool
 from tests.documents import pdf_cast, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
@@ -16,9 +17,9 @@ BOX = "\u25af"
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[rendering_pool.Pool]:
+def pool() -> Iterator[renderer_pool.Pool]:
     """One child for the module."""
-    found = rendering_pool.Pool(size=1)
+    found = renderer_pool.Pool(size=1)
     yield found
     found.close()
 
@@ -68,7 +69,7 @@ def every_text_hostile(value: object, attack: str) -> object:
     ],
 )
 @pytest.mark.parametrize("name", pdf_cast.EVERY)
-def test_markup_in_a_text_is_printed_as_text(pool: rendering_pool.Pool, name: str, attack: str) -> None:
+def test_markup_in_a_text_is_printed_as_text(pool: renderer_pool.Pool, name: str, attack: str) -> None:
     content = every_text_hostile(pdf_cast.EVERY[name](), attack)
     assert isinstance(content, dict)
     for plain in (False, True):
@@ -109,7 +110,7 @@ def test_a_template_that_asks_for_a_file_of_the_machine_gets_nothing(tmp_path: p
         '{% extends "base.html" %}{% block body %}<link rel="stylesheet" href="' + secret.as_uri() + '"/>'
         '<link rel="attachment" href="' + secret.as_uri() + '"/><h2>Sigue</h2>{% endblock %}'
     )
-    pool = rendering_pool.Pool(size=1, bundle=bundle)
+    pool = renderer_pool.Pool(size=1, bundle=bundle)
     found = rendering.render(content=pdf_cast.receipt(), issued_at=ISSUED_AT, pool=pool)
     pool.close()
     assert "Sigue" in pdf_reading.text(found.pdf)
@@ -124,8 +125,8 @@ def test_a_template_that_asks_for_a_file_of_the_machine_gets_nothing(tmp_path: p
         ("subprocess.Popen", ()),
         ("os.system", ("true",)),
         ("os.posix_spawn", ()),
-        ("open", ("/tmp/x", "w", 0)),  # noqa: S108 - a name, never opened
-        ("open", ("/tmp/x", "ab", 0)),  # noqa: S108 - a name, never opened
+        ("open", ("/tmp/x", "w", 0)),
+        ("open", ("/tmp/x", "ab", 0)),
     ],
 )
 def test_a_warm_renderer_connects_to_nothing_starts_nothing_and_writes_nothing(
@@ -147,7 +148,7 @@ def test_a_warm_renderer_connects_to_nothing_starts_nothing_and_writes_nothing(
     ],
 )
 def test_a_name_that_the_fonts_cannot_draw_is_boxed_and_flagged_and_true_inside(
-    pool: rendering_pool.Pool, name: str, seen: str
+    pool: renderer_pool.Pool, name: str, seen: str
 ) -> None:
     content = named(name)
     found = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
@@ -170,14 +171,14 @@ def test_a_name_that_the_fonts_cannot_draw_is_boxed_and_flagged_and_true_inside(
         "fi ffl 'a\u00adb'",
     ],
 )
-def test_european_names_are_printed_as_they_are(pool: rendering_pool.Pool, name: str) -> None:
+def test_european_names_are_printed_as_they_are(pool: renderer_pool.Pool, name: str) -> None:
     found = rendering.render(content=named(name), issued_at=ISSUED_AT, pool=pool)
     assert found.flags == []
     assert pdf_reading.squashed(name.replace("\u00ad", "")) in pdf_reading.squashed(pdf_reading.text(found.pdf))
     assert without_failures(found.pdf)
 
 
-def test_every_plane_of_unicode_ends_as_a_conforming_document(pool: rendering_pool.Pool) -> None:
+def test_every_plane_of_unicode_ends_as_a_conforming_document(pool: renderer_pool.Pool) -> None:
     every = [
         chr(point) for point in (*range(0x20, 0x3000, 7), *range(0x3000, 0x20000, 613)) if not 0xD800 <= point < 0xE000
     ]
@@ -192,7 +193,7 @@ def test_every_plane_of_unicode_ends_as_a_conforming_document(pool: rendering_po
 
 
 def test_eight_marks_on_every_letter_and_500_characters_without_a_blank_stay_on_the_page(
-    pool: rendering_pool.Pool,
+    pool: renderer_pool.Pool,
 ) -> None:
     content = named("a\u0301\u0300\u0302\u0303\u0308\u0301\u0300\u0302" * 55)
     content["lines"][0]["description"] = "W" * 500
@@ -201,7 +202,7 @@ def test_eight_marks_on_every_letter_and_500_characters_without_a_blank_stay_on_
     assert without_failures(found.pdf)
 
 
-def test_two_thousand_lines_stay_readable_and_within_the_limits(pool: rendering_pool.Pool) -> None:
+def test_two_thousand_lines_stay_readable_and_within_the_limits(pool: renderer_pool.Pool) -> None:
     content = pdf_cast.payout(rows=2000)
     found = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
     assert found.pages > 30
@@ -211,7 +212,7 @@ def test_two_thousand_lines_stay_readable_and_within_the_limits(pool: rendering_
     assert text.count("Liquidado MXN") >= text.count("Suma y sigue"), "each page repeats the head"
 
 
-def test_the_sum_carried_over_is_the_sum_of_the_rows_before_it(pool: rendering_pool.Pool) -> None:
+def test_the_sum_carried_over_is_the_sum_of_the_rows_before_it(pool: renderer_pool.Pool) -> None:
     content = pdf_cast.payout(rows=40)
     text = pdf_reading.text(rendering.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
     carried = text.split("Suma y sigue ")[1].split(" MXN")[0]
@@ -223,7 +224,7 @@ def test_the_sum_carried_over_is_the_sum_of_the_rows_before_it(pool: rendering_p
     assert f"Suma anterior {carried}" in text
 
 
-def test_a_content_of_no_known_shape_still_ends_as_a_plain_document(pool: rendering_pool.Pool) -> None:
+def test_a_content_of_no_known_shape_still_ends_as_a_plain_document(pool: renderer_pool.Pool) -> None:
     content = {"number": "X-1", "rows": [{"a": "uno"}, ["dos", {"b": ""}]], "n": 3, "nothing": None, "yes": True}
     with pytest.raises((errors.Problem, LookupError)):
         rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 import pypdfium2
 import pytest
 
-from documents import errors, rendering, rendering_pool
+from documents import errors, rendering
+from documents.renderer import renderer_pool
 from tests.documents import pdf_cast, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
@@ -25,17 +26,17 @@ HANGS = (
 HUNGRY = HANGS.replace("{% for d in doc.document_key %}.{% endfor %}", "x" * 20_000)  # 700 MB
 
 
-class Interrupted(Exception):  # noqa: N818 - what it is
+class Interrupted(Exception):
     """Celery's soft time limit, a Ctrl-C: something that comes from outside in the middle of a job."""
 
 
 @pytest.fixture
-def pools() -> Iterator[Callable[..., rendering_pool.Pool]]:
+def pools() -> Iterator[Callable[..., renderer_pool.Pool]]:
     """Pools of one child that end with the test."""
-    made: list[rendering_pool.Pool] = []
+    made: list[renderer_pool.Pool] = []
 
-    def make(**options: object) -> rendering_pool.Pool:
-        made.append(rendering_pool.Pool(size=1, **options))  # type: ignore[arg-type]  # options pass through
+    def make(**options: object) -> renderer_pool.Pool:
+        made.append(renderer_pool.Pool(size=1, **options))  # type: ignore[arg-type]  # options pass through
         return made[-1]
 
     yield make
@@ -43,11 +44,11 @@ def pools() -> Iterator[Callable[..., rendering_pool.Pool]]:
         pool.close()
 
 
-def render(pool: rendering_pool.Pool, content: pdf_cast.Content | None = None) -> rendering.Rendered:
+def render(pool: renderer_pool.Pool, content: pdf_cast.Content | None = None) -> rendering.Rendered:
     return rendering.render(content=content or pdf_cast.receipt(), issued_at=ISSUED_AT, pool=pool)
 
 
-def child(pool: rendering_pool.Pool) -> rendering_pool.Child:
+def child(pool: renderer_pool.Pool) -> renderer_pool.Child:
     found = pool.places.queue[-1]
     assert found is not None
     return found
@@ -61,9 +62,9 @@ def with_template(folder: pathlib.Path, body: str) -> pathlib.Path:
 
 
 def test_a_template_that_never_ends_is_cut_off_and_the_next_document_is_printed(
-    pools: Callable[..., rendering_pool.Pool], tmp_path: pathlib.Path
+    pools: Callable[..., renderer_pool.Pool], tmp_path: pathlib.Path
 ) -> None:
-    pool = pools(bundle=with_template(tmp_path, HANGS), limits=rendering_pool.Limits(cpu_base_s=1, cpu_line_s=0))
+    pool = pools(bundle=with_template(tmp_path, HANGS), limits=renderer_pool.Limits(cpu_base_s=1, cpu_line_s=0))
     render(pool)
     first = child(pool).process.pid
     with pytest.raises(errors.Problem) as caught:
@@ -74,8 +75,8 @@ def test_a_template_that_never_ends_is_cut_off_and_the_next_document_is_printed(
     assert child(pool).process.pid != first
 
 
-def test_a_renderer_that_sleeps_is_cut_off_by_the_wall_clock(pools: Callable[..., rendering_pool.Pool]) -> None:
-    pool = pools(limits=rendering_pool.Limits(cpu_base_s=1, cpu_line_s=0, wall_factor=1.5))
+def test_a_renderer_that_sleeps_is_cut_off_by_the_wall_clock(pools: Callable[..., renderer_pool.Pool]) -> None:
+    pool = pools(limits=renderer_pool.Limits(cpu_base_s=1, cpu_line_s=0, wall_factor=1.5))
     render(pool)
     stopped = child(pool).process.pid
     os.kill(stopped, signal.SIGSTOP)
@@ -89,14 +90,14 @@ def test_a_renderer_that_sleeps_is_cut_off_by_the_wall_clock(pools: Callable[...
 
 
 def test_a_document_that_eats_all_memory_fails_alone(
-    pools: Callable[..., rendering_pool.Pool], tmp_path: pathlib.Path
+    pools: Callable[..., renderer_pool.Pool], tmp_path: pathlib.Path
 ) -> None:
     probe = pools()
     render(probe)
     status = pathlib.Path(f"/proc/{child(probe).process.pid}/status").read_text()
     used = int(next(line for line in status.splitlines() if line.startswith("VmSize")).split()[1]) * 1024
     pool = pools(
-        bundle=with_template(tmp_path, HUNGRY), limits=rendering_pool.Limits(address_space_bytes=used + 128 * 1024**2)
+        bundle=with_template(tmp_path, HUNGRY), limits=renderer_pool.Limits(address_space_bytes=used + 128 * 1024**2)
     )
     assert render(pool).pages == 1
     with pytest.raises(errors.Problem) as caught:
@@ -105,7 +106,7 @@ def test_a_document_that_eats_all_memory_fails_alone(
     assert render(pool).pages == 1
 
 
-def test_a_renderer_killed_between_two_documents_is_replaced_unseen(pools: Callable[..., rendering_pool.Pool]) -> None:
+def test_a_renderer_killed_between_two_documents_is_replaced_unseen(pools: Callable[..., renderer_pool.Pool]) -> None:
     pool = pools()
     before = render(pool)
     os.kill(child(pool).process.pid, signal.SIGKILL)
@@ -113,7 +114,7 @@ def test_a_renderer_killed_between_two_documents_is_replaced_unseen(pools: Calla
     assert render(pool).pdf == before.pdf
 
 
-def test_a_renderer_killed_in_the_middle_is_named_and_replaced(pools: Callable[..., rendering_pool.Pool]) -> None:
+def test_a_renderer_killed_in_the_middle_is_named_and_replaced(pools: Callable[..., renderer_pool.Pool]) -> None:
     pool = pools()
     render(pool)
     victim = child(pool).process.pid
@@ -125,7 +126,7 @@ def test_a_renderer_killed_in_the_middle_is_named_and_replaced(pools: Callable[.
 
 
 def test_an_interrupted_job_never_leaves_its_pdf_to_the_next_document(
-    pools: Callable[..., rendering_pool.Pool],
+    pools: Callable[..., renderer_pool.Pool],
 ) -> None:
     pool = pools()
     render(pool)
@@ -145,7 +146,7 @@ def test_an_interrupted_job_never_leaves_its_pdf_to_the_next_document(
 
 
 def test_a_broken_template_is_named_without_the_persons_data_and_stops_nobody(
-    pools: Callable[..., rendering_pool.Pool], tmp_path: pathlib.Path
+    pools: Callable[..., renderer_pool.Pool], tmp_path: pathlib.Path
 ) -> None:
     pool = pools(bundle=with_template(tmp_path, '{% include "nowhere.html" %}{{ doc.owner.legal_name }}'))
     with pytest.raises(errors.Problem) as caught:
@@ -157,7 +158,7 @@ def test_a_broken_template_is_named_without_the_persons_data_and_stops_nobody(
 
 
 def test_a_machine_without_the_bundle_is_told_what_is_missing(
-    pools: Callable[..., rendering_pool.Pool], tmp_path: pathlib.Path
+    pools: Callable[..., renderer_pool.Pool], tmp_path: pathlib.Path
 ) -> None:
     pool = pools(bundle=tmp_path)
     for _ in range(2):
@@ -167,7 +168,7 @@ def test_a_machine_without_the_bundle_is_told_what_is_missing(
         assert "KeyError" in caught.value.detail
 
 
-def test_when_every_renderer_is_busy_the_wait_has_an_end(pools: Callable[..., rendering_pool.Pool]) -> None:
+def test_when_every_renderer_is_busy_the_wait_has_an_end(pools: Callable[..., renderer_pool.Pool]) -> None:
     pool = pools()
     pool.wait_s = 0.2
     pool.places.get()
@@ -178,7 +179,7 @@ def test_when_every_renderer_is_busy_the_wait_has_an_end(pools: Callable[..., re
 
 
 def test_ten_threads_each_get_their_own_document() -> None:
-    pool = rendering_pool.Pool(size=2)
+    pool = renderer_pool.Pool(size=2)
     found: dict[int, str] = {}
 
     def one(number: int) -> None:
@@ -204,10 +205,11 @@ def pdf_reading_of(pdf: bytes) -> str:
 
 PARENT = """
 import datetime as dt, sys, threading, time
-from documents import rendering, rendering_pool
+from documents import rendering
+from documents.renderer import renderer_pool
 from tests.documents import pdf_cast
 when = dt.datetime(2026, 2, 24, tzinfo=dt.UTC)
-pool = rendering_pool.Pool(size=1)
+pool = renderer_pool.Pool(size=1)
 rendering.render(content=pdf_cast.receipt(), issued_at=when, pool=pool)
 print(pool.places.queue[-1].process.pid, flush=True)
 if sys.argv[1] == "busy":
@@ -218,8 +220,8 @@ time.sleep(60)
 
 @pytest.mark.parametrize("how", ["idle", "busy"])
 def test_a_renderer_does_not_outlive_a_worker_that_was_killed(how: str) -> None:
-    environment = {"PYTHONPATH": str(rendering_pool.ROOT)}
-    with subprocess.Popen(  # noqa: S603 - our own program
+    environment = {"PYTHONPATH": str(renderer_pool.ROOT)}
+    with subprocess.Popen(
         [sys.executable, "-c", PARENT, how], stdout=subprocess.PIPE, text=True, env=environment
     ) as parent:
         assert parent.stdout is not None
@@ -248,5 +250,5 @@ def test_a_forked_worker_has_renderers_of_its_own() -> None:
 
 
 def test_time_allowed_grows_with_the_lines_up_to_a_minute() -> None:
-    limits = rendering_pool.Limits()
+    limits = renderer_pool.Limits()
     assert [limits.cpu_s(lines=lines) for lines in (0, 1500, 2000, 90_000)] == [10, 40, 50, 60]

@@ -14,8 +14,9 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from documents import canonical, renderer, rendering, rendering_pool
+from documents import canonical, rendering
 from documents.countries import pack
+from documents.renderer import renderer, renderer_pool
 from tests.documents import pdf_cast, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
@@ -23,14 +24,14 @@ KINDS = ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT", "PAYOUT_STATEMENT", "PAYOUT
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[rendering_pool.Pool]:
+def pool() -> Iterator[renderer_pool.Pool]:
     """One child for the module."""
-    found = rendering_pool.Pool(size=1)
+    found = renderer_pool.Pool(size=1)
     yield found
     found.close()
 
 
-def rendered(pool: rendering_pool.Pool, content: pdf_cast.Content, **options: object) -> rendering.Rendered:
+def rendered(pool: renderer_pool.Pool, content: pdf_cast.Content, **options: object) -> rendering.Rendered:
     return rendering.render(content=content, issued_at=ISSUED_AT, pool=pool, **options)  # type: ignore[arg-type]  # options pass through
 
 
@@ -48,11 +49,11 @@ def failures(pdf: bytes) -> list[str]:
 
 @pytest.mark.parametrize("plain", [False, True], ids=["own template", "plain"])
 @pytest.mark.parametrize("name", pdf_cast.EVERY)
-def test_every_kind_is_pdf_a_3a_and_pdf_ua_1(pool: rendering_pool.Pool, name: str, *, plain: bool) -> None:
+def test_every_kind_is_pdf_a_3a_and_pdf_ua_1(pool: renderer_pool.Pool, name: str, *, plain: bool) -> None:
     assert failures(rendered(pool, pdf_cast.EVERY[name](), plain=plain).pdf) == []
 
 
-def test_no_document_is_unlucky_with_the_end_of_a_stream(pool: rendering_pool.Pool) -> None:
+def test_no_document_is_unlucky_with_the_end_of_a_stream(pool: renderer_pool.Pool) -> None:
     """A stream whose last byte is a carriage return: one in 256, so one document in twenty."""
     content = pdf_cast.receipt()
     for number in range(40):
@@ -64,7 +65,7 @@ def test_no_document_is_unlucky_with_the_end_of_a_stream(pool: rendering_pool.Po
 @pytest.mark.parametrize("plain", [False, True], ids=["own template", "plain"])
 @pytest.mark.parametrize("name", pdf_cast.EVERY)
 def test_every_leaf_of_the_content_is_in_the_text_of_the_pdf(
-    pool: rendering_pool.Pool, name: str, *, plain: bool
+    pool: renderer_pool.Pool, name: str, *, plain: bool
 ) -> None:
     content = pdf_cast.EVERY[name]()
     text = pdf_reading.squashed(pdf_reading.text(rendered(pool, content, plain=plain).pdf))
@@ -76,13 +77,13 @@ def test_every_leaf_of_the_content_is_in_the_text_of_the_pdf(
     assert missing == []
 
 
-def test_a_leaf_that_no_template_knows_is_printed_all_the_same(pool: rendering_pool.Pool) -> None:
+def test_a_leaf_that_no_template_knows_is_printed_all_the_same(pool: renderer_pool.Pool) -> None:
     content = pdf_cast.receipt() | {"later": {"idea": ["algo que nadie previó"]}}
     assert "later.idea.1: algo que nadie previó" in pdf_reading.text(rendered(pool, content).pdf)
 
 
 @pytest.mark.parametrize("name", pdf_cast.EVERY)
-def test_the_attachment_is_the_canonical_content_and_nothing_else(pool: rendering_pool.Pool, name: str) -> None:
+def test_the_attachment_is_the_canonical_content_and_nothing_else(pool: renderer_pool.Pool, name: str) -> None:
     content = pdf_cast.EVERY[name]()
     with pikepdf.open(io.BytesIO(rendered(pool, content).pdf)) as opened:
         assert list(opened.attachments) == ["content.json"]
@@ -92,7 +93,7 @@ def test_the_attachment_is_the_canonical_content_and_nothing_else(pool: renderin
         assert files[0].AFRelationship == "/Data"
 
 
-def test_the_metadata_names_the_standards_once_and_the_moment_of_issue(pool: rendering_pool.Pool) -> None:
+def test_the_metadata_names_the_standards_once_and_the_moment_of_issue(pool: renderer_pool.Pool) -> None:
     with pikepdf.open(io.BytesIO(rendered(pool, pdf_cast.receipt()).pdf)) as opened:
         assert str(opened.docinfo["/CreationDate"]) == str(opened.docinfo["/ModDate"]) == "D:20260224093000Z"
         assert opened.docinfo["/Title"] == "Recibo de pago AES-PR-2026-0000001"
@@ -115,7 +116,7 @@ def test_the_bytes_do_not_depend_on_the_process_its_hash_seed_its_zone_or_its_lo
         {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo", "LC_ALL": "C", "HOME": "/nonexistent"},
         {"PYTHONHASHSEED": "4242", "TZ": "America/Lima", "LC_ALL": "es_ES.UTF-8", "LANG": "tr_TR.UTF-8"},
     ):
-        pool = rendering_pool.Pool(size=1, environment=environment)
+        pool = renderer_pool.Pool(size=1, environment=environment)
         for _ in range(2):
             found.add(hashlib.sha256(rendered(pool, pdf_cast.EVERY[name]()).pdf).hexdigest())
         pool.close()
@@ -123,10 +124,10 @@ def test_the_bytes_do_not_depend_on_the_process_its_hash_seed_its_zone_or_its_lo
 
 
 def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
-    """`documents/tuning.py` may save time and nothing else."""
+    """`documents/renderer/tuning.py` may save time and nothing else."""
     program = (
         "import hashlib, json, pathlib, sys\n"
-        "from documents import renderer, rendering\n"
+        "from documents import rendering\nfrom documents.renderer import renderer\n"
         "press = renderer.Press(folder=rendering.BUNDLE, tuned=sys.argv[1] == 'tuned')\n"
         "for job in json.load(sys.stdin):\n"
         "    print(hashlib.sha256(press.print(job=job, logo=b'')[1]).hexdigest())\n"
@@ -135,10 +136,10 @@ def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
     jobs = [rendering.job_for(content=content, issued_at=ISSUED_AT) for content in contents]
     environment = {
         "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
-        "PYTHONPATH": str(rendering_pool.ROOT),
+        "PYTHONPATH": str(renderer_pool.ROOT),
     }
     tuned, plain = (
-        subprocess.run(  # noqa: S603 - our own program
+        subprocess.run(
             [sys.executable, "-c", program, how],
             input=json.dumps(jobs),
             capture_output=True,
@@ -152,7 +153,7 @@ def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
     assert tuned == plain
 
 
-def test_only_the_bundled_fonts_are_ever_used(pool: rendering_pool.Pool) -> None:
+def test_only_the_bundled_fonts_are_ever_used(pool: renderer_pool.Pool) -> None:
     content = pdf_cast.receipt()
     content["owner"]["legal_name"] = "王小明 🚕 Ana"
     with pikepdf.open(io.BytesIO(rendered(pool, content).pdf)) as opened:
@@ -160,7 +161,7 @@ def test_only_the_bundled_fonts_are_ever_used(pool: rendering_pool.Pool) -> None
     assert fonts == {"IBM-Plex-Sans", "IBM-Plex-Sans-Semi-Bold", "Billing-Docs-Box"}
 
 
-def test_the_result_says_what_its_bytes_depend_on(pool: rendering_pool.Pool) -> None:
+def test_the_result_says_what_its_bytes_depend_on(pool: renderer_pool.Pool) -> None:
     first, second = rendered(pool, pdf_cast.receipt()), rendered(pool, pdf_cast.credit())
     assert first.template == "pdf/payment_receipt/v1.html"
     assert first.pages == 1
@@ -171,7 +172,7 @@ def test_the_result_says_what_its_bytes_depend_on(pool: rendering_pool.Pool) -> 
     assert {"pango=", "harfbuzz=", "zlib="} <= {part.partition("=")[0] + "=" for part in first.engine.split()}
 
 
-def test_another_logo_or_another_watermark_is_another_bundle(pool: rendering_pool.Pool) -> None:
+def test_another_logo_or_another_watermark_is_another_bundle(pool: renderer_pool.Pool) -> None:
     image = io.BytesIO()
     Image.new("RGBA", (40, 10), (200, 60, 30, 128)).save(image, "PNG")
     bare = rendered(pool, pdf_cast.receipt())
@@ -182,7 +183,7 @@ def test_another_logo_or_another_watermark_is_another_bundle(pool: rendering_poo
     assert "ENTORNO DE PRUEBAS" in pdf_reading.text(marked.pdf)
 
 
-def test_a_logo_that_is_no_image_does_not_stop_a_document(pool: rendering_pool.Pool) -> None:
+def test_a_logo_that_is_no_image_does_not_stop_a_document(pool: renderer_pool.Pool) -> None:
     assert rendered(pool, pdf_cast.receipt(), logo=b"not an image").pages == 1
 
 
@@ -218,12 +219,12 @@ def test_the_engine_is_told_apart_by_every_source_that_decides_bytes() -> None:
     assert bundle.digest(name="payment_receipt/v1.html", extras=b"") == before
 
 
-def test_nothing_calls_itself_an_invoice(pool: rendering_pool.Pool) -> None:
+def test_nothing_calls_itself_an_invoice(pool: renderer_pool.Pool) -> None:
     for make in pdf_cast.EVERY.values():
         assert "factura" not in pdf_reading.text(rendered(pool, make()).pdf).lower()
 
 
-def test_a_preview_is_a_page_as_wide_as_asked(pool: rendering_pool.Pool) -> None:
+def test_a_preview_is_a_page_as_wide_as_asked(pool: renderer_pool.Pool) -> None:
     pdf = rendered(pool, pdf_cast.payout(rows=60)).pdf
     with Image.open(io.BytesIO(rendering.preview(pdf=pdf, page=2, width=840))) as image:
         assert (image.format, image.width) == ("PNG", 840)

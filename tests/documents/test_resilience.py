@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from documents import breaker, errors, health, resilience
+from documents import errors, health, resilience
 from documents.models import Alert
+from documents.resilience import breaker
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from documents import breaker, errors, immutable, resilience, vault, vault_files, vault_local
+from documents import errors, resilience, vault
+from documents.resilience import breaker
+from documents.vault import immutable, local_store, object_files
 
 BODY = b"%PDF-1.7 the bytes of a document"
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -30,8 +32,8 @@ def folder(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 @pytest.fixture
-def store(folder: pathlib.Path) -> vault_local.LocalVault:
-    return vault_local.open_store(url=f"file://{folder}")
+def store(folder: pathlib.Path) -> local_store.LocalVault:
+    return local_store.open_store(url=f"file://{folder}")
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,7 @@ def force(path: pathlib.Path, body: bytes | None) -> None:
         path.chmod(0o444)
 
 
-def test_what_is_locked_reads_back_byte_for_byte_with_its_date_and_type(store: vault_local.LocalVault) -> None:
+def test_what_is_locked_reads_back_byte_for_byte_with_its_date_and_type(store: local_store.LocalVault) -> None:
     stored = lock()
     assert store.read(key=KEY, version=stored.version) == BODY
     assert (stored.sha256, stored.size, stored.retain_until, stored.content_type) == (
@@ -78,7 +80,7 @@ def test_locking_again_adopts_the_identical_object_and_writes_nothing(folder: pa
     assert sorted((path.name, path.stat().st_ino) for path in folder.rglob("*")) == before
 
 
-def test_other_bytes_under_a_taken_key_are_refused_and_the_first_survive(store: vault_local.LocalVault) -> None:
+def test_other_bytes_under_a_taken_key_are_refused_and_the_first_survive(store: local_store.LocalVault) -> None:
     first = lock()
     with pytest.raises(errors.WormError) as raised:
         lock(body=b"other bytes")
@@ -86,7 +88,7 @@ def test_other_bytes_under_a_taken_key_are_refused_and_the_first_survive(store: 
     assert store.read(key=KEY, version=first.version) == BODY
 
 
-def test_an_object_that_is_found_can_be_read_and_locked_as_it_is(store: vault_local.LocalVault) -> None:
+def test_an_object_that_is_found_can_be_read_and_locked_as_it_is(store: local_store.LocalVault) -> None:
     store.put(key=KEY, body=BODY, content_type=vault.PDF, retain_until=UNTIL)
     found = store.find(key=KEY)
     assert found is not None
@@ -94,7 +96,7 @@ def test_an_object_that_is_found_can_be_read_and_locked_as_it_is(store: vault_lo
     assert lock(body=adopted) == found
 
 
-def test_a_key_never_used_is_not_found_and_reads_as_a_missing_version(store: vault_local.LocalVault) -> None:
+def test_a_key_never_used_is_not_found_and_reads_as_a_missing_version(store: local_store.LocalVault) -> None:
     assert store.find(key="nothing/here.pdf") is None
     with pytest.raises(errors.WormError) as raised:
         store.read(key="nothing/here.pdf", version=SHA256)
@@ -119,7 +121,7 @@ def test_a_key_never_used_is_not_found_and_reads_as_a_missing_version(store: vau
         "a" * 300,
     ],
 )
-def test_no_key_leaves_the_vault_or_reaches_its_own_files(store: vault_local.LocalVault, key: str) -> None:
+def test_no_key_leaves_the_vault_or_reaches_its_own_files(store: local_store.LocalVault, key: str) -> None:
     actions: list[Callable[[], Any]] = [
         lambda: lock(key=key),
         lambda: store.find(key=key),
@@ -132,7 +134,7 @@ def test_no_key_leaves_the_vault_or_reaches_its_own_files(store: vault_local.Loc
 
 
 def test_a_symbolic_link_inside_the_vault_is_not_followed(
-    store: vault_local.LocalVault, folder: pathlib.Path, tmp_path: pathlib.Path
+    store: local_store.LocalVault, folder: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -158,7 +160,7 @@ def test_nothing_is_locked_while_the_clock_is_off_by_more_than_a_minute(folder: 
     assert not (folder / KEY).exists()
 
 
-def test_changed_bytes_are_noticed_even_at_the_same_length(store: vault_local.LocalVault, folder: pathlib.Path) -> None:
+def test_changed_bytes_are_noticed_even_at_the_same_length(store: local_store.LocalVault, folder: pathlib.Path) -> None:
     stored = lock()
     force(folder / KEY, BODY.replace(b"bytes", b"lytes"))
     for check in (
@@ -171,7 +173,7 @@ def test_changed_bytes_are_noticed_even_at_the_same_length(store: vault_local.Lo
         assert raised.value.code == "worm_checksum_mismatch"
 
 
-def test_a_removed_object_is_a_missing_version(store: vault_local.LocalVault, folder: pathlib.Path) -> None:
+def test_a_removed_object_is_a_missing_version(store: local_store.LocalVault, folder: pathlib.Path) -> None:
     stored = lock()
     force(folder / KEY, None)
     with pytest.raises(errors.WormError) as raised:
@@ -179,26 +181,26 @@ def test_a_removed_object_is_a_missing_version(store: vault_local.LocalVault, fo
     assert raised.value.code == "worm_version_missing"
 
 
-def verify(*, store: vault_local.LocalVault, stored: vault.Stored, until: date = UNTIL) -> vault.Stored:
+def verify(*, store: local_store.LocalVault, stored: vault.Stored, until: date = UNTIL) -> vault.Stored:
     return store.verify(
         key=stored.key, version=stored.version, sha256=stored.sha256, size=stored.size, retain_until=until
     )
 
 
-def test_a_date_before_the_policys_is_too_short(store: vault_local.LocalVault) -> None:
+def test_a_date_before_the_policys_is_too_short(store: local_store.LocalVault) -> None:
     stored = lock()
     with pytest.raises(errors.WormError) as raised:
         verify(store=store, stored=stored, until=UNTIL + timedelta(days=1))
     assert raised.value.code == "worm_lock_too_short"
 
 
-def test_a_lock_cannot_be_shortened_by_putting_the_same_bytes_again(store: vault_local.LocalVault) -> None:
+def test_a_lock_cannot_be_shortened_by_putting_the_same_bytes_again(store: local_store.LocalVault) -> None:
     lock()
     again = store.put(key=KEY, body=BODY, content_type=vault.PDF, retain_until=date(2000, 1, 1))
     assert again.retain_until == UNTIL
 
 
-def test_a_file_that_became_writable_has_lost_its_lock(store: vault_local.LocalVault, folder: pathlib.Path) -> None:
+def test_a_file_that_became_writable_has_lost_its_lock(store: local_store.LocalVault, folder: pathlib.Path) -> None:
     stored = lock()
     immutable.unlock_for_removal(folder=folder)
     (folder / KEY).chmod(0o644)
@@ -208,7 +210,7 @@ def test_a_file_that_became_writable_has_lost_its_lock(store: vault_local.LocalV
 
 
 def test_a_file_that_lost_its_immutable_flag_has_lost_its_lock_until_it_is_sealed_again(
-    store: vault_local.LocalVault, folder: pathlib.Path
+    store: local_store.LocalVault, folder: pathlib.Path
 ) -> None:
     stored = lock()
     if store.mode != "LOCAL_IMMUTABLE":
@@ -223,7 +225,7 @@ def test_a_file_that_lost_its_immutable_flag_has_lost_its_lock_until_it_is_seale
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"sha256": "x"}', b"\xff\xfe"])
 def test_an_unreadable_lock_record_is_a_missing_lock(
-    store: vault_local.LocalVault, folder: pathlib.Path, garbage: bytes
+    store: local_store.LocalVault, folder: pathlib.Path, garbage: bytes
 ) -> None:
     stored = lock()
     record = next((folder / KEY).parent.glob(".*.lock"))
@@ -233,7 +235,7 @@ def test_an_unreadable_lock_record_is_a_missing_lock(
     assert raised.value.code == "worm_lock_missing"
 
 
-def test_bytes_without_any_lock_record_are_a_missing_lock(store: vault_local.LocalVault, folder: pathlib.Path) -> None:
+def test_bytes_without_any_lock_record_are_a_missing_lock(store: local_store.LocalVault, folder: pathlib.Path) -> None:
     lock()
     force(next((folder / KEY).parent.glob(".*.lock")), None)
     with pytest.raises(errors.WormError) as raised:
@@ -242,7 +244,7 @@ def test_bytes_without_any_lock_record_are_a_missing_lock(store: vault_local.Loc
 
 
 def test_a_record_left_by_a_crash_before_the_bytes_does_not_block_other_bytes(
-    folder: pathlib.Path, store: vault_local.LocalVault
+    folder: pathlib.Path, store: local_store.LocalVault
 ) -> None:
     stored = lock()
     force(folder / KEY, None)  # as if the crash came between the record and the bytes
@@ -251,7 +253,7 @@ def test_a_record_left_by_a_crash_before_the_bytes_does_not_block_other_bytes(
     assert store.read(key=KEY, version=other.version) == b"rendered again by a newer engine"
 
 
-def test_the_walk_names_every_object_and_none_of_the_vaults_own_files(store: vault_local.LocalVault) -> None:
+def test_the_walk_names_every_object_and_none_of_the_vaults_own_files(store: local_store.LocalVault) -> None:
     for number in range(3):
         lock(key=f"es/{number}.pdf", body=BODY + bytes([number]))
     assert sorted(store.keys()) == ["es/0.pdf", "es/1.pdf", "es/2.pdf"]
@@ -259,7 +261,7 @@ def test_the_walk_names_every_object_and_none_of_the_vaults_own_files(store: vau
 
 
 def test_sixteen_writers_of_one_key_leave_one_object_and_only_identical_ones_succeed(
-    store: vault_local.LocalVault,
+    store: local_store.LocalVault,
 ) -> None:
     outcomes: list[str] = []
 
@@ -280,7 +282,7 @@ def test_sixteen_writers_of_one_key_leave_one_object_and_only_identical_ones_suc
 
 
 def test_the_interface_has_no_way_to_delete() -> None:
-    verbs = {name for name in dir(vault_local.LocalVault) if not name.startswith("_")}
+    verbs = {name for name in dir(local_store.LocalVault) if not name.startswith("_")}
     assert verbs == {"probe", "put", "find", "read", "verify", "keys"}
     assert not [name for name in dir(vault) if "delete" in name or "remove" in name]
 
@@ -316,7 +318,7 @@ def test_in_production_a_lock_of_the_local_store_is_too_weak(settings: Settings)
 
 
 def test_as_root_on_this_file_system_the_probe_says_what_the_attacks_met(
-    store: vault_local.LocalVault, folder: pathlib.Path
+    store: local_store.LocalVault, folder: pathlib.Path
 ) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     able = immutable.available(folder=descriptor)
@@ -342,7 +344,7 @@ def test_without_the_right_to_set_the_flag_the_level_is_read_only_and_says_so(
         raise PermissionError(errno.EPERM, f"not permitted on {descriptor}")
 
     monkeypatch.setattr(immutable, "put_flag", refuse)
-    store = vault_local.open_store(url=f"file://{folder}")
+    store = local_store.open_store(url=f"file://{folder}")
     assert store.mode == "LOCAL_READ_ONLY"
     assert "local_read_only" in caplog.text
     monkeypatch.setattr(vault, "_opened", {f"file://{folder}": store})
@@ -355,7 +357,7 @@ def test_a_flag_that_is_set_but_protects_nothing_is_found_out_by_the_attack(
 ) -> None:
     monkeypatch.setattr(immutable, "put_flag", lambda **_: None)
     monkeypatch.setattr(immutable, "has_flag", lambda **_: True)
-    assert vault_local.open_store(url=f"file://{folder}").mode == "LOCAL_READ_ONLY"
+    assert local_store.open_store(url=f"file://{folder}").mode == "LOCAL_READ_ONLY"
 
 
 def test_a_store_whose_second_put_replaces_the_first_is_no_vault(
@@ -367,9 +369,9 @@ def test_a_store_whose_second_put_replaces_the_first_is_no_vault(
         os.close(descriptor)
         return True
 
-    monkeypatch.setattr(vault_files, "link_once", replaces)
+    monkeypatch.setattr(object_files, "link_once", replaces)
     with pytest.raises(errors.WormError) as raised:
-        vault_local.open_store(url=f"file://{folder}")
+        local_store.open_store(url=f"file://{folder}")
     assert raised.value.code == "worm_bucket_misconfigured"
 
 
@@ -401,7 +403,7 @@ def test_release_for_removal_is_refused_outside_demo_and_test(settings: Settings
 
 
 def test_a_process_killed_at_any_system_call_of_a_write_leaves_nothing_or_a_whole_object(
-    folder: pathlib.Path, store: vault_local.LocalVault
+    folder: pathlib.Path, store: local_store.LocalVault
 ) -> None:
     killed = finished = 0
     for at in range(1, 40):

@@ -16,8 +16,9 @@ from django.utils.translation.template import templatize
 
 from audit import flood, log
 from audit.models import Event
-from documents import distribution, errors, verification
+from documents import distribution, errors
 from documents.models import Document, Status
+from documents.panel import verification
 from tests import factories
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ CATALOG = pathlib.Path("locale/en/LC_MESSAGES/django.po")
 
 
 @pytest.fixture(autouse=True)
-def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001 - flushing needs the database
+def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(verification, "_views", flood.Throttle(window_s=60.0, single_max=1))
     yield
     log.flush_denials()
@@ -193,7 +194,7 @@ def test_every_code_that_is_answered_has_a_page_in_both_languages() -> None:
 def messages() -> set[str]:
     """This function will return every text that the pages and mails mark for translation."""
     found: set[str] = set()
-    for name in ("letters", "panel", "panel_words", "verification"):
+    for name in ("letters", "panel", "link_words", "verification"):
         source = pathlib.Path(f"documents/{name}.py").read_bytes()
         keywords = {"_": None, "ngettext": (1, 2)}
         found |= {

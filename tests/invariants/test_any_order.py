@@ -19,7 +19,8 @@ from hypothesis.stateful import (
 
 from audit.models import Event as AuditEvent
 from config import stream
-from documents import delivery, emission, intake, numbering
+from documents import delivery, emission
+from documents.emission import intake, numbering
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Kind, PayoutStatus, Series, Status
 from payouts.models import Payout, PayoutState, Settlement
 from tests.payouts import telling
@@ -89,7 +90,7 @@ class Line(RuleBasedStateMachine):
         }[step]
         original = getattr(module, name)
 
-        def ending(**given: Any) -> None:  # noqa: ANN401 - passed on as they are
+        def ending(**given: Any) -> None:
             original(**given)
             raise Ended
 

@@ -13,7 +13,8 @@ import pytest
 from django.db import connections
 
 from config import env
-from documents import intake, resilience
+from documents import resilience
+from documents.emission import intake
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from payouts import reconciliation, tasks
 from payouts.models import Payout

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from audit import log
-from documents import intake
+from documents.emission import intake
 from documents.models import Country, Document, Issuer
 
 SAMPLES = pathlib.Path(__file__).parent.parent / "samples"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from documents import facts, intake, money
+from documents import facts, money
+from documents.emission import intake
 from documents.models import Discrepancy, Document, Event, EventStatus, PayoutStatus
 from payouts import transfers
 from payouts.models import Payout, Settlement

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from audit.models import Event as LogEvent
-from documents import intake
 from documents.countries import pack
+from documents.emission import intake
 from documents.models import Alert, Document, Event, Series
 from payouts.models import Payout, Settlement
 from tests.payouts import making, telling
@@ -64,7 +64,7 @@ def _mx(event: Fact) -> Fact:
     return _other_money(event) | {"country": "MX", "issuer": "aventide-mx"}
 
 
-def _weekly(amount: str, *orders: str, **more: Any) -> Fact:  # noqa: ANN401 - any JSON
+def _weekly(amount: str, *orders: str, **more: Any) -> Fact:
     return making.payout("po_1", amount, orders=list(orders), **more)
 
 

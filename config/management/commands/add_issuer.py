@@ -15,8 +15,9 @@ from PIL import Image, UnidentifiedImageError
 
 from audit import log
 from audit.actions import Action
-from documents import catalog, errors, numbering
+from documents import catalog, errors
 from documents.countries import pack
+from documents.emission import numbering
 from documents.models import Country, Issuer, Kind
 
 ACTOR = log.Actor(kind="system", id="add_issuer", channel="command")
@@ -36,9 +37,11 @@ class Command(BaseCommand):
         """This method will declare the arguments."""
         parser.add_argument("file", type=pathlib.Path)
         parser.add_argument("--logo", type=pathlib.Path, help="PNG of at most 200 kB, for a file with one issuer")
-        parser.add_argument("--start", action="append", default=[], metavar="KIND=N", help="first number of this year's series")
+        parser.add_argument(
+            "--start", action="append", default=[], metavar="KIND=N", help="first number of this year's series"
+        )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:
         """This method will add every issuer of the file, or none."""
         try:
             read = json.loads(options["file"].read_text(encoding="utf-8"))
@@ -54,7 +57,7 @@ class Command(BaseCommand):
                 self.stdout.write(_add(row=row, logo=logo, starts=options["start"]))
 
 
-def _add(*, row: Any, logo: pathlib.Path | None, starts: list[str]) -> str:  # noqa: ANN401 - JSON
+def _add(*, row: Any, logo: pathlib.Path | None, starts: list[str]) -> str:
     """This function will add one issuer and its series.
 
     :raises CommandError: what is wrong with the row, and how to mend it
@@ -105,8 +108,12 @@ def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
     wanted: list[dict[str, Any]] = []
     for series in row.get("series") or []:
         if not isinstance(series, dict) or set(series) - SERIES_FIELDS or series.get("kind") not in codes:
-            raise CommandError(f"{row['slug']}: a series has {', '.join(sorted(SERIES_FIELDS))}; kinds: {', '.join(codes)}")
-        dates = {name: dt.date.fromisoformat(series[name]) for name in ("valid_from", "valid_until") if series.get(name)}
+            raise CommandError(
+                f"{row['slug']}: a series has {', '.join(sorted(SERIES_FIELDS))}; kinds: {', '.join(codes)}"
+            )
+        dates = {
+            name: dt.date.fromisoformat(series[name]) for name in ("valid_from", "valid_until") if series.get(name)
+        }
         wanted.append({"year": year} | series | dates | {"kind": codes[series["kind"]]})
     for text in starts:
         code, _, first = text.partition("=")

@@ -19,17 +19,21 @@ class Command(BaseCommand):
 
     help = "Measure rendering, the whole line, intake and the audit log against bare rivals."
 
-    def add_arguments(self, parser: Any) -> None:  # noqa: ANN401 - Django's signature
+    def add_arguments(self, parser: Any) -> None:
         """This method will declare the arguments."""
         parser.add_argument("scripts", nargs="*", choices=[[], *SCRIPTS], help="only these; nothing is kept then")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:
         """This method will run the scripts one after the other and keep what they print."""
         tables = []
         for name in options["scripts"] or SCRIPTS:
             self.stderr.write(f"benchmarks.{name}")
-            done = subprocess.run(  # noqa: S603 - our own script
-                [sys.executable, "-m", f"benchmarks.{name}"], cwd=env.BASE_DIR, stdout=subprocess.PIPE, text=True, check=False
+            done = subprocess.run(
+                [sys.executable, "-m", f"benchmarks.{name}"],
+                cwd=env.BASE_DIR,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
             )
             self.stdout.write(done.stdout)
             if done.returncode:

@@ -21,7 +21,8 @@ from guardian.shortcuts import assign_perm
 
 from audit.models import Event as AuditEvent
 from config import demo, env, progress, sender
-from documents import attachments, links, presentation, rendering, vault
+from documents import links, presentation, rendering, vault
+from documents.emission import attachments
 from documents.models import Channel, Country, Delivery, DeliveryStatus, Document, Link, Status
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
@@ -40,7 +41,7 @@ class Command(BaseCommand):
 
     help = "Run the line on sample events with private servers, check every byte, and serve until Ctrl-C."
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:
         """This method will run the demo; it fails unless every document is locked and every check passed."""
         began = time.monotonic()
         self.say("Preparando base de datos, bóveda y emisores · Preparing database, vault and issuers")
@@ -85,7 +86,9 @@ class Command(BaseCommand):
                     if (document.pk, "LOCKED") not in seen:
                         seen.add((document.pk, "LOCKED"))
                         step(note=document.number)
-                        self.say(f"  {document.number:<24} ISSUED → LOCKED   {document.file_sha256[:16]}…  {document.vault_mode}")
+                        self.say(
+                            f"  {document.number:<24} ISSUED → LOCKED   {document.file_sha256[:16]}…  {document.vault_mode}"
+                        )
                 for one in mails.exclude(status=DeliveryStatus.QUEUED).select_related("document"):
                     if (one.pk, "MAIL") not in seen:
                         seen.add((one.pk, "MAIL"))
@@ -94,7 +97,9 @@ class Command(BaseCommand):
                 if locked == total and not mails.filter(status=DeliveryStatus.QUEUED).exists():
                     return
                 if time.monotonic() > until:
-                    raise CommandError(f"{total - locked} documentos sin resguardar; mira {demo.folder() / 'worker.log'}")
+                    raise CommandError(
+                        f"{total - locked} documentos sin resguardar; mira {demo.folder() / 'worker.log'}"
+                    )
                 time.sleep(LOOK_EVERY_S)
 
     def verify(self) -> list[str]:
@@ -114,8 +119,8 @@ class Command(BaseCommand):
         if len(mails) < sent:
             wrong.append(f"{sent} correos enviados, {len(mails)} en el buzón")
         for url in _links():
-            with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - our own http address
-                if page.status != 200:  # noqa: PLR2004 - HTTP
+            with urllib.request.urlopen(url, timeout=10) as page:
+                if page.status != 200:
                     wrong.append(f"enlace: {page.status}")
         return wrong
 
@@ -135,7 +140,9 @@ class Command(BaseCommand):
             self.say(f"  Verificación · Verification   {base}/v/{document.verification_code}")
         self.say(f"  Correo · Mail      {settings.EMAIL_FILE_PATH}")
         self.say(f"  Bóveda · Vault     {_vault_folder()} ({vault.open_vault().mode})")
-        self.say(f"  Enviar eventos · Send events   DATABASE_URL=… manage.py send_events FILE --url {base} --secret whsec_…")
+        self.say(
+            f"  Enviar eventos · Send events   DATABASE_URL=… manage.py send_events FILE --url {base} --secret whsec_…"
+        )
         target = env.text(name="DEMO_JSON")
         if target:
             _write_atomically(path=pathlib.Path(target), value=_summary(password=password, urls=urls))
@@ -175,8 +182,8 @@ def _await_web() -> None:
     until = time.monotonic() + WAIT_MAX_S
     while time.monotonic() < until:
         try:
-            with urllib.request.urlopen(f"{settings.PUBLIC_URL}/healthz", timeout=5) as answer:  # noqa: S310 - our own http address
-                if answer.status == 200:  # noqa: PLR2004 - HTTP
+            with urllib.request.urlopen(f"{settings.PUBLIC_URL}/healthz", timeout=5) as answer:
+                if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(LOOK_EVERY_S)

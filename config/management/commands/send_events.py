@@ -20,11 +20,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """This method will declare the arguments."""
         parser.add_argument("file", type=pathlib.Path)
-        parser.add_argument("--url", default=settings.PUBLIC_URL, help="where the service answers (default: PUBLIC_URL)")
+        parser.add_argument(
+            "--url", default=settings.PUBLIC_URL, help="where the service answers (default: PUBLIC_URL)"
+        )
         parser.add_argument("--secret", default="", help="sign everything with this secret")
-        parser.add_argument("--senders", type=int, default=1, help="how many post at once (default 1: in the list's order)")
+        parser.add_argument(
+            "--senders", type=int, default=1, help="how many post at once (default 1: in the list's order)"
+        )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:
         """This method will post the list and say what became of it; refused events end in exit code 1."""
         try:
             events = json.loads(options["file"].read_text(encoding="utf-8"))
@@ -33,11 +37,16 @@ class Command(BaseCommand):
         if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
             raise CommandError(f"{options['file']}: a JSON list of events is needed")
         secrets = {
-            service: options["secret"] or (known[0] if known else "") for service, known in env.webhook_secrets().items()
+            service: options["secret"] or (known[0] if known else "")
+            for service, known in env.webhook_secrets().items()
         }
-        missing = sorted({sender.service_of(event=event) for event in events} - {name for name, one in secrets.items() if one})
+        missing = sorted(
+            {sender.service_of(event=event) for event in events} - {name for name, one in secrets.items() if one}
+        )
         if missing:
-            raise CommandError(f"no secret for {', '.join(missing)}: set WEBHOOK_SECRET_{missing[0].upper()} or give --secret")
+            raise CommandError(
+                f"no secret for {', '.join(missing)}: set WEBHOOK_SECRET_{missing[0].upper()} or give --secret"
+            )
         try:
             sent = sender.post_all(
                 base_url=options["url"], events=events, secrets=secrets, senders=max(1, options["senders"])
@@ -46,7 +55,7 @@ class Command(BaseCommand):
             raise CommandError(f"{options['url']}: {error}") from error
         counts = collections.Counter(str(one.body.get("status", one.status)) for one in sent)
         self.stdout.write(json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items()))}))
-        refused = [one for one in sent if one.status >= 400]  # noqa: PLR2004 - HTTP
+        refused = [one for one in sent if one.status >= 400]
         for one in refused:
             self.stderr.write(f"{one.event_id}: {one.status} {one.body.get('code')}: {one.body.get('detail')}")
         if refused:

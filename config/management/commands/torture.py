@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from config import demo, env, torture
-from documents import immutable
+from documents.vault import immutable
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
 SHOWN_MAX = 50
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             "--keep", action="store_true", help="keep the vault, the mailbox and the logs of a run that passed"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:
         """This method will run one campaign and report it.
 
         :raises CommandError: the checker found something, or the servers did not come up

@@ -88,5 +88,6 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
             continue
         break
     raise errors.Problem(
-        code="series_exhausted", detail=f"{issuer.code} {catalog.TABLE[kind].code} {issue_date.year}: no number may be taken"
+        code="series_exhausted",
+        detail=f"{issuer.code} {catalog.TABLE[kind].code} {issue_date.year}: no number may be taken",
     )

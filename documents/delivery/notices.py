@@ -15,7 +15,9 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, identifiers, leases, letters, mailbox, metrics, outbox, resilience
+from documents import alerts, identifiers, metrics, resilience
+from documents.delivery import letters, mailbox, outbox
+from documents.emission import leases
 from documents.models import Channel, DeliveryStatus, Event, Notice, Party
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """The renderer's child process: one warm WeasyPrint that reads jobs from a socket and answers with PDF bytes.
 
-Started by `documents.rendering_pool` as `python -m documents.renderer <socket> <bundle folder> <address space>`. Once
+Started by `documents.renderer.renderer_pool` as `python -m documents.renderer.renderer <socket> <bundle folder> <address space>`. Once
 warm it writes no file and opens no connection: an audit hook refuses, and the kernel's limits refuse again. Its output
 depends on the job, the template bundle and the engine, and on nothing else of the machine.
 """
@@ -63,7 +63,7 @@ class Bundle:
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         self.files = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
         here = pathlib.Path(__file__).parent
-        self.sources = {f"documents/{name}": (here / name).read_bytes() for name in SOURCES}
+        self.sources = {f"documents/renderer/{name}": (here / name).read_bytes() for name in SOURCES}
 
     def templates(self) -> dict[str, str]:
         """This function will return every template by the name that `extends` and `include` use."""
@@ -90,7 +90,7 @@ class Bundle:
 
     def characters(self) -> frozenset[int]:
         """This function will return the code points that every text font has, and the box."""
-        from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # noqa: PLC0415 - the parent does without
+        from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
         fonts = [TTFont(io.BytesIO(self.files[f"fonts/{name}"]), lazy=True) for name in FONT_FILES]
         common = frozenset.intersection(*(frozenset(font.getBestCmap()) for font in fonts))
@@ -101,12 +101,12 @@ class Press:
     """Everything that is prepared once: template engine, parsed style sheet, one font configuration."""
 
     def __init__(self, *, folder: pathlib.Path, tuned: bool = True) -> None:
-        import django.conf  # noqa: PLC0415 - only the child loads these; the parent stays light
-        import django.template  # noqa: PLC0415 - after the limits
-        from weasyprint import CSS  # noqa: PLC0415 - after the limits
-        from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415 - after the limits
+        import django.conf
+        import django.template
+        from weasyprint import CSS
+        from weasyprint.text.fonts import FontConfiguration
 
-        from documents import conformance, printout, tuning  # noqa: PLC0415 - after the limits
+        from documents.renderer import conformance, printout, tuning
 
         self.conformance, self.printout = conformance, printout
         if tuned:
@@ -196,7 +196,7 @@ def serve(*, descriptor: int, press: Press) -> None:
             header, pdf = press.print(job=job, logo=logo)
         except MemoryError:
             os._exit(3)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the parent hears its name
+        except Exception as error:
             header, pdf = {"ok": False, "cause": cause(error)}, b""
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
@@ -215,7 +215,7 @@ def main() -> None:
         engine = press.conformance.engine()
         press.conformance.rehearse(press)
         limit(address_space_bytes=address_space_bytes)
-    except Exception as error:  # noqa: BLE001 - a machine without Pango must say so, not vanish
+    except Exception as error:
         send(descriptor, {"ok": False, "cause": f"{type(error).__name__}: {error}"[:300]})
         return
     gc.collect()

@@ -1,7 +1,7 @@
 """The vault: write-once storage for issued bytes. This file is its interface, its promises and the one way to write.
 
 A store protects a *version* of an object: whatever reads back names the version that it stored. The local store
-(`documents.vault_local`) keeps one version a key; one with S3 Object Lock keeps several. Nothing here deletes.
+(`documents.vault.local_store`) keeps one version a key; one with S3 Object Lock keeps several. Nothing here deletes.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=@+-]{0,149}(/[A-Za-z0-9][A-Za-z0-9._
 PDF = "application/pdf"
 COMPLIANCE = "COMPLIANCE"  # the only mode that nobody, not even the account's root, can shorten
 SKEW_MAX_S = 60.0  # over it no retention date can be trusted, so nothing is locked
-BACKENDS = {"file": "documents.vault_local"}  # scheme of VAULT_URL -> the module whose `open_store` serves it
+BACKENDS = {"file": "documents.vault.local_store"}  # scheme of VAULT_URL -> the module whose `open_store` serves it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,9 @@ from django.db.models import Max, Q
 
 from audit import log
 from audit.actions import Action
-from documents import catalog, errors, identifiers, leases, letters, links, mailbox, outbox, resilience, wording
+from documents import catalog, errors, identifiers, links, resilience, wording
+from documents.delivery import letters, mailbox, outbox
+from documents.emission import leases
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Status
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import flood, log
 from audit.actions import Action
-from documents import errors, pages, printout, wording
+from documents import errors, pages, wording
 from documents.models import Document, Status
+from documents.renderer import printout
 
 FILE_BYTES_MAX = 20 * 1024 * 1024
 FORM_BYTES_MAX = FILE_BYTES_MAX + 64 * 1024  # the form's own words around the file
@@ -48,14 +49,14 @@ class Hashing(FileUploadHandler):
         self.digest = hashlib.sha256()
         self.seen = 0
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002 - Django's signature
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """This method will take a piece in; over the limit the connection is ended, not read to its end."""
         self.seen += len(raw_data)
         if self.seen > FILE_BYTES_MAX:
             raise StopUpload(connection_reset=True)
         self.digest.update(raw_data)
 
-    def file_complete(self, file_size: int) -> SimpleUploadedFile:  # noqa: ARG002 - Django's signature
+    def file_complete(self, file_size: int) -> SimpleUploadedFile:
         """This method will return an empty stand-in: what mattered is the hash."""
         return SimpleUploadedFile(name="compared", content=b"")
 

@@ -15,21 +15,9 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import (
-    alerts,
-    canonical,
-    custody,
-    delivery,
-    discrepancies,
-    errors,
-    idempotency,
-    identifiers,
-    leases,
-    metrics,
-    numbering,
-    resilience,
-)
+from documents import alerts, canonical, delivery, discrepancies, errors, identifiers, metrics, resilience
 from documents.countries.pack import Pack
+from documents.emission import custody, idempotency, leases, numbering
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus, Status
 
 RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content

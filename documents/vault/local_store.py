@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from urllib.parse import unquote, urlsplit
 
-from documents import errors, immutable, vault
-from documents import vault_files as files
+from documents import errors, vault
+from documents.vault import immutable
+from documents.vault import object_files as files
 
 log = logging.getLogger(__name__)
 IMMUTABLE, READ_ONLY = "LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from documents import limits
+from documents.facts import limits
 
 LINES_MAX = 2000
 WITHHOLDINGS_MAX = 100

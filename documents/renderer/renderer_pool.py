@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from documents import errors, renderer
+from documents import errors
+from documents.renderer import renderer
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUNDLE = ROOT / "templates" / "pdf"
 ANSWER_BYTES_MAX = 256 * 1024 * 1024
 
@@ -58,13 +59,13 @@ class Child:
         command = [
             sys.executable,
             "-m",
-            "documents.renderer",
+            "documents.renderer.renderer",
             str(theirs.fileno()),
             str(bundle),
             str(limits.address_space_bytes),
         ]
         with theirs:
-            self.process = subprocess.Popen(  # noqa: S603 - our own program; nothing of the command comes from outside
+            self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env={**clean, **environment},

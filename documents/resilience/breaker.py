@@ -13,13 +13,13 @@ class Row(Protocol):
     """What a breaker reads of its dependency's row."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102 - a field
+    def name(self) -> str: ...
     @property
-    def total_s(self) -> float: ...  # noqa: D102 - a field
+    def total_s(self) -> float: ...
     @property
-    def breaker_failures(self) -> int: ...  # noqa: D102 - a field
+    def breaker_failures(self) -> int: ...
     @property
-    def breaker_open_s(self) -> float: ...  # noqa: D102 - a field
+    def breaker_open_s(self) -> float: ...
 
 
 class Breaker:

@@ -17,8 +17,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from documents import links, printout, wording
+from documents import links, wording
 from documents.models import Channel, Delivery, Document, Kind, Link, Notice
+from documents.renderer import printout
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,21 +15,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import (
-    alerts,
-    delivery,
-    distribution,
-    errors,
-    links,
-    pages,
-    panel_session,
-    panel_words,
-    printout,
-    resilience,
-    secretive,
-    wording,
-)
+from documents import alerts, delivery, distribution, errors, links, pages, resilience, wording
 from documents.models import Kind, Link, Status
+from documents.panel import link_session, link_words, secretive
+from documents.renderer import printout
 
 REFRESH_S = 15
 RETRY_AFTER_S = 300
@@ -44,7 +33,7 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
     if link is None:
         return unknown(request)
     links.note_seen(link=link, now=now, actor=_actor(request=request, link=link))
-    session = panel_session.held(request=request, link=link, now=now)
+    session = link_session.held(request=request, link=link, now=now)
     closed = _closed(request=request, link=link, session=session, now=now)
     if closed is not None:
         return closed
@@ -67,7 +56,7 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
     verdict = links.answer(link=link, answer=given, now=now, actor=actor)
     if verdict is links.Verdict.OPENED:
         response = _see_landing(request=request, token=token)
-        panel_session.start(response=response, request=request, link=link, token=token, now=now)
+        link_session.start(response=response, request=request, link=link, token=token, now=now)
         return response
     link.refresh_from_db(fields=["wrong_answers", "locked_until_at", "revoked_at", "revoked_reason"])
     if verdict is not links.Verdict.MALFORMED:
@@ -150,7 +139,7 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
     if link is None:
         return unknown(request)
     actor = _actor(request=request, link=link)
-    session = panel_session.held(request=request, link=link, now=now)
+    session = link_session.held(request=request, link=link, now=now)
     closed = _closed(request=request, link=link, session=session, now=now)
     if closed is not None:
         return closed
@@ -240,7 +229,7 @@ def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
             "number": document.number,
             "day": wording.day(date=document.operation_date),
             "total": wording.amount(document=document),
-            "total_label": panel_words.total(kind=Kind(document.kind)),
+            "total_label": link_words.total(kind=Kind(document.kind)),
             "asks": link.knows == links.LAST4,
             "payout": document.payout_status,
             "settled_by": document.settled_by.number if document.settled_by else "",
@@ -255,16 +244,16 @@ def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
 
 
 def _say(*, request: HttpRequest, link: Link | None, words: str) -> HttpResponse:
-    """This function will answer with one of the message pages of `panel_words`."""
+    """This function will answer with one of the message pages of `link_words`."""
     with translation.override(pages.chosen(request=request)):
-        message = panel_words.message(name=words, link=link)
+        message = link_words.message(name=words, link=link)
     context: dict[str, object] = {
         "heading": message.heading,
         "lines": message.lines,
         "sign": message.sign,
         "tone": message.tone,
         "renew": message.renew,
-        "back": message.status == panel_words.AWAY,
+        "back": message.status == link_words.AWAY,
         "refresh": REFRESH_S if words == "preparing" else 0,
     }
     response = _page(request=request, link=link, template="web/message.html", context=context, status=message.status)

@@ -1,4 +1,4 @@
-"""The facts that other systems tell: an envelope of a known type around data of a strict schema (`documents.schemas`).
+"""The facts that other systems tell: an envelope of a known type around data of a strict schema (`documents.facts.schemas`).
 
 `parse` is the door's one question ("does it look right?"); `business_input` is what two tellings of the same fact have
 in common, and so what a document's fingerprint is made of.
@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from documents import errors, limits, money, schemas
+from documents import errors, money
+from documents.facts import limits, schemas
 
 AHEAD_MAX = dt.timedelta(minutes=5)
 FAULTS_MAX = 50
@@ -170,7 +171,7 @@ def business_input(*, envelope: Envelope) -> dict[str, Any]:
     return dict(data)
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
+def _plain(value: object) -> Any:
     """This function will return a dumped value with moments and days as text, contact and absent fields left out."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items() if item is not None and key not in CONTACT}
@@ -213,7 +214,7 @@ def _token(part: object) -> str:
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", str(part)).replace("~", "~0").replace("/", "~1")
 
 
-def _fault(error: Any) -> errors.Fault:  # noqa: ANN401 - pydantic's ErrorDetails
+def _fault(error: Any) -> errors.Fault:
     """This function will turn one of pydantic's findings into a fault; the value itself is never repeated."""
     pointer = "".join(f"/{_token(part)}" for part in error["loc"])[:POINTER_LENGTH_MAX]
     return errors.Fault(pointer=pointer, code=error["type"], detail=error["msg"])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from documents import attachments, errors, rendering, vault
+from documents import errors, rendering, vault
 from documents.countries.pack import Pack
+from documents.emission import attachments
 from documents.models import Document, Issuer, Status
 
 MEDIA_TYPE = "application/pdf"

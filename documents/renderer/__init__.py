@@ -1,0 +1,1 @@
+"""The warm, limited child process that prints: everything between frozen content and PDF bytes."""
