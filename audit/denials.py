@@ -64,7 +64,7 @@ def flush(*, everything: bool) -> int:
 
 def forget() -> None:
     """This function will drop every count unwritten: for a forked child, whose parent will write them."""
-    global _slots, _timer, _timer_lock
+    global _slots, _timer, _timer_lock  # noqa: PLW0603 - a lock held by a thread that the fork left behind never opens
     _slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
     _timer_lock = threading.Lock()
     if _timer is not None:
@@ -124,7 +124,7 @@ def _connection() -> Iterator[None]:
 
 def _flush_later() -> None:
     """This function will see to it that a count is written when its window ends, even if nobody is refused again."""
-    global _timer
+    global _timer  # noqa: PLW0603 - one timer for each process
     with _timer_lock:
         if _timer is None:
             _timer = threading.Timer(throttle.window_s + 0.1, _flush_ended)
@@ -134,7 +134,7 @@ def _flush_later() -> None:
 
 def _flush_ended() -> None:
     """This function will be the timer's work."""
-    global _timer
+    global _timer  # noqa: PLW0603 - one timer for each process
     with _timer_lock:
         _timer = None
     try:

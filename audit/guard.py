@@ -88,7 +88,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END
-$guard$"""
+$guard$"""  # noqa: S608 - identifiers checked above, literals quoted
     # Two triggers, because only the one for UPDATE may look at OLD before it is queued.
     timing = f"ON {table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
     moved = " OR ".join(f"OLD.{one} IS DISTINCT FROM NEW.{one}" for one in (column, object_id))

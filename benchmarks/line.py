@@ -44,7 +44,7 @@ def main() -> None:
         env.put(name="MAIL_URL", value=f"file://{folder}/mail")
         env.put(name="DJANGO_SETTINGS_MODULE", value="config.settings")
         django.setup()
-        from django.core.management import call_command
+        from django.core.management import call_command  # noqa: PLC0415 - the settings must see the servers first
 
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=sys.stderr)
@@ -53,17 +53,17 @@ def main() -> None:
         for kind, file, place in (("receipt", "es_ride.json", 0), ("order", "co_food.json", 0)):
             print(pipeline(kind=kind, sample=_sample(file, place), count=options.documents, postgres=postgres))
         print(intake_rate(count=options.events))
-        from documents.vault import immutable
+        from documents.vault import immutable  # noqa: PLC0415 - the same
 
         immutable.unlock_for_removal(folder=pathlib.Path(folder))
 
 
 def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.Process) -> str:
     """This function will return the row event to LOCKED: median of paired CPU ratios."""
-    from benchmarks import render
+    from benchmarks import render  # noqa: PLC0415 - after django.setup
     from documents import rendering
-    from documents.models import Document, Status
-    from documents.renderer import renderer
+    from documents.models import Document, Status  # noqa: PLC0415 - the same
+    from documents.renderer import renderer  # noqa: PLC0415 - the same
 
     press = renderer.Press(bundle=rendering.BUNDLE)
     worker = subprocess.Popen(
@@ -90,7 +90,7 @@ def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.
 
 def intake_rate(*, count: int) -> str:
     """This function will return the row of intake: its rate over the bare one, median of interleaved rounds; p99 in ms."""
-    from django.db import connection, transaction
+    from django.db import connection, transaction  # noqa: PLC0415 - after django.setup
 
     with connection.cursor() as cursor:
         cursor.execute("SET ROLE NONE")
@@ -128,7 +128,7 @@ def intake_rate(*, count: int) -> str:
 
 def _by_threads(*, work: Callable[[int], None], seeds: list[int]) -> list[float]:
     """This function will run the work for each seed by WRITERS threads; returns the seconds of each."""
-    from django.db import connections
+    from django.db import connections  # noqa: PLC0415 - after django.setup
 
     waiting, times, lock = list(seeds), [], threading.Lock()
 
@@ -153,10 +153,10 @@ def _by_threads(*, work: Callable[[int], None], seeds: list[int]) -> list[float]
 
 
 def _receive(*, event: dict[str, Any]) -> None:
-    from django.utils import timezone
+    from django.utils import timezone  # noqa: PLC0415 - after django.setup
 
-    from audit import log
-    from documents.emission import intake
+    from audit import log  # noqa: PLC0415 - the same
+    from documents.emission import intake  # noqa: PLC0415 - the same
 
     services_of = {"PAYMENT_CAPTURED": "payments", "ORDER_COMPLETED": "orders"}
     service = services_of[event["type"]]
@@ -167,9 +167,9 @@ def _receive(*, event: dict[str, Any]) -> None:
 
 def _through(*, event: dict[str, Any]) -> None:
     """This function will take one event in and lock its documents in this process."""
-    from django.utils import timezone
+    from django.utils import timezone  # noqa: PLC0415 - after django.setup
 
-    from documents import emission
+    from documents import emission  # noqa: PLC0415 - the same
 
     _receive(event=event)
     for pk in emission.due(now=timezone.now(), limit=10):

@@ -11,4 +11,4 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         """This function will register the checks that stop a start with incomplete tables."""
-        from config import checks
+        from config import checks  # noqa: F401, PLC0415 - importing registers; it may not happen before the apps are loaded

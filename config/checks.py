@@ -16,7 +16,7 @@ from documents.countries import pack
 
 
 @register()
-def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
+def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
     """This function will refuse to start with a URL that declares no roles, no ownership rule or no audit event."""
     for place, pattern in _patterns(get_resolver()):
         rule = getattr(pattern, "rule", None)
@@ -29,7 +29,7 @@ def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 
 
 @register()
-def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
+def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
     """This function will refuse to start with a table that has a hole."""
     if set(TABLE) != set(facts.SCHEMAS):
         yield Error(f"event types and schemas differ: {sorted(set(TABLE) ^ set(facts.SCHEMAS))}", id="events.E001")

@@ -149,7 +149,7 @@ class Crew:
         # threads that live as long as this process: the main one and the daemon below.
         launcher = pathlib.Path(__file__).with_name("launch.py")
         launch = [sys.executable, str(launcher), str(os.getpid()), str(int(signal.SIGTERM)), "-", "-"]
-        member.process = subprocess.Popen(
+        member.process = subprocess.Popen(  # noqa: S603 - our own command line
             [*launch, *member.command],
             cwd=env.BASE_DIR,
             env={**env.inherited(), **self._environment},

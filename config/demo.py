@@ -21,7 +21,7 @@ def prepare(*, kind: str) -> None:
 
     `kind` is the command: `demo` listens on PORT, `torture` on any free port and with leases that end soon.
     """
-    global _listening
+    global _listening  # noqa: PLW0603 - the bound socket is handed to the web server, so that nobody can take the port
     _listening = _listen() if kind == "demo" else crew.listen()
     host, port = _listening.getsockname()[:2]
     folder = servers.VAR / kind / f"{time.strftime('%Y%m%d-%H%M%S')}-{port}"
@@ -68,5 +68,5 @@ def _listen() -> socket.socket:
 
 def cast(*, beat: bool = True, pause_s: float = crew.RESTART_PAUSE_S) -> crew.Crew:
     """This function will return the processes that serve this run, not started yet; see `crew.Crew`."""
-    assert _listening is not None, "prepare() comes first"
+    assert _listening is not None, "prepare() comes first"  # noqa: S101 - a mistake in our own code
     return crew.Crew(folder=folder(), listening=_listening, beat=beat, pause_s=pause_s)

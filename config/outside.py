@@ -222,7 +222,7 @@ def _mails(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
     )
 
 
-def _is_alert(message: Any) -> bool:
+def _is_alert(message: Any) -> bool:  # noqa: ANN401 - the standard library's message classes differ by policy
     return "operaciones@" in str(message["To"])
 
 

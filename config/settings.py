@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from config import env, schedule
-from config.unfold import UNFOLD
+from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 env.refuse_unsafe_production()
 

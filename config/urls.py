@@ -9,7 +9,7 @@ from documents import urls as documents_urls
 from documents.admin.site import site
 
 
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
     """This function will send a person who opens the root to the Document Center."""
     return HttpResponseRedirect(settings.LOGIN_URL)
 
@@ -21,7 +21,7 @@ urlpatterns = [
 ]
 
 
-def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
     """This function will answer an address that does not exist."""
     return problems.respond(request=request, problem=errors.Problem(code="not_found"))
 

@@ -206,9 +206,9 @@ def ensure_groups() -> None:
 class DeclaredRule(BasePermission):
     """DRF's default permission: only what came through `route`'s guard; a view mounted by other means answers nobody."""
 
-    def has_permission(self, request: Request, view: "APIView") -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
         """This method will tell whether the route's guard has let the request in."""
-        return isinstance(getattr(request._request, "rule", None), Rule)
+        return isinstance(getattr(request._request, "rule", None), Rule)  # noqa: SLF001 - DRF wraps the request
 
 
 class RequestContext:
@@ -221,7 +221,7 @@ class RequestContext:
         """This method will name the request, run it and sign the answer with the name."""
         request.request_id = identifiers.new(prefix="req")  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
         response = self.get_response(request)
-        if response.status_code >= 400 and request.path.startswith("/api/"):
+        if response.status_code >= 400 and request.path.startswith("/api/"):  # noqa: PLR2004 - HTTP
             response = problems.ensure(request=request, response=response)
         if request.path.startswith("/api/"):
             response.setdefault("Cache-Control", "no-store")

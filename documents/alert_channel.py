@@ -21,11 +21,11 @@ TRANSIENT = {408, 425, 429}
 NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an answer, not a defect
     """The channel answers 4xx: its address or key is wrong, and a repeat does not mend it."""
 
 
-class Unavailable(OSError):
+class Unavailable(OSError):  # noqa: N818 - an answer, not a defect
     """The channel answers 5xx, 429 or what is not HTTP; `retry_after_s` is what it asked for, or 0."""
 
     def __init__(self, *, answer: str, retry_after_s: float = 0.0) -> None:
@@ -37,17 +37,17 @@ class Says(Protocol):
     """What an incident and a row of `Alert` have in common."""
 
     @property
-    def code(self) -> str: ...
+    def code(self) -> str: ...  # noqa: D102 - a field
     @property
-    def severity(self) -> str: ...
+    def severity(self) -> str: ...  # noqa: D102 - a field
     @property
-    def dedup_key(self) -> str: ...
+    def dedup_key(self) -> str: ...  # noqa: D102 - a field
     @property
-    def detail(self) -> str: ...
+    def detail(self) -> str: ...  # noqa: D102 - a field
     @property
-    def object_id(self) -> str: ...
+    def object_id(self) -> str: ...  # noqa: D102 - a field
     @property
-    def fallback(self) -> str: ...
+    def fallback(self) -> str: ...  # noqa: D102 - a field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +186,9 @@ def _post(*, url: str, body: bytes) -> None:
             status, asked = answer.status, answer.headers.get("Retry-After", "")
         except (http.client.HTTPException, ValueError) as garbage:
             raise Unavailable(answer=f"not an HTTP answer: {type(garbage).__name__}") from garbage
-    if 200 <= status < 300:
+    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's success class
         return
-    if 400 <= status < 500 and status not in TRANSIENT:
+    if 400 <= status < 500 and status not in TRANSIENT:  # noqa: PLR2004 - HTTP's client errors
         raise Refused(str(status))
     waits_s = min(float(asked), RETRY_AFTER_MAX_S) if asked.isascii() and asked.isdigit() else 0.0
     raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s)

@@ -289,7 +289,7 @@ def _deliver_one(*, alert: Alert, now: datetime) -> bool:
             dependency="alert_channel", work=lambda: alert_channel.send(url=settings.ALERT_URL, message=message)
         )
     except alert_channel.Refused as refused:
-        log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})
+        log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})  # noqa: TRY400 - theirs
         row.update(lease_until_at=None, next_try_at=now + REST)
         return False
     except resilience.Degraded as degraded:

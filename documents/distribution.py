@@ -52,7 +52,7 @@ _pictures: collections.OrderedDict[tuple[str, int, int], bytes] = collections.Or
 _pictures_lock = threading.Lock()
 
 
-def open(
+def open(  # noqa: A001 - the contract's word; a module is named before it: distribution.open
     *,
     document: Document,
     actor: log.Actor,

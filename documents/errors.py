@@ -175,7 +175,7 @@ CODES: dict[str, Code] = {
 }
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """A refusal or failure with a code of CODES; doors turn it into problem+json, the line into a work item."""
 
     def __init__(self, *, code: str, detail: str = "", errors: Sequence[Fault] = ()) -> None:

@@ -47,7 +47,7 @@ class Found:
     detail: str = ""
 
 
-class Degrades(Exception):
+class Degrades(Exception):  # noqa: N818 - the dependency answers, and not well enough
     """What a check found wrong."""
 
 
@@ -138,7 +138,7 @@ class _Question:
     def _run(self, asked: "_Asked") -> None:
         try:
             asked.result = self._work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this check's answer
             asked.error = error
         finally:
             connections.close_all()
@@ -153,7 +153,7 @@ class _Asked:
         self.result: Any = None
         self.error: Exception | None = None
 
-    def answer(self, *, wait_s: float) -> Any:
+    def answer(self, *, wait_s: float) -> Any:  # noqa: ANN401 - what the work returns
         """This method will wait for the answer.
 
         :raises TimeoutError: it hangs; it goes on, and whoever asks next joins it.
@@ -184,7 +184,7 @@ def look(*, wait_s: float = ANSWER_S) -> dict[str, Found]:
             found[name] = Found(ok=False, detail=problem.code)
         except Degrades as degrades:
             found[name] = Found(ok=False, detail=str(degrades))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a check may fail in any way; its class is all that may be told
             found[name] = Found(ok=False, detail=type(error).__name__)
     if not found["postgresql"].ok:
         found["clock"] = Found(ok=True, detail=NOT_COMPARABLE)
@@ -206,13 +206,13 @@ def _told_of_log(*, asked: _Asked, wait_s: float) -> list[str] | None:
 
 
 @require_safe
-def healthz(request: HttpRequest) -> JsonResponse:
+def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """This view will say that the process answers; it asks nobody."""
     return _uncached(JsonResponse({"status": "ok"}))
 
 
 @require_safe
-def readyz(request: HttpRequest) -> JsonResponse:
+def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """This view will name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
     end = time.monotonic() + ANSWER_S
     asked_log = _ask_log()
@@ -255,7 +255,7 @@ def _meanwhile(*, name: str) -> dict[str, str]:
 
 
 @require_safe
-def metrics_page(request: HttpRequest) -> HttpResponse:
+def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
     """This view will answer Prometheus: what the processes counted, and what the database says now."""
     try:
         extra = _questions.setdefault("gauges", _Question(work=gauges.read)).ask().answer(wait_s=ANSWER_S)

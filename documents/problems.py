@@ -61,7 +61,7 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
             context=body(request=request, problem=problem),
             status=problem.row.status,
         )
-    if problem.row.retryable and problem.row.status >= 429:
+    if problem.row.retryable and problem.row.status >= 429:  # noqa: PLR2004 - HTTP
         response["Retry-After"] = str(RETRY_AFTER_S)
     response["Cache-Control"] = "no-store"
     return response
@@ -94,7 +94,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:
 
 def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """This function will be DRF's exception handler: nothing is answered here that the middleware would not answer alike."""
-    request = context["request"]._request
+    request = context["request"]._request  # noqa: SLF001 - DRF wraps the request
     if isinstance(exception, exceptions.APIException):
         code = _BY_STATUS.get(exception.status_code, "internal_error")
         if isinstance(exception, exceptions.ParseError):

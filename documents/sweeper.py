@@ -26,7 +26,7 @@ def sweep(*, now: dt.datetime) -> int:
     """This function will try once whatever is due: documents, parked events, deliveries, notices, alerts; returns how many."""
     from documents import alerts, delivery, emission, health
     from documents.delivery import notices
-    from documents.emission import intake
+    from documents.emission import intake  # noqa: PLC0415 - the worker imports this before Django is ready
 
     jobs: list[Callable[[], object]] = [
         *(
@@ -66,19 +66,19 @@ def _alone(job: Callable[[], object]) -> None:
 class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
     """Celery worker step: one thread that lives as long as the worker, with or without its broker."""
 
-    def __init__(self, parent: Any, **options: Any) -> None:
+    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's signature
         super().__init__(parent, **options)
         self.ended = threading.Event()
         self.threads: list[threading.Thread] = []
 
-    def start(self, parent: Any) -> None:
+    def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
         """This method will start renewing and sweeping."""
         for turn in (self._renew, self._sweep):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
             thread.start()
             self.threads.append(thread)
 
-    def stop(self, parent: Any) -> None:
+    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
         """This method will let the round in hand finish and end the threads."""
         self.ended.set()
         for thread in self.threads:
@@ -93,7 +93,7 @@ class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no ty
                 logger.exception("%s failed; it goes on", turn.__name__)
 
     def _renew(self) -> None:
-        from documents.emission import leases
+        from documents.emission import leases  # noqa: PLC0415 - after Django is ready
 
         leases.renew(now=timezone.now())
 

@@ -69,7 +69,7 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
         if text.startswith("v1,")
     ]
     services: list[str] = []
-    if 0 < len(message_id) <= ID_LENGTH_MAX and timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12:
+    if 0 < len(message_id) <= ID_LENGTH_MAX and timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12:  # noqa: PLR2004 - seconds
         signed = b"%s.%s.%s" % (message_id.encode(), timestamp.encode(), raw)
         services = [
             service

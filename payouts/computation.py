@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-class BrokenSum(ArithmeticError):
+class BrokenSum(ArithmeticError):  # noqa: N818 - names the fact: a law of this file does not hold, which is our bug
     """An invariant of this file that does not hold; nothing may be issued from such a result."""
 
 
@@ -278,7 +278,7 @@ def _bounded(totals: dict[str, int]) -> dict[str, int]:
     return totals
 
 
-def _must(holds: bool, law: str) -> None:
+def _must(holds: bool, law: str) -> None:  # noqa: FBT001 - reads as a sentence: must(sum is whole, law)
     """This function will stop everything when a law of this file does not hold.
 
     :raises BrokenSum: always a bug, never an input's fault

@@ -37,7 +37,7 @@ def scope(*, request: HttpRequest) -> list[str] | None:
     return None if rights.everywhere(request=request) else rights.countries(request=request)
 
 
-def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
+def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:  # noqa: ANN401 - the model's row
     """This function will return one row of the caller's scope, as its own page in the Document Center would.
 
     :raises rights.Refused: outside of it
@@ -109,7 +109,7 @@ class DeskAdmin(base.DocumentCenterAdmin):
         counts = worklist.counts(countries=mine, now=now)
         number = request.GET.get("p", "1")
         pages = max(1, -(-len(items) // PAGE_SIZE))
-        page = min(int(number), pages) if number.isascii() and number.isdigit() and 0 < len(number) < 5 else 1
+        page = min(int(number), pages) if number.isascii() and number.isdigit() and 0 < len(number) < 5 else 1  # noqa: PLR2004 - digits
         shown = items[(max(page, 1) - 1) * PAGE_SIZE :][:PAGE_SIZE]
         context = {
             **self.admin_site.each_context(request),
@@ -282,6 +282,6 @@ class DeskAdmin(base.DocumentCenterAdmin):
             request=request,
             row=row,
             template="admin/dc/confirm.html",
-            context={**asked, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},
+            context={**asked, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},  # noqa: SLF001 - Django's public API
             status=status,
         )

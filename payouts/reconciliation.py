@@ -117,7 +117,7 @@ def run(
     now: dt.datetime,
     actor: log.Actor,
     country: str | None = None,
-    step: Callable[[str], None] = lambda over: None,
+    step: Callable[[str], None] = lambda over: None,  # noqa: ARG005 - nobody watches
 ) -> Summary:
     """This function will compare everything in the walk and bring the open discrepancies up to what it finds.
 

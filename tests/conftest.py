@@ -36,7 +36,7 @@ _folder: pathlib.Path
 
 def pytest_configure() -> None:
     """This function will give the session an environment of its own, whatever the shell says."""
-    global _folder
+    global _folder  # noqa: PLW0603 - one folder per session, removed by the hook below
     tests = servers.VAR / "tests"
     tests.mkdir(parents=True, exist_ok=True)
     _folder = pathlib.Path(tempfile.mkdtemp(prefix="session-", dir=tests))
@@ -116,7 +116,7 @@ def _use_broker(*, url: str) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(
     stack: services.Stack,
-    django_test_environment: None,
+    django_test_environment: None,  # noqa: ARG001 - Django's own settings for tests come first
     django_db_blocker: DjangoDbBlocker,
 ) -> None:
     """This fixture will provision the database as production does, in place of pytest-django's `test_` database."""
@@ -171,13 +171,13 @@ def vault_folder(tmp_path: pathlib.Path, settings: Settings) -> Iterator[pathlib
 
 
 @pytest.fixture
-def ana(db: None) -> cast.Member:
+def ana(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Ana is a driver in Madrid. What is hers, only she may see."""
     return cast.owner(name="ana", platform_id="drv_ana", legal_name="Ana Gil Prieto", role="driver", tax_id="12345678Z")
 
 
 @pytest.fixture
-def beto(db: None) -> cast.Member:
+def beto(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Beto is another driver. What is Ana's is none of his business."""
     return cast.owner(
         name="beto", platform_id="drv_beto", legal_name="Alberto Ruiz Mora", role="driver", tax_id="87654321X"
@@ -185,7 +185,7 @@ def beto(db: None) -> cast.Member:
 
 
 @pytest.fixture
-def carla(db: None) -> cast.Member:
+def carla(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Carla runs a restaurant that is a partner."""
     return cast.owner(
         name="carla", platform_id="ptn_carla", legal_name="Carla Comidas, S.L.", role="partner", tax_id="B87654329"
@@ -193,18 +193,18 @@ def carla(db: None) -> cast.Member:
 
 
 @pytest.fixture
-def sofia(db: None) -> cast.Member:
+def sofia(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Sofia is staff, support and finance, for every market."""
     return cast.staff(name="sofia", roles=["support", "finance"], countries=list(cast.COUNTRIES))
 
 
 @pytest.fixture
-def ivan(db: None) -> cast.Member:
+def ivan(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
     """Ivan audits every market and changes nothing."""
     return cast.staff(name="ivan", roles=["auditor"], countries=list(cast.COUNTRIES))
 
 
 @pytest.fixture
-def issuer(db: None) -> Issuer:
+def issuer(db: None) -> Issuer:  # noqa: ARG001 - asked for by name
     """The company in Spain in whose name documents are issued."""
     return cast.issuer()

@@ -82,7 +82,7 @@ def issuer(*, slug: str = "aventide-es", code: str = "AES", country_code: str = 
     )[0]
 
 
-def event(*, type: str = "ORDER_COMPLETED", subject: str = "order:ord_1", now: dt.datetime = NOW) -> Event:
+def event(*, type: str = "ORDER_COMPLETED", subject: str = "order:ord_1", now: dt.datetime = NOW) -> Event:  # noqa: A002 - the field's
     """This function will return a processed event."""
     body = json.dumps({"id": f"evt_{next(_serial)}", "type": type}).encode()
     with transaction.atomic():

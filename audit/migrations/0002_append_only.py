@@ -37,7 +37,7 @@ BEGIN
     RETURN identity;
 END
 $append$
-$format$, current_schema()); END $do$"""
+$format$, current_schema()); END $do$"""  # noqa: S608 - only constants of this app
 
 
 def refused(*, table: str, rows: str, statements: str) -> list[migrations.RunSQL]:

@@ -111,7 +111,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
         """This method will return the rows that the caller may see: the start of every list, count, search and page."""
-        return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))
+        return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))  # noqa: SLF001 - Django's name
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """This method will return the list's rows; an override may read fewer columns, never other rows."""
@@ -120,7 +120,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
     # --- addresses ---
     def get_urls(self) -> list[URLPattern]:
         """This method will return the list, the page, and what `pages` adds; there is no add, delete or history."""
-        meta = self.model._meta
+        meta = self.model._meta  # noqa: SLF001 - Django's public API
         name, start = f"{meta.app_label}_{meta.model_name}", f"{meta.app_label}/{meta.model_name}/"
         rows = [
             ("", f"{name}_changelist", self.changelist_view, self.right, self.listed),
@@ -154,7 +154,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
             rights.require(
                 request=request,
                 right=self.right,
-                object_type=str(self.model._meta.model_name),
+                object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
                 object_id=str(kwargs.get("object_id", "list")),
             )
             return view(request, *args, **kwargs)
@@ -171,7 +171,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         number = request.GET.get("p", "1")
-        if not number.isascii() or not number.isdigit() or len(number) > 6 or int(number) > paging.PAGE_MAX:
+        if not number.isascii() or not number.isdigit() or len(number) > 6 or int(number) > paging.PAGE_MAX:  # noqa: PLR2004 - digits
             messages.warning(
                 request, _("La lista llega hasta la página %(max)s: acota con un filtro.") % {"max": paging.PAGE_MAX}
             )
@@ -188,21 +188,21 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
             with transaction.atomic():
                 log.record(
                     action=action,
-                    object_type=str(self.model._meta.model_name),
+                    object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
                     object_id=object_id,
                     actor=access.actor(request=request),
                 )
 
     # --- one row ---
-    def found(self, *, request: HttpRequest, object_id: str) -> Any:
+    def found(self, *, request: HttpRequest, object_id: str) -> Any:  # noqa: ANN401 - the model's row
         """This method will return one row of the caller's scope.
 
         :raises rights.Refused: outside the scope; for a caller with a limited scope an unknown id answers the same
         :raises Http404: unknown, to a caller whose scope is everything
         """
-        usable = len(object_id) <= 100 and "\x00" not in object_id and (self.key == "public_id" or object_id.isascii())
+        usable = len(object_id) <= 100 and "\x00" not in object_id and (self.key == "public_id" or object_id.isascii())  # noqa: PLR2004 - no key is longer
         if usable and self.key == "pk":
-            usable = object_id.isdigit() and len(object_id) < 19
+            usable = object_id.isdigit() and len(object_id) < 19  # noqa: PLR2004 - a bigint's digits
         row = self.rows(request=request).filter(**{self.key: object_id}).first() if usable else None
         if row is not None:
             return row
@@ -211,7 +211,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         raise rights.Refused(
             right="scope",
             code="country_out_of_scope",
-            object_type=str(self.model._meta.model_name),
+            object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
             object_id=object_id,
         )
 
@@ -235,14 +235,14 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
             "title": str(row),
             "row": row,
             "page": cells.page(row),
-            "model_meta": self.model._meta,
-            "kicker": self.plural or self.model._meta.verbose_name,
-            "list_title": self.plural or self.model._meta.verbose_name_plural,
-            "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",
+            "model_meta": self.model._meta,  # noqa: SLF001 - Django's public API
+            "kicker": self.plural or self.model._meta.verbose_name,  # noqa: SLF001 - Django's public API
+            "list_title": self.plural or self.model._meta.verbose_name_plural,  # noqa: SLF001 - Django's public API
+            "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",  # noqa: SLF001 - Django's public metadata
             "masked": rights.masked(request=request),
         }
         return TemplateResponse(request, template, {**frame, **context}, status=status)
 
-    def detail(self, *, request: HttpRequest, row: Any) -> dict[str, Any]:
+    def detail(self, *, request: HttpRequest, row: Any) -> dict[str, Any]:  # noqa: ANN401 - the model's row
         """This method will return what a row's page shows: `badges`, `cards`, and whatever its template wants."""
         raise NotImplementedError

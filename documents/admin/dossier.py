@@ -61,7 +61,7 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
 def requested_page(*, request: HttpRequest, pages: int) -> int:
     """This function will return the page of the preview that was asked for, within the document."""
     text = request.GET.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1  # noqa: PLR2004 - digits
     return max(1, min(number, pages, PAGES_MAX))
 
 

@@ -30,7 +30,7 @@ class Choice(admin.SimpleListFilter):
 
     CHOICES: "ClassVar[tuple[tuple[str, str | _StrPromise], ...]]" = ()
 
-    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":
+    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
         """This method will return the choices."""
         return list(self.CHOICES)
 
@@ -69,7 +69,7 @@ class CountryInScope(Choice):
     title, parameter_name = _("país"), "country"
     column = "country_id"
 
-    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":
+    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
         """This method will return the caller's countries."""
         return [(row.code, str(row)) for row in Country.objects.filter(pk__in=rights.countries(request=request))]
 
@@ -109,7 +109,7 @@ class Between(admin.ListFilter):
     column = "issue_date"
     FIRST, LAST = "from", "to"
 
-    def __init__(self, request: "HttpRequest", params: dict[str, Any], model: Any, model_admin: Any) -> None:
+    def __init__(self, request: "HttpRequest", params: dict[str, Any], model: Any, model_admin: Any) -> None:  # noqa: ANN401 - Django's signature
         super().__init__(request, params, model, model_admin)
         for name in (self.FIRST, self.LAST):
             given = params.pop(name, [""])
@@ -124,7 +124,7 @@ class Between(admin.ListFilter):
         """This method will name its parameters."""
         return [self.FIRST, self.LAST]
 
-    def choices(self, changelist: Any) -> "Iterator[dict[str, Any]]":
+    def choices(self, changelist: Any) -> "Iterator[dict[str, Any]]":  # noqa: ANN401 - Django's signature
         """This method will return what the little form shows, and what it carries along."""
         used = self.used_parameters
         yield {

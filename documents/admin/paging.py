@@ -47,6 +47,6 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in its ty
 class ChangeList(theme.ChangeList):  # type: ignore[misc] # the theme ships no types
     """A list whose rows are addressed by their public id."""
 
-    def url_for_result(self, result):  # type: ignore[no-untyped-def]
+    def url_for_result(self, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - Django's signature
         """This method will return the address of a row's page."""
         return cells.page(result)

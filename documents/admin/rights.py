@@ -84,7 +84,7 @@ def countries(*, request: HttpRequest) -> list[str]:
     found: list[str] | None = getattr(request, "_dc_countries", None)
     if found is None:
         found = sorted(access.countries_for(user=person(request=request)).values_list("pk", flat=True))
-        request._dc_countries = found  # type: ignore[attr-defined]
+        request._dc_countries = found  # type: ignore[attr-defined]  # noqa: SLF001 - this module's own cache on the request
     return found
 
 
@@ -93,5 +93,5 @@ def everywhere(*, request: HttpRequest) -> bool:
     found: bool | None = getattr(request, "_dc_everywhere", None)
     if found is None:
         found = Country.objects.count() == len(countries(request=request)) > 0
-        request._dc_everywhere = found  # type: ignore[attr-defined]
+        request._dc_everywhere = found  # type: ignore[attr-defined]  # noqa: SLF001 - this module's own cache on the request
     return found

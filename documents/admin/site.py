@@ -124,7 +124,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
             pages += model_admin.get_urls()
         return pages
 
-    def admin_view(self, view: "View", cacheable: bool = False) -> "View":
+    def admin_view(self, view: "View", cacheable: bool = False) -> "View":  # noqa: FBT001, FBT002 - Django's signature
         """This method will guard a view: sign-in, role, an audited 403 page for a refusal, the content policy."""
         inner: View = super().admin_view(self._refusing(view), cacheable)
 
@@ -174,7 +174,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
         """This method will sign a person in; both outcomes are on record, the name that was typed is not."""
         response: HttpResponse = super().login(request, extra_context)
         if request.method == "POST":
-            if request.user.is_authenticated and response.status_code == 302:
+            if request.user.is_authenticated and response.status_code == 302:  # noqa: PLR2004 - HTTP
                 self._on_record(request=request, action=Action.SESSION_LOGIN)
             else:
                 log.deny(

@@ -41,9 +41,8 @@ class Documents(APIView):
             raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
         limit = _limit(request.query_params.get("limit"))
         by = _order(request)
-        rows = list(
-            presentation.joined(rows=_filtered(request, by=by)).order_by(*(f"-{name}" for name in by))[: limit + 1]
-        )
+        order = [f"-{name}" for name in by] if len(by) > 1 else access.walk(user=request.user)
+        rows = list(presentation.joined(rows=_filtered(request, by=by)).order_by(*order)[: limit + 1])
         page, more = rows[:limit], len(rows) > limit
         log_listing(request=request)
         return Response(
@@ -64,7 +63,7 @@ class One(APIView):
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
         return Response(presentation.document(document=found))
 
-    def immutable(self, request: Request, public_id: str) -> Response:
+    def immutable(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - DRF's signature
         """This method will refuse and point at corrections.
 
         :raises errors.Problem: `document_immutable`

@@ -164,7 +164,7 @@ class Pack:
         """
         return {code: self.rate_on(code=code, date=date).fraction for code in sorted(set(codes))}
 
-    def check_tax_id(self, *, value: str, type: str | None = None) -> CheckedTaxId:
+    def check_tax_id(self, *, value: str, type: str | None = None) -> CheckedTaxId:  # noqa: A002 - the platform's own word
         """This function will check a tax id and return it normalised; checking the result again changes nothing.
 
         `type` is the event's `tax_id_type`; without one, the country's default.

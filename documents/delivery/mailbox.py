@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from email.message import Message
 from socket import SHUT_RDWR
-from socket import socket as Socket
+from socket import socket as Socket  # noqa: N812 - the class, beside the variables that hold one
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -35,7 +35,7 @@ class EmlFolder(BaseEmailBackend):
     as `name.2.eml`, where whoever counts can see it.
     """
 
-    def __init__(self, fail_silently: bool = False, **_kwargs: object) -> None:
+    def __init__(self, fail_silently: bool = False, **_kwargs: object) -> None:  # noqa: FBT001, FBT002 - Django's own
         super().__init__(fail_silently=fail_silently)
         self.folder = pathlib.Path(str(settings.EMAIL_FILE_PATH))
 

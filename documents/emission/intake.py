@@ -46,7 +46,7 @@ ON CONFLICT DO NOTHING RETURNING id
 """
 
 
-class Parked(Exception):
+class Parked(Exception):  # noqa: N818 - the product's word
     """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`."""
 
     def __init__(self, *, missing: Sequence[str]) -> None:
@@ -77,7 +77,7 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
         service = _service(payload=payload, services=services)
         envelope = facts.parse(payload=payload, now=now)
     except errors.Problem as problem:
-        if problem.row.status == 403:
+        if problem.row.status == 403:  # noqa: PLR2004 - HTTP
             raise
         return _refuse(raw=raw, service=services[0], problem=problem, now=now, actor=actor)
     for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
@@ -228,7 +228,7 @@ def _take_in(
         received_at=now,
         status=EventStatus.PROCESSED if row else EventStatus.IGNORED,
     )
-    event._state.adding = False
+    event._state.adding = False  # noqa: SLF001 - the row exists: the insert above is plain SQL for its ON CONFLICT
     if row is None:
         log.record(action=Action.EVENT_IGNORED, object_type="event", object_id=public_id, actor=actor)
         return answer(event=event, replayed=False)

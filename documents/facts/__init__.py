@@ -171,7 +171,7 @@ def business_input(*, envelope: Envelope) -> dict[str, Any]:
     return dict(data)
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
     """This function will return a dumped value with moments and days as text, contact and absent fields left out."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items() if item is not None and key not in CONTACT}
@@ -214,7 +214,7 @@ def _token(part: object) -> str:
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", str(part)).replace("~", "~0").replace("/", "~1")
 
 
-def _fault(error: Any) -> errors.Fault:
+def _fault(error: Any) -> errors.Fault:  # noqa: ANN401 - pydantic's ErrorDetails
     """This function will turn one of pydantic's findings into a fault; the value itself is never repeated."""
     pointer = "".join(f"/{_token(part)}" for part in error["loc"])[:POINTER_LENGTH_MAX]
     return errors.Fault(pointer=pointer, code=error["type"], detail=error["msg"])

@@ -23,12 +23,12 @@ def view(*methods: str) -> Callable[[View], View]:
             try:
                 _check_method(request=request, methods=methods)
                 response = view(request, **parts)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - named, logged without its path, and answered
                 problem = problems.translate(exception=error) or errors.Problem(code="not_found")
                 response = problems.respond(request=request, problem=problem)
                 if problem.code == "method_not_allowed":
                     response.headers["Allow"] = ", ".join(methods)
-            response._has_been_logged = True  # type: ignore[attr-defined]
+            response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - Django's switch
             return pages.seal(response=response)
 
         return quiet

@@ -49,14 +49,14 @@ class Hashing(FileUploadHandler):
         self.digest = hashlib.sha256()
         self.seen = 0
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002 - Django's signature
         """This method will take a piece in; over the limit the connection is ended, not read to its end."""
         self.seen += len(raw_data)
         if self.seen > FILE_BYTES_MAX:
             raise StopUpload(connection_reset=True)
         self.digest.update(raw_data)
 
-    def file_complete(self, file_size: int) -> SimpleUploadedFile:
+    def file_complete(self, file_size: int) -> SimpleUploadedFile:  # noqa: ARG002 - Django's signature
         """This method will return an empty stand-in: what mattered is the hash."""
         return SimpleUploadedFile(name="compared", content=b"")
 

@@ -127,7 +127,7 @@ def write(
     return pdf, len(document.pages)
 
 
-def rehearse(press: Any) -> None:
+def rehearse(press: Any) -> None:  # noqa: ANN401 - the renderer's Press; importing it here would be a circle
     """This function will render a scrap, so that fonts, codecs and lazy imports are loaded before the first job."""
     letters = "".join(map(chr, range(ord("0"), ord("z")))).replace("<", "")
     html = f"<html><head><title>-</title></head><body><h1>{letters}</h1><p>{letters}</p></body></html>"

@@ -55,7 +55,7 @@ BENEFICIARY = {"es": "Beneficiario/a", "en": "Payee"}
 LONG_TABLE_ROWS = 20  # from here on, sums carried over stand at the foot and head of each page
 
 
-class Coded(str):
+class Coded(str):  # noqa: SLOT000 - a str subclass has no slots for more
     """A code of the content; `name` is what a reader sees in its place."""
 
     name: str
@@ -74,7 +74,7 @@ class Leaves(dict[str, Any]):
         super().__init__()
         self.read: set[str] = set()
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - a leaf, an object or a list, as JSON has them
         """This function will return a member and remember that it was read."""
         value = super().__getitem__(key)
         self.read.add(key)
@@ -113,7 +113,7 @@ class Writer:
         self.flags.add(FLAG_SUBSTITUTED)
         return SUBSTITUTE
 
-    def leaf(self, *, key: str, parent: str, value: Any) -> str:
+    def leaf(self, *, key: str, parent: str, value: Any) -> str:  # noqa: ANN401 - a JSON leaf
         """This function will write one leaf by its name: an amount, a rate, a date, or text."""
         text = value if isinstance(value, str) else str(value)
         if key in (AMOUNTS_IN_TOTALS if parent in {"totals", "tax_groups"} else AMOUNTS) and NUMBER.fullmatch(text):
@@ -128,7 +128,7 @@ class Writer:
         printed = self.text(text)
         return Coded(printed, printed) if key in NAMES else printed
 
-    def tree(self, value: Any, *, key: str = "", parent: str = "") -> Any:
+    def tree(self, value: Any, *, key: str = "", parent: str = "") -> Any:  # noqa: ANN401 - JSON
         """This function will return the content as `Leaves`, every leaf written."""
         if isinstance(value, dict):
             found = Leaves()
@@ -176,7 +176,7 @@ def monogram(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper()
 
 
-def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
     """This function will yield (path, text) of every leaf that no template asked for."""
     if isinstance(leaves, list):
         for place, member in enumerate(leaves, start=1):

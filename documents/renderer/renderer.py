@@ -90,7 +90,7 @@ class Bundle:
 
     def characters(self) -> frozenset[int]:
         """This function will return the code points that every text font has, and the box."""
-        from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
+        from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # noqa: PLC0415 - the parent does without
 
         fonts = [TTFont(io.BytesIO(self.files[f"fonts/{name}"]), lazy=True) for name in FONT_FILES]
         common = frozenset.intersection(*(frozenset(font.getBestCmap()) for font in fonts))
@@ -101,12 +101,12 @@ class Press:
     """Everything that is prepared once: template engine, parsed style sheet, one font configuration."""
 
     def __init__(self, *, folder: pathlib.Path, tuned: bool = True) -> None:
-        import django.conf
-        import django.template
-        from weasyprint import CSS
-        from weasyprint.text.fonts import FontConfiguration
+        import django.conf  # noqa: PLC0415 - only the child loads these; the parent stays light
+        import django.template  # noqa: PLC0415 - after the limits
+        from weasyprint import CSS  # noqa: PLC0415 - after the limits
+        from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415 - after the limits
 
-        from documents.renderer import conformance, printout, tuning
+        from documents.renderer import conformance, printout, tuning  # noqa: PLC0415 - after the limits
 
         self.conformance, self.printout = conformance, printout
         if tuned:
@@ -196,7 +196,7 @@ def serve(*, descriptor: int, press: Press) -> None:
             header, pdf = press.print(job=job, logo=logo)
         except MemoryError:
             os._exit(3)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent hears its name
             header, pdf = {"ok": False, "cause": cause(error)}, b""
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
@@ -215,7 +215,7 @@ def main() -> None:
         engine = press.conformance.engine()
         press.conformance.rehearse(press)
         limit(address_space_bytes=address_space_bytes)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a machine without Pango must say so, not vanish
         send(descriptor, {"ok": False, "cause": f"{type(error).__name__}: {error}"[:300]})
         return
     gc.collect()

@@ -78,14 +78,14 @@ class Page(HTML):  # type: ignore[misc]  # no types
         self.wrapper_element = cssselect2.ElementWrapper.from_html_root(root, content_language=None)
         self.etree_element = self.wrapper_element.etree_element
 
-    def _ua_stylesheets(self, forms: bool = False) -> list[CSS]:
+    def _ua_stylesheets(self, forms: bool = False) -> list[CSS]:  # noqa: FBT001, FBT002 - WeasyPrint's signature
         return super()._ua_stylesheets(forms) if forms or not _in_place else [_user_agent]
 
 
 def _tree(string: str) -> ET.Element | None:
     """This function will parse well-formed XML, and return None for anything else."""
     try:
-        return ET.fromstring(string)
+        return ET.fromstring(string)  # noqa: S314 - our own autoescaped template
     except ET.ParseError:
         return None
 
@@ -255,21 +255,21 @@ def _bytes(item: Untyped) -> Untyped:
     return _to_bytes(item)
 
 
-_to_bytes = pydyf._to_bytes
+_to_bytes = pydyf._to_bytes  # noqa: SLF001 - to fall back on
 _user_agent = CSS(string=_USER_AGENT)
 _in_place = False
 
 
 def apply() -> bool:
     """This function will put the shorter ways in place, and say whether it did: only in the versions they are for."""
-    global _in_place
+    global _in_place  # noqa: PLW0603 - the whole process is one or the other
     if {"weasyprint": weasyprint.VERSION, "pydyf": pydyf.VERSION} != WRITTEN_FOR:
         return False
     css.ComputedStyle.__init__, css.ComputedStyle.__missing__ = _styled, _missing
     css.AnonymousStyle.__init__, css.AnonymousStyle.__missing__ = _unstyled, _anonymous_missing
     boxes.Box.rounded_box, boxes.Box.is_in_normal_flow = _rounded, _in_flow
     tuning_text.apply()
-    pydyf._to_bytes = _bytes
+    pydyf._to_bytes = _bytes  # noqa: SLF001 - the one function that all of pydyf writes through
     for module in (absolute, block, column, flex, floating, grid, inline, page, table):
         if hasattr(module, "resolve_percentages"):
             module.resolve_percentages = _percentages

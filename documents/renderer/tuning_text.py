@@ -30,7 +30,7 @@ def _laid(self: Untyped, style: Untyped) -> None:
     self.underline_position = self.strikethrough_position = None
     context, self.language, description, special = ready
     self.layout = ffi.gc(pango.pango_layout_new(context), gobject.g_object_unref)
-    pango.pango_layout_set_auto_dir(self.layout, False)
+    pango.pango_layout_set_auto_dir(self.layout, False)  # noqa: FBT003 - C
     pango.pango_layout_set_font_description(self.layout, description)
     if special:
         _setup(self, style)
@@ -39,7 +39,7 @@ def _laid(self: Untyped, style: Untyped) -> None:
 def _prepared(style: Untyped) -> tuple[Untyped, Untyped, Untyped, bool]:
     """This function will return what `Layout.setup` makes for each text: context, language, description, if special."""
     context = ffi.gc(pango.pango_font_map_create_context(style.font_config.font_map), gobject.g_object_unref)
-    pango.pango_context_set_round_glyph_positions(context, False)
+    pango.pango_context_set_round_glyph_positions(context, False)  # noqa: FBT003 - C
     pango.pango_context_set_base_dir(context, line_break.PANGO_DIRECTION[style["direction"]])
     if style["font_language_override"] == "normal" and style["lang"]:
         pointer, _kept = unicode_to_char_p(style["lang"])
@@ -69,7 +69,7 @@ def _again(self: Untyped, style: Untyped) -> None:
 def _text(self: Untyped, text: str, *others: Untyped, **named: Untyped) -> None:
     """This function will set a text in the mode in which it is drawn; changing the mode later shapes it again."""
     if "\n" not in text:
-        pango.pango_layout_set_single_paragraph_mode(self.layout, True)
+        pango.pango_layout_set_single_paragraph_mode(self.layout, True)  # noqa: FBT003 - C
     _set_text(self, text, *others, **named)
 
 

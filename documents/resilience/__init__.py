@@ -117,7 +117,7 @@ DEPENDENCIES: dict[str, Dependency] = {
 }
 
 
-class Degraded(Exception):
+class Degraded(Exception):  # noqa: N818 - a state that callers plan for, not a defect
     """The dependency is away (`cause` is its error) or its breaker is open (`cause` is None): take the fallback."""
 
     def __init__(self, *, dependency: str, cause: BaseException | None = None) -> None:
@@ -213,7 +213,7 @@ def backoff_s(*, dependency: str, attempt: int) -> float:
     """This function will return how long a row waits after its `attempt` (from 1): exponential, full jitter."""
     row = DEPENDENCIES[dependency]
     ceiling = min(row.backoff_cap_s, row.backoff_base_s * 2 ** min(max(attempt, 1) - 1, 30))
-    return random.uniform(0, ceiling)
+    return random.uniform(0, ceiling)  # noqa: S311 - spreads load, protects nothing
 
 
 def _is_outage(*, error: Exception) -> bool:
@@ -240,7 +240,7 @@ def ring(task: str, args: Sequence[object] = ()) -> bool:
 
     False when nobody was asked (breaker open, queue full); True promises nothing either: the sweeper is the guarantee.
     """
-    app = current_app._get_current_object()
+    app = current_app._get_current_object()  # noqa: SLF001 - Celery's idiom for a proxy's target
     return _doorbell.ring(app=app, task=task, args=tuple(args))
 
 

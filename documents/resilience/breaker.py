@@ -13,13 +13,13 @@ class Row(Protocol):
     """What a breaker reads of its dependency's row."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str: ...  # noqa: D102 - a field
     @property
-    def total_s(self) -> float: ...
+    def total_s(self) -> float: ...  # noqa: D102 - a field
     @property
-    def breaker_failures(self) -> int: ...
+    def breaker_failures(self) -> int: ...  # noqa: D102 - a field
     @property
-    def breaker_open_s(self) -> float: ...
+    def breaker_open_s(self) -> float: ...  # noqa: D102 - a field
 
 
 class Breaker:

@@ -41,10 +41,10 @@ class Mailbox:
             self._controller.stop()
             self._controller = None
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """This function will keep one message, unless the answer is a refusal."""
         if self.delay_s:
-            time.sleep(self.delay_s)
+            time.sleep(self.delay_s)  # noqa: ASYNC251 - a server that hangs, on its own thread and loop
         if self.answer == ACCEPTED:
             self.envelopes.append(envelope)
             message = email.message_from_bytes(envelope.original_content or b"", policy=email.policy.SMTPUTF8)

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             "--start", action="append", default=[], metavar="KIND=N", help="first number of this year's series"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
         """This method will add every issuer of the file, or none."""
         try:
             read = json.loads(options["file"].read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ class Command(BaseCommand):
                 self.stdout.write(_add(row=row, logo=logo, starts=options["start"]))
 
 
-def _add(*, row: Any, logo: pathlib.Path | None, starts: list[str]) -> str:
+def _add(*, row: Any, logo: pathlib.Path | None, starts: list[str]) -> str:  # noqa: ANN401 - JSON
     """This function will add one issuer and its series.
 
     :raises CommandError: what is wrong with the row, and how to mend it

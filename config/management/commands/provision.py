@@ -26,7 +26,7 @@ class Command(BaseCommand):
     help = "Create or update the database: roles where possible, migrations, grants, role groups. Safe to repeat."
     requires_system_checks = ()  # the checks may look at tables that this command is about to make
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's own signature
         """This function will leave a database that the runtime role can use and cannot weaken.
 
         :raises CommandError: when the two roles are one, the runtime role is missing and cannot be created, or it
@@ -125,7 +125,7 @@ def _append_only(*, cursor: CursorWrapper) -> list[str]:
 
 def _powers(*, cursor: CursorWrapper, role: str) -> Iterator[str]:
     """Yield, as the end of a sentence with its mend, each power that would let the runtime role step around a guard."""
-    cursor.execute(f"SELECT {TOO_MUCH} FROM pg_roles WHERE rolname = %s", [role])
+    cursor.execute(f"SELECT {TOO_MUCH} FROM pg_roles WHERE rolname = %s", [role])  # noqa: S608 - a constant of this file
     if cursor.fetchone()[0]:
         yield f"has more than LOGIN: ALTER ROLE {role} NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS;"
     cursor.execute("SELECT current_user, pg_has_role(%s, current_user, 'MEMBER')", [role])

@@ -36,7 +36,7 @@ class Command(BaseCommand):
             "--keep", action="store_true", help="keep the vault, the mailbox and the logs of a run that passed"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
         """This method will run one campaign and report it.
 
         :raises CommandError: the checker found something, or the servers did not come up
