@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Django's command line; without DATABASE_URL or REDIS_URL it starts private servers for as long as the command runs."""
+"""Django's command line; without DATABASE_URL or REDIS_URL it starts private servers while the command runs."""
 
 import os
 import sys
@@ -8,13 +8,13 @@ import sys
 def main() -> None:
     """This function will run one management command, with embedded services where no URL names real ones."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config import demo, services
+    from config import demo, services  # noqa: PLC0415 - the settings' name comes first
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command in {"demo", "torture"}:
         demo.prepare(kind=command)
     with services.around(command=command):
-        from django.core.management import execute_from_command_line
+        from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the servers are up
 
         execute_from_command_line(sys.argv)
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.line [--documents 60] [--events 600]
 
-- event to LOCKED: CPU seconds of intake, numbering, audit, rendering, vault and read-back (our process, its renderer and
-  its share of PostgreSQL) over the CPU of one bare WeasyPrint render of the same document, PDF/A on both sides.
-- intake: events a second through `intake.receive` by 8 threads over transactions a second of two bare inserts by as many.
+- event to LOCKED: CPU seconds of intake, numbering, audit, rendering, vault and read-back (our process, its renderer
+  and its share of PostgreSQL) over the CPU of one bare WeasyPrint render of the same document, PDF/A on both sides.
+- intake: events a second through `intake.receive` by 8 threads over those of two bare inserts by as many.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
         env.put(name="MAIL_URL", value=f"file://{folder}/mail")
         env.put(name="DJANGO_SETTINGS_MODULE", value="config.settings")
         django.setup()
-        from django.core.management import call_command  # noqa: PLC0415 - the settings must see the servers first
+        from django.core.management import call_command
 
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=sys.stderr)
@@ -53,17 +53,17 @@ def main() -> None:
         for kind, file, place in (("receipt", "es_ride.json", 0), ("order", "co_food.json", 0)):
             print(pipeline(kind=kind, sample=_sample(file, place), count=options.documents, postgres=postgres))
         print(intake_rate(count=options.events))
-        from documents.vault import immutable  # noqa: PLC0415 - the same
+        from documents.vault import immutable
 
         immutable.unlock_for_removal(folder=pathlib.Path(folder))
 
 
 def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.Process) -> str:
     """This function will return the row event to LOCKED: median of paired CPU ratios."""
-    from benchmarks import render  # noqa: PLC0415 - after django.setup
+    from benchmarks import render
     from documents import rendering
-    from documents.models import Document, Status  # noqa: PLC0415 - the same
-    from documents.renderer import renderer  # noqa: PLC0415 - the same
+    from documents.models import Document, Status
+    from documents.renderer import renderer
 
     press = renderer.Press(bundle=rendering.BUNDLE)
     worker = subprocess.Popen(
@@ -85,12 +85,13 @@ def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.
             ratios.append(spent / bare)
     worker.terminate()
     low, _, high = statistics.quantiles(ratios, n=4)
-    return f"| event to LOCKED, CPU over one bare render, {kind} | <= 1.0 | {statistics.median(ratios):.2f} | {low:.2f} - {high:.2f} |"
+    figures = f"{statistics.median(ratios):.2f} | {low:.2f} - {high:.2f}"
+    return f"| event to LOCKED, CPU over one bare render, {kind} | <= 1.0 | {figures} |"
 
 
 def intake_rate(*, count: int) -> str:
-    """This function will return the row of intake: its rate over the bare one, median of interleaved rounds; p99 in ms."""
-    from django.db import connection, transaction  # noqa: PLC0415 - after django.setup
+    """This function will return the rows of intake: rate over the bare one (median of rounds), p99 in ms."""
+    from django.db import connection, transaction
 
     with connection.cursor() as cursor:
         cursor.execute("SET ROLE NONE")
@@ -121,14 +122,15 @@ def intake_rate(*, count: int) -> str:
     p99_ms = statistics.quantiles(spent, n=100)[98] * 1000
     low, _, high = statistics.quantiles(rounds, n=4)
     return (
-        f"| intake rate over a bare two-row insert, {WRITERS} connections | >= 0.5 | {statistics.median(rounds):.2f} | {low:.2f} - {high:.2f} |\n"
+        f"| intake rate over a bare two-row insert, {WRITERS} connections | >= 0.5 |"
+        f" {statistics.median(rounds):.2f} | {low:.2f} - {high:.2f} |\n"
         f"| intake under that load, p99 | <= 200 ms | {p99_ms:.0f} ms | |"
     )
 
 
 def _by_threads(*, work: Callable[[int], None], seeds: list[int]) -> list[float]:
     """This function will run the work for each seed by WRITERS threads; returns the seconds of each."""
-    from django.db import connections  # noqa: PLC0415 - after django.setup
+    from django.db import connections
 
     waiting, times, lock = list(seeds), [], threading.Lock()
 
@@ -153,10 +155,10 @@ def _by_threads(*, work: Callable[[int], None], seeds: list[int]) -> list[float]
 
 
 def _receive(*, event: dict[str, Any]) -> None:
-    from django.utils import timezone  # noqa: PLC0415 - after django.setup
+    from django.utils import timezone
 
-    from audit import log  # noqa: PLC0415 - the same
-    from documents.emission import intake  # noqa: PLC0415 - the same
+    from audit import log
+    from documents.emission import intake
 
     services_of = {"PAYMENT_CAPTURED": "payments", "ORDER_COMPLETED": "orders"}
     service = services_of[event["type"]]
@@ -167,9 +169,9 @@ def _receive(*, event: dict[str, Any]) -> None:
 
 def _through(*, event: dict[str, Any]) -> None:
     """This function will take one event in and lock its documents in this process."""
-    from django.utils import timezone  # noqa: PLC0415 - after django.setup
+    from django.utils import timezone
 
-    from documents import emission  # noqa: PLC0415 - the same
+    from documents import emission
 
     _receive(event=event)
     for pk in emission.due(now=timezone.now(), limit=10):

@@ -55,9 +55,9 @@ def varied(*, content: dict[str, Any], seed: int) -> dict[str, Any]:
 
 def bare_worker() -> None:
     """This function will be the bare side: one JSON line in (content, HTML), one line out (CPU seconds, bytes)."""
-    from weasyprint import HTML, Attachment  # noqa: PLC0415 - the measuring process itself never loads it
+    from weasyprint import HTML, Attachment
 
-    from documents.renderer import conformance  # noqa: PLC0415
+    from documents.renderer import conformance
 
     when = ISSUED_AT.replace(tzinfo=None)
     for line in sys.stdin:
@@ -93,8 +93,8 @@ def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
 def bare(*, worker: subprocess.Popen[str], press: renderer.Press, content: dict[str, Any]) -> float:
     """This function will return the CPU seconds of the bare side for one document."""
     job = {"html": html_of(press=press, content=content), "canonical": canonical.encode(value=content).decode()}
-    assert worker.stdin is not None  # noqa: S101 - for the type checker
-    assert worker.stdout is not None  # noqa: S101 - for the type checker
+    assert worker.stdin is not None
+    assert worker.stdout is not None
     worker.stdin.write(json.dumps(job) + "\n")
     worker.stdin.flush()
     return float(json.loads(worker.stdout.readline())[0])
@@ -153,7 +153,7 @@ def measure(*, pairs: int) -> list[str]:
                 both.append((mine, theirs))
             rows.append(row(name=name, goal=goal, both=both[1:]))  # the first pair warms both sides
             sys.stderr.write(rows[-1] + "\n")
-        assert worker.stdin is not None  # noqa: S101 - for the type checker
+        assert worker.stdin is not None
         worker.stdin.close()
     pool.close()
     return rows

@@ -24,7 +24,8 @@ EVERY_S = 1.0
 class Step(Protocol):
     """Says that `done` more is done; `note` is shown beside the bar."""
 
-    def __call__(self, *, done: int = 1, note: str = "") -> None: ...
+    def __call__(self, *, done: int = 1, note: str = "") -> None:
+        """This method will move the bar."""
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Issue, lock, deliver, let in: see README.md beside this file."""

@@ -194,8 +194,9 @@ def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str,
 
 
 def document(*, request: HttpRequest, public_id: str) -> Document:
-    """This function will return a document that the caller may see. To one limited by ownership an unknown id and a
-    foreign one are the same audited refusal.
+    """This function will return a document that the caller may see.
+
+    To one limited by ownership an unknown id and a foreign one are the same audited refusal.
 
     :raises errors.Problem: `not_owner`, `country_out_of_scope`; `not_found` for staff
     """
@@ -216,7 +217,7 @@ def ensure_groups() -> None:
 
 
 class DeclaredRule(BasePermission):
-    """DRF's default permission: only what came through `route`'s guard; a view mounted by other means answers nobody."""
+    """DRF's default permission: only what came through `route`'s guard; any other view answers nobody."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
         """This method will tell whether the route's guard has let the request in."""

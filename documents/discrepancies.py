@@ -29,7 +29,8 @@ def open_one(
     public_id = identifiers.new(prefix="dsc")
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO documents_discrepancy (public_id, code, dedup_key, document_id, event_id, country_id, facts, resolution)"
+            "INSERT INTO documents_discrepancy"
+            " (public_id, code, dedup_key, document_id, event_id, country_id, facts, resolution)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, '')"
             " ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO NOTHING",
             [

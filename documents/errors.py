@@ -21,7 +21,7 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One place in the input: `pointer` is an RFC 6901 JSON pointer, `code` a short reason, `detail` words in English."""
+    """One place in the input: `pointer` is an RFC 6901 JSON pointer, `code` a short reason, `detail` English words."""
 
     pointer: str
     code: str

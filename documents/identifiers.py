@@ -12,6 +12,6 @@ def new(*, prefix: str) -> str:
 
 
 def verification_code() -> str:
-    """This function will return the code behind the QR: 80 random bits, `XXXX-XXXX-XXXX-XXXX`, no look-alike letters."""
+    """This function will return the code behind the QR: 80 random bits, `XXXX-XXXX-XXXX-XXXX`, no look-alikes."""
     alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
     return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(4))

@@ -128,7 +128,7 @@ def _settles(
 
 
 def _remaining(*, document: Document, around: _Around) -> str | None:
-    """This function will return what of a receipt can still be credited, on the receipt and on each of its credit notes."""
+    """This function will return what of a receipt can still be credited, on it and on its credit notes."""
     receipt = document.corrects if document.kind == Kind.CREDIT_NOTE else document
     if receipt is None or receipt.kind != Kind.PAYMENT_RECEIPT:
         return None

@@ -73,7 +73,7 @@ def from_exception(*, request: HttpRequest, exception: Exception) -> HttpRespons
     return None if problem is None else respond(request=request, problem=problem)
 
 
-def translate(*, exception: Exception) -> errors.Problem | None:
+def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR0911 - a table in the shape of ifs
     """This function will name an exception with a code of ours; None where Django answers well itself."""
     if isinstance(exception, errors.Problem):
         return exception
@@ -88,12 +88,12 @@ def translate(*, exception: Exception) -> errors.Problem | None:
         return errors.Problem(code="not_found")
     if isinstance(exception, PermissionDenied | SuspiciousOperation):
         return None
-    logger.exception("unhandled", exc_info=exception)
+    logger.error("unhandled", exc_info=exception)
     return errors.Problem(code="internal_error")
 
 
 def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """This function will be DRF's exception handler: nothing is answered here that the middleware would not answer alike."""
+    """This function will be DRF's exception handler: it answers as the middleware would."""
     request = context["request"]._request  # noqa: SLF001 - DRF wraps the request
     if isinstance(exception, exceptions.APIException):
         code = _BY_STATUS.get(exception.status_code, "internal_error")

@@ -23,10 +23,10 @@ WATCH_EVERY_S = 10
 
 
 def sweep(*, now: dt.datetime) -> int:
-    """This function will try once whatever is due: documents, parked events, deliveries, notices, alerts; returns how many."""
-    from documents import alerts, delivery, emission, health
-    from documents.delivery import notices
-    from documents.emission import intake  # noqa: PLC0415 - the worker imports this before Django is ready
+    """This function will try once whatever is due (documents, events, mails, alerts); returns how many."""
+    from documents import alerts, delivery, emission, health  # noqa: PLC0415 - the worker imports this too early
+    from documents.delivery import notices  # noqa: PLC0415 - the same
+    from documents.emission import intake  # noqa: PLC0415 - the same
 
     jobs: list[Callable[[], object]] = [
         *(

@@ -1,4 +1,4 @@
-"""What the doorbell rings: each task moves one row of PostgreSQL as far as it goes. Running one twice changes nothing."""
+"""What the doorbell rings: each task moves one row as far as it goes. Running one twice changes nothing."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -91,7 +91,7 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
 
 
 def sign(*, secret: str, signed: bytes) -> str:
-    """This function will return the base64 HMAC-SHA256 of `id.timestamp.body` under a `whsec_` secret (Standard Webhooks, v1)."""
+    """This function will return the base64 HMAC-SHA256 of `id.timestamp.body` (Standard Webhooks, v1)."""
     return base64.b64encode(hmac.digest(key_bytes(secret=secret), signed, hashlib.sha256)).decode()
 
 

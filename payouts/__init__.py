@@ -1,0 +1,1 @@
+"""What drivers and partners are owed: see README.md beside this file."""

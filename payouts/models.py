@@ -23,7 +23,10 @@ class PayoutState(models.TextChoices):
 
 
 class Payout(models.Model):
-    """A transfer of money to a payee (or a period closed at zero or below). Balances are in the payee's favour when positive."""
+    """A transfer of money to a payee, or a period closed at zero or below.
+
+    Balances are in the payee's favour when positive.
+    """
 
     payout_id = models.CharField(_("id del pago"), max_length=64, unique=True)
     payee = models.ForeignKey(Party, models.PROTECT, verbose_name=_("beneficiario"))

@@ -116,7 +116,7 @@ def _use_broker(*, url: str) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(
     stack: services.Stack,
-    django_test_environment: None,  # noqa: ARG001 - Django's own settings for tests come first
+    django_test_environment: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> None:
     """This fixture will provision the database as production does, in place of pytest-django's `test_` database."""
@@ -171,13 +171,13 @@ def vault_folder(tmp_path: pathlib.Path, settings: Settings) -> Iterator[pathlib
 
 
 @pytest.fixture
-def ana(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
+def ana(db: None) -> cast.Member:
     """Ana is a driver in Madrid. What is hers, only she may see."""
     return cast.owner(name="ana", platform_id="drv_ana", legal_name="Ana Gil Prieto", role="driver", tax_id="12345678Z")
 
 
 @pytest.fixture
-def beto(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
+def beto(db: None) -> cast.Member:
     """Beto is another driver. What is Ana's is none of his business."""
     return cast.owner(
         name="beto", platform_id="drv_beto", legal_name="Alberto Ruiz Mora", role="driver", tax_id="87654321X"
@@ -185,7 +185,7 @@ def beto(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
 
 
 @pytest.fixture
-def carla(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
+def carla(db: None) -> cast.Member:
     """Carla runs a restaurant that is a partner."""
     return cast.owner(
         name="carla", platform_id="ptn_carla", legal_name="Carla Comidas, S.L.", role="partner", tax_id="B87654329"
@@ -193,18 +193,18 @@ def carla(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
 
 
 @pytest.fixture
-def sofia(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
+def sofia(db: None) -> cast.Member:
     """Sofia is staff, support and finance, for every market."""
     return cast.staff(name="sofia", roles=["support", "finance"], countries=list(cast.COUNTRIES))
 
 
 @pytest.fixture
-def ivan(db: None) -> cast.Member:  # noqa: ARG001 - asked for by name
+def ivan(db: None) -> cast.Member:
     """Ivan audits every market and changes nothing."""
     return cast.staff(name="ivan", roles=["auditor"], countries=list(cast.COUNTRIES))
 
 
 @pytest.fixture
-def issuer(db: None) -> Issuer:  # noqa: ARG001 - asked for by name
+def issuer(db: None) -> Issuer:
     """The company in Spain in whose name documents are issued."""
     return cast.issuer()

@@ -26,8 +26,10 @@ TRIES_MAX = 8  # then the document rests with its cause until a person retries i
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A document about to be issued. `body` is the kind's own part of the content, `business_input` what the
-    fingerprint covers, `owner_facts` the owner as the event named it.
+    """A document about to be issued.
+
+    `body` is the kind's own part of the content, `business_input` what the fingerprint covers, `owner_facts` the owner
+    as the event named it.
     """
 
     kind: Kind
@@ -263,7 +265,7 @@ def _refuse_endless(*, document: Document) -> None:
 
 
 def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> bool:
-    """This function will move a document to LOCKED with its audit event and its deliveries, if the lease still holds."""
+    """This function will move a document to LOCKED with its audit event and deliveries, if the lease still holds."""
     locked_at = kept.stored.stored_at
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(

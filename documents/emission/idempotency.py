@@ -31,8 +31,9 @@ def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: s
 
 
 def fingerprint(*, kind: Kind, country: str, issuer: str, data: dict[str, object]) -> str:
-    """This function will return the SHA-256 of the normalised business input: no event id, no times of the envelope,
-    no contact data, nothing computed.
+    """This function will return the SHA-256 of the normalised business input.
+
+    No event id, no times of the envelope, no contact data, nothing computed.
     """
     return canonical.sha256(value={"kind": str(kind), "country": country, "issuer": issuer, "data": data})
 

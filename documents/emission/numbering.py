@@ -64,7 +64,7 @@ def open_series(
 def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -> Taken:
     """This function will take the next number of the issuer's series for the kind and the year of the local issue date.
 
-    The row stays locked until the transaction ends, so take it last: whoever waits here waits for a commit, not for work.
+    The row stays locked until the transaction ends, so take it last: who waits here waits for a commit, not for work.
 
     :raises errors.Problem: `series_exhausted` when the authorised range or its validity has ended
     """

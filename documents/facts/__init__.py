@@ -1,4 +1,4 @@
-"""The facts that other systems tell: an envelope of a known type around data of a strict schema (`documents.facts.schemas`).
+"""The facts that other systems tell: an envelope of a known type around data of a strict schema (`schemas`).
 
 `parse` is the door's one question ("does it look right?"); `business_input` is what two tellings of the same fact have
 in common, and so what a document's fingerprint is made of.

@@ -1,4 +1,4 @@
-"""Strict JSON at the door: UTF-8, one object, no name twice, no NaN, bounded depth, numbers that can be spelled one way."""
+"""Strict JSON at the door: UTF-8, one object, no name twice, no NaN, bounded depth, one spelling of a number."""
 
 import json
 import re

@@ -17,5 +17,5 @@ def add_countries(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     """Data only."""
 
-    dependencies = [("documents", "0002_guards")]  # noqa: RUF012 - Django's form
-    operations = [migrations.RunPython(add_countries, migrations.RunPython.noop)]  # noqa: RUF012 - Django's form
+    dependencies = [("documents", "0002_guards")]
+    operations = [migrations.RunPython(add_countries, migrations.RunPython.noop)]

@@ -6,8 +6,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """One column."""
 
-    dependencies = [("documents", "0003_countries")]  # noqa: RUF012 - Django's form
-    operations = [  # noqa: RUF012 - Django's form
+    dependencies = [("documents", "0003_countries")]
+    operations = [
         migrations.AddField(
             model_name="link",
             name="counted",

@@ -6,9 +6,9 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """documents_party.locale_at."""
 
-    dependencies = [("documents", "0004_link_sessions")]  # noqa: RUF012 - Django's form
+    dependencies = [("documents", "0004_link_sessions")]
 
-    operations = [  # noqa: RUF012 - Django's form
+    operations = [
         migrations.AddField(
             model_name="party",
             name="locale_at",

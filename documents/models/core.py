@@ -212,8 +212,9 @@ class PayoutStatus(models.TextChoices):
 
 
 class Document(models.Model):
-    """A numbered record about one business fact. Written once by `emission.issue`; only the columns below
-    "the line" move afterwards, each with its audit event, and a trigger refuses any other change.
+    """A numbered record about one business fact, written once by `emission.issue`.
+
+    Only the columns below "the line" move afterwards, each with its audit event; a trigger refuses any other change.
     """
 
     public_id = public_id("doc")
@@ -238,7 +239,7 @@ class Document(models.Model):
     issue_date = models.DateField(_("fecha de emisión"))
     issued_at = models.DateTimeField(_("emitido"))
     retain_until = models.DateField(_("conservar hasta"))
-    payout_status_at_issue = models.CharField(_("pago al emitir"), max_length=10, choices=PayoutStatus, null=True)
+    payout_status_at_issue = models.CharField(_("pago al emitir"), max_length=10, choices=PayoutStatus, null=True)  # noqa: DJ001 - null: the kind has none
     verification_code = models.CharField(_("código de verificación"), max_length=24, unique=True)
     content = models.TextField(help_text="canonical JSON (RFC 8785), frozen")
     content_sha256 = models.CharField(_("huella del contenido"), max_length=64)
@@ -246,7 +247,7 @@ class Document(models.Model):
 
     # --- the line: these move ---
     status = models.CharField(_("estado"), max_length=12, choices=Status, default=Status.ISSUED)
-    payout_status = models.CharField(_("pago"), max_length=10, choices=PayoutStatus, null=True)
+    payout_status = models.CharField(_("pago"), max_length=10, choices=PayoutStatus, null=True)  # noqa: DJ001 - null: the kind has none
     settled_by = models.ForeignKey(
         "self", models.PROTECT, null=True, related_name="settled_documents", verbose_name=_("pagado en")
     )

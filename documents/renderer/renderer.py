@@ -1,6 +1,6 @@
 """The renderer's child process: one warm WeasyPrint that reads jobs from a socket and answers with PDF bytes.
 
-Started by `documents.renderer.renderer_pool` as `python -m documents.renderer.renderer <socket> <bundle folder> <address space>`. Once
+Started by `renderer_pool` as `python -m documents.renderer.renderer <socket> <bundle folder> <address space>`. Once
 warm it writes no file and opens no connection: an audit hook refuses, and the kernel's limits refuse again. Its output
 depends on the job, the template bundle and the engine, and on nothing else of the machine.
 """

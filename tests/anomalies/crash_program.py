@@ -100,9 +100,9 @@ def _arm(point: crash_points.Point) -> None:
 
 def _receive(job: dict[str, Any]) -> list[list[object]]:
     """This function will take events in, one after the other: [[status, body's status], ...]."""
-    from audit import log  # noqa: PLC0415 - after the set-up
-    from config import sender  # noqa: PLC0415 - after the set-up
-    from documents.emission import intake  # noqa: PLC0415 - after the set-up
+    from audit import log
+    from config import sender
+    from documents.emission import intake
 
     told = []
     for event in job["events"]:
@@ -119,7 +119,7 @@ def _receive(job: dict[str, Any]) -> list[list[object]]:
 
 def _advance(job: dict[str, Any]) -> int:
     """This function will try the documents that wait longest, `limit` of them; returns how many there were."""
-    from documents import emission  # noqa: PLC0415 - after the set-up
+    from documents import emission
 
     due = emission.due(now=_now(), limit=job.get("limit", 1))
     for pk in due:
@@ -127,9 +127,9 @@ def _advance(job: dict[str, Any]) -> int:
     return len(due)
 
 
-def _deliver(job: dict[str, Any]) -> int:  # noqa: ARG001 - every work has its job
+def _deliver(job: dict[str, Any]) -> int:
     """This function will try the mail that waits longest; returns how many there were to choose from (0 or 1)."""
-    from documents import delivery  # noqa: PLC0415 - after the set-up
+    from documents import delivery
 
     due = delivery.due(now=_now(), limit=1)
     for pk in due:
@@ -137,10 +137,10 @@ def _deliver(job: dict[str, Any]) -> int:  # noqa: ARG001 - every work has its j
     return len(due)
 
 
-def _continue(job: dict[str, Any]) -> int:  # noqa: ARG001 - every work has its job
+def _continue(job: dict[str, Any]) -> int:
     """This function will be the fresh worker: it sweeps until nothing is on its way; returns how many jobs it found."""
-    from documents import sweeper  # noqa: PLC0415 - after the set-up
-    from documents.models import Channel, Delivery, DeliveryStatus, Document, Status  # noqa: PLC0415 - after the set-up
+    from documents import sweeper
+    from documents.models import Channel, Delivery, DeliveryStatus, Document, Status
 
     done, until = 0, time.monotonic() + CONTINUE_MAX_S
     while time.monotonic() < until:

@@ -74,7 +74,7 @@ def folder() -> Iterator[pathlib.Path]:
 def program(
     folder: pathlib.Path,
     stack: services.Stack,
-    django_db_setup: None,  # noqa: ARG001 - the database is there first
+    django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Program]:
     with django_db_blocker.unblock():

@@ -50,7 +50,7 @@ class FailAt:
         monkeypatch.setattr(fcntl, "ioctl", self._wrap(real=fcntl.ioctl))
 
     def _wrap(self, *, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - any call of the system
+        def call(*arguments: Any, **options: Any) -> Any:
             self.calls += 1
             if self.calls == self.number:
                 raise OSError(self.code, os.strerror(self.code))
@@ -189,7 +189,7 @@ def test_a_slow_vault_keeps_what_it_locked_and_opens_the_breaker(monkeypatch: py
     at = [1000.0]
     real = local_store.LocalVault.put
 
-    def slow(*arguments: Any, **options: Any) -> vault.Stored:  # noqa: ANN401 - passed on
+    def slow(*arguments: Any, **options: Any) -> vault.Stored:
         at[0] += resilience.DEPENDENCIES["vault"].total_s + 5
         return real(*arguments, **options)
 

@@ -26,19 +26,19 @@ def ana_acts() -> log.Actor:
 
 
 @pytest.fixture
-def owner(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:  # noqa: ARG001 - it really commits
+def owner(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:
     with psycopg.connect(stack.database_owner_url, autocommit=True) as owner:
         yield owner
 
 
 @pytest.fixture
-def runtime(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:  # noqa: ARG001 - it really commits
+def runtime(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:
     with psycopg.connect(stack.database_url, autocommit=True) as runtime:
         yield runtime
 
 
 @pytest.fixture
-def superuser(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:  # noqa: ARG001 - it really commits
+def superuser(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Connection]:
     with psycopg.connect(stack.superuser_url, autocommit=True) as superuser:
         yield superuser
 

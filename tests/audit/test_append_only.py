@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @pytest.fixture
-def event(committed_db: None, ana_acts: log.Actor) -> Event:  # noqa: ARG001 - before it, whatever the order of marks
+def event(committed_db: None, ana_acts: log.Actor) -> Event:
     with transaction.atomic():
         identity = log.record(
             action=Action.DOCUMENT_ISSUED, object_type="document", object_id="doc_1", actor=ana_acts, details={"n": 1}

@@ -65,7 +65,7 @@ def test_a_task_is_given_back_when_its_worker_dies() -> None:
 
 @pytest.fixture
 def worker(
-    committed_db: None,  # noqa: ARG001 - the worker's own connections see what is committed
+    committed_db: None,
     valkey: servers.Valkey,
     stack: services.Stack,
 ) -> Iterator[subprocess.Popen[bytes]]:

@@ -16,7 +16,7 @@ provisions = pytest.mark.django_db(transaction=True, databases=["default", "deni
 
 @pytest.fixture
 def runtime(
-    django_db_setup: None,  # noqa: ARG001 - the database is there
+    django_db_setup: None,
     stack: services.Stack,
 ) -> Iterator[psycopg.Connection]:
     """A plain connection as the runtime role: no Django between the statement and PostgreSQL."""
@@ -26,7 +26,7 @@ def runtime(
 
 @pytest.fixture
 def force(
-    django_db_setup: None,  # noqa: ARG001 - the database is there
+    django_db_setup: None,
     stack: services.Stack,
 ) -> Iterator[psycopg.Connection]:
     """A connection as PostgreSQL's superuser, to set up what provision must notice."""

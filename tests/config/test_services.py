@@ -26,7 +26,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(servers, "VAR", var)
     yield var
     if (var / "outside").exists():
-        subprocess.run(["rm", "-rf", (var / "outside").read_text(encoding="utf-8").strip()], check=True)  # noqa: S603, S607 - our own folder
+        subprocess.run(["rm", "-rf", (var / "outside").read_text(encoding="utf-8").strip()], check=True)  # noqa: S607 - our own folder
 
 
 def _gone(*pids: int) -> bool:
@@ -115,7 +115,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
 
 
 def _command(*words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - this interpreter
+    return subprocess.Popen(
         [sys.executable, *words],
         cwd=env.BASE_DIR,
         env=_without_servers(),

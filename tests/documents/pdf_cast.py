@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a sample reads best with a document's part on one line
 """Contents of every kind as emission freezes them, for the tests of the PDF and for its benchmark."""
 
 import hashlib

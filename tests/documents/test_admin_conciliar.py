@@ -142,8 +142,8 @@ def test_it_is_said_in_english_to_who_reads_english(fina: cast.Member) -> None:
 )
 def test_only_finance_acts_compliance_and_audit_look_and_each_refusal_is_on_record(
     role: str,
-    sees: bool,  # noqa: FBT001 - a row of the table
-    acts: bool,  # noqa: FBT001 - the same
+    sees: bool,
+    acts: bool,
 ) -> None:
     event, gap = _held(), _twice()
     telling.told([making.payment("pay_1", "1.00", [making.line("1.00")])])

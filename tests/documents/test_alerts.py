@@ -64,7 +64,7 @@ def test_a_repeat_counts_the_open_alert_and_records_its_opening_once() -> None:
 
 @pytest.mark.django_db
 def test_an_alert_about_a_change_that_is_rolled_back_is_rolled_back_with_it() -> None:
-    class RolledBack(Exception):  # noqa: N818 - local to this test
+    class RolledBack(Exception):
         pass
 
     def change() -> None:
@@ -197,7 +197,7 @@ def test_a_resolution_that_comes_while_the_opening_is_being_sent_is_told_too(
     open_one()
     real = alert_channel.send
 
-    def send(**arguments: Any) -> None:  # noqa: ANN401 - passed on
+    def send(**arguments: Any) -> None:
         real(**arguments)
         alerts.resolve_alert(dedup_key="dependency:mail")
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _world(vault_folder: pathlib.Path) -> None:  # noqa: ARG001 - the vault is there first
+def _world(vault_folder: pathlib.Path) -> None:
     telling.issuers()
 
 

@@ -90,7 +90,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "a null": (_put("data/customer/email", None), "/data/customer/email"),
     "a list for an object": (_put("data/order", []), "/data/order"),
     "text for the data": (_put("data", "x"), "/data"),
-    "a truth value for text": (_put("data/order/service", True), "/data/order/service"),  # noqa: FBT003 - the bad value
+    "a truth value for text": (_put("data/order/service", True), "/data/order/service"),
     "an unknown kind of line": (_put("data/lines/0/kind", "GIFT"), "/data/lines/0/kind"),
     "a line of nobody's": (_put("data/lines/0/party", "driver"), "/data/lines/0/party"),
     "prices of neither kind": (_put("data/prices", "both"), "/data/prices"),

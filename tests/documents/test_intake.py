@@ -319,7 +319,7 @@ def test_nothing_that_this_module_sent_left_the_books_in_disorder(live: Live) ->
 
 
 def _secret(service: str) -> str:
-    from django.conf import settings  # noqa: PLC0415 - read again by conftest
+    from django.conf import settings
 
     return str(settings.WEBHOOK_SECRETS[service][0])
 
@@ -336,5 +336,5 @@ def _discrepancies(live: Live, code: str, word: str) -> list[dict[str, Any]]:
     return live.rows("SELECT * FROM documents_discrepancy WHERE code = %s AND dedup_key LIKE %s", [code, f"%{word}%"])
 
 
-def _ids(answer: Any) -> list[str]:  # noqa: ANN401 - an Answer's body is JSON
+def _ids(answer: Any) -> list[str]:
     return [document["id"] for document in answer.body["documents"]]

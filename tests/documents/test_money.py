@@ -94,7 +94,7 @@ def test_rounding_agrees_with_the_decimal_modules_half_up(minor: int, rate: Deci
 def test_a_split_never_loses_nor_makes_a_cent_and_stays_within_one_of_fair(
     total: int,
     weights: list[int],
-    negative: bool,  # noqa: FBT001 - Hypothesis passes it by name
+    negative: bool,
 ) -> None:
     signed = [-weight for weight in weights] if negative else weights
     parts = money.split(total, signed)

@@ -36,7 +36,7 @@ BYTES_MAX = 6 * 1024
 
 
 @pytest.fixture(autouse=True)
-def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001 - flushing needs the database
+def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every breaker closed, nobody to ring, and no refusal left over for the next test to count."""
     fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
     monkeypatch.setattr(resilience, "BREAKERS", fresh)

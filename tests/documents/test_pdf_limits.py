@@ -26,7 +26,7 @@ HANGS = (
 HUNGRY = HANGS.replace("{% for d in doc.document_key %}.{% endfor %}", "x" * 20_000)  # 700 MB
 
 
-class Interrupted(Exception):  # noqa: N818 - what it is
+class Interrupted(Exception):
     """Celery's soft time limit, a Ctrl-C: something that comes from outside in the middle of a job."""
 
 
@@ -221,7 +221,7 @@ time.sleep(60)
 @pytest.mark.parametrize("how", ["idle", "busy"])
 def test_a_renderer_does_not_outlive_a_worker_that_was_killed(how: str) -> None:
     environment = {"PYTHONPATH": str(renderer_pool.ROOT)}
-    with subprocess.Popen(  # noqa: S603 - our own program
+    with subprocess.Popen(
         [sys.executable, "-c", PARENT, how], stdout=subprocess.PIPE, text=True, env=environment
     ) as parent:
         assert parent.stdout is not None

@@ -139,7 +139,7 @@ def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
         "PYTHONPATH": str(renderer_pool.ROOT),
     }
     tuned, plain = (
-        subprocess.run(  # noqa: S603 - our own program
+        subprocess.run(
             [sys.executable, "-c", program, how],
             input=json.dumps(jobs),
             capture_output=True,

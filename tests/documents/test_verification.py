@@ -29,7 +29,7 @@ CATALOG = pathlib.Path("locale/en/LC_MESSAGES/django.po")
 
 
 @pytest.fixture(autouse=True)
-def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: ARG001 - flushing needs the database
+def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(verification, "_views", flood.Throttle(window_s=60.0, single_max=1))
     yield
     log.flush_denials()

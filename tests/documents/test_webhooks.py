@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "denials"])
 SECRET = "whsec_" + base64.b64encode(b"a secret of at least twenty-four").decode()
 
 
-def post(body: bytes, **headers: str) -> Any:  # noqa: ANN401 - Django's test response has no public type
+def post(body: bytes, **headers: str) -> Any:
     secret = (settings.WEBHOOK_SECRETS["orders"] or [SECRET])[0]
     signed = sender.headers(body=body, secret=secret) | headers
     return Client().post(
@@ -88,7 +88,7 @@ def test_garbage_in_a_header_is_refused_and_never_an_error(event: bytes, headers
     assert (answer.status_code, answer.json()["code"]) == (401, "webhook_signature_invalid")
 
 
-def test_while_a_secret_is_rotated_both_are_good_and_then_the_old_one_is_not(event: bytes, settings: Any) -> None:  # noqa: ANN401 - pytest-django's wrapper has no type
+def test_while_a_secret_is_rotated_both_are_good_and_then_the_old_one_is_not(event: bytes, settings: Any) -> None:
     old = settings.WEBHOOK_SECRETS["orders"][0]
     signed = sender.headers(body=event, secret=old)
     settings.WEBHOOK_SECRETS = {**settings.WEBHOOK_SECRETS, "orders": [SECRET, old]}
@@ -113,7 +113,7 @@ def test_five_minutes_both_ways_and_no_more(
     assert post(event, **signed).status_code == status
 
 
-def test_a_service_without_a_secret_lets_nobody_in(event: bytes, settings: Any) -> None:  # noqa: ANN401 - pytest-django's wrapper has no type
+def test_a_service_without_a_secret_lets_nobody_in(event: bytes, settings: Any) -> None:
     signed = sender.headers(body=event, secret="whsec_")
     settings.WEBHOOK_SECRETS = {service: [] for service in settings.WEBHOOK_SECRETS}
     assert post(event, **signed).status_code == 401
@@ -167,7 +167,7 @@ def test_a_rival_that_makes_the_database_give_up_costs_the_sender_nothing(
     class DeadlockError(Exception):
         sqlstate = "40P01"
 
-    def once(**given: Any) -> intake.Answer:  # noqa: ANN401 - passed on as they are
+    def once(**given: Any) -> intake.Answer:
         nonlocal tries
         tries += 1
         if tries < intake.DEADLOCK_TRIES_MAX:

@@ -90,7 +90,7 @@ class Line(RuleBasedStateMachine):
         }[step]
         original = getattr(module, name)
 
-        def ending(**given: Any) -> None:  # noqa: ANN401 - passed on as they are
+        def ending(**given: Any) -> None:
             original(**given)
             raise Ended
 

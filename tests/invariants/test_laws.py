@@ -25,7 +25,7 @@ BANNED = {
     "common",
 }
 # The line says what happens, not when: `now` comes in from the door.
-LINE = ("intake", "idempotency", "emission", "custody", "numbering", "links", "delivery", "distribution", "jsontext")
+LINE = ("documents/emission/", "documents/delivery/", "documents/links.py", "documents/distribution.py")
 BIG_TABLES = {
     "Document",
     "DocumentKey",
@@ -102,7 +102,7 @@ def test_only_one_file_reads_the_environment() -> None:
 
 def test_the_line_never_looks_at_the_clock_itself() -> None:
     for name, tree in trees():
-        if name.removeprefix("documents/").removesuffix(".py") not in LINE:
+        if not name.startswith(LINE):
             continue
         clocks = [
             node.lineno

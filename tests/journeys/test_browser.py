@@ -41,7 +41,7 @@ PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="module")
-def nora(live: Live, django_db_blocker: DjangoDbBlocker) -> str:  # noqa: ARG001 - the database is there first
+def nora(live: Live, django_db_blocker: DjangoDbBlocker) -> str:
     """Nora is in finance, for Spain; the live server checks her password with the real hasher."""
     with django_db_blocker.unblock():
         user = User.objects.create(username="nora", is_staff=True)
@@ -55,7 +55,7 @@ def nora(live: Live, django_db_blocker: DjangoDbBlocker) -> str:  # noqa: ARG001
 
 
 @pytest.fixture(scope="module")
-def browser(nora: str) -> Iterator[Browser]:  # noqa: ARG001 - Django refuses to work beside Playwright's event loop
+def browser(nora: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened

@@ -32,7 +32,7 @@ def order(
     *,
     driver: str = "drv_1",
     at: str = "2026-02-17T10:00:00Z",
-    **more: Any,  # noqa: ANN401 - any JSON
+    **more: Any,
 ) -> dict[str, Any]:
     """This function will return ORDER_COMPLETED with one untaxed line."""
     data = {
@@ -50,7 +50,7 @@ def adjustment(
     amount: str = "2.00",
     *,
     at: str = "2026-02-18T10:00:00Z",
-    **more: Any,  # noqa: ANN401 - any JSON
+    **more: Any,
 ) -> dict[str, Any]:
     """This function will return ORDER_ADJUSTED with one untaxed line."""
     data = {
@@ -70,7 +70,7 @@ def payout(
     at: str = "2026-02-23T07:00:00Z",
     opening: str = "0.00",
     closing: str = "0.00",
-    **more: Any,  # noqa: ANN401 - any JSON
+    **more: Any,
 ) -> dict[str, Any]:
     """This function will return PAYOUT_SENT; `settles=[...]` takes the place of `orders`."""
     data: dict[str, Any] = {
@@ -95,7 +95,7 @@ def payout(
     return _event("PAYOUT_SENT", f"evt_{name}", at, data | more)
 
 
-def period_closed(name: str, *, orders: list[str], at: str = "2026-02-23T07:00:00Z", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def period_closed(name: str, *, orders: list[str], at: str = "2026-02-23T07:00:00Z", **more: Any) -> dict[str, Any]:
     """This function will return PAYOUT_PERIOD_CLOSED."""
     event = payout(name, "0.00", orders=orders, at=at, **more)
     event["data"]["payout"] = {"id": name, "amount": "0.00"}
@@ -114,7 +114,7 @@ def reversal(
     return _event(kind, f"evt_{of}_{kind.lower()}", at, data)
 
 
-def payment(name: str, amount: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def payment(name: str, amount: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:
     """This function will return PAYMENT_CAPTURED."""
     at = "2026-02-17T09:00:00Z"
     data = {
@@ -126,7 +126,7 @@ def payment(name: str, amount: str, lines: list[dict[str, str]], **more: Any) ->
     return _event("PAYMENT_CAPTURED", f"evt_{name}", at, data | more)
 
 
-def refund(name: str, of: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def refund(name: str, of: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:
     """This function will return REFUND_ISSUED."""
     data = {"refund": {"id": name, "payment_id": of, "reason": "ITEM_MISSING"}, "lines": lines}
     return _event("REFUND_ISSUED", f"evt_{name}", "2026-02-20T09:00:00Z", data | more)

@@ -159,7 +159,7 @@ class Month:
             totals = {"payable": account.money(net)}
             self.tell(making.adjustment(name, order, at=account.text(made_at), lines=lines, totals=totals))
 
-    def _owe(self, payee: str, *, audience: str = "beneficiary", suffix: str = "", **facts: Any) -> None:  # noqa: ANN401 - Due's own
+    def _owe(self, payee: str, *, audience: str = "beneficiary", suffix: str = "", **facts: Any) -> None:
         key = f"ORDER_FINAL_STATEMENT:order:{facts['order']}:{audience}{suffix}"
         self.keys.add(key)
         self.due.setdefault(payee, []).append(account.Due(key=key, left=facts["net"], **facts))

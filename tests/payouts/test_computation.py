@@ -388,4 +388,4 @@ def test_credits_of_something_else_are_refused_not_subtracted() -> None:
 
 def test_a_broken_law_stops_the_issue() -> None:
     with pytest.raises(computation.BrokenSum):
-        computation._must(False, "two and two are four")  # noqa: FBT003, SLF001 - no input can break a law, so the test asks
+        computation._must(False, "two and two are four")

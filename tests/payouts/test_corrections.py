@@ -31,7 +31,7 @@ class Desk:
         self.sofia = cast.staff(name="sofia", roles=["finance"], countries=["ES"])
 
     @staticmethod
-    def receipt(**more: Any) -> Document:  # noqa: ANN401 - any JSON
+    def receipt(**more: Any) -> Document:
         telling.told([making.payment("pay_1", more.pop("amount", GROSS), more.pop("lines", LINES), **more)])
         return telling.document(PR)
 
@@ -57,11 +57,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(db: None) -> Desk:  # noqa: ARG001 - asked for by name
+def desk(db: None) -> Desk:
     return Desk()
 
 
-def _refused(desk: Desk, code: str, document: Document, *args: Any, **more: Any) -> None:  # noqa: ANN401 - any of `correct`
+def _refused(desk: Desk, code: str, document: Document, *args: Any, **more: Any) -> None:
     before = Document.objects.count(), list(Series.objects.values_list("code", "next")), Event.objects.count()
     with pytest.raises(errors.Problem) as refused:
         desk.correct(document, *args, **more)

@@ -30,7 +30,7 @@ def test_every_type_has_an_example_under_its_own_heading() -> None:
         assert f"## {kind}\n" in PAGE
 
 
-def _fields(model: Any) -> Iterator[str]:  # noqa: ANN401 - pydantic types annotations so
+def _fields(model: Any) -> Iterator[str]:
     """This function will yield every field that a schema takes, however deep."""
     for name, field in model.model_fields.items():
         yield field.alias or name

@@ -18,7 +18,7 @@ GROSS = "24.22"  # 21.10 net, 2.11 and 1.01 of tax
 
 
 @pytest.fixture
-def _issuers(db: None) -> None:  # noqa: ARG001 - pytest asks by name
+def _issuers(db: None) -> None:
     telling.issuers()
 
 

@@ -351,7 +351,7 @@ def test_it_asks_no_more_questions_of_more_rows() -> None:
 # -- the command and the schedule --
 
 
-def _call(**options: Any) -> tuple[int, str]:  # noqa: ANN401 - the command's options
+def _call(**options: Any) -> tuple[int, str]:
     told = io.StringIO()
     try:
         call_command("reconcile_payouts", stdout=told, stderr=io.StringIO(), **options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from documents import money, presentation
+from documents import presentation
 from documents.models import Document, Event, EventStatus
 from tests.payouts import telling
 

@@ -36,19 +36,19 @@ class People:
     def actor(member: cast.Member) -> log.Actor:
         return log.Actor(kind="user", id=f"usr_{member.user.pk}", role="finance", channel="web")
 
-    def ask(self, event: Event, *, by: cast.Member | None = None, **more: Any) -> SettlementRequest:  # noqa: ANN401 - any argument of the act
+    def ask(self, event: Event, *, by: cast.Member | None = None, **more: Any) -> SettlementRequest:
         who = by or self.sofia
         facts = {"reason": REASON, "now": telling.NOW, "actor": self.actor(who), **more}
         return settling.request_settlement(event=event, user=who.user, **facts)
 
-    def approve(self, asked: SettlementRequest, *, by: cast.Member | None = None, **more: Any) -> Document:  # noqa: ANN401 - any argument of the act
+    def approve(self, asked: SettlementRequest, *, by: cast.Member | None = None, **more: Any) -> Document:
         who = by or self.fede
         facts = {"reason": REASON, "now": telling.NOW, "actor": self.actor(who), **more}
         return settling.approve_settlement(request=asked, user=who.user, **facts)
 
 
 @pytest.fixture
-def people(db: None) -> People:  # noqa: ARG001 - asked for by name
+def people(db: None) -> People:
     return People()
 
 

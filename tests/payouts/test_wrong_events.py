@@ -64,7 +64,7 @@ def _mx(event: Fact) -> Fact:
     return _other_money(event) | {"country": "MX", "issuer": "aventide-mx"}
 
 
-def _weekly(amount: str, *orders: str, **more: Any) -> Fact:  # noqa: ANN401 - any JSON
+def _weekly(amount: str, *orders: str, **more: Any) -> Fact:
     return making.payout("po_1", amount, orders=list(orders), **more)
 
 

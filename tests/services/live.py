@@ -98,7 +98,7 @@ class Live:
         with psycopg.connect(self.stack.superuser_url, row_factory=dict_row, autocommit=True) as server:
             return server.execute(query, list(parameters)).fetchall()  # type: ignore[arg-type]  # the tests' own SQL
 
-    def one(self, query: str, parameters: Collection[object] = ()) -> Any:  # noqa: ANN401 - a column of any type
+    def one(self, query: str, parameters: Collection[object] = ()) -> Any:
         """This method will return the only value of the only row."""
         (row,) = self.rows(query, parameters)
         (value,) = row.values()
@@ -248,7 +248,7 @@ def unlike(event: Mapping[str, Any], path: str, value: object) -> dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def live(stack: services.Stack, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Live]:  # noqa: ARG001 - the database is there first
+def live(stack: services.Stack, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Live]:
     """This fixture will run the product for the tests of one module."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir=servers.VAR / "tests"))
     with django_db_blocker.unblock():

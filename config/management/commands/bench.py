@@ -15,7 +15,7 @@ SCRIPTS = ("render", "line", "audit_append")
 
 
 class Command(BaseCommand):
-    """`manage.py bench [SCRIPT ...]`: ratios side by side in one run; machines are shared and noisy, so nothing else counts."""
+    """`manage.py bench [SCRIPT ...]`: ratios side by side in one run; on shared machines nothing else counts."""
 
     help = "Measure rendering, the whole line, intake and the audit log against bare rivals."
 
@@ -40,5 +40,6 @@ class Command(BaseCommand):
                 raise CommandError(f"benchmarks.{name} ended with {done.returncode}")
             tables.append(f"## {name}\n\n{done.stdout.strip()}\n")
         if not options["scripts"]:
-            head = f"# Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}\n\n"
+            machine = f"{platform.machine()}, Python {platform.python_version()}"
+            head = f"# Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine}\n\n"
             (FOLDER / "RESULTS.md").write_text(head + "\n".join(tables), encoding="utf-8")

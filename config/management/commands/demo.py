@@ -87,7 +87,8 @@ class Command(BaseCommand):
                         seen.add((document.pk, "LOCKED"))
                         step(note=document.number)
                         self.say(
-                            f"  {document.number:<24} ISSUED → LOCKED   {document.file_sha256[:16]}…  {document.vault_mode}"
+                            f"  {document.number:<24} ISSUED → LOCKED   "
+                            f"{document.file_sha256[:16]}…  {document.vault_mode}"
                         )
                 for one in mails.exclude(status=DeliveryStatus.QUEUED).select_related("document"):
                     if (one.pk, "MAIL") not in seen:

@@ -1,4 +1,4 @@
-"""Signs and posts a JSON list of events, with progress; sending a list again changes nothing, so Ctrl-C loses nothing."""
+"""Signs and posts a JSON list of events, with progress; sending it again changes nothing, so Ctrl-C loses nothing."""
 
 import argparse
 import collections
@@ -15,7 +15,7 @@ from config import env, sender
 class Command(BaseCommand):
     """`manage.py send_events FILE [--url URL] [--secret whsec_...]`."""
 
-    help = "Sign and post a JSON list of events. Without --secret each type is signed with its service's configured secret."
+    help = "Sign and post a JSON list of events; without --secret, each type with its service's configured secret."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """This method will declare the arguments."""
