@@ -59,7 +59,7 @@ class _Rows:
 
     def __init__(self, database: psycopg.Connection[Row]) -> None:
         def read(query: str) -> list[Row]:
-            return database.execute(query).fetchall()  # type: ignore[arg-type]  # every query stands below
+            return database.execute(query).fetchall()
 
         self.documents = read("SELECT * FROM documents_document ORDER BY id")
         self.series = read("SELECT * FROM documents_series ORDER BY id")

@@ -194,7 +194,7 @@ def _drain(*, database: psycopg.Connection[tuple[int, ...]], documents: int, kil
 
 
 def _count(*, database: psycopg.Connection[tuple[int, ...]], query: str) -> int:
-    row = database.execute(query).fetchone()  # type: ignore[call-overload]  # constants of this file
+    row = database.execute(query).fetchone()
     return int(row[0]) if row else 0
 
 

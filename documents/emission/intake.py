@@ -256,8 +256,8 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
     except Exception:
         # A defect of ours must not make the sender lose heart or the fact: it waits for a person, loudly.
         logger.exception("the effect of %s failed", event.public_id)
-        problem = errors.Problem(code="internal_error", detail="the effect failed")
-        outcomes.hold(event=event, problem=problem, actor=actor)
+        defect = errors.Problem(code="internal_error", detail="the effect failed")
+        outcomes.hold(event=event, problem=defect, actor=actor)
         return False
     outcomes.processed(event=event, documents=[one.document.pk for one in issued], actor=actor)
     return bool(issued) and all(one.replayed for one in issued)

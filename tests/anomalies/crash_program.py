@@ -49,7 +49,7 @@ def main() -> None:
             try:
                 point = crash_points.TABLE[job["at"]] if job.get("at") else None
                 if point is None or not point.own_renderer:
-                    rendering._pool = warm
+                    rendering._pool = warm  # type: ignore[attr-defined]  # made when first asked for
                     for renderer in filter(None, warm.places.queue):
                         renderer.process.poll = lambda: None  # it is our parent's child: only he can ask the kernel
                 if point:

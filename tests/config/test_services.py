@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-import psutil  # type: ignore[import-untyped]  # it has none
+import psutil
 import psycopg
 import pytest
 import redis

@@ -129,7 +129,7 @@ def test_a_refused_event_burns_nothing(live: Live) -> None:
 
 
 def test_a_type_nobody_knows_is_kept_and_ignored_whoever_sends_it(live: Live) -> None:
-    event = {
+    event: dict[str, Any] = {
         "id": f"evt_{time.monotonic_ns()}",
         "type": "DRIVER_WAVED",
         "occurred_at": "2026-02-21T08:40:11Z",

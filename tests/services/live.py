@@ -70,7 +70,7 @@ class Live:
         body = raw if raw is not None else json.dumps(event, ensure_ascii=False).encode()
         service = service or (sender.service_of(event=event) if isinstance(event, dict) else "orders")
         signed = sender.headers(body=body, secret=secret or settings.WEBHOOK_SECRETS[service][0])
-        return self.ask("POST", sender.PATH, body=body, headers=signed | (headers or {}), timeout_s=timeout_s)
+        return self.ask("POST", sender.PATH, body=body, headers={**signed, **(headers or {})}, timeout_s=timeout_s)
 
     def ask(
         self,
@@ -96,7 +96,7 @@ class Live:
     def rows(self, query: str, parameters: Collection[object] = ()) -> list[dict[str, Any]]:
         """This method will ask the database, as a superuser who sees everything."""
         with psycopg.connect(self.stack.superuser_url, row_factory=dict_row, autocommit=True) as server:
-            return server.execute(query, list(parameters)).fetchall()  # type: ignore[arg-type]  # the tests' own SQL
+            return server.execute(query, list(parameters)).fetchall()
 
     def one(self, query: str, parameters: Collection[object] = ()) -> Any:
         """This method will return the only value of the only row."""
