@@ -13,7 +13,6 @@ import json
 import pathlib
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -65,14 +64,7 @@ def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.
     from documents.models import Document, Status
     from documents.renderer import renderer
 
-    press = renderer.Press(bundle=rendering.BUNDLE)
-    worker = subprocess.Popen(
-        [sys.executable, "-c", "from benchmarks import render; render.bare_worker()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=env.BASE_DIR,
-    )
+    press, worker = renderer.Press(folder=rendering.BUNDLE), render.bare_side()
     ratios = []
     for turn in range(-3, count):  # three to warm up
         before = _cpu(postgres)

@@ -90,6 +90,19 @@ def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
     )
 
 
+def bare_side() -> subprocess.Popen[str]:
+    """This function will start the bare side: a warm process that sees the fonts that we see and nothing else of ours."""
+    fonts = {
+        "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
+        "PYTHONPATH": str(renderer_pool.ROOT),
+        "LC_ALL": "C.UTF-8",
+    }
+    command = [sys.executable, "-m", "benchmarks.render", "--bare-worker"]
+    return subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=renderer_pool.ROOT
+    )
+
+
 def bare(*, worker: subprocess.Popen[str], press: renderer.Press, content: dict[str, Any]) -> float:
     """This function will return the CPU seconds of the bare side for one document."""
     job = {"html": html_of(press=press, content=content), "canonical": canonical.encode(value=content).decode()}
@@ -131,16 +144,8 @@ def measure(*, pairs: int) -> list[str]:
     """This function will return the table's rows."""
     pool = renderer_pool.Pool(size=1)
     press = renderer.Press(folder=rendering.BUNDLE)
-    fonts = {
-        "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
-        "PYTHONPATH": str(renderer_pool.ROOT),
-        "LC_ALL": "C.UTF-8",
-    }
-    command = [sys.executable, "-m", "benchmarks.render", "--bare-worker"]
     rows, seed = [], 1
-    with subprocess.Popen(  # noqa: S603 - our own program
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=renderer_pool.ROOT
-    ) as worker:
+    with bare_side() as worker:
         for name, (make, goal, share) in CASES.items():
             both = []
             for turn in range(max(3, pairs // share) + 1):
