@@ -91,7 +91,7 @@ def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
 
 
 def bare_side() -> subprocess.Popen[str]:
-    """This function will start the bare side: a warm process that sees the fonts that we see and nothing else of ours."""
+    """This function will start the bare side: a warm process that sees our fonts and nothing else of ours."""
     fonts = {
         "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
         "PYTHONPATH": str(renderer_pool.ROOT),
