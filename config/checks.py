@@ -38,6 +38,7 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
             yield Error(f"{name}: no platform service {row.service!r}", id="events.E002")
         try:
             import_string(row.effect)
+            import_string(row.holds or row.effect)
         except ImportError as error:
             yield Error(f"{name}: {error}", id="events.E003")
     for code, country in pack.registry().items():

@@ -7,10 +7,15 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """`service` signs it; `effect` is the dotted name of the function it sets in motion."""
+    """`service` signs it; `effect` is the dotted name of the function it sets in motion.
+
+    `holds`, where there is one, names the function that first holds still what the effect is about. It runs outside of
+    the effect's savepoint, so that this stays held until the event's outcome is committed, whatever the outcome is.
+    """
 
     service: str
     effect: str
+    holds: str = ""
 
 
 TABLE: Mapping[str, Row] = MappingProxyType(
@@ -22,8 +27,12 @@ TABLE: Mapping[str, Row] = MappingProxyType(
             service="orders",
             effect="payouts.statements.on_order_adjusted",
         ),
-        "PAYOUT_SENT": Row(service="payouts", effect="payouts.transfers.on_payout_sent"),
-        "PAYOUT_PERIOD_CLOSED": Row(service="payouts", effect="payouts.transfers.on_period_closed"),
+        "PAYOUT_SENT": Row(
+            service="payouts", effect="payouts.transfers.on_payout_sent", holds="payouts.parties.hold_payee"
+        ),
+        "PAYOUT_PERIOD_CLOSED": Row(
+            service="payouts", effect="payouts.transfers.on_period_closed", holds="payouts.parties.hold_payee"
+        ),
         "PAYOUT_FAILED": Row(service="payouts", effect="payouts.returns.on_payout_failed"),
         "PAYOUT_RETURNED": Row(service="payouts", effect="payouts.returns.on_payout_returned"),
         "CONTACT_CHANGED": Row(service="parties", effect="payouts.parties.on_contact_changed"),

@@ -42,12 +42,14 @@ def check(
             *_events(rows=rows, told=events),
             *_log(rows=rows),
             *_mails(rows=rows, mail=mail),
+            *_notices(rows=rows, mail=mail),
             *_sums(rows=rows),
         ]
         figures = {
             "documents": len(rows.documents),
             "events": len(rows.events),
             "deliveries": len(rows.deliveries),
+            "notices": len(rows.notices),
             "mails": len(list(mail.glob("*.eml"))),
             "audit_events": rows.audit_count,
         }
@@ -64,9 +66,11 @@ class _Rows:
         self.documents = read("SELECT * FROM documents_document ORDER BY id")
         self.series = read("SELECT * FROM documents_series ORDER BY id")
         self.events = read(
-            "SELECT id, public_id, event_id, type, status, settled_by_id, missing, code, document_ids FROM documents_event ORDER BY id"
+            "SELECT id, public_id, event_id, type, status, settled_by_id, missing, code, document_ids"
+            " FROM documents_event ORDER BY id"
         )
         self.deliveries = read("SELECT * FROM documents_delivery ORDER BY id")
+        self.notices = read("SELECT public_id, message_id, status, cause FROM documents_notice ORDER BY id")
         self.links = {row["token_sha256"]: row for row in read("SELECT * FROM documents_link")}
         self.alerts = read("SELECT severity, code, dedup_key, detail FROM documents_alert WHERE resolved_at IS NULL")
         self.log = Counter(
@@ -188,13 +192,13 @@ def _log(*, rows: _Rows) -> Iterator[str]:
 
 def _mails(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
     """Every mail that was due is out; however often it went out, it had one Message-ID."""
-    fixed = {row["id"]: row["message_id"] for row in rows.deliveries}
     numbers = {row["id"]: row["number"] for row in rows.documents}
+    known = {row["message_id"] for row in [*rows.deliveries, *rows.notices]}
     seen: dict[int, set[str]] = defaultdict(set)
     for path in sorted(mail.glob("*.eml")):
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         message_id = str(message["Message-ID"])
-        if message_id not in fixed.values() and not _is_alert(message):
+        if message_id not in known and not _is_alert(message):
             yield f"{path.name}: a mail with the unknown Message-ID {message_id}"
         tokens = {
             token
@@ -216,11 +220,20 @@ def _mails(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
         if row["status"] not in {"SENT", "OPENED", "DOWNLOADED"}:
             yield f"{numbers[row['document_id']]}: its mail is {row['status']} {row['cause']}"
         elif seen[row["id"]] != {row["message_id"]}:
-            found = sorted(seen[row["id"]]) or "no Message-ID"
-            yield f"{numbers[row['document_id']]}: mailed under {found} instead of {row['message_id']}"
+            under = sorted(seen[row["id"]]) or "no Message-ID"
+            yield f"{numbers[row['document_id']]}: mailed under {under} instead of {row['message_id']}"
     yield from (
         f"{numbers[document]}: {count} deliveries by mail" for document, count in per_document.items() if count > 1
     )
+
+
+def _notices(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
+    """Every notice of a change is out, under the Message-ID that its row fixed."""
+    out = {str(email.message_from_bytes(path.read_bytes())["Message-ID"]) for path in mail.glob("*.eml")}
+    for row in rows.notices:
+        if row["status"] != "SENT" or row["message_id"] not in out:
+            told = "out" if row["message_id"] in out else "not out"
+            yield f"notice {row['public_id']}: {row['status']} {row['cause']}, {told}"
 
 
 def _is_alert(message: Any) -> bool:  # noqa: ANN401 - the standard library's message classes differ by policy

@@ -100,6 +100,15 @@ def locked(*, platform_id: str) -> Party | None:
     return Party.objects.select_for_update(no_key=True).filter(platform_id=platform_id).first()
 
 
+def hold_payee(*, fact: facts.Envelope) -> None:
+    """This function will hold a payout's payee until the outcome is committed; see `config.events.Row.holds`.
+
+    An adjustment holds its owner too. So a payout that is being held for want of it is either seen by the adjustment,
+    which lets it be tried again, or sees the adjustment itself.
+    """
+    locked(platform_id=fact.data.payee.id)
+
+
 def on_contact_changed(
     *,
     event: Event,

@@ -104,8 +104,7 @@ def on_order_adjusted(
                 code="party_unknown", detail=detail, errors=[errors.Fault(pointer="/data/lines", code="party_unknown")]
             )
     under.same_as(document=first["beneficiary"])
-    # A payout that names the order holds its payee. Without holding the owners too, one that is being held for want of
-    # this adjustment would be seen by nobody: neither sees what the other one has not committed.
+    # See `parties.hold_payee`: without this, neither would see what the other one has not committed yet.
     for owner in sorted({cast("Document", first[audience]).owner.platform_id for audience in audiences}):
         parties.locked(platform_id=owner)
     time_zone = json.loads(first["beneficiary"].content)["time_zone"]

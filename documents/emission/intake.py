@@ -241,7 +241,10 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
 
     The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays.
     """
-    effect = import_string(import_string(TABLE)[envelope.type].effect)
+    row = import_string(TABLE)[envelope.type]
+    effect = import_string(row.effect)
+    if row.holds:
+        import_string(row.holds)(fact=envelope)
     try:
         with transaction.atomic():
             issued = effect(event=event, fact=envelope, now=now, actor=actor)

@@ -198,6 +198,14 @@ PLANTED: dict[str, tuple[Callable[[Scene], object], str]] = {
     ),
     "a mail that never went out": (lambda it: it.mail().unlink(), "no Message-ID"),
     "a second mail with another Message-ID": (_another_mail, "unknown Message-ID"),
+    "a notice that never went out": (
+        lambda it: it.force(
+            "INSERT INTO documents_notice (public_id, event_id, party_id, address, locale, message_id, status, cause,"
+            " attempts, queued_at) SELECT 'ntc_x', e.id, p.id, '', 'es', '<x@x>', 'SENT', '', 1, now()"
+            " FROM documents_event e, documents_party p LIMIT 1"
+        ),
+        "not out",
+    ),
     "a mail marked as waiting": (
         lambda it: it.force("UPDATE documents_delivery SET status = 'QUEUED' WHERE channel = 'EMAIL'"),
         "QUEUED",
