@@ -194,8 +194,8 @@ def test_every_code_that_is_answered_has_a_page_in_both_languages() -> None:
 def messages() -> set[str]:
     """This function will return every text that the pages and mails mark for translation."""
     found: set[str] = set()
-    for name in ("letters", "panel", "link_words", "verification"):
-        source = pathlib.Path(f"documents/{name}.py").read_bytes()
+    for path in [*pathlib.Path("documents/panel").glob("*.py"), *pathlib.Path("documents/delivery").glob("*.py")]:
+        source = path.read_bytes()
         keywords = {"_": None, "ngettext": (1, 2)}
         found |= {
             one if isinstance(one, str) else one[0]
