@@ -48,23 +48,23 @@ def main() -> None:
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=sys.stderr)
         postgres = psutil.Process(stack.postgres_process.pid)
-        print("| what | goal | measured | spread |\n|---|---|---|---|")
-        for kind, file, place in (("receipt", "es_ride.json", 0), ("order", "co_food.json", 0)):
-            print(pipeline(kind=kind, sample=_sample(file, place), count=options.documents, postgres=postgres))
-        print(intake_rate(count=options.events))
         from documents.vault import immutable
 
-        immutable.unlock_for_removal(folder=pathlib.Path(folder))
+        try:
+            print("| what | goal | measured | spread |\n|---|---|---|---|")
+            for kind, file, place in (("receipt", "es_ride.json", 0), ("order", "co_food.json", 0)):
+                print(pipeline(kind=kind, sample=_sample(file, place), count=options.documents, postgres=postgres))
+            print(intake_rate(count=options.events))
+        finally:
+            immutable.unlock_for_removal(folder=pathlib.Path(folder))
 
 
 def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.Process) -> str:
     """This function will return the row event to LOCKED: median of paired CPU ratios."""
     from benchmarks import render
-    from documents import rendering
     from documents.models import Document, Status
-    from documents.renderer import renderer
 
-    press, worker = renderer.Press(folder=rendering.BUNDLE), render.bare_side()
+    bare, html = render.side(role="--bare-worker"), render.side(role="--html-worker")
     ratios = []
     for turn in range(-3, count):  # three to warm up
         before = _cpu(postgres)
@@ -72,10 +72,12 @@ def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.
         spent = _cpu(postgres) - before
         document = Document.objects.order_by("-pk")[0]
         assert document.status == Status.LOCKED
-        bare = render.bare(worker=worker, press=press, content=json.loads(document.content))
+        job = render.ask(worker=html, job=json.loads(document.content))
+        alone, _size = render.ask(worker=bare, job=job)
         if turn >= 0:
-            ratios.append(spent / bare)
-    worker.terminate()
+            ratios.append(spent / alone)
+    bare.terminate()
+    html.terminate()
     low, _, high = statistics.quantiles(ratios, n=4)
     figures = f"{statistics.median(ratios):.2f} | {low:.2f} - {high:.2f}"
     return f"| event to LOCKED, CPU over one bare render, {kind} | <= 1.0 | {figures} |"
@@ -85,8 +87,6 @@ def intake_rate(*, count: int) -> str:
     """This function will return the rows of intake: rate over the bare one (median of rounds), p99 in ms."""
     from django.db import connection, transaction
 
-    with connection.cursor() as cursor:
-        cursor.execute("SET ROLE NONE")
     sample = _sample("es_ride.json", 0)
     seeds = iter(range(10_000, 10_000_000))
 
@@ -190,7 +190,7 @@ def _sample(file: str, place: int) -> dict[str, Any]:
 def _varied(sample: dict[str, Any], *, seed: int) -> dict[str, Any]:
     """This function will return another event of the same shape: other ids and names."""
     chance, event = random.Random(seed), copy.deepcopy(sample)
-    event["id"] = f"evt_bench_{seed}"
+    event["id"] = f"evt_{event['type']}_{seed}"
     data = event["data"]
     for part in ("payment", "order"):
         if part in data:

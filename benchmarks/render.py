@@ -1,6 +1,6 @@
 """Our renderer against bare WeasyPrint: the same HTML and CSS, PDF/A-3a + UA-1 + embedded content on both sides.
 
-    python -m benchmarks.render [--pairs 30] [--memory 2000] [--write]
+    python -m benchmarks.render [--pairs 30] [--memory 2000]
 
 Paired and interleaved, a different document each time, CPU seconds of the process that does the work (ours includes
 composing the HTML from the content, the QR code and collecting garbage; bare starts from finished HTML). Only the
@@ -90,27 +90,44 @@ def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
     )
 
 
-def bare_side() -> subprocess.Popen[str]:
-    """This function will start the bare side: a warm process that sees our fonts and nothing else of ours."""
+def html_worker() -> None:
+    """This function will turn content into the bare side's job, for whoever has settings of his own."""
+    press = renderer.Press(folder=rendering.BUNDLE)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(job_of(press=press, content=json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+def side(*, role: str) -> subprocess.Popen[str]:
+    """This function will start a warm process that sees our fonts: `--bare-worker` or `--html-worker`."""
     fonts = {
         "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
         "PYTHONPATH": str(renderer_pool.ROOT),
         "LC_ALL": "C.UTF-8",
     }
-    command = [sys.executable, "-m", "benchmarks.render", "--bare-worker"]
+    command = [sys.executable, "-m", "benchmarks.render", role]
     return subprocess.Popen(  # noqa: S603 - our own program
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=renderer_pool.ROOT
     )
 
 
-def bare(*, worker: subprocess.Popen[str], press: renderer.Press, content: dict[str, Any]) -> float:
-    """This function will return the CPU seconds of the bare side for one document."""
-    job = {"html": html_of(press=press, content=content), "canonical": canonical.encode(value=content).decode()}
+def job_of(*, press: renderer.Press, content: dict[str, Any]) -> dict[str, str]:
+    """This function will return what the bare side is given."""
+    return {"html": html_of(press=press, content=content), "canonical": canonical.encode(value=content).decode()}
+
+
+def ask(*, worker: subprocess.Popen[str], job: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    """This function will give a worker one line and return its answer."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     worker.stdin.write(json.dumps(job) + "\n")
     worker.stdin.flush()
-    return float(json.loads(worker.stdout.readline())[0])
+    return json.loads(worker.stdout.readline())
+
+
+def bare(*, worker: subprocess.Popen[str], press: renderer.Press, content: dict[str, Any]) -> float:
+    """This function will return the CPU seconds of the bare side for one document."""
+    return float(ask(worker=worker, job=job_of(press=press, content=content))[0])
 
 
 def spent_s(*, pid: int) -> float:
@@ -145,7 +162,7 @@ def measure(*, pairs: int) -> list[str]:
     pool = renderer_pool.Pool(size=1)
     press = renderer.Press(folder=rendering.BUNDLE)
     rows, seed = [], 1
-    with bare_side() as worker:
+    with side(role="--bare-worker") as worker:
         for name, (make, goal, share) in CASES.items():
             both = []
             for turn in range(max(3, pairs // share) + 1):
@@ -181,16 +198,15 @@ def memory(*, documents: int) -> str:
 
 
 def main() -> None:
-    """This function will print the table, and keep it beside the script when asked."""
+    """This function will print the table; `manage.py bench` keeps it."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--pairs", type=int, default=30)
     arguments.add_argument("--memory", type=int, default=2000)
-    arguments.add_argument("--write", action="store_true")
-    arguments.add_argument("--bare-worker", action="store_true", help=argparse.SUPPRESS)
+    for role in ("--bare-worker", "--html-worker"):
+        arguments.add_argument(role, action="store_true", help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
-    if chosen.bare_worker:
-        bare_worker()
-        return
+    if chosen.bare_worker or chosen.html_worker:
+        return bare_worker() if chosen.bare_worker else html_worker()
     head = [
         "| what | goal | figure | middle half | ours / bare (CPU, median) | pairs | reached |",
         "|---|---|---|---|---|---|---|",
@@ -198,10 +214,7 @@ def main() -> None:
     table = head + measure(pairs=chosen.pairs) + ([memory(documents=chosen.memory)] if chosen.memory else [])
     text = "\n".join(table) + "\n"
     sys.stdout.write(text)
-    if chosen.write:
-        (pathlib.Path(__file__).parent / "render.md").write_text(
-            f"# Rendering, {dt.datetime.now(dt.UTC):%Y-%m-%d}\n\n{text}"
-        )
+    return None
 
 
 if __name__ == "__main__":
