@@ -6,6 +6,7 @@ while the worker waits for its broker to come back.
 
 import concurrent.futures
 import datetime as dt
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 
 from celery import bootsteps
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
@@ -28,17 +29,11 @@ def sweep(*, now: dt.datetime) -> int:
     from documents.delivery import notices  # noqa: PLC0415 - the same
     from documents.emission import intake  # noqa: PLC0415 - the same
 
-    jobs: list[Callable[[], object]] = [
-        *(
-            lambda pk=pk: emission.advance(document_id=pk, now=timezone.now())
-            for pk in emission.due(now=now, limit=BATCH_MAX)
-        ),
-        *(lambda pk=pk: intake.resume(event_id=pk, now=timezone.now()) for pk in intake.due(now=now, limit=BATCH_MAX)),
-        *(
-            lambda pk=pk: delivery.send(delivery_id=pk, now=timezone.now())
-            for pk in delivery.due(now=now, limit=BATCH_MAX)
-        ),
-        *(lambda pk=pk: notices.send(notice_id=pk, now=timezone.now()) for pk in notices.due(now=now, limit=BATCH_MAX)),
+    jobs = [
+        *_found(due=emission.due, work=lambda pk: emission.advance(document_id=pk, now=timezone.now()), now=now),
+        *_found(due=intake.due, work=lambda pk: intake.resume(event_id=pk, now=timezone.now()), now=now),
+        *_found(due=delivery.due, work=lambda pk: delivery.send(delivery_id=pk, now=timezone.now()), now=now),
+        *_found(due=notices.due, work=lambda pk: notices.send(notice_id=pk, now=timezone.now()), now=now),
     ]
     with concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sweep") as threads:
         list(threads.map(_alone, jobs))
@@ -50,6 +45,17 @@ def sweep(*, now: dt.datetime) -> int:
     ):
         _alone(periodic)
     return len(jobs)
+
+
+def _found(
+    *, due: Callable[..., list[int]], work: Callable[[int], object], now: dt.datetime
+) -> list[functools.partial[object]]:
+    """This function will return the jobs of one kind that are due; a kind that cannot be asked stops no other one."""
+    try:
+        return [functools.partial(work, pk) for pk in due(now=now, limit=BATCH_MAX)]
+    except DatabaseError:
+        logger.exception("what is due could not be asked; the other kinds go on")
+        return []
 
 
 def _alone(job: Callable[[], object]) -> None:

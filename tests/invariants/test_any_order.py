@@ -18,14 +18,15 @@ from hypothesis.stateful import (
 )
 
 from audit.models import Event as AuditEvent
-from config import stream
+from config import env, stream
 from documents import delivery, emission
 from documents.emission import intake, numbering
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Kind, PayoutStatus, Series, Status
 from payouts.models import Payout, PayoutState, Settlement
 from tests.payouts import telling
 
-EXAMPLES, STEPS = 8, 40
+LONG = env.text(name="HYPOTHESIS_PROFILE") == "long"  # other examples at each run, and many
+EXAMPLES, STEPS = (150, 80) if LONG else (8, 40)
 EVENTS = 30
 
 
@@ -193,7 +194,7 @@ class Line(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(3000)
 @pytest.mark.usefixtures("vault_folder")
 def test_whatever_order_events_come_in_and_whenever_processes_end_the_laws_hold() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it so
@@ -203,7 +204,7 @@ def test_whatever_order_events_come_in_and_whenever_processes_end_the_laws_hold(
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
-            derandomize=True,
+            derandomize=not LONG,
             suppress_health_check=list(HealthCheck),
         ),
     )
