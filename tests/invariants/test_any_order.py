@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, settings, strategies
+from hypothesis import HealthCheck, Phase, settings, strategies
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -96,12 +96,13 @@ class Line(RuleBasedStateMachine):
             raise Ended
 
         numbers = dict(Series.objects.values_list("code", "next"))
+        known = Event.objects.filter(event_id=event["id"]).exists()  # a stream tells some events twice
         setattr(module, name, ending)
         try:
             telling.tell(event, now=self.later())
         except Ended:
             assert dict(Series.objects.values_list("code", "next")) == numbers
-            assert not Event.objects.filter(event_id=event["id"]).exists()
+            assert Event.objects.filter(event_id=event["id"]).exists() == known
         else:
             self.untold.remove(event)
             self.told.append(event)
@@ -205,6 +206,7 @@ def test_whatever_order_events_come_in_and_whenever_processes_end_the_laws_hold(
             deadline=None,
             database=None,
             derandomize=not LONG,
+            phases=[Phase.generate],  # shrinking a month takes longer than reading it
             suppress_health_check=list(HealthCheck),
         ),
     )
