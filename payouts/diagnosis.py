@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from documents import errors, money
 from documents.models import Document, Kind
-from payouts import explanation, figures, picking
+from payouts import figures, guesses, picking
 from payouts.premises import Premises
 
 # How a fault that is a diagnosis says in which language it speaks.
-LANGUAGES: dict[explanation.Language, str] = {"es": "diagnosis", "en": "diagnosis_en"}
+LANGUAGES: dict[guesses.Language, str] = {"es": "diagnosis", "en": "diagnosis_en"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +38,12 @@ def problem(*, reckoned: Reckoned, payee: str, under: Premises) -> errors.Proble
         )
         .exclude(pk__in=listed)
         .defer("content")
-        .order_by("pk")[: explanation.PAIRS_MAX]
+        .order_by("pk")[: guesses.PAIRS_MAX]
     )
-    unsettled = [
-        explanation.Part(order=row.subject.removeprefix("order:"), amount_minor=row.total_minor) for row in rows
-    ]
+    unsettled = [guesses.Part(order=row.subject.removeprefix("order:"), amount_minor=row.total_minor) for row in rows]
     faults = [errors.Fault(pointer="/data/payout/amount", code="difference", detail=gap)]
     for language, code in LANGUAGES.items():
-        words = explanation.diagnose(
+        words = guesses.diagnose(
             payout=reckoned.sums,
             parts=parts,
             unsettled=unsettled,
@@ -60,11 +58,11 @@ def problem(*, reckoned: Reckoned, payee: str, under: Premises) -> errors.Proble
     return errors.Problem(code="payout_does_not_close", detail=detail, errors=faults)
 
 
-def _part(*, pick: picking.Pick, under: Premises) -> explanation.Part:
+def _part(*, pick: picking.Pick, under: Premises) -> guesses.Part:
     """This function will tell the diagnosis what it may want to know of one settled document."""
     content = json.loads(pick.document.content)
     groups = figures.read_groups(groups=content["tax_groups"], digits=under.digits)
-    return explanation.Part(
+    return guesses.Part(
         order=pick.order,
         amount_minor=pick.amount_minor,
         cash_collected_minor=money.minor(content.get("cash_collected", "0"), under.digits),
