@@ -10,13 +10,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from documents import errors
+from documents import errors, money
 from documents.admin import cells, rights
 from documents.admin.base import Card, Fact
-from payouts import desk_forms, worklist
+from documents.countries import pack
+from payouts import desk_forms, guesses, worklist
 from payouts.corrections import Left
 from payouts.models import SettlementRequest
-from payouts.worklist import Amounts, Item
+from payouts.worklist import Item
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
@@ -79,9 +80,9 @@ def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]
         "since": cells.moment(item.since),
         "owner": cells.mono(item.owner, short=24),
         "taken": taken(item),
-        "expected": amount(minor=item.amounts.expected_minor, amounts=item.amounts),
-        "actual": amount(minor=item.amounts.actual_minor, amounts=item.amounts),
-        "difference": amount(minor=item.amounts.difference_minor, amounts=item.amounts, signed=True),
+        "expected": amount(minor=item.amounts.expected_minor, item=item),
+        "actual": amount(minor=item.amounts.actual_minor, item=item),
+        "difference": amount(minor=item.amounts.difference_minor, item=item, signed=True),
         "words": list(item.words)[:WORDS_MAX],
         "acts": acts(item=item, request=request),
     }
@@ -108,11 +109,14 @@ def taken(item: Item) -> "SafeString | str":
     return cells.link(item.alert, text=by.get_username() if by else _("nadie todavía"))
 
 
-def amount(*, minor: int | None, amounts: Amounts, signed: bool = False) -> "SafeString | str":
-    """This function will write an amount, a difference with its sign."""
-    if minor is None or not amounts.currency:
+def amount(*, minor: int | None, item: Item, signed: bool = False) -> "SafeString | str":
+    """This function will write an amount as its diagnosis does, a difference with its sign."""
+    currency = item.amounts.currency
+    if minor is None or not currency:
         return cells.NOTHING
-    text = cells.amount_text(minor=minor, currency=amounts.currency)
+    country = pack.for_country(item.country)
+    tongue = country.locale if country and cells.locale() == "es" else cells.locale()
+    text = guesses.written(minor=minor, digits=money.digits(currency), currency=currency, locale=tongue)
     return format_html('<span class="dc-amount">{}</span>', f"+{text}" if signed and minor > 0 else text)
 
 
@@ -145,9 +149,9 @@ def cards(*, item: Item) -> list[Card]:
         Fact(label=_("Asunto"), value=cells.mono(item.subject)),
         Fact(label=_("Titular"), value=cells.mono(item.owner)),
         Fact(label=_("Desde"), value=cells.moment(item.since)),
-        Fact(label=_("Esperado"), value=amount(minor=amounts.expected_minor, amounts=amounts)),
-        Fact(label=_("Recibido"), value=amount(minor=amounts.actual_minor, amounts=amounts)),
-        Fact(label=_("Diferencia"), value=amount(minor=amounts.difference_minor, amounts=amounts, signed=True)),
+        Fact(label=_("Esperado"), value=amount(minor=amounts.expected_minor, item=item)),
+        Fact(label=_("Recibido"), value=amount(minor=amounts.actual_minor, item=item)),
+        Fact(label=_("Diferencia"), value=amount(minor=amounts.difference_minor, item=item, signed=True)),
     ]
     if item.words:
         said = format_html_join(mark_safe("<br>"), "{}", ((one,) for one in item.words))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 DOCUMENTS_MAX = 50
+AWAITED_MAX = 50  # a payout may wait for 1,500 orders
 BODY_MAX = 200_000  # characters shown; the rest is in the database
 
 
@@ -101,7 +102,7 @@ class EventAdmin(base.DocumentCenterAdmin):
     @admin.display(description=_("espera a"))
     def missing_cell(self, row: Event) -> "SafeString | str":
         """This method will write what it waits for."""
-        return cells.mono(", ".join(row.missing), short=40)
+        return cells.mono(", ".join(row.missing[:AWAITED_MAX]), short=40)
 
     @admin.display(description=_("recibido"))
     def received_cell(self, row: Event) -> "SafeString | str":
@@ -188,11 +189,17 @@ def _faults(row: Event) -> base.Card:
 
 def _awaited(row: Event) -> base.Card:
     """This function will return what a parked event waits for."""
+    note: str = str(_("Se reanuda solo en cuanto llegue."))
+    if len(row.missing) > AWAITED_MAX:
+        note = _("Se muestran %(shown)s de %(all)s. Se reanuda solo en cuanto lleguen todos.") % {
+            "shown": AWAITED_MAX,
+            "all": len(row.missing),
+        }
     return base.Card(
         title=_("Espera a"),
         heads=(_("Asunto"),),
-        rows=[(cells.mono(one),) for one in row.missing],
-        note=_("Se reanuda solo en cuanto llegue."),
+        rows=[(cells.mono(one),) for one in row.missing[:AWAITED_MAX]],
+        note=note,
     )
 
 

@@ -14,6 +14,10 @@ from documents import alerts, errors, metrics, resilience
 from documents.models import Event, EventStatus, Wait
 
 PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
+FAULTS_MAX, FAULT_LENGTH_MAX = (
+    60,
+    500,
+)  # kept of a held event: a payout has up to 1,500 orders, each of them may be wrong
 
 
 def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
@@ -69,7 +73,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
 
 def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
     """This function will keep an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
-    faults = [fault.as_json() for fault in problem.errors]
+    faults = [fault.as_json() | {"detail": fault.detail[:FAULT_LENGTH_MAX]} for fault in problem.errors[:FAULTS_MAX]]
     changed = event.status != EventStatus.HELD or event.code != problem.code
     event.status, event.code, event.errors, event.missing = EventStatus.HELD, problem.code, faults, []
     rival = (

@@ -78,7 +78,7 @@ def test_everything_that_waits_for_a_person_is_there_with_amounts_and_a_diagnosi
     text = _text(center.client(member=fina))
     for words in (
         "El pago no cuadra al céntimo",
-        "es el efectivo de ord_1",
+        "la diferencia es exactamente el efectivo de ord_1 (se descontó sin declararlo)",
         "-4,00 EUR",
         "Pagado dos veces",
         "+7,00 EUR",
@@ -113,9 +113,40 @@ def test_what_a_payout_lacks_is_named_and_a_missing_order_too(fina: cast.Member)
     telling.told([making.payout("po_9", "1.00", orders=["ord_9"])])
     Event.objects.filter(event_id="evt_po_9").update(received_at=timezone.now() - dt.timedelta(days=4))
     text = _text(center.client(member=fina))
-    assert "es el neto de ord_2: falta en la lista" in text
+    assert "falta ord_2, cuyo neto es exactamente la diferencia" in text
     assert "Falta ord_9." in text
     assert text.count("Proponer emisión") == 1  # who waits for an order cannot be issued by a decision
+
+
+def test_a_long_list_of_what_is_missing_is_cut_so_that_it_can_be_read(fina: cast.Member) -> None:
+    telling.told([making.order("ord_met")])  # else its payee is missing too
+    for name, count in (("po_1", 1500), ("po_2", 2), ("po_3", 3)):
+        telling.told([making.payout(name, "1.00", orders=[f"ord_{place:04}" for place in range(count)])])
+    Event.objects.update(received_at=timezone.now() - dt.timedelta(days=4))
+    browser = center.client(member=fina)
+    text = _text(browser)
+    for words in ("Falta ord_0000, ord_0001 y 1.498 más.", "Falta ord_0000 y ord_0001.", "ord_0001 y 1 más."):
+        assert words in text, words
+    assert len(text) < 100_000
+    page = _text(browser, f"{center.ADMIN}documents/event/{Event.objects.get(event_id='evt_po_1').public_id}/")
+    assert "Se muestran 50 de 1500." in page
+    assert "order:ord_1499" not in page.partition("dc-code")[0]
+    browser.cookies["django_language"] = "en"
+    assert "Missing: ord_0000, ord_0001 and 1,498 more." in _text(browser)
+
+
+def test_an_amount_stands_in_the_list_as_its_country_writes_it() -> None:
+    telling.told([making.order("ord_1")])
+    held = making.payout("po_1", "1234.56", orders=["ord_1"])
+    held["data"]["currency"] = "MXN"
+    held |= {"country": "MX", "issuer": "aventide-mx"}
+    order = making.order("ord_2", driver="drv_2") | {"country": "MX", "issuer": "aventide-mx"}
+    order["data"]["currency"] = "MXN"
+    held["data"] |= {"orders": ["ord_2"], "payee": {"id": "drv_2"}}
+    telling.told([order, held])
+    text = _text(center.client(member=center.staff(roles=["finance"], countries=["MX"], name="mexico")))
+    assert text.count("1,224.56 MXN") == 2  # in the words and in its column
+    assert "Sobran 1,224.56 MXN en la transferencia" in text
 
 
 def test_it_is_said_in_english_to_who_reads_english(fina: cast.Member) -> None:
@@ -124,7 +155,13 @@ def test_it_is_said_in_english_to_who_reads_english(fina: cast.Member) -> None:
     browser = center.client(member=fina)
     browser.cookies["django_language"] = "en"
     text = _text(browser)
-    for words in ("To reconcile", "it is the cash of ord_1", "Paid twice", "Expected", "Request issue"):
+    for words in (
+        "To reconcile",
+        "the difference is exactly the cash of ord_1",
+        "Paid twice",
+        "Expected",
+        "Request issue",
+    ):
         assert words in text, words
     for words in ("efectivo", "Esperado", "Proponer"):
         assert words not in text, words

@@ -96,7 +96,7 @@ def test_the_diagnosis_names_the_order_whose_cash_was_forgotten() -> None:
 def test_the_diagnosis_names_the_order_that_is_not_listed() -> None:
     telling.told([making.order("ord_1"), making.order("ord_2", "5.00")])
     body = _held(making.payout("po_1", "15.00", orders=["ord_1"]), "payout_does_not_close")
-    assert any("ord_2" in fault["detail"] and "falta en la lista" in fault["detail"] for fault in body["errors"])
+    assert any("falta ord_2, cuyo neto es exactamente la diferencia" in fault["detail"] for fault in body["errors"])
 
 
 def test_a_held_payout_is_settled_by_a_corrected_event_for_the_same_payout() -> None:

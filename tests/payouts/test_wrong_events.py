@@ -139,7 +139,7 @@ DIAGNOSED = {
         _weekly("10.58", "ord_1", "ord_2"), "payout_does_not_close", "/data", "efectivo de ord_1"
     ),
     "an order is not listed": Held(
-        _weekly("13.58", "ord_1"), "payout_does_not_close", "/data", "ord_2: falta en la lista"
+        _weekly("13.58", "ord_1"), "payout_does_not_close", "/data", "falta ord_2, cuyo neto"
     ),
     "the withholding was not subtracted": Held(
         _weekly("5.00", "ord_2", withholdings=[WITHHELD]), "payout_does_not_close", "/data", "0.75"
