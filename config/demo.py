@@ -12,6 +12,7 @@ from config import crew, env, servers
 PORT_DEFAULT = 8000
 ALERTS_TO = "operaciones@aventide.example"
 HASTE = {"LEASE_S": "4", "SWEEP_EVERY_S": "1"}  # what a killed worker held is free again within seconds
+PATIENCE = {"PARKED_LIMIT_S": "60"}  # whoever tries the demo sees within minutes what finance may do past the limit
 
 _listening: socket.socket | None = None
 
@@ -43,6 +44,7 @@ def prepare(*, kind: str) -> None:
             for service in env.SERVICES
         },
         **(HASTE if kind == "torture" else {}),
+        **({name: env.text(name=name, default=value) for name, value in PATIENCE.items()} if kind == "demo" else {}),
     }
     for name, value in values.items():
         env.put(name=name, value=value)

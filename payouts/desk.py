@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from audit.actions import Action
 from documents import access, discrepancies, errors
-from documents.admin import base, cells, reasons, rights
+from documents.admin import base, cells, events, reasons, rights
 from documents.admin.site import declared, site
 from documents.models import Discrepancy, Document, Event
 from payouts import corrections, desk_forms, desk_rows, settling, worklist
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from django import forms
     from django.db.models import Model
 
+events.WORK.append(desk_rows.work)
 HOME = "admin:payouts_settlementrequest_changelist"
 PAGE_SIZE = 50
 

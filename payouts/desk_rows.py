@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from documents import errors, money
 from documents.admin import cells, rights
 from documents.admin.base import Card, Fact
 from documents.countries import pack
+from documents.models import Event, EventStatus
 from payouts import desk_forms, guesses, worklist
 from payouts.corrections import Left
 from payouts.models import SettlementRequest
@@ -84,6 +86,7 @@ def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]
         "actual": amount(minor=item.amounts.actual_minor, item=item),
         "difference": amount(minor=item.amounts.difference_minor, item=item, signed=True),
         "words": list(item.words)[:WORDS_MAX],
+        "later": later(item=item),
         "acts": acts(item=item, request=request),
     }
 
@@ -135,6 +138,34 @@ def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
     return _act(name="approve", public_id=item.event.public_id, label=_("Aprobar"), main=True)
 
 
+def later(*, item: Item) -> str:
+    """This function will say from when a payout may be issued as it is; nothing where it may be now, or never."""
+    if item.settleable_from is None or item.settleable:
+        return ""
+    at = timezone.localtime(item.settleable_from)
+    written = f"{at:%d/%m/%Y %H:%M}" if cells.locale() == "es" else f"{at:%d %b %Y %H:%M}"
+    return _("Se podrá emitir con diferencia desde el %(moment)s; antes puede llegar la corrección.") % {
+        "moment": written
+    }
+
+
+def work(request: HttpRequest, event: Event) -> Card | None:
+    """This function will show on an event's page what can be done about it, and what it looks like."""
+    if event.status not in {EventStatus.HELD, EventStatus.PARKED} or event.settled_by_id is not None:
+        return None
+    item = worklist.with_people([worklist.of_event(event, now=timezone.now())])[0]
+    facts = [Fact(label=_("Diagnóstico"), value=_lines(item.words), wide=True)] if item.words else []
+    if said := later(item=item):
+        facts.append(Fact(label=_("Emisión con diferencia"), value=said, wide=True))
+    if offered := acts(item=item, request=request):
+        facts.append(Fact(label=_("Acciones"), value=offered, wide=True))
+    return Card(title=_("Por conciliar"), facts=facts, wide=True) if facts else None
+
+
+def _lines(words: Sequence[str]) -> "SafeString":
+    return format_html_join(mark_safe("<br>"), "{}", ((one,) for one in words))
+
+
 def _act(*, name: str, public_id: str, label: str, main: bool = False) -> "SafeString":
     url = reverse(f"admin:payouts_settlementrequest_{name}", args=[public_id])
     tone = " dc-button-main" if main else ""
@@ -154,8 +185,7 @@ def cards(*, item: Item) -> list[Card]:
         Fact(label=_("Diferencia"), value=amount(minor=amounts.difference_minor, item=item, signed=True)),
     ]
     if item.words:
-        said = format_html_join(mark_safe("<br>"), "{}", ((one,) for one in item.words))
-        facts.append(Fact(label=_("Diagnóstico"), value=said, wide=True))
+        facts.append(Fact(label=_("Diagnóstico"), value=_lines(item.words), wide=True))
     return [Card(title=_("Qué difiere"), facts=facts)]
 
 

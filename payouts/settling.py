@@ -24,17 +24,24 @@ TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 
 
 def can_settle(*, event: Event, now: dt.datetime) -> bool:
-    """This function will tell whether people may issue a payout as it is.
+    """This function will tell whether people may issue a payout as it is, now."""
+    first = settleable_from(event=event)
+    return first is not None and first <= now
 
-    It is held because it does not close, or it has waited past the limit for the balance that it opens with.
+
+def settleable_from(*, event: Event) -> dt.datetime | None:
+    """This function will return from when people may issue a payout as it is; None for what they never may.
+
+    It is held because it does not close, or waits for the balance that it opens with; either way what is missing, or a
+    corrected event, may still come within the limit.
     """
     if event.type not in TYPES or event.body is None or event.settled_by_id is not None:
-        return False
-    if event.status == EventStatus.HELD:
-        return event.code == "payout_does_not_close"
-    late = event.received_at < now - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
+        return None
     balances = bool(event.missing) and all(one.startswith("balance:") for one in event.missing)
-    return event.status == EventStatus.PARKED and late and balances
+    open_ = {EventStatus.HELD: event.code == "payout_does_not_close", EventStatus.PARKED: balances}
+    if not open_.get(EventStatus(event.status), False):
+        return None
+    return event.received_at + dt.timedelta(seconds=settings.PARKED_LIMIT_S)
 
 
 def request_settlement(

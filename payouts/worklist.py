@@ -37,6 +37,7 @@ class Item:
     discrepancy: Discrepancy | None = None
     document: Document | None = None
     settleable: bool = False
+    settleable_from: dt.datetime | None = None
     request: SettlementRequest | None = None
     alert: Alert | None = None
 
@@ -55,7 +56,7 @@ def items(*, countries: Sequence[str] | None, now: dt.datetime, kind: str = "") 
         rows = _rows(kind=one, countries=countries, now=now)[:EACH_MAX]
         found += [of_event(row, now=now) if isinstance(row, Event) else of_discrepancy(row) for row in rows]
     found.sort(key=lambda item: (item.since, item.incident))
-    return _with_people(found)
+    return with_people(found)
 
 
 def counts(*, countries: Sequence[str] | None, now: dt.datetime) -> dict[str, int]:
@@ -82,7 +83,7 @@ def _rows(*, kind: str, countries: Sequence[str] | None, now: dt.datetime) -> Qu
     return gaps.exclude(code__in=[code for codes in _CODES.values() for code in codes])
 
 
-def _with_people(found: list[Item]) -> list[Item]:
+def with_people(found: list[Item]) -> list[Item]:
     """This function will add who asked for a settlement and who took the alert, in two queries."""
     events = [item.event.public_id for item in found if item.event and item.discrepancy is None]
     asked = {
@@ -126,6 +127,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
         words=words,
         event=event,
         settleable=settling.can_settle(event=event, now=now),
+        settleable_from=settling.settleable_from(event=event),
     )
 
 

@@ -16,11 +16,15 @@ from documents.admin.site import site
 from documents.models import Document, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
 
 DOCUMENTS_MAX = 50
 AWAITED_MAX = 50  # a payout may wait for 1,500 orders
+# What floors above can tell of an event that waits for a person: they add to it when their own pages are registered.
+WORK: "list[Callable[[HttpRequest, Event], base.Card | None]]" = []
 BODY_MAX = 200_000  # characters shown; the rest is in the database
 
 
@@ -133,6 +137,7 @@ class EventAdmin(base.DocumentCenterAdmin):
                     base.Fact(label=_("Huella del cuerpo (SHA-256)"), value=cells.mono(row.body_sha256), wide=True),
                 ],
             ),
+            *(tell(request, row) for tell in WORK),
             _faults(row) if row.errors or row.code else None,
             _awaited(row) if row.missing else None,
             base.Card(

@@ -149,6 +149,26 @@ def test_an_amount_stands_in_the_list_as_its_country_writes_it() -> None:
     assert "Sobran 1,224.56 MXN en la transferencia" in text
 
 
+def test_a_payout_within_its_limit_says_from_when_it_may_be_issued_and_offers_nothing_yet(fina: cast.Member) -> None:
+    event = _held()
+    Event.objects.filter(pk=event.pk).update(received_at=dt.datetime(2126, 11, 25, 10, 0, tzinfo=dt.UTC))
+    browser = center.client(member=fina)
+    page = f"{center.ADMIN}documents/event/{event.public_id}/"
+    said = "Se podrá emitir con diferencia desde el 28/11/2126 10:00; antes puede llegar la corrección."
+    for text in (_text(browser), _text(browser, page)):
+        assert said in text
+        assert "la diferencia es exactamente el efectivo de ord_1" in text
+        assert "Proponer emisión" not in text
+    assert browser.post(f"{HOME}event/{event.public_id}/request/", {"reason": REASON}).status_code == 409
+    browser.cookies["django_language"] = "en"
+    assert "from 28 Nov 2126 10:00" in _text(browser)
+    Event.objects.filter(pk=event.pk).update(received_at=timezone.now() - dt.timedelta(days=4))
+    browser = center.client(member=fina)
+    for text in (_text(browser), _text(browser, page)):
+        assert "Se podrá emitir" not in text
+        assert "Proponer emisión" in text
+
+
 def test_it_is_said_in_english_to_who_reads_english(fina: cast.Member) -> None:
     _held()
     _twice()

@@ -38,12 +38,12 @@ class People:
 
     def ask(self, event: Event, *, by: cast.Member | None = None, **more: Any) -> SettlementRequest:
         who = by or self.sofia
-        facts = {"reason": REASON, "now": telling.NOW, "actor": self.actor(who), **more}
+        facts = {"reason": REASON, "now": LATER, "actor": self.actor(who), **more}
         return settling.request_settlement(event=event, user=who.user, **facts)
 
     def approve(self, asked: SettlementRequest, *, by: cast.Member | None = None, **more: Any) -> Document:
         who = by or self.fede
-        facts = {"reason": REASON, "now": telling.NOW, "actor": self.actor(who), **more}
+        facts = {"reason": REASON, "now": LATER, "actor": self.actor(who), **more}
         return settling.approve_settlement(request=asked, user=who.user, **facts)
 
 
@@ -152,6 +152,41 @@ def test_who_may_not_settle_can_neither_ask_nor_approve(
             act()
         assert refused.value.code == code
     assert LogEvent.objects.using("denials").filter(outcome="denied", object_id=event.public_id).count() == 2
+
+
+def test_nobody_issues_a_payout_with_its_difference_before_the_limit_has_passed(people: People) -> None:
+    event = _held()
+    event.refresh_from_db()
+    first = event.received_at + dt.timedelta(seconds=settings.PARKED_LIMIT_S)
+    assert settling.settleable_from(event=event) == first
+    for early in (telling.NOW, first - dt.timedelta(seconds=1)):
+        assert not settling.can_settle(event=event, now=early)
+        with pytest.raises(errors.Problem) as refused:
+            people.ask(event, now=early)
+        assert refused.value.code == "settlement_not_possible"
+    assert people.approve(people.ask(event, now=first), now=first).flags == ["reconciliation_difference"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "ever"),
+    [
+        ({}, True),
+        ({"code": "payee_mismatch"}, False),
+        ({"type": "ORDER_COMPLETED"}, False),
+        ({"body": None}, False),
+        ({"status": EventStatus.PARKED, "missing": ["balance:drv_1:aventide-es"]}, True),
+        ({"status": EventStatus.PARKED, "missing": ["balance:drv_1:aventide-es", "order:ord_9"]}, False),
+        ({"status": EventStatus.PARKED, "missing": []}, False),
+        ({"status": EventStatus.PROCESSED}, False),
+    ],
+)
+def test_only_a_payout_that_lacks_nothing_but_the_difference_will_ever_be_settled(
+    people: People, changes: dict[str, Any], ever: bool
+) -> None:
+    event = _held()
+    Event.objects.filter(pk=event.pk).update(**changes)
+    event.refresh_from_db()
+    assert (settling.settleable_from(event=event) is not None) is ever
 
 
 @pytest.mark.parametrize("reason", ["", "corto", " " * 40, "x" * 201, "una razón\x00 con control"])
