@@ -79,10 +79,11 @@ def bare_worker() -> None:
 def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
     """This function will return the very HTML that our side prints, with its style sheet and QR code inside it."""
     words = rendering.words_for(kind=content["kind"], country=content["country"])
-    context = press.printout.compose(content=content, words=words, characters=press.characters)
+    context = press.composition.compose(content=content, words=words, characters=press.characters)
     context |= {"content_sha256": canonical.sha256(value=content), "created": "2026-02-23T09:00:00Z", "qr": True}
-    name = rendering.template_for(kind=content["kind"], country=content["country"]).removeprefix("pdf/")
-    html = press.engine.get_template(name).render(press.context(context))
+    about = {word: content[word] for word in ("kind", "country")}
+    name = rendering.template_for(**about, version=content["template_version"])
+    html = press.engine.get_template(name.removeprefix("pdf/")).render(press.context(context))
     code = base64.b64encode(press.conformance.qr(content["verification"]["url"])).decode()
     sheet = press.bundle.files["print.css"].decode()
     return html.replace("bundle:qr", f"data:image/png;base64,{code}").replace(

@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from audit.actions import Action
 from config import env
 from config.events import TABLE
-from documents import access, catalog, facts, rendering
+from documents import access, catalog, errors, facts, rendering
 from documents.countries import pack
 
 
@@ -43,11 +43,11 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
             yield Error(f"{name}: {error}", id="events.E003")
     for code, country in pack.registry().items():
         yield from (Error(f"country pack {code}: {hole}", id="countries.E001") for hole in pack.complete(country))
-        for kind in catalog.TABLE:
+        for kind, rules in catalog.TABLE.items():
             try:
-                rendering.template_for(kind=kind, country=code)
-            except LookupError as error:
-                yield Error(str(error), id="templates.E001")
+                rendering.template_for(kind=kind, country=code, version=rules.template_version)
+            except errors.Problem as problem:
+                yield Error(problem.detail, id="templates.E001")
 
 
 def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:

@@ -1,4 +1,4 @@
-"""TABLE: kind -> the code in its numbers, who it is about, whose money state it shows, how its owner is told."""
+"""TABLE: kind -> the code in its numbers, who it is about, how its owner is told, which template prints it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,17 @@ from documents.models import Channel, Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The rules of one kind. `channel` is the policy of its first delivery."""
+    """The rules of one kind. `channel` is the policy of its first delivery.
+
+    `template_version` is frozen in each new document's content, and printed with for ever: a change of layout is a new
+    version beside the old one, never a change of one that documents already have.
+    """
 
     code: str
     audiences: tuple[str, ...]
     channel: Channel
     shows_payout_status: bool = False
+    template_version: str = "v1"
 
 
 TABLE: Mapping[Kind, Row] = MappingProxyType(

@@ -10,6 +10,7 @@ import atexit
 import datetime as dt
 import io
 import os
+import pathlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,14 +18,16 @@ from typing import Any
 
 import pypdfium2
 
-from documents import canonical
+from documents import canonical, errors
 from documents.countries import pack
 from documents.renderer import renderer_pool
 
 TEMPLATES = renderer_pool.ROOT / "templates"
 BUNDLE = renderer_pool.BUNDLE
 PLAIN = "pdf/plain/v1.html"
+FIRST_VERSION = "v1"  # of a content that names none
 PREVIEW_WIDTH_MAX = 2000
+DECIMALS_MAX = 9  # more than any currency has: nothing is left off
 Pool = renderer_pool.Pool
 
 
@@ -61,16 +64,16 @@ def _at_exit() -> None:
     _pool.close()
 
 
-def template_for(*, kind: str, country: str, version: str = "v1") -> str:
+def template_for(*, kind: str, country: str, version: str, bundle: pathlib.Path = BUNDLE) -> str:
     """This function will return the template's name below `templates/`, the country's own before the common one.
 
-    :raises LookupError: no such template
+    :raises errors.Problem: `render_failed`: there is no such template
     """
     for folder in (f"{country}/{kind}", kind):
         name = f"{folder.lower()}/{version}.html"
-        if (BUNDLE / name).is_file():
+        if (bundle / name).is_file():
             return f"pdf/{name}"
-    raise LookupError(f"no PDF template for {kind} in {country}, version {version}")
+    raise errors.Problem(code="render_failed", detail=f"no PDF template for {kind} in {country}, version {version}")
 
 
 def words_for(*, kind: str, country: str) -> dict[str, Any]:
@@ -81,6 +84,7 @@ def words_for(*, kind: str, country: str) -> dict[str, Any]:
     notice = found.legal_notice if found else pack.Words(es="", en="")
     return {
         "locale": found.locale if found else "es",
+        "decimals": found.decimals_shown if found else DECIMALS_MAX,
         "title": {"es": title.es, "en": title.en},
         "labels": {key: {"es": label.es, "en": label.en} for key, label in labels.items()},
         "legal_notice": {"es": notice.es, "en": notice.en},
@@ -92,15 +96,16 @@ def job_for(
     content: Mapping[str, Any],
     issued_at: dt.datetime,
     plain: bool = False,
-    template: str | None = None,
     watermark: str = "",
+    bundle: pathlib.Path = BUNDLE,
 ) -> dict[str, Any]:
     """This function will return what the child is told: the content and all else that decides the bytes but the logo.
 
-    :raises LookupError: no template for that kind and country
+    :raises errors.Problem: `render_failed`: no template for that kind, country and version
     """
     kind, country = str(content.get("kind", "")), str(content.get("country", ""))
-    name = PLAIN if plain else template or template_for(kind=kind, country=country)
+    version = str(content.get("template_version", FIRST_VERSION))
+    name = PLAIN if plain else template_for(kind=kind, country=country, version=version, bundle=bundle)
     return {
         "template": name.removeprefix("pdf/"),
         "plain": name == PLAIN,
@@ -118,7 +123,6 @@ def render(
     issued_at: dt.datetime,
     logo: bytes | None = None,
     plain: bool = False,
-    template: str | None = None,
     watermark: str = "",
     pool: renderer_pool.Pool | None = None,
 ) -> Rendered:
@@ -129,9 +133,10 @@ def render(
 
     :raises errors.Problem: `render_timeout`, `render_failed`
     """
-    job = job_for(content=content, issued_at=issued_at, plain=plain, template=template, watermark=watermark)
+    pool = pool or _pool
+    job = job_for(content=content, issued_at=issued_at, plain=plain, watermark=watermark, bundle=pool.bundle)
     lines = sum(len(content.get(key, ())) for key in ("lines", "settles", "adjustments", "withholdings"))
-    header, pdf, engine = (pool or _pool).render(job=job, logo=logo or b"", lines=lines)
+    header, pdf, engine = pool.render(job=job, logo=logo or b"", lines=lines)
     return Rendered(
         pdf=pdf,
         pages=header["pages"],

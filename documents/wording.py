@@ -15,6 +15,7 @@ from django.utils import translation
 from documents import money
 from documents.countries import pack
 from documents.models import Document, Party
+from documents.renderer import printout
 
 LANGUAGES = ("es", "en")
 KILO = 1024
@@ -78,7 +79,9 @@ def amount(*, document: Document) -> str:
     """This function will write the document's total as its country does, with the ISO code: "1.234,50 EUR"."""
     country = pack.required(document.country_id)
     text = money.text(document.total_minor, money.digits(document.currency))
-    decimals = len(text.partition(".")[2])
+    # As many as the PDF shows.
+    decimals = printout.decimals(content=json.loads(document.content), shown=country.decimals_shown)
+    decimals = country.decimals if decimals is None else decimals
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
     written = numbers.format_decimal(Decimal(text), format=pattern, locale=country.locale.replace("-", "_"))
     return f"{written} {document.currency}"

@@ -1,160 +1,199 @@
-"""Where each cent of a net comes from, line by line. Pure."""
+"""Where each cent of a net comes from: the order, the line, the rule and the rate. Pure.
 
-from collections.abc import Iterator, Mapping, Sequence
+A statement's rows add up to what it owes, a payout's rows to what was transferred; both carry them in their content
+(`explanation`) and print them. The tax of a group is rounded once, and its lines share it by largest remainder.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from documents import money
-from documents.countries.pack import Words
-from payouts import computation
-from payouts.computation import Line, Prices, Withholding
+from payouts import figures
+from payouts.computation import BrokenSum
+from payouts.figures import UNTAXED, Group, Line, Prices, Withholding
 
 Rule = Literal[
     "line", "tax", "withholding", "part", "cash_collected", "opening_carry_over", "closing_carry_over", "difference"
 ]
+# In the order in which a payee reads them: what was earned, what was taken, what others settle.
+CONCEPTS = (
+    "FARE", "SURCHARGE", "ITEM", "TIP", "TOLL", "BONUS", "PROMOTION", "ADJUSTMENT", "REFUND_ITEM", "CORRECTION",
+    "PLATFORM_FEE", "tax", "withholding", "part",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Some of the net's cents: from which order and line, by which rule, at which rate. Rows add up to the net."""
+    """Some of the net's cents, in minor units.
 
-    order: str
-    line: str
+    `order` is empty for what belongs to a payout itself; `number` is the settled document whose line it is, in a
+    payout's rows only; `name` is the withholding's; `rate` is a decimal fraction as text where the rule has one.
+    """
+
     rule: Rule
     amount_minor: int
-    rate: str = ""  # decimal fraction as text, where the rule has one
-    words: Words
+    order: str = ""
+    number: str = ""
+    line: str = ""
+    kind: str = ""
+    name: str = ""
+    tax: str = ""
+    rate: str = ""
+
+    def content(self, *, digits: int) -> dict[str, str]:
+        """This function will return the row as it is frozen: all text, what is empty left out."""
+        told = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "amount_minor"
+        }
+        return {word: text for word, text in told.items() if text} | {"amount": money.text(self.amount_minor, digits)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What a payout pays of one order (or adjustment, or credit), and what is known of that order."""
+    """What a payout pays of one document: the whole of its rows, or less."""
 
     order: str
-    amount_minor: int  # what this payout settles of it
-    rows: tuple[Row, ...] = ()  # from `explain_order`; they add up to the order's whole net
+    number: str
+    amount_minor: int
+    rows: tuple[Row, ...]  # they add up to the document's whole net
+    cash_collected_minor: int = 0
 
 
-def explain_order(
+def statement(
     *,
     order: str,
     lines: Sequence[Line],
-    rates: Mapping[str, Fraction],
-    prices: Prices = "net",
+    groups: Iterable[Group],
+    prices: Prices,
     withholdings: Sequence[Withholding] = (),
+    total_minor: int,
 ) -> list[Row]:
-    """This function will return the rows of an order statement; they add up to its `payable`, to the cent.
+    """This function will return the rows of an order statement: line by line its amount and tax, then withholdings.
 
-    A group's tax is rounded once; each line shows its share of it by largest remainder.
+    `groups` are the tax groups computed of these lines; `total_minor` is what the rows have to add up to.
     """
-    rows = []
-    for group_lines, rate, tax in _grouped(lines=lines, rates=rates, prices=prices):
-        shares = money.split(tax, [line.amount_minor for line in group_lines])
-        for line, share in zip(group_lines, shares, strict=True):
-            net = line.amount_minor - (share if prices == "gross" else 0)
-            rows.append(_line_row(order=order, line=line, amount_minor=net))
-            if line.tax:
-                rows.append(_tax_row(order=order, line=line, rate=rate, amount_minor=share))
-    rows += [_withholding_row(order=order, item=item) for item in withholdings]
-    owed = computation.order_statement(lines=lines, rates=rates, prices=prices, withholdings=withholdings)
-    return _adding_up(rows=rows, total_minor=owed.totals["payable"])
+    rows: list[Row] = []
+    for line, rate, share in _shares(lines=lines, groups=groups):
+        amount = line.amount_minor - (share if prices == "gross" else 0)
+        rows.append(Row(rule="line", amount_minor=amount, order=order, line=line.id, kind=line.kind))
+        if line.tax != UNTAXED:
+            rows.append(Row(rule="tax", amount_minor=share, order=order, line=line.id, tax=line.tax, rate=rate))
+    rows += [_withholding(order=order, item=item) for item in withholdings]
+    return _adding_up(rows=rows, total_minor=total_minor)
 
 
-def explain_payout(
+def frozen(*, content: Mapping[str, Any], order: str, digits: int) -> list[Row]:
+    """This function will return the rows of a frozen order statement or credit note; a credit takes away.
+
+    They follow from its lines and tax groups alone, so that every document has them, however old it is.
+    """
+    totals = content["totals"]
+    rows = statement(
+        order=order,
+        lines=figures.read_lines(lines=content["lines"], digits=digits),
+        groups=figures.read_groups(groups=content["tax_groups"], digits=digits),
+        prices=content["prices"],
+        withholdings=figures.read_withholdings(withholdings=content.get("withholdings", ()), digits=digits),
+        total_minor=money.minor(totals["payable" if "payable" in totals else "gross"], digits),
+    )
+    if "payable" in totals:
+        return rows
+    return [dataclasses.replace(row, amount_minor=-row.amount_minor) for row in rows]
+
+
+def payout(
     *,
     parts: Sequence[Part],
-    adjustments: Sequence[Line] = (),
-    rates: Mapping[str, Fraction],
+    adjustments: Sequence[Line],
+    sums: figures.Payout,
     prices: Prices = "net",
     withholdings: Sequence[Withholding] = (),
-    cash_collected_minor: int = 0,
-    opening_minor: int = 0,
-    closing_minor: int = 0,
-    amount_minor: int,
 ) -> list[Row]:
     """This function will return the rows of a payout; they add up to the transferred amount, to the cent.
 
-    A part that is not its order's whole net has a row for what other payouts pay; a payout that does not close has one
-    for the difference.
+    A part that is not its document's whole net has a row for what other payouts pay of it; a payout that does not
+    close has one for the difference. Cash is told order by order where the orders say where it was collected.
     """
     rows: list[Row] = []
     for part in parts:
-        rows += part.rows
+        rows += [dataclasses.replace(row, number=part.number) for row in part.rows]
         elsewhere = part.amount_minor - sum(row.amount_minor for row in part.rows)
-        words = Words(es=f"Hasta lo que este pago liquida de {part.order}", en=f"To what this settles of {part.order}")
-        if not part.rows:
-            words = Words(es=f"Neto de {part.order}", en=f"Net of {part.order}")
-        rows += _unless_zero(order=part.order, rule="part", amount_minor=elsewhere, words=words)
-    rows += explain_order(order="", lines=adjustments, rates=rates, prices=prices, withholdings=withholdings)
-    rows += _unless_zero(rule="cash_collected", amount_minor=-cash_collected_minor, words=_CASH)
-    rows += _unless_zero(rule="opening_carry_over", amount_minor=opening_minor, words=_OPENING)
-    rows += _unless_zero(rule="closing_carry_over", amount_minor=-closing_minor, words=_CLOSING)
-    gap = amount_minor - sum(row.amount_minor for row in rows)
-    rows += _unless_zero(rule="difference", amount_minor=gap, words=_DIFFERENCE)
-    return _adding_up(rows=rows, total_minor=amount_minor)
-
-
-# -- rows --
-
-_CASH = Words(es="Efectivo ya cobrado al cliente", en="Cash already collected from the customer")
-_OPENING = Words(es="Saldo anterior", en="Opening balance")
-_CLOSING = Words(es="Saldo que pasa al siguiente pago", en="Balance carried to the next payout")
-_DIFFERENCE = Words(es="Diferencia en conciliación", en="Difference in reconciliation")
-
-
-def _grouped(
-    *, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: Prices
-) -> Iterator[tuple[list[Line], Fraction, int]]:
-    """This function will give each tax group's lines, rate and rounded tax, as they appear; untaxed ones too."""
-    groups = {group.key: group for group in computation.tax_groups(lines=lines, rates=rates, prices=prices)}
-    for code, deduction in dict.fromkeys((line.tax, line.amount_minor < 0) for line in lines):
-        members = [line for line in lines if (line.tax, line.amount_minor < 0) == (code, deduction)]
-        group = groups.get((code, deduction))
-        yield members, group.rate if group else Fraction(0), group.tax_minor if group else 0
-
-
-def _line_row(*, order: str, line: Line, amount_minor: int) -> Row:
-    """This function will return the row of a line's own amount, without tax."""
-    name = line.description or line.kind or line.id
-    return Row(order=order, line=line.id, rule="line", amount_minor=amount_minor, words=Words(es=name, en=name))
-
-
-def _tax_row(*, order: str, line: Line, rate: Fraction, amount_minor: int) -> Row:
-    """This function will return the row of a line's share of its group's tax."""
-    percent = percent_text(rate=rate)
-    words = Words(
-        es=f"{line.tax} al {percent} %, redondeado por grupo y repartido por línea",
-        en=f"{line.tax} at {percent} %, rounded per group and shared per line",
+        rows += _unless_zero(rule="part", amount_minor=elsewhere, order=part.order, number=part.number)
+    totals = sums.totals
+    rows += statement(
+        order="",
+        lines=adjustments,
+        groups=sums.groups,
+        prices=prices,
+        withholdings=withholdings,
+        total_minor=totals["adjustments"] - totals["withheld"],
     )
-    rate_text = money.rate_text(rate)
-    return Row(order=order, line=line.id, rule="tax", amount_minor=amount_minor, rate=rate_text, words=words)
+    rows += _cash(parts=parts, total_minor=totals["cash_collected"])
+    rows += _unless_zero(rule="opening_carry_over", amount_minor=totals["opening_carry_over"])
+    rows += _unless_zero(rule="closing_carry_over", amount_minor=-totals["closing_carry_over"])
+    rows += _unless_zero(rule="difference", amount_minor=-sums.difference_minor)
+    return _adding_up(rows=rows, total_minor=totals["amount"])
 
 
-def _withholding_row(*, order: str, item: Withholding) -> Row:
+def concepts(*, rows: Sequence[Row]) -> dict[str, int]:
+    """This function will return what the settled documents consist of: {kind of line or other rule: minor units}.
+
+    It adds up to what a payout includes of them; rows of the payout itself are left out.
+    """
+    sums: dict[str, int] = {}
+    for row in rows:
+        if row.number and row.rule != "cash_collected":
+            word = row.kind if row.rule == "line" and row.kind else row.rule
+            sums[word] = sums.get(word, 0) + row.amount_minor
+    order = [*CONCEPTS, *sorted(sums.keys() - set(CONCEPTS))]
+    return {word: sums[word] for word in order if sums.get(word)}
+
+
+def _shares(*, lines: Sequence[Line], groups: Iterable[Group]) -> list[tuple[Line, str, int]]:
+    """This function will return (line, rate, its share of its group's tax), in the lines' order."""
+    members: dict[tuple[str, bool], list[int]] = {}
+    for place, line in enumerate(lines):
+        members.setdefault((line.tax, line.amount_minor < 0), []).append(place)
+    found = [(line, "", 0) for line in lines]
+    for group in groups:
+        places = members.get(group.key, [])
+        shares = money.split(group.tax_minor, [lines[place].amount_minor for place in places])
+        for place, share in zip(places, shares, strict=True):
+            found[place] = (lines[place], money.rate_text(group.rate), share)
+    return found
+
+
+def _withholding(*, order: str, item: Withholding) -> Row:
     """This function will return the row of a withholding; it takes away."""
-    es = f"Retención fiscal {item.name} al {percent_text(rate=item.rate)} % ({item.legal_ref})"
-    en = f"Withholding {item.name} at {percent_text(rate=item.rate)} % ({item.legal_ref})"
     rate = money.rate_text(item.rate)
-    words = Words(es=es, en=en)
-    return Row(order=order, line="", rule="withholding", amount_minor=-item.amount_minor, rate=rate, words=words)
+    return Row(rule="withholding", amount_minor=-item.amount_minor, order=order, name=item.name, rate=rate)
 
 
-def percent_text(*, rate: Fraction) -> str:
-    """This function will write a rate as a percentage without the sign: 1/10 is "10", 21/200 is "10.5"."""
-    return money.rate_text(rate * 100)
+def _cash(*, parts: Sequence[Part], total_minor: int) -> list[Row]:
+    """This function will return the cash order by order if the orders' own cash is the payout's, else in one row."""
+    if sum(part.cash_collected_minor for part in parts) != total_minor:
+        return _unless_zero(rule="cash_collected", amount_minor=-total_minor)
+    return [
+        row
+        for part in parts
+        for row in _unless_zero(
+            rule="cash_collected", amount_minor=-part.cash_collected_minor, order=part.order, number=part.number
+        )
+    ]
 
 
-def _unless_zero(*, order: str = "", rule: Rule, amount_minor: int, words: Words) -> list[Row]:
+def _unless_zero(*, rule: Rule, amount_minor: int, order: str = "", number: str = "") -> list[Row]:
     """This function will return one row, or none where there is nothing to explain."""
-    return [Row(order=order, line="", rule=rule, amount_minor=amount_minor, words=words)] if amount_minor else []
+    return [Row(rule=rule, amount_minor=amount_minor, order=order, number=number)] if amount_minor else []
 
 
 def _adding_up(*, rows: list[Row], total_minor: int) -> list[Row]:
     """This function will return the rows, if they explain the total and nothing else.
 
-    :raises computation.BrokenSum: always a bug
+    :raises BrokenSum: always a bug
     """
     if sum(row.amount_minor for row in rows) != total_minor:
-        raise computation.BrokenSum("the rows of an explanation add up to its net")
+        raise BrokenSum("the rows of an explanation add up to its net")
     return rows

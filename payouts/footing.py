@@ -74,6 +74,7 @@ def _statement(page: _Page) -> Iterable[Law]:
     yield "the tax is that of the groups", tax, page.column("tax_groups", "tax")
     yield "the withholdings are the total withheld", page.total("withheld"), page.column("withholdings")
     yield "the lines are the total", without_tax + (tax if page.gross_prices else 0), page.column("lines")
+    yield from _explained(page, "payable")
 
 
 def _payout(page: _Page) -> Iterable[Law]:
@@ -85,6 +86,15 @@ def _payout(page: _Page) -> Iterable[Law]:
     yield "the withholdings are the total withheld", page.total("withheld"), page.column("withholdings")
     added = page.column("adjustments") + page.column("tax_groups", "tax")
     yield "the adjustments and their tax are their total", page.total("adjustments"), added
+    yield from _explained(page, "amount")
+    if "concepts" in page.content:
+        yield "the concepts are what is included", page.total("included"), page.column("concepts")
+
+
+def _explained(page: _Page, word: str) -> Iterable[Law]:
+    """This function will add up the rows that say where each cent comes from; older documents have none."""
+    if "explanation" in page.content:
+        yield "every cent of the net is explained", page.total(word), page.column("explanation")
 
 
 def _notice(_page: _Page) -> Iterable[Law]:

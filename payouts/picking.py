@@ -13,7 +13,7 @@ from documents import emission, errors, facts, money
 from documents.emission import intake
 from documents.facts import schemas
 from documents.models import Document, Event, Kind
-from payouts import settlements
+from payouts import explanation, settlements
 from payouts.premises import Premises
 
 
@@ -29,10 +29,13 @@ class Pick:
 
     def content(self, *, digits: int) -> dict[str, str]:
         """This function will return the pick as the payout statement prints it."""
+        first = self.document.corrects
         row = {
             "order": self.order,
             "number": self.document.number,
             "operation_date": self.document.operation_date.isoformat(),
+            # What is adjusted today may belong to an order of an earlier period.
+            **({"order_date": first.operation_date.isoformat()} if first else {}),
             "net": money.text(settlements.net_minor(document=self.document), digits),
             "amount": money.text(self.amount_minor, digits),
         }
@@ -71,7 +74,7 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
 
 
 def _read() -> QuerySet[Document]:
-    return Document.objects.defer("content").select_related("owner")
+    return Document.objects.defer("content", "corrects__content").select_related("owner", "corrects")
 
 
 def _of_orders(orders: Sequence[str]) -> dict[str, list[Document]]:
@@ -170,6 +173,22 @@ def _order(document: Document) -> str:
     """This function will return the order that a document is about, a credit's is its refund."""
     kind, _, name = document.subject.partition(":")
     return name if kind in {"order", "refund"} else document.subject
+
+
+def parts(*, picked: Sequence[Pick], digits: int) -> list[explanation.Part]:
+    """This function will return what a payout pays of each document with the rows that the document consists of."""
+    read = Document.objects.filter(pk__in=[pick.document.pk for pick in picked]).values_list("pk", "content")
+    contents = {pk: json.loads(text) for pk, text in read.iterator()}
+    return [
+        explanation.Part(
+            order=pick.order,
+            number=pick.document.number,
+            amount_minor=pick.amount_minor,
+            rows=tuple(explanation.frozen(content=contents[pick.document.pk], order=pick.order, digits=digits)),
+            cash_collected_minor=money.minor(contents[pick.document.pk].get("cash_collected", "0"), digits),
+        )
+        for pick in picked
+    ]
 
 
 def payee_printed(*, picked: Sequence[Pick]) -> dict[str, object] | None:

@@ -6,7 +6,7 @@ is `settlements`' business.
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
@@ -14,7 +14,7 @@ from documents import emission, errors, facts
 from documents.emission import intake
 from documents.facts import schemas
 from documents.models import Document, Event, EventStatus, Kind, PayoutStatus, Wait
-from payouts import computation, figures, held, parties, premises
+from payouts import computation, explanation, figures, held, parties, premises
 from payouts.premises import Premises
 
 AUDIENCES = ("beneficiary", "partner")
@@ -50,13 +50,14 @@ def on_order_completed(
     drafts = []
     for audience, sums in computed.items():
         owner = named[audience]
-        body = _body(audience=audience, sums=sums, told=told, under=under)
+        held_back = withholdings if audience == "beneficiary" else []
+        body = _body(audience=audience, order=data.order.id, sums=sums, told=told, withholdings=held_back, under=under)
         body["order"] = {key: told["order"][key] for key in ("id", "service", "city") if key in told["order"]}
         status = _at_issue(awaited=f"order:{data.order.id}", payee=owner.party.id, before=at)
         body["payout_status"] = str(status)
         if audience == "beneficiary":
-            body |= _beneficiary_only(data=data, told=told, withholdings=withholdings, under=under)
-        declared = audience == "beneficiary" and any(item.status == "declared" for item in withholdings)
+            body |= _beneficiary_only(data=data, told=told)
+        declared = any(item.status == "declared" for item in held_back)
         drafts.append(
             emission.Draft(
                 kind=Kind.ORDER_FINAL_STATEMENT,
@@ -164,24 +165,39 @@ def _people(*, data: schemas.OrderData, under: Premises) -> dict[str, parties.To
     }
 
 
-def _body(*, audience: str, sums: figures.Computed, told: Mapping[str, Any], under: Premises) -> dict[str, Any]:
+def _body(
+    *,
+    audience: str,
+    order: str,
+    sums: figures.Computed,
+    told: Mapping[str, Any],
+    withholdings: Sequence[figures.Withholding] = (),
+    under: Premises,
+) -> dict[str, Any]:
     """This function will return the part of the content that every order statement has."""
     lines = [line for line in told["lines"] if line.get("party", "beneficiary") == audience]
+    explained = explanation.statement(
+        order=order,
+        lines=figures.read_lines(lines=lines, digits=under.digits),
+        groups=sums.groups,
+        prices=told["prices"],
+        withholdings=withholdings,
+        total_minor=sums.totals["payable"],
+    )
     return {
         "audience": audience,
         "prices": told["prices"],
         "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
         "tax_groups": [group.content(digits=under.digits) for group in sums.groups],
-        "withholdings": [],
+        "withholdings": [item.content(digits=under.digits) for item in withholdings],
         "totals": figures.texts(amounts=sums.totals, digits=under.digits),
+        "explanation": [row.content(digits=under.digits) for row in explained],
     }
 
 
-def _beneficiary_only(
-    *, data: schemas.OrderData, told: Mapping[str, Any], withholdings: list[figures.Withholding], under: Premises
-) -> dict[str, Any]:
-    """This function will return what only the beneficiary's statement prints: driver, withholdings, cash."""
-    body: dict[str, Any] = {"withholdings": [item.content(digits=under.digits) for item in withholdings]}
+def _beneficiary_only(*, data: schemas.OrderData, told: Mapping[str, Any]) -> dict[str, Any]:
+    """This function will return what only the beneficiary's statement prints: driver and cash."""
+    body: dict[str, Any] = {}
     if data.beneficiary is not None and data.beneficiary.id != data.driver.id:
         body["driver"] = {"id": data.driver.id, "legal_name": data.driver.legal_name}
     if "cash_collected" in told:
@@ -204,7 +220,7 @@ def _supplement(
     status = _at_issue(
         awaited=f"adjustment:{data.adjustment.id}", payee=first.owner.platform_id, before=data.adjustment.made_at
     )
-    body = _body(audience=audience, sums=sums, told=told, under=under)
+    body = _body(audience=audience, order=data.order.id, sums=sums, told=told, under=under)
     body["order"] = before["order"]
     body["payout_status"] = str(status)
     body["adjustment"] = {

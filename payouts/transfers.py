@@ -13,7 +13,7 @@ from documents import emission, facts, money
 from documents.emission import intake
 from documents.facts import schemas
 from documents.models import Document, Event, Kind, Party
-from payouts import diagnosis, figures, parties, picking, premises, returns, settlements, standing
+from payouts import diagnosis, explanation, figures, parties, picking, premises, returns, settlements, standing
 from payouts.diagnosis import Reckoned
 from payouts.models import Payout, PayoutState, Settlement
 from payouts.premises import Premises
@@ -158,6 +158,7 @@ def _draft(
         "tax_groups": [group.content(digits=digits) for group in sums.groups],
         "withholdings": [item.content(digits=digits) for item in chosen.withholdings],
         "totals": figures.texts(amounts=sums.totals, digits=digits),
+        **_explained(chosen=chosen, digits=digits),
     }
     flags = ["withholding_declared"] if any(item.status == "declared" for item in chosen.withholdings) else []
     if not sums.closes:
@@ -181,6 +182,23 @@ def _draft(
         business_input=told,
         flags=tuple(flags),
     )
+
+
+def _explained(*, chosen: Reckoned, digits: int) -> dict[str, object]:
+    """This function will return where each cent of a payout comes from, and what its documents consist of."""
+    rows = explanation.payout(
+        parts=picking.parts(picked=chosen.picked, digits=digits),
+        adjustments=chosen.adjustments,
+        sums=chosen.sums,
+        withholdings=chosen.withholdings,
+    )
+    concepts = explanation.concepts(rows=rows)
+    return {
+        "explanation": [row.content(digits=digits) for row in rows],
+        "concepts": [
+            {"concept": concept, "amount": money.text(amount, digits)} for concept, amount in concepts.items()
+        ],
+    }
 
 
 def _settle(

@@ -190,11 +190,6 @@ class Pack:
         """This function will return the last local day on which a document issued on `issue_date` is protected."""
         return self.retention.until(issue_date=issue_date)
 
-    def digits_printed(self, *, amounts_minor: Iterable[int]) -> int:
-        """This function will return how many decimals a document prints: all of them whenever any amount has them."""
-        unit = 10 ** (self.decimals - self.decimals_shown)
-        return self.decimals if any(amount % unit for amount in amounts_minor) else self.decimals_shown
-
     def title(self, *, kind: str) -> Words:
         """This function will return the title of a kind of document in this country."""
         return self.titles[kind]

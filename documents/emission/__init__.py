@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, canonical, delivery, discrepancies, errors, identifiers, metrics, resilience
+from documents import alerts, canonical, catalog, delivery, discrepancies, errors, identifiers, metrics, resilience
 from documents.countries.pack import Pack
 from documents.emission import custody, idempotency, leases, numbering
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus, Status
@@ -189,6 +189,7 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         "country": draft.pack.country,
         "currency": draft.currency,
         "language": "es",
+        "template_version": catalog.TABLE[draft.kind].template_version,
         "issuer": custody.issuer_facts(issuer=draft.issuer, pack=draft.pack),
         "owner": draft.owner_facts,
         "operation_date": draft.operation_date.isoformat(),

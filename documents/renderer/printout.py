@@ -23,15 +23,23 @@ AMOUNTS = frozenset({
     "opening_carry_over", "closing_carry_over", "difference",
 })  # fmt: skip
 AMOUNTS_IN_TOTALS = AMOUNTS | {"tax", "adjustments"}
-DATES = frozenset({"operation_date", "issue_date", "retain_until", "from", "to"})
+DATES = frozenset({"operation_date", "issue_date", "order_date", "retain_until", "from", "to"})
 RATES = frozenset({"rate"})
+_KINDS = {
+    "FARE": "Tarifa", "TIP": "Propina", "TOLL": "Peaje", "SURCHARGE": "Suplemento", "BONUS": "Incentivo",
+    "PROMOTION": "Promoción", "ITEM": "Artículo", "PLATFORM_FEE": "Comisión de la plataforma",
+    "REFUND_ITEM": "Devolución", "ADJUSTMENT": "Ajuste", "CORRECTION": "Corrección",
+}  # fmt: skip
+_RULES = {
+    "line": "Importe", "tax": "Impuestos", "withholding": "Retenciones fiscales", "part": "Liquidado en otros pagos",
+    "cash_collected": "Efectivo", "opening_carry_over": "Saldo anterior", "closing_carry_over": "Saldo siguiente",
+    "difference": "Diferencia en conciliación",
+}  # fmt: skip
 # Codes that a reader should not have to read: the page says the name, the small print lists the codes.
 NAMES: Mapping[str, Mapping[str, str]] = {
-    "kind": {
-        "FARE": "Tarifa", "TIP": "Propina", "TOLL": "Peaje", "SURCHARGE": "Suplemento", "BONUS": "Incentivo",
-        "PROMOTION": "Promoción", "ITEM": "Artículo", "PLATFORM_FEE": "Comisión de la plataforma",
-        "REFUND_ITEM": "Devolución", "ADJUSTMENT": "Ajuste", "CORRECTION": "Corrección",
-    },
+    "kind": _KINDS,
+    "rule": _RULES,
+    "concept": _KINDS | _RULES,
     "service": {
         "PASSENGER_RIDE": "Transporte de viajeros", "DELIVERY": "Entrega a domicilio",
         "FOOD_DELIVERY": "Reparto de comida",
@@ -51,8 +59,6 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "payout_status": {"PENDING": "pendiente", "SENT": "enviado"},
     "outcome": {"failed": "no enviado", "returned": "devuelto"},
 }  # fmt: skip
-BENEFICIARY = {"es": "Beneficiario/a", "en": "Payee"}
-LONG_TABLE_ROWS = 20  # from here on, sums carried over stand at the foot and head of each page
 
 
 class Coded(str):  # noqa: SLOT000 - a str subclass has no slots for more
@@ -82,15 +88,21 @@ class Leaves(dict[str, Any]):
 
 
 class Writer:
-    """Writes one document's leaves: the locale of its country, the characters that the fonts have, the flags raised."""
+    """Writes one document's leaves: the locale of its country, the characters that the fonts have, the flags raised.
 
-    def __init__(self, *, locale: str, characters: frozenset[int]) -> None:
-        self.locale, self.characters, self.flags = locale, characters, set[str]()
+    `decimals` are printed of every amount; None prints all that it has.
+    """
+
+    def __init__(self, *, locale: str, characters: frozenset[int], decimals: int | None = None) -> None:
+        self.locale, self.characters, self.decimals, self.flags = locale, characters, decimals, set[str]()
         self.marks = _separators(locale)
         self.codes: dict[str, None] = {}  # in the order they came
 
     def amount(self, text: str) -> str:
-        """This function will group and point an amount, keeping every digit: "1234.50" is "1.234,50" in Spain."""
+        """This function will group and point an amount: "1234.50" is "1.234,50" in Spain."""
+        if self.decimals is not None:
+            whole, _, cents = text.partition(".")
+            text = f"{whole}.{cents[: self.decimals]}" if self.decimals else whole
         return f"{Decimal(text):,f}".translate(self.marks)
 
     def rate(self, text: str) -> str:
@@ -116,7 +128,7 @@ class Writer:
     def leaf(self, *, key: str, parent: str, value: Any) -> str:  # noqa: ANN401 - a JSON leaf
         """This function will write one leaf by its name: an amount, a rate, a date, or text."""
         text = value if isinstance(value, str) else str(value)
-        if key in (AMOUNTS_IN_TOTALS if parent in {"totals", "tax_groups"} else AMOUNTS) and NUMBER.fullmatch(text):
+        if is_amount(key=key, parent=parent, text=text):
             return self.amount(text)
         if key in RATES and NUMBER.fullmatch(text):
             return self.rate(text)
@@ -138,6 +150,29 @@ class Writer:
         if isinstance(value, list):
             return [self.tree(member, key=key, parent=parent) for member in value]
         return self.leaf(key=key, parent=parent, value=value)
+
+
+def is_amount(*, key: str, parent: str, text: str) -> bool:
+    """This function will tell whether a leaf is an amount of money, by its name and the name of what it is part of."""
+    return key in (AMOUNTS_IN_TOTALS if parent in {"totals", "tax_groups"} else AMOUNTS) and bool(
+        NUMBER.fullmatch(text)
+    )
+
+
+def decimals(*, content: Any, shown: int) -> int | None:  # noqa: ANN401 - JSON
+    """This function will return how many decimals a document prints: the country's, or all if any amount needs them."""
+
+    def cents(value: Any, key: str = "", parent: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
+        if isinstance(value, dict):
+            for name, member in value.items():
+                yield from cents(member, name, key)
+        elif isinstance(value, list):
+            for member in value:
+                yield from cents(member, key, parent)
+        elif isinstance(value, str) and is_amount(key=key, parent=parent, text=value):
+            yield value.partition(".")[2]
+
+    return None if any(one[shown:].strip("0") for one in cents(content)) else shown
 
 
 @lru_cache(maxsize=32)
@@ -187,60 +222,3 @@ def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: 
                 yield from rest(leaves=member, path=f"{path}.{key}" if path else key)
     else:
         yield path, leaves
-
-
-def running(*, rows: list[Leaves], amounts: list[str], writer: Writer) -> None:
-    """This function will add to each row what stood before it (`before`) and with it (`after`), for "suma y sigue"."""
-    total = Decimal(0)
-    for row, amount in zip(rows, amounts, strict=True):
-        before, total = total, total + Decimal(amount)
-        dict.__setitem__(row, "before", writer.amount(str(before)))
-        dict.__setitem__(row, "after", writer.amount(str(total)))
-        row.read |= {"before", "after"}
-
-
-def role(*, content: Mapping[str, Any], labels: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
-    """This function will return what the owner is called: by the audience that ends the document's key."""
-    audience = (content["document_key"].split(":") + [""] * 4)[3]
-    if audience in {"customer", "partner"}:
-        return labels[audience]
-    return labels["driver"] if audience == "beneficiary" and "driver" not in content else BENEFICIARY
-
-
-def compose(*, content: Mapping[str, Any], words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
-    """This function will return the template's context: `doc` (the content as written) and what is derived from it.
-
-    `words` is the country's: locale, title, labels, legal_notice. `characters` are the code points of the fonts.
-    """
-    locale = words["locale"]
-    writer = Writer(locale=locale, characters=characters)
-    doc = writer.tree(content)
-    if content.get("settles"):
-        running(rows=doc["settles"], amounts=[row["amount"] for row in content["settles"]], writer=writer)
-    signs = [line["amount"].startswith("-") for line in content.get("lines", ())]
-    lines = list(zip(doc.get("lines", ()), signs, strict=True))
-    return {
-        "doc": doc,
-        "w": words["labels"],
-        "title": words["title"],
-        "legal_notice": words["legal_notice"],
-        "monogram": writer.text(monogram(content["issuer"]["legal_name"])),
-        "long": {key: long_date(text=content[key], locale=locale) for key in ("issue_date", "operation_date")},
-        "earnings": [line for line, negative in lines if not negative],
-        "deductions": [line for line, negative in lines if negative],
-        "role": role(content=content, labels=words["labels"]),
-        "codes": list(writer.codes),
-        "long_table": len(content.get("settles", ())) > LONG_TABLE_ROWS,
-        "flags": sorted(writer.flags),
-        "rest": lambda: list(rest(leaves=doc)),  # called by the small print, after everything else was read
-    }
-
-
-def compose_plain(
-    *, content: Mapping[str, Any], words: Mapping[str, Any], characters: frozenset[int]
-) -> dict[str, Any]:
-    """This function will return the context of the plain template, asking nothing of the content's shape."""
-    writer = Writer(locale=words["locale"], characters=characters)
-    doc = writer.tree(content)
-    rows = list(rest(leaves=doc))
-    return {"doc": doc, "title": words["title"], "rows": rows, "flags": sorted(writer.flags), "rest": ()}

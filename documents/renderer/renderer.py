@@ -24,7 +24,7 @@ FRAME = struct.Struct(">II")  # length of the header (JSON), length of the body 
 TEMPLATE_TAG = re.compile(r"""\{%\s*(?:extends|include)\s+"([^"]+)""")
 FONT_FILES = ("IBMPlexSans-Regular.ttf", "IBMPlexSans-SemiBold.ttf")
 BOX_FILE = "BillingDocsBox.ttf"
-SOURCES = ("renderer.py", "printout.py", "conformance.py", "tuning.py", "tuning_text.py")
+SOURCES = ("renderer.py", "printout.py", "composition.py", "conformance.py", "tuning.py", "tuning_text.py")
 OPEN_FILES_MAX = 64
 
 
@@ -106,9 +106,9 @@ class Press:
         from weasyprint import CSS  # noqa: PLC0415 - after the limits
         from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415 - after the limits
 
-        from documents.renderer import conformance, printout, tuning  # noqa: PLC0415 - after the limits
+        from documents.renderer import composition, conformance, tuning  # noqa: PLC0415 - after the limits
 
-        self.conformance, self.printout = conformance, printout
+        self.conformance, self.composition = conformance, composition
         if tuned:
             tuning.apply()
         django.conf.settings.configure(USE_I18N=False)
@@ -124,7 +124,7 @@ class Press:
 
     def print(self, *, job: dict[str, Any], logo: bytes) -> tuple[dict[str, Any], bytes]:
         """This function will render one job; the answer's header has pages, flags and the bundle's digest."""
-        compose = self.printout.compose_plain if job["plain"] else self.printout.compose
+        compose = self.composition.compose_plain if job["plain"] else self.composition.compose
         context = compose(content=job["content"], words=job["words"], characters=self.characters)
         payload = job["canonical"].encode()
         extras = json.dumps([job["words"], job["watermark"], hashlib.sha256(logo).hexdigest()], sort_keys=True)

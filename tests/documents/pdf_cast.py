@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from decimal import Decimal
 from typing import Any
 
 Content = dict[str, Any]
@@ -53,6 +54,7 @@ def _document(
         "country": country,
         "currency": currency,
         "language": "es",
+        "template_version": "v1",
         "issuer": dict(ISSUERS[country]),
         "owner": dict(owner),
         "operation_date": day,
@@ -62,6 +64,23 @@ def _document(
         "verification": {"code": CODE, "url": f"https://docs.example/v/{CODE}"},
         **own,
     }
+
+
+def _explained(content: Content, **about: str) -> list[dict[str, str]]:
+    """Where each cent of an order comes from: its lines, and the tax of each."""
+    rates, rows = {group["code"]: group["rate"] for group in content["tax_groups"]}, []
+    for line in content["lines"]:
+        own = {**about, "line": line["id"]}
+        rows.append(own | {"rule": "line", "kind": line["kind"], "amount": line["amount"]})
+        if "tax" in line:
+            share = Decimal(line["amount"]) * Decimal(rates[line["tax"]])
+            tax = {"rule": "tax", "tax": line["tax"], "rate": rates[line["tax"]], "amount": f"{share:.2f}"}
+            rows.append(own | tax)
+    held = [(one["name"], one["rate"], one["amount"]) for one in content["withholdings"]]
+    return rows + [
+        {**about, "rule": "withholding", "name": name, "rate": rate, "amount": f"-{amount}"}
+        for name, rate, amount in held
+    ]
 
 
 def receipt() -> Content:
@@ -127,7 +146,7 @@ def order(*, lines: int = 0) -> Content:
         }
         for place in range(4, lines + 1)
     ]
-    return _document(
+    found = _document(
         kind="ORDER_FINAL_STATEMENT", country="ES", number="AES-OFS-2026-0000001", subject="order:ord_9F2K:beneficiary",
         owner=ANA, day="2026-02-21", audience="beneficiary",
         order={"id": "ord_9F2K", "service": "PASSENGER_RIDE", "city": "Madrid"}, prices="net", lines=own,
@@ -138,12 +157,13 @@ def order(*, lines: int = 0) -> Content:
         withholdings=[], totals={"earnings": "25.00", "deductions": "-4.40", "tax": "1.28", "withheld": "0.00", "payable": "21.88"},
         payout_status="PENDING",
     )  # fmt: skip
+    return found | {"explanation": _explained(found, order="ord_9F2K")}
 
 
 def adjustment() -> Content:
     """A late tip for a fleet's driver, already sent: every optional part of an order's statement."""
     found = order()
-    return found | {
+    found |= {
         "number": "AES-OFS-2026-0000002",
         "document_key": found["document_key"] + ":adj_1",
         "owner": {
@@ -166,14 +186,15 @@ def adjustment() -> Content:
             }
         ],
         "cash_collected": "5.00",
-        "totals": {"earnings": "25.00", "deductions": "-4.40", "tax": "1.28", "withheld": "3.30", "payable": "13.58"},
+        "totals": {"earnings": "25.00", "deductions": "-4.40", "tax": "1.28", "withheld": "3.30", "payable": "18.58"},
         "payout_status": "SENT",
     }
+    return found | {"explanation": _explained(found, order="ord_9F2K")}
 
 
 def partner() -> Content:
     """The restaurant's side of an order in Bogotá."""
-    return _document(
+    found = _document(
         kind="ORDER_FINAL_STATEMENT", country="CO", number="ACO-OFS-2026-0000002", subject="order:ord_CO7:partner",
         owner={"id": "ptn_andes", "legal_name": "Restaurante Andes S.A.S.", "tax_id": "901234567-7", "tax_id_name": "NIT"},
         day="2026-02-22", audience="partner", order={"id": "ord_CO7", "service": "FOOD_DELIVERY", "city": "Bogotá"}, prices="net",
@@ -189,27 +210,44 @@ def partner() -> Content:
         totals={"earnings": "25000.00", "deductions": "-5000.00", "tax": "1050.00", "withheld": "0.00", "payable": "21050.00"},
         payout_status="PENDING",
     )  # fmt: skip
+    return found | {"explanation": _explained(found, order="ord_CO7")}
 
 
-def _settled(*, rows: int) -> list[dict[str, str]]:
-    chance = random.Random(rows)
-    nets = [f"{chance.randint(50, 900)}.{chance.randint(0, 99):02d}" for _ in range(rows)]
-    return [
-        {
-            "order": f"ord_{chance.getrandbits(40):010X}",
-            "number": f"AMX-OFS-2026-{place:07d}",
-            "operation_date": f"2026-02-{16 + place * 6 // rows:02d}",
-            "net": net,
-            "amount": net,
-        }
-        for place, net in enumerate(nets, start=1)
-    ]
+def _settled(*, rows: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """So many settled statements, and where each of their cents comes from: a fare, a fee, and their tax."""
+    chance, settles, explanation = random.Random(rows), [], []
+    for place in range(1, rows + 1):
+        fare, order, number = chance.randint(50, 900), f"ord_{chance.getrandbits(40):010X}", f"AMX-OFS-2026-{place:07d}"
+        parts = [
+            ("1", {"rule": "line", "kind": "FARE"}, Decimal(fare)),
+            ("1", {"rule": "tax", "tax": "IVA16", "rate": "0.16"}, Decimal(fare) * 16 / 100),
+            ("2", {"rule": "line", "kind": "PLATFORM_FEE"}, Decimal(-fare) / 4),
+            ("2", {"rule": "tax", "tax": "IVA16", "rate": "0.16"}, Decimal(-fare) * 4 / 100),
+        ]
+        net = f"{sum(amount for _, _, amount in parts):.2f}"
+        day = f"2026-02-{16 + place * 6 // rows:02d}"
+        settles.append({"order": order, "number": number, "operation_date": day, "net": net, "amount": net})
+        explanation += [
+            {"order": order, "number": number, "line": line, **rule, "amount": f"{amount:.2f}"}
+            for line, rule, amount in parts
+        ]
+    return settles, explanation
 
 
 def payout(*, rows: int = 2) -> Content:
     """Xochilt's week in Mexico, with every optional part of a payout statement."""
-    settles = _settled(rows=rows)
-    settles[-1]["adjustment"] = "adj_9"
+    settles, explanation = _settled(rows=rows)
+    settles[-1] |= {"adjustment": "adj_9", "order_date": "2026-02-11"}
+    explanation += [
+        {"rule": "line", "line": "1", "kind": "BONUS", "amount": "50.00"},
+        {"rule": "tax", "line": "1", "tax": "IVA16", "rate": "0.16", "amount": "8.00"},
+        {"rule": "withholding", "name": "ISR", "rate": "0.021", "amount": "-16.80"},
+        {"rule": "withholding", "name": "IVA", "rate": "0.5", "amount": "-64.00"},
+        {"rule": "cash_collected", "order": settles[0]["order"], "number": settles[0]["number"], "amount": "-100.00"},
+        {"rule": "opening_carry_over", "amount": "-7.25"},
+        {"rule": "closing_carry_over", "amount": "-3.11"},
+        {"rule": "difference", "amount": "-0.02"},
+    ]
     return _document(
         kind="PAYOUT_STATEMENT", country="MX", number="AMX-PS-2026-0000001", subject="payout:po_5TQ8:payee", owner=XOCHILT,
         day="2026-02-23", payout={"id": "po_5TQ8", "method": "SPEI", "destination_masked": "CLABE ****6789", "reference": "AVT-5TQ8"},
@@ -220,7 +258,8 @@ def payout(*, rows: int = 2) -> Content:
             {"name": "ISR", "rate": "0.021", "base": "800.00", "amount": "16.80", "legal_ref": "LISR art. 113-A", "status": "checked"},
             {"name": "IVA", "rate": "0.5", "base": "128.00", "amount": "64.00", "legal_ref": "LIVA art. 18-J", "status": "declared"},
         ],
-        difference="-0.02", replaces="AMX-PS-2026-0000009",
+        difference="-0.02", replaces="AMX-PS-2026-0000009", explanation=explanation,
+        concepts=[{"concept": "FARE", "amount": "1300.00"}, {"concept": "tax", "amount": "396.00"}],
         totals={
             "included": "1696.00", "adjustments": "58.00", "withheld": "80.80", "cash_collected": "100.00",
             "opening_carry_over": "-7.25", "closing_carry_over": "3.11", "amount": "1562.82",

@@ -12,7 +12,7 @@ from typing import Any
 import pikepdf
 import pypdfium2
 
-SIGNS = {"ES": ".,", "CO": ".,", "CL": ".,", "MX": ",."}  # thousands, decimals
+SIGNS = {"ES": ".,", "CO": ".,", "CL": ".,", "AR": ".,", "MX": ",.", "PE": ",."}  # thousands, decimals
 MONEY = {
     "amount", "base", "net", "gross", "earnings", "deductions", "withheld", "payable", "included", "cash_collected",
     "opening_carry_over", "closing_carry_over", "difference",
@@ -49,10 +49,12 @@ def leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 def printed(path: tuple[str, ...], leaf: str, content: dict[str, Any]) -> str:
     """What stands on the page for a leaf."""
     thousands, decimals = tuple(SIGNS[content["country"]])
-    key, parent = path[-1], path[-2] if len(path) > 1 else ""
-    if key in MONEY or (key in {"tax", "adjustments"} and parent in {"totals", "tax_groups"}):
+    key = path[-1]
+    if _is_money(path):
         whole, _, cents = leaf.lstrip("-").partition(".")
         grouped = f"{int(whole):,}".replace(",", thousands)
+        if content["country"] == "CO" and not any(map(_centavos, leaves(content))):
+            cents = ""
         return ("-" if leaf.startswith("-") else "") + grouped + (decimals + cents if cents else "")
     if key == "rate":
         return f"{(Decimal(leaf) * 100).normalize():f} %".replace(".", decimals)
@@ -60,6 +62,15 @@ def printed(path: tuple[str, ...], leaf: str, content: dict[str, Any]) -> str:
         year, month, day = leaf.split("-")
         return f"{day}/{month}/{year}"
     return leaf
+
+
+def _is_money(path: tuple[str, ...]) -> bool:
+    return path[-1] in MONEY or (path[-1] in {"tax", "adjustments"} and path[-2:-1] in {("totals",), ("tax_groups",)})
+
+
+def _centavos(told: tuple[tuple[str, ...], str]) -> bool:
+    path, leaf = told
+    return _is_money(path) and bool(leaf.partition(".")[2].strip("0"))
 
 
 def attachment(pdf: bytes) -> bytes:

@@ -263,14 +263,6 @@ def test_no_text_whatever_breaks_the_tax_id_check(value: str, name: str, data: s
         assert re.fullmatch("[0-9A-ZÑ&-]+", found.value)
 
 
-def test_colombian_pesos_show_centavos_only_when_there_are_some() -> None:
-    colombia = pack.required("CO")
-    assert colombia.digits_printed(amounts_minor=[700000, 2105000]) == 0
-    assert colombia.digits_printed(amounts_minor=[700000, 2105050]) == 2
-    assert pack.required("CL").digits_printed(amounts_minor=[4501]) == 0
-    assert pack.required("ES").digits_printed(amounts_minor=[2200]) == 2
-
-
 def test_a_seventh_country_is_one_file(seventh: Path) -> None:
     source = Path(str(countries.__file__)).with_name("cl.py").read_text(encoding="utf-8")
     new = source.replace('country="CL"', 'country="PY"').replace('currency="CLP"', 'currency="PYG"')

@@ -165,7 +165,7 @@ def test_a_machine_without_the_bundle_is_told_what_is_missing(
         with pytest.raises(errors.Problem) as caught:
             render(pool)
         assert caught.value.code == "render_failed"
-        assert "KeyError" in caught.value.detail
+        assert "no PDF template" in caught.value.detail
 
 
 def test_when_every_renderer_is_busy_the_wait_has_an_end(pools: Callable[..., renderer_pool.Pool]) -> None:

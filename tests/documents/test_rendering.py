@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from documents import canonical, rendering
+from documents import canonical, catalog, errors, rendering
 from documents.countries import pack
+from documents.models import Kind
 from documents.renderer import renderer, renderer_pool
 from tests.documents import pdf_cast, pdf_reading
 
@@ -190,22 +192,60 @@ def test_a_logo_that_is_no_image_does_not_stop_a_document(pool: renderer_pool.Po
 @pytest.mark.parametrize("country", pack.registry())
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_template_in_every_country(kind: str, country: str) -> None:
-    name = rendering.template_for(kind=kind, country=country)
+    name = rendering.template_for(kind=kind, country=country, version=catalog.TABLE[Kind(kind)].template_version)
     assert (rendering.TEMPLATES / name).is_file()
 
 
 def test_a_kind_without_a_template_is_named() -> None:
-    with pytest.raises(LookupError, match="ANNUAL_SUMMARY in ES"):
-        rendering.template_for(kind="ANNUAL_SUMMARY", country="ES")
+    with pytest.raises(errors.Problem) as caught:
+        rendering.template_for(kind="ANNUAL_SUMMARY", country="ES", version="v1")
+    assert (caught.value.code, "ANNUAL_SUMMARY in ES" in caught.value.detail) == ("render_failed", True)
 
 
-def test_a_countrys_own_template_wins(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_countrys_own_template_wins(tmp_path: pathlib.Path) -> None:
     for folder in ("es/payment_receipt", "payment_receipt"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "v1.html").write_text("")
-    monkeypatch.setattr(rendering, "BUNDLE", tmp_path)
-    assert rendering.template_for(kind="PAYMENT_RECEIPT", country="ES") == "pdf/es/payment_receipt/v1.html"
-    assert rendering.template_for(kind="PAYMENT_RECEIPT", country="MX") == "pdf/payment_receipt/v1.html"
+
+    def found(country: str) -> str:
+        return rendering.template_for(kind="PAYMENT_RECEIPT", country=country, version="v1", bundle=tmp_path)
+
+    assert found("ES") == "pdf/es/payment_receipt/v1.html"
+    assert found("MX") == "pdf/payment_receipt/v1.html"
+
+
+def test_a_document_keeps_its_version_when_a_newer_one_stands_beside_it(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "pdf"
+    shutil.copytree(rendering.BUNDLE, folder)
+    newer = (folder / "payment_receipt" / "v1.html").read_text().replace("Total pagado", "Pagaste")
+    (folder / "payment_receipt" / "v2.html").write_text(newer)
+    old, new = pdf_cast.receipt(), pdf_cast.receipt() | {"template_version": "v2"}
+    beside = renderer_pool.Pool(size=1, bundle=folder)
+    try:
+        before, kept, changed = (rendered(beside, one) for one in (old, pdf_cast.receipt(), new))
+    finally:
+        beside.close()
+    assert before.pdf == kept.pdf
+    assert (kept.template, changed.template) == ("pdf/payment_receipt/v1.html", "pdf/payment_receipt/v2.html")
+    assert "Total pagado" in pdf_reading.text(kept.pdf)
+    assert "Pagaste" in pdf_reading.text(changed.pdf)
+
+
+def test_a_version_that_nobody_has_is_an_error_and_no_other_version(pool: renderer_pool.Pool) -> None:
+    with pytest.raises(errors.Problem) as caught:
+        rendered(pool, pdf_cast.receipt() | {"template_version": "v9"})
+    assert (caught.value.code, "version v9" in caught.value.detail) == ("render_failed", True)
+
+
+def test_pesos_are_printed_whole_until_one_of_them_is_not(pool: renderer_pool.Pool) -> None:
+    meal = pdf_cast.meal()
+    whole = pdf_reading.text(rendered(pool, meal).pdf)
+    assert "54.000 COP" in whole
+    assert "54.000,00" not in whole
+    meal["lines"][0]["amount"], meal["lines"][1]["amount"] = "20000.50", "29999.50"
+    split = pdf_reading.text(rendered(pool, meal).pdf)
+    assert "20.000,50" in split
+    assert "54.000,00 COP" in split
 
 
 def test_the_engine_is_told_apart_by_every_source_that_decides_bytes() -> None:

@@ -1,0 +1,238 @@
+"""What a page is made of: the content as written (`printout`), lines by section, where each cent comes from. Pure.
+
+Runs inside the renderer's child process. A sum that is printed and not frozen (a section's, one carried over to the
+next page) is added up here from figures that are both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from documents.renderer.printout import Leaves, Writer, decimals, long_date, monogram, rest
+
+Content = Mapping[str, Any]
+BENEFICIARY = {"es": "Beneficiario/a", "en": "Payee"}
+LONG_TABLE_ROWS = 20  # from here on, sums carried over stand at the foot and head of each page
+# TABLE: section of a statement -> its name, and the kinds of line in it. What is in no row is "Otros conceptos".
+SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
+    ("Servicio", "Service", frozenset({"FARE", "SURCHARGE", "ITEM"})),
+    ("Propinas", "Tips", frozenset({"TIP"})),
+    ("Peajes", "Tolls", frozenset({"TOLL"})),
+    ("Incentivos", "Bonuses", frozenset({"BONUS"})),
+    ("Promociones", "Promotions", frozenset({"PROMOTION"})),
+    ("Comisiones de la plataforma", "Platform fees", frozenset({"PLATFORM_FEE"})),
+    ("Ajustes y devoluciones", "Adjustments and refunds", frozenset({"ADJUSTMENT", "REFUND_ITEM", "CORRECTION"})),
+)
+OTHER = ("Otros conceptos", "Other")
+MIXED = {OTHER, *((es, en) for es, en, kinds in SECTIONS if len(kinds) > 1)}
+
+
+@dataclass(kw_only=True)
+class Explained:
+    """One line with what it leaves: `base` without tax, `rate` and `tax` of its share, `total`; all as written."""
+
+    line: Leaves
+    base: str = ""
+    rate: str = ""
+    tax: str = ""
+    total: str = ""
+    amount: Decimal = Decimal(0)
+
+
+@dataclass(kw_only=True)
+class Section:
+    """Lines of one sort, and their sum with tax; `mixed`: each line says which kind it is."""
+
+    es: str
+    en: str
+    mixed: bool
+    total: str = ""
+    lines: list[Explained] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Settled:
+    """A document that a payout pays: its row, what it consists of, and the sums carried over around it."""
+
+    row: Leaves
+    parts: list[Leaves]
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(kw_only=True)
+class Table:
+    """Settled documents of one period, and their sum."""
+
+    prior: bool
+    total: str
+    rows: list[Settled]
+    long: bool
+
+
+def compose(*, content: Content, words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
+    """This function will return the template's context: `doc` (the content as written) and what is derived from it.
+
+    `words` is the country's: locale, title, labels, legal_notice, decimals. `characters` are the fonts' code points.
+    """
+    locale = words["locale"]
+    writer = Writer(
+        locale=locale, characters=characters, decimals=decimals(content=content, shown=words.get("decimals", 9))
+    )
+    doc = writer.tree(content)
+    signs = [line["amount"].startswith("-") for line in content.get("lines", ())]
+    lines = list(zip(doc.get("lines", ()), signs, strict=True))
+    return {
+        "doc": doc,
+        "w": words["labels"],
+        "title": words["title"],
+        "legal_notice": words["legal_notice"],
+        "monogram": writer.text(monogram(content["issuer"]["legal_name"])),
+        "long": {key: long_date(text=content[key], locale=locale) for key in ("issue_date", "operation_date")},
+        "earnings": [line for line, negative in lines if not negative],
+        "deductions": [line for line, negative in lines if negative],
+        "role": role(content=content, labels=words["labels"]),
+        "codes": list(writer.codes),
+        "flags": sorted(writer.flags),
+        **_explained(content=content, doc=doc, writer=writer),
+        "rest": lambda: list(rest(leaves=doc)),  # called by the small print, after everything else was read
+    }
+
+
+def compose_plain(*, content: Content, words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
+    """This function will return the context of the plain template, asking nothing of the content's shape."""
+    writer = Writer(locale=words["locale"], characters=characters)
+    doc = writer.tree(content)
+    rows = list(rest(leaves=doc))
+    return {"doc": doc, "title": words["title"], "rows": rows, "flags": sorted(writer.flags), "rest": ()}
+
+
+def role(*, content: Content, labels: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """This function will return what the owner is called: by the audience that ends the document's key."""
+    audience = (content["document_key"].split(":") + [""] * 4)[3]
+    if audience in {"customer", "partner"}:
+        return labels[audience]
+    return labels["driver"] if audience == "beneficiary" and "driver" not in content else BENEFICIARY
+
+
+# -- where each cent comes from --
+
+
+def _explained(*, content: Content, doc: Leaves, writer: Writer) -> dict[str, Any]:
+    """This function will return sections, tables of settled documents, and each explained effect on the total."""
+    told = list(zip(content.get("explanation", ()), doc.get("explanation", ()), strict=True))
+    own = [(raw, row) for raw, row in told if "number" not in raw]
+    by_number: dict[str, list[Leaves]] = {}
+    for raw, row in told:
+        if "number" in raw:
+            by_number.setdefault(raw["number"], []).append(row)
+    word = "lines" if "lines" in content else "adjustments"
+    return {
+        "sections": _sections(raws=content.get(word, ()), lines=doc.get(word, ()), told=own, writer=writer),
+        "tables": _tables(content=content, doc=doc, by_number=by_number, writer=writer),
+        "cash": [row for raw, row in told if raw["rule"] == "cash_collected"],
+        "effects": _effects(content=content, doc=doc, own=own, writer=writer),
+        "withheld": [
+            (row, _taken(row, "amount", amount=raw["amount"], writer=writer))
+            for raw, row in zip(content.get("withholdings", ()), doc.get("withholdings", ()), strict=True)
+        ],
+    }
+
+
+def _sections(
+    *,
+    raws: Sequence[Content],
+    lines: Sequence[Leaves],
+    told: Iterable[tuple[Content, Leaves]],
+    writer: Writer,
+) -> list[Section]:
+    """This function will sort the lines into their sections, each with its own amount, its tax and their sum."""
+    rows: dict[str, dict[str, tuple[Content, Leaves]]] = {}
+    for raw, row in told:
+        if "line" in raw:
+            rows.setdefault(raw["line"], {})[raw["rule"]] = (raw, row)
+    found: dict[tuple[str, str], Section] = {}
+    for raw, line in zip(raws, lines, strict=True):
+        name = next(((es, en) for es, en, kinds in SECTIONS if raw["kind"] in kinds), OTHER)
+        section = found.setdefault(name, Section(es=name[0], en=name[1], mixed=name in MIXED))
+        if not section.mixed:
+            _printed(line, "kind")
+        section.lines.append(_line(line=line, raw=raw, rows=rows.get(raw["id"], {}), writer=writer))
+    order = [*((es, en) for es, en, _ in SECTIONS), OTHER]
+    for section in found.values():
+        section.total = writer.amount(str(sum((one.amount for one in section.lines), Decimal(0))))
+    return [found[name] for name in order if name in found]
+
+
+def _line(*, line: Leaves, raw: Content, rows: Mapping[str, tuple[Content, Leaves]], writer: Writer) -> Explained:
+    """This function will put one line's own amount and its share of the tax side by side."""
+    if "line" not in rows:  # a document from before its lines were explained
+        return Explained(line=line, total=line["amount"], amount=Decimal(raw["amount"]))
+    own, own_row = rows["line"]
+    amount = Decimal(own["amount"])
+    explained = Explained(line=line, base=own_row["amount"])
+    _printed(own_row, "order", "line", "kind", "rule")
+    if "tax" in rows:
+        share, tax_row = rows["tax"]
+        amount += Decimal(share["amount"])
+        explained.rate, explained.tax = tax_row["rate"], tax_row["amount"]
+        _printed(tax_row, "order", "line", "tax", "rule")
+    explained.amount, explained.total = amount, writer.amount(str(amount))
+    if dict.__getitem__(line, "amount") in {explained.base, explained.total}:
+        _printed(line, "amount")
+    return explained
+
+
+def _tables(*, content: Content, doc: Leaves, by_number: Mapping[str, list[Leaves]], writer: Writer) -> list[Table]:
+    """This function will part what a payout pays by the period that its orders are of, this one's first."""
+    rows = list(zip(content.get("settles", ()), doc.get("settles", ()), strict=True))
+    begins = content["period"]["from"] if rows else ""
+    tables = []
+    for prior in (False, True):
+        mine = [(raw, row) for raw, row in rows if (raw.get("order_date", raw["operation_date"]) < begins) is prior]
+        if not mine:
+            continue
+        long, total, settled = len(mine) > LONG_TABLE_ROWS, Decimal(0), []
+        for place, (raw, row) in enumerate(mine):
+            before, total = total, total + Decimal(raw["amount"])
+            parts = by_number.get(raw["number"], [])
+            for part in parts:
+                _printed(part, "order", "number", "rule")
+            one = Settled(row=row, parts=[part for part in parts if part["rule"] != "cash_collected"])
+            if long:
+                one.before = writer.amount(str(before)) if place else ""
+                one.after = writer.amount(str(total)) if place < len(mine) - 1 else ""
+            settled.append(one)
+        tables.append(Table(prior=prior, total=writer.amount(str(total)), rows=settled, long=long))
+    return tables
+
+
+def _effects(*, content: Content, doc: Leaves, own: Iterable[tuple[Content, Leaves]], writer: Writer) -> dict[str, str]:
+    """This function will return what the totals that take away do to the sum, with their sign, as written."""
+    for raw, row in own:
+        if raw["rule"] == "cash_collected":
+            _printed(row, "rule")
+        elif "line" not in raw:
+            _printed(row, "order", "rule", "name", "rate", "amount")
+    totals = content["totals"]
+    words = [word for word in ("withheld", "cash_collected", "closing_carry_over") if word in totals]
+    return {word: _taken(doc["totals"], word, amount=totals[word], writer=writer) for word in words}
+
+
+def _taken(row: Leaves, key: str, *, amount: str, writer: Writer) -> str:
+    """This function will return an amount as what it takes away; "-16,80" says "16,80" too."""
+    effect = writer.amount(_turned(amount))
+    if dict.__getitem__(row, key) in effect:
+        _printed(row, key)
+    return effect
+
+
+def _turned(amount: str) -> str:
+    """This function will return an amount's text with the other sign; nothing stays nothing."""
+    return amount.removeprefix("-") if amount.startswith("-") else f"-{amount}" if amount.strip("0.") else amount
+
+
+def _printed(row: Leaves, *keys: str) -> None:
+    """This function will note that leaves stand on the page, in words or beside others of the same."""
+    row.read.update(keys)
