@@ -11,7 +11,7 @@ def main() -> None:
     from config import demo, services  # noqa: PLC0415 - the settings' name comes first
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command in {"demo", "torture"}:
+    if command in services.WITH_A_STACK_OF_THEIR_OWN:
         demo.prepare(kind=command)
     with services.around(command=command):
         from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the servers are up

@@ -34,7 +34,7 @@ WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "check", "d
     {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "spectacular"}
 )
 # These get a private pair that is thrown away: they show it, crash it, or measure it.
-WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "torture"})
+WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "torture", "contact_sheet"})
 KEEPER_LIMIT_S = 60.0
 
 

@@ -1,0 +1,290 @@
+"""One week of money in any country: an event list from which every kind of document comes, in each of its forms.
+
+The sums are this file's own plain arithmetic. A country that has only its pack gets its week like the others; names,
+tax ids and fares that look like home are data below.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from documents import money
+from documents.countries.pack import Pack
+
+Event = dict[str, Any]
+Line = tuple[str, str, Fraction, str]  # kind, description, units, tax code
+MONDAY = dt.datetime(2026, 2, 16, 15, 0, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+ZERO = Fraction(0)
+# What a euro's worth of fare is called in each currency, in whole units; 1 where nobody has said.
+UNITS: Mapping[str, int] = {"EUR": 1, "MXN": 20, "COP": 4000, "ARS": 1000, "CLP": 950, "PEN": 4}
+# The codes of a ride and of the platform's fee, where they are not the pack's first.
+TAXES: Mapping[str, tuple[str, str]] = {"ES": ("IVA10", "IVA21"), "AR": ("IVA105", "IVA21")}
+# Name and tax id, with its type before it where that is not the country's first.
+PEOPLE: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "ES": {
+        "driver": ("Ana Ruiz Pardo", "12345678Z"), "fleet": ("Flota Norte, S.L.", "B12345674"),
+        "partner": ("Casa Íñigo, S.L.", "A58818501"), "customer": ("Lucía Peña Ortiz", ""), "city": ("Madrid", ""),
+    },
+    "MX": {
+        "driver": ("Xóchitl Casas Chávez", "CACX7605101P8"), "fleet": ("Rutas del Valle, S.A. de C.V.", "EKU9003173C9"),
+        "partner": ("Taquería Doña Concepción", "XAXX010101000"), "customer": ("Fernanda Núñez", ""),
+        "city": ("Ciudad de México", ""),
+    },
+    "CO": {
+        "driver": ("Jhon Peña Ruiz", "CC 1032456789"), "fleet": ("Domicilios La 85 S.A.S.", "900765432-6"),
+        "partner": ("Restaurante Andes S.A.S.", "901234567-7"), "customer": ("Camila Rojas", ""),
+        "city": ("Bogotá", ""),
+    },
+    "AR": {
+        "driver": ("Malena Agüero", "CUIL 20-26756539-3"), "fleet": ("Remises del Sur S.R.L.", "30-71234567-1"),
+        "partner": ("Parrilla Ñandubay", "30-71234567-1"), "customer": ("Joaquín Güemes", ""),
+        "city": ("Buenos Aires", ""),
+    },
+    "CL": {
+        "driver": ("Matías Ñancupil", "12.531.909-2"), "fleet": ("Transportes Cordillera SpA", "76543210-3"),
+        "partner": ("Picada Doña Güisa", "76543210-3"), "customer": ("Antonia Muñoz", ""), "city": ("Santiago", ""),
+    },
+    "PE": {
+        "driver": ("Yesenia Quispe Ñahui", "DNI 45678912"), "fleet": ("Flota Miraflores S.A.C.", "20601234565"),
+        "partner": ("Cevichería Canta Rana", "20601234565"), "customer": ("Renzo Peñaloza", ""), "city": ("Lima", ""),
+    },
+}  # fmt: skip
+PAYOUT_METHODS: Mapping[str, tuple[str, str]] = {
+    "ES": ("SEPA", "ES** **** 6789"), "MX": ("SPEI", "CLABE ****6789"), "CO": ("PSE", "Ahorros ****6789"),
+    "AR": ("CBU", "CBU ****6789"), "CL": ("TEF", "Cuenta RUT ****909"), "PE": ("CCI", "CCI ****6789"),
+}  # fmt: skip
+
+
+def week(*, pack: Pack, issuer: str) -> list[Event]:
+    """This function will return a country's week in the order in which it happened."""
+    return _Week(pack=pack, issuer=issuer).events
+
+
+class _Week:
+    """Tells the week; every amount is in whole minor units until it is written."""
+
+    def __init__(self, *, pack: Pack, issuer: str) -> None:
+        self.pack, self.issuer = pack, issuer
+        self.digits = money.digits(pack.currency)
+        self.unit = UNITS.get(pack.currency, 1) * 10**self.digits
+        self.fare, self.fee = TAXES.get(pack.country, (next(iter(pack.tax_codes)),) * 2)
+        self.prices = "gross" if self.digits == 0 else "net"
+        self.events: list[Event] = []
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        earlier = self._order("A", at=MONDAY - 4 * DAY, lines=self._ride(Fraction(18)))
+        tip, name = [("TIP", "Propina posterior", Fraction(3, 2), "")], self._name("adj_1")
+        body: Event = {"adjustment": {"id": name, "reason": "LATE_TIP", "made_at": _text(MONDAY)}}
+        body |= {"order": {"id": self._name("ord_A")}, "lines": self._lines(tip)}
+        self._event("ORDER_ADJUSTED", name, MONDAY, body)
+        whole = [
+            ("FARE", "Servicio de transporte", Fraction(22), self.fare),
+            ("SURCHARGE", "Suplemento nocturno", Fraction(3, 2), self.fare),
+            ("TIP", "Propina", Fraction(3), ""),
+            ("TOLL", "Peaje", Fraction(12, 5), ""),
+            ("BONUS", "Incentivo por lluvia", Fraction(5), ""),
+            ("PROMOTION", "Promoción compartida", Fraction(-1), ""),
+            ("PLATFORM_FEE", "Comisión 20 %", Fraction(-22, 5), self.fee),
+        ]
+        cash = self._minor(Fraction(10))
+        now = self._order("B", at=MONDAY + DAY, lines=whole, withheld=True, cash=cash)
+        self._order("F", at=MONDAY + DAY, lines=self._ride(Fraction(30)), fleet=True)
+        self._order("P", at=MONDAY + 2 * DAY, lines=self._ride(Fraction(5)), meal=Fraction(25))
+        self._receipt(at=MONDAY + DAY - dt.timedelta(minutes=20))
+        settles = [("order", "ord_A", earlier), ("adjustment", "adj_1", self._net(tip)), ("order", "ord_B", now)]
+        self._payout(settles=settles, cash=cash)
+        self._reversals()
+
+    def _ride(self, units: Fraction) -> list[Line]:
+        return [
+            ("FARE", "Servicio de transporte", units, self.fare),
+            ("PLATFORM_FEE", "Comisión 20 %", -units / 5, self.fee),
+        ]
+
+    def _order(
+        self,
+        name: str,
+        *,
+        at: dt.datetime,
+        lines: Sequence[Line],
+        withheld: bool = False,
+        cash: int = 0,
+        fleet: bool = False,
+        meal: Fraction = ZERO,
+    ) -> int:
+        """This method will tell of an order and return what it leaves its beneficiary."""
+        told, withholdings, held = self._lines(lines), list[Event](), 0
+        if withheld:
+            withholdings, held = self._withholding(base=self._minor(lines[0][2]))
+        payable = self._net(lines) - held
+        body: Event = {
+            "order": {
+                "id": self._name(f"ord_{name}"), "service": "FOOD_DELIVERY" if meal else "PASSENGER_RIDE",
+                "completed_at": _text(at), "city": self._said("city")[0],
+            },
+            "driver": self._person("driver"),
+            "lines": told,
+            "prices": self.prices,
+            "withholdings": withholdings,
+            "totals": {"payable": self._money(payable)},
+        }  # fmt: skip
+        if cash:
+            body["cash_collected"] = self._money(cash)
+        if fleet:
+            body["beneficiary"] = self._person("fleet")
+        if meal:
+            body["partner"] = self._person("partner")
+            dishes: list[Line] = [
+                ("ITEM", "Menú del día para dos", meal, self.fee),
+                ("PLATFORM_FEE", "Comisión 20 %", -meal / 5, self.fee),
+            ]
+            told += [line | {"party": "partner"} for line in self._lines(dishes, start=len(told) + 1)]
+            body["totals"]["partner_payable"] = self._money(self._net(dishes))
+        self._event("ORDER_COMPLETED", self._name(f"ord_{name}"), at, body)
+        return payable
+
+    def _receipt(self, *, at: dt.datetime) -> None:
+        """This method will tell of what the customer paid for the ride, and of the part that was given back."""
+        lines: list[Line] = [
+            ("FARE", "Servicio de transporte", Fraction(22), self.fare),
+            ("SURCHARGE", "Suplemento nocturno", Fraction(3, 2), self.fare),
+            ("TOLL", "Peaje", Fraction(12, 5), ""),
+            ("PROMOTION", "Bienvenida", Fraction(-2), self.fare),
+        ]
+        name = self._name("pay_B")
+        body = {
+            "payment": {
+                "id": name, "method": "card", "brand": "visa", "last4": "4242", "captured_at": _text(at),
+                "amount": self._money(self._net(lines)),
+            },
+            "order": {"id": self._name("ord_B"), "service": "PASSENGER_RIDE", "city": self._said("city")[0]},
+            "customer": self._person("customer"),
+            "lines": self._lines(lines),
+            "prices": self.prices,
+        }  # fmt: skip
+        self._event("PAYMENT_CAPTURED", name, at, body)
+        back: list[Line] = [("REFUND_ITEM", "Suplemento cobrado por error", Fraction(3, 2), self.fare)]
+        refund = {
+            "refund": {"id": self._name("rf_B"), "payment_id": name, "reason": "FARE_REVIEW"},
+            "lines": self._lines(back),
+        }
+        self._event("REFUND_ISSUED", self._name("rf_B"), at + DAY, refund)
+
+    def _payout(self, *, settles: Sequence[tuple[str, str, int]], cash: int) -> None:
+        """This method will tell of the week's transfer: a bonus of its own, withholdings, cash and a balance."""
+        bonus: list[Line] = [("BONUS", "Incentivo semanal", Fraction(8), self.fee)]
+        withholdings, held = self._withholding(base=self._minor(Fraction(40)))
+        left = self._minor(Fraction(2))
+        amount = sum(part for _, _, part in settles) + self._net(bonus, prices="net") - held - cash - left
+        self.amount = amount
+        body = {
+            **self._sent("po_1", at=MONDAY + 7 * DAY, amount=amount),
+            "payee": {"id": self._name("driver")},
+            "settles": [{word: self._name(name), "amount": self._money(part)} for word, name, part in settles],
+            "adjustments": self._lines(bonus),
+            "withholdings": withholdings,
+            "cash_collected": self._money(cash),
+            "closing_carry_over": self._money(left),
+        }
+        self._event("PAYOUT_SENT", self._name("po_1"), MONDAY + 7 * DAY, body)
+
+    def _reversals(self) -> None:
+        """This method will tell that the bank sent the week's transfer back, and that the fleet's never left."""
+        back = {
+            "payout": {"id": self._name("po_1"), "amount": self._money(self.amount)},
+            "payee": {"id": self._name("driver")},
+            "reason": {"code": "ACCOUNT_CLOSED", "text": "La cuenta de destino está cerrada"},
+            "next_step": "Actualiza tu cuenta bancaria",
+        }
+        self._event("PAYOUT_RETURNED", self._name("po_1_back"), MONDAY + 8 * DAY, back)
+        failed = {
+            "payout": {"id": self._name("po_2"), "amount": self._money(self._minor(Fraction(24)))},
+            "payee": {"id": self._name("fleet")},
+            "reason": {"code": "NAME_MISMATCH", "text": "El titular de la cuenta no coincide"},
+        }
+        self._event("PAYOUT_FAILED", self._name("po_2_failed"), MONDAY + 8 * DAY, failed)
+
+    # -- small words --
+
+    def _sent(self, name: str, *, at: dt.datetime, amount: int) -> Event:
+        method, destination = PAYOUT_METHODS.get(self.pack.country, ("Transferencia", "****6789"))
+        begins = MONDAY.date()
+        return {
+            "payout": {
+                "id": self._name(name), "method": method, "destination_masked": destination, "sent_at": _text(at),
+                "reference": f"AVT-{self.pack.country}-1", "amount": self._money(amount),
+            },
+            "period": {"from": begins.isoformat(), "to": (begins + 6 * DAY).isoformat()},
+            "opening_carry_over": "0",
+        }  # fmt: skip
+
+    def _withholding(self, *, base: int) -> tuple[list[Event], int]:
+        """This method will hold back what the pack has seen in this country, if it has; else nothing."""
+        if not self.pack.withholdings_seen:
+            return [], 0
+        seen = self.pack.withholdings_seen[0]
+        amount = _half_up(base * Fraction(seen.rates[0]))
+        told = {"name": seen.name, "rate": seen.rates[0], "legal_ref": seen.source.text[:120]}
+        return [told | {"base": self._money(base), "amount": self._money(amount)}], amount
+
+    def _net(self, lines: Sequence[Line], *, prices: str | None = None) -> int:
+        """This method will return lines and their tax, which is rounded once a group; gross prices hold it already."""
+        total = sum(self._minor(units) for _, _, units, _ in lines)
+        if (prices or self.prices) == "gross":
+            return total
+        groups: dict[tuple[str, bool], int] = {}
+        for _, _, units, tax in lines:
+            if tax:
+                groups[tax, units < 0] = groups.get((tax, units < 0), 0) + self._minor(units)
+        rates = {code: self.pack.rate_on(code=code, date=MONDAY.date()).fraction for code, _ in groups}
+        return total + sum(_half_up(base * rates[code]) for (code, _), base in groups.items())
+
+    def _lines(self, lines: Sequence[Line], *, start: int = 1) -> list[Event]:
+        return [
+            {"id": str(place), "kind": kind, "description": words, "amount": self._money(self._minor(units))}
+            | ({"tax": tax} if tax else {})
+            for place, (kind, words, units, tax) in enumerate(lines, start=start)
+        ]
+
+    def _minor(self, units: Fraction) -> int:
+        return _half_up(units * self.unit)
+
+    def _money(self, minor: int) -> str:
+        return money.text(minor, self.digits)
+
+    def _name(self, name: str) -> str:
+        return f"{name}_{self.pack.country}"
+
+    def _said(self, who: str) -> tuple[str, str]:
+        return PEOPLE.get(self.pack.country, {}).get(who, (f"{who.title()} de {self.pack.name.es}", ""))
+
+    def _person(self, who: str) -> Event:
+        name, tax_id = self._said(who)
+        person = {"id": self._name(who), "legal_name": name, "email": f"{self._name(who)}@example.com"}
+        kind, _, number = tax_id.rpartition(" ")
+        return person | ({"tax_id": number} if number else {}) | ({"tax_id_type": kind} if kind else {})
+
+    def _event(self, kind: str, name: str, at: dt.datetime, body: Event) -> None:
+        self.events.append(
+            {
+                "id": f"evt_{name}",
+                "type": kind,
+                "occurred_at": _text(at),
+                "country": self.pack.country,
+                "issuer": self.issuer,
+                "data": {"currency": self.pack.currency, **body},
+            }
+        )
+
+
+def _half_up(exact: Fraction) -> int:
+    """This function will return the nearest whole number, a half going away from zero."""
+    size = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+    return size if exact >= 0 else -size
+
+
+def _text(at: dt.datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
