@@ -55,6 +55,20 @@ PAYOUT_METHODS: Mapping[str, tuple[str, str]] = {
     "ES": ("SEPA", "ES** **** 6789"), "MX": ("SPEI", "CLABE ****6789"), "CO": ("PSE", "Ahorros ****6789"),
     "AR": ("CBU", "CBU ****6789"), "CL": ("TEF", "Cuenta RUT ****909"), "PE": ("CCI", "CCI ****6789"),
 }  # fmt: skip
+# TABLE: the documents that must come of a week, {C} being the country.
+KEYS = (
+    "PAYMENT_RECEIPT:payment:pay_B_{C}:customer",
+    "ORDER_FINAL_STATEMENT:order:ord_A_{C}:beneficiary",
+    "ORDER_FINAL_STATEMENT:order:ord_A_{C}:beneficiary:adj_1_{C}",
+    "ORDER_FINAL_STATEMENT:order:ord_B_{C}:beneficiary",
+    "ORDER_FINAL_STATEMENT:order:ord_F_{C}:beneficiary",
+    "ORDER_FINAL_STATEMENT:order:ord_P_{C}:beneficiary",
+    "ORDER_FINAL_STATEMENT:order:ord_P_{C}:partner",
+    "PAYOUT_STATEMENT:payout:po_1_{C}:payee",
+    "PAYOUT_REVERSAL_NOTICE:payout:po_1_{C}:payee:returned",
+    "PAYOUT_REVERSAL_NOTICE:payout:po_2_{C}:payee:failed",
+    "CREDIT_NOTE:refund:rf_B_{C}:customer",
+)
 
 
 def week(*, pack: Pack, issuer: str) -> list[Event]:

@@ -12,11 +12,15 @@ from pathlib import Path
 import babel
 import pytest
 from babel import numbers
+from django.core.management import call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from documents import countries, errors, money
+from config import showcase
+from documents import countries, emission, errors, money
 from documents.countries import pack
+from documents.models import Country, Document, Issuer, Status
+from tests.payouts import telling
 
 DATE = dt.date(2026, 2, 21)
 COUNTRIES = ("AR", "CL", "CO", "ES", "MX", "PE")
@@ -263,7 +267,8 @@ def test_no_text_whatever_breaks_the_tax_id_check(value: str, name: str, data: s
         assert re.fullmatch("[0-9A-ZÑ&-]+", found.value)
 
 
-def test_a_seventh_country_is_one_file(seventh: Path) -> None:
+@pytest.mark.django_db
+def test_a_seventh_country_is_one_file_and_lives_its_week(seventh: Path, vault_folder: Path) -> None:
     source = Path(str(countries.__file__)).with_name("cl.py").read_text(encoding="utf-8")
     new = source.replace('country="CL"', 'country="PY"').replace('currency="CLP"', 'currency="PYG"')
     new = new.replace('locale="es-CL"', 'locale="es-PY"')
@@ -271,6 +276,18 @@ def test_a_seventh_country_is_one_file(seventh: Path) -> None:
     paraguay = pack.required("PY")
     assert pack.complete(paraguay) == []
     assert money.digits("PYG") == 0
+    assert call_command("check") is None
+    home = Country.objects.create(code="PY", name="Paraguay")
+    Issuer.objects.create(
+        slug="aventide-py", country=home, code="APY", legal_name="Aventide Paraguay S.A.", tax_id="1", address="-"
+    )
+    assert set(telling.told(showcase.week(pack=paraguay, issuer="aventide-py"))) == {"processed"}
+    now = dt.datetime.now(tz=dt.UTC)
+    for pk in emission.due(now=now, limit=100):
+        emission.advance(document_id=pk, now=now)
+    assert {row.document_key_id for row in Document.objects.filter(status=Status.LOCKED)} == {
+        key.replace("{C}", "PY") for key in showcase.KEYS
+    }
 
 
 @pytest.mark.parametrize("text", ["", "PACK = 1\n", "from documents.countries.es import PACK\n"])

@@ -7,7 +7,9 @@ import pathlib
 
 import pytest
 
+from config import showcase
 from documents import emission, rendering
+from documents.countries import pack
 from documents.models import Document, Kind, Status
 from tests.documents import pdf_reading
 from tests.payouts import telling
@@ -18,16 +20,21 @@ EXPECTED = json.loads((telling.SAMPLES / "expected.json").read_text(encoding="ut
 NEVER = ("@example.com", "es-ES", "es-MX", "es-CO", "evt_")  # contact data and event ids are nobody's to print
 
 
-@pytest.fixture(params=SAMPLES)
+@pytest.fixture(params=[*SAMPLES, *pack.registry()])
 def stored(request: pytest.FixtureRequest, vault_folder: pathlib.Path) -> list[tuple[Document, bytes]]:
-    """Every document of one sample, locked by the line, with the bytes that lie in the vault."""
+    """Every document of one sample, or of one country's week, locked, with the bytes that lie in the vault."""
     telling.issuers()
-    telling.told(telling.sample(request.param))
+    if request.param in SAMPLES:
+        telling.told(telling.sample(request.param))
+        wanted = {row["document_key"] for row in EXPECTED[request.param]["documents"]}
+    else:
+        country = pack.required(request.param)
+        telling.told(showcase.week(pack=country, issuer=f"aventide-{request.param.lower()}"))
+        wanted = {key.replace("{C}", country.country) for key in showcase.KEYS}
     now = dt.datetime.now(tz=dt.UTC)
     for pk in emission.due(now=now, limit=100):
         emission.advance(document_id=pk, now=now)
     documents = list(Document.objects.select_related("issuer").order_by("pk"))
-    wanted = {row["document_key"] for row in EXPECTED[request.param]["documents"]}
     assert {document.document_key_id for document in documents} == wanted
     assert {document.status for document in documents} == {Status.LOCKED}
     return [(document, (vault_folder / document.vault_key).read_bytes()) for document in documents]
