@@ -26,6 +26,8 @@ class Action(enum.StrEnum):
     EVENT_SETTLEMENT_REQUESTED = "event.settlement_requested"
     EVENT_SETTLEMENT_APPROVED = "event.settlement_approved"
     EVENT_SETTLEMENT_WITHDRAWN = "event.settlement_withdrawn"
+    EVENT_CLOSED = "event.closed"
+    EVENT_REOPENED = "event.reopened"
     EVENT_IGNORED = "event.ignored"
     EVENT_REFUSED = "event.refused"
     EVENT_REPEATED = "event.repeated"

@@ -21,6 +21,8 @@ WORDS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_SETTLEMENT_REQUESTED: _("Emisión con diferencia propuesta"),
     Action.EVENT_SETTLEMENT_APPROVED: _("Emisión con diferencia aprobada por otra persona"),
     Action.EVENT_SETTLEMENT_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),
+    Action.EVENT_CLOSED: _("Evento cerrado sin emitir"),
+    Action.EVENT_REOPENED: _("Evento vuelto a la lista por otra causa"),
     Action.EVENT_IGNORED: _("Evento de tipo desconocido, guardado"),
     Action.EVENT_REFUSED: _("Evento rechazado"),
     Action.EVENT_REPEATED: _("Evento repetido"),

@@ -4,11 +4,11 @@ Everybody of the staff who may see the work list sees it; only finance acts. Eac
 done by POST only, and is on record with its reason.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -16,20 +16,18 @@ from django.utils.translation import gettext as _
 
 from audit.actions import Action
 from documents import access, discrepancies, errors
-from documents.admin import base, cells, events, reasons, rights
+from documents.admin import cells, events, reasons, rights
 from documents.admin.site import declared, site
-from documents.models import Discrepancy, Document, Event
-from payouts import corrections, desk_forms, desk_rows, settling, worklist
-from payouts.models import RequestState, SettlementRequest
+from documents.models import Discrepancy, Document
+from payouts import corrections, desk_events, desk_forms, desk_rows, worklist
+from payouts.models import SettlementRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django import forms
-    from django.db.models import Model
 
 events.WORK.append(desk_rows.work)
-HOME = "admin:payouts_settlementrequest_changelist"
 PAGE_SIZE = 50
 
 
@@ -38,22 +36,8 @@ def scope(*, request: HttpRequest) -> list[str] | None:
     return None if rights.everywhere(request=request) else rights.countries(request=request)
 
 
-def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:  # noqa: ANN401 - the model's row
-    """This function will return one row of the caller's scope, as its own page in the Document Center would.
-
-    :raises rights.Refused: outside of it
-    :raises Http404: unknown
-    """
-    return site.get_model_admin(model).found(request=request, object_id=public_id)
-
-
-def words(problem: errors.Problem) -> str:
-    """This function will say in the reader's language why a decision cannot be taken."""
-    return problem.row.en if cells.locale() == "en" else problem.row.es
-
-
 @admin.register(SettlementRequest, site=site)
-class DeskAdmin(base.DocumentCenterAdmin):
+class DeskAdmin(desk_events.EventActs):
     """The work list and its acts; the rows are events and discrepancies, the model only gives the place."""
 
     right = "reconcile"
@@ -77,6 +61,7 @@ class DeskAdmin(base.DocumentCenterAdmin):
                 "settle",
                 Action.EVENT_SETTLEMENT_APPROVED,
             ),
+            ("event/<str:public_id>/close/", "close", self.close_view, "settle", Action.EVENT_CLOSED),
             (
                 "discrepancy/<str:public_id>/resolve/",
                 "resolve",
@@ -116,7 +101,7 @@ class DeskAdmin(base.DocumentCenterAdmin):
             **self.admin_site.each_context(request),
             "title": _("Por conciliar"),
             "list_title": _("Por conciliar"),
-            "tabs": desk_rows.tabs(counts=counts, chosen=kind, home=reverse(HOME)),
+            "tabs": desk_rows.tabs(counts=counts, chosen=kind, home=reverse(desk_events.HOME)),
             "rows": [desk_rows.row(item=item, request=request, now=now) for item in shown],
             "capped": any(count > worklist.EACH_MAX for count in counts.values()),
             "each_max": worklist.EACH_MAX,
@@ -130,68 +115,11 @@ class DeskAdmin(base.DocumentCenterAdmin):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/dc/conciliar.html", context)
 
-    # --- the acts ---
-    def request_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
-        """This method will ask for a reason, and propose to issue a payout with its difference."""
-        rights.require(request=request, right="settle", object_type="event", object_id=public_id)
-        event = found(request=request, model=Event, public_id=public_id)
-        return self.decided(
-            request=request,
-            row=event,
-            form=reasons.ReasonForm(request.POST or None),
-            act=lambda form: settling.request_settlement(
-                event=event,
-                reason=form.cleaned_data["reason"],
-                user=rights.person(request=request),
-                now=timezone.now(),
-                actor=access.actor(request=request),
-            ),
-            done=_("Propuesta anotada: la tiene que aprobar otra persona de finanzas."),
-            asked={
-                "title": _("Proponer la emisión con diferencia"),
-                "text": _(
-                    "El pago se emitirá con la línea «Diferencia en conciliación» cuando otra persona lo apruebe. "
-                    "La discrepancia queda abierta hasta que se encuentre la causa."
-                ),
-                "submit": _("Proponer"),
-                "cards": desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
-            },
-        )
-
-    def approve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
-        """This method will ask for a reason, and issue the payout that somebody else has proposed."""
-        rights.require(request=request, right="settle", object_type="event", object_id=public_id)
-        event = found(request=request, model=Event, public_id=public_id)
-        asked = SettlementRequest.objects.filter(event=event).exclude(state=RequestState.WITHDRAWN).first()
-        if asked is None:
-            raise Http404
-        return self.decided(
-            request=request,
-            row=event,
-            form=reasons.ReasonForm(request.POST or None),
-            act=lambda form: settling.approve_settlement(
-                request=asked,
-                reason=form.cleaned_data["reason"],
-                user=rights.person(request=request),
-                now=timezone.now(),
-                actor=access.actor(request=request),
-            ),
-            done=_("Emitido con la diferencia impresa. La discrepancia sigue abierta."),
-            asked={
-                "title": _("Aprobar la emisión con diferencia"),
-                "text": _("Se numera y se emite en el acto. No puede deshacerse: una corrección es otro documento."),
-                "submit": _("Aprobar y emitir"),
-                "cards": [
-                    *desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
-                    desk_rows.proposal(asked=asked),
-                ],
-            },
-        )
-
+    # --- the acts about discrepancies and documents ---
     def resolve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """This method will ask for a reason, and close an open discrepancy."""
         rights.require(request=request, right="settle", object_type="discrepancy", object_id=public_id)
-        gap = found(request=request, model=Discrepancy, public_id=public_id)
+        gap = desk_events.found(request=request, model=Discrepancy, public_id=public_id)
 
         def resolve(form: "forms.Form") -> None:
             with transaction.atomic():
@@ -221,7 +149,7 @@ class DeskAdmin(base.DocumentCenterAdmin):
     def correct_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """This method will ask what to credit and why, and issue the credit note."""
         rights.require(request=request, right="correct", object_type="document", object_id=public_id)
-        document: Document = found(request=request, model=Document, public_id=public_id)
+        document: Document = desk_events.found(request=request, model=Document, public_id=public_id)
         remaining = corrections.left(document=document)
         if not remaining:
             messages.warning(request, _("De este documento no queda nada que abonar."))
@@ -251,38 +179,4 @@ class DeskAdmin(base.DocumentCenterAdmin):
                 "cards": [desk_rows.remaining(left=remaining, currency=document.currency)],
             },
             back=cells.page(document),
-        )
-
-    def decided(
-        self,
-        *,
-        request: HttpRequest,
-        row: "Model",
-        form: "forms.Form",
-        act: "Callable[[forms.Form], object]",
-        done: str,
-        asked: dict[str, Any],
-        back: str = "",
-    ) -> HttpResponse:
-        """This method will ask on GET; on POST take the decision and go back, or say why it cannot be taken."""
-        status = 200
-        if request.method == "POST":
-            status = 400
-            if form.is_valid():
-                try:
-                    act(form)
-                except errors.Problem as problem:
-                    form.add_error(None, words(problem))
-                    status = problem.row.status
-                else:
-                    messages.success(request, done)
-                    return HttpResponseRedirect(back or reverse(HOME))
-        elif request.method != "GET":
-            return HttpResponseNotAllowed(["GET", "POST"])
-        return self.render(
-            request=request,
-            row=row,
-            template="admin/dc/confirm.html",
-            context={**asked, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},  # noqa: SLF001 - Django's public API
-            status=status,
         )

@@ -5,14 +5,42 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from documents import errors, identifiers, money
 from documents.admin import cells, reasons
+from documents.models import Document
 from payouts.corrections import Left, Part
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", flags=re.ASCII)
+
+
+class CloseForm(reasons.ReasonForm):
+    """Why an event is closed without being issued, and the document that settles it, where there is one."""
+
+    document = forms.CharField(
+        label=gettext_lazy("Documento que lo resuelve"),
+        required=False,
+        max_length=60,
+        strip=True,
+        widget=forms.TextInput(attrs={"class": "dc-input", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("Opcional: su número, si otro documento ya recoge este hecho."),
+    )
+    field_order = ("reason", "document")
+
+    def __init__(self, data: Any, *, documents: QuerySet[Document]) -> None:  # noqa: ANN401 - Django's QueryDict
+        super().__init__(data)
+        self.documents = documents
+
+    def clean_document(self) -> Document | None:
+        """This method will find the document by its number among the caller's; a foreign one is as unknown."""
+        number = self.cleaned_data["document"].upper()
+        found = self.documents.filter(number=number).first() if number else None
+        if number and found is None:
+            raise forms.ValidationError(_("No hay ningún documento con ese número en tus países."))
+        return found
 
 
 class CorrectionForm(reasons.ReasonForm):

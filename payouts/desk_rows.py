@@ -129,13 +129,25 @@ def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
         return ""
     if item.discrepancy is not None:
         return _act(name="resolve", public_id=item.discrepancy.public_id, label=_("Resolver"))
-    if not item.settleable or item.event is None:
+    if item.event is None:
         return ""
+    offered = [_settling(item=item, event=item.event, request=request)] if item.settleable else []
+    if item.closable:
+        offered.append(_act(name="close", public_id=item.event.public_id, label=_("Cerrar sin emitir")))
+    return (
+        format_html('<span class="dc-acts">{}</span>', format_html_join("", "{}", ((one,) for one in offered)))
+        if (offered)
+        else ""
+    )
+
+
+def _settling(*, item: Item, event: Event, request: HttpRequest) -> "SafeString":
+    """This function will offer the next step of an issue with its difference, to whoever may take it."""
     if item.request is None:
-        return _act(name="request", public_id=item.event.public_id, label=_("Proponer emisión"))
+        return _act(name="request", public_id=event.public_id, label=_("Proponer emisión"))
     if item.request.requested_by_id == rights.person(request=request).pk:
         return format_html('<span class="dc-note">{}</span>', _("Propuesta tuya: espera a otra persona"))
-    return _act(name="approve", public_id=item.event.public_id, label=_("Aprobar"), main=True)
+    return _act(name="approve", public_id=event.public_id, label=_("Aprobar"), main=True)
 
 
 def later(*, item: Item) -> str:

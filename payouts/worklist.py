@@ -11,8 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
+from documents.emission import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
-from payouts import settling, standstill, suspicions
+from payouts import closing, settling, standstill, suspicions
 from payouts.models import RequestState, SettlementRequest
 from payouts.standstill import Amounts, minor
 
@@ -38,6 +39,7 @@ class Item:
     document: Document | None = None
     settleable: bool = False
     settleable_from: dt.datetime | None = None
+    closable: bool = False
     request: SettlementRequest | None = None
     alert: Alert | None = None
 
@@ -71,10 +73,8 @@ def _rows(*, kind: str, countries: Sequence[str] | None, now: dt.datetime) -> Qu
         if countries is not None:
             events = events.filter(country_code__in=countries)
         if kind == "held":
-            return events.filter(status=EventStatus.HELD, settled_by=None)
-        return events.filter(
-            status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
-        )
+            return events.filter(outcomes.for_a_person())
+        return events.filter(outcomes.too_long(now=now, limit_s=settings.PARKED_LIMIT_S))
     gaps = Discrepancy.objects.filter(resolved_at=None).select_related("document__owner", "event").order_by("pk")
     if countries is not None:
         gaps = gaps.filter(country__in=countries)
@@ -118,7 +118,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
     amounts, words = standstill.plight(event=event, data=data)
     return Item(
         kind="parked" if parked else "held",
-        code="event_parked_too_long" if parked else event.code,
+        code=outcomes.PARKED_TOO_LONG if parked else event.code,
         since=event.received_at,
         owner=standstill.owner(data),
         subject=event.subject,
@@ -128,6 +128,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
         event=event,
         settleable=settling.can_settle(event=event, now=now),
         settleable_from=settling.settleable_from(event=event),
+        closable=closing.can_close(event=event, now=now) and not getattr(event, "closed", False),
     )
 
 

@@ -4,7 +4,6 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from documents import resilience
 from documents.admin import cells, filters, rights
+from documents.emission import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus, Status
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def tiles(*, request: HttpRequest, mine: "QuerySet[Document]", alerts: list[Aler
     documents, work = reverse("admin:documents_document_changelist"), reverse("admin:documents_event_changelist")
     stuck = counted(mine.filter(filters.stuck(now=now)))
     quarantined = counted(mine.filter(status=Status.QUARANTINED))
-    held = counted(events.filter(status=EventStatus.HELD, settled_by=None))
+    held = counted(events.filter(outcomes.for_a_person()))
     parked = counted(events.filter(status=EventStatus.PARKED))
     urgent = sum(one.severity == "P1" for one in alerts)
     return [
@@ -192,9 +192,8 @@ def dependencies(*, alerts: list[Alert]) -> list[State]:
 def waiting(*, request: HttpRequest) -> dict[str, int]:
     """This function will return the few counts that the sidebar shows."""
     mine = rights.documents(request=request)
-    events = Event.objects.filter(Q(status=EventStatus.HELD, settled_by=None))
-    late = timezone.now() - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
-    parked = Event.objects.filter(status=EventStatus.PARKED, received_at__lt=late)
+    events = Event.objects.filter(outcomes.for_a_person())
+    parked = Event.objects.filter(outcomes.too_long(now=timezone.now(), limit_s=settings.PARKED_LIMIT_S))
     gaps = Discrepancy.objects.filter(resolved_at=None)
     if not rights.everywhere(request=request):
         mine_only = rights.countries(request=request)

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -13,7 +13,8 @@ from audit.actions import Action
 from documents import errors
 from documents.admin import base, cells, filters, history, rights
 from documents.admin.site import site
-from documents.models import Document, Event
+from documents.emission import outcomes
+from documents.models import Document, Event, EventStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 DOCUMENTS_MAX = 50
+CLOSINGS_MAX = 5
 AWAITED_MAX = 50  # a payout may wait for 1,500 orders
 # What floors above can tell of an event that waits for a person: they add to it when their own pages are registered.
 WORK: "list[Callable[[HttpRequest, Event], base.Card | None]]" = []
@@ -96,6 +98,8 @@ class EventAdmin(base.DocumentCenterAdmin):
         """This method will write what became of it; a held one that was settled is done."""
         if row.settled_by_id:
             return cells.state("RESOLVED", words=str(_("Resuelto por otro")))
+        if getattr(row, "closed", False) and row.status in {EventStatus.HELD, EventStatus.PARKED}:
+            return cells.state("CLOSED", words=str(_("Cerrado sin emitir")))
         return cells.state(row.status)
 
     @admin.display(description=_("causa"))
@@ -138,6 +142,7 @@ class EventAdmin(base.DocumentCenterAdmin):
                 ],
             ),
             *(tell(request, row) for tell in WORK),
+            *_closings(row),
             _faults(row) if row.errors or row.code else None,
             _awaited(row) if row.missing else None,
             base.Card(
@@ -171,8 +176,9 @@ class EventAdmin(base.DocumentCenterAdmin):
         }
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join what settled the event."""
-        return super().rows(request=request).select_related("settled_by")
+        """This method will join what settled the event, and say whether somebody has closed it."""
+        rows = super().rows(request=request).select_related("settled_by").annotate(closed=outcomes.closed())
+        return cast("QuerySet[Any]", rows)
 
 
 def _faults(row: Event) -> base.Card:
@@ -190,6 +196,26 @@ def _faults(row: Event) -> base.Card:
         wide=True,
         empty=_("Sin más detalle que el código."),
     )
+
+
+def _closings(row: Event) -> list[base.Card]:
+    """This function will return who closed the event without issuing it, why, and whether it came back."""
+    rows = row.closings.select_related("closed_by", "document").defer("document__content").order_by("-pk")
+    return [
+        base.Card(
+            title=_("Cerrado sin emitir"),
+            note=_("Volvió a la lista por otra causa.") if one.reopened_at else "",
+            facts=[
+                base.Fact(label=_("Cerrado el"), value=cells.moment(one.closed_at)),
+                base.Fact(label=_("Cerrado por"), value=one.closed_by.get_username()),
+                base.Fact(label=_("Causa"), value=code_words(one.code)),
+                base.Fact(label=_("Documento que lo resuelve"), value=cells.link(one.document, mono_face=True)),
+                *([base.Fact(label=_("Vuelto el"), value=cells.moment(one.reopened_at))] if one.reopened_at else []),
+                base.Fact(label=_("Motivo"), value=one.reason, wide=True),
+            ],
+        )
+        for one in rows[:CLOSINGS_MAX]
+    ]
 
 
 def _awaited(row: Event) -> base.Card:

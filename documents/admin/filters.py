@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from documents.admin import rights
+from documents.emission import outcomes
 from documents.models import Country, EventStatus, PayoutStatus, Status
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class WorkList(Choice):
     def condition(self, *, value: str) -> Q:
         """This method will return the condition of one work list; a held event that was settled is done."""
         if value == "held":
-            return Q(status=EventStatus.HELD, settled_by=None)
+            return outcomes.for_a_person()
         return Q(status=EventStatus.PARKED)
 
 

@@ -122,11 +122,11 @@ def due(*, now: dt.datetime, limit: int) -> list[int]:
 
 def overdue(*, now: dt.datetime, limit_s: int) -> int:
     """This function will open one P2 for each event parked past the limit; returns how many there are."""
-    late = Event.objects.filter(status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=limit_s))
+    late = Event.objects.filter(outcomes.too_long(now=now, limit_s=limit_s))
     for event in late:
         with transaction.atomic():
             alerts.open_alert(
-                code="event_parked_too_long",
+                code=outcomes.PARKED_TOO_LONG,
                 severity="P2",
                 dedup_key=f"event:{event.public_id}",
                 detail=f"{event.type} {event.event_id} still waits for {', '.join(event.missing)}"[:500],

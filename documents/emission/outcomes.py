@@ -1,4 +1,4 @@
-"""What became of an event: answered by its documents, parked for another event, or held for a person.
+"""What became of an event: answered by its documents, parked for another event, held for a person, or closed by one.
 
 Each outcome is a move of the row with its audit event, in the caller's transaction.
 """
@@ -6,18 +6,38 @@ Each outcome is a move of the row with its audit event, in the caller's transact
 import datetime as dt
 from collections.abc import Sequence
 
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 
 from audit import log
 from audit.actions import Action
 from documents import alerts, errors, metrics, resilience
-from documents.models import Event, EventStatus, Wait
+from documents.models import Closing, ClosingState, Document, Event, EventStatus, Wait
 
 PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
 FAULTS_MAX, FAULT_LENGTH_MAX = (
     60,
     500,
 )  # kept of a held event: a payout has up to 1,500 orders, each of them may be wrong
+
+PARKED_TOO_LONG = "event_parked_too_long"
+
+
+def closed() -> Exists:
+    """This function will return the condition of an event that a person has taken off the list."""
+    return Exists(Closing.objects.filter(event=OuterRef("public_id"), state=ClosingState.CLOSED))
+
+
+def for_a_person() -> Q:
+    """This function will return the condition of a held event that nothing has settled and nobody has closed."""
+    return Q(~closed(), status=EventStatus.HELD, settled_by=None)
+
+
+def too_long(*, now: dt.datetime, limit_s: int) -> Q:
+    """This function will return the condition of an event parked past the limit, which nobody has closed."""
+    return Q(~closed(), status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=limit_s))
 
 
 def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
@@ -57,6 +77,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
         next_try_at=now + dt.timedelta(seconds=pause_s),
     )
     if changed:
+        _reopen(event=event, code="", actor=actor)  # it waits for something that nobody has seen yet
         Wait.objects.filter(event=event).delete()
         Wait.objects.bulk_create([Wait(event=event, awaited=awaited) for awaited in missing])
         log.record(
@@ -87,9 +108,10 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
     )
     if not changed:
         return
+    still_closed = _reopen(event=event, code=problem.code, actor=actor)
     log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
     metrics.EVENTS.labels(type=event.type, status="held").inc()
-    if rival is None:
+    if rival is None and not still_closed:
         alerts.open_alert(
             code="event_held",
             severity=problem.row.severity or "P2",
@@ -116,3 +138,51 @@ def _settle_held(*, by: Event, actor: log.Actor) -> None:
             details={"by": by.public_id},
         )
         alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+
+
+def close(
+    *,
+    event: Event,
+    reason: str,
+    document: Document | None,
+    user: User,
+    now: dt.datetime,
+    actor: log.Actor,
+) -> Closing:
+    """This function will take an event that is held, or waits too long, off the work list, and end its alert.
+
+    Call in a transaction, with the event held and not closed yet. The event itself stays as it is: what it waits for,
+    or a corrected event, still settles it.
+    """
+    code = event.code if event.status == EventStatus.HELD else PARKED_TOO_LONG
+    made = Closing.objects.create(
+        event=event, code=code, reason=reason, document=document, closed_by=user, closed_at=now
+    )
+    settled_by = {"document": document.public_id} if document else {}
+    log.record(
+        action=Action.EVENT_CLOSED,
+        object_type="event",
+        object_id=event.public_id,
+        actor=actor,
+        code=code,
+        details={"reason": reason, **settled_by},
+    )
+    metrics.EVENTS.labels(type=event.type, status="closed").inc()
+    alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+    return made
+
+
+def _reopen(*, event: Event, code: str, actor: log.Actor) -> bool:
+    """This function will bring a closed event back to the list unless its cause is still the one it was closed for.
+
+    :returns: whether it stays closed
+    """
+    made = Closing.objects.filter(event=event, state=ClosingState.CLOSED).first()
+    if made is None or made.code == code:
+        return made is not None
+    Closing.objects.filter(pk=made.pk).update(state=ClosingState.REOPENED, reopened_at=Now())
+    log.record(
+        action=Action.EVENT_REOPENED, object_type="event", object_id=event.public_id, actor=actor, code=made.code
+    )
+    metrics.EVENTS.labels(type=event.type, status="reopened").inc()
+    return False

@@ -3,6 +3,7 @@
 Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal local days in `_date` or `_until`.
 """
 
+from documents.models.closing import Closing, ClosingState
 from documents.models.core import (
     Country,
     Document,
@@ -30,6 +31,8 @@ from documents.models.outward import (
 __all__ = [
     "Alert",
     "Channel",
+    "Closing",
+    "ClosingState",
     "Country",
     "Delivery",
     "DeliveryStatus",

@@ -67,9 +67,13 @@ def test_every_address_answers_each_role_as_its_rule_says_and_each_refusal_is_on
     for route in center.routes():
         place = str(route.pattern)
         model = "/".join(place.split("/")[:2])
+        if (
+            model == "payouts/conciliar" and "<" in place
+        ):  # the acts of the work list: about an event, a discrepancy ...
+            model = f"documents/{place.split('/')[2]}"
         if place in {"login/", "logout/"} or (model not in ids and "<" in place):
             continue
-        address = center.ADMIN + place.replace("<str:object_id>", ids.get(model, ""))
+        address = center.ADMIN + re.sub(r"<str:\w+>", ids.get(model, ""), place)
         before = len(center.denials())
         answer = browser.get(address, {"link": ids["documents/link"]})
         allowed = access.Role(role) in route.rule.roles  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit import log
 from audit.models import Event as LogEvent
-from documents.models import Discrepancy, Document, Event, EventStatus
+from documents.models import Closing, Discrepancy, Document, Event, EventStatus
 from payouts import reconciliation, worklist
 from payouts.models import SettlementRequest
 from tests import cast
@@ -213,24 +213,32 @@ def test_only_finance_acts_compliance_and_audit_look_and_each_refusal_is_on_reco
     before = len(center.denials())
     for place in (
         f"event/{event.public_id}/request/",
+        f"event/{event.public_id}/close/",
         f"discrepancy/{gap.public_id}/resolve/",
         f"document/{receipt.public_id}/correct/",
     ):
         assert browser.get(HOME + place).status_code == (200 if acts else 403)
         if not acts:
             assert browser.post(HOME + place, {"reason": REASON}).status_code == 403
-    assert len(center.denials()) - before == (0 if acts else 6)
+    assert len(center.denials()) - before == (0 if acts else 8)
     assert ("/admin/payouts/conciliar/" in browser.get(center.ADMIN).content.decode()) is sees
     assert not SettlementRequest.objects.exists()
+    assert not Closing.objects.exists()
 
 
 def test_nothing_of_another_country_is_listed_or_can_be_touched() -> None:
     event, gap = _held(), _twice()
     browser = center.client(member=center.staff(roles=["finance"], countries=["MX"], name="mexico"))
     assert "Nada por conciliar" in _text(browser)
-    for place in (f"event/{event.public_id}/request/", f"discrepancy/{gap.public_id}/resolve/"):
+    acts = (
+        f"event/{event.public_id}/request/",
+        f"event/{event.public_id}/close/",
+        f"discrepancy/{gap.public_id}/resolve/",
+    )
+    for place in acts:
         assert browser.post(HOME + place, {"reason": REASON}).status_code == 403
         assert center.denials()[0].code == "country_out_of_scope"
+    assert not Closing.objects.exists()
     assert Discrepancy.objects.get(pk=gap.pk).resolved_at is None
 
 
@@ -257,6 +265,51 @@ def test_two_people_settle_a_held_payout_from_the_list(fina: cast.Member, fede: 
     assert second.post(approve, {"reason": REASON}).status_code == 409
     said = LogEvent.objects.filter(object_id=event.public_id, action__startswith="event.settlement_").order_by("pk")
     assert [one.actor_id for one in said] == [f"usr_{fina.user.pk}", f"usr_{fede.user.pk}"]
+
+
+def test_what_nothing_will_settle_is_closed_from_the_list_and_its_page_says_by_whom_and_why(fina: cast.Member) -> None:
+    event = _held()
+    statement = Document.objects.get(kind="ORDER_FINAL_STATEMENT")
+    browser = center.client(member=fina)
+    place, page = f"{HOME}event/{event.public_id}/close/", f"{center.ADMIN}documents/event/{event.public_id}/"
+    for address in (HOME, page):
+        assert place in _text(browser, address)
+    asked = _text(browser, place)
+    assert "efectivo de ord_1" in asked
+    assert "Documento que lo resuelve" in asked
+    assert browser.post(place, {"reason": "corto"}).status_code == 400
+    wrong = browser.post(place, {"reason": REASON, "document": "AES-OFS-1999-0000001"})
+    assert wrong.status_code == 400
+    assert "No hay ningún documento con ese número en tus países." in wrong.content.decode()
+    assert not Closing.objects.exists()  # asking is not acting, and nothing half
+    assert browser.delete(place).status_code == 405
+    assert browser.post(place, {"reason": REASON, "document": f" {statement.number.lower()} "})["Location"] == HOME
+    cache.clear()
+    assert "Nada por conciliar" in _text(browser)
+    shown = _text(browser, page)
+    for words in ("Cerrado sin emitir", REASON, "fina", statement.number, "El pago no cuadra al céntimo"):
+        assert words in shown, words
+    assert place not in shown
+    assert "Cerrado sin emitir" in _text(browser, f"{center.ADMIN}documents/event/?status__exact=held")
+    assert event.event_id not in _text(browser, f"{center.ADMIN}documents/event/?work=held")
+    assert 'Eventos retenidos</span><span class="dc-tile-value">0<' in _text(browser, center.ADMIN)
+    again = browser.post(place, {"reason": REASON})
+    assert again.status_code == 409
+    browser.cookies["django_language"] = "en"
+    assert "Closed without issuing" in _text(browser, page)
+
+
+def test_a_document_of_another_country_is_as_unknown_as_none(fina: cast.Member) -> None:
+    event = _held()
+    order = making.order("ord_2", driver="drv_2") | {"country": "MX", "issuer": "aventide-mx"}
+    order["data"]["currency"] = "MXN"
+    telling.told([order])
+    foreign = Document.objects.get(country="MX")
+    answer = center.client(member=fina).post(
+        f"{HOME}event/{event.public_id}/close/", {"reason": REASON, "document": foreign.number}
+    )
+    assert answer.status_code == 400
+    assert not Closing.objects.exists()
 
 
 def test_a_discrepancy_is_resolved_with_a_reason_and_stays_resolved(fina: cast.Member) -> None:
@@ -312,8 +365,10 @@ def test_a_form_without_its_token_settles_nothing(fina: cast.Member) -> None:
     event = _held()
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(fina.user, backend="django.contrib.auth.backends.ModelBackend")
-    assert browser.post(f"{HOME}event/{event.public_id}/request/", {"reason": REASON}).status_code == 403
+    for act in ("request", "close"):
+        assert browser.post(f"{HOME}event/{event.public_id}/{act}/", {"reason": REASON}).status_code == 403
     assert not SettlementRequest.objects.exists()
+    assert not Closing.objects.exists()
 
 
 def test_a_long_list_is_paged_and_costs_no_query_for_each_line(fina: cast.Member) -> None:

@@ -1,0 +1,66 @@
+"""Finance closes an event without issuing it: what nothing will settle leaves the list, with a reason and on record.
+
+The fact is never stopped by it: what it waited for, or a corrected event, still settles it, and another cause brings it
+back to the list.
+"""
+
+import datetime as dt
+
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from audit import log
+from audit.actions import Action
+from documents import errors
+from documents.emission import outcomes
+from documents.models import Closing, Document, Event, EventStatus
+from payouts import decisions
+from payouts.models import RequestState, SettlementRequest
+
+
+def can_close(*, event: Event, now: dt.datetime) -> bool:
+    """This function will tell whether an event waits for a person, leaving open whether one has closed it already."""
+    if event.status == EventStatus.HELD:
+        return event.settled_by_id is None
+    late = event.received_at < now - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
+    return event.status == EventStatus.PARKED and late
+
+
+def close(
+    *, event: Event, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
+) -> Closing:
+    """This function will take an event off the list; a proposal to issue it with its difference goes with it.
+
+    `document` is the one that settles it, where there is one.
+
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (both on record), `validation_error` (the
+        reason), `settlement_not_possible`: it does not wait for a person, or is closed already
+    """
+    for country in [event.country_code, *([document.country_id] if document else [])]:
+        decisions.require(
+            right="settle", user=user, country=country, object_type="event", object_id=event.public_id, actor=actor
+        )
+    text = decisions.reason(reason)
+    return decisions.take(
+        lambda: _close(event_id=event.pk, reason=text, document=document, user=user, now=now, actor=actor)
+    )
+
+
+def _close(
+    *, event_id: int, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
+) -> Closing:
+    event = Event.objects.select_for_update().get(pk=event_id)
+    if not can_close(event=event, now=now) or Event.objects.filter(outcomes.closed(), pk=event.pk).exists():
+        detail = f"the event is {event.status} {event.code}".strip()
+        raise errors.Problem(code="settlement_not_possible", detail=detail)
+    for asked in SettlementRequest.objects.filter(event=event, state=RequestState.REQUESTED):
+        SettlementRequest.objects.filter(pk=asked.pk).update(state=RequestState.WITHDRAWN)
+        log.record(
+            action=Action.EVENT_SETTLEMENT_WITHDRAWN,
+            object_type="event",
+            object_id=event.public_id,
+            actor=actor,
+            code=event.code,
+            details={"request": asked.public_id},
+        )
+    return outcomes.close(event=event, reason=reason, document=document, user=user, now=now, actor=actor)

@@ -1,0 +1,165 @@
+"""The acts of finance about an event: propose to issue it with its difference, approve that, close it without issuing.
+
+Each is asked for on its own page, done by POST only, and is on record with its reason.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from documents import access, errors
+from documents.admin import base, cells, reasons, rights
+from documents.admin.site import site
+from documents.models import Event
+from payouts import closing, desk_forms, desk_rows, settling, worklist
+from payouts.models import RequestState, SettlementRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django import forms
+    from django.db.models import Model
+
+HOME = "admin:payouts_settlementrequest_changelist"
+
+
+def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:  # noqa: ANN401 - the model's row
+    """This function will return one row of the caller's scope, as its own page in the Document Center would.
+
+    :raises rights.Refused: outside of it
+    :raises Http404: unknown
+    """
+    return site.get_model_admin(model).found(request=request, object_id=public_id)
+
+
+def words(problem: errors.Problem) -> str:
+    """This function will say in the reader's language why a decision cannot be taken."""
+    return problem.row.en if cells.locale() == "en" else problem.row.es
+
+
+class EventActs(base.DocumentCenterAdmin):
+    """The pages that ask, and how each asks."""
+
+    def request_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+        """This method will ask for a reason, and propose to issue a payout with its difference."""
+        rights.require(request=request, right="settle", object_type="event", object_id=public_id)
+        event = found(request=request, model=Event, public_id=public_id)
+        return self.decided(
+            request=request,
+            row=event,
+            form=reasons.ReasonForm(request.POST or None),
+            act=lambda form: settling.request_settlement(
+                event=event,
+                reason=form.cleaned_data["reason"],
+                user=rights.person(request=request),
+                now=timezone.now(),
+                actor=access.actor(request=request),
+            ),
+            done=_("Propuesta anotada: la tiene que aprobar otra persona de finanzas."),
+            asked={
+                "title": _("Proponer la emisión con diferencia"),
+                "text": _(
+                    "El pago se emitirá con la línea «Diferencia en conciliación» cuando otra persona lo apruebe. "
+                    "La discrepancia queda abierta hasta que se encuentre la causa."
+                ),
+                "submit": _("Proponer"),
+                "cards": desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
+            },
+        )
+
+    def approve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+        """This method will ask for a reason, and issue the payout that somebody else has proposed."""
+        rights.require(request=request, right="settle", object_type="event", object_id=public_id)
+        event = found(request=request, model=Event, public_id=public_id)
+        asked = SettlementRequest.objects.filter(event=event).exclude(state=RequestState.WITHDRAWN).first()
+        if asked is None:
+            raise Http404
+        return self.decided(
+            request=request,
+            row=event,
+            form=reasons.ReasonForm(request.POST or None),
+            act=lambda form: settling.approve_settlement(
+                request=asked,
+                reason=form.cleaned_data["reason"],
+                user=rights.person(request=request),
+                now=timezone.now(),
+                actor=access.actor(request=request),
+            ),
+            done=_("Emitido con la diferencia impresa. La discrepancia sigue abierta."),
+            asked={
+                "title": _("Aprobar la emisión con diferencia"),
+                "text": _("Se numera y se emite en el acto. No puede deshacerse: una corrección es otro documento."),
+                "submit": _("Aprobar y emitir"),
+                "cards": [
+                    *desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
+                    desk_rows.proposal(asked=asked),
+                ],
+            },
+        )
+
+    def close_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+        """This method will ask for a reason, and take the event off the list without issuing it."""
+        rights.require(request=request, right="settle", object_type="event", object_id=public_id)
+        event = found(request=request, model=Event, public_id=public_id)
+        return self.decided(
+            request=request,
+            row=event,
+            form=desk_forms.CloseForm(request.POST or None, documents=rights.documents(request=request)),
+            act=lambda form: closing.close(
+                event=event,
+                reason=form.cleaned_data["reason"],
+                document=form.cleaned_data["document"],
+                user=rights.person(request=request),
+                now=timezone.now(),
+                actor=access.actor(request=request),
+            ),
+            done=_("Cerrado sin emitir: queda anotado quién y por qué."),
+            asked={
+                "title": _("Cerrar sin emitir"),
+                "text": _(
+                    "El evento deja la lista y su alerta termina; no se numera nada. Si llega lo que espera o un "
+                    "evento corregido, se emite igualmente; si se retiene por otra causa, vuelve a la lista."
+                ),
+                "submit": _("Cerrar sin emitir"),
+                "danger": True,
+                "cards": desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
+            },
+        )
+
+    def decided(
+        self,
+        *,
+        request: HttpRequest,
+        row: "Model",
+        form: "forms.Form",
+        act: "Callable[[forms.Form], object]",
+        done: str,
+        asked: dict[str, Any],
+        back: str = "",
+    ) -> HttpResponse:
+        """This method will ask on GET; on POST take the decision and go back, or say why it cannot be taken."""
+        status = 200
+        if request.method == "POST":
+            status = 400
+            if form.is_valid():
+                try:
+                    act(form)
+                except errors.Problem as problem:
+                    form.add_error(None, words(problem))
+                    status = problem.row.status
+                else:
+                    messages.success(request, done)
+                    return HttpResponseRedirect(back or reverse(HOME))
+        elif request.method != "GET":
+            return HttpResponseNotAllowed(["GET", "POST"])
+        return self.render(
+            request=request,
+            row=row,
+            template="admin/dc/confirm.html",
+            context={**asked, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},  # noqa: SLF001 - Django's public API
+            status=status,
+        )
