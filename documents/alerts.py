@@ -34,6 +34,7 @@ PAGES = {
     "audit_seal_late": "audit.md",
     "discrepancy_opened": "discrepancies.md",
     "divergent_repeat": "discrepancies.md",
+    "event_id_reused": "discrepancies.md",
     "paid_twice": "discrepancies.md",
     "reconciliation_difference": "discrepancies.md",
     "document_does_not_add_up": "discrepancies.md",

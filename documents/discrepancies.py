@@ -11,6 +11,9 @@ from audit.actions import Action
 from documents import alerts, identifiers
 from documents.models import Country, Discrepancy, Document, Event
 
+# TABLE: where an event states what it comes to.
+TOTALS = (("payment", "amount"), ("payout", "amount"), ("totals", "gross"), ("totals", "payable"))
+
 
 def open_one(
     *,
@@ -31,7 +34,9 @@ def open_one(
         cursor.execute(
             "INSERT INTO documents_discrepancy"
             " (public_id, code, dedup_key, document_id, event_id, country_id, facts, resolution)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, '')"
+            # Without a document it is of the event's country, where that is one: else nobody with a scope would see it.
+            " VALUES (%s, %s, %s, %s, %s,"
+            " coalesce(%s, (SELECT code FROM documents_country WHERE code = %s)), %s::jsonb, '')"
             " ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO NOTHING",
             [
                 public_id,
@@ -40,6 +45,7 @@ def open_one(
                 document.pk if document else None,
                 event.pk if event else None,
                 country.pk if country else document.country_id if document else None,
+                event.country_code if event else None,
                 json.dumps(facts, ensure_ascii=False),
             ],
         )
@@ -56,6 +62,25 @@ def open_one(
             object_id=public_id,
         )
     return fresh
+
+
+def stated_total(*, payload: object) -> tuple[str, str] | None:
+    """This function will return the total that an event's body states and its currency, where its type states one."""
+    data = payload.get("data") if isinstance(payload, dict) else None
+    if not isinstance(data, dict):
+        return None
+    for block, name in TOTALS:
+        if isinstance(data.get(block), dict) and name in data[block]:
+            return str(data[block][name]), str(data.get("currency", ""))
+    return None
+
+
+def both_totals(*, first: object, other: object) -> dict[str, str]:
+    """This function will return what two bodies state, as facts of a discrepancy; none where they do not compare."""
+    one, two = stated_total(payload=first), stated_total(payload=other)
+    if one is None or two is None or one[1] != two[1]:
+        return {}
+    return {"currency": one[1], "first_total": one[0], "other_total": two[0]}
 
 
 def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.datetime) -> None:

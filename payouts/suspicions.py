@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from documents import discrepancies
 from documents.models import Discrepancy, Event
 
 CHANGES_MAX = 4
@@ -14,6 +15,7 @@ Facts = Mapping[str, Any]
 # TABLE: code -> the facts that were expected and that came.
 SIDES: Mapping[str, tuple[str, str]] = {
     "paid_twice": ("earned", "settled"),
+    "event_id_reused": ("first_total", "other_total"),
     "reconciliation_difference": ("computed", "transferred"),
     "balance_chain_broken": ("closing_before", "opening"),
     "event_and_document_differ": ("document_prints", "event_states"),
@@ -52,11 +54,8 @@ def _body(event: Event | None) -> Facts:
 
 def _told_total(event: Event) -> object:
     """This function will return the total that an event states, where its type states one."""
-    data = _body(event)
-    for block, name in (("payment", "amount"), ("payout", "amount"), ("totals", "gross"), ("totals", "payable")):
-        if isinstance(data.get(block), dict) and name in data[block]:
-            return data[block][name]
-    return None
+    stated = discrepancies.stated_total(payload={"data": _body(event)})
+    return stated[0] if stated else None
 
 
 def _changed(one: object, other: object, path: str = "") -> Iterator[str]:

@@ -207,7 +207,9 @@ def _take_in(
         )
         inserted = cursor.fetchone()
     if inserted is None:
-        return _answer_repeat(event_id=envelope.id, payload_sha256=payload_sha256, now=now, actor=actor)
+        return _answer_repeat(
+            event_id=envelope.id, payload=payload, payload_sha256=payload_sha256, now=now, actor=actor
+        )
     log.record(
         action=Action.EVENT_RECEIVED,
         object_type="event",
@@ -274,7 +276,9 @@ def settle(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
     outcomes.processed(event=event, documents=documents, actor=actor)
 
 
-def _answer_repeat(*, event_id: str, payload_sha256: str, now: dt.datetime, actor: log.Actor) -> Answer:
+def _answer_repeat(
+    *, event_id: str, payload: dict[str, object], payload_sha256: str, now: dt.datetime, actor: log.Actor
+) -> Answer:
     """This function will answer for the stored event of an id; one that waits is looked at again first."""
     event = Event.objects.select_for_update().exclude(status=EventStatus.REFUSED).get(event_id=event_id)
     Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)
@@ -290,7 +294,12 @@ def _answer_repeat(*, event_id: str, payload_sha256: str, now: dt.datetime, acto
         discrepancies.open_one(
             code="event_id_reused",
             dedup_key=f"event_id_reused:{event_id}:{payload_sha256}",
-            facts={"event_id": event_id, "first": event.payload_sha256, "other": payload_sha256},
+            facts={
+                "event_id": event_id,
+                "first": event.payload_sha256,
+                "other": payload_sha256,
+                **discrepancies.both_totals(first=json.loads(bytes(event.body or b"{}")), other=payload),
+            },
             event=event,
             actor=actor,
         )

@@ -386,6 +386,33 @@ def test_a_long_list_is_paged_and_costs_no_query_for_each_line(fina: cast.Member
     assert len(worklist.items(countries=["ES"], now=timezone.now())) == 60
 
 
+def test_an_id_used_for_two_facts_is_seen_in_its_country_with_what_both_say(fina: cast.Member) -> None:
+    fare = [making.line("10.00")]
+    first, other = making.payment("pay_1", "10.00", fare), making.payment("pay_2", "12.50", [making.line("12.50")])
+    telling.told([first, other | {"id": first["id"]}])
+    gap = Discrepancy.objects.get(code="event_id_reused")
+    assert (gap.document, gap.country_id) == (None, "ES")
+    text = _text(center.client(member=fina), f"{HOME}?kind=other")
+    for words in ("Id de evento reutilizado", "10,00 EUR", "12,50 EUR", "+2,50 EUR", "payment:pay_1"):
+        assert words in text, words
+    place = f"{HOME}discrepancy/{gap.public_id}/resolve/"
+    assert center.client(member=fina).post(place, {"reason": REASON})["Location"] == HOME
+    mexico = center.client(member=center.staff(roles=["finance"], countries=["MX"], name="mexico"))
+    assert "Nada por conciliar" in _text(mexico)
+
+
+def test_an_id_used_for_facts_that_cannot_be_compared_shows_no_amounts(fina: cast.Member) -> None:
+    first = making.order("ord_1")
+    telling.told([first, making.payment("pay_1", "10.00", [making.line("10.00")]) | {"id": first["id"]}])
+    stranger = making.order("ord_2") | {"country": "FR"}
+    telling.told([stranger, making.order("ord_3") | {"country": "FR", "id": stranger["id"]}])
+    gaps = Discrepancy.objects.filter(code="event_id_reused").order_by("pk")
+    assert [gap.country_id for gap in gaps] == ["ES", None]  # no such country: seen by who sees them all
+    text = _text(center.client(member=fina), f"{HOME}?kind=other")
+    assert text.count("Id de evento reutilizado") == 1
+    assert "EUR" not in text
+
+
 def test_a_stripped_or_broken_body_does_not_hide_the_event(fina: cast.Member) -> None:
     event = _held()
     for body in (None, b"[]", b"not json", b'{"data": []}', b'{"data": {"payout": 1, "currency": 7}}'):
