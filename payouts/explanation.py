@@ -15,8 +15,10 @@ from payouts.computation import BrokenSum
 from payouts.figures import UNTAXED, Group, Line, Prices, Withholding
 
 Rule = Literal[
-    "line", "tax", "withholding", "part", "cash_collected", "opening_carry_over", "closing_carry_over", "difference"
-]
+    "line", "tax", "withholding", "statement", "part", "cash_collected", "opening_carry_over", "closing_carry_over",
+    "difference",
+]  # fmt: skip
+ROWS_MAX = 12_000  # of a payout: printed on a hundred pages, in a third of the time that a page may take
 # In the order in which a payee reads them: what was earned, what was taken, what others settle.
 CONCEPTS = (
     "FARE", "SURCHARGE", "ITEM", "TIP", "TOLL", "BONUS", "PROMOTION", "ADJUSTMENT", "REFUND_ITEM", "CORRECTION",
@@ -135,6 +137,24 @@ def payout(
     rows += _unless_zero(rule="closing_carry_over", amount_minor=-totals["closing_carry_over"])
     rows += _unless_zero(rule="difference", amount_minor=-sums.difference_minor)
     return _adding_up(rows=rows, total_minor=totals["amount"])
+
+
+def bounded(*, rows: Sequence[Row]) -> list[Row]:
+    """This function will return a payout's rows, within ROWS_MAX: past it, a document's own rows become one.
+
+    That row names the document, which explains itself line by line.
+    """
+    if len(rows) <= ROWS_MAX:
+        return list(rows)
+    kept: list[Row] = []
+    for row in rows:
+        if not row.number or row.rule in {"part", "cash_collected"}:
+            kept.append(row)
+        elif kept and (kept[-1].rule, kept[-1].number) == ("statement", row.number):
+            kept[-1] = dataclasses.replace(kept[-1], amount_minor=kept[-1].amount_minor + row.amount_minor)
+        else:
+            kept.append(Row(rule="statement", amount_minor=row.amount_minor, order=row.order, number=row.number))
+    return kept
 
 
 def concepts(*, rows: Sequence[Row]) -> dict[str, int]:

@@ -194,7 +194,7 @@ def _explained(*, chosen: Reckoned, digits: int) -> dict[str, object]:
     )
     concepts = explanation.concepts(rows=rows)
     return {
-        "explanation": [row.content(digits=digits) for row in rows],
+        "explanation": [row.content(digits=digits) for row in explanation.bounded(rows=rows)],
         "concepts": [
             {"concept": concept, "amount": money.text(amount, digits)} for concept, amount in concepts.items()
         ],

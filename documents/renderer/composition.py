@@ -4,7 +4,7 @@ Runs inside the renderer's child process. A sum that is printed and not frozen (
 next page) is added up here from figures that are both.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -101,11 +101,31 @@ def compose(*, content: Content, words: Mapping[str, Any], characters: frozenset
 
 
 def compose_plain(*, content: Content, words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
-    """This function will return the context of the plain template, asking nothing of the content's shape."""
+    """This function will return the context of the plain template, asking nothing of the content's shape.
+
+    An object is one row, whatever it has in it: a payout's 7,500 rows of explanation would not be printed in time as
+    45,000 leaves.
+    """
     writer = Writer(locale=words["locale"], characters=characters)
     doc = writer.tree(content)
-    rows = list(rest(leaves=doc))
+    rows = list(_records(leaves=doc))
     return {"doc": doc, "title": words["title"], "rows": rows, "flags": sorted(writer.flags), "rest": ()}
+
+
+def _records(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    """This function will yield (path, "key: leaf · key: leaf") of each object, and (path, leaf) of leaves in lists."""
+    if isinstance(leaves, list):
+        for place, member in enumerate(leaves, start=1):
+            yield from _records(leaves=member, path=f"{path}.{place}")
+    elif isinstance(leaves, Leaves):
+        own = [f"{key}: {member}" for key, member in leaves.items() if not isinstance(member, Leaves | list)]
+        if own:
+            yield path, " · ".join(own)
+        for key, member in leaves.items():
+            if isinstance(member, Leaves | list):
+                yield from _records(leaves=member, path=f"{path}.{key}" if path else key)
+    else:
+        yield path, leaves
 
 
 def role(*, content: Content, labels: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:

@@ -154,6 +154,29 @@ def test_cash_is_told_order_by_order_where_the_orders_know_it_and_in_one_row_whe
     assert cash(999) == [("", -999)]
 
 
+def test_a_payout_of_too_many_lines_leads_to_its_documents_instead_and_still_adds_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(explanation, "ROWS_MAX", 10)
+    rides = tuple(explained(ride()))
+    parts = [
+        Part(order=f"ord_{place}", number=f"N-{place}", amount_minor=paid, rows=rides, cash_collected_minor=100)
+        for place, paid in enumerate((2188, 1000, 2188))
+    ]
+    sums = computation.payout(settled=[2188, 1000, 2188], rates={}, cash_collected_minor=300, amount_minor=5076)
+    whole = explanation.payout(parts=parts, adjustments=[], sums=sums)
+    told = explanation.bounded(rows=whole)
+    assert [(row.rule, row.number, row.amount_minor) for row in told] == [
+        ("statement", "N-0", 2188),
+        ("statement", "N-1", 2188),
+        ("part", "N-1", -1188),
+        ("statement", "N-2", 2188),
+        *[("cash_collected", f"N-{place}", -100) for place in range(3)],
+    ]
+    assert sum(row.amount_minor for row in told) == sum(row.amount_minor for row in whole) == 5076
+    assert explanation.bounded(rows=whole[:10]) == whole[:10]
+
+
 # -- as the documents carry it --
 
 
