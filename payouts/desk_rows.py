@@ -34,7 +34,7 @@ def kinds() -> Mapping[str, str]:
         "parked": _("En espera, pasado su plazo"),
         "divergent": _("Repetidos con otros datos"),
         "paid_twice": _("Pagados dos veces"),
-        "other": _("Otras discrepancias"),
+        "other": _("Otras"),
     }
 
 
@@ -80,7 +80,7 @@ def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]
         "what": what(item),
         "age": cells.since(item.since, now=now),
         "since": cells.moment(item.since),
-        "owner": cells.mono(item.owner, short=24),
+        "owner": cells.mono(item.owner, short=24) if item.owner else "",
         "taken": taken(item),
         "expected": amount(minor=item.amounts.expected_minor, item=item),
         "actual": amount(minor=item.amounts.actual_minor, item=item),
@@ -107,9 +107,10 @@ def what(item: Item) -> "SafeString":
 def taken(item: Item) -> "SafeString | str":
     """This function will say who took the item's alert."""
     if item.alert is None:
-        return cells.NOTHING
+        return ""
     by = item.alert.acknowledged_by
-    return cells.link(item.alert, text=by.get_username() if by else _("nadie todavía"))
+    who = _("A cargo de %(who)s") % {"who": by.get_username()} if by else _("Sin asignar")
+    return cells.link(item.alert, text=who)
 
 
 def amount(*, minor: int | None, item: Item, signed: bool = False) -> "SafeString | str":

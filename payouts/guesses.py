@@ -70,10 +70,11 @@ def diagnose(
     gap = payout.difference_minor
     if gap == 0:
         return []
+    cash = sum(part.cash_collected_minor for part in parts)
     every = (
         *_likely(parts=parts, unsettled=unsettled),
         *_of_orders(parts=parts),
-        *_of_items(payout=payout, adjustments=adjustments, withholdings=withholdings),
+        *_of_items(payout=payout, cash=cash, adjustments=adjustments, withholdings=withholdings),
         *_of_all(parts=parts),
     )
     fitting = [one for one in every if one.gap_minor == gap]
@@ -227,36 +228,43 @@ def _of_orders(*, parts: Sequence[Part]) -> Iterator[Guess]:
 
 def _of_all(*, parts: Sequence[Part]) -> Iterator[Guess]:
     """This function will give what forgetting, or doubling, something of all orders at once would leave."""
-    if len(parts) == 1:
-        return  # said of that one already
-    yield from _pair(sum(part.cash_collected_minor for part in parts), _ALL_CASH)
+    yield from _pair(_sum(part.cash_collected_minor for part in parts), _ALL_CASH)
     for name, minor in _by_name(part.fee_taxes for part in parts).items():
         yield from _pair(minor, _ALL_TAX, what=name)
-    yield from _pair(sum(part.tips_minor for part in parts), _ALL_TIPS)
+    yield from _pair(_sum(part.tips_minor for part in parts), _ALL_TIPS)
     for name, minor in _by_name(part.withheld for part in parts).items():
         yield from _pair(-minor, _ALL_WITHHELD, what=name)
 
 
+def _sum(amounts: Iterable[int]) -> int:
+    """This function will add amounts up; of one alone it has been said already, so its sum is nothing new."""
+    some = [amount for amount in amounts if amount]
+    return sum(some) if len(some) > 1 else 0
+
+
 def _by_name(named: Iterable[tuple[tuple[str, int], ...]]) -> dict[str, int]:
-    sums: dict[str, int] = {}
+    found: dict[str, list[int]] = {}
     for pairs in named:
         for name, minor in pairs:
-            sums[name] = sums.get(name, 0) + minor
-    return sums
+            found.setdefault(name, []).append(minor)
+    return {name: _sum(amounts) for name, amounts in found.items()}
 
 
 def _of_items(
-    *, payout: computation.Payout, adjustments: Sequence[Line], withholdings: Sequence[Withholding]
+    *, payout: computation.Payout, cash: int, adjustments: Sequence[Line], withholdings: Sequence[Withholding]
 ) -> Iterator[Guess]:
-    """This function will give what forgetting, or doubling, an item of the payout itself would leave."""
+    """This function will give what forgetting, or doubling, an item of the payout itself would leave.
+
+    `cash` is what its orders say was collected: a declared cash that is just that has been told of them.
+    """
     totals = payout.totals
     items = [
         *((one.amount_minor, "el ajuste {what}", "line {what}", one.description or one.id) for one in adjustments),
         *((one.tax_minor, "el {what} de los ajustes", "the adjustments' {what}", one.code) for one in payout.groups),
         *((-one.amount_minor, "la retención fiscal {what}", "withholding {what}", one.name) for one in withholdings),
-        (totals["adjustments"], "el total de ajustes", "the adjustments' total", ""),
-        (-totals["withheld"], "el total de retenciones fiscales", "the withholdings' total", ""),
-        (-totals["cash_collected"], "el efectivo declarado", "the declared cash", ""),
+        (totals["adjustments"] if len(adjustments) > 1 else 0, "el total de ajustes", "the adjustments' total", ""),
+        (-_sum(one.amount_minor for one in withholdings), "el total de retenciones fiscales", "all withholdings", ""),
+        (0 if totals["cash_collected"] == cash else -totals["cash_collected"], "el efectivo declarado", "the cash", ""),
         (totals["opening_carry_over"], "el saldo anterior", "the opening balance", ""),
         (-totals["closing_carry_over"], "el saldo siguiente", "the closing balance", ""),
     ]

@@ -17,6 +17,7 @@ from payouts.models import Payout
 
 NAMED_MAX = 2  # of what a parked event lacks
 _STATED = re.compile(r"(?:stated|captured) (-?[0-9.]+), (?:computed|sent) (-?[0-9.]+)")
+STRANGER = " belongs to somebody else"  # how `picking` says whose an order is not
 _OWNERS = ("payee", "beneficiary", "driver", "customer", "party")
 
 
@@ -82,9 +83,30 @@ def _held(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
                 expected_minor=computed,
                 actual_minor=stated,
                 difference_minor=stated - computed,
-            ), [_("No coincide %(place)s.") % {"place": fault.get("pointer", "")}]
+            ), [_("No coincide %(what)s (%(place)s).") % {"what": _amount(fault), "place": fault.get("pointer", "")}]
+    strangers = [
+        str(fault.get("detail", "")).removesuffix(STRANGER)
+        for fault in faults
+        if str(fault.get("detail", "")).endswith(STRANGER)
+    ]
+    if strangers:
+        return Amounts(currency=currency), [_("Es de otro beneficiario: %(what)s.") % {"what": _listed(strangers)}]
     places = ", ".join(dict.fromkeys(str(fault.get("pointer")) for fault in faults if fault.get("pointer")))
     return Amounts(currency=currency), [_("Mira %(place)s.") % {"place": places[:200]}] if places else []
+
+
+def _amount(fault: dict[str, Any]) -> str:
+    """This function will call the amount at a fault's place by words that finance uses."""
+    names = {
+        "amount": _("el importe"),
+        "net": _("la base"),
+        "tax": _("el impuesto"),
+        "gross": _("el total"),
+        "payable": _("el neto a recibir"),
+        "partner_payable": _("el neto del comercio"),
+    }
+    last = str(fault.get("pointer", "")).rpartition("/")[2]
+    return names.get(last, last)
 
 
 def _said() -> list[str]:

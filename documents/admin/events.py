@@ -123,6 +123,7 @@ class EventAdmin(base.DocumentCenterAdmin):
             :DOCUMENTS_MAX
         ]
         clear = rights.may(request=request, right="reveal")
+        work = [card for tell in WORK if (card := tell(request, row))]
         cards = [
             base.Card(
                 title=_("Resumen"),
@@ -141,9 +142,9 @@ class EventAdmin(base.DocumentCenterAdmin):
                     base.Fact(label=_("Huella del cuerpo (SHA-256)"), value=cells.mono(row.body_sha256), wide=True),
                 ],
             ),
-            *(tell(request, row) for tell in WORK),
+            *work,
             *_closings(row),
-            _faults(row) if row.errors or row.code else None,
+            _faults(row, told=bool(work)) if row.errors or row.code else None,
             _awaited(row) if row.missing else None,
             base.Card(
                 title=_("Documentos emitidos"),
@@ -181,12 +182,17 @@ class EventAdmin(base.DocumentCenterAdmin):
         return cast("QuerySet[Any]", rows)
 
 
-def _faults(row: Event) -> base.Card:
-    """This function will return why the event is held or refused, place by place."""
+def _faults(row: Event, *, told: bool) -> base.Card:
+    """This function will return why the event is held or refused, place by place.
+
+    A diagnosis is kept in both languages: the reader's is shown, unless what is `told` above says it already.
+    """
+    spoken = "diagnosis_en" if cells.locale() == "en" else "diagnosis"
     faults = [
         (cells.mono(fault.get("pointer") or "/"), cells.mono(fault.get("code", "")), fault.get("detail", ""))
         for fault in row.errors
         if isinstance(fault, dict)
+        and (not str(fault.get("code", "")).startswith("diagnosis") or (fault.get("code") == spoken and not told))
     ]
     return base.Card(
         title=_("Por qué"),

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from audit import log
 from audit.models import Event as LogEvent
-from documents.models import Closing, Discrepancy, Document, Event, EventStatus
+from documents import alerts
+from documents.models import Alert, Closing, Discrepancy, Document, Event, EventStatus
 from payouts import reconciliation, worklist
 from payouts.models import SettlementRequest
 from tests import cast
@@ -98,6 +99,36 @@ def test_everything_that_waits_for_a_person_is_there_with_amounts_and_a_diagnosi
         shown = _text(center.client(member=fina), f"{HOME}?kind={kind}")
         assert shown.count("<tr>") == (count + 1 if count else 0), kind
     assert re.search(r'href="/admin/payouts/conciliar/"[^§]{0,600}?\b5\b', text)
+
+
+def test_who_took_the_alert_stands_beside_the_item(fina: cast.Member) -> None:
+    event = _held()
+    browser = center.client(member=fina)
+    assert "Sin asignar" in _text(browser)
+    alerts.acknowledge(alert=Alert.objects.get(dedup_key=f"event:{event.public_id}"), user=fina.user)
+    text = _text(browser)
+    assert "A cargo de fina" in text
+    assert "Sin asignar" not in text
+
+
+def test_what_belongs_to_somebody_else_is_named(fina: cast.Member) -> None:
+    telling.told([making.order("ord_1"), making.order("ord_2", driver="drv_2"), making.order("ord_3", driver="drv_3")])
+    telling.told([making.payout("po_1", "30.00", orders=["ord_1", "ord_2", "ord_3"])])
+    assert "Es de otro beneficiario: ord_2 y ord_3." in _text(center.client(member=fina))
+
+
+def test_a_diagnosis_is_told_once_and_in_the_readers_language_on_the_events_page(fina: cast.Member) -> None:
+    event = _held()
+    page = f"{center.ADMIN}documents/event/{event.public_id}/"
+    browser = center.client(member=fina)
+    text = _text(browser, page)
+    assert (text.count("efectivo de ord_1"), text.count("the cash of ord_1")) == (1, 0)
+    telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}])
+    text = _text(browser, page)  # settled: nothing to do any more, and why it was held can still be read
+    assert (text.count("efectivo de ord_1"), text.count("the cash of ord_1")) == (1, 0)
+    browser.cookies["django_language"] = "en"
+    text = _text(browser, page)
+    assert (text.count("efectivo de ord_1"), text.count("the cash of ord_1")) == (0, 1)
 
 
 def test_a_young_wait_and_what_is_settled_are_not_work(fina: cast.Member) -> None:

@@ -107,6 +107,19 @@ def test_finance_reads_what_the_gap_is_instead_of_hunting_for_it(gap: int, words
     assert found[0].startswith("Faltan" if gap > 0 else "Sobran")
 
 
+def test_one_mistake_is_said_once_and_not_again_as_the_total_of_one() -> None:
+    parts = [PARTS[0], Part(order="ord_Y", amount_minor=9999)]
+    payout = computation.payout(
+        settled=[2188, 9999], rates={}, cash_collected_minor=1234, amount_minor=2188 + 9999, withholdings=[]
+    )
+    said = guesses.diagnose(payout=payout, parts=parts, digits=2, currency="EUR")
+    assert said == [
+        f"Sobran 12,34 EUR en la transferencia: {EXACTLY} el efectivo de ord_X (se declaró sin descontarlo)."
+    ]
+    payout = computation.payout(settled=[2188, 9999], rates={}, amount_minor=2188 + 9999 + 92)
+    assert len(guesses.diagnose(payout=payout, parts=parts, digits=2, currency="EUR")) == 1
+
+
 def test_a_payout_that_closes_has_nothing_to_diagnose() -> None:
     assert gap_of(0, parts=PARTS) == []
 
