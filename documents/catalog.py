@@ -19,14 +19,19 @@ class Row:
     audiences: tuple[str, ...]
     channel: Channel
     shows_payout_status: bool = False
+    creditable: bool = False  # a credit note may take all or part of it back
     template_version: str = "v1"
 
 
 TABLE: Mapping[Kind, Row] = MappingProxyType(
     {
-        Kind.PAYMENT_RECEIPT: Row(code="PR", audiences=("customer",), channel=Channel.EMAIL),
+        Kind.PAYMENT_RECEIPT: Row(code="PR", audiences=("customer",), channel=Channel.EMAIL, creditable=True),
         Kind.ORDER_FINAL_STATEMENT: Row(
-            code="OFS", audiences=("beneficiary", "partner"), channel=Channel.DIGEST, shows_payout_status=True
+            code="OFS",
+            audiences=("beneficiary", "partner"),
+            channel=Channel.DIGEST,
+            shows_payout_status=True,
+            creditable=True,
         ),
         Kind.PAYOUT_STATEMENT: Row(code="PS", audiences=("payee",), channel=Channel.EMAIL),
         Kind.PAYOUT_REVERSAL_NOTICE: Row(code="PRN", audiences=("payee",), channel=Channel.EMAIL),

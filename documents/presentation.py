@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from documents import money
+from documents import catalog, money
 from documents.models import Document, Kind, Status
 
 RELATED = ("issuer", "owner", "settled_by", "corrects")
@@ -128,9 +128,14 @@ def _settles(
 
 
 def _remaining(*, document: Document, around: _Around) -> str | None:
-    """This function will return what of a receipt can still be credited, on it and on its credit notes."""
-    receipt = document.corrects if document.kind == Kind.CREDIT_NOTE else document
-    if receipt is None or receipt.kind != Kind.PAYMENT_RECEIPT:
+    """This function will return what of a receipt can still be credited, on it and on its credit notes.
+
+    Of an order statement only once some of it has been: until then it is owed, not given back.
+    """
+    original = document.corrects if document.kind == Kind.CREDIT_NOTE else document
+    if original is None or not catalog.TABLE[Kind(original.kind)].creditable:
         return None
-    credited = sum(one.credits_minor for one in around.corrections.get(receipt.pk, ()))
-    return money.text(receipt.total_minor - credited, money.digits(receipt.currency))
+    credits_ = [one.credits_minor for one in around.corrections.get(original.pk, ()) if one.credits_minor]
+    if original.kind != Kind.PAYMENT_RECEIPT and not credits_:
+        return None
+    return money.text(original.total_minor - sum(credits_), money.digits(original.currency))

@@ -1,7 +1,9 @@
-"""A correction that finance makes: a credit note for all or part of what remains of a receipt, at its own rates.
+"""A correction that finance makes: a credit note for all or part of what remains of a document, at its own rates.
 
-It takes the same way as a refund: the receipt held, what remains counted, the number last. The decision is stored as
-an event of its own, so that this document, too, answers a fact that was written down first.
+Receipts and order statements can be corrected: a receipt's credit is given back to the customer, a statement's is taken
+from what its owner is owed, by the next payout that settles it. It takes the same way as a refund: the original held,
+what remains counted, the number last. The decision is stored as an event of its own, so that this document, too,
+answers a fact that was written down first.
 """
 
 import datetime as dt
@@ -17,20 +19,21 @@ from django.db import IntegrityError, transaction
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, emission, errors, money
+from documents import canonical, catalog, emission, errors, money
 from documents.countries import pack as packs
-from documents.emission import idempotency
+from documents.emission import idempotency, intake
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
-from payouts import decisions, figures, receipts
+from payouts import decisions, figures, held, parties, receipts
 from payouts.premises import Premises
 
 EVENT_TYPE, SERVICE, LINE_KIND = "DOCUMENT_CORRECTED", "staff", "CORRECTION"
+_ACT = {Kind.PAYMENT_RECEIPT: "Abono", Kind.ORDER_FINAL_STATEMENT: "Descuento"}
 _ID = re.compile(r"cor_[a-z0-9]{26}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """So much of one tax group of the receipt, in minor units, with its sign, in the receipt's way of pricing."""
+    """So much of one tax group of the original, in minor units, with its sign, in the original's way of pricing."""
 
     tax: str
     amount_minor: int
@@ -50,7 +53,7 @@ class _Correction:
     """Somebody's decision; `parts` None credits all that remains. `fingerprint` names the same decision again."""
 
     id: str
-    receipt: Document
+    original: Document
     content: dict[str, Any]
     under: Premises
     parts: tuple[Part, ...] | None
@@ -59,7 +62,9 @@ class _Correction:
     @property
     def key(self) -> str:
         """This function will return the permanent key of the credit note."""
-        return emission.key(kind=Kind.CREDIT_NOTE, subject=("correction", self.id), audience=str(self.receipt.audience))
+        return emission.key(
+            kind=Kind.CREDIT_NOTE, subject=("correction", self.id), audience=str(self.original.audience)
+        )
 
     @property
     def business_input(self) -> dict[str, object]:
@@ -68,7 +73,7 @@ class _Correction:
         lines: object = "remaining"
         if self.parts is not None:
             lines = [{"tax": part.tax, "amount": money.text(part.amount_minor, digits)} for part in self.parts]
-        return {"document": self.receipt.document_key_id, "lines": lines, "reason": self.reason}
+        return {"document": self.original.document_key_id, "lines": lines, "reason": self.reason}
 
     @property
     def fingerprint(self) -> str:
@@ -82,11 +87,11 @@ class _Correction:
 
 
 def left(*, document: Document) -> list[Left]:
-    """This function will return what of a receipt can still be credited, group by group; nothing of other kinds."""
-    if document.kind != Kind.PAYMENT_RECEIPT:
+    """This function will return what of a document can still be credited, group by group; nothing of other kinds."""
+    if not catalog.TABLE[Kind(document.kind)].creditable:
         return []
     content = json.loads(document.content)
-    remaining = receipts.credit(lines=(), receipt=document, content=content, under=_under(document)).remaining
+    remaining = receipts.credit(lines=(), original=document, content=content, under=_under(document)).remaining
     return [
         Left(
             tax=group.code,
@@ -126,7 +131,7 @@ def correct(
     words = decisions.reason(reason)
     if not _ID.fullmatch(correction_id) or (parts is not None and not any(part.amount_minor for part in parts)):
         raise errors.Problem(code="validation_error", detail="a correction has an id, and credits something")
-    if document.kind != Kind.PAYMENT_RECEIPT:
+    if not catalog.TABLE[Kind(document.kind)].creditable:
         raise errors.Problem(code="credit_exceeds_remaining", detail=f"nothing of a {document.kind} can be credited")
     kept = None if parts is None else tuple(part for part in parts if part.amount_minor)
     return decisions.take(
@@ -145,14 +150,16 @@ def _correct(
     now: dt.datetime,
     actor: log.Actor,
 ) -> emission.Issued:
-    receipt = receipts.held(key=key)
-    if receipt is None:
+    owner = Document.objects.filter(document_key_id=key).values_list("owner__platform_id", flat=True).first()
+    parties.locked(platform_id=owner or "")  # before what the owner is owed is read: see the third rule of README.md
+    original = receipts.held(key=key)
+    if original is None:
         raise errors.Problem(code="not_found")
     one = _Correction(
         id=correction_id,
-        receipt=receipt,
-        content=json.loads(receipt.content),
-        under=_under(receipt),
+        original=original,
+        content=json.loads(original.content),
+        under=_under(original),
         parts=parts,
         reason=reason,
     )
@@ -160,16 +167,19 @@ def _correct(
     if before is not None:
         return before
     lines = _lines(one)
-    sums = receipts.credit(lines=lines, receipt=receipt, content=one.content, under=one.under)
+    sums = receipts.credit(lines=lines, original=original, content=one.content, under=one.under)
     event = _event(one=one, now=now, actor=actor)
     draft = _draft(one=one, lines=lines, sums=sums, now=now)
+    intake.wake(awaited=f"credit:{one.id}", now=now)
+    if original.kind == Kind.ORDER_FINAL_STATEMENT:
+        held.look_again(order=original.subject.removeprefix("order:"), now=now, actor=actor)
     (issued,) = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
     Event.objects.filter(pk=event.pk).update(document_ids=[issued.document.pk])
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
     log.record(
         action=Action.DOCUMENT_CORRECTED,
         object_type="document",
-        object_id=receipt.public_id,
+        object_id=original.public_id,
         actor=actor,
         details={
             "reason": reason,
@@ -208,7 +218,7 @@ def _lines(one: _Correction) -> list[dict[str, str]]:
 
     :raises errors.Problem: `already_credited`
     """
-    remaining = left(document=one.receipt)
+    remaining = left(document=one.original)
     if not sum(group.gross_minor for group in remaining):
         raise errors.Problem(code="already_credited")
     parts = one.parts
@@ -218,7 +228,7 @@ def _lines(one: _Correction) -> list[dict[str, str]]:
         {
             "id": str(place),
             "kind": LINE_KIND,
-            "description": f"Abono: {_said(part)}",
+            "description": f"{_ACT[Kind(one.original.kind)]}: {_said(part)}",
             "amount": money.text(part.amount_minor, one.under.digits),
             **({"tax": part.tax} if part.tax else {}),
         }
@@ -283,20 +293,20 @@ def _draft(
     return emission.Draft(
         kind=Kind.CREDIT_NOTE,
         subject=("correction", one.id),
-        audience=str(one.receipt.audience),
+        audience=str(one.original.audience),
         pack=under.pack,
         issuer=under.issuer,
-        owner=one.receipt.owner,
+        owner=one.original.owner,
         owner_facts=content["owner"],
         currency=under.currency,
         total_minor=sums.totals["gross"],
         operation_date=under.local_date(at=now, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body={
-            "original": receipts.original(receipt=one.receipt),
+            "original": receipts.named(original=one.original),
             "correction": {"id": one.id, "reason": one.reason},
             **receipts.amounts(lines=lines, sums=sums, prices=content["prices"], digits=under.digits),
         },
         business_input=one.business_input,
-        corrects=one.receipt,
+        corrects=one.original,
     )

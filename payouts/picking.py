@@ -46,7 +46,7 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
     """This function will return the ways in which a payout may be meant, likeliest first; each is a whole list.
 
     `settles` means what it says. `orders` means the orders' own statements; should these not close, the statements of
-    adjustments that had been made when the payout was sent are meant too.
+    adjustments that had been made when the payout was sent are meant too, and then what had been credited of any.
 
     :raises intake.Parked: something that it names has not been issued
     :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
@@ -57,7 +57,8 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
         if item.adjustment:
             found["adjustment", item.adjustment] = _of_event(subject=f"adjustment:{item.adjustment}")
         elif item.credit:
-            found["credit", item.credit] = list(_read().filter(subject=f"refund:{item.credit}", kind=Kind.CREDIT_NOTE))
+            subjects = [f"{word}:{item.credit}" for word in ("refund", "correction")]
+            found["credit", item.credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
     missing = [":".join(item.named) for item in named if not found.get(item.named)]
     if missing:
         raise intake.Parked(missing=missing)
@@ -70,7 +71,9 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
     later = [pick for pick in whole if pick.adjustment and pick.document.operation_date <= date]
     sent_at = data.payout.sent_at
     had = [pick for pick in later if sent_at is None or _made_at(pick.document) < sent_at]
-    return [own, [*own, *had]] if had else [own]
+    ways = [own, [*own, *had]] if had else [own]
+    credits_ = _credits(of=ways[-1], sent_at=sent_at)
+    return [*ways, [*ways[-1], *credits_]] if credits_ else ways
 
 
 def _read() -> QuerySet[Document]:
@@ -89,6 +92,21 @@ def _of_orders(orders: Sequence[str]) -> dict[str, list[Document]]:
 def _of_event(*, subject: str) -> list[Document]:
     """This function will return the statements that an adjustment caused."""
     return list(_read().filter(event__subject=subject, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"))
+
+
+def _credits(*, of: Sequence[Pick], sent_at: dt.datetime | None) -> list[Pick]:
+    """This function will pick what had been credited of statements when a payout was sent: it takes away."""
+    rows = _read().filter(corrects__in=[pick.document.pk for pick in of], kind=Kind.CREDIT_NOTE).select_related("event")
+    return [
+        Pick(
+            document=row,
+            order=_order(row),
+            amount_minor=settlements.net_minor(document=row),
+            credit=row.subject.partition(":")[2],
+        )
+        for row in rows.defer("content", "corrects__content", "event__body").order_by("pk")
+        if sent_at is None or cast("dt.datetime", row.event.occurred_at) < sent_at
+    ]
 
 
 def _check(
@@ -170,9 +188,10 @@ def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> li
 
 
 def _order(document: Document) -> str:
-    """This function will return the order that a document is about, a credit's is its refund."""
-    kind, _, name = document.subject.partition(":")
-    return name if kind in {"order", "refund"} else document.subject
+    """This function will return the order that a document is about; a receipt's credit is about its refund."""
+    first = document.corrects
+    subject = first.subject if first and first.kind == Kind.ORDER_FINAL_STATEMENT else document.subject
+    return subject.partition(":")[2]
 
 
 def parts(*, picked: Sequence[Pick], digits: int) -> list[explanation.Part]:

@@ -74,11 +74,11 @@ def on_refund_issued(
     body: dict[str, Any] = {}
     total = before.total_minor if before else 0
     if before is None:  # a repeat is only compared: what remains now says nothing about what remained then
-        sums = credit(lines=told["lines"], receipt=receipt, content=content, under=under)
+        sums = credit(lines=told["lines"], original=receipt, content=content, under=under)
         figures.check_totals(stated=told.get("totals"), computed=sums.totals, digits=under.digits)
         total = sums.totals["gross"]
         body = {
-            "original": original(receipt=receipt),
+            "original": named(original=receipt),
             "refund": {"id": data.refund.id, "reason": data.refund.reason},
             **amounts(lines=told["lines"], sums=sums, prices=content["prices"], digits=under.digits),
         }
@@ -126,9 +126,9 @@ def _held(*, payment: str) -> Document | None:
 
 
 def held(*, key: str) -> Document | None:
-    """This function will return a receipt by its key; until the transaction ends nobody else credits it."""
-    receipts = Document.objects.select_for_update(no_key=True, of=("self",)).select_related("issuer", "owner")
-    return receipts.filter(document_key_id=key).first()
+    """This function will return a document by its key; until the transaction ends nobody else credits it."""
+    rows = Document.objects.select_for_update(no_key=True, of=("self",)).select_related("issuer", "owner")
+    return rows.filter(document_key_id=key).first()
 
 
 def _of_refund(*, refund: str) -> Document | None:
@@ -137,22 +137,23 @@ def _of_refund(*, refund: str) -> Document | None:
     return Document.objects.filter(document_key_id=key).first()
 
 
-def original(*, receipt: Document) -> dict[str, str]:
+def named(*, original: Document) -> dict[str, str]:
     """This function will return how a credit note names what it corrects."""
     return {
-        "number": receipt.number,
-        "issue_date": receipt.issue_date.isoformat(),
-        "content_sha256": receipt.content_sha256,
-        "document_key": receipt.document_key_id,
+        "number": original.number,
+        "issue_date": original.issue_date.isoformat(),
+        "content_sha256": original.content_sha256,
+        "document_key": original.document_key_id,
     }
 
 
 def credit(
-    *, lines: Sequence[Mapping[str, str]], receipt: Document, content: Mapping[str, Any], under: Premises
+    *, lines: Sequence[Mapping[str, str]], original: Document, content: Mapping[str, Any], under: Premises
 ) -> figures.Credited:
-    """This function will return a credit's sums after every earlier credit of the same receipt; call with it held.
+    """This function will return a credit's sums after every earlier credit of the same document; call with it held.
 
-    No line at all asks what remains: `remaining` of the answer.
+    No line at all asks what remains: `remaining` of the answer. All credits of an order statement together take no
+    more than it owes: what was withheld of it is not its owner's to give back.
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
     """
@@ -161,26 +162,35 @@ def credit(
             detail = f"{line['tax']!r} is not a tax code of {under.pack.country}"
             fault = errors.Fault(pointer=f"/data/lines/{place}/tax", code="tax_code_unknown", detail=detail)
             raise errors.Problem(code="tax_code_unknown", detail=detail, errors=[fault])
-    earlier = Document.objects.filter(corrects=receipt, kind=Kind.CREDIT_NOTE).order_by("pk")
-    credited = [
-        group
-        for text in earlier.values_list("content", flat=True)
-        for group in _creditable(content=json.loads(text), digits=under.digits)
-    ]
+    earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
+    rows = list(earlier.values_list("content", "total_minor"))
+    credited = [group for text, _total in rows for group in _creditable(content=json.loads(text), digits=under.digits)]
     try:
-        return computation.credit(
+        sums = computation.credit(
             original=_creditable(content=content, digits=under.digits),
             credited=credited,
             lines=figures.read_lines(lines=lines, digits=under.digits),
             prices=content["prices"],
         )
     except errors.Problem as problem:
-        fault = errors.Fault(pointer="/data/lines", code=problem.code, detail=problem.detail)
-        raise errors.Problem(code=problem.code, detail=problem.detail, errors=[fault]) from None
+        raise _at_lines(code=problem.code, detail=problem.detail) from None
+    gross, left_minor = sums.totals["gross"], original.total_minor - sum(total for _text, total in rows)
+    if gross > left_minor:
+        raise _at_lines(
+            code="credit_exceeds_remaining", detail=f"{gross} minor units, of {left_minor} that remain in total"
+        )
+    return sums
+
+
+def _at_lines(*, code: str, detail: str) -> errors.Problem:
+    """This function will say what is wrong with a credit's lines."""
+    return errors.Problem(
+        code=code, detail=detail, errors=[errors.Fault(pointer="/data/lines", code=code, detail=detail)]
+    )
 
 
 def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[figures.Group, ...]:
-    """This function will return the groups of a receipt or credit note, its untaxed lines as one of their own."""
+    """This function will return the groups of a document or credit note, its untaxed lines as one of their own."""
     return computation.creditable(
         lines=figures.read_lines(lines=content["lines"], digits=digits),
         groups=figures.read_groups(groups=content["tax_groups"], digits=digits),

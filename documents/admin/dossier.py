@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from documents import errors
+from documents import catalog, errors
 from documents.admin import cells, filters, history, reasons, rights
 from documents.admin.base import Card, Fact
-from documents.models import Delivery, Document, Link, Status
+from documents.models import Delivery, Document, Kind, Link, Status
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
@@ -53,6 +53,7 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
         "page_before": number - 1 if number > 1 else 0,
         "page_after": number + 1 if number < (document.pages or 1) else 0,
         "may": {one: rights.may(request=request, right=one) for one in ("pdf", "send", "retry", "audit", "correct")},
+        "creditable": catalog.TABLE[Kind(document.kind)].creditable,
         "stuck": stuck,
         "locked": document.status == Status.LOCKED,
     }

@@ -93,6 +93,8 @@ def compose(*, content: Content, words: Mapping[str, Any], characters: frozenset
         "earnings": [line for line, negative in lines if not negative],
         "deductions": [line for line, negative in lines if negative],
         "role": role(content=content, labels=words["labels"]),
+        # A credit of a statement takes from its owner what a receipt's gives back to the customer.
+        "taken": content.get("original", {}).get("document_key", "").startswith("ORDER_FINAL_STATEMENT:"),
         "codes": list(writer.codes),
         "flags": sorted(writer.flags),
         **_explained(content=content, doc=doc, writer=writer),

@@ -135,11 +135,13 @@ def test_no_correction_gives_back_what_was_not_paid(desk: Desk, parts: list[Part
     _refused(desk, code, desk.receipt(), parts)
 
 
-def test_only_a_receipt_can_be_credited(desk: Desk) -> None:
-    telling.told([making.order("ord_1")])
-    statement = telling.document("ORDER_FINAL_STATEMENT:order:ord_1:beneficiary")
-    assert corrections.left(document=statement) == []
-    _refused(desk, "credit_exceeds_remaining", statement)
+def test_money_that_moved_cannot_be_credited_away(desk: Desk) -> None:
+    sent = making.payout("po_1", "10.00", orders=["ord_1"])
+    telling.told([making.order("ord_1"), sent, making.reversal("po_1", "10.00")])
+    for key in ("PAYOUT_STATEMENT:payout:po_1:payee", "PAYOUT_REVERSAL_NOTICE:payout:po_1:payee:returned"):
+        document = telling.document(key)
+        assert corrections.left(document=document) == []
+        _refused(desk, "credit_exceeds_remaining", document)
 
 
 @pytest.mark.parametrize(
@@ -223,3 +225,95 @@ def test_one_form_sent_eight_times_at_once_credits_once() -> None:
         thread.join(60)
     assert sorted(results) == [False] + [True] * 7
     assert Document.objects.filter(kind="CREDIT_NOTE").count() == 1
+
+
+# -- of what is owed --
+
+OFS = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary"
+FARE = [making.line("10.00", tax="IVA10"), making.line("-2.00", name="2", kind="PLATFORM_FEE", tax="IVA21")]  # 8.58
+
+
+def _statement(desk: Desk, **more: Any) -> Document:
+    telling.told([making.order("ord_1", lines=FARE, **more)])
+    return telling.document(OFS)
+
+
+def _later(name: str, amount: str, **more: Any) -> dict[str, Any]:
+    """This function will return a payout that is sent after the decision of the desk."""
+    return making.payout(name, amount, at="2026-03-02T09:30:00Z", **more) | {"occurred_at": "2026-03-02T09:03:00Z"}
+
+
+def test_what_is_credited_of_a_statement_is_taken_from_the_payout_that_lists_its_order(desk: Desk) -> None:
+    statement = _statement(desk)
+    note = desk.correct(statement, [Part(tax="IVA10", amount_minor=300)]).document
+    assert (note.audience, note.owner_id, note.total_minor) == ("beneficiary", statement.owner_id, 330)
+    assert telling.told([_later("po_1", "5.28", orders=["ord_1"])]) == ["processed"]
+    content = json.loads(telling.document("PAYOUT_STATEMENT:payout:po_1:payee").content)
+    credit = note.subject.partition(":")[2]
+    assert [(row["order"], row.get("credit"), row["amount"]) for row in content["settles"]] == [
+        ("ord_1", None, "8.58"),
+        ("ord_1", credit, "-3.30"),
+    ]
+    taken = [row for row in content["explanation"] if row["number"] == note.number]
+    assert [(row["rule"], row.get("rate"), row["amount"]) for row in taken] == [
+        ("line", None, "-3.00"),
+        ("tax", "0.1", "-0.30"),
+    ]
+    assert telling.document(OFS).payout_status == "SENT"
+    summary = reconciliation.run(walk=reconciliation.parts(), now=telling.NOW, actor=log.SYSTEM)
+    assert summary.findings == {}
+
+
+def test_a_credit_is_settled_by_name_and_a_payout_waits_for_it(desk: Desk) -> None:
+    statement, name = _statement(desk), "cor_" + "b" * 26
+    settles = [{"order": "ord_1", "amount": "8.58"}, {"credit": name, "amount": "-3.30"}]
+    waiting = _later("po_1", "5.28", settles=settles)
+    assert telling.told([waiting]) == ["parked"]
+    desk.correct(statement, [Part(tax="IVA10", amount_minor=300)], name=name)
+    telling.settle()
+    assert telling.tell(waiting).body["status"] == "processed"
+
+
+def test_a_held_payout_closes_by_itself_when_what_it_lacks_is_credited(desk: Desk) -> None:
+    statement = _statement(desk)
+    short = _later("po_1", "5.28", orders=["ord_1"])
+    assert telling.told([short]) == ["held"]
+    desk.correct(statement, [Part(tax="IVA10", amount_minor=300)])
+    telling.settle()
+    assert telling.tell(short).body["status"] == "processed"
+
+
+def test_a_credit_made_after_a_payout_was_sent_is_none_of_its_business(desk: Desk) -> None:
+    statement = _statement(desk)
+    desk.correct(statement, [Part(tax="IVA10", amount_minor=300)])
+    assert telling.told([making.payout("po_1", "5.28", orders=["ord_1"])]) == ["held"]
+    assert telling.told([making.payout("po_2", "8.58", orders=["ord_1"])]) == ["processed"]
+
+
+def test_no_more_is_taken_than_is_owed_whatever_was_withheld(desk: Desk) -> None:
+    held = {"name": "IRPF", "rate": "0.15", "base": "10.00", "amount": "1.50", "legal_ref": "RIRPF art. 95"}
+    statement = _statement(desk, withholdings=[held])
+    _refused(desk, "credit_exceeds_remaining", statement)
+    note = desk.correct(statement, [Part(tax="IVA10", amount_minor=600)]).document
+    assert note.total_minor == 660
+    _refused(desk, "credit_exceeds_remaining", statement, [Part(tax="IVA10", amount_minor=400)])
+    shown = presentation.document(document=telling.document(OFS))
+    assert (shown["remaining_creditable"], shown["corrected_by"]) == ("0.48", [note.document_key_id])
+
+
+def test_a_statement_shows_nothing_creditable_until_some_of_it_has_been_credited(desk: Desk) -> None:
+    assert presentation.document(document=_statement(desk))["remaining_creditable"] is None
+
+
+def test_the_note_says_that_it_takes_and_prints_every_leaf(desk: Desk) -> None:
+    note = desk.correct(_statement(desk)).document
+    content = json.loads(note.content)
+    text = pdf_reading.text(rendering.render(content=content, issued_at=note.issued_at).pdf)
+    assert "Total descontado" in text
+    assert "Descuento: conceptos con IVA10" in text
+    said = pdf_reading.squashed(text)
+    assert [
+        leaf
+        for path, leaf in pdf_reading.leaves(content)
+        if pdf_reading.squashed(pdf_reading.printed(path, leaf, content)) not in said
+    ] == []
