@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from documents import access, errors
-from documents.admin import base, cells, reasons, rights
+from documents.admin import base, cells, navigation, reasons, rights
 from documents.admin.site import site
 from documents.models import Event
 from payouts import closing, desk_forms, desk_rows, settling, worklist
@@ -152,6 +152,7 @@ class EventActs(base.DocumentCenterAdmin):
                     form.add_error(None, words(problem))
                     status = problem.row.status
                 else:
+                    navigation.forget(request=request)
                     messages.success(request, done)
                     return HttpResponseRedirect(back or reverse(HOME))
         elif request.method != "GET":

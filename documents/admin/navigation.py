@@ -47,12 +47,21 @@ def language_url(request: HttpRequest) -> str:
 
 def badges(*, request: HttpRequest) -> dict[str, int]:
     """This function will return the sidebar's counts, a minute old at most, per person: each has a scope of his own."""
-    key = f"dc:badges:{request.user.pk}"
+    key = _badges_key(request=request)
     found: dict[str, int] | None = cache.get(key)
     if found is None:
         found = dashboard.waiting(request=request)
         cache.set(key, found, BADGES_FRESH_S)
     return found
+
+
+def forget(*, request: HttpRequest) -> None:
+    """This function will have the caller's counts made anew: whoever has just acted sees that it counts."""
+    cache.delete(_badges_key(request=request))
+
+
+def _badges_key(*, request: HttpRequest) -> str:
+    return f"dc:badges:{request.user.pk}"
 
 
 def _item(*, title: str, icon: str, url: str, badge: int = 0, tone: str = "warning") -> dict[str, Any]:
