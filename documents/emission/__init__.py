@@ -166,14 +166,7 @@ def _repeat(*, key: str, draft: Draft, divergent: bool, event: Event, actor: log
         code="divergent_repeat" if divergent else "",
     )
     if divergent:
-        discrepancies.open_one(
-            code="divergent_repeat",
-            dedup_key=f"divergent_repeat:{key}:{_fingerprint(draft)}",
-            facts={"document_key": key, "first_event": document.event_id, "other_event": event.event_id},
-            document=document,
-            event=event,
-            actor=actor,
-        )
+        discrepancies.divergent(document=document, key=key, fingerprint=_fingerprint(draft), event=event, actor=actor)
     return Issued(document=document, replayed=True)
 
 

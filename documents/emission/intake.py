@@ -17,9 +17,9 @@ from django.utils.module_loading import import_string
 from audit import log
 from audit.actions import Action
 from documents import alerts, canonical, discrepancies, errors, facts, identifiers, metrics, presentation, resilience
-from documents.emission import outcomes
+from documents.emission import idempotency, outcomes
 from documents.facts import jsontext
-from documents.models import Document, Event, EventStatus
+from documents.models import Document, Event, EventStatus, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -250,12 +250,8 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
     try:
         with transaction.atomic():
             issued = effect(event=event, fact=envelope, now=now, actor=actor)
-    except Parked as parked:
-        outcomes.park(event=event, missing=parked.missing, now=now, actor=actor)
-        return False
-    except errors.Problem as problem:
-        outcomes.hold(event=event, problem=problem, actor=actor)
-        return False
+    except (Parked, errors.Problem) as cause:
+        return _not_issued(event=event, envelope=envelope, cause=cause, now=now, actor=actor)
     except (OperationalError, InterfaceError):
         raise  # the database is out or gave this transaction up: the sender keeps the fact and tries again
     except Exception:
@@ -266,6 +262,29 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
         return False
     outcomes.processed(event=event, documents=[one.document.pk for one in issued], actor=actor)
     return bool(issued) and all(one.replayed for one in issued)
+
+
+def _not_issued(
+    *, event: Event, envelope: facts.Envelope, cause: Parked | errors.Problem, now: dt.datetime, actor: log.Actor
+) -> bool:
+    """This function will park or hold an event whose effect gave up; says whether its fact has its documents already.
+
+    Then it is a repeat like any other: what was issued stays, and what differs is kept beside it.
+    """
+    before = outcomes.answered(event=event)
+    if before is not None:
+        data = facts.business_input(envelope=envelope)
+
+        def fingerprint(kind: Kind) -> str:
+            return idempotency.fingerprint(kind=kind, country=envelope.country, issuer=envelope.issuer, data=data)
+
+        outcomes.repeat(event=event, by=before, fingerprint=fingerprint, actor=actor)
+        return True
+    if isinstance(cause, Parked):
+        outcomes.park(event=event, missing=cause.missing, now=now, actor=actor)
+    else:
+        outcomes.hold(event=event, problem=cause, actor=actor)
+    return False
 
 
 def settle(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:

@@ -4,17 +4,17 @@ Each outcome is a move of the row with its audit event, in the caller's transact
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, errors, metrics, resilience
-from documents.models import Closing, ClosingState, Document, Event, EventStatus, Wait
+from documents import alerts, discrepancies, errors, metrics, resilience
+from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
 
 PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
 FAULTS_MAX, FAULT_LENGTH_MAX = (
@@ -97,21 +97,15 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
     faults = [fault.as_json() | {"detail": fault.detail[:FAULT_LENGTH_MAX]} for fault in problem.errors[:FAULTS_MAX]]
     changed = event.status != EventStatus.HELD or event.code != problem.code
     event.status, event.code, event.errors, event.missing = EventStatus.HELD, problem.code, faults, []
-    rival = (
-        Event.objects.filter(subject=event.subject, type=event.type, status=EventStatus.PROCESSED)
-        .exclude(pk=event.pk)
-        .first()
-    )
-    event.settled_by = rival
     Event.objects.filter(pk=event.pk).update(
-        status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None, settled_by=rival
+        status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None
     )
     if not changed:
         return
     still_closed = _reopen(event=event, code=problem.code, actor=actor)
     log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
     metrics.EVENTS.labels(type=event.type, status="held").inc()
-    if rival is None and not still_closed:
+    if not still_closed:
         alerts.open_alert(
             code="event_held",
             severity=problem.row.severity or "P2",
@@ -121,8 +115,45 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
         )
 
 
+def answered(*, event: Event) -> Event | None:
+    """This function will return the event that has been processed about the same fact already, if there is one.
+
+    Whoever else is finishing with the same subject is waited for: of a wrong event and its correction that come at
+    once, one sees the other.
+    """
+    _one_at_a_time(subject=event.subject)
+    others = Event.objects.filter(subject=event.subject, type=event.type, status=EventStatus.PROCESSED)
+    return others.exclude(pk=event.pk).order_by("pk").first()
+
+
+def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor: log.Actor) -> None:
+    """This function will answer a fact that cannot be issued, or not yet, with what it was issued as before.
+
+    The documents stay; should the facts differ, both are kept. `fingerprint` gives the event's own for a kind.
+    """
+    for document in Document.objects.filter(pk__in=by.document_ids).select_related("document_key"):
+        own, key = fingerprint(Kind(document.kind)), document.document_key
+        divergent = own != key.fingerprint
+        log.record(
+            action=Action.DOCUMENT_REPEATED,
+            object_type="document",
+            object_id=document.public_id,
+            actor=actor,
+            code="divergent_repeat" if divergent else "",
+        )
+        if divergent:
+            discrepancies.divergent(document=document, key=key.key, fingerprint=own, event=event, actor=actor)
+    processed(event=event, documents=by.document_ids, actor=actor)
+
+
+def _one_at_a_time(*, subject: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [subject])
+
+
 def _settle_held(*, by: Event, actor: log.Actor) -> None:
     """This function will close the held events about the subject that has now been processed."""
+    _one_at_a_time(subject=by.subject)
     held = (
         Event.objects.select_for_update()
         .filter(subject=by.subject, type=by.type, status=EventStatus.HELD, settled_by=None)

@@ -2,14 +2,16 @@
 
 import dataclasses
 import datetime as dt
+import threading
 from typing import Any
 
 import pytest
+from django.db import connections, transaction
 
 from audit.models import Event as LogEvent
 from documents.countries import pack
 from documents.emission import intake
-from documents.models import Alert, Document, Event, Series
+from documents.models import Alert, Discrepancy, Document, Event, Series
 from payouts.models import Payout, Settlement
 from tests.payouts import making, telling
 
@@ -371,3 +373,75 @@ def test_what_was_held_is_settled_by_the_corrected_event_and_its_alert_ends() ->
     assert event.settled_by == Event.objects.get(event_id="evt_corrected")
     assert not Alert.objects.filter(dedup_key=f"event:{event.public_id}", resolved_at=None).exists()
     assert telling.tell(wrong).body["status"] == "processed"
+
+
+# -- what is wrong about a fact that has its document already --
+
+AFTERWARDS = {
+    "a payment of another amount": (
+        making.payment("pay_1", "11.01", PAYMENT) | {"id": "evt_again"},
+        "PAYMENT_RECEIPT:payment:pay_1:customer",
+    ),
+    "a payment in another currency": (
+        _other_money(making.payment("pay_1", "11.00", PAYMENT) | {"id": "evt_again"}),
+        "PAYMENT_RECEIPT:payment:pay_1:customer",
+    ),
+    "an order of an issuer that nobody knows": (
+        making.order("ord_2", "5.00") | {"id": "evt_again", "issuer": "nobody"},
+        "ORDER_FINAL_STATEMENT:order:ord_2:beneficiary",
+    ),
+    "a refund of a payment that never came": (
+        making.refund("rf_1", "pay_never", [making.line("4.00", tax="IVA10")]) | {"id": "evt_again"},
+        "CREDIT_NOTE:refund:rf_1:customer",
+    ),
+    "a payout of an order that never came": (
+        making.payout("po_paid", "4.00", orders=["ord_never"], payee="drv_2") | {"id": "evt_again"},
+        "PAYOUT_STATEMENT:payout:po_paid:payee",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", sorted(AFTERWARDS))
+def test_what_is_wrong_about_an_issued_fact_is_a_divergent_repeat_and_neither_held_nor_parked(what: str) -> None:
+    event, key = AFTERWARDS[what]
+    before = _numbered()
+    answer = telling.tell(event)
+    assert (answer.status, answer.body["status"], answer.body["replayed"]) == (200, "processed", True)
+    documents = answer.body["documents"]
+    assert isinstance(documents, list)
+    assert [document["document_key"] for document in documents] == [key]
+    (gap,) = Discrepancy.objects.filter(resolved_at=None)
+    assert (gap.code, gap.document and gap.document.document_key_id) == ("divergent_repeat", key)
+    assert Alert.objects.get(dedup_key=f"discrepancy:{gap.dedup_key}", resolved_at=None).severity == "P2"
+    assert _numbered() == before
+    assert telling.tell(event).body["replayed"] is True
+    assert Discrepancy.objects.count() == 1
+
+
+@pytest.mark.usefixtures("_iva10_ended")
+def test_a_fact_told_again_after_its_tax_has_ended_is_the_same_fact_and_no_divergence() -> None:
+    answer = telling.tell(making.payment("pay_1", "11.00", PAYMENT) | {"id": "evt_again"})
+    assert (answer.status, answer.body["replayed"]) == (200, True)
+    assert not Discrepancy.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wrong_event_and_its_correction_at_the_same_moment_leave_nothing_held() -> None:
+    wrong = OFF_BY_ONE["what an order leaves"].event
+    right = making.order("ord_9", lines=FARE) | {"id": "evt_right"}
+    held = threading.Event()
+
+    def correct() -> None:
+        held.wait(10)
+        telling.tell(right)
+        connections.close_all()
+
+    rival = threading.Thread(target=correct)
+    rival.start()
+    with transaction.atomic():
+        assert telling.tell(wrong).body["status"] == "held"
+        held.set()
+        rival.join(timeout=0.5)  # it waits for this transaction, and then sees what it held
+        assert rival.is_alive()
+    rival.join(timeout=30)
+    assert Event.objects.get(event_id=wrong["id"]).settled_by == Event.objects.get(event_id="evt_right")
