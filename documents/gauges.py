@@ -5,6 +5,7 @@ from django.utils import timezone
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from documents.emission import outcomes
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, Status
 
 
@@ -24,7 +25,10 @@ def read() -> list[Metric]:
     """This function will read what stands in the tables; a label that counts nothing is 0, so that it falls."""
     waiting = (EventStatus.PARKED, EventStatus.HELD)
     by_status = dict(Document.objects.values_list("status").annotate(Count("pk")))
-    events = dict(Event.objects.filter(status__in=waiting).values_list("status").annotate(Count("pk")))
+    events = {
+        EventStatus.PARKED.value: Event.objects.filter(status=EventStatus.PARKED).count(),
+        EventStatus.HELD.value: Event.objects.filter(outcomes.for_a_person()).count(),
+    }
     open_alerts = dict(Alert.objects.filter(resolved_at=None).values_list("severity").annotate(Count("pk")))
     oldest = Document.objects.filter(status=Status.ISSUED).aggregate(at=Min("issued_at"))["at"]
     unsent = Alert.objects.filter(resolved_at=None, sent_at=None).count()

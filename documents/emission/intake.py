@@ -147,27 +147,34 @@ def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
 
 def _refuse(*, raw: bytes, service: str, problem: errors.Problem, now: dt.datetime, actor: log.Actor) -> Answer:
     """This function will keep a signed body that cannot be read as an event, once, without burning its id."""
-    body_sha256 = hashlib.sha256(raw).hexdigest()
-    with transaction.atomic(), connection.cursor() as cursor:
-        public_id = identifiers.new(prefix="evt")
-        faults = json.dumps([fault.as_json() for fault in problem.errors])
-        cursor.execute(
-            _INSERT,
-            [public_id, "", service, "", "", "", "", None, now, raw, body_sha256, "", "refused", problem.code, faults],
-        )
-        if cursor.fetchone() is None:
-            Event.objects.filter(body_sha256=body_sha256, status=EventStatus.REFUSED).update(repeats=F("repeats") + 1)
-        else:
-            log.record(
-                action=Action.EVENT_REFUSED,
-                object_type="event",
-                object_id=public_id,
-                actor=actor,
-                outcome="denied",
-                code=problem.code,
-            )
+    with transaction.atomic():
+        _keep_apart(raw=raw, service=service, code=problem.code, faults=problem.errors, now=now, actor=actor)
     metrics.EVENTS.labels(type="", status="refused").inc()
     return Answer(status=problem.row.status, body={}, problem=problem)
+
+
+def _keep_apart(
+    *, raw: bytes, service: str, code: str, faults: Sequence[errors.Fault], now: dt.datetime, actor: log.Actor
+) -> None:
+    """This function will store a signed body that is no event of its own, raw and once: no fact is lost."""
+    body_sha256, public_id = hashlib.sha256(raw).hexdigest(), identifiers.new(prefix="evt")
+    told = json.dumps([fault.as_json() for fault in faults])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT, [public_id, "", service, "", "", "", "", None, now, raw, body_sha256, "", "refused", code, told]
+        )
+        fresh = cursor.fetchone() is not None
+    if fresh:
+        log.record(
+            action=Action.EVENT_REFUSED,
+            object_type="event",
+            object_id=public_id,
+            actor=actor,
+            outcome="denied",
+            code=code,
+        )
+    else:
+        Event.objects.filter(body_sha256=body_sha256, status=EventStatus.REFUSED).update(repeats=F("repeats") + 1)
 
 
 def _take_in(
@@ -208,7 +215,13 @@ def _take_in(
         inserted = cursor.fetchone()
     if inserted is None:
         return _answer_repeat(
-            event_id=envelope.id, payload=payload, payload_sha256=payload_sha256, now=now, actor=actor
+            event_id=envelope.id,
+            raw=raw,
+            payload=payload,
+            payload_sha256=payload_sha256,
+            service=service,
+            now=now,
+            actor=actor,
         )
     log.record(
         action=Action.EVENT_RECEIVED,
@@ -296,7 +309,14 @@ def settle(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
 
 
 def _answer_repeat(
-    *, event_id: str, payload: dict[str, object], payload_sha256: str, now: dt.datetime, actor: log.Actor
+    *,
+    event_id: str,
+    raw: bytes,
+    payload: dict[str, object],
+    payload_sha256: str,
+    service: str,
+    now: dt.datetime,
+    actor: log.Actor,
 ) -> Answer:
     """This function will answer for the stored event of an id; one that waits is looked at again first."""
     event = Event.objects.select_for_update().exclude(status=EventStatus.REFUSED).get(event_id=event_id)
@@ -310,6 +330,7 @@ def _answer_repeat(
         code="" if same else "event_id_reused",
     )
     if not same:
+        _keep_apart(raw=raw, service=service, code="event_id_reused", faults=(), now=now, actor=actor)
         discrepancies.open_one(
             code="event_id_reused",
             dedup_key=f"event_id_reused:{event_id}:{payload_sha256}",

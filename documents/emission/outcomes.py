@@ -17,10 +17,8 @@ from documents import alerts, discrepancies, errors, metrics, resilience
 from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
 
 PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
-FAULTS_MAX, FAULT_LENGTH_MAX = (
-    60,
-    500,
-)  # kept of a held event: a payout has up to 1,500 orders, each of them may be wrong
+# Kept of a held event: a payout has up to 1,500 orders, and each of them may be wrong.
+FAULTS_MAX, FAULT_LENGTH_MAX = 60, 500
 
 PARKED_TOO_LONG = "event_parked_too_long"
 

@@ -116,9 +116,14 @@ def test_another_owner_for_the_same_payment_is_a_divergence_and_no_second_docume
 def test_an_event_id_with_another_body_keeps_the_first_and_is_a_discrepancy(live: Live) -> None:
     event = payment()
     first = live.post(event)
-    answer = live.post(payment(name=event["id"].removeprefix("evt_"), net="30.00", gross="33.00"))
-    assert (answer.status, answer.body["replayed"], _ids(answer)) == (200, True, _ids(first))
+    other = payment(name=event["id"].removeprefix("evt_"), net="30.00", gross="33.00")
+    for _ in range(2):
+        answer = live.post(other)
+        assert (answer.status, answer.body["replayed"], _ids(answer)) == (200, True, _ids(first))
     assert len(_discrepancies(live, "event_id_reused", event["id"])) == 1
+    query = "SELECT body, repeats FROM documents_event WHERE code = 'event_id_reused' AND status = 'refused'"
+    (kept,) = [row for row in live.rows(query, []) if json.loads(bytes(row["body"])) == other]  # raw, once
+    assert kept["repeats"] == 1
 
 
 def test_a_refused_event_burns_nothing(live: Live) -> None:
