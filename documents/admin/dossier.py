@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from documents import catalog, errors
-from documents.admin import cells, filters, history, reasons, rights
+from documents.admin import cells, explained, filters, history, reasons, rights
 from documents.admin.base import Card, Fact
 from documents.models import Delivery, Document, Kind, Link, Status
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RELATED_MAX = 20
 PAGES_MAX = 500
+CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a million, and its PDF holds them all
 
 
 def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
@@ -43,7 +44,11 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
         "badges": badges(document=document, stuck=stuck, now=now),
         "banner": banner(document=document, stuck=stuck, now=now),
         "cards": [summary(document=document, open_=open_), totals(document=document)],
-        "custody": [integrity(document=document), relatives(request=request, document=document)],
+        "custody": [
+            *filter(None, [explained.card(document=document)]),
+            integrity(document=document),
+            relatives(request=request, document=document),
+        ],
         "deliveries": [(one, *told(one)) for one in deliveries],
         "links": [(one, *link_state(link=one, now=now)) for one in links],
         "content": pretty(document.content) if open_ else "",
@@ -281,4 +286,5 @@ def parsed(content: str) -> dict[str, Any]:
 
 def pretty(content: str) -> str:
     """This function will write the frozen content so that a person can read it."""
-    return json.dumps(parsed(content), ensure_ascii=False, indent=2)
+    text = json.dumps(parsed(content), ensure_ascii=False, indent=2)
+    return text if len(text) <= CONTENT_MAX else f"{text[:CONTENT_MAX]}\n…"

@@ -1,0 +1,81 @@
+"""Where each cent of a document comes from, as support reads it to a driver: one row a line, its tax beside it."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from babel import numbers
+from django.utils.translation import gettext as _
+
+from documents.admin import cells
+from documents.admin.base import Card
+from documents.models import Document
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+ROWS_MAX = 100
+Row = Mapping[str, str]
+
+
+def card(*, document: Document) -> Card | None:
+    """This function will return the explanation that a document carries; None for a kind that has none."""
+    rows: list[Row] = json.loads(document.content).get("explanation", [])
+    if not rows:
+        return None
+    several = any("number" in row for row in rows)
+    left = len(rows) - ROWS_MAX
+    heads = [_("Pedido"), *([_("Documento")] if several else []), _("Línea"), _("Concepto"), _("Tipo"), _("Importe")]
+    return Card(
+        title=_("De dónde sale cada céntimo"),
+        heads=heads,
+        rows=[_told(row, several=several, currency=document.currency) for row in rows[:ROWS_MAX]],
+        note=_("Las demás filas (%(left)s) están en el PDF.") % {"left": left} if left > 0 else "",
+        numeric=(len(heads) - 2, len(heads) - 1),
+        wide=True,
+    )
+
+
+def _told(row: Row, *, several: bool, currency: str) -> "list[SafeString | str]":
+    """This function will lay out one row."""
+    rate = cells.NOTHING
+    if "rate" in row:
+        rate = f"{numbers.format_decimal(Decimal(row['rate']) * 100, locale=cells.locale())} %"
+    return [
+        cells.mono(row.get("order", "")),
+        *([cells.mono(row.get("number", ""))] if several else []),
+        row.get("line", "") or cells.NOTHING,
+        _concept(row),
+        rate,
+        cells.amount_of_text(text=row["amount"], currency=currency),
+    ]
+
+
+def _concept(row: Row) -> str:
+    """This function will name what a row is about: the kind of line, its tax, the withholding, or the rule."""
+    kinds = {
+        "FARE": _("Tarifa"),
+        "TIP": _("Propina"),
+        "TOLL": _("Peaje"),
+        "SURCHARGE": _("Suplemento"),
+        "BONUS": _("Incentivo"),
+        "PROMOTION": _("Promoción"),
+        "ITEM": _("Artículo"),
+        "PLATFORM_FEE": _("Comisión de la plataforma"),
+        "REFUND_ITEM": _("Devolución"),
+        "ADJUSTMENT": _("Ajuste"),
+        "CORRECTION": _("Corrección"),
+    }
+    rules = {
+        "line": kinds.get(row.get("kind", ""), row.get("kind", "")),
+        "tax": row.get("tax", ""),
+        "withholding": _("Retención fiscal %(name)s") % {"name": row.get("name", "")},
+        "statement": _("Según su liquidación"),
+        "part": _("Liquidado en otros pagos"),
+        "cash_collected": _("Efectivo ya cobrado"),
+        "opening_carry_over": _("Saldo anterior"),
+        "closing_carry_over": _("Saldo que pasa al siguiente"),
+        "difference": _("Diferencia en conciliación"),
+    }
+    return rules.get(row["rule"], row["rule"])
