@@ -6,8 +6,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from documents import discrepancies
-from documents.models import Discrepancy, Event
+from documents import discrepancies, errors, money
+from documents.countries import pack
+from documents.models import Discrepancy, Document, Event, Kind
+from payouts import computation, figures
 
 CHANGES_MAX = 4
 Facts = Mapping[str, Any]
@@ -28,7 +30,8 @@ def sides(*, gap: Discrepancy) -> tuple[object, object]:
     """This function will return what was expected and what came, as texts; None where the facts have no amounts."""
     if gap.code == "divergent_repeat" and gap.document is not None and gap.event is not None:
         content = json.loads(gap.document.content)
-        return content["totals"].get(_total_of(content)), _told_total(gap.event)
+        told = _told_total(gap.event) or _reckoned(event=gap.event, document=gap.document)
+        return content["totals"].get(_total_of(content)), told
     first, other = SIDES.get(gap.code, ("", ""))
     return gap.facts.get(first), gap.facts.get(other)
 
@@ -56,6 +59,25 @@ def _told_total(event: Event) -> object:
     """This function will return the total that an event states, where its type states one."""
     stated = discrepancies.stated_total(payload={"data": _body(event)})
     return stated[0] if stated else None
+
+
+def _reckoned(*, event: Event, document: Document) -> str | None:
+    """This function will return what another telling of an order comes to, at the rates of the document's day."""
+    if document.kind != Kind.ORDER_FINAL_STATEMENT:
+        return None
+    data, digits = _body(event), money.digits(document.currency)
+    try:
+        lines = figures.read_lines(lines=data.get("lines", ()), digits=digits, party=document.audience)
+        codes = [line.tax for line in lines if line.tax != figures.UNTAXED]
+        rates = pack.required(document.country_id).rates_on(codes=codes, date=document.operation_date)
+        told = data.get("withholdings", ()) if document.audience == "beneficiary" else ()
+        withholdings = figures.read_withholdings(withholdings=told, digits=digits)
+    except errors.Problem:
+        return None
+    sums = computation.order_statement(
+        lines=lines, rates=rates, prices=data.get("prices", "net"), withholdings=withholdings
+    )
+    return money.text(sums.totals["payable"], digits)
 
 
 def _changed(one: object, other: object, path: str = "") -> Iterator[str]:

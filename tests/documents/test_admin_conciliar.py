@@ -101,6 +101,16 @@ def test_everything_that_waits_for_a_person_is_there_with_amounts_and_a_diagnosi
     assert re.search(r'href="/admin/payouts/conciliar/"[^§]{0,600}?\b5\b', text)
 
 
+def test_another_telling_of_an_order_shows_what_its_lines_come_to_though_it_states_no_total(fina: cast.Member) -> None:
+    lines = [making.line("10.00", tax="IVA10"), making.line("-2.00", name="2", kind="PLATFORM_FEE", tax="IVA21")]
+    other = [making.line("11.00", tax="IVA10"), *lines[1:]]
+    telling.told([making.order("ord_1", lines=lines), making.order("ord_1", lines=other) | {"id": "evt_other"}])
+    (item,) = worklist.items(countries=["ES"], now=telling.NOW, kind="divergent")
+    amounts = item.amounts
+    assert (amounts.expected_minor, amounts.actual_minor, amounts.difference_minor) == (858, 968, 110)
+    assert "+1,10 EUR" in _text(center.client(member=fina))
+
+
 def test_who_took_the_alert_stands_beside_the_item(fina: cast.Member) -> None:
     event = _held()
     browser = center.client(member=fina)
