@@ -83,18 +83,6 @@ def both_totals(*, first: object, other: object) -> dict[str, str]:
     return {"currency": one[1], "first_total": one[0], "other_total": two[0]}
 
 
-def divergent(*, document: Document, key: str, fingerprint: str, event: Event, actor: log.Actor) -> None:
-    """This function will keep both tellings of a fact that has its document: the first one's stays as it is."""
-    open_one(
-        code="divergent_repeat",
-        dedup_key=f"divergent_repeat:{key}:{fingerprint}",
-        facts={"document_key": key, "first_event": document.event_id, "other_event": event.event_id},
-        document=document,
-        event=event,
-        actor=actor,
-    )
-
-
 def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.datetime) -> None:
     """This function will close the open discrepancy of a key, if there is one, with its alert."""
     for row in Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None):

@@ -1,6 +1,5 @@
 """A payout that does not close: the exact difference, and what it looks like in words."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,8 +82,7 @@ def _discriminator(key: str) -> str:
 
 def _parts(*, picked: Sequence[picking.Pick], under: Premises) -> list[guesses.Part]:
     """This function will tell the diagnosis what it may want to know of each settled document, read in one query."""
-    read = Document.objects.filter(pk__in=[pick.document.pk for pick in picked]).values_list("pk", "content")
-    contents = {pk: json.loads(text) for pk, text in read.iterator()}
+    contents = picking.contents(picked=picked)
     return [_part(pick=pick, content=contents[pick.document.pk], under=under) for pick in picked]
 
 

@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from django.db.models import QuerySet
 
@@ -70,7 +70,8 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
     own = [pick for pick in whole if not pick.adjustment]
     later = [pick for pick in whole if pick.adjustment and pick.document.operation_date <= date]
     sent_at = data.payout.sent_at
-    had = [pick for pick in later if sent_at is None or _made_at(pick.document) < sent_at]
+    made_at = _made_at(of=later)
+    had = [pick for pick in later if sent_at is None or made_at[pick.document.event_id] < sent_at]
     ways = [own, [*own, *had]] if had else [own]
     credits_ = _credits(of=ways[-1], sent_at=sent_at)
     return [*ways, [*ways[-1], *credits_]] if credits_ else ways
@@ -147,12 +148,19 @@ def _suffix(document: Document) -> str:
     return document.document_key_id.removeprefix(base).removeprefix(":")
 
 
-def _made_at(document: Document) -> dt.datetime:
-    """This function will return when an adjustment was made: the day alone would not tell what came before a payout."""
-    body = Event.objects.values_list("body", flat=True).get(pk=document.event_id)
-    if body is not None:
-        return cast("schemas.AdjustmentData", facts.parse(payload=json.loads(bytes(body))).data).adjustment.made_at
-    return cast("dt.datetime", document.event.occurred_at)  # its raw body has been stripped; every fact has this
+def _made_at(*, of: Sequence[Pick]) -> dict[int, dt.datetime]:
+    """This function will return {event's key: when the adjustment was made}: the day alone would not tell.
+
+    Of an event whose raw body has been stripped, when it occurred: every fact has this.
+    """
+    events = Event.objects.filter(pk__in=[pick.document.event_id for pick in of])
+    found: dict[int, dt.datetime] = {}
+    for pk, body, occurred_at in events.values_list("pk", "body", "occurred_at").iterator():
+        found[pk] = cast("dt.datetime", occurred_at)
+        if body is not None:
+            data = cast("schemas.AdjustmentData", facts.parse(payload=json.loads(bytes(body))).data)
+            found[pk] = data.adjustment.made_at
+    return found
 
 
 def _whole(*, order: str, document: Document) -> Pick:
@@ -194,17 +202,22 @@ def _order(document: Document) -> str:
     return subject.partition(":")[2]
 
 
+def contents(*, picked: Sequence[Pick]) -> dict[int, dict[str, Any]]:
+    """This function will return {document's key: frozen content} of all that was picked, in one query."""
+    read = Document.objects.filter(pk__in=[pick.document.pk for pick in picked]).values_list("pk", "content")
+    return {pk: json.loads(text) for pk, text in read.iterator()}
+
+
 def parts(*, picked: Sequence[Pick], digits: int) -> list[explanation.Part]:
     """This function will return what a payout pays of each document with the rows that the document consists of."""
-    read = Document.objects.filter(pk__in=[pick.document.pk for pick in picked]).values_list("pk", "content")
-    contents = {pk: json.loads(text) for pk, text in read.iterator()}
+    read = contents(picked=picked)
     return [
         explanation.Part(
             order=pick.order,
             number=pick.document.number,
             amount_minor=pick.amount_minor,
-            rows=tuple(explanation.frozen(content=contents[pick.document.pk], order=pick.order, digits=digits)),
-            cash_collected_minor=money.minor(contents[pick.document.pk].get("cash_collected", "0"), digits),
+            rows=tuple(explanation.frozen(content=read[pick.document.pk], order=pick.order, digits=digits)),
+            cash_collected_minor=money.minor(read[pick.document.pk].get("cash_collected", "0"), digits),
         )
         for pick in picked
     ]

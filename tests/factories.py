@@ -226,7 +226,7 @@ def _content(
     day: dt.date,
     retain_until: dt.date,
 ) -> dict[str, object]:
-    """This function will return frozen content: the common part in full, of the kind's own part the totals."""
+    """This function will return frozen content: the common part in full, of the kind's own lines and totals."""
     totals: dict[Kind, dict[str, str]] = {
         Kind.PAYMENT_RECEIPT: {"net": total, "tax": "0.00", "gross": total},
         Kind.CREDIT_NOTE: {"net": total, "tax": "0.00", "gross": total},
@@ -240,7 +240,13 @@ def _content(
         Kind.PAYOUT_STATEMENT: {"included": total, "adjustments": "0.00", "withheld": "0.00", "amount": total},
         Kind.PAYOUT_REVERSAL_NOTICE: {"amount": total},
     }
+    lines = {
+        "prices": "net",
+        "lines": [{"id": "1", "kind": "FARE", "description": "Servicio", "amount": total}],
+        "tax_groups": [],
+    }
     return {
+        **(lines if kind in {Kind.PAYMENT_RECEIPT, Kind.CREDIT_NOTE, Kind.ORDER_FINAL_STATEMENT} else {}),
         "kind": str(kind),
         "number": number,
         "document_key": key,

@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, canonical, catalog, delivery, discrepancies, errors, identifiers, metrics, resilience
+from documents import alerts, canonical, catalog, delivery, errors, identifiers, metrics, resilience
 from documents.countries.pack import Pack
 from documents.emission import custody, idempotency, leases, numbering
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus, Status
@@ -81,9 +81,7 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
         if held.fresh:
             fresh.append((text, draft))
         else:
-            issued[text] = _repeat(
-                key=text, draft=draft, divergent=held.fingerprint != fingerprint, event=event, actor=actor
-            )
+            issued[text] = _repeat(key=text, draft=draft, first=held.fingerprint, event=event, actor=actor)
     for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, pair[1].kind, pair[0])):
         issued[text] = Issued(document=_write(key=text, draft=draft, event=event, now=now, actor=actor), replayed=False)
     return [issued[_key(draft)] for draft in drafts]
@@ -155,18 +153,10 @@ def _fingerprint(draft: Draft) -> str:
     )
 
 
-def _repeat(*, key: str, draft: Draft, divergent: bool, event: Event, actor: log.Actor) -> Issued:
-    """This function will return the existing document, record the repeat and, where the facts differ, keep both."""
+def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Actor) -> Issued:
+    """This function will return the existing document, and keep on record that its fact was told again."""
     document = Document.objects.select_related("issuer", "owner", "settled_by", "corrects").get(document_key_id=key)
-    log.record(
-        action=Action.DOCUMENT_REPEATED,
-        object_type="document",
-        object_id=document.public_id,
-        actor=actor,
-        code="divergent_repeat" if divergent else "",
-    )
-    if divergent:
-        discrepancies.divergent(document=document, key=key, fingerprint=_fingerprint(draft), event=event, actor=actor)
+    idempotency.repeated(document=document, first=first, told=_fingerprint(draft), event=event, actor=actor)
     return Issued(document=document, replayed=True)
 
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from documents import canonical
-from documents.models import Kind
+from audit import log
+from audit.actions import Action
+from documents import canonical, discrepancies
+from documents.models import Document, Event, Kind
 
 KEY_MAX = 200
 
@@ -54,3 +56,28 @@ def hold(*, key: str, fingerprint: str) -> Held:
         cursor.execute("SELECT fingerprint FROM documents_documentkey WHERE key = %s", [key])
         (first,) = cursor.fetchone()
     return Held(fresh=False, fingerprint=first)
+
+
+def repeated(*, document: Document, first: str, told: str, event: Event, actor: log.Actor) -> None:
+    """This function will put on record that a fact which has its document was told again.
+
+    `first` and `told` are the fingerprints of both tellings: should they differ, the document stays as it is, and a
+    discrepancy keeps both.
+    """
+    log.record(
+        action=Action.DOCUMENT_REPEATED,
+        object_type="document",
+        object_id=document.public_id,
+        actor=actor,
+        code="divergent_repeat" if first != told else "",
+    )
+    if first != told:
+        key = document.document_key_id
+        discrepancies.open_one(
+            code="divergent_repeat",
+            dedup_key=f"divergent_repeat:{key}:{told}",
+            facts={"document_key": key, "first_event": document.event_id, "other_event": event.event_id},
+            document=document,
+            event=event,
+            actor=actor,
+        )

@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, discrepancies, errors, metrics, resilience
+from documents import alerts, errors, metrics, resilience
+from documents.emission import idempotency
 from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
 
 PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
@@ -130,17 +131,13 @@ def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor
     The documents stay; should the facts differ, both are kept. `fingerprint` gives the event's own for a kind.
     """
     for document in Document.objects.filter(pk__in=by.document_ids).select_related("document_key"):
-        own, key = fingerprint(Kind(document.kind)), document.document_key
-        divergent = own != key.fingerprint
-        log.record(
-            action=Action.DOCUMENT_REPEATED,
-            object_type="document",
-            object_id=document.public_id,
+        idempotency.repeated(
+            document=document,
+            first=document.document_key.fingerprint,
+            told=fingerprint(Kind(document.kind)),
+            event=event,
             actor=actor,
-            code="divergent_repeat" if divergent else "",
         )
-        if divergent:
-            discrepancies.divergent(document=document, key=key.key, fingerprint=own, event=event, actor=actor)
     processed(event=event, documents=by.document_ids, actor=actor)
 
 

@@ -17,19 +17,27 @@ from tests.payouts import telling
 pytestmark = pytest.mark.django_db
 SAMPLES = ("es_ride", "mx_week", "co_food", "co_refund")
 EXPECTED = json.loads((telling.SAMPLES / "expected.json").read_text(encoding="utf-8"))
+Stored = list[tuple[Document, bytes]]
+_lived: dict[str, Stored] = {}
 NEVER = ("@example.com", "es-ES", "es-MX", "es-CO", "evt_")  # contact data and event ids are nobody's to print
 
 
 @pytest.fixture(params=[*SAMPLES, *pack.registry()])
-def stored(request: pytest.FixtureRequest, vault_folder: pathlib.Path) -> list[tuple[Document, bytes]]:
+def stored(request: pytest.FixtureRequest, vault_folder: pathlib.Path) -> Stored:
     """Every document of one sample, or of one country's week, locked, with the bytes that lie in the vault."""
+    if request.param not in _lived:  # once for all tests: they only look
+        _lived[request.param] = _live(name=request.param, vault_folder=vault_folder)
+    return _lived[request.param]
+
+
+def _live(*, name: str, vault_folder: pathlib.Path) -> Stored:
     telling.issuers()
-    if request.param in SAMPLES:
-        telling.told(telling.sample(request.param))
-        wanted = {row["document_key"] for row in EXPECTED[request.param]["documents"]}
+    if name in SAMPLES:
+        telling.told(telling.sample(name))
+        wanted = {row["document_key"] for row in EXPECTED[name]["documents"]}
     else:
-        country = pack.required(request.param)
-        telling.told(showcase.week(pack=country, issuer=f"aventide-{request.param.lower()}"))
+        country = pack.required(name)
+        telling.told(showcase.week(pack=country, issuer=f"aventide-{name.lower()}"))
         wanted = {key.replace("{C}", country.country) for key in showcase.KEYS}
     now = dt.datetime.now(tz=dt.UTC)
     for pk in emission.due(now=now, limit=100):
@@ -40,7 +48,7 @@ def stored(request: pytest.FixtureRequest, vault_folder: pathlib.Path) -> list[t
     return [(document, (vault_folder / document.vault_key).read_bytes()) for document in documents]
 
 
-def test_every_leaf_of_what_was_frozen_is_printed(stored: list[tuple[Document, bytes]]) -> None:
+def test_every_leaf_of_what_was_frozen_is_printed(stored: Stored) -> None:
     for document, body in stored:
         content, text = json.loads(document.content), pdf_reading.squashed(pdf_reading.text(body))
         missing = [
@@ -51,7 +59,7 @@ def test_every_leaf_of_what_was_frozen_is_printed(stored: list[tuple[Document, b
         assert missing == [], document.number
 
 
-def test_what_is_embedded_is_what_was_frozen_and_holds_no_contact_data(stored: list[tuple[Document, bytes]]) -> None:
+def test_what_is_embedded_is_what_was_frozen_and_holds_no_contact_data(stored: Stored) -> None:
     for document, body in stored:
         assert pdf_reading.attachment(body).decode() == document.content
         assert hashlib.sha256(document.content.encode()).hexdigest() == document.content_sha256
@@ -60,7 +68,7 @@ def test_what_is_embedded_is_what_was_frozen_and_holds_no_contact_data(stored: l
             assert word not in pdf_reading.text(body), document.number
 
 
-def test_printing_it_again_gives_the_bytes_that_lie_in_the_vault(stored: list[tuple[Document, bytes]]) -> None:
+def test_printing_it_again_gives_the_bytes_that_lie_in_the_vault(stored: Stored) -> None:
     for document, body in stored:
         again = rendering.render(content=json.loads(document.content), issued_at=document.issued_at)
         assert again.pdf == body, document.number
