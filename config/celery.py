@@ -7,6 +7,7 @@ ever; a publisher gives up at once, because the sweeper finds in PostgreSQL what
 from typing import Any
 
 from celery import Celery
+from kombu import Queue
 from kombu.connection import Connection
 
 from config import env
@@ -15,6 +16,7 @@ from documents.sweeper import Poller
 CONNECT_S, SOCKET_S, PUBLISH_S = 1.0, 2.0, 0.8
 # A task outlives the renderer's watchdog (a document's lease) and is then ended, softly first.
 SOFT_LIMIT_S, HARD_LIMIT_S = 210, 240
+PAGES, FACTS = "celery", "facts"
 
 env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODULE", default="config.settings"))
 
@@ -46,6 +48,11 @@ app.conf.update(
     task_soft_time_limit=SOFT_LIMIT_S,
     task_time_limit=HARD_LIMIT_S,
     task_publish_retry=False,
+    # A parked event is looked at in milliseconds, a page is printed in a second: a worker takes from both in turn, so
+    # that what has come is resumed while thousands of pages wait.
+    task_queues=(Queue(PAGES), Queue(FACTS)),
+    task_default_queue=PAGES,
+    task_routes={"documents.resume": {"queue": FACTS}},
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     broker_transport_options={

@@ -18,7 +18,7 @@ from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
-BATCH_MAX = 20
+BATCH_MAX, EVENTS_MAX = 20, 200  # events come first and take milliseconds: what they issue is printed next
 THREADS = 2
 WATCH_EVERY_S = 10
 
@@ -30,8 +30,10 @@ def sweep(*, now: dt.datetime) -> int:
     from documents.emission import intake  # noqa: PLC0415 - the same
 
     jobs = [
+        *_found(
+            due=intake.due, work=lambda pk: intake.resume(event_id=pk, now=timezone.now()), now=now, limit=EVENTS_MAX
+        ),
         *_found(due=emission.due, work=lambda pk: emission.advance(document_id=pk, now=timezone.now()), now=now),
-        *_found(due=intake.due, work=lambda pk: intake.resume(event_id=pk, now=timezone.now()), now=now),
         *_found(due=delivery.due, work=lambda pk: delivery.send(delivery_id=pk, now=timezone.now()), now=now),
         *_found(due=notices.due, work=lambda pk: notices.send(notice_id=pk, now=timezone.now()), now=now),
     ]
@@ -48,11 +50,11 @@ def sweep(*, now: dt.datetime) -> int:
 
 
 def _found(
-    *, due: Callable[..., list[int]], work: Callable[[int], object], now: dt.datetime
+    *, due: Callable[..., list[int]], work: Callable[[int], object], now: dt.datetime, limit: int = BATCH_MAX
 ) -> list[functools.partial[object]]:
     """This function will return the jobs of one kind that are due; a kind that cannot be asked stops no other one."""
     try:
-        return [functools.partial(work, pk) for pk in due(now=now, limit=BATCH_MAX)]
+        return [functools.partial(work, pk) for pk in due(now=now, limit=limit)]
     except DatabaseError:
         logger.exception("what is due could not be asked; the other kinds go on")
         return []

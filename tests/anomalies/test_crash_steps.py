@@ -1,4 +1,7 @@
-"""The worker is killed at every step of the line; a fresh one goes on, and the outside checker finds nothing wrong."""
+"""The worker is killed at every step of the line; a fresh one goes on, and the outside checker finds nothing wrong.
+
+Twice at each step; four times with `HYPOTHESIS_PROFILE=long`.
+"""
 
 import json
 import pathlib
@@ -21,7 +24,7 @@ from tests.services import database
 from tests.services.live import SAMPLES
 
 EVENTS = 200
-KILLS_EACH = 4  # at each of the points: 128 in all
+KILLS_EACH = 4 if env.text(name="HYPOTHESIS_PROFILE") == "long" else 2  # at each of the points
 MAILS = 60  # documents that are locked in peace, so that there are mails to die with
 
 
@@ -110,7 +113,6 @@ def test_a_worker_killed_at_any_step_loses_doubles_and_unlocks_nothing(
     program.do("continue")
 
     assert {name: kills[name] for name in crash_points.TABLE} == dict.fromkeys(crash_points.TABLE, KILLS_EACH)
-    assert kills.total() >= 100
     figures, findings = outside.check(
         database_url=stack.superuser_url,
         vault=folder / "vault",

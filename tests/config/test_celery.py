@@ -63,6 +63,14 @@ def test_a_task_is_given_back_when_its_worker_dies() -> None:
     assert conf.task_soft_time_limit < conf.task_time_limit
 
 
+def test_a_parked_event_does_not_queue_behind_the_pages(valkey: servers.Valkey) -> None:
+    for task in ("documents.advance", "documents.resume", "documents.deliver"):
+        celery.app.send_task(task, args=[1])
+    broker = redis.Redis.from_url(valkey.url)
+    assert (broker.llen(celery.PAGES), broker.llen(celery.FACTS)) == (2, 1)
+    assert {queue.name for queue in celery.app.conf.task_queues} == {celery.PAGES, celery.FACTS}
+
+
 @pytest.fixture
 def worker(
     committed_db: None,
@@ -103,7 +111,8 @@ def test_a_worker_waits_for_a_broker_that_is_late_or_dies(
         assert worker.poll() is None
         valkey.start()
         broker = redis.Redis.from_url(valkey.url)
-        celery.app.send_task(TASK)
+        for task in (TASK, "documents.resume"):
+            celery.app.send_task(task, args=[0])
         assert _emptied(broker=broker, worker=worker)
         valkey.kill()
 
@@ -111,7 +120,7 @@ def test_a_worker_waits_for_a_broker_that_is_late_or_dies(
 def _emptied(*, broker: redis.Redis, worker: subprocess.Popen[bytes]) -> bool:
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until and worker.poll() is None:
-        if broker.llen("celery") == 0:
+        if broker.llen(celery.PAGES) == broker.llen(celery.FACTS) == 0:
             return True
         time.sleep(0.1)
     return False
