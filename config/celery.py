@@ -50,7 +50,7 @@ app.conf.update(
     task_publish_retry=False,
     # A parked event is looked at in milliseconds, a page is printed in a second: a worker takes from both in turn, so
     # that what has come is resumed while thousands of pages wait.
-    task_queues=(Queue(PAGES), Queue(FACTS)),
+    task_queues=(Queue(PAGES), Queue(FACTS)),  # type: ignore[no-untyped-call]  # kombu has no types
     task_default_queue=PAGES,
     task_routes={"documents.resume": {"queue": FACTS}},
     worker_prefetch_multiplier=1,
