@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
@@ -52,6 +52,14 @@ class Parked(Exception):  # noqa: N818 - the product's word
     def __init__(self, *, missing: Sequence[str]) -> None:
         self.missing = sorted(set(missing))
         super().__init__(", ".join(self.missing))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Ran:
+    """What came of an effect: whether its documents were there before, and the rows that it has written now."""
+
+    replayed: bool
+    written: Sequence[Document] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -247,12 +255,12 @@ def _take_in(
     if row is None:
         log.record(action=Action.EVENT_IGNORED, object_type="event", object_id=public_id, actor=actor)
         return answer(event=event, replayed=False)
-    replayed = _run(event=event, envelope=envelope, now=now, actor=actor)
-    return answer(event=event, replayed=replayed)
+    ran = _run(event=event, envelope=envelope, now=now, actor=actor)
+    return answer(event=event, replayed=ran.replayed, written=ran.written)
 
 
-def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> bool:
-    """This function will run an event's effect and move the event to what came of it; says whether all was there.
+def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
+    """This function will run an event's effect and move the event to what came of it.
 
     The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays.
     """
@@ -264,7 +272,8 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
         with transaction.atomic():
             issued = effect(event=event, fact=envelope, now=now, actor=actor)
     except (Parked, errors.Problem) as cause:
-        return _not_issued(event=event, envelope=envelope, cause=cause, now=now, actor=actor)
+        repeated = _not_issued(event=event, envelope=envelope, cause=cause, now=now, actor=actor)
+        return _Ran(replayed=repeated)
     except (OperationalError, InterfaceError):
         raise  # the database is out or gave this transaction up: the sender keeps the fact and tries again
     except Exception:
@@ -272,9 +281,12 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
         logger.exception("the effect of %s failed", event.public_id)
         defect = errors.Problem(code="internal_error", detail="the effect failed")
         outcomes.hold(event=event, problem=defect, actor=actor)
-        return False
+        return _Ran(replayed=False)
     outcomes.processed(event=event, documents=[one.document.pk for one in issued], actor=actor)
-    return bool(issued) and all(one.replayed for one in issued)
+    return _Ran(
+        replayed=bool(issued) and all(one.replayed for one in issued),
+        written=[one.document for one in issued if not one.replayed],
+    )
 
 
 def _not_issued(
@@ -348,10 +360,15 @@ def _answer_repeat(
     return answer(event=event, replayed=True, status=200 if not same else None)
 
 
-def answer(*, event: Event, replayed: bool, status: int | None = None) -> Answer:
-    """This function will say what is true of an event now; a held one that was settled answers for its settlement."""
+def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), status: int | None = None) -> Answer:
+    """This function will say what is true of an event now; a held one that was settled answers for its settlement.
+
+    Rows just `written` are not read again when they are all that there is to tell.
+    """
     told = event.settled_by if event.status == EventStatus.HELD and event.settled_by else event
-    documents = presentation.joined(rows=Document.objects.filter(pk__in=told.document_ids)).order_by("pk")
+    documents: Iterable[Document] = sorted(written, key=lambda row: row.pk)
+    if [row.pk for row in documents] != sorted(told.document_ids):
+        documents = presentation.joined(rows=Document.objects.filter(pk__in=told.document_ids)).order_by("pk")
     body: dict[str, object] = {
         "object": "event",
         "event_id": event.event_id,

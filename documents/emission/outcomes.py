@@ -149,21 +149,22 @@ def _one_at_a_time(*, subject: str) -> None:
 def _settle_held(*, by: Event, actor: log.Actor) -> None:
     """This function will close the held events about the subject that has now been processed."""
     _one_at_a_time(subject=by.subject)
-    held = (
-        Event.objects.select_for_update()
-        .filter(subject=by.subject, type=by.type, status=EventStatus.HELD, settled_by=None)
-        .exclude(pk=by.pk)
-    )
-    for event in held:
-        Event.objects.filter(pk=event.pk).update(settled_by=by)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE documents_event SET settled_by_id = %(by)s WHERE subject = %(subject)s AND type = %(type)s"
+            " AND status = 'held' AND settled_by_id IS NULL AND id <> %(by)s RETURNING public_id",
+            {"by": by.pk, "subject": by.subject, "type": by.type},
+        )
+        settled = [public_id for (public_id,) in cursor.fetchall()]
+    for public_id in settled:
         log.record(
             action=Action.EVENT_SETTLED,
             object_type="event",
-            object_id=event.public_id,
+            object_id=public_id,
             actor=actor,
             details={"by": by.public_id},
         )
-        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+        alerts.resolve_alert(dedup_key=f"event:{public_id}")
 
 
 def close(
