@@ -80,6 +80,7 @@ class Action(enum.StrEnum):
     KEY_REVOKED = "key.revoked"
 
     DISCREPANCY_OPENED = "discrepancy.opened"
+    DISCREPANCY_CHANGED = "discrepancy.changed"
     DISCREPANCY_RESOLVED = "discrepancy.resolved"
     ALERT_OPENED = "alert.opened"
     ALERT_ACKNOWLEDGED = "alert.acknowledged"

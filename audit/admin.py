@@ -70,6 +70,7 @@ WORDS: "Mapping[Action, _StrPromise]" = {
     Action.KEY_CREATED: _("Clave creada"),
     Action.KEY_REVOKED: _("Clave anulada"),
     Action.DISCREPANCY_OPENED: _("Discrepancia abierta"),
+    Action.DISCREPANCY_CHANGED: _("Discrepancia actualizada"),
     Action.DISCREPANCY_RESOLVED: _("Discrepancia resuelta"),
     Action.ALERT_OPENED: _("Alerta abierta"),
     Action.ALERT_ACKNOWLEDGED: _("Alerta reconocida"),

@@ -11,11 +11,13 @@ class Row:
 
     `holds`, where there is one, names the function that first holds still what the effect is about. It runs outside of
     the effect's savepoint, so that this stays held until the event's outcome is committed, whatever the outcome is.
+    `waits` names the function that is told when the effect gave up, and the event is parked or held.
     """
 
     service: str
     effect: str
     holds: str = ""
+    waits: str = ""
 
 
 TABLE: Mapping[str, Row] = MappingProxyType(
@@ -28,13 +30,23 @@ TABLE: Mapping[str, Row] = MappingProxyType(
             effect="payouts.statements.on_order_adjusted",
         ),
         "PAYOUT_SENT": Row(
-            service="payouts", effect="payouts.transfers.on_payout_sent", holds="payouts.parties.hold_payee"
+            service="payouts",
+            effect="payouts.transfers.on_payout_sent",
+            holds="payouts.parties.hold_payee",
+            waits="payouts.transfers.on_payout_waiting",
         ),
         "PAYOUT_PERIOD_CLOSED": Row(
-            service="payouts", effect="payouts.transfers.on_period_closed", holds="payouts.parties.hold_payee"
+            service="payouts",
+            effect="payouts.transfers.on_period_closed",
+            holds="payouts.parties.hold_payee",
+            waits="payouts.transfers.on_payout_waiting",
         ),
-        "PAYOUT_FAILED": Row(service="payouts", effect="payouts.returns.on_payout_failed"),
-        "PAYOUT_RETURNED": Row(service="payouts", effect="payouts.returns.on_payout_returned"),
+        "PAYOUT_FAILED": Row(
+            service="payouts", effect="payouts.returns.on_payout_failed", holds="payouts.parties.hold_payee"
+        ),
+        "PAYOUT_RETURNED": Row(
+            service="payouts", effect="payouts.returns.on_payout_returned", holds="payouts.parties.hold_payee"
+        ),
         "CONTACT_CHANGED": Row(service="parties", effect="payouts.parties.on_contact_changed"),
     }
 )

@@ -64,6 +64,21 @@ def open_one(
     return fresh
 
 
+def keep_current(*, dedup_key: str, facts: Mapping[str, object], actor: log.Actor) -> None:
+    """This function will bring the facts of an open discrepancy up to what is true now, if they have changed."""
+    for row in Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None):
+        if row.facts == facts:
+            continue
+        Discrepancy.objects.filter(pk=row.pk).update(facts=facts)
+        log.record(
+            action=Action.DISCREPANCY_CHANGED,
+            object_type="discrepancy",
+            object_id=row.public_id,
+            actor=actor,
+            code=row.code,
+        )
+
+
 def stated_total(*, payload: object) -> tuple[str, str] | None:
     """This function will return the total that an event's body states and its currency, where its type states one."""
     data = payload.get("data") if isinstance(payload, dict) else None

@@ -10,7 +10,8 @@ from babel import numbers
 from documents import errors
 from documents.countries import pack
 
-AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?", flags=re.ASCII)
+AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?", flags=re.ASCII)  # as it may come in
+_WRITTEN = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?", flags=re.ASCII)  # a sum of those, up to MINOR_MAX
 RATE = re.compile(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,12})?", flags=re.ASCII)
 MINOR_MAX = 10**18 - 1  # what a bigint column holds, with room
 
@@ -34,7 +35,7 @@ def minor(text: str, digits: int) -> int:
 
     :raises errors.Problem: `validation_error` when it is no amount, or has more decimals than the currency
     """
-    if not AMOUNT.fullmatch(text):
+    if not _WRITTEN.fullmatch(text):
         raise errors.Problem(code="validation_error", detail=f"{text[:40]!r} is not an amount")
     whole, _, decimals = text.partition(".")
     if len(decimals) > digits:

@@ -159,12 +159,17 @@ def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
 # -- crediting --
 
 
-def creditable(*, lines: Sequence[Line], groups: Sequence[Group]) -> tuple[Group, ...]:
-    """This function will return what an original lets be credited: its tax groups, and its untaxed lines as such."""
+def creditable(*, lines: Sequence[Line], groups: Sequence[Group], withheld_minor: int = 0) -> tuple[Group, ...]:
+    """This function will return what an original lets be credited: its tax groups, and its untaxed lines as such.
+
+    What was withheld of it is an untaxed deduction, so that all groups together are what the document comes to.
+    """
+    sums = {deduction: amount for (code, deduction), amount in _sums(lines).items() if code == UNTAXED}
+    if withheld_minor:
+        sums[True] = sums.get(True, 0) - withheld_minor
     untaxed = [
         Group(code=UNTAXED, rate=Fraction(0), base_minor=amount, tax_minor=0, deduction=deduction)
-        for (code, deduction), amount in _sums(lines).items()
-        if code == UNTAXED
+        for deduction, amount in sums.items()
     ]
     return (*groups, *untaxed)
 
@@ -189,7 +194,7 @@ def credit(
     after = _remaining(original=tuple(left.values()), credited=given)
     before_minor = sum(group.gross_minor for group in left.values())
     gross = sum(group.gross_minor for group in given)
-    if gross > before_minor:
+    if gross > max(0, before_minor):
         raise _exceeds(f"{gross} minor units, of {before_minor} that remain in total")
     if gross < 0:
         raise _exceeds("a credit gives back; this one would charge")

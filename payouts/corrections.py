@@ -87,11 +87,16 @@ class _Correction:
 
 
 def left(*, document: Document) -> list[Left]:
-    """This function will return what of a document can still be credited, group by group; nothing of other kinds."""
+    """This function will return what of a document can still be credited, group by group.
+
+    Nothing of other kinds, and of a statement that owes its owner nothing (any more).
+    """
     if not catalog.TABLE[Kind(document.kind)].creditable:
         return []
     content = json.loads(document.content)
     remaining = receipts.credit(lines=(), original=document, content=content, under=_under(document)).remaining
+    if sum(group.gross_minor for group in remaining) <= 0:
+        return []
     return [
         Left(
             tax=group.code,
@@ -172,7 +177,7 @@ def _correct(
     draft = _draft(one=one, lines=lines, sums=sums, now=now)
     intake.wake(awaited=f"credit:{one.id}", now=now)
     if original.kind == Kind.ORDER_FINAL_STATEMENT:
-        held.look_again(order=original.subject.removeprefix("order:"), now=now, actor=actor)
+        held.look_again(payee=original.owner.platform_id, now=now)
     (issued,) = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
     Event.objects.filter(pk=event.pk).update(document_ids=[issued.document.pk])
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
@@ -219,16 +224,17 @@ def _lines(one: _Correction) -> list[dict[str, str]]:
     :raises errors.Problem: `already_credited`
     """
     remaining = left(document=one.original)
-    if not sum(group.gross_minor for group in remaining):
+    if not remaining:
         raise errors.Problem(code="already_credited")
     parts = one.parts
     if parts is None:
         parts = tuple(Part(tax=group.tax, amount_minor=group.amount_minor) for group in remaining)
+    act, withheld = _ACT[Kind(one.original.kind)], bool(one.content.get("withholdings"))
     return [
         {
             "id": str(place),
             "kind": LINE_KIND,
-            "description": f"{_ACT[Kind(one.original.kind)]}: {_said(part)}",
+            "description": f"{act}: {_said(part, withheld=withheld)}",
             "amount": money.text(part.amount_minor, one.under.digits),
             **({"tax": part.tax} if part.tax else {}),
         }
@@ -236,8 +242,10 @@ def _lines(one: _Correction) -> list[dict[str, str]]:
     ]
 
 
-def _said(part: Part) -> str:
+def _said(part: Part, *, withheld: bool) -> str:
     what = "descuentos" if part.amount_minor < 0 else "conceptos"
+    if part.amount_minor < 0 and not part.tax and withheld:
+        return "retenciones fiscales y descuentos sin impuesto"
     return f"{what} con {part.tax}" if part.tax else f"{what} sin impuesto"
 
 

@@ -176,7 +176,7 @@ class DeskAdmin(desk_events.EventActs):
                     "y nunca abona más de lo que queda. El motivo se imprime."
                 ),
                 "submit": _("Emitir la nota de crédito"),
-                "cards": [desk_rows.remaining(left=remaining, currency=document.currency)],
+                "cards": [desk_rows.remaining(left=remaining, currency=document.currency, country=document.country_id)],
             },
             back=cells.page(document),
         )

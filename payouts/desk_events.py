@@ -96,7 +96,7 @@ class EventActs(base.DocumentCenterAdmin):
                 "submit": _("Aprobar y emitir"),
                 "cards": [
                     *desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
-                    desk_rows.proposal(asked=asked),
+                    desk_rows.proposal(asked=asked, country=event.country_code),
                 ],
             },
         )

@@ -61,12 +61,14 @@ def named(code: str) -> str:
 
 def tabs(*, counts: Mapping[str, int], chosen: str, home: str) -> list[dict[str, Any]]:
     """This function will lay out one tab for all and one for each kind, with its count."""
-    total = sum(counts.values())
-    rows = [("", _("Todo"), total), *((kind, title, counts[kind]) for kind, title in kinds().items())]
+    total, most = sum(counts.values()), worklist.EACH_MAX
+    shown = {kind: f"+{most}" if count > most else str(count) for kind, count in counts.items()}
+    every = f"+{total - 1}" if max(counts.values(), default=0) > most else str(total)  # one more is counted than shown
+    rows = [("", _("Todo"), every), *((kind, title, shown[kind]) for kind, title in kinds().items())]
     return [
         {
             "title": title,
-            "count": f"+{worklist.EACH_MAX}" if kind and count > worklist.EACH_MAX else str(count),
+            "count": count,
             "url": f"{home}?kind={kind}" if kind else home,
             "active": kind == chosen,
         }
@@ -115,11 +117,15 @@ def taken(item: Item) -> "SafeString | str":
 
 def amount(*, minor: int | None, item: Item, signed: bool = False) -> "SafeString | str":
     """This function will write an amount as its diagnosis does, a difference with its sign."""
-    currency = item.amounts.currency
-    if minor is None or not currency:
+    if minor is None or not item.amounts.currency:
         return cells.NOTHING
-    country = pack.for_country(item.country)
-    tongue = country.locale if country and cells.locale() == "es" else cells.locale()
+    return written(minor=minor, currency=item.amounts.currency, country=item.country, signed=signed)
+
+
+def written(*, minor: int, currency: str, country: str, signed: bool = False) -> "SafeString":
+    """This function will write an amount as its country does."""
+    found = pack.for_country(country)
+    tongue = found.locale if found and cells.locale() == "es" else cells.locale()
     text = guesses.written(minor=minor, digits=money.digits(currency), currency=currency, locale=tongue)
     return format_html('<span class="dc-amount">{}</span>', f"+{text}" if signed and minor > 0 else text)
 
@@ -202,7 +208,7 @@ def cards(*, item: Item) -> list[Card]:
     return [Card(title=_("Qué difiere"), facts=facts)]
 
 
-def proposal(*, asked: SettlementRequest) -> Card:
+def proposal(*, asked: SettlementRequest, country: str) -> Card:
     """This function will show who proposed a settlement, when, and why."""
     return Card(
         title=_("Propuesta"),
@@ -211,14 +217,14 @@ def proposal(*, asked: SettlementRequest) -> Card:
             Fact(label=_("Propuesta el"), value=cells.moment(asked.requested_at)),
             Fact(
                 label=_("Diferencia que se imprime"),
-                value=cells.amount(minor=-asked.difference_minor, currency=asked.currency),
+                value=written(minor=-asked.difference_minor, currency=asked.currency, country=country, signed=True),
             ),
             Fact(label=_("Motivo"), value=asked.reason, wide=True),
         ],
     )
 
 
-def remaining(*, left: Sequence[Left], currency: str) -> Card:
+def remaining(*, left: Sequence[Left], currency: str, country: str) -> Card:
     """This function will show what of a receipt can still be credited."""
     return Card(
         title=_("Lo que queda por abonar"),
@@ -226,8 +232,8 @@ def remaining(*, left: Sequence[Left], currency: str) -> Card:
         rows=[
             (
                 desk_forms.named(group),
-                cells.amount(minor=group.amount_minor, currency=currency),
-                cells.amount(minor=group.gross_minor, currency=currency),
+                written(minor=group.amount_minor, currency=currency, country=country),
+                written(minor=group.gross_minor, currency=currency, country=country),
             )
             for group in left
         ],

@@ -1,4 +1,4 @@
-"""Held payouts that a later fact may close: looked at again by themselves, whatever the order of arrival."""
+"""Held payouts that a later fact may close or explain: looked at again by themselves, whatever the order of arrival."""
 
 import datetime as dt
 import json
@@ -6,34 +6,35 @@ from typing import cast
 
 from django.db import transaction
 
-from audit import log
-from audit.actions import Action
 from documents import facts, resilience
 from documents.facts import schemas
-from documents.models import Event, EventStatus
+from documents.models import Event, EventStatus, Wait
+
+CODE = "payout_does_not_close"
 
 
-def look_again(*, order: str, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will let each payout that names the order and does not close yet be tried again, after the commit.
+def follow(*, event: Event, payee: str) -> None:
+    """This function will let a payout that does not close be found by whatever changes what its payee is owed."""
+    if event.status == EventStatus.HELD and event.code == CODE:
+        Wait.objects.get_or_create(event=event, awaited=_awaited(payee))
 
-    A payout that was told before an adjustment of one of its orders cannot close until the adjustment is here.
+
+def look_again(*, payee: str, now: dt.datetime) -> None:
+    """This function will let each payout of the payee that does not close be tried again, after the commit.
+
+    A payout that was told before an adjustment of one of its orders cannot close until the adjustment is here; and an
+    order that it forgot to list explains it only once that is here, and no longer once another payout has settled it.
     """
     waiting = Event.objects.filter(
-        status=EventStatus.HELD,
-        code="payout_does_not_close",
-        type__in=("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED"),
-        settled_by=None,
-    ).order_by("pk")
-    for event in waiting:
-        payout = told(body=event.body)
-        if payout is None or order not in (payout.orders or ()):
-            continue
-        moved = Event.objects.filter(pk=event.pk, status=EventStatus.HELD, settled_by=None).update(
-            status=EventStatus.PARKED, next_try_at=now
-        )
-        if moved:
-            log.record(action=Action.EVENT_PARKED, object_type="event", object_id=event.public_id, actor=actor)
-            transaction.on_commit(lambda pk=event.pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+        waits__awaited=_awaited(payee), status=EventStatus.HELD, code=CODE, settled_by=None
+    ).values_list("pk", flat=True)
+    for pk in sorted(waiting):
+        Event.objects.filter(pk=pk, status=EventStatus.HELD).update(next_try_at=now)
+        transaction.on_commit(lambda pk=pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+
+
+def _awaited(payee: str) -> str:
+    return f"payee:{payee}"
 
 
 def told(*, body: bytes | memoryview | None) -> schemas.PayoutData | None:

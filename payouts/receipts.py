@@ -153,7 +153,7 @@ def credit(
     """This function will return a credit's sums after every earlier credit of the same document; call with it held.
 
     No line at all asks what remains: `remaining` of the answer. All credits of an order statement together take no
-    more than it owes: what was withheld of it is not its owner's to give back.
+    more than it owes: what was withheld of it is one of its deductions.
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
     """
@@ -163,37 +163,26 @@ def credit(
             fault = errors.Fault(pointer=f"/data/lines/{place}/tax", code="tax_code_unknown", detail=detail)
             raise errors.Problem(code="tax_code_unknown", detail=detail, errors=[fault])
     earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
-    rows = list(earlier.values_list("content", "total_minor"))
-    credited = [group for text, _total in rows for group in _creditable(content=json.loads(text), digits=under.digits)]
+    notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
+    credited = [group for note in notes for group in _creditable(content=note, digits=under.digits)]
     try:
-        sums = computation.credit(
+        return computation.credit(
             original=_creditable(content=content, digits=under.digits),
             credited=credited,
             lines=figures.read_lines(lines=lines, digits=under.digits),
             prices=content["prices"],
         )
     except errors.Problem as problem:
-        raise _at_lines(code=problem.code, detail=problem.detail) from None
-    gross, left_minor = sums.totals["gross"], original.total_minor - sum(total for _text, total in rows)
-    if gross > left_minor:
-        raise _at_lines(
-            code="credit_exceeds_remaining", detail=f"{gross} minor units, of {left_minor} that remain in total"
-        )
-    return sums
-
-
-def _at_lines(*, code: str, detail: str) -> errors.Problem:
-    """This function will say what is wrong with a credit's lines."""
-    return errors.Problem(
-        code=code, detail=detail, errors=[errors.Fault(pointer="/data/lines", code=code, detail=detail)]
-    )
+        fault = errors.Fault(pointer="/data/lines", code=problem.code, detail=problem.detail)
+        raise errors.Problem(code=problem.code, detail=problem.detail, errors=[fault]) from None
 
 
 def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[figures.Group, ...]:
-    """This function will return the groups of a document or credit note, its untaxed lines as one of their own."""
+    """This function will return the groups of a document, its untaxed lines and what was withheld among them."""
     return computation.creditable(
         lines=figures.read_lines(lines=content["lines"], digits=digits),
         groups=figures.read_groups(groups=content["tax_groups"], digits=digits),
+        withheld_minor=sum(money.minor(item["amount"], digits) for item in content.get("withholdings", ())),
     )
 
 

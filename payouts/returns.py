@@ -9,7 +9,7 @@ from documents import emission, errors, facts, money
 from documents.emission import intake
 from documents.facts import schemas
 from documents.models import Document, Event, Kind, Party
-from payouts import parties, premises, settlements
+from payouts import held, parties, premises, settlements
 from payouts.models import Payout, PayoutState
 from payouts.premises import Premises
 
@@ -58,14 +58,16 @@ def on_payout_returned(
     )
 
 
-def failed_at(*, payout: str, payee: Party) -> dt.datetime | None:
-    """This function will return when a payout failed, if its notice came before its statement; None otherwise."""
+def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | None:
+    """This function will return when a payout failed, if its notice came before its statement; None otherwise.
+
+    A notice of another amount is not about this transfer: had it come second, it would have been held.
+    """
     key = emission.key(
         kind=Kind.PAYOUT_REVERSAL_NOTICE, subject=("payout", payout), audience="payee", discriminator="failed"
     )
-    return (
-        Document.objects.filter(document_key_id=key, owner=payee).values_list("event__occurred_at", flat=True).first()
-    )
+    notices = Document.objects.filter(document_key_id=key, owner=payee, total_minor=amount_minor)
+    return notices.values_list("event__occurred_at", flat=True).first()
 
 
 def _same(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, under: Premises) -> None:
@@ -138,6 +140,7 @@ def _notice(
     if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
         _end(payout=payout, outcome=outcome, at=fact.occurred_at, now=now, actor=actor)
         intake.wake(awaited=f"balance:{payee.platform_id}:{under.issuer.slug}", now=now)
+        held.look_again(payee=payee.platform_id, now=now)
     return [issued]
 
 

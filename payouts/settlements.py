@@ -72,7 +72,10 @@ def _completed_by(*, net: int, parts: list[Settlement]) -> Document | None:
 def _compare(
     *, document: Document, parts: list[Settlement], open_keys: set[str], now: dt.datetime, actor: log.Actor
 ) -> None:
-    """This function will open `paid_twice` where more was settled than earned, and close it where that has ended."""
+    """This function will open `paid_twice` where more was settled than earned, and close it where that has ended.
+
+    One that is open says what is true now: how much too much, and by which payouts.
+    """
     key = f"paid_twice:{document.document_key_id}"
     net = net_minor(document=document)
     over = computation.overpaid(net_minor=net, settled=[part.amount_minor for part in parts])
@@ -81,17 +84,15 @@ def _compare(
             discrepancies.resolve(dedup_key=key, resolution=RESOLUTION, actor=actor, now=now)
         return
     digits = money.digits(document.currency)
-    discrepancies.open_one(
-        code="paid_twice",
-        dedup_key=key,
-        facts={
-            "document_key": document.document_key_id,
-            "currency": document.currency,
-            "earned": money.text(net, digits),
-            "settled": money.text(sum(part.amount_minor for part in parts), digits),
-            "difference": money.text(over, digits),
-            "payouts": [part.payout.payout_id for part in parts],
-        },
-        document=document,
-        actor=actor,
-    )
+    facts = {
+        "document_key": document.document_key_id,
+        "currency": document.currency,
+        "earned": money.text(net, digits),
+        "settled": money.text(sum(part.amount_minor for part in parts), digits),
+        "difference": money.text(over, digits),
+        "payouts": [part.payout.payout_id for part in parts],
+    }
+    if key in open_keys:
+        discrepancies.keep_current(dedup_key=key, facts=facts, actor=actor)
+    else:
+        discrepancies.open_one(code="paid_twice", dedup_key=key, facts=facts, document=document, actor=actor)

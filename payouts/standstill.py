@@ -11,14 +11,19 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from documents import errors, money
-from documents.models import Event, EventStatus
-from payouts import diagnosis
+from documents.models import Document, Event, EventStatus
+from payouts import causes, diagnosis, held
 from payouts.models import Payout
 
 NAMED_MAX = 2  # of what a parked event lacks
 _STATED = re.compile(r"(?:stated|captured) (-?[0-9.]+), (?:computed|sent) (-?[0-9.]+)")
 STRANGER = " belongs to somebody else"  # how `picking` says whose an order is not
 _OWNERS = ("payee", "beneficiary", "driver", "customer", "party")
+# TABLE: where an event that names nobody names the fact it is about, and the key of that fact's document.
+_ABOUT = (
+    ("refund", "payment_id", "PAYMENT_RECEIPT:payment:{id}:customer"),
+    ("order", "id", "ORDER_FINAL_STATEMENT:order:{id}:beneficiary"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +52,14 @@ def told(*, event: Event) -> dict[str, Any]:
 
 
 def owner(data: dict[str, Any]) -> str:
-    """This function will return the platform's id of whom an event is about."""
+    """This function will return the platform's id of whom an event is about: whom it names, or its document's owner."""
     for name in _OWNERS:
         if isinstance(data.get(name), dict):
             return str(data[name].get("id", ""))
+    for block, name, key in _ABOUT:
+        if isinstance(data.get(block), dict) and name in data[block]:
+            about = Document.objects.filter(document_key_id=key.replace("{id}", str(data[block][name])))
+            return about.values_list("owner__platform_id", flat=True).first() or ""
     return ""
 
 
@@ -91,8 +100,23 @@ def _held(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
     ]
     if strangers:
         return Amounts(currency=currency), [_("Es de otro beneficiario: %(what)s.") % {"what": _listed(strangers)}]
-    places = ", ".join(dict.fromkeys(str(fault.get("pointer")) for fault in faults if fault.get("pointer")))
-    return Amounts(currency=currency), [_("Mira %(place)s.") % {"place": places[:200]}] if places else []
+    first = next((fault for fault in faults if fault.get("pointer")), {})
+    detail = str(first.get("detail", ""))
+    cause = causes.Cause(
+        event=event,
+        payload={"country": event.country_code, "issuer": event.issuer_slug, "data": data},
+        pointer=str(first.get("pointer", "")),
+        detail=detail,
+    )
+    said_of = causes.sentence(cause=cause)
+    asked = causes.credited(detail=detail)
+    amounts = Amounts(
+        currency=currency,
+        actual_minor=asked[0] if asked else None,
+        expected_minor=asked[1] if asked else None,
+        difference_minor=asked[0] - asked[1] if asked else None,
+    )
+    return amounts, [said_of] if said_of else []
 
 
 def _amount(fault: dict[str, Any]) -> str:
@@ -129,7 +153,7 @@ def _parked(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
         words.append(_("Falta %(what)s.") % {"what": _listed(named)})
     for rest in (name.removeprefix("balance:") for name in balances[:1]):
         payee, _colon, issuer = rest.partition(":")
-        last = _before(payee=payee, issuer=issuer, currency=currency, data=data)
+        last = _before(event=event, payee=payee, issuer=issuer, currency=currency)
         stated, known = minor(data.get("opening_carry_over"), currency), last.closing_minor if last else 0
         if stated is not None:
             amounts = Amounts(
@@ -159,10 +183,11 @@ def _listed(names: Sequence[str]) -> str:
     }
 
 
-def _before(*, payee: str, issuer: str, currency: str, data: dict[str, Any]) -> Payout | None:
+def _before(*, event: Event, payee: str, issuer: str, currency: str) -> Payout | None:
     """This function will return the payout whose closing balance a payout has to open with."""
-    earlier = Payout.objects.filter(payee__platform_id=payee, issuer__slug=issuer, currency=currency)
-    sent_at = data.get("payout", {}).get("sent_at") if isinstance(data.get("payout"), dict) else None
-    if isinstance(sent_at, str):
-        earlier = earlier.filter(sent_at__lt=sent_at).exclude(returned_at__lte=sent_at)
+    payout = held.told(body=event.body)
+    sent_at = (payout.payout.sent_at if payout else None) or event.occurred_at
+    earlier = Payout.objects.filter(
+        payee__platform_id=payee, issuer__slug=issuer, currency=currency, sent_at__lt=sent_at
+    ).exclude(returned_at__lte=sent_at)
     return earlier.order_by("-sent_at", "-payout_id").first()

@@ -53,7 +53,7 @@ def on_order_completed(
         held_back = withholdings if audience == "beneficiary" else []
         body = _body(audience=audience, order=data.order.id, sums=sums, told=told, withholdings=held_back, under=under)
         body["order"] = {key: told["order"][key] for key in ("id", "service", "city") if key in told["order"]}
-        status = _at_issue(awaited=f"order:{data.order.id}", payee=owner.party.id, before=at)
+        status, live = _at_issue(awaited=f"order:{data.order.id}", payee=owner.party.id, before=at)
         body["payout_status"] = str(status)
         if audience == "beneficiary":
             body |= _beneficiary_only(data=data, told=told)
@@ -73,12 +73,15 @@ def on_order_completed(
                 time_zone=data.order.time_zone or under.pack.time_zone,
                 body=body,
                 business_input=told,
-                payout_status=status,
+                payout_status_at_issue=status,
+                payout_status=live,
                 flags=(*owner.flags, *(("withholding_declared",) if declared else ())),
             )
         )
     # Woken before the numbers are taken, in one transaction: who holds a series should have nothing left to do.
     intake.wake(awaited=f"order:{data.order.id}", now=now)
+    for payee in sorted({draft.owner.platform_id for draft in drafts}):
+        held.look_again(payee=payee, now=now)
     return emission.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
@@ -136,7 +139,8 @@ def on_order_adjusted(
         for audience, sums in computed.items()
     ]
     intake.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
-    held.look_again(order=data.order.id, now=now, actor=actor)
+    for payee in sorted({draft.owner.platform_id for draft in drafts}):
+        held.look_again(payee=payee, now=now)
     return emission.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
@@ -217,7 +221,7 @@ def _supplement(
 ) -> emission.Draft:
     """This function will draft the statement of an adjustment for one audience."""
     data, before = cast("schemas.AdjustmentData", fact.data), json.loads(first.content)
-    status = _at_issue(
+    status, live = _at_issue(
         awaited=f"adjustment:{data.adjustment.id}", payee=first.owner.platform_id, before=data.adjustment.made_at
     )
     body = _body(audience=audience, order=data.order.id, sums=sums, told=told, under=under)
@@ -245,19 +249,23 @@ def _supplement(
         time_zone=before["time_zone"],
         body=body,
         business_input=told,
-        payout_status=status,
+        payout_status_at_issue=status,
+        payout_status=live,
         corrects=first,
     )
 
 
-def _at_issue(*, awaited: str, payee: str, before: dt.datetime) -> PayoutStatus:
-    """This function will say whether the money had been sent when it was earned.
+def _at_issue(*, awaited: str, payee: str, before: dt.datetime) -> tuple[PayoutStatus, PayoutStatus]:
+    """This function will say whether the money had been sent when it was earned, and whether it counts as sent now.
 
-    Only a payout that names what is being issued can tell, and while this is not issued such a payout is parked.
+    Only a payout that names what is being issued can tell, and while this is not issued such a payout is parked. It
+    counts while nothing else is missing: `transfers.on_payout_waiting` takes it back should the payout not be issued.
     """
     waiting = Wait.objects.filter(awaited=awaited, event__status=EventStatus.PARKED, event__type="PAYOUT_SENT")
-    for body in waiting.values_list("event__body", flat=True):
+    found: list[Sequence[str]] = []
+    for body, missing in waiting.values_list("event__body", "event__missing"):
         payout = held.told(body=body)
         if payout is not None and payout.payee.id == payee and payout.payout.sent_at < before:
-            return PayoutStatus.SENT
-    return PayoutStatus.PENDING
+            found.append(missing)
+    born = PayoutStatus.SENT if found else PayoutStatus.PENDING
+    return born, PayoutStatus.SENT if [awaited] in found else PayoutStatus.PENDING

@@ -30,7 +30,7 @@ def sides(*, gap: Discrepancy) -> tuple[object, object]:
     """This function will return what was expected and what came, as texts; None where the facts have no amounts."""
     if gap.code == "divergent_repeat" and gap.document is not None and gap.event is not None:
         content = json.loads(gap.document.content)
-        told = _told_total(gap.event) or _reckoned(event=gap.event, document=gap.document)
+        told = _told_total(event=gap.event, document=gap.document) or _reckoned(event=gap.event, document=gap.document)
         return content["totals"].get(_total_of(content)), told
     first, other = SIDES.get(gap.code, ("", ""))
     return gap.facts.get(first), gap.facts.get(other)
@@ -55,9 +55,13 @@ def _body(event: Event | None) -> Facts:
     return data if isinstance(data, dict) else {}
 
 
-def _told_total(event: Event) -> object:
-    """This function will return the total that an event states, where its type states one."""
-    stated = discrepancies.stated_total(payload={"data": _body(event)})
+def _told_total(*, event: Event, document: Document) -> object:
+    """This function will return the total that an event states for a document's owner, where it states one."""
+    data = _body(event)
+    if document.kind == Kind.ORDER_FINAL_STATEMENT and document.audience == "partner":
+        totals = data.get("totals")
+        return totals.get("partner_payable") if isinstance(totals, dict) else None
+    stated = discrepancies.stated_total(payload={"data": data})
     return stated[0] if stated else None
 
 
@@ -72,11 +76,11 @@ def _reckoned(*, event: Event, document: Document) -> str | None:
         rates = pack.required(document.country_id).rates_on(codes=codes, date=document.operation_date)
         told = data.get("withholdings", ()) if document.audience == "beneficiary" else ()
         withholdings = figures.read_withholdings(withholdings=told, digits=digits)
+        sums = computation.order_statement(
+            lines=lines, rates=rates, prices=data.get("prices", "net"), withholdings=withholdings
+        )
     except errors.Problem:
         return None
-    sums = computation.order_statement(
-        lines=lines, rates=rates, prices=data.get("prices", "net"), withholdings=withholdings
-    )
     return money.text(sums.totals["payable"], digits)
 
 

@@ -12,8 +12,8 @@ from audit import log
 from documents import emission, facts, money
 from documents.emission import intake
 from documents.facts import schemas
-from documents.models import Document, Event, Kind, Party
-from payouts import diagnosis, explanation, figures, parties, picking, premises, returns, settlements, standing
+from documents.models import Document, Event, Kind, Party, PayoutStatus
+from payouts import diagnosis, explanation, figures, held, parties, picking, premises, returns, settlements, standing
 from payouts.diagnosis import Reckoned
 from payouts.models import Payout, PayoutState, Settlement
 from payouts.premises import Premises
@@ -33,6 +33,18 @@ def on_period_closed(
 ) -> list[emission.Issued]:
     """This function will issue the payout statement of a period that ends at zero or below; see `on_payout_sent`."""
     return _issue(event=event, fact=fact, now=now, actor=actor, accept=False)
+
+
+def on_payout_waiting(*, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor) -> None:
+    """This function will take back what was born SENT on the word of a payout that is not issued now."""
+    data = cast("schemas.PayoutData", fact.data)
+    held.follow(event=event, payee=data.payee.id)
+    named = {*(data.orders or ()), *(one.order or one.adjustment for one in data.settles or ())}
+    believed = Document.objects.filter(
+        owner__platform_id=data.payee.id, payout_status=PayoutStatus.SENT, settled_by=None
+    ).values_list("pk", "document_key_id")
+    told = [pk for pk, key in believed if named & {*key.split(":")[2::2]}]  # its order, and its adjustment
+    settlements.refresh(document_ids=told, now=now, actor=actor)
 
 
 def issue_with_difference(
@@ -87,6 +99,7 @@ def _issue(
         )
         intake.wake(awaited=f"payout:{data.payout.id}", now=now)
         intake.wake(awaited=balance(payee=at.payee, under=at.under), now=now)
+        held.look_again(payee=data.payee.id, now=now)
     return [issued]
 
 
@@ -212,7 +225,7 @@ def _settle(
     actor: log.Actor,
 ) -> None:
     """This function will tie the money to what it settles; without effect where it has failed."""
-    failed_at = returns.failed_at(payout=data.payout.id, payee=statement.owner)
+    failed_at = returns.failed_at(payout=data.payout.id, payee=statement.owner, amount_minor=statement.total_minor)
     closed = event.type == "PAYOUT_PERIOD_CLOSED"
     payout = Payout.objects.create(
         payout_id=data.payout.id,

@@ -4,11 +4,13 @@ Each item says what differs: what was expected, what came, the difference, and w
 """
 
 import datetime as dt
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import QuerySet
 
 from documents.emission import outcomes
@@ -16,6 +18,9 @@ from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from payouts import closing, settling, standstill, suspicions
 from payouts.models import RequestState, SettlementRequest
 from payouts.standstill import Amounts, minor
+
+logger = logging.getLogger(__name__)
+Told = TypeVar("Told")
 
 EACH_MAX = 200  # of each source, the oldest: a longer list than that is no list of work
 KINDS = ("held", "parked", "divergent", "paid_twice", "other")
@@ -108,6 +113,17 @@ def with_people(found: list[Item]) -> list[Item]:
     ]
 
 
+def _read(read: Callable[[], Told], *, nothing: Told, about: str) -> Told:
+    """This function will read what is the matter with one item; one that cannot be read never hides the others."""
+    try:
+        return read()
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("cannot say what is the matter with %s", about)
+        return nothing
+
+
 # -- events --
 
 
@@ -115,7 +131,8 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
     """This function will tell what is the matter with one held or parked event."""
     data = standstill.told(event=event)
     parked = event.status == EventStatus.PARKED
-    amounts, words = standstill.plight(event=event, data=data)
+    unread: tuple[Amounts, list[str]] = (Amounts(), [])
+    amounts, words = _read(lambda: standstill.plight(event=event, data=data), nothing=unread, about=event.public_id)
     return Item(
         kind="parked" if parked else "held",
         code=outcomes.PARKED_TOO_LONG if parked else event.code,
@@ -138,7 +155,8 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
 def of_discrepancy(gap: Discrepancy) -> Item:
     """This function will tell what one discrepancy says."""
     document = gap.document
-    first, other = suspicions.sides(gap=gap)
+    neither: tuple[object, object] = (None, None)
+    first, other = _read(lambda: suspicions.sides(gap=gap), nothing=neither, about=gap.public_id)
     currency = str(gap.facts.get("currency") or (document.currency if document else ""))
     expected, actual = minor(first, currency), minor(other, currency)
     difference = minor(gap.facts.get("difference"), currency)
@@ -154,7 +172,7 @@ def of_discrepancy(gap: Discrepancy) -> Item:
         subject=document.number if document else gap.event.subject if gap.event else "",
         country=gap.country_id or "",
         amounts=Amounts(currency=currency, expected_minor=expected, actual_minor=actual, difference_minor=difference),
-        words=suspicions.words(gap=gap),
+        words=_read(lambda: suspicions.words(gap=gap), nothing=[], about=gap.public_id),
         event=gap.event,
         discrepancy=gap,
         document=document,

@@ -46,7 +46,8 @@ class Draft:
     body: dict[str, object]
     business_input: dict[str, object]
     discriminator: str = ""
-    payout_status: PayoutStatus | None = None
+    payout_status_at_issue: PayoutStatus | None = None
+    payout_status: PayoutStatus | None = None  # the live one
     corrects: Document | None = None
     flags: tuple[str, ...] = ()
 
@@ -204,7 +205,7 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         issue_date=issue_date,
         issued_at=now,
         retain_until=retain_until,
-        payout_status_at_issue=draft.payout_status,
+        payout_status_at_issue=draft.payout_status_at_issue,
         payout_status=draft.payout_status,
         verification_code=code,
         content=frozen.decode(),

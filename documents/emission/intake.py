@@ -8,10 +8,11 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.module_loading import import_string
 
 from audit import log
@@ -21,9 +22,16 @@ from documents.emission import idempotency, outcomes
 from documents.facts import jsontext
 from documents.models import Document, Event, EventStatus, Kind
 
+if TYPE_CHECKING:
+    from documents import emission
+
 logger = logging.getLogger(__name__)
 
 DEADLOCK_TRIES_MAX = 4
+_PARKED = Q(status=EventStatus.PARKED)
+# A held event has a next look only where a later fact may have mended or explained it.
+_HELD_AGAIN = Q(status=EventStatus.HELD, settled_by=None, next_try_at__isnull=False)
+Result = TypeVar("Result")
 TABLE = "config.events.TABLE"  # upward, so by name
 
 _WAKE = """
@@ -52,6 +60,10 @@ class Parked(Exception):  # noqa: N818 - the product's word
     def __init__(self, *, missing: Sequence[str]) -> None:
         self.missing = sorted(set(missing))
         super().__init__(", ".join(self.missing))
+
+
+class _ToldBefore(Exception):  # noqa: N818 - no error: it ends a savepoint
+    """Another event has told the same fact before, and what this one would add was not told then."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,22 +100,38 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
         if problem.row.status == 403:  # noqa: PLR2004 - HTTP
             raise
         return _refuse(raw=raw, service=services[0], problem=problem, now=now, actor=actor)
+    return _unless_given_up(
+        lambda: _take_in(raw=raw, payload=payload, envelope=envelope, service=service, now=now, actor=actor)
+    )
+
+
+def resume(*, event_id: int, now: dt.datetime) -> None:
+    """This function will look again at an event that waits; a rival that is looking at it already is left alone."""
+    _unless_given_up(lambda: _resume(event_id=event_id, now=now))
+
+
+def _resume(*, event_id: int, now: dt.datetime) -> None:
+    waiting = Event.objects.filter(_PARKED | _HELD_AGAIN, pk=event_id)
+    seen = waiting.first()
+    if seen is None:
+        return
+    envelope = _envelope(seen)
+    _hold_still(envelope=envelope)
+    event = waiting.select_for_update(skip_locked=True).first()
+    if event is not None:
+        _run(event=event, envelope=envelope, now=now, actor=log.SYSTEM)
+
+
+def _unless_given_up(work: Callable[[], Result]) -> Result:
+    """This function will do work in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
     for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
         try:
             with transaction.atomic():
-                return _take_in(raw=raw, payload=payload, envelope=envelope, service=service, now=now, actor=actor)
+                return work()
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") not in {"40P01", "40001"} or attempt == DEADLOCK_TRIES_MAX:
                 raise
     raise AssertionError("unreachable")
-
-
-def resume(*, event_id: int, now: dt.datetime) -> None:
-    """This function will look at a parked event again; a rival that is looking at it already is left alone."""
-    with transaction.atomic():
-        event = Event.objects.select_for_update(skip_locked=True).filter(pk=event_id, status=EventStatus.PARKED).first()
-        if event is not None:
-            _run(event=event, envelope=_envelope(event), now=now, actor=log.SYSTEM)
 
 
 def wake(*, awaited: str, now: dt.datetime) -> None:
@@ -120,12 +148,12 @@ def wake(*, awaited: str, now: dt.datetime) -> None:
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """This function will return parked events whose next look is due."""
-    return list(
-        Event.objects.filter(status=EventStatus.PARKED, next_try_at__lte=now)
-        .order_by("next_try_at")
-        .values_list("pk", flat=True)[:limit]
-    )
+    """This function will return events that wait and whose next look is due, of several about one fact the first."""
+    found: list[int] = []
+    for waits in (_PARKED, _HELD_AGAIN):  # one by one, each by its index
+        rows = Event.objects.filter(waits, next_try_at__lte=now).order_by("next_try_at", "pk")
+        found += rows.values_list("pk", flat=True)[: limit - len(found)]
+    return found
 
 
 def overdue(*, now: dt.datetime, limit_s: int) -> int:
@@ -262,16 +290,16 @@ def _take_in(
 def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
     """This function will run an event's effect and move the event to what came of it.
 
-    The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays.
+    The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays. Of several
+    tellings of one fact the first to arrive goes first, and a later one never issues what the first did not.
     """
-    row = import_string(TABLE)[envelope.type]
-    effect = import_string(row.effect)
-    if row.holds:
-        import_string(row.holds)(fact=envelope)
+    _hold_still(envelope=envelope)
+    for earlier in outcomes.waiting_before(event=event):
+        _run(event=earlier, envelope=_envelope(earlier), now=now, actor=actor)
     try:
         with transaction.atomic():
-            issued = effect(event=event, fact=envelope, now=now, actor=actor)
-    except (Parked, errors.Problem) as cause:
+            issued = _issued(event=event, envelope=envelope, now=now, actor=actor)
+    except (Parked, errors.Problem, _ToldBefore) as cause:
         repeated = _not_issued(event=event, envelope=envelope, cause=cause, now=now, actor=actor)
         return _Ran(replayed=repeated)
     except (OperationalError, InterfaceError):
@@ -289,8 +317,34 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
     )
 
 
+def _issued(
+    *, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor
+) -> "Sequence[emission.Issued]":
+    """This function will run an event's effect.
+
+    :raises _ToldBefore: the fact has been told before, and this telling would issue what that one did not
+    """
+    effect = import_string(import_string(TABLE)[envelope.type].effect)
+    issued: Sequence[emission.Issued] = effect(event=event, fact=envelope, now=now, actor=actor)
+    if any(not one.replayed for one in issued) and outcomes.answered(event=event) is not None:
+        raise _ToldBefore
+    return issued
+
+
+def _hold_still(*, envelope: facts.Envelope) -> None:
+    """This function will hold what an effect is about, before any row of an event: so that nobody waits in a circle."""
+    row = import_string(TABLE)[envelope.type]
+    if row.holds:
+        import_string(row.holds)(fact=envelope)
+
+
 def _not_issued(
-    *, event: Event, envelope: facts.Envelope, cause: Parked | errors.Problem, now: dt.datetime, actor: log.Actor
+    *,
+    event: Event,
+    envelope: facts.Envelope,
+    cause: Parked | errors.Problem | _ToldBefore,
+    now: dt.datetime,
+    actor: log.Actor,
 ) -> bool:
     """This function will park or hold an event whose effect gave up; says whether its fact has its documents already.
 
@@ -307,8 +361,11 @@ def _not_issued(
         return True
     if isinstance(cause, Parked):
         outcomes.park(event=event, missing=cause.missing, now=now, actor=actor)
-    else:
+    elif isinstance(cause, errors.Problem):
         outcomes.hold(event=event, problem=cause, actor=actor)
+    row = import_string(TABLE)[envelope.type]
+    if row.waits:
+        import_string(row.waits)(event=event, fact=envelope, now=now, actor=actor)
     return False
 
 
@@ -331,7 +388,11 @@ def _answer_repeat(
     actor: log.Actor,
 ) -> Answer:
     """This function will answer for the stored event of an id; one that waits is looked at again first."""
-    event = Event.objects.select_for_update().exclude(status=EventStatus.REFUSED).get(event_id=event_id)
+    stored = Event.objects.exclude(status=EventStatus.REFUSED)
+    seen = stored.get(event_id=event_id)
+    if seen.status in {EventStatus.PARKED, EventStatus.HELD}:
+        _hold_still(envelope=_envelope(seen))
+    event = stored.select_for_update().get(pk=seen.pk)
     Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)
     same = event.payload_sha256 == payload_sha256
     log.record(

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, errors, metrics, resilience
+from documents import alerts, errors, facts, metrics, resilience
 from documents.emission import idempotency
 from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
 
@@ -121,8 +121,22 @@ def answered(*, event: Event) -> Event | None:
     once, one sees the other.
     """
     _one_at_a_time(subject=event.subject)
-    others = Event.objects.filter(subject=event.subject, type=event.type, status=EventStatus.PROCESSED)
-    return others.exclude(pk=event.pk).order_by("pk").first()
+    # One without documents is being looked at right now, in this transaction.
+    told = _tellings(event=event).filter(status=EventStatus.PROCESSED, document_ids__len__gt=0)
+    return told.exclude(pk=event.pk).order_by("pk").first()
+
+
+def waiting_before(*, event: Event) -> list[Event]:
+    """This function will return the events about the same fact that came earlier and are parked, held still."""
+    if facts.changes(type_=event.type):
+        return []
+    earlier = _tellings(event=event).filter(status=EventStatus.PARKED, pk__lt=event.pk)
+    return list(earlier.select_for_update().order_by("pk"))
+
+
+def _tellings(*, event: Event) -> QuerySet[Event]:
+    """This function will return the events that tell the same fact."""
+    return Event.objects.filter(subject=event.subject, type__in=facts.tellings(type_=event.type))
 
 
 def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor: log.Actor) -> None:
@@ -151,9 +165,9 @@ def _settle_held(*, by: Event, actor: log.Actor) -> None:
     _one_at_a_time(subject=by.subject)
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE documents_event SET settled_by_id = %(by)s WHERE subject = %(subject)s AND type = %(type)s"
+            "UPDATE documents_event SET settled_by_id = %(by)s WHERE subject = %(subject)s AND type = ANY(%(types)s)"
             " AND status = 'held' AND settled_by_id IS NULL AND id <> %(by)s RETURNING public_id",
-            {"by": by.pk, "subject": by.subject, "type": by.type},
+            {"by": by.pk, "subject": by.subject, "types": [*facts.tellings(type_=by.type)]},
         )
         settled = [public_id for (public_id,) in cursor.fetchall()]
     for public_id in settled:

@@ -124,6 +124,7 @@ _SUBJECTS: Mapping[str, str] = {
     "PAYOUT_RETURNED": "payout",
     "CONTACT_CHANGED": "party",
 }
+_PAYOUT = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 
 
 def parse(*, payload: object, now: dt.datetime | None = None) -> Envelope:
@@ -158,6 +159,16 @@ def subject(*, envelope: Envelope) -> str:
     """
     word = _SUBJECTS[envelope.type]
     return f"{word}:{getattr(envelope.data, word).id}"
+
+
+def tellings(*, type_: str) -> tuple[str, ...]:
+    """This function will return the types that tell one fact of a subject: a payout is sent, or its period closed."""
+    return _PAYOUT if type_ in _PAYOUT else (type_,)
+
+
+def changes(*, type_: str) -> bool:
+    """This function will tell whether each telling is a fact of its own, as a change of contact data is."""
+    return type_ == "CONTACT_CHANGED"
 
 
 def business_input(*, envelope: Envelope) -> dict[str, Any]:

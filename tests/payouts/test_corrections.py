@@ -234,7 +234,7 @@ FARE = [making.line("10.00", tax="IVA10"), making.line("-2.00", name="2", kind="
 
 
 def _statement(desk: Desk, **more: Any) -> Document:
-    telling.told([making.order("ord_1", lines=FARE, **more)])
+    telling.told([making.order("ord_1", **{"lines": FARE} | more)])
     return telling.document(OFS)
 
 
@@ -293,12 +293,37 @@ def test_a_credit_made_after_a_payout_was_sent_is_none_of_its_business(desk: Des
 def test_no_more_is_taken_than_is_owed_whatever_was_withheld(desk: Desk) -> None:
     held = {"name": "IRPF", "rate": "0.15", "base": "10.00", "amount": "1.50", "legal_ref": "RIRPF art. 95"}
     statement = _statement(desk, withholdings=[held])
-    _refused(desk, "credit_exceeds_remaining", statement)
+    assert {(group.tax, group.gross_minor) for group in corrections.left(document=statement)} >= {("", -150)}
     note = desk.correct(statement, [Part(tax="IVA10", amount_minor=600)]).document
     assert note.total_minor == 660
     _refused(desk, "credit_exceeds_remaining", statement, [Part(tax="IVA10", amount_minor=400)])
     shown = presentation.document(document=telling.document(OFS))
     assert (shown["remaining_creditable"], shown["corrected_by"]) == ("0.48", [note.document_key_id])
+    rest = desk.correct(statement, None).document
+    assert rest.total_minor == 48
+    assert corrections.left(document=statement) == []
+    assert presentation.document(document=rest)["remaining_creditable"] == "0.00"
+
+
+def test_all_of_a_statement_with_a_withholding_is_credited_at_once(desk: Desk) -> None:
+    held = {"name": "IRPF", "rate": "0.15", "base": "10.00", "amount": "1.50", "legal_ref": "RIRPF art. 95"}
+    statement = _statement(desk, withholdings=[held])
+    note = desk.correct(statement, None).document
+    assert note.total_minor == statement.total_minor
+    lines = json.loads(note.content)["lines"]
+    assert ("Descuento: retenciones fiscales y descuentos sin impuesto", "-1.50") in [
+        (line["description"], line["amount"]) for line in lines
+    ]
+
+
+def test_nothing_of_a_statement_below_zero_can_be_credited(desk: Desk) -> None:
+    lines = [
+        {"id": "f", "kind": "FARE", "description": "Carrera", "amount": "10.00"},
+        {"id": "p", "kind": "PLATFORM_FEE", "description": "Comisión", "amount": "-40.00"},
+    ]
+    statement = _statement(desk, lines=lines)
+    assert corrections.left(document=statement) == []
+    _refused(desk, "already_credited", statement)
 
 
 def test_a_statement_shows_nothing_creditable_until_some_of_it_has_been_credited(desk: Desk) -> None:
