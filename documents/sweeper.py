@@ -27,7 +27,7 @@ def sweep(*, now: dt.datetime) -> int:
     """This function will try once whatever is due (documents, events, mails, alerts); returns how many."""
     from documents import alerts, delivery, emission, health  # noqa: PLC0415 - the worker imports this too early
     from documents.delivery import notices  # noqa: PLC0415 - the same
-    from documents.emission import intake  # noqa: PLC0415 - the same
+    from documents.emission import intake, outcomes  # noqa: PLC0415 - the same
 
     jobs = [
         *_found(
@@ -43,7 +43,7 @@ def sweep(*, now: dt.datetime) -> int:
         lambda: health.watch(now=now, every_s=WATCH_EVERY_S),
         lambda: alerts.deliver(now=now),
         lambda: delivery.digest(now=now),
-        lambda: intake.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
+        lambda: outcomes.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
     ):
         _alone(periodic)
     return len(jobs)

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from audit import log
 from audit.actions import Action
 from documents import discrepancies, errors, facts, money
-from documents.emission import intake
+from documents.emission import intake, outcomes
 from documents.facts import schemas
 from documents.models import Document, Event, EventStatus
 from payouts import decisions, diagnosis, transfers
@@ -128,7 +128,7 @@ def _approve(*, request_id: int, reason: str, user: User, now: dt.datetime, acto
         reason=reason,
         document=document.public_id,
     )
-    intake.settle(event=event, documents=[document.pk], actor=actor)
+    outcomes.processed(event=event, documents=[document.pk], actor=actor)
     return document
 
 

@@ -5,7 +5,6 @@ Nothing here knows HTTP: `receive` gives a status and a body. The answers are th
 
 import dataclasses
 import datetime as dt
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -17,8 +16,8 @@ from django.utils.module_loading import import_string
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, canonical, discrepancies, errors, facts, identifiers, metrics, presentation, resilience
-from documents.emission import idempotency, outcomes
+from documents import canonical, discrepancies, errors, facts, identifiers, metrics, presentation, resilience
+from documents.emission import idempotency, outcomes, raw_events
 from documents.facts import jsontext
 from documents.models import Document, Event, EventStatus, Kind
 
@@ -44,13 +43,6 @@ SET missing = e.missing - %(awaited)s::text,
   next_try_at = CASE WHEN e.missing - %(awaited)s::text = '[]' THEN %(now)s ELSE e.next_try_at END
 FROM waiting WHERE e.id = waiting.id
 RETURNING e.id, e.missing = '[]'
-"""
-
-_INSERT = """
-INSERT INTO documents_event (public_id, event_id, service, type, country_code, issuer_slug, subject, occurred_at,
-  received_at, body, body_sha256, payload_sha256, status, code, errors, missing, attempts, repeats, document_ids)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', 0, 0, '{}')
-ON CONFLICT DO NOTHING RETURNING id
 """
 
 
@@ -156,21 +148,6 @@ def due(*, now: dt.datetime, limit: int) -> list[int]:
     return found
 
 
-def overdue(*, now: dt.datetime, limit_s: int) -> int:
-    """This function will open one P2 for each event parked past the limit; returns how many there are."""
-    late = Event.objects.filter(outcomes.too_long(now=now, limit_s=limit_s))
-    for event in late:
-        with transaction.atomic():
-            alerts.open_alert(
-                code=outcomes.PARKED_TOO_LONG,
-                severity="P2",
-                dedup_key=f"event:{event.public_id}",
-                detail=f"{event.type} {event.event_id} still waits for {', '.join(event.missing)}"[:500],
-                object_id=event.public_id,
-            )
-    return len(late)
-
-
 def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
     """This function will return the signing service that may send the type; a type in no table may come from any."""
     row = import_string(TABLE).get(payload.get("type")) if isinstance(payload.get("type"), str) else None
@@ -184,33 +161,9 @@ def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
 def _refuse(*, raw: bytes, service: str, problem: errors.Problem, now: dt.datetime, actor: log.Actor) -> Answer:
     """This function will keep a signed body that cannot be read as an event, once, without burning its id."""
     with transaction.atomic():
-        _keep_apart(raw=raw, service=service, code=problem.code, faults=problem.errors, now=now, actor=actor)
+        raw_events.keep_apart(raw=raw, service=service, code=problem.code, faults=problem.errors, now=now, actor=actor)
     metrics.EVENTS.labels(type="", status="refused").inc()
     return Answer(status=problem.row.status, body={}, problem=problem)
-
-
-def _keep_apart(
-    *, raw: bytes, service: str, code: str, faults: Sequence[errors.Fault], now: dt.datetime, actor: log.Actor
-) -> None:
-    """This function will store a signed body that is no event of its own, raw and once: no fact is lost."""
-    body_sha256, public_id = hashlib.sha256(raw).hexdigest(), identifiers.new(prefix="evt")
-    told = json.dumps([fault.as_json() for fault in faults])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT, [public_id, "", service, "", "", "", "", None, now, raw, body_sha256, "", "refused", code, told]
-        )
-        fresh = cursor.fetchone() is not None
-    if fresh:
-        log.record(
-            action=Action.EVENT_REFUSED,
-            object_type="event",
-            object_id=public_id,
-            actor=actor,
-            outcome="denied",
-            code=code,
-        )
-    else:
-        Event.objects.filter(body_sha256=body_sha256, status=EventStatus.REFUSED).update(repeats=F("repeats") + 1)
 
 
 def _take_in(
@@ -227,28 +180,17 @@ def _take_in(
     public_id = identifiers.new(prefix="evt")
     subject = facts.subject(envelope=envelope) if row else ""
     payload_sha256 = canonical.sha256(value=payload)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                public_id,
-                envelope.id,
-                service,
-                envelope.type,
-                envelope.country,
-                envelope.issuer,
-                subject,
-                envelope.occurred_at,
-                now,
-                raw,
-                hashlib.sha256(raw).hexdigest(),
-                payload_sha256,
-                EventStatus.PROCESSED if row else EventStatus.IGNORED,
-                "",
-                "[]",
-            ],
-        )
-        inserted = cursor.fetchone()
+    status = EventStatus.PROCESSED if row else EventStatus.IGNORED
+    inserted = raw_events.insert(
+        public_id=public_id,
+        envelope=envelope,
+        service=service,
+        subject=subject,
+        raw=raw,
+        payload_sha256=payload_sha256,
+        status=status,
+        now=now,
+    )
     if inserted is None:
         return _answer_repeat(
             event_id=envelope.id,
@@ -267,7 +209,7 @@ def _take_in(
         details={"type": envelope.type},
     )
     event = Event(
-        pk=inserted[0],
+        pk=inserted,
         public_id=public_id,
         event_id=envelope.id,
         service=service,
@@ -277,7 +219,7 @@ def _take_in(
         subject=subject,
         occurred_at=envelope.occurred_at,
         received_at=now,
-        status=EventStatus.PROCESSED if row else EventStatus.IGNORED,
+        status=status,
     )
     event._state.adding = False  # noqa: SLF001 - the row exists: the insert above is plain SQL for its ON CONFLICT
     if row is None:
@@ -369,14 +311,6 @@ def _not_issued(
     return False
 
 
-def settle(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
-    """This function will close an event that waited, with the documents that people had issued for it.
-
-    Call in the transaction that issued them, with the event held.
-    """
-    outcomes.processed(event=event, documents=documents, actor=actor)
-
-
 def _answer_repeat(
     *,
     event_id: str,
@@ -403,7 +337,7 @@ def _answer_repeat(
         code="" if same else "event_id_reused",
     )
     if not same:
-        _keep_apart(raw=raw, service=service, code="event_id_reused", faults=(), now=now, actor=actor)
+        raw_events.keep_apart(raw=raw, service=service, code="event_id_reused", faults=(), now=now, actor=actor)
         discrepancies.open_one(
             code="event_id_reused",
             dedup_key=f"event_id_reused:{event_id}:{payload_sha256}",

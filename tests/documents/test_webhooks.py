@@ -19,7 +19,7 @@ from audit import log
 from audit.models import Event as AuditEvent
 from config import sender
 from documents import webhooks
-from documents.emission import intake
+from documents.emission import intake, outcomes
 from documents.models import Alert, Event
 from tests.payouts import making, telling
 
@@ -195,6 +195,6 @@ def test_what_is_parked_for_too_long_is_told_once() -> None:
     early = making.payout("po_1", "10.00", orders=["ord_never"])
     telling.tell(early)
     late = telling.NOW + dt.timedelta(hours=73)
-    assert intake.overdue(now=late, limit_s=72 * 3600) == 1
-    assert intake.overdue(now=late, limit_s=72 * 3600) == 1
+    assert outcomes.overdue(now=late, limit_s=72 * 3600) == 1
+    assert outcomes.overdue(now=late, limit_s=72 * 3600) == 1
     assert Alert.objects.filter(code="event_parked_too_long").count() == 1

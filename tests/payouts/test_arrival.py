@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from documents.emission import intake
 from documents.models import Discrepancy, Document, Event, EventStatus, Kind
 from payouts.models import Payout
 from tests.payouts import making, telling
@@ -85,8 +86,6 @@ def test_a_newcomer_never_overtakes_the_telling_that_waited() -> None:
 
 
 def test_of_two_that_waited_the_first_wins_whichever_is_looked_at_first() -> None:
-    from documents.emission import intake
-
     first = making.payout("po_1", "10.00", orders=["ord_1"])
     second = _again(first, payout=first["data"]["payout"] | {"amount": "9.00"}, cash_collected="1.00")
     for event in (first, second, making.order("ord_1")):
@@ -154,7 +153,7 @@ def test_a_payout_settles_its_held_telling_whether_it_was_sent_or_its_period_clo
     else:
         told = [sent, making.period_closed("po_1", orders=["ord_1"], closing_carry_over="10.00") | {"id": "evt_ok"}]
     assert telling.told([making.order("ord_1"), *told]) == ["processed", "held", "processed"]
-    assert Event.objects.get(status=EventStatus.HELD).settled_by.event_id == "evt_ok"
+    assert Event.objects.get(status=EventStatus.HELD).settled_by == Event.objects.get(event_id="evt_ok")
 
 
 # -- what is open says what is true now --

@@ -11,8 +11,10 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from audit import guard
-from documents import access  # Any number that nobody else uses: two deployments that provision at once take turns.
+from documents import access
+from documents.countries import pack
 
+# Any number that nobody else uses: two deployments that provision at once take turns.
 LOCK = 7_262_026_020_708
 # What may only grow. The audit's tables are found by their prefix, so that a new one is born protected.
 APPEND_ONLY = "audit\\_%"
@@ -42,6 +44,7 @@ class Command(BaseCommand):
             for power in _powers(cursor=cursor, role=runtime):
                 raise CommandError(f"the runtime role {runtime} {power}")
             call_command("migrate", database="owner", interactive=False, verbosity=options["verbosity"])
+            _add_countries(cursor=cursor)
             _grant(cursor=cursor, role=runtime)
             for table in _too_open(cursor=cursor, role=runtime):
                 raise CommandError(
@@ -52,6 +55,14 @@ class Command(BaseCommand):
         access.ensure_groups()
         if options["verbosity"]:
             self.stdout.write("provisioned: migrations, grants and role groups are in place")
+
+
+def _add_countries(*, cursor: CursorWrapper) -> None:
+    """This function will add the countries whose packs came after the migration that adds the first ones."""
+    for code, one in pack.registry().items():
+        cursor.execute(
+            "INSERT INTO documents_country (code, name) VALUES (%s, %s) ON CONFLICT DO NOTHING", [code, one.name.es]
+        )
 
 
 @contextlib.contextmanager
