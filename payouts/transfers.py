@@ -98,7 +98,7 @@ def _issue(
             actor=actor,
         )
         intake.wake(awaited=f"payout:{data.payout.id}", now=now)
-        intake.wake(awaited=balance(payee=at.payee, under=at.under), now=now)
+        intake.wake(awaited=balance(payee=at.payee, under=at.under), now=now, after=at.sent_at)
         held.look_again(payee=data.payee.id, now=now)
     return [issued]
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEADLOCK_TRIES_MAX = 4
+NEXT_MAX = 3  # woken of a chain
 _PARKED = Q(status=EventStatus.PARKED)
 # A held event has a next look only where a later fact may have mended or explained it.
 _HELD_AGAIN = Q(status=EventStatus.HELD, settled_by=None, next_try_at__isnull=False)
@@ -36,7 +37,9 @@ TABLE = "config.events.TABLE"  # upward, so by name
 _WAKE = """
 WITH waiting AS (
   SELECT e.id FROM documents_wait w JOIN documents_event e ON e.id = w.event_id
-  WHERE w.awaited = %(awaited)s AND e.status = 'parked' ORDER BY e.id FOR NO KEY UPDATE OF e
+  WHERE w.awaited = %(awaited)s AND e.status = 'parked'
+  ORDER BY e.occurred_at < %(after)s, CASE WHEN %(after)s::timestamptz IS NOT NULL THEN e.occurred_at END, e.id
+  LIMIT CASE WHEN %(after)s::timestamptz IS NOT NULL THEN %(next_max)s END FOR NO KEY UPDATE OF e
 )
 UPDATE documents_event e
 SET missing = e.missing - %(awaited)s::text,
@@ -126,14 +129,17 @@ def _unless_given_up(work: Callable[[], Result]) -> Result:
     raise AssertionError("unreachable")
 
 
-def wake(*, awaited: str, now: dt.datetime) -> None:
+def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) -> None:
     """This function will make due whatever waits for a subject that has just come, in the bringer's transaction.
+
+    Of a chain, in which only the next one can go on, `after` names the moment that it follows: a few are woken, the
+    next in time first, and each wakes its own. The others keep their timers.
 
     What waits for more is not looked at for each: a payout of 1,500 orders is, when the last of them comes. The rows
     are held meanwhile, so of two who bring the last two at once, the later one sees that it was the last.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_WAKE, {"awaited": awaited, "now": now})
+        cursor.execute(_WAKE, {"awaited": awaited, "now": now, "after": after, "next_max": NEXT_MAX})
         woken = [pk for pk, ready in cursor.fetchall() if ready]
     for pk in woken:
         transaction.on_commit(lambda pk=pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
