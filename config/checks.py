@@ -1,18 +1,22 @@
 """Start-up checks: every route declares its rule, every table is complete, every text has its template."""
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, register
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from audit.actions import Action
 from config import env
 from config.events import TABLE
 from documents import access, catalog, errors, facts, rendering
-from documents.countries import pack
+from documents.countries import pack, proof
+
+FIRST_TO_WAKE = dt.timezone(dt.timedelta(hours=14))  # where a day begins first: a review of today is never "tomorrow"
 
 
 @register()
@@ -41,8 +45,10 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
             import_string(row.holds or row.effect)
         except ImportError as error:
             yield Error(f"{name}: {error}", id="events.E003")
+    today = timezone.now().astimezone(FIRST_TO_WAKE).date()
     for code, country in pack.registry().items():
-        yield from (Error(f"country pack {code}: {hole}", id="countries.E001") for hole in pack.complete(country))
+        faults = proof.complete(country, today=today)
+        yield from (Error(f"country pack {code}: {fault}", id="countries.E001") for fault in faults)
         for kind, rules in catalog.TABLE.items():
             try:
                 rendering.template_for(kind=kind, country=code, version=rules.template_version)

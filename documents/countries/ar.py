@@ -31,7 +31,7 @@ PACK = Pack(
     # Art. 328 counts from the last entry; where the anchor is unsure, it is 31 December of the issue year.
     retention=Retention(years=10, source=Source(text="Código Civil y Comercial, art. 328", certainty="M")),
     titles=TITLES,
-    labels=LABELS | {"tax": Words(es="IVA", en="VAT")},
+    labels=LABELS | {"tax": Words(es="IVA", en="VAT"), "net": Words(es="Total sin impuestos", en="Total before tax")},
     legal_notice=Words(
         es="Este documento no sustituye al comprobante autorizado por ARCA (CAE).",
         en="This document does not replace the voucher authorised by ARCA (CAE).",

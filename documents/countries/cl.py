@@ -32,7 +32,7 @@ PACK = Pack(
     tax_id_default="RUT",
     retention=Retention(years=6, source=Source(text="Código Tributario, arts. 17 y 200", certainty="S")),
     titles=TITLES,
-    labels=LABELS | {"tax": Words(es="IVA", en="VAT"), "net": Words(es="Neto", en="Net")},
+    labels=LABELS | {"tax": Words(es="IVA", en="VAT"), "net": Words(es="Total sin impuestos", en="Total before tax")},
     legal_notice=Words(
         es="Este documento no sustituye al documento tributario electrónico (DTE) del SII.",
         en="This document does not replace the electronic tax document (DTE) of the SII.",

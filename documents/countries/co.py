@@ -59,6 +59,7 @@ PACK = Pack(
     labels=LABELS
     | {
         "tax": Words(es="Impuesto (IVA / INC)", en="Tax (VAT / INC)"),
+        "net": Words(es="Total sin impuestos", en="Total before tax"),
         "driver": Words(es="Domiciliario/a o conductor/a", en="Driver"),
     },
     legal_notice=Words(

@@ -39,7 +39,7 @@ PACK = Pack(
     tax_id_default="NIF",
     retention=Retention(years=6, source=Source(text="Código de Comercio, art. 30", certainty="S")),
     titles=TITLES | {"CREDIT_NOTE": Words(es="Nota de abono", en="Credit note")},
-    labels=LABELS | {"tax": Words(es="IVA", en="VAT"), "net": Words(es="Base imponible", en="Net")},
+    labels=LABELS | {"tax": Words(es="IVA", en="VAT"), "net": Words(es="Total sin impuestos", en="Total before tax")},
     legal_notice=Words(
         es="Este documento no sustituye al comprobante fiscal que exija el RD 1619/2012.",
         en="This document does not replace the fiscal voucher that RD 1619/2012 may require.",

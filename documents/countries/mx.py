@@ -49,7 +49,7 @@ PACK = Pack(
         years=5, anchor_month=4, anchor_day=30, anchor_years=1, source=Source(text="CFF, art. 30", certainty="S")
     ),
     titles=TITLES,
-    labels=LABELS | {"tax": Words(es="IVA", en="VAT")},
+    labels=LABELS | {"tax": Words(es="IVA", en="VAT"), "net": Words(es="Total sin impuestos", en="Total before tax")},
     legal_notice=Words(
         es="Este documento no sustituye al comprobante fiscal digital por internet (CFDI).",
         en="This document does not replace the digital fiscal voucher (CFDI).",

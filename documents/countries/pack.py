@@ -1,6 +1,6 @@
 """The shape of a country pack, the two questions asked of it (rate on a date, is this tax id right) and the registry.
 
-A pack is data. A cell that nobody is sure of is absent, and `complete` says which of the needed ones are.
+A pack is data. A cell that nobody is sure of is absent; `proof.complete` says which cells it cannot do without.
 """
 
 import datetime as dt
@@ -19,9 +19,11 @@ from stdnum import exceptions as stdnum_exceptions
 from documents import countries, errors
 
 Certainty = Literal["S", "M"]  # S: read in a legal or official source; M: general knowledge. Unsure cells are absent.
+Rounding = Literal["per_group_half_up"]
 KINDS = ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT", "PAYOUT_STATEMENT", "PAYOUT_REVERSAL_NOTICE", "CREDIT_NOTE")
 SOURCED = ("currency", "locale", "time_zone")  # cells that keep their source in `sources`
 TAX_ID_LENGTH_MAX = 32
+NO_COUNTRY = ("pack", "proof")  # the other modules of this folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,7 @@ class Pack:
     legal_notice: Words
     sources: Mapping[str, Source]  # of the cells that do not carry their own
     reviewed_date: dt.date
-    tax_rounding: Literal["per_group_half_up"] = "per_group_half_up"
+    tax_rounding: Rounding = "per_group_half_up"
     fiscal_record: Words | None = None
     withholdings_seen: tuple[SeenWithholding, ...] = field(default=())
 
@@ -225,15 +227,19 @@ def _checked(*, kind: TaxId, value: str) -> tuple[str, str | None]:
 def registry() -> Mapping[str, Pack]:
     """This function will return every pack found in this folder, by country; a new file is a new country.
 
-    :raises ValueError: a file without PACK, or whose PACK names another country than the file
+    :raises ValueError: a file without PACK or with a cell left out, or whose PACK names another country than the file
     """
     packs: dict[str, Pack] = {}
     for module in pkgutil.iter_modules(countries.__path__):
-        if module.name == "pack":
+        if module.name in NO_COUNTRY:
             continue
-        found = getattr(importlib.import_module(f"{countries.__name__}.{module.name}"), "PACK", None)
+        wanted = f"documents/countries/{module.name}.py must define PACK for country {module.name.upper()}"
+        try:
+            found = getattr(importlib.import_module(f"{countries.__name__}.{module.name}"), "PACK", None)
+        except TypeError as cause:  # names the cell that was not given
+            raise ValueError(f"{wanted}: {cause}") from cause
         if not isinstance(found, Pack) or found.country != module.name.upper():
-            raise ValueError(f"documents/countries/{module.name}.py must define PACK for country {module.name.upper()}")
+            raise ValueError(wanted)
         packs[found.country] = found
     return MappingProxyType(dict(sorted(packs.items())))
 
@@ -252,30 +258,6 @@ def required(code: str) -> Pack:
     if found is None:
         raise errors.Problem(code="country_unsupported", detail=f"{code!r}; supported: {', '.join(registry())}")
     return found
-
-
-def complete(pack: Pack) -> list[str]:
-    """This function will return the names of the cells that a pack lacks; none means that it can be used."""
-    texts = ("country", "currency", "locale", "time_zone", "tax_name", "tax_id_default")
-    missing = [cell for cell in texts if not getattr(pack, cell)]
-    missing += [f"{table}" for table in ("tax_codes", "tax_ids") if not getattr(pack, table)]
-    missing += [f"titles.{kind}" for kind in KINDS if kind not in pack.titles]
-    missing += [f"labels.{label}" for label in LABELS if label not in pack.labels]
-    missing += [f"tax_codes.{code}" for code, rates in pack.tax_codes.items() if not rates]
-    missing += [
-        f"tax_codes.{code}.valid_from_source"
-        for code, rates in pack.tax_codes.items()
-        if any(rate.valid_from and not rate.valid_from_source for rate in rates)
-    ]
-    missing += [f"sources.{cell}" for cell in SOURCED if cell not in pack.sources]
-    missing += [f"tax_ids.{name}" for name, kind in pack.tax_ids.items() if bool(kind.module) == bool(kind.pattern)]
-    if pack.tax_id_default not in pack.tax_ids:
-        missing.append("tax_id_default")
-    words = {"name": pack.name, "legal_notice": pack.legal_notice}
-    words |= {f"titles.{key}": value for key, value in pack.titles.items()}
-    words |= {f"labels.{key}": value for key, value in pack.labels.items()}
-    missing += [f"{cell}.{lang}" for cell, value in words.items() for lang in ("es", "en") if not getattr(value, lang)]
-    return missing
 
 
 # What every country prints alike; a pack writes `TITLES | {...}` for what it says in its own way.

@@ -33,7 +33,8 @@ PACK = Pack(
     tax_id_default="RUC",
     retention=Retention(years=5, source=Source(text="Código Tributario, art. 87.7", certainty="M")),
     titles=TITLES,
-    labels=LABELS | {"tax": Words(es="IGV", en="VAT (IGV)")},
+    labels=LABELS
+    | {"tax": Words(es="IGV", en="VAT (IGV)"), "net": Words(es="Total sin impuestos", en="Total before tax")},
     legal_notice=Words(
         es="Este documento no sustituye al comprobante de pago electrónico (CPE) de la SUNAT.",
         en="This document does not replace the electronic payment voucher (CPE) of the SUNAT.",

@@ -1,0 +1,295 @@
+"""The proof of a pack: every cell is there, of its kind, and says where it comes from. Pure: the caller has the clock.
+
+A pack is written by hand and read by nobody until a document needs it, so what types cannot say is looked at here, at
+start-up. Values are taken as `object`: a data file is not type-checked where it is deployed.
+"""
+
+import datetime as dt
+import importlib
+import inspect
+import itertools
+import re
+import zoneinfo
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+import babel
+from babel import numbers
+
+from documents.countries import pack
+
+LANGUAGES = ("es", "en")
+# 0 to 1, as `money.rate_text` writes it: at most 12 decimals, no sign, no percent, no exponent.
+RATE = re.compile(r"0(\.[0-9]{1,12})?|1(\.0{1,12})?", flags=re.ASCII)
+COUNTRY = re.compile(r"[A-Z]{2}", flags=re.ASCII)
+TAX_ID_TYPE = re.compile(r"[A-Z][A-Z0-9_]*", flags=re.ASCII)  # `check_tax_id` looks types up in capitals
+GENERIC = re.compile(rf"[0-9A-ZÑ&]{{1,{pack.TAX_ID_LENGTH_MAX}}}")  # as an id is compared: capitals, no separators
+# Only an authority's permission for an issuer allows these words, and no pack can hold it: it is not the country's.
+FORBIDDEN = ("factura", "invoice")
+A_COMMON_YEAR = 2001  # a day of this year is a day of every year
+
+
+def complete(country: pack.Pack, *, today: dt.date) -> list[str]:
+    """This function will return a pack's faults as "cell: what is wrong with it"; none means that it can be used."""
+    return [
+        *_identity(country=country),
+        *_money(country=country),
+        *_tax_codes(country=country),
+        *_tax_ids(country=country),
+        *_retention(retention=country.retention),
+        *_printed(country=country),
+        *_sources(country=country),
+        *_withholdings(seen=country.withholdings_seen),
+        *_reviewed(value=country.reviewed_date, today=today),
+    ]
+
+
+def _identity(*, country: pack.Pack) -> Iterator[str]:
+    """This function will look at what the country is called, how it writes and which hour it is there."""
+    coded = _matches(COUNTRY, country.country)
+    if not coded:
+        yield f"country: {country.country!r} is no ISO 3166-1 code of two capitals"
+    try:
+        locale = babel.Locale.parse(country.locale, sep="-")
+    except (babel.UnknownLocaleError, ValueError, TypeError):
+        yield f"locale: Babel knows no {country.locale!r}"
+    else:
+        if coded and locale.territory != country.country:
+            yield f"locale: {country.locale!r} is not of {country.country!r}"
+    try:
+        zoneinfo.ZoneInfo(country.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
+        yield f"time_zone: IANA knows no {country.time_zone!r}"
+
+
+def _money(*, country: pack.Pack) -> Iterator[str]:
+    """This function will compare the currency with ISO 4217, as Babel has it."""
+    if country.tax_rounding not in get_args(pack.Rounding):
+        yield f"tax_rounding: {country.tax_rounding!r} is not among {', '.join(get_args(pack.Rounding))}"
+    if country.currency not in numbers.list_currencies():
+        yield f"currency: ISO 4217 knows no {country.currency!r}"
+        return
+    digits = numbers.get_currency_precision(country.currency)
+    if not _whole(country.decimals, at_least=0) or country.decimals != digits:
+        yield f"decimals: {country.currency} has {digits}, not {country.decimals!r}"
+    elif not _whole(country.decimals_shown, at_least=0) or country.decimals_shown > country.decimals:
+        yield f"decimals_shown: {country.decimals_shown!r} is not between 0 and {country.decimals}"
+
+
+def _tax_codes(*, country: pack.Pack) -> Iterator[str]:
+    """This function will look at every rate, and at the days on which each holds."""
+    if _blank(country.tax_name):
+        yield "tax_name: is empty"
+    if not country.tax_codes:
+        yield "tax_codes: there is none"
+    for code, rates in country.tax_codes.items():
+        cell = f"tax_codes.{code}"
+        if _blank(code):
+            yield f"{cell}: a code without a name"
+        if not _all_are(rates, kind=pack.Rate):
+            yield f"{cell}: is no tuple of rates, or an empty one"
+            continue
+        broken = [*itertools.chain.from_iterable(_rate(cell=f"{cell}[{n}]", rate=rate) for n, rate in enumerate(rates))]
+        yield from broken
+        if not broken:  # days that are no days cannot be compared
+            yield from _overlaps(cell=cell, rates=rates)
+
+
+def _rate(*, cell: str, rate: pack.Rate) -> Iterator[str]:
+    """This function will look at one rate, its sources and its own two days."""
+    if not _matches(RATE, rate.rate):
+        yield f"{cell}.rate: {rate.rate!r} is no decimal fraction between 0 and 1, such as '0.18'"
+    yield from _source(cell=f"{cell}.source", value=rate.source)
+    days = {"valid_from": rate.valid_from, "valid_to": rate.valid_to}
+    wrong = [name for name, value in days.items() if value is not None and not _day(value)]
+    yield from (f"{cell}.{name}: {days[name]!r} is no date" for name in wrong)
+    if rate.valid_from is not None or rate.valid_from_source is not None:
+        yield from _source(cell=f"{cell}.valid_from_source", value=rate.valid_from_source)
+    if not wrong and rate.valid_from and rate.valid_to and rate.valid_to < rate.valid_from:
+        yield f"{cell}.valid_to: {rate.valid_to} comes before the first day, {rate.valid_from}"
+
+
+def _overlaps(*, cell: str, rates: tuple[pack.Rate, ...]) -> Iterator[str]:
+    """This function will tell of days on which two rates of one code hold: which one applied would be chance."""
+    spans = [(rate.valid_from or dt.date.min, rate.valid_to or dt.date.max) for rate in rates]
+    for (before, one), (after, other) in itertools.combinations(enumerate(spans), 2):
+        if one[0] <= other[1] and other[0] <= one[1]:
+            yield f"{cell}[{after}].valid_from: holds on days on which {cell}[{before}] holds too"
+
+
+def _tax_ids(*, country: pack.Pack) -> Iterator[str]:
+    """This function will look at every type of tax id, and that the default is one of them."""
+    if not country.tax_ids:
+        yield "tax_ids: there is none"
+    elif country.tax_id_default not in country.tax_ids:
+        yield f"tax_id_default: {country.tax_id_default!r} is not among tax_ids"
+    for name, kind in country.tax_ids.items():
+        cell = f"tax_ids.{name}"
+        if not _matches(TAX_ID_TYPE, name):
+            yield f"{cell}: a type is written in capitals"
+        if not _is(kind, pack.TaxId):
+            yield f"{cell}: is no TaxId"
+            continue
+        if _blank(kind.name):
+            yield f"{cell}.name: is empty"
+        yield from _source(cell=f"{cell}.source", value=kind.source)
+        if not isinstance(kind.generics, frozenset) or not all(_matches(GENERIC, one) for one in kind.generics):
+            yield f"{cell}.generics: is no frozenset of ids in capitals without separators"
+        if bool(kind.module) == bool(kind.pattern):
+            yield f"{cell}: has either a module or a pattern"
+        else:
+            yield from _pattern(cell=cell, kind=kind) if kind.pattern else _module(cell=cell, kind=kind)
+
+
+def _pattern(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
+    """This function will look at a type without check digit."""
+    try:
+        if re.fullmatch(kind.pattern, "", flags=re.ASCII):
+            yield f"{cell}.pattern: lets an empty id pass"
+    except (re.error, TypeError) as fault:
+        yield f"{cell}.pattern: {kind.pattern!r} is no regular expression ({fault})"
+    for option in ("check_digit_optional", "check_digit_after_dash"):
+        if getattr(kind, option):
+            yield f"{cell}.{option}: a pattern knows no check digit"
+
+
+def _module(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
+    """This function will look for a type's python-stdnum module, and for what the options ask of it."""
+    try:
+        module = importlib.import_module(f"stdnum.{kind.module}")
+    except (ImportError, ValueError):
+        yield f"{cell}.module: python-stdnum has no {kind.module!r}"
+        return
+    validate = getattr(module, "validate", None)
+    if not callable(validate):
+        yield f"{cell}.module: stdnum.{kind.module} validates nothing"
+        return
+    if kind.check_digit_optional and "validate_check_digits" not in inspect.signature(validate).parameters:
+        yield f"{cell}.check_digit_optional: stdnum.{kind.module} always checks its digit"
+    if kind.check_digit_after_dash and not hasattr(module, "calc_check_digit"):
+        yield f"{cell}.check_digit_after_dash: stdnum.{kind.module} has no check digit"
+
+
+def _retention(*, retention: pack.Retention) -> Iterator[str]:
+    """This function will look at how long documents are kept: for some time, from a day that every year has."""
+    if not _is(retention, pack.Retention):
+        yield "retention: is missing"
+        return
+    if not _whole(retention.years, at_least=1):
+        yield f"retention.years: {retention.years!r} is not one or more"
+    if not _whole(retention.anchor_years, at_least=0):
+        yield f"retention.anchor_years: {retention.anchor_years!r} is not zero or more"
+    try:
+        dt.date(A_COMMON_YEAR, retention.anchor_month, retention.anchor_day)
+    except (ValueError, TypeError):
+        day = f"day {retention.anchor_day!r} of month {retention.anchor_month!r}"
+        yield f"retention.anchor_day: not every year has {day}"
+    yield from _source(cell="retention.source", value=retention.source)
+
+
+def _printed(*, country: pack.Pack) -> Iterator[str]:
+    """This function will look at every text that a document prints, in both languages."""
+    yield from _keys(table="titles", given=country.titles, known=pack.KINDS)
+    yield from _keys(table="labels", given=country.labels, known=pack.LABELS)
+    printed = {f"titles.{kind}": words for kind, words in country.titles.items()}
+    printed |= {f"labels.{label}": words for label, words in country.labels.items()}
+    printed["legal_notice"] = country.legal_notice
+    for cell, words in {"name": country.name, **printed}.items():
+        yield from _words(cell=cell, value=words)
+    # What the authority will ask for is told whole or not at all.
+    if country.fiscal_record is not None:
+        yield from _words(cell="fiscal_record", value=country.fiscal_record)
+    for cell, words in printed.items():
+        for language in LANGUAGES:
+            text = str(getattr(words, language, "")).lower()
+            yield from (
+                f"{cell}.{language}: says {word!r}, which needs an authority's permission for the issuer"
+                for word in FORBIDDEN
+                if word in text
+            )
+
+
+def _keys(*, table: str, given: Mapping[str, pack.Words], known: Iterable[str]) -> Iterator[str]:
+    """This function will tell which rows a table lacks, and which nobody would ever print."""
+    yield from (f"{table}.{key}: is missing" for key in known if key not in given)
+    yield from (f"{table}.{key}: nothing prints this" for key in given if key not in known)
+
+
+def _sources(*, country: pack.Pack) -> Iterator[str]:
+    """This function will look at the sources of the cells that do not carry their own."""
+    yield from (f"sources.{cell}: is missing" for cell in pack.SOURCED if cell not in country.sources)
+    for cell, source in country.sources.items():
+        yield from _source(cell=f"sources.{cell}", value=source)
+
+
+def _withholdings(*, seen: tuple[pack.SeenWithholding, ...]) -> Iterator[str]:
+    """This function will look at the withholdings that people have seen; a country may have none."""
+    if seen == ():
+        return
+    if not _all_are(seen, kind=pack.SeenWithholding):
+        yield "withholdings_seen: is no tuple of SeenWithholding"
+        return
+    for place, one in enumerate(seen):
+        cell = f"withholdings_seen[{place}]"
+        if _blank(one.name):
+            yield f"{cell}.name: is empty"
+        if not _all_are(one.rates, kind=str) or not all(_matches(RATE, rate) for rate in one.rates):
+            yield f"{cell}.rates: {one.rates!r} are no decimal fractions between 0 and 1, such as ('0.021',)"
+        yield from _source(cell=f"{cell}.source", value=one.source)
+
+
+def _reviewed(*, value: object, today: dt.date) -> Iterator[str]:
+    """This function will look at the day on which somebody last read the pack against the law."""
+    if not _day(value):
+        yield f"reviewed_date: {value!r} is no date"
+    elif value > today:  # type: ignore[operator]  # it is a date, the line above said so
+        yield f"reviewed_date: {value} has not come yet"
+
+
+def _source(*, cell: str, value: object) -> Iterator[str]:
+    """This function will tell whether a source is there, says something and is of a known certainty."""
+    if not isinstance(value, pack.Source):
+        yield f"{cell}: is missing"
+        return
+    if _blank(value.text):
+        yield f"{cell}.text: is empty"
+    if value.certainty not in get_args(pack.Certainty):
+        yield f"{cell}.certainty: {value.certainty!r} is not among {', '.join(get_args(pack.Certainty))}"
+
+
+def _words(*, cell: str, value: object) -> Iterator[str]:
+    """This function will tell in which of the two languages a text is missing."""
+    if not isinstance(value, pack.Words):
+        yield f"{cell}: is no text in two languages"
+        return
+    yield from (f"{cell}.{language}: is empty" for language in LANGUAGES if _blank(getattr(value, language)))
+
+
+def _blank(value: object) -> bool:
+    """This function will tell whether a value is no text, or one that shows nothing."""
+    return not isinstance(value, str) or not value.strip()
+
+
+def _matches(shape: re.Pattern[str], value: object) -> bool:
+    """This function will tell whether a value is a text of that shape, from end to end."""
+    return isinstance(value, str) and shape.fullmatch(value) is not None
+
+
+def _whole(value: object, *, at_least: int) -> bool:
+    """This function will tell whether a value is a whole number, and large enough; True is no number here."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+
+
+def _day(value: object) -> bool:
+    """This function will tell whether a value is a day and no moment: the two do not compare."""
+    return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
+
+
+def _is(value: object, kind: type[Any]) -> bool:
+    """This function will tell whether a value is what the pack's type says."""
+    return isinstance(value, kind)
+
+
+def _all_are(values: object, *, kind: type[Any]) -> bool:
+    """This function will tell whether a value is a tuple of that kind alone, not empty; ("a") without comma is none."""
+    return isinstance(values, tuple) and bool(values) and all(isinstance(value, kind) for value in values)
