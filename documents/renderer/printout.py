@@ -32,7 +32,7 @@ _KINDS = {
 }  # fmt: skip
 _RULES = {
     "line": "Importe", "tax": "Impuestos", "withholding": "Retenciones fiscales", "statement": "Según su liquidación",
-    "part": "Liquidado en otros pagos", "cash_collected": "Efectivo", "opening_carry_over": "Saldo anterior",
+    "part": "Fuera de este pago", "cash_collected": "Efectivo", "opening_carry_over": "Saldo anterior",
     "closing_carry_over": "Saldo siguiente", "difference": "Diferencia en conciliación",
 }  # fmt: skip
 # Codes that a reader should not have to read: the page says the name, the small print lists the codes.
