@@ -37,7 +37,9 @@ def rate(**cells: Any) -> pack.Pack:
 
 def rates(*given: tuple[dt.date | None, dt.date | None]) -> pack.Pack:
     made = (
-        pack.Rate(rate="0.1", source=SOURCE, valid_from=first, valid_from_source=SOURCE if first else None, valid_to=last)
+        pack.Rate(
+            rate="0.1", source=SOURCE, valid_from=first, valid_from_source=SOURCE if first else None, valid_to=last
+        )
         for first, last in given
     )
     return whole(tax_codes={"IGV": tuple(made)})
