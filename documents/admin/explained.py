@@ -72,7 +72,7 @@ def _concept(row: Row) -> str:
         "tax": row.get("tax", ""),
         "withholding": _("Retención fiscal %(name)s") % {"name": row.get("name", "")},
         "statement": _("Según su liquidación"),
-        "part": _("Liquidado en otros pagos"),
+        "part": _("Fuera de este pago"),
         "cash_collected": _("Efectivo ya cobrado"),
         "opening_carry_over": _("Saldo anterior"),
         "closing_carry_over": _("Saldo que pasa al siguiente"),
