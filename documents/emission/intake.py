@@ -132,8 +132,7 @@ def _unless_given_up(work: Callable[[], Result]) -> Result:
 def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) -> None:
     """This function will make due whatever waits for a subject that has just come, in the bringer's transaction.
 
-    Of a chain, in which only the next one can go on, `after` names the moment that it follows: a few are woken, the
-    next in time first, and each wakes its own. The others keep their timers.
+    Of a chain `after` is the moment at which this link was: a few of the next are woken, and each wakes its own.
 
     What waits for more is not looked at for each: a payout of 1,500 orders is, when the last of them comes. The rows
     are held meanwhile, so of two who bring the last two at once, the later one sees that it was the last.
@@ -236,14 +235,20 @@ def _take_in(
 
 
 def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
-    """This function will run an event's effect and move the event to what came of it.
-
-    The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays. Of several
-    tellings of one fact the first to arrive goes first, and a later one never issues what the first did not.
-    """
+    """This function will bring an event to where it rests; of several tellings of one fact the first goes first."""
     _hold_still(envelope=envelope)
     for earlier in outcomes.waiting_before(event=event):
-        _run(event=earlier, envelope=_envelope(earlier), now=now, actor=actor)
+        _try(event=earlier, envelope=_envelope(earlier), now=now, actor=actor)
+        if earlier.status == EventStatus.PROCESSED:
+            break
+    return _try(event=event, envelope=envelope, now=now, actor=actor)
+
+
+def _try(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
+    """This function will run one event's effect, whoever else waits with the same fact.
+
+    The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays.
+    """
     try:
         with transaction.atomic():
             issued = _issued(event=event, envelope=envelope, now=now, actor=actor)
@@ -330,7 +335,7 @@ def _answer_repeat(
     """This function will answer for the stored event of an id; one that waits is looked at again first."""
     stored = Event.objects.exclude(status=EventStatus.REFUSED)
     seen = stored.get(event_id=event_id)
-    if seen.status in {EventStatus.PARKED, EventStatus.HELD}:
+    if seen.status in {EventStatus.PARKED, EventStatus.HELD} and seen.settled_by_id is None:
         _hold_still(envelope=_envelope(seen))
     event = stored.select_for_update().get(pk=seen.pk)
     Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)

@@ -21,6 +21,7 @@ PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked
 # Kept of a held event: a payout has up to 1,500 orders, and each of them may be wrong.
 FAULTS_MAX, FAULT_LENGTH_MAX = 60, 500
 
+TELLINGS_MAX = 8  # of one fact that are looked at before a later one: the first that can be issued wins
 PARKED_TOO_LONG = "event_parked_too_long"
 
 
@@ -142,11 +143,11 @@ def answered(*, event: Event) -> Event | None:
 
 
 def waiting_before(*, event: Event) -> list[Event]:
-    """This function will return the events about the same fact that came earlier and are parked, held still."""
+    """This function will return the events about the same fact that came first and are parked, held still."""
     if facts.changes(type_=event.type):
         return []
     earlier = _tellings(event=event).filter(status=EventStatus.PARKED, pk__lt=event.pk)
-    return list(earlier.select_for_update().order_by("pk"))
+    return list(earlier.select_for_update().order_by("pk")[:TELLINGS_MAX])
 
 
 def _tellings(*, event: Event) -> QuerySet[Event]:

@@ -96,6 +96,16 @@ def test_of_two_that_waited_the_first_wins_whichever_is_looked_at_first() -> Non
     assert _open() == ["divergent_repeat"]
 
 
+def test_many_tellings_that_wait_are_each_looked_at_a_few_times() -> None:
+    first = making.payout("po_1", "10.00", orders=["ord_1"])
+    others = [_again(first, payout=first["data"]["payout"] | {"reference": f"R{place}"}) for place in range(24)]
+    for place, event in enumerate([first, *others]):
+        telling.tell(event | {"id": f"evt_{place}"})
+    telling.told([making.order("ord_1")])
+    assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
+    assert json.loads(telling.document(f"{PS}:po_1:payee").content)["payout"]["reference"] == "PO_1"
+
+
 def test_a_correction_goes_on_while_the_first_telling_waits_for_what_never_comes() -> None:
     first = making.payout("po_1", "20.00", orders=["ord_1", "ord_never"])
     statuses = telling.told(
