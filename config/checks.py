@@ -41,8 +41,8 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
         if row.service not in env.SERVICES:
             yield Error(f"{name}: no platform service {row.service!r}", id="events.E002")
         try:
-            import_string(row.effect)
-            import_string(row.holds or row.effect)
+            for path in filter(None, (row.effect, row.holds, row.waits)):
+                import_string(path)
         except ImportError as error:
             yield Error(f"{name}: {error}", id="events.E003")
     today = timezone.now().astimezone(FIRST_TO_WAKE).date()
