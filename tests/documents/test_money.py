@@ -40,7 +40,7 @@ def test_an_amount_of_fewer_digits_is_the_same_amount(text: str, digits: int, mi
         "Infinity",
         "٣",
         "1.234",
-        "1" * 16,
+        "1" * 19,
         "1_0",
     ],
 )
@@ -64,6 +64,13 @@ def test_amounts_survive_the_way_to_text_and_back_with_exactly_the_currencys_dig
     assert Decimal(text) == Decimal(minor).scaleb(-digits)
     if abs(minor) < 10 ** (15 + digits):
         assert money.minor(text, digits) == minor
+
+
+def test_a_sum_of_the_largest_amounts_is_read_back_though_none_may_come_in_so_large() -> None:
+    largest = money.minor("999999999999999.99", 2)
+    text = money.text(9 * largest, 2)
+    assert money.minor(text, 2) == 9 * largest
+    assert not money.AMOUNT.fullmatch(text)
 
 
 @pytest.mark.parametrize(
