@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from config import services
+from documents.models import Country
 
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse)
 LOG = ("audit_event", "audit_eventdetail")
@@ -101,6 +102,13 @@ def test_provisioning_again_changes_nothing(runtime: psycopg.Connection) -> None
         runtime.execute(question).fetchall(),
         runtime.execute("SELECT name FROM auth_group ORDER BY 1").fetchall(),
     ) == before
+
+
+@provisions
+def test_a_country_whose_pack_came_later_is_added() -> None:
+    Country.objects.using("owner").filter(code="PE").delete()
+    _provision()
+    assert Country.objects.using("owner").get(code="PE").name == "Perú"
 
 
 def test_every_role_of_the_product_has_its_group(runtime: psycopg.Connection) -> None:

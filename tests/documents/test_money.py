@@ -71,6 +71,7 @@ def test_a_sum_of_the_largest_amounts_is_read_back_though_none_may_come_in_so_la
     text = money.text(9 * largest, 2)
     assert money.minor(text, 2) == 9 * largest
     assert not money.AMOUNT.fullmatch(text)
+    assert not money.AMOUNT.fullmatch("1" * 16)
 
 
 @pytest.mark.parametrize(

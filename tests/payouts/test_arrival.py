@@ -115,6 +115,24 @@ def test_a_correction_goes_on_while_the_first_telling_waits_for_what_never_comes
     assert _status("ord_1") == "SENT"
 
 
+def test_a_chain_told_backwards_is_woken_link_by_link() -> None:
+    links = [
+        making.payout(
+            f"po_{place}", "1.00", settles=[], at=f"2026-02-2{place}T07:00:00Z", closing="9.00", opening="10.00"
+        )
+        for place in range(1, 8)
+    ]
+    for place, link in enumerate(links):
+        link["data"] |= {"opening_carry_over": f"{10 - place}.00", "closing_carry_over": f"{9 - place}.00"}
+    first = making.payout("po_0", "0.00", orders=["ord_1"], at="2026-02-20T07:00:00Z", closing="10.00")
+    telling.told([making.order("ord_1"), *reversed(links)])
+    telling.tell(first)
+    woken = Event.objects.filter(status=EventStatus.PARKED, missing=[]).values_list("subject", flat=True)
+    assert sorted(woken) == ["payout:po_1", "payout:po_2", "payout:po_3"]
+    telling.settle()
+    assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
+
+
 # -- no second document of one fact --
 
 
