@@ -7,7 +7,8 @@ role `billing_app`, never as the owner of the tables: what production may not do
   What one of the two connections writes, the other one does not see: read denials with `.using("denials")`.
 - `committed_db` (or `@pytest.mark.django_db(transaction=True)`): for threads, child processes and crashes. Really
   commits; afterwards the database is replaced by its provisioned state.
-- `stack`: the session's servers (`config.services.Stack`), with URLs for child processes and for force.
+- `stack`: the session's servers (`config.services.Stack`), with URLs for child processes and for force. Under
+  pytest-xdist each worker is a session: what one test kills or fills, no test of another worker uses.
 """
 
 import base64
@@ -61,6 +62,19 @@ def pytest_configure() -> None:
     TransactionTestCase.databases = set(BOTH)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """This function will say which tests share a worker, and begin with those that take longest.
+
+    Tests that share a fixture of their module share its worker: the running product is started once a module.
+    """
+    first = ("anomalies", "journeys", "invariants")
+    items.sort(key=lambda item: next((n for n, name in enumerate(first) if name in item.path.parts), len(first)))
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+        if any(fixture.scope == "module" for known in fixtures for fixture in known):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 def pytest_unconfigure() -> None:
     """This function will remove the session's vault and mailbox."""
     _remove(folder=_folder)
@@ -104,6 +118,7 @@ def stack() -> Iterator[services.Stack]:
             django.conf.settings.DATABASES[alias].update(env.database(name=variable))
         _use_broker(url=stack.redis_url)
         yield stack
+        database.settle()
 
 
 def _use_broker(*, url: str) -> None:
