@@ -65,6 +65,7 @@ PUBLIC = frozenset({"public"})  # anybody, nothing personal behind it
 SIGNED = frozenset({"platform service"})  # a signature is the identity
 LINK = frozenset({"link"})  # a secure link's token is the identity
 NOBODY = -1  # no party's number
+USER = "usr_"  # how the log names a person: by number
 VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
 _NO_SESSION = (PUBLIC, SIGNED, LINK)
 
@@ -173,7 +174,7 @@ def actor(*, request: HttpRequest, channel: str = "web") -> log.Actor:
     known = user is not None and user.is_authenticated
     return log.Actor(
         kind="user" if known else "anonymous",
-        id=f"usr_{user.pk}" if known else "",  # type: ignore[union-attr]  # `known` says so
+        id=f"{USER}{user.pk}" if known else "",  # type: ignore[union-attr]  # `known` says so
         role=",".join(sorted(roles_of(user=user))),
         channel=channel,
         request_id=getattr(request, "request_id", ""),

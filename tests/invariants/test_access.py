@@ -1,6 +1,8 @@
 """The access matrix: each role, and nobody, at each route of the API, before what is theirs, foreign and unknown."""
 
 import dataclasses
+import pathlib
+import re
 from typing import Any, Literal
 
 import pytest
@@ -29,6 +31,7 @@ ROUTES = {
     "document-content": "/api/v1/documents/{id}/content/",
     "document-data": "/api/v1/documents/{id}/data/",
 }
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 UNKNOWN = "doc_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 
@@ -166,6 +169,14 @@ def test_every_route_of_the_api_is_in_this_matrix_or_has_another_identity() -> N
         rule = getattr(pattern, "rule", None)
         if isinstance(rule, access.Rule) and str(pattern.pattern).startswith("api/"):
             assert pattern.name in known or rule.roles == access.SIGNED, f"{pattern.name} is missing in the matrix"
+
+
+def test_one_function_names_a_person_for_the_log() -> None:
+    naming = re.compile(r"""kind=["']user["']|["']usr_""")
+    sources = [path for app in ("audit", "config", "documents", "payouts") for path in (ROOT / app).rglob("*.py")]
+    assert [path.relative_to(ROOT).as_posix() for path in sources if naming.search(path.read_text("utf-8"))] == [
+        "documents/access.py"
+    ]
 
 
 def _routes(resolver: URLResolver) -> list[URLPattern]:
