@@ -158,7 +158,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
             object_type=refusal.object_type,
             object_id=refusal.object_id or (match.view_name if match else "admin"),
             code=refusal.code,
-            details={"right": refusal.right, "method": request.method or ""},
+            details={"right": refusal.right, "method": request.method or "", **refusal.details},
         )
         missing, holders = rights.WORDS[refusal.right]
         context = {
