@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, Group, User
@@ -66,6 +67,7 @@ SIGNED = frozenset({"platform service"})  # a signature is the identity
 LINK = frozenset({"link"})  # a secure link's token is the identity
 NOBODY = -1  # no party's number
 USER = "usr_"  # how the log names a person: by number
+NUL, REPLACED = "\x00", "\ufffd"
 VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
 _NO_SESSION = (PUBLIC, SIGNED, LINK)
 
@@ -256,13 +258,14 @@ class DeclaredRule(BasePermission):
 
 
 class RequestContext:
-    """Middleware: a request id for log, answer and error; problems become problem+json or a page."""
+    """Middleware: a request id for log, answer and error; problems become problem+json or a page; no NUL comes in."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """This method will name the request, run it and sign the answer with the name."""
+        _replace_nul(request=request)
         request.request_id = identifiers.new(prefix="req")  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
         response = self.get_response(request)
         if response.status_code >= 400 and request.path.startswith("/api/"):  # noqa: PLR2004 - HTTP
@@ -276,6 +279,20 @@ class RequestContext:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """This method will answer a problem that a view raised."""
         return problems.from_exception(request=request, exception=exception)
+
+
+def _replace_nul(*, request: HttpRequest) -> None:
+    """This function will replace each NUL of address, query and cookies as Django does what is no UTF-8: by U+FFFD.
+
+    No text of PostgreSQL holds a NUL: to ask for one is an error there, not an id that nobody has. Replaced at the one
+    entrance it is such an id, and every door refuses it as it refuses any unknown one. Forms refuse it themselves.
+    """
+    request.path = request.path.replace(NUL, REPLACED)
+    request.path_info = request.path_info.replace(NUL, REPLACED)
+    query = request.META.get("QUERY_STRING", "")
+    request.META["QUERY_STRING"] = query.replace(NUL, "%00").replace("%00", quote(REPLACED))
+    for name, value in request.COOKIES.items():
+        request.COOKIES[name] = value.replace(NUL, REPLACED)  # a quoted cookie spells it \000
 
 
 def _guarded(*, view: View, rule: Rule) -> View:

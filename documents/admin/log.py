@@ -88,7 +88,7 @@ class LogAdmin(base.DocumentCenterAdmin):
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: an actor, a request, an action, or an object."""
-        term = search_term.strip()[:200].replace("\x00", "")
+        term = search_term.strip()[:200]
         if not term:
             return queryset, False
         if term.startswith("req_"):

@@ -145,7 +145,7 @@ def _filtered(request: Request, *, by: tuple[str, ...]) -> QuerySet[Document]:
     rows = access.documents_for(user=request.user)
     for name, column in FILTERS.items():
         if name in request.query_params:
-            rows = rows.filter(**{column: request.query_params[name].replace("\0", "")})
+            rows = rows.filter(**{column: request.query_params[name]})
     for name, lookup in MOMENTS.items():
         if name in request.query_params:
             rows = rows.filter(**{lookup: _moment(name, request.query_params[name])})
@@ -193,7 +193,7 @@ def _moment(name: str, text: str) -> dt.datetime:
 def _limit(text: str | None) -> int:
     if text is None:
         return LIMIT_DEFAULT
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LIMIT_MAX:
+    if not text.isascii() or not text.isdigit() or len(text) > 3 or not 1 <= int(text) <= LIMIT_MAX:  # noqa: PLR2004 - digits
         fault = errors.Fault(pointer="/limit", code="range", detail=f"1..{LIMIT_MAX}")
         raise errors.Problem(code="validation_error", errors=[fault])
     return int(text)
