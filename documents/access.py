@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, Group, User
@@ -49,7 +50,7 @@ READERS = frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR})
 RIGHTS: dict[str, frozenset[Role]] = {
     "see": READERS,
     "pdf": READERS,
-    "reveal": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),
+    "reveal": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # data unmasked and the PDF, for no reason
     "send": frozenset({Role.SUPPORT, Role.FINANCE}) | OWNERS,
     "retry": frozenset({Role.FINANCE}),
     "correct": frozenset({Role.FINANCE}),
@@ -65,6 +66,8 @@ PUBLIC = frozenset({"public"})  # anybody, nothing personal behind it
 SIGNED = frozenset({"platform service"})  # a signature is the identity
 LINK = frozenset({"link"})  # a secure link's token is the identity
 NOBODY = -1  # no party's number
+USER = "usr_"  # how the log names a person: by number
+NUL, REPLACED = "\x00", "\ufffd"
 VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
 _NO_SESSION = (PUBLIC, SIGNED, LINK)
 
@@ -130,6 +133,24 @@ def may(*, user: User | AnonymousUser | None, right: str) -> bool:
     return bool(roles_of(user=user) & RIGHTS[right])
 
 
+def reading_as(*, user: User | AnonymousUser | None) -> frozenset[Role]:
+    """This function will return the roles by which a user reads documents: the house's, else an owner's.
+
+    Who reads for the house does so whatever he owns besides. An admin reads nothing for it: he is left what he owns.
+    """
+    readers = roles_of(user=user) & RIGHTS["see"]
+    return readers & STAFF or readers
+
+
+def needs_reason(*, user: User | AnonymousUser | None) -> bool:
+    """This function will tell whether a user opens documents only for a stated reason: no role that reads reveals.
+
+    The right decides, not the set of his roles: what else he is takes nothing away and adds nothing.
+    """
+    reading = reading_as(user=user)
+    return bool(reading & STAFF) and not reading & RIGHTS["reveal"]
+
+
 def countries_for(*, user: User | AnonymousUser) -> QuerySet[Country]:
     """This function will return the countries of a member of staff's scope."""
     if not roles_of(user=user) & STAFF:
@@ -149,9 +170,10 @@ def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
 
     The grants are read first and put in as values, so that PostgreSQL walks the owner's or the country's index.
     """
-    if not may(user=user, right="see"):
+    reading = reading_as(user=user)
+    if not reading:
         return Document.objects.none()
-    if roles_of(user=user) & STAFF:
+    if reading & STAFF:
         return Document.objects.filter(country__in=list(countries_for(user=user).values_list("pk", flat=True)))
     return Document.objects.filter(owner__in=[*parties_for(user=user).values_list("pk", flat=True), NOBODY])
 
@@ -162,7 +184,7 @@ def walk(*, user: User | AnonymousUser) -> tuple[str, ...]:
     Only one party's lie in one piece. By row id alone PostgreSQL may walk through everybody's to find those of a party
     that has not worked for long. (NOBODY keeps it from seeing that the first column is always the same.)
     """
-    if roles_of(user=user) & STAFF or parties_for(user=user)[:2].count() != 1:
+    if reading_as(user=user) & STAFF or parties_for(user=user)[:2].count() != 1:
         return ("-pk",)
     return ("owner_id", "-pk")
 
@@ -173,7 +195,7 @@ def actor(*, request: HttpRequest, channel: str = "web") -> log.Actor:
     known = user is not None and user.is_authenticated
     return log.Actor(
         kind="user" if known else "anonymous",
-        id=f"usr_{user.pk}" if known else "",  # type: ignore[union-attr]  # `known` says so
+        id=f"{USER}{user.pk}" if known else "",  # type: ignore[union-attr]  # `known` says so
         role=",".join(sorted(roles_of(user=user))),
         channel=channel,
         request_id=getattr(request, "request_id", ""),
@@ -203,11 +225,22 @@ def document(*, request: HttpRequest, public_id: str) -> Document:
     found = documents_for(user=request.user).filter(public_id=public_id).first()
     if found is not None:
         return found
-    if roles_of(user=request.user) & STAFF:
+    if reading_as(user=request.user) & STAFF:
         if Document.objects.filter(public_id=public_id).exists():
             refuse(request=request, code="country_out_of_scope", object_type="document", object_id=public_id)
         raise errors.Problem(code="not_found")
     refuse(request=request, code="not_owner", object_type="document", object_id=public_id[:64])
+
+
+def opened(*, request: HttpRequest, public_id: str) -> Document:
+    """This function will return a document whose PDF and unmasked data the caller may have without a stated reason.
+
+    :raises errors.Problem: what `document` raises; `reason_required`, on record
+    """
+    found = document(request=request, public_id=public_id)
+    if needs_reason(user=request.user):
+        refuse(request=request, code="reason_required", object_type="document", object_id=found.public_id)
+    return found
 
 
 def ensure_groups() -> None:
@@ -225,13 +258,14 @@ class DeclaredRule(BasePermission):
 
 
 class RequestContext:
-    """Middleware: a request id for log, answer and error; problems become problem+json or a page."""
+    """Middleware: a request id for log, answer and error; problems become problem+json or a page; no NUL comes in."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """This method will name the request, run it and sign the answer with the name."""
+        _replace_nul(request=request)
         request.request_id = identifiers.new(prefix="req")  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
         response = self.get_response(request)
         if response.status_code >= 400 and request.path.startswith("/api/"):  # noqa: PLR2004 - HTTP
@@ -245,6 +279,20 @@ class RequestContext:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """This method will answer a problem that a view raised."""
         return problems.from_exception(request=request, exception=exception)
+
+
+def _replace_nul(*, request: HttpRequest) -> None:
+    """This function will replace each NUL of address, query and cookies as Django does what is no UTF-8: by U+FFFD.
+
+    No text of PostgreSQL holds a NUL: to ask for one is an error there, not an id that nobody has. Replaced at the one
+    entrance it is such an id, and every door refuses it as it refuses any unknown one. Forms refuse it themselves.
+    """
+    request.path = request.path.replace(NUL, REPLACED)
+    request.path_info = request.path_info.replace(NUL, REPLACED)
+    query = request.META.get("QUERY_STRING", "")
+    request.META["QUERY_STRING"] = query.replace(NUL, "%00").replace("%00", quote(REPLACED))
+    for name, value in request.COOKIES.items():
+        request.COOKIES[name] = value.replace(NUL, REPLACED)  # a quoted cookie spells it \000
 
 
 def _guarded(*, view: View, rule: Rule) -> View:

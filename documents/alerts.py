@@ -167,14 +167,13 @@ def resolve_alert(*, dedup_key: str) -> bool:
     return True
 
 
-def acknowledge(*, alert: Alert, user: AbstractBaseUser) -> bool:
+def acknowledge(*, alert: Alert, user: AbstractBaseUser, actor: audit_log.Actor, now: datetime) -> bool:
     """This function will name the person who takes the incident; False when somebody has it already."""
     with transaction.atomic():
         taken = Alert.objects.filter(pk=alert.pk, acknowledged_at=None).update(
-            acknowledged_at=timezone.now(), acknowledged_by=user
+            acknowledged_at=now, acknowledged_by=user
         )
         if taken:
-            actor = audit_log.Actor(kind="user", id=str(user.pk), channel="web")
             _record(action=Action.ALERT_ACKNOWLEDGED, alert=alert, actor=actor)
     return bool(taken)
 

@@ -65,6 +65,9 @@ CODES: dict[str, Code] = {
         en="This service may not send this type of event",
     ),
     "reason_required": Code(status=403, es="Indica el motivo del acceso", en="State the reason of this access"),
+    "lookup_not_allowed": Code(
+        status=403, es="La lista no se puede consultar por ese dato", en="The list cannot be asked by that"
+    ),
     "csrf_failed": Code(status=403, es="La sesión del formulario ha caducado", en="The form's session has expired"),
     # 404, 405, 406, 415
     "not_found": Code(status=404, es="No existe", en="Not found"),

@@ -22,6 +22,7 @@ HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+LENGTH_DIGITS_MAX = 18  # int() refuses thousands of them
 _GAPS = re.compile(r">\s+<")
 _BLANKS = re.compile(r"\s*\n\s*")
 
@@ -88,6 +89,12 @@ def same_site(*, request: HttpRequest) -> bool:
         return site in {"same-origin", "none"}
     origin = request.headers.get("Origin", "null")
     return origin == "null" or urlsplit(origin).netloc in {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc}
+
+
+def declared_bytes(*, request: HttpRequest) -> int:
+    """This function will return how long a body says it is; 0 where it says nothing that can be read as a length."""
+    text = str(request.META.get("CONTENT_LENGTH") or "0")
+    return int(text[:LENGTH_DIGITS_MAX]) if text.isascii() and text.isdigit() else 0
 
 
 def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:

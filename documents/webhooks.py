@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from audit import log
 from audit.actions import Action
-from documents import errors, metrics
+from documents import errors, metrics, pages
 from documents.emission import intake
 
 PREFIX = "whsec_"
@@ -44,13 +44,9 @@ def _body(request: HttpRequest) -> bytes:
 
     :raises errors.Problem: `payload_too_large`
     """
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    raw = (
-        b""
-        if length.isdigit() and int(length) > settings.EVENT_BODY_BYTES_MAX
-        else request.read(settings.EVENT_BODY_BYTES_MAX + 1)
-    )
-    if len(raw) > settings.EVENT_BODY_BYTES_MAX or (length.isdigit() and int(length) > settings.EVENT_BODY_BYTES_MAX):
+    too_big = pages.declared_bytes(request=request) > settings.EVENT_BODY_BYTES_MAX
+    raw = b"" if too_big else request.read(settings.EVENT_BODY_BYTES_MAX + 1)
+    if too_big or len(raw) > settings.EVENT_BODY_BYTES_MAX:
         _deny(request=request, code="payload_too_large")
         raise errors.Problem(code="payload_too_large")
     return raw

@@ -60,7 +60,7 @@ class PayoutAdmin(base.DocumentCenterAdmin):
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: the payout's id, else the payee's."""
-        term = search_term.strip()[:64].replace("\x00", "")
+        term = search_term.strip()[:64]
         if not term:
             return queryset, False
         known = queryset.filter(payout_id=term)

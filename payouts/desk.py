@@ -84,10 +84,15 @@ class DeskAdmin(desk_events.EventActs):
         ]
 
     # --- the list ---
+    def offered(self) -> frozenset[str]:
+        """This method will name what the list may be asked: a kind and a page."""
+        return frozenset({"kind", "p"})
+
     def list_view(self, request: HttpRequest) -> HttpResponse:
         """This method will show what waits, the oldest first; tabs by kind."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
+        self.check_asked(request=request)
         kind = request.GET.get("kind", "")
         kind = kind if kind in worklist.KINDS else ""
         now, mine = timezone.now(), scope(request=request)

@@ -67,7 +67,7 @@ def _open_or_reason(*, request: HttpRequest, document: Document) -> None:
     :raises rights.Refused: no right, or no reason yet
     """
     rights.require(request=request, right="pdf", object_type=KIND, object_id=document.public_id)
-    if rights.masked(request=request) and not reasons.given(request=request, document=document, now=timezone.now()):
+    if not reasons.opened(request=request, document=document, now=timezone.now()):
         raise rights.Refused(right="reason", code="reason_required", object_type=KIND, object_id=document.public_id)
 
 

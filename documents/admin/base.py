@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.views import main
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
     View = Callable[..., HttpResponse]
+
+LOOKUPS_LENGTH_MAX = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +165,42 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         door: View = self.admin_site.admin_view(entitled)
         return door
 
+    # --- what a list can be asked ---
+    def offered(self) -> frozenset[str]:
+        """This method will name all that the list's address may ask: a page, its search, its own filters.
+
+        A closed list: Django takes any column, of any table it can reach, and a masked one tells itself letter by
+        letter to whoever may count the rows (`?owner__tax_id__startswith=`). Nothing is ordered, opened as a popup or
+        counted by an address either.
+        """
+        names = {main.PAGE_VAR, main.SEARCH_VAR, main.ERROR_FLAG}
+        for one in self.list_filter:
+            names |= {f"{one}__exact"} if isinstance(one, str) else one.parameters()
+        return frozenset(names)
+
+    def check_asked(self, *, request: HttpRequest) -> None:
+        """This method will refuse an address that asks what the list does not offer.
+
+        :raises rights.Refused: on record with the names that were asked for, without their values
+        """
+        foreign = set(request.GET) - self.offered()
+        if foreign:
+            raise rights.Refused(
+                right="lookup",
+                code="lookup_not_allowed",
+                object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
+                object_id="list",
+                details={"lookups": " ".join(sorted(foreign))[:LOOKUPS_LENGTH_MAX]},
+            )
+
+    def lookup_allowed(self, lookup: str, value: object, request: HttpRequest | None = None) -> bool:
+        """This method will let Django look up what the list offers, and nothing else."""
+        return lookup in self.offered()
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        """This method will refuse: no row is picked for another's form here."""
+        return False
+
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[paging.ChangeList]:
         """This method will return the list whose rows link by public id."""
         return paging.ChangeList
@@ -170,6 +209,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         """This method will show the list; a page past the cap leads back to the first with a word of advice."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
+        self.check_asked(request=request)
         number = request.GET.get("p", "1")
         if not number.isascii() or not number.isdigit() or len(number) > 6 or int(number) > paging.PAGE_MAX:  # noqa: PLR2004 - digits
             messages.warning(
@@ -200,7 +240,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         :raises rights.Refused: outside the scope; for a caller with a limited scope an unknown id answers the same
         :raises Http404: unknown, to a caller whose scope is everything
         """
-        usable = len(object_id) <= 100 and "\x00" not in object_id and (self.key == "public_id" or object_id.isascii())  # noqa: PLR2004 - no key is longer
+        usable = len(object_id) <= 100 and (self.key == "public_id" or object_id.isascii())  # noqa: PLR2004 - no key is longer
         if usable and self.key == "pk":
             usable = object_id.isdigit() and len(object_id) < 19  # noqa: PLR2004 - a bigint's digits
         row = self.rows(request=request).filter(**{self.key: object_id}).first() if usable else None

@@ -34,7 +34,7 @@ class OfDocument(base.DocumentCenterAdmin):
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: its own id, the document's number or id, the recipient's id."""
-        term = search_term.strip()[:64].replace("\x00", "")
+        term = search_term.strip()[:64]
         if not term:
             return queryset, False
         column = {"doc": "document__public_id", "dlv": "public_id", "lnk": "public_id"}.get(term[:3])

@@ -25,7 +25,7 @@ CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a millio
 def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
     """This function will gather the dossier in a fixed number of queries."""
     now = timezone.now()
-    open_ = not rights.masked(request=request) or reasons.given(request=request, document=document, now=now)
+    open_ = reasons.opened(request=request, document=document, now=now)
     deliveries = list(
         Delivery.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX]
     )

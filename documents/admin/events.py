@@ -67,7 +67,7 @@ class EventAdmin(base.DocumentCenterAdmin):
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: our id, the sender's id, or the subject."""
-        term = search_term.strip()[:140].replace("\x00", "")
+        term = search_term.strip()[:140]
         if not term:
             return queryset, False
         if term.startswith("evt_") and queryset.filter(public_id=term).exists():

@@ -31,6 +31,11 @@ class Choice(admin.SimpleListFilter):
 
     CHOICES: "ClassVar[tuple[tuple[str, str | _StrPromise], ...]]" = ()
 
+    @classmethod
+    def parameters(cls) -> frozenset[str]:
+        """This method will name what the filter reads of an address."""
+        return frozenset({str(cls.parameter_name)})
+
     def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
         """This method will return the choices."""
         return list(self.CHOICES)
@@ -109,6 +114,11 @@ class Between(admin.ListFilter):
     title, template = _("fecha de emisión"), "admin/dc/filter_between.html"
     column = "issue_date"
     FIRST, LAST = "from", "to"
+
+    @classmethod
+    def parameters(cls) -> frozenset[str]:
+        """This method will name what the filter reads of an address."""
+        return frozenset({cls.FIRST, cls.LAST})
 
     def __init__(self, request: "HttpRequest", params: dict[str, Any], model: Any, model_admin: Any) -> None:  # noqa: ANN401 - Django's signature
         super().__init__(request, params, model, model_admin)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from audit import admin as words
 from audit.actions import Action
 from audit.models import Event
+from documents import access
 from documents.admin import base, cells, filters, history
 from documents.admin.site import site
 
@@ -87,12 +88,12 @@ class LogAdmin(base.DocumentCenterAdmin):
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly: an actor, a request, an action, or an object."""
-        term = search_term.strip()[:200].replace("\x00", "")
+        term = search_term.strip()[:200]
         if not term:
             return queryset, False
         if term.startswith("req_"):
             return queryset.filter(request_id=term), False
-        if term.startswith("usr_"):
+        if term.startswith(access.USER):
             return queryset.filter(actor_id=term), False
         if term in words.WORDS:
             return queryset.filter(action=term), False

@@ -66,7 +66,7 @@ TABLE: Sequence[Shape] = (
 
 def condition(*, term: str) -> Q | None:
     """This function will return what a term means for the list of documents; None for one that means nothing."""
-    text = term.strip()[:TERM_LENGTH_MAX].replace("\x00", "")
+    text = term.strip()[:TERM_LENGTH_MAX]
     for shape in TABLE:
         if shape.pattern.fullmatch(text):
             return shape.condition(text)

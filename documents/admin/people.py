@@ -70,7 +70,7 @@ class PartyAdmin(base.DocumentCenterAdmin):
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up exactly; names are not searched, they would need an index of their own."""
-        term = search_term.strip()[:64].replace("\x00", "")
+        term = search_term.strip()[:64]
         if not term:
             return queryset, False
         return queryset.filter(**{"public_id" if term.startswith("pty_") else "platform_id": term}), False

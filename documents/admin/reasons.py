@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from audit import log
 from audit.actions import Action
 from documents import access
+from documents.admin import rights
 from documents.models import Document
 
 GOOD_FOR = dt.timedelta(minutes=15)
@@ -31,8 +32,10 @@ class ReasonForm(forms.Form):
     )
 
 
-def given(*, request: HttpRequest, document: Document, now: dt.datetime) -> bool:
-    """This function will say whether the caller stated a reason for this document that is still good."""
+def opened(*, request: HttpRequest, document: Document, now: dt.datetime) -> bool:
+    """This function will say whether a document is open to the caller, by right or for a reason still good."""
+    if not access.needs_reason(user=rights.person(request=request)):
+        return True
     until = request.session.get(SESSION_KEY, {}).get(document.public_id, "")
     return bool(until) and now < dt.datetime.fromisoformat(until)
 

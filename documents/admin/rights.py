@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 # What each right is called on the page that refuses it, and who has it.
-WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise]]" = {
+WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise | str]]" = {
     "staff": (_("entrar en el Centro de documentos"), _("soporte, finanzas, cumplimiento, auditoría o administración")),
     "see": (_("ver los datos de los documentos"), _("soporte, finanzas, cumplimiento o auditoría")),
     "reveal": (_("ver los datos sin enmascarar"), _("finanzas, cumplimiento o auditoría")),
@@ -33,6 +33,7 @@ WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise]]" = {
     "acknowledge": (_("reconocer alertas"), _("soporte, finanzas o cumplimiento")),
     "audit": (_("ver la bitácora de auditoría"), _("cumplimiento o auditoría")),
     "scope": (_("ver los datos de ese país"), _("quien administra los alcances por país")),
+    "lookup": (_("buscar por un dato que la lista no ofrece: usa su buscador y sus filtros"), ""),  # nobody has it
     "reason": (_("abrir el PDF sin indicar antes el motivo"), _("finanzas, cumplimiento o auditoría")),
 }
 
@@ -41,18 +42,26 @@ class Refused(PermissionDenied):
     """A refusal that says which right is missing; the site turns it into an audited 403 page."""
 
     def __init__(
-        self, *, right: str, code: str = "role_not_allowed", object_type: str = "page", object_id: str = ""
+        self,
+        *,
+        right: str,
+        code: str = "role_not_allowed",
+        object_type: str = "page",
+        object_id: str = "",
+        details: "Mapping[str, str] | None" = None,
     ) -> None:
         super().__init__(right)
         self.right, self.code, self.object_type, self.object_id = right, code, object_type, object_id
+        self.details = dict(details or {})
 
 
 def may(*, request: HttpRequest, right: str) -> bool:
     """This function will say whether a member of staff holds a right of the table; `staff` is to have a role at all."""
     user = request.user
-    if not getattr(user, "is_staff", False) or not access.roles_of(user=user) & access.STAFF:
+    if not getattr(user, "is_staff", False):
         return False
-    return right == "staff" or access.may(user=user, right=right)
+    held = access.STAFF if right == "staff" else access.STAFF & access.RIGHTS[right]  # an owner's right opens no page
+    return bool(access.roles_of(user=user) & held)
 
 
 def require(*, request: HttpRequest, right: str, object_type: str, object_id: str) -> None:

@@ -158,7 +158,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
             object_type=refusal.object_type,
             object_id=refusal.object_id or (match.view_name if match else "admin"),
             code=refusal.code,
-            details={"right": refusal.right, "method": request.method or ""},
+            details={"right": refusal.right, "method": request.method or "", **refusal.details},
         )
         missing, holders = rights.WORDS[refusal.right]
         context = {
@@ -194,13 +194,9 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
         return HttpResponseRedirect(reverse("admin:login"))
 
     def _on_record(self, *, request: HttpRequest, action: Action) -> None:
+        actor = access.actor(request=request)
         with transaction.atomic():
-            log.record(
-                action=action,
-                object_type="session",
-                object_id=f"usr_{request.user.pk}",
-                actor=access.actor(request=request),
-            )
+            log.record(action=action, object_type="session", object_id=actor.id, actor=actor)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """This method will show the numbers that matter within the caller's scope."""

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents import alert_channel, alerts
+from documents import access, alert_channel, alerts
 from documents.admin import base, cells, filters, history, rights
 from documents.admin.site import site
 from documents.models import Alert, Discrepancy
@@ -206,7 +207,13 @@ class AlertAdmin(base.DocumentCenterAdmin):
         row = self.found(request=request, object_id=object_id)
         rights.require(request=request, right="acknowledge", object_type="alert", object_id=row.public_id)
         if request.method == "POST":
-            if alerts.acknowledge(alert=row, user=rights.person(request=request)):
+            taken = alerts.acknowledge(
+                alert=row,
+                user=rights.person(request=request),
+                actor=access.actor(request=request),
+                now=timezone.now(),
+            )
+            if taken:
                 messages.success(request, _("La alerta es tuya: queda anotado quién y cuándo."))
             else:
                 messages.warning(request, _("Alguien la había reconocido ya."))

@@ -164,10 +164,9 @@ def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
 
 def _compare(*, request: HttpRequest, document: Document) -> Compared:
     """This function will hash an uploaded file and compare it with the stored one."""
-    length = request.META.get("CONTENT_LENGTH") or "0"
     handler = Hashing(request)
     request.upload_handlers = [handler]
-    too_big = length.isdigit() and int(length) > FORM_BYTES_MAX
+    too_big = pages.declared_bytes(request=request) > FORM_BYTES_MAX
     if not too_big:
         request.FILES.get("file")  # reads the form, through the handler
         too_big = handler.seen > FILE_BYTES_MAX

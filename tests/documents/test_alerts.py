@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
+from audit import log
 from audit.models import Event as AuditEvent
 from documents import alert_channel, alerts, errors, resilience, runbooks
 from documents.models import Alert
@@ -101,11 +102,16 @@ def test_resolving_ends_the_incident_once_and_the_next_failure_is_a_new_one() ->
 def test_only_the_first_person_takes_an_alert_and_the_log_names_him() -> None:
     alert = open_one()
     sofia, ivan = (get_user_model().objects.create_user(username=name) for name in ("sofia", "ivan"))
-    assert alerts.acknowledge(alert=alert, user=sofia)
-    assert not alerts.acknowledge(alert=alert, user=ivan)
+    now = timezone.now()
+    taken = [
+        alerts.acknowledge(alert=alert, user=one, actor=log.Actor(kind="user", id=f"usr_{one.pk}"), now=now)
+        for one in (sofia, ivan)
+    ]
     alert.refresh_from_db()
-    assert alert.acknowledged_by == sofia
+    assert taken == [True, False]
+    assert (alert.acknowledged_by, alert.acknowledged_at) == (sofia, now)
     assert events_of(alert) == ["alert.opened", "alert.acknowledged"]
+    assert AuditEvent.objects.get(action="alert.acknowledged").actor_id == f"usr_{sofia.pk}"
 
 
 @pytest.mark.django_db(transaction=True)

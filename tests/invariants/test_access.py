@@ -1,15 +1,21 @@
 """The access matrix: each role, and nobody, at each route of the API, before what is theirs, foreign and unknown."""
 
 import dataclasses
+import html
+import itertools
+import pathlib
+import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, path
 from guardian.shortcuts import assign_perm, remove_perm
 
+from audit import denials as audit_denials
 from audit.models import Event as AuditEvent
 from config import checks
 from documents import access
@@ -29,6 +35,7 @@ ROUTES = {
     "document-content": "/api/v1/documents/{id}/content/",
     "document-data": "/api/v1/documents/{id}/data/",
 }
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 UNKNOWN = "doc_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 
@@ -89,6 +96,74 @@ def browser(*, role: str, ana: cast.Member) -> Client:
 
 def denials(answer: Any) -> list[AuditEvent]:
     return list(AuditEvent.objects.using("denials").filter(request_id=answer["Request-Id"], outcome="denied"))
+
+
+def opening(*, roles: frozenset[str], of: str) -> str:
+    """What product.md's table says of opening a document (PDF, data unmasked): "" or the code of the refusal.
+
+    Another's document lies in the country of his scope; his own, of a party that he acts for, in a country outside.
+    An owner's right opens no page of the Document Center.
+    """
+    reading = roles & {*STAFF, *OWNERS}
+    if not reading or (of == "the center's" and not reading & set(STAFF)):
+        return "role_not_allowed"
+    if not reading & set(STAFF):
+        return "" if of == "his" else "not_owner"
+    if of == "his":
+        return "country_out_of_scope"
+    return "" if reading & {"finance", "compliance", "auditor"} else "reason_required"
+
+
+def sets(*, of: Iterable[str]) -> list[frozenset[str]]:
+    names = list(of)
+    return [frozenset(some) for size in range(len(names) + 1) for some in itertools.combinations(names, size)]
+
+
+def test_whatever_else_he_is_who_opens_by_supports_right_alone_gives_a_reason(world: World, ana: cast.Member) -> None:
+    """Every set of roles at the doors of a PDF; at the masked pages, every set of one role of each kind."""
+    user = cast.staff(name="somebody", roles=[], countries=["ES"]).user
+    assign_perm("documents.own_party", user, world.colombian.owner)
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    groups = {str(role): Group.objects.get_or_create(name=role)[0] for role in access.Role}
+    document, owner, event = world.spanish, world.spanish.owner, world.spanish.event
+    type(event).objects.filter(pk=event.pk).update(body=b"the raw body")
+    doors = {
+        f"/api/v1/documents/{document.public_id}/content/": "another's",
+        f"/api/v1/documents/{document.public_id}/data/": "another's",
+        f"/api/v1/documents/{world.colombian.public_id}/content/": "his",
+        f"/admin/documents/document/{document.public_id}/preview/": "the center's",
+    }
+    pages = {
+        f"/admin/documents/document/{document.public_id}/": owner.tax_id,
+        "/admin/documents/document/": owner.legal_name,
+        f"/admin/documents/party/{owner.public_id}/": owner.tax_id,
+        "/admin/documents/party/": owner.email,
+        f"/admin/documents/event/{event.public_id}/": "the raw body",
+    }
+    wrong: list[tuple[frozenset[str], str, str]] = []
+    every = sets(of=groups)
+    for roles in every:
+        audit_denials.forget()  # of the same refusals the log writes ten in a minute one by one
+        user.groups.set([groups[role] for role in roles])
+        for address, of in doors.items():
+            answer = client.get(address)
+            found = ",".join(one.code for one in denials(answer)) if answer.status_code == 403 else ""
+            if (answer.status_code, found) != ((403, code) if (code := opening(roles=roles, of=of)) else (200, "")):
+                wrong.append((roles, address, f"{answer.status_code} {found}"))
+        if not roles <= {"support", "finance", "admin", "driver"}:
+            continue
+        code = opening(roles=roles, of="the center's")
+        answer = client.post(f"/admin/documents/document/{document.public_id}/download/")
+        if answer.status_code != (403 if code else 200):
+            wrong.append((roles, "download", str(answer.status_code)))
+        for address, personal in pages.items():
+            answer = client.get(address)
+            seen = (answer.status_code, personal in html.unescape(answer.content.decode()))
+            if seen != (403 if code == "role_not_allowed" else 200, not code):
+                wrong.append((roles, address, str(seen)))
+    assert len(every) == 2 ** len(access.Role)
+    assert wrong == []
 
 
 @pytest.mark.parametrize("relation", ["own", "foreign", "unknown"])
@@ -166,6 +241,14 @@ def test_every_route_of_the_api_is_in_this_matrix_or_has_another_identity() -> N
         rule = getattr(pattern, "rule", None)
         if isinstance(rule, access.Rule) and str(pattern.pattern).startswith("api/"):
             assert pattern.name in known or rule.roles == access.SIGNED, f"{pattern.name} is missing in the matrix"
+
+
+def test_one_function_names_a_person_for_the_log() -> None:
+    naming = re.compile(r"""kind=["']user["']|["']usr_""")
+    sources = [path for app in ("audit", "config", "documents", "payouts") for path in (ROOT / app).rglob("*.py")]
+    assert [path.relative_to(ROOT).as_posix() for path in sources if naming.search(path.read_text("utf-8"))] == [
+        "documents/access.py"
+    ]
 
 
 def _routes(resolver: URLResolver) -> list[URLPattern]:

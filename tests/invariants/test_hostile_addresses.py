@@ -1,0 +1,165 @@
+"""What no column can hold comes in by every address: an answer of ours each time, on record where something is refused."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from audit import denials
+from audit.models import Event as AuditEvent
+from documents import links
+from documents.admin.site import site
+from documents.api import documents as api
+from documents.models import Document, Link
+from tests import cast, factories
+from tests.documents import center
+
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "denials"]),
+    pytest.mark.usefixtures("vault_folder"),
+]
+
+# As they stand in an address. PostgreSQL's texts hold no NUL and no half of a surrogate pair.
+IDS = {
+    "NUL": "doc_%00",
+    "no UTF-8": "%ED%A0%80%C0%80%FF",  # half of a surrogate pair, a NUL that is too long, and what is none at all
+    "far too long": "x" * 4000,
+    "a number that int() refuses": "9" * 5000,
+    "another alphabet's digits": "%EF%BC%99%EF%BC%99",
+}
+GET_AND_POST = ("get", "post")
+
+
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for one in resolver.url_patterns:
+        place = f"{prefix}{one.pattern}"
+        if isinstance(one, URLResolver):
+            yield from patterns(one, place)
+        else:
+            yield place, one
+
+
+ROUTES = sorted({place for place, _ in patterns(get_resolver()) if "<" in place})
+
+
+def refusals(answer: Any) -> list[str]:
+    return [one.code for one in AuditEvent.objects.using("denials").filter(request_id=answer["Request-Id"])]
+
+
+def addresses(*, document: Document, link: Link, value: str) -> Iterator[str]:
+    """This function will put a value in each place of each route, the other places holding what is there."""
+    known = {"public_id": document.public_id, "object_id": document.public_id, "token": links.token(link=link)}
+    for route in ROUTES:
+        names = re.findall(r"<(?:\w+:)?(\w+)>", route)
+        for hostile in names:
+            yield "/" + re.sub(
+                r"<(?:\w+:)?(\w+)>",
+                lambda found: value if found[1] == hostile else known.get(found[1], "1"),  # noqa: B023 - used at once
+                route,
+            )
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_at_no_route_an_id_that_no_column_can_hold_is_a_fault(name: str) -> None:
+    document = factories.document()
+    link = center.link(document=document)
+    browser = center.client(member=center.staff(roles=["finance", "compliance"], countries=["ES", "MX"]))
+    wrong = []
+    for address in addresses(document=document, link=link, value=IDS[name]):
+        for method in GET_AND_POST:
+            denials.forget()
+            answer = getattr(browser, method)(address)
+            if answer.status_code >= 500 or (answer.status_code == 403 and not refusals(answer)):
+                wrong.append((method, address[:80], answer.status_code))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_where_an_id_is_looked_up_one_that_no_column_can_hold_is_the_refusal_of_an_unknown_one(
+    ana: cast.Member, name: str
+) -> None:
+    document = factories.document(owner=ana.party)
+    center.one_of_each(document=document)
+    cast.country(code="MX")
+    driver = center.client(member=ana)
+    limited = center.client(member=center.staff(roles=["finance", "compliance"], countries=["ES"]))
+    everywhere = center.client(member=center.everywhere(roles=["finance", "compliance"]))
+    for door in ("", "content/", "data/"):
+        address = f"/api/v1/documents/{IDS[name]}/{door}"
+        answer = driver.get(address)
+        assert (answer.status_code, answer.json()["code"], refusals(answer)) == (403, "not_owner", ["not_owner"])
+        assert everywhere.get(address).json()["code"] == "not_found"
+    rows = [str(one.pattern) for one in center.routes() if "<str:" in str(one.pattern)]
+    assert len(rows) > 20
+    for place in rows:
+        denials.forget()
+        address = center.ADMIN + re.sub(r"<str:\w+>", IDS[name], place)
+        answer = limited.get(address)
+        assert (answer.status_code, refusals(answer)) == (403, ["country_out_of_scope"]), place
+        assert everywhere.get(address).status_code == 404, place
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_at_no_list_a_parameter_that_no_column_can_hold_is_a_fault(name: str) -> None:
+    document = factories.document()
+    held = center.link(document=document)
+    browser = center.client(member=center.everywhere(roles=["finance", "compliance"]))
+    asked = [f"/api/v1/documents/?{one}=" for one in (*api.FILTERS, *api.MOMENTS, "limit", "cursor", "unheard_of")]
+    asked += [f"/v/?{one}=" for one in ("code", "lang")]
+    asked += [f"{center.ADMIN}search/?s=", f"{center.ADMIN}login/?next=", f"/l/{links.token(link=held)}/?lang="]
+    asked += [f"{center.page(document)}{act}/?{one}=" for act, one in (("revoke", "link"), ("preview", "page"))]
+    asked += [f"{center.page(document)}?page="]
+    for model_admin in site._registry.values():
+        meta = model_admin.model._meta
+        start = f"{meta.app_label}/{meta.model_name}".replace("settlementrequest", "conciliar")
+        asked += [f"{center.ADMIN}{start}/?{one}=" for one in sorted(model_admin.offered())]
+    wrong = [(one, code) for one in asked if (code := browser.get(one + IDS[name], follow=False).status_code) >= 500]
+    assert wrong == []
+    assert (
+        document.public_id
+        not in browser.get(f"/api/v1/documents/?number={document.number}{IDS[name]}").content.decode()
+    )
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z"])
+def test_the_first_and_the_last_moment_there_is_are_moments(moment: str) -> None:
+    browser = center.client(member=center.staff(roles=["finance"], countries=["ES"]))
+    for name in api.MOMENTS:
+        assert browser.get(f"/api/v1/documents/?{name}={moment}").status_code == 200
+
+
+@pytest.mark.parametrize("cookie", ["sessionid", "csrftoken", "django_language", "link", "messages"])
+def test_a_cookie_that_spells_a_nul_is_no_fault(cookie: str) -> None:
+    document = factories.document()
+    token = links.token(link=center.link(document=document))
+    for address in ("/admin/", "/api/v1/documents/", f"/l/{token}/"):
+        answer = Client().get(address, headers={"cookie": f'{cookie}="abcdefgh\\000ijkl"'})
+        assert answer.status_code < 500, address
+
+
+@pytest.mark.parametrize("address", ["/static/%00", "/static/dc/%00.css", "/%00", "/admin/%00", "/api/%00/", "/l/%00"])
+def test_an_address_with_a_nul_that_is_none_of_ours_does_not_exist(address: str) -> None:
+    assert Client().get(address).status_code in {302, 404}
+
+
+def test_a_form_that_spells_a_nul_is_asked_again(sofia: cast.Member) -> None:
+    document = factories.document()
+    browser = center.client(member=sofia)
+    held = center.link(document=document)
+    page = f"{center.page(document)}revoke/?link={held.public_id}"
+    assert browser.post(page, {"reason": "una razón\x00 con control"}).status_code == 400
+    assert Client().post("/admin/login/", {"username": "so\x00fia", "password": "x\x00"}).status_code == 200
+    assert browser.post(f"{center.ADMIN}language/", {"language": "e\x00s", "next": "/\x00"}).status_code == 302
+    answer = Client().post(f"/l/{links.token(link=held)}/open/", {"answer": "12\x003"})
+    assert answer.status_code < 500
+
+
+@pytest.mark.parametrize(("length", "status"), [("9" * 5000, 413), ("²", 401), ("-1", 401), ("9" * 4000 + "x", 401)])
+def test_a_length_that_int_refuses_is_no_fault(length: str, status: int) -> None:
+    told = {"data": b"{}", "content_type": "application/json", "headers": {"content-length": length}}
+    assert Client().post("/api/v1/events/", **told).status_code == status  # type: ignore[arg-type]  # data and headers
+    code = factories.document().verification_code
+    assert Client().post(f"/v/{code}", **told).status_code == (413 if status == 413 else 200)  # type: ignore[arg-type]  # the same
