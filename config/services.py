@@ -114,7 +114,7 @@ class Stack:
 
     @property
     def database_owner_url(self) -> str:
-        """For the owner role: `manage.py provision` only."""
+        """For the owner role: the command `provision` only."""
         return self.postgres.url(user=OWNER_ROLE, password=self._owner, database=DATABASE)
 
     @property

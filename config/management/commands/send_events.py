@@ -15,7 +15,8 @@ from django.core.management.base import BaseCommand, CommandError
 from config import sender
 from documents import webhooks
 
-REFUSED, UNSIGNED = 400, 401  # HTTP
+REFUSED = 400  # HTTP; from here on
+NOT_ITS_OWN = {401, 403}  # nobody's signature, or that of a service that does not send this type
 ANOTHER_WAY = "set it, sign everything with --secret, or take part in a running demo with DEMO=8000"
 
 
@@ -49,7 +50,10 @@ class Command(BaseCommand):
                 f"{url} does not answer ({error}): name the right address with --url, or start a demo with make demo"
             ) from error
         counts = collections.Counter(str(one.body.get("status", one.status)) for one in sent)
-        self.stdout.write(json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items()))}))
+        replayed = sum(one.body.get("replayed") is True for one in sent)
+        self.stdout.write(
+            json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items())), "replayed": replayed})
+        )
         self.tell_refused(sent=sent)
 
     def tell_refused(self, *, sent: Sequence[sender.Sent]) -> None:
@@ -60,8 +64,8 @@ class Command(BaseCommand):
         refused = [one for one in sent if one.status >= REFUSED]
         for one in refused:
             self.stderr.write(f"{one.event_id}: {one.status} {one.body.get('code')}: {one.body.get('detail')}")
-        unsigned = any(one.status == UNSIGNED for one in refused)
-        mend = f"; 401: the secret is not the one that service has there: {ANOTHER_WAY}" if unsigned else ""
+        wrong = any(one.status in NOT_ITS_OWN for one in refused)
+        mend = f"; 401 and 403: the secret is not the one that service has there: {ANOTHER_WAY}" if wrong else ""
         if refused:
             raise CommandError(f"{len(refused)} of {len(sent)} were refused{mend}")
 
