@@ -145,16 +145,20 @@ class Command(BaseCommand):
             self.say(f"  Verificación · Verification   {base}/v/{document.verification_code}")
         self.say(f"  Correo · Mail      {settings.EMAIL_FILE_PATH}")
         self.say(f"  Bóveda · Vault     {_vault_folder()} ({vault.open_vault().mode})")
+        if env.text(name="DEMO_EXIT") != "1":
+            self.invite(port=urlsplit(base).port)
+        target = env.text(name="DEMO_JSON")
+        if target:
+            _write_atomically(path=pathlib.Path(target), value=_summary(password=password, urls=urls))
+
+    def invite(self, *, port: int | None) -> None:
+        """This method will print commands that take part in this demo, as they are typed."""
         demo.record()
-        port = urlsplit(base).port
         self.say("  En otra terminal, en esta carpeta · In another terminal, in this folder")
         self.say("    Los mismos eventos otra vez: no se emite nada · The same events again: nothing is issued")
         self.say(f'      make manage DEMO={port} ARGS="send_events config/samples/es_ride.json"')
         self.say("    Todo cuadra al céntimo · Everything agrees to the cent")
         self.say(f"      make manage DEMO={port} ARGS=reconcile_payouts")
-        target = env.text(name="DEMO_JSON")
-        if target:
-            _write_atomically(path=pathlib.Path(target), value=_summary(password=password, urls=urls))
 
     def serve(self) -> None:
         """This method will wait for Ctrl-C."""
