@@ -4,6 +4,7 @@ import contextlib
 import json
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from config import demo, env, servers
+from documents.vault import immutable
 
 READY_S = 240.0
 
@@ -136,6 +138,9 @@ def test_the_demos_last_lines_work_as_printed_and_ctrl_c_leaves_nothing(tmp_path
         served.send_signal(signal.SIGINT)
         assert served.wait(timeout=60) == 0
         assert psutil.wait_procs(family, timeout=10)[1] == []
+        folder = pathlib.Path(summary["environment"]["STAGE_FOLDER"])
+        immutable.unlock_for_removal(folder=folder)
+        shutil.rmtree(folder)
     finally:
         with contextlib.suppress(ProcessLookupError):
             served.terminate()
