@@ -7,6 +7,7 @@ import base64
 import contextlib
 import fcntl
 import json
+import os
 import pathlib
 import secrets
 import socket
@@ -31,8 +32,15 @@ def prepare(*, kind: str) -> None:
     """This function will choose the port, folder and secrets of one run, and put them where the settings look.
 
     `kind` is the command: `demo` listens on PORT, `torture` on any free port and with leases that end soon.
+
+    :raises env.Misconfigured: PORT is taken, or DEMO_JSON names a file that cannot be written
     """
     global _listening, _lock, _put  # noqa: PLW0603 - the bound socket is handed to the web server, so that nobody can take the port
+    target = env.text(name="DEMO_JSON")
+    if kind == "demo" and target and not os.access(pathlib.Path(target).absolute().parent, os.W_OK):
+        raise env.Misconfigured(
+            name="DEMO_JSON", mend=f"{target} cannot be written: name a file in a folder that exists"
+        )
     _listening = _listen() if kind == "demo" else crew.listen()
     host, port = _listening.getsockname()[:2]
     folder = servers.VAR / kind / f"{time.strftime('%Y%m%d-%H%M%S')}-{port}"

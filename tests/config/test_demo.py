@@ -168,5 +168,5 @@ def test_a_file_for_programs_that_cannot_be_written_is_said_at_once(tmp_path: pa
         check=False,
     )
     assert ran.returncode == 1
-    assert ran.stderr.startswith("CommandError: DEMO_JSON: ")
+    assert ran.stderr.startswith("billing-docs: DEMO_JSON: ")
     assert "Traceback" not in ran.stderr
