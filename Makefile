@@ -1,10 +1,11 @@
 # Every target brings the machine to what it needs first (.ci/bootstrap); nothing of it keeps running afterwards.
-# Variables: PORT, DEMO_EXIT, DEMO_JSON (demo), SEED (torture), ARGS (passed on to pytest or to the command).
+# Variables: PORT, DEMO_EXIT, DEMO_JSON (demo), SEED (torture), ARGS (passed on to pytest or to the command),
+# DEMO (manage: the port of a running demo, in which the command then takes part).
 
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture gate clean ready ready-for-tests
+.PHONY: help demo test bench torture gate manage clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -13,6 +14,7 @@ help:
 	@echo "make gate      style, types, imports, texts"
 	@echo "make bench     the promised speeds, measured"
 	@echo "make torture   the crash campaign (SEED=1)"
+	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
 	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
 
 ready:
@@ -36,6 +38,9 @@ bench: ready
 
 torture: ready
 	@$(PYTHON) manage.py torture --seed $(SEED) $(ARGS)
+
+manage: ready
+	@$(PYTHON) manage.py $(ARGS)
 
 # Not `ready`: what was never installed left nothing but the folder.
 clean:

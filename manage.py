@@ -8,11 +8,18 @@ import sys
 def main() -> None:
     """This function will run one management command, with embedded services where no URL names real ones."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config import demo, services  # noqa: PLC0415 - the settings' name comes first
+    try:
+        from config import demo, services  # noqa: PLC0415 - the settings' name comes first
+    except ModuleNotFoundError as missing:  # a bare `python3 manage.py` is not the Python that has the packages
+        raise SystemExit(
+            f'billing-docs: this Python has no {missing.name}: type make manage ARGS="{" ".join(sys.argv[1:])}"'
+        ) from missing
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command in services.WITH_A_STACK_OF_THEIR_OWN:
         demo.prepare(kind=command)
+    else:
+        demo.join()
     with services.around(command=command):
         from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the servers are up
 

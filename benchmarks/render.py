@@ -199,7 +199,7 @@ def memory(*, documents: int) -> str:
 
 
 def main() -> None:
-    """This function will print the table; `manage.py bench` keeps it."""
+    """This function will print the table; `make bench` keeps it."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--pairs", type=int, default=30)
     arguments.add_argument("--memory", type=int, default=2000)

@@ -1,11 +1,18 @@
-"""The demo's stage: a folder, a port and secrets of its own, put in place before the settings are read."""
+"""The demo's stage: a folder, a port and secrets of its own, put in place before the settings are read.
+
+A running demo records its environment in its folder, so that `DEMO=8000` lets any command take part in it.
+"""
 
 import base64
 import contextlib
+import fcntl
+import json
+import os
 import pathlib
 import secrets
 import socket
 import time
+from typing import IO
 
 from config import crew, env, servers
 
@@ -13,20 +20,33 @@ PORT_DEFAULT = 8000
 ALERTS_TO = "operaciones@aventide.example"
 HASTE = {"LEASE_S": "4", "SWEEP_EVERY_S": "1"}  # what a killed worker held is free again within seconds
 PATIENCE = {"PARKED_LIMIT_S": "60"}  # whoever tries the demo sees within minutes what finance may do past the limit
+RECORD = "environment.json"
+SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
 
 _listening: socket.socket | None = None
+_lock: IO[str] | None = None  # held while this process lives: the record in the folder is that of a running demo
+_put: tuple[str, ...] = ()
 
 
 def prepare(*, kind: str) -> None:
     """This function will choose the port, folder and secrets of one run, and put them where the settings look.
 
     `kind` is the command: `demo` listens on PORT, `torture` on any free port and with leases that end soon.
+
+    :raises env.Misconfigured: PORT is taken, or DEMO_JSON names a file that cannot be written
     """
-    global _listening  # noqa: PLW0603 - the bound socket is handed to the web server, so that nobody can take the port
+    global _listening, _lock, _put  # noqa: PLW0603 - the bound socket is handed to the web server, so that nobody can take the port
+    target = env.text(name="DEMO_JSON")
+    if kind == "demo" and target and not os.access(pathlib.Path(target).absolute().parent, os.W_OK):
+        raise env.Misconfigured(
+            name="DEMO_JSON", mend=f"{target} cannot be written: name a file in a folder that exists"
+        )
     _listening = _listen() if kind == "demo" else crew.listen()
     host, port = _listening.getsockname()[:2]
     folder = servers.VAR / kind / f"{time.strftime('%Y%m%d-%H%M%S')}-{port}"
     (folder / "metrics").mkdir(parents=True)
+    _lock = (folder / "lock").open("w")
+    fcntl.flock(_lock, fcntl.LOCK_EX)
     (servers.VAR / "static").mkdir(
         exist_ok=True
     )  # whitenoise finds the files where they are, and wants its folder all the same
@@ -48,6 +68,48 @@ def prepare(*, kind: str) -> None:
     }
     for name, value in values.items():
         env.put(name=name, value=value)
+    _put = tuple(values)
+
+
+def environment() -> dict[str, str]:
+    """This function will return the variables with which a command takes part in this run."""
+    return {name: env.text(name=name) for name in (*_put, *SERVERS)}
+
+
+def record() -> None:
+    """This function will let `join` find this run; the file holds secrets and is its owner's only."""
+    path = folder() / RECORD
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(environment()), encoding="utf-8")
+
+
+def join() -> None:
+    """This function will put the environment of the demo that listens on the port DEMO in place, where DEMO is set.
+
+    :raises env.Misconfigured: no demo of this checkout is ready on that port
+    """
+    if not env.text(name="DEMO"):
+        return
+    port = env.number(name="DEMO", default=PORT_DEFAULT)
+    ready = _ready()
+    if port not in ready:
+        others = f", or one of {', '.join(f'DEMO={one}' for one in sorted(ready))}" if ready else ""
+        raise env.Misconfigured(
+            name="DEMO",
+            mend=f"no demo of this checkout is ready on port {port}: start one with PORT={port} make demo{others}",
+        )
+    values: dict[str, str] = json.loads(ready[port].read_text(encoding="utf-8"))
+    for name, value in values.items():
+        env.put(name=name, value=value)
+
+
+def _ready() -> dict[int, pathlib.Path]:
+    """Return the record of each running demo by its port; what a killed one left is nobody's."""
+    return {
+        int(path.parent.name.rpartition("-")[2]): path
+        for path in (servers.VAR / "demo").glob(f"*/{RECORD}")
+        if servers.in_use(lock=path.with_name("lock"))
+    }
 
 
 def folder() -> pathlib.Path:

@@ -1,7 +1,7 @@
 """TABLE: what beat rings, and how often.
 
 `sweep` is also done by the worker's own poller, so that nothing waits for beat. `reconcile` only looks: a day on which
-nobody rang it loses nothing, and `manage.py reconcile_payouts` does the same at any time.
+nobody rang it loses nothing, and `make manage ARGS=reconcile_payouts` does the same at any time.
 """
 
 from celery.schedules import crontab

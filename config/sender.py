@@ -38,6 +38,7 @@ def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
     """This function will sign and post one event; what may be tried again (5xx, no connection) is, with pauses.
 
     :raises OSError: the server did not answer at all
+    :raises http.client.HTTPException: what answers there does not speak HTTP
     """
     body = json.dumps(event, ensure_ascii=False).encode()
     parts = urlsplit(base_url)
@@ -50,7 +51,7 @@ def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
             )
             response = connection.getresponse()
             answer = response.read()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             if attempt == TRIES_MAX:
                 raise
             time.sleep(0.2 * 2**attempt)
@@ -60,7 +61,16 @@ def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
         if response.status < 500 or attempt == TRIES_MAX:  # noqa: PLR2004 - HTTP
             break
         time.sleep(0.2 * 2**attempt)
-    return Sent(event_id=str(event.get("id")), status=response.status, body=json.loads(answer or b"{}"))
+    return Sent(event_id=str(event.get("id")), status=response.status, body=_body(answer=answer))
+
+
+def _body(*, answer: bytes) -> dict[str, Any]:
+    """This function will read an answer; one that is no JSON object comes from somebody else, a proxy perhaps."""
+    try:
+        body = json.loads(answer or b"{}")
+    except ValueError:
+        body = None
+    return body if isinstance(body, dict) else {"code": "not_json", "detail": "the answer is not this service's"}
 
 
 def headers(*, body: bytes, secret: str) -> dict[str, str]:
@@ -81,6 +91,7 @@ def post_all(
     """This function will post a list, by `senders` at once, with progress; a list sent twice changes nothing.
 
     :raises OSError: the server did not answer
+    :raises http.client.HTTPException: what answers there does not speak HTTP
     """
     sent: list[Sent] = []
     with (
@@ -95,7 +106,7 @@ def post_all(
             for job in as_completed(jobs) if senders > 1 else jobs:
                 sent.append(job.result())
                 step(note=f"{sent[-1].status} {sent[-1].event_id}")
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or nobody answers: the rest of the list is not tried
             threads.shutdown(cancel_futures=True)
             raise
     return sent

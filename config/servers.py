@@ -84,6 +84,14 @@ def outside() -> pathlib.Path:
         return made
 
 
+def in_use(*, lock: pathlib.Path) -> bool:
+    """This function will say whether a running process holds a lock file; the kernel gives a dead one's back."""
+    with lock.open("a") as mine, contextlib.suppress(BlockingIOError):
+        fcntl.flock(mine, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    return True
+
+
 def program(*, package: str, path: str) -> pathlib.Path:
     """This function will return one of a package's binaries, copied to where the servers' account can reach it.
 

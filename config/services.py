@@ -31,11 +31,16 @@ from config import env, servers
 DATABASE, RUNTIME_ROLE, OWNER_ROLE = "billing", "billing_app", "billing_owner"
 # These never look at a server, or start a Stack of their own.
 WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "check", "diffsettings"}) | frozenset(
-    {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "spectacular"}
+    {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "send_events"}
 )
 # These get a private pair that is thrown away: they show it, crash it, or measure it.
 WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "torture", "contact_sheet"})
 KEEPER_LIMIT_S = 60.0
+BROKEN_OFF = 130  # what a shell calls a command that Ctrl-C ended
+# SQLSTATE: a table or column that only provisioning makes, a right that only provisioning gives.
+NOT_PROVISIONED = frozenset({"42P01", "42703", "42501"})
+# SQLSTATE classes: no connection, wrong password, no such database, the server is going down.
+NO_DATABASE = frozenset({"08", "28", "3D", "57P"})
 
 
 class Stack:
@@ -109,7 +114,7 @@ class Stack:
 
     @property
     def database_owner_url(self) -> str:
-        """For the owner role: `manage.py provision` only."""
+        """For the owner role: the command `provision` only."""
         return self.postgres.url(user=OWNER_ROLE, password=self._owner, database=DATABASE)
 
     @property
@@ -174,8 +179,47 @@ class Stack:
 def around(*, command: str) -> Iterator[None]:
     """This function will run a command with servers behind it: the given ones, or embedded ones for those not given.
 
-    Production has no embedded default: it goes on, and the settings refuse what is missing.
+    Production has no embedded default: it goes on, and the settings refuse what is missing. What the operator can mend
+    ends the command with a sentence.
     """
+    with _ended_in_a_sentence(), _servers(command=command):
+        yield
+
+
+@contextlib.contextmanager
+def _ended_in_a_sentence() -> Iterator[None]:
+    """Turn what whoever typed the command can mend into a sentence that says how; a defect keeps its traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(BROKEN_OFF) from None
+    except Exception as error:
+        mend = _mend(error=error)
+        if not mend or "--traceback" in sys.argv:
+            raise
+        raise SystemExit(f"billing-docs: {mend}") from error
+
+
+def _mend(*, error: BaseException) -> str:
+    """Return what is wrong and how to mend it, empty where that is not known: Django wraps what psycopg raised."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, psycopg.Error | servers.NotStartedError):
+        seen = seen.__cause__ or seen.__context__
+    said = str(seen).strip()
+    if isinstance(seen, servers.NotStartedError):
+        return said
+    state = seen.sqlstate or "" if isinstance(seen, psycopg.Error) else ""
+    first = said.partition("\n")[0]
+    if state in NOT_PROVISIONED:
+        return f"the database is not provisioned ({first}): make manage ARGS=provision"
+    if (isinstance(seen, psycopg.OperationalError) and not state) or {state[:2], state[:3]} & NO_DATABASE:
+        return f"the database cannot be used ({first}): start it, or mend DATABASE_URL and DATABASE_OWNER_URL"
+    return ""
+
+
+@contextlib.contextmanager
+def _servers(*, command: str) -> Iterator[None]:
+    """Put the URLs of embedded servers into the environment for as long as the command runs, where it needs any."""
     missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not env.text(name=name)]
     if not missing or command.startswith("-") or command in WITHOUT_SERVERS or env.production():
         yield
@@ -215,22 +259,12 @@ def _shared() -> Iterator[dict[str, str]]:
         with (folder / "start.lock").open("w") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper is shutting down
-            urls = _urls(folder=folder) if _kept_alive(folder=folder) else _keeper(folder=folder)
+            urls = _urls(folder=folder) if servers.in_use(lock=folder / "keeper.lock") else _keeper(folder=folder)
         try:
             yield urls
         finally:
             fcntl.flock(users, fcntl.LOCK_UN)
             _see_off(folder=folder)
-
-
-def _kept_alive(*, folder: pathlib.Path) -> bool:
-    """Say whether a keeper runs: it holds its lock for as long as it lives."""
-    with (folder / "keeper.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def _urls(*, folder: pathlib.Path) -> dict[str, str]:
@@ -259,7 +293,7 @@ def _keeper(*, folder: pathlib.Path) -> dict[str, str]:
 def _see_off(*, folder: pathlib.Path) -> None:
     """Wait until the keeper is gone, unless another command still needs it: a finished command leaves no process."""
     until = time.monotonic() + servers.STOP_LIMIT_S
-    while time.monotonic() < until and _kept_alive(folder=folder):
+    while time.monotonic() < until and servers.in_use(lock=folder / "keeper.lock"):
         time.sleep(servers.POLL_S)
         with (folder / "users.lock").open("w") as users, contextlib.suppress(BlockingIOError):
             # The keeper takes the exclusive lock the moment it is free: getting a shared one means others use it.
@@ -281,4 +315,5 @@ def keep(*, folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    keep(folder=pathlib.Path(sys.argv[1]))
+    with _ended_in_a_sentence():
+        keep(folder=pathlib.Path(sys.argv[1]))

@@ -67,7 +67,7 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    # The runtime role owns nothing: see `manage.py provision`.
+    # The runtime role owns nothing: see the command `provision`.
     "default": dict(env.database(name="DATABASE_URL")),
     # Denials survive the rollback of the request that was refused, so they need a connection of their own.
     "denials": dict(env.database(name="DATABASE_URL")),

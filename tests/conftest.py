@@ -48,6 +48,7 @@ def pytest_configure() -> None:
         "REDIS_URL": "",
         "ALERT_URL": "",
         "PUBLIC_URL": "",
+        "DEMO": "",
         "VAULT_URL": f"file://{_folder / 'vault'}",
         "MAIL_URL": f"file://{_folder / 'mail'}",
     }

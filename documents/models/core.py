@@ -38,7 +38,7 @@ class Country(models.Model):
 
 
 class Issuer(models.Model):
-    """A company in whose name documents are issued: data, added by `manage.py add_issuer`."""
+    """A company in whose name documents are issued: data, added by the command `add_issuer`."""
 
     slug = models.SlugField(_("identificador"), max_length=64, unique=True)
     code = models.CharField(_("código de serie"), max_length=5, unique=True)

@@ -1,10 +1,22 @@
-"""What the demo changes of the settings, so that whoever tries it sees everything within minutes; and nothing else."""
+"""What the demo changes of the settings, and that other commands can take part in it by the lines it prints."""
 
+import contextlib
+import json
 import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 
 from config import demo, env, servers
+from documents.vault import immutable
+
+READY_S = 240.0
 
 
 @pytest.fixture
@@ -15,6 +27,8 @@ def put(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> dict[str, st
     monkeypatch.setattr(env, "put", lambda *, name, value: found.update({name: value}))
     monkeypatch.setenv("PORT", "0")
     monkeypatch.setattr(demo, "_listening", None)
+    monkeypatch.setattr(demo, "_lock", None)
+    monkeypatch.setattr(demo, "_put", ())
     return found
 
 
@@ -39,3 +53,120 @@ def test_the_crash_campaign_keeps_the_limit_and_ends_its_leases_soon(put: dict[s
     _prepared("torture")
     assert "PARKED_LIMIT_S" not in put
     assert put["LEASE_S"] == "4"
+
+
+@pytest.fixture
+def running(put: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a demo that has told of itself and still runs."""
+    _prepared("demo")
+    for name, value in put.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@127.0.0.1/demo")
+    demo.record()
+    recorded = dict(demo.environment())
+    put.clear()
+    return recorded
+
+
+def test_a_command_takes_part_in_the_demo_on_a_port(
+    running: dict[str, str], put: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMO", running["PUBLIC_URL"].rpartition(":")[2])
+    demo.join()
+    assert put == running
+    assert put["DATABASE_URL"] == "postgresql://app@127.0.0.1/demo"
+    assert {f"WEBHOOK_SECRET_{service.upper()}" for service in env.SERVICES} <= set(put)
+    folder = pathlib.Path(running["STAGE_FOLDER"])
+    assert (folder / demo.RECORD).stat().st_mode & 0o077 == 0  # secrets are their owner's only
+
+
+def test_without_being_asked_no_command_takes_part(
+    running: dict[str, str], put: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEMO", raising=False)
+    demo.join()
+    assert put == {}
+
+
+def test_another_port_is_refused_and_the_right_one_named(
+    running: dict[str, str], put: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = running["PUBLIC_URL"].rpartition(":")[2]
+    monkeypatch.setenv("DEMO", "1")
+    with pytest.raises(
+        env.Misconfigured, match=f"no demo .* is ready on port 1: .*PORT=1 make demo, or one of DEMO={port}"
+    ):
+        demo.join()
+    assert put == {}
+
+
+def test_what_a_killed_demo_left_is_not_taken_for_a_running_one(
+    running: dict[str, str], put: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert demo._lock is not None
+    demo._lock.close()  # as the kernel does
+    monkeypatch.setenv("DEMO", running["PUBLIC_URL"].rpartition(":")[2])
+    with pytest.raises(env.Misconfigured, match=r"make demo$"):
+        demo.join()
+
+
+@pytest.mark.timeout(400)
+def test_the_demos_last_lines_work_as_printed_and_ctrl_c_leaves_nothing(tmp_path: pathlib.Path) -> None:
+    hidden = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "MAKEFLAGS", "MAKEOVERRIDES", "DEMO", "DEMO_EXIT"}
+    outer = {name: value for name, value in env.inherited().items() if name not in hidden}
+    outer |= {"ENVIRONMENT": "", "PORT": "0", "DEMO_JSON": str(tmp_path / "demo.json")}
+    with (tmp_path / "said").open("wb") as said:
+        served = subprocess.Popen([sys.executable, "manage.py", "demo"], cwd=env.BASE_DIR, env=outer, stdout=said)
+    try:
+        text = _awaited(path=tmp_path / "said", process=served)
+        commands = re.findall(r"^ +(make manage .+)$", text, re.MULTILINE)
+        assert len(commands) == 2
+        answers = [
+            subprocess.run(
+                ["/bin/sh", "-c", line], cwd=env.BASE_DIR, env=outer, capture_output=True, text=True, check=False
+            )
+            for line in commands
+        ]
+        assert [(one.returncode, one.stderr[-2000:] if one.returncode else "") for one in answers] == [(0, "")] * 2
+        assert json.loads(answers[0].stdout) == {"sent": 3, "answers": {"processed": 3}, "replayed": 3}
+        assert "todo cuadra" in answers[1].stdout
+        summary = json.loads((tmp_path / "demo.json").read_text(encoding="utf-8"))
+        assert summary["environment"]["DATABASE_URL"] == summary["database_url"]
+        assert summary["environment"]["WEBHOOK_SECRET_ORDERS"] == summary["webhooks"]["orders"]
+        family = psutil.Process(served.pid).children(recursive=True)
+        assert family
+        served.send_signal(signal.SIGINT)
+        assert served.wait(timeout=60) == 0
+        assert psutil.wait_procs(family, timeout=10)[1] == []
+        folder = pathlib.Path(summary["environment"]["STAGE_FOLDER"])
+        immutable.unlock_for_removal(folder=folder)
+        shutil.rmtree(folder)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            served.terminate()
+        served.wait(timeout=60)
+
+
+def _awaited(*, path: pathlib.Path, process: subprocess.Popen[bytes]) -> str:
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until and process.poll() is None:
+        text = path.read_text(encoding="utf-8")
+        if "Ctrl-C ends" in text:
+            return text
+        time.sleep(0.2)
+    raise AssertionError(path.read_text(encoding="utf-8")[-3000:])
+
+
+def test_a_file_for_programs_that_cannot_be_written_is_said_at_once(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "absent" / "demo.json"
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "demo"],
+        cwd=env.BASE_DIR,
+        env=env.inherited() | {"ENVIRONMENT": "", "PORT": "0", "DEMO_JSON": str(file)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("billing-docs: DEMO_JSON: ")
+    assert "Traceback" not in ran.stderr

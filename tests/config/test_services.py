@@ -173,7 +173,7 @@ def test_given_servers_are_used_and_none_started(monkeypatch: pytest.MonkeyPatch
     assert not list(home.iterdir())
 
 
-@pytest.mark.parametrize("command", ["", "--help", "help", "gate", "clean", "makemigrations", "check"])
+@pytest.mark.parametrize("command", ["", "--help", "help", "gate", "clean", "makemigrations", "check", "send_events"])
 def test_a_command_that_needs_no_server_starts_none(
     command: str, monkeypatch: pytest.MonkeyPatch, home: pathlib.Path
 ) -> None:
@@ -233,3 +233,86 @@ def test_a_killed_keeper_takes_its_servers_along_and_the_next_command_starts_aga
     user.communicate(b"\n")
     again = _user(var=home, wait=False)
     assert again.communicate()[0].startswith(b"postgresql://billing_app:")
+
+
+def _said(*words: str, **variables: str) -> tuple[int, str]:
+    ran = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=env.BASE_DIR,
+        env=_without_servers() | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.returncode, ran.stderr
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[dict[str, str]]:
+    """The URLs of servers on which nobody has run `provision`."""
+    with services.Stack() as stack:
+        yield stack.environment()
+
+
+@pytest.mark.parametrize(
+    "command", ["add_issuer config/samples/issuers.json", "reconcile_payouts --country ES", "migrate"]
+)
+def test_a_database_that_is_not_provisioned_is_said_with_the_command_that_mends_it(
+    command: str, bare: dict[str, str]
+) -> None:
+    code, said = _said(*command.split(), **bare)
+    assert code == 1
+    assert said.splitlines()[-1].startswith("billing-docs: the database is not provisioned (")
+    assert said.splitlines()[-1].endswith("): make manage ARGS=provision")
+    assert "Traceback" not in said
+
+
+def test_whoever_asks_for_the_traceback_gets_it(bare: dict[str, str]) -> None:
+    assert "Traceback" in _said("reconcile_payouts", "--traceback", **bare)[1]
+
+
+@pytest.mark.parametrize("command", ["reconcile_payouts", "provision"])
+@pytest.mark.parametrize("wrong", ["port", "password"])
+def test_a_database_that_cannot_be_used_is_said_with_the_variables_to_mend(
+    command: str, wrong: str, bare: dict[str, str]
+) -> None:
+    def broken(url: str) -> str:
+        before, _, after = url.rpartition("@")
+        user = before.rpartition(":")[0]
+        return f"{user}:wrong@{after}" if wrong == "password" else f"{before}@127.0.0.1:{servers.free_port()}/billing"
+
+    code, said = _said(*command.split(), **{name: broken(url) for name, url in bare.items()})
+    assert code == 1
+    assert said.startswith("billing-docs: the database cannot be used (")
+    assert "DATABASE_URL" in said
+    assert "Traceback" not in said
+    assert not any(url.rpartition("@")[0].rpartition(":")[2] in said for url in bare.values())
+
+
+def test_a_defect_keeps_its_traceback_and_ctrl_c_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyError), services.around(command="check"):
+        raise KeyError
+    with pytest.raises(psycopg.errors.UniqueViolation), services.around(command="check"):
+        raise psycopg.errors.UniqueViolation
+    with pytest.raises(psycopg.errors.QueryCanceled), services.around(command="check"):
+        raise psycopg.errors.QueryCanceled
+    with pytest.raises(SystemExit) as ended, services.around(command="check"):
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+
+
+def test_a_server_that_does_not_start_ends_the_command_with_its_reason() -> None:
+    with pytest.raises(SystemExit, match="billing-docs: postgres did not start"), services.around(command="check"):
+        raise servers.NotStartedError("postgres did not start")
+
+
+def test_a_python_without_the_packages_is_told_what_to_type() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-S", "manage.py", "send_events", "a.json"],
+        cwd=env.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.endswith('type make manage ARGS="send_events a.json"\n')

@@ -6,12 +6,13 @@ import io
 import json
 import pathlib
 import re
+from collections.abc import Container
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from audit import log
 from audit.actions import Action
@@ -23,13 +24,17 @@ from documents.models import Country, Issuer, Kind
 ACTOR = log.Actor(kind="system", id="add_issuer", channel="command")
 FIELDS = ("slug", "country", "legal_name", "tax_id", "address", "code")
 SERIES_FIELDS = {"kind", "year", "first", "last", "valid_from", "valid_until", "authority_reference"}
+SERIES_FORM = "kind, and maybe year, first, last (1, 2, ...), valid_from, valid_until (2026-12-31), authority_reference"
+TEXTS_MAX = {"legal_name": 500, "tax_id": 40, "address": 500}  # as documents.models.Issuer
+NUMBER_MAX = 10**15
+REFERENCE_MAX = 100  # as documents.models.Series
 LOGO_BYTES_MAX = 200_000
 CODE = re.compile(r"[A-Z0-9]{2,5}")
 SLUG = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
 class Command(BaseCommand):
-    """`manage.py add_issuer issuers.json [--logo logo.png] [--start OFS=124]`."""
+    """`make manage ARGS="add_issuer issuers.json [--logo logo.png] [--start OFS=124]"`."""
 
     help = "Add issuers from a JSON object or list: slug, country, legal_name, tax_id, address, code, logo?, series?"
 
@@ -42,23 +47,26 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will add every issuer of the file, or none."""
+        """This method will add every issuer of the file, or none.
+
+        :raises CommandError: what is wrong with the file or one of its rows
+        """
         try:
             read = json.loads(options["file"].read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise CommandError(f"{options['file']}: {error}") from error
         rows = read if isinstance(read, list) else [read]
         if options["logo"] and len(rows) != 1:
             raise CommandError("--logo goes with a file of one issuer")
         with transaction.atomic():
             for row in rows:
-                folder = options["file"].parent
-                logo = options["logo"] or (folder / row["logo"] if isinstance(row, dict) and row.get("logo") else None)
+                _check(row=row)
+                logo = options["logo"] or (options["file"].parent / row["logo"] if row.get("logo") else None)
                 self.stdout.write(_add(row=row, logo=logo, starts=options["start"]))
 
 
-def _add(*, row: Any, logo: pathlib.Path | None, starts: list[str]) -> str:  # noqa: ANN401 - JSON
-    """This function will add one issuer and its series.
+def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
+    """This function will refuse a row that is not in the form of an issuer.
 
     :raises CommandError: what is wrong with the row, and how to mend it
     """
@@ -69,6 +77,18 @@ def _add(*, row: Any, logo: pathlib.Path | None, starts: list[str]) -> str:  # n
         raise CommandError(f"{row['slug']}: unknown fields {', '.join(sorted(unknown))}")
     if not SLUG.fullmatch(row["slug"]) or not CODE.fullmatch(row["code"]):
         raise CommandError(f"{row['slug']}: slug is [a-z0-9_.-]{{1,64}}, code is 2 to 5 of A-Z and 0-9")
+    for name, longest in TEXTS_MAX.items():
+        if len(row[name]) > longest or "\0" in row[name]:
+            raise CommandError(f"{row['slug']}: {name} is a text of at most {longest} characters, without NUL")
+    if not isinstance(row.get("logo", ""), str) or not isinstance(row.get("series", []), list):
+        raise CommandError(f"{row['slug']}: logo is the name of a file beside this one, series is a list")
+
+
+def _add(*, row: dict[str, Any], logo: pathlib.Path | None, starts: list[str]) -> str:
+    """This function will add one issuer and its series.
+
+    :raises CommandError: what cannot be added, and how to mend it
+    """
     country = pack.for_country(row["country"])
     if country is None:
         raise CommandError(f"{row['slug']}: no pack for country {row['country']}")
@@ -76,9 +96,15 @@ def _add(*, row: Any, logo: pathlib.Path | None, starts: list[str]) -> str:  # n
         tax_id = country.check_tax_id(value=row["tax_id"])
     except errors.Problem as problem:
         raise CommandError(f"{row['slug']}: {problem}") from problem
+    known = Country.objects.filter(pk=row["country"]).first()
+    if known is None:
+        raise CommandError(f"{row['slug']}: {row['country']} is not in the database yet: make manage ARGS=provision")
+    other = Issuer.objects.filter(code=row["code"]).exclude(slug=row["slug"]).first()
+    if other is not None:
+        raise CommandError(f"{row['slug']}: the code {row['code']} is already that of {other.slug}")
     values = {
         "code": row["code"],
-        "country": Country.objects.get(pk=row["country"]),
+        "country": known,
         "legal_name": row["legal_name"],
         "tax_id": tax_id.value,
         "address": row["address"],
@@ -106,22 +132,47 @@ def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
     year = timezone.now().year
     codes = {one.code: kind for kind, one in catalog.TABLE.items()}
     wanted: list[dict[str, Any]] = []
-    for series in row.get("series") or []:
-        if not isinstance(series, dict) or set(series) - SERIES_FIELDS or series.get("kind") not in codes:
-            raise CommandError(
-                f"{row['slug']}: a series has {', '.join(sorted(SERIES_FIELDS))}; kinds: {', '.join(codes)}"
-            )
+    for series in row.get("series", []):
+        if not _is_series(series=series, codes=codes):
+            raise CommandError(f"{row['slug']}: a series has {SERIES_FORM}; kinds: {', '.join(codes)}")
         dates = {
             name: dt.date.fromisoformat(series[name]) for name in ("valid_from", "valid_until") if series.get(name)
         }
         wanted.append({"year": year} | series | dates | {"kind": codes[series["kind"]]})
     for text in starts:
         code, _, first = text.partition("=")
-        if code not in codes or not first.isdigit() or int(first) < 1:
+        if code not in codes or not re.fullmatch(r"[1-9][0-9]{0,14}", first):
             raise CommandError(f"--start {text}: use KIND=N with a kind of {', '.join(codes)}")
         wanted.append({"kind": codes[code], "year": year, "first": int(first)})
     named = {(one["kind"], one["year"]) for one in wanted}
     return wanted + [{"kind": kind, "year": year} for kind in Kind if (kind, year) not in named]
+
+
+def _is_series(*, series: object, codes: Container[str]) -> bool:
+    """This function will say whether a value of the file is a series, in the form of SERIES_FORM."""
+    if not isinstance(series, dict) or set(series) - SERIES_FIELDS:
+        return False
+    numbers = [series.get("first", 1)] + ([series["last"]] if series.get("last") is not None else [])
+    reference = series.get("authority_reference", "")
+    return (
+        isinstance(series.get("kind"), str)
+        and series["kind"] in codes
+        and all(type(one) is int and 0 < one < NUMBER_MAX for one in [*numbers, series.get("year", 1)])
+        and numbers == sorted(numbers)
+        and series.get("year", 1) <= dt.MAXYEAR
+        and all(_is_date(text=series[name]) for name in ("valid_from", "valid_until") if series.get(name) is not None)
+        and isinstance(reference, str)
+        and len(reference) <= REFERENCE_MAX
+        and "\0" not in reference
+    )
+
+
+def _is_date(*, text: object) -> bool:
+    """This function will say whether a value is a date as JSON has it."""
+    try:
+        return isinstance(text, str) and bool(dt.date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _png(path: pathlib.Path) -> bytes:
@@ -134,7 +185,7 @@ def _png(path: pathlib.Path) -> bytes:
         with Image.open(io.BytesIO(body)) as image:
             image.verify()
             good = image.format == "PNG"
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow raises
         raise CommandError(f"{path}: {error}") from error
     if not good or len(body) > LOGO_BYTES_MAX:
         raise CommandError(f"{path}: a logo is a PNG of at most {LOGO_BYTES_MAX} bytes")

@@ -15,7 +15,7 @@ SCRIPTS = ("render", "line", "audit_append")
 
 
 class Command(BaseCommand):
-    """`manage.py bench [SCRIPT ...]`: ratios side by side in one run; on shared machines nothing else counts."""
+    """`make bench [ARGS=SCRIPT]`: ratios side by side in one run; on shared machines nothing else counts."""
 
     help = "Measure rendering, the whole line, intake and the audit log against bare rivals."
 

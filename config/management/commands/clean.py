@@ -1,7 +1,5 @@
-"""`manage.py clean`: removes what demo, tests and plain commands left on this machine."""
+"""`make clean`: removes what demo, tests and plain commands left on this machine."""
 
-import contextlib
-import fcntl
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -28,7 +26,7 @@ class Command(BaseCommand):
         if (servers.VAR / "outside").exists():
             folders.append(servers.outside())
         for lock in (lock for folder in folders for lock in _locks(folder=folder)):
-            if _held(lock=lock):
+            if servers.in_use(lock=lock):
                 raise CommandError(
                     f"{lock.parent} is in use: end the demo, test or command that runs there, then clean again"
                 )
@@ -38,14 +36,9 @@ class Command(BaseCommand):
 
 
 def _locks(*, folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yield the lock files of every server folder: see `config.services`."""
+    """Yield the lock files of every server folder, see `config.services`, and of every stage, see `config.demo`."""
+    yield from folder.glob("demo/*/lock")
+    yield from folder.glob("torture/*/lock")
     for home in (folder, folder / "servers"):
         yield from home.glob("run-*/lock")
         yield from home.glob("kept/keeper.lock")
-
-
-def _held(*, lock: pathlib.Path) -> bool:
-    with lock.open("a") as mine, contextlib.suppress(BlockingIOError):
-        fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    return True

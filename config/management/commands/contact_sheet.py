@@ -1,4 +1,4 @@
-"""`manage.py contact_sheet`: every kind of document of every country, issued by the line itself, on one picture."""
+"""Every kind of document of every country, issued by the line itself, on one picture."""
 
 import argparse
 import datetime as dt
@@ -53,8 +53,13 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
         """This method will issue, lock and draw.
 
-        :raises CommandError: an event was not processed, or a document not locked
+        :raises CommandError: a folder cannot be made, an event was not processed, or a document not locked
         """
+        for folder in filter(None, (options["out"].parent, options["pages"])):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise CommandError(f"{folder}: {error.strerror}") from error
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=self.stderr)
         countries = list(pack.registry().values())
@@ -70,7 +75,6 @@ class Command(BaseCommand):
         if left:
             raise CommandError(f"{left} documents are not locked")
         first = {key: _page(document, page=1) for key, document in documents.items()}
-        options["out"].parent.mkdir(parents=True, exist_ok=True)
         _sheet(countries=[country.country for country in countries], first=first).save(options["out"], optimize=True)
         self.stdout.write(f"{len(documents)} documents, {options['out']}")
         if options["pages"]:
@@ -92,7 +96,6 @@ class Command(BaseCommand):
 
     def keep(self, *, folder: pathlib.Path) -> None:
         """This method will write each page of each document as it is read on a screen."""
-        folder.mkdir(parents=True, exist_ok=True)
         for document in Document.objects.order_by("pk"):
             for page in range(1, (document.pages or 1) + 1):
                 _page(document, page=page, width=1240).save(folder / f"{document.number}-{page}.png")

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -141,12 +142,20 @@ class Command(BaseCommand):
             self.say(f"  Verificación · Verification   {base}/v/{document.verification_code}")
         self.say(f"  Correo · Mail      {settings.EMAIL_FILE_PATH}")
         self.say(f"  Bóveda · Vault     {_vault_folder()} ({vault.open_vault().mode})")
-        self.say(
-            f"  Enviar eventos · Send events   DATABASE_URL=… manage.py send_events FILE --url {base} --secret whsec_…"
-        )
+        if env.text(name="DEMO_EXIT") != "1":
+            self.invite(port=urlsplit(base).port)
         target = env.text(name="DEMO_JSON")
         if target:
             _write_atomically(path=pathlib.Path(target), value=_summary(password=password, urls=urls))
+
+    def invite(self, *, port: int | None) -> None:
+        """This method will print commands that take part in this demo, as they are typed."""
+        demo.record()
+        self.say("  En otra terminal, en esta carpeta · In another terminal, in this folder")
+        self.say("    Los mismos eventos otra vez: no se emite nada · The same events again: nothing is issued")
+        self.say(f'      make manage DEMO={port} ARGS="send_events config/samples/es_ride.json"')
+        self.say("    Todo cuadra al céntimo · Everything agrees to the cent")
+        self.say(f"      make manage DEMO={port} ARGS=reconcile_payouts")
 
     def serve(self) -> None:
         """This method will wait for Ctrl-C."""
@@ -244,6 +253,7 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
         "mail": settings.EMAIL_FILE_PATH,
         "links": urls,
         "documents": presentation.documents(rows=documents),
+        "environment": demo.environment(),
         "ready_at": dt.datetime.now(tz=dt.UTC).isoformat(),
     }
 
@@ -251,5 +261,6 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
 def _write_atomically(*, path: pathlib.Path, value: object) -> None:
     """This function will write a file that readers see whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.touch(mode=0o600)  # it holds passwords
     fresh.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
     fresh.replace(path)

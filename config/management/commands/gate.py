@@ -21,7 +21,7 @@ STEPS: dict[str, list[str]] = {
 
 
 class Command(BaseCommand):
-    """`manage.py gate [STEP ...]`."""
+    """`make gate [ARGS=STEP]`."""
 
     help = "Lint, format, floors, types, migrations, start-up checks."
 

@@ -1,4 +1,4 @@
-"""`manage.py provision`: brings the database to this version, and gives the runtime role exactly what it needs."""
+"""Brings the database to this version, and gives the runtime role exactly what it needs."""
 
 import contextlib
 from collections.abc import Iterator

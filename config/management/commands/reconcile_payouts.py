@@ -33,7 +33,7 @@ SHOWN = {
 
 
 class Command(BaseCommand):
-    """`manage.py reconcile_payouts [--country ES] [--json]`. Exit code 0: no difference; 2: there are findings."""
+    """Its exit code is 0 where everything agrees, 2 where there are findings."""
 
     help = "Compare statements, payouts and events to the cent; open and resolve discrepancies. Safe to break off."
 

@@ -2,20 +2,28 @@
 
 import argparse
 import collections
+import http.client
 import json
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config import env, sender
+from config import sender
+from documents import webhooks
+
+REFUSED = 400  # HTTP; from here on
+NOT_ITS_OWN = {401, 403}  # nobody's signature, or that of a service that does not send this type
+ANOTHER_WAY = "set it, sign everything with --secret, or take part in a running demo with DEMO=8000"
 
 
 class Command(BaseCommand):
-    """`manage.py send_events FILE [--url URL] [--secret whsec_...]`."""
+    """`make manage ARGS="send_events FILE [--url URL] [--secret whsec_...]"`: needs no database, only the door."""
 
-    help = "Sign and post a JSON list of events; without --secret, each type with its service's configured secret."
+    help = "Sign and post a JSON list of events, each with the secret of its own service (WEBHOOK_SECRET_...)."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """This method will declare the arguments."""
@@ -23,40 +31,86 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url", default=settings.PUBLIC_URL, help="where the service answers (default: PUBLIC_URL)"
         )
-        parser.add_argument("--secret", default="", help="sign everything with this secret")
+        parser.add_argument("--secret", default="", help="sign everything with this secret instead")
         parser.add_argument(
             "--senders", type=int, default=1, help="how many post at once (default 1: in the list's order)"
         )
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will post the list and say what became of it; refused events end in exit code 1."""
+        """This method will post the list and say what became of it; refused events end in exit code 1.
+
+        :raises CommandError: the file, a secret or the address cannot be used, or events were refused
+        """
+        events, url = _events(path=options["file"]), _address(url=options["url"])
+        secrets = _secrets(services={sender.service_of(event=event) for event in events}, only=options["secret"])
         try:
-            events = json.loads(options["file"].read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise CommandError(f"{options['file']}: {error}") from error
-        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-            raise CommandError(f"{options['file']}: a JSON list of events is needed")
-        secrets = {
-            service: options["secret"] or (known[0] if known else "")
-            for service, known in env.webhook_secrets().items()
-        }
-        missing = sorted(
-            {sender.service_of(event=event) for event in events} - {name for name, one in secrets.items() if one}
-        )
-        if missing:
+            sent = sender.post_all(base_url=url, events=events, secrets=secrets, senders=max(1, options["senders"]))
+        except (OSError, http.client.HTTPException) as error:
             raise CommandError(
-                f"no secret for {', '.join(missing)}: set WEBHOOK_SECRET_{missing[0].upper()} or give --secret"
-            )
-        try:
-            sent = sender.post_all(
-                base_url=options["url"], events=events, secrets=secrets, senders=max(1, options["senders"])
-            )
-        except OSError as error:
-            raise CommandError(f"{options['url']}: {error}") from error
+                f"{url} does not answer ({error}): name the right address with --url, or start a demo with make demo"
+            ) from error
         counts = collections.Counter(str(one.body.get("status", one.status)) for one in sent)
-        self.stdout.write(json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items()))}))
-        refused = [one for one in sent if one.status >= 400]  # noqa: PLR2004 - HTTP
+        replayed = sum(one.body.get("replayed") is True for one in sent)
+        self.stdout.write(
+            json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items())), "replayed": replayed})
+        )
+        self.tell_refused(sent=sent)
+
+    def tell_refused(self, *, sent: Sequence[sender.Sent]) -> None:
+        """This method will name each refused event and its code.
+
+        :raises CommandError: there are any
+        """
+        refused = [one for one in sent if one.status >= REFUSED]
         for one in refused:
             self.stderr.write(f"{one.event_id}: {one.status} {one.body.get('code')}: {one.body.get('detail')}")
+        wrong = any(one.status in NOT_ITS_OWN for one in refused)
+        mend = f"; 401 and 403: the secret is not the one that service has there: {ANOTHER_WAY}" if wrong else ""
         if refused:
-            raise CommandError(f"{len(refused)} of {len(sent)} were refused")
+            raise CommandError(f"{len(refused)} of {len(sent)} were refused{mend}")
+
+
+def _events(*, path: pathlib.Path) -> list[dict[str, Any]]:
+    """This function will read the list of a file.
+
+    :raises CommandError: it cannot be read, or holds something else
+    """
+    try:
+        events = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CommandError(f"{path}: {error}") from error
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        raise CommandError(f"{path}: a JSON list of events is needed")
+    return events
+
+
+def _address(*, url: str) -> str:
+    """This function will return the address if events can be posted there.
+
+    :raises CommandError: it is none
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise CommandError(f"--url {url}: use http://host:port or https://host")
+    return url
+
+
+def _secrets(*, services: set[str], only: str) -> Mapping[str, str]:
+    """This function will return the secret with which each of these services signs: its newest, or `only`.
+
+    :raises CommandError: one is missing, or none at all
+    """
+    found = {service: only or (settings.WEBHOOK_SECRETS[service] or [""])[0] for service in sorted(services)}
+    if missing := [f"WEBHOOK_SECRET_{service.upper()}" for service, secret in found.items() if not secret]:
+        raise CommandError(f"no secret in {', '.join(missing)}: {ANOTHER_WAY}")
+    for service, secret in found.items():
+        try:
+            webhooks.key_bytes(secret=secret)
+        except ValueError as error:
+            place = "--secret" if only else f"WEBHOOK_SECRET_{service.upper()}"
+            raise CommandError(f"{place}: {error}") from error
+    return found

@@ -1,4 +1,4 @@
-"""`manage.py torture`: the crash campaign on this machine, with servers, folder and port of its own."""
+"""`make torture`: the crash campaign on this machine, with servers, folder and port of its own."""
 
 import argparse
 import json
