@@ -95,7 +95,7 @@ def post_all(
             for job in as_completed(jobs) if senders > 1 else jobs:
                 sent.append(job.result())
                 step(note=f"{sent[-1].status} {sent[-1].event_id}")
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or told to end: nothing more is sent
             threads.shutdown(cancel_futures=True)
             raise
     return sent
