@@ -6,22 +6,34 @@ import dataclasses
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
-from django.db import Error, connections
+from django.db import Error, InterfaceError, OperationalError, connections
 
 from audit import entries, flood, scrub
 
 ALIAS = "denials"
 CONNECTIONS_MAX = 4
-CONNECTION_WAIT_S = 2.0
+WAIT_S = 5.0  # for a connection and for its answer: PostgreSQL's total in the outside table
 VARIOUS = "various"
 
 logger = logging.getLogger(__name__)
 throttle: flood.Throttle[entries.Entry] = flood.Throttle()
 _slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
-_timer_lock = threading.Lock()
+_lock = threading.Lock()  # for the two below
+_waiting: "list[_Batch]" = []
 _timer: threading.Timer | None = None
+
+
+@dataclasses.dataclass(eq=False)
+class _Batch:
+    """What one caller wants on record, and what came of it once `ended` is set."""
+
+    rows: Sequence[entries.Row]
+    ended: threading.Event = dataclasses.field(default_factory=threading.Event)
+    written: bool = False
+    cause: Exception | None = None
 
 
 def write(*, entry: entries.Entry) -> None:
@@ -64,9 +76,10 @@ def flush(*, everything: bool) -> int:
 
 def forget() -> None:
     """This function will drop every count unwritten: for a forked child, whose parent will write them."""
-    global _slots, _timer, _timer_lock  # noqa: PLW0603 - a lock held by a thread that the fork left behind never opens
+    global _lock, _slots, _timer  # noqa: PLW0603 - a lock held by a thread that the fork left behind never opens
     _slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
-    _timer_lock = threading.Lock()
+    _lock = threading.Lock()
+    _waiting.clear()
     if _timer is not None:
         _timer.cancel()
         _timer = None
@@ -93,25 +106,67 @@ def _claimed(*, entry: entries.Entry) -> entries.Entry:
 
 
 def _append(*, singles: Sequence[entries.Entry], ended: list[flood.Window[entries.Entry]]) -> None:
-    """This function will write refusals and counts in one statement, or give the counts back and fail."""
+    """This function will put refusals and counts on record, or give the counts back and fail."""
     counts = [dataclasses.replace(window.sample, count=window.held) for window in ended]
-    rows = [entries.lay_out(entry=entry) for entry in (*singles, *counts)]
+    batch = _Batch(rows=[entries.lay_out(entry=entry) for entry in (*singles, *counts)])
+    _put_on_record(batch=batch)
+    if not batch.written:
+        throttle.give_back(windows=ended)
+        raise entries.AuditUnavailable("the refusal could not be put on record") from batch.cause
+
+
+def _put_on_record(*, batch: _Batch) -> None:
+    """This function will return when a batch is written, or has failed, or has waited for WAIT_S.
+
+    Whoever gets a connection writes all that waits by then in one statement: a burst of refusals takes two rounds,
+    however many they are, instead of one connection after the other for each of them.
+    """
+    until_s = time.monotonic() + WAIT_S
+    with _lock:
+        _waiting.append(batch)
     try:
         with _connection():
-            entries.append(rows=rows, using=ALIAS)
-    except (Error, entries.AuditUnavailable) as error:
-        throttle.give_back(windows=ended)
-        raise entries.AuditUnavailable("the refusal could not be put on record") from error
+            with _lock:
+                taken = _waiting.copy()
+                _waiting.clear()
+            _write(batches=taken)
+    except entries.AuditUnavailable as error:
+        with _lock:
+            if batch in _waiting:
+                _waiting.remove(batch)
+                batch.cause = error
+                return
+    batch.ended.wait(timeout=max(0.0, until_s - time.monotonic()))  # where somebody else has it in hand
+
+
+def _write(*, batches: Sequence[_Batch]) -> None:
+    """This function will write batches in one statement; one that the database refuses takes no other one with it."""
+    if not batches:
+        return
+    try:
+        entries.append(rows=[row for batch in batches for row in batch.rows], using=ALIAS)
+        for batch in batches:
+            batch.written = True
+    except Error as error:
+        all_fail = len(batches) == 1 or isinstance(error, OperationalError | InterfaceError)
+        for batch in batches:
+            if all_fail:
+                batch.cause = error
+            else:
+                _write(batches=[batch])
+    finally:
+        for batch in batches:
+            batch.ended.set()
 
 
 @contextlib.contextmanager
 def _connection() -> Iterator[None]:
     """This function will hold one of the few denial connections, and close it: Django's are one for each thread.
 
-    :raises audit.entries.AuditUnavailable: when none came free in CONNECTION_WAIT_S.
+    :raises audit.entries.AuditUnavailable: when none came free in WAIT_S.
     """
     slots = _slots
-    if not slots.acquire(timeout=CONNECTION_WAIT_S):
+    if not slots.acquire(timeout=WAIT_S):
         raise entries.AuditUnavailable("all denial connections are busy")
     try:
         yield
@@ -125,7 +180,7 @@ def _connection() -> Iterator[None]:
 def _flush_later() -> None:
     """This function will see to it that a count is written when its window ends, even if nobody is refused again."""
     global _timer  # noqa: PLW0603 - one timer for each process
-    with _timer_lock:
+    with _lock:
         if _timer is None:
             _timer = threading.Timer(throttle.window_s + 0.1, _flush_ended)
             _timer.daemon = True
@@ -135,7 +190,7 @@ def _flush_later() -> None:
 def _flush_ended() -> None:
     """This function will be the timer's work."""
     global _timer  # noqa: PLW0603 - one timer for each process
-    with _timer_lock:
+    with _lock:
         _timer = None
     try:
         flush(everything=False)

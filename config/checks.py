@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -16,6 +17,7 @@ from config.events import TABLE
 from documents import access, catalog, errors, facts, rendering
 from documents.countries import pack, proof
 
+POSTGRESQL_MIN = 15  # has_parameter_privilege: whether the runtime role may switch triggers off
 FIRST_TO_WAKE = dt.timezone(dt.timedelta(hours=14))  # where a day begins first: a review of today is never "tomorrow"
 
 
@@ -54,6 +56,24 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
                 rendering.template_for(kind=kind, country=code, version=rules.template_version)
             except errors.Problem as problem:
                 yield Error(problem.detail, id="templates.E001")
+
+
+@register(Tags.database)
+def check_postgresql(databases: Sequence[str] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
+    """This function will refuse a PostgreSQL that is too old (`manage.py check --database default`, and `migrate`)."""
+    for alias in databases or ():
+        if words := too_old(using=alias):
+            yield Error(words, id="postgresql.E001")
+
+
+def too_old(*, using: str) -> str:
+    """This function will say that a connection's PostgreSQL is too old; nothing of one that will do.
+
+    :raises django.db.NotSupportedError: it is older than Django itself talks to
+    """
+    with connections[using].cursor():
+        major, minor = divmod(connections[using].pg_version, 10_000)  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
+    return "" if major >= POSTGRESQL_MIN else f"PostgreSQL {POSTGRESQL_MIN} or newer is needed; this is {major}.{minor}"
 
 
 def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:

@@ -2,12 +2,14 @@
 
 A script of its own, standard library only: it runs before anything else of the project is readable to the
 unprivileged user. The order matters: giving up root clears the wish to die with the parent, so it is made afterwards.
+A signal that our starter was made to ignore ends the program all the same.
 
 Usage: launch.py STARTER_PID SIGNAL UID GID PROGRAM [ARGUMENT...]   (UID and GID are `-` to stay who we are)
 """
 
 import ctypes
 import os
+import signal
 import sys
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -18,6 +20,8 @@ def main(*, starter: int, signal_number: int, user: str, group: str, program: li
 
     :raises OSError: when the program cannot be started or the user cannot be taken on.
     """
+    for one in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_DFL)
     if user != "-":
         os.setgroups([])
         os.setgid(int(group))

@@ -106,7 +106,7 @@ def post_all(
             for job in as_completed(jobs) if senders > 1 else jobs:
                 sent.append(job.result())
                 step(note=f"{sent[-1].status} {sent[-1].event_id}")
-        except BaseException:  # Ctrl-C, or nobody answers: the rest of the list is not tried
+        except BaseException:  # Ctrl-C, told to end, or nobody answers: the rest of the list is not tried
             threads.shutdown(cancel_futures=True)
             raise
     return sent

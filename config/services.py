@@ -182,6 +182,7 @@ def around(*, command: str) -> Iterator[None]:
     Production has no embedded default: it goes on, and the settings refuse what is missing. What the operator can mend
     ends the command with a sentence.
     """
+    heed_signals()
     with _ended_in_a_sentence(), _servers(command=command):
         yield
 
@@ -224,22 +225,31 @@ def _servers(*, command: str) -> Iterator[None]:
     if not missing or command.startswith("-") or command in WITHOUT_SERVERS or env.production():
         yield
         return
-    with _ended_politely(), _private() if command in WITH_A_STACK_OF_THEIR_OWN else _shared() as urls:
+    with _private() if command in WITH_A_STACK_OF_THEIR_OWN else _shared() as urls:
         for name in (*missing, *(["DATABASE_OWNER_URL"] if "DATABASE_URL" in missing else [])):
             env.put(name=name, value=urls[name])
         yield
 
 
-@contextlib.contextmanager
-def _ended_politely() -> Iterator[None]:
-    """Turn SIGTERM into an orderly exit, so that whoever waits for the command finds no server left."""
+def heed_signals() -> None:
+    """This function will have this process end in order when it is told to, so that it leaves no server and no file.
 
-    def leave(_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
+    Ctrl-C raises KeyboardInterrupt even where a shell has started us in the background with SIGINT ignored: web server
+    and worker heed it there as well, and half a crew is no use. SIGTERM and a closed terminal raise SystemExit; but
+    what `nohup` ignores stays ignored, and whoever handles a signal already keeps it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
 
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, signal.SIG_DFL}:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) in {signal.SIG_IGN, signal.SIG_DFL}:
         signal.signal(signal.SIGTERM, leave)
-    yield
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, leave)
 
 
 @contextlib.contextmanager
@@ -315,5 +325,6 @@ def keep(*, folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
+    heed_signals()
     with _ended_in_a_sentence():
         keep(folder=pathlib.Path(sys.argv[1]))

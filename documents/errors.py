@@ -181,9 +181,11 @@ CODES: dict[str, Code] = {
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """A refusal or failure with a code of CODES; doors turn it into problem+json, the line into a work item."""
 
-    def __init__(self, *, code: str, detail: str = "", errors: Sequence[Fault] = ()) -> None:
+    def __init__(self, *, code: str, detail: str = "", errors: Sequence[Fault] = (), status: int = 0) -> None:
+        """`status` is given where a door answers with another one than the code's own."""
         self.code, self.detail, self.errors = code, detail, tuple(errors)
         self.row = CODES[code]
+        self.status = status or self.row.status
         super().__init__(f"{code}: {detail}" if detail else code)
 
 

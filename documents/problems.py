@@ -38,7 +38,7 @@ def body(*, request: HttpRequest, problem: errors.Problem) -> dict[str, object]:
     return {
         "type": f"{settings.PUBLIC_URL}/errors/{problem.code}/",
         "title": row.en if english else row.es,
-        "status": row.status,
+        "status": problem.status,
         "code": problem.code,
         "detail": problem.detail or (row.en if english else row.es),
         "request_id": getattr(request, "request_id", ""),
@@ -51,17 +51,15 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
     """This function will answer a problem as the caller reads it."""
     response: HttpResponse
     if request.path.startswith("/api/"):
-        response = JsonResponse(
-            body(request=request, problem=problem), status=problem.row.status, content_type=MEDIA_TYPE
-        )
+        response = JsonResponse(body(request=request, problem=problem), status=problem.status, content_type=MEDIA_TYPE)
     else:
         response = pages.page(
             request=request,
             template="web/error.html",
             context=body(request=request, problem=problem),
-            status=problem.row.status,
+            status=problem.status,
         )
-    if problem.row.retryable and problem.row.status >= 429:  # noqa: PLR2004 - HTTP
+    if problem.row.retryable and problem.status >= 429:  # noqa: PLR2004 - HTTP
         response["Retry-After"] = str(RETRY_AFTER_S)
     response["Cache-Control"] = "no-store"
     return response

@@ -118,5 +118,7 @@ _SENTENCES: Mapping[str, Callable[[Cause], str]] = {
     "payee_mismatch": lambda _cause: _("El pago se envió a otro beneficiario."),
     "party_unknown": lambda _cause: _("El pedido no tiene comercio, y el ajuste trae líneas suyas."),
     "validation_error": lambda _cause: _("La suma de las líneas pasa del importe máximo."),
-    "internal_error": lambda _cause: _("Falló la emisión por un defecto del servicio: avisa al equipo técnico."),
+    "internal_error": lambda _cause: _(
+        "Falló la emisión por un defecto del servicio: se reintenta sola, y el equipo técnico está avisado."
+    ),
 }

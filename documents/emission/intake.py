@@ -5,6 +5,7 @@ Nothing here knows HTTP: `receive` gives a status and a body. The answers are th
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -29,8 +30,12 @@ logger = logging.getLogger(__name__)
 DEADLOCK_TRIES_MAX = 4
 NEXT_MAX = 3  # woken of a chain
 _PARKED = Q(status=EventStatus.PARKED)
-# A held event has a next look only where a later fact may have mended or explained it.
-_HELD_AGAIN = Q(status=EventStatus.HELD, settled_by=None, next_try_at__isnull=False)
+# A held event has a next look only where a later fact may have mended or explained it, or where a defect of ours is
+# why it is held: that is run again for ever (at once where a version that did not do so has held it).
+_HELD_AGAIN = Q(status=EventStatus.HELD, settled_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
+_DUE_AT_ONCE = Q(code=outcomes.DEFECT, next_try_at=None)
+# Not defects: the database is out, or the log; nothing is stored, and the sender keeps the fact and tries again.
+_OUT = (OperationalError, InterfaceError, log.AuditUnavailable)
 Result = TypeVar("Result")
 TABLE = "config.events.TABLE"  # upward, so by name
 
@@ -82,11 +87,25 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
     """This function will take in one signed body, once, and answer what is true of it now.
 
     `services` are the platform services whose secret signed it. A rival transaction may make PostgreSQL give this one
-    up (deadlock); it is then safe to run again from the start.
+    up (deadlock); it is then safe to run again from the start. A defect of ours is 503 `internal_error`, never a 2xx:
+    the event is stored and run again by itself, and a repeat runs it at once.
 
     :raises errors.Problem: `event_type_not_allowed`; nothing is stored
     :raises django.db.OperationalError: the database is out; nothing is stored and the sender must try again
+    :raises audit.log.AuditUnavailable: the same of the log
     """
+    try:
+        return _receive(raw=raw, services=services, now=now, actor=actor)
+    except (errors.Problem, *_OUT):
+        raise
+    except Exception:
+        logger.exception("an event could not be stored")
+        problem = _defect(detail="the event is not stored: send it again")
+        return Answer(status=problem.status, body={}, problem=problem)
+
+
+def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log.Actor) -> Answer:
+    """This function will take in a body that is an event: run where that goes, else only stored; or refuse it."""
     try:
         payload = jsontext.read(raw=raw)
         service = _service(payload=payload, services=services)
@@ -95,20 +114,38 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
         if problem.row.status == 403:  # noqa: PLR2004 - HTTP
             raise
         return _refuse(raw=raw, service=services[0], problem=problem, now=now, actor=actor)
-    return _unless_given_up(
-        lambda: _take_in(raw=raw, payload=payload, envelope=envelope, service=service, now=now, actor=actor)
+    take_in = functools.partial(
+        _take_in, raw=raw, payload=payload, envelope=envelope, service=service, now=now, actor=actor
     )
+    try:
+        return _unless_given_up(lambda: take_in(runs=True))
+    except _OUT:
+        raise
+    except Exception:
+        logger.exception("the event %s failed outside of its effect; it is stored and run later", envelope.id)
+        return _unless_given_up(lambda: take_in(runs=False))
 
 
 def resume(*, event_id: int, now: dt.datetime) -> None:
     """This function will look again at an event that waits; a rival that is looking at it already is left alone."""
-    _unless_given_up(lambda: _resume(event_id=event_id, now=now))
+    try:
+        _unless_given_up(lambda: _resume(event_id=event_id, now=now, runs=True))
+    except _OUT:
+        raise
+    except Exception:
+        logger.exception("event %s failed outside of its effect; it is run again later", event_id)
+        _unless_given_up(lambda: _resume(event_id=event_id, now=now, runs=False))
 
 
-def _resume(*, event_id: int, now: dt.datetime) -> None:
+def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
     waiting = Event.objects.filter(_PARKED | _HELD_AGAIN, pk=event_id)
     seen = waiting.first()
     if seen is None:
+        return
+    if not runs:
+        event = waiting.select_for_update(skip_locked=True).first()
+        if event is not None:
+            outcomes.failed(event=event, now=now, actor=log.SYSTEM)
         return
     envelope = _envelope(seen)
     _hold_still(envelope=envelope)
@@ -147,8 +184,9 @@ def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) ->
 def due(*, now: dt.datetime, limit: int) -> list[int]:
     """This function will return events that wait and whose next look is due, of several about one fact the first."""
     found: list[int] = []
-    for waits in (_PARKED, _HELD_AGAIN):  # one by one, each by its index
-        rows = Event.objects.filter(waits, next_try_at__lte=now).order_by("next_try_at", "pk")
+    looked = Q(next_try_at__lte=now)
+    for waits in (_PARKED & looked, _HELD_AGAIN & (looked | _DUE_AT_ONCE)):  # one by one, each by its index
+        rows = Event.objects.filter(waits).order_by("next_try_at", "pk")
         found += rows.values_list("pk", flat=True)[: limit - len(found)]
     return found
 
@@ -179,8 +217,12 @@ def _take_in(
     service: str,
     now: dt.datetime,
     actor: log.Actor,
+    runs: bool,
 ) -> Answer:
-    """This function will store an event and set it in motion, or answer for the one that has its id."""
+    """This function will store an event and set it in motion, or answer for the one that has its id.
+
+    Without `runs`, which has just failed, it is only stored, to be run later.
+    """
     row = import_string(TABLE).get(envelope.type)
     public_id = identifiers.new(prefix="evt")
     subject = facts.subject(envelope=envelope) if row else ""
@@ -205,6 +247,7 @@ def _take_in(
             service=service,
             now=now,
             actor=actor,
+            runs=runs,
         )
     log.record(
         action=Action.EVENT_RECEIVED,
@@ -229,6 +272,9 @@ def _take_in(
     event._state.adding = False  # noqa: SLF001 - the row exists: the insert above is plain SQL for its ON CONFLICT
     if row is None:
         log.record(action=Action.EVENT_IGNORED, object_type="event", object_id=public_id, actor=actor)
+        return answer(event=event, replayed=False)
+    if not runs:
+        outcomes.failed(event=event, now=now, actor=actor)
         return answer(event=event, replayed=False)
     ran = _run(event=event, envelope=envelope, now=now, actor=actor)
     return answer(event=event, replayed=ran.replayed, written=ran.written)
@@ -255,14 +301,14 @@ def _try(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
     except (Parked, errors.Problem, _ToldBefore) as cause:
         repeated = _not_issued(event=event, envelope=envelope, cause=cause, now=now, actor=actor)
         return _Ran(replayed=repeated)
-    except (OperationalError, InterfaceError):
-        raise  # the database is out or gave this transaction up: the sender keeps the fact and tries again
+    except _OUT:
+        raise
     except Exception:
-        # A defect of ours must not make the sender lose heart or the fact: it waits for a person, loudly.
         logger.exception("the effect of %s failed", event.public_id)
-        defect = errors.Problem(code="internal_error", detail="the effect failed")
-        outcomes.hold(event=event, problem=defect, actor=actor)
-        return _Ran(replayed=False)
+        repeated = _repeats(event=event, envelope=envelope, actor=actor)
+        if not repeated:
+            outcomes.failed(event=event, now=now, actor=actor)
+        return _Ran(replayed=repeated)
     outcomes.processed(event=event, documents=[one.document.pk for one in issued], actor=actor)
     return _Ran(
         replayed=bool(issued) and all(one.replayed for one in issued),
@@ -299,18 +345,8 @@ def _not_issued(
     now: dt.datetime,
     actor: log.Actor,
 ) -> bool:
-    """This function will park or hold an event whose effect gave up; says whether its fact has its documents already.
-
-    Then it is a repeat like any other: what was issued stays, and what differs is kept beside it.
-    """
-    before = outcomes.answered(event=event)
-    if before is not None:
-        data = facts.business_input(envelope=envelope)
-
-        def fingerprint(kind: Kind) -> str:
-            return idempotency.fingerprint(kind=kind, country=envelope.country, issuer=envelope.issuer, data=data)
-
-        outcomes.repeat(event=event, by=before, fingerprint=fingerprint, actor=actor)
+    """This function will park or hold an event whose effect gave up; says whether its fact has documents already."""
+    if _repeats(event=event, envelope=envelope, actor=actor):
         return True
     if isinstance(cause, Parked):
         outcomes.park(event=event, missing=cause.missing, now=now, actor=actor)
@@ -322,6 +358,23 @@ def _not_issued(
     return False
 
 
+def _repeats(*, event: Event, envelope: facts.Envelope, actor: log.Actor) -> bool:
+    """This function will say whether an event's fact has its documents already, and answer it with them if so.
+
+    It is a repeat like any other then: what was issued stays, and what differs is kept beside it.
+    """
+    before = outcomes.answered(event=event)
+    if before is None:
+        return False
+    data = facts.business_input(envelope=envelope)
+
+    def fingerprint(kind: Kind) -> str:
+        return idempotency.fingerprint(kind=kind, country=envelope.country, issuer=envelope.issuer, data=data)
+
+    outcomes.repeat(event=event, by=before, fingerprint=fingerprint, actor=actor)
+    return True
+
+
 def _answer_repeat(
     *,
     event_id: str,
@@ -331,11 +384,12 @@ def _answer_repeat(
     service: str,
     now: dt.datetime,
     actor: log.Actor,
+    runs: bool,
 ) -> Answer:
     """This function will answer for the stored event of an id; one that waits is looked at again first."""
     stored = Event.objects.exclude(status=EventStatus.REFUSED)
     seen = stored.get(event_id=event_id)
-    if seen.status in {EventStatus.PARKED, EventStatus.HELD} and seen.settled_by_id is None:
+    if runs and _waits(event=seen):
         _hold_still(envelope=_envelope(seen))
     event = stored.select_for_update().get(pk=seen.pk)
     Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)
@@ -361,8 +415,10 @@ def _answer_repeat(
             event=event,
             actor=actor,
         )
-    elif event.status in {EventStatus.PARKED, EventStatus.HELD} and event.settled_by_id is None:
+    elif _waits(event=event) and runs:
         _run(event=event, envelope=_envelope(event), now=now, actor=actor)
+    elif _waits(event=event):
+        outcomes.failed(event=event, now=now, actor=actor)
     return answer(event=event, replayed=True, status=200 if not same else None)
 
 
@@ -383,6 +439,9 @@ def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), st
         "replayed": replayed,
         "documents": presentation.documents(rows=documents),
     }
+    if told.status == EventStatus.HELD and told.code == outcomes.DEFECT and status is None:
+        problem = _defect(detail="the event is stored and is run again by itself; sent again, it is run at once")
+        return Answer(status=problem.status, body={}, problem=problem)
     if told.status == EventStatus.HELD:
         body |= {"code": told.code, "errors": told.errors}
     if told.status == EventStatus.PARKED:
@@ -390,6 +449,15 @@ def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), st
     if status is None:
         status = (200 if replayed else 201) if told.status == EventStatus.PROCESSED else 202
     return Answer(status=status, body=body)
+
+
+def _waits(*, event: Event) -> bool:
+    return event.status in {EventStatus.PARKED, EventStatus.HELD} and event.settled_by_id is None
+
+
+def _defect(*, detail: str) -> errors.Problem:
+    """This function will return what the door says of a defect: that the same event will go through later."""
+    return errors.Problem(code=outcomes.DEFECT, detail=detail, status=503)
 
 
 def _envelope(event: Event) -> facts.Envelope:

@@ -17,7 +17,8 @@ from documents import alerts, errors, facts, metrics, resilience
 from documents.emission import idempotency
 from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
 
-PARKED_BACKOFF_S = (2, 300)  # first and longest pause between looks at a parked event
+BACKOFF_S = (2, 300)  # first and longest pause between looks at an event that is parked, or has failed
+DEFECT = "internal_error"  # the code of an event whose effect failed by a defect of ours
 # Kept of a held event: a payout has up to 1,500 orders, and each of them may be wrong.
 FAULTS_MAX, FAULT_LENGTH_MAX = 60, 500
 
@@ -78,9 +79,9 @@ def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> No
 
 def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
     """This function will let an event wait for what it needs; it is looked at again when that comes, and on a timer."""
-    first_s, longest_s = PARKED_BACKOFF_S
-    pause_s = min(first_s * 2 ** min(event.attempts, 20), longest_s)
+    pause = _pause(attempts=event.attempts)
     changed = event.status != EventStatus.PARKED or event.missing != missing
+    _mended(event=event)
     event.status, event.missing, event.code, event.errors = EventStatus.PARKED, missing, "", []
     event.attempts += 1
     Event.objects.filter(pk=event.pk).update(
@@ -89,7 +90,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
         errors=[],
         missing=missing,
         attempts=event.attempts,
-        next_try_at=now + dt.timedelta(seconds=pause_s),
+        next_try_at=now + pause,
     )
     if changed:
         _reopen(event=event, code="", actor=actor)  # it waits for something that nobody has seen yet
@@ -111,6 +112,8 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
     """This function will keep an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
     faults = [fault.as_json() | {"detail": fault.detail[:FAULT_LENGTH_MAX]} for fault in problem.errors[:FAULTS_MAX]]
     changed = event.status != EventStatus.HELD or event.code != problem.code
+    if changed:
+        _mended(event=event)
     event.status, event.code, event.errors, event.missing = EventStatus.HELD, problem.code, faults, []
     Event.objects.filter(pk=event.pk).update(
         status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None
@@ -122,12 +125,32 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
     metrics.EVENTS.labels(type=event.type, status="held").inc()
     if not still_closed:
         alerts.open_alert(
-            code="event_held",
+            code=DEFECT if problem.code == DEFECT else "event_held",
             severity=problem.row.severity or "P2",
             dedup_key=f"event:{event.public_id}",
             detail=f"{event.type} {event.event_id} is held: {problem.code}"[:500],
             object_id=event.public_id,
         )
+
+
+def failed(*, event: Event, now: dt.datetime, actor: log.Actor) -> None:
+    """This function will keep an event whose effect failed by a defect of ours: the sweeper runs it again, for ever."""
+    again = event.status == EventStatus.HELD and event.code == DEFECT
+    attempts = event.attempts if again else 0
+    hold(event=event, problem=errors.Problem(code=DEFECT), actor=actor)
+    event.attempts, event.next_try_at = attempts + 1, now + _pause(attempts=attempts)
+    Event.objects.filter(pk=event.pk).update(attempts=event.attempts, next_try_at=event.next_try_at)
+
+
+def _mended(*, event: Event) -> None:
+    """This function will end the alert of a defect that an event has now got past, whatever comes of the event."""
+    if event.status == EventStatus.HELD and event.code == DEFECT:
+        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+
+
+def _pause(*, attempts: int) -> dt.timedelta:
+    first_s, longest_s = BACKOFF_S
+    return dt.timedelta(seconds=min(first_s * 2 ** min(attempts, 20), longest_s))
 
 
 def answered(*, event: Event) -> Event | None:
@@ -143,10 +166,11 @@ def answered(*, event: Event) -> Event | None:
 
 
 def waiting_before(*, event: Event) -> list[Event]:
-    """This function will return the events about the same fact that came first and are parked, held still."""
+    """This function will return the events about the same fact that came first and are run again, held still."""
     if facts.changes(type_=event.type):
         return []
-    earlier = _tellings(event=event).filter(status=EventStatus.PARKED, pk__lt=event.pk)
+    waits = Q(status=EventStatus.PARKED) | Q(status=EventStatus.HELD, code=DEFECT)
+    earlier = _tellings(event=event).filter(waits, pk__lt=event.pk)
     return list(earlier.select_for_update().order_by("pk")[:TELLINGS_MAX])
 
 
@@ -177,13 +201,17 @@ def _one_at_a_time(*, subject: str) -> None:
 
 
 def _settle_held(*, by: Event, actor: log.Actor) -> None:
-    """This function will close the held events about the subject that has now been processed."""
+    """This function will close the held events about the subject that has now been processed.
+
+    One that is held by a defect of ours is told again by itself, as what it is: a repeat, and what differs is kept.
+    """
     _one_at_a_time(subject=by.subject)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE documents_event SET settled_by_id = %(by)s WHERE subject = %(subject)s AND type = ANY(%(types)s)"
-            " AND status = 'held' AND settled_by_id IS NULL AND id <> %(by)s RETURNING public_id",
-            {"by": by.pk, "subject": by.subject, "types": [*facts.tellings(type_=by.type)]},
+            " AND status = 'held' AND code <> %(defect)s AND settled_by_id IS NULL AND id <> %(by)s"
+            " RETURNING public_id",
+            {"by": by.pk, "subject": by.subject, "types": [*facts.tellings(type_=by.type)], "defect": DEFECT},
         )
         settled = [public_id for (public_id,) in cursor.fetchall()]
     for public_id in settled:

@@ -1,14 +1,22 @@
 """The role that serves requests can use the database and cannot weaken it."""
 
+import collections
+import itertools
+import threading
 from collections.abc import Iterator
+from concurrent import futures
+from typing import Any
 
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import connections
 
-from config import services
-from documents.models import Country
+from config import checks, services
+from config.management.commands import provision
+from documents.models import Country, Event, EventStatus
+from tests.payouts import making, telling
 
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse)
 LOG = ("audit_event", "audit_eventdetail")
@@ -159,6 +167,61 @@ def test_a_runtime_role_with_too_much_power_stops_the_provisioning(
             _provision()
     finally:
         force.execute(mend.encode())
+
+
+@provisions
+def test_the_service_takes_in_every_event_while_it_is_provisioned_again_and_again() -> None:
+    telling.issuers()
+    over, answers = threading.Event(), collections.Counter[tuple[int, str]]()
+
+    def send(sender: int) -> None:
+        try:
+            for number in itertools.count():
+                if over.is_set():
+                    return
+                answer = telling.tell(making.order(f"ord_{sender}_{number}", driver=f"drv_{sender}"))
+                answers[answer.status, str(answer.problem)] += 1
+        finally:
+            connections.close_all()
+
+    with futures.ThreadPoolExecutor(3) as pool:
+        senders = [pool.submit(send, number) for number in range(3)]
+        try:
+            for _ in range(6):
+                _provision()
+        finally:
+            over.set()
+        for one in senders:
+            one.result()
+    assert set(answers) == {(201, "None")}
+    assert sum(answers.values()) > 20
+    assert set(Event.objects.values_list("status", flat=True)) == {EventStatus.PROCESSED}
+
+
+@provisions
+def test_nobody_sees_a_right_taken_away_before_it_is_given_again(
+    runtime: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, seen = provision._run, []
+
+    def look_after(**given: Any) -> None:
+        run(**given)
+        seen.append(runtime.execute("SELECT count(*) FROM documents_document").fetchone())
+
+    monkeypatch.setattr(provision, "_run", look_after)
+    _provision()
+    assert len(seen) > 10
+    assert set(seen) == {(0,)}
+
+
+@provisions
+def test_an_older_postgresql_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "POSTGRESQL_MIN", 99)
+    sentence = r"PostgreSQL 99 or newer is needed; this is \d+\.\d+"
+    with pytest.raises(CommandError, match=sentence):
+        _provision()
+    with pytest.raises(SystemCheckError, match=sentence):
+        call_command("check", databases=["default"])
 
 
 @provisions

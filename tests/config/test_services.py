@@ -129,10 +129,11 @@ def _without_servers() -> dict[str, str]:
 
 
 _HOLDER = """
-import sys, time
-from config import services
-with services.Stack() as stack:
-    print(stack.postgres_process.pid, stack.redis_process.pid, flush=True)
+import pathlib, sys, time
+from config import servers, services
+servers.VAR = pathlib.Path(sys.argv[1])
+with services.around(command="demo"):
+    print("up", flush=True)
     time.sleep(60)
 """
 
@@ -146,16 +147,38 @@ with services.around(command="shell"):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_parent_takes_its_servers_along(number: signal.Signals) -> None:
-    holder = _command("-c", _HOLDER)
+def _holder(*, var: pathlib.Path, ignored: str = "") -> tuple[subprocess.Popen[bytes], list[int]]:
+    """A command with servers of its own, started with some signals ignored and no others; its servers' processes."""
+    signals = ["--default-signal", *([f"--ignore-signal={ignored}"] if ignored else [])]
+    words = ["env", *signals, sys.executable, "-c", _HOLDER, str(var)]
+    holder = subprocess.Popen(words, cwd=env.BASE_DIR, env=_without_servers(), stdout=subprocess.PIPE)
     assert holder.stdout
-    pids = [int(pid) for pid in holder.stdout.readline().split()]
-    children = [child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True)]
+    assert holder.stdout.readline() == b"up\n"
+    family = [child.pid for child in psutil.Process(holder.pid).children(recursive=True)]
+    assert len(family) > 2  # Valkey, PostgreSQL and what PostgreSQL has started
+    return holder, family
+
+
+@pytest.mark.parametrize("ignored", ["", "INT,TERM,QUIT"], ids=["", "ignored"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_killed_parent_takes_its_servers_along(number: signal.Signals, ignored: str, home: pathlib.Path) -> None:
+    holder, family = _holder(var=home, ignored=ignored)
     holder.send_signal(number)
-    holder.wait(timeout=PATIENCE_S)
-    assert _gone(*pids, *children)
+    holder.communicate(timeout=PATIENCE_S)
+    assert _gone(*family)
+    if number != signal.SIGKILL:
+        assert not list(servers.home().glob("run-*"))
+
+
+def test_a_command_that_nohup_started_outlives_its_terminal(home: pathlib.Path) -> None:
+    holder, family = _holder(var=home, ignored="HUP")
+    holder.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        holder.wait(timeout=1)
+    holder.terminate()
+    assert holder.wait(timeout=PATIENCE_S) == 128 + signal.SIGTERM
     holder.communicate()
+    assert _gone(*family)
 
 
 def test_production_is_never_given_an_embedded_database(monkeypatch: pytest.MonkeyPatch) -> None:

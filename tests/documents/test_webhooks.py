@@ -20,7 +20,7 @@ from audit.models import Event as AuditEvent
 from config import sender
 from documents import webhooks
 from documents.emission import intake, outcomes
-from documents.models import Alert, Event
+from documents.models import Alert, Discrepancy, Event
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.django_db(databases=["default", "denials"])
@@ -178,16 +178,148 @@ def test_a_rival_that_makes_the_database_give_up_costs_the_sender_nothing(
     assert (post(event).status_code, tries) == (201, intake.DEADLOCK_TRIES_MAX)
 
 
-def test_a_defect_of_ours_holds_the_fact_instead_of_losing_it(event: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(**_: object) -> None:
-        raise ZeroDivisionError
+def broken(**_: object) -> None:
+    raise ZeroDivisionError
 
-    monkeypatch.setattr("payouts.statements.on_order_completed", broken)
-    answer = post(event)
-    assert (answer.status_code, answer.json()["status"], answer.json()["code"]) == (202, "held", "internal_error")
-    monkeypatch.undo()
+
+def not_permitted(**_: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE documents_series CASCADE")  # the runtime role has no such right
+
+
+# Where a defect of ours may strike: in the effect; after its savepoint; before it; in all that runs the event.
+DEFECTS = {
+    "effect": ("payouts.statements.on_order_completed", broken),
+    "right": ("payouts.statements.on_order_completed", not_permitted),
+    "outcome": ("documents.emission.outcomes.processed", broken),
+    "outcome, right": ("documents.emission.outcomes.processed", not_permitted),
+    "before": ("documents.emission.intake._hold_still", broken),
+}
+
+
+@pytest.fixture(params=DEFECTS)
+def defect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A defect; `undo` mends it."""
+    monkeypatch.setattr(*DEFECTS[request.param])
+    return monkeypatch
+
+
+def test_a_defect_of_ours_is_no_2xx_and_a_repeat_tells_what_is_true_by_then(
+    event: bytes, defect: pytest.MonkeyPatch
+) -> None:
+    for repeats in range(3):
+        answer = post(event)
+        assert (answer.status_code, answer["Retry-After"], answer.json()["code"]) == (503, "5", "internal_error")
+        assert (answer.json()["status"], answer.json()["retryable"]) == (503, True)
+        stored = Event.objects.get()
+        assert (bytes(stored.body or b""), stored.status, stored.code) == (event, "held", "internal_error")
+        assert (stored.repeats, stored.attempts) == (repeats, repeats + 1)
+    alert = Alert.objects.get()
+    assert (alert.code, alert.severity, alert.object_id, alert.resolved_at) == (
+        "internal_error", "P2", stored.public_id, None,
+    )  # fmt: skip
+    defect.undo()
     again = post(event)
-    assert (again.status_code, again.json()["status"]) == (200, "processed")
+    assert (again.status_code, again.json()["status"], len(again.json()["documents"])) == (200, "processed", 1)
+    assert Alert.objects.get().resolved_at is not None
+
+
+def test_what_a_defect_of_ours_has_stopped_is_run_again_by_itself_ever_more_seldom(
+    event: bytes, defect: pytest.MonkeyPatch
+) -> None:
+    post(event)
+    (pk,) = Event.objects.values_list("pk", flat=True)
+
+    def next_try_at() -> dt.datetime:
+        at = Event.objects.get().next_try_at
+        assert at
+        return at
+
+    pauses = []
+    for _ in range(12):
+        at = next_try_at()
+        assert intake.due(now=at - dt.timedelta(milliseconds=1), limit=9) == []
+        assert intake.due(now=at, limit=9) == [pk]
+        intake.resume(event_id=pk, now=at)
+        pauses.append((next_try_at() - at).total_seconds())
+    assert pauses == [4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300, 300]
+    assert Alert.objects.count() == 1
+    defect.undo()
+    at = next_try_at()
+    intake.resume(event_id=pk, now=at)
+    done = Event.objects.get()
+    assert (done.status, done.code, done.next_try_at, len(done.document_ids)) == ("processed", "", None, 1)
+    assert intake.due(now=at + dt.timedelta(days=1), limit=9) == []
+    assert Alert.objects.get().resolved_at is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [({"issuer": "nobody"}, "held", "issuer_unknown"), ({"orders": ["ord_never"]}, "parked", "")],
+)
+def test_what_gets_past_a_defect_waits_for_its_own_reason_and_the_defects_alert_ends(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], status: str, code: str
+) -> None:
+    telling.issuers()
+    told = making.payout("po_1", "10.00", **changes) if "orders" in changes else making.order("ord_1") | changes
+    effect = "payouts.transfers.on_payout_sent" if "orders" in changes else "payouts.statements.on_order_completed"
+    with monkeypatch.context() as defect:
+        defect.setattr(effect, broken)
+        assert telling.tell(told).status == 503
+    assert Alert.objects.get(resolved_at=None).code == "internal_error"
+    assert telling.tell(told).status == 202
+    stored = Event.objects.get()
+    assert (stored.status, stored.code) == (status, code)
+    assert [alert.code for alert in Alert.objects.filter(resolved_at=None)] == (["event_held"] if code else [])
+
+
+def test_what_an_earlier_version_held_for_a_defect_is_run_too(event: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as defect:
+        defect.setattr("payouts.statements.on_order_completed", broken)
+        post(event)
+    Event.objects.update(next_try_at=None, attempts=0)
+    (due,) = intake.due(now=telling.NOW, limit=9)
+    intake.resume(event_id=due, now=telling.NOW)
+    assert Event.objects.get().status == "processed"
+
+
+def test_another_telling_of_a_fact_that_a_defect_stopped_does_not_hide_that_they_differ(
+    event: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as defect:
+        defect.setattr("payouts.statements.on_order_completed", broken)
+        post(event)
+    first, run = Event.objects.get(), intake._try
+
+    def broken_for_the_first(**given: Any) -> Any:
+        if given["event"].pk == first.pk:
+            outcomes.failed(event=given["event"], now=given["now"], actor=given["actor"])
+            return None
+        return run(**given)
+
+    with monkeypatch.context() as defect:
+        defect.setattr(intake, "_try", broken_for_the_first)
+        assert post(json.dumps(making.order("ord_1", "99.00") | {"id": "evt_other"}).encode()).status_code == 201
+    first.refresh_from_db()
+    assert (first.status, first.settled_by_id) == ("held", None)
+    intake.resume(event_id=first.pk, now=telling.NOW + dt.timedelta(hours=1))
+    first.refresh_from_db()
+    assert (first.status, len(first.document_ids)) == ("processed", 1)
+    assert Discrepancy.objects.filter(code="divergent_repeat").count() == 1
+
+
+def test_where_not_even_the_event_can_be_stored_the_sender_is_told_so(
+    event: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("insert", "keep_apart"):
+        monkeypatch.setattr(intake.raw_events, name, not_permitted)
+    for body in (event, b"{}"):
+        answer = post(body)
+        assert (answer.status_code, answer["Retry-After"], answer.json()["code"]) == (503, "5", "internal_error")
+        assert "not stored" in answer.json()["detail"]
+    assert not Event.objects.exists()
+    monkeypatch.undo()
+    assert post(event).status_code == 201
 
 
 @pytest.mark.usefixtures("event")

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
-from django.db import connections
+from django.db import NotSupportedError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from audit import guard
+from config import checks
 from documents import access
 from documents.countries import pack
 
@@ -31,21 +32,30 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's own signature
         """This function will leave a database that the runtime role can use and cannot weaken.
 
-        :raises CommandError: when the two roles are one, the runtime role is missing and cannot be created, or it
-            still may do more than it should; the message says the statement that mends it.
+        :raises CommandError: when PostgreSQL is too old, the two roles are one, the runtime role is missing and cannot
+            be created, or it still may do more than it should; the message says what mends it.
         """
         runtime = str(settings.DATABASES["default"]["USER"])
         if runtime == settings.DATABASES["owner"]["USER"]:
             raise CommandError(
                 "DATABASE_OWNER_URL: name the role that owns the tables; it must not be that of DATABASE_URL"
             )
+        try:
+            too_old = checks.too_old(using="owner")
+        except NotSupportedError as error:  # older than Django itself talks to
+            raise CommandError(f"PostgreSQL {checks.POSTGRESQL_MIN} or newer is needed: {error}") from error
+        if too_old:
+            raise CommandError(too_old)
         with _alone() as cursor:
             _ensure_role(cursor=cursor, role=runtime, password=str(settings.DATABASES["default"]["PASSWORD"]))
             for power in _powers(cursor=cursor, role=runtime):
                 raise CommandError(f"the runtime role {runtime} {power}")
             call_command("migrate", database="owner", interactive=False, verbosity=options["verbosity"])
             _add_countries(cursor=cursor)
-            _grant(cursor=cursor, role=runtime)
+            # At once: a service that runs meanwhile never lacks what it needs. What a migration has just added it may
+            # use already, by the default privileges of the provisioning before.
+            with transaction.atomic(using="owner"):
+                _grant(cursor=cursor, role=runtime)
             for table in _too_open(cursor=cursor, role=runtime):
                 raise CommandError(
                     f"the runtime role {runtime} has more than it needs on {table}: revoke what PUBLIC has there"
@@ -97,7 +107,10 @@ def _ensure_role(*, cursor: CursorWrapper, role: str, password: str) -> None:
 
 
 def _grant(*, cursor: CursorWrapper, role: str) -> None:
-    """Take everything away, then give what is needed: what an earlier version gave too much is gone as well."""
+    """Take everything away, then give what is needed: what an earlier version gave too much is gone as well.
+
+    Call in a transaction, so that nobody else sees the moment between the two.
+    """
     cursor.execute("SELECT current_database()")
     database = sql.Identifier(cursor.fetchone()[0])
     for statement in (
@@ -154,7 +167,7 @@ def _powers(*, cursor: CursorWrapper, role: str) -> Iterator[str]:
 def _too_open(*, cursor: CursorWrapper, role: str) -> list[str]:
     """Return the tables on which the runtime role can do more than `_grant` gave it, through PUBLIC or another role."""
     cursor.execute(
-        "SELECT tablename FROM pg_tables, LATERAL (SELECT format('%%I.%%I', schemaname, tablename) AS path)"
+        "SELECT tablename FROM pg_tables, LATERAL (SELECT format('%%I.%%I', schemaname, tablename) AS path) AS named"
         " WHERE schemaname = 'public' AND (has_table_privilege(%(role)s, path, 'TRUNCATE, TRIGGER, REFERENCES')"
         " OR tablename LIKE %(log)s AND has_table_privilege(%(role)s, path, 'UPDATE, DELETE'))",
         {"role": role, "log": APPEND_ONLY},

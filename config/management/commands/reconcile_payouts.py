@@ -57,7 +57,7 @@ class Command(BaseCommand):
                 summary = reconciliation.run(
                     walk=walk, now=timezone.now(), actor=ACTOR, country=country, step=lambda over: step(note=over)
                 )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or told to end
             self.stderr.write("Interrumpida: lo encontrado queda anotado, nada se dio por resuelto · Broken off")
             sys.exit(BROKEN_OFF)
         self.tell(summary=summary, as_json=options["json"])
