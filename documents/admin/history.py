@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
-from audit import admin as words
+from audit import labels as words
 from audit.models import Event as LogEvent
 from documents import access
 from documents.admin import cells, rights

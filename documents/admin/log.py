@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from audit import admin as words
+from audit import labels as words
 from audit.actions import Action
 from audit.models import Event
 from documents import access

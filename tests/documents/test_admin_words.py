@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
-from audit import admin as words
+from audit import labels as words
 from audit.actions import Action
 from documents.admin import cells, lookup, rights
 
