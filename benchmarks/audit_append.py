@@ -32,7 +32,8 @@ django.setup()
 
 from audit import guard, log  # noqa: E402 - models need Django first
 from audit.actions import Action  # noqa: E402 - the same
-from config import env, services  # noqa: E402 - the path is set above
+from config import env  # noqa: E402 - the path is set above
+from config.embedded import services
 
 WRITERS = 16
 ROUNDS = 9

@@ -23,7 +23,8 @@ from typing import Any
 import django
 import psutil
 
-from config import env, services
+from config import env
+from config.embedded import services
 
 WRITERS = 8
 SAMPLES = env.BASE_DIR / "config" / "samples"

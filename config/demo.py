@@ -14,7 +14,8 @@ import socket
 import time
 from typing import IO
 
-from config import crew, env, servers
+from config import crew, env
+from config.embedded import servers
 
 PORT_DEFAULT = 8000
 ALERTS_TO = "operaciones@aventide.example"

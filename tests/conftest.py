@@ -7,7 +7,7 @@ role `billing_app`, never as the owner of the tables: what production may not do
   What one of the two connections writes, the other one does not see: read denials with `.using("denials")`.
 - `committed_db` (or `@pytest.mark.django_db(transaction=True)`): for threads, child processes and crashes. Really
   commits; afterwards the database is replaced by its provisioned state.
-- `stack`: the session's servers (`config.services.Stack`), with URLs for child processes and for force. Under
+- `stack`: the session's servers (`config.embedded.services.Stack`), with URLs for child processes and for force. Under
   pytest-xdist each worker is a session: what one test kills or fills, no test of another worker uses.
 """
 
@@ -26,7 +26,8 @@ from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
 
 from audit import denials
-from config import env, servers, services
+from config import env
+from config.embedded import servers, services
 from documents.models import Issuer
 from tests import cast
 from tests.services import database, mailbox

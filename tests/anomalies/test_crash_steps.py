@@ -17,7 +17,8 @@ import pytest
 from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
 
-from config import env, outside, servers, services, stream
+from config import env, outside, stream
+from config.embedded import servers, services
 from documents.vault import immutable
 from tests.anomalies import crash_points
 from tests.services import database

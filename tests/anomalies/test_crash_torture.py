@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from config import env, outside, services, stream
+from config import env, outside, stream
+from config.embedded import services
 from tests.services import database
 from tests.services.live import Live, live, order, payment, payout
 

@@ -10,7 +10,8 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from config import celery, servers
+from config import celery
+from config.embedded import servers
 from documents import resilience
 from documents.models import Alert
 from documents.resilience import breaker, doorbell

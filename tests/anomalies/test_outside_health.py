@@ -17,7 +17,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from audit import guard
-from config import services
+from config.embedded import services
 from documents import alerts, errors, health, metrics, resilience, vault
 from documents.models import Alert
 from documents.resilience import breaker

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from audit import guard, log
-from config import services
+from config.embedded import services
 
 ALLOWED = {"ISSUED": "document.issued", "LOCKED": ["document.locked", "document.released"], "BROKEN": []}
 

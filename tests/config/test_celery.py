@@ -11,7 +11,8 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
-from config import celery, env, servers, services
+from config import celery, env
+from config.embedded import servers, services
 
 PATIENCE_S = 30.0
 TASK = "tests.nobody_knows_this_task"

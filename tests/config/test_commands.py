@@ -14,7 +14,8 @@ from PIL import Image
 from pytest_django import Settings
 
 from audit.models import Event as AuditEvent
-from config import progress, sender, servers
+from config import progress, sender
+from config.embedded import servers
 from documents.emission import numbering
 from documents.models import Country, Issuer, Kind, Series
 from tests.payouts import telling

@@ -13,7 +13,8 @@ import time
 import psutil
 import pytest
 
-from config import demo, env, servers
+from config import demo, env
+from config.embedded import servers
 from documents.vault import immutable
 
 READY_S = 240.0

@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 from django.db import connections
 
-from config import checks, services
+from config import checks
+from config.embedded import services
 from config.management.commands import provision
 from documents.models import Country, Event, EventStatus
 from tests.payouts import making, telling

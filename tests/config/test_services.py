@@ -13,7 +13,8 @@ import psycopg
 import pytest
 import redis
 
-from config import env, servers, services
+from config import env
+from config.embedded import servers, services
 
 PATIENCE_S = 15.0
 SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
@@ -211,7 +212,7 @@ def _user(*, var: pathlib.Path, wait: bool) -> subprocess.Popen[bytes]:
 
 
 def _keepers() -> list[int]:
-    ours = ["-m", "config.services", str(servers.home() / "kept")]
+    ours = ["-m", "config.embedded.services", str(servers.home() / "kept")]
     return [one.pid for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[1:] == ours]
 
 

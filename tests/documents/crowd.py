@@ -5,7 +5,7 @@ The rows are poured in by a superuser with the triggers off: they have no log an
 
 import psycopg
 
-from config import services
+from config.embedded import services
 from tests import factories
 
 OWNERS, FLEET = 2000, "drv_crowd_1"  # the fleet owns every tenth document

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from guardian.shortcuts import assign_perm
 
-from config import services
+from config.embedded import services
 from documents.admin import paging
 from documents.models import Party
 from tests import cast

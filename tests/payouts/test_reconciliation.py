@@ -11,8 +11,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from config import schedule, services
+from config import schedule
 from config.celery import app
+from config.embedded import services
 from documents import discrepancies
 from documents.models import Alert, Discrepancy, Document, Event
 from payouts import reconciliation, tasks

@@ -15,7 +15,7 @@ import psycopg
 from django.db import connections
 from psycopg import sql
 
-from config import services
+from config.embedded import services
 
 BASELINE = "baseline"
 READY_MAX = 2

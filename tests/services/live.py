@@ -23,7 +23,8 @@ from django.core.management import call_command
 from psycopg.rows import dict_row
 from pytest_django.plugin import DjangoDbBlocker
 
-from config import crew, outside, sender, servers, services
+from config import crew, outside, sender
+from config.embedded import servers, services
 from documents.vault import immutable
 from tests.services import database
 

@@ -8,7 +8,7 @@ import time
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from config import servers
+from config.embedded import servers
 
 ACCEPTED = "250 OK"
 

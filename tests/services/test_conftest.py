@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.core.mail import send_mail
 from django.db import connections
 
-from config import servers
+from config.embedded import servers
 from documents import vault
 from tests import cast
 from tests.services import mailbox

@@ -26,7 +26,8 @@ from typing import IO, Self
 import psycopg
 from psycopg import sql
 
-from config import env, servers
+from config import env
+from config.embedded import servers
 
 DATABASE, RUNTIME_ROLE, OWNER_ROLE = "billing", "billing_app", "billing_owner"
 # These never look at a server, or start a Stack of their own.
@@ -286,7 +287,7 @@ def _keeper(*, folder: pathlib.Path) -> dict[str, str]:
     """Start a keeper and return the environment once its servers answer."""
     with (folder / "keeper.log").open("wb") as log:
         keeper = subprocess.Popen(  # noqa: S603 - this very module
-            [sys.executable, "-m", "config.services", str(folder)],
+            [sys.executable, "-m", "config.embedded.services", str(folder)],
             cwd=env.BASE_DIR,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
