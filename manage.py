@@ -9,8 +9,8 @@ def main() -> None:
     """This function will run one management command, with embedded services where no URL names real ones."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        from config import demo  # noqa: PLC0415 - the settings' name comes first
         from config.embedded import services
+        from config.simulation import demo  # noqa: PLC0415 - the settings' name comes first
     except ModuleNotFoundError as missing:  # a bare `python3 manage.py` is not the Python that has the packages
         raise SystemExit(
             f'billing-docs: this Python has no {missing.name}: type make manage ARGS="{" ".join(sys.argv[1:])}"'

@@ -22,7 +22,13 @@ from django.db import connections
 from tests.anomalies import crash_points
 
 CONTINUE_MAX_S = 120.0
-IMPORTED = ("config.sender", "documents.sweeper", "documents.health", "documents.alerts", "rest_framework.views")
+IMPORTED = (
+    "config.simulation.sender",
+    "documents.sweeper",
+    "documents.health",
+    "documents.alerts",
+    "rest_framework.views",
+)
 
 
 def main() -> None:
@@ -101,7 +107,7 @@ def _arm(point: crash_points.Point) -> None:
 def _receive(job: dict[str, Any]) -> list[list[object]]:
     """This function will take events in, one after the other: [[status, body's status], ...]."""
     from audit import log
-    from config import sender
+    from config.simulation import sender
     from documents.emission import intake
 
     told = []

@@ -17,8 +17,9 @@ import pytest
 from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
 
-from config import env, outside, stream
+from config import env
 from config.embedded import servers, services
+from config.simulation import event_stream, outside_checker
 from documents.vault import immutable
 from tests.anomalies import crash_points
 from tests.services import database
@@ -102,7 +103,7 @@ def program(
 def test_a_worker_killed_at_any_step_loses_doubles_and_unlocks_nothing(
     program: Program, folder: pathlib.Path, stack: services.Stack
 ) -> None:
-    drawn = stream.draw(seed=20, count=EVENTS, shuffled=False)
+    drawn = event_stream.draw(seed=20, count=EVENTS, shuffled=False)
     kills: Counter[str] = Counter()
     told = _send_dying(program=program, drawn=drawn, kills=kills)
     assert set(told) == {event["id"] for event in drawn.events}
@@ -114,7 +115,7 @@ def test_a_worker_killed_at_any_step_loses_doubles_and_unlocks_nothing(
     program.do("continue")
 
     assert {name: kills[name] for name in crash_points.TABLE} == dict.fromkeys(crash_points.TABLE, KILLS_EACH)
-    figures, findings = outside.check(
+    figures, findings = outside_checker.check(
         database_url=stack.superuser_url,
         vault=folder / "vault",
         mail=folder / "mail",
@@ -131,11 +132,11 @@ def _points(work: str) -> list[str]:
     return [name for name, point in crash_points.TABLE.items() if point.work == work]
 
 
-def _send_dying(*, program: Program, drawn: stream.Stream, kills: Counter[str]) -> dict[str, str]:
+def _send_dying(*, program: Program, drawn: event_stream.Stream, kills: Counter[str]) -> dict[str, str]:
     """Post every event as a sender does: until it is answered. Some answers die on their way."""
     told: dict[str, str] = {}
     wanted = [name for name in _points("receive") for _ in range(KILLS_EACH)]
-    unsent: list[stream.Event] = []
+    unsent: list[event_stream.Event] = []
     seen: set[str] = set()
     for event in drawn.events:
         # Only a fact that issues something for the first time passes all of the steps.

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from config import env, outside, stream
+from config import env
 from config.embedded import services
+from config.simulation import event_stream, outside_checker
 from tests.services import database
 from tests.services.live import Live, live, order, payment, payout
 
@@ -35,7 +36,7 @@ def test_a_small_campaign_passes_with_servers_of_its_own_and_leaves_nothing_behi
     assert ran.returncode == 0, ran.stderr[-3000:]
     report = json.loads(ran.stdout.strip().splitlines()[-1])
     assert (report["passed"], report["findings"], report["kills"], report["web_kills"]) == (True, [], 3, 1)
-    assert report["figures"]["documents"] == len(stream.draw(seed=7, count=40).keys)
+    assert report["figures"]["documents"] == len(event_stream.draw(seed=7, count=40).keys)
     assert report["figures"]["mails"] >= 1
     lines = [json.loads(line) for line in ran.stderr.splitlines() if line.startswith("{")]
     assert {line["progress"] for line in lines} == {"eventos enviados", "documentos resguardados"}
@@ -44,9 +45,9 @@ def test_a_small_campaign_passes_with_servers_of_its_own_and_leaves_nothing_behi
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_stream_is_the_same_for_the_same_seed_and_holds_what_a_month_holds(seed: int) -> None:
-    drawn = stream.draw(seed=seed, count=600)
-    assert drawn == stream.draw(seed=seed, count=600)
-    assert drawn != stream.draw(seed=seed + 1, count=600)
+    drawn = event_stream.draw(seed=seed, count=600)
+    assert drawn == event_stream.draw(seed=seed, count=600)
+    assert drawn != event_stream.draw(seed=seed + 1, count=600)
     ids = [event["id"] for event in drawn.events]
     assert len(ids) == 600
     assert len(set(ids)) < 600  # some are told twice
@@ -62,7 +63,7 @@ def test_a_stream_is_the_same_for_the_same_seed_and_holds_what_a_month_holds(see
     assert early, "nothing is parked in this stream"
 
 
-def _place_of_payment(drawn: stream.Stream, refund: stream.Event) -> int:
+def _place_of_payment(drawn: event_stream.Stream, refund: event_stream.Event) -> int:
     wanted = refund["data"]["refund"]["payment_id"]
     return next(
         place
@@ -98,7 +99,7 @@ class Scene:
 
     def findings(self) -> list[str]:
         """This method will ask the outside checker."""
-        _, found = outside.check(
+        _, found = outside_checker.check(
             database_url=self.url,
             vault=self.folder / "vault",
             mail=self.folder / "mail",

@@ -14,8 +14,9 @@ from PIL import Image
 from pytest_django import Settings
 
 from audit.models import Event as AuditEvent
-from config import progress, sender
+from config import progress
 from config.embedded import servers
+from config.simulation import sender
 from documents.emission import numbering
 from documents.models import Country, Issuer, Kind, Series
 from tests.payouts import telling

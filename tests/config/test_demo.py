@@ -13,8 +13,9 @@ import time
 import psutil
 import pytest
 
-from config import demo, env
+from config import env
 from config.embedded import servers
+from config.simulation import demo
 from documents.vault import immutable
 
 READY_S = 240.0

@@ -17,7 +17,7 @@ from django.core.management import call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config import showcase
+from config.simulation import sample_week
 from documents import countries, emission, errors, money
 from documents.countries import pack, proof
 from documents.models import Country, Document, Issuer, Status
@@ -266,12 +266,12 @@ def test_a_seventh_country_is_one_file_and_lives_its_week(seventh: Path, vault_f
     Issuer.objects.create(
         slug="aventide-gq", country=home, code="AGQ", legal_name="Aventide Guinea S.A.", tax_id="1", address="-"
     )
-    assert set(telling.told(showcase.week(pack=guinea, issuer="aventide-gq"))) == {"processed"}
+    assert set(telling.told(sample_week.week(pack=guinea, issuer="aventide-gq"))) == {"processed"}
     now = dt.datetime.now(tz=dt.UTC)
     for pk in emission.due(now=now, limit=100):
         emission.advance(document_id=pk, now=now)
     assert {row.document_key_id for row in Document.objects.filter(status=Status.LOCKED)} == {
-        key.replace("{C}", "GQ") for key in showcase.KEYS
+        key.replace("{C}", "GQ") for key in sample_week.KEYS
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config import sender
+from config.simulation import sender
 from tests.services.live import Live, live, order, payment, payout, unlike
 
 __all__ = ["live"]

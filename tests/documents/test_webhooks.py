@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import log
 from audit.models import Event as AuditEvent
-from config import sender
+from config.simulation import sender
 from documents import webhooks
 from documents.emission import intake, outcomes
 from documents.models import Alert, Discrepancy, Event

@@ -18,7 +18,8 @@ from hypothesis.stateful import (
 )
 
 from audit.models import Event as AuditEvent
-from config import env, stream
+from config import env
+from config.simulation import event_stream
 from documents import delivery, emission
 from documents.emission import intake, numbering
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Kind, PayoutStatus, Series, Status
@@ -43,10 +44,10 @@ class Line(RuleBasedStateMachine):
         self.around = transaction.atomic()
         self.around.__enter__()
         telling.issuers()
-        drawn = stream.draw(seed=seed, count=EVENTS, shuffled=False)
+        drawn = event_stream.draw(seed=seed, count=EVENTS, shuffled=False)
         self.keys = drawn.keys
-        self.untold: list[stream.Event] = drawn.events
-        self.told: list[stream.Event] = []
+        self.untold: list[event_stream.Event] = drawn.events
+        self.told: list[event_stream.Event] = []
         self.now = telling.NOW
         self.clock = 0
 
@@ -54,7 +55,7 @@ class Line(RuleBasedStateMachine):
         self.clock += 1
         return self.now + dt.timedelta(seconds=self.clock)
 
-    def tell(self, event: stream.Event) -> None:
+    def tell(self, event: event_stream.Event) -> None:
         answer = telling.tell(event, now=self.later())
         assert answer.status in {200, 201, 202}, answer.body
         if event not in self.told:

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from config import showcase
+from config.simulation import sample_week
 from documents import emission, rendering
 from documents.countries import pack
 from documents.models import Document, Kind, Status
@@ -37,8 +37,8 @@ def _live(*, name: str, vault_folder: pathlib.Path) -> Stored:
         wanted = {row["document_key"] for row in EXPECTED[name]["documents"]}
     else:
         country = pack.required(name)
-        telling.told(showcase.week(pack=country, issuer=f"aventide-{name.lower()}"))
-        wanted = {key.replace("{C}", country.country) for key in showcase.KEYS}
+        telling.told(sample_week.week(pack=country, issuer=f"aventide-{name.lower()}"))
+        wanted = {key.replace("{C}", country.country) for key in sample_week.KEYS}
     now = dt.datetime.now(tz=dt.UTC)
     for pk in emission.due(now=now, limit=100):
         emission.advance(document_id=pk, now=now)

@@ -23,8 +23,8 @@ from django.core.management import call_command
 from psycopg.rows import dict_row
 from pytest_django.plugin import DjangoDbBlocker
 
-from config import crew, outside, sender
 from config.embedded import servers, services
+from config.simulation import outside_checker, processes, sender
 from documents.vault import immutable
 from tests.services import database
 
@@ -48,7 +48,7 @@ class Answer:
 class Live:
     """A running system and how to talk to it."""
 
-    actors: crew.Crew
+    actors: processes.Crew
     stack: services.Stack
     folder: pathlib.Path
 
@@ -139,7 +139,7 @@ class Live:
             if keys is not None
             else [row["document_key"] for row in self.rows("SELECT document_key FROM documents_document")]
         )
-        _, findings = outside.check(
+        _, findings = outside_checker.check(
             database_url=self.stack.superuser_url,
             vault=self.folder / "vault",
             mail=self.folder / "mail",
@@ -255,7 +255,7 @@ def live(stack: services.Stack, django_db_setup: None, django_db_blocker: Django
     with django_db_blocker.unblock():
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=(folder / "issuers.log").open("w"))
         database.connections.close_all()
-    listening = crew.listen()
+    listening = processes.listen()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     environment = {
         **stack.environment(),
@@ -266,7 +266,7 @@ def live(stack: services.Stack, django_db_setup: None, django_db_blocker: Django
     }
     (folder / "mail").mkdir()
     try:
-        with crew.Crew(
+        with processes.Crew(
             folder=folder, listening=listening, environment=environment, beat=False, pause_s=0.2, patience_s=0
         ) as actors:
             started = Live(actors=actors, stack=stack, folder=folder)

@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
 
 def _locks(*, folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yield the lock files of every server folder, see `config.embedded.services`, and of every stage, see `config.demo`."""
+    """Yield the lock files of every server folder, see `config.embedded.services`, and of every stage, see `config.simulation.demo`."""
     yield from folder.glob("demo/*/lock")
     yield from folder.glob("torture/*/lock")
     for home in (folder, folder / "servers"):

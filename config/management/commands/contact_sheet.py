@@ -14,7 +14,8 @@ from django.utils import timezone
 from PIL import Image, ImageDraw, ImageFont
 
 from audit import log
-from config import env, progress, showcase
+from config import env, progress
+from config.simulation import sample_week
 from documents import emission, rendering, vault
 from documents.countries import pack
 from documents.emission import intake
@@ -88,7 +89,7 @@ class Command(BaseCommand):
         issuer = Issuer.objects.filter(country_id=country.country).order_by("slug").first()
         if issuer is None:
             raise CommandError(f"samples/issuers.json names no issuer of {country.country}")
-        for event in showcase.week(pack=country, issuer=issuer.slug):
+        for event in sample_week.week(pack=country, issuer=issuer.slug):
             raw = json.dumps(event, ensure_ascii=False).encode()
             answer = intake.receive(raw=raw, services=SERVICES, now=now, actor=ACTOR)
             if answer.body.get("status") != "processed":

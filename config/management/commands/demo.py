@@ -21,7 +21,8 @@ from django.db import transaction
 from guardian.shortcuts import assign_perm
 
 from audit.models import Event as AuditEvent
-from config import demo, env, progress, sender
+from config import env, progress
+from config.simulation import demo, sender
 from documents import links, presentation, rendering, vault
 from documents.emission import attachments
 from documents.models import Channel, Country, Delivery, DeliveryStatus, Document, Link, Status

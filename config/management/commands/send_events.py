@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config import sender
+from config.simulation import sender
 from documents import webhooks
 
 REFUSED = 400  # HTTP; from here on

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from config import demo, env, torture
+from config import env
+from config.simulation import crash_campaign, demo
 from documents.vault import immutable
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
@@ -44,9 +45,11 @@ class Command(BaseCommand):
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=self.stderr)
         folder = demo.folder()
-        plan = torture.Plan(**{name: options[name] for name in ("seed", "events", "senders", "kills", "web_kills")})
+        plan = crash_campaign.Plan(
+            **{name: options[name] for name in ("seed", "events", "senders", "kills", "web_kills")}
+        )
         try:
-            report = torture.run(
+            report = crash_campaign.run(
                 plan=plan,
                 actors=demo.cast(beat=False, pause_s=0.2),
                 folder=folder,
@@ -62,7 +65,7 @@ class Command(BaseCommand):
             immutable.unlock_for_removal(folder=folder)
             shutil.rmtree(folder)
 
-    def tell(self, *, report: torture.Report, as_json: bool) -> None:
+    def tell(self, *, report: crash_campaign.Report, as_json: bool) -> None:
         """This method will print the figures and the first findings."""
         said = report.as_json()
         if as_json:

@@ -20,7 +20,8 @@ from typing import Self
 
 import psycopg
 
-from config import crew, progress, sender, stream
+from config import progress
+from config.simulation import event_stream, processes, sender
 
 LOOK_EVERY_S = 0.1
 START_MAX_S = 120.0
@@ -73,13 +74,13 @@ class Report:
 
 
 def run(
-    *, plan: Plan, actors: crew.Crew, folder: pathlib.Path, database_url: str, secrets: Mapping[str, str]
+    *, plan: Plan, actors: processes.Crew, folder: pathlib.Path, database_url: str, secrets: Mapping[str, str]
 ) -> Report:
     """This function will run one campaign on a provisioned database with issuers; `actors` starts and ends here.
 
     :raises TimeoutError: the web server does not come up
     """
-    told = stream.draw(seed=plan.seed, count=plan.events)
+    told = event_stream.draw(seed=plan.seed, count=plan.events)
     with actors, psycopg.connect(database_url, autocommit=True) as database:
         _await_web(url=actors.url)
         began = time.monotonic()
@@ -108,7 +109,7 @@ def run(
 class Killer:
     """A thread that kills the worker each time another drawn number of documents has been locked."""
 
-    def __init__(self, *, plan: Plan, actors: crew.Crew, database_url: str, documents: int) -> None:
+    def __init__(self, *, plan: Plan, actors: processes.Crew, database_url: str, documents: int) -> None:
         dice = random.Random(plan.seed)  # noqa: S311 - reproducible, protects nothing
         moments = [(dice.uniform(0, documents), "worker") for _ in range(plan.kills)]
         moments += [(dice.uniform(0, documents), "web") for _ in range(plan.web_kills)]
@@ -147,12 +148,14 @@ class Killer:
                 self.done[name] += 1
 
 
-def _send(*, plan: Plan, told: stream.Stream, url: str, secrets: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def _send(
+    *, plan: Plan, told: event_stream.Stream, url: str, secrets: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
     """This function will post the stream and return {event id: the status told last} and whatever was no 2xx."""
     answers: dict[str, str] = {}
     findings: list[str] = []
 
-    def post(event: stream.Event) -> sender.Sent:
+    def post(event: event_stream.Event) -> sender.Sent:
         return sender.post(base_url=url, event=event, secret=secrets[sender.service_of(event=event)])
 
     with (

@@ -14,8 +14,9 @@ import socket
 import time
 from typing import IO
 
-from config import crew, env
+from config import env
 from config.embedded import servers
+from config.simulation import processes
 
 PORT_DEFAULT = 8000
 ALERTS_TO = "operaciones@aventide.example"
@@ -42,7 +43,7 @@ def prepare(*, kind: str) -> None:
         raise env.Misconfigured(
             name="DEMO_JSON", mend=f"{target} cannot be written: name a file in a folder that exists"
         )
-    _listening = _listen() if kind == "demo" else crew.listen()
+    _listening = _listen() if kind == "demo" else processes.listen()
     host, port = _listening.getsockname()[:2]
     folder = servers.VAR / kind / f"{time.strftime('%Y%m%d-%H%M%S')}-{port}"
     (folder / "metrics").mkdir(parents=True)
@@ -127,11 +128,11 @@ def _listen() -> socket.socket:
     port = env.number(name="PORT", default=PORT_DEFAULT)
     for one in (port,) if asked else (port, 0):
         with contextlib.suppress(OSError):
-            return crew.listen(port=one)
+            return processes.listen(port=one)
     raise env.Misconfigured(name="PORT", mend=f"port {port} is taken: use another one, or PORT=0 for any free one")
 
 
-def cast(*, beat: bool = True, pause_s: float = crew.RESTART_PAUSE_S) -> crew.Crew:
+def cast(*, beat: bool = True, pause_s: float = processes.RESTART_PAUSE_S) -> processes.Crew:
     """This function will return the processes that serve this run, not started yet; see `crew.Crew`."""
     assert _listening is not None, "prepare() comes first"  # noqa: S101 - a mistake in our own code
-    return crew.Crew(folder=folder(), listening=_listening, beat=beat, pause_s=pause_s)
+    return processes.Crew(folder=folder(), listening=_listening, beat=beat, pause_s=pause_s)
