@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 from audit.actions import Action
 from config import env
 from config.events import TABLE
-from documents import access, catalog, errors, facts, rendering
+from documents import catalog, errors, facts, rendering
+from documents.access import routes
 from documents.countries import pack, proof
 
 POSTGRESQL_MIN = 15  # has_parameter_privilege: whether the runtime role may switch triggers off
@@ -26,7 +27,7 @@ def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
     """This function will refuse to start with a URL that declares no roles, no ownership rule or no audit event."""
     for place, pattern in _patterns(get_resolver()):
         rule = getattr(pattern, "rule", None)
-        if not isinstance(rule, access.Rule):
+        if not isinstance(rule, routes.Rule):
             yield Error(f"the route {place!r} declares no rule", hint="declare it with access.route", id="access.E001")
         elif not rule.roles or not rule.owner:
             yield Error(f"the route {place!r} leaves roles or ownership empty", id="access.E002")

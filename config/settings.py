@@ -37,7 +37,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "documents.access.RequestContext",
+    "documents.access.middleware.RequestContext",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -102,8 +102,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PERMISSION_CLASSES": ["documents.access.DeclaredRule"],
-    "EXCEPTION_HANDLER": "documents.problems.rest",
+    "DEFAULT_PERMISSION_CLASSES": ["documents.access.routes.DeclaredRule"],
+    "EXCEPTION_HANDLER": "documents.access.problems.rest",
     "UNAUTHENTICATED_USER": None,
 }
 

@@ -4,8 +4,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from audit.actions import Action
-from documents import access, errors, problems
+from documents import errors
 from documents import urls as documents_urls
+from documents.access import problems, roles, routes
 from documents.admin.site import site
 
 
@@ -15,8 +16,8 @@ def home(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signa
 
 
 urlpatterns = [
-    access.route("", home, name="home", roles=access.PUBLIC, owner="none", audit=None),
-    access.mount("admin/", site.urls, roles=access.STAFF, owner="country", audit=Action.DOCUMENT_VIEWED),
+    routes.route("", home, name="home", roles=roles.PUBLIC, owner="none", audit=None),
+    routes.mount("admin/", site.urls, roles=roles.STAFF, owner="country", audit=Action.DOCUMENT_VIEWED),
     *documents_urls.urlpatterns,
 ]
 

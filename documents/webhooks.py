@@ -14,7 +14,8 @@ from django.views.decorators.http import require_POST
 
 from audit import log
 from audit.actions import Action
-from documents import errors, metrics, pages
+from documents import errors, metrics
+from documents.access import pages
 from documents.emission import intake
 
 PREFIX = "whsec_"

@@ -8,7 +8,8 @@ from django.db import OperationalError, transaction
 from pydantic import TypeAdapter, ValidationError
 
 from audit import log
-from documents import access, errors
+from documents import errors
+from documents.access import roles, scope
 from documents.emission import intake
 from documents.facts import limits
 from documents.models import Country
@@ -24,7 +25,7 @@ def require(*, right: str, user: User, country: str, object_type: str, object_id
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`
     """
-    if not access.may(user=user, right=right):
+    if not roles.may(user=user, right=right):
         refuse(code="role_not_allowed", object_type=object_type, object_id=object_id, actor=actor)
     if not _in_scope(user=user, country=country):
         refuse(code="country_out_of_scope", object_type=object_type, object_id=object_id, actor=actor)
@@ -32,7 +33,7 @@ def require(*, right: str, user: User, country: str, object_type: str, object_id
 
 def _in_scope(*, user: User, country: str) -> bool:
     """This function will tell whether a country is the person's; one that nobody knows belongs to who has them all."""
-    mine = access.countries_for(user=user)
+    mine = scope.countries_for(user=user)
     if mine.filter(pk=country).exists():
         return True
     return not Country.objects.filter(pk=country).exists() and 0 < Country.objects.count() == mine.count()

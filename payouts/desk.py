@@ -15,7 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import Action
-from documents import access, discrepancies, errors
+from documents import discrepancies, errors
+from documents.access import actors, roles
 from documents.admin import cells, events, reasons, rights
 from documents.admin.site import declared, site
 from documents.models import Discrepancy, Document
@@ -76,7 +77,7 @@ class DeskAdmin(desk_events.EventActs):
                 start + pattern,
                 self.guarded(view),
                 name=f"payouts_settlementrequest_{name}",
-                roles=access.RIGHTS[right] & access.STAFF,
+                roles=roles.RIGHTS[right] & roles.STAFF,
                 owner="country",
                 audit=action,
             )
@@ -133,7 +134,7 @@ class DeskAdmin(desk_events.EventActs):
                 discrepancies.resolve(
                     dedup_key=gap.dedup_key,
                     resolution=form.cleaned_data["reason"],
-                    actor=access.actor(request=request),
+                    actor=actors.actor(request=request),
                     now=timezone.now(),
                 )
 
@@ -171,7 +172,7 @@ class DeskAdmin(desk_events.EventActs):
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
                 now=timezone.now(),
-                actor=access.actor(request=request),
+                actor=actors.actor(request=request),
             ),
             done=_("Nota de crédito emitida: se resguarda y se envía al titular."),
             asked={

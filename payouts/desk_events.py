@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from documents import access, errors
+from documents import errors
+from documents.access import actors
 from documents.admin import base, cells, navigation, reasons, rights
 from documents.admin.site import site
 from documents.models import Event
@@ -57,7 +58,7 @@ class EventActs(base.DocumentCenterAdmin):
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
                 now=timezone.now(),
-                actor=access.actor(request=request),
+                actor=actors.actor(request=request),
             ),
             done=_("Propuesta anotada: la tiene que aprobar otra persona de finanzas."),
             asked={
@@ -87,7 +88,7 @@ class EventActs(base.DocumentCenterAdmin):
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
                 now=timezone.now(),
-                actor=access.actor(request=request),
+                actor=actors.actor(request=request),
             ),
             done=_("Emitido con la diferencia impresa. La discrepancia sigue abierta."),
             asked={
@@ -115,7 +116,7 @@ class EventActs(base.DocumentCenterAdmin):
                 document=form.cleaned_data["document"],
                 user=rights.person(request=request),
                 now=timezone.now(),
-                actor=access.actor(request=request),
+                actor=actors.actor(request=request),
             ),
             done=_("Cerrado sin emitir: queda anotado quién y por qué."),
             asked={

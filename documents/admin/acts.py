@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import Action
-from documents import access, delivery, distribution, emission, errors, links, resilience
+from documents import delivery, distribution, emission, errors, links, resilience
+from documents.access import actors
 from documents.admin import cells, reasons, rights
 from documents.models import Document, Link
 
@@ -81,7 +82,7 @@ def preview(model_admin: "DocumentAdmin", request: HttpRequest, document: Docume
         raise Http404
     opened = distribution.open(
         document=document,
-        actor=access.actor(request=request),
+        actor=actors.actor(request=request),
         purpose="preview",
         now=timezone.now(),
         page=int(text),
@@ -97,7 +98,7 @@ def download(model_admin: "DocumentAdmin", request: HttpRequest, document: Docum
     _open_or_reason(request=request, document=document)
     try:
         opened = distribution.open(
-            document=document, actor=access.actor(request=request), purpose="download", now=timezone.now()
+            document=document, actor=actors.actor(request=request), purpose="download", now=timezone.now()
         )
     except (errors.Problem, resilience.Degraded) as problem:
         messages.error(request, _words(problem))
@@ -138,7 +139,7 @@ def resend(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
     rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
         try:
-            delivery.resend(document=document, actor=access.actor(request=request), now=timezone.now())
+            delivery.resend(document=document, actor=actors.actor(request=request), now=timezone.now())
         except (errors.Problem, resilience.Degraded) as problem:
             messages.error(request, _words(problem))
         else:
@@ -172,7 +173,7 @@ def revoke(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
     form = reasons.ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         ended = links.revoke(
-            link=held, reason=form.cleaned_data["reason"], actor=access.actor(request=request), now=timezone.now()
+            link=held, reason=form.cleaned_data["reason"], actor=actors.actor(request=request), now=timezone.now()
         )
         if ended:
             messages.success(request, _("Enlace anulado: ya no abre nada."))
@@ -198,7 +199,7 @@ def retry(model_admin: "DocumentAdmin", request: HttpRequest, document: Document
     """This function will let a document that stands still be tried again."""
     rights.require(request=request, right="retry", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
-        if emission.retry(document=document, actor=access.actor(request=request), now=timezone.now()):
+        if emission.retry(document=document, actor=actors.actor(request=request), now=timezone.now()):
             messages.success(request, _("Reintento en marcha: el estado cambia en unos segundos."))
         else:
             messages.warning(request, _("Este documento ya no está pendiente de resguardo."))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from audit import log
 from audit.actions import Action
-from documents import access
+from documents.access import actors, roles
 from documents.admin import cells, paging, rights, site, theme
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
                 start + pattern,
                 self.guarded(cast("View", view)),
                 name=view_name,
-                roles=access.RIGHTS[right] & access.STAFF,
+                roles=roles.RIGHTS[right] & roles.STAFF,
                 owner="country" if self.checked_scope else "none",
                 audit=action,
             )
@@ -230,7 +230,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
                     action=action,
                     object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
                     object_id=object_id,
-                    actor=access.actor(request=request),
+                    actor=actors.actor(request=request),
                 )
 
     # --- one row ---

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from audit import labels as words
 from audit.models import Event as LogEvent
-from documents import access
+from documents.access import actors
 from documents.admin import cells, rights
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[Line]:
 
 def people(*, events: Collection[LogEvent]) -> dict[str, str]:
     """This function will return the user names of the people among the actors, in one query."""
-    ids = {one.actor_id.removeprefix(access.USER) for one in events if one.actor_kind == "user"}
+    ids = {one.actor_id.removeprefix(actors.USER) for one in events if one.actor_kind == "user"}
     wanted = [int(pk) for pk in ids if pk.isascii() and pk.isdigit()]
     if not wanted:
         return {}
-    return {f"{access.USER}{user.pk}": user.get_username() for user in get_user_model().objects.filter(pk__in=wanted)}
+    return {f"{actors.USER}{user.pk}": user.get_username() for user in get_user_model().objects.filter(pk__in=wanted)}
 
 
 def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> Line:

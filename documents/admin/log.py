@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from audit import labels as words
 from audit.actions import Action
 from audit.models import Event
-from documents import access
+from documents.access import actors
 from documents.admin import base, cells, filters, history
 from documents.admin.site import site
 
@@ -93,7 +93,7 @@ class LogAdmin(base.DocumentCenterAdmin):
             return queryset, False
         if term.startswith("req_"):
             return queryset.filter(request_id=term), False
-        if term.startswith(access.USER):
+        if term.startswith(actors.USER):
             return queryset.filter(actor_id=term), False
         if term in words.WORDS:
             return queryset.filter(action=term), False

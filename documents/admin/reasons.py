@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit import log
 from audit.actions import Action
-from documents import access
+from documents.access import actors, roles
 from documents.admin import rights
 from documents.models import Document
 
@@ -34,7 +34,7 @@ class ReasonForm(forms.Form):
 
 def opened(*, request: HttpRequest, document: Document, now: dt.datetime) -> bool:
     """This function will say whether a document is open to the caller, by right or for a reason still good."""
-    if not access.needs_reason(user=rights.person(request=request)):
+    if not roles.needs_reason(user=rights.person(request=request)):
         return True
     until = request.session.get(SESSION_KEY, {}).get(document.public_id, "")
     return bool(until) and now < dt.datetime.fromisoformat(until)
@@ -47,7 +47,7 @@ def state(*, request: HttpRequest, document: Document, reason: str, now: dt.date
             action=Action.DOCUMENT_REVEALED,
             object_type="document",
             object_id=document.public_id,
-            actor=access.actor(request=request),
+            actor=actors.actor(request=request),
             details={"reason": reason},
         )
     kept = {

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from documents import access
+from documents.access import roles, scope
 from documents.models import Country, Document
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def may(*, request: HttpRequest, right: str) -> bool:
     user = request.user
     if not getattr(user, "is_staff", False):
         return False
-    held = access.STAFF if right == "staff" else access.STAFF & access.RIGHTS[right]  # an owner's right opens no page
-    return bool(access.roles_of(user=user) & held)
+    held = roles.STAFF if right == "staff" else roles.STAFF & roles.RIGHTS[right]  # an owner's right opens no page
+    return bool(roles.roles_of(user=user) & held)
 
 
 def require(*, request: HttpRequest, right: str, object_type: str, object_id: str) -> None:
@@ -80,7 +80,7 @@ def person(*, request: HttpRequest) -> User:
 
 def documents(*, request: HttpRequest) -> "QuerySet[Document]":
     """This function will return the documents of the caller's scope."""
-    return access.documents_for(user=person(request=request))
+    return scope.documents_for(user=person(request=request))
 
 
 def masked(*, request: HttpRequest) -> bool:
@@ -92,7 +92,7 @@ def countries(*, request: HttpRequest) -> list[str]:
     """This function will return the codes of the countries in the caller's scope, read once per request."""
     found: list[str] | None = getattr(request, "_dc_countries", None)
     if found is None:
-        found = sorted(access.countries_for(user=person(request=request)).values_list("pk", flat=True))
+        found = sorted(scope.countries_for(user=person(request=request)).values_list("pk", flat=True))
         request._dc_countries = found  # type: ignore[attr-defined]  # noqa: SLF001 - this module's own cache on the request
     return found
 

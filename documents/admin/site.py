@@ -16,7 +16,8 @@ from django.views.i18n import set_language
 
 from audit import log
 from audit.actions import Action
-from documents import access
+from documents.access import actors, routes
+from documents.access import roles as access_roles
 from documents.admin import dashboard, lookup, rights, theme
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def declared(
 ) -> URLPattern:
     """This function will declare an address with its rule; the guard is `DocumentCenter.admin_view`."""
     page = path(pattern, view, name=name)
-    page.rule = access.Rule(roles=frozenset(roles), owner=owner, audit=audit)  # type: ignore[attr-defined]  # as `access.route` does
+    page.rule = routes.Rule(roles=frozenset(roles), owner=owner, audit=audit)  # type: ignore[attr-defined]  # as `access.route` does
     return page
 
 
@@ -79,14 +80,14 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """This method will return every address of the Document Center with its rule; nothing else exists."""
-        staff = access.STAFF
+        staff = access_roles.STAFF
         pages: list[URLPattern | URLResolver] = [
             declared("", self.admin_view(self.index), name="index", roles=staff, owner="country", audit=None),
             declared(
                 "login/",
                 framed(self.login),
                 name="login",
-                roles=access.PUBLIC,
+                roles=access_roles.PUBLIC,
                 owner="none",
                 audit=Action.SESSION_LOGIN,
             ),
@@ -94,7 +95,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
                 "logout/",
                 self.admin_view(self.logout),
                 name="logout",
-                roles=access.PUBLIC,
+                roles=access_roles.PUBLIC,
                 owner="none",
                 audit=Action.SESSION_LOGOUT,
             ),
@@ -154,7 +155,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
         """
         match = request.resolver_match
         log.deny(
-            actor=access.actor(request=request),
+            actor=actors.actor(request=request),
             object_type=refusal.object_type,
             object_id=refusal.object_id or (match.view_name if match else "admin"),
             code=refusal.code,
@@ -178,7 +179,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
                 self._on_record(request=request, action=Action.SESSION_LOGIN)
             else:
                 log.deny(
-                    actor=access.actor(request=request),
+                    actor=actors.actor(request=request),
                     object_type="session",
                     object_id="admin",
                     code="authentication_failed",
@@ -194,7 +195,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
         return HttpResponseRedirect(reverse("admin:login"))
 
     def _on_record(self, *, request: HttpRequest, action: Action) -> None:
-        actor = access.actor(request=request)
+        actor = actors.actor(request=request)
         with transaction.atomic():
             log.record(action=action, object_type="session", object_id=actor.id, actor=actor)
 

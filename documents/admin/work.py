@@ -9,7 +9,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents import access, alert_channel, alerts
+from documents import alert_channel, alerts
+from documents.access import actors
 from documents.admin import base, cells, filters, history, rights
 from documents.admin.site import site
 from documents.models import Alert, Discrepancy
@@ -210,7 +211,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
             taken = alerts.acknowledge(
                 alert=row,
                 user=rights.person(request=request),
-                actor=access.actor(request=request),
+                actor=actors.actor(request=request),
                 now=timezone.now(),
             )
             if taken:

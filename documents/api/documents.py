@@ -14,7 +14,8 @@ from rest_framework.views import APIView
 
 from audit import log
 from audit.actions import Action
-from documents import access, distribution, errors, presentation
+from documents import distribution, errors, presentation
+from documents.access import actors, scope
 from documents.models import Document
 
 LIMIT_DEFAULT, LIMIT_MAX = 25, 100
@@ -41,7 +42,7 @@ class Documents(APIView):
             raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
         limit = _limit(request.query_params.get("limit"))
         by = _order(request)
-        order = [f"-{name}" for name in by] if len(by) > 1 else access.walk(user=request.user)
+        order = [f"-{name}" for name in by] if len(by) > 1 else scope.walk(user=request.user)
         rows = list(presentation.joined(rows=_filtered(request, by=by)).order_by(*order)[: limit + 1])
         page, more = rows[:limit], len(rows) > limit
         log_listing(request=request)
@@ -59,7 +60,7 @@ class One(APIView):
 
     def get(self, request: Request, public_id: str) -> Response:
         """This method will return the document object."""
-        found = access.document(request=request, public_id=public_id)
+        found = scope.document(request=request, public_id=public_id)
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
         return Response(presentation.document(document=found))
 
@@ -83,9 +84,9 @@ class Content(APIView):
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """This method will return the locked bytes with their digest."""
-        found = access.opened(request=request, public_id=public_id)
+        found = scope.opened(request=request, public_id=public_id)
         opened = distribution.open(
-            document=found, actor=access.actor(request=request, channel="api"), purpose="download", now=timezone.now()
+            document=found, actor=actors.actor(request=request, channel="api"), purpose="download", now=timezone.now()
         )
         response = HttpResponse(opened.body, content_type=opened.media_type)
         response["Content-Disposition"] = f'attachment; filename="{opened.filename}"'
@@ -99,7 +100,7 @@ class Data(APIView):
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """This method will return the bytes whose SHA-256 is `content_sha256`."""
-        found = access.opened(request=request, public_id=public_id)
+        found = scope.opened(request=request, public_id=public_id)
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
         return HttpResponse(
             found.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"}
@@ -108,7 +109,7 @@ class Data(APIView):
 
 def log_listing(*, request: Request) -> None:
     """This function will record that somebody listed documents, and by which filters."""
-    actor = access.actor(request=request, channel="api")
+    actor = actors.actor(request=request, channel="api")
     with transaction.atomic():
         log.record(
             action=Action.DOCUMENT_LISTED,
@@ -125,7 +126,7 @@ def _record(*, request: Request, action: Action, document: Document) -> None:
             action=action,
             object_type="document",
             object_id=document.public_id,
-            actor=access.actor(request=request, channel="api"),
+            actor=actors.actor(request=request, channel="api"),
         )
 
 
@@ -142,7 +143,7 @@ def _filtered(request: Request, *, by: tuple[str, ...]) -> QuerySet[Document]:
 
     :raises errors.Problem: `validation_error`, `invalid_cursor`
     """
-    rows = access.documents_for(user=request.user)
+    rows = scope.documents_for(user=request.user)
     for name, column in FILTERS.items():
         if name in request.query_params:
             rows = rows.filter(**{column: request.query_params[name]})

@@ -15,7 +15,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import alerts, delivery, distribution, errors, links, pages, resilience, wording
+from documents import alerts, delivery, distribution, errors, links, resilience, wording
+from documents.access import actors, pages
 from documents.models import Kind, Link, Status
 from documents.panel import link_session, link_words, secretive
 from documents.renderer import printout
@@ -127,7 +128,7 @@ def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
     """
     if request.method in {"GET", "HEAD"} and links.find(token=rest) is not None:
         return _see_landing(request=request, token=rest)
-    actor = pages.visitor(request=request, kind="anonymous", identity="", channel="link")
+    actor = actors.visitor(request=request, kind="anonymous", identity="", channel="link")
     log.deny(actor=actor, object_type="link", object_id="unknown", code="not_found")
     return _say(request=request, link=None, words="unknown")
 
@@ -283,4 +284,4 @@ def _see_landing(*, request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _actor(*, request: HttpRequest, link: Link) -> log.Actor:
-    return pages.visitor(request=request, kind="link", identity=link.public_id, channel="link")
+    return actors.visitor(request=request, kind="link", identity=link.public_id, channel="link")

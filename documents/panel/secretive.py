@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from documents import errors, pages, problems
+from documents import errors
+from documents.access import pages, problems
 
 View = Callable[..., HttpResponse]
 

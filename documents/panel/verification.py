@@ -20,7 +20,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import flood, log
 from audit.actions import Action
-from documents import errors, pages, wording
+from documents import errors, wording
+from documents.access import actors, pages
 from documents.models import Document, Status
 from documents.renderer import printout
 
@@ -85,7 +86,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def verification(request: HttpRequest, code: str) -> HttpResponse:
     """This function will say whether a document is genuine, and compare a file with it (GET, POST /v/<code>)."""
     document = Document.objects.select_related("issuer").filter(verification_code=_spelled(code=code)).first()
-    actor = pages.visitor(request=request, kind="anonymous", identity="", channel="web")
+    actor = actors.visitor(request=request, kind="anonymous", identity="", channel="web")
     if document is None:
         log.deny(actor=actor, object_type="verification", object_id="unknown", code="not_found")
         return _not_found(request=request)

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from audit import log
-from documents import access
+from documents.access import roles
 from documents.models import Document, Status
 from tests import cast, factories
 from tests.documents import center
@@ -76,7 +76,7 @@ def test_every_address_answers_each_role_as_its_rule_says_and_each_refusal_is_on
         address = center.ADMIN + re.sub(r"<str:\w+>", ids.get(model, ""), place)
         before = len(center.denials())
         answer = browser.get(address, {"link": ids["documents/link"]} if place.endswith("revoke/") else {})
-        allowed = access.Role(role) in route.rule.roles  # type: ignore[attr-defined]
+        allowed = roles.Role(role) in route.rule.roles  # type: ignore[attr-defined]
         refused_for_a_reason = role == "support" and place.endswith("preview/")  # support states one first
         if (answer.status_code == 403) != (not allowed or refused_for_a_reason) or answer.status_code >= 500:
             wrong.append((place, answer.status_code, "answer"))

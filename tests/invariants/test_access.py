@@ -18,7 +18,8 @@ from guardian.shortcuts import assign_perm, remove_perm
 from audit import denials as audit_denials
 from audit.models import Event as AuditEvent
 from config import checks
-from documents import access
+from documents.access import roles as access_roles
+from documents.access import routes
 from documents.models import Document
 from tests import cast, factories
 
@@ -125,7 +126,7 @@ def test_whatever_else_he_is_who_opens_by_supports_right_alone_gives_a_reason(wo
     assign_perm("documents.own_party", user, world.colombian.owner)
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    groups = {str(role): Group.objects.get_or_create(name=role)[0] for role in access.Role}
+    groups = {str(role): Group.objects.get_or_create(name=role)[0] for role in access_roles.Role}
     document, owner, event = world.spanish, world.spanish.owner, world.spanish.event
     type(event).objects.filter(pk=event.pk).update(body=b"the raw body")
     doors = {
@@ -162,7 +163,7 @@ def test_whatever_else_he_is_who_opens_by_supports_right_alone_gives_a_reason(wo
             seen = (answer.status_code, personal in html.unescape(answer.content.decode()))
             if seen != (403 if code == "role_not_allowed" else 200, not code):
                 wrong.append((roles, address, str(seen)))
-    assert len(every) == 2 ** len(access.Role)
+    assert len(every) == 2 ** len(access_roles.Role)
     assert wrong == []
 
 
@@ -239,15 +240,17 @@ def test_every_route_of_the_api_is_in_this_matrix_or_has_another_identity() -> N
     known = {"documents", *ROUTES}
     for pattern in _routes(get_resolver()):
         rule = getattr(pattern, "rule", None)
-        if isinstance(rule, access.Rule) and str(pattern.pattern).startswith("api/"):
-            assert pattern.name in known or rule.roles == access.SIGNED, f"{pattern.name} is missing in the matrix"
+        if isinstance(rule, routes.Rule) and str(pattern.pattern).startswith("api/"):
+            assert pattern.name in known or rule.roles == access_roles.SIGNED, (
+                f"{pattern.name} is missing in the matrix"
+            )
 
 
 def test_one_function_names_a_person_for_the_log() -> None:
     naming = re.compile(r"""kind=["']user["']|["']usr_""")
     sources = [path for app in ("audit", "config", "documents", "payouts") for path in (ROOT / app).rglob("*.py")]
     assert [path.relative_to(ROOT).as_posix() for path in sources if naming.search(path.read_text("utf-8"))] == [
-        "documents/access.py"
+        "documents/access/scope.py"
     ]
 
 

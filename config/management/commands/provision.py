@@ -12,7 +12,7 @@ from psycopg import sql
 
 from audit import guard
 from config import checks
-from documents import access
+from documents.access import roles
 from documents.countries import pack
 
 # Any number that nobody else uses: two deployments that provision at once take turns.
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 )
         for weakness in guard.weaknesses():
             raise CommandError(f"the log is not safe: {weakness}")
-        access.ensure_groups()
+        roles.ensure_groups()
         if options["verbosity"]:
             self.stdout.write("provisioned: migrations, grants and role groups are in place")
 

@@ -11,7 +11,8 @@ from django.utils.translation import get_language
 from rest_framework import exceptions
 
 from audit import log
-from documents import errors, pages, resilience
+from documents import errors, resilience
+from documents.access import pages
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"

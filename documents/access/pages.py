@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template, render_to_string
 from django.utils import translation
 
-from audit import log
 from documents import wording
 
 HEADERS: Mapping[str, str] = {
@@ -95,15 +94,3 @@ def declared_bytes(*, request: HttpRequest) -> int:
     """This function will return how long a body says it is; 0 where it says nothing that can be read as a length."""
     text = str(request.META.get("CONTENT_LENGTH") or "0")
     return int(text[:LENGTH_DIGITS_MAX]) if text.isascii() and text.isdigit() else 0
-
-
-def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:
-    """This function will return who is asking, for the log: a link or nobody in particular."""
-    return log.Actor(
-        kind=kind,
-        id=identity,
-        channel=channel,
-        request_id=getattr(request, "request_id", ""),
-        address=str(request.META.get("REMOTE_ADDR", "")),
-        agent=str(request.META.get("HTTP_USER_AGENT", "")),
-    )

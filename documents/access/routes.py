@@ -1,0 +1,94 @@
+"""Routes that declare who may use them; what declares nothing does not start."""
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, URLResolver, path
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from audit.actions import Action
+from documents import errors
+from documents.access import actors
+from documents.access import roles as access_roles
+
+if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
+    from rest_framework.views import APIView
+_NO_SESSION = (access_roles.PUBLIC, access_roles.SIGNED, access_roles.LINK)
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What a route declares: who may come, whose things he sees there, and what the log says of it."""
+
+    roles: frozenset[str]
+    owner: str
+    audit: Action | None
+
+
+class Route(URLPattern):
+    """A URL with its rule."""
+
+    rule: Rule
+
+
+def route(pattern: str, view: View, *, name: str, roles: Iterable[str], owner: str, audit: Action | None) -> URLPattern:
+    """This function will declare a URL: the only way in this project. A view for roles is wrapped by their guard."""
+    rule = Rule(roles=frozenset(roles), owner=owner, audit=audit)
+    guarded = view if rule.roles in _NO_SESSION else _guarded(view=view, rule=rule)
+    declared = path(pattern, guarded, name=name)
+    declared.rule = rule  # type: ignore[attr-defined]  # URLPattern has no slot for it
+    return declared
+
+
+def mount(
+    prefix: str,
+    urls: tuple[list[URLPattern | URLResolver], str, str],
+    *,
+    roles: Iterable[str],
+    owner: str,
+    audit: Action | None,
+) -> URLResolver:
+    """This function will declare a site of many pages with one door: its guard is the site's own `admin_view`.
+
+    Each page carries the rule; one that declares its own keeps it.
+    """
+    rule = Rule(roles=frozenset(roles), owner=owner, audit=audit)
+    for page in urls[0]:
+        if not isinstance(getattr(page, "rule", None), Rule):
+            page.rule = rule  # type: ignore[union-attr]  # URLPattern has no slot for it
+    return path(prefix, urls)
+
+
+class DeclaredRule(BasePermission):
+    """DRF's default permission: only what came through `route`'s guard; any other view answers nobody."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
+        """This method will tell whether the route's guard has let the request in."""
+        return isinstance(getattr(request._request, "rule", None), Rule)  # noqa: SLF001 - DRF wraps the request
+
+
+def _guarded(*, view: View, rule: Rule) -> View:
+    """This function will wrap a view: no session -> 401 or the login page; no role -> an audited 403."""
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        user = getattr(request, "user", None)
+        if user is None or not user.is_authenticated:
+            if request.path.startswith("/api/"):
+                raise errors.Problem(code="not_authenticated")
+            return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={request.path}")
+        if not access_roles.roles_of(user=user) & rule.roles:
+            name = request.resolver_match.view_name if request.resolver_match else ""
+            actors.refuse(request=request, code="role_not_allowed", object_type="route", object_id=name)
+        request.rule = rule  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
+        return view(request, *args, **kwargs)
+
+    guarded.csrf_exempt = getattr(view, "csrf_exempt", False)  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
+    return guarded
