@@ -3,6 +3,6 @@
 It is mounted as `from documents.admin.site import site`.
 """
 
-from documents.admin import channels, documents, events, log, people, work
+from documents.admin import audit_log, deliveries, documents, events, incidents, parties
 
-__all__ = ["channels", "documents", "events", "log", "people", "work"]
+__all__ = ["audit_log", "deliveries", "documents", "events", "incidents", "parties"]

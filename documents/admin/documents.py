@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents.admin import acts, base, cells, dossier, filters, lookup, rights
+from documents.admin import base, cells, document_actions, document_page, filters, rights, search
 from documents.admin.site import site
 from documents.models import Document, Status
 
@@ -80,8 +80,10 @@ class DocumentAdmin(base.DocumentCenterAdmin):
     def pages(self) -> "Mapping[str, base.Page]":
         """This method will return the pages of one document; those that do something do it by POST only."""
         return {
-            name: base.Page(view=acts.bound(act=row.act, model_admin=self), right=row.right, audit=row.audit)
-            for name, row in acts.TABLE.items()
+            name: base.Page(
+                view=document_actions.bound(act=row.act, model_admin=self), right=row.right, audit=row.audit
+            )
+            for name, row in document_actions.TABLE.items()
         }
 
     # --- the list ---
@@ -105,13 +107,13 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
         """This method will look a term up by its shape."""
-        return (lookup.narrowed(rows=queryset, term=search_term) if search_term.strip() else queryset), False
+        return (search.narrowed(rows=queryset, term=search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """This method will show the list; a term that means exactly one document leads straight to it."""
         term = request.GET.get("q", "").strip()
         if request.method == "GET" and set(request.GET) == {"q"} and term:
-            found = lookup.narrowed(rows=self.rows(request=request).select_related(None), term=term).only("public_id")[
+            found = search.narrowed(rows=self.rows(request=request).select_related(None), term=term).only("public_id")[
                 :2
             ]
             if len(found) == 1:
@@ -171,4 +173,4 @@ class DocumentAdmin(base.DocumentCenterAdmin):
 
     def detail(self, *, request: HttpRequest, row: Document) -> dict[str, Any]:
         """This method will return the document's dossier."""
-        return dossier.context(request=request, document=row)
+        return document_page.context(request=request, document=row)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
 from documents import errors
-from documents.admin import base, cells, filters, history, rights
+from documents.admin import base, cells, filters, rights, timeline
 from documents.admin.site import site
 from documents.emission import outcomes
 from documents.models import Document, Event, EventStatus
@@ -172,7 +172,7 @@ class EventAdmin(base.DocumentCenterAdmin):
         return {
             "badges": [self.status_cell(row)],
             "cards": [card for card in cards if card],
-            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }
 

@@ -18,7 +18,8 @@ from audit import log
 from audit.actions import Action
 from documents.access import actors, routes
 from documents.access import roles as access_roles
-from documents.admin import dashboard, lookup, rights, theme
+from documents.admin import dashboard, rights, theme
+from documents.admin import search as lookup
 
 if TYPE_CHECKING:
     View = Callable[..., HttpResponseBase]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from documents.admin import explained
+from documents.admin import breakdown_card
 from documents.models import Document
 from tests import cast
 from tests.documents import center
@@ -24,7 +24,7 @@ def _page(document: Document, member: cast.Member) -> str:
 
 def test_a_payouts_page_says_order_line_rule_rate_and_amount() -> None:
     finance = center.staff(roles=["finance"], countries=["MX"])
-    card = explained.card(document=telling.document(PAYOUT))
+    card = breakdown_card.card(document=telling.document(PAYOUT))
     assert card is not None
     first = [str(cell) for cell in card.rows[1]]
     assert first[3:5] == ["IVA16", "16 %"]
@@ -39,12 +39,14 @@ def test_a_payouts_page_says_order_line_rule_rate_and_amount() -> None:
 def test_a_long_explanation_ends_where_the_screen_does_and_says_how_much_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(explained, "ROWS_MAX", 3)
-    card = explained.card(document=telling.document(PAYOUT))
+    monkeypatch.setattr(breakdown_card, "ROWS_MAX", 3)
+    card = breakdown_card.card(document=telling.document(PAYOUT))
     assert card is not None
     assert len(card.rows) == 3
     assert card.note == "Las demás filas (9) están en el PDF."
 
 
 def test_a_kind_that_owes_nothing_explains_nothing() -> None:
-    assert explained.card(document=telling.document("PAYOUT_REVERSAL_NOTICE:payout:po_5TQ8:payee:returned")) is None
+    assert (
+        breakdown_card.card(document=telling.document("PAYOUT_REVERSAL_NOTICE:payout:po_5TQ8:payee:returned")) is None
+    )

@@ -9,7 +9,7 @@ from django.utils import translation
 
 from audit import labels as words
 from audit.actions import Action
-from documents.admin import cells, lookup, rights
+from documents.admin import cells, rights, search
 
 SOURCES = [
     path
@@ -137,4 +137,4 @@ def test_a_moment_keeps_its_exact_value_for_whoever_points_at_it() -> None:
 
 @pytest.mark.parametrize("term", ["", "x", " "])
 def test_a_term_too_short_to_mean_anything_means_nothing(term: str) -> None:
-    assert lookup.condition(term=term) is None
+    assert search.condition(term=term) is None

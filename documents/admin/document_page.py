@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from documents import catalog, errors
-from documents.admin import cells, explained, filters, history, reasons, rights
+from documents.admin import breakdown_card, cells, filters, reasons, rights, timeline
 from documents.admin.base import Card, Fact
 from documents.models import Delivery, Document, Kind, Link, Status
 
@@ -45,14 +45,14 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
         "banner": banner(document=document, stuck=stuck, now=now),
         "cards": [summary(document=document, open_=open_), totals(document=document)],
         "custody": [
-            *filter(None, [explained.card(document=document)]),
+            *filter(None, [breakdown_card.card(document=document)]),
             integrity(document=document),
             relatives(request=request, document=document),
         ],
         "deliveries": [(one, *told(one)) for one in deliveries],
         "links": [(one, *link_state(link=one, now=now)) for one in links],
         "content": pretty(document.content) if open_ else "",
-        "timeline": history.lines(request=request, object_ids=ids),
+        "timeline": timeline.lines(request=request, object_ids=ids),
         "whole_log": rights.may(request=request, right="audit"),
         "page_number": number,
         "page_before": number - 1 if number > 1 else 0,

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.actions import Action
 from documents import alert_channel, alerts
 from documents.access import actors
-from documents.admin import base, cells, filters, history, rights
+from documents.admin import base, cells, filters, rights, timeline
 from documents.admin.site import site
 from documents.models import Alert, Discrepancy
 
@@ -94,7 +94,7 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin):
         return {
             "badges": [self.state_cell(row)],
             "cards": [base.Card(title=_("Resumen"), facts=facts), truths],
-            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }
 
@@ -199,7 +199,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
             "badges": [self.severity_cell(row), self.state_cell(row)],
             "cards": [base.Card(title=_("Alerta"), facts=facts)],
             "act": {"url": "acknowledge/", "label": _("Reconocer")} if act else None,
-            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }
 

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents.admin import base, cells, history, rights
+from documents.admin import base, cells, rights, timeline
 from documents.admin.site import site
 from documents.models import Document, Issuer, Kind, Party, Series
 
@@ -124,7 +124,7 @@ class PartyAdmin(base.DocumentCenterAdmin):
         return {
             "badges": [],
             "cards": [base.Card(title=_("Titular"), facts=facts), newest(request=request, owner=row)],
-            "timeline": history.lines(
+            "timeline": timeline.lines(
                 request=request, object_ids=[row.public_id, *row.notices.values_list("public_id", flat=True)]
             ),
             "whole_log": rights.may(request=request, right="audit"),

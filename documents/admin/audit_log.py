@@ -12,7 +12,7 @@ from audit import labels as words
 from audit.actions import Action
 from audit.models import Event
 from documents.access import actors
-from documents.admin import base, cells, filters, history
+from documents.admin import base, cells, filters, timeline
 from documents.admin.site import site
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class LogAdmin(base.DocumentCenterAdmin):
 
     def detail(self, *, request: HttpRequest, row: Event) -> dict[str, Any]:
         """This method will return one event, its sealed part and what is left of the personal one."""
-        names = history.people(events=[row])
+        names = timeline.people(events=[row])
         facts = [
             base.Fact(label=_("Qué"), value=words.words(row.action)),
             base.Fact(label=_("Acción"), value=cells.mono(row.action)),
@@ -150,7 +150,7 @@ class LogAdmin(base.DocumentCenterAdmin):
             base.Fact(label=_("Resultado"), value=self.outcome_cell(row)),
             base.Fact(label=_("Código"), value=cells.mono(row.code)),
             base.Fact(label=_("Objeto"), value=self.object_cell(row)),
-            base.Fact(label=_("Quién"), value=history.actor(event=row, names=names)),
+            base.Fact(label=_("Quién"), value=timeline.actor(event=row, names=names)),
             base.Fact(label=_("Función"), value=row.role or cells.NOTHING),
             base.Fact(label=_("Clave"), value=cells.mono(row.key)),
             base.Fact(label=_("Servicio"), value=row.service or cells.NOTHING),
@@ -166,7 +166,7 @@ class LogAdmin(base.DocumentCenterAdmin):
         details = base.Card(
             title=_("Detalles personales"),
             heads=(_("Dato"), _("Valor")),
-            rows=history.details(row),
+            rows=timeline.details(row),
             empty=_("No los hay, o se borraron: la prueba no los necesita."),
             note=_("Se pueden borrar sin romper la prueba: la hoja sellada solo guarda su huella."),
         )

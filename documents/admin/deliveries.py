@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from documents.admin import base, cells, dossier, history, rights
+from documents.admin import base, cells, document_page, rights, timeline
 from documents.admin.site import site
 from documents.models import Delivery, Link
 
@@ -66,7 +66,7 @@ class OfDocument(base.DocumentCenterAdmin):
         return {
             "badges": [badge],
             "cards": [base.Card(title=str(self.model._meta.verbose_name).capitalize(), facts=[*common, *facts])],  # noqa: SLF001 - Django's public API
-            "timeline": history.lines(request=request, object_ids=[row.public_id]),
+            "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }
 
@@ -148,7 +148,7 @@ class LinkAdmin(OfDocument):
     @admin.display(description=_("estado"))
     def state_cell(self, row: Link) -> "SafeString":
         """This method will write what the link is good for."""
-        shown: SafeString = dossier.link_state(link=row, now=timezone.now())[0]
+        shown: SafeString = document_page.link_state(link=row, now=timezone.now())[0]
         return shown
 
     @admin.display(description=_("descargas"))
