@@ -15,7 +15,8 @@ from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, errors, links, metrics, rendering, vault
+from documents import errors, links, metrics, rendering, vault
+from documents.alerts import incidents
 from documents.models import Document, Link, Status
 
 Purpose = Literal["download", "view", "preview"]
@@ -119,7 +120,7 @@ def quarantine(*, document: Document, code: str, actor: log.Actor, now: dt.datet
             code=code,
             details={"expected_sha256": document.file_sha256, "vault_version": document.vault_version},
         )
-        alerts.open_alert(
+        incidents.open_alert(
             code="document_quarantined",
             severity="P1",
             dedup_key=f"quarantine:{document.public_id}",

@@ -23,7 +23,8 @@ from django.views.decorators.http import require_safe
 
 from audit import guard
 from audit import log as audit_log
-from documents import alerts, errors, gauges, metrics, resilience, vault
+from documents import errors, gauges, metrics, resilience, vault
+from documents.alerts import incidents, outages
 from documents.models import Alert
 from documents.resilience import breaker
 from documents.vault import local_store
@@ -292,7 +293,7 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
         else:
             resilience.note_failure(dependency=name, cause=Degrades(one.detail))
     with contextlib.suppress(DatabaseError, InterfaceError, audit_log.AuditUnavailable):
-        alerts.write_unwritten()
+        outages.write_unwritten()
         _warn_of_weak_vault(found=found["vault"])
         _warn_of_weak_log(weak=_told_of_log(asked=_ask_log(), wait_s=5.0))
         _probe_daily()
@@ -306,7 +307,7 @@ def _end_orphan(*, name: str, now: datetime) -> None:
     stale = Q(dedup_key=f"dependency:{name}", resolved_at=None, last_seen_at__lt=quiet)
     with contextlib.suppress(DatabaseError, InterfaceError):
         if resilience.BREAKERS[name].state == "closed" and Alert.objects.filter(stale).exists():
-            alerts.resolve_alert_or_wait(dedup_key=f"dependency:{name}")
+            outages.resolve_alert_or_wait(dedup_key=f"dependency:{name}")
 
 
 def _warn_of_weak_vault(*, found: Found) -> None:
@@ -314,9 +315,9 @@ def _warn_of_weak_vault(*, found: Found) -> None:
     if found.detail == local_store.READ_ONLY:
         if not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
             detail = "LOCAL_READ_ONLY: the owner of the files could still remove them"
-            alerts.open_alert(code=key, severity="P2", dedup_key=key, detail=detail, object_id="vault")
+            incidents.open_alert(code=key, severity="P2", dedup_key=key, detail=detail, object_id="vault")
     elif found.ok:
-        alerts.resolve_alert(dedup_key=key)
+        incidents.resolve_alert(dedup_key=key)
 
 
 def _warn_of_weak_log(*, weak: list[str] | None) -> None:
@@ -325,10 +326,10 @@ def _warn_of_weak_log(*, weak: list[str] | None) -> None:
     if weak is None:
         return
     if not weak:
-        alerts.resolve_alert(dedup_key=key)
+        incidents.resolve_alert(dedup_key=key)
     elif not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
         # Straight to the channel where the log itself takes no event any more.
-        alerts.open_alert_or_send(
+        outages.open_alert_or_send(
             code=AUDIT_WEAK,
             severity="P1",
             dedup_key=key,
@@ -347,6 +348,6 @@ def _probe_daily() -> None:
     try:
         vault.probe_again()
     except errors.WormError as error:
-        alerts.open_alert(code=error.code, severity="P1", dedup_key=key, detail=error.detail, object_id="vault")
+        incidents.open_alert(code=error.code, severity="P1", dedup_key=key, detail=error.detail, object_id="vault")
     else:
-        alerts.resolve_alert(dedup_key=key)
+        incidents.resolve_alert(dedup_key=key)

@@ -20,7 +20,8 @@ from django.db.models import F, Sum
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, errors, identifiers, metrics
+from documents import errors, identifiers, metrics
+from documents.alerts import incidents
 from documents.models import Delivery, DeliveryStatus, Document, Link, Party
 
 NOTHING, LAST4 = "nothing", "last4"
@@ -197,7 +198,7 @@ def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
         revoke(link=link, reason="wrong_answers", actor=actor, now=now)
         if everywhere >= REVOKE_ALL_AT:
             revoke_open(recipient=link.recipient, reason="wrong_answers", actor=actor, now=now)
-        alerts.open_alert(
+        incidents.open_alert(
             code="link_revoked",
             severity="P2",
             dedup_key=f"link:{link.public_id}",

@@ -25,7 +25,8 @@ WATCH_EVERY_S = 10
 
 def sweep(*, now: dt.datetime) -> int:
     """This function will try once whatever is due (documents, events, mails, alerts); returns how many."""
-    from documents import alerts, delivery, emission, health  # noqa: PLC0415 - the worker imports this too early
+    from documents import delivery, emission, health  # noqa: PLC0415 - the worker imports this too early
+    from documents.alerts import sending
     from documents.delivery import notices  # noqa: PLC0415 - the same
     from documents.emission import intake, outcomes  # noqa: PLC0415 - the same
 
@@ -41,7 +42,7 @@ def sweep(*, now: dt.datetime) -> int:
         list(threads.map(_alone, jobs))
     for periodic in (
         lambda: health.watch(now=now, every_s=WATCH_EVERY_S),
-        lambda: alerts.deliver(now=now),
+        lambda: sending.deliver(now=now),
         lambda: delivery.digest(now=now),
         lambda: outcomes.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
     ):

@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import Action
-from documents import discrepancies, errors
+from documents import errors
 from documents.access import actors, roles
 from documents.admin import cells, events, reasons, rights
 from documents.admin.site import declared, site
+from documents.alerts import discrepancies
 from documents.models import Discrepancy, Document
 from payouts import corrections, desk_events, desk_forms, desk_rows, worklist
 from payouts.models import SettlementRequest

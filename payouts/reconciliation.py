@@ -17,7 +17,8 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from audit import log
-from documents import discrepancies, errors, money
+from documents import errors, money
+from documents.alerts import discrepancies
 from documents.models import Country, Discrepancy, Document, Event, Party
 from payouts import footing, settlements
 from payouts.comparisons import BOOKS, COMPARISONS, RANGES, Code

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from audit import log
-from documents import discrepancies, emission, money
+from documents import emission, money
+from documents.alerts import discrepancies
 from documents.models import Discrepancy, Document, Kind, PayoutStatus
 from payouts import computation
 from payouts.models import Payout, Settlement

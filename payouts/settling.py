@@ -13,7 +13,8 @@ from django.contrib.auth.models import User
 
 from audit import log
 from audit.actions import Action
-from documents import discrepancies, errors, facts, money
+from documents import errors, facts, money
+from documents.alerts import discrepancies
 from documents.emission import intake, outcomes
 from documents.facts import schemas
 from documents.models import Document, Event, EventStatus

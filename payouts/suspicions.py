@@ -6,7 +6,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from documents import discrepancies, errors, money
+from documents import errors, money
+from documents.alerts import discrepancies
 from documents.countries import pack
 from documents.models import Discrepancy, Document, Event, Kind
 from payouts import computation, figures

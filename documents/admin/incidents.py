@@ -9,10 +9,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents import alert_channel, alerts
 from documents.access import actors
 from documents.admin import base, cells, filters, rights, timeline
 from documents.admin.site import site
+from documents.alerts import channel, incidents
 from documents.models import Alert, Discrepancy
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
         """This method will link what to do about it: the page and anchor to which the alert that was sent leads."""
         return format_html(
             '<a class="dc-link dc-mono" href="{}">{}</a>',
-            alert_channel.runbook_path(runbook=row.runbook),
+            channel.runbook_path(runbook=row.runbook),
             row.runbook.rpartition("/")[2],
         )
 
@@ -208,7 +208,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
         row = self.found(request=request, object_id=object_id)
         rights.require(request=request, right="acknowledge", object_type="alert", object_id=row.public_id)
         if request.method == "POST":
-            taken = alerts.acknowledge(
+            taken = incidents.acknowledge(
                 alert=row,
                 user=rights.person(request=request),
                 actor=actors.actor(request=request),

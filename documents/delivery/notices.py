@@ -15,7 +15,8 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, identifiers, metrics, resilience
+from documents import identifiers, metrics, resilience
+from documents.alerts import incidents
 from documents.delivery import letters, mailbox, outbox
 from documents.emission import leases
 from documents.models import Channel, DeliveryStatus, Event, Notice, Party
@@ -122,7 +123,7 @@ def _end(*, notice: Notice, fence: uuid.UUID, status: DeliveryStatus, cause: str
 
 def _alert(*, notice: Notice, cause: str) -> None:
     """This function will tell a person that the former address was never told."""
-    alerts.open_alert(
+    incidents.open_alert(
         code="delivery_failed",
         severity="P2",
         dedup_key=f"notice:{notice.party.public_id}",

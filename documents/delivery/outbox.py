@@ -12,7 +12,8 @@ from django.db.models import F, Q
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, metrics, resilience
+from documents import metrics, resilience
+from documents.alerts import incidents
 from documents.models import Channel, Delivery, DeliveryStatus, Party, Status
 
 PATIENCE = {  # since queueing; then the mail has bounced and a person is told
@@ -110,7 +111,7 @@ def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, 
 
 def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:
     """This function will tell a person that a mail came to nothing; one incident a recipient, not one a mail."""
-    alerts.open_alert(
+    incidents.open_alert(
         code="delivery_failed",
         severity="P2",
         dedup_key=f"delivery:{recipient.public_id}",

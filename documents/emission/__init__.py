@@ -15,7 +15,8 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, canonical, catalog, delivery, errors, identifiers, metrics, resilience
+from documents import canonical, catalog, delivery, errors, identifiers, metrics, resilience
+from documents.alerts import incidents
 from documents.countries.pack import Pack
 from documents.emission import custody, idempotency, leases, numbering
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus, Status
@@ -286,7 +287,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> boo
         for planned in delivery.plan(document=document, now=locked_at, actor=log.SYSTEM):
             transaction.on_commit(lambda pk=planned.pk: resilience.ring(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
         if document.attempts > 1:
-            alerts.resolve_alert(dedup_key=f"document:{document.public_id}")
+            incidents.resolve_alert(dedup_key=f"document:{document.public_id}")
     metrics.DOCUMENT_LOCKED.inc()
     metrics.EMISSION_SECONDS.labels(step="locked").observe((locked_at - document.issued_at).total_seconds())
     return True
@@ -321,7 +322,7 @@ def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now:
         )
         # The vault's outages are the dependency's one incident, not one for each document that waits.
         if final or not outage:
-            alerts.open_alert(
+            incidents.open_alert(
                 code=code,
                 severity=problem.row.severity or "P2",
                 dedup_key=f"document:{document.public_id}",

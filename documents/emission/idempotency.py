@@ -6,7 +6,8 @@ from django.db import connection
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, discrepancies
+from documents import canonical
+from documents.alerts import discrepancies
 from documents.models import Document, Event, Kind
 
 KEY_MAX = 200

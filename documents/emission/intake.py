@@ -17,7 +17,8 @@ from django.utils.module_loading import import_string
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, discrepancies, errors, facts, identifiers, metrics, presentation, resilience
+from documents import canonical, errors, facts, identifiers, metrics, presentation, resilience
+from documents.alerts import discrepancies
 from documents.emission import idempotency, outcomes, raw_events
 from documents.facts import jsontext
 from documents.models import Document, Event, EventStatus, Kind

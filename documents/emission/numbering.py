@@ -7,7 +7,8 @@ from django.db import connection
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, catalog, errors
+from documents import catalog, errors
+from documents.alerts import incidents
 from documents.models import Issuer, Kind, Series
 
 DIGITS = 7
@@ -75,7 +76,7 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
         if row:
             series_id, sequence, code, first, last = row
             if last is not None and sequence - first + 1 >= RANGE_ALERT_SHARE * (last - first + 1):
-                alerts.open_alert(
+                incidents.open_alert(
                     code="series_range_low",
                     severity="P2",
                     dedup_key=f"series:{code}",

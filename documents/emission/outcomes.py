@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, errors, facts, metrics, resilience
+from documents import errors, facts, metrics, resilience
+from documents.alerts import incidents
 from documents.emission import idempotency
 from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
 
@@ -46,7 +47,7 @@ def overdue(*, now: dt.datetime, limit_s: int) -> int:
     late = Event.objects.filter(too_long(now=now, limit_s=limit_s))
     for event in late:
         with transaction.atomic():
-            alerts.open_alert(
+            incidents.open_alert(
                 code=PARKED_TOO_LONG,
                 severity="P2",
                 dedup_key=f"event:{event.public_id}",
@@ -68,7 +69,7 @@ def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> No
     )
     if event.status != EventStatus.PROCESSED:
         Wait.objects.filter(event=event).delete()
-        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+        incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
     event.status, event.document_ids, event.code, event.errors, event.missing = (
         EventStatus.PROCESSED, [*documents], "", [], [],
     )  # fmt: skip
@@ -124,7 +125,7 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
     log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
     metrics.EVENTS.labels(type=event.type, status="held").inc()
     if not still_closed:
-        alerts.open_alert(
+        incidents.open_alert(
             code=DEFECT if problem.code == DEFECT else "event_held",
             severity=problem.row.severity or "P2",
             dedup_key=f"event:{event.public_id}",
@@ -145,7 +146,7 @@ def failed(*, event: Event, now: dt.datetime, actor: log.Actor) -> None:
 def _mended(*, event: Event) -> None:
     """This function will end the alert of a defect that an event has now got past, whatever comes of the event."""
     if event.status == EventStatus.HELD and event.code == DEFECT:
-        alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+        incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
 
 
 def _pause(*, attempts: int) -> dt.timedelta:
@@ -222,7 +223,7 @@ def _settle_held(*, by: Event, actor: log.Actor) -> None:
             actor=actor,
             details={"by": by.public_id},
         )
-        alerts.resolve_alert(dedup_key=f"event:{public_id}")
+        incidents.resolve_alert(dedup_key=f"event:{public_id}")
 
 
 def close(
@@ -253,7 +254,7 @@ def close(
         details={"reason": reason, **settled_by},
     )
     metrics.EVENTS.labels(type=event.type, status="closed").inc()
-    alerts.resolve_alert(dedup_key=f"event:{event.public_id}")
+    incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
     return made
 
 

@@ -15,8 +15,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import alerts, delivery, distribution, errors, links, resilience, wording
+from documents import delivery, distribution, errors, links, resilience, wording
 from documents.access import actors, pages
+from documents.alerts import incidents
 from documents.models import Kind, Link, Status
 from documents.panel import link_session, link_words, secretive
 from documents.renderer import printout
@@ -109,7 +110,7 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
         return unknown(request)
     actor = _actor(request=request, link=link)
     if links.revoke(link=link, reason=links.WRONG_PERSON, actor=actor, now=timezone.now()):
-        alerts.open_alert(
+        incidents.open_alert(
             code="link_revoked",
             severity="P2",
             dedup_key=f"link:{link.public_id}",

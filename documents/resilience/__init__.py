@@ -22,7 +22,8 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 # `alerts` sends through `call`, `call` opens alerts: each uses the other at run time only.
-from documents import alert_channel, alerts, errors, metrics
+from documents import errors, metrics
+from documents.alerts import channel, outages
 from documents.resilience.breaker import Breaker
 from documents.resilience.doorbell import Doorbell
 
@@ -41,7 +42,7 @@ FAILURES = (
     InterfaceError,
     SoftTimeLimitExceeded,
 )
-ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, alert_channel.Refused)
+ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, channel.Refused)
 PERMANENT_SMTP = 500
 ENDLESS = 1_000_000  # the row is tried for as long as the dependency is away
 
@@ -193,7 +194,7 @@ def note_failure(*, dependency: str, cause: BaseException, now: Callable[[], flo
         "dependency.failed", extra={"dependency": dependency, "cause": f"{type(cause).__name__}: {cause}"[:300]}
     )
     if BREAKERS[dependency].failed(now=(now or time.monotonic)()):
-        alerts.open_alert_or_send(
+        outages.open_alert_or_send(
             code=f"dependency_{dependency}",
             severity=row.alert_severity,
             dedup_key=f"dependency:{dependency}",
@@ -206,7 +207,7 @@ def note_failure(*, dependency: str, cause: BaseException, now: Callable[[], flo
 def note_success(*, dependency: str, now: Callable[[], float] | None = None) -> None:
     """This function will count a success; resolves the incident's alert once the dependency has held SETTLE_S."""
     if BREAKERS[dependency].succeeded(now=(now or time.monotonic)()):
-        alerts.resolve_alert_or_wait(dedup_key=f"dependency:{dependency}")
+        outages.resolve_alert_or_wait(dedup_key=f"dependency:{dependency}")
 
 
 def backoff_s(*, dependency: str, attempt: int) -> float:

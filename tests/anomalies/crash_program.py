@@ -26,7 +26,7 @@ IMPORTED = (
     "config.simulation.sender",
     "documents.sweeper",
     "documents.health",
-    "documents.alerts",
+    "documents.alerts.incidents",
     "rest_framework.views",
 )
 

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from documents import alert_channel, alerts, resilience
+from documents import resilience
+from documents.alerts import channel, incidents, sending
 from documents.models import Alert
 from documents.resilience import breaker
 from tests.services import misbehaving
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.django_db
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
     monkeypatch.setattr(resilience, "BREAKERS", fresh)
-    monkeypatch.setattr(alert_channel, "CONNECT_S", 0.3)
-    monkeypatch.setattr(alert_channel, "TOTAL_S", 0.6)
+    monkeypatch.setattr(channel, "CONNECT_S", 0.3)
+    monkeypatch.setattr(channel, "TOTAL_S", 0.6)
 
 
 @pytest.fixture
@@ -32,12 +33,12 @@ def server(settings: Settings) -> Iterator[misbehaving.Server]:
 
 
 def open_one() -> Alert:
-    return alerts.open_alert(code="document_stuck", severity="P2", dedup_key="document:doc_1", detail="waits")
+    return incidents.open_alert(code="document_stuck", severity="P2", dedup_key="document:doc_1", detail="waits")
 
 
 def deliver_once() -> tuple[int, float]:
     started = time.monotonic()
-    sent = alerts.deliver(now=timezone.now())
+    sent = sending.deliver(now=timezone.now())
     return sent, time.monotonic() - started
 
 
@@ -63,7 +64,7 @@ def test_a_channel_that_hangs_or_drips_is_cut_off_in_time(server: misbehaving.Se
     alert = open_one()
     sent, took_s = deliver_once()
     assert sent == 0
-    assert took_s < alert_channel.TOTAL_S + 1
+    assert took_s < channel.TOTAL_S + 1
     waits(alert)
 
 
@@ -88,7 +89,7 @@ def test_a_client_error_is_not_hammered(server: misbehaving.Server) -> None:
     alert = open_one()
     now = timezone.now()
     for minute in range(0, 600, 10):
-        alerts.deliver(now=now + timedelta(minutes=minute))
+        sending.deliver(now=now + timedelta(minutes=minute))
     assert server.connections == 1
     alert.refresh_from_db()
     assert alert.sent_at is None
@@ -116,9 +117,9 @@ def test_a_channel_that_comes_back_gets_every_alert_once(server: misbehaving.Ser
     well: Callable[..., None] = server.behave
     server.behave = server.answering(misbehaving.http(status=503))
     for number in range(5):
-        alerts.open_alert(code="document_stuck", severity="P2", dedup_key=f"document:{number}", detail="waits")
+        incidents.open_alert(code="document_stuck", severity="P2", dedup_key=f"document:{number}", detail="waits")
     now = timezone.now()
-    alerts.deliver(now=now)
+    sending.deliver(now=now)
     opened = resilience.BREAKERS["alert_channel"]
     assert opened.state == "open"
     assert (
@@ -127,7 +128,7 @@ def test_a_channel_that_comes_back_gets_every_alert_once(server: misbehaving.Ser
     server.behave, server.received = well, []
     opened.opened_at -= 60
     for hour in range(1, 4):
-        alerts.deliver(now=now + timedelta(hours=hour))
+        sending.deliver(now=now + timedelta(hours=hour))
     assert len(server.received) == 5 + 1  # and the channel's own outage, opened meanwhile
     assert not Alert.objects.filter(sent_at=None).exists()
 
@@ -140,10 +141,10 @@ def test_a_channel_that_answers_every_second_time_gets_every_alert(server: misbe
 
     server.behave = flap
     for number in range(6):
-        alerts.open_alert(code="document_stuck", severity="P2", dedup_key=f"document:{number}", detail="waits")
+        incidents.open_alert(code="document_stuck", severity="P2", dedup_key=f"document:{number}", detail="waits")
     now = timezone.now()
     for hour in range(8):
-        alerts.deliver(now=now + timedelta(hours=hour))
+        sending.deliver(now=now + timedelta(hours=hour))
     assert not Alert.objects.filter(sent_at=None).exists()
 
 
@@ -158,7 +159,7 @@ def test_a_wrong_address_of_the_channel_rests_and_says_so(settings: Settings, ca
 def test_a_worker_killed_while_it_sends_leaves_the_alert_to_the_next_one(server: misbehaving.Server) -> None:
     alert = open_one()
     now = timezone.now()
-    assert [one.pk for one in alerts._claim(now=now)] == [alert.pk]
-    assert alerts.deliver(now=now + timedelta(seconds=30)) == 0
-    assert alerts.deliver(now=now + alerts.LEASE + timedelta(seconds=1)) == 1
+    assert [one.pk for one in sending._claim(now=now)] == [alert.pk]
+    assert sending.deliver(now=now + timedelta(seconds=30)) == 0
+    assert sending.deliver(now=now + sending.LEASE + timedelta(seconds=1)) == 1
     assert len(server.received) == 1

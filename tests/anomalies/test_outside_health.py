@@ -18,7 +18,8 @@ from pytest_django import Settings
 
 from audit import guard
 from config.embedded import services
-from documents import alerts, errors, health, metrics, resilience, vault
+from documents import errors, health, metrics, resilience, vault
+from documents.alerts import incidents, outages
 from documents.models import Alert
 from documents.resilience import breaker
 from documents.vault import object_files
@@ -35,7 +36,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     monkeypatch.setattr(health, "_questions", {})
     monkeypatch.setattr(health, "_last", {"probe": time.monotonic()})
     monkeypatch.setattr(vault, "_opened", {})
-    monkeypatch.setattr(alerts, "_unwritten", {})
+    monkeypatch.setattr(outages, "_unwritten", {})
 
 
 def ask(view: Callable[..., HttpResponse] = health.readyz) -> tuple[int, dict[str, Any], float]:
@@ -208,15 +209,15 @@ def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPat
         raise OperationalError("gone")
 
     monkeypatch.setitem(health.CHECKS, "postgresql", away)
-    monkeypatch.setattr(alerts, "_open", away)
-    monkeypatch.setattr(alerts, "resolve_alert", away)
+    monkeypatch.setattr(incidents, "_open", away)
+    monkeypatch.setattr(incidents, "resolve_alert", away)
     for _ in range(4):
         assert health.watch(now=timezone.now()) == ["postgresql"]
     assert resilience.BREAKERS["postgresql"].state == "open"
 
 
 def test_the_metrics_page_says_what_stands_in_the_tables_and_the_seeds_own_name() -> None:
-    alerts.open_alert(code="document_stuck", severity="P2", dedup_key="document:1", detail="waits")
+    incidents.open_alert(code="document_stuck", severity="P2", dedup_key="document:1", detail="waits")
     for _ in range(20):
         metrics.DRIVER_API_LATENCY.labels(country="ES").observe(0.2)
     answer = health.metrics_page(RequestFactory().get("/metrics"))

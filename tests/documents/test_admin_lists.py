@@ -11,10 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import denials
 from audit.models import EventDetail
-from documents import alerts
 from documents.admin import rights
 from documents.admin.base import DocumentCenterAdmin
 from documents.admin.site import site
+from documents.alerts import incidents
 from documents.models import Event, EventStatus, Series
 from tests import cast, factories
 from tests.documents import center
@@ -75,7 +75,7 @@ def test_the_first_page_counts_what_needs_a_person(eva: cast.Member) -> None:
 
 
 def test_a_dependency_with_an_open_incident_is_shown_degraded_with_its_fallback(eva: cast.Member) -> None:
-    alerts.open_alert(code="dependency_vault", severity="P2", dedup_key="dependency:vault", detail="refused")
+    incidents.open_alert(code="dependency_vault", severity="P2", dedup_key="dependency:vault", detail="refused")
     text = center.client(member=eva).get(center.ADMIN).content.decode()
     assert "Degradado" in text
     assert "no se sirve nada sin resguardar" in text

@@ -21,7 +21,9 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Event as AuditEvent
-from documents import alert_channel, alerts, errors, resilience, runbooks
+from documents import errors, resilience, runbooks
+from documents.alerts import channel as alert_channel
+from documents.alerts import incidents, outages, sending
 from documents.models import Alert
 from documents.resilience import breaker
 from tests import cast
@@ -35,7 +37,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
     monkeypatch.setattr(resilience, "BREAKERS", fresh)
-    monkeypatch.setattr(alerts, "_unwritten", {})
+    monkeypatch.setattr(outages, "_unwritten", {})
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def channel(settings: Settings) -> Iterator[misbehaving.Server]:
 
 
 def open_one(*, key: str = "dependency:mail", severity: str = "P2", code: str = "dependency_mail") -> Alert:
-    return alerts.open_alert(
+    return incidents.open_alert(
         code=code, severity=severity, dedup_key=key, detail="ConnectionRefusedError", object_id="mail", fallback="72 h"
     )
 
@@ -92,8 +94,8 @@ def test_severity_rises_and_never_falls_and_a_rise_is_told_again() -> None:
 @pytest.mark.django_db
 def test_resolving_ends_the_incident_once_and_the_next_failure_is_a_new_one() -> None:
     alert = open_one()
-    assert alerts.resolve_alert(dedup_key="dependency:mail")
-    assert not alerts.resolve_alert(dedup_key="dependency:mail")
+    assert incidents.resolve_alert(dedup_key="dependency:mail")
+    assert not incidents.resolve_alert(dedup_key="dependency:mail")
     assert events_of(alert) == ["alert.opened", "alert.resolved"]
     assert open_one().pk != alert.pk
 
@@ -104,7 +106,7 @@ def test_only_the_first_person_takes_an_alert_and_the_log_names_him() -> None:
     sofia, ivan = (get_user_model().objects.create_user(username=name) for name in ("sofia", "ivan"))
     now = timezone.now()
     taken = [
-        alerts.acknowledge(alert=alert, user=one, actor=log.Actor(kind="user", id=f"usr_{one.pk}"), now=now)
+        incidents.acknowledge(alert=alert, user=one, actor=log.Actor(kind="user", id=f"usr_{one.pk}"), now=now)
         for one in (sofia, ivan)
     ]
     alert.refresh_from_db()
@@ -136,9 +138,9 @@ def test_sixteen_workers_that_meet_one_outage_open_one_alert() -> None:
 def test_the_channel_is_told_of_the_opening_once_and_of_the_resolution_once(channel: misbehaving.Server) -> None:
     alert = open_one()
     now = timezone.now()
-    assert [alerts.deliver(now=now) for _ in range(3)] == [1, 0, 0]
-    alerts.resolve_alert(dedup_key="dependency:mail")
-    assert [alerts.deliver(now=now + timedelta(minutes=1)) for _ in range(3)] == [1, 0, 0]
+    assert [sending.deliver(now=now) for _ in range(3)] == [1, 0, 0]
+    incidents.resolve_alert(dedup_key="dependency:mail")
+    assert [sending.deliver(now=now + timedelta(minutes=1)) for _ in range(3)] == [1, 0, 0]
     firing, resolved = (json.loads(body) for _path, body in channel.received)
     assert [one["status"] for one in (firing, resolved)] == ["firing", "resolved"]
     assert firing["version"] == "4"
@@ -161,9 +163,9 @@ def test_a_mailbox_is_told_with_one_message_id_per_incident_and_state(settings: 
     settings.ALERT_URL = "mailto:guardia%2Bdocs@aventide.example"
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     alert = open_one()
-    assert alerts.deliver(now=timezone.now()) == 1
+    assert sending.deliver(now=timezone.now()) == 1
     Alert.objects.filter(pk=alert.pk).update(sent_at=None)  # as after a crash between sending and noting it
-    assert alerts.deliver(now=timezone.now()) == 1
+    assert sending.deliver(now=timezone.now()) == 1
     first, second = (email.message_from_bytes(one.message().as_bytes()) for one in mail.outbox)
     assert first["Message-ID"] == second["Message-ID"]
     assert first["To"] == "guardia+docs@aventide.example"
@@ -174,7 +176,7 @@ def test_a_mailbox_is_told_with_one_message_id_per_incident_and_state(settings: 
 def test_without_a_channel_alerts_wait_where_people_look(settings: Settings) -> None:
     settings.ALERT_URL = ""
     open_one()
-    assert alerts.deliver(now=timezone.now()) == 0
+    assert sending.deliver(now=timezone.now()) == 0
     assert Alert.objects.get().sent_at is None
 
 
@@ -182,17 +184,17 @@ def test_without_a_channel_alerts_wait_where_people_look(settings: Settings) -> 
 def test_the_vaults_outage_becomes_p1_after_an_hour_and_is_told_again(channel: misbehaving.Server) -> None:
     open_one(key="dependency:vault", code="dependency_vault")
     now = timezone.now()
-    assert alerts.deliver(now=now + timedelta(minutes=1)) == 1
-    assert alerts.deliver(now=now + timedelta(minutes=59)) == 0
-    assert alerts.deliver(now=now + timedelta(minutes=62)) == 1
+    assert sending.deliver(now=now + timedelta(minutes=1)) == 1
+    assert sending.deliver(now=now + timedelta(minutes=59)) == 0
+    assert sending.deliver(now=now + timedelta(minutes=62)) == 1
     assert [json.loads(body)["commonLabels"]["severity"] for _path, body in channel.received] == ["P2", "P1"]
 
 
 @pytest.mark.django_db
 def test_an_alert_resolved_before_anybody_was_told_is_told_as_resolved_only(channel: misbehaving.Server) -> None:
     open_one()
-    alerts.resolve_alert(dedup_key="dependency:mail")
-    assert [alerts.deliver(now=timezone.now()) for _ in range(2)] == [1, 0]
+    incidents.resolve_alert(dedup_key="dependency:mail")
+    assert [sending.deliver(now=timezone.now()) for _ in range(2)] == [1, 0]
     assert [json.loads(body)["status"] for _path, body in channel.received] == ["resolved"]
 
 
@@ -205,12 +207,12 @@ def test_a_resolution_that_comes_while_the_opening_is_being_sent_is_told_too(
 
     def send(**arguments: Any) -> None:
         real(**arguments)
-        alerts.resolve_alert(dedup_key="dependency:mail")
+        incidents.resolve_alert(dedup_key="dependency:mail")
 
     monkeypatch.setattr(alert_channel, "send", send)
     now = timezone.now()
     for minute in range(3):
-        alerts.deliver(now=now + timedelta(minutes=minute))
+        sending.deliver(now=now + timedelta(minutes=minute))
     assert [json.loads(body)["status"] for _path, body in channel.received] == ["firing", "resolved"]
 
 
@@ -222,7 +224,7 @@ def test_two_senders_at_once_tell_each_alert_once(channel: misbehaving.Server) -
 
     def work() -> None:
         try:
-            alerts.deliver(now=now)
+            sending.deliver(now=now)
         finally:
             connection.close()
 
@@ -239,36 +241,36 @@ def test_two_senders_at_once_tell_each_alert_once(channel: misbehaving.Server) -
 def test_postgresqls_own_outage_is_told_at_once_and_written_when_it_is_back(
     channel: misbehaving.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = alerts._open
+    real = incidents._open
 
     def away(**_arguments: object) -> Alert:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(alerts, "_open", away)
+    monkeypatch.setattr(incidents, "_open", away)
     for _ in range(5):
         resilience.note_failure(dependency="postgresql", cause=OperationalError("connection refused"))
     channel.wait_for(count=1)
-    monkeypatch.setattr(alerts, "_open", real)
-    assert alerts.write_unwritten() == 1
+    monkeypatch.setattr(incidents, "_open", real)
+    assert outages.write_unwritten() == 1
     alert = Alert.objects.get(dedup_key="dependency:postgresql")
     assert (alert.severity, alert.code) == ("P1", "dependency_postgresql")
     assert alert.sent_at is not None
-    assert alerts.deliver(now=timezone.now()) == 0  # it was told already
-    alerts.resolve_alert(dedup_key="dependency:postgresql")
-    alerts.deliver(now=timezone.now())
+    assert sending.deliver(now=timezone.now()) == 0  # it was told already
+    incidents.resolve_alert(dedup_key="dependency:postgresql")
+    sending.deliver(now=timezone.now())
     assert [json.loads(body)["status"] for _path, body in channel.received] == ["firing", "resolved"]
 
 
 def test_every_alert_code_in_the_code_leads_to_an_anchor_that_exists() -> None:
     literal = re.compile(r'open_alert\((?:[^()]|\([^()]*\))*?code="([a-z0-9_]+)"', re.DOTALL)
-    used = {code for code, row in errors.CODES.items() if row.severity} | set(alerts.PAGES)
+    used = {code for code, row in errors.CODES.items() if row.severity} | set(incidents.PAGES)
     used |= {f"dependency_{name}" for name in resilience.DEPENDENCIES}
     for folder in ("audit", "config", "documents", "payouts"):
         for path in (ROOT / folder).rglob("*.py"):
             used.update(literal.findall(path.read_text(encoding="utf-8")))
     broken = []
     for code in sorted(used):
-        page, _, anchor = alerts.runbook(code=code).partition("#")
+        page, _, anchor = incidents.runbook(code=code).partition("#")
         if anchor not in runbooks.anchors(page=pathlib.Path(page).stem):
             broken.append(code)
     assert not broken
@@ -309,5 +311,5 @@ def test_the_document_center_leads_to_the_same_runbook_as_the_alert_that_was_sen
 
 def test_every_runbook_has_an_address_of_its_own() -> None:
     for name in runbooks.pages():
-        path = alert_channel.runbook_path(runbook=f"{alerts.RUNBOOKS}/{name}.md")
+        path = alert_channel.runbook_path(runbook=f"{incidents.RUNBOOKS}/{name}.md")
         assert path == reverse("runbook", args=[name])

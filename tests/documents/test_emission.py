@@ -8,7 +8,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from audit.models import Event as AuditEvent
-from documents import discrepancies, emission, errors, rendering
+from documents import emission, errors, rendering
+from documents.alerts import discrepancies
 from documents.emission import custody, leases
 from documents.models import Alert, Delivery, Document, Party, Series, Status
 from documents.vault import local_store

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from config import schedule
 from config.celery import app
 from config.embedded import services
-from documents import discrepancies
+from documents.alerts import discrepancies
 from documents.models import Alert, Discrepancy, Document, Event
 from payouts import reconciliation, tasks
 from payouts.models import Payout, Settlement

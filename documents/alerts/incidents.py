@@ -6,26 +6,19 @@ its sender nor with the channel. Only when PostgreSQL itself is away is an alert
 """
 
 import logging
-import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import F, Q
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audit import log as audit_log
 from audit.actions import Action
-from documents import alert_channel, errors, identifiers, metrics, resilience
+from documents import errors, identifiers, metrics
 from documents.models import Alert
 
 log = logging.getLogger(__name__)
-BATCH_MAX = 20
-LEASE = timedelta(seconds=60)  # outlives the channel's 10 s
-REST = timedelta(days=1)  # after a 4xx: the channel's address is wrong, and a repeat does not mend it
-VAULT_PATIENCE = timedelta(hours=1)
 RUNBOOKS = "docs/runbooks"
 # Alerts whose code is no answer of a door. The doors' own codes stand in `errors.CODES`.
 PAGES = {
@@ -75,10 +68,6 @@ class Incident:
     detail: str
     object_id: str
     fallback: str
-
-
-_unwritten: dict[str, tuple[Incident, datetime]] = {}  # sent while PostgreSQL was away; written on recovery
-_direct = threading.BoundedSemaphore(1)
 
 
 def runbook(*, code: str) -> str:
@@ -183,122 +172,3 @@ def _record(*, action: Action, alert: Alert, actor: audit_log.Actor) -> None:
     audit_log.record(
         action=action, object_type="alert", object_id=alert.public_id, actor=actor, code=alert.code, details=details
     )
-
-
-# --- for resilience: outages are told even while PostgreSQL is away ---
-
-
-def open_alert_or_send(*, code: str, severity: str, dedup_key: str, detail: str, object_id: str, fallback: str) -> None:
-    """This function will open an alert, or send it straight to the channel when no row can be written."""
-    incident = Incident(
-        code=code, severity=severity, dedup_key=dedup_key, detail=detail, object_id=object_id, fallback=fallback
-    )
-    try:
-        _open(incident=incident)
-    except (DatabaseError, InterfaceError, audit_log.AuditUnavailable):
-        log.critical("alert.opened_without_database", extra={"code": code, "severity": severity})
-        if dedup_key not in _unwritten and _send_directly(incident=incident):
-            _unwritten[dedup_key] = (incident, timezone.now())
-
-
-def resolve_alert_or_wait(*, dedup_key: str) -> None:
-    """This function will write what was only sent, and resolve; without PostgreSQL the watch resolves later."""
-    try:
-        sent = _unwritten.get(dedup_key)
-        if sent:
-            incident, at = sent
-            _open(incident=incident, opened_at=at, sent_at=at)
-            _unwritten.pop(dedup_key, None)
-        resolve_alert(dedup_key=dedup_key)
-    except (DatabaseError, InterfaceError, audit_log.AuditUnavailable):
-        log.warning("alert.resolution_waits", extra={"dedup_key": dedup_key})
-
-
-def write_unwritten() -> int:
-    """This function will write the alerts that were sent while PostgreSQL was away; returns how many."""
-    written = 0
-    for dedup_key, (incident, at) in list(_unwritten.items()):
-        _open(incident=incident, opened_at=at, sent_at=at)
-        _unwritten.pop(dedup_key, None)
-        written += 1
-    return written
-
-
-def _send_directly(*, incident: Incident) -> bool:
-    """This function will send from one thread at a time, so that no request waits; False when it is busy."""
-    if not settings.ALERT_URL:
-        return True
-    if not _direct.acquire(blocking=False):
-        return False
-    page = runbook(code=incident.code)
-    message = alert_channel.Message.of(incident=incident, runbook=page, opened_at=timezone.now())
-
-    def send() -> None:
-        try:
-            alert_channel.send(url=settings.ALERT_URL, message=message)
-        except (*resilience.FAILURES, alert_channel.Refused):
-            log.exception("alert.unsent", extra={"code": incident.code})
-        finally:
-            _direct.release()
-
-    threading.Thread(target=send, name="alert", daemon=True).start()
-    return True
-
-
-# --- sending ---
-
-
-def deliver(*, now: datetime) -> int:
-    """This function will send what is unsent, openings and resolutions; returns how many the channel took.
-
-    Claims by lease, so any number of workers may run it. Must be called outside transactions.
-    """
-    _escalate(now=now)
-    if not settings.ALERT_URL:
-        return 0
-    return sum(_deliver_one(alert=alert, now=now) for alert in _claim(now=now))
-
-
-def _escalate(*, now: datetime) -> None:
-    """This function will raise the vault's outage to P1 after an hour, and have it told again."""
-    late = Q(code="dependency_vault", severity="P2", resolved_at=None, opened_at__lt=now - VAULT_PATIENCE)
-    Alert.objects.filter(late).update(severity="P1", sent_at=None, next_try_at=None)
-
-
-def _claim(*, now: datetime) -> list[Alert]:
-    unsent = Q(resolved_at=None, sent_at=None) | Q(resolved_at__isnull=False, resolution_sent_at=None)
-    due = (Q(next_try_at=None) | Q(next_try_at__lte=now)) & (Q(lease_until_at=None) | Q(lease_until_at__lte=now))
-    with transaction.atomic():
-        claimed = list(
-            Alert.objects.select_for_update(skip_locked=True).filter(unsent & due).order_by("pk")[:BATCH_MAX]
-        )
-        Alert.objects.filter(pk__in=[one.pk for one in claimed]).update(
-            lease_until_at=now + LEASE, attempts=F("attempts") + 1
-        )
-    return claimed
-
-
-def _deliver_one(*, alert: Alert, now: datetime) -> bool:
-    """This function will send one claimed alert and note the result, if the row still says what was sent."""
-    message = alert_channel.Message.of(
-        incident=alert, runbook=alert.runbook, opened_at=alert.opened_at, resolved_at=alert.resolved_at
-    )
-    row = Alert.objects.filter(pk=alert.pk, resolved_at=alert.resolved_at, severity=alert.severity)
-    try:
-        resilience.call(
-            dependency="alert_channel", work=lambda: alert_channel.send(url=settings.ALERT_URL, message=message)
-        )
-    except alert_channel.Refused as refused:
-        log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})  # noqa: TRY400 - theirs
-        row.update(lease_until_at=None, next_try_at=now + REST)
-        return False
-    except resilience.Degraded as degraded:
-        asked = getattr(degraded.cause, "retry_after_s", 0.0)
-        wait_s = max(resilience.backoff_s(dependency="alert_channel", attempt=alert.attempts + 1), asked)
-        row.update(lease_until_at=None, next_try_at=now + timedelta(seconds=wait_s))
-        return False
-    if alert.resolved_at is None:
-        row.update(sent_at=now, lease_until_at=None, next_try_at=None, attempts=0)
-    else:
-        row.update(resolution_sent_at=now, lease_until_at=None, next_try_at=None)
-    return True

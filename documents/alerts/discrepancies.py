@@ -8,7 +8,8 @@ from django.db import connection
 
 from audit import log
 from audit.actions import Action
-from documents import alerts, identifiers
+from documents import identifiers
+from documents.alerts import incidents
 from documents.models import Country, Discrepancy, Document, Event
 
 # TABLE: where an event states what it comes to.
@@ -54,7 +55,7 @@ def open_one(
         log.record(
             action=Action.DISCREPANCY_OPENED, object_type="discrepancy", object_id=public_id, actor=actor, code=code
         )
-        alerts.open_alert(
+        incidents.open_alert(
             code=code,
             severity="P2",
             dedup_key=f"discrepancy:{dedup_key}",
@@ -110,4 +111,4 @@ def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.dateti
             code=row.code,
             details={"resolution": resolution},
         )
-        alerts.resolve_alert(dedup_key=f"discrepancy:{dedup_key}")
+        incidents.resolve_alert(dedup_key=f"discrepancy:{dedup_key}")

@@ -1,0 +1,75 @@
+"""Alerts about outages, PostgreSQL's own included: what cannot be written is sent, and written later."""
+
+import threading
+from datetime import datetime
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from audit import log as audit_log
+from documents import resilience
+from documents.alerts import channel, incidents
+
+_unwritten: dict[str, tuple[incidents.Incident, datetime]] = {}  # sent while PostgreSQL was away; written on recovery
+_direct = threading.BoundedSemaphore(1)
+
+
+# --- for resilience: outages are told even while PostgreSQL is away ---
+
+
+def open_alert_or_send(*, code: str, severity: str, dedup_key: str, detail: str, object_id: str, fallback: str) -> None:
+    """This function will open an alert, or send it straight to the channel when no row can be written."""
+    incident = incidents.Incident(
+        code=code, severity=severity, dedup_key=dedup_key, detail=detail, object_id=object_id, fallback=fallback
+    )
+    try:
+        incidents._open(incident=incident)
+    except (DatabaseError, InterfaceError, audit_log.AuditUnavailable):
+        incidents.log.critical("alert.opened_without_database", extra={"code": code, "severity": severity})
+        if dedup_key not in _unwritten and _send_directly(incident=incident):
+            _unwritten[dedup_key] = (incident, timezone.now())
+
+
+def resolve_alert_or_wait(*, dedup_key: str) -> None:
+    """This function will write what was only sent, and resolve; without PostgreSQL the watch resolves later."""
+    try:
+        sent = _unwritten.get(dedup_key)
+        if sent:
+            incident, at = sent
+            incidents._open(incident=incident, opened_at=at, sent_at=at)
+            _unwritten.pop(dedup_key, None)
+        incidents.resolve_alert(dedup_key=dedup_key)
+    except (DatabaseError, InterfaceError, audit_log.AuditUnavailable):
+        incidents.log.warning("alert.resolution_waits", extra={"dedup_key": dedup_key})
+
+
+def write_unwritten() -> int:
+    """This function will write the alerts that were sent while PostgreSQL was away; returns how many."""
+    written = 0
+    for dedup_key, (incident, at) in list(_unwritten.items()):
+        incidents._open(incident=incident, opened_at=at, sent_at=at)
+        _unwritten.pop(dedup_key, None)
+        written += 1
+    return written
+
+
+def _send_directly(*, incident: incidents.Incident) -> bool:
+    """This function will send from one thread at a time, so that no request waits; False when it is busy."""
+    if not settings.ALERT_URL:
+        return True
+    if not _direct.acquire(blocking=False):
+        return False
+    page = incidents.runbook(code=incident.code)
+    message = channel.Message.of(incident=incident, runbook=page, opened_at=timezone.now())
+
+    def send() -> None:
+        try:
+            channel.send(url=settings.ALERT_URL, message=message)
+        except (*resilience.FAILURES, channel.Refused):
+            incidents.log.exception("alert.unsent", extra={"code": incident.code})
+        finally:
+            _direct.release()
+
+    threading.Thread(target=send, name="alert", daemon=True).start()
+    return True

@@ -1,0 +1,73 @@
+"""Sending alerts to the channel: claimed by lease, sent once, escalated where an outage lasts."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+
+from documents import resilience
+from documents.alerts import channel, incidents
+from documents.models import Alert
+
+BATCH_MAX = 20
+LEASE = timedelta(seconds=60)  # outlives the channel's 10 s
+REST = timedelta(days=1)  # after a 4xx: the channel's address is wrong, and a repeat does not mend it
+VAULT_PATIENCE = timedelta(hours=1)
+
+
+# --- sending ---
+
+
+def deliver(*, now: datetime) -> int:
+    """This function will send what is unsent, openings and resolutions; returns how many the channel took.
+
+    Claims by lease, so any number of workers may run it. Must be called outside transactions.
+    """
+    _escalate(now=now)
+    if not settings.ALERT_URL:
+        return 0
+    return sum(_deliver_one(alert=alert, now=now) for alert in _claim(now=now))
+
+
+def _escalate(*, now: datetime) -> None:
+    """This function will raise the vault's outage to P1 after an hour, and have it told again."""
+    late = Q(code="dependency_vault", severity="P2", resolved_at=None, opened_at__lt=now - VAULT_PATIENCE)
+    Alert.objects.filter(late).update(severity="P1", sent_at=None, next_try_at=None)
+
+
+def _claim(*, now: datetime) -> list[Alert]:
+    unsent = Q(resolved_at=None, sent_at=None) | Q(resolved_at__isnull=False, resolution_sent_at=None)
+    due = (Q(next_try_at=None) | Q(next_try_at__lte=now)) & (Q(lease_until_at=None) | Q(lease_until_at__lte=now))
+    with transaction.atomic():
+        claimed = list(
+            Alert.objects.select_for_update(skip_locked=True).filter(unsent & due).order_by("pk")[:BATCH_MAX]
+        )
+        Alert.objects.filter(pk__in=[one.pk for one in claimed]).update(
+            lease_until_at=now + LEASE, attempts=F("attempts") + 1
+        )
+    return claimed
+
+
+def _deliver_one(*, alert: Alert, now: datetime) -> bool:
+    """This function will send one claimed alert and note the result, if the row still says what was sent."""
+    message = channel.Message.of(
+        incident=alert, runbook=alert.runbook, opened_at=alert.opened_at, resolved_at=alert.resolved_at
+    )
+    row = Alert.objects.filter(pk=alert.pk, resolved_at=alert.resolved_at, severity=alert.severity)
+    try:
+        resilience.call(dependency="alert_channel", work=lambda: channel.send(url=settings.ALERT_URL, message=message))
+    except channel.Refused as refused:
+        incidents.log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})  # noqa: TRY400 - theirs
+        row.update(lease_until_at=None, next_try_at=now + REST)
+        return False
+    except resilience.Degraded as degraded:
+        asked = getattr(degraded.cause, "retry_after_s", 0.0)
+        wait_s = max(resilience.backoff_s(dependency="alert_channel", attempt=alert.attempts + 1), asked)
+        row.update(lease_until_at=None, next_try_at=now + timedelta(seconds=wait_s))
+        return False
+    if alert.resolved_at is None:
+        row.update(sent_at=now, lease_until_at=None, next_try_at=None, attempts=0)
+    else:
+        row.update(resolution_sent_at=now, lease_until_at=None, next_try_at=None)
+    return True
