@@ -23,10 +23,10 @@ from django.views.decorators.http import require_safe
 
 from audit import guard
 from audit import log as audit_log
-from documents import errors, gauges, metrics, resilience, vault
+from documents import errors, gauges, metrics, vault
 from documents.alerts import incidents, outages
 from documents.models import Alert
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, clock, dependencies
 from documents.vault import local_store
 
 T = TypeVar("T", bound=HttpResponse)
@@ -85,7 +85,7 @@ def _mail() -> str:
 
 
 def _clock() -> str:
-    skew_s = resilience.clock_skew_s()
+    skew_s = clock.clock_skew_s()
     if skew_s is None:
         return NOT_COMPARABLE
     if abs(skew_s) > SKEW_ALERT_S:
@@ -219,7 +219,7 @@ def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's sig
     asked_log = _ask_log()
     found = look()
     weak = _told_of_log(asked=asked_log, wait_s=end - time.monotonic())
-    states = {name: resilience.BREAKERS[name].state for name in CHECKS}
+    states = {name: calls.BREAKERS[name].state for name in CHECKS}
     # An open breaker counts even while the check passes: the last real calls failed.
     degraded = [name for name, one in found.items() if not one.ok or states[name] != "closed"]
     if weak:
@@ -251,7 +251,7 @@ def _of_log(*, weak: list[str] | None) -> str:
 
 
 def _meanwhile(*, name: str) -> dict[str, str]:
-    row = resilience.DEPENDENCIES[name]
+    row = dependencies.DEPENDENCIES[name]
     return {"fallback": row.fallback[0], "fallback_en": row.fallback[1], "runbook": row.runbook}
 
 
@@ -285,13 +285,13 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
     found = look(wait_s=5.0)
     for name, one in found.items():
         if CHECKS[name] is _breaker_only:
-            if resilience.BREAKERS[name].state == "closed":
+            if calls.BREAKERS[name].state == "closed":
                 _end_orphan(name=name, now=now)
         elif one.ok:
-            resilience.note_success(dependency=name)
+            calls.note_success(dependency=name)
             _end_orphan(name=name, now=now)
         else:
-            resilience.note_failure(dependency=name, cause=Degrades(one.detail))
+            calls.note_failure(dependency=name, cause=Degrades(one.detail))
     with contextlib.suppress(DatabaseError, InterfaceError, audit_log.AuditUnavailable):
         outages.write_unwritten()
         _warn_of_weak_vault(found=found["vault"])
@@ -302,11 +302,11 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
 
 def _end_orphan(*, name: str, now: datetime) -> None:
     """This function will resolve an incident that no process has repeated for as long as a breaker stays suspicious."""
-    row = resilience.DEPENDENCIES[name]
+    row = dependencies.DEPENDENCIES[name]
     quiet = now - timedelta(seconds=breaker.SETTLE_S + row.breaker_open_s)
     stale = Q(dedup_key=f"dependency:{name}", resolved_at=None, last_seen_at__lt=quiet)
     with contextlib.suppress(DatabaseError, InterfaceError):
-        if resilience.BREAKERS[name].state == "closed" and Alert.objects.filter(stale).exists():
+        if calls.BREAKERS[name].state == "closed" and Alert.objects.filter(stale).exists():
             outages.resolve_alert_or_wait(dedup_key=f"dependency:{name}")
 
 

@@ -102,7 +102,7 @@ class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no ty
                 logger.exception("%s failed; it goes on", turn.__name__)
 
     def _renew(self) -> None:
-        from documents.emission import leases  # noqa: PLC0415 - after Django is ready
+        from documents.resilience import leases  # noqa: PLC0415 - after Django is ready
 
         leases.renew(now=timezone.now())
 

@@ -6,9 +6,10 @@ from typing import cast
 
 from django.db import transaction
 
-from documents import facts, resilience
+from documents import facts
 from documents.facts import schemas
 from documents.models import Event, EventStatus, Wait
+from documents.resilience import queue
 
 CODE = "payout_does_not_close"
 
@@ -30,7 +31,7 @@ def look_again(*, payee: str, now: dt.datetime) -> None:
     ).values_list("pk", flat=True)
     for pk in sorted(waiting):
         Event.objects.filter(pk=pk, status=EventStatus.HELD).update(next_try_at=now)
-        transaction.on_commit(lambda pk=pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+        transaction.on_commit(lambda pk=pk: queue.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
 
 
 def _awaited(payee: str) -> str:

@@ -11,8 +11,9 @@ from django.utils.translation import get_language
 from rest_framework import exceptions
 
 from audit import log
-from documents import errors, resilience
+from documents import errors
 from documents.access import pages
+from documents.resilience import calls
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -78,10 +79,10 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
         return exception
     if isinstance(exception, log.AuditUnavailable):
         return errors.Problem(code="audit_unavailable")
-    if isinstance(exception, resilience.Degraded):
+    if isinstance(exception, calls.Degraded):
         return errors.Problem(code="worm_unavailable" if exception.dependency == "vault" else "dependency_degraded")
     if isinstance(exception, OperationalError | InterfaceError):
-        resilience.note_failure(dependency="postgresql", cause=exception)
+        calls.note_failure(dependency="postgresql", cause=exception)
         return errors.Problem(code="dependency_degraded", detail="postgresql")
     if isinstance(exception, Http404):
         return errors.Problem(code="not_found")

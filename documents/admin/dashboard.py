@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from documents import resilience
 from documents.admin import cells, filters, rights
 from documents.emission import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus, Status
+from documents.resilience import dependencies as resilience
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

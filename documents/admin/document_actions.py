@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import Action
-from documents import delivery, distribution, emission, errors, links, resilience
+from documents import delivery, distribution, emission, errors, links
 from documents.access import actors
 from documents.admin import cells, reasons, rights
 from documents.models import Document, Link
+from documents.resilience import calls
 
 if TYPE_CHECKING:
     from documents.admin.documents import DocumentAdmin
@@ -100,7 +101,7 @@ def download(model_admin: "DocumentAdmin", request: HttpRequest, document: Docum
         opened = distribution.open(
             document=document, actor=actors.actor(request=request), purpose="download", now=timezone.now()
         )
-    except (errors.Problem, resilience.Degraded) as problem:
+    except (errors.Problem, calls.Degraded) as problem:
         messages.error(request, _words(problem))
         return HttpResponseRedirect(cells.page(document))
     return HttpResponse(
@@ -140,7 +141,7 @@ def resend(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
     if request.method == "POST":
         try:
             delivery.resend(document=document, actor=actors.actor(request=request), now=timezone.now())
-        except (errors.Problem, resilience.Degraded) as problem:
+        except (errors.Problem, calls.Degraded) as problem:
             messages.error(request, _words(problem))
         else:
             messages.success(request, _("Enlace nuevo en camino al correo del titular."))

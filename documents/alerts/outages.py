@@ -8,8 +8,8 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from audit import log as audit_log
-from documents import resilience
 from documents.alerts import channel, incidents
+from documents.resilience import calls
 
 _unwritten: dict[str, tuple[incidents.Incident, datetime]] = {}  # sent while PostgreSQL was away; written on recovery
 _direct = threading.BoundedSemaphore(1)
@@ -66,7 +66,7 @@ def _send_directly(*, incident: incidents.Incident) -> bool:
     def send() -> None:
         try:
             channel.send(url=settings.ALERT_URL, message=message)
-        except (*resilience.FAILURES, channel.Refused):
+        except (*calls.FAILURES, channel.Refused):
             incidents.log.exception("alert.unsent", extra={"code": incident.code})
         finally:
             _direct.release()

@@ -6,9 +6,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
-from documents import resilience
 from documents.alerts import channel, incidents
 from documents.models import Alert
+from documents.resilience import calls, dependencies
 
 BATCH_MAX = 20
 LEASE = timedelta(seconds=60)  # outlives the channel's 10 s
@@ -56,14 +56,14 @@ def _deliver_one(*, alert: Alert, now: datetime) -> bool:
     )
     row = Alert.objects.filter(pk=alert.pk, resolved_at=alert.resolved_at, severity=alert.severity)
     try:
-        resilience.call(dependency="alert_channel", work=lambda: channel.send(url=settings.ALERT_URL, message=message))
+        calls.call(dependency="alert_channel", work=lambda: channel.send(url=settings.ALERT_URL, message=message))
     except channel.Refused as refused:
         incidents.log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})  # noqa: TRY400 - theirs
         row.update(lease_until_at=None, next_try_at=now + REST)
         return False
-    except resilience.Degraded as degraded:
+    except calls.Degraded as degraded:
         asked = getattr(degraded.cause, "retry_after_s", 0.0)
-        wait_s = max(resilience.backoff_s(dependency="alert_channel", attempt=alert.attempts + 1), asked)
+        wait_s = max(dependencies.backoff_s(dependency="alert_channel", attempt=alert.attempts + 1), asked)
         row.update(lease_until_at=None, next_try_at=now + timedelta(seconds=wait_s))
         return False
     if alert.resolved_at is None:

@@ -16,10 +16,10 @@ from django.db.models import Max, Q
 
 from audit import log
 from audit.actions import Action
-from documents import catalog, errors, identifiers, links, resilience, wording
+from documents import catalog, errors, identifiers, links, wording
 from documents.delivery import letters, mailbox, outbox
-from documents.emission import leases
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Status
+from documents.resilience import calls, leases, queue
 
 logger = logging.getLogger(__name__)
 EmlFolder = mailbox.EmlFolder  # the name by which MAIL_URL=file:///... asks for it
@@ -61,7 +61,7 @@ def resend(
         if revoke_older:
             links.revoke_open(recipient=document.owner, document=document, reason=reason, actor=actor, now=now)
         made = _queue(document=document, channel=Channel.EMAIL, sequence=last + 1, now=now, actor=actor)
-        transaction.on_commit(functools.partial(resilience.ring, "documents.deliver", [made.pk]))
+        transaction.on_commit(functools.partial(queue.ring, "documents.deliver", [made.pk]))
     return made
 
 
@@ -112,7 +112,7 @@ def digest(*, now: dt.datetime) -> list[int]:
             if waiting.filter(pk__in=part).update(lease=uuid.uuid4(), next_try_at=now):
                 bundled.append(part[0])
     for pk in bundled:
-        resilience.ring("documents.deliver", [pk])
+        queue.ring("documents.deliver", [pk])
     return bundled
 
 
@@ -137,8 +137,8 @@ def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
         return
     try:
         message = letters.compose(batch=batch, now=now)
-        resilience.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
-    except resilience.Degraded:
+        calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
+    except calls.Degraded:
         outbox.again(batch=batch, fence=fence, cause="mail_unavailable", now=now)
     except smtplib.SMTPException as refusal:
         if mailbox.for_good(refusal=refusal):

@@ -22,7 +22,7 @@ from django.core import mail
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from documents import resilience
+from documents.resilience import dependencies
 
 COPIES_MAX = 1000
 REFUSED_SMTP = 500
@@ -85,7 +85,7 @@ def hand_over(*, message: EmailMessage) -> None:
     :raises OSError: no answer, or not in time.
     :raises smtplib.SMTPException: an answer that is no acceptance.
     """
-    limits = resilience.DEPENDENCIES["mail"]
+    limits = dependencies.DEPENDENCIES["mail"]
     connection = mail.get_connection(timeout=limits.connect_s)
     connection.open()
     socket = getattr(getattr(connection, "connection", None), "sock", None)

@@ -15,11 +15,12 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import identifiers, metrics, resilience
+from documents import identifiers, metrics
 from documents.alerts import incidents
 from documents.delivery import letters, mailbox, outbox
-from documents.emission import leases
 from documents.models import Channel, DeliveryStatus, Event, Notice, Party
+from documents.resilience import calls, dependencies, leases
+from documents.resilience import queue as resilience_queue
 
 logger = logging.getLogger(__name__)
 PATIENCE = outbox.PATIENCE[Channel.EMAIL]
@@ -42,7 +43,7 @@ def queue(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> 
         next_try_at=now,
     )
     _record(Action.DELIVERY_QUEUED, notice=made, actor=actor)
-    transaction.on_commit(functools.partial(resilience.ring, "documents.notify", [made.pk]))
+    transaction.on_commit(functools.partial(resilience_queue.ring, "documents.notify", [made.pk]))
     return made
 
 
@@ -64,8 +65,8 @@ def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
     """This function will bring a claimed notice to its end, or put it down for later."""
     try:
         message = letters.contact_changed(notice=notice)
-        resilience.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
-    except resilience.Degraded:
+        calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
+    except calls.Degraded:
         _again(notice=notice, fence=fence, cause="mail_unavailable", now=now)
     except smtplib.SMTPException as refusal:
         if mailbox.for_good(refusal=refusal):
@@ -91,7 +92,7 @@ def _again(*, notice: Notice, fence: uuid.UUID, cause: str, now: dt.datetime) ->
     if now - notice.queued_at > PATIENCE:
         _end(notice=notice, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
         return
-    wait = dt.timedelta(seconds=resilience.backoff_s(dependency="mail", attempt=notice.attempts))
+    wait = dt.timedelta(seconds=dependencies.backoff_s(dependency="mail", attempt=notice.attempts))
     with transaction.atomic():
         if Notice.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
             cause=cause, lease=None, lease_until_at=None, next_try_at=now + wait

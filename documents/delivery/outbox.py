@@ -12,9 +12,10 @@ from django.db.models import F, Q
 
 from audit import log
 from audit.actions import Action
-from documents import metrics, resilience
+from documents import metrics
 from documents.alerts import incidents
 from documents.models import Channel, Delivery, DeliveryStatus, Party, Status
+from documents.resilience import dependencies
 
 PATIENCE = {  # since queueing; then the mail has bounced and a person is told
     Channel.EMAIL: dt.timedelta(hours=72),
@@ -64,7 +65,7 @@ def again(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, now: dt.da
     if now - oldest > PATIENCE[Channel(batch[0].channel)]:
         end(batch=batch, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
         return
-    wait_s = resilience.backoff_s(dependency="mail", attempt=batch[0].attempts)
+    wait_s = dependencies.backoff_s(dependency="mail", attempt=batch[0].attempts)
     rest(batch=batch, fence=fence, cause=cause, wait=dt.timedelta(seconds=wait_s), now=now)
 
 

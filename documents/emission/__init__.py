@@ -15,11 +15,12 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, catalog, delivery, errors, identifiers, metrics, resilience
+from documents import canonical, catalog, delivery, errors, identifiers, metrics
 from documents.alerts import incidents
 from documents.countries.pack import Pack
-from documents.emission import custody, idempotency, leases, numbering
+from documents.emission import custody, idempotency, numbering
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus, Status
+from documents.resilience import dependencies, leases, queue
 
 RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content
 TRIES_MAX = 8  # then the document rests with its cause until a person retries it
@@ -115,7 +116,7 @@ def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
             log.record(
                 action=Action.DOCUMENT_RETRIED, object_type="document", object_id=document.public_id, actor=actor
             )
-            transaction.on_commit(lambda: resilience.ring(task="documents.advance", args=[document.pk]))
+            transaction.on_commit(lambda: queue.ring(task="documents.advance", args=[document.pk]))
     return bool(moved)
 
 
@@ -222,7 +223,7 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         details={"number": taken.number, "document_key": key, "content_sha256": document.content_sha256},
     )
     metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
-    transaction.on_commit(lambda: resilience.ring(task="documents.advance", args=[document.pk]))
+    transaction.on_commit(lambda: queue.ring(task="documents.advance", args=[document.pk]))
     return document
 
 
@@ -285,7 +286,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> boo
             },
         )
         for planned in delivery.plan(document=document, now=locked_at, actor=log.SYSTEM):
-            transaction.on_commit(lambda pk=planned.pk: resilience.ring(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+            transaction.on_commit(lambda pk=planned.pk: queue.ring(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
         if document.attempts > 1:
             incidents.resolve_alert(dedup_key=f"document:{document.public_id}")
     metrics.DOCUMENT_LOCKED.inc()
@@ -301,7 +302,7 @@ def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now:
     code, worm = problem.code, problem.code.startswith("worm_")
     outage = worm and problem.row.retryable
     final = not outage and document.attempts >= TRIES_MAX
-    pause_s = resilience.backoff_s(dependency="vault" if outage else "renderer", attempt=document.attempts)
+    pause_s = dependencies.backoff_s(dependency="vault" if outage else "renderer", attempt=document.attempts)
     with transaction.atomic():
         rested = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
             cause=code,

@@ -17,11 +17,12 @@ from django.utils.module_loading import import_string
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, errors, facts, identifiers, metrics, presentation, resilience
+from documents import canonical, errors, facts, identifiers, metrics, presentation
 from documents.alerts import discrepancies
 from documents.emission import idempotency, outcomes, raw_events
 from documents.facts import jsontext
 from documents.models import Document, Event, EventStatus, Kind
+from documents.resilience import queue
 
 if TYPE_CHECKING:
     from documents import emission
@@ -179,7 +180,7 @@ def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) ->
         cursor.execute(_WAKE, {"awaited": awaited, "now": now, "after": after, "next_max": NEXT_MAX})
         woken = [pk for pk, ready in cursor.fetchall() if ready]
     for pk in woken:
-        transaction.on_commit(lambda pk=pk: resilience.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+        transaction.on_commit(lambda pk=pk: queue.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:

@@ -13,10 +13,11 @@ from django.db.models.functions import Now
 
 from audit import log
 from audit.actions import Action
-from documents import errors, facts, metrics, resilience
+from documents import errors, facts, metrics
 from documents.alerts import incidents
 from documents.emission import idempotency
 from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
+from documents.resilience import queue
 
 BACKOFF_S = (2, 300)  # first and longest pause between looks at an event that is parked, or has failed
 DEFECT = "internal_error"  # the code of an event whose effect failed by a defect of ours
@@ -106,7 +107,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
         )
         metrics.EVENTS.labels(type=event.type, status="parked").inc()
         # What is missing may have been committed while this transaction looked: look once more, at once.
-        transaction.on_commit(lambda: resilience.ring(task="documents.resume", args=[event.pk]))
+        transaction.on_commit(lambda: queue.ring(task="documents.resume", args=[event.pk]))
 
 
 def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:

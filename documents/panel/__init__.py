@@ -15,12 +15,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import delivery, distribution, errors, links, resilience, wording
+from documents import delivery, distribution, errors, links, wording
 from documents.access import actors, pages
 from documents.alerts import incidents
 from documents.models import Kind, Link, Status
 from documents.panel import link_session, link_words, secretive
 from documents.renderer import printout
+from documents.resilience import calls
 
 REFRESH_S = 15
 RETRY_AFTER_S = 300
@@ -154,7 +155,7 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
         )
     except errors.Problem as problem:
         return _refused(request=request, link=link, problem=problem)
-    except resilience.Degraded:
+    except calls.Degraded:
         return _say(request=request, link=link, words="away")
     response = HttpResponse(opened.body, content_type=opened.media_type)
     kind = "attachment" if purpose == "download" else "inline"

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from documents import errors, metrics, resilience
+from documents import errors, metrics
+from documents.resilience import calls, clock
 
 T = TypeVar("T")
 
@@ -131,7 +132,7 @@ def lock(
     retain_until: date,
     sha256: str,
     content_type: str = PDF,
-    skew_s: Callable[[], float | None] = resilience.clock_skew_s,
+    skew_s: Callable[[], float | None] = clock.clock_skew_s,
 ) -> Stored:
     """This function will put bytes once, read them back and compare: only what it returns may be called locked.
 
@@ -172,10 +173,10 @@ def lock(
 def guarded(*, work: Callable[[], T]) -> T:
     """This function will run a call to the vault behind its breaker, and answer every failure by its `worm_*` name."""
     try:
-        return resilience.call(dependency="vault", work=work)
+        return calls.call(dependency="vault", work=work)
     except errors.WormError as error:
         raise _counted(error) from error
-    except resilience.Degraded as degraded:
+    except calls.Degraded as degraded:
         cause = degraded.cause
         known = cause if isinstance(cause, errors.WormError) else None
         code, detail = (known.code, known.detail) if known else ("worm_unavailable", str(degraded))

@@ -8,10 +8,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from documents import resilience
 from documents.alerts import channel, incidents, sending
 from documents.models import Alert
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies
 from tests.services import misbehaving
 
 pytestmark = pytest.mark.django_db
@@ -19,8 +18,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(channel, "CONNECT_S", 0.3)
     monkeypatch.setattr(channel, "TOTAL_S", 0.6)
 
@@ -55,7 +54,7 @@ def test_a_refusing_channel_keeps_the_alert_and_is_tried_later(settings: Setting
     with misbehaving.nobody_listens() as port:
         settings.ALERT_URL = f"http://127.0.0.1:{port}/hook"
         assert deliver_once()[0] == 0
-    assert waits(alert) <= resilience.DEPENDENCIES["alert_channel"].backoff_base_s * 2
+    assert waits(alert) <= dependencies.DEPENDENCIES["alert_channel"].backoff_base_s * 2
 
 
 @pytest.mark.parametrize("way", ["hang", "drip"])
@@ -93,7 +92,7 @@ def test_a_client_error_is_not_hammered(server: misbehaving.Server) -> None:
     assert server.connections == 1
     alert.refresh_from_db()
     assert alert.sent_at is None
-    assert resilience.BREAKERS["alert_channel"].state == "closed"
+    assert calls.BREAKERS["alert_channel"].state == "closed"
 
 
 @pytest.mark.parametrize(
@@ -120,10 +119,10 @@ def test_a_channel_that_comes_back_gets_every_alert_once(server: misbehaving.Ser
         incidents.open_alert(code="document_stuck", severity="P2", dedup_key=f"document:{number}", detail="waits")
     now = timezone.now()
     sending.deliver(now=now)
-    opened = resilience.BREAKERS["alert_channel"]
+    opened = calls.BREAKERS["alert_channel"]
     assert opened.state == "open"
     assert (
-        server.connections == resilience.DEPENDENCIES["alert_channel"].breaker_failures
+        server.connections == dependencies.DEPENDENCIES["alert_channel"].breaker_failures
     )  # the other two were not tried
     server.behave, server.received = well, []
     opened.opened_at -= 60

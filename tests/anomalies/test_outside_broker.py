@@ -12,9 +12,8 @@ from redis import Redis
 
 from config import celery
 from config.embedded import servers
-from documents import resilience
 from documents.models import Alert
-from documents.resilience import breaker, doorbell
+from documents.resilience import breaker, calls, dependencies, publisher, queue
 from tests.services import misbehaving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,22 +21,22 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
 
 
 @pytest.fixture
-def bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[doorbell.Doorbell]:
+def bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[publisher.Doorbell]:
     """A doorbell of the test's own: its thread and socket end up with nobody else's broker."""
-    old = resilience._doorbell
-    own = doorbell.Doorbell(
+    old = queue._doorbell
+    own = publisher.Doorbell(
         publish_s=old.publish_s,
         admits=old._admits,
         failed=old._failed,
         succeeded=old._succeeded,
-        outages=resilience.FAILURES,
+        outages=calls.FAILURES,
     )
-    monkeypatch.setattr(resilience, "_doorbell", own)
+    monkeypatch.setattr(queue, "_doorbell", own)
     yield own
     assert own.drain(timeout_s=15)  # a late alert of this thread must not fall into another test's database
 
@@ -49,7 +48,7 @@ def app_at(port: int) -> Iterator[Celery]:
     app.close()
 
 
-def longest_ring_s(*, bell: doorbell.Doorbell, app: Celery, count: int) -> float:
+def longest_ring_s(*, bell: publisher.Doorbell, app: Celery, count: int) -> float:
     longest = 0.0
     for number in range(count):
         started = time.monotonic()
@@ -58,18 +57,18 @@ def longest_ring_s(*, bell: doorbell.Doorbell, app: Celery, count: int) -> float
     return longest
 
 
-def test_a_broker_that_refuses_costs_the_caller_nothing_and_is_one_alert(bell: doorbell.Doorbell) -> None:
+def test_a_broker_that_refuses_costs_the_caller_nothing_and_is_one_alert(bell: publisher.Doorbell) -> None:
     with misbehaving.nobody_listens() as port, app_at(port) as app:
         assert longest_ring_s(bell=bell, app=app, count=50) < 0.2
         assert bell.drain(timeout_s=15)
-    assert resilience.BREAKERS["redis"].state == "open"
+    assert calls.BREAKERS["redis"].state == "open"
     alert = Alert.objects.get()
     assert (alert.dedup_key, alert.severity) == ("dependency:redis", "P2")
     assert "PostgreSQL" in alert.fallback
 
 
 def test_a_broker_that_accepts_and_never_answers_is_noticed_within_seconds_and_delays_nobody(
-    bell: doorbell.Doorbell,
+    bell: publisher.Doorbell,
 ) -> None:
     with misbehaving.Server() as server, app_at(server.port) as app:
         server.behave = server.hang
@@ -77,11 +76,11 @@ def test_a_broker_that_accepts_and_never_answers_is_noticed_within_seconds_and_d
         assert longest_ring_s(bell=bell, app=app, count=50) < 0.2
         assert bell.drain(timeout_s=15)
         assert time.monotonic() - started < 10
-    assert resilience.BREAKERS["redis"].state == "open"
+    assert calls.BREAKERS["redis"].state == "open"
     assert Alert.objects.count() == 1
 
 
-def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(bell: doorbell.Doorbell) -> None:
+def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(bell: publisher.Doorbell) -> None:
     with misbehaving.Server() as server, app_at(server.port) as app:
 
         def garbage(_number: int, peer: socket.socket) -> None:
@@ -91,10 +90,10 @@ def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(bell: doorbell.D
         server.behave = garbage
         assert longest_ring_s(bell=bell, app=app, count=10) < 0.2
         assert bell.drain(timeout_s=15)
-    assert resilience.BREAKERS["redis"].state == "open"
+    assert calls.BREAKERS["redis"].state == "open"
 
 
-def test_a_broker_that_answers_with_errors_is_an_outage(bell: doorbell.Doorbell) -> None:
+def test_a_broker_that_answers_with_errors_is_an_outage(bell: publisher.Doorbell) -> None:
     with misbehaving.Server() as server, app_at(server.port) as app:
 
         def error(_number: int, peer: socket.socket) -> None:
@@ -104,11 +103,11 @@ def test_a_broker_that_answers_with_errors_is_an_outage(bell: doorbell.Doorbell)
         server.behave = error
         longest_ring_s(bell=bell, app=app, count=6)
         assert bell.drain(timeout_s=15)
-    assert resilience.BREAKERS["redis"].state == "open"
+    assert calls.BREAKERS["redis"].state == "open"
 
 
 def test_a_publisher_that_hangs_beyond_every_timeout_leaves_rings_to_the_sweeper_and_stays_one_thread(
-    bell: doorbell.Doorbell, monkeypatch: pytest.MonkeyPatch
+    bell: publisher.Doorbell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
     monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
@@ -123,18 +122,18 @@ def test_a_publisher_that_hangs_beyond_every_timeout_leaves_rings_to_the_sweeper
         assert bell.drain(timeout_s=5)
 
 
-def test_the_queue_is_bounded(bell: doorbell.Doorbell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_is_bounded(bell: publisher.Doorbell, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
     with misbehaving.nobody_listens() as port, app_at(port) as app:
-        taken = sum(bell.ring(app=app, task="documents.advance", args=(n,)) for n in range(doorbell.WAITING_MAX * 2))
-        assert taken <= doorbell.WAITING_MAX + 1
+        taken = sum(bell.ring(app=app, task="documents.advance", args=(n,)) for n in range(publisher.WAITING_MAX * 2))
+        assert taken <= publisher.WAITING_MAX + 1
         release.set()
         assert bell.drain(timeout_s=10)
 
 
 def test_a_broker_killed_and_started_again_is_rung_again_without_a_restart(
-    bell: doorbell.Doorbell, valkey: servers.Valkey
+    bell: publisher.Doorbell, valkey: servers.Valkey
 ) -> None:
     app = celery.app
 
@@ -148,18 +147,18 @@ def test_a_broker_killed_and_started_again_is_rung_again_without_a_restart(
     for number in range(10):
         bell.ring(app=app, task="documents.advance", args=(number,))
     assert bell.drain(timeout_s=15)
-    assert resilience.BREAKERS["redis"].state == "open"
+    assert calls.BREAKERS["redis"].state == "open"
     valkey.start()
     before = lengths()
-    time.sleep(resilience.DEPENDENCIES["redis"].breaker_open_s + 0.1)
+    time.sleep(dependencies.DEPENDENCIES["redis"].breaker_open_s + 0.1)
     bell.ring(app=app, task="documents.advance", args=(99,))
     assert bell.drain(timeout_s=5)
-    assert resilience.BREAKERS["redis"].state == "closed"
+    assert calls.BREAKERS["redis"].state == "closed"
     assert lengths() == before + 1
 
 
 def test_a_broker_that_stands_still_in_the_middle_delays_nobody(
-    bell: doorbell.Doorbell, valkey: servers.Valkey
+    bell: publisher.Doorbell, valkey: servers.Valkey
 ) -> None:
     app = celery.app
 
@@ -168,8 +167,8 @@ def test_a_broker_that_stands_still_in_the_middle_delays_nobody(
     valkey.pause()
     started = time.monotonic()
     for number in range(20):
-        resilience.ring(task="documents.advance", args=[number])
+        queue.ring(task="documents.advance", args=[number])
     assert time.monotonic() - started < 0.5
     assert bell.drain(timeout_s=15)
     valkey.resume()
-    assert resilience.BREAKERS["redis"].state == "open"
+    assert calls.BREAKERS["redis"].state == "open"

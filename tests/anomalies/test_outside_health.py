@@ -18,10 +18,10 @@ from pytest_django import Settings
 
 from audit import guard
 from config.embedded import services
-from documents import errors, health, metrics, resilience, vault
+from documents import errors, health, metrics, vault
 from documents.alerts import incidents, outages
 from documents.models import Alert
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, clock, dependencies
 from documents.vault import object_files
 from tests.services import misbehaving
 
@@ -30,9 +30,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
-    monkeypatch.setattr(resilience, "_skew", {})
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
+    monkeypatch.setattr(clock, "_skew", {})
     monkeypatch.setattr(health, "_questions", {})
     monkeypatch.setattr(health, "_last", {"probe": time.monotonic()})
     monkeypatch.setattr(vault, "_opened", {})
@@ -48,7 +48,7 @@ def ask(view: Callable[..., HttpResponse] = health.readyz) -> tuple[int, dict[st
 def test_when_all_is_well_nothing_is_degraded() -> None:
     status, body, took_s = ask()
     assert (status, body["status"], body["degraded"]) == (200, "ok", [])
-    assert set(body["dependencies"]) == set(resilience.DEPENDENCIES)
+    assert set(body["dependencies"]) == set(dependencies.DEPENDENCIES)
     assert took_s < 2
     assert body["dependencies"]["vault"]["detail"].startswith("LOCAL_")
 
@@ -111,7 +111,7 @@ def test_a_weak_lock_stops_traffic_in_production_and_warns_elsewhere(
 def test_a_dead_mailbox_and_a_wrong_clock_are_named_together(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resilience, "clock_skew_s", lambda: 7.0)
+    monkeypatch.setattr(clock, "clock_skew_s", lambda: 7.0)
     with misbehaving.nobody_listens() as port:
         settings.MAIL_URL, settings.EMAIL_HOST, settings.EMAIL_PORT = f"smtp://127.0.0.1:{port}", "127.0.0.1", port
         status, body, _took_s = ask()
@@ -121,7 +121,7 @@ def test_a_dead_mailbox_and_a_wrong_clock_are_named_together(
 
 def test_an_open_breaker_shows_even_while_the_check_passes() -> None:
     for _ in range(5):
-        resilience.note_failure(dependency="renderer", cause=TimeoutError("watchdog"))
+        calls.note_failure(dependency="renderer", cause=TimeoutError("watchdog"))
     status, body, _took_s = ask()
     assert (status, body["degraded"]) == (200, ["renderer"])
     assert body["dependencies"]["renderer"]["breaker"] == "open"
@@ -145,17 +145,15 @@ def test_the_watch_tells_an_outage_nobody_has_met_yet_and_ends_it(settings: Sett
     assert Alert.objects.get().dedup_key == "dependency:redis"
     settings.REDIS_URL = well
     assert health.watch(now=timezone.now()) == []
-    resilience.BREAKERS["redis"].closed_at -= breaker.SETTLE_S
+    calls.BREAKERS["redis"].closed_at -= breaker.SETTLE_S
     health.watch(now=timezone.now())
     assert Alert.objects.get().resolved_at is not None
 
 
 def test_the_watch_ends_an_incident_whose_process_died(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
-        resilience.note_failure(dependency="mail", cause=ConnectionRefusedError())
-    monkeypatch.setitem(
-        resilience.BREAKERS, "mail", breaker.Breaker(row=resilience.DEPENDENCIES["mail"])
-    )  # a new process
+        calls.note_failure(dependency="mail", cause=ConnectionRefusedError())
+    monkeypatch.setitem(calls.BREAKERS, "mail", breaker.Breaker(row=dependencies.DEPENDENCIES["mail"]))  # a new process
     health.watch(now=timezone.now())
     assert Alert.objects.get().resolved_at is None  # it may still go on elsewhere
     health.watch(now=timezone.now() + timedelta(minutes=10))
@@ -213,7 +211,7 @@ def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(incidents, "resolve_alert", away)
     for _ in range(4):
         assert health.watch(now=timezone.now()) == ["postgresql"]
-    assert resilience.BREAKERS["postgresql"].state == "open"
+    assert calls.BREAKERS["postgresql"].state == "open"
 
 
 def test_the_metrics_page_says_what_stands_in_the_tables_and_the_seeds_own_name() -> None:

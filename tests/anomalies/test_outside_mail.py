@@ -8,9 +8,9 @@ import pytest
 from django.core.mail import EmailMessage
 from pytest_django import Settings
 
-from documents import health, resilience
+from documents import health
 from documents.models import Alert
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies
 from tests.services import mailbox, misbehaving
 
 pytestmark = pytest.mark.django_db
@@ -19,8 +19,8 @@ TIMEOUT_S = 0.5
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(health, "SOCKET_S", TIMEOUT_S)
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_TIMEOUT, settings.EMAIL_USE_TLS = "127.0.0.1", TIMEOUT_S, False
@@ -42,8 +42,8 @@ def send() -> str:
         subject="Documento", body="Tu documento", to=["ana@example.com"], headers={"Message-ID": "<1@docs>"}
     )
     try:
-        resilience.call(dependency="mail", work=mail.send)
-    except resilience.Degraded as degraded:
+        calls.call(dependency="mail", work=mail.send)
+    except calls.Degraded as degraded:
         return "open" if degraded.cause is None else "failed"
     except OSError as refused:
         return type(refused).__name__
@@ -109,7 +109,7 @@ def test_a_final_refusal_of_one_mail_is_that_mails_and_leaves_the_server_in_use(
     server.behave = dialogue({stage: b"550 no such user\r\n"})  # type: ignore[assignment]
     found = outcomes()
     assert all(one.startswith("SMTP") for one in found)
-    assert resilience.BREAKERS["mail"].state == "closed"
+    assert calls.BREAKERS["mail"].state == "closed"
     assert not Alert.objects.exists()
 
 
@@ -147,7 +147,7 @@ def test_mail_leaves_again_after_a_recovery_and_the_alert_resolves(smtp: mailbox
         point_at(settings, port)
         assert outcomes() == OUTAGE
     point_at(settings, well)
-    one = resilience.BREAKERS["mail"]
+    one = calls.BREAKERS["mail"]
     one.opened_at -= 3600
     assert send() == "sent"
     one.closed_at -= breaker.SETTLE_S

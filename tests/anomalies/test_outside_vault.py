@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from documents import errors, health, metrics, resilience, vault
+from documents import errors, health, metrics, vault
 from documents.models import Alert
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable, local_store
 
 BODY = b"%PDF-1.7 issued bytes" * 100
@@ -28,8 +28,8 @@ CALLS = ("open", "write", "fsync", "link", "mkdir", "fchmod", "fstat")
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(vault, "_opened", {})
     monkeypatch.setattr(health, "_questions", {})
     assert not vault_folder.exists()
@@ -126,7 +126,7 @@ def test_a_vault_whose_folder_disappears_waits_alerts_once_and_never_starts_an_e
         assert raised.value.code == "worm_unavailable"  # gone is not the same as never stored
     assert Alert.objects.get().dedup_key == "dependency:vault"
     aside.rename(vault_folder)
-    resilience.BREAKERS["vault"].opened_at -= 60
+    calls.BREAKERS["vault"].opened_at -= 60
     assert lock() == stored
 
 
@@ -190,7 +190,7 @@ def test_a_slow_vault_keeps_what_it_locked_and_opens_the_breaker(monkeypatch: py
     real = local_store.LocalVault.put
 
     def slow(*arguments: Any, **options: Any) -> vault.Stored:
-        at[0] += resilience.DEPENDENCIES["vault"].total_s + 5
+        at[0] += dependencies.DEPENDENCIES["vault"].total_s + 5
         return real(*arguments, **options)
 
     monkeypatch.setattr(time, "monotonic", lambda: at[0])
@@ -213,7 +213,7 @@ def test_a_flapping_vault_locks_each_document_once(vault_folder: pathlib.Path, m
     monkeypatch.setattr(os, "fsync", flap)
     locked, failed = set(), []
     for _ in range(30):
-        resilience.BREAKERS["vault"] = breaker.Breaker(row=resilience.DEPENDENCIES["vault"])
+        calls.BREAKERS["vault"] = breaker.Breaker(row=dependencies.DEPENDENCIES["vault"])
         try:
             locked.add(lock())
         except errors.WormError as error:
@@ -235,4 +235,4 @@ def test_a_broken_promise_is_counted_by_its_name(vault_folder: pathlib.Path) -> 
     with pytest.raises(errors.WormError):
         lock()
     assert metrics.WORM_ERRORS.labels(code="worm_checksum_mismatch")._value.get() == before + 1
-    assert resilience.BREAKERS["vault"].state == "closed"  # the store answers: it is the bytes that are wrong
+    assert calls.BREAKERS["vault"].state == "closed"  # the store answers: it is the bytes that are wrong

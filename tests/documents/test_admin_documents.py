@@ -5,9 +5,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from documents import distribution, errors, resilience, vault
+from documents import distribution, errors, vault
 from documents.admin import paging, reasons
 from documents.models import Document, EventStatus, Link, Status
+from documents.resilience import calls
 from tests import cast, factories
 from tests.documents import center
 
@@ -206,7 +207,7 @@ def test_nothing_but_a_locked_document_is_ever_shown_or_handed_out(sofia: cast.M
     [
         errors.WormError(code="worm_unavailable", detail="secret internals"),
         errors.Problem(code="document_quarantined"),
-        resilience.Degraded(dependency="vault"),
+        calls.Degraded(dependency="vault"),
     ],
 )
 def test_a_vault_that_fails_is_said_in_words_and_shows_no_internals(

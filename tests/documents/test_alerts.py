@@ -21,11 +21,11 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Event as AuditEvent
-from documents import errors, resilience, runbooks
+from documents import errors, runbooks
 from documents.alerts import channel as alert_channel
 from documents.alerts import incidents, outages, sending
 from documents.models import Alert
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies
 from tests import cast
 from tests.documents import center
 from tests.services import misbehaving
@@ -35,8 +35,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(outages, "_unwritten", {})
 
 
@@ -248,7 +248,7 @@ def test_postgresqls_own_outage_is_told_at_once_and_written_when_it_is_back(
 
     monkeypatch.setattr(incidents, "_open", away)
     for _ in range(5):
-        resilience.note_failure(dependency="postgresql", cause=OperationalError("connection refused"))
+        calls.note_failure(dependency="postgresql", cause=OperationalError("connection refused"))
     channel.wait_for(count=1)
     monkeypatch.setattr(incidents, "_open", real)
     assert outages.write_unwritten() == 1
@@ -264,7 +264,7 @@ def test_postgresqls_own_outage_is_told_at_once_and_written_when_it_is_back(
 def test_every_alert_code_in_the_code_leads_to_an_anchor_that_exists() -> None:
     literal = re.compile(r'open_alert\((?:[^()]|\([^()]*\))*?code="([a-z0-9_]+)"', re.DOTALL)
     used = {code for code, row in errors.CODES.items() if row.severity} | set(incidents.PAGES)
-    used |= {f"dependency_{name}" for name in resilience.DEPENDENCIES}
+    used |= {f"dependency_{name}" for name in dependencies.DEPENDENCIES}
     for folder in ("audit", "config", "documents", "payouts"):
         for path in (ROOT / folder).rglob("*.py"):
             used.update(literal.findall(path.read_text(encoding="utf-8")))

@@ -20,10 +20,10 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Event, EventDetail
 from config import env
-from documents import delivery, distribution, errors, links, resilience
+from documents import delivery, distribution, errors, links
 from documents.delivery import letters, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, Status
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies, queue
 from tests import factories
 from tests.services import mailbox, misbehaving
 
@@ -38,16 +38,16 @@ MONDAY = dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC)  # nine in Madrid
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every breaker closed, and nobody to ring: tests say themselves when a worker comes."""
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
-    monkeypatch.setattr(resilience, "ring", lambda _task, _args=(): False)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
+    monkeypatch.setattr(queue, "ring", lambda _task, _args=(): False)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The outside table's row `mail`, with times that a test can wait for."""
-    row = dataclasses.replace(resilience.DEPENDENCIES["mail"], connect_s=0.4, total_s=0.8)
-    monkeypatch.setitem(resilience.DEPENDENCIES, "mail", row)
+    row = dataclasses.replace(dependencies.DEPENDENCIES["mail"], connect_s=0.4, total_s=0.8)
+    monkeypatch.setitem(dependencies.DEPENDENCIES, "mail", row)
 
 
 def queued(*, kind: Kind = Kind.PAYOUT_STATEMENT, owner: Party | None = None, now: dt.datetime = NOW) -> Delivery:
@@ -294,7 +294,7 @@ def test_a_mail_that_waited_goes_out_when_the_server_is_back(smtp: mailbox.Mailb
     smtp.stop()
     delivery.send(delivery_id=one.pk, now=NOW)
     smtp.start()
-    resilience.BREAKERS["mail"] = breaker.Breaker(row=resilience.DEPENDENCIES["mail"])
+    calls.BREAKERS["mail"] = breaker.Breaker(row=dependencies.DEPENDENCIES["mail"])
     delivery.send(delivery_id=one.pk, now=NOW + HOUR)
     [message] = smtp.messages
     assert message["Message-ID"] == one.message_id
@@ -321,7 +321,7 @@ def test_a_recipient_refused_for_good_bounces_at_once_and_blames_no_server(smtp:
     one.refresh_from_db()
     assert (one.status, one.cause) == (DeliveryStatus.BOUNCED, "recipient_refused")
     assert Alert.objects.filter(code="delivery_failed").count() == 1
-    assert resilience.BREAKERS["mail"].failures == 0
+    assert calls.BREAKERS["mail"].failures == 0
 
 
 def test_a_recipient_refused_for_now_is_tried_again(smtp: mailbox.Mailbox) -> None:

@@ -10,9 +10,9 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event
-from documents import distribution, errors, links, resilience, vault
+from documents import distribution, errors, links, vault
 from documents.models import Alert, Document, Link, Status
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable
 from tests import factories
 
@@ -23,8 +23,8 @@ ACTOR = log.Actor(kind="user", id="usr_1", role="finance", channel="web", reques
 
 @pytest.fixture(autouse=True)
 def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
 
 
 def fetch(document: Document, *, purpose: distribution.Purpose = "download", **more: object) -> distribution.Opened:

@@ -10,8 +10,9 @@ from django.db import IntegrityError, connection, transaction
 from audit.models import Event as AuditEvent
 from documents import emission, errors, rendering
 from documents.alerts import discrepancies
-from documents.emission import custody, leases
+from documents.emission import custody
 from documents.models import Alert, Delivery, Document, Party, Series, Status
+from documents.resilience import leases
 from documents.vault import local_store
 from tests.payouts import making, telling
 

@@ -11,12 +11,11 @@ from django.db.models import Q
 
 from audit.models import Event as LogEvent
 from audit.models import EventDetail
-from documents import health, links, resilience, sweeper
+from documents import health, links, sweeper
 from documents.delivery import letters, notices
 from documents.delivery import mailbox as mailbox_room
-from documents.emission import leases
 from documents.models import Alert, DeliveryStatus, Event, EventStatus, Notice, Party
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
 from tests.payouts import making, telling
 from tests.services import mailbox
@@ -30,9 +29,9 @@ OLD, NEW = "ana@example.com", "intruder@example.net"
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every breaker closed, and nobody to ring: tests say themselves when a worker comes."""
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
-    monkeypatch.setattr(resilience, "ring", lambda _task, _args=(): False)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
+    monkeypatch.setattr(queue, "ring", lambda _task, _args=(): False)
     telling.issuers()
 
 
@@ -213,7 +212,7 @@ def test_with_the_mail_server_down_the_change_stands_and_the_notice_waits(smtp: 
     assert NOW <= one.next_try_at <= NOW + HOUR
     assert told(one) == ["delivery.queued", "delivery.failed"]
     smtp.start()
-    resilience.BREAKERS["mail"] = breaker.Breaker(row=resilience.DEPENDENCIES["mail"])
+    calls.BREAKERS["mail"] = breaker.Breaker(row=dependencies.DEPENDENCIES["mail"])
     notices.send(notice_id=one.pk, now=NOW + HOUR)
     assert [message["Message-ID"] for message in smtp.messages] == [one.message_id]
 

@@ -21,10 +21,10 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Event, EventDetail
-from documents import delivery, links, resilience
+from documents import delivery, links
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Kind, Link, PayoutStatus, Status
 from documents.panel import link_words
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies, queue
 from documents.vault import immutable
 from tests import factories
 
@@ -38,9 +38,9 @@ BYTES_MAX = 6 * 1024
 @pytest.fixture(autouse=True)
 def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every breaker closed, nobody to ring, and no refusal left over for the next test to count."""
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
-    monkeypatch.setattr(resilience, "ring", lambda _task, _args=(): False)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
+    monkeypatch.setattr(queue, "ring", lambda _task, _args=(): False)
     yield
     log.flush_denials()
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from documents import errors, health, resilience
+from documents import errors, health
 from documents.models import Alert
-from documents.resilience import breaker
+from documents.resilience import breaker, calls, dependencies
+from documents.resilience import clock as resilience_clock
 
 pytestmark = pytest.mark.django_db
 
@@ -32,8 +33,8 @@ def clock() -> Clock:
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(calls, "BREAKERS", fresh)
 
 
 def refuse() -> str:
@@ -46,14 +47,14 @@ def answer() -> str:
 
 def attempt(work: Callable[[], str], clock: Clock, name: str = "mail") -> str:
     try:
-        return resilience.call(dependency=name, work=work, now=clock)
-    except resilience.Degraded as degraded:
+        return calls.call(dependency=name, work=work, now=clock)
+    except calls.Degraded as degraded:
         return "open" if degraded.cause is None else "failed"
 
 
 def test_the_table_says_for_every_dependency_how_long_what_meanwhile_and_what_never() -> None:
-    assert {"vault", "mail", "redis", "postgresql", "renderer", "clock"} <= set(resilience.DEPENDENCIES)
-    for name, row in resilience.DEPENDENCIES.items():
+    assert {"vault", "mail", "redis", "postgresql", "renderer", "clock"} <= set(dependencies.DEPENDENCIES)
+    for name, row in dependencies.DEPENDENCIES.items():
         assert row.name == name
         assert 0 < row.connect_s <= row.total_s
         assert row.attempts_max >= 1
@@ -78,12 +79,12 @@ def test_a_failing_call_is_tried_once_and_never_again_by_this_layer(clock: Clock
 
 
 def test_the_breaker_opens_after_the_rows_failures_then_calls_nobody(clock: Clock) -> None:
-    row = resilience.DEPENDENCIES["mail"]
+    row = dependencies.DEPENDENCIES["mail"]
     assert [attempt(refuse, clock) for _ in range(row.breaker_failures)] == ["failed"] * row.breaker_failures
     assert attempt(answer, clock) == "open"
     clock.at += row.breaker_open_s
     assert attempt(answer, clock) == "answer"
-    assert resilience.BREAKERS["mail"].state == "closed"
+    assert calls.BREAKERS["mail"].state == "closed"
 
 
 def test_a_long_outage_is_one_alert_and_it_resolves_when_the_dependency_has_held(clock: Clock) -> None:
@@ -105,7 +106,7 @@ def test_a_long_outage_is_one_alert_and_it_resolves_when_the_dependency_has_held
 
 
 def test_a_dependency_that_flaps_all_day_is_one_incident(clock: Clock) -> None:
-    row = resilience.DEPENDENCIES["mail"]
+    row = dependencies.DEPENDENCIES["mail"]
     for _ in range(30):
         for _ in range(row.breaker_failures):
             attempt(refuse, clock)
@@ -117,7 +118,7 @@ def test_a_dependency_that_flaps_all_day_is_one_incident(clock: Clock) -> None:
 
 
 def test_a_second_incident_is_a_second_alert(clock: Clock) -> None:
-    row = resilience.DEPENDENCIES["mail"]
+    row = dependencies.DEPENDENCIES["mail"]
     for _ in range(2):
         for _ in range(row.breaker_failures):
             attempt(refuse, clock)
@@ -132,15 +133,15 @@ def test_one_failure_between_successes_opens_nothing(clock: Clock) -> None:
     for _ in range(20):
         attempt(refuse, clock)
         attempt(answer, clock)
-    assert resilience.BREAKERS["mail"].state == "closed"
+    assert calls.BREAKERS["mail"].state == "closed"
     assert not Alert.objects.exists()
 
 
 def test_half_open_lets_exactly_one_of_many_threads_through(clock: Clock) -> None:
     for _ in range(3):
         attempt(refuse, clock)
-    clock.at += resilience.DEPENDENCIES["mail"].breaker_open_s
-    one = resilience.BREAKERS["mail"]
+    clock.at += dependencies.DEPENDENCIES["mail"].breaker_open_s
+    one = calls.BREAKERS["mail"]
     admitted: list[bool] = []
     threads = [threading.Thread(target=lambda: admitted.append(one.admits(now=clock.at))) for _ in range(16)]
     for thread in threads:
@@ -151,18 +152,18 @@ def test_half_open_lets_exactly_one_of_many_threads_through(clock: Clock) -> Non
 
 
 def test_a_probe_that_never_comes_back_does_not_keep_the_breaker_half_open(clock: Clock) -> None:
-    row = resilience.DEPENDENCIES["mail"]
+    row = dependencies.DEPENDENCIES["mail"]
     for _ in range(3):
         attempt(refuse, clock)
     clock.at += row.breaker_open_s
-    assert resilience.BREAKERS["mail"].admits(now=clock.at)  # and its thread is killed
+    assert calls.BREAKERS["mail"].admits(now=clock.at)  # and its thread is killed
     assert attempt(answer, clock) == "open"
     clock.at += row.total_s
     assert attempt(answer, clock) == "answer"
 
 
 def test_a_failing_probe_opens_again_for_the_whole_pause(clock: Clock) -> None:
-    row = resilience.DEPENDENCIES["mail"]
+    row = dependencies.DEPENDENCIES["mail"]
     for _ in range(3):
         attempt(refuse, clock)
     clock.at += row.breaker_open_s
@@ -173,7 +174,7 @@ def test_a_failing_probe_opens_again_for_the_whole_pause(clock: Clock) -> None:
 
 def test_an_answer_slower_than_the_rows_limit_is_used_and_counted_as_a_failure(clock: Clock) -> None:
     def slow() -> str:
-        clock.at += resilience.DEPENDENCIES["mail"].total_s + 1
+        clock.at += dependencies.DEPENDENCIES["mail"].total_s + 1
         return "late"
 
     assert [attempt(slow, clock) for _ in range(3)] == ["late"] * 3
@@ -197,8 +198,8 @@ def test_a_refusal_that_no_repeat_would_change_comes_through_and_opens_nothing(
 
     for _ in range(10):
         with pytest.raises(type(refusal)):
-            resilience.call(dependency="mail", work=work, now=clock)
-    assert resilience.BREAKERS["mail"].state == "closed"
+            calls.call(dependency="mail", work=work, now=clock)
+    assert calls.BREAKERS["mail"].state == "closed"
 
 
 @pytest.mark.parametrize(
@@ -225,53 +226,53 @@ def test_a_defect_of_ours_is_not_taken_for_an_outage_nor_for_a_recovery(clock: C
 
     for _ in range(10):
         with pytest.raises(TypeError):
-            resilience.call(dependency="mail", work=defect, now=clock)
-    assert resilience.BREAKERS["mail"].state == "closed"
+            calls.call(dependency="mail", work=defect, now=clock)
+    assert calls.BREAKERS["mail"].state == "closed"
     for _ in range(3):
         attempt(refuse, clock)
-    clock.at += resilience.DEPENDENCIES["mail"].breaker_open_s
+    clock.at += dependencies.DEPENDENCIES["mail"].breaker_open_s
     with pytest.raises(TypeError):
-        resilience.call(dependency="mail", work=defect, now=clock)
-    assert resilience.BREAKERS["mail"].state == "open"
+        calls.call(dependency="mail", work=defect, now=clock)
+    assert calls.BREAKERS["mail"].state == "open"
 
 
 def test_a_call_within_a_call_counts_once(clock: Clock) -> None:
     def nested() -> str:
-        return resilience.call(dependency="mail", work=refuse, now=clock)
+        return calls.call(dependency="mail", work=refuse, now=clock)
 
     assert [attempt(nested, clock) for _ in range(4)] == ["failed"] * 3 + ["open"]
-    clock.at += resilience.DEPENDENCIES["mail"].breaker_open_s
-    assert attempt(lambda: resilience.call(dependency="mail", work=answer, now=clock), clock) == "answer"
+    clock.at += dependencies.DEPENDENCIES["mail"].breaker_open_s
+    assert attempt(lambda: calls.call(dependency="mail", work=answer, now=clock), clock) == "answer"
 
 
 def test_the_outage_of_one_dependency_inside_a_call_of_another_blames_only_the_one(clock: Clock) -> None:
     def nested() -> str:
-        return resilience.call(dependency="redis", work=refuse, now=clock)
+        return calls.call(dependency="redis", work=refuse, now=clock)
 
     for _ in range(5):
         attempt(nested, clock)
-    assert resilience.BREAKERS["mail"].state == "closed"
-    assert resilience.BREAKERS["redis"].state == "open"
+    assert calls.BREAKERS["mail"].state == "closed"
+    assert calls.BREAKERS["redis"].state == "open"
 
 
 def test_backoff_grows_to_its_cap_and_is_spread_over_its_whole_width() -> None:
-    row = resilience.DEPENDENCIES["vault"]
+    row = dependencies.DEPENDENCIES["vault"]
     for tries in (1, 2, 5, 50, 10_000):
         ceiling = min(row.backoff_cap_s, row.backoff_base_s * 2 ** min(tries - 1, 30))
-        waits = [resilience.backoff_s(dependency="vault", attempt=tries) for _ in range(400)]
+        waits = [dependencies.backoff_s(dependency="vault", attempt=tries) for _ in range(400)]
         assert all(0 <= wait <= ceiling for wait in waits)
         assert min(waits) < 0.1 * ceiling
         assert max(waits) > 0.9 * ceiling
 
 
 def test_the_clocks_skew_is_measured_against_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resilience, "_skew", {})
-    skew_s = resilience.clock_skew_s()
+    monkeypatch.setattr(resilience_clock, "_skew", {})
+    skew_s = resilience_clock.clock_skew_s()
     assert skew_s is not None
     assert abs(skew_s) < 1
     real = time.time
-    monkeypatch.setattr(resilience, "_skew", {})
+    monkeypatch.setattr(resilience_clock, "_skew", {})
     monkeypatch.setattr(time, "time", lambda: real() + 90)
-    skew_s = resilience.clock_skew_s()
+    skew_s = resilience_clock.clock_skew_s()
     assert skew_s is not None
     assert 89 < skew_s < 91

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from documents import errors, resilience, vault
-from documents.resilience import breaker
+from documents import errors, vault
+from documents.resilience import breaker, dependencies
+from documents.resilience import calls as resilience_calls
 from documents.vault import immutable, local_store, object_files
 
 BODY = b"%PDF-1.7 the bytes of a document"
@@ -40,8 +41,8 @@ def store(folder: pathlib.Path) -> local_store.LocalVault:
 def _fresh(settings: Settings, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ENVIRONMENT = "test"
     settings.VAULT_URL = f"file://{folder}"
-    fresh = {name: breaker.Breaker(row=row) for name, row in resilience.DEPENDENCIES.items()}
-    monkeypatch.setattr(resilience, "BREAKERS", fresh)
+    fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+    monkeypatch.setattr(resilience_calls, "BREAKERS", fresh)
 
 
 def lock(*, key: str = KEY, body: bytes = BODY, until: date = UNTIL, skew_s: float | None = 0.0) -> vault.Stored:

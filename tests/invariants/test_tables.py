@@ -10,9 +10,10 @@ from audit import guard
 from audit.actions import Action
 from config import celery, events, schedule
 from config import env as environment
-from documents import catalog, emission, errors, facts, metrics, resilience
+from documents import catalog, emission, errors, facts, metrics
 from documents.countries import pack
 from documents.models import Document, Kind, Status
+from documents.resilience import dependencies
 
 DOCS = environment.BASE_DIR / "docs"
 
@@ -93,8 +94,8 @@ def test_what_may_be_tried_again_is_what_may_pass_by_itself() -> None:
 
 
 def test_every_dependency_has_its_fallback_its_alert_and_its_limits() -> None:
-    assert {"vault", "mail", "redis", "postgresql", "renderer", "clock"} <= set(resilience.DEPENDENCIES)
-    for name, row in resilience.DEPENDENCIES.items():
+    assert {"vault", "mail", "redis", "postgresql", "renderer", "clock"} <= set(dependencies.DEPENDENCIES)
+    for name, row in dependencies.DEPENDENCIES.items():
         assert (row.name, len(row.fallback)) == (name, 2)
         assert all(text.strip() for text in row.fallback), name
         assert row.alert_severity in {"P1", "P2"}, name

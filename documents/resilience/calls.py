@@ -1,0 +1,144 @@
+"""The outside world in one table, and the one way to call it: timeouts, breaker, fallback, alert.
+
+Only one layer retries: the row in PostgreSQL (a document's, a delivery's, an alert's next try). `call` therefore tries
+once; the
+row waits `backoff_s` and comes again, at most `attempts_max` times before it rests for a person. Nothing here sleeps.
+"""
+
+import logging
+import smtplib
+import threading
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import TypeVar
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, InterfaceError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+# `alerts` sends through `call`, `call` opens alerts: each uses the other at run time only.
+from documents import errors, metrics
+from documents.alerts import channel, outages
+from documents.resilience import dependencies
+from documents.resilience.breaker import Breaker
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+# What a dependency does wrong. Anything else (a TypeError) is a defect of ours and must not be taken for an outage.
+FAILURES = (
+    OSError,
+    EOFError,
+    smtplib.SMTPException,
+    HTTPException,
+    RedisError,
+    KombuError,
+    DatabaseError,
+    InterfaceError,
+    SoftTimeLimitExceeded,
+)
+ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, channel.Refused)
+PERMANENT_SMTP = 500
+
+
+class Degraded(Exception):  # noqa: N818 - a state that callers plan for, not a defect
+    """The dependency is away (`cause` is its error) or its breaker is open (`cause` is None): take the fallback."""
+
+    def __init__(self, *, dependency: str, cause: BaseException | None = None) -> None:
+        self.dependency, self.cause = dependency, cause
+        super().__init__(f"{dependency}: {cause or 'breaker open'}")
+
+
+BREAKERS: dict[str, Breaker] = {name: Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+
+
+class _Inside(threading.local):
+    """The dependencies that this thread is calling right now."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+
+_inside = _Inside()
+
+
+def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | None = None) -> T:
+    """This function will try an outside call once, behind its breaker; a slow answer is used, and counted as a failure.
+
+    `work` sets the row's timeouts on its own sockets. A refusal that no repeat would change (a Problem that is not
+    retryable,
+    a recipient refused for good) comes through as it is: the dependency is well.
+
+    :raises Degraded: the breaker is open, or the call failed.
+    """
+    if dependency in _inside.names:
+        return work()  # a call within a call of the same dependency is one call: the outer one counts
+    _inside.names.add(dependency)
+    try:
+        return _call(dependency=dependency, work=work, clock=now or time.monotonic)
+    finally:
+        _inside.names.discard(dependency)
+
+
+def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float]) -> T:
+    breaker = BREAKERS[dependency]
+    started = clock()
+    if not breaker.admits(now=started):
+        raise Degraded(dependency=dependency)
+    try:
+        result = work()
+    except Degraded:
+        breaker.abandoned()  # another dependency's outage says nothing about this one
+        raise
+    except Exception as error:
+        if not _is_outage(error=error):
+            # An answer proves that it is well; a defect of ours (a TypeError) proves nothing.
+            if isinstance(error, ANSWERS):
+                note_success(dependency=dependency, now=clock)
+            else:
+                breaker.abandoned()
+            raise
+        metrics.DEPENDENCY_SECONDS.labels(dependency=dependency, outcome="failed").observe(clock() - started)
+        note_failure(dependency=dependency, cause=error, now=clock)
+        raise Degraded(dependency=dependency, cause=error) from error
+    took = clock() - started
+    metrics.DEPENDENCY_SECONDS.labels(dependency=dependency, outcome="ok").observe(took)
+    if took > breaker.row.total_s:
+        note_failure(dependency=dependency, cause=TimeoutError(f"answered after {took:.1f} s"), now=clock)
+    else:
+        note_success(dependency=dependency, now=clock)
+    return result
+
+
+def note_failure(*, dependency: str, cause: BaseException, now: Callable[[], float] | None = None) -> None:
+    """This function will count a failure that was met outside `call` (a door that lost PostgreSQL); opens the alert."""
+    row = dependencies.DEPENDENCIES[dependency]
+    log.warning(
+        "dependency.failed", extra={"dependency": dependency, "cause": f"{type(cause).__name__}: {cause}"[:300]}
+    )
+    if BREAKERS[dependency].failed(now=(now or time.monotonic)()):
+        outages.open_alert_or_send(
+            code=f"dependency_{dependency}",
+            severity=row.alert_severity,
+            dedup_key=f"dependency:{dependency}",
+            detail=f"{type(cause).__name__}: {cause}"[:500],
+            object_id=dependency,
+            fallback=" / ".join(row.fallback),
+        )
+
+
+def note_success(*, dependency: str, now: Callable[[], float] | None = None) -> None:
+    """This function will count a success; resolves the incident's alert once the dependency has held SETTLE_S."""
+    if BREAKERS[dependency].succeeded(now=(now or time.monotonic)()):
+        outages.resolve_alert_or_wait(dedup_key=f"dependency:{dependency}")
+
+
+def _is_outage(*, error: Exception) -> bool:
+    if isinstance(error, errors.Problem):
+        return error.row.retryable
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return any(code < PERMANENT_SMTP for code, _text in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code < PERMANENT_SMTP
+    return isinstance(error, FAILURES)

@@ -1,0 +1,86 @@
+"""The table of the outside: one row a dependency with its limits, backoff, breaker, fallback and alert."""
+
+import random
+from dataclasses import dataclass, field
+
+# `alerts` sends through `call`, `call` opens alerts: each uses the other at run time only.
+
+ENDLESS = 1_000_000  # the row is tried for as long as the dependency is away
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependency:
+    """One row: seconds in `_s`; `fallback` is what happens meanwhile (es, en), `never` what must not."""
+
+    name: str
+    connect_s: float
+    total_s: float
+    attempts_max: int
+    backoff_base_s: float
+    backoff_cap_s: float
+    breaker_failures: int
+    breaker_open_s: float
+    fallback: tuple[str, str]
+    never: str
+    alert_severity: str
+    runbook: str = field(default="")
+
+
+_ROWS = (
+    Dependency(
+        name="vault", connect_s=2, total_s=10, attempts_max=ENDLESS, backoff_base_s=2, backoff_cap_s=300,
+        breaker_failures=3, breaker_open_s=10, alert_severity="P2",
+        fallback=("El documento espera como ISSUED; no se sirve nada sin resguardar",
+                  "The document waits as ISSUED; nothing unlocked is served"),
+        never="show locked; lose; double",
+    ),
+    Dependency(
+        name="mail", connect_s=3, total_s=10, attempts_max=150, backoff_base_s=30, backoff_cap_s=3600,
+        breaker_failures=3, breaker_open_s=30, alert_severity="P2",
+        fallback=("El documento está en el panel; el correo se reintenta durante 72 h",
+                  "The document is in the panel; mail follows for 72 h"),
+        never="block emission; mail twice",
+    ),
+    Dependency(
+        name="redis", connect_s=1, total_s=2, attempts_max=1, backoff_base_s=1, backoff_cap_s=30,
+        breaker_failures=3, breaker_open_s=5, alert_severity="P2",
+        fallback=("Los procesos consultan PostgreSQL cada pocos segundos", "Workers poll PostgreSQL every few seconds"),
+        never="lose an event; 5xx at intake",
+    ),
+    Dependency(
+        name="postgresql", connect_s=2, total_s=5, attempts_max=1, backoff_base_s=1, backoff_cap_s=30,
+        breaker_failures=3, breaker_open_s=2, alert_severity="P1",
+        fallback=("503 con Retry-After; ningún webhook recibe 2xx", "503 with Retry-After; no webhook gets a 2xx"),
+        never="accept what is not saved",
+    ),
+    Dependency(
+        name="renderer", connect_s=1, total_s=180, attempts_max=5, backoff_base_s=5, backoff_cap_s=300,
+        breaker_failures=5, breaker_open_s=30, alert_severity="P2",
+        fallback=("El documento espera; sus datos se pueden leer", "The document waits; its data can be read"),
+        never="different bytes, other fonts",
+    ),
+    Dependency(
+        name="clock", connect_s=1, total_s=2, attempts_max=1, backoff_base_s=1, backoff_cap_s=30,
+        breaker_failures=1, breaker_open_s=60, alert_severity="P2",
+        fallback=("Con más de 60 s de desvío nada se resguarda", "Beyond 60 s of skew nothing is locked"),
+        never="lock with a skew over 60 s",
+    ),
+    Dependency(
+        name="alert_channel", connect_s=3, total_s=10, attempts_max=ENDLESS, backoff_base_s=15, backoff_cap_s=900,
+        breaker_failures=3, breaker_open_s=30, alert_severity="P2",
+        fallback=("Las alertas se ven en el Centro de documentos y se envían después",
+                  "Alerts show in the Document Center and are sent later"),
+        never="block emission; lose an alert",
+    ),
+)  # fmt: skip
+DEPENDENCIES: dict[str, Dependency] = {
+    row.name: Dependency(**{**row.__dict__, "runbook": f"docs/runbooks/{row.name.replace('_', '-')}.md"})
+    for row in _ROWS
+}
+
+
+def backoff_s(*, dependency: str, attempt: int) -> float:
+    """This function will return how long a row waits after its `attempt` (from 1): exponential, full jitter."""
+    row = DEPENDENCIES[dependency]
+    ceiling = min(row.backoff_cap_s, row.backoff_base_s * 2 ** min(max(attempt, 1) - 1, 30))
+    return random.uniform(0, ceiling)  # noqa: S311 - spreads load, protects nothing
