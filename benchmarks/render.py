@@ -24,8 +24,10 @@ from typing import Any
 
 import psutil
 
-from documents import canonical, rendering
-from documents.renderer import renderer, renderer_pool
+from documents import canonical
+from documents.rendering import child as renderer
+from documents.rendering import pool as renderer_pool
+from documents.rendering import render
 from tests.documents import pdf_cast
 
 REST_S = 0.0005  # less than this within 20 ms: the child waits for work
@@ -57,7 +59,7 @@ def bare_worker() -> None:
     """This function will be the bare side: one JSON line in (content, HTML), one line out (CPU seconds, bytes)."""
     from weasyprint import HTML, Attachment
 
-    from documents.renderer import conformance
+    from documents.rendering import conformance
 
     when = ISSUED_AT.replace(tzinfo=None)
     for line in sys.stdin:
@@ -78,11 +80,11 @@ def bare_worker() -> None:
 
 def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
     """This function will return the very HTML that our side prints, with its style sheet and QR code inside it."""
-    words = rendering.words_for(kind=content["kind"], country=content["country"])
+    words = render.words_for(kind=content["kind"], country=content["country"])
     context = press.composition.compose(content=content, words=words, characters=press.characters)
     context |= {"content_sha256": canonical.sha256(value=content), "created": "2026-02-23T09:00:00Z", "qr": True}
     about = {word: content[word] for word in ("kind", "country")}
-    name = rendering.template_for(**about, version=content["template_version"])
+    name = render.template_for(**about, version=content["template_version"])
     html = press.engine.get_template(name.removeprefix("pdf/")).render(press.context(context))
     code = base64.b64encode(press.conformance.qr(content["verification"]["url"])).decode()
     sheet = press.bundle.files["print.css"].decode()
@@ -93,7 +95,7 @@ def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
 
 def html_worker() -> None:
     """This function will turn content into the bare side's job, for whoever has settings of his own."""
-    press = renderer.Press(folder=rendering.BUNDLE)
+    press = renderer.Press(folder=render.BUNDLE)
     for line in sys.stdin:
         sys.stdout.write(json.dumps(job_of(press=press, content=json.loads(line))) + "\n")
         sys.stdout.flush()
@@ -102,7 +104,7 @@ def html_worker() -> None:
 def side(*, role: str) -> subprocess.Popen[str]:
     """This function will start a warm process that sees our fonts: `--bare-worker` or `--html-worker`."""
     fonts = {
-        "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
+        "FONTCONFIG_FILE": str(render.BUNDLE / "fonts" / "fonts.conf"),
         "PYTHONPATH": str(renderer_pool.ROOT),
         "LC_ALL": "C.UTF-8",
     }
@@ -140,7 +142,7 @@ def ours(*, pool: renderer_pool.Pool, content: dict[str, Any]) -> float:
     """This function will return the CPU seconds of our child for one document, what comes after the answer included."""
     child = pool.places.queue[-1]
     before = spent_s(pid=child.process.pid) if child else 0.0
-    rendered = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
+    rendered = render.render(content=content, issued_at=ISSUED_AT, pool=pool)
     if child is None:
         return rendered.cpu_s
     previous = -1.0
@@ -161,7 +163,7 @@ def row(*, name: str, goal: float, both: list[tuple[float, float]]) -> str:
 def measure(*, pairs: int) -> list[str]:
     """This function will return the table's rows."""
     pool = renderer_pool.Pool(size=1)
-    press = renderer.Press(folder=rendering.BUNDLE)
+    press = renderer.Press(folder=render.BUNDLE)
     rows, seed = [], 1
     with side(role="--bare-worker") as worker:
         for name, (make, goal, share) in CASES.items():
@@ -186,12 +188,12 @@ def memory(*, documents: int) -> str:
     """This function will return the row of the child's growth over that many receipts, after the first hundred."""
     pool, content = renderer_pool.Pool(size=1), pdf_cast.receipt()
     for turn in range(100):
-        rendering.render(content=varied(content=content, seed=turn), issued_at=ISSUED_AT, pool=pool)
+        render.render(content=varied(content=content, seed=turn), issued_at=ISSUED_AT, pool=pool)
     child = pool.places.queue[-1]
     process = psutil.Process(child.process.pid)
     before = process.memory_info().rss
     for turn in range(documents):
-        rendering.render(content=varied(content=content, seed=100 + turn), issued_at=ISSUED_AT, pool=pool)
+        render.render(content=varied(content=content, seed=100 + turn), issued_at=ISSUED_AT, pool=pool)
     grown = (process.memory_info().rss - before) / 1024**2
     pool.close()
     verdict = "yes" if grown <= 5 else "NO"

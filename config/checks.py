@@ -14,9 +14,10 @@ from django.utils.module_loading import import_string
 from audit.actions import Action
 from config import env
 from config.events import TABLE
-from documents import catalog, errors, facts, rendering
+from documents import catalog, errors, facts
 from documents.access import routes
 from documents.countries import pack, proof
+from documents.rendering import render
 
 POSTGRESQL_MIN = 15  # has_parameter_privilege: whether the runtime role may switch triggers off
 FIRST_TO_WAKE = dt.timezone(dt.timedelta(hours=14))  # where a day begins first: a review of today is never "tomorrow"
@@ -54,7 +55,7 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
         yield from (Error(f"country pack {code}: {fault}", id="countries.E001") for fault in faults)
         for kind, rules in catalog.TABLE.items():
             try:
-                rendering.template_for(kind=kind, country=code, version=rules.template_version)
+                render.template_for(kind=kind, country=code, version=rules.template_version)
             except errors.Problem as problem:
                 yield Error(problem.detail, id="templates.E001")
 

@@ -15,9 +15,10 @@ from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import errors, links, metrics, rendering, vault
+from documents import errors, links, metrics, vault
 from documents.alerts import incidents
 from documents.models import Document, Link, Status
+from documents.rendering import render
 
 Purpose = Literal["download", "view", "preview"]
 ACTIONS: dict[Purpose, Action] = {
@@ -186,7 +187,7 @@ def _picture(*, document: Document, page: int, width: int, actor: log.Actor, now
         if key in _pictures:
             _pictures.move_to_end(key)
             return _pictures[key]
-    made = rendering.preview(pdf=_bytes(document=document, actor=actor, now=now), page=page, width=width)
+    made = render.preview(pdf=_bytes(document=document, actor=actor, now=now), page=page, width=width)
     with _pictures_lock:
         _pictures[key] = made
         while len(_pictures) > PICTURES_MAX:

@@ -15,7 +15,7 @@ from django.utils import translation
 from documents import money
 from documents.countries import pack
 from documents.models import Document, Party
-from documents.renderer import printout
+from documents.rendering import printout
 
 LANGUAGES = ("es", "en")
 KILO = 1024

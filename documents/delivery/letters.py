@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 
 from documents import links, wording
 from documents.models import Channel, Delivery, Document, Kind, Link, Notice
-from documents.renderer import printout
+from documents.rendering import printout
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from documents import errors, rendering, vault
+from documents import errors, vault
 from documents.countries.pack import Pack
 from documents.emission import attachments
 from documents.models import Document, Issuer, Status
+from documents.rendering import render
 
 MEDIA_TYPE = "application/pdf"
 WATERMARK = "ENTORNO DE PRUEBAS · SIN VALIDEZ"
@@ -62,7 +63,7 @@ def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
     if earlier is not None:
         return earlier
     # Not behind a breaker: what one hostile document does to its renderer must not hold the others back.
-    rendered = rendering.render(
+    rendered = render.render(
         content=json.loads(document.content),
         issued_at=document.issued_at,
         logo=bytes(document.issuer.logo) if document.issuer.logo else None,

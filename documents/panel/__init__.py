@@ -20,7 +20,7 @@ from documents.access import actors, pages
 from documents.alerts import incidents
 from documents.models import Kind, Link, Status
 from documents.panel import link_session, link_words, secretive
-from documents.renderer import printout
+from documents.rendering import printout
 from documents.resilience import calls
 
 REFRESH_S = 15

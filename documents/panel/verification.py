@@ -23,7 +23,7 @@ from audit.actions import Action
 from documents import errors, wording
 from documents.access import actors, pages
 from documents.models import Document, Status
-from documents.renderer import printout
+from documents.rendering import printout
 
 FILE_BYTES_MAX = 20 * 1024 * 1024
 FORM_BYTES_MAX = FILE_BYTES_MAX + 64 * 1024  # the form's own words around the file

@@ -35,11 +35,11 @@ TABLE: dict[str, Point] = {
     "the event is committed, not answered": _point("receive", "documents.emission.intake:receive", "after"),
     # -- locking: each step outside a transaction must be safe to repeat --
     "the document is leased": _point("advance", "documents.emission.custody:keep", "before"),
-    "the content goes to the renderer": _point("advance", "documents.rendering:render", "before"),
+    "the content goes to the renderer": _point("advance", "documents.rendering.render:render", "before"),
     "the renderer is at work": _point(
-        "advance", "documents.renderer.renderer_pool:Child._receive", "before", 2, own_renderer=True
+        "advance", "documents.rendering.pool:Child._receive", "before", 2, own_renderer=True
     ),
-    "the PDF is rendered": _point("advance", "documents.rendering:render", "after"),
+    "the PDF is rendered": _point("advance", "documents.rendering.render:render", "after"),
     "the intent is noted": _point("advance", "documents.emission.custody:_put", "before"),
     "the vault is opened": _point("advance", "documents.vault:open_vault", "after"),
     "the lock record lies there, the bytes do not": _point(

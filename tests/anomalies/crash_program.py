@@ -38,7 +38,7 @@ def main() -> None:
         importlib.import_module(row.effect.rpartition(".")[0])
     for module in {point.target.partition(":")[0] for point in crash_points.TABLE.values()} | set(IMPORTED):
         importlib.import_module(module)
-    rendering = importlib.import_module("documents.rendering")
+    rendering = importlib.import_module("documents.rendering.render")
     importlib.import_module("documents.vault").open_vault()
     warm = rendering.Pool(size=1)
     with contextlib.suppress(Exception):  # a first job warms the renderer up; what it makes is thrown away

@@ -1,6 +1,6 @@
 """Reading a PDF back as a person would, and how a person in each country expects a leaf to be written.
 
-Written apart from `documents/renderer/printout.py` on purpose: two mistakes would have to be the same one.
+Written apart from `documents/rendering/printout.py` on purpose: two mistakes would have to be the same one.
 """
 
 import io

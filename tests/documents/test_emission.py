@@ -8,10 +8,11 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from audit.models import Event as AuditEvent
-from documents import emission, errors, rendering
+from documents import emission, errors
 from documents.alerts import discrepancies
 from documents.emission import custody
 from documents.models import Alert, Delivery, Document, Party, Series, Status
+from documents.rendering import render as rendering
 from documents.resilience import leases
 from documents.vault import local_store
 from tests.payouts import making, telling

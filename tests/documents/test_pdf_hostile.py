@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import page as validator
 import pytest
 
-from documents import canonical, errors, rendering
-from documents.renderer import conformance, renderer, renderer_pool
+from documents import canonical, errors
+from documents.rendering import child, conformance, render
+from documents.rendering import pool as renderer_pool
 from tests.documents import pdf_cast, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
@@ -73,7 +74,7 @@ def test_markup_in_a_text_is_printed_as_text(pool: renderer_pool.Pool, name: str
     content = every_text_hostile(pdf_cast.EVERY[name](), attack)
     assert isinstance(content, dict)
     for plain in (False, True):
-        found = rendering.render(content=content, issued_at=ISSUED_AT, plain=plain, pool=pool)
+        found = render.render(content=content, issued_at=ISSUED_AT, plain=plain, pool=pool)
         assert pdf_reading.squashed(attack) in pdf_reading.squashed(pdf_reading.text(found.pdf))
         assert found.pdf.count(b"/EmbeddedFile") <= 1
         assert found.flags == []
@@ -104,14 +105,14 @@ def test_a_template_that_asks_for_a_file_of_the_machine_gets_nothing(tmp_path: p
     secret = tmp_path / "secret.css"
     secret.write_text("h1::after { content: 'LEAKED' }")
     bundle = tmp_path / "bundle"
-    shutil.copytree(rendering.BUNDLE, bundle)
+    shutil.copytree(render.BUNDLE, bundle)
     template = bundle / "payment_receipt" / "v1.html"
     template.write_text(
         '{% extends "base.html" %}{% block body %}<link rel="stylesheet" href="' + secret.as_uri() + '"/>'
         '<link rel="attachment" href="' + secret.as_uri() + '"/><h2>Sigue</h2>{% endblock %}'
     )
     pool = renderer_pool.Pool(size=1, bundle=bundle)
-    found = rendering.render(content=pdf_cast.receipt(), issued_at=ISSUED_AT, pool=pool)
+    found = render.render(content=pdf_cast.receipt(), issued_at=ISSUED_AT, pool=pool)
     pool.close()
     assert "Sigue" in pdf_reading.text(found.pdf)
     assert "LEAKED" not in pdf_reading.text(found.pdf)
@@ -133,8 +134,8 @@ def test_a_warm_renderer_connects_to_nothing_starts_nothing_and_writes_nothing(
     event: str, arguments: tuple[object, ...]
 ) -> None:
     with pytest.raises(PermissionError):
-        renderer.refuse(event, arguments)
-    renderer.refuse("open", ("/usr/share/x", "r", 0))
+        child.refuse(event, arguments)
+    child.refuse("open", ("/usr/share/x", "r", 0))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_name_that_the_fonts_cannot_draw_is_boxed_and_flagged_and_true_inside(
     pool: renderer_pool.Pool, name: str, seen: str
 ) -> None:
     content = named(name)
-    found = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
+    found = render.render(content=content, issued_at=ISSUED_AT, pool=pool)
     assert found.flags == ["glyph_substituted"]
     text = pdf_reading.text(found.pdf)
     assert pdf_reading.squashed(seen) in pdf_reading.squashed(text)
@@ -172,7 +173,7 @@ def test_a_name_that_the_fonts_cannot_draw_is_boxed_and_flagged_and_true_inside(
     ],
 )
 def test_european_names_are_printed_as_they_are(pool: renderer_pool.Pool, name: str) -> None:
-    found = rendering.render(content=named(name), issued_at=ISSUED_AT, pool=pool)
+    found = render.render(content=named(name), issued_at=ISSUED_AT, pool=pool)
     assert found.flags == []
     assert pdf_reading.squashed(name.replace("\u00ad", "")) in pdf_reading.squashed(pdf_reading.text(found.pdf))
     assert without_failures(found.pdf)
@@ -187,7 +188,7 @@ def test_every_plane_of_unicode_ends_as_a_conforming_document(pool: renderer_poo
         content["lines"][0] | {"description": "".join(every[start : start + 200])}
         for start in range(0, len(every), 200)
     ]
-    found = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
+    found = render.render(content=content, issued_at=ISSUED_AT, pool=pool)
     assert found.flags == ["glyph_substituted"]
     assert without_failures(found.pdf)
 
@@ -197,14 +198,14 @@ def test_eight_marks_on_every_letter_and_500_characters_without_a_blank_stay_on_
 ) -> None:
     content = named("a\u0301\u0300\u0302\u0303\u0308\u0301\u0300\u0302" * 55)
     content["lines"][0]["description"] = "W" * 500
-    found = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
+    found = render.render(content=content, issued_at=ISSUED_AT, pool=pool)
     assert "W" * 500 in pdf_reading.squashed(pdf_reading.text(found.pdf))
     assert without_failures(found.pdf)
 
 
 def test_two_thousand_lines_stay_readable_and_within_the_limits(pool: renderer_pool.Pool) -> None:
     content = pdf_cast.payout(rows=2000)
-    found = rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
+    found = render.render(content=content, issued_at=ISSUED_AT, pool=pool)
     assert found.pages > 30
     text = pdf_reading.text(found.pdf)
     assert all(row["order"] in text for row in content["settles"])
@@ -214,7 +215,7 @@ def test_two_thousand_lines_stay_readable_and_within_the_limits(pool: renderer_p
 
 def test_the_sum_carried_over_is_the_sum_of_the_rows_before_it(pool: renderer_pool.Pool) -> None:
     content = pdf_cast.payout(rows=40)
-    text = pdf_reading.text(rendering.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
+    text = pdf_reading.text(render.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
     carried = text.split("Suma y sigue ")[1].split(" MXN")[0]
     sums, total = set(), 0
     for row in content["settles"]:
@@ -227,8 +228,8 @@ def test_the_sum_carried_over_is_the_sum_of_the_rows_before_it(pool: renderer_po
 def test_a_content_of_no_known_shape_still_ends_as_a_plain_document(pool: renderer_pool.Pool) -> None:
     content = {"number": "X-1", "rows": [{"a": "uno"}, ["dos", {"b": ""}]], "n": 3, "nothing": None, "yes": True}
     with pytest.raises(errors.Problem):
-        rendering.render(content=content, issued_at=ISSUED_AT, pool=pool)
-    found = rendering.render(content=content, issued_at=ISSUED_AT, plain=True, pool=pool)
+        render.render(content=content, issued_at=ISSUED_AT, pool=pool)
+    found = render.render(content=content, issued_at=ISSUED_AT, plain=True, pool=pool)
     assert found.template == "pdf/plain/v1.html"
     assert {"uno", "dos", "3", "X-1"} <= set(pdf_reading.text(found.pdf).split())
     assert without_failures(found.pdf)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pypdfium2
 import pytest
 
-from documents import rendering
-from documents.renderer import renderer_pool
+from documents.rendering import pool as renderer_pool
+from documents.rendering import render
 from tests.documents import pdf_cast
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
@@ -27,7 +27,7 @@ def pool() -> Iterator[renderer_pool.Pool]:
 
 def pages(pool: renderer_pool.Pool, content: pdf_cast.Content) -> list[list[str]]:
     """The lines of each page, as they stand."""
-    document = pypdfium2.PdfDocument(rendering.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
+    document = pypdfium2.PdfDocument(render.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
     try:
         texts = [leaf.get_textpage().get_text_range() for leaf in document]
     finally:
@@ -42,7 +42,7 @@ def begins(lines: list[str], word: str) -> bool:
 @pytest.mark.parametrize("count", range(2, 9))
 def test_what_follows_the_taxes_stands_below_them_however_many_they_are(pool: renderer_pool.Pool, count: int) -> None:
     content = pdf_cast.receipt() | {"tax_groups": GROUPS[:count]}
-    document = pypdfium2.PdfDocument(rendering.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
+    document = pypdfium2.PdfDocument(render.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
     try:
         text = document[0].get_textpage()
         first, last = (text.search(word, match_case=True).get_next() for word in ("Pago Payment", f"IVA{count}"))

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 import pypdfium2
 import pytest
 
-from documents import errors, rendering
-from documents.renderer import renderer_pool
+from documents import errors
+from documents.rendering import pool as renderer_pool
+from documents.rendering import render as rendering
 from tests.documents import pdf_cast, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)

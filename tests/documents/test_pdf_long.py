@@ -8,7 +8,7 @@ import pypdfium2
 import pytest
 
 from config import env
-from documents import rendering
+from documents.rendering import render
 from tests.documents import pdf_cast, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
@@ -18,7 +18,7 @@ ORDERS = 1500
 @pytest.fixture(scope="module")
 def pages() -> list[str]:
     """The text of each page of the longest payout."""
-    found = rendering.render(content=pdf_cast.payout(rows=ORDERS), issued_at=ISSUED_AT)
+    found = render.render(content=pdf_cast.payout(rows=ORDERS), issued_at=ISSUED_AT)
     document = pypdfium2.PdfDocument(found.pdf)
     try:
         return [leaf.get_textpage().get_text_range() for leaf in document]
@@ -64,5 +64,5 @@ def test_every_order_is_there_once_with_where_its_cents_come_from(pages: list[st
 
 def test_the_plain_template_prints_a_long_payout_too() -> None:
     rows = ORDERS if env.text(name="HYPOTHESIS_PROFILE") == "long" else ORDERS // 4
-    found = rendering.render(content=pdf_cast.payout(rows=rows), issued_at=ISSUED_AT, plain=True)
-    assert (found.template, found.pages > rows // 30) == (rendering.PLAIN, True)
+    found = render.render(content=pdf_cast.payout(rows=rows), issued_at=ISSUED_AT, plain=True)
+    assert (found.template, found.pages > rows // 30) == (render.PLAIN, True)

@@ -15,10 +15,11 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from documents import canonical, catalog, errors, rendering
+from documents import canonical, catalog, errors
 from documents.countries import pack
 from documents.models import Kind
-from documents.renderer import renderer, renderer_pool
+from documents.rendering import child, render
+from documents.rendering import pool as renderer_pool
 from tests.documents import pdf_cast, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
@@ -33,8 +34,8 @@ def pool() -> Iterator[renderer_pool.Pool]:
     found.close()
 
 
-def rendered(pool: renderer_pool.Pool, content: pdf_cast.Content, **options: object) -> rendering.Rendered:
-    return rendering.render(content=content, issued_at=ISSUED_AT, pool=pool, **options)  # type: ignore[arg-type]  # options pass through
+def rendered(pool: renderer_pool.Pool, content: pdf_cast.Content, **options: object) -> render.Rendered:
+    return render.render(content=content, issued_at=ISSUED_AT, pool=pool, **options)  # type: ignore[arg-type]  # options pass through
 
 
 def failures(pdf: bytes) -> list[str]:
@@ -126,7 +127,7 @@ def test_the_bytes_do_not_depend_on_the_process_its_hash_seed_its_zone_or_its_lo
 
 
 def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
-    """`documents/renderer/tuning.py` may save time and nothing else."""
+    """`documents/rendering/weasyprint_patches.py` may save time and nothing else."""
     program = (
         "import hashlib, json, pathlib, sys\n"
         "from documents import rendering\nfrom documents.renderer import renderer\n"
@@ -135,9 +136,9 @@ def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
         "    print(hashlib.sha256(press.print(job=job, logo=b'')[1]).hexdigest())\n"
     )
     contents = [make() for make in pdf_cast.EVERY.values()] + [pdf_cast.order(lines=40), pdf_cast.payout(rows=70)]
-    jobs = [rendering.job_for(content=content, issued_at=ISSUED_AT) for content in contents]
+    jobs = [render.job_for(content=content, issued_at=ISSUED_AT) for content in contents]
     environment = {
-        "FONTCONFIG_FILE": str(rendering.BUNDLE / "fonts" / "fonts.conf"),
+        "FONTCONFIG_FILE": str(render.BUNDLE / "fonts" / "fonts.conf"),
         "PYTHONPATH": str(renderer_pool.ROOT),
     }
     tuned, plain = (
@@ -192,13 +193,13 @@ def test_a_logo_that_is_no_image_does_not_stop_a_document(pool: renderer_pool.Po
 @pytest.mark.parametrize("country", pack.registry())
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_template_in_every_country(kind: str, country: str) -> None:
-    name = rendering.template_for(kind=kind, country=country, version=catalog.TABLE[Kind(kind)].template_version)
-    assert (rendering.TEMPLATES / name).is_file()
+    name = render.template_for(kind=kind, country=country, version=catalog.TABLE[Kind(kind)].template_version)
+    assert (render.TEMPLATES / name).is_file()
 
 
 def test_a_kind_without_a_template_is_named() -> None:
     with pytest.raises(errors.Problem) as caught:
-        rendering.template_for(kind="ANNUAL_SUMMARY", country="ES", version="v1")
+        render.template_for(kind="ANNUAL_SUMMARY", country="ES", version="v1")
     assert (caught.value.code, "ANNUAL_SUMMARY in ES" in caught.value.detail) == ("render_failed", True)
 
 
@@ -208,7 +209,7 @@ def test_a_countrys_own_template_wins(tmp_path: pathlib.Path) -> None:
         (tmp_path / folder / "v1.html").write_text("")
 
     def found(country: str) -> str:
-        return rendering.template_for(kind="PAYMENT_RECEIPT", country=country, version="v1", bundle=tmp_path)
+        return render.template_for(kind="PAYMENT_RECEIPT", country=country, version="v1", bundle=tmp_path)
 
     assert found("ES") == "pdf/es/payment_receipt/v1.html"
     assert found("MX") == "pdf/payment_receipt/v1.html"
@@ -216,7 +217,7 @@ def test_a_countrys_own_template_wins(tmp_path: pathlib.Path) -> None:
 
 def test_a_document_keeps_its_version_when_a_newer_one_stands_beside_it(tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "pdf"
-    shutil.copytree(rendering.BUNDLE, folder)
+    shutil.copytree(render.BUNDLE, folder)
     newer = (folder / "payment_receipt" / "v1.html").read_text().replace("Total pagado", "Pagaste")
     (folder / "payment_receipt" / "v2.html").write_text(newer)
     old, new = pdf_cast.receipt(), pdf_cast.receipt() | {"template_version": "v2"}
@@ -249,7 +250,7 @@ def test_pesos_are_printed_whole_until_one_of_them_is_not(pool: renderer_pool.Po
 
 
 def test_the_engine_is_told_apart_by_every_source_that_decides_bytes() -> None:
-    bundle = renderer.Bundle(folder=rendering.BUNDLE)
+    bundle = child.Bundle(folder=render.BUNDLE)
     before = bundle.digest(name="payment_receipt/v1.html", extras=b"")
     for name in ("print.css", "base.html", "parts/lines.html", "fonts/IBMPlexSans-Regular.ttf"):
         kept = bundle.files[name]
@@ -266,9 +267,9 @@ def test_nothing_calls_itself_an_invoice(pool: renderer_pool.Pool) -> None:
 
 def test_a_preview_is_a_page_as_wide_as_asked(pool: renderer_pool.Pool) -> None:
     pdf = rendered(pool, pdf_cast.payout(rows=60)).pdf
-    with Image.open(io.BytesIO(rendering.preview(pdf=pdf, page=2, width=840))) as image:
+    with Image.open(io.BytesIO(render.preview(pdf=pdf, page=2, width=840))) as image:
         assert (image.format, image.width) == ("PNG", 840)
     with pytest.raises(IndexError):
-        rendering.preview(pdf=pdf, page=99, width=840)
+        render.preview(pdf=pdf, page=99, width=840)
     with pytest.raises(ValueError, match="width"):
-        rendering.preview(pdf=pdf, page=1, width=100_000)
+        render.preview(pdf=pdf, page=1, width=100_000)

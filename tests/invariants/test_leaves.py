@@ -8,9 +8,10 @@ import pathlib
 import pytest
 
 from config.simulation import sample_week
-from documents import emission, rendering
+from documents import emission
 from documents.countries import pack
 from documents.models import Document, Kind, Status
+from documents.rendering import render
 from tests.documents import pdf_reading
 from tests.payouts import telling
 
@@ -70,7 +71,7 @@ def test_what_is_embedded_is_what_was_frozen_and_holds_no_contact_data(stored: S
 
 def test_printing_it_again_gives_the_bytes_that_lie_in_the_vault(stored: Stored) -> None:
     for document, body in stored:
-        again = rendering.render(content=json.loads(document.content), issued_at=document.issued_at)
+        again = render.render(content=json.loads(document.content), issued_at=document.issued_at)
         assert again.pdf == body, document.number
 
 

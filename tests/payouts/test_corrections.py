@@ -9,8 +9,9 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event as LogEvent
-from documents import emission, errors, identifiers, presentation, rendering
+from documents import emission, errors, identifiers, presentation
 from documents.models import Document, Event, Series
+from documents.rendering import render
 from payouts import corrections, reconciliation
 from payouts.corrections import Part
 from tests import cast
@@ -86,7 +87,7 @@ def test_a_full_correction_credits_all_and_the_receipt_shows_it(desk: Desk) -> N
 def test_every_leaf_of_a_correction_stands_in_its_pdf(desk: Desk) -> None:
     note = desk.correct(desk.receipt()).document
     content = json.loads(note.content)
-    text = pdf_reading.squashed(pdf_reading.text(rendering.render(content=content, issued_at=note.issued_at).pdf))
+    text = pdf_reading.squashed(pdf_reading.text(render.render(content=content, issued_at=note.issued_at).pdf))
     unsaid = [
         ".".join(path)
         for path, leaf in pdf_reading.leaves(content)
@@ -333,7 +334,7 @@ def test_a_statement_shows_nothing_creditable_until_some_of_it_has_been_credited
 def test_the_note_says_that_it_takes_and_prints_every_leaf(desk: Desk) -> None:
     note = desk.correct(_statement(desk)).document
     content = json.loads(note.content)
-    text = pdf_reading.text(rendering.render(content=content, issued_at=note.issued_at).pdf)
+    text = pdf_reading.text(render.render(content=content, issued_at=note.issued_at).pdf)
     assert "Total descontado" in text
     assert "Descuento: conceptos con IVA10" in text
     said = pdf_reading.squashed(text)

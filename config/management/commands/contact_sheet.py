@@ -16,10 +16,11 @@ from PIL import Image, ImageDraw, ImageFont
 from audit import log
 from config import env, progress
 from config.simulation import sample_week
-from documents import emission, rendering, vault
+from documents import emission, vault
 from documents.countries import pack
 from documents.emission import intake
 from documents.models import Document, Issuer, Status
+from documents.rendering import render
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
 DEFAULT = env.BASE_DIR / "docs" / "images" / "contact-sheet.png"
@@ -106,14 +107,14 @@ def _page(document: Document, *, page: int, width: int = WIDTH) -> Image.Image:
     """This function will draw a page of what lies in the vault."""
     row = Document.objects.get(pk=document.pk)
     body = vault.open_vault().read(key=row.vault_key, version=row.vault_version)
-    return Image.open(io.BytesIO(rendering.preview(pdf=body, page=page, width=width))).convert("RGB")
+    return Image.open(io.BytesIO(render.preview(pdf=body, page=page, width=width))).convert("RGB")
 
 
 def _sheet(*, countries: Sequence[str], first: dict[str, Image.Image]) -> Image.Image:
     """This function will lay first pages out: a row a country, a column a kind."""
     height = max(image.height for image in first.values())
     size = (SIDE + len(COLUMNS) * (WIDTH + GAP) + GAP, HEAD + len(countries) * (height + GAP) + GAP)
-    sheet, fonts = Image.new("RGB", size, BACK), rendering.TEMPLATES / "pdf" / "fonts"
+    sheet, fonts = Image.new("RGB", size, BACK), render.TEMPLATES / "pdf" / "fonts"
     pen, face = ImageDraw.Draw(sheet), ImageFont.truetype(str(fonts / "IBMPlexSans-SemiBold.ttf"), 20)
     for column, (title, key) in enumerate(COLUMNS):
         x = SIDE + column * (WIDTH + GAP) + GAP

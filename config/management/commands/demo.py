@@ -23,9 +23,10 @@ from guardian.shortcuts import assign_perm
 from audit.models import Event as AuditEvent
 from config import env, progress
 from config.simulation import demo, sender
-from documents import links, presentation, rendering, vault
+from documents import links, presentation, vault
 from documents.emission import attachments
 from documents.models import Channel, Country, Delivery, DeliveryStatus, Document, Link, Status
+from documents.rendering import render
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
 FILES = ("es_ride.json", "mx_week.json", "co_food.json", "co_refund.json")
@@ -222,7 +223,7 @@ def _faults(document: Document) -> list[str]:
     if attachments.content_sha256(pdf=body) != document.content_sha256:
         faults.append("content.json distinto · embedded content differs")
     logo = bytes(document.issuer.logo) if document.issuer.logo else None
-    again = rendering.render(content=json.loads(document.content), issued_at=document.issued_at, logo=logo)
+    again = render.render(content=json.loads(document.content), issued_at=document.issued_at, logo=logo)
     if again.pdf != body:
         faults.append("otra composición da otros bytes · re-rendering gives other bytes")
     told = set(AuditEvent.objects.filter(object_id=document.public_id).values_list("action", flat=True))

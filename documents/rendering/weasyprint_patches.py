@@ -19,7 +19,7 @@ from weasyprint.layout import absolute, block, column, flex, grid, inline, page,
 from weasyprint.layout import float as floating
 from weasyprint.urls import URLFetcher
 
-from documents.renderer import tuning_text
+from documents.rendering import weasyprint_text_patches
 
 Untyped = Any  # WeasyPrint's and pydyf's objects: neither library has types
 WRITTEN_FOR = {"weasyprint": "70.0", "pydyf": "0.13.0"}
@@ -268,12 +268,12 @@ def apply() -> bool:
     css.ComputedStyle.__init__, css.ComputedStyle.__missing__ = _styled, _missing
     css.AnonymousStyle.__init__, css.AnonymousStyle.__missing__ = _unstyled, _anonymous_missing
     boxes.Box.rounded_box, boxes.Box.is_in_normal_flow = _rounded, _in_flow
-    tuning_text.apply()
+    weasyprint_text_patches.apply()
     pydyf._to_bytes = _bytes  # noqa: SLF001 - the one function that all of pydyf writes through
     for module in (absolute, block, column, flex, floating, grid, inline, page, table):
         if hasattr(module, "resolve_percentages"):
             module.resolve_percentages = _percentages
         if hasattr(module, "strut"):
-            module.strut = tuning_text.strut
+            module.strut = weasyprint_text_patches.strut
     _in_place = True
     return True

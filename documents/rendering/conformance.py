@@ -19,7 +19,7 @@ from weasyprint.text import ffi
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-from documents.renderer import tuning
+from documents.rendering import weasyprint_patches
 
 CONTENT_FILE = "content.json"
 UA = "http://www.aiim.org/pdfua/ns/id/"
@@ -95,7 +95,7 @@ def finish(_document: Document, pdf: pydyf.PDF) -> None:
             obj.stream = [xml.replace(b"</rdf:RDF>", UA_MARK + b"</rdf:RDF>", 1)]
             obj.compress = False
     pdf.catalog["AF"] = pydyf.Array(list(dict.fromkeys(pdf.catalog["AF"])))
-    tuning.settle(pdf)
+    weasyprint_patches.settle(pdf)
 
 
 def write(
@@ -109,7 +109,7 @@ def write(
     digest: bytes,
 ) -> tuple[bytes, int]:
     """This function will return (PDF, number of pages). `payload` is the canonical content, `digest` its SHA-256."""
-    source = tuning.Page(string=html, url_fetcher=fetcher(images))
+    source = weasyprint_patches.Page(string=html, url_fetcher=fetcher(images))
     document = source.render(font_config=fonts, stylesheets=[sheet], pdf_variant="pdf/a-3a")
     when = dt.datetime.fromisoformat(created).replace(tzinfo=None)
     document.metadata.attachments = [

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from documents import errors
-from documents.renderer import renderer
+from documents.rendering import child as renderer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUNDLE = ROOT / "templates" / "pdf"
@@ -59,7 +59,7 @@ class Child:
         command = [
             sys.executable,
             "-m",
-            "documents.renderer.renderer",
+            "documents.rendering.child",
             str(theirs.fileno()),
             str(bundle),
             str(limits.address_space_bytes),

@@ -20,7 +20,7 @@ import pypdfium2
 
 from documents import canonical, errors
 from documents.countries import pack
-from documents.renderer import renderer_pool
+from documents.rendering import pool as renderer_pool
 
 TEMPLATES = renderer_pool.ROOT / "templates"
 BUNDLE = renderer_pool.BUNDLE

@@ -1,4 +1,4 @@
-"""Shorter ways to lay out and draw text with Pango: part of `documents.renderer.tuning`, under the same promise.
+"""Shorter ways to lay out and draw text with Pango: part of `documents.rendering.weasyprint_patches`, under the same promise.
 
 WeasyPrint makes a Pango context for every piece of text and shapes each piece twice, to measure it and to draw it.
 """

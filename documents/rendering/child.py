@@ -1,6 +1,6 @@
 """The renderer's child process: one warm WeasyPrint that reads jobs from a socket and answers with PDF bytes.
 
-Started by `renderer_pool` as `python -m documents.renderer.renderer <socket> <bundle folder> <address space>`. Once
+Started by `renderer_pool` as `python -m documents.rendering.child <socket> <bundle folder> <address space>`. Once
 warm it writes no file and opens no connection: an audit hook refuses, and the kernel's limits refuse again. Its output
 depends on the job, the template bundle and the engine, and on nothing else of the machine.
 """
@@ -106,11 +106,15 @@ class Press:
         from weasyprint import CSS  # noqa: PLC0415 - after the limits
         from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415 - after the limits
 
-        from documents.renderer import composition, conformance, tuning  # noqa: PLC0415 - after the limits
+        from documents.rendering import (
+            composition,  # noqa: PLC0415 - after the limits
+            conformance,
+            weasyprint_patches,
+        )
 
         self.conformance, self.composition = conformance, composition
         if tuned:
-            tuning.apply()
+            weasyprint_patches.apply()
         django.conf.settings.configure(USE_I18N=False)
         self.bundle = Bundle(folder=folder)
         loaders = [("django.template.loaders.locmem.Loader", self.bundle.templates())]

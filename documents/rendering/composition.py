@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from documents.renderer.printout import Leaves, Writer, decimals, long_date, monogram, rest
+from documents.rendering.printout import Leaves, Writer, decimals, long_date, monogram, rest
 
 Content = Mapping[str, Any]
 BENEFICIARY = {"es": "Beneficiario/a", "en": "Payee"}
