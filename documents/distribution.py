@@ -15,10 +15,11 @@ from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import errors, links, metrics, vault
+from documents import errors, links, metrics
 from documents.alerts import incidents
 from documents.models import Document, Link, Status
 from documents.rendering import render
+from documents.vault import store
 
 Purpose = Literal["download", "view", "preview"]
 ACTIONS: dict[Purpose, Action] = {
@@ -163,8 +164,8 @@ def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
     :raises errors.Problem: `document_quarantined` where they differ, a `worm_*` code where the vault does not answer
     """
     try:
-        body = vault.guarded(
-            work=lambda: vault.open_vault().read(key=document.vault_key, version=document.vault_version)
+        body = store.guarded(
+            work=lambda: store.open_vault().read(key=document.vault_key, version=document.vault_version)
         )
     except errors.WormError as error:
         if error.code not in BROKEN:

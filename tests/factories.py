@@ -13,7 +13,7 @@ from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, identifiers, vault
+from documents import canonical, identifiers
 from documents.countries import pack
 from documents.models import (
     Country,
@@ -28,6 +28,7 @@ from documents.models import (
     Series,
     Status,
 )
+from documents.vault import store
 
 NOW = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
 CODES = {
@@ -194,7 +195,7 @@ def _lock(*, document: Document, now: dt.datetime) -> None:
     sha256 = hashlib.sha256(body).hexdigest()
     folder = f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}"
     key = f"{folder}/{document.number}-{document.public_id}.pdf"
-    stored = vault.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256, skew_s=lambda: 0.0)
+    stored = store.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256, skew_s=lambda: 0.0)
     with transaction.atomic():
         Document.objects.filter(pk=document.pk, status=Status.ISSUED).update(
             status=Status.LOCKED,

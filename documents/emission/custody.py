@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from documents import errors, vault
+from documents import errors
 from documents.countries.pack import Pack
 from documents.emission import attachments
 from documents.models import Document, Issuer, Status
 from documents.rendering import render
+from documents.vault import store
 
 MEDIA_TYPE = "application/pdf"
 WATERMARK = "ENTORNO DE PRUEBAS · SIN VALIDEZ"
@@ -21,7 +22,7 @@ WATERMARK = "ENTORNO DE PRUEBAS · SIN VALIDEZ"
 class Kept:
     """Bytes that are in the vault and were checked there."""
 
-    stored: vault.Stored
+    stored: store.Stored
     pages: int
     flags: tuple[str, ...]
 
@@ -96,30 +97,30 @@ def _earlier(*, document: Document) -> Kept | None:
     """
     if not document.vault_key:
         return None
-    held = vault.open_vault()
+    held = store.open_vault()
     found = held.find(key=document.vault_key)
     if found is None or found.sha256 != document.file_sha256:
         return None
     body = held.read(key=document.vault_key, version=found.version)
     if attachments.content_sha256(pdf=body) != document.content_sha256:
         return None
-    stored = vault.lock(
+    stored = store.lock(
         key=document.vault_key, body=body, retain_until=document.retain_until, sha256=document.file_sha256
     )
     return Kept(stored=stored, pages=document.pages or 0, flags=tuple(document.flags))
 
 
-def _put(*, document: Document, key: str, body: bytes) -> vault.Stored:
+def _put(*, document: Document, key: str, body: bytes) -> store.Stored:
     """This function will store the bytes, or adopt an earlier try's object that embeds the same content."""
     try:
-        return vault.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256(body))
+        return store.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256(body))
     except errors.WormError as error:
         if error.code != "worm_checksum_mismatch":
             raise
-        held = vault.open_vault()
+        held = store.open_vault()
         found = held.find(key=key)
         there = held.read(key=key, version=found.version) if found else b""
         if attachments.content_sha256(pdf=there) != document.content_sha256:
             raise
         # Locking what is there again seals what a crash left half sealed, and checks all of it.
-        return vault.lock(key=key, body=there, retain_until=document.retain_until, sha256=sha256(there))
+        return store.lock(key=key, body=there, retain_until=document.retain_until, sha256=sha256(there))

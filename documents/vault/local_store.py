@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from urllib.parse import unquote, urlsplit
 
-from documents import errors, vault
+from documents import errors
 from documents.vault import immutable
 from documents.vault import object_files as files
+from documents.vault import store as vault
 
 log = logging.getLogger(__name__)
 IMMUTABLE, READ_ONLY = "LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"

@@ -41,7 +41,7 @@ TABLE: dict[str, Point] = {
     ),
     "the PDF is rendered": _point("advance", "documents.rendering.render:render", "after"),
     "the intent is noted": _point("advance", "documents.emission.custody:_put", "before"),
-    "the vault is opened": _point("advance", "documents.vault:open_vault", "after"),
+    "the vault is opened": _point("advance", "documents.vault.store:open_vault", "after"),
     "the lock record lies there, the bytes do not": _point(
         "advance", "documents.vault.object_files:link_once", "after", 1
     ),

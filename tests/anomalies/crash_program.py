@@ -39,7 +39,7 @@ def main() -> None:
     for module in {point.target.partition(":")[0] for point in crash_points.TABLE.values()} | set(IMPORTED):
         importlib.import_module(module)
     rendering = importlib.import_module("documents.rendering.render")
-    importlib.import_module("documents.vault").open_vault()
+    importlib.import_module("documents.vault.store").open_vault()
     warm = rendering.Pool(size=1)
     with contextlib.suppress(Exception):  # a first job warms the renderer up; what it makes is thrown away
         warm.render(job={}, logo=b"", lines=0)

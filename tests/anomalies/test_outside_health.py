@@ -18,11 +18,12 @@ from pytest_django import Settings
 
 from audit import guard
 from config.embedded import services
-from documents import errors, health, metrics, vault
+from documents import errors, health, metrics
 from documents.alerts import incidents, outages
 from documents.models import Alert
 from documents.resilience import breaker, calls, clock, dependencies
 from documents.vault import object_files
+from documents.vault import store as vault
 from tests.services import misbehaving
 
 pytestmark = pytest.mark.django_db(transaction=True)

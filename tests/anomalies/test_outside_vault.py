@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from documents import errors, health, metrics, vault
+from documents import errors, health, metrics
 from documents.models import Alert
 from documents.resilience import breaker, calls, dependencies
-from documents.vault import immutable, local_store
+from documents.vault import immutable, local_store, store
 
 BODY = b"%PDF-1.7 issued bytes" * 100
 KEY = "ES/2026/doc_1.pdf"
@@ -30,14 +30,14 @@ CALLS = ("open", "write", "fsync", "link", "mkdir", "fchmod", "fstat")
 def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
-    monkeypatch.setattr(vault, "_opened", {})
+    monkeypatch.setattr(store, "_opened", {})
     monkeypatch.setattr(health, "_questions", {})
     assert not vault_folder.exists()
 
 
-def lock() -> vault.Stored:
+def lock() -> store.Stored:
     digest = hashlib.sha256(BODY).hexdigest()
-    return vault.lock(key=KEY, body=BODY, retain_until=UNTIL, sha256=digest, skew_s=lambda: 0.0)
+    return store.lock(key=KEY, body=BODY, retain_until=UNTIL, sha256=digest, skew_s=lambda: 0.0)
 
 
 class FailAt:
@@ -63,13 +63,13 @@ class FailAt:
 def test_a_disk_that_fails_at_any_operation_gives_a_named_error_and_a_whole_object_or_none(
     vault_folder: pathlib.Path, code: int
 ) -> None:
-    vault.open_vault()
+    store.open_vault()
     failures: list[errors.WormError] = []
     for number in range(1, 80):
         with pytest.MonkeyPatch.context() as patch:
             fail = FailAt(number=number, code=code, monkeypatch=patch)
             try:
-                vault.open_vault().put(key=KEY, body=BODY, content_type=vault.PDF, retain_until=UNTIL)
+                store.open_vault().put(key=KEY, body=BODY, content_type=store.PDF, retain_until=UNTIL)
             except errors.WormError as error:
                 failures.append(error)
             clean = fail.calls < number
@@ -93,7 +93,7 @@ def test_a_read_that_fails_at_any_operation_is_an_outage_never_a_mismatch() -> N
         with pytest.MonkeyPatch.context() as patch:
             fail = FailAt(number=number, code=errno.EIO, monkeypatch=patch)
             try:
-                vault.open_vault().verify(
+                store.open_vault().verify(
                     key=KEY, version=stored.version, sha256=stored.sha256, size=stored.size, retain_until=UNTIL
                 )
             except errors.WormError as error:
@@ -118,8 +118,8 @@ def test_a_vault_whose_folder_disappears_waits_alerts_once_and_never_starts_an_e
         assert raised.value.code == "worm_unavailable"
     assert not vault_folder.exists()
     for look in (
-        lambda: vault.open_vault().find(key=KEY),
-        lambda: vault.open_vault().read(key=KEY, version=stored.version),
+        lambda: store.open_vault().find(key=KEY),
+        lambda: store.open_vault().read(key=KEY, version=stored.version),
     ):
         with pytest.raises(errors.WormError) as raised:
             look()
@@ -142,7 +142,7 @@ def test_a_full_disk_is_a_denied_write_and_what_is_there_still_reads(
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         with pytest.raises(errors.WormError) as raised:
-            vault.lock(
+            store.lock(
                 key="ES/other.pdf",
                 body=b"x",
                 retain_until=UNTIL,
@@ -150,24 +150,24 @@ def test_a_full_disk_is_a_denied_write_and_what_is_there_still_reads(
                 skew_s=lambda: 0.0,
             )
         assert raised.value.code == "worm_write_denied"
-        assert vault.open_vault().read(key=KEY, version=stored.version) == BODY
+        assert store.open_vault().read(key=KEY, version=stored.version) == BODY
     assert not list(vault_folder.rglob("other.pdf"))
 
 
 def test_an_unwritable_place_for_the_vault_is_named_at_the_start(vault_folder: pathlib.Path) -> None:
     vault_folder.parent.joinpath("vault").write_text("a file stands where the folder should be", encoding="utf-8")
     with pytest.raises(errors.WormError) as raised:
-        vault.open_vault()
+        store.open_vault()
     assert raised.value.code == "worm_unavailable"
     vault_folder.unlink()
-    assert vault.open_vault().mode in {"LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"}  # mended without a restart
+    assert store.open_vault().mode in {"LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"}  # mended without a restart
 
 
 @pytest.mark.django_db
 def test_a_vault_that_hangs_leaves_the_answer_of_readyz_in_time_and_costs_one_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    vault.open_vault()
+    store.open_vault()
     release = threading.Event()
 
     def hang(*_a: object, **_k: object) -> None:
@@ -189,7 +189,7 @@ def test_a_slow_vault_keeps_what_it_locked_and_opens_the_breaker(monkeypatch: py
     at = [1000.0]
     real = local_store.LocalVault.put
 
-    def slow(*arguments: Any, **options: Any) -> vault.Stored:
+    def slow(*arguments: Any, **options: Any) -> store.Stored:
         at[0] += dependencies.DEPENDENCIES["vault"].total_s + 5
         return real(*arguments, **options)
 

@@ -5,10 +5,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from documents import distribution, errors, vault
+from documents import distribution, errors
 from documents.admin import paging, reasons
 from documents.models import Document, EventStatus, Link, Status
 from documents.resilience import calls
+from documents.vault import store
 from tests import cast, factories
 from tests.documents import center
 
@@ -230,7 +231,7 @@ def test_changed_bytes_are_withheld_and_the_page_says_so(sofia: cast.Member, doc
 
     browser, page = center.client(member=sofia), center.page(document)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(vault.open_vault()), "read", other_bytes)
+        patch.setattr(type(store.open_vault()), "read", other_bytes)
         answer = browser.post(f"{page}download/")
     assert b"not these" not in answer.content
     document.refresh_from_db()

@@ -10,10 +10,11 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event
-from documents import distribution, errors, links, vault
+from documents import distribution, errors, links
 from documents.models import Alert, Document, Link, Status
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable
+from documents.vault import store as vault
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from documents import errors, vault
+from documents import errors
 from documents.resilience import breaker, dependencies
 from documents.resilience import calls as resilience_calls
 from documents.vault import immutable, local_store, object_files
+from documents.vault import store as vault
 
 BODY = b"%PDF-1.7 the bytes of a document"
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -11,7 +11,7 @@ from django.core.mail import send_mail
 from django.db import connections
 
 from config.embedded import servers
-from documents import vault
+from documents.vault import store
 from tests import cast
 from tests.services import mailbox
 
@@ -71,5 +71,5 @@ def test_a_broker_can_hang_and_come_back(valkey: servers.Valkey) -> None:
 def test_a_vault_of_a_test_takes_a_locked_document(vault_folder: pathlib.Path) -> None:
     body = b"%PDF-1.7"
     digest = hashlib.sha256(body).hexdigest()
-    stored = vault.lock(key="test/one.pdf", body=body, retain_until=dt.date(2099, 1, 1), sha256=digest)
+    stored = store.lock(key="test/one.pdf", body=body, retain_until=dt.date(2099, 1, 1), sha256=digest)
     assert (vault_folder.exists(), stored.sha256) == (True, digest)

@@ -16,11 +16,12 @@ from PIL import Image, ImageDraw, ImageFont
 from audit import log
 from config import env, progress
 from config.simulation import sample_week
-from documents import emission, vault
+from documents import emission
 from documents.countries import pack
 from documents.emission import intake
 from documents.models import Document, Issuer, Status
 from documents.rendering import render
+from documents.vault import store
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
 DEFAULT = env.BASE_DIR / "docs" / "images" / "contact-sheet.png"
@@ -106,7 +107,7 @@ class Command(BaseCommand):
 def _page(document: Document, *, page: int, width: int = WIDTH) -> Image.Image:
     """This function will draw a page of what lies in the vault."""
     row = Document.objects.get(pk=document.pk)
-    body = vault.open_vault().read(key=row.vault_key, version=row.vault_version)
+    body = store.open_vault().read(key=row.vault_key, version=row.vault_version)
     return Image.open(io.BytesIO(render.preview(pdf=body, page=page, width=width))).convert("RGB")
 
 

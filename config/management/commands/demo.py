@@ -23,10 +23,11 @@ from guardian.shortcuts import assign_perm
 from audit.models import Event as AuditEvent
 from config import env, progress
 from config.simulation import demo, sender
-from documents import links, presentation, vault
+from documents import links, presentation
 from documents.emission import attachments
 from documents.models import Channel, Country, Delivery, DeliveryStatus, Document, Link, Status
 from documents.rendering import render
+from documents.vault import store
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
 FILES = ("es_ride.json", "mx_week.json", "co_food.json", "co_refund.json")
@@ -143,7 +144,7 @@ class Command(BaseCommand):
         if document:
             self.say(f"  Verificación · Verification   {base}/v/{document.verification_code}")
         self.say(f"  Correo · Mail      {settings.EMAIL_FILE_PATH}")
-        self.say(f"  Bóveda · Vault     {_vault_folder()} ({vault.open_vault().mode})")
+        self.say(f"  Bóveda · Vault     {_vault_folder()} ({store.open_vault().mode})")
         if env.text(name="DEMO_EXIT") != "1":
             self.invite(port=urlsplit(base).port)
         target = env.text(name="DEMO_JSON")
@@ -207,7 +208,7 @@ def _faults(document: Document) -> list[str]:
     faults: list[str] = []
     if document.status != Status.LOCKED:
         return [f"{document.status} ({document.cause})"]
-    kept = vault.open_vault()
+    kept = store.open_vault()
     body = kept.read(key=document.vault_key, version=document.vault_version)
     kept.verify(
         key=document.vault_key,

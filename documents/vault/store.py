@@ -1,0 +1,198 @@
+"""The vault: write-once storage for issued bytes. This file is its interface, its promises and the one way to write.
+
+A store protects a *version* of an object: whatever reads back names the version that it stored. The local store
+(`documents.vault.local_store`) keeps one version a key; one with S3 Object Lock keeps several. Nothing here deletes.
+"""
+
+import hashlib
+import importlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from documents import errors, metrics
+from documents.resilience import calls, clock
+
+T = TypeVar("T")
+
+# Each part begins with a letter or digit: no `..`, nothing hidden, nothing absolute.
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=@+-]{0,149}(/[A-Za-z0-9][A-Za-z0-9._:=@+-]{0,149}){0,7}", re.ASCII)
+PDF = "application/pdf"
+COMPLIANCE = "COMPLIANCE"  # the only mode that nobody, not even the account's root, can shorten
+SKEW_MAX_S = 60.0  # over it no retention date can be trusted, so nothing is locked
+BACKENDS = {"file": "documents.vault.local_store"}  # scheme of VAULT_URL -> the module whose `open_store` serves it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One version in the vault: `size` in bytes, `sha256` in lower-case hex, `mode` as the store said it."""
+
+    key: str
+    version: str
+    sha256: str
+    size: int
+    mode: str
+    retain_until: date
+    stored_at: datetime
+    content_type: str = PDF
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What a `worm_*` code sets off: `retry` says who tries again and when, `runbook` is a page and its anchor."""
+
+    severity: str
+    retry: str
+    runbook: str
+    metric: str = "docs_worm_errors_total"
+
+
+def _rule(*, code: str) -> Rule:
+    row = errors.CODES[code]
+    retry = (
+        "the document stays ISSUED; tried again with backoff"
+        if row.retryable
+        else "never by itself: a person resolves it"
+    )
+    return Rule(severity=row.severity, retry=retry, runbook=f"docs/runbooks/worm.md#{code}")
+
+
+RULES: dict[str, Rule] = {code: _rule(code=code) for code in errors.CODES if code.startswith("worm_")}
+
+
+class Vault(Protocol):
+    """What a store must be able to do. Every method answers with a WormError of RULES when it cannot."""
+
+    @property
+    def mode(self) -> str:
+        """The level that the probe reached: COMPLIANCE, LOCAL_IMMUTABLE or LOCAL_READ_ONLY."""
+
+    def probe(self) -> str:
+        """This method will attack a canary object and return the level that held."""
+
+    def put(self, *, key: str, body: bytes, content_type: str, retain_until: date) -> Stored:
+        """This method will write a new object under retention, or adopt the identical one that a crash left."""
+
+    def find(self, *, key: str) -> Stored | None:
+        """This method will return the newest version of a key, None where nothing was ever put."""
+
+    def read(self, *, key: str, version: str) -> bytes:
+        """This method will return the full bytes of one version."""
+
+    def verify(
+        self, *, key: str, version: str, sha256: str, size: int, retain_until: date, content_type: str = PDF
+    ) -> Stored:
+        """This method will read a version back from the medium and compare everything that was promised."""
+
+    def keys(self, *, prefix: str = "") -> Iterator[str]:
+        """This method will walk every key, for the reconciliation of database and vault."""
+
+
+_opened: dict[str, Vault] = {}
+_opening = threading.Lock()
+
+
+def open_vault() -> Vault:
+    """This function will return the store of VAULT_URL, probed once per process.
+
+    :raises errors.WormError: `worm_unavailable`, `worm_write_denied` or `worm_bucket_misconfigured`.
+    """
+    url: str = settings.VAULT_URL
+    with _opening:
+        if url not in _opened:
+            scheme = urlsplit(url).scheme
+            if scheme not in BACKENDS:
+                raise errors.WormError(code="worm_bucket_misconfigured", detail=f"VAULT_URL: no store for {scheme}://")
+            _opened[url] = importlib.import_module(BACKENDS[scheme]).open_store(url=url)
+        return _opened[url]
+
+
+def probe_again() -> str:
+    """This function will attack the store anew and return the level that held.
+
+    A store that lets an attack through is closed: from then on each use probes it again, and fails until it holds.
+
+    :raises errors.WormError: as `open_vault`.
+    """
+    with _opening:
+        _opened.pop(settings.VAULT_URL, None)
+    return open_vault().mode
+
+
+def lock(
+    *,
+    key: str,
+    body: bytes,
+    retain_until: date,
+    sha256: str,
+    content_type: str = PDF,
+    skew_s: Callable[[], float | None] = clock.clock_skew_s,
+) -> Stored:
+    """This function will put bytes once, read them back and compare: only what it returns may be called locked.
+
+    Safe to repeat: identical bytes that are already there are adopted, and what a crash left half sealed is finished.
+    To adopt an object with other bytes but the same content, read it (`find`, `read`) and lock what was read.
+
+    :param retain_until: first date on which removal would be allowed.
+    :param sha256: lower-case hex of the bytes, recorded by the caller before this call.
+    :raises errors.WormError: one of RULES; counted in `docs_worm_errors_total`.
+    """
+    check_key(key=key)
+    if hashlib.sha256(body).hexdigest() != sha256:
+        # Before anything is written: an object under a wrong name could never be taken back.
+        raise _counted(
+            errors.WormError(code="worm_checksum_mismatch", detail="the intended hash is not that of the bytes")
+        )
+    skew = skew_s()
+    if skew is not None and abs(skew) > SKEW_MAX_S:
+        raise _counted(errors.WormError(code="worm_bucket_misconfigured", detail=f"clock skew of {skew:.0f} s"))
+
+    def work() -> Stored:
+        store = open_vault()
+        if settings.ENVIRONMENT == "production" and store.mode != COMPLIANCE:
+            raise errors.WormError(code="worm_mode_weak", detail=f"the store promises {store.mode}")
+        stored = store.put(key=key, body=body, content_type=content_type, retain_until=retain_until)
+        return store.verify(
+            key=key,
+            version=stored.version,
+            sha256=sha256,
+            size=len(body),
+            retain_until=retain_until,
+            content_type=content_type,
+        )
+
+    return guarded(work=work)
+
+
+def guarded(*, work: Callable[[], T]) -> T:
+    """This function will run a call to the vault behind its breaker, and answer every failure by its `worm_*` name."""
+    try:
+        return calls.call(dependency="vault", work=work)
+    except errors.WormError as error:
+        raise _counted(error) from error
+    except calls.Degraded as degraded:
+        cause = degraded.cause
+        known = cause if isinstance(cause, errors.WormError) else None
+        code, detail = (known.code, known.detail) if known else ("worm_unavailable", str(degraded))
+        raise _counted(errors.WormError(code=code, detail=detail)) from degraded
+
+
+def check_key(*, key: str) -> None:
+    """This function will refuse a key that could leave the vault's folder or collide with its own files.
+
+    :raises ValueError: the caller is wrong, not the store.
+    """
+    if not KEY.fullmatch(key) or key.endswith(".lock"):
+        message = f"not a vault key: {key!r}"
+        raise ValueError(message)
+
+
+def _counted(error: errors.WormError) -> errors.WormError:
+    metrics.WORM_ERRORS.labels(code=error.code).inc()
+    return error
