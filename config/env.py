@@ -109,7 +109,7 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
         "folder": "",
     }
     if parts.scheme == "file":
-        return settings | {"backend": "documents.delivery.EmlFolder", "folder": unquote(parts.path)}
+        return settings | {"backend": "documents.delivery.deliveries.EmlFolder", "folder": unquote(parts.path)}
     if parts.scheme == "smtp" and parts.hostname:
         return settings | {
             "backend": "django.core.mail.backends.smtp.EmailBackend",

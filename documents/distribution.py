@@ -15,8 +15,9 @@ from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import errors, links, metrics
+from documents import errors, metrics
 from documents.alerts import incidents
+from documents.delivery import links
 from documents.models import Document, Link, Status
 from documents.rendering import render
 from documents.vault import store

@@ -25,9 +25,12 @@ WATCH_EVERY_S = 10
 
 def sweep(*, now: dt.datetime) -> int:
     """This function will try once whatever is due (documents, events, mails, alerts); returns how many."""
-    from documents import delivery, emission, health  # noqa: PLC0415 - the worker imports this too early
+    from documents import emission, health  # noqa: PLC0415 - the worker imports this too early
     from documents.alerts import sending
-    from documents.delivery import notices  # noqa: PLC0415 - the same
+    from documents.delivery import (
+        deliveries,
+        notices,  # noqa: PLC0415 - the same
+    )
     from documents.emission import intake, outcomes  # noqa: PLC0415 - the same
 
     jobs = [
@@ -35,7 +38,7 @@ def sweep(*, now: dt.datetime) -> int:
             due=intake.due, work=lambda pk: intake.resume(event_id=pk, now=timezone.now()), now=now, limit=EVENTS_MAX
         ),
         *_found(due=emission.due, work=lambda pk: emission.advance(document_id=pk, now=timezone.now()), now=now),
-        *_found(due=delivery.due, work=lambda pk: delivery.send(delivery_id=pk, now=timezone.now()), now=now),
+        *_found(due=deliveries.due, work=lambda pk: deliveries.send(delivery_id=pk, now=timezone.now()), now=now),
         *_found(due=notices.due, work=lambda pk: notices.send(notice_id=pk, now=timezone.now()), now=now),
     ]
     with concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sweep") as threads:
@@ -43,7 +46,7 @@ def sweep(*, now: dt.datetime) -> int:
     for periodic in (
         lambda: health.watch(now=now, every_s=WATCH_EVERY_S),
         lambda: sending.deliver(now=now),
-        lambda: delivery.digest(now=now),
+        lambda: deliveries.digest(now=now),
         lambda: outcomes.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
     ):
         _alone(periodic)

@@ -3,8 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from documents import delivery, emission, sweeper
-from documents.delivery import notices
+from documents import emission, sweeper
+from documents.delivery import deliveries, notices
 from documents.emission import intake
 
 
@@ -17,7 +17,7 @@ def advance(document_id: int) -> None:
 @shared_task(name="documents.deliver")  # type: ignore[untyped-decorator]  # Celery has no types
 def deliver(delivery_id: int) -> None:
     """This task will tell one recipient."""
-    delivery.send(delivery_id=delivery_id, now=timezone.now())
+    deliveries.send(delivery_id=delivery_id, now=timezone.now())
 
 
 @shared_task(name="documents.notify")  # type: ignore[untyped-decorator]  # Celery has no types

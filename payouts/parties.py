@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from audit import log
 from audit.actions import Action
-from documents import emission, errors, facts, identifiers, links
+from documents import emission, errors, facts, identifiers
 from documents.countries.pack import Pack
-from documents.delivery import notices
+from documents.delivery import links, notices
 from documents.emission import intake
 from documents.facts import schemas
 from documents.models import Event, Party

@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import Action
-from documents import delivery, distribution, emission, errors, links
+from documents import distribution, emission, errors
 from documents.access import actors
 from documents.admin import cells, reasons, rights
+from documents.delivery import deliveries, links
 from documents.models import Document, Link
 from documents.resilience import calls
 
@@ -140,7 +141,7 @@ def resend(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
     rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
         try:
-            delivery.resend(document=document, actor=actors.actor(request=request), now=timezone.now())
+            deliveries.resend(document=document, actor=actors.actor(request=request), now=timezone.now())
         except (errors.Problem, calls.Degraded) as problem:
             messages.error(request, _words(problem))
         else:

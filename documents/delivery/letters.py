@@ -17,7 +17,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from documents import links, wording
+from documents import wording
+from documents.delivery import links
 from documents.models import Channel, Delivery, Document, Kind, Link, Notice
 from documents.rendering import printout
 

@@ -15,9 +15,10 @@ from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, catalog, delivery, errors, identifiers, metrics
+from documents import canonical, catalog, errors, identifiers, metrics
 from documents.alerts import incidents
 from documents.countries.pack import Pack
+from documents.delivery import deliveries
 from documents.emission import custody, idempotency, numbering
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus, Status
 from documents.resilience import dependencies, leases, queue
@@ -285,7 +286,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> boo
                 "vault_mode": kept.stored.mode,
             },
         )
-        for planned in delivery.plan(document=document, now=locked_at, actor=log.SYSTEM):
+        for planned in deliveries.plan(document=document, now=locked_at, actor=log.SYSTEM):
             transaction.on_commit(lambda pk=planned.pk: queue.ring(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
         if document.attempts > 1:
             incidents.resolve_alert(dedup_key=f"document:{document.public_id}")

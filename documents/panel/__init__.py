@@ -15,9 +15,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import delivery, distribution, errors, links, wording
+from documents import distribution, errors, wording
 from documents.access import actors, pages
 from documents.alerts import incidents
+from documents.delivery import deliveries, links
 from documents.models import Kind, Link, Status
 from documents.panel import link_session, link_words, secretive
 from documents.rendering import printout
@@ -98,7 +99,7 @@ def renew(request: HttpRequest, token: str) -> HttpResponse:
     link = _asked(request=request, token=token)
     if link is None:
         return unknown(request)
-    delivery.renew(document=link.document, actor=_actor(request=request, link=link), now=timezone.now())
+    deliveries.renew(document=link.document, actor=_actor(request=request, link=link), now=timezone.now())
     return _say(request=request, link=link, words="renewed")
 
 

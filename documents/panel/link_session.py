@@ -8,7 +8,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from documents import links
+from documents.delivery import links
 from documents.models import Link
 
 COOKIE = "link"

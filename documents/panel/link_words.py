@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from documents import links, wording
+from documents import wording
+from documents.delivery import links
 from documents.models import Kind, Link
 
 AWAY = 503

@@ -53,8 +53,8 @@ TABLE: dict[str, Point] = {
     "the bytes are put, not verified": _point("advance", "documents.vault.local_store:LocalVault.put", "after"),
     "the bytes are verified": _point("advance", "documents.vault.local_store:LocalVault.verify", "after"),
     "the document is about to be confirmed": _point("advance", "documents.emission:_confirm", "before"),
-    "the state has moved, not committed": _point("advance", "documents.delivery:plan", "before"),
-    "the delivery is planned, not committed": _point("advance", "documents.delivery:plan", "after"),
+    "the state has moved, not committed": _point("advance", "documents.delivery.deliveries:plan", "before"),
+    "the delivery is planned, not committed": _point("advance", "documents.delivery.deliveries:plan", "after"),
     "the document is locked": _point("advance", "documents.emission:_confirm", "after"),
     # -- mail: sent again after a crash, under the same Message-ID --
     "the mail is claimed": _point("deliver", "documents.delivery.outbox:claim", "after"),
@@ -63,5 +63,5 @@ TABLE: dict[str, Point] = {
     "the mail is out, not confirmed": _point("deliver", "documents.delivery.mailbox:EmlFolder._link", "after"),
     "the mail is handed over, not confirmed": _point("deliver", "documents.delivery.mailbox:hand_over", "after"),
     "the mail is confirmed, not committed": _point("deliver", "documents.delivery.outbox:record", "after"),
-    "the mail is confirmed": _point("deliver", "documents.delivery:confirm", "after"),
+    "the mail is confirmed": _point("deliver", "documents.delivery.deliveries:confirm", "after"),
 }

@@ -135,11 +135,11 @@ def _advance(job: dict[str, Any]) -> int:
 
 def _deliver(job: dict[str, Any]) -> int:
     """This function will try the mail that waits longest; returns how many there were to choose from (0 or 1)."""
-    from documents import delivery
+    from documents.delivery import deliveries
 
-    due = delivery.due(now=_now(), limit=1)
+    due = deliveries.due(now=_now(), limit=1)
     for pk in due:
-        delivery.send(delivery_id=pk, now=_now())
+        deliveries.send(delivery_id=pk, now=_now())
     return len(due)
 
 

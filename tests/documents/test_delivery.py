@@ -20,8 +20,8 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Event, EventDetail
 from config import env
-from documents import delivery, distribution, errors, links
-from documents.delivery import letters, outbox
+from documents import distribution, errors
+from documents.delivery import deliveries, letters, links, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, Status
 from documents.resilience import breaker, calls, dependencies, queue
 from tests import factories
@@ -54,7 +54,7 @@ def queued(*, kind: Kind = Kind.PAYOUT_STATEMENT, owner: Party | None = None, no
     """This function will return what is planned for a document that has just been locked."""
     document = factories.document(kind=kind, owner=owner, now=now)
     with transaction.atomic():
-        [made] = delivery.plan(document=document, now=now, actor=log.SYSTEM)
+        [made] = deliveries.plan(document=document, now=now, actor=log.SYSTEM)
     return made
 
 
@@ -95,12 +95,12 @@ def test_who_has_no_address_is_not_written_to_and_the_record_says_why() -> None:
 def test_a_document_released_from_quarantine_is_not_announced_again() -> None:
     one = queued()
     with transaction.atomic():
-        assert delivery.plan(document=one.document, now=NOW, actor=log.SYSTEM) == []
+        assert deliveries.plan(document=one.document, now=NOW, actor=log.SYSTEM) == []
 
 
 def test_a_mail_arrives_with_its_message_id_and_a_link_that_works(smtp: mailbox.Mailbox) -> None:
     one = queued()
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     [message] = smtp.messages
     assert message["Message-ID"] == one.message_id == f"<{one.public_id}@127.0.0.1>"
     assert message["Auto-Submitted"] == "auto-generated"
@@ -115,7 +115,7 @@ def test_a_mail_arrives_with_its_message_id_and_a_link_that_works(smtp: mailbox.
 
 def test_text_and_html_carry_the_same_link_and_nothing_remote_and_no_amount(smtp: mailbox.Mailbox) -> None:
     one = queued()
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     [message] = smtp.messages
     part = message.get_body(preferencelist=("html",))
     assert part is not None
@@ -143,13 +143,13 @@ def test_everybody_is_written_to_in_his_language_and_spanish_otherwise(
     smtp: mailbox.Mailbox, locale: str, subject: str
 ) -> None:
     one = queued(owner=factories.party(platform_id=f"drv_{locale}", locale=locale))
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     assert smtp.messages[0]["Subject"] == subject
 
 
 @pytest.mark.parametrize("kind", [Kind.PAYMENT_RECEIPT, Kind.PAYOUT_REVERSAL_NOTICE, Kind.CREDIT_NOTE])
 def test_every_kind_has_a_letter_of_its_own(smtp: mailbox.Mailbox, kind: Kind) -> None:
-    delivery.send(delivery_id=queued(kind=kind).pk, now=NOW)
+    deliveries.send(delivery_id=queued(kind=kind).pk, now=NOW)
     assert smtp.messages[0]["Subject"]
 
 
@@ -158,7 +158,7 @@ def test_a_name_full_of_html_stays_a_name(smtp: mailbox.Mailbox) -> None:
     issuer = one.document.issuer
     issuer.legal_name = '<script>alert("x")</script> & Hijos'
     issuer.save(update_fields=["legal_name"])
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     part = smtp.messages[0].get_body(preferencelist=("html",))
     assert part is not None
     assert "<script>" not in str(part.get_content())
@@ -173,11 +173,11 @@ def test_a_crash_between_sending_and_confirming_repeats_the_same_mail(
         raise SystemExit(9)
 
     with monkeypatch.context() as broken:
-        broken.setattr(delivery, "confirm", die)
+        broken.setattr(deliveries, "confirm", die)
         with pytest.raises(SystemExit):
-            delivery.send(delivery_id=one.pk, now=NOW)
-    assert delivery.due(now=NOW + HOUR, limit=10) == [one.pk]
-    delivery.send(delivery_id=one.pk, now=NOW + LEASE)
+            deliveries.send(delivery_id=one.pk, now=NOW)
+    assert deliveries.due(now=NOW + HOUR, limit=10) == [one.pk]
+    deliveries.send(delivery_id=one.pk, now=NOW + LEASE)
     first, second = smtp.messages
     assert first["Message-ID"] == second["Message-ID"] == one.message_id
     assert URL.findall(text_of(first)) == URL.findall(text_of(second))
@@ -189,9 +189,9 @@ def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
     one = queued()
     fence = uuid.uuid4()
     batch = outbox.claim(delivery_id=one.pk, fence=fence, now=NOW)
-    delivery.send(delivery_id=one.pk, now=NOW + LEASE)
+    deliveries.send(delivery_id=one.pk, now=NOW + LEASE)
     sent = Delivery.objects.get(pk=one.pk)
-    delivery.confirm(batch=batch, fence=fence, now=NOW + HOUR)
+    deliveries.confirm(batch=batch, fence=fence, now=NOW + HOUR)
     outbox.again(batch=batch, fence=fence, cause="mail_unavailable", now=NOW + HOUR)
     one.refresh_from_db()
     assert (one.status, one.sent_at) == (DeliveryStatus.SENT, sent.sent_at)
@@ -202,7 +202,7 @@ def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
 def test_a_mail_in_somebodys_hands_is_left_alone(smtp: mailbox.Mailbox) -> None:
     one = queued()
     outbox.claim(delivery_id=one.pk, fence=uuid.uuid4(), now=NOW)
-    delivery.send(delivery_id=one.pk, now=NOW + dt.timedelta(seconds=1))
+    deliveries.send(delivery_id=one.pk, now=NOW + dt.timedelta(seconds=1))
     assert smtp.messages == []
 
 
@@ -214,7 +214,7 @@ def test_eight_senders_at_once_send_one_mail(smtp: mailbox.Mailbox) -> None:
 
     def work(_number: int) -> None:
         try:
-            delivery.send(delivery_id=one.pk, now=NOW)
+            deliveries.send(delivery_id=one.pk, now=NOW)
         finally:
             connections.close_all()
 
@@ -269,7 +269,7 @@ def test_whatever_the_server_does_the_document_stays_and_the_mail_waits(behaviou
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
         started = time.monotonic()
-        delivery.send(delivery_id=one.pk, now=NOW)
+        deliveries.send(delivery_id=one.pk, now=NOW)
         took_s = time.monotonic() - started
     one.refresh_from_db()
     assert took_s < 5
@@ -292,10 +292,10 @@ def env_port() -> int:
 def test_a_mail_that_waited_goes_out_when_the_server_is_back(smtp: mailbox.Mailbox) -> None:
     one = queued()
     smtp.stop()
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     smtp.start()
     calls.BREAKERS["mail"] = breaker.Breaker(row=dependencies.DEPENDENCIES["mail"])
-    delivery.send(delivery_id=one.pk, now=NOW + HOUR)
+    deliveries.send(delivery_id=one.pk, now=NOW + HOUR)
     [message] = smtp.messages
     assert message["Message-ID"] == one.message_id
 
@@ -303,10 +303,10 @@ def test_a_mail_that_waited_goes_out_when_the_server_is_back(smtp: mailbox.Mailb
 def test_after_three_days_a_mail_has_bounced_and_a_person_knows(smtp: mailbox.Mailbox) -> None:
     one = queued()
     smtp.stop()
-    delivery.send(delivery_id=one.pk, now=NOW + dt.timedelta(hours=71))
+    deliveries.send(delivery_id=one.pk, now=NOW + dt.timedelta(hours=71))
     one.refresh_from_db()
     assert one.status == DeliveryStatus.QUEUED
-    delivery.send(delivery_id=one.pk, now=NOW + dt.timedelta(hours=73))
+    deliveries.send(delivery_id=one.pk, now=NOW + dt.timedelta(hours=73))
     one.refresh_from_db()
     assert (one.status, one.next_try_at) == (DeliveryStatus.BOUNCED, None)
     assert told(one)[-1] == "delivery.bounced"
@@ -317,7 +317,7 @@ def test_after_three_days_a_mail_has_bounced_and_a_person_knows(smtp: mailbox.Ma
 def test_a_recipient_refused_for_good_bounces_at_once_and_blames_no_server(smtp: mailbox.Mailbox) -> None:
     smtp.answer = "550 5.1.1 no such person"
     one = queued()
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     one.refresh_from_db()
     assert (one.status, one.cause) == (DeliveryStatus.BOUNCED, "recipient_refused")
     assert Alert.objects.filter(code="delivery_failed").count() == 1
@@ -327,11 +327,11 @@ def test_a_recipient_refused_for_good_bounces_at_once_and_blames_no_server(smtp:
 def test_a_recipient_refused_for_now_is_tried_again(smtp: mailbox.Mailbox) -> None:
     smtp.answer = "451 4.7.1 greylisted"
     one = queued()
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     one.refresh_from_db()
     assert one.status == DeliveryStatus.QUEUED
     smtp.answer = mailbox.ACCEPTED
-    delivery.send(delivery_id=one.pk, now=NOW + HOUR)
+    deliveries.send(delivery_id=one.pk, now=NOW + HOUR)
     assert len(smtp.messages) == 1
 
 
@@ -348,7 +348,7 @@ def test_a_letter_that_cannot_be_written_does_not_stop_the_others(
 
     monkeypatch.setattr(letters, "compose", choosy)
     for one in (bad, good):
-        delivery.send(delivery_id=one.pk, now=NOW)
+        deliveries.send(delivery_id=one.pk, now=NOW)
     bad.refresh_from_db()
     assert (bad.status, bad.cause) == (DeliveryStatus.QUEUED, "internal_error")
     assert [message["Message-ID"] for message in smtp.messages] == [good.message_id]
@@ -357,7 +357,7 @@ def test_a_letter_that_cannot_be_written_does_not_stop_the_others(
 def test_no_mail_goes_out_about_a_document_in_quarantine(smtp: mailbox.Mailbox) -> None:
     one = queued()
     distribution.quarantine(document=one.document, code="worm_checksum_mismatch", actor=log.SYSTEM, now=NOW)
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     one.refresh_from_db()
     assert smtp.messages == []
     assert (one.status, one.cause) == (DeliveryStatus.QUEUED, "document_withheld")
@@ -366,7 +366,7 @@ def test_no_mail_goes_out_about_a_document_in_quarantine(smtp: mailbox.Mailbox) 
 @pytest.mark.usefixtures("smtp")
 def test_the_address_is_kept_only_as_a_keyed_digest_and_is_nowhere_in_the_log() -> None:
     one = queued()
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     one.refresh_from_db()
     assert one.address_digest == outbox.address_digest(address="ANA@example.com ")
     rows = json.dumps([*Event.objects.values(), *EventDetail.objects.values()], default=str)
@@ -376,7 +376,7 @@ def test_the_address_is_kept_only_as_a_keyed_digest_and_is_nowhere_in_the_log() 
 
 def test_a_line_break_in_an_address_adds_no_recipient(smtp: mailbox.Mailbox) -> None:
     one = queued(owner=factories.party(platform_id="drv_break", email="a@example.com\nBcc: b@example.com"))
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     one.refresh_from_db()
     assert smtp.messages == []
     assert one.status == DeliveryStatus.QUEUED
@@ -388,12 +388,12 @@ def test_a_line_break_in_an_address_adds_no_recipient(smtp: mailbox.Mailbox) -> 
 def test_order_statements_wait_for_monday_morning_at_their_own_place(smtp: mailbox.Mailbox) -> None:
     one = queued(kind=Kind.ORDER_FINAL_STATEMENT)
     assert one.next_try_at == MONDAY
-    delivery.send(delivery_id=one.pk, now=NOW)
-    assert delivery.digest(now=MONDAY - dt.timedelta(seconds=1)) == []
-    delivery.send(delivery_id=one.pk, now=MONDAY)
-    assert delivery.due(now=MONDAY, limit=10) == []
+    deliveries.send(delivery_id=one.pk, now=NOW)
+    assert deliveries.digest(now=MONDAY - dt.timedelta(seconds=1)) == []
+    deliveries.send(delivery_id=one.pk, now=MONDAY)
+    assert deliveries.due(now=MONDAY, limit=10) == []
     assert smtp.messages == []
-    assert delivery.digest(now=MONDAY) == [one.pk]
+    assert deliveries.digest(now=MONDAY) == [one.pk]
 
 
 def test_a_statement_locked_on_monday_at_nine_waits_for_the_next_one() -> None:
@@ -408,9 +408,9 @@ def test_a_party_gets_one_summary_with_all_its_documents_and_nobody_elses(smtp: 
     )
     hers = [queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=ana) for _ in range(3)]
     his = queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=beto)
-    for pk in delivery.digest(now=MONDAY):
-        delivery.send(delivery_id=pk, now=MONDAY)
-    assert delivery.digest(now=MONDAY) == []
+    for pk in deliveries.digest(now=MONDAY):
+        deliveries.send(delivery_id=pk, now=MONDAY)
+    assert deliveries.digest(now=MONDAY) == []
     assert [message["To"] for message in smtp.messages] == ["ana@example.com", "beto@example.com"]
     first, second = (text_of(message) for message in smtp.messages)
     assert all(one.document.number in first for one in hers)
@@ -427,15 +427,15 @@ def test_a_summary_repeated_after_a_crash_is_the_same_one_though_more_has_come(
 ) -> None:
     owner = factories.party(platform_id="drv_ana")
     first = [queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(2)]
-    [pk] = delivery.digest(now=MONDAY)
+    [pk] = deliveries.digest(now=MONDAY)
     with monkeypatch.context() as broken:
-        broken.setattr(delivery, "confirm", lambda **_what: (_ for _ in ()).throw(SystemExit))
+        broken.setattr(deliveries, "confirm", lambda **_what: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
-            delivery.send(delivery_id=pk, now=MONDAY)
+            deliveries.send(delivery_id=pk, now=MONDAY)
     late = queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner)
-    delivery.digest(now=MONDAY)
-    for pk in delivery.due(now=MONDAY + LEASE, limit=10):
-        delivery.send(delivery_id=pk, now=MONDAY + LEASE)
+    deliveries.digest(now=MONDAY)
+    for pk in deliveries.due(now=MONDAY + LEASE, limit=10):
+        deliveries.send(delivery_id=pk, now=MONDAY + LEASE)
     crashed, again = (m for m in smtp.messages if m["Message-ID"] == first[0].message_id)
     assert URL.findall(text_of(crashed)) == URL.findall(text_of(again))
     assert late.document.number not in text_of(again)
@@ -443,13 +443,13 @@ def test_a_summary_repeated_after_a_crash_is_the_same_one_though_more_has_come(
 
 
 def test_a_long_week_comes_in_parts(smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "DIGEST_MAX", 2)
+    monkeypatch.setattr(deliveries, "DIGEST_MAX", 2)
     owner = factories.party(platform_id="drv_busy")
     for _ in range(5):
         queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner)
-    bundled = delivery.digest(now=MONDAY)
+    bundled = deliveries.digest(now=MONDAY)
     for pk in bundled:
-        delivery.send(delivery_id=pk, now=MONDAY)
+        deliveries.send(delivery_id=pk, now=MONDAY)
     assert len(bundled) == len(smtp.messages) == 3
     assert not Delivery.objects.filter(status=DeliveryStatus.QUEUED).exists()
 
@@ -458,8 +458,8 @@ def test_a_summary_goes_without_what_is_in_quarantine(smtp: mailbox.Mailbox) -> 
     owner = factories.party(platform_id="drv_ana")
     fine, withheld = (queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(2))
     distribution.quarantine(document=withheld.document, code="worm_lock_missing", actor=log.SYSTEM, now=NOW)
-    for pk in delivery.digest(now=MONDAY):
-        delivery.send(delivery_id=pk, now=MONDAY)
+    for pk in deliveries.digest(now=MONDAY):
+        deliveries.send(delivery_id=pk, now=MONDAY)
     [message] = smtp.messages
     assert fine.document.number in text_of(message)
     assert withheld.document.number not in text_of(message)
@@ -472,9 +472,9 @@ def test_a_summary_goes_without_what_is_in_quarantine(smtp: mailbox.Mailbox) -> 
 
 def test_sending_again_is_a_new_mail_with_a_new_link_and_ends_the_old_one_when_asked(smtp: mailbox.Mailbox) -> None:
     one = queued()
-    delivery.send(delivery_id=one.pk, now=NOW)
-    again = delivery.resend(document=one.document, actor=log.SYSTEM, now=NOW, revoke_older=True)
-    delivery.send(delivery_id=again.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
+    again = deliveries.resend(document=one.document, actor=log.SYSTEM, now=NOW, revoke_older=True)
+    deliveries.send(delivery_id=again.pk, now=NOW)
     assert (again.sequence, again.message_id == one.message_id) == (2, False)
     first, second = (URL.findall(text_of(message))[0] for message in smtp.messages)
     assert first != second
@@ -487,26 +487,28 @@ def test_sending_again_is_a_new_mail_with_a_new_link_and_ends_the_old_one_when_a
 
 def test_only_a_locked_document_with_an_address_can_be_sent_again() -> None:
     with pytest.raises(errors.Problem, match="document_not_ready"):
-        delivery.resend(document=factories.document(status=Status.ISSUED), actor=log.SYSTEM, now=NOW)
+        deliveries.resend(document=factories.document(status=Status.ISSUED), actor=log.SYSTEM, now=NOW)
     with pytest.raises(errors.Problem, match="document_quarantined"):
-        delivery.resend(document=factories.document(status=Status.QUARANTINED), actor=log.SYSTEM, now=NOW)
+        deliveries.resend(document=factories.document(status=Status.QUARANTINED), actor=log.SYSTEM, now=NOW)
     mute = factories.document(owner=factories.party(platform_id="drv_mute", email=""))
     with pytest.raises(errors.Problem, match="validation_error"):
-        delivery.resend(document=mute, actor=log.SYSTEM, now=NOW)
+        deliveries.resend(document=mute, actor=log.SYSTEM, now=NOW)
 
 
 def test_asking_for_a_new_link_a_hundred_times_sends_one() -> None:
     document = factories.document()
-    made = [delivery.renew(document=document, actor=log.SYSTEM, now=NOW + dt.timedelta(seconds=n)) for n in range(100)]
+    made = [
+        deliveries.renew(document=document, actor=log.SYSTEM, now=NOW + dt.timedelta(seconds=n)) for n in range(100)
+    ]
     assert [one is not None for one in made] == [True] + [False] * 99
-    assert delivery.renew(document=document, actor=log.SYSTEM, now=NOW + dt.timedelta(minutes=11)) is not None
+    assert deliveries.renew(document=document, actor=log.SYSTEM, now=NOW + dt.timedelta(minutes=11)) is not None
 
 
 def test_no_new_link_goes_to_an_address_that_proved_to_be_somebody_elses() -> None:
     document = factories.document()
     link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
     links.revoke(link=link, reason=links.WRONG_PERSON, actor=log.SYSTEM, now=NOW)
-    assert delivery.renew(document=document, actor=log.SYSTEM, now=NOW) is None
+    assert deliveries.renew(document=document, actor=log.SYSTEM, now=NOW) is None
 
 
 # --- the folder as mailbox ---
@@ -518,9 +520,9 @@ def test_a_second_mail_with_the_same_message_id_lies_visibly_beside_the_first(
     settings.MAIL = env.mail(url=f"file://{tmp_path}/mail")
     settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = settings.MAIL["backend"], settings.MAIL["folder"]
     one = queued()
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     Delivery.objects.filter(pk=one.pk).update(status=DeliveryStatus.QUEUED, next_try_at=NOW)
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     names = sorted(file.name for file in (tmp_path / "mail").iterdir())
     assert names == [f"{one.public_id}.2.eml", f"{one.public_id}.eml"]
     assert URL.search((tmp_path / "mail" / names[1]).read_text(encoding="utf-8"))
@@ -528,8 +530,8 @@ def test_a_second_mail_with_the_same_message_id_lies_visibly_beside_the_first(
 
 def test_a_full_folder_is_an_outage_and_leaves_no_half_written_mail(tmp_path: pathlib.Path, settings: Settings) -> None:
     (tmp_path / "mail").write_text("a file where the folder should be")
-    settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = "documents.delivery.EmlFolder", str(tmp_path / "mail")
+    settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = "documents.delivery.deliveries.EmlFolder", str(tmp_path / "mail")
     one = queued()
-    delivery.send(delivery_id=one.pk, now=NOW)
+    deliveries.send(delivery_id=one.pk, now=NOW)
     one.refresh_from_db()
     assert (one.status, one.cause) == (DeliveryStatus.QUEUED, "mail_unavailable")

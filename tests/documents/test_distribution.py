@@ -10,7 +10,8 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event
-from documents import distribution, errors, links
+from documents import distribution, errors
+from documents.delivery import links
 from documents.models import Alert, Document, Link, Status
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Event, EventDetail
-from documents import links
+from documents.delivery import links
 from documents.models import Alert, Delivery, DeliveryStatus, Kind, Link
 from tests import factories
 

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from audit.models import Event as LogEvent
 from audit.models import EventDetail
-from documents import health, links, sweeper
-from documents.delivery import letters, notices
+from documents import health, sweeper
+from documents.delivery import letters, links, notices
 from documents.delivery import mailbox as mailbox_room
 from documents.models import Alert, DeliveryStatus, Event, EventStatus, Notice, Party
 from documents.resilience import breaker, calls, dependencies, leases, queue

@@ -21,7 +21,7 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Event, EventDetail
-from documents import delivery, links
+from documents.delivery import deliveries, links
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Kind, Link, PayoutStatus, Status
 from documents.panel import link_words
 from documents.resilience import breaker, calls, dependencies, queue
@@ -423,7 +423,7 @@ def test_an_expired_link_becomes_a_new_one_in_the_mail(settings: Settings, mailo
     link = a_link(expires_at=timezone.now())
     Client().post(path(link, "renew/"))
     made = Delivery.objects.get()
-    delivery.send(delivery_id=made.pk, now=timezone.now())
+    deliveries.send(delivery_id=made.pk, now=timezone.now())
     [message] = mailoutbox
     found = re.search(rf"{re.escape(settings.PUBLIC_URL)}(/l/\S+)", str(message.body))
     assert found is not None

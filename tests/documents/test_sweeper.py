@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError, ProgrammingError, transaction
 
-from documents import delivery, emission, sweeper
-from documents.delivery import notices
+from documents import emission, sweeper
+from documents.delivery import deliveries, notices
 from documents.emission import custody, intake
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Status
 from tests.payouts import making, telling
@@ -51,7 +51,7 @@ def test_a_sweep_resumes_what_is_parked_though_nobody_rang() -> None:
 
 
 @pytest.mark.parametrize("error", [ProgrammingError("no such table"), OperationalError("timeout")])
-@pytest.mark.parametrize("source", [intake, delivery, notices])
+@pytest.mark.parametrize("source", [intake, deliveries, notices])
 def test_a_kind_of_work_that_cannot_be_asked_stops_no_other(
     monkeypatch: pytest.MonkeyPatch, source: object, error: Exception
 ) -> None:

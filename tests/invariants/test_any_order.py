@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 from audit.models import Event as AuditEvent
 from config import env
 from config.simulation import event_stream
-from documents import delivery, emission
+from documents import emission
+from documents.delivery import deliveries
 from documents.emission import intake, numbering
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Kind, PayoutStatus, Series, Status
 from payouts.models import Payout, PayoutState, Settlement
@@ -123,8 +124,8 @@ class Line(RuleBasedStateMachine):
 
     @rule()
     def the_worker_sends_a_mail(self) -> None:
-        for pk in delivery.due(now=dt.datetime.now(tz=dt.UTC), limit=1):
-            delivery.send(delivery_id=pk, now=dt.datetime.now(tz=dt.UTC))
+        for pk in deliveries.due(now=dt.datetime.now(tz=dt.UTC), limit=1):
+            deliveries.send(delivery_id=pk, now=dt.datetime.now(tz=dt.UTC))
 
     @invariant()
     def one_document_a_key(self) -> None:

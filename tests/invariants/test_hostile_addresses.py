@@ -10,9 +10,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from audit import denials
 from audit.models import Event as AuditEvent
-from documents import links
 from documents.admin.site import site
 from documents.api import documents as api
+from documents.delivery import links
 from documents.models import Document, Link
 from tests import cast, factories
 from tests.documents import center

@@ -23,7 +23,8 @@ from guardian.shortcuts import assign_perm
 from audit.models import Event as AuditEvent
 from config import env, progress
 from config.simulation import demo, sender
-from documents import links, presentation
+from documents import presentation
+from documents.delivery import links
 from documents.emission import attachments
 from documents.models import Channel, Country, Delivery, DeliveryStatus, Document, Link, Status
 from documents.rendering import render

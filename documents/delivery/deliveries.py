@@ -1,0 +1,189 @@
+"""Telling people: one record per recipient and channel, claimed once, sent with a fixed Message-ID, confirmed.
+
+A crash between sending and confirming sends the mail again, with the same Message-ID and the same link: a mailbox shows
+it once. Delays live in PostgreSQL (`next_try_at`); nothing here waits, and nothing here can hold a document back.
+"""
+
+import datetime as dt
+import functools
+import logging
+import smtplib
+import uuid
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Max, Q
+
+from audit import log
+from audit.actions import Action
+from documents import catalog, errors, identifiers, wording
+from documents.delivery import letters, links, mailbox, outbox
+from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Status
+from documents.resilience import calls, leases, queue
+
+logger = logging.getLogger(__name__)
+EmlFolder = mailbox.EmlFolder  # the name by which MAIL_URL=file:///... asks for it
+
+DIGEST_MAX = 100  # documents in one mail: about 60 kB, under the size at which mail programs cut
+WEEKDAY, HOUR = 0, 9  # the summary goes out on Monday mornings, by the clock of the document's own place
+REPEAT = dt.timedelta(minutes=10)  # who asks for a new link twice within this gets one
+
+
+def plan(*, document: Document, now: dt.datetime, actor: log.Actor) -> list[Delivery]:
+    """This function will queue what the policy of the document's kind says, once, in the transaction that locks it."""
+    if Delivery.objects.filter(document=document).exists():
+        return []  # it was released from quarantine: its owner has been told before
+    channel = catalog.TABLE[Kind(document.kind)].channel
+    if channel == Channel.EMAIL and not document.owner.email:
+        return [_queue(document=document, channel=channel, sequence=1, cause="no_address", now=now, actor=actor)]
+    return [_queue(document=document, channel=channel, sequence=1, now=now, actor=actor)]
+
+
+def resend(
+    *, document: Document, actor: log.Actor, now: dt.datetime, revoke_older: bool = False, reason: str = "resent"
+) -> Delivery:
+    """This function will queue one more mail, with a link of its own, to the address on file now.
+
+    :param revoke_older: ends the owner's other open links to this document.
+    :raises errors.Problem: `document_not_ready`, `document_quarantined`; `validation_error` where no address is on file
+    """
+    if document.status != Status.LOCKED:
+        quarantined = document.status == Status.QUARANTINED
+        raise errors.Problem(
+            code="document_quarantined" if quarantined else "document_not_ready", detail=document.number
+        )
+    if not document.owner.email:
+        raise errors.Problem(code="validation_error", detail="the owner has no e-mail address on file")
+    with transaction.atomic():
+        Document.objects.select_for_update(no_key=True).get(pk=document.pk)
+        same = Delivery.objects.filter(document=document, recipient=document.owner, channel=Channel.EMAIL)
+        last = same.aggregate(last=Max("sequence"))["last"] or 0
+        if revoke_older:
+            links.revoke_open(recipient=document.owner, document=document, reason=reason, actor=actor, now=now)
+        made = _queue(document=document, channel=Channel.EMAIL, sequence=last + 1, now=now, actor=actor)
+        transaction.on_commit(functools.partial(queue.ring, "documents.deliver", [made.pk]))
+    return made
+
+
+def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery | None:
+    """This function will answer a person who holds a dead link: a new one by e-mail, or None where none may be sent.
+
+    Whoever asks learns nothing from it, so the door answers the same in every case.
+    """
+    owner = document.owner
+    if document.status != Status.LOCKED or not owner.email:
+        return None
+    if document.links.filter(recipient=owner, revoked_reason=links.WRONG_PERSON).exists():
+        return None  # the address on file is somebody else's
+    with transaction.atomic():
+        Document.objects.select_for_update(no_key=True).get(pk=document.pk)
+        if Delivery.objects.filter(
+            document=document, recipient=owner, channel=Channel.EMAIL, queued_at__gt=now - REPEAT
+        ).exists():
+            return None
+        return resend(document=document, actor=actor, now=now)
+
+
+def due(*, now: dt.datetime, limit: int) -> list[int]:
+    """This function will return deliveries that may be tried now, the longest waiting first."""
+    waiting = Delivery.objects.filter(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
+    alone = Q(channel=Channel.DIGEST, lease=None)  # not bundled yet: `digest` comes first
+    return list(waiting.exclude(alone).order_by("next_try_at").values_list("pk", flat=True)[:limit])
+
+
+def digest(*, now: dt.datetime) -> list[int]:
+    """This function will bundle what is due for the week's summary, one mail a party, and return one delivery of each.
+
+    Call it as often as you like. What is bundled shares a lease from then on: tried again after a crash, it is the same
+    bundle with the same Message-ID.
+    """
+    waiting = Delivery.objects.filter(
+        channel=Channel.DIGEST, status=DeliveryStatus.QUEUED, lease=None, next_try_at__lte=now
+    )
+    parties = (
+        waiting.exclude(recipient__email="").order_by("recipient_id").values_list("recipient_id", flat=True).distinct()
+    )
+    bundled: list[int] = []
+    for party in list(parties):
+        mine = list(waiting.filter(recipient_id=party).order_by("id").values_list("pk", flat=True))
+        for start in range(0, len(mine), DIGEST_MAX):
+            part = mine[start : start + DIGEST_MAX]
+            # Only rows that no other run has bundled meanwhile; a run that comes late bundles nothing.
+            if waiting.filter(pk__in=part).update(lease=uuid.uuid4(), next_try_at=now):
+                bundled.append(part[0])
+    for pk in bundled:
+        queue.ring("documents.deliver", [pk])
+    return bundled
+
+
+def send(*, delivery_id: int, now: dt.datetime) -> None:
+    """This function will send one mail that is due: claim, compose, hand over, confirm. Safe to repeat."""
+    fence = uuid.uuid4()
+    batch = outbox.claim(delivery_id=delivery_id, fence=fence, now=now)
+    if not batch:
+        return
+    with leases.held(model=Delivery, fence=fence):
+        _send(batch=batch, fence=fence, now=now)
+
+
+def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
+    """This function will bring a claimed mail to one of its ends, or put it down for later."""
+    batch = outbox.sendable(batch=batch, fence=fence, now=now)
+    if not batch:
+        return
+    recipient = batch[0].recipient
+    if not recipient.email:
+        outbox.end(batch=batch, fence=fence, status=DeliveryStatus.NOT_WANTED, cause="no_address", now=now)
+        return
+    try:
+        message = letters.compose(batch=batch, now=now)
+        calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
+    except calls.Degraded:
+        outbox.again(batch=batch, fence=fence, cause="mail_unavailable", now=now)
+    except smtplib.SMTPException as refusal:
+        if mailbox.for_good(refusal=refusal):
+            outbox.end(batch=batch, fence=fence, status=DeliveryStatus.BOUNCED, cause="recipient_refused", now=now)
+        else:
+            outbox.again(batch=batch, fence=fence, cause="sender_refused", now=now)
+    except Exception:
+        # One letter that cannot be written must not be tried every second, nor stop the others.
+        logger.exception("delivery.failed", extra={"delivery": batch[0].public_id})
+        outbox.again(batch=batch, fence=fence, cause="internal_error", now=now)
+    else:
+        confirm(batch=batch, fence=fence, now=now)
+
+
+def confirm(*, batch: Sequence[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
+    """This function will record that the mail is out, if the claim still stands; a zombie changes nothing."""
+    outbox.end(batch=batch, fence=fence, status=DeliveryStatus.SENT, cause="", now=now)
+
+
+def summary_at(*, document: Document, now: dt.datetime) -> dt.datetime:
+    """This function will return the next moment of the weekly summary at the document's place, later than `now`."""
+    local = now.astimezone(wording.place(document=document))
+    day = local.date() + dt.timedelta(days=(WEEKDAY - local.weekday()) % 7)
+    moment = dt.datetime.combine(day, dt.time(hour=HOUR), tzinfo=local.tzinfo)
+    return moment if moment > local else moment + dt.timedelta(days=7)
+
+
+def _queue(
+    *, document: Document, channel: Channel, sequence: int, now: dt.datetime, actor: log.Actor, cause: str = ""
+) -> Delivery:
+    """This function will write a delivery with its Message-ID and its audit event."""
+    public_id = identifiers.new(prefix="dlv")
+    status = DeliveryStatus.NOT_WANTED if cause else DeliveryStatus.QUEUED
+    made = Delivery.objects.create(
+        public_id=public_id,
+        document=document,
+        recipient=document.owner,
+        channel=channel,
+        status=status,
+        sequence=sequence,
+        cause=cause,
+        message_id=mailbox.message_id(reference=public_id),
+        queued_at=now,
+        next_try_at=None if cause else now if channel == Channel.EMAIL else summary_at(document=document, now=now),
+    )
+    action = Action.DELIVERY_NOT_WANTED if cause else Action.DELIVERY_RESENT if sequence > 1 else Action.DELIVERY_QUEUED
+    outbox.record(action, delivery=made, actor=actor, code=cause, document=document.public_id)
+    return made
