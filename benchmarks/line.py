@@ -151,7 +151,7 @@ def _receive(*, event: dict[str, Any]) -> None:
     from django.utils import timezone
 
     from audit import log
-    from documents.emission import intake
+    from documents.events import intake
 
     services_of = {"PAYMENT_CAPTURED": "payments", "ORDER_COMPLETED": "orders"}
     service = services_of[event["type"]]
@@ -164,11 +164,11 @@ def _through(*, event: dict[str, Any]) -> None:
     """This function will take one event in and lock its documents in this process."""
     from django.utils import timezone
 
-    from documents import emission
+    from documents.emission import locking
 
     _receive(event=event)
-    for pk in emission.due(now=timezone.now(), limit=10):
-        emission.advance(document_id=pk, now=timezone.now())
+    for pk in locking.due(now=timezone.now(), limit=10):
+        locking.advance(document_id=pk, now=timezone.now())
 
 
 def _cpu(postgres: psutil.Process) -> float:

@@ -14,9 +14,10 @@ from django.utils.module_loading import import_string
 from audit.actions import Action
 from config import env
 from config.events import TABLE
-from documents import catalog, errors, facts
+from documents import catalog, errors
 from documents.access import routes
 from documents.countries import pack, proof
+from documents.events import envelope
 from documents.rendering import render
 
 POSTGRESQL_MIN = 15  # has_parameter_privilege: whether the runtime role may switch triggers off
@@ -39,8 +40,8 @@ def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 @register()
 def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
     """This function will refuse to start with a table that has a hole."""
-    if set(TABLE) != set(facts.SCHEMAS):
-        yield Error(f"event types and schemas differ: {sorted(set(TABLE) ^ set(facts.SCHEMAS))}", id="events.E001")
+    if set(TABLE) != set(envelope.SCHEMAS):
+        yield Error(f"event types and schemas differ: {sorted(set(TABLE) ^ set(envelope.SCHEMAS))}", id="events.E001")
     for name, row in TABLE.items():
         if row.service not in env.SERVICES:
             yield Error(f"{name}: no platform service {row.service!r}", id="events.E002")

@@ -5,7 +5,7 @@ from django.utils import timezone
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from documents.emission import outcomes
+from documents.events import outcomes
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, Status
 
 

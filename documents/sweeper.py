@@ -25,19 +25,24 @@ WATCH_EVERY_S = 10
 
 def sweep(*, now: dt.datetime) -> int:
     """This function will try once whatever is due (documents, events, mails, alerts); returns how many."""
-    from documents import emission, health  # noqa: PLC0415 - the worker imports this too early
+    from documents import health  # noqa: PLC0415 - the worker imports this too early
     from documents.alerts import sending
     from documents.delivery import (
         deliveries,
         notices,  # noqa: PLC0415 - the same
     )
-    from documents.emission import intake, outcomes  # noqa: PLC0415 - the same
+    from documents.emission import locking
+    from documents.events import (
+        intake,
+        outcomes,
+        waiting,  # noqa: PLC0415 - the same
+    )
 
     jobs = [
         *_found(
-            due=intake.due, work=lambda pk: intake.resume(event_id=pk, now=timezone.now()), now=now, limit=EVENTS_MAX
+            due=waiting.due, work=lambda pk: intake.resume(event_id=pk, now=timezone.now()), now=now, limit=EVENTS_MAX
         ),
-        *_found(due=emission.due, work=lambda pk: emission.advance(document_id=pk, now=timezone.now()), now=now),
+        *_found(due=locking.due, work=lambda pk: locking.advance(document_id=pk, now=timezone.now()), now=now),
         *_found(due=deliveries.due, work=lambda pk: deliveries.send(delivery_id=pk, now=timezone.now()), now=now),
         *_found(due=notices.due, work=lambda pk: notices.send(notice_id=pk, now=timezone.now()), now=now),
     ]

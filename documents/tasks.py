@@ -3,15 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from documents import emission, sweeper
+from documents import sweeper
 from documents.delivery import deliveries, notices
-from documents.emission import intake
+from documents.emission import locking
+from documents.events import intake
 
 
 @shared_task(name="documents.advance")  # type: ignore[untyped-decorator]  # Celery has no types
 def advance(document_id: int) -> None:
     """This task will lock an issued document."""
-    emission.advance(document_id=document_id, now=timezone.now())
+    locking.advance(document_id=document_id, now=timezone.now())
 
 
 @shared_task(name="documents.deliver")  # type: ignore[untyped-decorator]  # Celery has no types

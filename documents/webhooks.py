@@ -16,7 +16,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, metrics
 from documents.access import pages
-from documents.emission import intake
+from documents.events import intake
 
 PREFIX = "whsec_"
 ID_LENGTH_MAX = 128

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from audit import log
 from audit.actions import Action
 from documents import errors
-from documents.emission import outcomes
+from documents.events import outcomes
 from documents.models import Closing, Document, Event, EventStatus
 from payouts import decisions
 from payouts.models import RequestState, SettlementRequest

@@ -19,9 +19,10 @@ from django.db import IntegrityError, transaction
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, catalog, emission, errors, money
+from documents import canonical, catalog, errors, money
 from documents.countries import pack as packs
-from documents.emission import idempotency, intake
+from documents.emission import document_keys, issuing
+from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
 from payouts import decisions, figures, held, parties, receipts
 from payouts.premises import Premises
@@ -62,9 +63,7 @@ class _Correction:
     @property
     def key(self) -> str:
         """This function will return the permanent key of the credit note."""
-        return emission.key(
-            kind=Kind.CREDIT_NOTE, subject=("correction", self.id), audience=str(self.original.audience)
-        )
+        return issuing.key(kind=Kind.CREDIT_NOTE, subject=("correction", self.id), audience=str(self.original.audience))
 
     @property
     def business_input(self) -> dict[str, object]:
@@ -78,7 +77,7 @@ class _Correction:
     @property
     def fingerprint(self) -> str:
         """This function will return the digest by which a repeat is known."""
-        return idempotency.fingerprint(
+        return document_keys.fingerprint(
             kind=Kind.CREDIT_NOTE,
             country=self.under.pack.country,
             issuer=self.under.issuer.slug,
@@ -117,7 +116,7 @@ def correct(
     user: User,
     now: dt.datetime,
     actor: log.Actor,
-) -> emission.Issued:
+) -> issuing.Issued:
     """This function will issue the credit note of a correction, or find the one that the same correction has.
 
     `correction_id` ("cor_...") is made once for each decision, so a form that is sent twice credits once.
@@ -154,7 +153,7 @@ def _correct(
     reason: str,
     now: dt.datetime,
     actor: log.Actor,
-) -> emission.Issued:
+) -> issuing.Issued:
     owner = Document.objects.filter(document_key_id=key).values_list("owner__platform_id", flat=True).first()
     parties.locked(platform_id=owner or "")  # before what the owner is owed is read: see the third rule of README.md
     original = receipts.held(key=key)
@@ -175,10 +174,10 @@ def _correct(
     sums = receipts.credit(lines=lines, original=original, content=one.content, under=one.under)
     event = _event(one=one, now=now, actor=actor)
     draft = _draft(one=one, lines=lines, sums=sums, now=now)
-    intake.wake(awaited=f"credit:{one.id}", now=now)
+    waiting.wake(awaited=f"credit:{one.id}", now=now)
     if original.kind == Kind.ORDER_FINAL_STATEMENT:
         held.look_again(payee=original.owner.platform_id, now=now)
-    (issued,) = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     Event.objects.filter(pk=event.pk).update(document_ids=[issued.document.pk])
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
     log.record(
@@ -204,7 +203,7 @@ def _under(document: Document) -> Premises:
     )
 
 
-def _before(*, one: _Correction, actor: log.Actor) -> emission.Issued | None:
+def _before(*, one: _Correction, actor: log.Actor) -> issuing.Issued | None:
     """This function will return the credit note that the same correction has; the repeat is on record.
 
     :raises errors.Problem: `document_key_conflict`
@@ -215,7 +214,7 @@ def _before(*, one: _Correction, actor: log.Actor) -> emission.Issued | None:
     if DocumentKey.objects.get(pk=one.key).fingerprint != one.fingerprint:
         raise errors.Problem(code="document_key_conflict")
     log.record(action=Action.DOCUMENT_REPEATED, object_type="document", object_id=document.public_id, actor=actor)
-    return emission.Issued(document=document, replayed=True)
+    return issuing.Issued(document=document, replayed=True)
 
 
 def _lines(one: _Correction) -> list[dict[str, str]]:
@@ -295,10 +294,10 @@ def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
 
 def _draft(
     *, one: _Correction, lines: Sequence[dict[str, str]], sums: figures.Credited, now: dt.datetime
-) -> emission.Draft:
+) -> issuing.Draft:
     """This function will draft the credit note."""
     content, under = one.content, one.under
-    return emission.Draft(
+    return issuing.Draft(
         kind=Kind.CREDIT_NOTE,
         subject=("correction", one.id),
         audience=str(one.original.audience),

@@ -8,14 +8,13 @@ from django.db import OperationalError, transaction
 from pydantic import TypeAdapter, ValidationError
 
 from audit import log
-from documents import errors
+from documents import errors, transactions
 from documents.access import roles, scope
-from documents.emission import intake
-from documents.facts import limits
+from documents.events import fields
 from documents.models import Country
 
 Result = TypeVar("Result")
-_TEXT: TypeAdapter[str] = TypeAdapter(limits.Text)
+_TEXT: TypeAdapter[str] = TypeAdapter(fields.Text)
 REASON_LENGTH_MIN, REASON_LENGTH_MAX = 10, 200
 _GAVE_UP = {"40P01", "40001"}  # PostgreSQL gave this transaction up for a rival; it is safe to run again
 
@@ -69,11 +68,11 @@ def take(work: Callable[[], Result]) -> Result:
 
     :raises django.db.OperationalError: given up too often, or the database is out
     """
-    for attempt in range(1, intake.DEADLOCK_TRIES_MAX + 1):
+    for attempt in range(1, transactions.DEADLOCK_TRIES_MAX + 1):
         try:
             with transaction.atomic():
                 return work()
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") not in _GAVE_UP or attempt == intake.DEADLOCK_TRIES_MAX:
+            if getattr(error.__cause__, "sqlstate", "") not in _GAVE_UP or attempt == transactions.DEADLOCK_TRIES_MAX:
                 raise
     raise AssertionError("unreachable")

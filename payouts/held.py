@@ -6,8 +6,7 @@ from typing import cast
 
 from django.db import transaction
 
-from documents import facts
-from documents.facts import schemas
+from documents.events import envelope, schemas
 from documents.models import Event, EventStatus, Wait
 from documents.resilience import queue
 
@@ -40,4 +39,4 @@ def _awaited(payee: str) -> str:
 
 def told(*, body: bytes | memoryview | None) -> schemas.PayoutData | None:
     """This function will read a stored payout's data again; None once its raw body has been stripped."""
-    return None if body is None else cast("schemas.PayoutData", facts.parse(payload=json.loads(bytes(body))).data)
+    return None if body is None else cast("schemas.PayoutData", envelope.parse(payload=json.loads(bytes(body))).data)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from audit import log
 from audit.actions import Action
-from documents import emission, errors, facts, identifiers
+from documents import errors, identifiers
 from documents.countries.pack import Pack
 from documents.delivery import links, notices
-from documents.emission import intake
-from documents.facts import schemas
+from documents.emission import issuing
+from documents.events import envelope, schemas, waiting
 from documents.models import Event, Party
 
 
@@ -66,7 +66,7 @@ def keep(*, named: Sequence[Told], now: dt.datetime, actor: log.Actor) -> dict[s
     for row in fresh:
         if known[row.platform_id].public_id == row.public_id:
             log.record(action=Action.PARTY_ADDED, object_type="party", object_id=row.public_id, actor=actor)
-            intake.wake(awaited=f"party:{row.platform_id}", now=now)
+            waiting.wake(awaited=f"party:{row.platform_id}", now=now)
     return known
 
 
@@ -100,7 +100,7 @@ def locked(*, platform_id: str) -> Party | None:
     return Party.objects.select_for_update(no_key=True).filter(platform_id=platform_id).first()
 
 
-def hold_payee(*, fact: facts.Envelope) -> None:
+def hold_payee(*, fact: envelope.Envelope) -> None:
     """This function will hold a payout's payee until the outcome is committed; see `config.events.Row.holds`.
 
     An adjustment holds its owner too. So a payout that is being held for want of it is either seen by the adjustment,
@@ -112,10 +112,10 @@ def hold_payee(*, fact: facts.Envelope) -> None:
 def on_contact_changed(
     *,
     event: Event,
-    fact: facts.Envelope,
+    fact: envelope.Envelope,
     now: dt.datetime,
     actor: log.Actor,
-) -> list[emission.Issued]:
+) -> list[issuing.Issued]:
     """This function will move a party's contact data to what it last asked for, whatever came first. Issues nothing.
 
     :raises intake.Parked: nobody has that id yet
@@ -123,7 +123,7 @@ def on_contact_changed(
     told = fact.data.party
     party = locked(platform_id=told.id)
     if party is None:
-        raise intake.Parked(missing=[f"party:{told.id}"])
+        raise waiting.Parked(missing=[f"party:{told.id}"])
     changes: dict[str, object] = {}
     if told.email is not None and (party.contact_at is None or party.contact_at < fact.occurred_at):
         changes |= {"email": told.email, "contact_at": fact.occurred_at}

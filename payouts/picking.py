@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from django.db.models import QuerySet
 
-from documents import emission, errors, facts, money
-from documents.emission import intake
-from documents.facts import schemas
+from documents import errors, money
+from documents.emission import issuing
+from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts import explanation, settlements
 from payouts.premises import Premises
@@ -61,7 +61,7 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
             found["credit", item.credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
     missing = [":".join(item.named) for item in named if not found.get(item.named)]
     if missing:
-        raise intake.Parked(missing=missing)
+        raise waiting.Parked(missing=missing)
     owned = {key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in found.items()}
     _check(named=named, owned=owned, under=under, listed="orders" if data.orders is not None else "settles")
     if data.settles is not None:
@@ -140,7 +140,7 @@ def _check(
 
 def _suffix(document: Document) -> str:
     """This function will return the adjustment of a supplementary statement, from its permanent key; else nothing."""
-    base = emission.key(
+    base = issuing.key(
         kind=Kind.ORDER_FINAL_STATEMENT,
         subject=("order", document.subject.removeprefix("order:")),
         audience=document.audience,
@@ -158,7 +158,7 @@ def _made_at(*, of: Sequence[Pick]) -> dict[int, dt.datetime]:
     for pk, body, occurred_at in events.values_list("pk", "body", "occurred_at").iterator():
         found[pk] = cast("dt.datetime", occurred_at)
         if body is not None:
-            data = cast("schemas.AdjustmentData", facts.parse(payload=json.loads(bytes(body))).data)
+            data = cast("schemas.AdjustmentData", envelope.parse(payload=json.loads(bytes(body))).data)
             found[pk] = data.adjustment.made_at
     return found
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from documents import errors, facts, money
+from documents import errors, money
 from documents.countries import pack as packs
+from documents.events import envelope
 from documents.models import Document, Issuer
 
 
@@ -62,7 +63,7 @@ class Premises:
             raise _problem("currency_unsupported", "/data/currency", f"{document.number} is in {document.currency}")
 
 
-def of(*, fact: facts.Envelope) -> Premises:
+def of(*, fact: envelope.Envelope) -> Premises:
     """This function will return the premises of a fact, checked in order: country, issuer, currency.
 
     :raises errors.Problem: `country_unsupported`, `issuer_unknown` (or of another country), `currency_unsupported`

@@ -6,23 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
-from documents import emission, errors, facts, money
-from documents.emission import intake
-from documents.facts import schemas
+from documents import errors, money
+from documents.emission import issuing
+from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts import computation, figures, parties, premises
 from payouts.premises import Premises
 
 
 def on_payment_captured(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue the receipt of a payment; its total is the captured amount, to the cent.
 
     :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
     """
     under, data = premises.of(fact=fact), cast("schemas.PaymentData", fact.data)
-    told = facts.business_input(envelope=fact)
+    told = envelope.business_input(envelope=fact)
     time_zone = data.order.time_zone or under.pack.time_zone
     date = under.local_date(at=data.payment.captured_at, time_zone=time_zone)
     customer = parties.told(party=data.customer, pack=under.pack, pointer="/data/customer")
@@ -31,7 +31,7 @@ def on_payment_captured(
     sums = computation.receipt(lines=lines, rates=rates, prices=data.prices)
     _check(data=data, told=told, sums=sums, digits=under.digits)
     rows = parties.keep(named=[customer], now=now, actor=actor)
-    draft = emission.Draft(
+    draft = issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
         subject=("payment", data.payment.id),
         audience="customer",
@@ -51,23 +51,23 @@ def on_payment_captured(
         business_input=told,
         flags=customer.flags,
     )
-    intake.wake(awaited=f"payment:{data.payment.id}", now=now)
-    return emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    waiting.wake(awaited=f"payment:{data.payment.id}", now=now)
+    return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
 
 
 def on_refund_issued(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue the credit note of a refund, at its receipt's own rates and within what remains of it.
 
     :raises errors.Problem: the codes of `premises`, `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
     :raises intake.Parked: the payment's receipt has not been issued
     """
     under, data = premises.of(fact=fact), cast("schemas.RefundData", fact.data)
-    told = facts.business_input(envelope=fact)
+    told = envelope.business_input(envelope=fact)
     receipt = _held(payment=data.refund.payment_id)
     if receipt is None:
-        raise intake.Parked(missing=[f"payment:{data.refund.payment_id}"])
+        raise waiting.Parked(missing=[f"payment:{data.refund.payment_id}"])
     under.same_as(document=receipt)
     content = json.loads(receipt.content)
     before = _of_refund(refund=data.refund.id)
@@ -82,7 +82,7 @@ def on_refund_issued(
             "refund": {"id": data.refund.id, "reason": data.refund.reason},
             **amounts(lines=told["lines"], sums=sums, prices=content["prices"], digits=under.digits),
         }
-    draft = emission.Draft(
+    draft = issuing.Draft(
         kind=Kind.CREDIT_NOTE,
         subject=("refund", data.refund.id),
         audience="customer",
@@ -98,8 +98,8 @@ def on_refund_issued(
         business_input=told,
         corrects=receipt,
     )
-    intake.wake(awaited=f"credit:{data.refund.id}", now=now)
-    return emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    waiting.wake(awaited=f"credit:{data.refund.id}", now=now)
+    return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
 
 
 def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.Computed, digits: int) -> None:
@@ -121,7 +121,7 @@ def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.
 
 def _held(*, payment: str) -> Document | None:
     """This function will return a payment's receipt, held so that two refunds never see the same remainder."""
-    key = emission.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
+    key = issuing.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
     return held(key=key)
 
 
@@ -133,7 +133,7 @@ def held(*, key: str) -> Document | None:
 
 def _of_refund(*, refund: str) -> Document | None:
     """This function will return the credit note of a refund, if it has been issued."""
-    key = emission.key(kind=Kind.CREDIT_NOTE, subject=("refund", refund), audience="customer")
+    key = issuing.key(kind=Kind.CREDIT_NOTE, subject=("refund", refund), audience="customer")
     return Document.objects.filter(document_key_id=key).first()
 
 

@@ -5,9 +5,9 @@ import json
 from typing import Literal, cast
 
 from audit import log
-from documents import emission, errors, facts, money
-from documents.emission import intake
-from documents.facts import schemas
+from documents import errors, money
+from documents.emission import issuing
+from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
 from payouts import held, parties, premises, settlements
 from payouts.models import Payout, PayoutState
@@ -18,8 +18,8 @@ _STATES = {"failed": PayoutState.FAILED, "returned": PayoutState.RETURNED}
 
 
 def on_payout_failed(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
 
     :raises errors.Problem: the codes of `premises`; where the payout is known, those of `on_payout_returned`
@@ -28,7 +28,7 @@ def on_payout_failed(
     under, data = premises.of(fact=fact), cast("schemas.ReversalData", fact.data)
     payee = parties.locked(platform_id=data.payee.id)
     if payee is None:
-        raise intake.Parked(missing=[f"party:{data.payee.id}"])
+        raise waiting.Parked(missing=[f"party:{data.payee.id}"])
     payout = _payout(data=data)
     if payout is not None:
         _same(payout=payout, payee=payee, data=data, under=under)
@@ -39,8 +39,8 @@ def on_payout_failed(
 
 
 def on_payout_returned(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue the notice of a payout that came back, once its statement has been issued.
 
     :raises errors.Problem: the codes of `premises`, `payee_mismatch`, `totals_mismatch` against what was sent
@@ -51,7 +51,7 @@ def on_payout_returned(
     payee = parties.locked(platform_id=data.payee.id)
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
-        raise intake.Parked(missing=[f"payout:{data.payout.id}"])
+        raise waiting.Parked(missing=[f"payout:{data.payout.id}"])
     _same(payout=payout, payee=payee, data=data, under=under)
     return _notice(
         outcome="returned", payout=payout, payee=payout.payee, under=under, event=event, fact=fact, now=now, actor=actor
@@ -63,7 +63,7 @@ def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | 
 
     A notice of another amount is not about this transfer: had it come second, it would have been held.
     """
-    key = emission.key(
+    key = issuing.key(
         kind=Kind.PAYOUT_REVERSAL_NOTICE, subject=("payout", payout), audience="payee", discriminator="failed"
     )
     notices = Document.objects.filter(document_key_id=key, owner=payee, total_minor=amount_minor)
@@ -99,12 +99,12 @@ def _notice(
     payee: Party,
     under: Premises,
     event: Event,
-    fact: facts.Envelope,
+    fact: envelope.Envelope,
     now: dt.datetime,
     actor: log.Actor,
-) -> list[emission.Issued]:
+) -> list[issuing.Issued]:
     """This function will issue the notice and, where the payout is here, end what it settled."""
-    data, told = cast("schemas.ReversalData", fact.data), facts.business_input(envelope=fact)
+    data, told = cast("schemas.ReversalData", fact.data), envelope.business_input(envelope=fact)
     statement = payout.statement if payout else None
     body: dict[str, object] = {
         "payout": told["payout"],
@@ -119,7 +119,7 @@ def _notice(
     owner: dict[str, object] = (
         json.loads(statement.content)["owner"] if statement else dict(parties.printed(party=payee, pack=under.pack))
     )
-    draft = emission.Draft(
+    draft = issuing.Draft(
         kind=Kind.PAYOUT_REVERSAL_NOTICE,
         subject=("payout", data.payout.id),
         audience="payee",
@@ -135,11 +135,11 @@ def _notice(
         body=body,
         business_input=told,
     )
-    (issued,) = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     payout = payout or _payout(data=data)
     if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
         _end(payout=payout, outcome=outcome, at=fact.occurred_at, now=now, actor=actor)
-        intake.wake(awaited=f"balance:{payee.platform_id}:{under.issuer.slug}", now=now)
+        waiting.wake(awaited=f"balance:{payee.platform_id}:{under.issuer.slug}", now=now)
         held.look_again(payee=payee.platform_id, now=now)
     return [issued]
 

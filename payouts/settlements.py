@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from audit import log
-from documents import emission, money
+from documents import money
 from documents.alerts import discrepancies
+from documents.emission import payout_status
 from documents.models import Discrepancy, Document, Kind, PayoutStatus
 from payouts import computation
 from payouts.models import Payout, Settlement
@@ -50,7 +51,7 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
             moves[key].append(document)
     for key, moved in moves.items():
         status = PayoutStatus.PENDING if key is None else PayoutStatus.SENT
-        emission.set_payout_status(documents=moved, status=status, settled_by=statements[key], actor=actor)
+        payout_status.set_payout_status(documents=moved, status=status, settled_by=statements[key], actor=actor)
 
 
 def withdraw(*, payout: Payout, now: dt.datetime, actor: log.Actor) -> None:

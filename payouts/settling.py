@@ -13,10 +13,9 @@ from django.contrib.auth.models import User
 
 from audit import log
 from audit.actions import Action
-from documents import errors, facts, money
+from documents import errors, money
 from documents.alerts import discrepancies
-from documents.emission import intake, outcomes
-from documents.facts import schemas
+from documents.events import envelope, outcomes, schemas, waiting
 from documents.models import Document, Event, EventStatus
 from payouts import decisions, diagnosis, transfers
 from payouts.models import RequestState, SettlementRequest
@@ -81,7 +80,7 @@ def approve_settlement(
 def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> SettlementRequest:
     event = _held(event_id=event_id, now=now)
     reckoned = _reckon(event=event)
-    currency = str(facts.parse(payload=_payload(event)).data.currency)
+    currency = str(envelope.parse(payload=_payload(event)).data.currency)
     earlier = SettlementRequest.objects.filter(event=event, state=RequestState.REQUESTED).first()
     if earlier is not None:
         if earlier.difference_minor == reckoned.sums.difference_minor:
@@ -116,7 +115,7 @@ def _approve(*, request_id: int, reason: str, user: User, now: dt.datetime, acto
     ).update(state=RequestState.APPROVED, approval=reason, approved_by=user, approved_at=now)
     if not moved:
         raise errors.Problem(code="settlement_not_possible", detail="the difference has changed: ask again")
-    fact = facts.parse(payload=_payload(event))
+    fact = envelope.parse(payload=_payload(event))
     (issued,) = transfers.issue_with_difference(event=event, fact=fact, now=now, actor=actor)
     document = issued.document
     if not issued.replayed:
@@ -187,8 +186,8 @@ def _reckon(*, event: Event) -> diagnosis.Reckoned:
     :raises errors.Problem: `settlement_not_possible`: it names what is not there, or closes and needs no decision
     """
     try:
-        return transfers.with_difference(fact=facts.parse(payload=_payload(event)))
-    except intake.Parked as parked:
+        return transfers.with_difference(fact=envelope.parse(payload=_payload(event)))
+    except waiting.Parked as parked:
         detail = f"waits for {', '.join(parked.missing)}"[:500]
         raise errors.Problem(code="settlement_not_possible", detail=detail) from None
 

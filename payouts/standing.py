@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from documents import errors, facts, money
-from documents.emission import intake
-from documents.facts import schemas
+from documents import errors, money
+from documents.events import envelope, schemas, waiting
 from documents.models import Party
 from payouts import computation, figures, picking, premises
 from payouts.diagnosis import Reckoned
@@ -28,7 +27,7 @@ class Standing:
     chosen: Reckoned
 
 
-def find(*, fact: facts.Envelope, payee: Party | None, accept: bool) -> Standing:
+def find(*, fact: envelope.Envelope, payee: Party | None, accept: bool) -> Standing:
     """This function will find out what a payout means: the first way that closes, else the likeliest one.
 
     It opens with the balance that it states, or, to be issued by people's decision (`accept`), with the one that is
@@ -38,7 +37,7 @@ def find(*, fact: facts.Envelope, payee: Party | None, accept: bool) -> Standing
     :raises intake.Parked: something that it names, or its payee, has not come
     """
     under, data = premises.of(fact=fact), cast("schemas.PayoutData", fact.data)
-    told = facts.business_input(envelope=fact)
+    told = envelope.business_input(envelope=fact)
     check_period(data=data)
     sent_at = data.payout.sent_at or fact.occurred_at
     date = under.local_date(at=sent_at)
@@ -85,10 +84,10 @@ def _ways(*, data: schemas.PayoutData, under: Premises, date: dt.date, payee: Pa
     unknown = [] if payee is not None else [f"party:{data.payee.id}"]
     try:
         ways = picking.picks(data=data, under=under, date=date)
-    except intake.Parked as parked:
-        raise intake.Parked(missing=[*parked.missing, *unknown]) from None
+    except waiting.Parked as parked:
+        raise waiting.Parked(missing=[*parked.missing, *unknown]) from None
     if unknown:
-        raise intake.Parked(missing=unknown)
+        raise waiting.Parked(missing=unknown)
     return ways
 
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
-from documents import emission, errors, facts
-from documents.emission import intake
-from documents.facts import schemas
+from documents import errors
+from documents.emission import issuing
+from documents.events import envelope, schemas
+from documents.events import waiting as intake
 from documents.models import Document, Event, EventStatus, Kind, PayoutStatus, Wait
 from payouts import computation, explanation, figures, held, parties, premises
 from payouts.premises import Premises
@@ -21,14 +22,14 @@ AUDIENCES = ("beneficiary", "partner")
 
 
 def on_order_completed(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue the statement of an order's beneficiary, and the partner's where the order names one.
 
     :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
     """
     under, data = premises.of(fact=fact), cast("schemas.OrderData", fact.data)
-    told = facts.business_input(envelope=fact)
+    told = envelope.business_input(envelope=fact)
     at = data.order.completed_at
     date = under.local_date(at=at, time_zone=data.order.time_zone)
     named = _people(data=data, under=under)
@@ -59,7 +60,7 @@ def on_order_completed(
             body |= _beneficiary_only(data=data, told=told)
         declared = any(item.status == "declared" for item in held_back)
         drafts.append(
-            emission.Draft(
+            issuing.Draft(
                 kind=Kind.ORDER_FINAL_STATEMENT,
                 subject=("order", data.order.id),
                 audience=audience,
@@ -82,12 +83,12 @@ def on_order_completed(
     intake.wake(awaited=f"order:{data.order.id}", now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
         held.look_again(payee=payee, now=now)
-    return emission.issue(drafts=drafts, event=event, now=now, actor=actor)
+    return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
 def on_order_adjusted(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue what an adjustment adds to an order's statements or takes from them.
 
     Owner, driver and time zone are those of the first statement, as it prints them.
@@ -96,7 +97,7 @@ def on_order_adjusted(
     :raises intake.Parked: the order's statement has not been issued
     """
     under, data = premises.of(fact=fact), cast("schemas.AdjustmentData", fact.data)
-    told = facts.business_input(envelope=fact)
+    told = envelope.business_input(envelope=fact)
     first = {audience: first_statement(order=data.order.id, audience=audience) for audience in AUDIENCES}
     if first["beneficiary"] is None:
         raise intake.Parked(missing=[f"order:{data.order.id}"])
@@ -141,12 +142,12 @@ def on_order_adjusted(
     intake.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
         held.look_again(payee=payee, now=now)
-    return emission.issue(drafts=drafts, event=event, now=now, actor=actor)
+    return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
 def first_statement(*, order: str, audience: str) -> Document | None:
     """This function will return the statement of an order that its adjustments supplement, if it has been issued."""
-    key = emission.key(kind=Kind.ORDER_FINAL_STATEMENT, subject=("order", order), audience=audience)
+    key = issuing.key(kind=Kind.ORDER_FINAL_STATEMENT, subject=("order", order), audience=audience)
     return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
 
 
@@ -215,10 +216,10 @@ def _supplement(
     sums: figures.Computed,
     first: Document,
     date: dt.date,
-    fact: facts.Envelope,
+    fact: envelope.Envelope,
     told: dict[str, Any],
     under: Premises,
-) -> emission.Draft:
+) -> issuing.Draft:
     """This function will draft the statement of an adjustment for one audience."""
     data, before = cast("schemas.AdjustmentData", fact.data), json.loads(first.content)
     status, live = _at_issue(
@@ -234,7 +235,7 @@ def _supplement(
     }
     if "driver" in before:
         body["driver"] = before["driver"]
-    return emission.Draft(
+    return issuing.Draft(
         kind=Kind.ORDER_FINAL_STATEMENT,
         subject=("order", data.order.id),
         audience=audience,

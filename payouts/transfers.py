@@ -9,9 +9,9 @@ import json
 from typing import Any, cast
 
 from audit import log
-from documents import emission, facts, money
-from documents.emission import intake
-from documents.facts import schemas
+from documents import money
+from documents.emission import issuing
+from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party, PayoutStatus
 from payouts import diagnosis, explanation, figures, held, parties, picking, premises, returns, settlements, standing
 from payouts.diagnosis import Reckoned
@@ -19,7 +19,9 @@ from payouts.models import Payout, PayoutState, Settlement
 from payouts.premises import Premises
 
 
-def on_payout_sent(*, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor) -> list[emission.Issued]:
+def on_payout_sent(
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue the payout statement of a transfer that closes, and settle what it lists.
 
     :raises errors.Problem: the codes of `premises`, `period_invalid`, `payee_mismatch`, `payout_does_not_close`
@@ -29,13 +31,13 @@ def on_payout_sent(*, event: Event, fact: facts.Envelope, now: dt.datetime, acto
 
 
 def on_period_closed(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue the payout statement of a period that ends at zero or below; see `on_payout_sent`."""
     return _issue(event=event, fact=fact, now=now, actor=actor, accept=False)
 
 
-def on_payout_waiting(*, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor) -> None:
+def on_payout_waiting(*, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor) -> None:
     """This function will take back what was born SENT on the word of a payout that is not issued now."""
     data = cast("schemas.PayoutData", fact.data)
     held.follow(event=event, payee=data.payee.id)
@@ -48,8 +50,8 @@ def on_payout_waiting(*, event: Event, fact: facts.Envelope, now: dt.datetime, a
 
 
 def issue_with_difference(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
     """This function will issue a payout that does not close, with its difference printed and flagged.
 
     It opens with the balance that is known, so that the payee's next payout can follow it. Two people must have
@@ -58,7 +60,7 @@ def issue_with_difference(
     return _issue(event=event, fact=fact, now=now, actor=actor, accept=True)
 
 
-def with_difference(*, fact: facts.Envelope) -> Reckoned:
+def with_difference(*, fact: envelope.Envelope) -> Reckoned:
     """This function will reckon a payout as `issue_with_difference` would issue it; nothing is written.
 
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
@@ -70,14 +72,14 @@ def with_difference(*, fact: facts.Envelope) -> Reckoned:
 
 
 def _issue(
-    *, event: Event, fact: facts.Envelope, now: dt.datetime, actor: log.Actor, accept: bool
-) -> list[emission.Issued]:
+    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor, accept: bool
+) -> list[issuing.Issued]:
     """This function will issue one payout statement, or find the one that its payout has."""
     data = cast("schemas.PayoutData", fact.data)
     payee = parties.locked(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
     if before is not None:
-        under, told = premises.of(fact=fact), facts.business_input(envelope=fact)
+        under, told = premises.of(fact=fact), envelope.business_input(envelope=fact)
         standing.check_period(data=data)
         return [_again(document=before, told=told, under=under, event=event, now=now, actor=actor)]
     at = standing.find(fact=fact, payee=payee, accept=accept)
@@ -86,7 +88,7 @@ def _issue(
             raise diagnosis.problem(reckoned=at.chosen, payee=data.payee.id, under=at.under)
         _follow(data=data, payee=at.payee, under=at.under, sent_at=at.sent_at)
     draft = _draft(chosen=at.chosen, data=data, told=at.told, payee=at.payee, date=at.date, under=at.under)
-    (issued,) = emission.issue(drafts=[draft], event=event, now=now, actor=actor)
+    (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     if not issued.replayed:
         _settle(
             chosen=at.chosen,
@@ -97,15 +99,15 @@ def _issue(
             now=now,
             actor=actor,
         )
-        intake.wake(awaited=f"payout:{data.payout.id}", now=now)
-        intake.wake(awaited=balance(payee=at.payee, under=at.under), now=now, after=at.sent_at)
+        waiting.wake(awaited=f"payout:{data.payout.id}", now=now)
+        waiting.wake(awaited=balance(payee=at.payee, under=at.under), now=now, after=at.sent_at)
         held.look_again(payee=data.payee.id, now=now)
     return [issued]
 
 
 def statement_of(*, payout: str) -> Document | None:
     """This function will return the statement of a payout, if it has been issued."""
-    key = emission.key(kind=Kind.PAYOUT_STATEMENT, subject=("payout", payout), audience="payee")
+    key = issuing.key(kind=Kind.PAYOUT_STATEMENT, subject=("payout", payout), audience="payee")
     return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
 
 
@@ -116,10 +118,10 @@ def balance(*, payee: Party, under: Premises) -> str:
 
 def _again(
     *, document: Document, told: dict[str, Any], under: Premises, event: Event, now: dt.datetime, actor: log.Actor
-) -> emission.Issued:
+) -> issuing.Issued:
     """This function will answer a repeat: nothing is computed again, only the fingerprints are compared."""
     content = json.loads(document.content)
-    draft = emission.Draft(
+    draft = issuing.Draft(
         kind=Kind.PAYOUT_STATEMENT,
         subject=("payout", document.subject.removeprefix("payout:")),
         audience="payee",
@@ -134,7 +136,7 @@ def _again(
         body={},
         business_input=told,
     )
-    return emission.issue(drafts=[draft], event=event, now=now, actor=actor)[0]
+    return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)[0]
 
 
 def _follow(*, data: schemas.PayoutData, payee: Party, under: Premises, sent_at: dt.datetime) -> None:
@@ -145,7 +147,7 @@ def _follow(*, data: schemas.PayoutData, payee: Party, under: Premises, sent_at:
     :raises intake.Parked: the earlier payout has not come, or has not come back yet
     """
     if standing.left(payee=payee, under=under, sent_at=sent_at) != money.minor(data.opening_carry_over, under.digits):
-        raise intake.Parked(missing=[balance(payee=payee, under=under)])
+        raise waiting.Parked(missing=[balance(payee=payee, under=under)])
 
 
 def _draft(
@@ -156,7 +158,7 @@ def _draft(
     payee: Party,
     date: dt.date,
     under: Premises,
-) -> emission.Draft:
+) -> issuing.Draft:
     """This function will draft the payout statement."""
     sums, digits = chosen.sums, under.digits
     body: dict[str, object] = {
@@ -179,7 +181,7 @@ def _draft(
         flags.append("reconciliation_difference")
     if data.replaces is not None:
         body["replaces"] = data.replaces
-    return emission.Draft(
+    return issuing.Draft(
         kind=Kind.PAYOUT_STATEMENT,
         subject=("payout", data.payout.id),
         audience="payee",

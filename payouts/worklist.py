@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import QuerySet
 
-from documents.emission import outcomes
+from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from payouts import closing, settling, standstill, suspicions
 from payouts.models import RequestState, SettlementRequest

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from documents.admin import cells, filters, rights
-from documents.emission import outcomes
+from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus, Status
 from documents.resilience import dependencies as resilience
 

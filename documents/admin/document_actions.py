@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import Action
-from documents import distribution, emission, errors
+from documents import distribution, errors
 from documents.access import actors
 from documents.admin import cells, reasons, rights
 from documents.delivery import deliveries, links
+from documents.emission import locking
 from documents.models import Document, Link
 from documents.resilience import calls
 
@@ -201,7 +202,7 @@ def retry(model_admin: "DocumentAdmin", request: HttpRequest, document: Document
     """This function will let a document that stands still be tried again."""
     rights.require(request=request, right="retry", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
-        if emission.retry(document=document, actor=actors.actor(request=request), now=timezone.now()):
+        if locking.retry(document=document, actor=actors.actor(request=request), now=timezone.now()):
             messages.success(request, _("Reintento en marcha: el estado cambia en unos segundos."))
         else:
             messages.warning(request, _("Este documento ya no está pendiente de resguardo."))

@@ -13,7 +13,7 @@ from audit.actions import Action
 from documents import errors
 from documents.admin import base, cells, filters, rights, timeline
 from documents.admin.site import site
-from documents.emission import outcomes
+from documents.events import outcomes
 from documents.models import Document, Event, EventStatus
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from documents.admin import rights
-from documents.emission import outcomes
+from documents.events import outcomes
 from documents.models import Country, EventStatus, PayoutStatus, Status
 
 if TYPE_CHECKING:

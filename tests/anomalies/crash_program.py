@@ -108,7 +108,7 @@ def _receive(job: dict[str, Any]) -> list[list[object]]:
     """This function will take events in, one after the other: [[status, body's status], ...]."""
     from audit import log
     from config.simulation import sender
-    from documents.emission import intake
+    from documents.events import intake
 
     told = []
     for event in job["events"]:
@@ -125,11 +125,11 @@ def _receive(job: dict[str, Any]) -> list[list[object]]:
 
 def _advance(job: dict[str, Any]) -> int:
     """This function will try the documents that wait longest, `limit` of them; returns how many there were."""
-    from documents import emission
+    from documents.emission import locking
 
-    due = emission.due(now=_now(), limit=job.get("limit", 1))
+    due = locking.due(now=_now(), limit=job.get("limit", 1))
     for pk in due:
-        emission.advance(document_id=pk, now=_now())
+        locking.advance(document_id=pk, now=_now())
     return len(due)
 
 

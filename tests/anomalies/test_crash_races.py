@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connections, transaction
 
-from documents.emission import intake, outcomes
+from documents.events import intake, outcomes, waiting
 from documents.models import Event, EventStatus
 from tests.payouts import making, telling
 
@@ -84,7 +84,7 @@ def test_a_payout_that_is_being_parked_while_its_order_comes_is_looked_at_again(
     payout.join()
     ordered.join()
     # Nobody woke it: the timer does.
-    for pk in intake.due(now=telling.NOW.replace(hour=12), limit=10):
+    for pk in waiting.due(now=telling.NOW.replace(hour=12), limit=10):
         intake.resume(event_id=pk, now=telling.NOW)
     assert status("evt_po_1") == EventStatus.PROCESSED
 

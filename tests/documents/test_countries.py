@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.simulation import sample_week
-from documents import countries, emission, errors, money
+from documents import countries, errors, money
 from documents.countries import pack, proof
+from documents.emission import locking
 from documents.models import Country, Document, Issuer, Status
 from tests.payouts import telling
 
@@ -268,8 +269,8 @@ def test_a_seventh_country_is_one_file_and_lives_its_week(seventh: Path, vault_f
     )
     assert set(telling.told(sample_week.week(pack=guinea, issuer="aventide-gq"))) == {"processed"}
     now = dt.datetime.now(tz=dt.UTC)
-    for pk in emission.due(now=now, limit=100):
-        emission.advance(document_id=pk, now=now)
+    for pk in locking.due(now=now, limit=100):
+        locking.advance(document_id=pk, now=now)
     assert {row.document_key_id for row in Document.objects.filter(status=Status.LOCKED)} == {
         key.replace("{C}", "GQ") for key in sample_week.KEYS
     }

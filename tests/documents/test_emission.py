@@ -8,9 +8,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from audit.models import Event as AuditEvent
-from documents import emission, errors
+from documents import errors
 from documents.alerts import discrepancies
-from documents.emission import custody
+from documents.emission import custody, issuing, locking
 from documents.models import Alert, Delivery, Document, Party, Series, Status
 from documents.rendering import render as rendering
 from documents.resilience import leases
@@ -35,7 +35,7 @@ def issued(name: str = "ord_1") -> Document:
 
 
 def advance(document: Document, *, later_s: float = 0) -> Document:
-    emission.advance(document_id=document.pk, now=dt.datetime.now(tz=dt.UTC) + dt.timedelta(seconds=later_s))
+    locking.advance(document_id=document.pk, now=dt.datetime.now(tz=dt.UTC) + dt.timedelta(seconds=later_s))
     document.refresh_from_db()
     return document
 
@@ -72,13 +72,13 @@ def test_a_zombie_that_wakes_up_changes_nothing(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_zombie_that_wakes_up_after_its_put_does_not_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     document = issued()
-    confirm = emission._confirm
+    confirm = locking._confirm
 
     def late(**given: object) -> bool:
         Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4())
         return confirm(**given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(emission, "_confirm", late)
+    monkeypatch.setattr(locking, "_confirm", late)
     assert advance(document).status == Status.ISSUED
 
 
@@ -93,7 +93,7 @@ def test_a_leased_document_is_nobody_elses_until_the_lease_ends() -> None:
 def test_a_lease_in_flight_is_renewed_and_a_dead_ones_is_not() -> None:
     document = issued()
     now = dt.datetime.now(tz=dt.UTC)
-    with leases.claim(model=Document, pk=document.pk, free=emission.Q(status=Status.ISSUED), now=now) as fence:
+    with leases.claim(model=Document, pk=document.pk, free=issuing.Q(status=Status.ISSUED), now=now) as fence:
         later = now + dt.timedelta(seconds=5)
         assert (fence is not None, leases.renew(now=later)) == (True, 1)
         document.refresh_from_db()
@@ -114,11 +114,11 @@ def test_bytes_that_a_killed_worker_left_are_finished_and_not_made_again(monkeyp
             advance(document)
     # The transaction of this test swallowed what the worker had committed: the intent is noted again, as it was.
     with monkeypatch.context() as dying:
-        dying.setattr(emission, "_confirm", killed)
+        dying.setattr(locking, "_confirm", killed)
         with pytest.raises(Killed):
             advance(document)
     noted = Document.objects.get(pk=document.pk)
-    Document.objects.filter(pk=document.pk).update(attempts=emission.RENDER_TRIES_MAX + 1, lease_until_at=None)
+    Document.objects.filter(pk=document.pk).update(attempts=locking.RENDER_TRIES_MAX + 1, lease_until_at=None)
     monkeypatch.setattr(rendering, "render", killed)
     advance(document)
     assert (document.status, document.template, document.pages) == (Status.LOCKED, noted.template, 1)
@@ -134,7 +134,7 @@ def test_a_template_that_fails_for_good_ends_in_the_plain_one(monkeypatch: pytes
         return render(**given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rendering, "render", broken)
-    for attempt in range(1, emission.RENDER_TRIES_MAX + 1):
+    for attempt in range(1, locking.RENDER_TRIES_MAX + 1):
         advance(document, later_s=attempt * 1000)
         assert (document.status, document.cause, document.attempts) == (Status.ISSUED, "render_failed", attempt)
     advance(document, later_s=10_000)
@@ -152,18 +152,18 @@ def test_a_document_that_cannot_be_rendered_at_all_rests_with_its_cause_until_a_
 
     with monkeypatch.context() as broken_down:
         broken_down.setattr(rendering, "render", broken)
-        for attempt in range(1, emission.TRIES_MAX + 1):
+        for attempt in range(1, locking.TRIES_MAX + 1):
             advance(document, later_s=attempt * 1000)
-    assert (document.next_try_at, document.cause, document.attempts) == (None, "render_failed", emission.TRIES_MAX)
+    assert (document.next_try_at, document.cause, document.attempts) == (None, "render_failed", locking.TRIES_MAX)
     assert Alert.objects.get(dedup_key=f"document:{document.public_id}").severity == "P2"
-    assert document.pk not in emission.due(now=dt.datetime(2099, 1, 1, tzinfo=dt.UTC), limit=10)
-    assert emission.retry(document=document, actor=telling.ACTOR, now=telling.NOW)
+    assert document.pk not in locking.due(now=dt.datetime(2099, 1, 1, tzinfo=dt.UTC), limit=10)
+    assert locking.retry(document=document, actor=telling.ACTOR, now=telling.NOW)
     assert advance(document, later_s=100_000).status == Status.LOCKED
 
 
 def test_a_document_that_kills_its_worker_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     document = issued()
-    Document.objects.filter(pk=document.pk).update(attempts=emission.TRIES_MAX)
+    Document.objects.filter(pk=document.pk).update(attempts=locking.TRIES_MAX)
 
     def never(**_: object) -> None:
         raise AssertionError("it must not be tried again")
@@ -187,7 +187,7 @@ def test_numbers_run_without_gap_whatever_is_held_in_between() -> None:
 
 def test_a_number_that_cannot_be_used_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     telling.tell(making.order("ord_1"))
-    monkeypatch.setattr(emission.metrics.DOCUMENT_ISSUED, "labels", lambda **_: 1 / 0)
+    monkeypatch.setattr(issuing.metrics.DOCUMENT_ISSUED, "labels", lambda **_: 1 / 0)
     assert telling.tell(making.order("ord_2")).body["status"] == "held"
     monkeypatch.undo()
     telling.tell(making.order("ord_3"))
@@ -248,5 +248,5 @@ def test_a_divergence_is_opened_once_and_resolved_by_its_key() -> None:
 
 
 def test_every_state_has_its_step_or_is_where_a_document_rests() -> None:
-    assert set(emission.STEPS) <= set(Status)
-    assert set(Status) - set(emission.STEPS) == {Status.LOCKED, Status.QUARANTINED}
+    assert set(locking.STEPS) <= set(Status)
+    assert set(Status) - set(locking.STEPS) == {Status.LOCKED, Status.QUARANTINED}

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from documents import errors, facts
-from documents.facts import schemas
+from documents import errors
+from documents.events import envelope as facts
+from documents.events import schemas
 
 SAMPLES = pathlib.Path(__file__).parent.parent / "samples"
 NOW = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from django.db import OperationalError, ProgrammingError, transaction
 
-from documents import emission, sweeper
+from documents import sweeper
 from documents.delivery import deliveries, notices
-from documents.emission import custody, intake
+from documents.emission import custody, locking
+from documents.events import intake
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Status
 from tests.payouts import making, telling
 
@@ -83,4 +84,4 @@ def test_one_documents_failure_stops_no_other(monkeypatch: pytest.MonkeyPatch) -
         row.pk: Status.ISSUED if row == poison else Status.LOCKED for row in Document.objects.all()
     }
     # It is leased until its lease ends, so the next rounds leave it alone.
-    assert poison.pk not in emission.due(now=dt.datetime.now(tz=dt.UTC), limit=10)
+    assert poison.pk not in locking.due(now=dt.datetime.now(tz=dt.UTC), limit=10)

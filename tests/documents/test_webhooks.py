@@ -18,8 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from audit import log
 from audit.models import Event as AuditEvent
 from config.simulation import sender
-from documents import webhooks
-from documents.emission import intake, outcomes
+from documents import transactions, webhooks
+from documents.events import answers, intake, outcomes, waiting
 from documents.models import Alert, Discrepancy, Event
 from tests.payouts import making, telling
 
@@ -167,15 +167,15 @@ def test_a_rival_that_makes_the_database_give_up_costs_the_sender_nothing(
     class DeadlockError(Exception):
         sqlstate = "40P01"
 
-    def once(**given: Any) -> intake.Answer:
+    def once(**given: Any) -> answers.Answer:
         nonlocal tries
         tries += 1
-        if tries < intake.DEADLOCK_TRIES_MAX:
+        if tries < transactions.DEADLOCK_TRIES_MAX:
             raise OperationalError("deadlock detected") from DeadlockError()
         return take_in(**given)
 
     monkeypatch.setattr(intake, "_take_in", once)
-    assert (post(event).status_code, tries) == (201, intake.DEADLOCK_TRIES_MAX)
+    assert (post(event).status_code, tries) == (201, transactions.DEADLOCK_TRIES_MAX)
 
 
 def broken(**_: object) -> None:
@@ -191,9 +191,9 @@ def not_permitted(**_: object) -> None:
 DEFECTS = {
     "effect": ("payouts.statements.on_order_completed", broken),
     "right": ("payouts.statements.on_order_completed", not_permitted),
-    "outcome": ("documents.emission.outcomes.processed", broken),
-    "outcome, right": ("documents.emission.outcomes.processed", not_permitted),
-    "before": ("documents.emission.intake._hold_still", broken),
+    "outcome": ("documents.events.outcomes.processed", broken),
+    "outcome, right": ("documents.events.outcomes.processed", not_permitted),
+    "before": ("documents.events.intake._hold_still", broken),
 }
 
 
@@ -238,8 +238,8 @@ def test_what_a_defect_of_ours_has_stopped_is_run_again_by_itself_ever_more_seld
     pauses = []
     for _ in range(12):
         at = next_try_at()
-        assert intake.due(now=at - dt.timedelta(milliseconds=1), limit=9) == []
-        assert intake.due(now=at, limit=9) == [pk]
+        assert waiting.due(now=at - dt.timedelta(milliseconds=1), limit=9) == []
+        assert waiting.due(now=at, limit=9) == [pk]
         intake.resume(event_id=pk, now=at)
         pauses.append((next_try_at() - at).total_seconds())
     assert pauses == [4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300, 300]
@@ -249,7 +249,7 @@ def test_what_a_defect_of_ours_has_stopped_is_run_again_by_itself_ever_more_seld
     intake.resume(event_id=pk, now=at)
     done = Event.objects.get()
     assert (done.status, done.code, done.next_try_at, len(done.document_ids)) == ("processed", "", None, 1)
-    assert intake.due(now=at + dt.timedelta(days=1), limit=9) == []
+    assert waiting.due(now=at + dt.timedelta(days=1), limit=9) == []
     assert Alert.objects.get().resolved_at is not None
 
 
@@ -278,7 +278,7 @@ def test_what_an_earlier_version_held_for_a_defect_is_run_too(event: bytes, monk
         defect.setattr("payouts.statements.on_order_completed", broken)
         post(event)
     Event.objects.update(next_try_at=None, attempts=0)
-    (due,) = intake.due(now=telling.NOW, limit=9)
+    (due,) = waiting.due(now=telling.NOW, limit=9)
     intake.resume(event_id=due, now=telling.NOW)
     assert Event.objects.get().status == "processed"
 

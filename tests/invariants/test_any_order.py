@@ -20,9 +20,10 @@ from hypothesis.stateful import (
 from audit.models import Event as AuditEvent
 from config import env
 from config.simulation import event_stream
-from documents import emission
 from documents.delivery import deliveries
-from documents.emission import intake, numbering
+from documents.emission import issuing, locking, numbering
+from documents.events import intake
+from documents.events import waiting as events_waiting
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Kind, PayoutStatus, Series, Status
 from payouts.models import Payout, PayoutState, Settlement
 from tests.payouts import telling
@@ -86,9 +87,9 @@ class Line(RuleBasedStateMachine):
     def the_process_ends_during_intake(self, place: int, step: str) -> None:
         event = self.untold[place % len(self.untold)]
         module, name = {
-            "hold": (emission.idempotency, "hold"),
+            "hold": (issuing.idempotency, "hold"),
             "take": (numbering, "take"),
-            "write": (emission, "_write"),
+            "write": (issuing, "_write"),
             "end": (intake, "answer"),
         }[step]
         original = getattr(module, name)
@@ -113,14 +114,14 @@ class Line(RuleBasedStateMachine):
 
     @rule()
     def the_worker_looks_at_what_is_parked(self) -> None:
-        for pk in intake.due(now=self.later() + dt.timedelta(seconds=600), limit=5):
+        for pk in events_waiting.due(now=self.later() + dt.timedelta(seconds=600), limit=5):
             intake.resume(event_id=pk, now=self.later())
 
     @rule(place=strategies.integers(min_value=0))
     def the_worker_locks_a_document(self, place: int) -> None:
         waiting = list(Document.objects.filter(status=Status.ISSUED).values_list("pk", flat=True))
         if waiting and self.clock % 4 == 0:
-            emission.advance(document_id=waiting[place % len(waiting)], now=dt.datetime.now(tz=dt.UTC))
+            locking.advance(document_id=waiting[place % len(waiting)], now=dt.datetime.now(tz=dt.UTC))
 
     @rule()
     def the_worker_sends_a_mail(self) -> None:
@@ -174,7 +175,7 @@ class Line(RuleBasedStateMachine):
             for event in self.untold:
                 telling.tell(event, now=self.later())
             for _ in range(20):
-                due = intake.due(now=self.later() + dt.timedelta(seconds=600), limit=1000)
+                due = events_waiting.due(now=self.later() + dt.timedelta(seconds=600), limit=1000)
                 for pk in due:
                     intake.resume(event_id=pk, now=self.later())
                 if not due:

@@ -8,8 +8,8 @@ import pathlib
 import pytest
 
 from config.simulation import sample_week
-from documents import emission
 from documents.countries import pack
+from documents.emission import locking
 from documents.models import Document, Kind, Status
 from documents.rendering import render
 from tests.documents import pdf_reading
@@ -41,8 +41,8 @@ def _live(*, name: str, vault_folder: pathlib.Path) -> Stored:
         telling.told(sample_week.week(pack=country, issuer=f"aventide-{name.lower()}"))
         wanted = {key.replace("{C}", country.country) for key in sample_week.KEYS}
     now = dt.datetime.now(tz=dt.UTC)
-    for pk in emission.due(now=now, limit=100):
-        emission.advance(document_id=pk, now=now)
+    for pk in locking.due(now=now, limit=100):
+        locking.advance(document_id=pk, now=now)
     documents = list(Document.objects.select_related("issuer").order_by("pk"))
     assert {document.document_key_id for document in documents} == wanted
     assert {document.status for document in documents} == {Status.LOCKED}

@@ -10,8 +10,10 @@ from audit import guard
 from audit.actions import Action
 from config import celery, events, schedule
 from config import env as environment
-from documents import catalog, emission, errors, facts, metrics
+from documents import catalog, errors, metrics
 from documents.countries import pack
+from documents.emission import locking
+from documents.events import envelope
 from documents.models import Document, Kind, Status
 from documents.resilience import dependencies
 
@@ -72,7 +74,7 @@ def test_every_action_keeps_the_grammar() -> None:
 
 
 def test_every_step_leaves_a_state_and_its_action_exists() -> None:
-    for state in emission.STEPS:
+    for state in locking.STEPS:
         assert state in Status
     assert {f"document.{state.lower()}" for state in Status} <= set(Action)
 
@@ -111,7 +113,7 @@ def test_every_kind_has_its_row_its_template_and_its_title_in_every_country() ->
 
 
 def test_every_event_type_has_its_schema_its_service_and_its_page() -> None:
-    assert set(events.TABLE) == set(facts.SCHEMAS)
+    assert set(events.TABLE) == set(envelope.SCHEMAS)
     told = (DOCS / "events.md").read_text(encoding="utf-8")
     for name, row in events.TABLE.items():
         assert row.service in environment.SERVICES

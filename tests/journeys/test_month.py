@@ -13,7 +13,8 @@ import pytest
 from django.db import connections
 
 from config import env
-from documents.emission import intake
+from documents.events import intake
+from documents.events import waiting as events_waiting
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from documents.resilience import queue
 from payouts import reconciliation, tasks
@@ -51,7 +52,7 @@ def _send(event: account.Event) -> str:
 def _resume(*, moment: dt.datetime) -> int:
     """This function will look at what is due and return how many events are no longer parked after it."""
     before = Event.objects.filter(status=EventStatus.PARKED).count()
-    for event_id in intake.due(now=moment, limit=10_000):
+    for event_id in events_waiting.due(now=moment, limit=10_000):
         intake.resume(event_id=event_id, now=month.NOW)
     return before - Event.objects.filter(status=EventStatus.PARKED).count()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from audit import log
-from documents.emission import intake
+from documents.events import answers, intake, waiting
 from documents.models import Country, Document, Issuer
 
 SAMPLES = pathlib.Path(__file__).parent.parent / "samples"
@@ -31,7 +31,7 @@ def issuers() -> None:
         )
 
 
-def tell(event: dict[str, Any], *, now: dt.datetime = NOW) -> intake.Answer:
+def tell(event: dict[str, Any], *, now: dt.datetime = NOW) -> answers.Answer:
     """This function will send one event."""
     return intake.receive(raw=json.dumps(event).encode(), services=SERVICES, now=now, actor=ACTOR)
 
@@ -47,8 +47,8 @@ def settle() -> None:
     """This function will do what the worker does: look at parked events, woken or by their timer, until nothing moves."""
     parked: list[int] = []
     for _ in range(20):
-        due = intake.due(now=NOW + dt.timedelta(hours=1), limit=1000)
-        if sorted(due) == parked and not intake.due(now=NOW, limit=1):
+        due = waiting.due(now=NOW + dt.timedelta(hours=1), limit=1000)
+        if sorted(due) == parked and not waiting.due(now=NOW, limit=1):
             return
         parked = sorted(due)
         for event_id in due:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from documents.emission import intake
+from documents.events import intake
 from documents.models import Discrepancy, Document, Event, EventStatus, Kind
 from payouts.models import Payout
 from tests.payouts import making, telling

@@ -12,7 +12,7 @@ from guardian.shortcuts import assign_perm
 from audit import log
 from audit.models import Event as LogEvent
 from documents import errors
-from documents.emission import intake, outcomes
+from documents.events import intake, outcomes, waiting
 from documents.models import Alert, Closing, Country, Document, Event, EventStatus
 from payouts import closing, settling, worklist
 from payouts.models import RequestState, SettlementRequest
@@ -92,7 +92,7 @@ def test_one_parked_past_the_limit_leaves_it_too_and_no_sweep_brings_its_alert_b
     assert outcomes.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 1
     assert (_listed(), _alerts(event)) == (["evt_po_2"], 1)
     assert finance.close(event).code == "event_parked_too_long"
-    for pk in intake.due(now=LATER, limit=10):
+    for pk in waiting.due(now=LATER, limit=10):
         intake.resume(event_id=pk, now=LATER)
     assert outcomes.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 0
     assert (_listed(), _alerts(event)) == ([], 0)

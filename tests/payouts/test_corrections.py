@@ -9,7 +9,8 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event as LogEvent
-from documents import emission, errors, identifiers, presentation
+from documents import errors, identifiers, presentation
+from documents.emission import issuing
 from documents.models import Document, Event, Series
 from documents.rendering import render
 from payouts import corrections, reconciliation
@@ -44,7 +45,7 @@ class Desk:
         by: cast.Member | None = None,
         name: str = "",
         reason: str = REASON,
-    ) -> emission.Issued:
+    ) -> issuing.Issued:
         who = by or self.sofia
         return corrections.correct(
             document=document,

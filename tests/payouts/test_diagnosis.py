@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from documents.emission import outcomes
+from documents.events import outcomes
 from documents.models import Event
 from payouts import diagnosis
 from tests.payouts import making, telling

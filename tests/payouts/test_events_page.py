@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from documents import facts
+from documents.events import envelope
 from tests.payouts import telling
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
@@ -25,8 +25,8 @@ def test_every_example_of_the_page_is_processed_in_reading_order() -> None:
 
 
 def test_every_type_has_an_example_under_its_own_heading() -> None:
-    assert {example["type"] for example in EXAMPLES} == set(facts.SCHEMAS)
-    for kind in facts.SCHEMAS:
+    assert {example["type"] for example in EXAMPLES} == set(envelope.SCHEMAS)
+    for kind in envelope.SCHEMAS:
         assert f"## {kind}\n" in PAGE
 
 
@@ -36,11 +36,11 @@ def _fields(model: Any) -> Iterator[str]:
         yield field.alias or name
         found = re.findall(r"documents\.schemas\.(\w+)", repr(field.annotation))
         for inner in found:
-            yield from _fields(getattr(__import__("documents.facts.schemas", fromlist=[inner]), inner))
+            yield from _fields(getattr(__import__("documents.events.schemas", fromlist=[inner]), inner))
 
 
-@pytest.mark.parametrize("kind", sorted(facts.SCHEMAS))
+@pytest.mark.parametrize("kind", sorted(envelope.SCHEMAS))
 def test_no_field_of_a_schema_is_missing_from_the_page(kind: str) -> None:
-    data = facts.SCHEMAS[kind].model_fields["data"].annotation
+    data = envelope.SCHEMAS[kind].model_fields["data"].annotation
     missing = [name for name in _fields(data) if f"`{name}`" not in PAGE and f'"{name}"' not in PAGE]
     assert missing == []

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from documents import facts, money
-from documents.emission import intake
+from documents import money
+from documents.events import envelope, waiting
 from documents.models import Discrepancy, Document, Event, EventStatus, PayoutStatus
 from payouts import transfers
 from payouts.models import Payout, Settlement
@@ -184,7 +184,7 @@ def test_two_people_may_issue_a_payout_that_does_not_close_and_the_paper_says_so
     telling.told([making.order("ord_1")])
     _held(making.payout("po_1", "10.40", orders=["ord_1"]), "payout_does_not_close")
     event = Event.objects.get(event_id="evt_po_1")
-    fact = facts.parse(payload=json.loads(bytes(event.body or b"")))
+    fact = envelope.parse(payload=json.loads(bytes(event.body or b"")))
     (issued,) = transfers.issue_with_difference(event=event, fact=fact, now=telling.NOW, actor=telling.ACTOR)
     assert json.loads(issued.document.content)["difference"] == "0.40"
     assert issued.document.flags == ["reconciliation_difference"]
@@ -207,9 +207,9 @@ def test_a_payout_of_many_orders_is_looked_at_when_the_last_comes_and_not_for_ea
     for number, missing in ((2, ["order:ord_1", "order:ord_3"]), (1, ["order:ord_3"])):
         telling.tell(making.order(f"ord_{number}"))
         event.refresh_from_db()
-        assert (event.missing, intake.due(now=telling.NOW, limit=10)) == (missing, [])
+        assert (event.missing, waiting.due(now=telling.NOW, limit=10)) == (missing, [])
     telling.tell(making.order("ord_3"))
-    assert intake.due(now=telling.NOW, limit=10) == [event.pk]
+    assert waiting.due(now=telling.NOW, limit=10) == [event.pk]
     telling.settle()
     assert _status("ord_1")[0] == "SENT"
 

@@ -10,7 +10,7 @@ from django.db import connections, transaction
 
 from audit.models import Event as LogEvent
 from documents.countries import pack
-from documents.emission import intake, outcomes
+from documents.events import intake, outcomes, waiting
 from documents.models import Alert, Discrepancy, Document, Event, Series
 from payouts.models import Payout, Settlement
 from tests.payouts import making, telling
@@ -354,7 +354,7 @@ def test_what_waits_for_ever_is_told_to_people_and_takes_no_number(what: str) ->
     answer = telling.tell(event)
     assert (answer.status, answer.body["status"], answer.body["missing"]) == (202, "parked", missing)
     later = telling.NOW + dt.timedelta(days=4)
-    for event_id in intake.due(now=later, limit=10):
+    for event_id in waiting.due(now=later, limit=10):
         intake.resume(event_id=event_id, now=later)
     assert telling.tell(event).body["missing"] == missing
     assert outcomes.overdue(now=later, limit_s=72 * 3600) == 1

@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 from audit import log
 from config import env, progress
 from config.simulation import sample_week
-from documents import emission
 from documents.countries import pack
-from documents.emission import intake
+from documents.emission import locking
+from documents.events import intake
 from documents.models import Document, Issuer, Status
 from documents.rendering import render
 from documents.vault import store
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         documents = {row.document_key_id: row for row in Document.objects.order_by("pk")}
         with progress.progress(label="resguardados", total=len(documents)) as step:
             for row in documents.values():
-                emission.advance(document_id=row.pk, now=timezone.now())
+                locking.advance(document_id=row.pk, now=timezone.now())
                 step(note=row.number)
         left = Document.objects.exclude(status=Status.LOCKED).count()
         if left:

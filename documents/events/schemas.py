@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from documents.facts import limits
+from documents.events import fields
 
 LINES_MAX = 2000
 WITHHOLDINGS_MAX = 100
@@ -29,59 +29,59 @@ class Strict(BaseModel):
 class Party(Strict):
     """A person or company as the platform knows it: `id` is the identity, everything else may change."""
 
-    id: limits.Id
-    legal_name: limits.Text
-    tax_id: limits.Text | None = None
-    tax_id_type: limits.Text | None = None
-    address: limits.Text | None = None
-    email: limits.Email | None = None
-    locale: limits.Locale | None = None
+    id: fields.Id
+    legal_name: fields.Text
+    tax_id: fields.Text | None = None
+    tax_id_type: fields.Text | None = None
+    address: fields.Text | None = None
+    email: fields.Email | None = None
+    locale: fields.Locale | None = None
 
 
 class Named(Strict):
     """Somebody or something that another event has told about."""
 
-    id: limits.Id
+    id: fields.Id
 
 
 class Line(Strict):
     """One line; `party` says whose it is when it is not the beneficiary's."""
 
-    id: limits.Id
+    id: fields.Id
     kind: LineKind
-    description: limits.Text
-    amount: limits.Amount
-    tax: limits.Text | None = None
+    description: fields.Text
+    amount: fields.Amount
+    tax: fields.Text | None = None
     party: Literal["partner"] | None = None
 
 
 class Withholding(Strict):
     """Tax held back, as decided elsewhere."""
 
-    name: limits.Text
-    rate: limits.Rate
-    base: limits.Amount
-    amount: limits.Amount
-    legal_ref: limits.Text
+    name: fields.Text
+    rate: fields.Rate
+    base: fields.Amount
+    amount: fields.Amount
+    legal_ref: fields.Text
 
 
-Lines = Annotated[list[Line], Field(min_length=1, max_length=LINES_MAX), limits.once(lambda line: line.id)]
-LinesOrNone = Annotated[list[Line], Field(max_length=LINES_MAX), limits.once(lambda line: line.id)]
+Lines = Annotated[list[Line], Field(min_length=1, max_length=LINES_MAX), fields.once(lambda line: line.id)]
+LinesOrNone = Annotated[list[Line], Field(max_length=LINES_MAX), fields.once(lambda line: line.id)]
 Withholdings = Annotated[list[Withholding], Field(max_length=WITHHOLDINGS_MAX)]
 
 
 class NetTaxGross(Strict):
     """The totals of a receipt or a credit."""
 
-    net: limits.Amount
-    tax: limits.Amount
-    gross: limits.Amount
+    net: fields.Amount
+    tax: fields.Amount
+    gross: fields.Amount
 
 
 class Data(Strict):
     """What every event's data has."""
 
-    currency: limits.CurrencyCode
+    currency: fields.CurrencyCode
 
 
 # -- payments and refunds --
@@ -90,21 +90,21 @@ class Data(Strict):
 class Payment(Strict):
     """A captured payment."""
 
-    id: limits.Id
-    method: limits.Text
-    brand: limits.Text | None = None
-    last4: limits.Last4 | None = None
-    captured_at: limits.Moment
-    amount: limits.Moved
+    id: fields.Id
+    method: fields.Text
+    brand: fields.Text | None = None
+    last4: fields.Last4 | None = None
+    captured_at: fields.Moment
+    amount: fields.Moved
 
 
 class PaidOrder(Strict):
     """The order that a payment is for."""
 
-    id: limits.Id
-    service: limits.Text
-    city: limits.Text | None = None
-    time_zone: limits.Zone | None = None
+    id: fields.Id
+    service: fields.Text
+    city: fields.Text | None = None
+    time_zone: fields.Zone | None = None
 
 
 class PaymentData(Data):
@@ -121,9 +121,9 @@ class PaymentData(Data):
 class Refund(Strict):
     """A refund of a payment, whole or in part."""
 
-    id: limits.Id
-    payment_id: limits.Id
-    reason: limits.Text
+    id: fields.Id
+    payment_id: fields.Id
+    reason: fields.Text
 
 
 class RefundData(Data):
@@ -140,14 +140,14 @@ class RefundData(Data):
 class Order(PaidOrder):
     """An order that was carried out."""
 
-    completed_at: limits.Moment
+    completed_at: fields.Moment
 
 
 class OrderTotals(Strict):
     """What the beneficiary and the partner are owed."""
 
-    payable: limits.Amount
-    partner_payable: limits.Amount | None = None
+    payable: fields.Amount
+    partner_payable: fields.Amount | None = None
 
 
 class OrderData(Data):
@@ -160,7 +160,7 @@ class OrderData(Data):
     lines: Lines
     prices: Prices = "net"
     withholdings: Withholdings
-    cash_collected: limits.Amount | None = None
+    cash_collected: fields.Amount | None = None
     totals: OrderTotals | None = None
 
     @model_validator(mode="after")
@@ -177,15 +177,15 @@ class OrderData(Data):
 class Adjustment(Strict):
     """A late tip, a fare review."""
 
-    id: limits.Id
-    reason: limits.Text
-    made_at: limits.Moment
+    id: fields.Id
+    reason: fields.Text
+    made_at: fields.Moment
 
 
 class AdjustmentTotals(Strict):
     """What an adjustment adds or takes."""
 
-    payable: limits.Amount
+    payable: fields.Amount
 
 
 class AdjustmentData(Data):
@@ -204,38 +204,38 @@ class AdjustmentData(Data):
 class Sent(Strict):
     """A transfer of money."""
 
-    id: limits.Id
-    method: limits.Text
-    destination_masked: limits.Masked
-    sent_at: limits.Moment
-    reference: limits.Text
-    amount: limits.Moved
+    id: fields.Id
+    method: fields.Text
+    destination_masked: fields.Masked
+    sent_at: fields.Moment
+    reference: fields.Text
+    amount: fields.Moved
 
 
 class Closed(Strict):
     """A period that ends at zero or below: nothing is transferred."""
 
-    id: limits.Id
-    method: limits.Text | None = None
-    sent_at: limits.Moment | None = None
-    reference: limits.Text | None = None
-    amount: limits.Moved
+    id: fields.Id
+    method: fields.Text | None = None
+    sent_at: fields.Moment | None = None
+    reference: fields.Text | None = None
+    amount: fields.Moved
 
 
 class Period(Strict):
     """Both days are in it. Whether it runs forwards is asked later: an inverted one is held, not refused."""
 
-    from_date: limits.Day = Field(alias="from")
-    until_date: limits.Day = Field(alias="to")
+    from_date: fields.Day = Field(alias="from")
+    until_date: fields.Day = Field(alias="to")
 
 
 class Settles(Strict):
     """One thing that a payout pays, and how much of it."""
 
-    order: limits.Id | None = None
-    adjustment: limits.Id | None = None
-    credit: limits.Id | None = None
-    amount: limits.Amount
+    order: fields.Id | None = None
+    adjustment: fields.Id | None = None
+    credit: fields.Id | None = None
+    amount: fields.Amount
 
     @property
     def named(self) -> tuple[str, str]:
@@ -253,14 +253,14 @@ class Settles(Strict):
 class _PayoutData(Data):
     payee: Named
     period: Period
-    orders: Annotated[list[limits.Id], Field(max_length=LINES_MAX), limits.once(str)] | None = None
-    settles: Annotated[list[Settles], Field(max_length=LINES_MAX), limits.once(lambda item: item.named)] | None = None
+    orders: Annotated[list[fields.Id], Field(max_length=LINES_MAX), fields.once(str)] | None = None
+    settles: Annotated[list[Settles], Field(max_length=LINES_MAX), fields.once(lambda item: item.named)] | None = None
     adjustments: LinesOrNone
     withholdings: Withholdings
-    cash_collected: limits.Amount
-    opening_carry_over: limits.Amount
-    closing_carry_over: limits.Amount
-    replaces: limits.Id | None = None
+    cash_collected: fields.Amount
+    opening_carry_over: fields.Amount
+    closing_carry_over: fields.Amount
+    replaces: fields.Id | None = None
 
     @model_validator(mode="after")
     def one_list(self) -> Self:
@@ -292,15 +292,15 @@ class PeriodClosedData(_PayoutData):
 class Moved(Strict):
     """The payout that failed or came back."""
 
-    id: limits.Id
-    amount: limits.Moved
+    id: fields.Id
+    amount: fields.Moved
 
 
 class Reason(Strict):
     """Why, for machines and for people."""
 
-    code: limits.Text
-    text: limits.Text
+    code: fields.Text
+    text: fields.Text
 
 
 class ReversalData(Data):
@@ -309,7 +309,7 @@ class ReversalData(Data):
     payout: Moved
     payee: Named
     reason: Reason
-    next_step: limits.Text | None = None
+    next_step: fields.Text | None = None
 
 
 # -- parties --
@@ -318,13 +318,13 @@ class ReversalData(Data):
 class Contact(Strict):
     """Where somebody is reached now."""
 
-    id: limits.Id
-    email: limits.Email | None = None
-    locale: limits.Locale | None = None
+    id: fields.Id
+    email: fields.Email | None = None
+    locale: fields.Locale | None = None
 
 
 class ContactData(Strict):
     """CONTACT_CHANGED: the only fact without money, so its currency may be left out."""
 
-    currency: limits.CurrencyCode | None = None
+    currency: fields.CurrencyCode | None = None
     party: Contact

@@ -8,60 +8,30 @@ import datetime as dt
 import functools
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F
 from django.utils.module_loading import import_string
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, errors, facts, identifiers, metrics, presentation
+from documents import canonical, errors, identifiers, metrics, transactions
 from documents.alerts import discrepancies
-from documents.emission import idempotency, outcomes, raw_events
-from documents.facts import jsontext
+from documents.emission import document_keys
+from documents.events import answers, outcomes, store, strict_json
+from documents.events import envelope as facts
+from documents.events import waiting as events_waiting
 from documents.models import Document, Event, EventStatus, Kind
-from documents.resilience import queue
 
 if TYPE_CHECKING:
-    from documents import emission
+    from documents.emission import issuing
 
 logger = logging.getLogger(__name__)
-
-DEADLOCK_TRIES_MAX = 4
-NEXT_MAX = 3  # woken of a chain
-_PARKED = Q(status=EventStatus.PARKED)
-# A held event has a next look only where a later fact may have mended or explained it, or where a defect of ours is
-# why it is held: that is run again for ever (at once where a version that did not do so has held it).
-_HELD_AGAIN = Q(status=EventStatus.HELD, settled_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
-_DUE_AT_ONCE = Q(code=outcomes.DEFECT, next_try_at=None)
 # Not defects: the database is out, or the log; nothing is stored, and the sender keeps the fact and tries again.
 _OUT = (OperationalError, InterfaceError, log.AuditUnavailable)
-Result = TypeVar("Result")
 TABLE = "config.events.TABLE"  # upward, so by name
-
-_WAKE = """
-WITH waiting AS (
-  SELECT e.id FROM documents_wait w JOIN documents_event e ON e.id = w.event_id
-  WHERE w.awaited = %(awaited)s AND e.status = 'parked'
-  ORDER BY e.occurred_at < %(after)s, CASE WHEN %(after)s::timestamptz IS NOT NULL THEN e.occurred_at END, e.id
-  LIMIT CASE WHEN %(after)s::timestamptz IS NOT NULL THEN %(next_max)s END FOR NO KEY UPDATE OF e
-)
-UPDATE documents_event e
-SET missing = e.missing - %(awaited)s::text,
-  next_try_at = CASE WHEN e.missing - %(awaited)s::text = '[]' THEN %(now)s ELSE e.next_try_at END
-FROM waiting WHERE e.id = waiting.id
-RETURNING e.id, e.missing = '[]'
-"""
-
-
-class Parked(Exception):  # noqa: N818 - the product's word
-    """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`."""
-
-    def __init__(self, *, missing: Sequence[str]) -> None:
-        self.missing = sorted(set(missing))
-        super().__init__(", ".join(self.missing))
 
 
 class _ToldBefore(Exception):  # noqa: N818 - no error: it ends a savepoint
@@ -76,16 +46,7 @@ class _Ran:
     written: Sequence[Document] = ()
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the door says: an HTTP status and a JSON body (a problem document's members where `code` is set)."""
-
-    status: int
-    body: dict[str, object]
-    problem: errors.Problem | None = None
-
-
-def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log.Actor) -> Answer:
+def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log.Actor) -> answers.Answer:
     """This function will take in one signed body, once, and answer what is true of it now.
 
     `services` are the platform services whose secret signed it. A rival transaction may make PostgreSQL give this one
@@ -103,13 +64,13 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
     except Exception:
         logger.exception("an event could not be stored")
         problem = _defect(detail="the event is not stored: send it again")
-        return Answer(status=problem.status, body={}, problem=problem)
+        return answers.Answer(status=problem.status, body={}, problem=problem)
 
 
-def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log.Actor) -> Answer:
+def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log.Actor) -> answers.Answer:
     """This function will take in a body that is an event: run where that goes, else only stored; or refuse it."""
     try:
-        payload = jsontext.read(raw=raw)
+        payload = strict_json.read(raw=raw)
         service = _service(payload=payload, services=services)
         envelope = facts.parse(payload=payload, now=now)
     except errors.Problem as problem:
@@ -120,27 +81,27 @@ def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: lo
         _take_in, raw=raw, payload=payload, envelope=envelope, service=service, now=now, actor=actor
     )
     try:
-        return _unless_given_up(lambda: take_in(runs=True))
+        return transactions._unless_given_up(lambda: take_in(runs=True))
     except _OUT:
         raise
     except Exception:
         logger.exception("the event %s failed outside of its effect; it is stored and run later", envelope.id)
-        return _unless_given_up(lambda: take_in(runs=False))
+        return transactions._unless_given_up(lambda: take_in(runs=False))
 
 
 def resume(*, event_id: int, now: dt.datetime) -> None:
     """This function will look again at an event that waits; a rival that is looking at it already is left alone."""
     try:
-        _unless_given_up(lambda: _resume(event_id=event_id, now=now, runs=True))
+        transactions._unless_given_up(lambda: _resume(event_id=event_id, now=now, runs=True))
     except _OUT:
         raise
     except Exception:
         logger.exception("event %s failed outside of its effect; it is run again later", event_id)
-        _unless_given_up(lambda: _resume(event_id=event_id, now=now, runs=False))
+        transactions._unless_given_up(lambda: _resume(event_id=event_id, now=now, runs=False))
 
 
 def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
-    waiting = Event.objects.filter(_PARKED | _HELD_AGAIN, pk=event_id)
+    waiting = Event.objects.filter(events_waiting._PARKED | events_waiting._HELD_AGAIN, pk=event_id)
     seen = waiting.first()
     if seen is None:
         return
@@ -156,43 +117,6 @@ def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
         _run(event=event, envelope=envelope, now=now, actor=log.SYSTEM)
 
 
-def _unless_given_up(work: Callable[[], Result]) -> Result:
-    """This function will do work in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
-    for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
-        try:
-            with transaction.atomic():
-                return work()
-        except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") not in {"40P01", "40001"} or attempt == DEADLOCK_TRIES_MAX:
-                raise
-    raise AssertionError("unreachable")
-
-
-def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) -> None:
-    """This function will make due whatever waits for a subject that has just come, in the bringer's transaction.
-
-    Of a chain `after` is the moment at which this link was: a few of the next are woken, and each wakes its own.
-
-    What waits for more is not looked at for each: a payout of 1,500 orders is, when the last of them comes. The rows
-    are held meanwhile, so of two who bring the last two at once, the later one sees that it was the last.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_WAKE, {"awaited": awaited, "now": now, "after": after, "next_max": NEXT_MAX})
-        woken = [pk for pk, ready in cursor.fetchall() if ready]
-    for pk in woken:
-        transaction.on_commit(lambda pk=pk: queue.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
-
-
-def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """This function will return events that wait and whose next look is due, of several about one fact the first."""
-    found: list[int] = []
-    looked = Q(next_try_at__lte=now)
-    for waits in (_PARKED & looked, _HELD_AGAIN & (looked | _DUE_AT_ONCE)):  # one by one, each by its index
-        rows = Event.objects.filter(waits).order_by("next_try_at", "pk")
-        found += rows.values_list("pk", flat=True)[: limit - len(found)]
-    return found
-
-
 def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
     """This function will return the signing service that may send the type; a type in no table may come from any."""
     row = import_string(TABLE).get(payload.get("type")) if isinstance(payload.get("type"), str) else None
@@ -203,12 +127,12 @@ def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
     return str(row.service)
 
 
-def _refuse(*, raw: bytes, service: str, problem: errors.Problem, now: dt.datetime, actor: log.Actor) -> Answer:
+def _refuse(*, raw: bytes, service: str, problem: errors.Problem, now: dt.datetime, actor: log.Actor) -> answers.Answer:
     """This function will keep a signed body that cannot be read as an event, once, without burning its id."""
     with transaction.atomic():
-        raw_events.keep_apart(raw=raw, service=service, code=problem.code, faults=problem.errors, now=now, actor=actor)
+        store.keep_apart(raw=raw, service=service, code=problem.code, faults=problem.errors, now=now, actor=actor)
     metrics.EVENTS.labels(type="", status="refused").inc()
-    return Answer(status=problem.row.status, body={}, problem=problem)
+    return answers.Answer(status=problem.row.status, body={}, problem=problem)
 
 
 def _take_in(
@@ -220,7 +144,7 @@ def _take_in(
     now: dt.datetime,
     actor: log.Actor,
     runs: bool,
-) -> Answer:
+) -> answers.Answer:
     """This function will store an event and set it in motion, or answer for the one that has its id.
 
     Without `runs`, which has just failed, it is only stored, to be run later.
@@ -230,7 +154,7 @@ def _take_in(
     subject = facts.subject(envelope=envelope) if row else ""
     payload_sha256 = canonical.sha256(value=payload)
     status = EventStatus.PROCESSED if row else EventStatus.IGNORED
-    inserted = raw_events.insert(
+    inserted = store.insert(
         public_id=public_id,
         envelope=envelope,
         service=service,
@@ -274,12 +198,12 @@ def _take_in(
     event._state.adding = False  # noqa: SLF001 - the row exists: the insert above is plain SQL for its ON CONFLICT
     if row is None:
         log.record(action=Action.EVENT_IGNORED, object_type="event", object_id=public_id, actor=actor)
-        return answer(event=event, replayed=False)
+        return answers.answer(event=event, replayed=False)
     if not runs:
         outcomes.failed(event=event, now=now, actor=actor)
-        return answer(event=event, replayed=False)
+        return answers.answer(event=event, replayed=False)
     ran = _run(event=event, envelope=envelope, now=now, actor=actor)
-    return answer(event=event, replayed=ran.replayed, written=ran.written)
+    return answers.answer(event=event, replayed=ran.replayed, written=ran.written)
 
 
 def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
@@ -300,7 +224,7 @@ def _try(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
     try:
         with transaction.atomic():
             issued = _issued(event=event, envelope=envelope, now=now, actor=actor)
-    except (Parked, errors.Problem, _ToldBefore) as cause:
+    except (events_waiting.Parked, errors.Problem, _ToldBefore) as cause:
         repeated = _not_issued(event=event, envelope=envelope, cause=cause, now=now, actor=actor)
         return _Ran(replayed=repeated)
     except _OUT:
@@ -326,7 +250,7 @@ def _issued(
     :raises _ToldBefore: the fact has been told before, and this telling would issue what that one did not
     """
     effect = import_string(import_string(TABLE)[envelope.type].effect)
-    issued: Sequence[emission.Issued] = effect(event=event, fact=envelope, now=now, actor=actor)
+    issued: Sequence[issuing.Issued] = effect(event=event, fact=envelope, now=now, actor=actor)
     if any(not one.replayed for one in issued) and outcomes.answered(event=event) is not None:
         raise _ToldBefore
     return issued
@@ -343,14 +267,14 @@ def _not_issued(
     *,
     event: Event,
     envelope: facts.Envelope,
-    cause: Parked | errors.Problem | _ToldBefore,
+    cause: events_waiting.Parked | errors.Problem | _ToldBefore,
     now: dt.datetime,
     actor: log.Actor,
 ) -> bool:
     """This function will park or hold an event whose effect gave up; says whether its fact has documents already."""
     if _repeats(event=event, envelope=envelope, actor=actor):
         return True
-    if isinstance(cause, Parked):
+    if isinstance(cause, events_waiting.Parked):
         outcomes.park(event=event, missing=cause.missing, now=now, actor=actor)
     elif isinstance(cause, errors.Problem):
         outcomes.hold(event=event, problem=cause, actor=actor)
@@ -371,7 +295,7 @@ def _repeats(*, event: Event, envelope: facts.Envelope, actor: log.Actor) -> boo
     data = facts.business_input(envelope=envelope)
 
     def fingerprint(kind: Kind) -> str:
-        return idempotency.fingerprint(kind=kind, country=envelope.country, issuer=envelope.issuer, data=data)
+        return document_keys.fingerprint(kind=kind, country=envelope.country, issuer=envelope.issuer, data=data)
 
     outcomes.repeat(event=event, by=before, fingerprint=fingerprint, actor=actor)
     return True
@@ -387,7 +311,7 @@ def _answer_repeat(
     now: dt.datetime,
     actor: log.Actor,
     runs: bool,
-) -> Answer:
+) -> answers.Answer:
     """This function will answer for the stored event of an id; one that waits is looked at again first."""
     stored = Event.objects.exclude(status=EventStatus.REFUSED)
     seen = stored.get(event_id=event_id)
@@ -404,7 +328,7 @@ def _answer_repeat(
         code="" if same else "event_id_reused",
     )
     if not same:
-        raw_events.keep_apart(raw=raw, service=service, code="event_id_reused", faults=(), now=now, actor=actor)
+        store.keep_apart(raw=raw, service=service, code="event_id_reused", faults=(), now=now, actor=actor)
         discrepancies.open_one(
             code="event_id_reused",
             dedup_key=f"event_id_reused:{event_id}:{payload_sha256}",
@@ -421,36 +345,7 @@ def _answer_repeat(
         _run(event=event, envelope=_envelope(event), now=now, actor=actor)
     elif _waits(event=event):
         outcomes.failed(event=event, now=now, actor=actor)
-    return answer(event=event, replayed=True, status=200 if not same else None)
-
-
-def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), status: int | None = None) -> Answer:
-    """This function will say what is true of an event now; a held one that was settled answers for its settlement.
-
-    Rows just `written` are not read again when they are all that there is to tell.
-    """
-    told = event.settled_by if event.status == EventStatus.HELD and event.settled_by else event
-    documents: Iterable[Document] = sorted(written, key=lambda row: row.pk)
-    if [row.pk for row in documents] != sorted(told.document_ids):
-        documents = presentation.joined(rows=Document.objects.filter(pk__in=told.document_ids)).order_by("pk")
-    body: dict[str, object] = {
-        "object": "event",
-        "event_id": event.event_id,
-        "type": event.type,
-        "status": told.status,
-        "replayed": replayed,
-        "documents": presentation.documents(rows=documents),
-    }
-    if told.status == EventStatus.HELD and told.code == outcomes.DEFECT and status is None:
-        problem = _defect(detail="the event is stored and is run again by itself; sent again, it is run at once")
-        return Answer(status=problem.status, body={}, problem=problem)
-    if told.status == EventStatus.HELD:
-        body |= {"code": told.code, "errors": told.errors}
-    if told.status == EventStatus.PARKED:
-        body["missing"] = told.missing
-    if status is None:
-        status = (200 if replayed else 201) if told.status == EventStatus.PROCESSED else 202
-    return Answer(status=status, body=body)
+    return answers.answer(event=event, replayed=True, status=200 if not same else None)
 
 
 def _waits(*, event: Event) -> bool:

@@ -10,7 +10,8 @@ from django.db.models import F
 
 from audit import log
 from audit.actions import Action
-from documents import errors, facts, identifiers
+from documents import errors, identifiers
+from documents.events import envelope as facts
 from documents.models import Event, EventStatus
 
 _INSERT = """

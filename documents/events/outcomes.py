@@ -13,9 +13,10 @@ from django.db.models.functions import Now
 
 from audit import log
 from audit.actions import Action
-from documents import errors, facts, metrics
+from documents import errors, metrics
 from documents.alerts import incidents
-from documents.emission import idempotency
+from documents.emission import document_keys
+from documents.events import envelope
 from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
 from documents.resilience import queue
 
@@ -169,7 +170,7 @@ def answered(*, event: Event) -> Event | None:
 
 def waiting_before(*, event: Event) -> list[Event]:
     """This function will return the events about the same fact that came first and are run again, held still."""
-    if facts.changes(type_=event.type):
+    if envelope.changes(type_=event.type):
         return []
     waits = Q(status=EventStatus.PARKED) | Q(status=EventStatus.HELD, code=DEFECT)
     earlier = _tellings(event=event).filter(waits, pk__lt=event.pk)
@@ -178,7 +179,7 @@ def waiting_before(*, event: Event) -> list[Event]:
 
 def _tellings(*, event: Event) -> QuerySet[Event]:
     """This function will return the events that tell the same fact."""
-    return Event.objects.filter(subject=event.subject, type__in=facts.tellings(type_=event.type))
+    return Event.objects.filter(subject=event.subject, type__in=envelope.tellings(type_=event.type))
 
 
 def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor: log.Actor) -> None:
@@ -187,7 +188,7 @@ def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor
     The documents stay; should the facts differ, both are kept. `fingerprint` gives the event's own for a kind.
     """
     for document in Document.objects.filter(pk__in=by.document_ids).select_related("document_key"):
-        idempotency.repeated(
+        document_keys.repeated(
             document=document,
             first=document.document_key.fingerprint,
             told=fingerprint(Kind(document.kind)),
@@ -213,7 +214,7 @@ def _settle_held(*, by: Event, actor: log.Actor) -> None:
             "UPDATE documents_event SET settled_by_id = %(by)s WHERE subject = %(subject)s AND type = ANY(%(types)s)"
             " AND status = 'held' AND code <> %(defect)s AND settled_by_id IS NULL AND id <> %(by)s"
             " RETURNING public_id",
-            {"by": by.pk, "subject": by.subject, "types": [*facts.tellings(type_=by.type)], "defect": DEFECT},
+            {"by": by.pk, "subject": by.subject, "types": [*envelope.tellings(type_=by.type)], "defect": DEFECT},
         )
         settled = [public_id for (public_id,) in cursor.fetchall()]
     for public_id in settled:

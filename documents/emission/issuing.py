@@ -1,0 +1,161 @@
+"""Issue a document: claim its key, freeze its content, take its number last."""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from audit import log
+from audit.actions import Action
+from documents import canonical, catalog, identifiers, metrics
+from documents.countries.pack import Pack
+from documents.emission import custody, document_keys, numbering
+from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus
+from documents.resilience import queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A document about to be issued.
+
+    `body` is the kind's own part of the content, `business_input` what the fingerprint covers, `owner_facts` the owner
+    as the event named it.
+    """
+
+    kind: Kind
+    subject: tuple[str, str]
+    audience: str
+    pack: Pack
+    issuer: Issuer
+    owner: Party
+    owner_facts: dict[str, object]
+    currency: str
+    total_minor: int
+    operation_date: dt.date
+    time_zone: str
+    body: dict[str, object]
+    business_input: dict[str, object]
+    discriminator: str = ""
+    payout_status_at_issue: PayoutStatus | None = None
+    payout_status: PayoutStatus | None = None  # the live one
+    corrects: Document | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """A document that answers a draft; `replayed`: it was there before."""
+
+    document: Document
+    replayed: bool
+
+
+def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: str = "") -> str:
+    """This function will return the permanent document key of a business fact; see `idempotency.key`."""
+    return document_keys.key(kind=kind, subject=subject, audience=audience, discriminator=discriminator)
+
+
+def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log.Actor) -> list[Issued]:
+    """This function will issue each draft, or find the document that its key already has; in the drafts' order.
+
+    Keys are held in sorted order, then numbers are taken in series order: two transactions never wait for each other
+    in a circle, and nothing that can fail comes after the first number.
+
+    :raises errors.Problem: `series_exhausted`
+    """
+    keyed = sorted(((_key(draft), draft) for draft in drafts), key=lambda pair: pair[0])
+    issued: dict[str, Issued] = {}
+    fresh: list[tuple[str, Draft]] = []
+    for text, draft in keyed:
+        fingerprint = _fingerprint(draft)
+        held = document_keys.hold(key=text, fingerprint=fingerprint)
+        if held.fresh:
+            fresh.append((text, draft))
+        else:
+            issued[text] = _repeat(key=text, draft=draft, first=held.fingerprint, event=event, actor=actor)
+    for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, pair[1].kind, pair[0])):
+        issued[text] = Issued(document=_write(key=text, draft=draft, event=event, now=now, actor=actor), replayed=False)
+    return [issued[_key(draft)] for draft in drafts]
+
+
+def _key(draft: Draft) -> str:
+    return key(kind=draft.kind, subject=draft.subject, audience=draft.audience, discriminator=draft.discriminator)
+
+
+def _fingerprint(draft: Draft) -> str:
+    return document_keys.fingerprint(
+        kind=draft.kind, country=draft.pack.country, issuer=draft.issuer.slug, data=draft.business_input
+    )
+
+
+def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Actor) -> Issued:
+    """This function will return the existing document, and keep on record that its fact was told again."""
+    document = Document.objects.select_related("issuer", "owner", "settled_by", "corrects").get(document_key_id=key)
+    document_keys.repeated(document=document, first=first, told=_fingerprint(draft), event=event, actor=actor)
+    return Issued(document=document, replayed=True)
+
+
+def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log.Actor) -> Document:
+    """This function will take the number, freeze the content and insert the row with its audit event."""
+    issue_date = now.astimezone(zoneinfo.ZoneInfo(draft.pack.time_zone)).date()
+    retain_until = draft.pack.retention.until(issue_date=issue_date)
+    code = identifiers.verification_code()
+    content: dict[str, object] = {
+        "kind": str(draft.kind),
+        "number": "",
+        "document_key": key,
+        "country": draft.pack.country,
+        "currency": draft.currency,
+        "language": "es",
+        "template_version": catalog.TABLE[draft.kind].template_version,
+        "issuer": custody.issuer_facts(issuer=draft.issuer, pack=draft.pack),
+        "owner": draft.owner_facts,
+        "operation_date": draft.operation_date.isoformat(),
+        "issue_date": issue_date.isoformat(),
+        "time_zone": draft.time_zone,
+        "retain_until": retain_until.isoformat(),
+        "verification": {"code": code, "url": custody.verification_url(code=code)},
+        **draft.body,
+    }
+    canonical.encode(value=content)  # what cannot be frozen fails here, before a number is taken
+    taken = numbering.take(issuer=draft.issuer, kind=draft.kind, issue_date=issue_date, actor=actor)
+    frozen = canonical.encode(value=content | {"number": taken.number})
+    document = Document.objects.create(
+        document_key_id=key,
+        kind=draft.kind,
+        audience=draft.audience,
+        country_id=draft.pack.country,
+        issuer=draft.issuer,
+        owner=draft.owner,
+        event=event,
+        subject=":".join(draft.subject),
+        corrects=draft.corrects,
+        series_id=taken.series_id,
+        sequence=taken.sequence,
+        number=taken.number,
+        currency=draft.currency,
+        total_minor=draft.total_minor,
+        operation_date=draft.operation_date,
+        issue_date=issue_date,
+        issued_at=now,
+        retain_until=retain_until,
+        payout_status_at_issue=draft.payout_status_at_issue,
+        payout_status=draft.payout_status,
+        verification_code=code,
+        content=frozen.decode(),
+        content_sha256=custody.sha256(frozen),
+        flags=sorted(draft.flags),
+        next_try_at=now,
+    )
+    log.record(
+        action=Action.DOCUMENT_ISSUED,
+        object_type="document",
+        object_id=document.public_id,
+        actor=actor,
+        details={"number": taken.number, "document_key": key, "content_sha256": document.content_sha256},
+    )
+    metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
+    transaction.on_commit(lambda: queue.ring(task="documents.advance", args=[document.pk]))
+    return document

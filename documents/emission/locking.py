@@ -1,0 +1,159 @@
+"""Bring a document from ISSUED to LOCKED: the table of steps and the loop that walks it."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+
+from django.db import transaction
+from django.db.models import Q
+
+from audit import log
+from audit.actions import Action
+from documents import errors, metrics
+from documents.alerts import incidents
+from documents.delivery import deliveries
+from documents.emission import custody
+from documents.models import Document, Status
+from documents.resilience import dependencies, leases, queue
+
+RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content
+TRIES_MAX = 8  # then the document rests with its cause until a person retries it
+
+
+def advance(*, document_id: int, now: dt.datetime) -> None:
+    """This function will move a document as far as it goes: the only loop of the line, bounded by the states."""
+    for _ in STEPS:
+        status = Document.objects.values_list("status", flat=True).get(pk=document_id)
+        step = STEPS.get(Status(status))
+        if step is None or not step(document_id, now):
+            return
+
+
+def due(*, now: dt.datetime, limit: int) -> list[int]:
+    """This function will return documents that stand still and may be tried now, the longest waiting first."""
+    return list(
+        Document.objects.filter(status=Status.ISSUED, next_try_at__lte=now)
+        .order_by("next_try_at")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
+    """This function will let a resting document be tried again, counted from zero; returns whether it was waiting."""
+    with transaction.atomic():
+        moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED).update(attempts=0, next_try_at=now)
+        if moved:
+            log.record(
+                action=Action.DOCUMENT_RETRIED, object_type="document", object_id=document.public_id, actor=actor
+            )
+            transaction.on_commit(lambda: queue.ring(task="documents.advance", args=[document.pk]))
+    return bool(moved)
+
+
+def _lock(document_id: int, now: dt.datetime) -> bool:
+    """This function will render, store and verify one document, and only then call it LOCKED."""
+    with leases.claim(model=Document, pk=document_id, free=Q(status=Status.ISSUED), now=now) as fence:
+        if fence is None:
+            return False
+        document = Document.objects.select_related("issuer", "country", "owner").get(pk=document_id)
+        try:
+            _refuse_endless(document=document)
+            kept = custody.keep(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
+        except errors.Problem as problem:
+            _rest(document=document, fence=fence, problem=problem, now=now)
+            return False
+        return _confirm(document=document, fence=fence, kept=kept)
+
+
+def _refuse_endless(*, document: Document) -> None:
+    """This function will give up on a document none of whose tries came to its end: each of them ended its worker.
+
+    :raises errors.Problem: `internal_error`
+    """
+    if document.attempts > TRIES_MAX:
+        raise errors.Problem(code="internal_error", detail="no try came to its end")
+
+
+def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> bool:
+    """This function will move a document to LOCKED with its audit event and deliveries, if the lease still holds."""
+    locked_at = kept.stored.stored_at
+    with transaction.atomic():
+        moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
+            status=Status.LOCKED,
+            locked_at=locked_at,
+            verified_at=locked_at,
+            vault_version=kept.stored.version,
+            vault_mode=kept.stored.mode,
+            file_sha256=kept.stored.sha256,
+            file_bytes=kept.stored.size,
+            pages=kept.pages,
+            flags=sorted({*document.flags, *kept.flags}),
+            cause="",
+            lease=None,
+            lease_until_at=None,
+            next_try_at=None,
+        )
+        if not moved:
+            return False
+        document.refresh_from_db()
+        log.record(
+            action=Action.DOCUMENT_LOCKED,
+            object_type="document",
+            object_id=document.public_id,
+            actor=log.SYSTEM,
+            details={
+                "file_sha256": kept.stored.sha256,
+                "vault_key": kept.stored.key,
+                "vault_version": kept.stored.version,
+                "vault_mode": kept.stored.mode,
+            },
+        )
+        for planned in deliveries.plan(document=document, now=locked_at, actor=log.SYSTEM):
+            transaction.on_commit(lambda pk=planned.pk: queue.ring(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+        if document.attempts > 1:
+            incidents.resolve_alert(dedup_key=f"document:{document.public_id}")
+    metrics.DOCUMENT_LOCKED.inc()
+    metrics.EMISSION_SECONDS.labels(step="locked").observe((locked_at - document.issued_at).total_seconds())
+    return True
+
+
+def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now: dt.datetime) -> None:
+    """This function will put a document down with its cause: tried again later, or, out of tries, by a person.
+
+    An outage is not the document's fault and costs it no tries.
+    """
+    code, worm = problem.code, problem.code.startswith("worm_")
+    outage = worm and problem.row.retryable
+    final = not outage and document.attempts >= TRIES_MAX
+    pause_s = dependencies.backoff_s(dependency="vault" if outage else "renderer", attempt=document.attempts)
+    with transaction.atomic():
+        rested = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
+            cause=code,
+            attempts=document.attempts - 1 if outage else document.attempts,
+            lease=None,
+            lease_until_at=None,
+            next_try_at=None if final else now + dt.timedelta(seconds=pause_s),
+        )
+        if not rested:
+            return
+        log.record(
+            action=Action.DOCUMENT_WORM_FAILED if worm else Action.DOCUMENT_RENDER_FAILED,
+            object_type="document",
+            object_id=document.public_id,
+            actor=log.SYSTEM,
+            outcome="failed",
+            code=code,
+        )
+        # The vault's outages are the dependency's one incident, not one for each document that waits.
+        if final or not outage:
+            incidents.open_alert(
+                code=code,
+                severity=problem.row.severity or "P2",
+                dedup_key=f"document:{document.public_id}",
+                detail=f"Document {document.number} waits as ISSUED: {code}",
+                object_id=document.public_id,
+            )
+
+
+# TABLE: the line. State -> the step that leaves it; a state without a step is where a document rests.
+STEPS: dict[Status, Callable[[int, dt.datetime], bool]] = {Status.ISSUED: _lock}

@@ -1,0 +1,240 @@
+"""The facts that other systems tell: an envelope of a known type around data of a strict schema (`schemas`).
+
+`parse` is the door's one question ("does it look right?"); `business_input` is what two tellings of the same fact have
+in common, and so what a document's fingerprint is made of.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from documents import errors, money
+from documents.events import fields, schemas
+
+AHEAD_MAX = dt.timedelta(minutes=5)
+FAULTS_MAX = 50
+POINTER_LENGTH_MAX = 200
+CONTACT = frozenset({"email", "locale", "address"})
+_UNSAFE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
+
+
+class Envelope(schemas.Strict):
+    """What every event has around its data. A type that nobody knows is this, with data of any shape."""
+
+    id: fields.Id
+    type: fields.Id
+    occurred_at: fields.Moment
+    country: fields.CountryCode
+    issuer: fields.Id
+    data: Any
+
+
+class Unknown(Envelope):
+    """A type that is in no table: stored and ignored."""
+
+    data: dict[str, Any]
+
+
+class PaymentCaptured(Envelope):
+    """A customer's payment was captured."""
+
+    type: Literal["PAYMENT_CAPTURED"]
+    data: schemas.PaymentData
+
+
+class RefundIssued(Envelope):
+    """A refund of a payment was given."""
+
+    type: Literal["REFUND_ISSUED"]
+    data: schemas.RefundData
+
+
+class OrderCompleted(Envelope):
+    """An order was completed."""
+
+    type: Literal["ORDER_COMPLETED"]
+    data: schemas.OrderData
+
+
+class OrderAdjusted(Envelope):
+    """A completed order's money changed."""
+
+    type: Literal["ORDER_ADJUSTED"]
+    data: schemas.AdjustmentData
+
+
+class PayoutSent(Envelope):
+    """A payee's money was transferred."""
+
+    type: Literal["PAYOUT_SENT"]
+    data: schemas.PayoutData
+
+
+class PayoutPeriodClosed(Envelope):
+    """A payee's period ended at zero or below."""
+
+    type: Literal["PAYOUT_PERIOD_CLOSED"]
+    data: schemas.PeriodClosedData
+
+
+class PayoutFailed(Envelope):
+    """A transfer failed."""
+
+    type: Literal["PAYOUT_FAILED"]
+    data: schemas.ReversalData
+
+
+class PayoutReturned(Envelope):
+    """A transfer came back."""
+
+    type: Literal["PAYOUT_RETURNED"]
+    data: schemas.ReversalData
+
+
+class ContactChanged(Envelope):
+    """Somebody is reached elsewhere now."""
+
+    type: Literal["CONTACT_CHANGED"]
+    data: schemas.ContactData
+
+
+SCHEMAS: Mapping[str, type[Envelope]] = {
+    "PAYMENT_CAPTURED": PaymentCaptured,
+    "REFUND_ISSUED": RefundIssued,
+    "ORDER_COMPLETED": OrderCompleted,
+    "ORDER_ADJUSTED": OrderAdjusted,
+    "PAYOUT_SENT": PayoutSent,
+    "PAYOUT_PERIOD_CLOSED": PayoutPeriodClosed,
+    "PAYOUT_FAILED": PayoutFailed,
+    "PAYOUT_RETURNED": PayoutReturned,
+    "CONTACT_CHANGED": ContactChanged,
+}
+# Where each type keeps the id of what it is about.
+_SUBJECTS: Mapping[str, str] = {
+    "PAYMENT_CAPTURED": "payment",
+    "REFUND_ISSUED": "refund",
+    "ORDER_COMPLETED": "order",
+    "ORDER_ADJUSTED": "adjustment",
+    "PAYOUT_SENT": "payout",
+    "PAYOUT_PERIOD_CLOSED": "payout",
+    "PAYOUT_FAILED": "payout",
+    "PAYOUT_RETURNED": "payout",
+    "CONTACT_CHANGED": "party",
+}
+_PAYOUT = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
+
+
+def parse(*, payload: object, now: dt.datetime | None = None) -> Envelope:
+    """This function will return an event's payload as its strict schema reads it; an unknown type as Unknown.
+
+    With `now`, an `occurred_at` more than AHEAD_MAX ahead of it is refused.
+
+    :raises errors.Problem: `validation_error` with a fault per wrong place (at most FAULTS_MAX)
+    """
+    if not isinstance(payload, dict):
+        raise _refused([errors.Fault(pointer="", code="type", detail="an event is a JSON object")])
+    kind = payload.get("type")
+    schema = SCHEMAS.get(kind, Unknown) if isinstance(kind, str) else Unknown
+    faults = [errors.Fault(pointer=path, code="null", detail="leave an unknown field out") for path in _nulls(payload)]
+    if schema is Unknown:
+        faults = []  # whatever its data says is nobody's business
+    if faults:
+        raise _refused(faults)
+    try:
+        envelope = schema.model_validate(payload, context={"digits": _digits(payload)})
+    except ValidationError as cause:
+        raise _refused([_fault(error) for error in cause.errors(include_url=False, include_input=False)]) from None
+    if now is not None and envelope.occurred_at > now + AHEAD_MAX:
+        raise _refused([errors.Fault(pointer="/occurred_at", code="ahead", detail="more than 5 minutes ahead of now")])
+    return envelope
+
+
+def subject(*, envelope: Envelope) -> str:
+    """This function will return what a fact is about: `payment:pay_1`, `order:ord_1`, `adjustment:adj_1`...
+
+    :raises KeyError: a type that nobody knows
+    """
+    word = _SUBJECTS[envelope.type]
+    return f"{word}:{getattr(envelope.data, word).id}"
+
+
+def tellings(*, type_: str) -> tuple[str, ...]:
+    """This function will return the types that tell one fact of a subject: a payout is sent, or its period closed."""
+    return _PAYOUT if type_ in _PAYOUT else (type_,)
+
+
+def changes(*, type_: str) -> bool:
+    """This function will tell whether each telling is a fact of its own, as a change of contact data is."""
+    return type_ == "CONTACT_CHANGED"
+
+
+def business_input(*, envelope: Envelope) -> dict[str, Any]:
+    """This function will return the normalised data, JSON-ready, without contact fields or absent ones.
+
+    No event id, no envelope times, nothing computed. A beneficiary who is the driver is the same as none.
+    """
+    data = _plain(envelope.data.model_dump(by_alias=True) if isinstance(envelope.data, BaseModel) else envelope.data)
+    if "beneficiary" in data and data["beneficiary"] == data["driver"]:
+        del data["beneficiary"]
+    return dict(data)
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
+    """This function will return a dumped value with moments and days as text, contact and absent fields left out."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not None and key not in CONTACT}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dt.date):  # a datetime is one too, and is in UTC already
+        return value.isoformat()
+    return value
+
+
+def _digits(payload: Mapping[str, Any]) -> int | None:
+    """This function will return the digits of the payload's currency, None while nobody can say."""
+    data = payload.get("data")
+    currency = data.get("currency") if isinstance(data, dict) else None
+    try:
+        return money.digits(currency) if isinstance(currency, str) else None
+    except errors.Problem:
+        return None  # `currency_unsupported` is the effect's answer: it holds the event instead of refusing it
+
+
+def _nulls(value: object, path: str = "") -> Iterator[str]:
+    """This function will yield the pointer of every null: an absent field is left out, never null.
+
+    The depth was limited when the body was read.
+    """
+    if value is None:
+        yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if item is None or isinstance(item, dict | list):
+                yield from _nulls(item, f"{path}/{_token(key)}"[:POINTER_LENGTH_MAX])
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            if item is None or isinstance(item, dict | list):
+                yield from _nulls(item, f"{path}/{place}"[:POINTER_LENGTH_MAX])
+
+
+def _token(part: object) -> str:
+    """This function will return one part of an RFC 6901 pointer that is safe to store and to print."""
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", str(part)).replace("~", "~0").replace("/", "~1")
+
+
+def _fault(error: Any) -> errors.Fault:  # noqa: ANN401 - pydantic's ErrorDetails
+    """This function will turn one of pydantic's findings into a fault; the value itself is never repeated."""
+    pointer = "".join(f"/{_token(part)}" for part in error["loc"])[:POINTER_LENGTH_MAX]
+    return errors.Fault(pointer=pointer, code=error["type"], detail=error["msg"])
+
+
+def _refused(faults: list[errors.Fault]) -> errors.Problem:
+    """This function will build the refusal of a payload that is not what its schema says."""
+    count = len(faults)
+    detail = (
+        f"{count} fault{'s' if count > 1 else ''}; the first at {faults[0].pointer or 'the root'}: {faults[0].detail}"
+    )
+    return errors.Problem(code="validation_error", detail=detail, errors=faults[:FAULTS_MAX])

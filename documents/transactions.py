@@ -1,0 +1,24 @@
+"""Work done in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from django.db import OperationalError, transaction
+
+if TYPE_CHECKING:
+    pass
+
+DEADLOCK_TRIES_MAX = 4
+Result = TypeVar("Result")
+
+
+def _unless_given_up(work: Callable[[], Result]) -> Result:
+    """This function will do work in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
+    for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
+        try:
+            with transaction.atomic():
+                return work()
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") not in {"40P01", "40001"} or attempt == DEADLOCK_TRIES_MAX:
+                raise
+    raise AssertionError("unreachable")
