@@ -1,10 +1,10 @@
 """THE ACCESS MATRIX of the documents floor: every URL, who may come, whose things he sees, what the log says."""
 
 from audit.actions import Action
-from documents import health, panel, runbooks, webhooks
+from documents import health, runbooks, webhooks
 from documents.access import roles, routes
 from documents.api import documents as api
-from documents.panel import verification
+from documents.link_pages import verification, views
 
 urlpatterns = [
     routes.route(
@@ -49,7 +49,7 @@ urlpatterns = [
     ),
     routes.route(
         "l/<str:token>/",
-        panel.landing,
+        views.landing,
         name="link",
         roles=roles.LINK,
         owner="the link's document",
@@ -57,7 +57,7 @@ urlpatterns = [
     ),
     routes.route(
         "l/<str:token>/open/",
-        panel.open_session,
+        views.open_session,
         name="link-open",
         roles=roles.LINK,
         owner="the link's document",
@@ -65,7 +65,7 @@ urlpatterns = [
     ),
     routes.route(
         "l/<str:token>/download/",
-        panel.download,
+        views.download,
         name="link-download",
         roles=roles.LINK,
         owner="the link's document",
@@ -73,7 +73,7 @@ urlpatterns = [
     ),
     routes.route(
         "l/<str:token>/page/<int:number>/",
-        panel.preview,
+        views.preview,
         name="link-page",
         roles=roles.LINK,
         owner="the link's document",
@@ -81,7 +81,7 @@ urlpatterns = [
     ),
     routes.route(
         "l/<str:token>/renew/",
-        panel.renew,
+        views.renew,
         name="link-renew",
         roles=roles.LINK,
         owner="the link's document",
@@ -89,14 +89,14 @@ urlpatterns = [
     ),
     routes.route(
         "l/<str:token>/report/",
-        panel.report,
+        views.report,
         name="link-report",
         roles=roles.LINK,
         owner="the link's document",
         audit=Action.LINK_REVOKED,
     ),
     routes.route(
-        "l/<path:rest>", panel.unknown, name="link-unknown", roles=roles.LINK, owner="none", audit=Action.ACCESS_DENIED
+        "l/<path:rest>", views.unknown, name="link-unknown", roles=roles.LINK, owner="none", audit=Action.ACCESS_DENIED
     ),
     routes.route(
         "v/<str:code>",

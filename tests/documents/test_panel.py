@@ -22,8 +22,8 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Event, EventDetail
 from documents.delivery import deliveries, links
+from documents.link_pages import messages
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Kind, Link, PayoutStatus, Status
-from documents.panel import link_words
 from documents.resilience import breaker, calls, dependencies, queue
 from documents.vault import immutable
 from tests import factories
@@ -542,7 +542,7 @@ def test_every_message_exists_for_every_state_that_a_link_can_be_in() -> None:
     link = a_link()
     for state in links.State:
         if state is not links.State.LIVE:
-            assert link_words.message(name=state.value, link=link).status in {410, 429}
+            assert messages.message(name=state.value, link=link).status in {410, 429}
 
 
 def test_a_name_full_of_html_stays_a_name() -> None:

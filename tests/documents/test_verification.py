@@ -17,8 +17,8 @@ from django.utils.translation.template import templatize
 from audit import flood, log
 from audit.models import Event
 from documents import distribution, errors
+from documents.link_pages import verification
 from documents.models import Document, Status
-from documents.panel import verification
 from tests import factories
 
 if TYPE_CHECKING:

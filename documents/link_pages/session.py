@@ -12,7 +12,7 @@ from documents.delivery import links
 from documents.models import Link
 
 COOKIE = "link"
-SALT = "documents.panel.session"
+SALT = "documents.link_pages.views.session"
 
 
 def _cookie_name() -> str:

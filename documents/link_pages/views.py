@@ -1,0 +1,291 @@
+"""The door of a secure link: a page on the owner's phone. No script, no login, no cookie before the first answer.
+
+GET and HEAD change nothing but the "seen" note, whoever sends them and how often. Everything else is a POST.
+"""
+
+import base64
+import datetime as dt
+from collections.abc import Mapping
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt
+
+from audit import log
+from documents import distribution, errors, wording
+from documents.access import actors, pages
+from documents.alerts import incidents
+from documents.delivery import deliveries, links
+from documents.link_pages import messages, private_view
+from documents.link_pages import session as link_session
+from documents.models import Kind, Link, Status
+from documents.rendering import printout
+from documents.resilience import calls
+
+REFRESH_S = 15
+RETRY_AFTER_S = 300
+ANSWER_LENGTH_MAX = 64
+
+
+@private_view.view("GET", "HEAD")
+def landing(request: HttpRequest, token: str) -> HttpResponse:
+    """This function will show what lies behind a link: a question, the document, or why neither (GET /l/<token>/)."""
+    now = timezone.now()
+    link = links.find(token=token)
+    if link is None:
+        return unknown(request)
+    links.note_seen(link=link, now=now, actor=_actor(request=request, link=link))
+    session = link_session.held(request=request, link=link, now=now)
+    closed = _closed(request=request, link=link, session=session, now=now)
+    if closed is not None:
+        return closed
+    return _show(request=request, link=link) if session else _ask(request=request, link=link)
+
+
+@csrf_exempt
+@private_view.view("POST")
+def open_session(request: HttpRequest, token: str) -> HttpResponse:
+    """This function will take the answer and start the short session (POST /l/<token>/open/)."""
+    now = timezone.now()
+    link = _asked(request=request, token=token)
+    if link is None:
+        return unknown(request)
+    actor = _actor(request=request, link=link)
+    closed = _closed(request=request, link=link, session="", now=now)
+    if closed is not None:
+        return closed
+    given = request.POST.get("answer", "")[:ANSWER_LENGTH_MAX]
+    verdict = links.answer(link=link, answer=given, now=now, actor=actor)
+    if verdict is links.Verdict.OPENED:
+        response = _see_landing(request=request, token=token)
+        link_session.start(response=response, request=request, link=link, token=token, now=now)
+        return response
+    link.refresh_from_db(fields=["wrong_answers", "locked_until_at", "revoked_at", "revoked_reason"])
+    if verdict is not links.Verdict.MALFORMED:
+        closed = _closed(request=request, link=link, session="", now=now)
+        if closed is not None:
+            return closed
+    with translation.override(pages.chosen(request=request)):
+        alert = _("Escribe los 4 últimos caracteres, ni más ni menos.")
+        if verdict is links.Verdict.WRONG:
+            left = links.LOCK_EVERY - link.wrong_answers % links.LOCK_EVERY
+            alert = ngettext(
+                "El dato no coincide. Te queda %(left)d intento.",
+                "El dato no coincide. Te quedan %(left)d intentos.",
+                left,
+            ) % {"left": left}
+    return _ask(request=request, link=link, alert=alert)
+
+
+@csrf_exempt
+@private_view.view("POST")
+def download(request: HttpRequest, token: str) -> HttpResponse:
+    """This function will hand out the PDF, counted and audited (POST /l/<token>/download/)."""
+    return _bytes(request=request, token=token, purpose="download", number=1)
+
+
+@private_view.view("GET", "HEAD")
+def preview(request: HttpRequest, token: str, number: int) -> HttpResponse:
+    """This function will show a page as a picture to an opened session (GET /l/<token>/page/<n>/)."""
+    return _bytes(request=request, token=token, purpose="preview", number=number)
+
+
+@csrf_exempt
+@private_view.view("POST")
+def renew(request: HttpRequest, token: str) -> HttpResponse:
+    """This function will have a new link mailed to the address on file; one answer for all (POST .../renew/)."""
+    link = _asked(request=request, token=token)
+    if link is None:
+        return unknown(request)
+    deliveries.renew(document=link.document, actor=_actor(request=request, link=link), now=timezone.now())
+    return _say(request=request, link=link, words="renewed")
+
+
+@csrf_exempt
+@private_view.view("POST")
+def report(request: HttpRequest, token: str) -> HttpResponse:
+    """This function will end a link that reached somebody else, and tell a person (POST /l/<token>/report/)."""
+    link = _asked(request=request, token=token)
+    if link is None:
+        return unknown(request)
+    actor = _actor(request=request, link=link)
+    if links.revoke(link=link, reason=links.WRONG_PERSON, actor=actor, now=timezone.now()):
+        incidents.open_alert(
+            code="link_revoked",
+            severity="P2",
+            dedup_key=f"link:{link.public_id}",
+            detail="A secure link reached the wrong person, who said so: check the address on file",
+            object_id=link.public_id,
+        )
+    return _say(request=request, link=link, words="reported")
+
+
+@csrf_exempt
+@private_view.view()
+def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """This function will answer for every address below /l/ that is no link: one page, one status, on record.
+
+    Mail programs like to lose the last slash: that address is sent on.
+    """
+    if request.method in {"GET", "HEAD"} and links.find(token=rest) is not None:
+        return _see_landing(request=request, token=rest)
+    actor = actors.visitor(request=request, kind="anonymous", identity="", channel="link")
+    log.deny(actor=actor, object_type="link", object_id="unknown", code="not_found")
+    return _say(request=request, link=None, words="unknown")
+
+
+def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, number: int) -> HttpResponse:
+    """This function will pass on what `distribution.open` hands out, or say why it hands out nothing."""
+    now = timezone.now()
+    link = _asked(request=request, token=token) if request.method == "POST" else links.find(token=token)
+    if link is None:
+        return unknown(request)
+    actor = _actor(request=request, link=link)
+    session = link_session.held(request=request, link=link, now=now)
+    closed = _closed(request=request, link=link, session=session, now=now)
+    if closed is not None:
+        return closed
+    if not session:
+        log.deny(actor=actor, object_type="link", object_id=link.public_id, code="not_authenticated")
+        return _see_landing(request=request, token=token)
+    try:
+        opened = distribution.open(
+            document=link.document, actor=actor, purpose=purpose, now=now, link=link, session=session, page=number
+        )
+    except errors.Problem as problem:
+        return _refused(request=request, link=link, problem=problem)
+    except calls.Degraded:
+        return _say(request=request, link=link, words="away")
+    response = HttpResponse(opened.body, content_type=opened.media_type)
+    kind = "attachment" if purpose == "download" else "inline"
+    response.headers["Content-Disposition"] = f'{kind}; filename="{opened.filename}"'
+    if purpose == "download":
+        digest = base64.b64encode(bytes.fromhex(opened.sha256)).decode()
+        response.headers["Content-Digest"] = f"sha-256=:{digest}:"
+    return response
+
+
+def _refused(*, request: HttpRequest, link: Link, problem: errors.Problem) -> HttpResponse:
+    """This function will answer what `distribution.open` refused; a link that died meanwhile is a refusal on record."""
+    link.refresh_from_db()
+    if problem.code in set(links.State):
+        log.deny(
+            actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=problem.code
+        )
+        return _say(request=request, link=link, words=problem.code)
+    words = {"document_not_ready": "preparing", "document_quarantined": "withheld", "not_found": "unknown"}
+    if problem.code not in words and not problem.code.startswith("worm_"):
+        raise problem
+    return _say(request=request, link=link, words=words.get(problem.code, "away"))
+
+
+def _asked(*, request: HttpRequest, token: str) -> Link | None:
+    """This function will return the link that a form of ours was sent to.
+
+    :raises errors.Problem: `csrf_failed` for another site's form, on record
+    """
+    link = links.find(token=token)
+    if link is not None and not pages.same_site(request=request):
+        log.deny(
+            actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code="csrf_failed"
+        )
+        raise errors.Problem(code="csrf_failed")
+    return link
+
+
+def _closed(*, request: HttpRequest, link: Link, session: str, now: dt.datetime) -> HttpResponse | None:
+    """This function will answer for a link that opens nothing now (on record), or a document that is not to be had."""
+    state = links.state(link=link, now=now, session=session)
+    if state is not links.State.LIVE:
+        log.deny(
+            actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=state.value
+        )
+        return _say(request=request, link=link, words=state.value)
+    if link.document.status == Status.QUARANTINED:
+        return _say(request=request, link=link, words="withheld")
+    if link.document.status != Status.LOCKED:
+        return _say(request=request, link=link, words="preparing")
+    return None
+
+
+def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
+    with translation.override(pages.chosen(request=request)):
+        context = {
+            "alert": alert,
+            "masked": wording.masked(name=link.recipient.legal_name),
+            "title": wording.title(document=link.document),
+            "day": wording.day(date=link.document.operation_date),
+            "until": wording.moment(at=link.expires_at, document=link.document),
+            "asks": link.knows == links.LAST4,
+            "tax_id_name": wording.tax_id_name(document=link.document),
+        }
+    return _page(request=request, link=link, template="web/link.html", context=context)
+
+
+def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
+    """This function will show an opened document: the amount stands here and on no page before."""
+    document = link.document
+    with translation.override(pages.chosen(request=request)):
+        context = {
+            "title": wording.title(document=document),
+            "number": document.number,
+            "day": wording.day(date=document.operation_date),
+            "total": wording.amount(document=document),
+            "total_label": messages.total(kind=Kind(document.kind)),
+            "asks": link.knows == links.LAST4,
+            "payout": document.payout_status,
+            "settled_by": document.settled_by.number if document.settled_by else "",
+            "corrected_by": list(document.corrected_by.order_by("id").values_list("number", flat=True)[:5]),
+            "size": wording.size(octets=document.file_bytes or 0),
+            "left": link.downloads_max - link.downloads,
+            "most": link.downloads_max,
+            "until": wording.moment(at=link.expires_at, document=document),
+            "verify": reverse("verification", args=[document.verification_code]),
+        }
+    return _page(request=request, link=link, template="web/ready.html", context=context)
+
+
+def _say(*, request: HttpRequest, link: Link | None, words: str) -> HttpResponse:
+    """This function will answer with one of the message pages of `link_words`."""
+    with translation.override(pages.chosen(request=request)):
+        message = messages.message(name=words, link=link)
+    context: dict[str, object] = {
+        "heading": message.heading,
+        "lines": message.lines,
+        "sign": message.sign,
+        "tone": message.tone,
+        "renew": message.renew,
+        "back": message.status == messages.AWAY,
+        "refresh": REFRESH_S if words == "preparing" else 0,
+    }
+    response = _page(request=request, link=link, template="web/message.html", context=context, status=message.status)
+    if words == "away":
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if words == links.State.LOCKED and link is not None and link.locked_until_at is not None:
+        response.headers["Retry-After"] = str(max(1, int((link.locked_until_at - timezone.now()).total_seconds())))
+    return response
+
+
+def _page(
+    *, request: HttpRequest, link: Link | None, template: str, context: Mapping[str, object], status: int = 200
+) -> HttpResponse:
+    """This function will return a page of this door, with what all of them show."""
+    own = dict(context)
+    if link is not None:
+        name = link.document.issuer.legal_name
+        base = reverse("link", args=[links.token(link=link)])
+        own |= {"issuer": name, "monogram": printout.monogram(name), "base": base, "reference": link.public_id}
+    return pages.page(request=request, template=template, context=own, status=status)
+
+
+def _see_landing(*, request: HttpRequest, token: str) -> HttpResponse:
+    wanted = request.GET.get("lang", "")
+    query = f"?lang={wanted}" if wanted in wording.LANGUAGES else ""
+    return HttpResponse(status=303, headers={"Location": reverse("link", args=[token]) + query})
+
+
+def _actor(*, request: HttpRequest, link: Link) -> log.Actor:
+    return actors.visitor(request=request, kind="link", identity=link.public_id, channel="link")
