@@ -11,7 +11,7 @@ from kombu import Queue
 from kombu.connection import Connection
 
 from config import env
-from documents.sweeper import Poller
+from documents.operations.sweeper import Poller
 
 CONNECT_S, SOCKET_S, PUBLISH_S = 1.0, 2.0, 0.8
 # A task outlives the renderer's watchdog (a document's lease) and is then ended, softly first.

@@ -3,10 +3,10 @@
 from celery import shared_task
 from django.utils import timezone
 
-from documents import sweeper
 from documents.delivery import deliveries, notices
 from documents.emission import locking
 from documents.events import intake
+from documents.operations import sweeper
 
 
 @shared_task(name="documents.advance")  # type: ignore[untyped-decorator]  # Celery has no types

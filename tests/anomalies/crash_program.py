@@ -24,8 +24,8 @@ from tests.anomalies import crash_points
 CONTINUE_MAX_S = 120.0
 IMPORTED = (
     "config.simulation.sender",
-    "documents.sweeper",
-    "documents.health",
+    "documents.operations.sweeper",
+    "documents.operations.health",
     "documents.alerts.incidents",
     "rest_framework.views",
 )
@@ -145,8 +145,8 @@ def _deliver(job: dict[str, Any]) -> int:
 
 def _continue(job: dict[str, Any]) -> int:
     """This function will be the fresh worker: it sweeps until nothing is on its way; returns how many jobs it found."""
-    from documents import sweeper
     from documents.models import Channel, Delivery, DeliveryStatus, Document, Status
+    from documents.operations import sweeper
 
     done, until = 0, time.monotonic() + CONTINUE_MAX_S
     while time.monotonic() < until:

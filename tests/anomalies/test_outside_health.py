@@ -18,9 +18,11 @@ from pytest_django import Settings
 
 from audit import guard
 from config.embedded import services
-from documents import errors, health, metrics
+from documents import errors, metrics
 from documents.alerts import incidents, outages
 from documents.models import Alert
+from documents.operations import checks, health
+from documents.operations import watch as operations_watch
 from documents.resilience import breaker, calls, clock, dependencies
 from documents.vault import object_files
 from documents.vault import store as vault
@@ -34,8 +36,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(clock, "_skew", {})
-    monkeypatch.setattr(health, "_questions", {})
-    monkeypatch.setattr(health, "_last", {"probe": time.monotonic()})
+    monkeypatch.setattr(checks, "_questions", {})
+    monkeypatch.setattr(checks, "_last", {"probe": time.monotonic()})
     monkeypatch.setattr(vault, "_opened", {})
     monkeypatch.setattr(outages, "_unwritten", {})
 
@@ -142,12 +144,12 @@ def test_the_watch_tells_an_outage_nobody_has_met_yet_and_ends_it(settings: Sett
     with misbehaving.nobody_listens() as port:
         settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
         for _ in range(4):
-            assert health.watch(now=timezone.now()) == ["redis"]
+            assert operations_watch.watch(now=timezone.now()) == ["redis"]
     assert Alert.objects.get().dedup_key == "dependency:redis"
     settings.REDIS_URL = well
-    assert health.watch(now=timezone.now()) == []
+    assert operations_watch.watch(now=timezone.now()) == []
     calls.BREAKERS["redis"].closed_at -= breaker.SETTLE_S
-    health.watch(now=timezone.now())
+    operations_watch.watch(now=timezone.now())
     assert Alert.objects.get().resolved_at is not None
 
 
@@ -155,9 +157,9 @@ def test_the_watch_ends_an_incident_whose_process_died(monkeypatch: pytest.Monke
     for _ in range(3):
         calls.note_failure(dependency="mail", cause=ConnectionRefusedError())
     monkeypatch.setitem(calls.BREAKERS, "mail", breaker.Breaker(row=dependencies.DEPENDENCIES["mail"]))  # a new process
-    health.watch(now=timezone.now())
+    operations_watch.watch(now=timezone.now())
     assert Alert.objects.get().resolved_at is None  # it may still go on elsewhere
-    health.watch(now=timezone.now() + timedelta(minutes=10))
+    operations_watch.watch(now=timezone.now() + timedelta(minutes=10))
     assert Alert.objects.get().resolved_at is not None
 
 
@@ -166,11 +168,11 @@ def test_the_watch_warns_once_of_a_vault_that_is_only_read_only(monkeypatch: pyt
     level = store.mode
     monkeypatch.setattr(store, "mode", "LOCAL_READ_ONLY")
     for _ in range(3):
-        health.watch(now=timezone.now())
+        operations_watch.watch(now=timezone.now())
     alert = Alert.objects.get(dedup_key="vault_read_only")
     assert (alert.count, alert.severity) == (1, "P2")
     monkeypatch.setattr(store, "mode", level)
-    health.watch(now=timezone.now())
+    operations_watch.watch(now=timezone.now())
     alert.refresh_from_db()
     assert (alert.resolved_at is None) == (level == "LOCAL_READ_ONLY")
 
@@ -181,14 +183,14 @@ def test_a_vault_that_lets_an_attack_through_later_stops_and_is_p1_until_it_hold
     vault.open_vault()
     with monkeypatch.context() as patch:
         patch.setattr(object_files, "link_once", lambda **_: True)  # a put on an existing key goes through
-        patch.setitem(health._last, "probe", -health.PROBE_EVERY_S)
-        health.watch(now=timezone.now())
+        patch.setitem(checks._last, "probe", -operations_watch.PROBE_EVERY_S)
+        operations_watch.watch(now=timezone.now())
         alert = Alert.objects.get(dedup_key="vault_probe")
         assert (alert.severity, alert.code) == ("P1", "worm_bucket_misconfigured")
         status, body, _took_s = ask()
         assert (status, body["dependencies"]["vault"]["detail"]) == (503, "worm_bucket_misconfigured")
-    monkeypatch.setitem(health._last, "probe", -health.PROBE_EVERY_S)
-    health.watch(now=timezone.now())
+    monkeypatch.setitem(checks._last, "probe", -operations_watch.PROBE_EVERY_S)
+    operations_watch.watch(now=timezone.now())
     alert.refresh_from_db()
     assert alert.resolved_at is not None
     assert ask()[0] == 200
@@ -196,10 +198,10 @@ def test_a_vault_that_lets_an_attack_through_later_stops_and_is_p1_until_it_hold
 
 def test_the_watch_asks_nobody_twice_within_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(health, "_last", {"probe": time.monotonic()})
-    monkeypatch.setitem(health.CHECKS, "mail", lambda: asked.append(1) or "")  # type: ignore[func-returns-value]
+    monkeypatch.setattr(checks, "_last", {"probe": time.monotonic()})
+    monkeypatch.setitem(checks.CHECKS, "mail", lambda: asked.append(1) or "")  # type: ignore[func-returns-value]
     for _ in range(5):
-        health.watch(now=timezone.now(), every_s=10.0)
+        operations_watch.watch(now=timezone.now(), every_s=10.0)
     assert len(asked) == 1
 
 
@@ -207,11 +209,11 @@ def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPat
     def away(**_arguments: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setitem(health.CHECKS, "postgresql", away)
+    monkeypatch.setitem(checks.CHECKS, "postgresql", away)
     monkeypatch.setattr(incidents, "_open", away)
     monkeypatch.setattr(incidents, "resolve_alert", away)
     for _ in range(4):
-        assert health.watch(now=timezone.now()) == ["postgresql"]
+        assert operations_watch.watch(now=timezone.now()) == ["postgresql"]
     assert calls.BREAKERS["postgresql"].state == "open"
 
 
@@ -260,11 +262,11 @@ def owner(stack: services.Stack) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "AUDIT_EVERY_S", 0.0)
+    monkeypatch.setattr(checks, "AUDIT_EVERY_S", 0.0)
 
 
 def watch() -> None:
-    health.watch(now=timezone.now())
+    operations_watch.watch(now=timezone.now())
 
 
 @pytest.mark.usefixtures("_at_once")

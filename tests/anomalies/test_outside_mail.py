@@ -8,8 +8,8 @@ import pytest
 from django.core.mail import EmailMessage
 from pytest_django import Settings
 
-from documents import health
 from documents.models import Alert
+from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
 from tests.services import mailbox, misbehaving
 
@@ -21,7 +21,7 @@ TIMEOUT_S = 0.5
 def _fresh(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
-    monkeypatch.setattr(health, "SOCKET_S", TIMEOUT_S)
+    monkeypatch.setattr(checks, "SOCKET_S", TIMEOUT_S)
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_TIMEOUT, settings.EMAIL_USE_TLS = "127.0.0.1", TIMEOUT_S, False
 
@@ -59,7 +59,7 @@ OUTAGE = ["failed", "failed", "failed", "open"]
 
 def check_fails() -> bool:
     try:
-        health.CHECKS["mail"]()
+        checks.CHECKS["mail"]()
     except OSError:
         return True
     return False
@@ -137,7 +137,7 @@ def test_a_server_that_breaks_off_in_the_middle_is_an_outage(server: misbehaving
 def test_a_dripping_mail_server_is_found_out_by_the_health_check_in_time(server: misbehaving.Server) -> None:
     server.behave = server.drip
     started = time.monotonic()
-    assert health.look(wait_s=0.6)["mail"].ok is False
+    assert checks.look(wait_s=0.6)["mail"].ok is False
     assert time.monotonic() - started < 1.5
 
 

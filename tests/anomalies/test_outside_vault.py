@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from documents import errors, health, metrics
+from documents import errors, metrics
 from documents.models import Alert
+from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable, local_store, store
 
@@ -31,7 +32,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(store, "_opened", {})
-    monkeypatch.setattr(health, "_questions", {})
+    monkeypatch.setattr(checks, "_questions", {})
     assert not vault_folder.exists()
 
 
@@ -177,10 +178,10 @@ def test_a_vault_that_hangs_leaves_the_answer_of_readyz_in_time_and_costs_one_th
     before = threading.active_count()
     for _ in range(3):
         started = time.monotonic()
-        found = health.look(wait_s=0.3)
+        found = checks.look(wait_s=0.3)
         assert time.monotonic() - started < 1
-        assert found["vault"] == health.Found(ok=False, detail="does not answer in time")
-    assert threading.active_count() <= before + len(health.CHECKS)
+        assert found["vault"] == checks.Found(ok=False, detail="does not answer in time")
+    assert threading.active_count() <= before + len(checks.CHECKS)
     release.set()
 
 

@@ -21,10 +21,11 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Event as AuditEvent
-from documents import errors, runbooks
+from documents import errors
 from documents.alerts import channel as alert_channel
 from documents.alerts import incidents, outages, sending
 from documents.models import Alert
+from documents.operations import runbooks
 from documents.resilience import breaker, calls, dependencies
 from tests import cast
 from tests.documents import center

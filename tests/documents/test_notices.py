@@ -11,10 +11,10 @@ from django.db.models import Q
 
 from audit.models import Event as LogEvent
 from audit.models import EventDetail
-from documents import health, sweeper
 from documents.delivery import letters, links, notices
 from documents.delivery import mailbox as mailbox_room
 from documents.models import Alert, DeliveryStatus, Event, EventStatus, Notice, Party
+from documents.operations import sweeper, watch
 from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
 from tests.payouts import making, telling
@@ -265,7 +265,7 @@ def test_a_letter_that_cannot_be_written_waits_and_stops_nobody(
 @pytest.mark.usefixtures("committed_db")
 @pytest.mark.django_db(transaction=True, databases=["default", "denials"])
 def test_the_sweeper_sends_what_no_doorbell_rang_for(smtp: mailbox.Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "watch", lambda **_what: [])  # it would ask every server of this machine
+    monkeypatch.setattr(watch, "watch", lambda **_what: [])  # it would ask every server of this machine
     one = queued()
     sweeper.sweep(now=dt.datetime.now(tz=dt.UTC))
     one.refresh_from_db()

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from documents import errors, health
+from documents import errors
 from documents.models import Alert
+from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
 from documents.resilience import clock as resilience_clock
 
@@ -64,7 +65,7 @@ def test_the_table_says_for_every_dependency_how_long_what_meanwhile_and_what_ne
         assert row.alert_severity in {"P1", "P2"}
         page = pathlib.Path(row.runbook).read_text(encoding="utf-8")
         assert f"\n## dependency_{name}\n" in page
-        assert name in health.CHECKS
+        assert name in checks.CHECKS
 
 
 def test_a_failing_call_is_tried_once_and_never_again_by_this_layer(clock: Clock) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError, ProgrammingError, transaction
 
-from documents import sweeper
 from documents.delivery import deliveries, notices
 from documents.emission import custody, locking
 from documents.events import intake
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Status
+from documents.operations import sweeper
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.usefixtures("committed_db", "vault_folder")

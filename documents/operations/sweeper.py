@@ -25,7 +25,6 @@ WATCH_EVERY_S = 10
 
 def sweep(*, now: dt.datetime) -> int:
     """This function will try once whatever is due (documents, events, mails, alerts); returns how many."""
-    from documents import health  # noqa: PLC0415 - the worker imports this too early
     from documents.alerts import sending
     from documents.delivery import (
         deliveries,
@@ -37,6 +36,7 @@ def sweep(*, now: dt.datetime) -> int:
         outcomes,
         waiting,  # noqa: PLC0415 - the same
     )
+    from documents.operations import watch  # noqa: PLC0415 - the worker imports this too early
 
     jobs = [
         *_found(
@@ -49,7 +49,7 @@ def sweep(*, now: dt.datetime) -> int:
     with concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sweep") as threads:
         list(threads.map(_alone, jobs))
     for periodic in (
-        lambda: health.watch(now=now, every_s=WATCH_EVERY_S),
+        lambda: watch.watch(now=now, every_s=WATCH_EVERY_S),
         lambda: sending.deliver(now=now),
         lambda: deliveries.digest(now=now),
         lambda: outcomes.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),

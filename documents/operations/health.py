@@ -1,0 +1,87 @@
+"""Is this process alive, may it take traffic, what is away: `/healthz`, `/readyz`, `/metrics`, and the watch.
+
+Every check has its own thread and is never started twice: one that hangs is reported as hanging, and costs one thread.
+"""
+
+import time
+from typing import TypeVar
+
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from documents import metrics
+from documents.operations import checks, gauges
+from documents.resilience import calls, dependencies
+from documents.vault import local_store
+
+T = TypeVar("T", bound=HttpResponse)
+STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or served
+
+
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """This view will say that the process answers; it asks nobody."""
+    return _uncached(JsonResponse({"status": "ok"}))
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """This view will name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
+    end = time.monotonic() + checks.ANSWER_S
+    asked_log = checks._ask_log()
+    found = checks.look()
+    weak = checks._told_of_log(asked=asked_log, wait_s=end - time.monotonic())
+    states = {name: calls.BREAKERS[name].state for name in checks.CHECKS}
+    # An open breaker counts even while the check passes: the last real calls failed.
+    degraded = [name for name, one in found.items() if not one.ok or states[name] != "closed"]
+    if weak:
+        degraded.append(checks.AUDIT)  # what is recorded still is: traffic goes on, and a person must come at once
+    unusable = [name for name in STOPPING if not found[name].ok]
+    body = {
+        "status": "unavailable" if unusable else "degraded" if degraded else "ok",
+        "degraded": degraded,
+        "warnings": ["vault_read_only"] if found["vault"].detail == local_store.READ_ONLY else [],
+        "dependencies": {
+            name: {
+                "status": "degraded" if name in degraded else "ok",
+                "detail": one.detail,
+                "breaker": states[name],
+                **(_meanwhile(name=name) if name in degraded else {}),
+            }
+            for name, one in found.items()
+        },
+        "checks": {checks.AUDIT: {"status": "degraded" if weak else "ok", "detail": _of_log(weak=weak)}},
+    }
+    answer = JsonResponse(body, status=503 if unusable else 200)
+    if unusable:
+        answer["Retry-After"] = "5"
+    return _uncached(answer)
+
+
+def _of_log(*, weak: list[str] | None) -> str:
+    return checks.NOT_COMPARABLE if weak is None else checks.AUDIT_WEAK if weak else ""
+
+
+def _meanwhile(*, name: str) -> dict[str, str]:
+    row = dependencies.DEPENDENCIES[name]
+    return {"fallback": row.fallback[0], "fallback_en": row.fallback[1], "runbook": row.runbook}
+
+
+@require_safe
+def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """This view will answer Prometheus: what the processes counted, and what the database says now."""
+    try:
+        extra = (
+            checks._questions.setdefault("gauges", checks._Question(work=gauges.read))
+            .ask()
+            .answer(wait_s=checks.ANSWER_S)
+        )
+    except (TimeoutError, DatabaseError, InterfaceError):
+        extra = [gauges.database_read(value=0)]
+    return _uncached(HttpResponse(metrics.exposition(extra=extra), content_type=metrics.CONTENT_TYPE))
+
+
+def _uncached(answer: T) -> T:
+    answer["Cache-Control"] = "no-store"
+    return answer
