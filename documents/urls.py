@@ -1,16 +1,16 @@
 """THE ACCESS MATRIX of the documents floor: every URL, who may come, whose things he sees, what the log says."""
 
 from audit.actions import Action
-from documents import webhooks
 from documents.access import roles, routes
 from documents.api import documents as api
 from documents.link_pages import verification, views
 from documents.operations import health, runbooks
+from documents.webhooks import inbound
 
 urlpatterns = [
     routes.route(
         "api/v1/events/",
-        webhooks.events,
+        inbound.events,
         name="events",
         roles=roles.SIGNED,
         owner="its own types",

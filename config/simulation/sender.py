@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from config import progress
 from config.events import TABLE
-from documents import webhooks
+from documents.webhooks import signing
 
 PATH = "/api/v1/events/"
 TIMEOUT_S = 30
@@ -81,7 +81,7 @@ def headers(*, body: bytes, secret: str) -> dict[str, str]:
         "content-type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{webhooks.sign(secret=secret, signed=signed)}",
+        "webhook-signature": f"v1,{signing.sign(secret=secret, signed=signed)}",
     }
 
 

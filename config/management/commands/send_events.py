@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config.simulation import sender
-from documents import webhooks
+from documents.webhooks import signing
 
 REFUSED = 400  # HTTP; from here on
 NOT_ITS_OWN = {401, 403}  # nobody's signature, or that of a service that does not send this type
@@ -109,7 +109,7 @@ def _secrets(*, services: set[str], only: str) -> Mapping[str, str]:
         raise CommandError(f"no secret in {', '.join(missing)}: {ANOTHER_WAY}")
     for service, secret in found.items():
         try:
-            webhooks.key_bytes(secret=secret)
+            signing.key_bytes(secret=secret)
         except ValueError as error:
             place = "--secret" if only else f"WEBHOOK_SECRET_{service.upper()}"
             raise CommandError(f"{place}: {error}") from error

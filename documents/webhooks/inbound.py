@@ -1,9 +1,6 @@
 """The door for the platform's services: a Standard Webhooks signature over the raw body is the identity."""
 
-import base64
-import binascii
 import datetime as dt
-import hashlib
 import hmac
 
 from django.conf import settings
@@ -17,8 +14,8 @@ from audit.actions import Action
 from documents import errors, metrics
 from documents.access import pages
 from documents.events import intake
+from documents.webhooks import signing
 
-PREFIX = "whsec_"
 ID_LENGTH_MAX = 128
 SIGNATURES_MAX = 10
 
@@ -72,7 +69,7 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
             service
             for service, secrets in settings.WEBHOOK_SECRETS.items()
             if any(
-                hmac.compare_digest(sign(secret=secret, signed=signed), one)
+                hmac.compare_digest(signing.sign(secret=secret, signed=signed), one)
                 for secret in secrets
                 for one in given
                 if one.isascii()
@@ -85,22 +82,6 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
         _deny(request=request, code="webhook_stale", service=services[0])
         raise errors.Problem(code="webhook_stale")
     return services
-
-
-def sign(*, secret: str, signed: bytes) -> str:
-    """This function will return the base64 HMAC-SHA256 of `id.timestamp.body` (Standard Webhooks, v1)."""
-    return base64.b64encode(hmac.digest(key_bytes(secret=secret), signed, hashlib.sha256)).decode()
-
-
-def key_bytes(*, secret: str) -> bytes:
-    """This function will return the key behind a `whsec_` secret.
-
-    :raises ValueError: it is not base64
-    """
-    try:
-        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except binascii.Error as error:
-        raise ValueError("a webhook secret is whsec_ and base64") from error
 
 
 def _actor(*, request: HttpRequest, service: str) -> log.Actor:
