@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template, render_to_string
 from django.utils import translation
 
-from documents import wording
+from documents import formatting
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -31,23 +31,23 @@ def page(
 ) -> HttpResponse:
     """This function will return a page in the visitor's language: `?lang=`, else the browser's, else Spanish."""
     with translation.override(chosen(request=request)):
-        other = "en" if wording.language() == "es" else "es"
+        other = "en" if formatting.language() == "es" else "es"
         texts = {
-            "language": wording.language(),
+            "language": formatting.language(),
             "other_language": other,
-            "query": f"?lang={wording.language()}" if "lang" in request.GET else "",
+            "query": f"?lang={formatting.language()}" if "lang" in request.GET else "",
             "style": style(),
         }
         body = render_to_string(template, texts | dict(context or {}))
         response = HttpResponse(_GAPS.sub("><", _BLANKS.sub("\n", body)).strip(), status=status)
-        response["Content-Language"] = wording.language()
+        response["Content-Language"] = formatting.language()
     return seal(response=response)
 
 
 def chosen(*, request: HttpRequest) -> str:
     """This function will return the language that a visitor asked for, one of `wording.LANGUAGES`."""
     wanted = request.GET.get("lang", "")
-    return wanted if wanted in wording.LANGUAGES else wording.language()
+    return wanted if wanted in formatting.LANGUAGES else formatting.language()
 
 
 def seal(*, response: HttpResponse) -> HttpResponse:

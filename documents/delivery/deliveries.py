@@ -16,7 +16,7 @@ from django.db.models import Max, Q
 
 from audit import log
 from audit.actions import Action
-from documents import catalog, errors, identifiers, wording
+from documents import catalog, errors, formatting, identifiers
 from documents.delivery import letters, links, mailbox, outbox
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Status
 from documents.resilience import calls, leases, queue
@@ -160,7 +160,7 @@ def confirm(*, batch: Sequence[Delivery], fence: uuid.UUID, now: dt.datetime) ->
 
 def summary_at(*, document: Document, now: dt.datetime) -> dt.datetime:
     """This function will return the next moment of the weekly summary at the document's place, later than `now`."""
-    local = now.astimezone(wording.place(document=document))
+    local = now.astimezone(formatting.place(document=document))
     day = local.date() + dt.timedelta(days=(WEEKDAY - local.weekday()) % 7)
     moment = dt.datetime.combine(day, dt.time(hour=HOUR), tzinfo=local.tzinfo)
     return moment if moment > local else moment + dt.timedelta(days=7)

@@ -17,7 +17,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from documents import wording
+from documents import formatting
 from documents.delivery import links
 from documents.models import Channel, Delivery, Document, Kind, Link, Notice
 from documents.rendering import printout
@@ -43,12 +43,12 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
     The Message-ID is that of the bundle's first delivery, fixed when it was queued.
     """
     first = batch[0]
-    with translation.override(wording.of_party(party=first.recipient)):
+    with translation.override(formatting.of_party(party=first.recipient)):
         entries = [_entry(document=one.document, link=links.for_delivery(delivery=one, now=now)) for one in batch]
         weekly = first.channel == Channel.DIGEST
         name = "digest" if weekly else "document"
         context = {
-            "language": wording.language(),
+            "language": formatting.language(),
             "entries": entries,
             "entry": entries[0],
             "document": first.document,
@@ -56,7 +56,7 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
             "again": first.sequence > 1,
             "lead": _lead(kind=first.document.kind),
             "heading": _weekly_subject(count=len(entries)) if weekly else _subject(delivery=first),
-            "tax_id_name": wording.tax_id_name(document=first.document),
+            "tax_id_name": formatting.tax_id_name(document=first.document),
             "site": settings.PUBLIC_URL,
         }
         return _letter(name=name, context=context, to=first.recipient.email, message_id=first.message_id)
@@ -68,13 +68,13 @@ def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
     Whoever reads there may be anybody by now: no name, no new address, no link.
     """
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
-    with translation.override(wording.spoken(locale=notice.locale)):
+    with translation.override(formatting.spoken(locale=notice.locale)):
         context = {
-            "language": wording.language(),
+            "language": formatting.language(),
             "entry": {"issuer": sender, "monogram": printout.monogram(sender)},
             "reference": notice.public_id,
             "heading": _("El correo de tu cuenta ha cambiado"),
-            "changed": wording.day(date=(notice.event.occurred_at or notice.queued_at).date()),
+            "changed": formatting.day(date=(notice.event.occurred_at or notice.queued_at).date()),
         }
         return _letter(name="contact_changed", context=context, to=notice.address, message_id=notice.message_id)
 
@@ -99,13 +99,13 @@ def _letter(*, name: str, context: Mapping[str, object], to: str, message_id: st
 
 def _entry(*, document: Document, link: Link) -> Entry:
     return Entry(
-        title=wording.title(document=document),
+        title=formatting.title(document=document),
         number=document.number,
         issuer=document.issuer.legal_name,
         monogram=printout.monogram(document.issuer.legal_name),
-        operation_date=wording.day(date=document.operation_date),
+        operation_date=formatting.day(date=document.operation_date),
         url=links.url(link=link),
-        expires=wording.moment(at=link.expires_at, document=document),
+        expires=formatting.moment(at=link.expires_at, document=document),
         asks_last4=link.knows == links.LAST4,
     )
 

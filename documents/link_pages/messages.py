@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from documents import wording
+from documents import formatting
 from documents.delivery import links
 from documents.models import Kind, Link
 
@@ -46,8 +46,8 @@ def total(*, kind: Kind) -> str:
 
 
 def _table(link: Link | None) -> dict[str, Message]:
-    until = wording.clock(at=link.locked_until_at, document=link.document) if link and link.locked_until_at else ""
-    expired = wording.moment(at=link.expires_at, document=link.document) if link else ""
+    until = formatting.clock(at=link.locked_until_at, document=link.document) if link and link.locked_until_at else ""
+    expired = formatting.moment(at=link.expires_at, document=link.document) if link else ""
     most = link.downloads_max if link else 0
     safe = _("Tu documento sigue guardado y seguro.")
     return {

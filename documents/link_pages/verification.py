@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit import flood, log
 from audit.actions import Action
-from documents import errors, wording
+from documents import errors, formatting
 from documents.access import actors, pages
 from documents.models import Document, Status
 from documents.rendering import printout
@@ -69,7 +69,7 @@ def index(request: HttpRequest) -> HttpResponse:
     if typed:
         code = _spelled(code=typed) or "unknown"
         wanted = request.GET.get("lang", "")
-        query = f"?lang={wanted}" if wanted in wording.LANGUAGES else ""
+        query = f"?lang={wanted}" if wanted in formatting.LANGUAGES else ""
         return pages.seal(response=HttpResponseRedirect(reverse("verification", args=[code]) + query))
     with translation.override(pages.chosen(request=request)):
         context = {
@@ -152,11 +152,11 @@ def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
     }
     locked = document.status == Status.LOCKED
     facts = [
-        (_("Documento"), wording.title(document=document), False),
+        (_("Documento"), formatting.title(document=document), False),
         (_("Número"), document.number, False),
         (_("Emisor"), document.issuer.legal_name, False),
-        (_("Fecha de operación"), wording.day(date=document.operation_date), False),
-        (_("Fecha de emisión"), wording.day(date=document.issue_date), False),
+        (_("Fecha de operación"), formatting.day(date=document.operation_date), False),
+        (_("Fecha de emisión"), formatting.day(date=document.issue_date), False),
         (_("Estado"), states[Status(document.status)], False),
         (_("Huella del contenido"), document.content_sha256[:SHORT_HASH], True),
     ]

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import distribution, errors, wording
+from documents import distribution, errors, formatting
 from documents.access import actors, pages
 from documents.alerts import incidents
 from documents.delivery import deliveries, links
@@ -215,12 +215,12 @@ def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
     with translation.override(pages.chosen(request=request)):
         context = {
             "alert": alert,
-            "masked": wording.masked(name=link.recipient.legal_name),
-            "title": wording.title(document=link.document),
-            "day": wording.day(date=link.document.operation_date),
-            "until": wording.moment(at=link.expires_at, document=link.document),
+            "masked": formatting.masked(name=link.recipient.legal_name),
+            "title": formatting.title(document=link.document),
+            "day": formatting.day(date=link.document.operation_date),
+            "until": formatting.moment(at=link.expires_at, document=link.document),
             "asks": link.knows == links.LAST4,
-            "tax_id_name": wording.tax_id_name(document=link.document),
+            "tax_id_name": formatting.tax_id_name(document=link.document),
         }
     return _page(request=request, link=link, template="web/link.html", context=context)
 
@@ -230,19 +230,19 @@ def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
     document = link.document
     with translation.override(pages.chosen(request=request)):
         context = {
-            "title": wording.title(document=document),
+            "title": formatting.title(document=document),
             "number": document.number,
-            "day": wording.day(date=document.operation_date),
-            "total": wording.amount(document=document),
+            "day": formatting.day(date=document.operation_date),
+            "total": formatting.amount(document=document),
             "total_label": messages.total(kind=Kind(document.kind)),
             "asks": link.knows == links.LAST4,
             "payout": document.payout_status,
             "settled_by": document.settled_by.number if document.settled_by else "",
             "corrected_by": list(document.corrected_by.order_by("id").values_list("number", flat=True)[:5]),
-            "size": wording.size(octets=document.file_bytes or 0),
+            "size": formatting.size(octets=document.file_bytes or 0),
             "left": link.downloads_max - link.downloads,
             "most": link.downloads_max,
-            "until": wording.moment(at=link.expires_at, document=document),
+            "until": formatting.moment(at=link.expires_at, document=document),
             "verify": reverse("verification", args=[document.verification_code]),
         }
     return _page(request=request, link=link, template="web/ready.html", context=context)
@@ -283,7 +283,7 @@ def _page(
 
 def _see_landing(*, request: HttpRequest, token: str) -> HttpResponse:
     wanted = request.GET.get("lang", "")
-    query = f"?lang={wanted}" if wanted in wording.LANGUAGES else ""
+    query = f"?lang={wanted}" if wanted in formatting.LANGUAGES else ""
     return HttpResponse(status=303, headers={"Location": reverse("link", args=[token]) + query})
 
 
