@@ -24,7 +24,8 @@ from documents.countries import pack as packs
 from documents.emission import document_keys, issuing
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
-from payouts import decisions, figures, held, parties, receipts
+from payouts import decisions, held, parties, receipts
+from payouts.calculation import amounts
 from payouts.premises import Premises
 
 EVENT_TYPE, SERVICE, LINE_KIND = "DOCUMENT_CORRECTED", "staff", "CORRECTION"
@@ -293,7 +294,7 @@ def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
 
 
 def _draft(
-    *, one: _Correction, lines: Sequence[dict[str, str]], sums: figures.Credited, now: dt.datetime
+    *, one: _Correction, lines: Sequence[dict[str, str]], sums: amounts.Credited, now: dt.datetime
 ) -> issuing.Draft:
     """This function will draft the credit note."""
     content, under = one.content, one.under

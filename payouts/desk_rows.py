@@ -16,7 +16,8 @@ from documents.admin import cells, rights
 from documents.admin.base import Card, Fact
 from documents.countries import pack
 from documents.models import Event, EventStatus
-from payouts import desk_forms, guesses, worklist
+from payouts import desk_forms, worklist
+from payouts.calculation import gap_causes
 from payouts.corrections import Left
 from payouts.models import SettlementRequest
 from payouts.worklist import Item
@@ -126,7 +127,7 @@ def written(*, minor: int, currency: str, country: str, signed: bool = False) ->
     """This function will write an amount as its country does."""
     found = pack.for_country(country)
     tongue = found.locale if found and cells.locale() == "es" else cells.locale()
-    text = guesses.written(minor=minor, digits=money.digits(currency), currency=currency, locale=tongue)
+    text = gap_causes.written(minor=minor, digits=money.digits(currency), currency=currency, locale=tongue)
     return format_html('<span class="dc-amount">{}</span>', f"+{text}" if signed and minor > 0 else text)
 
 

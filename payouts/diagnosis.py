@@ -9,12 +9,13 @@ from django.db.models import Exists, OuterRef
 
 from documents import errors, money
 from documents.models import Document, Kind
-from payouts import figures, guesses, picking
+from payouts import picking
+from payouts.calculation import amounts, gap_causes
 from payouts.models import Settlement
 from payouts.premises import Premises
 
 # How a fault that is a diagnosis says in which language it speaks.
-LANGUAGES: dict[guesses.Language, str] = {"es": "diagnosis", "en": "diagnosis_en"}
+LANGUAGES: dict[gap_causes.Language, str] = {"es": "diagnosis", "en": "diagnosis_en"}
 UNSETTLED_MAX = 2000  # some weeks of a busy driver
 
 
@@ -23,9 +24,9 @@ class Reckoned:
     """One way of meaning a payout, added up."""
 
     picked: Sequence[picking.Pick]
-    sums: figures.Payout
-    adjustments: Sequence[figures.Line]
-    withholdings: Sequence[figures.Withholding]
+    sums: amounts.Payout
+    adjustments: Sequence[amounts.Line]
+    withholdings: Sequence[amounts.Withholding]
 
 
 def problem(*, reckoned: Reckoned, payee: str, under: Premises) -> errors.Problem:
@@ -39,7 +40,7 @@ def problem(*, reckoned: Reckoned, payee: str, under: Premises) -> errors.Proble
     unsettled = _unsettled(payee=payee, listed=listed, under=under)
     faults = [errors.Fault(pointer="/data/payout/amount", code="difference", detail=gap)]
     for language, code in LANGUAGES.items():
-        words = guesses.diagnose(
+        words = gap_causes.diagnose(
             payout=reckoned.sums,
             parts=parts,
             unsettled=unsettled,
@@ -55,7 +56,7 @@ def problem(*, reckoned: Reckoned, payee: str, under: Premises) -> errors.Proble
     return errors.Problem(code="payout_does_not_close", detail=detail, errors=faults)
 
 
-def _unsettled(*, payee: str, listed: Sequence[int], under: Premises) -> list[guesses.Part]:
+def _unsettled(*, payee: str, listed: Sequence[int], under: Premises) -> list[gap_causes.Part]:
     """This function will return what the payee has been owed of late and no payout in effect settles, newest first."""
     rows = (
         Document.objects.filter(
@@ -70,7 +71,7 @@ def _unsettled(*, payee: str, listed: Sequence[int], under: Premises) -> list[gu
         .values_list("subject", "document_key_id", "total_minor")[:UNSETTLED_MAX]
     )
     return [
-        guesses.Part(order=subject.removeprefix("order:"), adjustment=_discriminator(key), amount_minor=total)
+        gap_causes.Part(order=subject.removeprefix("order:"), adjustment=_discriminator(key), amount_minor=total)
         for subject, key, total in rows
     ]
 
@@ -80,20 +81,20 @@ def _discriminator(key: str) -> str:
     return "".join(key.split(":")[4:5])
 
 
-def _parts(*, picked: Sequence[picking.Pick], under: Premises) -> list[guesses.Part]:
+def _parts(*, picked: Sequence[picking.Pick], under: Premises) -> list[gap_causes.Part]:
     """This function will tell the diagnosis what it may want to know of each settled document, read in one query."""
     contents = picking.contents(picked=picked)
     return [_part(pick=pick, content=contents[pick.document.pk], under=under) for pick in picked]
 
 
-def _part(*, pick: picking.Pick, content: Mapping[str, Any], under: Premises) -> guesses.Part:
+def _part(*, pick: picking.Pick, content: Mapping[str, Any], under: Premises) -> gap_causes.Part:
     """This function will tell what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
-    for group in figures.read_groups(groups=content["tax_groups"], digits=under.digits):
+    for group in amounts.read_groups(groups=content["tax_groups"], digits=under.digits):
         if group.deduction:
             name = tax_name(code=group.code, under=under)
             taxes[name] = taxes.get(name, 0) + group.tax_minor
-    return guesses.Part(
+    return gap_causes.Part(
         order=pick.order,
         adjustment=pick.adjustment,
         amount_minor=pick.amount_minor,

@@ -13,7 +13,8 @@ from documents import errors, money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
-from payouts import explanation, settlements
+from payouts import settlements
+from payouts.calculation import breakdown
 from payouts.premises import Premises
 
 
@@ -208,15 +209,15 @@ def contents(*, picked: Sequence[Pick]) -> dict[int, dict[str, Any]]:
     return {pk: json.loads(text) for pk, text in read.iterator()}
 
 
-def parts(*, picked: Sequence[Pick], digits: int) -> list[explanation.Part]:
+def parts(*, picked: Sequence[Pick], digits: int) -> list[breakdown.Part]:
     """This function will return what a payout pays of each document with the rows that the document consists of."""
     read = contents(picked=picked)
     return [
-        explanation.Part(
+        breakdown.Part(
             order=pick.order,
             number=pick.document.number,
             amount_minor=pick.amount_minor,
-            rows=tuple(explanation.frozen(content=read[pick.document.pk], order=pick.order, digits=digits)),
+            rows=tuple(breakdown.frozen(content=read[pick.document.pk], order=pick.order, digits=digits)),
             cash_collected_minor=money.minor(read[pick.document.pk].get("cash_collected", "0"), digits),
         )
         for pick in picked

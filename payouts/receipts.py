@@ -10,7 +10,9 @@ from documents import errors, money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
-from payouts import computation, figures, parties, premises
+from payouts import parties, premises
+from payouts.calculation import amounts as figures
+from payouts.calculation import totals
 from payouts.premises import Premises
 
 
@@ -28,7 +30,7 @@ def on_payment_captured(
     customer = parties.told(party=data.customer, pack=under.pack, pointer="/data/customer")
     rates = under.rates(lines=told["lines"], date=date)
     lines = figures.read_lines(lines=told["lines"], digits=under.digits)
-    sums = computation.receipt(lines=lines, rates=rates, prices=data.prices)
+    sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
     _check(data=data, told=told, sums=sums, digits=under.digits)
     rows = parties.keep(named=[customer], now=now, actor=actor)
     draft = issuing.Draft(
@@ -166,7 +168,7 @@ def credit(
     notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
     credited = [group for note in notes for group in _creditable(content=note, digits=under.digits)]
     try:
-        return computation.credit(
+        return totals.credit(
             original=_creditable(content=content, digits=under.digits),
             credited=credited,
             lines=figures.read_lines(lines=lines, digits=under.digits),
@@ -179,7 +181,7 @@ def credit(
 
 def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[figures.Group, ...]:
     """This function will return the groups of a document, its untaxed lines and what was withheld among them."""
-    return computation.creditable(
+    return totals.creditable(
         lines=figures.read_lines(lines=content["lines"], digits=digits),
         groups=figures.read_groups(groups=content["tax_groups"], digits=digits),
         withheld_minor=sum(money.minor(item["amount"], digits) for item in content.get("withholdings", ())),

@@ -20,7 +20,8 @@ from audit import log
 from documents import errors, money
 from documents.alerts import discrepancies
 from documents.models import Country, Discrepancy, Document, Event, Party
-from payouts import footing, settlements
+from payouts import settlements
+from payouts.calculation import footing
 from payouts.comparisons import BOOKS, COMPARISONS, RANGES, Code
 
 PREFIX = "reconciliation:"

@@ -13,7 +13,7 @@ from documents import money
 from documents.alerts import discrepancies
 from documents.emission import payout_status
 from documents.models import Discrepancy, Document, Kind, PayoutStatus
-from payouts import computation
+from payouts.calculation import totals
 from payouts.models import Payout, Settlement
 
 RESOLUTION = "what is settled is no more than was earned"
@@ -80,7 +80,7 @@ def _compare(
     """
     key = f"paid_twice:{document.document_key_id}"
     net = net_minor(document=document)
-    over = computation.overpaid(net_minor=net, settled=[part.amount_minor for part in parts])
+    over = totals.overpaid(net_minor=net, settled=[part.amount_minor for part in parts])
     if over == 0:
         if key in open_keys:
             discrepancies.resolve(dedup_key=key, resolution=RESOLUTION, actor=actor, now=now)

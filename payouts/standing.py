@@ -8,7 +8,8 @@ from typing import Any, cast
 from documents import errors, money
 from documents.events import envelope, schemas, waiting
 from documents.models import Party
-from payouts import computation, figures, picking, premises
+from payouts import picking, premises
+from payouts.calculation import amounts, totals
 from payouts.diagnosis import Reckoned
 from payouts.models import Payout
 from payouts.premises import Premises
@@ -105,10 +106,10 @@ def _reckon(
     def minor(text: str) -> int:
         return money.minor(text, under.digits)
 
-    adjustments = figures.read_lines(lines=told["adjustments"], digits=under.digits)
+    adjustments = amounts.read_lines(lines=told["adjustments"], digits=under.digits)
     orders = len({pick.order for pick in picked})
-    withholdings = figures.read_withholdings(withholdings=told["withholdings"], digits=under.digits, orders=orders)
-    sums = computation.payout(
+    withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=under.digits, orders=orders)
+    sums = totals.payout(
         settled=[pick.amount_minor for pick in picked],
         adjustments=adjustments,
         rates=rates,

@@ -15,7 +15,8 @@ from documents.emission import issuing
 from documents.events import envelope, schemas
 from documents.events import waiting as intake
 from documents.models import Document, Event, EventStatus, Kind, PayoutStatus, Wait
-from payouts import computation, explanation, figures, held, parties, premises
+from payouts import held, parties, premises
+from payouts.calculation import amounts, breakdown, totals
 from payouts.premises import Premises
 
 AUDIENCES = ("beneficiary", "partner")
@@ -34,10 +35,10 @@ def on_order_completed(
     date = under.local_date(at=at, time_zone=data.order.time_zone)
     named = _people(data=data, under=under)
     rates = under.rates(lines=told["lines"], date=date)
-    withholdings = figures.read_withholdings(withholdings=told["withholdings"], digits=under.digits)
+    withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=under.digits)
     computed = {
-        audience: computation.order_statement(
-            lines=figures.read_lines(lines=told["lines"], digits=under.digits, party=audience),
+        audience: totals.order_statement(
+            lines=amounts.read_lines(lines=told["lines"], digits=under.digits, party=audience),
             rates=rates,
             prices=data.prices,
             withholdings=withholdings if audience == "beneficiary" else (),
@@ -46,7 +47,7 @@ def on_order_completed(
         if audience in named
     }
     payable = {word: computed[who].totals["payable"] for word, who in _PAYABLE.items() if who in computed}
-    figures.check_totals(stated=told.get("totals"), computed=payable, digits=under.digits)
+    amounts.check_totals(stated=told.get("totals"), computed=payable, digits=under.digits)
     rows = parties.keep(named=[*named.values()], now=now, actor=actor)
     drafts = []
     for audience, sums in computed.items():
@@ -116,15 +117,15 @@ def on_order_adjusted(
     date = under.local_date(at=data.adjustment.made_at, time_zone=time_zone)
     rates = under.rates(lines=told["lines"], date=date)
     computed = {
-        audience: computation.order_statement(
-            lines=figures.read_lines(lines=told["lines"], digits=under.digits, party=audience),
+        audience: totals.order_statement(
+            lines=amounts.read_lines(lines=told["lines"], digits=under.digits, party=audience),
             rates=rates,
             prices=data.prices,
         )
         for audience in audiences
     }
     # An adjustment has one total: the beneficiary's, or the partner's where every line is the partner's.
-    figures.check_totals(
+    amounts.check_totals(
         stated=told.get("totals"), computed={"payable": computed[audiences[0]].totals["payable"]}, digits=under.digits
     )
     drafts = [
@@ -174,16 +175,16 @@ def _body(
     *,
     audience: str,
     order: str,
-    sums: figures.Computed,
+    sums: amounts.Computed,
     told: Mapping[str, Any],
-    withholdings: Sequence[figures.Withholding] = (),
+    withholdings: Sequence[amounts.Withholding] = (),
     under: Premises,
 ) -> dict[str, Any]:
     """This function will return the part of the content that every order statement has."""
     lines = [line for line in told["lines"] if line.get("party", "beneficiary") == audience]
-    explained = explanation.statement(
+    explained = breakdown.statement(
         order=order,
-        lines=figures.read_lines(lines=lines, digits=under.digits),
+        lines=amounts.read_lines(lines=lines, digits=under.digits),
         groups=sums.groups,
         prices=told["prices"],
         withholdings=withholdings,
@@ -195,7 +196,7 @@ def _body(
         "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
         "tax_groups": [group.content(digits=under.digits) for group in sums.groups],
         "withholdings": [item.content(digits=under.digits) for item in withholdings],
-        "totals": figures.texts(amounts=sums.totals, digits=under.digits),
+        "totals": amounts.texts(amounts=sums.totals, digits=under.digits),
         "explanation": [row.content(digits=under.digits) for row in explained],
     }
 
@@ -213,7 +214,7 @@ def _beneficiary_only(*, data: schemas.OrderData, told: Mapping[str, Any]) -> di
 def _supplement(
     *,
     audience: str,
-    sums: figures.Computed,
+    sums: amounts.Computed,
     first: Document,
     date: dt.date,
     fact: envelope.Envelope,

@@ -10,7 +10,8 @@ from documents import errors, money
 from documents.alerts import discrepancies
 from documents.countries import pack
 from documents.models import Discrepancy, Document, Event, Kind
-from payouts import computation, figures
+from payouts.calculation import amounts
+from payouts.calculation import totals as computation
 
 CHANGES_MAX = 4
 Facts = Mapping[str, Any]
@@ -72,11 +73,11 @@ def _reckoned(*, event: Event, document: Document) -> str | None:
         return None
     data, digits = _body(event), money.digits(document.currency)
     try:
-        lines = figures.read_lines(lines=data.get("lines", ()), digits=digits, party=document.audience)
-        codes = [line.tax for line in lines if line.tax != figures.UNTAXED]
+        lines = amounts.read_lines(lines=data.get("lines", ()), digits=digits, party=document.audience)
+        codes = [line.tax for line in lines if line.tax != amounts.UNTAXED]
         rates = pack.required(document.country_id).rates_on(codes=codes, date=document.operation_date)
         told = data.get("withholdings", ()) if document.audience == "beneficiary" else ()
-        withholdings = figures.read_withholdings(withholdings=told, digits=digits)
+        withholdings = amounts.read_withholdings(withholdings=told, digits=digits)
         sums = computation.order_statement(
             lines=lines, rates=rates, prices=data.get("prices", "net"), withholdings=withholdings
         )

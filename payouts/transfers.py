@@ -13,7 +13,8 @@ from documents import money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party, PayoutStatus
-from payouts import diagnosis, explanation, figures, held, parties, picking, premises, returns, settlements, standing
+from payouts import diagnosis, held, parties, picking, premises, returns, settlements, standing
+from payouts.calculation import amounts, breakdown
 from payouts.diagnosis import Reckoned
 from payouts.models import Payout, PayoutState, Settlement
 from payouts.premises import Premises
@@ -172,7 +173,7 @@ def _draft(
         "adjustments": told["adjustments"],
         "tax_groups": [group.content(digits=digits) for group in sums.groups],
         "withholdings": [item.content(digits=digits) for item in chosen.withholdings],
-        "totals": figures.texts(amounts=sums.totals, digits=digits),
+        "totals": amounts.texts(amounts=sums.totals, digits=digits),
         **_explained(chosen=chosen, digits=digits),
     }
     flags = ["withholding_declared"] if any(item.status == "declared" for item in chosen.withholdings) else []
@@ -201,15 +202,15 @@ def _draft(
 
 def _explained(*, chosen: Reckoned, digits: int) -> dict[str, object]:
     """This function will return where each cent of a payout comes from, and what its documents consist of."""
-    rows = explanation.payout(
+    rows = breakdown.payout(
         parts=picking.parts(picked=chosen.picked, digits=digits),
         adjustments=chosen.adjustments,
         sums=chosen.sums,
         withholdings=chosen.withholdings,
     )
-    concepts = explanation.concepts(rows=rows)
+    concepts = breakdown.concepts(rows=rows)
     return {
-        "explanation": [row.content(digits=digits) for row in explanation.bounded(rows=rows)],
+        "explanation": [row.content(digits=digits) for row in breakdown.bounded(rows=rows)],
         "concepts": [
             {"concept": concept, "amount": money.text(amount, digits)} for concept, amount in concepts.items()
         ],

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payouts import computation, explanation, footing
-from payouts.computation import Line, Prices
-from payouts.explanation import Part
+from payouts.calculation import breakdown, footing, totals
+from payouts.calculation.breakdown import Part
+from payouts.calculation.totals import Line, Prices
 from tests.payouts import making, telling
 
 EXAMPLES = settings(max_examples=10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200, deadline=None)
 RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1")}
-ISR = computation.Withholding(
+ISR = totals.Withholding(
     name="ISR",
     rate=Fraction("0.021"),
     base_minor=80000,
@@ -37,11 +37,11 @@ def ride() -> list[Line]:
     ]
 
 
-def explained(lines: list[Line], *, prices: Prices = "net", withheld: bool = False) -> list[explanation.Row]:
+def explained(lines: list[Line], *, prices: Prices = "net", withheld: bool = False) -> list[breakdown.Row]:
     """This function will explain an order of those lines."""
     withholdings = [ISR] if withheld else []
-    owed = computation.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=withholdings)
-    return explanation.statement(
+    owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=withholdings)
+    return breakdown.statement(
         order="ord_1",
         lines=lines,
         groups=owed.groups,
@@ -66,7 +66,7 @@ def test_every_cent_of_the_ride_is_explained() -> None:
 def test_no_cent_is_left_unexplained(amounts: list[tuple[int, str]], prices: Prices) -> None:
     lines = [Line(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(amounts)]
     rows = explained(lines, prices=prices, withheld=True)
-    owed = computation.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=[ISR])
+    owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=[ISR])
     assert sum(row.amount_minor for row in rows) == owed.totals["payable"]
     assert sum(row.amount_minor for row in rows if row.rule == "tax") == owed.totals["tax"]
     assert {row.line for row in rows if row.rule == "line"} == {line.id for line in lines}
@@ -86,7 +86,7 @@ def test_what_is_frozen_explains_itself_without_the_event(
 ) -> None:
     lines = [Line(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(amounts)]
     withholdings = [ISR] if withheld else []
-    owed = computation.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=withholdings)
+    owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=withholdings)
     content = {
         "prices": prices,
         "lines": [
@@ -96,9 +96,9 @@ def test_what_is_frozen_explains_itself_without_the_event(
         ],
         "tax_groups": [group.content(digits=2) for group in owed.groups],
         "withholdings": [item.content(digits=2) for item in withholdings],
-        "totals": computation.texts(amounts=owed.totals, digits=2),
+        "totals": totals.texts(amounts=owed.totals, digits=2),
     }
-    rows = explanation.frozen(content=content, order="ord_1", digits=2)
+    rows = breakdown.frozen(content=content, order="ord_1", digits=2)
     assert rows == explained(lines, prices=prices, withheld=withheld)
 
 
@@ -118,7 +118,7 @@ def test_a_payouts_rows_add_up_to_the_transfer_even_when_it_does_not_close(
         Part(order=str(place), number=f"N-{place}", amount_minor=net, rows=rides) for place, net in enumerate(settled)
     ]
     bonus = [Line(id="b", amount_minor=5000, tax="IVA21", kind="BONUS")]
-    sums = computation.payout(
+    sums = totals.payout(
         settled=settled,
         adjustments=bonus,
         rates=RATES,
@@ -128,10 +128,10 @@ def test_a_payouts_rows_add_up_to_the_transfer_even_when_it_does_not_close(
         closing_minor=closing,
         amount_minor=amount,
     )
-    rows = explanation.payout(parts=parts, adjustments=bonus, sums=sums, withholdings=[ISR])
+    rows = breakdown.payout(parts=parts, adjustments=bonus, sums=sums, withholdings=[ISR])
     assert sum(row.amount_minor for row in rows) == amount
     assert sum(row.amount_minor for row in rows if row.rule == "difference") == -sums.difference_minor
-    assert sum(explanation.concepts(rows=rows).values()) == sum(settled)
+    assert sum(breakdown.concepts(rows=rows).values()) == sum(settled)
     for part in parts:
         assert sum(row.amount_minor for row in rows if row.number == part.number) == part.amount_minor
 
@@ -144,10 +144,10 @@ def test_cash_is_told_order_by_order_where_the_orders_know_it_and_in_one_row_whe
     ]
 
     def cash(collected: int) -> list[tuple[str, int]]:
-        sums = computation.payout(
+        sums = totals.payout(
             settled=[2188] * 3, rates={}, cash_collected_minor=collected, amount_minor=3 * 2188 - collected
         )
-        rows = explanation.payout(parts=parts, adjustments=[], sums=sums)
+        rows = breakdown.payout(parts=parts, adjustments=[], sums=sums)
         return [(row.order, row.amount_minor) for row in rows if row.rule == "cash_collected"]
 
     assert cash(1000) == [("ord_1", -700), ("ord_3", -300)]
@@ -157,15 +157,15 @@ def test_cash_is_told_order_by_order_where_the_orders_know_it_and_in_one_row_whe
 def test_a_payout_of_too_many_lines_leads_to_its_documents_instead_and_still_adds_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(explanation, "ROWS_MAX", 10)
+    monkeypatch.setattr(breakdown, "ROWS_MAX", 10)
     rides = tuple(explained(ride()))
     parts = [
         Part(order=f"ord_{place}", number=f"N-{place}", amount_minor=paid, rows=rides, cash_collected_minor=100)
         for place, paid in enumerate((2188, 1000, 2188))
     ]
-    sums = computation.payout(settled=[2188, 1000, 2188], rates={}, cash_collected_minor=300, amount_minor=5076)
-    whole = explanation.payout(parts=parts, adjustments=[], sums=sums)
-    told = explanation.bounded(rows=whole)
+    sums = totals.payout(settled=[2188, 1000, 2188], rates={}, cash_collected_minor=300, amount_minor=5076)
+    whole = breakdown.payout(parts=parts, adjustments=[], sums=sums)
+    told = breakdown.bounded(rows=whole)
     assert [(row.rule, row.number, row.amount_minor) for row in told] == [
         ("statement", "N-0", 2188),
         ("statement", "N-1", 2188),
@@ -174,7 +174,7 @@ def test_a_payout_of_too_many_lines_leads_to_its_documents_instead_and_still_add
         *[("cash_collected", f"N-{place}", -100) for place in range(3)],
     ]
     assert sum(row.amount_minor for row in told) == sum(row.amount_minor for row in whole) == 5076
-    assert explanation.bounded(rows=whole[:10]) == whole[:10]
+    assert breakdown.bounded(rows=whole[:10]) == whole[:10]
 
 
 # -- as the documents carry it --

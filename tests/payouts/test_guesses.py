@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payouts import computation, guesses
-from payouts.computation import Line
-from payouts.guesses import Part
+from payouts.calculation import gap_causes, totals
+from payouts.calculation.gap_causes import Part
+from payouts.calculation.totals import Line
 from tests.payouts.test_explanation import EXAMPLES
 
-ISR = computation.Withholding(
+ISR = totals.Withholding(
     name="ISR",
     rate=Fraction("0.021"),
     base_minor=80000,
@@ -26,7 +26,7 @@ def gap_of(
     *,
     parts: list[Part],
     unsettled: list[Part] | None = None,
-    language: guesses.Language = "es",
+    language: gap_causes.Language = "es",
     locale: str = "es-ES",
     currency: str = "EUR",
     digits: int = 2,
@@ -35,7 +35,7 @@ def gap_of(
     bonus = [Line(id="b", amount_minor=5000, description="Incentivo")]
     settled = [part.amount_minor for part in parts]
     amount = sum(settled) + 5000 - 1680 - 2000 + 700 - gap
-    payout = computation.payout(
+    payout = totals.payout(
         settled=settled,
         adjustments=bonus,
         rates={},
@@ -44,7 +44,7 @@ def gap_of(
         opening_minor=700,
         amount_minor=amount,
     )
-    return guesses.diagnose(
+    return gap_causes.diagnose(
         payout=payout,
         parts=parts,
         unsettled=unsettled or [],
@@ -109,15 +109,15 @@ def test_finance_reads_what_the_gap_is_instead_of_hunting_for_it(gap: int, words
 
 def test_one_mistake_is_said_once_and_not_again_as_the_total_of_one() -> None:
     parts = [PARTS[0], Part(order="ord_Y", amount_minor=9999)]
-    payout = computation.payout(
+    payout = totals.payout(
         settled=[2188, 9999], rates={}, cash_collected_minor=1234, amount_minor=2188 + 9999, withholdings=[]
     )
-    said = guesses.diagnose(payout=payout, parts=parts, digits=2, currency="EUR")
+    said = gap_causes.diagnose(payout=payout, parts=parts, digits=2, currency="EUR")
     assert said == [
         f"Sobran 12,34 EUR en la transferencia: {EXACTLY} el efectivo de ord_X (se declaró sin descontarlo)."
     ]
-    payout = computation.payout(settled=[2188, 9999], rates={}, amount_minor=2188 + 9999 + 92)
-    assert len(guesses.diagnose(payout=payout, parts=parts, digits=2, currency="EUR")) == 1
+    payout = totals.payout(settled=[2188, 9999], rates={}, amount_minor=2188 + 9999 + 92)
+    assert len(gap_causes.diagnose(payout=payout, parts=parts, digits=2, currency="EUR")) == 1
 
 
 def test_a_payout_that_closes_has_nothing_to_diagnose() -> None:
@@ -169,13 +169,13 @@ def test_what_any_of_many_orders_may_have_caused_is_one_sentence_and_does_not_pu
     said = gap_of(100, parts=[*twins, Part(order="ord_X", amount_minor=5000, cash_collected_minor=100)])
     assert f"{EXACTLY} el efectivo de ord_X (se descontó sin declararlo)." in said[0]
     assert f"{EXACTLY} el neto de ord_0, ord_1 o 1.498 más (no se transfirió)." in said[1]
-    assert len(said) <= guesses.FINDINGS_MAX
+    assert len(said) <= gap_causes.FINDINGS_MAX
 
 
 def test_a_diagnosis_stays_short_whatever_the_words_of_a_payout_are() -> None:
     long = [Line(id=str(place), amount_minor=100, description="x" * 500) for place in range(40)]
-    payout = computation.payout(settled=[], adjustments=long, rates={}, amount_minor=3900)
-    said = guesses.diagnose(payout=payout, parts=[], adjustments=long, digits=2, currency="EUR")
+    payout = totals.payout(settled=[], adjustments=long, rates={}, amount_minor=3900)
+    said = gap_causes.diagnose(payout=payout, parts=[], adjustments=long, digits=2, currency="EUR")
     assert max(len(sentence) for sentence in said) < 300
 
 

@@ -13,8 +13,8 @@ from typing import Literal
 from babel import numbers
 
 from documents.countries.pack import Words
-from payouts import computation
-from payouts.computation import Line, Withholding
+from payouts.calculation import totals as computation
+from payouts.calculation.totals import Line, Withholding
 
 Language = Literal["es", "en"]
 PAIRS_MAX = 40  # among more orders than that, some two fit any gap by chance

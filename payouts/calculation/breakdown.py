@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from documents import money
-from payouts import figures
-from payouts.computation import BrokenSum
-from payouts.figures import UNTAXED, Group, Line, Prices, Withholding
+from payouts.calculation import amounts
+from payouts.calculation.amounts import UNTAXED, Group, Line, Prices, Withholding
+from payouts.calculation.totals import BrokenSum
 
 Rule = Literal[
     "line", "tax", "withholding", "statement", "part", "cash_collected", "opening_carry_over", "closing_carry_over",
@@ -94,10 +94,10 @@ def frozen(*, content: Mapping[str, Any], order: str, digits: int) -> list[Row]:
     totals = content["totals"]
     rows = statement(
         order=order,
-        lines=figures.read_lines(lines=content["lines"], digits=digits),
-        groups=figures.read_groups(groups=content["tax_groups"], digits=digits),
+        lines=amounts.read_lines(lines=content["lines"], digits=digits),
+        groups=amounts.read_groups(groups=content["tax_groups"], digits=digits),
         prices=content["prices"],
-        withholdings=figures.read_withholdings(withholdings=content.get("withholdings", ()), digits=digits),
+        withholdings=amounts.read_withholdings(withholdings=content.get("withholdings", ()), digits=digits),
         total_minor=money.minor(totals["payable" if "payable" in totals else "gross"], digits),
     )
     if "payable" in totals:
@@ -109,7 +109,7 @@ def payout(
     *,
     parts: Sequence[Part],
     adjustments: Sequence[Line],
-    sums: figures.Payout,
+    sums: amounts.Payout,
     prices: Prices = "net",
     withholdings: Sequence[Withholding] = (),
 ) -> list[Row]:

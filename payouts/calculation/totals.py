@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from documents import errors, money
-from payouts.figures import (
+from payouts.calculation.amounts import (
     UNTAXED,
     Computed,
     Credited,
