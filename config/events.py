@@ -22,31 +22,35 @@ class Row:
 
 TABLE: Mapping[str, Row] = MappingProxyType(
     {
-        "PAYMENT_CAPTURED": Row(service="payments", effect="payouts.receipts.on_payment_captured"),
-        "REFUND_ISSUED": Row(service="refunds", effect="payouts.receipts.on_refund_issued"),
-        "ORDER_COMPLETED": Row(service="orders", effect="payouts.statements.on_order_completed"),
+        "PAYMENT_CAPTURED": Row(service="payments", effect="payouts.issuing.receipts.on_payment_captured"),
+        "REFUND_ISSUED": Row(service="refunds", effect="payouts.issuing.receipts.on_refund_issued"),
+        "ORDER_COMPLETED": Row(service="orders", effect="payouts.issuing.order_statements.on_order_completed"),
         "ORDER_ADJUSTED": Row(
             service="orders",
-            effect="payouts.statements.on_order_adjusted",
+            effect="payouts.issuing.order_statements.on_order_adjusted",
         ),
         "PAYOUT_SENT": Row(
             service="payouts",
-            effect="payouts.transfers.on_payout_sent",
-            holds="payouts.parties.hold_payee",
-            waits="payouts.transfers.on_payout_waiting",
+            effect="payouts.issuing.payout_statements.on_payout_sent",
+            holds="payouts.issuing.parties.hold_payee",
+            waits="payouts.issuing.payout_statements.on_payout_waiting",
         ),
         "PAYOUT_PERIOD_CLOSED": Row(
             service="payouts",
-            effect="payouts.transfers.on_period_closed",
-            holds="payouts.parties.hold_payee",
-            waits="payouts.transfers.on_payout_waiting",
+            effect="payouts.issuing.payout_statements.on_period_closed",
+            holds="payouts.issuing.parties.hold_payee",
+            waits="payouts.issuing.payout_statements.on_payout_waiting",
         ),
         "PAYOUT_FAILED": Row(
-            service="payouts", effect="payouts.returns.on_payout_failed", holds="payouts.parties.hold_payee"
+            service="payouts",
+            effect="payouts.issuing.reversal_notices.on_payout_failed",
+            holds="payouts.issuing.parties.hold_payee",
         ),
         "PAYOUT_RETURNED": Row(
-            service="payouts", effect="payouts.returns.on_payout_returned", holds="payouts.parties.hold_payee"
+            service="payouts",
+            effect="payouts.issuing.reversal_notices.on_payout_returned",
+            holds="payouts.issuing.parties.hold_payee",
         ),
-        "CONTACT_CHANGED": Row(service="parties", effect="payouts.parties.on_contact_changed"),
+        "CONTACT_CHANGED": Row(service="parties", effect="payouts.issuing.parties.on_contact_changed"),
     }
 )

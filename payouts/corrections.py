@@ -24,9 +24,10 @@ from documents.countries import pack as packs
 from documents.emission import document_keys, issuing
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
-from payouts import decisions, held, parties, receipts
+from payouts import decisions
 from payouts.calculation import amounts
-from payouts.premises import Premises
+from payouts.issuing import parties, receipts, retries
+from payouts.issuing.terms import Premises
 
 EVENT_TYPE, SERVICE, LINE_KIND = "DOCUMENT_CORRECTED", "staff", "CORRECTION"
 _ACT = {Kind.PAYMENT_RECEIPT: "Abono", Kind.ORDER_FINAL_STATEMENT: "Descuento"}
@@ -177,7 +178,7 @@ def _correct(
     draft = _draft(one=one, lines=lines, sums=sums, now=now)
     waiting.wake(awaited=f"credit:{one.id}", now=now)
     if original.kind == Kind.ORDER_FINAL_STATEMENT:
-        held.look_again(payee=original.owner.platform_id, now=now)
+        retries.look_again(payee=original.owner.platform_id, now=now)
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     Event.objects.filter(pk=event.pk).update(document_ids=[issued.document.pk])
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)

@@ -20,9 +20,9 @@ from audit import log
 from documents import errors, money
 from documents.alerts import discrepancies
 from documents.models import Country, Discrepancy, Document, Event, Party
-from payouts import settlements
 from payouts.calculation import footing
 from payouts.comparisons import BOOKS, COMPARISONS, RANGES, Code
+from payouts.issuing import settlements
 
 PREFIX = "reconciliation:"
 RESOLUTION = "reconciliation finds no difference any more"

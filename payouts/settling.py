@@ -17,7 +17,8 @@ from documents import errors, money
 from documents.alerts import discrepancies
 from documents.events import envelope, outcomes, schemas, waiting
 from documents.models import Document, Event, EventStatus
-from payouts import decisions, diagnosis, transfers
+from payouts import decisions
+from payouts.issuing import payout_statements, payout_totals
 from payouts.models import RequestState, SettlementRequest
 
 TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
@@ -116,7 +117,7 @@ def _approve(*, request_id: int, reason: str, user: User, now: dt.datetime, acto
     if not moved:
         raise errors.Problem(code="settlement_not_possible", detail="the difference has changed: ask again")
     fact = envelope.parse(payload=_payload(event))
-    (issued,) = transfers.issue_with_difference(event=event, fact=fact, now=now, actor=actor)
+    (issued,) = payout_statements.issue_with_difference(event=event, fact=fact, now=now, actor=actor)
     document = issued.document
     if not issued.replayed:
         _keep_open(asked=asked, document=document, event=event, data=cast("schemas.PayoutData", fact.data), actor=actor)
@@ -180,13 +181,13 @@ def _payload(event: Event) -> dict[str, object]:
     return payload
 
 
-def _reckon(*, event: Event) -> diagnosis.Reckoned:
+def _reckon(*, event: Event) -> payout_totals.Reckoned:
     """This function will reckon the payout as it would be issued now.
 
     :raises errors.Problem: `settlement_not_possible`: it names what is not there, or closes and needs no decision
     """
     try:
-        return transfers.with_difference(fact=envelope.parse(payload=_payload(event)))
+        return payout_statements.with_difference(fact=envelope.parse(payload=_payload(event)))
     except waiting.Parked as parked:
         detail = f"waits for {', '.join(parked.missing)}"[:500]
         raise errors.Problem(code="settlement_not_possible", detail=detail) from None

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from documents import errors, money
 from documents.models import Document, Event, EventStatus
-from payouts import causes, diagnosis, held
+from payouts import causes
+from payouts.issuing import payout_gap, retries
 from payouts.models import Payout
 
 NAMED_MAX = 2  # of what a parked event lacks
@@ -135,7 +136,7 @@ def _amount(fault: dict[str, Any]) -> str:
 
 def _said() -> list[str]:
     """This function will return the codes of diagnoses, those in the reader's language first."""
-    first: list[str] = list(diagnosis.LANGUAGES.values())
+    first: list[str] = list(payout_gap.LANGUAGES.values())
     return first[::-1] if _language() == "en" else first
 
 
@@ -185,7 +186,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _before(*, event: Event, payee: str, issuer: str, currency: str) -> Payout | None:
     """This function will return the payout whose closing balance a payout has to open with."""
-    payout = held.told(body=event.body)
+    payout = retries.told(body=event.body)
     sent_at = (payout.payout.sent_at if payout else None) or event.occurred_at
     earlier = Payout.objects.filter(
         payee__platform_id=payee, issuer__slug=issuer, currency=currency, sent_at__lt=sent_at

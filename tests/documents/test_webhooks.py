@@ -190,8 +190,8 @@ def not_permitted(**_: object) -> None:
 
 # Where a defect of ours may strike: in the effect; after its savepoint; before it; in all that runs the event.
 DEFECTS = {
-    "effect": ("payouts.statements.on_order_completed", broken),
-    "right": ("payouts.statements.on_order_completed", not_permitted),
+    "effect": ("payouts.issuing.order_statements.on_order_completed", broken),
+    "right": ("payouts.issuing.order_statements.on_order_completed", not_permitted),
     "outcome": ("documents.events.outcomes.processed", broken),
     "outcome, right": ("documents.events.outcomes.processed", not_permitted),
     "before": ("documents.events.intake._hold_still", broken),
@@ -263,7 +263,11 @@ def test_what_gets_past_a_defect_waits_for_its_own_reason_and_the_defects_alert_
 ) -> None:
     telling.issuers()
     told = making.payout("po_1", "10.00", **changes) if "orders" in changes else making.order("ord_1") | changes
-    effect = "payouts.transfers.on_payout_sent" if "orders" in changes else "payouts.statements.on_order_completed"
+    effect = (
+        "payouts.issuing.payout_statements.on_payout_sent"
+        if "orders" in changes
+        else "payouts.issuing.order_statements.on_order_completed"
+    )
     with monkeypatch.context() as defect:
         defect.setattr(effect, broken)
         assert telling.tell(told).status == 503
@@ -276,7 +280,7 @@ def test_what_gets_past_a_defect_waits_for_its_own_reason_and_the_defects_alert_
 
 def test_what_an_earlier_version_held_for_a_defect_is_run_too(event: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as defect:
-        defect.setattr("payouts.statements.on_order_completed", broken)
+        defect.setattr("payouts.issuing.order_statements.on_order_completed", broken)
         post(event)
     Event.objects.update(next_try_at=None, attempts=0)
     (due,) = waiting.due(now=telling.NOW, limit=9)
@@ -288,7 +292,7 @@ def test_another_telling_of_a_fact_that_a_defect_stopped_does_not_hide_that_they
     event: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as defect:
-        defect.setattr("payouts.statements.on_order_completed", broken)
+        defect.setattr("payouts.issuing.order_statements.on_order_completed", broken)
         post(event)
     first, run = Event.objects.get(), intake._try
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from documents.events import outcomes
 from documents.models import Event
-from payouts import diagnosis
+from payouts.issuing import payout_gap
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +74,7 @@ def test_an_order_whose_payout_came_back_is_missing_again_and_one_that_is_paid_i
 def test_the_diagnosis_of_many_orders_asks_no_more_than_that_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     telling.told([making.order(f"ord_{place}", "5.00") for place in range(40)])
     asked: list[int] = []
-    whole = diagnosis.problem
+    whole = payout_gap.problem
 
     def counted(**facts: object) -> object:
         with CaptureQueriesContext(connection) as queries:
@@ -82,7 +82,7 @@ def test_the_diagnosis_of_many_orders_asks_no_more_than_that_of_one(monkeypatch:
         asked.append(len(queries))
         return found
 
-    monkeypatch.setattr(diagnosis, "problem", counted)
+    monkeypatch.setattr(payout_gap, "problem", counted)
     for name, count in (("po_1", 1), ("po_2", 40)):
         telling.tell(making.payout(name, "1.23", orders=[f"ord_{place}" for place in range(count)]))
     assert asked == [2, 2]

@@ -11,7 +11,7 @@ from django.db import connections, transaction
 from documents import money
 from documents.events import envelope, waiting
 from documents.models import Discrepancy, Document, Event, EventStatus, PayoutStatus
-from payouts import transfers
+from payouts.issuing import payout_statements
 from payouts.models import Payout, Settlement
 from tests.payouts import making, telling
 
@@ -185,7 +185,7 @@ def test_two_people_may_issue_a_payout_that_does_not_close_and_the_paper_says_so
     _held(making.payout("po_1", "10.40", orders=["ord_1"]), "payout_does_not_close")
     event = Event.objects.get(event_id="evt_po_1")
     fact = envelope.parse(payload=json.loads(bytes(event.body or b"")))
-    (issued,) = transfers.issue_with_difference(event=event, fact=fact, now=telling.NOW, actor=telling.ACTOR)
+    (issued,) = payout_statements.issue_with_difference(event=event, fact=fact, now=telling.NOW, actor=telling.ACTOR)
     assert json.loads(issued.document.content)["difference"] == "0.40"
     assert issued.document.flags == ["reconciliation_difference"]
 

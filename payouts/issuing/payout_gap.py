@@ -2,34 +2,23 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Exists, OuterRef
 
 from documents import errors, money
 from documents.models import Document, Kind
-from payouts import picking
 from payouts.calculation import amounts, gap_causes
+from payouts.issuing import payout_lines, payout_totals
+from payouts.issuing.terms import Premises
 from payouts.models import Settlement
-from payouts.premises import Premises
 
 # How a fault that is a diagnosis says in which language it speaks.
 LANGUAGES: dict[gap_causes.Language, str] = {"es": "diagnosis", "en": "diagnosis_en"}
 UNSETTLED_MAX = 2000  # some weeks of a busy driver
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reckoned:
-    """One way of meaning a payout, added up."""
-
-    picked: Sequence[picking.Pick]
-    sums: amounts.Payout
-    adjustments: Sequence[amounts.Line]
-    withholdings: Sequence[amounts.Withholding]
-
-
-def problem(*, reckoned: Reckoned, payee: str, under: Premises) -> errors.Problem:
+def problem(*, reckoned: payout_totals.Reckoned, payee: str, under: Premises) -> errors.Problem:
     """This function will name a payout that does not close: the exact difference first, then what it looks like.
 
     Two queries, however many orders the payout has.
@@ -81,13 +70,13 @@ def _discriminator(key: str) -> str:
     return "".join(key.split(":")[4:5])
 
 
-def _parts(*, picked: Sequence[picking.Pick], under: Premises) -> list[gap_causes.Part]:
+def _parts(*, picked: Sequence[payout_lines.Pick], under: Premises) -> list[gap_causes.Part]:
     """This function will tell the diagnosis what it may want to know of each settled document, read in one query."""
-    contents = picking.contents(picked=picked)
+    contents = payout_lines.contents(picked=picked)
     return [_part(pick=pick, content=contents[pick.document.pk], under=under) for pick in picked]
 
 
-def _part(*, pick: picking.Pick, content: Mapping[str, Any], under: Premises) -> gap_causes.Part:
+def _part(*, pick: payout_lines.Pick, content: Mapping[str, Any], under: Premises) -> gap_causes.Part:
     """This function will tell what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
     for group in amounts.read_groups(groups=content["tax_groups"], digits=under.digits):

@@ -13,11 +13,20 @@ from documents import money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party, PayoutStatus
-from payouts import diagnosis, held, parties, picking, premises, returns, settlements, standing
 from payouts.calculation import amounts, breakdown
-from payouts.diagnosis import Reckoned
+from payouts.issuing import (
+    parties,
+    payout_gap,
+    payout_lines,
+    payout_totals,
+    retries,
+    reversal_notices,
+    settlements,
+    terms,
+)
+from payouts.issuing.payout_totals import Reckoned
+from payouts.issuing.terms import Premises
 from payouts.models import Payout, PayoutState, Settlement
-from payouts.premises import Premises
 
 
 def on_payout_sent(
@@ -41,7 +50,7 @@ def on_period_closed(
 def on_payout_waiting(*, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor) -> None:
     """This function will take back what was born SENT on the word of a payout that is not issued now."""
     data = cast("schemas.PayoutData", fact.data)
-    held.follow(event=event, payee=data.payee.id)
+    retries.follow(event=event, payee=data.payee.id)
     named = {*(data.orders or ()), *(one.order or one.adjustment for one in data.settles or ())}
     believed = Document.objects.filter(
         owner__platform_id=data.payee.id, payout_status=PayoutStatus.SENT, settled_by=None
@@ -69,7 +78,7 @@ def with_difference(*, fact: envelope.Envelope) -> Reckoned:
     """
     data = cast("schemas.PayoutData", fact.data)
     payee = parties.locked(platform_id=data.payee.id)
-    return standing.find(fact=fact, payee=payee, accept=True).chosen
+    return payout_totals.find(fact=fact, payee=payee, accept=True).chosen
 
 
 def _issue(
@@ -80,13 +89,13 @@ def _issue(
     payee = parties.locked(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
     if before is not None:
-        under, told = premises.of(fact=fact), envelope.business_input(envelope=fact)
-        standing.check_period(data=data)
+        under, told = terms.of(fact=fact), envelope.business_input(envelope=fact)
+        payout_totals.check_period(data=data)
         return [_again(document=before, told=told, under=under, event=event, now=now, actor=actor)]
-    at = standing.find(fact=fact, payee=payee, accept=accept)
+    at = payout_totals.find(fact=fact, payee=payee, accept=accept)
     if not accept:
         if not at.chosen.sums.closes:
-            raise diagnosis.problem(reckoned=at.chosen, payee=data.payee.id, under=at.under)
+            raise payout_gap.problem(reckoned=at.chosen, payee=data.payee.id, under=at.under)
         _follow(data=data, payee=at.payee, under=at.under, sent_at=at.sent_at)
     draft = _draft(chosen=at.chosen, data=data, told=at.told, payee=at.payee, date=at.date, under=at.under)
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
@@ -102,7 +111,7 @@ def _issue(
         )
         waiting.wake(awaited=f"payout:{data.payout.id}", now=now)
         waiting.wake(awaited=balance(payee=at.payee, under=at.under), now=now, after=at.sent_at)
-        held.look_again(payee=data.payee.id, now=now)
+        retries.look_again(payee=data.payee.id, now=now)
     return [issued]
 
 
@@ -147,7 +156,9 @@ def _follow(*, data: schemas.PayoutData, payee: Party, under: Premises, sent_at:
 
     :raises intake.Parked: the earlier payout has not come, or has not come back yet
     """
-    if standing.left(payee=payee, under=under, sent_at=sent_at) != money.minor(data.opening_carry_over, under.digits):
+    if payout_totals.left(payee=payee, under=under, sent_at=sent_at) != money.minor(
+        data.opening_carry_over, under.digits
+    ):
         raise waiting.Parked(missing=[balance(payee=payee, under=under)])
 
 
@@ -189,7 +200,8 @@ def _draft(
         pack=under.pack,
         issuer=under.issuer,
         owner=payee,
-        owner_facts=picking.payee_printed(picked=chosen.picked) or dict(parties.printed(party=payee, pack=under.pack)),
+        owner_facts=payout_lines.payee_printed(picked=chosen.picked)
+        or dict(parties.printed(party=payee, pack=under.pack)),
         currency=under.currency,
         total_minor=sums.totals["amount"],
         operation_date=date,
@@ -203,7 +215,7 @@ def _draft(
 def _explained(*, chosen: Reckoned, digits: int) -> dict[str, object]:
     """This function will return where each cent of a payout comes from, and what its documents consist of."""
     rows = breakdown.payout(
-        parts=picking.parts(picked=chosen.picked, digits=digits),
+        parts=payout_lines.parts(picked=chosen.picked, digits=digits),
         adjustments=chosen.adjustments,
         sums=chosen.sums,
         withholdings=chosen.withholdings,
@@ -228,7 +240,9 @@ def _settle(
     actor: log.Actor,
 ) -> None:
     """This function will tie the money to what it settles; without effect where it has failed."""
-    failed_at = returns.failed_at(payout=data.payout.id, payee=statement.owner, amount_minor=statement.total_minor)
+    failed_at = reversal_notices.failed_at(
+        payout=data.payout.id, payee=statement.owner, amount_minor=statement.total_minor
+    )
     closed = event.type == "PAYOUT_PERIOD_CLOSED"
     payout = Payout.objects.create(
         payout_id=data.payout.id,

@@ -15,9 +15,9 @@ from documents.emission import issuing
 from documents.events import envelope, schemas
 from documents.events import waiting as intake
 from documents.models import Document, Event, EventStatus, Kind, PayoutStatus, Wait
-from payouts import held, parties, premises
 from payouts.calculation import amounts, breakdown, totals
-from payouts.premises import Premises
+from payouts.issuing import parties, retries, terms
+from payouts.issuing.terms import Premises
 
 AUDIENCES = ("beneficiary", "partner")
 
@@ -29,7 +29,7 @@ def on_order_completed(
 
     :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
     """
-    under, data = premises.of(fact=fact), cast("schemas.OrderData", fact.data)
+    under, data = terms.of(fact=fact), cast("schemas.OrderData", fact.data)
     told = envelope.business_input(envelope=fact)
     at = data.order.completed_at
     date = under.local_date(at=at, time_zone=data.order.time_zone)
@@ -83,7 +83,7 @@ def on_order_completed(
     # Woken before the numbers are taken, in one transaction: who holds a series should have nothing left to do.
     intake.wake(awaited=f"order:{data.order.id}", now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
-        held.look_again(payee=payee, now=now)
+        retries.look_again(payee=payee, now=now)
     return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
@@ -97,7 +97,7 @@ def on_order_adjusted(
     :raises errors.Problem: the codes of `premises`, `totals_mismatch`, `party_unknown` (a partner without statement)
     :raises intake.Parked: the order's statement has not been issued
     """
-    under, data = premises.of(fact=fact), cast("schemas.AdjustmentData", fact.data)
+    under, data = terms.of(fact=fact), cast("schemas.AdjustmentData", fact.data)
     told = envelope.business_input(envelope=fact)
     first = {audience: first_statement(order=data.order.id, audience=audience) for audience in AUDIENCES}
     if first["beneficiary"] is None:
@@ -142,7 +142,7 @@ def on_order_adjusted(
     ]
     intake.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
-        held.look_again(payee=payee, now=now)
+        retries.look_again(payee=payee, now=now)
     return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
@@ -266,7 +266,7 @@ def _at_issue(*, awaited: str, payee: str, before: dt.datetime) -> tuple[PayoutS
     waiting = Wait.objects.filter(awaited=awaited, event__status=EventStatus.PARKED, event__type="PAYOUT_SENT")
     found: list[Sequence[str]] = []
     for body, missing in waiting.values_list("event__body", "event__missing"):
-        payout = held.told(body=body)
+        payout = retries.told(body=body)
         if payout is not None and payout.payee.id == payee and payout.payout.sent_at < before:
             found.append(missing)
     born = PayoutStatus.SENT if found else PayoutStatus.PENDING

@@ -10,10 +10,10 @@ from documents import errors, money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
-from payouts import parties, premises
 from payouts.calculation import amounts as figures
 from payouts.calculation import totals
-from payouts.premises import Premises
+from payouts.issuing import parties, terms
+from payouts.issuing.terms import Premises
 
 
 def on_payment_captured(
@@ -23,7 +23,7 @@ def on_payment_captured(
 
     :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
     """
-    under, data = premises.of(fact=fact), cast("schemas.PaymentData", fact.data)
+    under, data = terms.of(fact=fact), cast("schemas.PaymentData", fact.data)
     told = envelope.business_input(envelope=fact)
     time_zone = data.order.time_zone or under.pack.time_zone
     date = under.local_date(at=data.payment.captured_at, time_zone=time_zone)
@@ -65,7 +65,7 @@ def on_refund_issued(
     :raises errors.Problem: the codes of `premises`, `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
     :raises intake.Parked: the payment's receipt has not been issued
     """
-    under, data = premises.of(fact=fact), cast("schemas.RefundData", fact.data)
+    under, data = terms.of(fact=fact), cast("schemas.RefundData", fact.data)
     told = envelope.business_input(envelope=fact)
     receipt = _held(payment=data.refund.payment_id)
     if receipt is None:

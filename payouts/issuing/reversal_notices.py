@@ -9,9 +9,9 @@ from documents import errors, money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
-from payouts import held, parties, premises, settlements
+from payouts.issuing import parties, retries, settlements, terms
+from payouts.issuing.terms import Premises
 from payouts.models import Payout, PayoutState
-from payouts.premises import Premises
 
 Outcome = Literal["failed", "returned"]
 _STATES = {"failed": PayoutState.FAILED, "returned": PayoutState.RETURNED}
@@ -25,7 +25,7 @@ def on_payout_failed(
     :raises errors.Problem: the codes of `premises`; where the payout is known, those of `on_payout_returned`
     :raises intake.Parked: only for a payee of whom nothing but the id is known
     """
-    under, data = premises.of(fact=fact), cast("schemas.ReversalData", fact.data)
+    under, data = terms.of(fact=fact), cast("schemas.ReversalData", fact.data)
     payee = parties.locked(platform_id=data.payee.id)
     if payee is None:
         raise waiting.Parked(missing=[f"party:{data.payee.id}"])
@@ -47,7 +47,7 @@ def on_payout_returned(
     :raises intake.Parked: its PAYOUT_SENT has not been processed
     """
     data = cast("schemas.ReversalData", fact.data)
-    under = premises.of(fact=fact)
+    under = terms.of(fact=fact)
     payee = parties.locked(platform_id=data.payee.id)
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
@@ -140,7 +140,7 @@ def _notice(
     if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
         _end(payout=payout, outcome=outcome, at=fact.occurred_at, now=now, actor=actor)
         waiting.wake(awaited=f"balance:{payee.platform_id}:{under.issuer.slug}", now=now)
-        held.look_again(payee=payee.platform_id, now=now)
+        retries.look_again(payee=payee.platform_id, now=now)
     return [issued]
 
 

@@ -13,9 +13,9 @@ from documents import errors, money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
-from payouts import settlements
 from payouts.calculation import breakdown
-from payouts.premises import Premises
+from payouts.issuing import settlements
+from payouts.issuing.terms import Premises
 
 
 @dataclass(frozen=True, kw_only=True)

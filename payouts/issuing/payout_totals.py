@@ -8,11 +8,11 @@ from typing import Any, cast
 from documents import errors, money
 from documents.events import envelope, schemas, waiting
 from documents.models import Party
-from payouts import picking, premises
 from payouts.calculation import amounts, totals
-from payouts.diagnosis import Reckoned
+from payouts.issuing import payout_lines, terms
+from payouts.issuing.payout_totals import Reckoned
+from payouts.issuing.terms import Premises
 from payouts.models import Payout
-from payouts.premises import Premises
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ def find(*, fact: envelope.Envelope, payee: Party | None, accept: bool) -> Stand
     :raises errors.Problem: the codes of `premises`, `period_invalid`, `payee_mismatch`
     :raises intake.Parked: something that it names, or its payee, has not come
     """
-    under, data = premises.of(fact=fact), cast("schemas.PayoutData", fact.data)
+    under, data = terms.of(fact=fact), cast("schemas.PayoutData", fact.data)
     told = envelope.business_input(envelope=fact)
     check_period(data=data)
     sent_at = data.payout.sent_at or fact.occurred_at
@@ -77,14 +77,16 @@ def left(*, payee: Party, under: Premises, sent_at: dt.datetime) -> int:
     return last.closing_minor if last else 0
 
 
-def _ways(*, data: schemas.PayoutData, under: Premises, date: dt.date, payee: Party | None) -> list[list[picking.Pick]]:
+def _ways(
+    *, data: schemas.PayoutData, under: Premises, date: dt.date, payee: Party | None
+) -> list[list[payout_lines.Pick]]:
     """This function will return the ways in which the payout may be meant, once its payee has been met.
 
     :raises intake.Parked: also for a payee whom nobody has told about
     """
     unknown = [] if payee is not None else [f"party:{data.payee.id}"]
     try:
-        ways = picking.picks(data=data, under=under, date=date)
+        ways = payout_lines.picks(data=data, under=under, date=date)
     except waiting.Parked as parked:
         raise waiting.Parked(missing=[*parked.missing, *unknown]) from None
     if unknown:
@@ -94,7 +96,7 @@ def _ways(*, data: schemas.PayoutData, under: Premises, date: dt.date, payee: Pa
 
 def _reckon(
     *,
-    picked: Sequence[picking.Pick],
+    picked: Sequence[payout_lines.Pick],
     data: schemas.PayoutData,
     told: dict[str, Any],
     rates: dict[str, Any],
@@ -120,3 +122,23 @@ def _reckon(
         amount_minor=minor(data.payout.amount),
     )
     return Reckoned(picked=picked, sums=sums, adjustments=adjustments, withholdings=withholdings)
+
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from documents import errors, money
+from payouts.calculation import amounts
+from payouts.issuing import payout_lines
+from payouts.issuing.terms import Premises
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reckoned:
+    """One way of meaning a payout, added up."""
+
+    picked: Sequence[payout_lines.Pick]
+    sums: amounts.Payout
+    adjustments: Sequence[amounts.Line]
+    withholdings: Sequence[amounts.Withholding]
