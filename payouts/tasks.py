@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from audit import log
-from payouts import reconciliation
+from payouts.reconciliation import run
 
 ACTOR = log.Actor(kind="system", id="reconciliation", channel="worker")
 LIMIT_S = 3600
@@ -13,4 +13,4 @@ LIMIT_S = 3600
 @shared_task(name="payouts.reconcile", soft_time_limit=LIMIT_S, time_limit=LIMIT_S + 60)  # type: ignore[untyped-decorator]  # Celery has no types
 def reconcile() -> None:
     """This task will compare statements, payouts and events once; what differs is in the discrepancies."""
-    reconciliation.run(walk=reconciliation.parts(), now=timezone.now(), actor=ACTOR)
+    run.run(walk=run.parts(), now=timezone.now(), actor=ACTOR)

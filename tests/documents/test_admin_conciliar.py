@@ -13,8 +13,9 @@ from django.utils import timezone
 from audit import log
 from audit.models import Event as LogEvent
 from documents.models import Alert, Closing, Discrepancy, Document, Event, EventStatus
-from payouts import reconciliation, worklist
 from payouts.models import SettlementRequest
+from payouts.reconciliation import run
+from payouts.review import worklist
 from tests import cast
 from tests.documents import center
 from tests.payouts import making, telling
@@ -367,7 +368,7 @@ def test_a_discrepancy_is_resolved_with_a_reason_and_stays_resolved(fina: cast.M
     entry = center.said("discrepancy.resolved")[0]
     assert (entry.actor_id, entry.detail.details["resolution"]) == (f"usr_{fina.user.pk}", REASON)
     assert browser.post(place, {"reason": REASON}).status_code == 409
-    reconciliation.run(walk=reconciliation.parts(), now=telling.NOW, actor=log.SYSTEM)
+    run.run(walk=run.parts(), now=telling.NOW, actor=log.SYSTEM)
     assert not Discrepancy.objects.filter(resolved_at=None).exists()
 
 

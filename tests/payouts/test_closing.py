@@ -14,8 +14,8 @@ from audit.models import Event as LogEvent
 from documents import errors
 from documents.events import intake, outcomes, waiting
 from documents.models import Alert, Closing, Country, Document, Event, EventStatus
-from payouts import closing, settling, worklist
 from payouts.models import RequestState, SettlementRequest
+from payouts.review import difference_approval, dismissal, worklist
 from tests import cast
 from tests.payouts import making, telling
 
@@ -33,7 +33,7 @@ class Finance:
 
     def close(self, event: Event, **more: Any) -> Closing:
         facts = {"reason": REASON, "document": None, "now": LATER, **more}
-        return closing.close(event=event, user=self.member.user, actor=self.actor, **facts)
+        return dismissal.close(event=event, user=self.member.user, actor=self.actor, **facts)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_one_that_waits_for_something_new_is_told_again_past_its_limit(finance: 
 
 def test_a_proposal_to_issue_it_is_withdrawn_and_nobody_can_approve_it_any_more(finance: Finance) -> None:
     event = _held()
-    asked = settling.request_settlement(
+    asked = difference_approval.request_settlement(
         event=event, reason=REASON, user=finance.member.user, now=LATER, actor=finance.actor
     )
     finance.close(event)

@@ -13,8 +13,9 @@ from documents import errors, identifiers, presentation
 from documents.emission import issuing
 from documents.models import Document, Event, Series
 from documents.rendering import render
-from payouts import corrections, reconciliation
-from payouts.corrections import Part
+from payouts.reconciliation import run
+from payouts.review import corrections
+from payouts.review.corrections import Part
 from tests import cast
 from tests.documents import pdf_reading
 from tests.payouts import making, telling
@@ -179,7 +180,7 @@ def test_a_form_sent_twice_credits_once_and_another_decision_with_its_id_is_refu
 
 def test_the_books_agree_after_corrections(desk: Desk) -> None:
     desk.correct(desk.receipt(), [Part(tax="", amount_minor=50)])
-    summary = reconciliation.run(walk=reconciliation.parts(), now=telling.NOW, actor=log.SYSTEM)
+    summary = run.run(walk=run.parts(), now=telling.NOW, actor=log.SYSTEM)
     assert summary.findings == {}
 
 
@@ -262,7 +263,7 @@ def test_what_is_credited_of_a_statement_is_taken_from_the_payout_that_lists_its
         ("tax", "0.1", "-0.30"),
     ]
     assert telling.document(OFS).payout_status == "SENT"
-    summary = reconciliation.run(walk=reconciliation.parts(), now=telling.NOW, actor=log.SYSTEM)
+    summary = run.run(walk=run.parts(), now=telling.NOW, actor=log.SYSTEM)
     assert summary.findings == {}
 
 

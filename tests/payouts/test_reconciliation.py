@@ -16,8 +16,9 @@ from config.celery import app
 from config.embedded import services
 from documents.alerts import discrepancies
 from documents.models import Alert, Discrepancy, Document, Event
-from payouts import reconciliation, tasks
+from payouts import tasks
 from payouts.models import Payout, Settlement
+from payouts.reconciliation import run
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.django_db
@@ -28,8 +29,8 @@ def _issuers() -> None:
     telling.issuers()
 
 
-def _run(country: str | None = None) -> reconciliation.Summary:
-    return reconciliation.run(walk=reconciliation.parts(), now=telling.NOW, actor=tasks.ACTOR, country=country)
+def _run(country: str | None = None) -> run.Summary:
+    return run.run(walk=run.parts(), now=telling.NOW, actor=tasks.ACTOR, country=country)
 
 
 def _week() -> None:
@@ -265,7 +266,7 @@ def test_what_agrees_again_is_let_go_of_with_its_alert() -> None:
     summary = _run()
     assert (summary.clean, summary.resolved, _open()) == (True, 2, [])
     assert not Alert.objects.filter(resolved_at=None, dedup_key__startswith="discrepancy:").exists()
-    assert set(Discrepancy.objects.values_list("resolution", flat=True)) == {reconciliation.RESOLUTION}
+    assert set(Discrepancy.objects.values_list("resolution", flat=True)) == {run.RESOLUTION}
 
 
 def test_a_difference_that_grows_is_told_anew() -> None:
@@ -326,7 +327,7 @@ def test_a_ruin_is_told_in_part_and_nothing_is_called_resolved(monkeypatch: pyte
     _run()
     Payout.objects.filter(payout_id="po_2").update(amount_minor=100)
     Settlement.objects.all().update(effective=False)
-    monkeypatch.setattr(reconciliation, "FINDINGS_MAX", 2)
+    monkeypatch.setattr(run, "FINDINGS_MAX", 2)
     summary = _run()
     assert (summary.truncated, summary.resolved) == (True, 0)
     assert Discrepancy.objects.filter(resolved_at=None, facts__amount="1.01").exists()
@@ -395,7 +396,7 @@ def test_broken_off_it_keeps_what_it_found_and_resolves_nothing(monkeypatch: pyt
     def broken_off(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reconciliation, "_resolve", broken_off)
+    monkeypatch.setattr(run, "_resolve", broken_off)
     assert _call()[0] == 130
     assert _open() == ["books_differ", "payout_and_statement_differ"]
 

@@ -14,8 +14,9 @@ from audit import log
 from audit.models import Event as LogEvent
 from documents import errors
 from documents.models import Discrepancy, Document, Event, EventStatus, Series
-from payouts import reconciliation, settling
 from payouts.models import Payout, RequestState, SettlementRequest
+from payouts.reconciliation import run
+from payouts.review import difference_approval
 from tests import cast
 from tests.payouts import making, telling
 
@@ -39,12 +40,12 @@ class People:
     def ask(self, event: Event, *, by: cast.Member | None = None, **more: Any) -> SettlementRequest:
         who = by or self.sofia
         facts = {"reason": REASON, "now": LATER, "actor": self.actor(who), **more}
-        return settling.request_settlement(event=event, user=who.user, **facts)
+        return difference_approval.request_settlement(event=event, user=who.user, **facts)
 
     def approve(self, asked: SettlementRequest, *, by: cast.Member | None = None, **more: Any) -> Document:
         who = by or self.fede
         facts = {"reason": REASON, "now": LATER, "actor": self.actor(who), **more}
-        return settling.approve_settlement(request=asked, user=who.user, **facts)
+        return difference_approval.approve_settlement(request=asked, user=who.user, **facts)
 
 
 @pytest.fixture
@@ -158,9 +159,9 @@ def test_nobody_issues_a_payout_with_its_difference_before_the_limit_has_passed(
     event = _held()
     event.refresh_from_db()
     first = event.received_at + dt.timedelta(seconds=settings.PARKED_LIMIT_S)
-    assert settling.settleable_from(event=event) == first
+    assert difference_approval.settleable_from(event=event) == first
     for early in (telling.NOW, first - dt.timedelta(seconds=1)):
-        assert not settling.can_settle(event=event, now=early)
+        assert not difference_approval.can_settle(event=event, now=early)
         with pytest.raises(errors.Problem) as refused:
             people.ask(event, now=early)
         assert refused.value.code == "settlement_not_possible"
@@ -186,7 +187,7 @@ def test_only_a_payout_that_lacks_nothing_but_the_difference_will_ever_be_settle
     event = _held()
     Event.objects.filter(pk=event.pk).update(**changes)
     event.refresh_from_db()
-    assert (settling.settleable_from(event=event) is not None) is ever
+    assert (difference_approval.settleable_from(event=event) is not None) is ever
 
 
 @pytest.mark.parametrize("reason", ["", "corto", " " * 40, "x" * 201, "una razón\x00 con control"])
@@ -258,7 +259,7 @@ def test_the_payees_next_payout_follows_one_with_a_difference(people: People) ->
     people.approve(people.ask(event))
     telling.told([making.order("ord_2"), making.payout("po_2", "10.00", orders=["ord_2"], at="2026-03-01T07:00:00Z")])
     assert Payout.objects.filter(payout_id="po_2").exists()
-    summary = reconciliation.run(walk=reconciliation.parts(), now=telling.NOW, actor=log.SYSTEM)
+    summary = run.run(walk=run.parts(), now=telling.NOW, actor=log.SYSTEM)
     assert (summary.findings, summary.books["ES", "EUR"]["difference"]) == ({}, 0)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from documents.models import Event
-from payouts import standstill, worklist
-from payouts.worklist import Item
+from payouts.review import event_findings, worklist
+from payouts.review.worklist import Item
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,6 +107,6 @@ def test_an_item_that_cannot_be_read_is_listed_all_the_same(monkeypatch: pytest.
     def broken(**_named: Any) -> Any:
         raise ValueError("a defect")
 
-    monkeypatch.setattr(standstill, "plight", broken)
+    monkeypatch.setattr(event_findings, "plight", broken)
     (item,) = _items()
     assert (item.kind, item.code, item.words) == ("held", "payout_does_not_close", [])

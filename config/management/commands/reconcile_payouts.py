@@ -12,7 +12,7 @@ from audit import log
 from config import progress
 from documents import money
 from documents.models import Country
-from payouts import reconciliation
+from payouts.reconciliation import run
 
 ACTOR = log.Actor(kind="system", id="reconciliation", channel="command")
 DIFFERS, BROKEN_OFF = 2, 130
@@ -51,10 +51,10 @@ class Command(BaseCommand):
         if country is not None and not Country.objects.filter(pk=country).exists():
             known = ", ".join(Country.objects.values_list("pk", flat=True).order_by("pk"))
             raise CommandError(f"{country!r} is no country here; known: {known or 'none'}")
-        walk = reconciliation.parts()
+        walk = run.parts()
         try:
             with progress.progress(label="conciliación", total=len(walk)) as step:
-                summary = reconciliation.run(
+                summary = run.run(
                     walk=walk, now=timezone.now(), actor=ACTOR, country=country, step=lambda over: step(note=over)
                 )
         except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or told to end
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         if not summary.clean:
             sys.exit(DIFFERS)
 
-    def tell(self, *, summary: reconciliation.Summary, as_json: bool) -> None:
+    def tell(self, *, summary: run.Summary, as_json: bool) -> None:
         """This method will print the books and what differs."""
         if as_json:
             self.stdout.write(json.dumps(summary.as_json(), ensure_ascii=False))

@@ -21,8 +21,11 @@ from documents.admin import cells, events, reasons, rights
 from documents.admin.site import declared, site
 from documents.alerts import discrepancies
 from documents.models import Discrepancy, Document
-from payouts import corrections, desk_events, desk_forms, desk_rows, worklist
+from payouts.admin import event_actions
+from payouts.admin import forms as desk_forms
+from payouts.admin import rows as desk_rows
 from payouts.models import SettlementRequest
+from payouts.review import corrections, worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +42,7 @@ def scope(*, request: HttpRequest) -> list[str] | None:
 
 
 @admin.register(SettlementRequest, site=site)
-class DeskAdmin(desk_events.EventActs):
+class DeskAdmin(event_actions.EventActs):
     """The work list and its acts; the rows are events and discrepancies, the model only gives the place."""
 
     right = "reconcile"
@@ -108,7 +111,7 @@ class DeskAdmin(desk_events.EventActs):
             **self.admin_site.each_context(request),
             "title": _("Por conciliar"),
             "list_title": _("Por conciliar"),
-            "tabs": desk_rows.tabs(counts=counts, chosen=kind, home=reverse(desk_events.HOME)),
+            "tabs": desk_rows.tabs(counts=counts, chosen=kind, home=reverse(event_actions.HOME)),
             "rows": [desk_rows.row(item=item, request=request, now=now) for item in shown],
             "capped": any(count > worklist.EACH_MAX for count in counts.values()),
             "each_max": worklist.EACH_MAX,
@@ -126,7 +129,7 @@ class DeskAdmin(desk_events.EventActs):
     def resolve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """This method will ask for a reason, and close an open discrepancy."""
         rights.require(request=request, right="settle", object_type="discrepancy", object_id=public_id)
-        gap = desk_events.found(request=request, model=Discrepancy, public_id=public_id)
+        gap = event_actions.found(request=request, model=Discrepancy, public_id=public_id)
 
         def resolve(form: "forms.Form") -> None:
             with transaction.atomic():
@@ -156,7 +159,7 @@ class DeskAdmin(desk_events.EventActs):
     def correct_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """This method will ask what to credit and why, and issue the credit note."""
         rights.require(request=request, right="correct", object_type="document", object_id=public_id)
-        document: Document = desk_events.found(request=request, model=Document, public_id=public_id)
+        document: Document = event_actions.found(request=request, model=Document, public_id=public_id)
         remaining = corrections.left(document=document)
         if not remaining:
             messages.warning(request, _("De este documento no queda nada que abonar."))

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 
 from documents import errors, money
 from documents.models import Document, Event, EventStatus
-from payouts import causes
 from payouts.issuing import payout_gap, retries
 from payouts.models import Payout
+from payouts.review import causes
 
 NAMED_MAX = 2  # of what a parked event lacks
 _STATED = re.compile(r"(?:stated|captured) (-?[0-9.]+), (?:computed|sent) (-?[0-9.]+)")

@@ -24,10 +24,10 @@ from documents.countries import pack as packs
 from documents.emission import document_keys, issuing
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
-from payouts import decisions
 from payouts.calculation import amounts
 from payouts.issuing import parties, receipts, retries
 from payouts.issuing.terms import Premises
+from payouts.review import decisions
 
 EVENT_TYPE, SERVICE, LINE_KIND = "DOCUMENT_CORRECTED", "staff", "CORRECTION"
 _ACT = {Kind.PAYMENT_RECEIPT: "Abono", Kind.ORDER_FINAL_STATEMENT: "Descuento"}

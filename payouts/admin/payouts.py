@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy as _
 
 from documents.admin import base, cells, filters
 from documents.admin.site import site
-from payouts import desk
 from payouts.models import Payout, Settlement
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from django.db.models import QuerySet
 
 from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
-from payouts import closing, settling, standstill, suspicions
 from payouts.models import RequestState, SettlementRequest
-from payouts.standstill import Amounts, minor
+from payouts.review import difference_approval, discrepancy_findings, dismissal, event_findings
+from payouts.review.event_findings import Amounts, minor
 
 logger = logging.getLogger(__name__)
 Told = TypeVar("Told")
@@ -129,23 +129,23 @@ def _read(read: Callable[[], Told], *, nothing: Told, about: str) -> Told:
 
 def of_event(event: Event, *, now: dt.datetime) -> Item:
     """This function will tell what is the matter with one held or parked event."""
-    data = standstill.told(event=event)
+    data = event_findings.told(event=event)
     parked = event.status == EventStatus.PARKED
     unread: tuple[Amounts, list[str]] = (Amounts(), [])
-    amounts, words = _read(lambda: standstill.plight(event=event, data=data), nothing=unread, about=event.public_id)
+    amounts, words = _read(lambda: event_findings.plight(event=event, data=data), nothing=unread, about=event.public_id)
     return Item(
         kind="parked" if parked else "held",
         code=outcomes.PARKED_TOO_LONG if parked else event.code,
         since=event.received_at,
-        owner=standstill.owner(data),
+        owner=event_findings.owner(data),
         subject=event.subject,
         country=event.country_code,
         amounts=amounts,
         words=words,
         event=event,
-        settleable=settling.can_settle(event=event, now=now),
-        settleable_from=settling.settleable_from(event=event),
-        closable=closing.can_close(event=event, now=now) and not getattr(event, "closed", False),
+        settleable=difference_approval.can_settle(event=event, now=now),
+        settleable_from=difference_approval.settleable_from(event=event),
+        closable=dismissal.can_close(event=event, now=now) and not getattr(event, "closed", False),
     )
 
 
@@ -156,7 +156,7 @@ def of_discrepancy(gap: Discrepancy) -> Item:
     """This function will tell what one discrepancy says."""
     document = gap.document
     neither: tuple[object, object] = (None, None)
-    first, other = _read(lambda: suspicions.sides(gap=gap), nothing=neither, about=gap.public_id)
+    first, other = _read(lambda: discrepancy_findings.sides(gap=gap), nothing=neither, about=gap.public_id)
     currency = str(gap.facts.get("currency") or (document.currency if document else ""))
     expected, actual = minor(first, currency), minor(other, currency)
     difference = minor(gap.facts.get("difference"), currency)
@@ -172,7 +172,7 @@ def of_discrepancy(gap: Discrepancy) -> Item:
         subject=document.number if document else gap.event.subject if gap.event else "",
         country=gap.country_id or "",
         amounts=Amounts(currency=currency, expected_minor=expected, actual_minor=actual, difference_minor=difference),
-        words=_read(lambda: suspicions.words(gap=gap), nothing=[], about=gap.public_id),
+        words=_read(lambda: discrepancy_findings.words(gap=gap), nothing=[], about=gap.public_id),
         event=gap.event,
         discrepancy=gap,
         document=document,

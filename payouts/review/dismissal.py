@@ -14,8 +14,8 @@ from audit.actions import Action
 from documents import errors
 from documents.events import outcomes
 from documents.models import Closing, Document, Event, EventStatus
-from payouts import decisions
 from payouts.models import RequestState, SettlementRequest
+from payouts.review import decisions
 
 
 def can_close(*, event: Event, now: dt.datetime) -> bool:

@@ -21,8 +21,8 @@ from documents import errors, money
 from documents.alerts import discrepancies
 from documents.models import Country, Discrepancy, Document, Event, Party
 from payouts.calculation import footing
-from payouts.comparisons import BOOKS, COMPARISONS, RANGES, Code
 from payouts.issuing import settlements
+from payouts.reconciliation.checks import BOOKS, COMPARISONS, RANGES, Code
 
 PREFIX = "reconciliation:"
 RESOLUTION = "reconciliation finds no difference any more"

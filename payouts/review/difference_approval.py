@@ -17,9 +17,9 @@ from documents import errors, money
 from documents.alerts import discrepancies
 from documents.events import envelope, outcomes, schemas, waiting
 from documents.models import Document, Event, EventStatus
-from payouts import decisions
 from payouts.issuing import payout_statements, payout_totals
 from payouts.models import RequestState, SettlementRequest
+from payouts.review import decisions
 
 TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 

@@ -16,11 +16,12 @@ from documents.admin import cells, rights
 from documents.admin.base import Card, Fact
 from documents.countries import pack
 from documents.models import Event, EventStatus
-from payouts import desk_forms, worklist
+from payouts.admin import forms
 from payouts.calculation import gap_causes
-from payouts.corrections import Left
 from payouts.models import SettlementRequest
-from payouts.worklist import Item
+from payouts.review import worklist
+from payouts.review.corrections import Left
+from payouts.review.worklist import Item
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
@@ -232,7 +233,7 @@ def remaining(*, left: Sequence[Left], currency: str, country: str) -> Card:
         heads=(_("Impuesto"), _("Importe"), _("Con impuestos")),
         rows=[
             (
-                desk_forms.named(group),
+                forms.named(group),
                 written(minor=group.amount_minor, currency=currency, country=country),
                 written(minor=group.gross_minor, currency=currency, country=country),
             )

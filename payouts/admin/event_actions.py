@@ -16,8 +16,10 @@ from documents.access import actors
 from documents.admin import base, cells, navigation, reasons, rights
 from documents.admin.site import site
 from documents.models import Event
-from payouts import closing, desk_forms, desk_rows, settling, worklist
+from payouts.admin import forms as desk_forms
+from payouts.admin import rows
 from payouts.models import RequestState, SettlementRequest
+from payouts.review import difference_approval, dismissal, worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +55,7 @@ class EventActs(base.DocumentCenterAdmin):
             request=request,
             row=event,
             form=reasons.ReasonForm(request.POST or None),
-            act=lambda form: settling.request_settlement(
+            act=lambda form: difference_approval.request_settlement(
                 event=event,
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
@@ -68,7 +70,7 @@ class EventActs(base.DocumentCenterAdmin):
                     "La discrepancia queda abierta hasta que se encuentre la causa."
                 ),
                 "submit": _("Proponer"),
-                "cards": desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
+                "cards": rows.cards(item=worklist.of_event(event, now=timezone.now())),
             },
         )
 
@@ -83,7 +85,7 @@ class EventActs(base.DocumentCenterAdmin):
             request=request,
             row=event,
             form=reasons.ReasonForm(request.POST or None),
-            act=lambda form: settling.approve_settlement(
+            act=lambda form: difference_approval.approve_settlement(
                 request=asked,
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
@@ -96,8 +98,8 @@ class EventActs(base.DocumentCenterAdmin):
                 "text": _("Se numera y se emite en el acto. No puede deshacerse: una corrección es otro documento."),
                 "submit": _("Aprobar y emitir"),
                 "cards": [
-                    *desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
-                    desk_rows.proposal(asked=asked, country=event.country_code),
+                    *rows.cards(item=worklist.of_event(event, now=timezone.now())),
+                    rows.proposal(asked=asked, country=event.country_code),
                 ],
             },
         )
@@ -110,7 +112,7 @@ class EventActs(base.DocumentCenterAdmin):
             request=request,
             row=event,
             form=desk_forms.CloseForm(request.POST or None, documents=rights.documents(request=request)),
-            act=lambda form: closing.close(
+            act=lambda form: dismissal.close(
                 event=event,
                 reason=form.cleaned_data["reason"],
                 document=form.cleaned_data["document"],
@@ -127,7 +129,7 @@ class EventActs(base.DocumentCenterAdmin):
                 ),
                 "submit": _("Cerrar sin emitir"),
                 "danger": True,
-                "cards": desk_rows.cards(item=worklist.of_event(event, now=timezone.now())),
+                "cards": rows.cards(item=worklist.of_event(event, now=timezone.now())),
             },
         )
 
