@@ -6,11 +6,11 @@ import sys
 
 
 def main() -> None:
-    """This function will run one management command, with embedded services where no URL names real ones."""
+    """Run one management command, with embedded services where no URL names real ones."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         from config.embedded import services
-        from config.simulation import demo  # noqa: PLC0415 - the settings' name comes first
+        from config.simulation import demo
     except ModuleNotFoundError as missing:  # a bare `python3 manage.py` is not the Python that has the packages
         raise SystemExit(
             f'billing-docs: this Python has no {missing.name}: type make manage ARGS="{" ".join(sys.argv[1:])}"'
@@ -22,7 +22,7 @@ def main() -> None:
     else:
         demo.join()
     with services.around(command=command):
-        from django.core.management import execute_from_command_line  # noqa: PLC0415 - after the servers are up
+        from django.core.management import execute_from_command_line
 
         execute_from_command_line(sys.argv)
 

@@ -37,7 +37,7 @@ class _Batch:
 
 
 def write(*, entry: entries.Entry) -> None:
-    """This function will write one refusal now, or count it where there were too many alike.
+    """Write one refusal now, or count it where there were too many alike.
 
     :raises audit.entries.AuditUnavailable: when it cannot be written.
     """
@@ -63,7 +63,7 @@ def write(*, entry: entries.Entry) -> None:
 
 
 def flush(*, everything: bool) -> int:
-    """This function will write the counts of the windows that have ended, or of all, one event each.
+    """Write the counts of the windows that have ended, or of all, one event each.
 
     :returns: how many events were written.
     :raises audit.entries.AuditUnavailable: when they cannot be written; the counts are kept.
@@ -75,7 +75,7 @@ def flush(*, everything: bool) -> int:
 
 
 def forget() -> None:
-    """This function will drop every count unwritten: for a forked child, whose parent will write them."""
+    """Drop every count unwritten: for a forked child, whose parent will write them."""
     global _lock, _slots, _timer  # noqa: PLW0603 - a lock held by a thread that the fork left behind never opens
     _slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
     _lock = threading.Lock()
@@ -87,7 +87,7 @@ def forget() -> None:
 
 
 def _claimed(*, entry: entries.Entry) -> entries.Entry:
-    """This function will return a refusal in which nothing a stranger chose can stop it from being written."""
+    """Return a refusal in which nothing a stranger chose can stop it from being written."""
     actor = dataclasses.replace(
         entry.actor,
         id=scrub.guessed(value=entry.actor.id, length_max=100),
@@ -106,7 +106,7 @@ def _claimed(*, entry: entries.Entry) -> entries.Entry:
 
 
 def _append(*, singles: Sequence[entries.Entry], ended: list[flood.Window[entries.Entry]]) -> None:
-    """This function will put refusals and counts on record, or give the counts back and fail."""
+    """Put refusals and counts on record, or give the counts back and fail."""
     counts = [dataclasses.replace(window.sample, count=window.held) for window in ended]
     batch = _Batch(rows=[entries.lay_out(entry=entry) for entry in (*singles, *counts)])
     _put_on_record(batch=batch)
@@ -116,7 +116,7 @@ def _append(*, singles: Sequence[entries.Entry], ended: list[flood.Window[entrie
 
 
 def _put_on_record(*, batch: _Batch) -> None:
-    """This function will return when a batch is written, or has failed, or has waited for WAIT_S.
+    """Return when a batch is written, or has failed, or has waited for WAIT_S.
 
     Whoever gets a connection writes all that waits by then in one statement: a burst of refusals takes two rounds,
     however many they are, instead of one connection after the other for each of them.
@@ -140,7 +140,7 @@ def _put_on_record(*, batch: _Batch) -> None:
 
 
 def _write(*, batches: Sequence[_Batch]) -> None:
-    """This function will write batches in one statement; one that the database refuses takes no other one with it."""
+    """Write batches in one statement; one that the database refuses takes no other one with it."""
     if not batches:
         return
     try:
@@ -161,7 +161,7 @@ def _write(*, batches: Sequence[_Batch]) -> None:
 
 @contextlib.contextmanager
 def _connection() -> Iterator[None]:
-    """This function will hold one of the few denial connections, and close it: Django's are one for each thread.
+    """Hold one of the few denial connections, and close it: Django's are one for each thread.
 
     :raises audit.entries.AuditUnavailable: when none came free in WAIT_S.
     """
@@ -178,7 +178,7 @@ def _connection() -> Iterator[None]:
 
 
 def _flush_later() -> None:
-    """This function will see to it that a count is written when its window ends, even if nobody is refused again."""
+    """See to it that a count is written when its window ends, even if nobody is refused again."""
     global _timer  # noqa: PLW0603 - one timer for each process
     with _lock:
         if _timer is None:
@@ -188,7 +188,7 @@ def _flush_later() -> None:
 
 
 def _flush_ended() -> None:
-    """This function will be the timer's work."""
+    """Be the timer's work."""
     global _timer  # noqa: PLW0603 - one timer for each process
     with _lock:
         _timer = None
@@ -201,7 +201,7 @@ def _flush_ended() -> None:
 
 
 def _flush_at_exit() -> None:
-    """This function will write what is still only counted when the process ends in order."""
+    """Write what is still only counted when the process ends in order."""
     held = throttle.held()
     if not held:
         return

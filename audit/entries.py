@@ -63,7 +63,7 @@ class Actor:
             raise ValueError(f"no such channel: {self.channel!r}")
 
     def details(self) -> dict[str, leaf.Json]:
-        """This function will return what is personal about the actor, without what is unknown."""
+        """Return what is personal about the actor, without what is unknown."""
         return dict(_personal(address=self.address, agent=self.agent))
 
 
@@ -93,7 +93,7 @@ class Row:
 
 
 def lay_out(*, entry: Entry) -> Row:
-    """This function will check one entry and lay it out for the database.
+    """Check one entry and lay it out for the database.
 
     :raises ValueError: for an action outside the vocabulary, a text too long, details that are not plain JSON.
     :raises audit.scrub.LeakRefused: for a secret, or for personal data in a sealed column.
@@ -118,7 +118,7 @@ def lay_out(*, entry: Entry) -> Row:
 
 
 def append(*, rows: Sequence[Row], using: str) -> list[int]:
-    """This function will insert events with their details in one round trip, and return their ids in order.
+    """Insert events with their details in one round trip, and return their ids in order.
 
     :raises django.db.Error: when the database does not take them.
     """
@@ -132,7 +132,7 @@ def append(*, rows: Sequence[Row], using: str) -> list[int]:
 
 @functools.lru_cache(maxsize=512)
 def _personal(*, address: str, agent: str) -> Mapping[str, leaf.Json]:
-    """This function will clean an address and an agent; the same few come again and again."""
+    """Clean an address and an agent; the same few come again and again."""
     personal: dict[str, leaf.Json] = {}
     if address:
         personal["address"] = scrub.printable(value=address, length_max=ADDRESS_LENGTH_MAX)
@@ -143,13 +143,13 @@ def _personal(*, address: str, agent: str) -> Mapping[str, leaf.Json]:
 
 @functools.lru_cache(maxsize=512)
 def _personal_text(*, address: str, agent: str) -> str:
-    """This function will return the canonical JSON of what is personal about an actor, empty for nothing."""
+    """Return the canonical JSON of what is personal about an actor, empty for nothing."""
     personal = _personal(address=address, agent=agent)
     return leaf.canonical(dict(personal)).decode() if personal else ""
 
 
 def _details(*, entry: Entry) -> str:
-    """This function will return canonical JSON of the entry's details with the actor's, empty where there are none."""
+    """Return canonical JSON of the entry's details with the actor's, empty where there are none."""
     personal = _personal(address=entry.actor.address, agent=entry.actor.agent)
     given = entry.details
     if not given:

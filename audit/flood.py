@@ -35,7 +35,7 @@ class Throttle(Generic[Sample]):
         crowd_max: int = 200,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """This function will set the limits.
+        """Set the limits.
 
         :param single_max: how many of one key and window are written one by one.
         :param crowd_max: how many keys may be open at once; whoever comes later is counted with the crowd, so that
@@ -49,7 +49,7 @@ class Throttle(Generic[Sample]):
         self._windows: collections.OrderedDict[Hashable, Window[Sample]] = collections.OrderedDict()
 
     def admit(self, *, key: Hashable, sample: Sample, crowd: Hashable, crowd_sample: Callable[[], Sample]) -> bool:
-        """This function will say whether this one is written by itself; otherwise it has been counted.
+        """Say whether this one is written by itself; otherwise it has been counted.
 
         Windows do not end here: whoever admits calls `due` first.
         """
@@ -67,7 +67,7 @@ class Throttle(Generic[Sample]):
             return False
 
     def due(self, *, everything: bool = False) -> list[Window[Sample]]:
-        """This function will take out the windows that have ended (or all) and return those that hold a count."""
+        """Take out the windows that have ended (or all) and return those that hold a count."""
         ended: list[Window[Sample]] = []
         with self._lock:
             limit_s = self._clock() - self.window_s
@@ -81,7 +81,7 @@ class Throttle(Generic[Sample]):
         return ended
 
     def give_back(self, *, windows: list[Window[Sample]]) -> None:
-        """This function will keep counts that could not be written, for the next attempt."""
+        """Keep counts that could not be written, for the next attempt."""
         with self._lock:
             for window in windows:
                 kept = self._windows.get(window.key)
@@ -92,16 +92,16 @@ class Throttle(Generic[Sample]):
                     kept.held += window.held
 
     def held(self) -> int:
-        """This function will return how many are counted and not yet written."""
+        """Return how many are counted and not yet written."""
         with self._lock:
             return sum(window.held for window in self._windows.values())
 
     def clear(self) -> None:
-        """This function will forget everything: a forked child must not write its parent's counts again."""
+        """Forget everything: a forked child must not write its parent's counts again."""
         self._lock = threading.Lock()  # the parent's may have been held at the fork
         self._windows.clear()
 
     def _open(self, *, key: Hashable, sample: Sample) -> Window[Sample]:
-        """This function will start a key's window now."""
+        """Start a key's window now."""
         window = self._windows[key] = Window(key=key, started_s=self._clock(), sample=sample)
         return window

@@ -42,7 +42,7 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 def operations(
     *, table: str, column: str, object_id: str, actions: Mapping[str, str | Sequence[str]]
 ) -> list[migrations.RunSQL]:
-    """This function will return the migration operations that guard one state column.
+    """Return the migration operations that guard one state column.
 
     At commit, each row whose `column` was inserted or changed must have an event of the same transaction: the row's
     `object_id` column as object id and one of the actions mapped for the new state. A state without a mapping cannot
@@ -109,7 +109,7 @@ $guard$"""  # noqa: S608 - identifiers checked above, literals quoted
 
 
 def path_sql(*, function: str) -> list[str]:
-    """This function will return SQL that ties a trigger function to the schema of the migration and to no other.
+    """Return SQL that ties a trigger function to the schema of the migration and to no other.
 
     The catalogue comes first and the temporary schema last; without this a caller's search path decides what the
     names (even of types) inside the function mean.
@@ -122,7 +122,7 @@ def path_sql(*, function: str) -> list[str]:
 
 
 def grants_sql(*, role: str) -> list[str]:
-    """This function will return the statements that leave the runtime role SELECT and INSERT on the log, nothing else.
+    """Return the statements that leave the runtime role SELECT and INSERT on the log, nothing else.
 
     INSERT is granted by column: `id`, `at` and `xid` are not among them, so that not even OVERRIDING SYSTEM VALUE
     chooses an id, and no row brings its own time. Run them as the owner, last of all grants; they can be repeated.
@@ -136,7 +136,7 @@ def grants_sql(*, role: str) -> list[str]:
 
 
 def weaknesses(*, using: str = "default") -> list[str]:
-    """This function will say, in English and empty when all is well, what the connected role could do to the log.
+    """Say, in English and empty when all is well, what the connected role could do to the log.
 
     :raises django.db.Error: when the database does not answer.
     """
@@ -162,7 +162,7 @@ def weaknesses(*, using: str = "default") -> list[str]:
 
 
 def _weaknesses_of(*, cursor: CursorWrapper, table: str) -> Iterator[str]:
-    """This function will yield what is wrong with one table of the log."""
+    """Yield what is wrong with one table of the log."""
     cursor.execute(
         "SELECT pg_has_role(current_user, relowner, 'MEMBER'),"
         " has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES')"
@@ -184,10 +184,10 @@ def _weaknesses_of(*, cursor: CursorWrapper, table: str) -> Iterator[str]:
 
 
 def _known(word: str) -> str:
-    """This function will return an action's word, or refuse one outside the vocabulary."""
+    """Return an action's word, or refuse one outside the vocabulary."""
     return actions.Action(word).value
 
 
 def _literal(value: str) -> str:
-    """This function will quote a text for SQL."""
+    """Quote a text for SQL."""
     return "'" + value.replace("'", "''") + "'"

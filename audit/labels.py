@@ -136,7 +136,7 @@ ACTORS: "Mapping[str, _StrPromise]" = {
 
 
 def words(action: str) -> str:
-    """This function will say an action in words; one that a later version wrote is shown as it is."""
+    """Say an action in words; one that a later version wrote is shown as it is."""
     try:
         return str(WORDS[Action(action)])
     except (KeyError, ValueError):

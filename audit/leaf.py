@@ -69,7 +69,7 @@ class Sealable(Protocol):
 
 
 def canonical(value: Json) -> bytes:
-    """This function will return RFC 8785 bytes of a value already passed by `check`.
+    """Return RFC 8785 bytes of a value already passed by `check`.
 
     With names in ASCII and no number but integers below 2**53, Python's sorted, compact JSON is RFC 8785 exactly: the
     two differ only in how they print fractions and sort names beyond the Basic Multilingual Plane.
@@ -78,7 +78,7 @@ def canonical(value: Json) -> bytes:
 
 
 def check(value: object, *, depth: int = 0) -> None:
-    """This function will refuse a value that would not come back from jsonb exactly as it went in.
+    """Refuse a value that would not come back from jsonb exactly as it went in.
 
     :raises ValueError: for a fraction, an integer beyond 2**53, a name that is not plain ASCII, NUL or a lone
         surrogate in a text, more than DEPTH_MAX levels, or any other type.
@@ -101,19 +101,19 @@ def check(value: object, *, depth: int = 0) -> None:
 
 
 def _named(*, name: object, item: object) -> object:
-    """This function will return the item of a name that RFC 8785 and Python sort alike, or refuse it."""
+    """Return the item of a name that RFC 8785 and Python sort alike, or refuse it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError("a name in the details is not 1 to 64 plain ASCII characters")
     return item
 
 
 def digest(*, salt: bytes, body: bytes) -> bytes:
-    """This function will return the 32 bytes that stand in the leaf for details with this canonical JSON."""
+    """Return the 32 bytes that stand in the leaf for details with this canonical JSON."""
     return hashlib.sha256(salt + body).digest()
 
 
 def encode(event: Sealable) -> bytes:
-    """This function will return the leaf of one event: the bytes that a sealer hashes (as 0x00 || leaf, RFC 9162)."""
+    """Return the leaf of one event: the bytes that a sealer hashes (as 0x00 || leaf, RFC 9162)."""
     members: dict[str, Json] = {name: getattr(event, name) for name in FIELDS}
     at = event.at.astimezone(dt.UTC)
     members["at"] = at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"

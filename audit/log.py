@@ -40,7 +40,7 @@ def record(
     details: Mapping[str, leaf.Json] | None = None,
     using: str = "default",
 ) -> int:
-    """This function will append one event to the caller's transaction, in one round trip, and return its id.
+    """Append one event to the caller's transaction, in one round trip, and return its id.
 
     :raises AuditUnavailable: when the database does not take it; the transaction can then only be rolled back.
     :raises ValueError: for an action outside the vocabulary, or a text that its column cannot hold.
@@ -60,7 +60,7 @@ def record(
 
 
 def record_many(*, entries: Sequence[Entry], using: str = "default") -> list[int]:
-    """This function will append several events to the caller's transaction in one round trip; ids in their order.
+    """Append several events to the caller's transaction in one round trip; ids in their order.
 
     :raises: what `record` raises; nothing is appended then.
     """
@@ -91,7 +91,7 @@ def deny(
     action: Action = Action.ACCESS_DENIED,
     details: Mapping[str, leaf.Json] | None = None,
 ) -> None:
-    """This function will put a refusal on record, whatever becomes of the caller's transaction.
+    """Put a refusal on record, whatever becomes of the caller's transaction.
 
     What a stranger chose (`object_id`, the actor's ids, texts in `details`) is redacted where it cannot be kept, never
     an error. Of the same refusals (actor, address, code, kind of object) in one minute the first ten are written one by
@@ -113,7 +113,7 @@ def deny(
 
 
 def flush_denials(*, everything: bool = True) -> int:
-    """This function will write the counts of refusals held back by `deny` (or those of ended windows only).
+    """Write the counts of refusals held back by `deny` (or those of ended windows only).
 
     :returns: how many events were written.
     :raises AuditUnavailable: when they cannot be written; they are kept for the next call.
@@ -122,7 +122,7 @@ def flush_denials(*, everything: bool = True) -> int:
 
 
 def erase(*, event_ids: Sequence[int], actor: Actor, reason: str, using: str = "owner") -> int:
-    """This function will erase the personal details of events, and put that on record: the events themselves stay.
+    """Erase the personal details of events, and put that on record: the events themselves stay.
 
     Only the owner role may; the erasure is an event of the same transaction for each object concerned.
 

@@ -39,14 +39,14 @@ class LeakRefused(ValueError):  # noqa: N818 - it says what happened, as all exc
 
 
 def shows_secret(*, text: str) -> bool:
-    """This function will say whether something in a text has the shape of a secret."""
+    """Say whether something in a text has the shape of a secret."""
     if _shows_marked(text=text):
         return True
     return len(text) >= _TOKEN_LENGTH and _TOKEN_LONG.search(text) is not None and _TOKEN.search(text) is not None
 
 
 def refuse_secrets(*, text: str) -> None:
-    """This function will refuse canonical JSON that names a secret or holds something of the shape of one.
+    """Refuse canonical JSON that names a secret or holds something of the shape of one.
 
     :raises LeakRefused: without repeating what was found.
     """
@@ -57,7 +57,7 @@ def refuse_secrets(*, text: str) -> None:
 
 
 def refuse_unsealable(*, columns: Mapping[str, str], length_max: Mapping[str, int]) -> None:
-    """This function will refuse texts that must not stand in sealed columns.
+    """Refuse texts that must not stand in sealed columns.
 
     :raises LeakRefused: for a blank, `@`, anything beyond printable ASCII (a name, an address) or a secret's shape.
     :raises ValueError: for a text longer than its column.
@@ -84,7 +84,7 @@ def refuse_unsealable(*, columns: Mapping[str, str], length_max: Mapping[str, in
 
 
 def guessed(*, value: str, length_max: int) -> str:
-    """This function will return what a refused caller claimed, where it can be sealed, else the word `redacted`.
+    """Return what a refused caller claimed, where it can be sealed, else the word `redacted`.
 
     A stranger chooses these texts: a path he tried, a name he typed, a token in the wrong place.
     """
@@ -96,7 +96,7 @@ def guessed(*, value: str, length_max: int) -> str:
 
 
 def printable(*, value: str, length_max: int) -> str:
-    """This function will return a text from outside, cut, without control characters and without secrets."""
+    """Return a text from outside, cut, without control characters and without secrets."""
     text = _CONTROL.sub(" ", value[: 8 * length_max])
     if shows_secret(text=text):  # before the cut, which could leave most of a token
         text = _TOKEN.sub(REDACTED, _MARKED.sub(REDACTED, text))
@@ -104,7 +104,7 @@ def printable(*, value: str, length_max: int) -> str:
 
 
 def _shows_marked(*, text: str) -> bool:
-    """This function will say whether a text holds a secret that names itself."""
+    """Say whether a text holds a secret that names itself."""
     folded = text.lower()
     for mark in _MARKS:
         if mark in folded:

@@ -33,7 +33,7 @@ django.setup()
 from audit import guard, log  # noqa: E402 - models need Django first
 from audit.actions import Action  # noqa: E402 - the same
 from config import env  # noqa: E402 - the path is set above
-from config.embedded import services
+from config.embedded import services  # noqa: E402 - the same
 
 WRITERS = 16
 ROUNDS = 9
@@ -72,7 +72,7 @@ class Row(NamedTuple):
 
 
 def record(*, kind: str, number: int) -> None:
-    """This function will append one event through the log, in a transaction of its own."""
+    """Append one event through the log, in a transaction of its own."""
     web = kind == "download"
     actor = (
         log.Actor(
@@ -97,7 +97,7 @@ def record(*, kind: str, number: int) -> None:
 
 
 def texts(*, kind: str, number: int) -> list[str | None]:
-    """This function will return what the plain sides insert: the columns, and the details last (or None)."""
+    """Return what the plain sides insert: the columns, and the details last (or None)."""
     if kind == "lock":
         who, channel, request, details = ("system", "worker", ""), "worker", "", None
     else:
@@ -107,7 +107,7 @@ def texts(*, kind: str, number: int) -> list[str | None]:
 
 
 def plain(*, kind: str, number: int) -> None:
-    """This function will insert the same rows plainly, in a transaction of its own."""
+    """Insert the same rows plainly, in a transaction of its own."""
     values = texts(kind=kind, number=number)
     with transaction.atomic(), connection.cursor() as cursor:
         if values[-1] is None:
@@ -118,7 +118,7 @@ def plain(*, kind: str, number: int) -> None:
 
 
 def bare(*, kind: str, number: int) -> None:
-    """This function will insert one row for everything, in a transaction of its own."""
+    """Insert one row for everything, in a transaction of its own."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(BARE, texts(kind=kind, number=number))
         cursor.fetchone()
@@ -135,7 +135,7 @@ class Round(NamedTuple):
 
 
 def write(side: str, kind: str, writer: int, duration_s: float) -> tuple[int, float]:
-    """This function will write for a while; it returns the transactions committed and the seconds of CPU they took."""
+    """Write for a while; it returns the transactions committed and the seconds of CPU they took."""
     one, number, before_s = SIDES[side], 0, time.process_time()
     end_s = time.perf_counter() + duration_s
     while time.perf_counter() < end_s:
@@ -147,7 +147,7 @@ def write(side: str, kind: str, writer: int, duration_s: float) -> tuple[int, fl
 def measure(
     *, pool: multiprocessing.pool.Pool, server: psutil.Process, side: str, kind: str, duration_s: float
 ) -> Round:
-    """This function will let all writers write for a while on one side."""
+    """Let all writers write for a while on one side."""
     before_s = server_cpu_s(server=server)
     done = pool.starmap(write, [(side, kind, writer, duration_s) for writer in range(WRITERS)], chunksize=1)
     count = sum(number for number, _ in done)
@@ -156,13 +156,13 @@ def measure(
 
 
 def server_cpu_s(*, server: psutil.Process) -> float:
-    """This function will return the CPU seconds of PostgreSQL's processes."""
+    """Return the CPU seconds of PostgreSQL's processes."""
     times = [process.cpu_times() for process in server.children()]
     return sum(one.user + one.system for one in times)
 
 
 def compare(*, pool: multiprocessing.pool.Pool, server: psutil.Process, kind: str) -> list[Row]:
-    """This function will measure one kind of event: interleaved rounds, medians of paired ratios."""
+    """Measure one kind of event: interleaved rounds, medians of paired ratios."""
     for side in SIDES:
         measure(pool=pool, server=server, side=side, kind=kind, duration_s=WARM_UP_S)
     rounds: list[dict[str, Round]] = []
@@ -189,7 +189,7 @@ def compare(*, pool: multiprocessing.pool.Pool, server: psutil.Process, kind: st
 
 
 def prepare(*, stack: services.Stack) -> None:
-    """This function will lay out the log as the product does, and the plain tables; no connection stays open."""
+    """Lay out the log as the product does, and the plain tables; no connection stays open."""
     connections.close_all()
     for name, value in stack.environment().items():
         env.put(name=name, value=value)
@@ -205,7 +205,7 @@ def prepare(*, stack: services.Stack) -> None:
 
 
 def run() -> list[Row]:
-    """This function will measure on a private PostgreSQL and return two rows for each kind of event."""
+    """Measure on a private PostgreSQL and return two rows for each kind of event."""
     rows: list[Row] = []
     with services.Stack(fsync=True) as stack:
         prepare(stack=stack)

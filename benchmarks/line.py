@@ -31,7 +31,7 @@ SAMPLES = env.BASE_DIR / "config" / "samples"
 
 
 def main() -> None:
-    """This function will print the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--documents", type=int, default=40)
     parser.add_argument("--events", type=int, default=800)
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.Process) -> str:
-    """This function will return the row event to LOCKED: median of paired CPU ratios."""
+    """Return the row event to LOCKED: median of paired CPU ratios."""
     from benchmarks import render
     from documents.models import Document, Status
 
@@ -85,7 +85,7 @@ def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.
 
 
 def intake_rate(*, count: int) -> str:
-    """This function will return the rows of intake: rate over the bare one (median of rounds), p99 in ms."""
+    """Return the rows of intake: rate over the bare one (median of rounds), p99 in ms."""
     from django.db import connection, transaction
 
     sample = _sample("es_ride.json", 0)
@@ -122,7 +122,7 @@ def intake_rate(*, count: int) -> str:
 
 
 def _by_threads(*, work: Callable[[int], None], seeds: list[int]) -> list[float]:
-    """This function will run the work for each seed by WRITERS threads; returns the seconds of each."""
+    """Run the work for each seed by WRITERS threads; returns the seconds of each."""
     from django.db import connections
 
     waiting, times, lock = list(seeds), [], threading.Lock()
@@ -161,7 +161,7 @@ def _receive(*, event: dict[str, Any]) -> None:
 
 
 def _through(*, event: dict[str, Any]) -> None:
-    """This function will take one event in and lock its documents in this process."""
+    """Take one event in and lock its documents in this process."""
     from django.utils import timezone
 
     from documents.emission import locking
@@ -172,7 +172,7 @@ def _through(*, event: dict[str, Any]) -> None:
 
 
 def _cpu(postgres: psutil.Process) -> float:
-    """This function will return the CPU seconds so far of this process, its children and PostgreSQL."""
+    """Return the CPU seconds so far of this process, its children and PostgreSQL."""
     total = 0.0
     for root in (psutil.Process(), postgres):
         for process in (root, *root.children(recursive=True)):
@@ -189,7 +189,7 @@ def _sample(file: str, place: int) -> dict[str, Any]:
 
 
 def _varied(sample: dict[str, Any], *, seed: int) -> dict[str, Any]:
-    """This function will return another event of the same shape: other ids and names."""
+    """Return another event of the same shape: other ids and names."""
     chance, event = random.Random(seed), copy.deepcopy(sample)
     event["id"] = f"evt_{event['type']}_{seed}"
     data = event["data"]

@@ -42,7 +42,7 @@ CASES: dict[str, tuple[Callable[[], dict[str, Any]], float, int]] = {
 
 
 def varied(*, content: dict[str, Any], seed: int) -> dict[str, Any]:
-    """This function will return another document of the same shape: other numbers, names, ids and amounts."""
+    """Return another document of the same shape: other numbers, names, ids and amounts."""
     chance, found = random.Random(seed), copy.deepcopy(content)
     found["number"] = f"{found['number'][:-7]}{seed:07d}"
     found["owner"]["legal_name"] = " ".join(chance.choices(pdf_cast.NAMES, k=3))
@@ -56,7 +56,7 @@ def varied(*, content: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def bare_worker() -> None:
-    """This function will be the bare side: one JSON line in (content, HTML), one line out (CPU seconds, bytes)."""
+    """Be the bare side: one JSON line in (content, HTML), one line out (CPU seconds, bytes)."""
     from weasyprint import HTML, Attachment
 
     from documents.rendering import conformance
@@ -79,7 +79,7 @@ def bare_worker() -> None:
 
 
 def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
-    """This function will return the very HTML that our side prints, with its style sheet and QR code inside it."""
+    """Return the very HTML that our side prints, with its style sheet and QR code inside it."""
     words = render.words_for(kind=content["kind"], country=content["country"])
     context = press.composition.compose(content=content, words=words, characters=press.characters)
     context |= {"content_sha256": canonical.sha256(value=content), "created": "2026-02-23T09:00:00Z", "qr": True}
@@ -94,7 +94,7 @@ def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
 
 
 def html_worker() -> None:
-    """This function will turn content into the bare side's job, for whoever has settings of his own."""
+    """Turn content into the bare side's job, for whoever has settings of his own."""
     press = renderer.Press(folder=render.BUNDLE)
     for line in sys.stdin:
         sys.stdout.write(json.dumps(job_of(press=press, content=json.loads(line))) + "\n")
@@ -102,7 +102,7 @@ def html_worker() -> None:
 
 
 def side(*, role: str) -> subprocess.Popen[str]:
-    """This function will start a warm process that sees our fonts: `--bare-worker` or `--html-worker`."""
+    """Start a warm process that sees our fonts: `--bare-worker` or `--html-worker`."""
     fonts = {
         "FONTCONFIG_FILE": str(render.BUNDLE / "fonts" / "fonts.conf"),
         "PYTHONPATH": str(renderer_pool.ROOT),
@@ -115,12 +115,12 @@ def side(*, role: str) -> subprocess.Popen[str]:
 
 
 def job_of(*, press: renderer.Press, content: dict[str, Any]) -> dict[str, str]:
-    """This function will return what the bare side is given."""
+    """Return what the bare side is given."""
     return {"html": html_of(press=press, content=content), "canonical": canonical.encode(value=content).decode()}
 
 
 def ask(*, worker: subprocess.Popen[str], job: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    """This function will give a worker one line and return its answer."""
+    """Give a worker one line and return its answer."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     worker.stdin.write(json.dumps(job) + "\n")
@@ -129,17 +129,17 @@ def ask(*, worker: subprocess.Popen[str], job: dict[str, Any]) -> Any:  # noqa: 
 
 
 def bare(*, worker: subprocess.Popen[str], press: renderer.Press, content: dict[str, Any]) -> float:
-    """This function will return the CPU seconds of the bare side for one document."""
+    """Return the CPU seconds of the bare side for one document."""
     return float(ask(worker=worker, job=job_of(press=press, content=content))[0])
 
 
 def spent_s(*, pid: int) -> float:
-    """This function will return the CPU seconds that a process has had (Linux counts them in nanoseconds)."""
+    """Return the CPU seconds that a process has had (Linux counts them in nanoseconds)."""
     return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def ours(*, pool: renderer_pool.Pool, content: dict[str, Any]) -> float:
-    """This function will return the CPU seconds of our child for one document, what comes after the answer included."""
+    """Return the CPU seconds of our child for one document, what comes after the answer included."""
     child = pool.places.queue[-1]
     before = spent_s(pid=child.process.pid) if child else 0.0
     rendered = render.render(content=content, issued_at=ISSUED_AT, pool=pool)
@@ -153,7 +153,7 @@ def ours(*, pool: renderer_pool.Pool, content: dict[str, Any]) -> float:
 
 
 def row(*, name: str, goal: float, both: list[tuple[float, float]]) -> str:
-    """This function will return a case's line of the table from its pairs (ours, bare), in CPU seconds."""
+    """Return a case's line of the table from its pairs (ours, bare), in CPU seconds."""
     low, middle, high = statistics.quantiles([theirs / mine for mine, theirs in both], n=4)
     mine, theirs = (statistics.median(side) * 1000 for side in zip(*both, strict=True))
     figures = f"{middle:.2f} x | {low:.2f} to {high:.2f} | {mine:.0f} / {theirs:.0f} ms | {len(both)}"
@@ -161,7 +161,7 @@ def row(*, name: str, goal: float, both: list[tuple[float, float]]) -> str:
 
 
 def measure(*, pairs: int) -> list[str]:
-    """This function will return the table's rows."""
+    """Return the table's rows."""
     pool = renderer_pool.Pool(size=1)
     press = renderer.Press(folder=render.BUNDLE)
     rows, seed = [], 1
@@ -185,7 +185,7 @@ def measure(*, pairs: int) -> list[str]:
 
 
 def memory(*, documents: int) -> str:
-    """This function will return the row of the child's growth over that many receipts, after the first hundred."""
+    """Return the row of the child's growth over that many receipts, after the first hundred."""
     pool, content = renderer_pool.Pool(size=1), pdf_cast.receipt()
     for turn in range(100):
         render.render(content=varied(content=content, seed=turn), issued_at=ISSUED_AT, pool=pool)
@@ -201,7 +201,7 @@ def memory(*, documents: int) -> str:
 
 
 def main() -> None:
-    """This function will print the table; `make bench` keeps it."""
+    """Print the table; `make bench` keeps it."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--pairs", type=int, default=30)
     arguments.add_argument("--memory", type=int, default=2000)

@@ -10,5 +10,5 @@ class ConfigConfig(AppConfig):
     verbose_name = "Configuración"
 
     def ready(self) -> None:
-        """This function will register the checks that stop a start with incomplete tables."""
-        from config import checks  # noqa: F401, PLC0415 - importing registers; it may not happen before the apps are loaded
+        """Register the checks that stop a start with incomplete tables."""
+        from config import checks  # noqa: F401 - importing registers; it may not happen before the apps are loaded

@@ -25,7 +25,7 @@ class Application(Celery):  # type: ignore[misc]  # Celery has no types
     """Celery whose publisher cannot keep its caller waiting: half of PUBLISH_S to connect, half to be answered."""
 
     def connection_for_write(self, *arguments: Any, **options: Any) -> Connection:  # noqa: ANN401 - passed on as they are
-        """This function will return a connection with the publisher's timeouts."""
+        """Return a connection with the publisher's timeouts."""
         options["transport_options"] = {
             "socket_connect_timeout": PUBLISH_S / 2,
             "socket_timeout": PUBLISH_S / 2,

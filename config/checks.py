@@ -26,7 +26,7 @@ FIRST_TO_WAKE = dt.timezone(dt.timedelta(hours=14))  # where a day begins first:
 
 @register()
 def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
-    """This function will refuse to start with a URL that declares no roles, no ownership rule or no audit event."""
+    """Refuse to start with a URL that declares no roles, no ownership rule or no audit event."""
     for place, pattern in _patterns(get_resolver()):
         rule = getattr(pattern, "rule", None)
         if not isinstance(rule, routes.Rule):
@@ -39,7 +39,7 @@ def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 
 @register()
 def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
-    """This function will refuse to start with a table that has a hole."""
+    """Refuse to start with a table that has a hole."""
     if set(TABLE) != set(envelope.SCHEMAS):
         yield Error(f"event types and schemas differ: {sorted(set(TABLE) ^ set(envelope.SCHEMAS))}", id="events.E001")
     for name, row in TABLE.items():
@@ -63,14 +63,14 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 
 @register(Tags.database)
 def check_postgresql(databases: Sequence[str] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
-    """This function will refuse a PostgreSQL that is too old (`manage.py check --database default`, and `migrate`)."""
+    """Refuse a PostgreSQL that is too old (`manage.py check --database default`, and `migrate`)."""
     for alias in databases or ():
         if words := too_old(using=alias):
             yield Error(words, id="postgresql.E001")
 
 
 def too_old(*, using: str) -> str:
-    """This function will say that a connection's PostgreSQL is too old; nothing of one that will do.
+    """Say that a connection's PostgreSQL is too old; nothing of one that will do.
 
     :raises django.db.NotSupportedError: it is older than Django itself talks to
     """
@@ -80,7 +80,7 @@ def too_old(*, using: str) -> str:
 
 
 def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """This function will yield every route with its place, the Document Center's included."""
+    """Yield every route with its place, the Document Center's included."""
     for pattern in resolver.url_patterns:
         place = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):

@@ -18,22 +18,22 @@ class Misconfigured(SystemExit):
 
 
 def text(*, name: str, default: str = "") -> str:
-    """This function will return a variable, stripped, or the default."""
+    """Return a variable, stripped, or the default."""
     return os.environ.get(name, "").strip() or default
 
 
 def put(*, name: str, value: str) -> None:
-    """This function will set a variable for this process and for the commands it starts."""
+    """Set a variable for this process and for the commands it starts."""
     os.environ[name] = value
 
 
 def inherited() -> dict[str, str]:
-    """This function will return a copy of the whole environment, for a child process."""
+    """Return a copy of the whole environment, for a child process."""
     return dict(os.environ)
 
 
 def secret(*, name: str, demo: str) -> str:
-    """This function will return a secret; outside production a fixed, public default stands in for a missing one."""
+    """Return a secret; outside production a fixed, public default stands in for a missing one."""
     value = text(name=name)
     if environment() == "production" and (not value or value == demo or len(value) < 32):
         raise Misconfigured(name=name, mend="set a secret of at least 32 characters (openssl rand -base64 48)")
@@ -41,7 +41,7 @@ def secret(*, name: str, demo: str) -> str:
 
 
 def environment() -> str:
-    """This function will return one of ENVIRONMENTS; the default is `demo`."""
+    """Return one of ENVIRONMENTS; the default is `demo`."""
     value = text(name="ENVIRONMENT", default="demo")
     if value not in ENVIRONMENTS:
         raise Misconfigured(name="ENVIRONMENT", mend=f"use one of {', '.join(ENVIRONMENTS)}")
@@ -49,12 +49,12 @@ def environment() -> str:
 
 
 def production() -> bool:
-    """This function will say whether the process runs in production."""
+    """Say whether the process runs in production."""
     return environment() == "production"
 
 
 def number(*, name: str, default: int, least: int = 0) -> int:
-    """This function will return a whole number not below `least`."""
+    """Return a whole number not below `least`."""
     value = text(name=name)
     if not value:
         return default
@@ -64,12 +64,12 @@ def number(*, name: str, default: int, least: int = 0) -> int:
 
 
 def words(*, name: str, default: str = "") -> list[str]:
-    """This function will return a variable split at commas and blanks."""
+    """Return a variable split at commas and blanks."""
     return text(name=name, default=default).replace(",", " ").split()
 
 
 def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
-    """This function will turn a `postgresql://` URL into Django's connection settings.
+    """Turn a `postgresql://` URL into Django's connection settings.
 
     Connect timeout 2 s and statement timeout 5 s are the row `postgresql` of the outside table.
     """
@@ -98,7 +98,7 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
 
 
 def mail(*, url: str) -> dict[str, str | int | bool]:
-    """This function will turn a mail URL into Django's settings: `smtp://user:password@host:port?tls=1` or `file:///folder`."""
+    """Turn a mail URL into Django's settings: `smtp://user:password@host:port?tls=1` or `file:///folder`."""
     parts = urlsplit(url)
     settings: dict[str, str | int | bool] = {
         "host": "",
@@ -109,7 +109,7 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
         "folder": "",
     }
     if parts.scheme == "file":
-        return settings | {"backend": "documents.delivery.deliveries.EmlFolder", "folder": unquote(parts.path)}
+        return settings | {"backend": "documents.delivery.mailbox.EmlFolder", "folder": unquote(parts.path)}
     if parts.scheme == "smtp" and parts.hostname:
         return settings | {
             "backend": "django.core.mail.backends.smtp.EmailBackend",
@@ -123,12 +123,12 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
 
 
 def webhook_secrets() -> dict[str, list[str]]:
-    """This function will return each platform service's secrets, newest first (two while rotating)."""
+    """Return each platform service's secrets, newest first (two while rotating)."""
     return {service: words(name=f"WEBHOOK_SECRET_{service.upper()}") for service in SERVICES}
 
 
 def refuse_unsafe_production() -> None:
-    """This function will stop a production start that lacks a real database, broker, vault, mailbox or secrets."""
+    """Stop a production start that lacks a real database, broker, vault, mailbox or secrets."""
     if not production():
         return
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "VAULT_URL", "MAIL_URL", "PUBLIC_URL", "ALERT_URL"):

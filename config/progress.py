@@ -25,12 +25,12 @@ class Step(Protocol):
     """Says that `done` more is done; `note` is shown beside the bar."""
 
     def __call__(self, *, done: int = 1, note: str = "") -> None:
-        """This method will move the bar."""
+        """Move the bar."""
 
 
 @contextmanager
 def progress(*, label: str, total: int, stream: TextIO | None = None) -> Iterator[Step]:
-    """This function will show how far a piece of work of `total` parts is, until the block ends."""
+    """Show how far a piece of work of `total` parts is, until the block ends."""
     stream = stream or sys.stderr
     if stream.isatty():
         yield from _bar(label=label, total=total, stream=stream)

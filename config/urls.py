@@ -11,7 +11,7 @@ from documents.admin.site import site
 
 
 def home(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """This function will send a person who opens the root to the Document Center."""
+    """Send a person who opens the root to the Document Center."""
     return HttpResponseRedirect(settings.LOGIN_URL)
 
 
@@ -23,10 +23,10 @@ urlpatterns = [
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """This function will answer an address that does not exist."""
+    """Answer an address that does not exist."""
     return problems.respond(request=request, problem=errors.Problem(code="not_found"))
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
-    """This function will answer a failure that nothing else has answered."""
+    """Answer a failure that nothing else has answered."""
     return problems.respond(request=request, problem=errors.Problem(code="internal_error"))

@@ -8,3 +8,10 @@ class DocumentsConfig(AppConfig):
 
     name = "documents"
     verbose_name = "Documentos"
+
+    def ready(self) -> None:
+        """Let the alerts hear of outages; their modules read models, which exist only now."""
+        from documents.alerts import outages
+        from documents.resilience import calls
+
+        calls.LISTENERS[:] = [outages.LISTENER]

@@ -7,7 +7,7 @@ import rfc8785
 
 
 def encode(*, value: object) -> bytes:
-    """This function will return the canonical bytes of a JSON value.
+    """Return the canonical bytes of a JSON value.
 
     Key order, whitespace, number spelling and Unicode form of the source leave no trace in them.
 
@@ -22,7 +22,7 @@ def encode(*, value: object) -> bytes:
 
 
 def sha256(*, value: object) -> str:
-    """This function will return the SHA-256 (hex) of the canonical bytes.
+    """Return the SHA-256 (hex) of the canonical bytes.
 
     :raises ValueError: as `encode`
     """

@@ -67,7 +67,7 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
     page: int = 1,
     width: int = PICTURE_WIDTH,
 ) -> Opened:
-    """This function will return the bytes of a LOCKED document, or a picture of one page, and put that on record.
+    """Return the bytes of a LOCKED document, or a picture of one page, and put that on record.
 
     :param link: the way it was reached by; a download takes one of its downloads, `session` tells repeats apart.
     :raises errors.Problem: `document_not_ready`, `document_quarantined`, a `link_*` code, `not_found` (page)
@@ -107,7 +107,7 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
 
 
 def quarantine(*, document: Document, code: str, actor: log.Actor, now: dt.datetime) -> bool:
-    """This function will withhold a document that does not check out and raise a P1; False if it was already."""
+    """Withhold a document that does not check out and raise a P1; False if it was already."""
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.LOCKED).update(
             status=Status.QUARANTINED, quarantined_at=now, cause=code
@@ -136,7 +136,7 @@ def quarantine(*, document: Document, code: str, actor: log.Actor, now: dt.datet
 
 
 def _check_servable(*, document: Document, actor: log.Actor) -> None:
-    """This function will refuse what is not LOCKED; what is withheld is refused on record.
+    """Refuse what is not LOCKED; what is withheld is refused on record.
 
     :raises errors.Problem: `document_not_ready`, `document_quarantined`
     """
@@ -148,7 +148,7 @@ def _check_servable(*, document: Document, actor: log.Actor) -> None:
 
 
 def _check_link(*, link: Link, document: Document, session: str, now: dt.datetime) -> None:
-    """This function will refuse a link that is dead, before the vault is troubled for it; counting looks again.
+    """Refuse a link that is dead, before the vault is troubled for it; counting looks again.
 
     :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`, `not_owner`
     """
@@ -160,7 +160,7 @@ def _check_link(*, link: Link, document: Document, session: str, now: dt.datetim
 
 
 def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
-    """This function will return the stored bytes, compared with the row's hash and size.
+    """Return the stored bytes, compared with the row's hash and size.
 
     :raises errors.Problem: `document_quarantined` where they differ, a `worm_*` code where the vault does not answer
     """
@@ -181,7 +181,7 @@ def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
 
 
 def _picture(*, document: Document, page: int, width: int, actor: log.Actor, now: dt.datetime) -> bytes:
-    """This function will return a page as PNG, kept for the next time under the hash of the bytes it was made from."""
+    """Return a page as PNG, kept for the next time under the hash of the bytes it was made from."""
     if not 1 <= page <= (document.pages or 0):
         raise errors.Problem(code="not_found", detail=f"page {page} of {document.pages}")
     key = (document.file_sha256, page, width)

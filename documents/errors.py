@@ -28,7 +28,7 @@ class Fault:
     detail: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """This function will return the `errors[]` member of a problem document."""
+        """Return the `errors[]` member of a problem document."""
         return {"pointer": self.pointer, "code": self.code, "detail": self.detail}
 
 

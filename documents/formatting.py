@@ -23,40 +23,40 @@ DOTS_MAX = 8
 
 
 def language() -> str:
-    """This function will return the language in force, one of LANGUAGES."""
+    """Return the language in force, one of LANGUAGES."""
     found = (translation.get_language() or "")[:2]
     return found if found in LANGUAGES else LANGUAGES[0]
 
 
 def of_party(*, party: Party) -> str:
-    """This function will return the language in which a person is written to: Spanish unless it is English."""
+    """Return the language in which a person is written to: Spanish unless it is English."""
     return spoken(locale=party.locale)
 
 
 def spoken(*, locale: str) -> str:
-    """This function will return the one of LANGUAGES that is meant by a locale such as `en-GB`."""
+    """Return the one of LANGUAGES that is meant by a locale such as `en-GB`."""
     wanted = locale[:2].lower()
     return wanted if wanted in LANGUAGES else LANGUAGES[0]
 
 
 def title(*, document: Document) -> str:
-    """This function will return what the document's country calls its kind."""
+    """Return what the document's country calls its kind."""
     words = pack.required(document.country_id).title(kind=document.kind)
     return words.en if language() == "en" else words.es
 
 
 def place(*, document: Document) -> zoneinfo.ZoneInfo:
-    """This function will return the legal time zone that is frozen in the document."""
+    """Return the legal time zone that is frozen in the document."""
     return zoneinfo.ZoneInfo(json.loads(document.content)["time_zone"])
 
 
 def day(*, date: dt.date) -> str:
-    """This function will write "21 de febrero de 2026" or "21 February 2026"."""
+    """Write "21 de febrero de 2026" or "21 February 2026"."""
     return dates.format_date(date, format="long", locale="en_GB" if language() == "en" else "es")
 
 
 def moment(*, at: dt.datetime, document: Document) -> str:
-    """This function will write "domingo 29 de noviembre, 18:00 (Madrid)": weekday, local time and whose time it is."""
+    """Write "domingo 29 de noviembre, 18:00 (Madrid)": weekday, local time and whose time it is."""
     zone = place(document=document)
     pattern = "EEEE d MMMM, HH:mm" if language() == "en" else "EEEE d 'de' MMMM, HH:mm"
     words = dates.format_datetime(at, format=pattern, tzinfo=zone, locale="en_GB" if language() == "en" else "es")
@@ -64,19 +64,19 @@ def moment(*, at: dt.datetime, document: Document) -> str:
 
 
 def clock(*, at: dt.datetime, document: Document) -> str:
-    """This function will write "18:40" of the document's place."""
+    """Write "18:40" of the document's place."""
     return at.astimezone(place(document=document)).strftime("%H:%M")
 
 
 def size(*, octets: int) -> str:
-    """This function will write a file's size: "86 KB", "1,2 MB"."""
+    """Write a file's size: "86 KB", "1,2 MB"."""
     if octets < KILO * KILO:
         return f"{max(1, round(octets / KILO))}\N{NO-BREAK SPACE}KB"
     return f"{numbers.format_decimal(round(Decimal(octets) / KILO / KILO, 1), locale=language())}\N{NO-BREAK SPACE}MB"
 
 
 def amount(*, document: Document) -> str:
-    """This function will write the document's total as its country does, with the ISO code: "1.234,50 EUR"."""
+    """Write the document's total as its country does, with the ISO code: "1.234,50 EUR"."""
     country = pack.required(document.country_id)
     text = money.text(document.total_minor, money.digits(document.currency))
     # As many as the PDF shows.
@@ -88,12 +88,12 @@ def amount(*, document: Document) -> str:
 
 
 def masked(*, name: str) -> str:
-    """This function will hide a name from whoever does not know it: "Ana Ruiz Pardo" is "A•• R••• P••••"."""
+    """Hide a name from whoever does not know it: "Ana Ruiz Pardo" is "A•• R••• P••••"."""
     return " ".join(word[0] + "•" * min(len(word) - 1, DOTS_MAX) for word in re.findall(r"\S+", name))
 
 
 def tax_id_name(*, document: Document) -> str:
-    """This function will return the name of the id that a link asks for: the owner's own type, else the country's."""
+    """Return the name of the id that a link asks for: the owner's own type, else the country's."""
     facts = json.loads(document.content)["owner"]
     country = pack.required(document.country_id)
     return str(facts.get("tax_id_name") or country.tax_ids[country.tax_id_default].name)

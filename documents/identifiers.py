@@ -6,12 +6,12 @@ import time
 
 
 def new(*, prefix: str) -> str:
-    """This function will return a new id such as `doc_01k...`; ids made later sort later (millisecond grain)."""
+    """Return a new id such as `doc_01k...`; ids made later sort later (millisecond grain)."""
     value = int(time.time() * 1000).to_bytes(6, "big") + secrets.token_bytes(10)
     return f"{prefix}_{base64.b32hexencode(value).decode().rstrip('=').lower()}"
 
 
 def verification_code() -> str:
-    """This function will return the code behind the QR: 80 random bits, `XXXX-XXXX-XXXX-XXXX`, no look-alikes."""
+    """Return the code behind the QR: 80 random bits, `XXXX-XXXX-XXXX-XXXX`, no look-alikes."""
     alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
     return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(4))

@@ -44,7 +44,7 @@ DRIVER_API_LATENCY = Histogram(LATENCY_NAME, "Panel and API answers to a driver"
 
 
 def exposition(*, extra: Iterable[Metric] = ()) -> bytes:
-    """This function will return every metric in Prometheus' text format, `docs_driver_api_latency_p95` included.
+    """Return every metric in Prometheus' text format, `docs_driver_api_latency_p95` included.
 
     :param extra: families that are read from the database at the moment of the scrape.
     """
@@ -67,12 +67,12 @@ class _Collected:
         self._families = families
 
     def collect(self) -> list[Metric]:
-        """This method will return the families."""
+        """Return the families."""
         return self._families
 
 
 def _latency_p95(*, families: Iterable[Metric]) -> GaugeMetricFamily:
-    """This function will estimate each country's 95th percentile since start, in seconds, as `histogram_quantile` does.
+    """Estimate each country's 95th percentile since start, in seconds, as `histogram_quantile` does.
 
     Over a window use the recording rule in ops/alerts.yml; this one is for who reads `/metrics` with bare eyes.
     """
@@ -90,7 +90,7 @@ def _latency_p95(*, families: Iterable[Metric]) -> GaugeMetricFamily:
 
 
 def quantile(*, counts: list[tuple[float, float]], share: float) -> float:
-    """This function will interpolate a quantile from cumulative buckets `(upper bound, count)`; 0 without any."""
+    """Interpolate a quantile from cumulative buckets `(upper bound, count)`; 0 without any."""
     total = counts[-1][1] if counts else 0.0
     lower = below = 0.0
     for upper, cumulative in counts:

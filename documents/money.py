@@ -18,7 +18,7 @@ MINOR_MAX = 10**18 - 1  # what a bigint column holds, with room
 
 @cache
 def digits(currency: str) -> int:
-    """This function will return how many decimals a currency has: the packs' word first, ISO 4217 through Babel after.
+    """Return how many decimals a currency has: the packs' word first, ISO 4217 through Babel after.
 
     :raises errors.Problem: `currency_unsupported`
     """
@@ -31,7 +31,7 @@ def digits(currency: str) -> int:
 
 
 def minor(text: str, digits: int) -> int:
-    """This function will read an amount's text ("22", "22.0", "-4.40") as whole minor units (2200, 2200, -440).
+    """Read an amount's text ("22", "22.0", "-4.40") as whole minor units (2200, 2200, -440).
 
     :raises errors.Problem: `validation_error` when it is no amount, or has more decimals than the currency
     """
@@ -44,13 +44,13 @@ def minor(text: str, digits: int) -> int:
 
 
 def text(minor: int, digits: int) -> str:
-    """This function will write minor units with the currency's digits: (2200, 2) is "22.00", (4500, 0) is "4500"."""
+    """Write minor units with the currency's digits: (2200, 2) is "22.00", (4500, 0) is "4500"."""
     sign, size = ("-" if minor < 0 else ""), str(abs(minor)).rjust(digits + 1, "0")
     return f"{sign}{size}" if digits == 0 else f"{sign}{size[:-digits]}.{size[-digits:]}"
 
 
 def rate(text: str) -> Fraction:
-    """This function will read a rate's text ("0.021") as an exact fraction.
+    """Read a rate's text ("0.021") as an exact fraction.
 
     :raises errors.Problem: `validation_error`
     """
@@ -60,7 +60,7 @@ def rate(text: str) -> Fraction:
 
 
 def rate_text(rate: Fraction) -> str:
-    """This function will write a rate that has a finite decimal form as text without trailing zeros: "0.1", "0.021".
+    """Write a rate that has a finite decimal form as text without trailing zeros: "0.1", "0.021".
 
     :raises ValueError: a fraction such as 1/3, which no decimal text can hold
     """
@@ -72,7 +72,7 @@ def rate_text(rate: Fraction) -> str:
 
 
 def round_half_up(numerator: int | Fraction, denominator: int | Fraction = 1) -> int:
-    """This function will return numerator / denominator as the nearest whole number, a half going away from zero.
+    """Return numerator / denominator as the nearest whole number, a half going away from zero.
 
     :raises ZeroDivisionError: the denominator is zero
     """
@@ -82,7 +82,7 @@ def round_half_up(numerator: int | Fraction, denominator: int | Fraction = 1) ->
 
 
 def split(total: int, weights: Sequence[int]) -> list[int]:
-    """This function will split whole units by weight so that the parts add up to the total (largest remainder).
+    """Split whole units by weight so that the parts add up to the total (largest remainder).
 
     Each part is within one unit of its exact share; ties go to the earlier place. Weights are of one sign or zero;
     where all are zero the units are shared evenly.

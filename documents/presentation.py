@@ -35,17 +35,17 @@ class _Around:
 
 
 def joined(*, rows: QuerySet[Document]) -> QuerySet[Document]:
-    """This function will have rows read together with what their JSON objects show of other tables."""
+    """Have rows read together with what their JSON objects show of other tables."""
     return rows.select_related(*RELATED).defer(*UNREAD)
 
 
 def document(*, document: Document) -> dict[str, object]:
-    """This function will return one document's JSON object."""
+    """Return one document's JSON object."""
     return documents(rows=[document])[0]
 
 
 def documents(*, rows: Iterable[Document]) -> list[dict[str, object]]:
-    """This function will return the JSON object of each; `file` and `locked_at` are null until LOCKED.
+    """Return the JSON object of each; `file` and `locked_at` are null until LOCKED.
 
     Two queries for all of them, if they were read with `joined`.
     """
@@ -55,7 +55,7 @@ def documents(*, rows: Iterable[Document]) -> list[dict[str, object]]:
 
 
 def _corrections(*, rows: Sequence[Document]) -> Mapping[int, Sequence[_Correction]]:
-    """This function will return who corrects whom, in the order of issue: the rows, and what the rows correct."""
+    """Return who corrects whom, in the order of issue: the rows, and what the rows correct."""
     found: defaultdict[int, list[_Correction]] = defaultdict(list)
     asked = {row.pk for row in rows} | {row.corrects_id for row in rows if row.corrects_id}
     correcting = Document.objects.filter(corrects__in=asked).order_by("pk")
@@ -65,7 +65,7 @@ def _corrections(*, rows: Sequence[Document]) -> Mapping[int, Sequence[_Correcti
 
 
 def _ids(*, read: Iterable[tuple[Document, dict[str, list[dict[str, str]]]]]) -> Mapping[str, str]:
-    """This function will return the public ids of the statements that payout statements settle, by number."""
+    """Return the public ids of the statements that payout statements settle, by number."""
     numbers = {
         item["number"] for row, content in read if row.kind == Kind.PAYOUT_STATEMENT for item in content["settles"]
     }
@@ -75,7 +75,7 @@ def _ids(*, read: Iterable[tuple[Document, dict[str, list[dict[str, str]]]]]) ->
 
 
 def _object(*, document: Document, content: dict[str, list[dict[str, str]]], around: _Around) -> dict[str, object]:
-    """This function will put one document's object together."""
+    """Put one document's object together."""
     locked = document.status == Status.LOCKED
     return {
         "id": document.public_id,
@@ -118,7 +118,7 @@ def _object(*, document: Document, content: dict[str, list[dict[str, str]]], aro
 def _settles(
     *, document: Document, content: dict[str, list[dict[str, str]]], ids: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    """This function will name what a payout statement pays: order, the statement's document, amount."""
+    """Name what a payout statement pays: order, the statement's document, amount."""
     if document.kind != Kind.PAYOUT_STATEMENT:
         return []
     return [
@@ -128,7 +128,7 @@ def _settles(
 
 
 def _remaining(*, document: Document, around: _Around) -> str | None:
-    """This function will return what of a receipt can still be credited, on it and on its credit notes.
+    """Return what of a receipt can still be credited, on it and on its credit notes.
 
     Of an order statement only once some of it has been: until then it is owed, not given back.
     """

@@ -11,29 +11,29 @@ from documents.operations import sweeper
 
 @shared_task(name="documents.advance")  # type: ignore[untyped-decorator]  # Celery has no types
 def advance(document_id: int) -> None:
-    """This task will lock an issued document."""
+    """Lock an issued document."""
     locking.advance(document_id=document_id, now=timezone.now())
 
 
 @shared_task(name="documents.deliver")  # type: ignore[untyped-decorator]  # Celery has no types
 def deliver(delivery_id: int) -> None:
-    """This task will tell one recipient."""
+    """Tell one recipient."""
     deliveries.send(delivery_id=delivery_id, now=timezone.now())
 
 
 @shared_task(name="documents.notify")  # type: ignore[untyped-decorator]  # Celery has no types
 def notify(notice_id: int) -> None:
-    """This task will tell one party of a change."""
+    """Tell one party of a change."""
     notices.send(notice_id=notice_id, now=timezone.now())
 
 
 @shared_task(name="documents.resume")  # type: ignore[untyped-decorator]  # Celery has no types
 def resume(event_id: int) -> None:
-    """This task will look at a parked event again."""
+    """Look at a parked event again."""
     intake.resume(event_id=event_id, now=timezone.now())
 
 
 @shared_task(name="documents.sweep")  # type: ignore[untyped-decorator]  # Celery has no types
 def sweep() -> None:
-    """This task will do one round of the sweeper."""
+    """Do one round of the sweeper."""
     sweeper.sweep(now=timezone.now())

@@ -1,19 +1,16 @@
 """Work done in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from django.db import OperationalError, transaction
-
-if TYPE_CHECKING:
-    pass
 
 DEADLOCK_TRIES_MAX = 4
 Result = TypeVar("Result")
 
 
-def _unless_given_up(work: Callable[[], Result]) -> Result:
-    """This function will do work in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
+def retry_on_conflict(work: Callable[[], Result]) -> Result:
+    """Do work in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
     for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
         try:
             with transaction.atomic():

@@ -12,5 +12,5 @@ LIMIT_S = 3600
 
 @shared_task(name="payouts.reconcile", soft_time_limit=LIMIT_S, time_limit=LIMIT_S + 60)  # type: ignore[untyped-decorator]  # Celery has no types
 def reconcile() -> None:
-    """This task will compare statements, payouts and events once; what differs is in the discrepancies."""
+    """Compare statements, payouts and events once; what differs is in the discrepancies."""
     run.run(walk=run.parts(), now=timezone.now(), actor=ACTOR)

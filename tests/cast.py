@@ -21,7 +21,7 @@ class Member:
 
 
 def owner(*, name: str, platform_id: str, legal_name: str, role: str, tax_id: str) -> Member:
-    """This function will create a person who owns one party."""
+    """Create a person who owns one party."""
     party = Party.objects.create(
         platform_id=platform_id,
         legal_name=legal_name,
@@ -36,7 +36,7 @@ def owner(*, name: str, platform_id: str, legal_name: str, role: str, tax_id: st
 
 
 def staff(*, name: str, roles: list[str], countries: list[str]) -> Member:
-    """This function will create a person of the house, with roles and the countries in her scope."""
+    """Create a person of the house, with roles and the countries in her scope."""
     user = _user(name=name, roles=roles, staff=True)
     for code in countries:
         assign_perm("documents.see_country", user, country(code=code))
@@ -44,12 +44,12 @@ def staff(*, name: str, roles: list[str], countries: list[str]) -> Member:
 
 
 def country(*, code: str) -> Country:
-    """This function will return a market, created on first use."""
+    """Return a market, created on first use."""
     return Country.objects.get_or_create(code=code, defaults={"name": COUNTRIES[code]})[0]
 
 
 def issuer(*, slug: str = "aventide-es", code: str = "AVES", country_code: str = "ES") -> Issuer:
-    """This function will return a company that issues, created on first use."""
+    """Return a company that issues, created on first use."""
     return Issuer.objects.get_or_create(
         slug=slug,
         defaults={

@@ -37,7 +37,7 @@ _folder: pathlib.Path
 
 
 def pytest_configure() -> None:
-    """This function will give the session an environment of its own, whatever the shell says."""
+    """Give the session an environment of its own, whatever the shell says."""
     global _folder  # noqa: PLW0603 - one folder per session, removed by the hook below
     tests = servers.VAR / "tests"
     tests.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """This function will say which tests share a worker, and begin with those that take longest.
+    """Say which tests share a worker, and begin with those that take longest.
 
     Tests that share a fixture of their module share its worker: the running product is started once a module.
     """
@@ -78,7 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """This function will remove the session's vault and mailbox."""
+    """Remove the session's vault and mailbox."""
     _remove(folder=_folder)
 
 
@@ -108,7 +108,7 @@ def _no_counted_denials() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[services.Stack]:
-    """This fixture will start the session's PostgreSQL and Valkey and point this process and its children at them."""
+    """Start the session's PostgreSQL and Valkey and point this process and its children at them."""
     with services.Stack() as stack:
         for name, value in stack.environment().items():
             env.put(name=name, value=value)
@@ -136,7 +136,7 @@ def django_db_setup(
     django_test_environment: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> None:
-    """This fixture will provision the database as production does, in place of pytest-django's `test_` database."""
+    """Provision the database as production does, in place of pytest-django's `test_` database."""
     with django_db_blocker.unblock():
         call_command("provision", verbosity=0)
         database.remember(stack=stack)
@@ -147,12 +147,12 @@ def django_db_setup(
 
 @pytest.fixture
 def committed_db(transactional_db: None) -> None:
-    """This fixture will let a test commit; the database is replaced afterwards."""
+    """Let a test commit; the database is replaced afterwards."""
 
 
 @pytest.fixture
 def valkey(tmp_path: pathlib.Path, stack: services.Stack) -> Iterator[servers.Valkey]:
-    """This fixture will give a private broker that the test may `kill`, `pause`, `resume` and `start` again."""
+    """Give a private broker that the test may `kill`, `pause`, `resume` and `start` again."""
     server = servers.Valkey(folder=tmp_path)
     server.start()
     _use_broker(url=server.url)
@@ -163,7 +163,7 @@ def valkey(tmp_path: pathlib.Path, stack: services.Stack) -> Iterator[servers.Va
 
 @pytest.fixture
 def smtp(settings: Settings) -> Iterator[mailbox.Mailbox]:
-    """This fixture will give a private SMTP server and send Django's mail there."""
+    """Give a private SMTP server and send Django's mail there."""
     server = mailbox.Mailbox()
     server.start()
     settings.MAIL_URL, settings.MAIL = server.url, env.mail(url=server.url)
@@ -179,7 +179,7 @@ def smtp(settings: Settings) -> Iterator[mailbox.Mailbox]:
 
 @pytest.fixture
 def vault_folder(tmp_path: pathlib.Path, settings: Settings) -> Iterator[pathlib.Path]:
-    """This fixture will give an empty local vault of the test's own."""
+    """Give an empty local vault of the test's own."""
     folder = tmp_path / "vault"
     settings.VAULT_URL = f"file://{folder}"
     yield folder

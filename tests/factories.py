@@ -56,7 +56,7 @@ def party(
     email: str = "ana@example.com",
     locale: str = "es-ES",
 ) -> Party:
-    """This function will return a person or company, the same one for the same `platform_id`."""
+    """Return a person or company, the same one for the same `platform_id`."""
     found, _ = Party.objects.get_or_create(
         platform_id=platform_id or f"drv_{next(_serial)}",
         defaults={"legal_name": legal_name, "tax_id": tax_id, "tax_id_type": "NIF", "email": email, "locale": locale},
@@ -65,12 +65,12 @@ def party(
 
 
 def country(*, code: str = "ES") -> Country:
-    """This function will return a market."""
+    """Return a market."""
     return Country.objects.get_or_create(code=code, defaults={"name": pack.required(code).name.es})[0]
 
 
 def issuer(*, slug: str = "aventide-es", code: str = "AES", country_code: str = "ES") -> Issuer:
-    """This function will return a company that issues."""
+    """Return a company that issues."""
     return Issuer.objects.get_or_create(
         slug=slug,
         defaults={
@@ -84,7 +84,7 @@ def issuer(*, slug: str = "aventide-es", code: str = "AES", country_code: str = 
 
 
 def event(*, type: str = "ORDER_COMPLETED", subject: str = "order:ord_1", now: dt.datetime = NOW) -> Event:  # noqa: A002 - the field's
-    """This function will return a processed event."""
+    """Return a processed event."""
     body = json.dumps({"id": f"evt_{next(_serial)}", "type": type}).encode()
     with transaction.atomic():
         made = Event.objects.create(
@@ -115,7 +115,7 @@ def document(
     total_minor: int = 2188,
     now: dt.datetime = NOW,
 ) -> Document:
-    """This function will return a document as the line leaves it; from LOCKED on its bytes lie in the vault."""
+    """Return a document as the line leaves it; from LOCKED on its bytes lie in the vault."""
     owner, issued_by = owner or party(), issued_by or issuer()
     with transaction.atomic():
         made = _issue(kind=kind, owner=owner, issuer=issued_by, total_minor=total_minor, now=now)
@@ -134,7 +134,7 @@ def document(
 
 
 def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: dt.datetime) -> Document:
-    """This function will write the row with its key, number, content and audit event, all of one transaction."""
+    """Write the row with its key, number, content and audit event, all of one transaction."""
     subject_kind, audience = AUDIENCES[kind]
     subject = f"{subject_kind}:{subject_kind[:3]}_{next(_serial)}"
     key = DocumentKey.objects.create(key=f"{kind}:{subject}:{audience}", fingerprint="0" * 64)
@@ -190,7 +190,7 @@ def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: d
 
 
 def _lock(*, document: Document, now: dt.datetime) -> None:
-    """This function will put bytes into the vault and move the row to LOCKED, as the line does."""
+    """Put bytes into the vault and move the row to LOCKED, as the line does."""
     body = pdf(text=f"{document.number} {document.public_id}")
     sha256 = hashlib.sha256(body).hexdigest()
     folder = f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}"
@@ -227,7 +227,7 @@ def _content(
     day: dt.date,
     retain_until: dt.date,
 ) -> dict[str, object]:
-    """This function will return frozen content: the common part in full, of the kind's own lines and totals."""
+    """Return frozen content: the common part in full, of the kind's own lines and totals."""
     totals: dict[Kind, dict[str, str]] = {
         Kind.PAYMENT_RECEIPT: {"net": total, "tax": "0.00", "gross": total},
         Kind.CREDIT_NOTE: {"net": total, "tax": "0.00", "gross": total},
@@ -275,7 +275,7 @@ def _content(
 
 
 def pdf(*, text: str) -> bytes:
-    """This function will return a small, valid PDF of one page that says `text` (plain ASCII)."""
+    """Return a small, valid PDF of one page that says `text` (plain ASCII)."""
     stream = f"BT /F1 18 Tf 72 760 Td ({text}) Tj ET".encode()
     parts = [
         b"<</Type/Catalog/Pages 2 0 R>>",

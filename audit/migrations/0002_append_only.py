@@ -41,7 +41,7 @@ $format$, current_schema()); END $do$"""  # noqa: S608 - only constants of this 
 
 
 def refused(*, table: str, rows: str, statements: str) -> list[migrations.RunSQL]:
-    """This function will return the triggers that refuse to change a table.
+    """Return the triggers that refuse to change a table.
 
     The row trigger also sees what arrives through an inheritance parent; the statement trigger sees TRUNCATE, and a
     statement that touches no row. ALWAYS: `session_replication_role` does not switch them off.

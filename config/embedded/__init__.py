@@ -1,0 +1,1 @@
+"""PostgreSQL and Valkey that start by themselves where no URL names real ones."""

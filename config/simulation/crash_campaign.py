@@ -64,7 +64,7 @@ class Report:
     findings: list[str]
 
     def as_json(self) -> dict[str, object]:
-        """This method will return the report as one JSON object."""
+        """Return the report as one JSON object."""
         total_s = self.send_s + self.drain_s
         return dataclasses.asdict(self) | {
             "events_per_s": round(self.plan.events / self.send_s, 1) if self.send_s else None,
@@ -76,7 +76,7 @@ class Report:
 def run(
     *, plan: Plan, actors: processes.Crew, folder: pathlib.Path, database_url: str, secrets: Mapping[str, str]
 ) -> Report:
-    """This function will run one campaign on a provisioned database with issuers; `actors` starts and ends here.
+    """Run one campaign on a provisioned database with issuers; `actors` starts and ends here.
 
     :raises TimeoutError: the web server does not come up
     """
@@ -151,7 +151,7 @@ class Killer:
 def _send(
     *, plan: Plan, told: event_stream.Stream, url: str, secrets: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
-    """This function will post the stream and return {event id: the status told last} and whatever was no 2xx."""
+    """Post the stream and return {event id: the status told last} and whatever was no 2xx."""
     answers: dict[str, str] = {}
     findings: list[str] = []
 
@@ -178,7 +178,7 @@ def _send(
 
 
 def _drain(*, database: psycopg.Connection[tuple[int, ...]], documents: int, killer: Killer) -> list[str]:
-    """This function will wait until nothing is open and every kill has happened, or until nothing moves any more."""
+    """Wait until nothing is open and every kill has happened, or until nothing moves any more."""
     last, moved = None, time.monotonic()
     with progress.progress(label="documentos resguardados", total=documents) as step:
         shown = 0
@@ -205,7 +205,7 @@ def _count(*, database: psycopg.Connection[tuple[int, ...]], query: str) -> int:
 def _ask_outside(
     *, folder: pathlib.Path, database_url: str, keys: frozenset[str], answers: Mapping[str, str]
 ) -> tuple[dict[str, int], list[str]]:
-    """This function will run the outside checker as a program of its own, which cannot import this project."""
+    """Run the outside checker as a program of its own, which cannot import this project."""
     question = {
         "database_url": database_url,
         "vault": str(folder / "vault"),
@@ -213,7 +213,7 @@ def _ask_outside(
         "keys": sorted(keys),
         "events": answers,
     }
-    checker = pathlib.Path(__file__).with_name("outside.py")
+    checker = pathlib.Path(__file__).with_name("outside_checker.py")
     ran = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-I", str(checker)],
         input=json.dumps(question).encode(),

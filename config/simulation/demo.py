@@ -31,7 +31,7 @@ _put: tuple[str, ...] = ()
 
 
 def prepare(*, kind: str) -> None:
-    """This function will choose the port, folder and secrets of one run, and put them where the settings look.
+    """Choose the port, folder and secrets of one run, and put them where the settings look.
 
     `kind` is the command: `demo` listens on PORT, `torture` on any free port and with leases that end soon.
 
@@ -74,19 +74,19 @@ def prepare(*, kind: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This function will return the variables with which a command takes part in this run."""
+    """Return the variables with which a command takes part in this run."""
     return {name: env.text(name=name) for name in (*_put, *SERVERS)}
 
 
 def record() -> None:
-    """This function will let `join` find this run; the file holds secrets and is its owner's only."""
+    """Let `join` find this run; the file holds secrets and is its owner's only."""
     path = folder() / RECORD
     path.touch(mode=0o600)
     path.write_text(json.dumps(environment()), encoding="utf-8")
 
 
 def join() -> None:
-    """This function will put the environment of the demo that listens on the port DEMO in place, where DEMO is set.
+    """Put the environment of the demo that listens on the port DEMO in place, where DEMO is set.
 
     :raises env.Misconfigured: no demo of this checkout is ready on that port
     """
@@ -115,12 +115,12 @@ def _ready() -> dict[int, pathlib.Path]:
 
 
 def folder() -> pathlib.Path:
-    """This function will return where this run keeps its vault, mail and logs."""
+    """Return where this run keeps its vault, mail and logs."""
     return pathlib.Path(env.text(name="STAGE_FOLDER"))
 
 
 def _listen() -> socket.socket:
-    """This function will bind PORT (default 8000, 0: any free one); the default gives way when it is taken.
+    """Bind PORT (default 8000, 0: any free one); the default gives way when it is taken.
 
     :raises env.Misconfigured: a PORT that was asked for is taken
     """
@@ -133,6 +133,6 @@ def _listen() -> socket.socket:
 
 
 def cast(*, beat: bool = True, pause_s: float = processes.RESTART_PAUSE_S) -> processes.Crew:
-    """This function will return the processes that serve this run, not started yet; see `crew.Crew`."""
+    """Return the processes that serve this run, not started yet; see `crew.Crew`."""
     assert _listening is not None, "prepare() comes first"  # noqa: S101 - a mistake in our own code
     return processes.Crew(folder=folder(), listening=_listening, beat=beat, pause_s=pause_s)

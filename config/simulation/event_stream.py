@@ -103,7 +103,7 @@ class _Tale:
         self.count = 0
 
     def receipt(self, *, market: Market, at: dt.datetime, order: str) -> None:
-        """This method will tell of a payment and, now and then, of what was given back of it."""
+        """Tell of a payment and, now and then, of what was given back of it."""
         payment, customer = self._name("pay"), self._name("cus")
         amounts = [self._amount(market) for _ in range(self.random.randint(1, 4))]
         code, rate = market.fare
@@ -136,7 +136,7 @@ class _Tale:
             self.keys.add(f"CREDIT_NOTE:refund:{refund}:customer")
 
     def week(self, *, market: Market, at: dt.datetime) -> None:
-        """This method will tell a driver's week: orders, adjustments, one payout, and what became of it."""
+        """Tell a driver's week: orders, adjustments, one payout, and what became of it."""
         driver = self._person(self._name("drv"), market, tax_id=True)
         settles: list[dict[str, str]] = []
         whole, total = self._happens("a payout by orders"), 0
@@ -163,7 +163,7 @@ class _Tale:
         )
 
     def customer(self, *, market: Market, at: dt.datetime) -> None:
-        """This method will tell of a customer who pays and, now and then, changes his address."""
+        """Tell of a customer who pays and, now and then, changes his address."""
         self.receipt(market=market, at=at, order=self._name("ord"))
         if not self._happens("a new address"):
             return
@@ -175,7 +175,7 @@ class _Tale:
         self._tell("CONTACT_CHANGED", market, at + dt.timedelta(days=1), data)
 
     def unheard_of(self, *, market: Market, at: dt.datetime) -> None:
-        """This method will tell of something that is no business of ours."""
+        """Tell of something that is no business of ours."""
         self._tell("COURIER_WAVED", market, at, {"wave": self._name("wav")})
 
     def _order(self, *, order: str, market: Market, at: dt.datetime, driver: Event) -> int:
@@ -290,7 +290,7 @@ class _Tale:
 
 
 def draw(*, seed: int, count: int, shuffled: bool = True) -> Stream:
-    """This function will draw exactly `count` events, a tenth of them told twice or more; the same for the same seed.
+    """Draw exactly `count` events, a tenth of them told twice or more; the same for the same seed.
 
     Shuffled, an event may come before what it needs.
     """
@@ -315,7 +315,7 @@ def draw(*, seed: int, count: int, shuffled: bool = True) -> Stream:
 
 
 def _again(event: Event, *, dice: random.Random, number: int) -> Event:
-    """This function will tell an event again: the very same one, or the same fact under another event id."""
+    """Tell an event again: the very same one, or the same fact under another event id."""
     again = dice.random() < CHANCES["another event id"]
     return event | {"id": f"{event['id']}_again{number}"} if again else event
 
@@ -326,7 +326,7 @@ def _scattered(events: list[Event], dice: random.Random) -> Iterator[tuple[float
 
 
 def _tax(base_minor: int, thousandths: int) -> int:
-    """This function will return a tax, rounded half up away from zero."""
+    """Return a tax, rounded half up away from zero."""
     tax = (abs(base_minor) * thousandths + 500) // 1000
     return tax if base_minor >= 0 else -tax
 

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 def check(
     *, database_url: str, vault: pathlib.Path, mail: pathlib.Path, keys: Collection[str], events: Mapping[str, str]
 ) -> tuple[dict[str, int], list[str]]:
-    """This function will return figures, and every finding in words; no finding means that all promises were kept.
+    """Return figures, and every finding in words; no finding means that all promises were kept.
 
     `keys`: the document keys that must exist, and no others. `events`: {event id: the status its sender was told last}.
     """
@@ -109,7 +109,7 @@ def _series(*, rows: _Rows) -> Iterator[str]:
 
 
 def _bytes(*, rows: _Rows, vault: pathlib.Path) -> Iterator[str]:
-    """The vault's bytes are the row's, carry the row's content, and belong to a row."""
+    """Check that the vault's bytes are the row's, carry the row's content, and belong to a row."""
     wanted = {row["vault_key"]: row for row in rows.documents if row["vault_key"]}
     for key, row in wanted.items():
         place = vault / key
@@ -139,7 +139,7 @@ def _bytes(*, rows: _Rows, vault: pathlib.Path) -> Iterator[str]:
 
 
 def embedded(*, pdf: bytes) -> bytes | None:
-    """This function will return the attachment `content.json` of a PDF, read by PDFium."""
+    """Return the attachment `content.json` of a PDF, read by PDFium."""
     document = pypdfium2.PdfDocument(pdf)
     try:
         for index in range(pdfium.FPDFDoc_GetAttachmentCount(document.raw)):
@@ -254,7 +254,7 @@ def _sums(*, rows: _Rows) -> Iterator[str]:
 
 
 def main() -> int:
-    """This function will read the question from standard input and print the answer; returns the exit code."""
+    """Read the question from standard input and print the answer; returns the exit code."""
     asked = json.load(sys.stdin)
     figures, findings = check(
         database_url=asked["database_url"],

@@ -19,6 +19,7 @@ from typing import IO, Self
 import psutil
 
 from config import env
+from config.embedded import launch
 
 RESTART_PAUSE_S = 1.0
 STOP_LIMIT_S = 20.0
@@ -26,7 +27,7 @@ BACKLOG = 1024
 
 
 def listen(*, port: int = 0) -> socket.socket:
-    """This function will bind a port of 127.0.0.1 (0: any free one); the web server gets it, and nobody can take it.
+    """Bind a port of 127.0.0.1 (0: any free one); the web server gets it, and nobody can take it.
 
     :raises OSError: the port is taken
     """
@@ -116,7 +117,7 @@ class Crew:
             log.close()
 
     def kill(self, *, name: str) -> bool:
-        """This function will end a member with all of its children without warning; it is started again by itself.
+        """End a member with all of its children without warning; it is started again by itself.
 
         False when it was not running at that moment.
         """
@@ -130,7 +131,7 @@ class Crew:
 
     @contextlib.contextmanager
     def without(self, *, name: str) -> Iterator[None]:
-        """This function will keep a member away for as long as the block lasts, as after a kill that nobody noticed."""
+        """Keep a member away for as long as the block lasts, as after a kill that nobody noticed."""
         self._absent.add(name)
         self.kill(name=name)
         try:
@@ -139,7 +140,7 @@ class Crew:
             self._absent.discard(name)
 
     def log(self, *, name: str) -> str:
-        """This function will return the end of what a member has written to its log."""
+        """Return the end of what a member has written to its log."""
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")[-4000:]
 
     def _start(self, member: Member) -> None:
@@ -147,10 +148,9 @@ class Crew:
         self._logs.append(log)
         # The kernel's wish is bound to the thread that starts the child, so the crew is started and restarted by
         # threads that live as long as this process: the main one and the daemon below.
-        launcher = pathlib.Path(__file__).with_name("launch.py")
-        launch = [sys.executable, str(launcher), str(os.getpid()), str(int(signal.SIGTERM)), "-", "-"]
+        launcher = [sys.executable, str(launch.__file__), str(os.getpid()), str(int(signal.SIGTERM)), "-", "-"]
         member.process = subprocess.Popen(  # noqa: S603 - our own command line
-            [*launch, *member.command],
+            [*launcher, *member.command],
             cwd=env.BASE_DIR,
             env={**env.inherited(), **self._environment},
             stdout=log,
@@ -170,7 +170,7 @@ class Crew:
 
 
 def _kill_tree(*, pid: int) -> None:
-    """This function will SIGKILL a process and everything it started."""
+    """SIGKILL a process and everything it started."""
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]

@@ -72,7 +72,7 @@ KEYS = (
 
 
 def week(*, pack: Pack, issuer: str) -> list[Event]:
-    """This function will return a country's week in the order in which it happened."""
+    """Return a country's week in the order in which it happened."""
     return _Week(pack=pack, issuer=issuer).events
 
 
@@ -129,7 +129,7 @@ class _Week:
         fleet: bool = False,
         meal: Fraction = ZERO,
     ) -> int:
-        """This method will tell of an order and return what it leaves its beneficiary."""
+        """Tell of an order and return what it leaves its beneficiary."""
         told, withholdings, held = self._lines(lines), list[Event](), 0
         if withheld:
             withholdings, held = self._withholding(base=self._minor(lines[0][2]))
@@ -161,7 +161,7 @@ class _Week:
         return payable
 
     def _receipt(self, *, at: dt.datetime) -> None:
-        """This method will tell of what the customer paid for the ride, and of the part that was given back."""
+        """Tell of what the customer paid for the ride, and of the part that was given back."""
         lines: list[Line] = [
             ("FARE", "Servicio de transporte", Fraction(22), self.fare),
             ("SURCHARGE", "Suplemento nocturno", Fraction(3, 2), self.fare),
@@ -188,7 +188,7 @@ class _Week:
         self._event("REFUND_ISSUED", self._name("rf_B"), at + DAY, refund)
 
     def _payout(self, *, settles: Sequence[tuple[str, str, int]], cash: int) -> None:
-        """This method will tell of the week's transfer: a bonus of its own, withholdings, cash and a balance."""
+        """Tell of the week's transfer: a bonus of its own, withholdings, cash and a balance."""
         bonus: list[Line] = [("BONUS", "Incentivo semanal", Fraction(8), self.fee)]
         withholdings, held = self._withholding(base=self._minor(Fraction(40)))
         left = self._minor(Fraction(2))
@@ -206,7 +206,7 @@ class _Week:
         self._event("PAYOUT_SENT", self._name("po_1"), MONDAY + 7 * DAY, body)
 
     def _reversals(self) -> None:
-        """This method will tell that the bank sent the week's transfer back, and that the fleet's never left."""
+        """Tell that the bank sent the week's transfer back, and that the fleet's never left."""
         back = {
             "payout": {"id": self._name("po_1"), "amount": self._money(self.amount)},
             "payee": {"id": self._name("driver")},
@@ -236,7 +236,7 @@ class _Week:
         }  # fmt: skip
 
     def _withholding(self, *, base: int) -> tuple[list[Event], int]:
-        """This method will hold back what the pack has seen in this country, if it has; else nothing."""
+        """Hold back what the pack has seen in this country, if it has; else nothing."""
         if not self.pack.withholdings_seen:
             return [], 0
         seen = self.pack.withholdings_seen[0]
@@ -245,7 +245,7 @@ class _Week:
         return [told | {"base": self._money(base), "amount": self._money(amount)}], amount
 
     def _net(self, lines: Sequence[Line], *, prices: str | None = None) -> int:
-        """This method will return lines and their tax, which is rounded once a group; gross prices hold it already."""
+        """Return lines and their tax, which is rounded once a group; gross prices hold it already."""
         total = sum(self._minor(units) for _, _, units, _ in lines)
         if (prices or self.prices) == "gross":
             return total
@@ -295,7 +295,7 @@ class _Week:
 
 
 def _half_up(exact: Fraction) -> int:
-    """This function will return the nearest whole number, a half going away from zero."""
+    """Return the nearest whole number, a half going away from zero."""
     size = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
     return size if exact >= 0 else -size
 

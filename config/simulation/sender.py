@@ -29,13 +29,13 @@ class Sent:
 
 
 def service_of(*, event: Mapping[str, Any]) -> str:
-    """This function will return the platform service that sends a type; `orders` for a type that nobody knows."""
+    """Return the platform service that sends a type; `orders` for a type that nobody knows."""
     row = TABLE.get(str(event.get("type")))
     return row.service if row else "orders"
 
 
 def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
-    """This function will sign and post one event; what may be tried again (5xx, no connection) is, with pauses.
+    """Sign and post one event; what may be tried again (5xx, no connection) is, with pauses.
 
     :raises OSError: the server did not answer at all
     :raises http.client.HTTPException: what answers there does not speak HTTP
@@ -65,7 +65,7 @@ def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
 
 
 def _body(*, answer: bytes) -> dict[str, Any]:
-    """This function will read an answer; one that is no JSON object comes from somebody else, a proxy perhaps."""
+    """Read an answer; one that is no JSON object comes from somebody else, a proxy perhaps."""
     try:
         body = json.loads(answer or b"{}")
     except ValueError:
@@ -74,7 +74,7 @@ def _body(*, answer: bytes) -> dict[str, Any]:
 
 
 def headers(*, body: bytes, secret: str) -> dict[str, str]:
-    """This function will return the Standard Webhooks headers of a body, signed now."""
+    """Return the Standard Webhooks headers of a body, signed now."""
     message_id, timestamp = f"msg_{uuid.uuid4().hex}", str(int(time.time()))
     signed = b"%s.%s.%s" % (message_id.encode(), timestamp.encode(), body)
     return {
@@ -88,7 +88,7 @@ def headers(*, body: bytes, secret: str) -> dict[str, str]:
 def post_all(
     *, base_url: str, events: Sequence[Mapping[str, Any]], secrets: Mapping[str, str], senders: int = 1
 ) -> list[Sent]:
-    """This function will post a list, by `senders` at once, with progress; a list sent twice changes nothing.
+    """Post a list, by `senders` at once, with progress; a list sent twice changes nothing.
 
     :raises OSError: the server did not answer
     :raises http.client.HTTPException: what answers there does not speak HTTP

@@ -1,0 +1,1 @@
+"""Who may do what: roles, scope, routes, actors, and the pages that say no."""

@@ -1,6 +1,6 @@
 """Who acts: the actor of an audit event, made from a request in one place, and the refusal of one."""
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from django.http import HttpRequest
 
@@ -8,13 +8,11 @@ from audit import log
 from documents import errors, metrics
 from documents.access import roles as access_roles
 
-if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
-    pass
 USER = "usr_"  # how the log names a person: by number
 
 
 def actor(*, request: HttpRequest, channel: str = "web") -> log.Actor:
-    """This function will return who is asking, for the log: the user's number, never his name."""
+    """Return who is asking, for the log: the user's number, never his name."""
     user = getattr(request, "user", None)
     known = user is not None and user.is_authenticated
     return log.Actor(
@@ -29,7 +27,7 @@ def actor(*, request: HttpRequest, channel: str = "web") -> log.Actor:
 
 
 def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str, detail: str = "") -> NoReturn:
-    """This function will record a denial where no rollback reaches it, and raise it.
+    """Record a denial where no rollback reaches it, and raise it.
 
     :raises errors.Problem: always, with `code`
     """
@@ -39,13 +37,8 @@ def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str,
     raise errors.Problem(code=code, detail=detail)
 
 
-from django.http import HttpRequest
-
-from audit import log
-
-
 def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:
-    """This function will return who is asking, for the log: a link or nobody in particular."""
+    """Return who is asking, for the log: a link or nobody in particular."""
     return log.Actor(
         kind=kind,
         id=identity,

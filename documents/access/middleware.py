@@ -1,7 +1,6 @@
 """What every request gets: an id, its language, and headers that keep caches apart."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
@@ -10,8 +9,6 @@ from django.utils.cache import patch_vary_headers
 from documents import identifiers
 from documents.access import problems
 
-if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
-    pass
 NUL, REPLACED = "\x00", "\ufffd"
 VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
 
@@ -23,7 +20,7 @@ class RequestContext:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """This method will name the request, run it and sign the answer with the name."""
+        """Name the request, run it and sign the answer with the name."""
         _replace_nul(request=request)
         request.request_id = identifiers.new(prefix="req")  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
         response = self.get_response(request)
@@ -36,12 +33,12 @@ class RequestContext:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """This method will answer a problem that a view raised."""
+        """Answer a problem that a view raised."""
         return problems.from_exception(request=request, exception=exception)
 
 
 def _replace_nul(*, request: HttpRequest) -> None:
-    """This function will replace each NUL of address, query and cookies as Django does what is no UTF-8: by U+FFFD.
+    """Replace each NUL of address, query and cookies as Django does what is no UTF-8: by U+FFFD.
 
     No text of PostgreSQL holds a NUL: to ask for one is an error there, not an id that nobody has. Replaced at the one
     entrance it is such an id, and every door refuses it as it refuses any unknown one. Forms refuse it themselves.

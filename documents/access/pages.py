@@ -29,7 +29,7 @@ _BLANKS = re.compile(r"\s*\n\s*")
 def page(
     *, request: HttpRequest, template: str, context: Mapping[str, object] | None = None, status: int = 200
 ) -> HttpResponse:
-    """This function will return a page in the visitor's language: `?lang=`, else the browser's, else Spanish."""
+    """Return a page in the visitor's language: `?lang=`, else the browser's, else Spanish."""
     with translation.override(chosen(request=request)):
         other = "en" if formatting.language() == "es" else "es"
         texts = {
@@ -45,13 +45,13 @@ def page(
 
 
 def chosen(*, request: HttpRequest) -> str:
-    """This function will return the language that a visitor asked for, one of `wording.LANGUAGES`."""
+    """Return the language that a visitor asked for, one of `wording.LANGUAGES`."""
     wanted = request.GET.get("lang", "")
     return wanted if wanted in formatting.LANGUAGES else formatting.language()
 
 
 def seal(*, response: HttpResponse) -> HttpResponse:
-    """This function will put the headers of a page without scripts on an answer, whatever it is."""
+    """Put the headers of a page without scripts on an answer, whatever it is."""
     for name, value in HEADERS.items():
         response.headers[name] = value
     response.headers["Content-Security-Policy"] = policy()
@@ -60,7 +60,7 @@ def seal(*, response: HttpResponse) -> HttpResponse:
 
 @functools.cache
 def style() -> str:
-    """This function will return the one style sheet, without comments and needless blanks."""
+    """Return the one style sheet, without comments and needless blanks."""
     text = get_template("web/page.css").template.source  # type: ignore[attr-defined] # Django's own backend
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     return re.sub(r"\s*([{};,:>])\s*", r"\1", re.sub(r"\s+", " ", text)).replace(";}", "}").strip()
@@ -68,7 +68,7 @@ def style() -> str:
 
 @functools.cache
 def policy() -> str:
-    """This function will return the content security policy: nothing but this page's own style, images and forms."""
+    """Return the content security policy: nothing but this page's own style, images and forms."""
     known = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{known}'; img-src 'self'; form-action 'self'; "
@@ -77,7 +77,7 @@ def policy() -> str:
 
 
 def same_site(*, request: HttpRequest) -> bool:
-    """This function will tell whether a form was sent from a page of ours.
+    """Tell whether a form was sent from a page of ours.
 
     Django's own CSRF check wants a cookie before the first POST and an `Origin` that these pages, being `no-referrer`,
     send as `null`. What stands in for it: the token in the address is a secret that another site cannot know, the
@@ -91,6 +91,6 @@ def same_site(*, request: HttpRequest) -> bool:
 
 
 def declared_bytes(*, request: HttpRequest) -> int:
-    """This function will return how long a body says it is; 0 where it says nothing that can be read as a length."""
+    """Return how long a body says it is; 0 where it says nothing that can be read as a length."""
     text = str(request.META.get("CONTENT_LENGTH") or "0")
     return int(text[:LENGTH_DIGITS_MAX]) if text.isascii() and text.isdigit() else 0

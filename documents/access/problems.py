@@ -34,7 +34,7 @@ _BY_STATUS = {
 
 
 def body(*, request: HttpRequest, problem: errors.Problem) -> dict[str, object]:
-    """This function will return the members of the problem document."""
+    """Return the members of the problem document."""
     row = problem.row
     english = (get_language() or "es").startswith("en")
     return {
@@ -50,7 +50,7 @@ def body(*, request: HttpRequest, problem: errors.Problem) -> dict[str, object]:
 
 
 def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
-    """This function will answer a problem as the caller reads it."""
+    """Answer a problem as the caller reads it."""
     response: HttpResponse
     if request.path.startswith("/api/"):
         response = JsonResponse(body(request=request, problem=problem), status=problem.status, content_type=MEDIA_TYPE)
@@ -68,13 +68,13 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
 
 
 def from_exception(*, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-    """This function will answer what a view raised; what is Django's own to answer is left to it."""
+    """Answer what a view raised; what is Django's own to answer is left to it."""
     problem = translate(exception=exception)
     return None if problem is None else respond(request=request, problem=problem)
 
 
 def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR0911 - a table in the shape of ifs
-    """This function will name an exception with a code of ours; None where Django answers well itself."""
+    """Name an exception with a code of ours; None where Django answers well itself."""
     if isinstance(exception, errors.Problem):
         return exception
     if isinstance(exception, log.AuditUnavailable):
@@ -93,7 +93,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
 
 
 def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """This function will be DRF's exception handler: it answers as the middleware would."""
+    """Be DRF's exception handler: it answers as the middleware would."""
     request = context["request"]._request  # noqa: SLF001 - DRF wraps the request
     if isinstance(exception, exceptions.APIException):
         code = _BY_STATUS.get(exception.status_code, "internal_error")
@@ -104,7 +104,7 @@ def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
 
 
 def ensure(*, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """This function will make an error answer under /api/ a problem document, whoever wrote it."""
+    """Make an error answer under /api/ a problem document, whoever wrote it."""
     if response.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
         return response
     code = _BY_STATUS.get(response.status_code, "internal_error")

@@ -1,12 +1,8 @@
 """The roles, and the rights each of them has: the table of `product.md`, read by everything that lets somebody in."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser, Group, User
-
-if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
-    pass
 
 
 class Role(StrEnum):
@@ -48,7 +44,7 @@ NOBODY = -1  # no party's number
 
 
 def roles_of(*, user: User | AnonymousUser | None) -> frozenset[Role]:
-    """This function will return a user's roles: his groups, nothing else. Asked once per request and user object."""
+    """Return a user's roles: his groups, nothing else. Asked once per request and user object."""
     if user is None or not user.is_authenticated or not getattr(user, "is_active", False):
         return frozenset()
     known = user.__dict__.get("_roles")
@@ -59,12 +55,12 @@ def roles_of(*, user: User | AnonymousUser | None) -> frozenset[Role]:
 
 
 def may(*, user: User | AnonymousUser | None, right: str) -> bool:
-    """This function will tell whether one of the user's roles holds a right of RIGHTS."""
+    """Tell whether one of the user's roles holds a right of RIGHTS."""
     return bool(roles_of(user=user) & RIGHTS[right])
 
 
 def reading_as(*, user: User | AnonymousUser | None) -> frozenset[Role]:
-    """This function will return the roles by which a user reads documents: the house's, else an owner's.
+    """Return the roles by which a user reads documents: the house's, else an owner's.
 
     Who reads for the house does so whatever he owns besides. An admin reads nothing for it: he is left what he owns.
     """
@@ -73,7 +69,7 @@ def reading_as(*, user: User | AnonymousUser | None) -> frozenset[Role]:
 
 
 def needs_reason(*, user: User | AnonymousUser | None) -> bool:
-    """This function will tell whether a user opens documents only for a stated reason: no role that reads reveals.
+    """Tell whether a user opens documents only for a stated reason: no role that reads reveals.
 
     The right decides, not the set of his roles: what else he is takes nothing away and adds nothing.
     """
@@ -82,6 +78,6 @@ def needs_reason(*, user: User | AnonymousUser | None) -> bool:
 
 
 def ensure_groups() -> None:
-    """This function will make the groups of the roles exist."""
+    """Make the groups of the roles exist."""
     for role in Role:
         Group.objects.using("owner").get_or_create(name=role.value)

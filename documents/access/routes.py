@@ -39,7 +39,7 @@ class Route(URLPattern):
 
 
 def route(pattern: str, view: View, *, name: str, roles: Iterable[str], owner: str, audit: Action | None) -> URLPattern:
-    """This function will declare a URL: the only way in this project. A view for roles is wrapped by their guard."""
+    """Declare a URL: the only way in this project. A view for roles is wrapped by their guard."""
     rule = Rule(roles=frozenset(roles), owner=owner, audit=audit)
     guarded = view if rule.roles in _NO_SESSION else _guarded(view=view, rule=rule)
     declared = path(pattern, guarded, name=name)
@@ -55,7 +55,7 @@ def mount(
     owner: str,
     audit: Action | None,
 ) -> URLResolver:
-    """This function will declare a site of many pages with one door: its guard is the site's own `admin_view`.
+    """Declare a site of many pages with one door: its guard is the site's own `admin_view`.
 
     Each page carries the rule; one that declares its own keeps it.
     """
@@ -70,12 +70,12 @@ class DeclaredRule(BasePermission):
     """DRF's default permission: only what came through `route`'s guard; any other view answers nobody."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
-        """This method will tell whether the route's guard has let the request in."""
+        """Tell whether the route's guard has let the request in."""
         return isinstance(getattr(request._request, "rule", None), Rule)  # noqa: SLF001 - DRF wraps the request
 
 
 def _guarded(*, view: View, rule: Rule) -> View:
-    """This function will wrap a view: no session -> 401 or the login page; no role -> an audited 403."""
+    """Wrap a view: no session -> 401 or the login page; no role -> an audited 403."""
 
     @functools.wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:

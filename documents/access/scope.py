@@ -1,7 +1,5 @@
 """What a person may see: the countries, parties and documents that are in somebody's scope."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,26 +10,23 @@ from documents.access import actors
 from documents.access import roles as access_roles
 from documents.models import Country, Document, Party
 
-if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
-    pass
-
 
 def countries_for(*, user: User | AnonymousUser) -> QuerySet[Country]:
-    """This function will return the countries of a member of staff's scope."""
+    """Return the countries of a member of staff's scope."""
     if not access_roles.roles_of(user=user) & access_roles.STAFF:
         return Country.objects.none()
     return get_objects_for_user(user, "documents.see_country", klass=Country, with_superuser=False)
 
 
 def parties_for(*, user: User | AnonymousUser) -> QuerySet[Party]:
-    """This function will return the parties that a user is or acts for."""
+    """Return the parties that a user is or acts for."""
     if not access_roles.roles_of(user=user) & access_roles.OWNERS:
         return Party.objects.none()
     return get_objects_for_user(user, "documents.own_party", klass=Party, with_superuser=False)
 
 
 def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
-    """This function will return what a user may see: by country for staff, by owner for owners; both are indexed.
+    """Return what a user may see: by country for staff, by owner for owners; both are indexed.
 
     The grants are read first and put in as values, so that PostgreSQL walks the owner's or the country's index.
     """
@@ -46,7 +41,7 @@ def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
 
 
 def walk(*, user: User | AnonymousUser) -> tuple[str, ...]:
-    """This function will return the order, newest first, in which the caller's documents lie in the index of his scope.
+    """Return the order, newest first, in which the caller's documents lie in the index of his scope.
 
     Only one party's lie in one piece. By row id alone PostgreSQL may walk through everybody's to find those of a party
     that has not worked for long. (NOBODY keeps it from seeing that the first column is always the same.)
@@ -57,7 +52,7 @@ def walk(*, user: User | AnonymousUser) -> tuple[str, ...]:
 
 
 def document(*, request: HttpRequest, public_id: str) -> Document:
-    """This function will return a document that the caller may see.
+    """Return a document that the caller may see.
 
     To one limited by ownership an unknown id and a foreign one are the same audited refusal.
 
@@ -74,7 +69,7 @@ def document(*, request: HttpRequest, public_id: str) -> Document:
 
 
 def opened(*, request: HttpRequest, public_id: str) -> Document:
-    """This function will return a document whose PDF and unmasked data the caller may have without a stated reason.
+    """Return a document whose PDF and unmasked data the caller may have without a stated reason.
 
     :raises errors.Problem: what `document` raises; `reason_required`, on record
     """

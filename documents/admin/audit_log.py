@@ -39,7 +39,7 @@ class ByObject(filters.Choice):
     )
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one scope."""
+        """Return the condition of one scope."""
         return Q(action__startswith=f"{value}.")
 
 
@@ -50,7 +50,7 @@ class ByOutcome(filters.Choice):
     CHOICES = (("ok", _("Correcto")), ("denied", _("Denegado")), ("failed", _("Fallido")))
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one outcome."""
+        """Return the condition of one outcome."""
         return Q(outcome=value)
 
 
@@ -81,13 +81,13 @@ class LogAdmin(base.DocumentCenterAdmin):
     search_help_text = _("Pega un id de objeto, de persona (usr_…) o de petición")
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """This method will keep every row: who may read the log reads all of it."""
+        """Keep every row: who may read the log reads all of it."""
         return rows
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """This method will look a term up exactly: an actor, a request, an action, or an object."""
+        """Look a term up exactly: an actor, a request, an action, or an object."""
         term = search_term.strip()[:200]
         if not term:
             return queryset, False
@@ -101,47 +101,47 @@ class LogAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("momento"))
     def at_cell(self, row: Event) -> "SafeString | str":
-        """This method will write when."""
+        """Write when."""
         return cells.moment(row.at)
 
     @admin.display(description=_("qué"))
     def words_cell(self, row: Event) -> "SafeString":
-        """This method will say the action in words, and its name."""
+        """Say the action in words, and its name."""
         return format_html(
             '<span class="dc-two"><span>{}</span>{}</span>', words.words(row.action), cells.mono(row.action)
         )
 
     @admin.display(description=_("resultado"))
     def outcome_cell(self, row: Event) -> "SafeString":
-        """This method will write the outcome, and how many alike were counted in one."""
+        """Write the outcome, and how many alike were counted in one."""
         label = str(cells.STATES[row.outcome][2]) if row.outcome in cells.STATES else row.outcome
         return cells.state(row.outcome, words=f"{label} ({row.count})" if row.count > 1 else label)
 
     @admin.display(description=_("objeto"))
     def object_cell(self, row: Event) -> "SafeString":
-        """This method will write what it happened to."""
+        """Write what it happened to."""
         return format_html(
             '<span class="dc-two"><span>{}</span>{}</span>', row.object_type, cells.mono(row.object_id, short=34)
         )
 
     @admin.display(description=_("quién"))
     def actor_cell(self, row: Event) -> "SafeString":
-        """This method will write who."""
+        """Write who."""
         kind = words.ACTORS.get(row.actor_kind, row.actor_kind)
         return format_html('<span class="dc-two"><span>{}</span>{}</span>', kind, cells.mono(row.actor_id, short=20))
 
     @admin.display(description=_("canal"))
     def channel_cell(self, row: Event) -> str:
-        """This method will write through which channel."""
+        """Write through which channel."""
         return str(words.CHANNELS.get(row.channel, row.channel)) or cells.NOTHING
 
     @admin.display(description=_("petición"))
     def request_cell(self, row: Event) -> "SafeString | str":
-        """This method will write the request's id."""
+        """Write the request's id."""
         return cells.mono(row.request_id, short=14)
 
     def detail(self, *, request: HttpRequest, row: Event) -> dict[str, Any]:
-        """This method will return one event, its sealed part and what is left of the personal one."""
+        """Return one event, its sealed part and what is left of the personal one."""
         names = timeline.people(events=[row])
         facts = [
             base.Fact(label=_("Qué"), value=words.words(row.action)),
@@ -173,9 +173,9 @@ class LogAdmin(base.DocumentCenterAdmin):
         return {"badges": [self.outcome_cell(row)], "cards": [base.Card(title=_("Hoja sellada"), facts=facts), details]}
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join the details while they are there."""
+        """Join the details while they are there."""
         return super().rows(request=request).select_related("detail")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will list the sealed part only."""
+        """List the sealed part only."""
         return super().get_queryset(request).select_related(None)

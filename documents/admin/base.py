@@ -87,42 +87,42 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
 
     # --- who may pass ---
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """This method will say whether the model is shown at all."""
+        """Say whether the model is shown at all."""
         return rights.may(request=request, right=self.right)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """This method will say whether the caller may look; which rows he may look at is `scoped`'s word."""
+        """Say whether the caller may look; which rows he may look at is `scoped`'s word."""
         return rights.may(request=request, right=self.right)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """This method will refuse: rows come from events."""
+        """Refuse: rows come from events."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """This method will refuse: what is issued never changes."""
+        """Refuse: what is issued never changes."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """This method will refuse: nothing is deleted before its time, and never from here."""
+        """Refuse: nothing is deleted before its time, and never from here."""
         return False
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """This method will keep the rows of the caller's countries; rows without a country need a scope over all."""
+        """Keep the rows of the caller's countries; rows without a country need a scope over all."""
         if rights.everywhere(request=request):
             return rows
         return rows.filter(**{f"{self.checked_scope}__in": rights.countries(request=request)})
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will return the rows that the caller may see: the start of every list, count, search and page."""
+        """Return the rows that the caller may see: the start of every list, count, search and page."""
         return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))  # noqa: SLF001 - Django's name
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will return the list's rows; an override may read fewer columns, never other rows."""
+        """Return the list's rows; an override may read fewer columns, never other rows."""
         return self.rows(request=request)
 
     # --- addresses ---
     def get_urls(self) -> list[URLPattern]:
-        """This method will return the list, the page, and what `pages` adds; there is no add, delete or history."""
+        """Return the list, the page, and what `pages` adds; there is no add, delete or history."""
         meta = self.model._meta  # noqa: SLF001 - Django's public API
         name, start = f"{meta.app_label}_{meta.model_name}", f"{meta.app_label}/{meta.model_name}/"
         rows = [
@@ -146,11 +146,11 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         ]
 
     def pages(self) -> "Mapping[str, Page]":
-        """This method will return further pages of one row by the last part of their address."""
+        """Return further pages of one row by the last part of their address."""
         return {}
 
     def guarded(self, view: "View") -> "View":
-        """This method will put a view behind the site's door."""
+        """Put a view behind the site's door."""
 
         @functools.wraps(view)
         def entitled(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -167,7 +167,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
 
     # --- what a list can be asked ---
     def offered(self) -> frozenset[str]:
-        """This method will name all that the list's address may ask: a page, its search, its own filters.
+        """Name all that the list's address may ask: a page, its search, its own filters.
 
         A closed list: Django takes any column, of any table it can reach, and a masked one tells itself letter by
         letter to whoever may count the rows (`?owner__tax_id__startswith=`). Nothing is ordered, opened as a popup or
@@ -179,7 +179,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         return frozenset(names)
 
     def check_asked(self, *, request: HttpRequest) -> None:
-        """This method will refuse an address that asks what the list does not offer.
+        """Refuse an address that asks what the list does not offer.
 
         :raises rights.Refused: on record with the names that were asked for, without their values
         """
@@ -194,19 +194,19 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
             )
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest | None = None) -> bool:
-        """This method will let Django look up what the list offers, and nothing else."""
+        """Let Django look up what the list offers, and nothing else."""
         return lookup in self.offered()
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        """This method will refuse: no row is picked for another's form here."""
+        """Refuse: no row is picked for another's form here."""
         return False
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[paging.ChangeList]:
-        """This method will return the list whose rows link by public id."""
+        """Return the list whose rows link by public id."""
         return paging.ChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """This method will show the list; a page past the cap leads back to the first with a word of advice."""
+        """Show the list; a page past the cap leads back to the first with a word of advice."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         self.check_asked(request=request)
@@ -223,7 +223,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         return response
 
     def on_record(self, *, request: HttpRequest, action: Action | None, object_id: str) -> None:
-        """This method will put a look on record before it is answered."""
+        """Put a look on record before it is answered."""
         if action is not None:
             with transaction.atomic():
                 log.record(
@@ -235,7 +235,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
 
     # --- one row ---
     def found(self, *, request: HttpRequest, object_id: str) -> Any:  # noqa: ANN401 - the model's row
-        """This method will return one row of the caller's scope.
+        """Return one row of the caller's scope.
 
         :raises rights.Refused: outside the scope; for a caller with a limited scope an unknown id answers the same
         :raises Http404: unknown, to a caller whose scope is everything
@@ -256,7 +256,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         )
 
     def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """This method will show one row: facts, and what belongs to them."""
+        """Show one row: facts, and what belongs to them."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         row = self.found(request=request, object_id=object_id)
@@ -268,7 +268,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
     def render(
         self, *, request: HttpRequest, row: Model, template: str, context: dict[str, Any], status: int = 200
     ) -> TemplateResponse:
-        """This method will render a page of one row inside the site's frame."""
+        """Render a page of one row inside the site's frame."""
         request.current_app = self.admin_site.name
         frame = {
             **self.admin_site.each_context(request),
@@ -284,5 +284,5 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         return TemplateResponse(request, template, {**frame, **context}, status=status)
 
     def detail(self, *, request: HttpRequest, row: Any) -> dict[str, Any]:  # noqa: ANN401 - the model's row
-        """This method will return what a row's page shows: `badges`, `cards`, and whatever its template wants."""
+        """Return what a row's page shows: `badges`, `cards`, and whatever its template wants."""
         raise NotImplementedError

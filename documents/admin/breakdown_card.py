@@ -20,7 +20,7 @@ Row = Mapping[str, str]
 
 
 def card(*, document: Document) -> Card | None:
-    """This function will return the explanation that a document carries; None for a kind that has none."""
+    """Return the explanation that a document carries; None for a kind that has none."""
     rows: list[Row] = json.loads(document.content).get("explanation", [])
     if not rows:
         return None
@@ -38,7 +38,7 @@ def card(*, document: Document) -> Card | None:
 
 
 def _told(row: Row, *, several: bool, currency: str) -> "list[SafeString | str]":
-    """This function will lay out one row."""
+    """Lay out one row."""
     rate = cells.NOTHING
     if "rate" in row:
         rate = f"{numbers.format_decimal(Decimal(row['rate']) * 100, locale=cells.locale())} %"
@@ -53,7 +53,7 @@ def _told(row: Row, *, several: bool, currency: str) -> "list[SafeString | str]"
 
 
 def _concept(row: Row) -> str:
-    """This function will name what a row is about: the kind of line, its tax, the withholding, or the rule."""
+    """Name what a row is about: the kind of line, its tax, the withholding, or the rule."""
     kinds = {
         "FARE": _("Tarifa"),
         "TIP": _("Propina"),

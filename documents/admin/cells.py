@@ -61,12 +61,12 @@ STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
 
 
 def locale() -> str:
-    """This function will return the language in which numbers and dates are written."""
+    """Return the language in which numbers and dates are written."""
     return "en" if (translation.get_language() or "es").startswith("en") else "es"
 
 
 def amount_text(*, minor: int | None, currency: str) -> str:
-    """This function will write an amount as people read it: "1.234,56 EUR"; the ISO code, since many say "$"."""
+    """Write an amount as people read it: "1.234,56 EUR"; the ISO code, since many say "$"."""
     if minor is None:
         return NOTHING
     digits = money.digits(currency)
@@ -76,17 +76,17 @@ def amount_text(*, minor: int | None, currency: str) -> str:
 
 
 def amount_of_text(*, text: str, currency: str) -> "SafeString":
-    """This function will write an amount of the frozen content ("22.00") for a column."""
+    """Write an amount of the frozen content ("22.00") for a column."""
     return amount(minor=money.minor(text, money.digits(currency)), currency=currency)
 
 
 def amount(*, minor: int | None, currency: str) -> "SafeString":
-    """This function will write an amount for a column: right aligned, tabular figures, never broken over two lines."""
+    """Write an amount for a column: right aligned, tabular figures, never broken over two lines."""
     return format_html('<span class="dc-amount">{}</span>', amount_text(minor=minor, currency=currency))
 
 
 def moment(at: dt.datetime | None, *, seconds: bool = False) -> "SafeString | str":
-    """This function will write a moment short ("20 nov 2026 12:00"), the exact one in its title."""
+    """Write a moment short ("20 nov 2026 12:00"), the exact one in its title."""
     if at is None:
         return NOTHING
     local = timezone.localtime(at)
@@ -99,19 +99,19 @@ def moment(at: dt.datetime | None, *, seconds: bool = False) -> "SafeString | st
 
 
 def day(value: dt.date | None) -> str:
-    """This function will write a legal day: "20 nov 2026"."""
+    """Write a legal day: "20 nov 2026"."""
     return NOTHING if value is None else dates.format_date(value, format="d MMM y", locale=locale())
 
 
 def since(at: dt.datetime | None, *, now: dt.datetime) -> str:
-    """This function will write how long ago a moment was: "hace 6 horas"."""
+    """Write how long ago a moment was: "hace 6 horas"."""
     if at is None:
         return NOTHING
     return str(dates.format_timedelta(at - now, add_direction=True, locale=locale()))
 
 
 def state(name: str | None, *, words: str = "") -> "SafeString":
-    """This function will write a state as icon and words in its tone; an unknown one stays readable."""
+    """Write a state as icon and words in its tone; an unknown one stays readable."""
     if not name:
         return format_html('<span class="dc-quiet" title="{}">{}</span>', _("No aplica"), NOTHING)
     tone, icon, label = STATES.get(name, ("calm", "·", name))
@@ -124,7 +124,7 @@ def state(name: str | None, *, words: str = "") -> "SafeString":
 
 
 def mono(value: object, *, short: int = 0) -> "SafeString | str":
-    """This function will write an id or a digest in a fixed-width face; `short` keeps the first ones, the title all."""
+    """Write an id or a digest in a fixed-width face; `short` keeps the first ones, the title all."""
     text = str(value or "")
     if not text:
         return NOTHING
@@ -134,29 +134,29 @@ def mono(value: object, *, short: int = 0) -> "SafeString | str":
 
 
 def mask_name(name: str) -> str:
-    """This function will keep the first letter of each word: "Ana García" is "A•• G•••••"."""
+    """Keep the first letter of each word: "Ana García" is "A•• G•••••"."""
     return " ".join(word[:1] + DOT * min(max(len(word) - 1, 2), 6) for word in name.split())
 
 
 def mask_end(value: str, *, keep: int = 3) -> str:
-    """This function will keep the last characters of an identification: "12345678Z" is "••••••78Z"."""
+    """Keep the last characters of an identification: "12345678Z" is "••••••78Z"."""
     return value if not value else DOT * max(len(value) - keep, 4) + (value[-keep:] if len(value) > 2 * keep else "")
 
 
 def mask_email(value: str) -> str:
-    """This function will keep the first letter and the domain's first: "ana@x.example" is "a•••@x•••"."""
+    """Keep the first letter and the domain's first: "ana@x.example" is "a•••@x•••"."""
     name, at, domain = value.partition("@")
     return f"{name[:1]}{DOT * 3}@{domain[:1]}{DOT * 3}" if at else mask_end(value)
 
 
 def page(row: "Model") -> str:
-    """This function will return the address of a row's page in the Document Center."""
+    """Return the address of a row's page in the Document Center."""
     key = getattr(row, "public_id", None) or row.pk
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[key])  # noqa: SLF001 - Django's public API
 
 
 def link(row: "Model | None", *, text: str = "", mono_face: bool = False) -> "SafeString | str":
-    """This function will write a link to a row's page, or a dash."""
+    """Write a link to a row's page, or a dash."""
     if row is None:
         return NOTHING
     return format_html(

@@ -33,7 +33,7 @@ class Tile(NamedTuple):
 
 
 def context(*, request: HttpRequest) -> dict[str, Any]:
-    """This function will gather the first page; without the right to see documents there is only a welcome."""
+    """Gather the first page; without the right to see documents there is only a welcome."""
     if not rights.may(request=request, right="see"):
         return {"tiles": [], "newest": [], "dependencies": [], "alerts": [], "sees": False}
     now = timezone.now()
@@ -85,7 +85,7 @@ def context(*, request: HttpRequest) -> dict[str, Any]:
 
 
 def tiles(*, request: HttpRequest, mine: "QuerySet[Document]", alerts: list[Alert], now: dt.datetime) -> list[Tile]:
-    """This function will count what matters."""
+    """Count what matters."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     latest = mine.order_by("-pk").values("pk")[:LATEST_MAX]
     today = Document.objects.filter(pk__in=latest, issued_at__gte=midnight)
@@ -146,12 +146,12 @@ def tiles(*, request: HttpRequest, mine: "QuerySet[Document]", alerts: list[Aler
 
 
 def counted(rows: "QuerySet[Any]", *, most: int = COUNT_MAX) -> int:
-    """This function will count rows up to a cap."""
+    """Count rows up to a cap."""
     return rows.order_by()[: most + 1].count()
 
 
 def many(number: int, *, most: int = COUNT_MAX) -> str:
-    """This function will write a capped count."""
+    """Write a capped count."""
     return f"+{most}" if number > most else str(number)
 
 
@@ -164,7 +164,7 @@ class State(NamedTuple):
 
 
 def dependencies(*, alerts: list[Alert]) -> list[State]:
-    """This function will say how the outside does: an open incident is the truth that all processes share."""
+    """Say how the outside does: an open incident is the truth that all processes share."""
     names = {
         "vault": _("Bóveda"),
         "mail": _("Correo"),
@@ -190,7 +190,7 @@ def dependencies(*, alerts: list[Alert]) -> list[State]:
 
 
 def waiting(*, request: HttpRequest) -> dict[str, int]:
-    """This function will return the few counts that the sidebar shows."""
+    """Return the few counts that the sidebar shows."""
     mine = rights.documents(request=request)
     events = Event.objects.filter(outcomes.for_a_person())
     parked = Event.objects.filter(outcomes.too_long(now=timezone.now(), limit_s=settings.PARKED_LIMIT_S))

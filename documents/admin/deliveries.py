@@ -23,17 +23,17 @@ class OfDocument(base.DocumentCenterAdmin):
     list_select_related = ("document", "recipient")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will leave the documents' content where it is."""
+        """Leave the documents' content where it is."""
         return super().get_queryset(request).defer("document__content")
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join document and recipient."""
+        """Join document and recipient."""
         return super().rows(request=request).select_related("document", "recipient")
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """This method will look a term up exactly: its own id, the document's number or id, the recipient's id."""
+        """Look a term up exactly: its own id, the document's number or id, the recipient's id."""
         term = search_term.strip()[:64]
         if not term:
             return queryset, False
@@ -44,21 +44,21 @@ class OfDocument(base.DocumentCenterAdmin):
 
     @admin.display(description=_("documento"))
     def document_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
-        """This method will link the document."""
+        """Link the document."""
         return cells.link(row.document, mono_face=True)
 
     @admin.display(description=_("destinatario"))
     def recipient_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
-        """This method will write the recipient's id."""
+        """Write the recipient's id."""
         return cells.mono(row.recipient.platform_id)
 
     @admin.display(description=_("id"))
     def id_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
-        """This method will write the row's id."""
+        """Write the row's id."""
         return cells.mono(row.public_id, short=16)
 
     def shown(self, *, request: HttpRequest, row: Any, facts: list[base.Fact], badge: Any) -> dict[str, Any]:  # noqa: ANN401 - a row, a cell
-        """This method will return the page of one row."""
+        """Return the page of one row."""
         common = [
             base.Fact(label=_("Documento"), value=cells.link(row.document, mono_face=True)),
             base.Fact(label=_("Destinatario"), value=cells.link(row.recipient, mono_face=True)),
@@ -92,26 +92,26 @@ class DeliveryAdmin(OfDocument):
 
     @admin.display(description=_("canal"))
     def channel_cell(self, row: Delivery) -> str:
-        """This method will write the channel."""
+        """Write the channel."""
         return row.get_channel_display()
 
     @admin.display(description=_("estado"))
     def status_cell(self, row: Delivery) -> "SafeString":
-        """This method will write the state."""
+        """Write the state."""
         return cells.state(row.status)
 
     @admin.display(description=_("en cola desde"))
     def queued_cell(self, row: Delivery) -> "SafeString | str":
-        """This method will write when it was queued."""
+        """Write when it was queued."""
         return cells.moment(row.queued_at)
 
     @admin.display(description=_("enviado"))
     def sent_cell(self, row: Delivery) -> "SafeString | str":
-        """This method will write when it was sent."""
+        """Write when it was sent."""
         return cells.moment(row.sent_at)
 
     def detail(self, *, request: HttpRequest, row: Delivery) -> dict[str, Any]:
-        """This method will return a delivery's page."""
+        """Return a delivery's page."""
         facts = [
             base.Fact(label=_("Canal"), value=row.get_channel_display()),
             base.Fact(label=_("Envío"), value=row.sequence),
@@ -147,27 +147,27 @@ class LinkAdmin(OfDocument):
 
     @admin.display(description=_("estado"))
     def state_cell(self, row: Link) -> "SafeString":
-        """This method will write what the link is good for."""
+        """Write what the link is good for."""
         shown: SafeString = document_page.link_state(link=row, now=timezone.now())[0]
         return shown
 
     @admin.display(description=_("descargas"))
     def downloads_cell(self, row: Link) -> str:
-        """This method will write downloads of how many."""
+        """Write downloads of how many."""
         return f"{row.downloads}/{row.downloads_max}"
 
     @admin.display(description=_("creado"))
     def created_cell(self, row: Link) -> "SafeString | str":
-        """This method will write when it was made."""
+        """Write when it was made."""
         return cells.moment(row.created_at)
 
     @admin.display(description=_("caduca"))
     def expires_cell(self, row: Link) -> "SafeString | str":
-        """This method will write when it ends."""
+        """Write when it ends."""
         return cells.moment(row.expires_at)
 
     def detail(self, *, request: HttpRequest, row: Link) -> dict[str, Any]:
-        """This method will return a link's page."""
+        """Return a link's page."""
         facts = [
             base.Fact(label=_("Pregunta"), value=row.get_knows_display()),
             base.Fact(label=_("Descargas"), value=self.downloads_cell(row)),

@@ -14,23 +14,21 @@ from django.utils.translation import gettext as _
 from audit.actions import Action
 from documents import distribution, errors
 from documents.access import actors
-from documents.admin import cells, reasons, rights
+from documents.admin import base, cells, reasons, rights
 from documents.delivery import deliveries, links
 from documents.emission import locking
 from documents.models import Document, Link
 from documents.resilience import calls
 
 if TYPE_CHECKING:
-    from documents.admin.documents import DocumentAdmin
-
-    Act = Callable[["DocumentAdmin", HttpRequest, Document], HttpResponse]
+    Act = Callable[[base.DocumentCenterAdmin, HttpRequest, Document], HttpResponse]
 
 PREVIEW_WIDTH = 1000
 KIND = "document"
 
 
-def bound(*, act: "Act", model_admin: "DocumentAdmin") -> Callable[..., HttpResponse]:
-    """This function will make a view of an act: the row of the caller's scope first, then the act's own right."""
+def bound(*, act: "Act", model_admin: base.DocumentCenterAdmin) -> Callable[..., HttpResponse]:
+    """Make a view of an act: the row of the caller's scope first, then the act's own right."""
 
     @functools.wraps(act)
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -40,7 +38,7 @@ def bound(*, act: "Act", model_admin: "DocumentAdmin") -> Callable[..., HttpResp
 
 
 def _words(problem: Exception) -> str:
-    """This function will say what went wrong in the caller's language, without internals."""
+    """Say what went wrong in the caller's language, without internals."""
     if isinstance(problem, errors.Problem):
         return problem.row.en if cells.locale() == "en" else problem.row.es
     return _("No disponible ahora: inténtalo en unos minutos.")
@@ -48,13 +46,13 @@ def _words(problem: Exception) -> str:
 
 def _asked(
     *,
-    model_admin: "DocumentAdmin",
+    model_admin: base.DocumentCenterAdmin,
     request: HttpRequest,
     document: Document,
     form: forms.Form | None,
     context: dict[str, Any],
 ) -> HttpResponse:
-    """This function will render the page that asks before an act is done."""
+    """Render the page that asks before an act is done."""
     status = 400 if form is not None and form.is_bound else 200
     return model_admin.render(
         request=request,
@@ -66,7 +64,7 @@ def _asked(
 
 
 def _open_or_reason(*, request: HttpRequest, document: Document) -> None:
-    """This function will let in whom the table lets in; support states a reason first.
+    """Let in whom the table lets in; support states a reason first.
 
     :raises rights.Refused: no right, or no reason yet
     """
@@ -75,8 +73,8 @@ def _open_or_reason(*, request: HttpRequest, document: Document) -> None:
         raise rights.Refused(right="reason", code="reason_required", object_type=KIND, object_id=document.public_id)
 
 
-def preview(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
-    """This function will draw one page as an image; the bytes come through the one guarded function."""
+def preview(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+    """Draw one page as an image; the bytes come through the one guarded function."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
     _open_or_reason(request=request, document=document)
@@ -94,8 +92,8 @@ def preview(model_admin: "DocumentAdmin", request: HttpRequest, document: Docume
     return HttpResponse(opened.body, content_type=opened.media_type, headers={"Cache-Control": "private, no-store"})
 
 
-def download(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
-    """This function will hand out the PDF."""
+def download(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+    """Hand out the PDF."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     _open_or_reason(request=request, document=document)
@@ -117,8 +115,8 @@ def download(model_admin: "DocumentAdmin", request: HttpRequest, document: Docum
     )
 
 
-def reveal(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
-    """This function will take the reason for which somebody of support opens a document."""
+def reveal(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+    """Take the reason for which somebody of support opens a document."""
     rights.require(request=request, right="pdf", object_type=KIND, object_id=document.public_id)
     form = reasons.ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -137,8 +135,8 @@ def reveal(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
     )
 
 
-def resend(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
-    """This function will send the owner a new link after a confirmation."""
+def resend(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+    """Send the owner a new link after a confirmation."""
     rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
         try:
@@ -163,8 +161,8 @@ def resend(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
     )
 
 
-def revoke(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
-    """This function will end one link of the document, with a reason."""
+def revoke(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+    """End one link of the document, with a reason."""
     rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
     held = (
         Link.objects.filter(document=document, public_id=request.GET.get("link", "")[:40])
@@ -198,8 +196,8 @@ def revoke(model_admin: "DocumentAdmin", request: HttpRequest, document: Documen
     )
 
 
-def retry(model_admin: "DocumentAdmin", request: HttpRequest, document: Document) -> HttpResponse:
-    """This function will let a document that stands still be tried again."""
+def retry(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+    """Let a document that stands still be tried again."""
     rights.require(request=request, right="retry", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
         if locking.retry(document=document, actor=actors.actor(request=request), now=timezone.now()):

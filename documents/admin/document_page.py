@@ -23,7 +23,7 @@ CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a millio
 
 
 def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
-    """This function will gather the dossier in a fixed number of queries."""
+    """Gather the dossier in a fixed number of queries."""
     now = timezone.now()
     open_ = reasons.opened(request=request, document=document, now=now)
     deliveries = list(
@@ -65,14 +65,14 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
 
 
 def requested_page(*, request: HttpRequest, pages: int) -> int:
-    """This function will return the page of the preview that was asked for, within the document."""
+    """Return the page of the preview that was asked for, within the document."""
     text = request.GET.get("page", "1")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1  # noqa: PLR2004 - digits
     return max(1, min(number, pages, PAGES_MAX))
 
 
 def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeString]":
-    """This function will return the strip of states, each with icon and words."""
+    """Return the strip of states, each with icon and words."""
     strip = [
         cells.state(
             "STUCK" if stuck else document.status, words=_("Emitido y resguardado") if document.locked_at else ""
@@ -98,7 +98,7 @@ def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeSt
 
 
 def banner(*, document: Document, stuck: bool, now: dt.datetime) -> dict[str, str]:
-    """This function will return what needs a person, or nothing."""
+    """Return what needs a person, or nothing."""
     if document.status == Status.QUARANTINED:
         text = _("No lo entregues: los bytes guardados no se corresponden con su huella. Hay una alerta P1 abierta.")
         return {"tone": "bad", "title": _("En cuarentena"), "text": text}
@@ -117,7 +117,7 @@ def banner(*, document: Document, stuck: bool, now: dt.datetime) -> dict[str, st
 
 
 def summary(*, document: Document, open_: bool) -> Card:
-    """This function will return who, what and when."""
+    """Return who, what and when."""
     owner = document.owner
     name = owner.legal_name if open_ else cells.mask_name(owner.legal_name)
     tax_id = owner.tax_id if open_ else cells.mask_end(owner.tax_id)
@@ -142,7 +142,7 @@ def summary(*, document: Document, open_: bool) -> Card:
 
 
 def _total_words() -> dict[str, str]:
-    """This function will return the totals that the kinds print, in the order of reading, with their words."""
+    """Return the totals that the kinds print, in the order of reading, with their words."""
     return {
         "net": _("Neto"),
         "earnings": _("Ingresos"),
@@ -161,7 +161,7 @@ def _total_words() -> dict[str, str]:
 
 
 def totals(*, document: Document) -> Card:
-    """This function will return the totals that the PDF prints, and the total of the row."""
+    """Return the totals that the PDF prints, and the total of the row."""
     printed = parsed(document.content).get("totals", {})
     words = _total_words()
     facts = [
@@ -175,7 +175,7 @@ def totals(*, document: Document) -> Card:
 
 
 def integrity(*, document: Document) -> Card:
-    """This function will return what proves the document: digests, where it lies, under which lock, until when."""
+    """Return what proves the document: digests, where it lies, under which lock, until when."""
     return Card(
         title=_("Integridad y custodia"),
         wide=True,
@@ -197,7 +197,7 @@ def integrity(*, document: Document) -> Card:
 
 
 def size(document: Document) -> str:
-    """This function will write size and pages: "86 KB · 2"."""
+    """Write size and pages: "86 KB · 2"."""
     if not document.file_bytes:
         return cells.NOTHING
     pages = _("pág.")
@@ -205,7 +205,7 @@ def size(document: Document) -> str:
 
 
 def relatives(*, request: HttpRequest, document: Document) -> Card:
-    """This function will return documents of the same fact, corrections, and what settles, within the scope."""
+    """Return documents of the same fact, corrections, and what settles, within the scope."""
     near = Q(subject=document.subject) | Q(corrects=document) | Q(settled_by=document)
     for pk in (document.corrects_id, document.settled_by_id):
         near |= Q(pk=pk) if pk else Q()
@@ -247,7 +247,7 @@ def relatives(*, request: HttpRequest, document: Document) -> Card:
 
 
 def relation(*, document: Document, other: Document) -> str:
-    """This function will say how another document is related."""
+    """Say how another document is related."""
     if other.pk == document.corrects_id:
         return _("corrige a")
     if other.corrects_id == document.pk:
@@ -260,14 +260,14 @@ def relation(*, document: Document, other: Document) -> str:
 
 
 def told(delivery: Delivery) -> tuple[Any, ...]:
-    """This function will return a delivery's state and its last moment."""
+    """Return a delivery's state and its last moment."""
     return cells.state(delivery.status), cells.moment(
         delivery.downloaded_at or delivery.opened_at or delivery.sent_at or delivery.queued_at
     )
 
 
 def link_state(*, link: Link, now: dt.datetime) -> tuple[Any, ...]:
-    """This function will return a link's state, its expiry, and whether it can still be revoked."""
+    """Return a link's state, its expiry, and whether it can still be revoked."""
     name = "ACTIVE"
     if link.revoked_at:
         name = "REVOKED"
@@ -279,12 +279,12 @@ def link_state(*, link: Link, now: dt.datetime) -> tuple[Any, ...]:
 
 
 def parsed(content: str) -> dict[str, Any]:
-    """This function will read the frozen content; it was written as canonical JSON and cannot be anything else."""
+    """Read the frozen content; it was written as canonical JSON and cannot be anything else."""
     found: dict[str, Any] = json.loads(content)
     return found
 
 
 def pretty(content: str) -> str:
-    """This function will write the frozen content so that a person can read it."""
+    """Write the frozen content so that a person can read it."""
     text = json.dumps(parsed(content), ensure_ascii=False, indent=2)
     return text if len(text) <= CONTENT_MAX else f"{text[:CONTENT_MAX]}\n…"

@@ -74,11 +74,11 @@ class DocumentAdmin(base.DocumentCenterAdmin):
     )
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """This method will keep the documents that `access` lets the caller see."""
+        """Keep the documents that `access` lets the caller see."""
         return rights.documents(request=request).order_by(*self.ordering)
 
     def pages(self) -> "Mapping[str, base.Page]":
-        """This method will return the pages of one document; those that do something do it by POST only."""
+        """Return the pages of one document; those that do something do it by POST only."""
         return {
             name: base.Page(
                 view=document_actions.bound(act=row.act, model_admin=self), right=row.right, audit=row.audit
@@ -88,14 +88,14 @@ class DocumentAdmin(base.DocumentCenterAdmin):
 
     # --- the list ---
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will read the columns that the list shows and no others: `content` alone may be a megabyte."""
+        """Read the columns that the list shows and no others: `content` alone may be a megabyte."""
         listed: QuerySet[Any] = super().get_queryset(request).select_related(None).select_related("owner")
         masked = Value(rights.masked(request=request))
         marked: QuerySet[Any] = listed.only(*self.WANTED).annotate(masked=masked)
         return marked
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """This method will put the newest first by the column of the span that was asked for, if there is one.
+        """Put the newest first by the column of the span that was asked for, if there is one.
 
         By row id it is the same order but for moments, and PostgreSQL would walk from today back to the span.
         """
@@ -106,11 +106,11 @@ class DocumentAdmin(base.DocumentCenterAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """This method will look a term up by its shape."""
+        """Look a term up by its shape."""
         return (search.narrowed(rows=queryset, term=search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """This method will show the list; a term that means exactly one document leads straight to it."""
+        """Show the list; a term that means exactly one document leads straight to it."""
         term = request.GET.get("q", "").strip()
         if request.method == "GET" and set(request.GET) == {"q"} and term:
             found = search.narrowed(rows=self.rows(request=request).select_related(None), term=term).only("public_id")[
@@ -122,49 +122,49 @@ class DocumentAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("titular"))
     def owner_cell(self, row: Any) -> "SafeString":  # noqa: ANN401 - a document with its mask
-        """This method will write the owner, masked for support."""
+        """Write the owner, masked for support."""
         name = cells.mask_name(row.owner.legal_name) if row.masked else row.owner.legal_name
         return format_html('<span class="dc-two"><span>{}</span>{}</span>', name, cells.mono(row.owner.platform_id))
 
     @admin.display(description=_("número"))
     def number_cell(self, row: Document) -> "SafeString | str":
-        """This method will write the number."""
+        """Write the number."""
         return cells.mono(row.number)
 
     @admin.display(description=_("tipo"))
     def kind_cell(self, row: Document) -> str:
-        """This method will write the kind, short."""
+        """Write the kind, short."""
         return str(SHORT_KINDS.get(row.kind, row.kind))
 
     @admin.display(description=_("país"))
     def country_cell(self, row: Document) -> str:
-        """This method will write the country's code."""
+        """Write the country's code."""
         return row.country_id
 
     @admin.display(description=_("importe"))
     def amount_cell(self, row: Document) -> "SafeString":
-        """This method will write the total."""
+        """Write the total."""
         return cells.amount(minor=row.total_minor, currency=row.currency)
 
     @admin.display(description=_("estado"))
     def state_cell(self, row: Document) -> "SafeString":
-        """This method will write the state; one that should be locked by now is stuck."""
+        """Write the state; one that should be locked by now is stuck."""
         late = row.status == Status.ISSUED and row.issued_at < timezone.now() - filters.STUCK_AFTER
         return cells.state("STUCK" if late else row.status)
 
     @admin.display(description=_("pago"))
     def payout_cell(self, row: Document) -> "SafeString":
-        """This method will write the live payout status of a statement."""
+        """Write the live payout status of a statement."""
         return cells.state(row.payout_status)
 
     @admin.display(description=_("emitido"))
     def issued_cell(self, row: Document) -> "SafeString | str":
-        """This method will write when it was issued."""
+        """Write when it was issued."""
         return cells.moment(row.issued_at)
 
     # --- the page ---
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join what a document's page shows."""
+        """Join what a document's page shows."""
         return (
             super()
             .rows(request=request)
@@ -172,5 +172,5 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         )
 
     def detail(self, *, request: HttpRequest, row: Document) -> dict[str, Any]:
-        """This method will return the document's dossier."""
+        """Return the document's dossier."""
         return document_page.context(request=request, document=row)

@@ -31,7 +31,7 @@ BODY_MAX = 200_000  # characters shown; the rest is in the database
 
 
 def code_words(code: str) -> "SafeString | str":
-    """This function will write a code with its words."""
+    """Write a code with its words."""
     row = errors.CODES.get(code)
     if not code or row is None:
         return cells.mono(code)
@@ -60,13 +60,13 @@ class EventAdmin(base.DocumentCenterAdmin):
     search_help_text = _("Pega un id de evento o un asunto (order:…)")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will leave the raw bodies where they are: the list shows none of them."""
+        """Leave the raw bodies where they are: the list shows none of them."""
         return super().get_queryset(request).defer("body", "errors")
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """This method will look a term up exactly: our id, the sender's id, or the subject."""
+        """Look a term up exactly: our id, the sender's id, or the subject."""
         term = search_term.strip()[:140]
         if not term:
             return queryset, False
@@ -76,7 +76,7 @@ class EventAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("evento"))
     def type_cell(self, row: Event) -> "SafeString":
-        """This method will write type and sender's id."""
+        """Write type and sender's id."""
         return format_html(
             '<span class="dc-two"><span>{}</span>{}</span>',
             row.type or cells.NOTHING,
@@ -85,17 +85,17 @@ class EventAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("asunto"))
     def subject_cell(self, row: Event) -> "SafeString | str":
-        """This method will write what the event is about."""
+        """Write what the event is about."""
         return cells.mono(row.subject, short=34)
 
     @admin.display(description=_("país"))
     def country_cell(self, row: Event) -> str:
-        """This method will write the country's code."""
+        """Write the country's code."""
         return row.country_code or cells.NOTHING
 
     @admin.display(description=_("estado"))
     def status_cell(self, row: Event) -> "SafeString":
-        """This method will write what became of it; a held one that was settled is done."""
+        """Write what became of it; a held one that was settled is done."""
         if row.settled_by_id:
             return cells.state("RESOLVED", words=str(_("Resuelto por otro")))
         if getattr(row, "closed", False) and row.status in {EventStatus.HELD, EventStatus.PARKED}:
@@ -104,21 +104,21 @@ class EventAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("causa"))
     def code_cell(self, row: Event) -> "SafeString | str":
-        """This method will write why it is held or refused."""
+        """Write why it is held or refused."""
         return code_words(row.code)
 
     @admin.display(description=_("espera a"))
     def missing_cell(self, row: Event) -> "SafeString | str":
-        """This method will write what it waits for."""
+        """Write what it waits for."""
         return cells.mono(", ".join(row.missing[:AWAITED_MAX]), short=40)
 
     @admin.display(description=_("recibido"))
     def received_cell(self, row: Event) -> "SafeString | str":
-        """This method will write when it came in."""
+        """Write when it came in."""
         return cells.moment(row.received_at)
 
     def detail(self, *, request: HttpRequest, row: Event) -> dict[str, Any]:
-        """This method will return an event's page."""
+        """Return an event's page."""
         produced = Document.objects.filter(event=row, country__in=rights.countries(request=request)).order_by("pk")[
             :DOCUMENTS_MAX
         ]
@@ -177,13 +177,13 @@ class EventAdmin(base.DocumentCenterAdmin):
         }
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join what settled the event, and say whether somebody has closed it."""
+        """Join what settled the event, and say whether somebody has closed it."""
         rows = super().rows(request=request).select_related("settled_by").annotate(closed=outcomes.closed())
         return cast("QuerySet[Any]", rows)
 
 
 def _faults(row: Event, *, told: bool) -> base.Card:
-    """This function will return why the event is held or refused, place by place.
+    """Return why the event is held or refused, place by place.
 
     A diagnosis is kept in both languages: the reader's is shown, unless what is `told` above says it already.
     """
@@ -205,7 +205,7 @@ def _faults(row: Event, *, told: bool) -> base.Card:
 
 
 def _closings(row: Event) -> list[base.Card]:
-    """This function will return who closed the event without issuing it, why, and whether it came back."""
+    """Return who closed the event without issuing it, why, and whether it came back."""
     rows = row.closings.select_related("closed_by", "document").defer("document__content").order_by("-pk")
     return [
         base.Card(
@@ -225,7 +225,7 @@ def _closings(row: Event) -> list[base.Card]:
 
 
 def _awaited(row: Event) -> base.Card:
-    """This function will return what a parked event waits for."""
+    """Return what a parked event waits for."""
     note: str = str(_("Se reanuda solo en cuanto llegue."))
     if len(row.missing) > AWAITED_MAX:
         note = _("Se muestran %(shown)s de %(all)s. Se reanuda solo en cuanto lleguen todos.") % {
@@ -241,7 +241,7 @@ def _awaited(row: Event) -> base.Card:
 
 
 def _body(row: Event) -> base.Card:
-    """This function will return the raw body: indented where it is JSON, else as it came."""
+    """Return the raw body: indented where it is JSON, else as it came."""
     if row.body is None:
         return base.Card(title=_("Cuerpo recibido"), rows=(), empty=_("Reducido a su huella al vencer su plazo."))
     text = bytes(row.body).decode(errors="replace")

@@ -22,7 +22,7 @@ STUCK_AFTER = dt.timedelta(minutes=5)
 
 
 def stuck(*, now: dt.datetime) -> Q:
-    """This function will return the condition of a document that should be locked by now."""
+    """Return the condition of a document that should be locked by now."""
     return Q(status=Status.ISSUED, issued_at__lt=now - STUCK_AFTER)
 
 
@@ -33,19 +33,19 @@ class Choice(admin.SimpleListFilter):
 
     @classmethod
     def parameters(cls) -> frozenset[str]:
-        """This method will name what the filter reads of an address."""
+        """Name what the filter reads of an address."""
         return frozenset({str(cls.parameter_name)})
 
     def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
-        """This method will return the choices."""
+        """Return the choices."""
         return list(self.CHOICES)
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one choice."""
+        """Return the condition of one choice."""
         raise NotImplementedError
 
     def queryset(self, request: "HttpRequest", queryset: "QuerySet[Any]") -> "QuerySet[Any]":
-        """This method will keep the chosen rows; a value that is no choice keeps none."""
+        """Keep the chosen rows; a value that is no choice keeps none."""
         value = self.value()
         if not value:
             return queryset
@@ -61,7 +61,7 @@ class View(Choice):
     CHOICES = (("stuck", _("Atascados")), ("quarantine", _("Cuarentena")), ("unpaid", _("Pago pendiente")))
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one view."""
+        """Return the condition of one view."""
         return {
             "stuck": stuck(now=timezone.now()),
             "quarantine": Q(status=Status.QUARANTINED),
@@ -76,11 +76,11 @@ class CountryInScope(Choice):
     column = "country_id"
 
     def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
-        """This method will return the caller's countries."""
+        """Return the caller's countries."""
         return [(row.code, str(row)) for row in Country.objects.filter(pk__in=rights.countries(request=request))]
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one country."""
+        """Return the condition of one country."""
         return Q(**{self.column: value})
 
 
@@ -103,7 +103,7 @@ class Recent(Choice):
     )
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one span, from the start of its first day."""
+        """Return the condition of one span, from the start of its first day."""
         first = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=int(value) - 1)
         return Q(**{f"{self.column}__gte": first})
 
@@ -117,7 +117,7 @@ class Between(admin.ListFilter):
 
     @classmethod
     def parameters(cls) -> frozenset[str]:
-        """This method will name what the filter reads of an address."""
+        """Name what the filter reads of an address."""
         return frozenset({cls.FIRST, cls.LAST})
 
     def __init__(self, request: "HttpRequest", params: dict[str, Any], model: Any, model_admin: Any) -> None:  # noqa: ANN401 - Django's signature
@@ -128,15 +128,15 @@ class Between(admin.ListFilter):
         self.others = [(name, value) for name, value in request.GET.items() if name not in {self.FIRST, self.LAST, "p"}]
 
     def has_output(self) -> bool:
-        """This method will always offer the two days."""
+        """Offer the two days always."""
         return True
 
     def expected_parameters(self) -> "list[str | None]":
-        """This method will name its parameters."""
+        """Name its parameters."""
         return [self.FIRST, self.LAST]
 
     def choices(self, changelist: Any) -> "Iterator[dict[str, Any]]":  # noqa: ANN401 - Django's signature
-        """This method will return what the little form shows, and what it carries along."""
+        """Return what the little form shows, and what it carries along."""
         used = self.used_parameters
         yield {
             "first": used[self.FIRST],
@@ -146,7 +146,7 @@ class Between(admin.ListFilter):
         }
 
     def queryset(self, request: "HttpRequest", queryset: "QuerySet[Any]") -> "QuerySet[Any]":
-        """This method will keep the days between; what is no day keeps none."""
+        """Keep the days between; what is no day keeps none."""
         bounds = {}
         for name, lookup in ((self.FIRST, "gte"), (self.LAST, "lte")):
             if self.used_parameters[name]:
@@ -170,7 +170,7 @@ class WorkList(Choice):
     CHOICES = (("held", _("Retenidos")), ("parked", _("En espera")))
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one work list; a held event that was settled is done."""
+        """Return the condition of one work list; a held event that was settled is done."""
         if value == "held":
             return outcomes.for_a_person()
         return Q(status=EventStatus.PARKED)
@@ -183,7 +183,7 @@ class Unresolved(Choice):
     CHOICES = (("yes", _("Abiertas")), ("no", _("Resueltas")))
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one situation."""
+        """Return the condition of one situation."""
         return Q(resolved_at__isnull=value == "yes")
 
 
@@ -194,5 +194,5 @@ class Severity(Choice):
     CHOICES = (("P1", "P1"), ("P2", "P2"))
 
     def condition(self, *, value: str) -> Q:
-        """This method will return the condition of one severity."""
+        """Return the condition of one severity."""
         return Q(severity=value)

@@ -33,45 +33,45 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin):
     list_filter = (filters.Unresolved, filters.CountryInScope)
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join document and event, without their bodies."""
+        """Join document and event, without their bodies."""
         return (
             super().rows(request=request).select_related("document", "event").defer("document__content", "event__body")
         )
 
     @admin.display(description=_("discrepancia"))
     def code_cell(self, row: Discrepancy) -> "SafeString":
-        """This method will write code and id."""
+        """Write code and id."""
         return format_html(
             '<span class="dc-two"><span>{}</span>{}</span>', row.code, cells.mono(row.public_id, short=16)
         )
 
     @admin.display(description=_("situación"))
     def state_cell(self, row: Discrepancy) -> "SafeString":
-        """This method will write open or resolved."""
+        """Write open or resolved."""
         return cells.state("RESOLVED" if row.resolved_at else "OPEN")
 
     @admin.display(description=_("documento"))
     def document_cell(self, row: Discrepancy) -> "SafeString | str":
-        """This method will link the document."""
+        """Link the document."""
         return cells.link(row.document, mono_face=True)
 
     @admin.display(description=_("evento"))
     def event_cell(self, row: Discrepancy) -> "SafeString | str":
-        """This method will link the event."""
+        """Link the event."""
         return cells.link(row.event, text=row.event.type) if row.event else cells.NOTHING
 
     @admin.display(description=_("país"))
     def country_cell(self, row: Discrepancy) -> str:
-        """This method will write the country's code."""
+        """Write the country's code."""
         return row.country_id or cells.NOTHING
 
     @admin.display(description=_("abierta"))
     def opened_cell(self, row: Discrepancy) -> "SafeString | str":
-        """This method will write since when."""
+        """Write since when."""
         return cells.moment(row.opened_at)
 
     def detail(self, *, request: HttpRequest, row: Discrepancy) -> dict[str, Any]:
-        """This method will return a discrepancy's page: both truths side by side."""
+        """Return a discrepancy's page: both truths side by side."""
         clear = rights.may(request=request, right="reveal")
         facts = [
             base.Fact(label=_("Código"), value=cells.mono(row.code)),
@@ -100,7 +100,7 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin):
 
 
 def situation(row: Alert) -> str:
-    """This function will return where an alert stands."""
+    """Return where an alert stands."""
     if row.resolved_at:
         return "RESOLVED"
     return "ACKNOWLEDGED" if row.acknowledged_at else "OPEN"
@@ -124,47 +124,47 @@ class AlertAdmin(base.DocumentCenterAdmin):
     list_filter = (filters.Unresolved, filters.Severity)
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """This method will keep every row: an alert names codes and ids, never personal data."""
+        """Keep every row: an alert names codes and ids, never personal data."""
         return rows
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join who took the alert."""
+        """Join who took the alert."""
         return super().rows(request=request).select_related("acknowledged_by")
 
     def pages(self) -> "Mapping[str, base.Page]":
-        """This method will add the page on which an alert is taken."""
+        """Add the page on which an alert is taken."""
         return {
             "acknowledge": base.Page(view=self.acknowledge_view, right="acknowledge", audit=Action.ALERT_ACKNOWLEDGED)
         }
 
     @admin.display(description=_("gravedad"))
     def severity_cell(self, row: Alert) -> "SafeString":
-        """This method will write P1 or P2."""
+        """Write P1 or P2."""
         return cells.state(row.severity)
 
     @admin.display(description=_("alerta"))
     def code_cell(self, row: Alert) -> "SafeString | str":
-        """This method will write the code."""
+        """Write the code."""
         return cells.mono(row.code)
 
     @admin.display(description=_("detalle"))
     def detail_cell(self, row: Alert) -> "SafeString":
-        """This method will write the detail on one line, whole in its title."""
+        """Write the detail on one line, whole in its title."""
         return format_html('<span class="dc-clip" title="{}">{}</span>', row.detail, row.detail)
 
     @admin.display(description=_("situación"))
     def state_cell(self, row: Alert) -> "SafeString":
-        """This method will write where it stands."""
+        """Write where it stands."""
         return cells.state(situation(row))
 
     @admin.display(description=_("abierta"))
     def opened_cell(self, row: Alert) -> "SafeString | str":
-        """This method will write since when."""
+        """Write since when."""
         return cells.moment(row.opened_at)
 
     @admin.display(description=_("guía"))
     def runbook_cell(self, row: Alert) -> "SafeString":
-        """This method will link what to do about it: the page and anchor to which the alert that was sent leads."""
+        """Link what to do about it: the page and anchor to which the alert that was sent leads."""
         return format_html(
             '<a class="dc-link dc-mono" href="{}">{}</a>',
             channel.runbook_path(runbook=row.runbook),
@@ -173,11 +173,11 @@ class AlertAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("última vez"))
     def seen_cell(self, row: Alert) -> "SafeString | str":
-        """This method will write when it last happened."""
+        """Write when it last happened."""
         return cells.moment(row.last_seen_at)
 
     def detail(self, *, request: HttpRequest, row: Alert) -> dict[str, Any]:
-        """This method will return an alert's page."""
+        """Return an alert's page."""
         taken = row.acknowledged_by.get_username() if row.acknowledged_by else cells.NOTHING
         facts = [
             base.Fact(label=_("Código"), value=cells.mono(row.code)),
@@ -204,7 +204,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
         }
 
     def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """This method will ask, and on POST put the caller's name on the alert."""
+        """Ask, and on POST put the caller's name on the alert."""
         row = self.found(request=request, object_id=object_id)
         rights.require(request=request, right="acknowledge", object_type="alert", object_id=row.public_id)
         if request.method == "POST":

@@ -15,7 +15,7 @@ BADGES_FRESH_S = 60
 
 
 def environment(request: HttpRequest) -> list[str]:
-    """This function will return the chip: nobody may take a sandbox for the real thing, or the reverse."""
+    """Return the chip: nobody may take a sandbox for the real thing, or the reverse."""
     words = {
         "production": (_("PRODUCCIÓN"), "danger"),
         "sandbox": (_("PRUEBAS"), "warning"),
@@ -26,27 +26,27 @@ def environment(request: HttpRequest) -> list[str]:
 
 
 def style(request: HttpRequest) -> str:
-    """This function will return the address of our style sheet."""
+    """Return the address of our style sheet."""
     return static("dc/dc.css")
 
 
 def icon(request: HttpRequest) -> str:
-    """This function will return the address of our mark."""
+    """Return the address of our mark."""
     return static("dc/icon.svg")
 
 
 def script(request: HttpRequest) -> str:
-    """This function will return the address of our script."""
+    """Return the address of our script."""
     return static("dc/dc.js")
 
 
 def language_url(request: HttpRequest) -> str:
-    """This function will return where the language is chosen."""
+    """Return where the language is chosen."""
     return reverse("admin:language")
 
 
 def badges(*, request: HttpRequest) -> dict[str, int]:
-    """This function will return the sidebar's counts, a minute old at most, per person: each has a scope of his own."""
+    """Return the sidebar's counts, a minute old at most, per person: each has a scope of his own."""
     key = _badges_key(request=request)
     found: dict[str, int] | None = cache.get(key)
     if found is None:
@@ -56,7 +56,7 @@ def badges(*, request: HttpRequest) -> dict[str, int]:
 
 
 def forget(*, request: HttpRequest) -> None:
-    """This function will have the caller's counts made anew: whoever has just acted sees that it counts."""
+    """Have the caller's counts made anew: whoever has just acted sees that it counts."""
     cache.delete(_badges_key(request=request))
 
 
@@ -65,7 +65,7 @@ def _badges_key(*, request: HttpRequest) -> str:
 
 
 def _item(*, title: str, icon: str, url: str, badge: int = 0, tone: str = "warning") -> dict[str, Any]:
-    """This function will lay out one line of the sidebar."""
+    """Lay out one line of the sidebar."""
     item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse(url)}
     if badge:
         item |= {
@@ -76,7 +76,7 @@ def _item(*, title: str, icon: str, url: str, badge: int = 0, tone: str = "warni
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """This function will return the sidebar: only what the caller may open."""
+    """Return the sidebar: only what the caller may open."""
     groups: list[dict[str, Any]] = [
         {"title": _("Centro"), "items": [_item(title=_("Panel"), icon="space_dashboard", url="admin:index")]}
     ]
@@ -142,7 +142,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _reconciling(*, request: HttpRequest, count: int) -> list[dict[str, Any]]:
-    """This function will return the work list's line, for those who see it; the list itself is a floor above."""
+    """Return the work list's line, for those who see it; the list itself is a floor above."""
     if not rights.may(request=request, right="reconcile"):
         return []
     name = "admin:payouts_settlementrequest_changelist"
@@ -150,7 +150,7 @@ def _reconciling(*, request: HttpRequest, count: int) -> list[dict[str, Any]]:
 
 
 def _tab(*, title: str, url: str, parameter: str, value: str, request: HttpRequest) -> dict[str, Any]:
-    """This function will lay out one tab: a fixed view of a list."""
+    """Lay out one tab: a fixed view of a list."""
     link = f"{url}?{parameter}={value}" if value else url
     return {
         "title": title,
@@ -160,7 +160,7 @@ def _tab(*, title: str, url: str, parameter: str, value: str, request: HttpReque
 
 
 def tabs(request: HttpRequest) -> list[dict[str, Any]]:
-    """This function will return the fixed views of the lists that have some."""
+    """Return the fixed views of the lists that have some."""
     if not rights.may(request=request, right="see"):
         return []
     wanted = (

@@ -25,16 +25,16 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in its ty
 
     @cached_property
     def count(self) -> int:
-        """This method will return how many rows there are, or the cap."""
+        """Return how many rows there are, or the cap."""
         return min(self._found, COUNT_MAX)
 
     @property
     def capped(self) -> bool:
-        """This method will say whether there are more rows than were counted."""
+        """Say whether there are more rows than were counted."""
         return self._found > COUNT_MAX
 
     def validate_number(self, number: float | str) -> int:
-        """This method will return the page's number.
+        """Return the page's number.
 
         :raises EmptyPage: past PAGE_MAX: an OFFSET that deep reads everything before it
         """
@@ -48,5 +48,5 @@ class ChangeList(theme.ChangeList):  # type: ignore[misc] # the theme ships no t
     """A list whose rows are addressed by their public id."""
 
     def url_for_result(self, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - Django's signature
-        """This method will return the address of a row's page."""
+        """Return the address of a row's page."""
         return cells.page(result)

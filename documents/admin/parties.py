@@ -22,7 +22,7 @@ FULL_AT_PERCENT = 90
 
 
 def newest(*, request: HttpRequest, **condition: object) -> base.Card:
-    """This function will return the newest documents of a condition within the caller's scope."""
+    """Return the newest documents of a condition within the caller's scope."""
     rows = (
         rights.documents(request=request)
         .filter(**condition)
@@ -59,7 +59,7 @@ class PartyAdmin(base.DocumentCenterAdmin):
     search_help_text = _("Pega un id de la plataforma o pty_…")
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """This method will keep the parties with a document in the caller's countries."""
+        """Keep the parties with a document in the caller's countries."""
         if rights.everywhere(request=request):
             return rows
         return rows.filter(
@@ -69,45 +69,45 @@ class PartyAdmin(base.DocumentCenterAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """This method will look a term up exactly; names are not searched, they would need an index of their own."""
+        """Look a term up exactly; names are not searched, they would need an index of their own."""
         term = search_term.strip()[:64]
         if not term:
             return queryset, False
         return queryset.filter(**{"public_id" if term.startswith("pty_") else "platform_id": term}), False
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will say of each row whether it is masked."""
+        """Say of each row whether it is masked."""
         rows = super().get_queryset(request)
         marked: QuerySet[Any] = rows.annotate(masked=Value(rights.masked(request=request)))
         return marked
 
     @admin.display(description=_("nombre legal"))
     def name_cell(self, row: Any) -> str:  # noqa: ANN401 - a party with its mask
-        """This method will write the name, masked for support."""
+        """Write the name, masked for support."""
         return cells.mask_name(row.legal_name) if row.masked else row.legal_name
 
     @admin.display(description=_("identificación fiscal"))
     def tax_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a party with its mask
-        """This method will write the tax id, masked for support."""
+        """Write the tax id, masked for support."""
         return cells.mono(cells.mask_end(row.tax_id) if row.masked else row.tax_id)
 
     @admin.display(description=_("correo"))
     def email_cell(self, row: Any) -> str:  # noqa: ANN401 - a party with its mask
-        """This method will write the address, masked for support."""
+        """Write the address, masked for support."""
         return (cells.mask_email(row.email) if row.masked else row.email) or cells.NOTHING
 
     @admin.display(description=_("id de la plataforma"))
     def platform_cell(self, row: Party) -> "SafeString | str":
-        """This method will write the platform's id."""
+        """Write the platform's id."""
         return cells.mono(row.platform_id)
 
     @admin.display(description=_("visto desde"))
     def seen_cell(self, row: Party) -> "SafeString | str":
-        """This method will write when the party was first heard of."""
+        """Write when the party was first heard of."""
         return cells.moment(row.first_seen_at)
 
     def detail(self, *, request: HttpRequest, row: Party) -> dict[str, Any]:
-        """This method will return a party's page."""
+        """Return a party's page."""
         hidden = rights.masked(request=request)
         facts = [
             base.Fact(label=_("Nombre legal"), value=cells.mask_name(row.legal_name) if hidden else row.legal_name),
@@ -142,26 +142,26 @@ class IssuerAdmin(base.DocumentCenterAdmin):
     WANTED: ClassVar[tuple[str, ...]] = ("logo",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will leave the logos where they are."""
+        """Leave the logos where they are."""
         return super().get_queryset(request).defer("logo")
 
     @admin.display(description=_("código de serie"))
     def code_cell(self, row: Issuer) -> "SafeString | str":
-        """This method will write the code in its numbers."""
+        """Write the code in its numbers."""
         return cells.mono(row.code)
 
     @admin.display(description=_("país"))
     def country_cell(self, row: Issuer) -> str:
-        """This method will write the country."""
+        """Write the country."""
         return str(row.country)
 
     @admin.display(description=_("identificación fiscal"))
     def tax_cell(self, row: Issuer) -> "SafeString | str":
-        """This method will write the tax id of a company."""
+        """Write the tax id of a company."""
         return cells.mono(row.tax_id)
 
     def detail(self, *, request: HttpRequest, row: Issuer) -> dict[str, Any]:
-        """This method will return an issuer's page."""
+        """Return an issuer's page."""
         facts = [
             base.Fact(label=_("Razón social"), value=row.legal_name),
             base.Fact(label=_("Identificación fiscal"), value=cells.mono(row.tax_id)),
@@ -187,12 +187,12 @@ class IssuerAdmin(base.DocumentCenterAdmin):
 
 
 def kind_words(kind: str) -> str:
-    """This function will say a kind in words."""
+    """Say a kind in words."""
     return str(Kind(kind).label) if kind in Kind.values else kind
 
 
 def used(row: Series) -> "SafeString":
-    """This function will draw how much of an authorised range is used; without a limit there is nothing to draw."""
+    """Draw how much of an authorised range is used; without a limit there is nothing to draw."""
     taken = row.next - row.first
     if row.last is None:
         return format_html('<span class="dc-quiet">{} · {}</span>', taken, _("sin límite"))
@@ -220,31 +220,31 @@ class SeriesAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("serie"))
     def code_cell(self, row: Series) -> "SafeString | str":
-        """This method will write the code."""
+        """Write the code."""
         return cells.mono(row.code)
 
     @admin.display(description=_("emisor"))
     def issuer_cell(self, row: Series) -> str:
-        """This method will write the issuer."""
+        """Write the issuer."""
         return row.issuer.legal_name
 
     @admin.display(description=_("tipo"))
     def kind_cell(self, row: Series) -> str:
-        """This method will write the kind."""
+        """Write the kind."""
         return kind_words(row.kind)
 
     @admin.display(description=_("siguiente"))
     def next_cell(self, row: Series) -> "SafeString":
-        """This method will write the next number."""
+        """Write the next number."""
         return format_html('<span class="dc-amount">{}</span>', row.next)
 
     @admin.display(description=_("rango usado"))
     def used_cell(self, row: Series) -> "SafeString":
-        """This method will draw the range."""
+        """Draw the range."""
         return used(row)
 
     def detail(self, *, request: HttpRequest, row: Series) -> dict[str, Any]:
-        """This method will return a series' page."""
+        """Return a series' page."""
         facts = [
             base.Fact(label=_("Serie"), value=cells.mono(row.code)),
             base.Fact(label=_("Emisor"), value=cells.link(row.issuer)),
@@ -261,5 +261,5 @@ class SeriesAdmin(base.DocumentCenterAdmin):
         return {"badges": [], "cards": [base.Card(title=_("Serie"), facts=facts), newest(request=request, series=row)]}
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join the issuer."""
+        """Join the issuer."""
         return super().rows(request=request).select_related("issuer")

@@ -33,7 +33,7 @@ class ReasonForm(forms.Form):
 
 
 def opened(*, request: HttpRequest, document: Document, now: dt.datetime) -> bool:
-    """This function will say whether a document is open to the caller, by right or for a reason still good."""
+    """Say whether a document is open to the caller, by right or for a reason still good."""
     if not roles.needs_reason(user=rights.person(request=request)):
         return True
     until = request.session.get(SESSION_KEY, {}).get(document.public_id, "")
@@ -41,7 +41,7 @@ def opened(*, request: HttpRequest, document: Document, now: dt.datetime) -> boo
 
 
 def state(*, request: HttpRequest, document: Document, reason: str, now: dt.datetime) -> None:
-    """This function will put the reason on record and let the caller in for a while."""
+    """Put the reason on record and let the caller in for a while."""
     with transaction.atomic():
         log.record(
             action=Action.DOCUMENT_REVEALED,

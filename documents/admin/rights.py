@@ -56,7 +56,7 @@ class Refused(PermissionDenied):
 
 
 def may(*, request: HttpRequest, right: str) -> bool:
-    """This function will say whether a member of staff holds a right of the table; `staff` is to have a role at all."""
+    """Say whether a member of staff holds a right of the table; `staff` is to have a role at all."""
     user = request.user
     if not getattr(user, "is_staff", False):
         return False
@@ -65,7 +65,7 @@ def may(*, request: HttpRequest, right: str) -> bool:
 
 
 def require(*, request: HttpRequest, right: str, object_type: str, object_id: str) -> None:
-    """This function will pass, or refuse with the right's name.
+    """Pass, or refuse with the right's name.
 
     :raises Refused: audited by the site
     """
@@ -74,22 +74,22 @@ def require(*, request: HttpRequest, right: str, object_type: str, object_id: st
 
 
 def person(*, request: HttpRequest) -> User:
-    """This function will return who is signed in: the site's door lets nobody else this far."""
+    """Return who is signed in: the site's door lets nobody else this far."""
     return cast("User", request.user)
 
 
 def documents(*, request: HttpRequest) -> "QuerySet[Document]":
-    """This function will return the documents of the caller's scope."""
+    """Return the documents of the caller's scope."""
     return scope.documents_for(user=person(request=request))
 
 
 def masked(*, request: HttpRequest) -> bool:
-    """This function will say whether names and tax ids are masked for the caller (support)."""
+    """Say whether names and tax ids are masked for the caller (support)."""
     return not may(request=request, right="reveal")
 
 
 def countries(*, request: HttpRequest) -> list[str]:
-    """This function will return the codes of the countries in the caller's scope, read once per request."""
+    """Return the codes of the countries in the caller's scope, read once per request."""
     found: list[str] | None = getattr(request, "_dc_countries", None)
     if found is None:
         found = sorted(scope.countries_for(user=person(request=request)).values_list("pk", flat=True))
@@ -98,7 +98,7 @@ def countries(*, request: HttpRequest) -> list[str]:
 
 
 def everywhere(*, request: HttpRequest) -> bool:
-    """This function will say whether the scope covers every country: only then are rows without a country shown."""
+    """Say whether the scope covers every country: only then are rows without a country shown."""
     found: bool | None = getattr(request, "_dc_everywhere", None)
     if found is None:
         found = Country.objects.count() == len(countries(request=request)) > 0

@@ -26,7 +26,7 @@ class Shape(NamedTuple):
 
 
 def _of_event(term: str) -> Q:
-    """An event: ours by its public id, or the sender's own id."""
+    """Find an event: ours by its public id, or the sender's own id."""
     return Q(event__in=Event.objects.filter(Q(public_id=term) | Q(event_id=term)).values("pk"))
 
 
@@ -35,7 +35,7 @@ def _of_link(term: str) -> Q:
 
 
 def _of_anything(term: str) -> Q:
-    """An owner by the platform's id, or a business fact by its subject; two look-ups, so that each uses its index."""
+    """Find an owner by the platform's id, or a business fact by its subject; two look-ups, each by its index."""
     subjects = [term] if ":" in term else [f"{kind}:{term}" for kind in SUBJECTS]
     condition = Q(subject__in=subjects) | Q(verification_code=term.upper())
     owner = Party.objects.filter(Q(platform_id=term) | Q(public_id=term)).values_list("pk", flat=True).first()
@@ -65,7 +65,7 @@ TABLE: Sequence[Shape] = (
 
 
 def condition(*, term: str) -> Q | None:
-    """This function will return what a term means for the list of documents; None for one that means nothing."""
+    """Return what a term means for the list of documents; None for one that means nothing."""
     text = term.strip()[:TERM_LENGTH_MAX]
     for shape in TABLE:
         if shape.pattern.fullmatch(text):
@@ -74,7 +74,7 @@ def condition(*, term: str) -> Q | None:
 
 
 def narrowed(*, rows: "QuerySet[Document]", term: str) -> "QuerySet[Document]":
-    """This function will keep the documents that a term means, within the rows the caller may see."""
+    """Keep the documents that a term means, within the rows the caller may see."""
     meant = condition(term=term)
     return rows.none() if meant is None else rows.filter(meant)
 
@@ -89,7 +89,7 @@ class Result(NamedTuple):
 
 
 def palette(*, request: HttpRequest, pages: list[dict[str, Any]]) -> HttpResponse:
-    """This function will answer the palette with pages of that name and the documents that the term means."""
+    """Answer the palette with pages of that name and the documents that the term means."""
     began = time.perf_counter()
     term = request.GET.get("s", "").strip()[:TERM_LENGTH_MAX]
     if not term:

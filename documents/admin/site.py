@@ -43,14 +43,14 @@ POLICY = {
 def declared(
     pattern: str, view: "View", *, name: str, roles: Iterable[str], owner: str, audit: Action | None
 ) -> URLPattern:
-    """This function will declare an address with its rule; the guard is `DocumentCenter.admin_view`."""
+    """Declare an address with its rule; the guard is `DocumentCenter.admin_view`."""
     page = path(pattern, view, name=name)
     page.rule = routes.Rule(roles=frozenset(roles), owner=owner, audit=audit)  # type: ignore[attr-defined]  # as `access.route` does
     return page
 
 
 def framed(view: "View") -> "View":
-    """This function will give a view's answers the headers of the Document Center.
+    """Give a view's answers the headers of the Document Center.
 
     With `no-referrer` browsers send `Origin: null` and every form fails its CSRF check; `same-origin` tells
     others as little.
@@ -76,11 +76,11 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
     empty_value_display = "—"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """This method will say whether the caller is staff with at least one role; being superuser is none."""
+        """Say whether the caller is staff with at least one role; being superuser is none."""
         return rights.may(request=request, right="staff")
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """This method will return every address of the Document Center with its rule; nothing else exists."""
+        """Return every address of the Document Center with its rule; nothing else exists."""
         staff = access_roles.STAFF
         pages: list[URLPattern | URLResolver] = [
             declared("", self.admin_view(self.index), name="index", roles=staff, owner="country", audit=None),
@@ -127,7 +127,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
         return pages
 
     def admin_view(self, view: "View", cacheable: bool = False) -> "View":  # noqa: FBT001, FBT002 - Django's signature
-        """This method will guard a view: sign-in, role, an audited 403 page for a refusal, the content policy."""
+        """Guard a view: sign-in, role, an audited 403 page for a refusal, the content policy."""
         inner: View = super().admin_view(self._refusing(view), cacheable)
 
         def door(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -150,7 +150,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
         return functools.update_wrapper(inner, view)
 
     def refused(self, *, request: HttpRequest, refusal: rights.Refused) -> TemplateResponse:
-        """This method will put a refusal on record, on a connection of its own, and say which right is missing.
+        """Put a refusal on record, on a connection of its own, and say which right is missing.
 
         :raises audit.log.AuditUnavailable: no answer without its record
         """
@@ -173,7 +173,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
         return TemplateResponse(request, "admin/dc/refused.html", context, status=403)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """This method will sign a person in; both outcomes are on record, the name that was typed is not."""
+        """Sign a person in; both outcomes are on record, the name that was typed is not."""
         response: HttpResponse = super().login(request, extra_context)
         if request.method == "POST":
             if request.user.is_authenticated and response.status_code == 302:  # noqa: PLR2004 - HTTP
@@ -189,7 +189,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
         return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """This method will sign a person out and back to the door."""
+        """Sign a person out and back to the door."""
         if request.method == "POST" and request.user.is_authenticated:
             self._on_record(request=request, action=Action.SESSION_LOGOUT)
             super().logout(request, extra_context)
@@ -201,7 +201,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
             log.record(action=action, object_type="session", object_id=actor.id, actor=actor)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """This method will show the numbers that matter within the caller's scope."""
+        """Show the numbers that matter within the caller's scope."""
         shown = {**dashboard.context(request=request), **(extra_context or {})}
         response: HttpResponse = super().index(request, shown)
         return response
@@ -209,11 +209,11 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """This method will lead to the dashboard: an app is no place of its own here."""
+        """Lead to the dashboard: an app is no place of its own here."""
         return HttpResponseRedirect(reverse("admin:index"))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """This method will answer the palette: pages by name, documents by id; at most 20 rows, uncached."""
+        """Answer the palette: pages by name, documents by id; at most 20 rows, uncached."""
         return lookup.palette(request=request, pages=self.get_app_list(request))
 
 

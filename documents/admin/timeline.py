@@ -33,7 +33,7 @@ class Line:
 
 
 def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[Line]:
-    """This function will return the newest events about these objects; without the right to it, only their life."""
+    """Return the newest events about these objects; without the right to it, only their life."""
     all_of_it = rights.may(request=request, right="audit")
     rows = LogEvent.objects.filter(object_id__in=object_ids).order_by("-pk")
     if all_of_it:
@@ -46,7 +46,7 @@ def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[Line]:
 
 
 def people(*, events: Collection[LogEvent]) -> dict[str, str]:
-    """This function will return the user names of the people among the actors, in one query."""
+    """Return the user names of the people among the actors, in one query."""
     ids = {one.actor_id.removeprefix(actors.USER) for one in events if one.actor_kind == "user"}
     wanted = [int(pk) for pk in ids if pk.isascii() and pk.isdigit()]
     if not wanted:
@@ -55,7 +55,7 @@ def people(*, events: Collection[LogEvent]) -> dict[str, str]:
 
 
 def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> Line:
-    """This function will put one event in words; what is personal only where the caller may read the log."""
+    """Put one event in words; what is personal only where the caller may read the log."""
     tone, icon, _words = cells.STATES.get(event.outcome, ("calm", "●", ""))
     return Line(
         event=event,
@@ -70,13 +70,13 @@ def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> Line:
 
 
 def actor(*, event: LogEvent, names: dict[str, str]) -> str:
-    """This function will name who acted: a user name, a service, or the kind of actor."""
+    """Name who acted: a user name, a service, or the kind of actor."""
     kind = str(words.ACTORS.get(event.actor_kind, event.actor_kind))
     who = names.get(event.actor_id, event.actor_id) if event.actor_kind in {"user", "service", "link"} else ""
     return f"{kind} {who}".strip()
 
 
 def details(event: LogEvent) -> Sequence[tuple[str, str]]:
-    """This function will return the personal details while they are still there; they may have been erased."""
+    """Return the personal details while they are still there; they may have been erased."""
     kept: Any = getattr(event, "detail", None)
     return [(name, str(value)) for name, value in sorted(kept.details.items())] if kept else ()

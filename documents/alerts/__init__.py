@@ -1,0 +1,1 @@
+"""Incidents and discrepancies: opened once, told to one channel, resolved on recovery."""

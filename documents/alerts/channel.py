@@ -15,14 +15,12 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.core.mail import EmailMessage
 
+from documents.resilience import calls
+
 CONNECT_S, TOTAL_S = 3.0, 10.0
 RETRY_AFTER_MAX_S = 3600.0
 TRANSIENT = {408, 425, 429}
 NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
-
-
-class Refused(Exception):  # noqa: N818 - an answer, not a defect
-    """The channel answers 4xx: its address or key is wrong, and a repeat does not mend it."""
 
 
 class Unavailable(OSError):  # noqa: N818 - an answer, not a defect
@@ -66,7 +64,7 @@ class Message:
 
     @classmethod
     def of(cls, *, incident: Says, runbook: str, opened_at: datetime, resolved_at: datetime | None = None) -> "Message":
-        """This method will turn an incident or a row into words."""
+        """Turn an incident or a row into words."""
         return cls(
             code=incident.code,
             severity=incident.severity,
@@ -85,7 +83,7 @@ class Message:
         return "resolved" if self.resolved_at else "firing"
 
     def as_webhook(self) -> dict[str, object]:
-        """This method will return Alertmanager's webhook body, version 4."""
+        """Return Alertmanager's webhook body, version 4."""
         labels = {
             "alertname": self.code,
             "severity": self.severity,
@@ -121,7 +119,7 @@ class Message:
         }
 
     def as_text(self) -> str:
-        """This method will return the mail's body, Spanish first."""
+        """Return the mail's body, Spanish first."""
         state = "RESUELTA / RESOLVED" if self.resolved_at else "ABIERTA / OPEN"
         return (
             f"{self.severity} {self.code}: {state}\n\n{self.detail}\n\n"
@@ -131,7 +129,7 @@ class Message:
 
 
 def runbook_path(*, runbook: str) -> str:
-    """This function will turn `docs/runbooks/worm.md#code` into the path where this service shows that page.
+    """Turn `docs/runbooks/worm.md#code` into the path where this service shows that page.
 
     It is the route `runbook`, written out: an alert must be told even where no URL table can be loaded.
     """
@@ -140,14 +138,14 @@ def runbook_path(*, runbook: str) -> str:
 
 
 def runbook_url(*, runbook: str) -> str:
-    """This function will return the address of a runbook for a reader who is elsewhere."""
+    """Return the address of a runbook for a reader who is elsewhere."""
     return settings.PUBLIC_URL + runbook_path(runbook=runbook)
 
 
 def send(*, url: str, message: Message) -> None:
-    """This function will tell one message, within CONNECT_S and TOTAL_S.
+    """Tell one message, within CONNECT_S and TOTAL_S.
 
-    :raises Refused: a 4xx.
+    :raises documents.resilience.calls.RefusedError: a 4xx.
     :raises OSError: refused, hung, too slow, 5xx or garbage: try again later.
     """
     parts = urlsplit(url)
@@ -156,7 +154,7 @@ def send(*, url: str, message: Message) -> None:
     elif parts.scheme in {"http", "https"} and parts.hostname:
         _post(url=url, body=json.dumps(message.as_webhook()).encode())
     else:
-        raise Refused("ALERT_URL: use https://... or mailto:address")
+        raise calls.RefusedError("ALERT_URL: use https://... or mailto:address")
 
 
 def _mail(*, address: str, message: Message) -> None:
@@ -170,7 +168,7 @@ def _mail(*, address: str, message: Message) -> None:
 
 
 def _post(*, url: str, body: bytes) -> None:
-    """This function will post JSON; redirects are not followed, and at most the answer's head is read."""
+    """Post JSON; redirects are not followed, and at most the answer's head is read."""
     parts = urlsplit(url)
     client = _client(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -189,7 +187,7 @@ def _post(*, url: str, body: bytes) -> None:
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's success class
         return
     if 400 <= status < 500 and status not in TRANSIENT:  # noqa: PLR2004 - HTTP's client errors
-        raise Refused(str(status))
+        raise calls.RefusedError(str(status))
     waits_s = min(float(asked), RETRY_AFTER_MAX_S) if asked.isascii() and asked.isdigit() else 0.0
     raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s)
 
@@ -202,7 +200,7 @@ def _client(*, scheme: str, host: str, port: int | None) -> http.client.HTTPConn
 
 @contextlib.contextmanager
 def _deadline(*, client: http.client.HTTPConnection) -> Iterator[None]:
-    """This function will cut the connection after TOTAL_S: a server that drips never trips a socket timeout."""
+    """Cut the connection after TOTAL_S: a server that drips never trips a socket timeout."""
 
     def cut() -> None:
         if client.sock:

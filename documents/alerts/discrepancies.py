@@ -26,7 +26,7 @@ def open_one(
     event: Event | None = None,
     country: Country | None = None,
 ) -> bool:
-    """This function will open a discrepancy and its P2, in the caller's transaction, unless the same one is open.
+    """Open a discrepancy and its P2, in the caller's transaction, unless the same one is open.
 
     :returns: whether it is new
     """
@@ -66,7 +66,7 @@ def open_one(
 
 
 def keep_current(*, dedup_key: str, facts: Mapping[str, object], actor: log.Actor) -> None:
-    """This function will bring the facts of an open discrepancy up to what is true now, if they have changed."""
+    """Bring the facts of an open discrepancy up to what is true now, if they have changed."""
     for row in Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None):
         if row.facts == facts:
             continue
@@ -81,7 +81,7 @@ def keep_current(*, dedup_key: str, facts: Mapping[str, object], actor: log.Acto
 
 
 def stated_total(*, payload: object) -> tuple[str, str] | None:
-    """This function will return the total that an event's body states and its currency, where its type states one."""
+    """Return the total that an event's body states and its currency, where its type states one."""
     data = payload.get("data") if isinstance(payload, dict) else None
     if not isinstance(data, dict):
         return None
@@ -92,7 +92,7 @@ def stated_total(*, payload: object) -> tuple[str, str] | None:
 
 
 def both_totals(*, first: object, other: object) -> dict[str, str]:
-    """This function will return what two bodies state, as facts of a discrepancy; none where they do not compare."""
+    """Return what two bodies state, as facts of a discrepancy; none where they do not compare."""
     one, two = stated_total(payload=first), stated_total(payload=other)
     if one is None or two is None or one[1] != two[1]:
         return {}
@@ -100,7 +100,7 @@ def both_totals(*, first: object, other: object) -> dict[str, str]:
 
 
 def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.datetime) -> None:
-    """This function will close the open discrepancy of a key, if there is one, with its alert."""
+    """Close the open discrepancy of a key, if there is one, with its alert."""
     for row in Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None):
         Discrepancy.objects.filter(pk=row.pk).update(resolved_at=now, resolution=resolution)
         log.record(

@@ -71,7 +71,7 @@ class Incident:
 
 
 def runbook(*, code: str) -> str:
-    """This function will return the page and anchor that tell what to do about a code."""
+    """Return the page and anchor that tell what to do about a code."""
     if code.startswith("worm_"):
         page = "worm.md"
     elif code.startswith("dependency_") and code not in PAGES:
@@ -88,20 +88,21 @@ def runbook(*, code: str) -> str:
 def open_alert(
     *, code: str, severity: str, dedup_key: str, detail: str, object_id: str = "", fallback: str = ""
 ) -> Alert:
-    """This function will open the incident, or count one that is open already (its severity may rise, never fall).
+    """Open the incident, or count one that is open already (its severity may rise, never fall).
 
     Works inside the caller's transaction: an alert about a change that is rolled back is rolled back with it.
 
     :raises audit.log.AuditUnavailable: nothing is opened without its event.
     """
-    return _open(
+    return write(
         incident=Incident(
             code=code, severity=severity, dedup_key=dedup_key, detail=detail, object_id=object_id, fallback=fallback
         )
     )
 
 
-def _open(*, incident: Incident, opened_at: datetime | None = None, sent_at: datetime | None = None) -> Alert:
+def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: datetime | None = None) -> Alert:
+    """Write an incident's row, or count one more time of one that is open already."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -143,7 +144,7 @@ def _open(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
 
 
 def resolve_alert(*, dedup_key: str) -> bool:
-    """This function will end the open incident of this key; False where there is none."""
+    """End the open incident of this key; False where there is none."""
     with transaction.atomic():
         alert = Alert.objects.select_for_update().filter(dedup_key=dedup_key[:200], resolved_at=None).first()
         if alert is None:
@@ -157,7 +158,7 @@ def resolve_alert(*, dedup_key: str) -> bool:
 
 
 def acknowledge(*, alert: Alert, user: AbstractBaseUser, actor: audit_log.Actor, now: datetime) -> bool:
-    """This function will name the person who takes the incident; False when somebody has it already."""
+    """Name the person who takes the incident; False when somebody has it already."""
     with transaction.atomic():
         taken = Alert.objects.filter(pk=alert.pk, acknowledged_at=None).update(
             acknowledged_at=now, acknowledged_by=user

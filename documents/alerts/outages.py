@@ -9,22 +9,41 @@ from django.utils import timezone
 
 from audit import log as audit_log
 from documents.alerts import channel, incidents
-from documents.resilience import calls
+from documents.resilience import calls, dependencies
 
 _unwritten: dict[str, tuple[incidents.Incident, datetime]] = {}  # sent while PostgreSQL was away; written on recovery
 _direct = threading.BoundedSemaphore(1)
 
 
-# --- for resilience: outages are told even while PostgreSQL is away ---
+class DependencyIncidents:
+    """One incident an outage of a dependency; see `documents.resilience.calls.Listener`."""
+
+    def outage_began(self, *, row: dependencies.Dependency, cause: BaseException) -> None:
+        """Open the incident of a dependency's outage."""
+        open_alert_or_send(
+            code=f"dependency_{row.name}",
+            severity=row.alert_severity,
+            dedup_key=f"dependency:{row.name}",
+            detail=f"{type(cause).__name__}: {cause}"[:500],
+            object_id=row.name,
+            fallback=" / ".join(row.fallback),
+        )
+
+    def outage_ended(self, *, row: dependencies.Dependency) -> None:
+        """Resolve it."""
+        resolve_alert_or_wait(dedup_key=f"dependency:{row.name}")
+
+
+LISTENER = DependencyIncidents()
 
 
 def open_alert_or_send(*, code: str, severity: str, dedup_key: str, detail: str, object_id: str, fallback: str) -> None:
-    """This function will open an alert, or send it straight to the channel when no row can be written."""
+    """Open an alert, or send it straight to the channel when no row can be written."""
     incident = incidents.Incident(
         code=code, severity=severity, dedup_key=dedup_key, detail=detail, object_id=object_id, fallback=fallback
     )
     try:
-        incidents._open(incident=incident)
+        incidents.write(incident=incident)
     except (DatabaseError, InterfaceError, audit_log.AuditUnavailable):
         incidents.log.critical("alert.opened_without_database", extra={"code": code, "severity": severity})
         if dedup_key not in _unwritten and _send_directly(incident=incident):
@@ -32,12 +51,12 @@ def open_alert_or_send(*, code: str, severity: str, dedup_key: str, detail: str,
 
 
 def resolve_alert_or_wait(*, dedup_key: str) -> None:
-    """This function will write what was only sent, and resolve; without PostgreSQL the watch resolves later."""
+    """Write what was only sent, and resolve; without PostgreSQL the watch resolves later."""
     try:
         sent = _unwritten.get(dedup_key)
         if sent:
             incident, at = sent
-            incidents._open(incident=incident, opened_at=at, sent_at=at)
+            incidents.write(incident=incident, opened_at=at, sent_at=at)
             _unwritten.pop(dedup_key, None)
         incidents.resolve_alert(dedup_key=dedup_key)
     except (DatabaseError, InterfaceError, audit_log.AuditUnavailable):
@@ -45,17 +64,17 @@ def resolve_alert_or_wait(*, dedup_key: str) -> None:
 
 
 def write_unwritten() -> int:
-    """This function will write the alerts that were sent while PostgreSQL was away; returns how many."""
+    """Write the alerts that were sent while PostgreSQL was away; returns how many."""
     written = 0
     for dedup_key, (incident, at) in list(_unwritten.items()):
-        incidents._open(incident=incident, opened_at=at, sent_at=at)
+        incidents.write(incident=incident, opened_at=at, sent_at=at)
         _unwritten.pop(dedup_key, None)
         written += 1
     return written
 
 
 def _send_directly(*, incident: incidents.Incident) -> bool:
-    """This function will send from one thread at a time, so that no request waits; False when it is busy."""
+    """Send from one thread at a time, so that no request waits; False when it is busy."""
     if not settings.ALERT_URL:
         return True
     if not _direct.acquire(blocking=False):
@@ -66,7 +85,7 @@ def _send_directly(*, incident: incidents.Incident) -> bool:
     def send() -> None:
         try:
             channel.send(url=settings.ALERT_URL, message=message)
-        except (*calls.FAILURES, channel.Refused):
+        except (*calls.FAILURES, calls.RefusedError):
             incidents.log.exception("alert.unsent", extra={"code": incident.code})
         finally:
             _direct.release()

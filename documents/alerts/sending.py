@@ -20,7 +20,7 @@ VAULT_PATIENCE = timedelta(hours=1)
 
 
 def deliver(*, now: datetime) -> int:
-    """This function will send what is unsent, openings and resolutions; returns how many the channel took.
+    """Send what is unsent, openings and resolutions; returns how many the channel took.
 
     Claims by lease, so any number of workers may run it. Must be called outside transactions.
     """
@@ -31,7 +31,7 @@ def deliver(*, now: datetime) -> int:
 
 
 def _escalate(*, now: datetime) -> None:
-    """This function will raise the vault's outage to P1 after an hour, and have it told again."""
+    """Raise the vault's outage to P1 after an hour, and have it told again."""
     late = Q(code="dependency_vault", severity="P2", resolved_at=None, opened_at__lt=now - VAULT_PATIENCE)
     Alert.objects.filter(late).update(severity="P1", sent_at=None, next_try_at=None)
 
@@ -50,15 +50,15 @@ def _claim(*, now: datetime) -> list[Alert]:
 
 
 def _deliver_one(*, alert: Alert, now: datetime) -> bool:
-    """This function will send one claimed alert and note the result, if the row still says what was sent."""
+    """Send one claimed alert and note the result, if the row still says what was sent."""
     message = channel.Message.of(
         incident=alert, runbook=alert.runbook, opened_at=alert.opened_at, resolved_at=alert.resolved_at
     )
     row = Alert.objects.filter(pk=alert.pk, resolved_at=alert.resolved_at, severity=alert.severity)
     try:
         calls.call(dependency="alert_channel", work=lambda: channel.send(url=settings.ALERT_URL, message=message))
-    except channel.Refused as refused:
-        incidents.log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})  # noqa: TRY400 - theirs
+    except calls.RefusedError as refused:
+        incidents.log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})
         row.update(lease_until_at=None, next_try_at=now + REST)
         return False
     except calls.Degraded as degraded:

@@ -36,7 +36,7 @@ class Documents(APIView):
     """GET /documents/: what the caller may see, newest first, by an opaque cursor over a unique column."""
 
     def get(self, request: Request) -> Response:
-        """This method will return one page: `{"data": [...], "has_more": bool, "next_cursor": str | null}`."""
+        """Return one page: `{"data": [...], "has_more": bool, "next_cursor": str | null}`."""
         unknown = set(request.query_params) - set(FILTERS) - set(MOMENTS) - {"limit", "cursor"}
         if unknown:
             raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
@@ -59,13 +59,13 @@ class One(APIView):
     """GET /documents/{id}/; every other verb is refused: an issued document never changes."""
 
     def get(self, request: Request, public_id: str) -> Response:
-        """This method will return the document object."""
+        """Return the document object."""
         found = scope.document(request=request, public_id=public_id)
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
         return Response(presentation.document(document=found))
 
     def immutable(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - DRF's signature
-        """This method will refuse and point at corrections.
+        """Refuse and point at corrections.
 
         :raises errors.Problem: `document_immutable`
         """
@@ -83,7 +83,7 @@ class Content(APIView):
     """GET /documents/{id}/content/: the PDF."""
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        """This method will return the locked bytes with their digest."""
+        """Return the locked bytes with their digest."""
         found = scope.opened(request=request, public_id=public_id)
         opened = distribution.open(
             document=found, actor=actors.actor(request=request, channel="api"), purpose="download", now=timezone.now()
@@ -99,7 +99,7 @@ class Data(APIView):
     """GET /documents/{id}/data/: the frozen content, the exact canonical JSON."""
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
-        """This method will return the bytes whose SHA-256 is `content_sha256`."""
+        """Return the bytes whose SHA-256 is `content_sha256`."""
         found = scope.opened(request=request, public_id=public_id)
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
         return HttpResponse(
@@ -108,7 +108,7 @@ class Data(APIView):
 
 
 def log_listing(*, request: Request) -> None:
-    """This function will record that somebody listed documents, and by which filters."""
+    """Record that somebody listed documents, and by which filters."""
     actor = actors.actor(request=request, channel="api")
     with transaction.atomic():
         log.record(
@@ -131,7 +131,7 @@ def _record(*, request: Request, action: Action, document: Document) -> None:
 
 
 def _order(request: Request) -> tuple[str, ...]:
-    """This function will return the unique columns by which a list goes, newest first.
+    """Return the unique columns by which a list goes, newest first.
 
     A span of time goes by moment: by row id PostgreSQL would walk from today back to the span.
     """
@@ -139,7 +139,7 @@ def _order(request: Request) -> tuple[str, ...]:
 
 
 def _filtered(request: Request, *, by: tuple[str, ...]) -> QuerySet[Document]:
-    """This function will start from what the caller may see and narrow it by the query.
+    """Start from what the caller may see and narrow it by the query.
 
     :raises errors.Problem: `validation_error`, `invalid_cursor`
     """
@@ -156,13 +156,13 @@ def _filtered(request: Request, *, by: tuple[str, ...]) -> QuerySet[Document]:
 
 
 def _cursor(*, after: Document, by: tuple[str, ...]) -> str:
-    """This function will return where the next page begins, signed: nobody composes one."""
+    """Return where the next page begins, signed: nobody composes one."""
     place = [after.issued_at.isoformat(), after.pk] if len(by) > 1 else [after.pk]
     return signing.dumps(place, salt=CURSOR_SALT)
 
 
 def _after(*, text: str, by: tuple[str, ...]) -> Q:
-    """This function will return the condition of what comes after a cursor.
+    """Return the condition of what comes after a cursor.
 
     :raises errors.Problem: `invalid_cursor`: not one of ours, or of a list that goes otherwise
     """

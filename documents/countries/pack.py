@@ -54,11 +54,11 @@ class Rate:
 
     @property
     def fraction(self) -> Fraction:
-        """This function will return the exact rate; 10 % is Fraction(1, 10)."""
+        """Return the exact rate; 10 % is Fraction(1, 10)."""
         return Fraction(self.rate)
 
     def in_force(self, *, date: dt.date) -> bool:
-        """This function will tell whether the rate holds on that local legal date."""
+        """Tell whether the rate holds on that local legal date."""
         return (self.valid_from is None or self.valid_from <= date) and (self.valid_to is None or date <= self.valid_to)
 
 
@@ -86,7 +86,7 @@ class Retention:
     anchor_years: int = 0
 
     def until(self, *, issue_date: dt.date) -> dt.date:
-        """This function will return the last protected local day of a document issued on that local date."""
+        """Return the last protected local day of a document issued on that local date."""
         return dt.date(issue_date.year + self.anchor_years + self.years, self.anchor_month, self.anchor_day)
 
 
@@ -139,12 +139,12 @@ class Pack:
     withholdings_seen: tuple[SeenWithholding, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        """This function will make the tables read-only: a pack is shared by every thread of the process."""
+        """Make the tables read-only: a pack is shared by every thread of the process."""
         for table in ("tax_codes", "tax_ids", "titles", "labels", "sources"):
             object.__setattr__(self, table, MappingProxyType(dict(getattr(self, table))))
 
     def rate_on(self, *, code: str, date: dt.date) -> Rate:
-        """This function will return the rate of a tax code in force on an operation's local legal date.
+        """Return the rate of a tax code in force on an operation's local legal date.
 
         :raises errors.Problem: `tax_code_unknown`, `tax_rate_not_in_force`
         """
@@ -160,14 +160,14 @@ class Pack:
         raise errors.Problem(code="tax_rate_not_in_force", detail=f"{code} of {self.country} on {date.isoformat()}")
 
     def rates_on(self, *, codes: Iterable[str], date: dt.date) -> dict[str, Fraction]:
-        """This function will return {tax code: exact rate} for a document's codes, one look a code.
+        """Return {tax code: exact rate} for a document's codes, one look a code.
 
         :raises errors.Problem: `tax_code_unknown`, `tax_rate_not_in_force`
         """
         return {code: self.rate_on(code=code, date=date).fraction for code in sorted(set(codes))}
 
     def check_tax_id(self, *, value: str, type: str | None = None) -> CheckedTaxId:  # noqa: A002 - the platform's own word
-        """This function will check a tax id and return it normalised; checking the result again changes nothing.
+        """Check a tax id and return it normalised; checking the result again changes nothing.
 
         `type` is the event's `tax_id_type`; without one, the country's default.
 
@@ -189,16 +189,16 @@ class Pack:
         return CheckedTaxId(value=number, name=kind.name, warning=warning)
 
     def retain_until(self, *, issue_date: dt.date) -> dt.date:
-        """This function will return the last local day on which a document issued on `issue_date` is protected."""
+        """Return the last local day on which a document issued on `issue_date` is protected."""
         return self.retention.until(issue_date=issue_date)
 
     def title(self, *, kind: str) -> Words:
-        """This function will return the title of a kind of document in this country."""
+        """Return the title of a kind of document in this country."""
         return self.titles[kind]
 
 
 def _checked(*, kind: TaxId, value: str) -> tuple[str, str | None]:
-    """This function will return (compact number, warning or None).
+    """Return (compact number, warning or None).
 
     :raises errors.Problem: `tax_id_invalid`
     """
@@ -225,7 +225,7 @@ def _checked(*, kind: TaxId, value: str) -> tuple[str, str | None]:
 
 @cache
 def registry() -> Mapping[str, Pack]:
-    """This function will return every pack found in this folder, by country; a new file is a new country.
+    """Return every pack found in this folder, by country; a new file is a new country.
 
     :raises ValueError: a file without PACK or with a cell left out, or whose PACK names another country than the file
     """
@@ -245,12 +245,12 @@ def registry() -> Mapping[str, Pack]:
 
 
 def for_country(code: str) -> Pack | None:
-    """This function will return the pack of an ISO 3166-1 country, or None when there is none."""
+    """Return the pack of an ISO 3166-1 country, or None when there is none."""
     return registry().get(code)
 
 
 def required(code: str) -> Pack:
-    """This function will return the pack of a country.
+    """Return the pack of a country.
 
     :raises errors.Problem: `country_unsupported`
     """

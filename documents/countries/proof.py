@@ -30,7 +30,7 @@ A_COMMON_YEAR = 2001  # a day of this year is a day of every year
 
 
 def complete(country: pack.Pack, *, today: dt.date) -> list[str]:
-    """This function will return a pack's faults as "cell: what is wrong with it"; none means that it can be used."""
+    """Return a pack's faults as "cell: what is wrong with it"; none means that it can be used."""
     return [
         *_identity(country=country),
         *_money(country=country),
@@ -45,7 +45,7 @@ def complete(country: pack.Pack, *, today: dt.date) -> list[str]:
 
 
 def _identity(*, country: pack.Pack) -> Iterator[str]:
-    """This function will look at what the country is called, how it writes and which hour it is there."""
+    """Look at what the country is called, how it writes and which hour it is there."""
     coded = _matches(COUNTRY, country.country)
     if not coded:
         yield f"country: {country.country!r} is no ISO 3166-1 code of two capitals"
@@ -63,7 +63,7 @@ def _identity(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _money(*, country: pack.Pack) -> Iterator[str]:
-    """This function will compare the currency with ISO 4217, as Babel has it."""
+    """Compare the currency with ISO 4217, as Babel has it."""
     if country.tax_rounding not in get_args(pack.Rounding):
         yield f"tax_rounding: {country.tax_rounding!r} is not among {', '.join(get_args(pack.Rounding))}"
     if country.currency not in numbers.list_currencies():
@@ -77,7 +77,7 @@ def _money(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _tax_codes(*, country: pack.Pack) -> Iterator[str]:
-    """This function will look at every rate, and at the days on which each holds."""
+    """Look at every rate, and at the days on which each holds."""
     if _blank(country.tax_name):
         yield "tax_name: is empty"
     if not country.tax_codes:
@@ -96,7 +96,7 @@ def _tax_codes(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _rate(*, cell: str, rate: pack.Rate) -> Iterator[str]:
-    """This function will look at one rate, its sources and its own two days."""
+    """Look at one rate, its sources and its own two days."""
     if not _matches(RATE, rate.rate):
         yield f"{cell}.rate: {rate.rate!r} is no decimal fraction between 0 and 1, such as '0.18'"
     yield from _source(cell=f"{cell}.source", value=rate.source)
@@ -110,7 +110,7 @@ def _rate(*, cell: str, rate: pack.Rate) -> Iterator[str]:
 
 
 def _overlaps(*, cell: str, rates: tuple[pack.Rate, ...]) -> Iterator[str]:
-    """This function will tell of days on which two rates of one code hold: which one applied would be chance."""
+    """Tell of days on which two rates of one code hold: which one applied would be chance."""
     spans = [(rate.valid_from or dt.date.min, rate.valid_to or dt.date.max) for rate in rates]
     for (before, one), (after, other) in itertools.combinations(enumerate(spans), 2):
         if one[0] <= other[1] and other[0] <= one[1]:
@@ -118,7 +118,7 @@ def _overlaps(*, cell: str, rates: tuple[pack.Rate, ...]) -> Iterator[str]:
 
 
 def _tax_ids(*, country: pack.Pack) -> Iterator[str]:
-    """This function will look at every type of tax id, and that the default is one of them."""
+    """Look at every type of tax id, and that the default is one of them."""
     if not country.tax_ids:
         yield "tax_ids: there is none"
     elif country.tax_id_default not in country.tax_ids:
@@ -142,7 +142,7 @@ def _tax_ids(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _pattern(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
-    """This function will look at a type without check digit."""
+    """Look at a type without check digit."""
     try:
         if re.fullmatch(kind.pattern, "", flags=re.ASCII):
             yield f"{cell}.pattern: lets an empty id pass"
@@ -154,7 +154,7 @@ def _pattern(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
 
 
 def _module(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
-    """This function will look for a type's python-stdnum module, and for what the options ask of it."""
+    """Look for a type's python-stdnum module, and for what the options ask of it."""
     try:
         module = importlib.import_module(f"stdnum.{kind.module}")
     except (ImportError, ValueError):
@@ -171,7 +171,7 @@ def _module(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
 
 
 def _retention(*, retention: pack.Retention) -> Iterator[str]:
-    """This function will look at how long documents are kept: for some time, from a day that every year has."""
+    """Look at how long documents are kept: for some time, from a day that every year has."""
     if not _is(retention, pack.Retention):
         yield "retention: is missing"
         return
@@ -188,7 +188,7 @@ def _retention(*, retention: pack.Retention) -> Iterator[str]:
 
 
 def _printed(*, country: pack.Pack) -> Iterator[str]:
-    """This function will look at every text that a document prints, in both languages."""
+    """Look at every text that a document prints, in both languages."""
     yield from _keys(table="titles", given=country.titles, known=pack.KINDS)
     yield from _keys(table="labels", given=country.labels, known=pack.LABELS)
     printed = {f"titles.{kind}": words for kind, words in country.titles.items()}
@@ -210,20 +210,20 @@ def _printed(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _keys(*, table: str, given: Mapping[str, pack.Words], known: Iterable[str]) -> Iterator[str]:
-    """This function will tell which rows a table lacks, and which nobody would ever print."""
+    """Tell which rows a table lacks, and which nobody would ever print."""
     yield from (f"{table}.{key}: is missing" for key in known if key not in given)
     yield from (f"{table}.{key}: nothing prints this" for key in given if key not in known)
 
 
 def _sources(*, country: pack.Pack) -> Iterator[str]:
-    """This function will look at the sources of the cells that do not carry their own."""
+    """Look at the sources of the cells that do not carry their own."""
     yield from (f"sources.{cell}: is missing" for cell in pack.SOURCED if cell not in country.sources)
     for cell, source in country.sources.items():
         yield from _source(cell=f"sources.{cell}", value=source)
 
 
 def _withholdings(*, seen: tuple[pack.SeenWithholding, ...]) -> Iterator[str]:
-    """This function will look at the withholdings that people have seen; a country may have none."""
+    """Look at the withholdings that people have seen; a country may have none."""
     if seen == ():
         return
     if not _all_are(seen, kind=pack.SeenWithholding):
@@ -239,7 +239,7 @@ def _withholdings(*, seen: tuple[pack.SeenWithholding, ...]) -> Iterator[str]:
 
 
 def _reviewed(*, value: object, today: dt.date) -> Iterator[str]:
-    """This function will look at the day on which somebody last read the pack against the law."""
+    """Look at the day on which somebody last read the pack against the law."""
     if not _day(value):
         yield f"reviewed_date: {value!r} is no date"
     elif value > today:  # type: ignore[operator]  # it is a date, the line above said so
@@ -247,7 +247,7 @@ def _reviewed(*, value: object, today: dt.date) -> Iterator[str]:
 
 
 def _source(*, cell: str, value: object) -> Iterator[str]:
-    """This function will tell whether a source is there, says something and is of a known certainty."""
+    """Tell whether a source is there, says something and is of a known certainty."""
     if not isinstance(value, pack.Source):
         yield f"{cell}: is missing"
         return
@@ -258,7 +258,7 @@ def _source(*, cell: str, value: object) -> Iterator[str]:
 
 
 def _words(*, cell: str, value: object) -> Iterator[str]:
-    """This function will tell in which of the two languages a text is missing."""
+    """Tell in which of the two languages a text is missing."""
     if not isinstance(value, pack.Words):
         yield f"{cell}: is no text in two languages"
         return
@@ -266,30 +266,30 @@ def _words(*, cell: str, value: object) -> Iterator[str]:
 
 
 def _blank(value: object) -> bool:
-    """This function will tell whether a value is no text, or one that shows nothing."""
+    """Tell whether a value is no text, or one that shows nothing."""
     return not isinstance(value, str) or not value.strip()
 
 
 def _matches(shape: re.Pattern[str], value: object) -> bool:
-    """This function will tell whether a value is a text of that shape, from end to end."""
+    """Tell whether a value is a text of that shape, from end to end."""
     return isinstance(value, str) and shape.fullmatch(value) is not None
 
 
 def _whole(value: object, *, at_least: int) -> bool:
-    """This function will tell whether a value is a whole number, and large enough; True is no number here."""
+    """Tell whether a value is a whole number, and large enough; True is no number here."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
 def _day(value: object) -> bool:
-    """This function will tell whether a value is a day and no moment: the two do not compare."""
+    """Tell whether a value is a day and no moment: the two do not compare."""
     return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
 
 
 def _is(value: object, kind: type[Any]) -> bool:
-    """This function will tell whether a value is what the pack's type says."""
+    """Tell whether a value is what the pack's type says."""
     return isinstance(value, kind)
 
 
 def _all_are(values: object, *, kind: type[Any]) -> bool:
-    """This function will tell whether a value is a tuple of that kind alone, not empty; ("a") without comma is none."""
+    """Tell whether a value is a tuple of that kind alone, not empty; ("a") without comma is none."""
     return isinstance(values, tuple) and bool(values) and all(isinstance(value, kind) for value in values)

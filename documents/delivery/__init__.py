@@ -1,0 +1,1 @@
+"""From a locked document to its reader: deliveries, letters, notices, links."""

@@ -30,7 +30,7 @@ REPEAT = dt.timedelta(minutes=10)  # who asks for a new link twice within this g
 
 
 def plan(*, document: Document, now: dt.datetime, actor: log.Actor) -> list[Delivery]:
-    """This function will queue what the policy of the document's kind says, once, in the transaction that locks it."""
+    """Queue what the policy of the document's kind says, once, in the transaction that locks it."""
     if Delivery.objects.filter(document=document).exists():
         return []  # it was released from quarantine: its owner has been told before
     channel = catalog.TABLE[Kind(document.kind)].channel
@@ -42,7 +42,7 @@ def plan(*, document: Document, now: dt.datetime, actor: log.Actor) -> list[Deli
 def resend(
     *, document: Document, actor: log.Actor, now: dt.datetime, revoke_older: bool = False, reason: str = "resent"
 ) -> Delivery:
-    """This function will queue one more mail, with a link of its own, to the address on file now.
+    """Queue one more mail, with a link of its own, to the address on file now.
 
     :param revoke_older: ends the owner's other open links to this document.
     :raises errors.Problem: `document_not_ready`, `document_quarantined`; `validation_error` where no address is on file
@@ -66,7 +66,7 @@ def resend(
 
 
 def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery | None:
-    """This function will answer a person who holds a dead link: a new one by e-mail, or None where none may be sent.
+    """Answer a person who holds a dead link: a new one by e-mail, or None where none may be sent.
 
     Whoever asks learns nothing from it, so the door answers the same in every case.
     """
@@ -85,14 +85,14 @@ def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """This function will return deliveries that may be tried now, the longest waiting first."""
+    """Return deliveries that may be tried now, the longest waiting first."""
     waiting = Delivery.objects.filter(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
     alone = Q(channel=Channel.DIGEST, lease=None)  # not bundled yet: `digest` comes first
     return list(waiting.exclude(alone).order_by("next_try_at").values_list("pk", flat=True)[:limit])
 
 
 def digest(*, now: dt.datetime) -> list[int]:
-    """This function will bundle what is due for the week's summary, one mail a party, and return one delivery of each.
+    """Bundle what is due for the week's summary, one mail a party, and return one delivery of each.
 
     Call it as often as you like. What is bundled shares a lease from then on: tried again after a crash, it is the same
     bundle with the same Message-ID.
@@ -117,7 +117,7 @@ def digest(*, now: dt.datetime) -> list[int]:
 
 
 def send(*, delivery_id: int, now: dt.datetime) -> None:
-    """This function will send one mail that is due: claim, compose, hand over, confirm. Safe to repeat."""
+    """Send one mail that is due: claim, compose, hand over, confirm. Safe to repeat."""
     fence = uuid.uuid4()
     batch = outbox.claim(delivery_id=delivery_id, fence=fence, now=now)
     if not batch:
@@ -127,7 +127,7 @@ def send(*, delivery_id: int, now: dt.datetime) -> None:
 
 
 def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
-    """This function will bring a claimed mail to one of its ends, or put it down for later."""
+    """Bring a claimed mail to one of its ends, or put it down for later."""
     batch = outbox.sendable(batch=batch, fence=fence, now=now)
     if not batch:
         return
@@ -154,12 +154,12 @@ def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
 
 
 def confirm(*, batch: Sequence[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
-    """This function will record that the mail is out, if the claim still stands; a zombie changes nothing."""
+    """Record that the mail is out, if the claim still stands; a zombie changes nothing."""
     outbox.end(batch=batch, fence=fence, status=DeliveryStatus.SENT, cause="", now=now)
 
 
 def summary_at(*, document: Document, now: dt.datetime) -> dt.datetime:
-    """This function will return the next moment of the weekly summary at the document's place, later than `now`."""
+    """Return the next moment of the weekly summary at the document's place, later than `now`."""
     local = now.astimezone(formatting.place(document=document))
     day = local.date() + dt.timedelta(days=(WEEKDAY - local.weekday()) % 7)
     moment = dt.datetime.combine(day, dt.time(hour=HOUR), tzinfo=local.tzinfo)
@@ -169,7 +169,7 @@ def summary_at(*, document: Document, now: dt.datetime) -> dt.datetime:
 def _queue(
     *, document: Document, channel: Channel, sequence: int, now: dt.datetime, actor: log.Actor, cause: str = ""
 ) -> Delivery:
-    """This function will write a delivery with its Message-ID and its audit event."""
+    """Write a delivery with its Message-ID and its audit event."""
     public_id = identifiers.new(prefix="dlv")
     status = DeliveryStatus.NOT_WANTED if cause else DeliveryStatus.QUEUED
     made = Delivery.objects.create(

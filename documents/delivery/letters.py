@@ -38,7 +38,7 @@ class Entry:
 
 
 def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlternatives:
-    """This function will write the letter of one delivery, or of a week's bundle: text and HTML that say the same.
+    """Write the letter of one delivery, or of a week's bundle: text and HTML that say the same.
 
     The Message-ID is that of the bundle's first delivery, fixed when it was queued.
     """
@@ -63,7 +63,7 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
 
 
 def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
-    """This function will write to a party's former address that it is no longer the one on file.
+    """Write to a party's former address that it is no longer the one on file.
 
     Whoever reads there may be anybody by now: no name, no new address, no link.
     """
@@ -80,7 +80,7 @@ def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
 
 
 def _letter(*, name: str, context: Mapping[str, object], to: str, message_id: str) -> EmailMultiAlternatives:
-    """This function will make a mail of the two templates of that name, in the language in force."""
+    """Make a mail of the two templates of that name, in the language in force."""
     letter = EmailMultiAlternatives(
         subject=str(context["heading"]),
         body=_tidy(render_to_string(f"email/{name}.txt", dict(context))),
@@ -139,7 +139,7 @@ def _lead(*, kind: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """This function will drop what template tags leave behind: trailing blanks and runs of empty lines."""
+    """Drop what template tags leave behind: trailing blanks and runs of empty lines."""
     lines = [line.rstrip() for line in text.strip().splitlines()]
     kept = [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]
     return "\n".join(kept) + "\n"
@@ -147,5 +147,5 @@ def _tidy(text: str) -> str:
 
 @functools.cache
 def _inliner() -> css_inline.CSSInliner:
-    """This function will return the one that moves styles into the tags; what it cannot move (dark mode) stays."""
+    """Return the one that moves styles into the tags; what it cannot move (dark mode) stays."""
     return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)

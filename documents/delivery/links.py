@@ -71,7 +71,7 @@ class Verdict(enum.StrEnum):
 
 
 def asks(*, document: Document, recipient: Party) -> str:
-    """This function will return what opening a link to this document needs: NOTHING or LAST4.
+    """Return what opening a link to this document needs: NOTHING or LAST4.
 
     Who has no tax id on file cannot be asked for it; the mailbox is then the only proof.
     """
@@ -89,7 +89,7 @@ def create(
     actor: log.Actor = log.SYSTEM,
     life: dt.timedelta | None = None,
 ) -> Link:
-    """This function will make a link, with its audit event."""
+    """Make a link, with its audit event."""
     link = Link(
         public_id=identifiers.new(prefix="lnk"),
         document=document,
@@ -107,7 +107,7 @@ def create(
 
 
 def for_delivery(*, delivery: Delivery, now: dt.datetime) -> Link:
-    """This function will return the delivery's link, made at its first try: a mail sent again carries the same one."""
+    """Return the delivery's link, made at its first try: a mail sent again carries the same one."""
     with transaction.atomic():
         Delivery.objects.select_for_update().get(pk=delivery.pk)
         made = Link.objects.filter(delivery=delivery, revoked_at=None, expires_at__gt=now).order_by("id").first()
@@ -115,24 +115,24 @@ def for_delivery(*, delivery: Delivery, now: dt.datetime) -> Link:
 
 
 def token(*, link: Link) -> str:
-    """This function will return the link's secret: 43 characters of base64url, the same at every call."""
+    """Return the link's secret: 43 characters of base64url, the same at every call."""
     message = f"{link.public_id}:{link.generation}".encode()
     secret = hmac.digest(settings.LINK_KEY.encode(), message, hashlib.sha256)
     return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
 
 
 def digest(*, token: str) -> str:
-    """This function will return what the database keeps of a token: its SHA-256 in hex."""
+    """Return what the database keeps of a token: its SHA-256 in hex."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def url(*, link: Link) -> str:
-    """This function will return the address that goes into the mail."""
+    """Return the address that goes into the mail."""
     return f"{settings.PUBLIC_URL}/l/{token(link=link)}/"
 
 
 def find(*, token: str) -> Link | None:
-    """This function will return the link of a token. What cannot be one costs the same look-up as what could."""
+    """Return the link of a token. What cannot be one costs the same look-up as what could."""
     shaped = _TOKEN.fullmatch(token) is not None
     found = (
         Link.objects.select_related("document__issuer", "recipient", "delivery")
@@ -143,7 +143,7 @@ def find(*, token: str) -> Link | None:
 
 
 def state(*, link: Link, now: dt.datetime, session: str = "") -> State:
-    """This function will say what a link is good for now; a session just counted may repeat its download."""
+    """Say what a link is good for now; a session just counted may repeat its download."""
     if link.revoked_at is not None:
         return State.REVOKED
     if link.expires_at <= now:
@@ -156,7 +156,7 @@ def state(*, link: Link, now: dt.datetime, session: str = "") -> State:
 
 
 def note_seen(*, link: Link, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will note that the address was fetched, once: all that a scanner's GET can ever change."""
+    """Note that the address was fetched, once: all that a scanner's GET can ever change."""
     if link.seen_at is not None:
         return
     with transaction.atomic():
@@ -165,7 +165,7 @@ def note_seen(*, link: Link, now: dt.datetime, actor: log.Actor) -> None:
 
 
 def answer(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Verdict:
-    """This function will judge what a person gave to open the link; the row's lock counts tries at once one by one."""
+    """Judge what a person gave to open the link; the row's lock counts tries at once one by one."""
     given = _plain(answer)
     with transaction.atomic():
         # First the recipient, then the link: the same order wherever one person's links are ended together.
@@ -187,7 +187,7 @@ def answer(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Ve
 
 
 def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
-    """This function will count a wrong answer: the fifth locks for a while, the tenth revokes and calls a person."""
+    """Count a wrong answer: the fifth locks for a while, the tenth revokes and calls a person."""
     wrong = link.wrong_answers + 1
     until_at = now + LOCK if wrong % LOCK_EVERY == 0 else link.locked_until_at
     Link.objects.filter(pk=link.pk).update(wrong_answers=wrong, locked_until_at=until_at)
@@ -211,7 +211,7 @@ def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
 
 
 def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bool:
-    """This function will end a link for good; False where it had ended already.
+    """End a link for good; False where it had ended already.
 
     :param reason: a short code or a person's words; kept on the row, erasable in the log.
     """
@@ -225,7 +225,7 @@ def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bo
 def revoke_open(
     *, recipient: Party, reason: str, actor: log.Actor, now: dt.datetime, document: Document | None = None
 ) -> int:
-    """This function will end every open link of a recipient, to one document where named; returns how many."""
+    """End every open link of a recipient, to one document where named; returns how many."""
     held = Link.objects.filter(recipient=recipient, revoked_at=None, expires_at__gt=now)
     if document is not None:
         held = held.filter(document=document)
@@ -233,7 +233,7 @@ def revoke_open(
 
 
 def count_download(*, link: Link, session: str, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will take one download from the link, inside the caller's transaction.
+    """Take one download from the link, inside the caller's transaction.
 
     The same session within ten minutes takes none: download managers and in-app browsers ask twice.
 
@@ -263,7 +263,7 @@ def _just_counted(*, link: Link, session: str, now: dt.datetime) -> bool:
 
 
 def _move_delivery(*, link: Link, to: DeliveryStatus, action: Action, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will let the delivery that brought the link say how far it came, with its audit event."""
+    """Let the delivery that brought the link say how far it came, with its audit event."""
     if link.delivery_id is None:
         return
     moment = {DeliveryStatus.OPENED: "opened_at", DeliveryStatus.DOWNLOADED: "downloaded_at"}[to]
@@ -296,5 +296,5 @@ def _record(
 
 
 def _plain(text: str) -> str:
-    """This function will return the letters and digits of a tax id or an answer, in upper case."""
+    """Return the letters and digits of a tax id or an answer, in upper case."""
     return re.sub(r"[^0-9A-Z]", "", text.upper())

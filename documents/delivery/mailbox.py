@@ -40,7 +40,7 @@ class EmlFolder(BaseEmailBackend):
         self.folder = pathlib.Path(str(settings.EMAIL_FILE_PATH))
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """This function will write each message to its own file and return how many there were.
+        """Write each message to its own file and return how many there were.
 
         :raises OSError: when the folder cannot be written; nothing half-written is ever visible.
         """
@@ -73,12 +73,12 @@ class EmlFolder(BaseEmailBackend):
 
 
 def _stem(*, message_id: str) -> str:
-    """This function will return the part of a Message-ID before the `@`, as a file name."""
+    """Return the part of a Message-ID before the `@`, as a file name."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", message_id.strip("<> ").partition("@")[0]).lstrip(".")[:100] or "message"
 
 
 def hand_over(*, message: EmailMessage) -> None:
-    """This function will give one message to the mail server within the limits of the outside table's row `mail`.
+    """Give one message to the mail server within the limits of the outside table's row `mail`.
 
     Each step has a timeout, and the whole conversation a deadline: a server that answers a byte at a time is cut off.
 
@@ -105,14 +105,14 @@ def hand_over(*, message: EmailMessage) -> None:
 
 
 def for_good(*, refusal: smtplib.SMTPException) -> bool:
-    """This function will say whether the recipient was refused for ever; a refused sender is our own fault."""
+    """Say whether the recipient was refused for ever; a refused sender is our own fault."""
     if isinstance(refusal, smtplib.SMTPRecipientsRefused):
         return all(code >= REFUSED_SMTP for code, _text in refusal.recipients.values())
     return isinstance(refusal, smtplib.SMTPDataError) and refusal.smtp_code >= REFUSED_SMTP
 
 
 def message_id(*, reference: str) -> str:
-    """This function will return the Message-ID of a mail, from the public id of its row: the same at every try."""
+    """Return the Message-ID of a mail, from the public id of its row: the same at every try."""
     return f"<{reference}@{urlsplit(settings.PUBLIC_URL).hostname or 'localhost'}>"
 
 

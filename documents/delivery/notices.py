@@ -27,7 +27,7 @@ PATIENCE = outbox.PATIENCE[Channel.EMAIL]
 
 
 def queue(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> Notice:
-    """This function will queue a notice to the address and in the language that `party` still has in memory.
+    """Queue a notice to the address and in the language that `party` still has in memory.
 
     Call it in the transaction of the change: neither is true without the other.
     """
@@ -48,13 +48,13 @@ def queue(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> 
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """This function will return notices that may be tried now, the longest waiting first."""
+    """Return notices that may be tried now, the longest waiting first."""
     waiting = Notice.objects.filter(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
     return list(waiting.order_by("next_try_at").values_list("pk", flat=True)[:limit])
 
 
 def send(*, notice_id: int, now: dt.datetime) -> None:
-    """This function will send one notice that is due. Safe to repeat."""
+    """Send one notice that is due. Safe to repeat."""
     free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
     with leases.claim(model=Notice, pk=notice_id, free=free, now=now) as fence:
         if fence is not None:
@@ -62,7 +62,7 @@ def send(*, notice_id: int, now: dt.datetime) -> None:
 
 
 def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
-    """This function will bring a claimed notice to its end, or put it down for later."""
+    """Bring a claimed notice to its end, or put it down for later."""
     try:
         message = letters.contact_changed(notice=notice)
         calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
@@ -83,12 +83,12 @@ def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
 
 
 def confirm(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
-    """This function will record that the mail is out, if the claim still stands; a zombie changes nothing."""
+    """Record that the mail is out, if the claim still stands; a zombie changes nothing."""
     _end(notice=notice, fence=fence, status=DeliveryStatus.SENT, cause="", now=now)
 
 
 def _again(*, notice: Notice, fence: uuid.UUID, cause: str, now: dt.datetime) -> None:
-    """This function will put a notice down for a later try, or give it up when its time is over."""
+    """Put a notice down for a later try, or give it up when its time is over."""
     if now - notice.queued_at > PATIENCE:
         _end(notice=notice, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
         return
@@ -101,7 +101,7 @@ def _again(*, notice: Notice, fence: uuid.UUID, cause: str, now: dt.datetime) ->
 
 
 def _end(*, notice: Notice, fence: uuid.UUID, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
-    """This function will end a claimed notice and erase its address, with its audit event, in one transaction."""
+    """End a claimed notice and erase its address, with its audit event, in one transaction."""
     bounced = status == DeliveryStatus.BOUNCED
     with transaction.atomic():
         moved = Notice.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
@@ -123,7 +123,7 @@ def _end(*, notice: Notice, fence: uuid.UUID, status: DeliveryStatus, cause: str
 
 
 def _alert(*, notice: Notice, cause: str) -> None:
-    """This function will tell a person that the former address was never told."""
+    """Tell a person that the former address was never told."""
     incidents.open_alert(
         code="delivery_failed",
         severity="P2",
@@ -135,7 +135,7 @@ def _alert(*, notice: Notice, cause: str) -> None:
 
 
 def _record(action: Action, *, notice: Notice, actor: log.Actor, code: str = "", outcome: str = "ok") -> None:
-    """This function will put one step of a notice on record, in the caller's transaction."""
+    """Put one step of a notice on record, in the caller's transaction."""
     log.record(
         action=action,
         object_type="notice",

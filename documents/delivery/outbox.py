@@ -30,7 +30,7 @@ ENDS = {
 
 
 def claim(*, delivery_id: int, fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
-    """This function will lease a due delivery with all of its bundle, at once; empty where another worker has it."""
+    """Lease a due delivery with all of its bundle, at once; empty where another worker has it."""
     free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now) & (Q(lease_until_at=None) | Q(lease_until_at__lt=now))
     one = Delivery.objects.filter(free, pk=delivery_id).values("channel", "lease").first()
     if one is None or (one["channel"] == Channel.DIGEST and one["lease"] is None):
@@ -47,7 +47,7 @@ def claim(*, delivery_id: int, fence: uuid.UUID, now: dt.datetime) -> list[Deliv
 
 
 def sendable(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
-    """This function will keep back what is in quarantine: a bundle goes without it, unless it may be out already."""
+    """Keep back what is in quarantine: a bundle goes without it, unless it may be out already."""
     withheld = [one.pk for one in batch if one.document.status != Status.LOCKED]
     if not withheld:
         return batch
@@ -60,7 +60,7 @@ def sendable(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> li
 
 
 def again(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, now: dt.datetime) -> None:
-    """This function will put a mail down for a later try, or give it up when its time is over."""
+    """Put a mail down for a later try, or give it up when its time is over."""
     oldest = min(one.queued_at for one in batch)
     if now - oldest > PATIENCE[Channel(batch[0].channel)]:
         end(batch=batch, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
@@ -70,7 +70,7 @@ def again(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, now: dt.da
 
 
 def rest(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, wait: dt.timedelta, now: dt.datetime) -> None:
-    """This function will give the lease's time back and keep its id: it is what holds a bundle together."""
+    """Give the lease's time back and keep its id: it is what holds a bundle together."""
     with transaction.atomic():
         rested = Delivery.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
             cause=cause, lease_until_at=None, next_try_at=now + wait
@@ -81,7 +81,7 @@ def rest(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, wait: dt.ti
 
 
 def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
-    """This function will move a claimed mail to where it ends, with its audit events, in one transaction."""
+    """Move a claimed mail to where it ends, with its audit events, in one transaction."""
     sent = status == DeliveryStatus.SENT
     with transaction.atomic():
         moved = Delivery.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
@@ -111,7 +111,7 @@ def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, 
 
 
 def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:
-    """This function will tell a person that a mail came to nothing; one incident a recipient, not one a mail."""
+    """Tell a person that a mail came to nothing; one incident a recipient, not one a mail."""
     incidents.open_alert(
         code="delivery_failed",
         severity="P2",
@@ -123,7 +123,7 @@ def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:
 
 
 def address_digest(*, address: str) -> str:
-    """This function will return what is kept of an address that was used: a digest only we can repeat."""
+    """Return what is kept of an address that was used: a digest only we can repeat."""
     return hmac.new(
         settings.LINK_KEY.encode(), f"address:{address.strip().lower()}".encode(), hashlib.sha256
     ).hexdigest()
@@ -132,7 +132,7 @@ def address_digest(*, address: str) -> str:
 def record(
     action: Action, *, delivery: Delivery, actor: log.Actor, code: str = "", outcome: str = "ok", **details: str
 ) -> None:
-    """This function will put one step of a delivery on record, in the caller's transaction."""
+    """Put one step of a delivery on record, in the caller's transaction."""
     log.record(
         action=action,
         object_type="delivery",

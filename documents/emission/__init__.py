@@ -1,0 +1,1 @@
+"""From a fact to a numbered and locked document."""

@@ -9,7 +9,7 @@ NAME = "content.json"
 
 
 def content_sha256(*, pdf: bytes) -> str | None:
-    """This function will return the SHA-256 of the embedded content, or None when the PDF carries none."""
+    """Return the SHA-256 of the embedded content, or None when the PDF carries none."""
     try:
         with pikepdf.open(io.BytesIO(pdf)) as opened:
             if NAME not in opened.attachments:

@@ -28,17 +28,17 @@ class Kept:
 
 
 def sha256(body: bytes) -> str:
-    """This function will return the SHA-256 of bytes, in hex."""
+    """Return the SHA-256 of bytes, in hex."""
     return hashlib.sha256(body).hexdigest()
 
 
 def verification_url(*, code: str) -> str:
-    """This function will return the public address behind the QR."""
+    """Return the public address behind the QR."""
     return f"{settings.PUBLIC_URL}/v/{code}"
 
 
 def issuer_facts(*, issuer: Issuer, pack: Pack) -> dict[str, object]:
-    """This function will return the content's `issuer` block."""
+    """Return the content's `issuer` block."""
     return {
         "legal_name": issuer.legal_name,
         "tax_id": issuer.tax_id,
@@ -48,7 +48,7 @@ def issuer_facts(*, issuer: Issuer, pack: Pack) -> dict[str, object]:
 
 
 def vault_key(*, document: Document) -> str:
-    """This function will return where the bytes go: a key that names the document and what it says."""
+    """Return where the bytes go: a key that names the document and what it says."""
     return (
         f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}/"
         f"{document.number}-{document.public_id}-{document.content_sha256[:16]}.pdf"
@@ -56,7 +56,7 @@ def vault_key(*, document: Document) -> str:
 
 
 def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
-    """This function will put a document's PDF under lock and check it there; safe to repeat after any crash.
+    """Put a document's PDF under lock and check it there; safe to repeat after any crash.
 
     :raises errors.Problem: `render_failed`, `render_timeout`, `worm_*`, or `document_not_ready` for a lost lease
     """
@@ -90,7 +90,7 @@ def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
 
 
 def _earlier(*, document: Document) -> Kept | None:
-    """This function will finish what an earlier try left: the very bytes that it noted and put before it was cut off.
+    """Finish what an earlier try left: the very bytes that it noted and put before it was cut off.
 
     What the row says of them (template, engine, pages) is then true; bytes rendered anew, perhaps in another template,
     would be described by it and never stored.
@@ -111,7 +111,7 @@ def _earlier(*, document: Document) -> Kept | None:
 
 
 def _put(*, document: Document, key: str, body: bytes) -> store.Stored:
-    """This function will store the bytes, or adopt an earlier try's object that embeds the same content."""
+    """Store the bytes, or adopt an earlier try's object that embeds the same content."""
     try:
         return store.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256(body))
     except errors.WormError as error:

@@ -22,7 +22,7 @@ class Held:
 
 
 def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: str = "") -> str:
-    """This function will return `KIND:SUBJECT:SUBJECT_ID:AUDIENCE[:DISCRIMINATOR]`, an injective encoding.
+    """Return `KIND:SUBJECT:SUBJECT_ID:AUDIENCE[:DISCRIMINATOR]`, an injective encoding.
 
     :raises ValueError: a part that is empty, not ASCII, holds the separator, or a key beyond 200 characters
     """
@@ -34,7 +34,7 @@ def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: s
 
 
 def fingerprint(*, kind: Kind, country: str, issuer: str, data: dict[str, object]) -> str:
-    """This function will return the SHA-256 of the normalised business input.
+    """Return the SHA-256 of the normalised business input.
 
     No event id, no times of the envelope, no contact data, nothing computed.
     """
@@ -42,7 +42,7 @@ def fingerprint(*, kind: Kind, country: str, issuer: str, data: dict[str, object
 
 
 def hold(*, key: str, fingerprint: str) -> Held:
-    """This function will hold a key for ever, inside the caller's transaction.
+    """Hold a key for ever, inside the caller's transaction.
 
     Two statements at READ COMMITTED, on purpose: the insert waits for a rival transaction to end, and only a second
     statement has a snapshot that sees what the rival committed.
@@ -60,7 +60,7 @@ def hold(*, key: str, fingerprint: str) -> Held:
 
 
 def repeated(*, document: Document, first: str, told: str, event: Event, actor: log.Actor) -> None:
-    """This function will put on record that a fact which has its document was told again.
+    """Put on record that a fact which has its document was told again.
 
     `first` and `told` are the fingerprints of both tellings: should they differ, the document stays as it is, and a
     discrepancy keeps both.

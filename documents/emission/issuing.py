@@ -53,12 +53,12 @@ class Issued:
 
 
 def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: str = "") -> str:
-    """This function will return the permanent document key of a business fact; see `idempotency.key`."""
+    """Return the permanent document key of a business fact; see `idempotency.key`."""
     return document_keys.key(kind=kind, subject=subject, audience=audience, discriminator=discriminator)
 
 
 def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log.Actor) -> list[Issued]:
-    """This function will issue each draft, or find the document that its key already has; in the drafts' order.
+    """Issue each draft, or find the document that its key already has; in the drafts' order.
 
     Keys are held in sorted order, then numbers are taken in series order: two transactions never wait for each other
     in a circle, and nothing that can fail comes after the first number.
@@ -91,14 +91,14 @@ def _fingerprint(draft: Draft) -> str:
 
 
 def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Actor) -> Issued:
-    """This function will return the existing document, and keep on record that its fact was told again."""
+    """Return the existing document, and keep on record that its fact was told again."""
     document = Document.objects.select_related("issuer", "owner", "settled_by", "corrects").get(document_key_id=key)
     document_keys.repeated(document=document, first=first, told=_fingerprint(draft), event=event, actor=actor)
     return Issued(document=document, replayed=True)
 
 
 def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log.Actor) -> Document:
-    """This function will take the number, freeze the content and insert the row with its audit event."""
+    """Take the number, freeze the content and insert the row with its audit event."""
     issue_date = now.astimezone(zoneinfo.ZoneInfo(draft.pack.time_zone)).date()
     retain_until = draft.pack.retention.until(issue_date=issue_date)
     code = identifiers.verification_code()

@@ -21,7 +21,7 @@ TRIES_MAX = 8  # then the document rests with its cause until a person retries i
 
 
 def advance(*, document_id: int, now: dt.datetime) -> None:
-    """This function will move a document as far as it goes: the only loop of the line, bounded by the states."""
+    """Move a document as far as it goes: the only loop of the line, bounded by the states."""
     for _ in STEPS:
         status = Document.objects.values_list("status", flat=True).get(pk=document_id)
         step = STEPS.get(Status(status))
@@ -30,7 +30,7 @@ def advance(*, document_id: int, now: dt.datetime) -> None:
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """This function will return documents that stand still and may be tried now, the longest waiting first."""
+    """Return documents that stand still and may be tried now, the longest waiting first."""
     return list(
         Document.objects.filter(status=Status.ISSUED, next_try_at__lte=now)
         .order_by("next_try_at")
@@ -39,7 +39,7 @@ def due(*, now: dt.datetime, limit: int) -> list[int]:
 
 
 def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
-    """This function will let a resting document be tried again, counted from zero; returns whether it was waiting."""
+    """Let a resting document be tried again, counted from zero; returns whether it was waiting."""
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED).update(attempts=0, next_try_at=now)
         if moved:
@@ -51,7 +51,7 @@ def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
 
 
 def _lock(document_id: int, now: dt.datetime) -> bool:
-    """This function will render, store and verify one document, and only then call it LOCKED."""
+    """Render, store and verify one document, and only then call it LOCKED."""
     with leases.claim(model=Document, pk=document_id, free=Q(status=Status.ISSUED), now=now) as fence:
         if fence is None:
             return False
@@ -66,7 +66,7 @@ def _lock(document_id: int, now: dt.datetime) -> bool:
 
 
 def _refuse_endless(*, document: Document) -> None:
-    """This function will give up on a document none of whose tries came to its end: each of them ended its worker.
+    """Give up on a document none of whose tries came to its end: each of them ended its worker.
 
     :raises errors.Problem: `internal_error`
     """
@@ -75,7 +75,7 @@ def _refuse_endless(*, document: Document) -> None:
 
 
 def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> bool:
-    """This function will move a document to LOCKED with its audit event and deliveries, if the lease still holds."""
+    """Move a document to LOCKED with its audit event and deliveries, if the lease still holds."""
     locked_at = kept.stored.stored_at
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
@@ -118,7 +118,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> boo
 
 
 def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now: dt.datetime) -> None:
-    """This function will put a document down with its cause: tried again later, or, out of tries, by a person.
+    """Put a document down with its cause: tried again later, or, out of tries, by a person.
 
     An outage is not the document's fault and costs it no tries.
     """

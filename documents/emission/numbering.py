@@ -44,7 +44,7 @@ def open_series(
     valid_until: dt.date | None = None,
     authority_reference: str = "",
 ) -> None:
-    """This function will make the series of an issuer, kind and year exist; an existing one stays as it is."""
+    """Make the series of an issuer, kind and year exist; an existing one stays as it is."""
     code = f"{issuer.code}-{catalog.TABLE[kind].code}-{year}"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -63,7 +63,7 @@ def open_series(
 
 
 def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -> Taken:
-    """This function will take the next number of the issuer's series for the kind and the year of the local issue date.
+    """Take the next number of the issuer's series for the kind and the year of the local issue date.
 
     The row stays locked until the transaction ends, so take it last: who waits here waits for a commit, not for work.
 

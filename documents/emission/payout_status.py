@@ -10,7 +10,7 @@ from documents.models import Document, PayoutStatus
 def set_payout_status(
     *, documents: Sequence[Document], status: PayoutStatus, settled_by: Document | None, actor: log.Actor
 ) -> None:
-    """This function will move the live payout status of statements, each with its audit event; no PDF changes.
+    """Move the live payout status of statements, each with its audit event; no PDF changes.
 
     A payout of 1,500 orders moves them in a few round trips.
     """

@@ -1,0 +1,1 @@
+"""From a signed body to a stored event and its answer."""

@@ -2,14 +2,10 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from documents import errors, presentation
-from documents.events import intake, outcomes
+from documents.events import outcomes
 from documents.models import Document, Event, EventStatus
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,7 +18,7 @@ class Answer:
 
 
 def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), status: int | None = None) -> Answer:
-    """This function will say what is true of an event now; a held one that was settled answers for its settlement.
+    """Say what is true of an event now; a held one that was settled answers for its settlement.
 
     Rows just `written` are not read again when they are all that there is to tell.
     """
@@ -39,7 +35,9 @@ def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), st
         "documents": presentation.documents(rows=documents),
     }
     if told.status == EventStatus.HELD and told.code == outcomes.DEFECT and status is None:
-        problem = intake._defect(detail="the event is stored and is run again by itself; sent again, it is run at once")
+        problem = outcomes.defect(
+            detail="the event is stored and is run again by itself; sent again, it is run at once"
+        )
         return Answer(status=problem.status, body={}, problem=problem)
     if told.status == EventStatus.HELD:
         body |= {"code": told.code, "errors": told.errors}

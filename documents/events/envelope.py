@@ -128,7 +128,7 @@ _PAYOUT = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 
 
 def parse(*, payload: object, now: dt.datetime | None = None) -> Envelope:
-    """This function will return an event's payload as its strict schema reads it; an unknown type as Unknown.
+    """Return an event's payload as its strict schema reads it; an unknown type as Unknown.
 
     With `now`, an `occurred_at` more than AHEAD_MAX ahead of it is refused.
 
@@ -153,7 +153,7 @@ def parse(*, payload: object, now: dt.datetime | None = None) -> Envelope:
 
 
 def subject(*, envelope: Envelope) -> str:
-    """This function will return what a fact is about: `payment:pay_1`, `order:ord_1`, `adjustment:adj_1`...
+    """Return what a fact is about: `payment:pay_1`, `order:ord_1`, `adjustment:adj_1`...
 
     :raises KeyError: a type that nobody knows
     """
@@ -162,17 +162,17 @@ def subject(*, envelope: Envelope) -> str:
 
 
 def tellings(*, type_: str) -> tuple[str, ...]:
-    """This function will return the types that tell one fact of a subject: a payout is sent, or its period closed."""
+    """Return the types that tell one fact of a subject: a payout is sent, or its period closed."""
     return _PAYOUT if type_ in _PAYOUT else (type_,)
 
 
 def changes(*, type_: str) -> bool:
-    """This function will tell whether each telling is a fact of its own, as a change of contact data is."""
+    """Tell whether each telling is a fact of its own, as a change of contact data is."""
     return type_ == "CONTACT_CHANGED"
 
 
 def business_input(*, envelope: Envelope) -> dict[str, Any]:
-    """This function will return the normalised data, JSON-ready, without contact fields or absent ones.
+    """Return the normalised data, JSON-ready, without contact fields or absent ones.
 
     No event id, no envelope times, nothing computed. A beneficiary who is the driver is the same as none.
     """
@@ -183,7 +183,7 @@ def business_input(*, envelope: Envelope) -> dict[str, Any]:
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
-    """This function will return a dumped value with moments and days as text, contact and absent fields left out."""
+    """Return a dumped value with moments and days as text, contact and absent fields left out."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items() if item is not None and key not in CONTACT}
     if isinstance(value, list):
@@ -194,7 +194,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
 
 
 def _digits(payload: Mapping[str, Any]) -> int | None:
-    """This function will return the digits of the payload's currency, None while nobody can say."""
+    """Return the digits of the payload's currency, None while nobody can say."""
     data = payload.get("data")
     currency = data.get("currency") if isinstance(data, dict) else None
     try:
@@ -204,7 +204,7 @@ def _digits(payload: Mapping[str, Any]) -> int | None:
 
 
 def _nulls(value: object, path: str = "") -> Iterator[str]:
-    """This function will yield the pointer of every null: an absent field is left out, never null.
+    """Yield the pointer of every null: an absent field is left out, never null.
 
     The depth was limited when the body was read.
     """
@@ -221,18 +221,18 @@ def _nulls(value: object, path: str = "") -> Iterator[str]:
 
 
 def _token(part: object) -> str:
-    """This function will return one part of an RFC 6901 pointer that is safe to store and to print."""
+    """Return one part of an RFC 6901 pointer that is safe to store and to print."""
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", str(part)).replace("~", "~0").replace("/", "~1")
 
 
 def _fault(error: Any) -> errors.Fault:  # noqa: ANN401 - pydantic's ErrorDetails
-    """This function will turn one of pydantic's findings into a fault; the value itself is never repeated."""
+    """Turn one of pydantic's findings into a fault; the value itself is never repeated."""
     pointer = "".join(f"/{_token(part)}" for part in error["loc"])[:POINTER_LENGTH_MAX]
     return errors.Fault(pointer=pointer, code=error["type"], detail=error["msg"])
 
 
 def _refused(faults: list[errors.Fault]) -> errors.Problem:
-    """This function will build the refusal of a payload that is not what its schema says."""
+    """Build the refusal of a payload that is not what its schema says."""
     count = len(faults)
     detail = (
         f"{count} fault{'s' if count > 1 else ''}; the first at {faults[0].pointer or 'the root'}: {faults[0].detail}"

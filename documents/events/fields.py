@@ -34,12 +34,12 @@ _FORBIDDEN = re.compile(
 
 
 def _wrong(code: str, words: str) -> PydanticCustomError:
-    """This function will name what is wrong with a value, without repeating the value."""
+    """Name what is wrong with a value, without repeating the value."""
     return PydanticCustomError(code, words)
 
 
 def _text(value: str) -> str:
-    """This function will return a text in NFC, or say which limit of the door it passes."""
+    """Return a text in NFC, or say which limit of the door it passes."""
     if value.isascii() and value.isprintable():
         text = value
     else:
@@ -57,7 +57,7 @@ def _text(value: str) -> str:
 
 
 def _refuse_piled_marks(text: str) -> None:
-    """This function will refuse more than MARKS_MAX combining marks in a row."""
+    """Refuse more than MARKS_MAX combining marks in a row."""
     run = 0
     for character in text:
         run = run + 1 if character > "\u02ff" and unicodedata.category(character)[0] == "M" else 0
@@ -66,7 +66,7 @@ def _refuse_piled_marks(text: str) -> None:
 
 
 def _amount(value: str, info: ValidationInfo) -> str:
-    """This function will return an amount with exactly the currency's digits; untouched for an unknown currency."""
+    """Return an amount with exactly the currency's digits; untouched for an unknown currency."""
     if not money.AMOUNT.fullmatch(value):
         raise _wrong("amount", "an amount is text such as 22.00, without exponent, sign + or leading zeros")
     digits = (info.context or {}).get("digits")
@@ -78,21 +78,21 @@ def _amount(value: str, info: ValidationInfo) -> str:
 
 
 def _not_negative(value: str) -> str:
-    """This function will refuse moved money below zero."""
+    """Refuse moved money below zero."""
     if value.startswith("-"):
         raise _wrong("negative", "cannot be negative")
     return value
 
 
 def _rate(value: str) -> str:
-    """This function will return a rate without trailing zeros."""
+    """Return a rate without trailing zeros."""
     if not money.RATE.fullmatch(value):
         raise _wrong("rate", "a rate is a decimal fraction as text, such as 0.021")
     return money.rate_text(money.rate(value))
 
 
 def _moment(value: object) -> dt.datetime:
-    """This function will read an RFC 3339 moment with zone as UTC."""
+    """Read an RFC 3339 moment with zone as UTC."""
     if isinstance(value, str) and _MOMENT.fullmatch(value) and int(value[:4]) in YEARS:
         try:
             return dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
@@ -102,7 +102,7 @@ def _moment(value: object) -> dt.datetime:
 
 
 def _date(value: object) -> dt.date:
-    """This function will read a calendar date."""
+    """Read a calendar date."""
     if isinstance(value, str) and _DATE.fullmatch(value) and int(value[:4]) in YEARS:
         try:
             return dt.date.fromisoformat(value)
@@ -113,33 +113,33 @@ def _date(value: object) -> dt.date:
 
 @cache
 def _zones() -> frozenset[str]:
-    """This function will return the IANA names that this machine knows."""
+    """Return the IANA names that this machine knows."""
     return frozenset(zoneinfo.available_timezones())
 
 
 def _zone(value: str) -> str:
-    """This function will refuse a name that is no IANA time zone."""
+    """Refuse a name that is no IANA time zone."""
     if value not in _zones():
         raise _wrong("time_zone", "not an IANA time zone")
     return value
 
 
 def _email(value: str) -> str:
-    """This function will refuse what cannot be an address; line breaks were refused with the controls."""
+    """Refuse what cannot be an address; line breaks were refused with the controls."""
     if len(value) > 254 or not _EMAIL.fullmatch(value) or value.endswith("."):  # noqa: PLR2004 - RFC 5321, 4.5.3.1.3
         raise _wrong("email", "not an e-mail address")
     return value
 
 
 def _masked(value: str) -> str:
-    """This function will refuse an account number that nobody has masked: it would live for years."""
+    """Refuse an account number that nobody has masked: it would live for years."""
     if sum(character.isdigit() for character in value) > DIGITS_SHOWN_MAX:
         raise _wrong("not_masked", "shows more than 8 digits of the account")
     return value
 
 
 def once(name: Callable[[Item], object]) -> AfterValidator:
-    """This function will return a validator that refuses a list in which two items have the same name."""
+    """Return a validator that refuses a list in which two items have the same name."""
 
     def check(items: list[Item]) -> list[Item]:
         if len({name(item) for item in items}) != len(items):

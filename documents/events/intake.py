@@ -47,7 +47,7 @@ class _Ran:
 
 
 def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log.Actor) -> answers.Answer:
-    """This function will take in one signed body, once, and answer what is true of it now.
+    """Take in one signed body, once, and answer what is true of it now.
 
     `services` are the platform services whose secret signed it. A rival transaction may make PostgreSQL give this one
     up (deadlock); it is then safe to run again from the start. A defect of ours is 503 `internal_error`, never a 2xx:
@@ -63,12 +63,12 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
         raise
     except Exception:
         logger.exception("an event could not be stored")
-        problem = _defect(detail="the event is not stored: send it again")
+        problem = outcomes.defect(detail="the event is not stored: send it again")
         return answers.Answer(status=problem.status, body={}, problem=problem)
 
 
 def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log.Actor) -> answers.Answer:
-    """This function will take in a body that is an event: run where that goes, else only stored; or refuse it."""
+    """Take in a body that is an event: run where that goes, else only stored; or refuse it."""
     try:
         payload = strict_json.read(raw=raw)
         service = _service(payload=payload, services=services)
@@ -81,27 +81,27 @@ def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: lo
         _take_in, raw=raw, payload=payload, envelope=envelope, service=service, now=now, actor=actor
     )
     try:
-        return transactions._unless_given_up(lambda: take_in(runs=True))
+        return transactions.retry_on_conflict(lambda: take_in(runs=True))
     except _OUT:
         raise
     except Exception:
         logger.exception("the event %s failed outside of its effect; it is stored and run later", envelope.id)
-        return transactions._unless_given_up(lambda: take_in(runs=False))
+        return transactions.retry_on_conflict(lambda: take_in(runs=False))
 
 
 def resume(*, event_id: int, now: dt.datetime) -> None:
-    """This function will look again at an event that waits; a rival that is looking at it already is left alone."""
+    """Look again at an event that waits; a rival that is looking at it already is left alone."""
     try:
-        transactions._unless_given_up(lambda: _resume(event_id=event_id, now=now, runs=True))
+        transactions.retry_on_conflict(lambda: _resume(event_id=event_id, now=now, runs=True))
     except _OUT:
         raise
     except Exception:
         logger.exception("event %s failed outside of its effect; it is run again later", event_id)
-        transactions._unless_given_up(lambda: _resume(event_id=event_id, now=now, runs=False))
+        transactions.retry_on_conflict(lambda: _resume(event_id=event_id, now=now, runs=False))
 
 
 def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
-    waiting = Event.objects.filter(events_waiting._PARKED | events_waiting._HELD_AGAIN, pk=event_id)
+    waiting = Event.objects.filter(events_waiting.PARKED | events_waiting.HELD_AGAIN, pk=event_id)
     seen = waiting.first()
     if seen is None:
         return
@@ -118,7 +118,7 @@ def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
 
 
 def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
-    """This function will return the signing service that may send the type; a type in no table may come from any."""
+    """Return the signing service that may send the type; a type in no table may come from any."""
     row = import_string(TABLE).get(payload.get("type")) if isinstance(payload.get("type"), str) else None
     if row is None:
         return services[0]
@@ -128,7 +128,7 @@ def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
 
 
 def _refuse(*, raw: bytes, service: str, problem: errors.Problem, now: dt.datetime, actor: log.Actor) -> answers.Answer:
-    """This function will keep a signed body that cannot be read as an event, once, without burning its id."""
+    """Keep a signed body that cannot be read as an event, once, without burning its id."""
     with transaction.atomic():
         store.keep_apart(raw=raw, service=service, code=problem.code, faults=problem.errors, now=now, actor=actor)
     metrics.EVENTS.labels(type="", status="refused").inc()
@@ -145,7 +145,7 @@ def _take_in(
     actor: log.Actor,
     runs: bool,
 ) -> answers.Answer:
-    """This function will store an event and set it in motion, or answer for the one that has its id.
+    """Store an event and set it in motion, or answer for the one that has its id.
 
     Without `runs`, which has just failed, it is only stored, to be run later.
     """
@@ -207,7 +207,7 @@ def _take_in(
 
 
 def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
-    """This function will bring an event to where it rests; of several tellings of one fact the first goes first."""
+    """Bring an event to where it rests; of several tellings of one fact the first goes first."""
     _hold_still(envelope=envelope)
     for earlier in outcomes.waiting_before(event=event):
         _try(event=earlier, envelope=_envelope(earlier), now=now, actor=actor)
@@ -217,7 +217,7 @@ def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
 
 
 def _try(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
-    """This function will run one event's effect, whoever else waits with the same fact.
+    """Run one event's effect, whoever else waits with the same fact.
 
     The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays.
     """
@@ -244,8 +244,8 @@ def _try(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
 
 def _issued(
     *, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor
-) -> "Sequence[emission.Issued]":
-    """This function will run an event's effect.
+) -> "Sequence[issuing.Issued]":
+    """Run an event's effect.
 
     :raises _ToldBefore: the fact has been told before, and this telling would issue what that one did not
     """
@@ -257,7 +257,7 @@ def _issued(
 
 
 def _hold_still(*, envelope: facts.Envelope) -> None:
-    """This function will hold what an effect is about, before any row of an event: so that nobody waits in a circle."""
+    """Hold what an effect is about, before any row of an event: so that nobody waits in a circle."""
     row = import_string(TABLE)[envelope.type]
     if row.holds:
         import_string(row.holds)(fact=envelope)
@@ -271,7 +271,7 @@ def _not_issued(
     now: dt.datetime,
     actor: log.Actor,
 ) -> bool:
-    """This function will park or hold an event whose effect gave up; says whether its fact has documents already."""
+    """Park or hold an event whose effect gave up; says whether its fact has documents already."""
     if _repeats(event=event, envelope=envelope, actor=actor):
         return True
     if isinstance(cause, events_waiting.Parked):
@@ -285,7 +285,7 @@ def _not_issued(
 
 
 def _repeats(*, event: Event, envelope: facts.Envelope, actor: log.Actor) -> bool:
-    """This function will say whether an event's fact has its documents already, and answer it with them if so.
+    """Say whether an event's fact has its documents already, and answer it with them if so.
 
     It is a repeat like any other then: what was issued stays, and what differs is kept beside it.
     """
@@ -312,7 +312,7 @@ def _answer_repeat(
     actor: log.Actor,
     runs: bool,
 ) -> answers.Answer:
-    """This function will answer for the stored event of an id; one that waits is looked at again first."""
+    """Answer for the stored event of an id; one that waits is looked at again first."""
     stored = Event.objects.exclude(status=EventStatus.REFUSED)
     seen = stored.get(event_id=event_id)
     if runs and _waits(event=seen):
@@ -352,12 +352,7 @@ def _waits(*, event: Event) -> bool:
     return event.status in {EventStatus.PARKED, EventStatus.HELD} and event.settled_by_id is None
 
 
-def _defect(*, detail: str) -> errors.Problem:
-    """This function will return what the door says of a defect: that the same event will go through later."""
-    return errors.Problem(code=outcomes.DEFECT, detail=detail, status=503)
-
-
 def _envelope(event: Event) -> facts.Envelope:
-    """This function will read a stored event again; it passed the schema when it came, whatever the clock says now."""
+    """Read a stored event again; it passed the schema when it came, whatever the clock says now."""
     body = Event.objects.values_list("body", flat=True).get(pk=event.pk)
     return facts.parse(payload=json.loads(bytes(body or b"")), now=None)

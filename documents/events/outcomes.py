@@ -30,22 +30,22 @@ PARKED_TOO_LONG = "event_parked_too_long"
 
 
 def closed() -> Exists:
-    """This function will return the condition of an event that a person has taken off the list."""
+    """Return the condition of an event that a person has taken off the list."""
     return Exists(Closing.objects.filter(event=OuterRef("public_id"), state=ClosingState.CLOSED))
 
 
 def for_a_person() -> Q:
-    """This function will return the condition of a held event that nothing has settled and nobody has closed."""
+    """Return the condition of a held event that nothing has settled and nobody has closed."""
     return Q(~closed(), status=EventStatus.HELD, settled_by=None)
 
 
 def too_long(*, now: dt.datetime, limit_s: int) -> Q:
-    """This function will return the condition of an event parked past the limit, which nobody has closed."""
+    """Return the condition of an event parked past the limit, which nobody has closed."""
     return Q(~closed(), status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=limit_s))
 
 
 def overdue(*, now: dt.datetime, limit_s: int) -> int:
-    """This function will open one P2 for each event parked past the limit; returns how many there are."""
+    """Open one P2 for each event parked past the limit; returns how many there are."""
     late = Event.objects.filter(too_long(now=now, limit_s=limit_s))
     for event in late:
         with transaction.atomic():
@@ -60,7 +60,7 @@ def overdue(*, now: dt.datetime, limit_s: int) -> int:
 
 
 def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
-    """This function will move an event to where it rests: answered by its documents."""
+    """Move an event to where it rests: answered by its documents."""
     Event.objects.filter(pk=event.pk).update(
         status=EventStatus.PROCESSED,
         code="",
@@ -81,7 +81,7 @@ def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> No
 
 
 def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
-    """This function will let an event wait for what it needs; it is looked at again when that comes, and on a timer."""
+    """Let an event wait for what it needs; it is looked at again when that comes, and on a timer."""
     pause = _pause(attempts=event.attempts)
     changed = event.status != EventStatus.PARKED or event.missing != missing
     _mended(event=event)
@@ -112,7 +112,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
 
 
 def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
-    """This function will keep an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
+    """Keep an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
     faults = [fault.as_json() | {"detail": fault.detail[:FAULT_LENGTH_MAX]} for fault in problem.errors[:FAULTS_MAX]]
     changed = event.status != EventStatus.HELD or event.code != problem.code
     if changed:
@@ -137,7 +137,7 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
 
 
 def failed(*, event: Event, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will keep an event whose effect failed by a defect of ours: the sweeper runs it again, for ever."""
+    """Keep an event whose effect failed by a defect of ours: the sweeper runs it again, for ever."""
     again = event.status == EventStatus.HELD and event.code == DEFECT
     attempts = event.attempts if again else 0
     hold(event=event, problem=errors.Problem(code=DEFECT), actor=actor)
@@ -146,7 +146,7 @@ def failed(*, event: Event, now: dt.datetime, actor: log.Actor) -> None:
 
 
 def _mended(*, event: Event) -> None:
-    """This function will end the alert of a defect that an event has now got past, whatever comes of the event."""
+    """End the alert of a defect that an event has now got past, whatever comes of the event."""
     if event.status == EventStatus.HELD and event.code == DEFECT:
         incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
 
@@ -157,7 +157,7 @@ def _pause(*, attempts: int) -> dt.timedelta:
 
 
 def answered(*, event: Event) -> Event | None:
-    """This function will return the event that has been processed about the same fact already, if there is one.
+    """Return the event that has been processed about the same fact already, if there is one.
 
     Whoever else is finishing with the same subject is waited for: of a wrong event and its correction that come at
     once, one sees the other.
@@ -169,7 +169,7 @@ def answered(*, event: Event) -> Event | None:
 
 
 def waiting_before(*, event: Event) -> list[Event]:
-    """This function will return the events about the same fact that came first and are run again, held still."""
+    """Return the events about the same fact that came first and are run again, held still."""
     if envelope.changes(type_=event.type):
         return []
     waits = Q(status=EventStatus.PARKED) | Q(status=EventStatus.HELD, code=DEFECT)
@@ -178,12 +178,12 @@ def waiting_before(*, event: Event) -> list[Event]:
 
 
 def _tellings(*, event: Event) -> QuerySet[Event]:
-    """This function will return the events that tell the same fact."""
+    """Return the events that tell the same fact."""
     return Event.objects.filter(subject=event.subject, type__in=envelope.tellings(type_=event.type))
 
 
 def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor: log.Actor) -> None:
-    """This function will answer a fact that cannot be issued, or not yet, with what it was issued as before.
+    """Answer a fact that cannot be issued, or not yet, with what it was issued as before.
 
     The documents stay; should the facts differ, both are kept. `fingerprint` gives the event's own for a kind.
     """
@@ -204,7 +204,7 @@ def _one_at_a_time(*, subject: str) -> None:
 
 
 def _settle_held(*, by: Event, actor: log.Actor) -> None:
-    """This function will close the held events about the subject that has now been processed.
+    """Close the held events about the subject that has now been processed.
 
     One that is held by a defect of ours is told again by itself, as what it is: a repeat, and what differs is kept.
     """
@@ -237,7 +237,7 @@ def close(
     now: dt.datetime,
     actor: log.Actor,
 ) -> Closing:
-    """This function will take an event that is held, or waits too long, off the work list, and end its alert.
+    """Take an event that is held, or waits too long, off the work list, and end its alert.
 
     Call in a transaction, with the event held and not closed yet. The event itself stays as it is: what it waits for,
     or a corrected event, still settles it.
@@ -261,7 +261,7 @@ def close(
 
 
 def _reopen(*, event: Event, code: str, actor: log.Actor) -> bool:
-    """This function will bring a closed event back to the list unless its cause is still the one it was closed for.
+    """Bring a closed event back to the list unless its cause is still the one it was closed for.
 
     :returns: whether it stays closed
     """
@@ -274,3 +274,8 @@ def _reopen(*, event: Event, code: str, actor: log.Actor) -> bool:
     )
     metrics.EVENTS.labels(type=event.type, status="reopened").inc()
     return False
+
+
+def defect(*, detail: str) -> errors.Problem:
+    """Return what the door says of a defect: that the same event will go through later."""
+    return errors.Problem(code=DEFECT, detail=detail, status=503)

@@ -165,7 +165,7 @@ class OrderData(Data):
 
     @model_validator(mode="after")
     def partner_is_named(self) -> Self:
-        """This function will refuse lines and totals of a partner whom the order does not name."""
+        """Refuse lines and totals of a partner whom the order does not name."""
         if self.partner is None:
             if any(line.party for line in self.lines):
                 raise PydanticCustomError("partner_missing", "a line says party=partner and the order names no partner")
@@ -239,12 +239,12 @@ class Settles(Strict):
 
     @property
     def named(self) -> tuple[str, str]:
-        """This function will return what is settled: ("order", "ord_1")."""
+        """Return what is settled: ("order", "ord_1")."""
         return next((word, name) for word in ("order", "adjustment", "credit") if (name := getattr(self, word)))
 
     @model_validator(mode="after")
     def names_one(self) -> Self:
-        """This function will refuse an item that names nothing, or two things."""
+        """Refuse an item that names nothing, or two things."""
         if sum(1 for name in (self.order, self.adjustment, self.credit) if name) != 1:
             raise PydanticCustomError("names_one", "exactly one of order, adjustment and credit")
         return self
@@ -264,7 +264,7 @@ class _PayoutData(Data):
 
     @model_validator(mode="after")
     def one_list(self) -> Self:
-        """This function will refuse both lists of what is settled, and none."""
+        """Refuse both lists of what is settled, and none."""
         if (self.orders is None) == (self.settles is None):
             raise PydanticCustomError("orders_or_settles", "exactly one of orders and settles")
         return self
@@ -283,7 +283,7 @@ class PeriodClosedData(_PayoutData):
 
     @model_validator(mode="after")
     def moves_nothing(self) -> Self:
-        """This function will refuse a closed period that moves money."""
+        """Refuse a closed period that moves money."""
         if self.payout.amount.strip("0."):
             raise PydanticCustomError("not_zero", "a period that is closed without a payout has amount zero")
         return self

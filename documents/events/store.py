@@ -33,7 +33,7 @@ def insert(
     status: EventStatus,
     now: dt.datetime,
 ) -> int | None:
-    """This function will store an event with its raw body and return its row's key; None where its id is taken."""
+    """Store an event with its raw body and return its row's key; None where its id is taken."""
     return _insert(
         public_id,
         envelope.id,
@@ -56,7 +56,7 @@ def insert(
 def keep_apart(
     *, raw: bytes, service: str, code: str, faults: Sequence[errors.Fault], now: dt.datetime, actor: log.Actor
 ) -> None:
-    """This function will store a signed body that is no event of its own: no fact is lost."""
+    """Store a signed body that is no event of its own: no fact is lost."""
     body_sha256, public_id = hashlib.sha256(raw).hexdigest(), identifiers.new(prefix="evt")
     told = json.dumps([fault.as_json() for fault in faults])
     fresh = _insert(public_id, "", service, "", "", "", "", None, now, raw, body_sha256, "", "refused", code, told)

@@ -11,7 +11,7 @@ _BRACKET = re.compile(rb"[\[\]{}]")
 
 
 def read(*, raw: bytes) -> dict[str, object]:
-    """This function will read a body as one JSON object.
+    """Read a body as one JSON object.
 
     :raises errors.Problem: `malformed_json`, or `validation_error` for JSON that is no object
     """
@@ -31,7 +31,7 @@ def read(*, raw: bytes) -> dict[str, object]:
 
 
 def _depth(raw: bytes) -> int:
-    """This function will return the nesting of a JSON text without building it."""
+    """Return the nesting of a JSON text without building it."""
     deepest = depth = 0
     for bracket in _BRACKET.findall(_QUOTED.sub(b"", raw)):
         depth += 1 if bracket in b"[{" else -1

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -11,13 +10,11 @@ from documents.events import outcomes
 from documents.models import Event, EventStatus
 from documents.resilience import queue
 
-if TYPE_CHECKING:
-    pass
 NEXT_MAX = 3  # woken of a chain
-_PARKED = Q(status=EventStatus.PARKED)
+PARKED = Q(status=EventStatus.PARKED)
 # A held event has a next look only where a later fact may have mended or explained it, or where a defect of ours is
 # why it is held: that is run again for ever (at once where a version that did not do so has held it).
-_HELD_AGAIN = Q(status=EventStatus.HELD, settled_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
+HELD_AGAIN = Q(status=EventStatus.HELD, settled_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
 _DUE_AT_ONCE = Q(code=outcomes.DEFECT, next_try_at=None)
 
 _WAKE = """
@@ -44,7 +41,7 @@ class Parked(Exception):  # noqa: N818 - the product's word
 
 
 def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) -> None:
-    """This function will make due whatever waits for a subject that has just come, in the bringer's transaction.
+    """Make due whatever waits for a subject that has just come, in the bringer's transaction.
 
     Of a chain `after` is the moment at which this link was: a few of the next are woken, and each wakes its own.
 
@@ -59,10 +56,10 @@ def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) ->
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """This function will return events that wait and whose next look is due, of several about one fact the first."""
+    """Return events that wait and whose next look is due, of several about one fact the first."""
     found: list[int] = []
     looked = Q(next_try_at__lte=now)
-    for waits in (_PARKED & looked, _HELD_AGAIN & (looked | _DUE_AT_ONCE)):  # one by one, each by its index
+    for waits in (PARKED & looked, HELD_AGAIN & (looked | _DUE_AT_ONCE)):  # one by one, each by its index
         rows = Event.objects.filter(waits).order_by("next_try_at", "pk")
         found += rows.values_list("pk", flat=True)[: limit - len(found)]
     return found

@@ -1,0 +1,1 @@
+"""The pages behind a secure link, and the public verification page."""

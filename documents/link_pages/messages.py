@@ -24,7 +24,7 @@ class Message:
 
 
 def message(*, name: str, link: Link | None) -> Message:
-    """This function will return a message in the language in force; `link` lends it its times.
+    """Return a message in the language in force; `link` lends it its times.
 
     :raises KeyError: for a name that no page has
     """
@@ -35,7 +35,7 @@ def message(*, name: str, link: Link | None) -> Message:
 
 
 def total(*, kind: Kind) -> str:
-    """This function will return what the big figure of a kind is."""
+    """Return what the big figure of a kind is."""
     return {
         Kind.PAYMENT_RECEIPT: _("Total pagado"),
         Kind.ORDER_FINAL_STATEMENT: _("Neto a recibir"),

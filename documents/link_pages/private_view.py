@@ -12,7 +12,7 @@ View = Callable[..., HttpResponse]
 
 
 def view(*methods: str) -> Callable[[View], View]:
-    """This function will wrap a view whose address is a secret: Django logs the path of every answer from 400 on.
+    """Wrap a view whose address is a secret: Django logs the path of every answer from 400 on.
 
     Errors are answered here, since one that gets out is logged with its path, too; so would a wrong method be. No
     methods means any.
@@ -38,7 +38,7 @@ def view(*methods: str) -> Callable[[View], View]:
 
 
 def _check_method(*, request: HttpRequest, methods: tuple[str, ...]) -> None:
-    """This function will refuse a method that is not among those named; none named means any.
+    """Refuse a method that is not among those named; none named means any.
 
     :raises errors.Problem: `method_not_allowed`
     """

@@ -16,12 +16,12 @@ SALT = "documents.link_pages.views.session"
 
 
 def _cookie_name() -> str:
-    """This function will return the cookie's name; browsers let `__Secure-` only come over https."""
+    """Return the cookie's name; browsers let `__Secure-` only come over https."""
     return f"__Secure-{COOKIE}" if settings.PUBLIC_URL.startswith("https://") else COOKIE
 
 
 def start(*, response: HttpResponse, request: HttpRequest, link: Link, token: str, now: dt.datetime) -> None:
-    """This function will hand out a signed cookie that opens this link, and no other, for fifteen minutes.
+    """Hand out a signed cookie that opens this link, and no other, for fifteen minutes.
 
     SameSite=Lax and not Strict: the next tap on the mail's link must bring it along. It is bound to the link's path, so
     that two links on one phone do not meet.
@@ -46,7 +46,7 @@ def start(*, response: HttpResponse, request: HttpRequest, link: Link, token: st
 
 
 def held(*, request: HttpRequest, link: Link, now: dt.datetime) -> str:
-    """This function will return the id of the session that opened this link, or nothing."""
+    """Return the id of the session that opened this link, or nothing."""
     try:
         held = signing.Signer(salt=SALT).unsign_object(request.COOKIES.get(_cookie_name(), ""))
     except (signing.BadSignature, ValueError):

@@ -51,20 +51,20 @@ class Hashing(FileUploadHandler):
         self.seen = 0
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002 - Django's signature
-        """This method will take a piece in; over the limit the connection is ended, not read to its end."""
+        """Take a piece in; over the limit the connection is ended, not read to its end."""
         self.seen += len(raw_data)
         if self.seen > FILE_BYTES_MAX:
             raise StopUpload(connection_reset=True)
         self.digest.update(raw_data)
 
     def file_complete(self, file_size: int) -> SimpleUploadedFile:  # noqa: ARG002 - Django's signature
-        """This method will return an empty stand-in: what mattered is the hash."""
+        """Return an empty stand-in: what mattered is the hash."""
         return SimpleUploadedFile(name="compared", content=b"")
 
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """This function will take a code typed from paper (GET /v/)."""
+    """Take a code typed from paper (GET /v/)."""
     typed = request.GET.get("code", "")[:80]
     if typed:
         code = _spelled(code=typed) or "unknown"
@@ -84,7 +84,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @csrf_exempt  # nothing is changed and nobody is logged in: there is nothing to forge
 @require_http_methods(["GET", "HEAD", "POST"])
 def verification(request: HttpRequest, code: str) -> HttpResponse:
-    """This function will say whether a document is genuine, and compare a file with it (GET, POST /v/<code>)."""
+    """Say whether a document is genuine, and compare a file with it (GET, POST /v/<code>)."""
     document = Document.objects.select_related("issuer").filter(verification_code=_spelled(code=code)).first()
     actor = actors.visitor(request=request, kind="anonymous", identity="", channel="web")
     if document is None:
@@ -107,7 +107,7 @@ def verification(request: HttpRequest, code: str) -> HttpResponse:
 
 @require_safe
 def error_page(request: HttpRequest, code: str) -> HttpResponse:
-    """This function will explain a code of ours: where every problem's `type` points (GET /errors/<code>/)."""
+    """Explain a code of ours: where every problem's `type` points (GET /errors/<code>/)."""
     row = errors.CODES.get(code)
     if row is None:
         raise errors.Problem(code="not_found")
@@ -123,13 +123,13 @@ def error_page(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _spelled(*, code: str) -> str:
-    """This function will return a code as it is stored, whatever case, blanks and dashes it was typed with."""
+    """Return a code as it is stored, whatever case, blanks and dashes it was typed with."""
     bare = re.sub(r"[\s-]", "", code).upper()
     return "-".join(bare[at : at + 4] for at in range(0, 16, 4)) if _CODE.fullmatch(bare) else ""
 
 
 def _headline(*, document: Document) -> dict[str, str]:
-    """This function will return heading, text, sign and tone of a document that exists."""
+    """Return heading, text, sign and tone of a document that exists."""
     if document.status == Status.QUARANTINED:
         text = _("El número existe, pero su archivo está en revisión. No lo des por bueno hasta que termine.")
         return {"heading": _("Documento en revisión"), "text": text, "sign": "search", "tone": "warn"}
@@ -144,7 +144,7 @@ def _headline(*, document: Document) -> dict[str, str]:
 
 
 def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
-    """This function will return (name, value, is it a code) of what anybody may know."""
+    """Return (name, value, is it a code) of what anybody may know."""
     states = {
         Status.ISSUED: _("Emitido, resguardándose"),
         Status.LOCKED: _("Resguardado"),
@@ -164,7 +164,7 @@ def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
 
 
 def _compare(*, request: HttpRequest, document: Document) -> Compared:
-    """This function will hash an uploaded file and compare it with the stored one."""
+    """Hash an uploaded file and compare it with the stored one."""
     handler = Hashing(request)
     request.upload_handlers = [handler]
     too_big = pages.declared_bytes(request=request) > FORM_BYTES_MAX
@@ -200,7 +200,7 @@ def _not_found(*, request: HttpRequest) -> HttpResponse:
 
 
 def _note_viewed(*, document: Document, actor: log.Actor) -> None:
-    """This function will put a look at the page on record: the first of a minute by itself, the rest as one count.
+    """Put a look at the page on record: the first of a minute by itself, the rest as one count.
 
     Anybody may load this page as often as he likes; the log must not grow with it.
     """

@@ -32,7 +32,7 @@ ANSWER_LENGTH_MAX = 64
 
 @private_view.view("GET", "HEAD")
 def landing(request: HttpRequest, token: str) -> HttpResponse:
-    """This function will show what lies behind a link: a question, the document, or why neither (GET /l/<token>/)."""
+    """Show what lies behind a link: a question, the document, or why neither (GET /l/<token>/)."""
     now = timezone.now()
     link = links.find(token=token)
     if link is None:
@@ -48,7 +48,7 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt
 @private_view.view("POST")
 def open_session(request: HttpRequest, token: str) -> HttpResponse:
-    """This function will take the answer and start the short session (POST /l/<token>/open/)."""
+    """Take the answer and start the short session (POST /l/<token>/open/)."""
     now = timezone.now()
     link = _asked(request=request, token=token)
     if link is None:
@@ -83,20 +83,20 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt
 @private_view.view("POST")
 def download(request: HttpRequest, token: str) -> HttpResponse:
-    """This function will hand out the PDF, counted and audited (POST /l/<token>/download/)."""
+    """Hand out the PDF, counted and audited (POST /l/<token>/download/)."""
     return _bytes(request=request, token=token, purpose="download", number=1)
 
 
 @private_view.view("GET", "HEAD")
 def preview(request: HttpRequest, token: str, number: int) -> HttpResponse:
-    """This function will show a page as a picture to an opened session (GET /l/<token>/page/<n>/)."""
+    """Show a page as a picture to an opened session (GET /l/<token>/page/<n>/)."""
     return _bytes(request=request, token=token, purpose="preview", number=number)
 
 
 @csrf_exempt
 @private_view.view("POST")
 def renew(request: HttpRequest, token: str) -> HttpResponse:
-    """This function will have a new link mailed to the address on file; one answer for all (POST .../renew/)."""
+    """Have a new link mailed to the address on file; one answer for all (POST .../renew/)."""
     link = _asked(request=request, token=token)
     if link is None:
         return unknown(request)
@@ -107,7 +107,7 @@ def renew(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt
 @private_view.view("POST")
 def report(request: HttpRequest, token: str) -> HttpResponse:
-    """This function will end a link that reached somebody else, and tell a person (POST /l/<token>/report/)."""
+    """End a link that reached somebody else, and tell a person (POST /l/<token>/report/)."""
     link = _asked(request=request, token=token)
     if link is None:
         return unknown(request)
@@ -126,7 +126,7 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt
 @private_view.view()
 def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """This function will answer for every address below /l/ that is no link: one page, one status, on record.
+    """Answer for every address below /l/ that is no link: one page, one status, on record.
 
     Mail programs like to lose the last slash: that address is sent on.
     """
@@ -138,7 +138,7 @@ def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
 
 
 def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, number: int) -> HttpResponse:
-    """This function will pass on what `distribution.open` hands out, or say why it hands out nothing."""
+    """Pass on what `distribution.open` hands out, or say why it hands out nothing."""
     now = timezone.now()
     link = _asked(request=request, token=token) if request.method == "POST" else links.find(token=token)
     if link is None:
@@ -169,7 +169,7 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
 
 
 def _refused(*, request: HttpRequest, link: Link, problem: errors.Problem) -> HttpResponse:
-    """This function will answer what `distribution.open` refused; a link that died meanwhile is a refusal on record."""
+    """Answer what `distribution.open` refused; a link that died meanwhile is a refusal on record."""
     link.refresh_from_db()
     if problem.code in set(links.State):
         log.deny(
@@ -183,7 +183,7 @@ def _refused(*, request: HttpRequest, link: Link, problem: errors.Problem) -> Ht
 
 
 def _asked(*, request: HttpRequest, token: str) -> Link | None:
-    """This function will return the link that a form of ours was sent to.
+    """Return the link that a form of ours was sent to.
 
     :raises errors.Problem: `csrf_failed` for another site's form, on record
     """
@@ -197,7 +197,7 @@ def _asked(*, request: HttpRequest, token: str) -> Link | None:
 
 
 def _closed(*, request: HttpRequest, link: Link, session: str, now: dt.datetime) -> HttpResponse | None:
-    """This function will answer for a link that opens nothing now (on record), or a document that is not to be had."""
+    """Answer for a link that opens nothing now (on record), or a document that is not to be had."""
     state = links.state(link=link, now=now, session=session)
     if state is not links.State.LIVE:
         log.deny(
@@ -226,7 +226,7 @@ def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
 
 
 def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
-    """This function will show an opened document: the amount stands here and on no page before."""
+    """Show an opened document: the amount stands here and on no page before."""
     document = link.document
     with translation.override(pages.chosen(request=request)):
         context = {
@@ -249,7 +249,7 @@ def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
 
 
 def _say(*, request: HttpRequest, link: Link | None, words: str) -> HttpResponse:
-    """This function will answer with one of the message pages of `link_words`."""
+    """Answer with one of the message pages of `link_words`."""
     with translation.override(pages.chosen(request=request)):
         message = messages.message(name=words, link=link)
     context: dict[str, object] = {
@@ -272,7 +272,7 @@ def _say(*, request: HttpRequest, link: Link | None, words: str) -> HttpResponse
 def _page(
     *, request: HttpRequest, link: Link | None, template: str, context: Mapping[str, object], status: int = 200
 ) -> HttpResponse:
-    """This function will return a page of this door, with what all of them show."""
+    """Return a page of this door, with what all of them show."""
     own = dict(context)
     if link is not None:
         name = link.document.issuer.legal_name

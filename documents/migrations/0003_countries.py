@@ -8,7 +8,7 @@ from documents.countries import pack
 
 
 def add_countries(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """This function will add the countries that have a pack; provisioning repeats it for packs added later."""
+    """Add the countries that have a pack; provisioning repeats it for packs added later."""
     country = apps.get_model("documents", "Country")
     for code, one in pack.registry().items():
         country.objects.using(schema_editor.connection.alias).get_or_create(code=code, defaults={"name": one.name.es})

@@ -16,7 +16,7 @@ from documents import identifiers
 
 
 def public_id(prefix: str) -> "models.CharField[str, str]":
-    """This function will return the column of an id that the outside knows, such as `doc_0123`."""
+    """Return the column of an id that the outside knows, such as `doc_0123`."""
     return models.CharField(
         max_length=40, unique=True, editable=False, default=functools.partial(identifiers.new, prefix=prefix)
     )

@@ -1,0 +1,1 @@
+"""What operators look at: checks, health, gauges, the watch, the sweeper, runbooks."""

@@ -1,4 +1,4 @@
-"""The checks: how each dependency is asked whether it is well; every check has its own thread and is never started twice."""
+"""How each dependency is asked whether it is well. Every check has a thread of its own and is never started twice."""
 
 import contextlib
 import pathlib
@@ -82,14 +82,15 @@ def _clock() -> str:
 
 
 def _audit() -> list[str]:
-    """This function will return the log's weaknesses, asked for at most once in AUDIT_EVERY_S."""
-    if time.monotonic() - _last.get(AUDIT, -AUDIT_EVERY_S) >= AUDIT_EVERY_S:
+    """Return the log's weaknesses, asked for at most once in AUDIT_EVERY_S."""
+    if time.monotonic() - _looked_at.get(AUDIT, -AUDIT_EVERY_S) >= AUDIT_EVERY_S:
         _weak[:] = guard.weaknesses()
-        _last[AUDIT] = time.monotonic()
+        _looked_at[AUDIT] = time.monotonic()
     return list(_weak)
 
 
-def _breaker_only() -> str:
+def breaker_only() -> str:
+    """Ask nobody: the breaker tells what the last real calls met."""
     return ""
 
 
@@ -102,12 +103,12 @@ CHECKS: dict[str, Callable[[], str]] = {
     "redis": _redis,
     "mail": _mail,
     "clock": _clock,
-    "renderer": _breaker_only,
-    "alert_channel": _breaker_only,
+    "renderer": breaker_only,
+    "alert_channel": breaker_only,
 }
 
 
-class _Question:
+class Question:
     """One piece of work that may hang, asked by at most one thread at a time."""
 
     def __init__(self, *, work: Callable[[], Any]) -> None:
@@ -116,7 +117,7 @@ class _Question:
         self._open: _Asked | None = None
 
     def ask(self) -> "_Asked":
-        """This method will start the work, or join the one that is under way."""
+        """Start the work, or join the one that is under way."""
         with self._lock:
             if self._open is None or self._open.done.is_set():
                 self._open = _Asked()
@@ -142,7 +143,7 @@ class _Asked:
         self.error: Exception | None = None
 
     def answer(self, *, wait_s: float) -> Any:  # noqa: ANN401 - what the work returns
-        """This method will wait for the answer.
+        """Wait for the answer.
 
         :raises TimeoutError: it hangs; it goes on, and whoever asks next joins it.
         """
@@ -153,15 +154,15 @@ class _Asked:
         return self.result
 
 
-_questions: dict[str, _Question] = {}
+QUESTIONS: dict[str, Question] = {}
 _weak: list[str] = []  # what the log's guards lacked when they were last looked at
-_last: dict[str, float] = {"probe": time.monotonic()}  # what was done when in this process; opening a vault probes it
+_looked_at: dict[str, float] = {}  # when in this process (monotonic) the log was last looked at
 
 
 def look(*, wait_s: float = ANSWER_S) -> dict[str, Found]:
-    """This function will ask every dependency at once; one that has not answered in time is found hanging."""
+    """Ask every dependency at once; one that has not answered in time is found hanging."""
     end = time.monotonic() + wait_s
-    asked = {name: _questions.setdefault(name, _Question(work=check)).ask() for name, check in CHECKS.items()}
+    asked = {name: QUESTIONS.setdefault(name, Question(work=check)).ask() for name, check in CHECKS.items()}
     found = {}
     for name, one in asked.items():
         try:
@@ -179,13 +180,13 @@ def look(*, wait_s: float = ANSWER_S) -> dict[str, Found]:
     return found
 
 
-def _ask_log() -> _Asked:
-    """This function will start asking what the log's guards lack, beside the dependencies."""
-    return _questions.setdefault(AUDIT, _Question(work=_audit)).ask()
+def ask_log() -> _Asked:
+    """Start asking what the log's guards lack, beside the dependencies."""
+    return QUESTIONS.setdefault(AUDIT, Question(work=_audit)).ask()
 
 
-def _told_of_log(*, asked: _Asked, wait_s: float) -> list[str] | None:
-    """This function will return what the log's guards lack; None where PostgreSQL does not answer."""
+def log_weaknesses(*, asked: _Asked, wait_s: float) -> list[str] | None:
+    """Return what the log's guards lack; None where PostgreSQL does not answer."""
     try:
         found: list[str] = asked.answer(wait_s=wait_s)
     except (TimeoutError, DatabaseError, InterfaceError):

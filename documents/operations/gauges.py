@@ -10,7 +10,7 @@ from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, E
 
 
 def database_read(*, value: int) -> Metric:
-    """This function will return the gauge that says whether the others were read: a gap is not a zero."""
+    """Return the gauge that says whether the others were read: a gap is not a zero."""
     return _gauge(name="docs_database_read", words="1 where the gauges of the database could be read", rows={"": value})
 
 
@@ -22,7 +22,7 @@ def _gauge(*, name: str, words: str, rows: dict[str, float], label: str = "") ->
 
 
 def read() -> list[Metric]:
-    """This function will read what stands in the tables; a label that counts nothing is 0, so that it falls."""
+    """Read what stands in the tables; a label that counts nothing is 0, so that it falls."""
     waiting = (EventStatus.PARKED, EventStatus.HELD)
     by_status = dict(Document.objects.values_list("status").annotate(Count("pk")))
     events = {

@@ -21,17 +21,17 @@ STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or s
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
-    """This view will say that the process answers; it asks nobody."""
+    """Say that the process answers; it asks nobody."""
     return _uncached(JsonResponse({"status": "ok"}))
 
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
-    """This view will name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
+    """Name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
     end = time.monotonic() + checks.ANSWER_S
-    asked_log = checks._ask_log()
+    asked_log = checks.ask_log()
     found = checks.look()
-    weak = checks._told_of_log(asked=asked_log, wait_s=end - time.monotonic())
+    weak = checks.log_weaknesses(asked=asked_log, wait_s=end - time.monotonic())
     states = {name: calls.BREAKERS[name].state for name in checks.CHECKS}
     # An open breaker counts even while the check passes: the last real calls failed.
     degraded = [name for name, one in found.items() if not one.ok or states[name] != "closed"]
@@ -70,10 +70,10 @@ def _meanwhile(*, name: str) -> dict[str, str]:
 
 @require_safe
 def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """This view will answer Prometheus: what the processes counted, and what the database says now."""
+    """Answer Prometheus: what the processes counted, and what the database says now."""
     try:
         extra = (
-            checks._questions.setdefault("gauges", checks._Question(work=gauges.read))
+            checks.QUESTIONS.setdefault("gauges", checks.Question(work=gauges.read))
             .ask()
             .answer(wait_s=checks.ANSWER_S)
         )

@@ -13,18 +13,18 @@ HEADING = re.compile(r"^(#{1,2}) (.+)$", re.MULTILINE)
 
 
 def pages() -> dict[str, str]:
-    """This function will return each page's name and text."""
+    """Return each page's name and text."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
 
 
 def anchors(*, page: str) -> set[str]:
-    """This function will return the anchors of a page: its second-level headings, which are codes."""
+    """Return the anchors of a page: its second-level headings, which are codes."""
     return {title.strip() for level, title in HEADING.findall(pages().get(page, "")) if level == "##"}
 
 
 @require_safe
 def runbook(request: HttpRequest, page: str) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """This view will show one runbook: headings with their anchors, and the text as it was written."""
+    """Show one runbook: headings with their anchors, and the text as it was written."""
     text = pages().get(page)
     if text is None:
         raise Http404

@@ -24,19 +24,19 @@ WATCH_EVERY_S = 10
 
 
 def sweep(*, now: dt.datetime) -> int:
-    """This function will try once whatever is due (documents, events, mails, alerts); returns how many."""
+    """Try once whatever is due (documents, events, mails, alerts); returns how many."""
     from documents.alerts import sending
     from documents.delivery import (
         deliveries,
-        notices,  # noqa: PLC0415 - the same
+        notices,
     )
     from documents.emission import locking
     from documents.events import (
         intake,
         outcomes,
-        waiting,  # noqa: PLC0415 - the same
+        waiting,
     )
-    from documents.operations import watch  # noqa: PLC0415 - the worker imports this too early
+    from documents.operations import watch
 
     jobs = [
         *_found(
@@ -61,7 +61,7 @@ def sweep(*, now: dt.datetime) -> int:
 def _found(
     *, due: Callable[..., list[int]], work: Callable[[int], object], now: dt.datetime, limit: int = BATCH_MAX
 ) -> list[functools.partial[object]]:
-    """This function will return the jobs of one kind that are due; a kind that cannot be asked stops no other one."""
+    """Return the jobs of one kind that are due; a kind that cannot be asked stops no other one."""
     try:
         return [functools.partial(work, pk) for pk in due(now=now, limit=limit)]
     except DatabaseError:
@@ -70,7 +70,7 @@ def _found(
 
 
 def _alone(job: Callable[[], object]) -> None:
-    """This function will run one job on connections of its own thread; its failure stops nobody else's work."""
+    """Run one job on connections of its own thread; its failure stops nobody else's work."""
     try:
         job()
     except Exception:
@@ -89,14 +89,14 @@ class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no ty
         self.threads: list[threading.Thread] = []
 
     def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
-        """This method will start renewing and sweeping."""
+        """Start renewing and sweeping."""
         for turn in (self._renew, self._sweep):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
             thread.start()
             self.threads.append(thread)
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
-        """This method will let the round in hand finish and end the threads."""
+        """Let the round in hand finish and end the threads."""
         self.ended.set()
         for thread in self.threads:
             thread.join(timeout=10)
@@ -110,7 +110,7 @@ class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no ty
                 logger.exception("%s failed; it goes on", turn.__name__)
 
     def _renew(self) -> None:
-        from documents.resilience import leases  # noqa: PLC0415 - after Django is ready
+        from documents.resilience import leases
 
         leases.renew(now=timezone.now())
 

@@ -17,10 +17,11 @@ from documents.vault import local_store
 from documents.vault import store as vault
 
 PROBE_EVERY_S = 86_400.0
+_last: dict[str, float] = {"probe": time.monotonic()}  # what was done when in this process; opening a vault probes it
 
 
 def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
-    """This function will ask every dependency, feed the breakers, end incidents that are over; returns who is away.
+    """Ask every dependency, feed the breakers, end incidents that are over; returns who is away.
 
     Called again before `every_s` have passed in this process, it does nothing.
 
@@ -28,12 +29,12 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
     died
     is resolved all the same.
     """
-    if time.monotonic() - checks._last.get("watch", -every_s) < every_s:
+    if time.monotonic() - _last.get("watch", -every_s) < every_s:
         return []
-    checks._last["watch"] = time.monotonic()
+    _last["watch"] = time.monotonic()
     found = checks.look(wait_s=5.0)
     for name, one in found.items():
-        if checks.CHECKS[name] is checks._breaker_only:
+        if checks.CHECKS[name] is checks.breaker_only:
             if calls.BREAKERS[name].state == "closed":
                 _end_orphan(name=name, now=now)
         elif one.ok:
@@ -44,13 +45,13 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
     with contextlib.suppress(DatabaseError, InterfaceError, audit_log.AuditUnavailable):
         outages.write_unwritten()
         _warn_of_weak_vault(found=found["vault"])
-        _warn_of_weak_log(weak=checks._told_of_log(asked=checks._ask_log(), wait_s=5.0))
+        _warn_of_weak_log(weak=checks.log_weaknesses(asked=checks.ask_log(), wait_s=5.0))
         _probe_daily()
     return [name for name, one in found.items() if not one.ok]
 
 
 def _end_orphan(*, name: str, now: datetime) -> None:
-    """This function will resolve an incident that no process has repeated for as long as a breaker stays suspicious."""
+    """Resolve an incident that no process has repeated for as long as a breaker stays suspicious."""
     row = dependencies.DEPENDENCIES[name]
     quiet = now - timedelta(seconds=breaker.SETTLE_S + row.breaker_open_s)
     stale = Q(dedup_key=f"dependency:{name}", resolved_at=None, last_seen_at__lt=quiet)
@@ -70,7 +71,7 @@ def _warn_of_weak_vault(*, found: checks.Found) -> None:
 
 
 def _warn_of_weak_log(*, weak: list[str] | None) -> None:
-    """This function will open one P1 while the log could be rewritten, and end it when it is guarded again."""
+    """Open one P1 while the log could be rewritten, and end it when it is guarded again."""
     key = "audit_guard"
     if weak is None:
         return
@@ -89,10 +90,10 @@ def _warn_of_weak_log(*, weak: list[str] | None) -> None:
 
 
 def _probe_daily() -> None:
-    """This function will attack the vault's canary once a day; a store that lets one through stops, and is P1."""
-    if time.monotonic() - checks._last["probe"] < PROBE_EVERY_S:
+    """Attack the vault's canary once a day; a store that lets one through stops, and is P1."""
+    if time.monotonic() - _last["probe"] < PROBE_EVERY_S:
         return
-    checks._last["probe"] = time.monotonic()
+    _last["probe"] = time.monotonic()
     key = "vault_probe"
     try:
         vault.probe_again()

@@ -1,0 +1,1 @@
+"""From frozen content to the bytes of a PDF, in a child process with limits."""

@@ -24,12 +24,19 @@ FRAME = struct.Struct(">II")  # length of the header (JSON), length of the body 
 TEMPLATE_TAG = re.compile(r"""\{%\s*(?:extends|include)\s+"([^"]+)""")
 FONT_FILES = ("IBMPlexSans-Regular.ttf", "IBMPlexSans-SemiBold.ttf")
 BOX_FILE = "BillingDocsBox.ttf"
-SOURCES = ("renderer.py", "printout.py", "composition.py", "conformance.py", "tuning.py", "tuning_text.py")
+SOURCES = (
+    "child.py",
+    "printout.py",
+    "composition.py",
+    "conformance.py",
+    "weasyprint_patches.py",
+    "weasyprint_text_patches.py",
+)
 OPEN_FILES_MAX = 64
 
 
 def limit(*, address_space_bytes: int) -> None:
-    """This function will bound what the process may take; files cannot grow at all, so nothing can be written."""
+    """Bound what the process may take; files cannot grow at all, so nothing can be written."""
     resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES_MAX, OPEN_FILES_MAX))
@@ -37,7 +44,7 @@ def limit(*, address_space_bytes: int) -> None:
 
 
 def die_with_parent() -> None:
-    """This function will end the process within a second of its parent's death, even in the middle of a job."""
+    """End the process within a second of its parent's death, even in the middle of a job."""
     parent = os.getppid()
 
     def look(*_args: object) -> None:
@@ -49,7 +56,7 @@ def die_with_parent() -> None:
 
 
 def refuse(event: str, args: tuple[Any, ...]) -> None:
-    """This function will refuse, as an audit hook, what a renderer never does: connect, start programs, write files."""
+    """Refuse, as an audit hook, what a renderer never does: connect, start programs, write files."""
     if event.startswith(("socket.", "subprocess.", "os.exec", "os.spawn", "os.posix_spawn", "os.system", "os.fork")):
         raise PermissionError(event)
     if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
@@ -63,14 +70,14 @@ class Bundle:
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         self.files = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
         here = pathlib.Path(__file__).parent
-        self.sources = {f"documents/renderer/{name}": (here / name).read_bytes() for name in SOURCES}
+        self.sources = {f"documents/rendering/{name}": (here / name).read_bytes() for name in SOURCES}
 
     def templates(self) -> dict[str, str]:
-        """This function will return every template by the name that `extends` and `include` use."""
+        """Return every template by the name that `extends` and `include` use."""
         return {name: body.decode() for name, body in self.files.items() if name.endswith(".html")}
 
     def used_by(self, name: str) -> set[str]:
-        """This function will return a template and all it extends or includes."""
+        """Return a template and all it extends or includes."""
         found, waiting = set[str](), [name]
         while waiting:
             one = waiting.pop()
@@ -80,7 +87,7 @@ class Bundle:
         return found
 
     def digest(self, *, name: str, extras: bytes) -> str:
-        """This function will return the SHA-256 over all that decides the bytes except content and engine."""
+        """Return the SHA-256 over all that decides the bytes except content and engine."""
         shared = {file for file in self.files if file.startswith("fonts/") and not file.endswith((".md", ".txt"))}
         names = self.used_by(name) | shared | {"print.css"}
         parts = {one: hashlib.sha256(self.files[one]).hexdigest() for one in names}
@@ -89,8 +96,8 @@ class Bundle:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def characters(self) -> frozenset[int]:
-        """This function will return the code points that every text font has, and the box."""
-        from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # noqa: PLC0415 - the parent does without
+        """Return the code points that every text font has, and the box."""
+        from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
         fonts = [TTFont(io.BytesIO(self.files[f"fonts/{name}"]), lazy=True) for name in FONT_FILES]
         common = frozenset.intersection(*(frozenset(font.getBestCmap()) for font in fonts))
@@ -101,13 +108,13 @@ class Press:
     """Everything that is prepared once: template engine, parsed style sheet, one font configuration."""
 
     def __init__(self, *, folder: pathlib.Path, tuned: bool = True) -> None:
-        import django.conf  # noqa: PLC0415 - only the child loads these; the parent stays light
-        import django.template  # noqa: PLC0415 - after the limits
-        from weasyprint import CSS  # noqa: PLC0415 - after the limits
-        from weasyprint.text.fonts import FontConfiguration  # noqa: PLC0415 - after the limits
+        import django.conf
+        import django.template
+        from weasyprint import CSS
+        from weasyprint.text.fonts import FontConfiguration
 
         from documents.rendering import (
-            composition,  # noqa: PLC0415 - after the limits
+            composition,
             conformance,
             weasyprint_patches,
         )
@@ -127,7 +134,7 @@ class Press:
         self.sheet = CSS(string=sheet, font_config=self.fonts, url_fetcher=conformance.fetcher({}))
 
     def print(self, *, job: dict[str, Any], logo: bytes) -> tuple[dict[str, Any], bytes]:
-        """This function will render one job; the answer's header has pages, flags and the bundle's digest."""
+        """Render one job; the answer's header has pages, flags and the bundle's digest."""
         compose = self.composition.compose_plain if job["plain"] else self.composition.compose
         context = compose(content=job["content"], words=job["words"], characters=self.characters)
         payload = job["canonical"].encode()
@@ -159,13 +166,13 @@ class Press:
 
 
 def cause(error: BaseException) -> str:
-    """This function will name an error and its place without its message, which may quote a person's data."""
+    """Name an error and its place without its message, which may quote a person's data."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {pathlib.PurePath(frame.filename).name}:{frame.lineno}"
 
 
 def receive(descriptor: int, size: int) -> bytes:
-    """This function will read exactly `size` bytes, and end the process quietly when the parent has gone."""
+    """Read exactly `size` bytes, and end the process quietly when the parent has gone."""
     parts = []
     while size:
         part = os.read(descriptor, min(size, 1 << 20))
@@ -177,7 +184,7 @@ def receive(descriptor: int, size: int) -> bytes:
 
 
 def send(descriptor: int, header: dict[str, Any], body: bytes = b"") -> None:
-    """This function will write one frame."""
+    """Write one frame."""
     text = json.dumps(header).encode()
     view = memoryview(FRAME.pack(len(text), len(body)) + text + body)
     while view:
@@ -185,7 +192,7 @@ def send(descriptor: int, header: dict[str, Any], body: bytes = b"") -> None:
 
 
 def serve(*, descriptor: int, press: Press) -> None:
-    """This function will answer jobs until the parent closes the socket.
+    """Answer jobs until the parent closes the socket.
 
     Garbage is collected after the answer, not during the work. A job that is out of CPU time is killed by the kernel
     (SIGPROF), one that is out of memory ends the process: the parent starts another.
@@ -210,7 +217,7 @@ def serve(*, descriptor: int, press: Press) -> None:
 
 
 def main() -> None:
-    """This function will warm up, say hello with the engine's versions (or what is missing), and serve."""
+    """Warm up, say hello with the engine's versions (or what is missing), and serve."""
     descriptor, folder, address_space_bytes = int(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
     die_with_parent()
     gc.disable()

@@ -72,7 +72,7 @@ class Table:
 
 
 def compose(*, content: Content, words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
-    """This function will return the template's context: `doc` (the content as written) and what is derived from it.
+    """Return the template's context: `doc` (the content as written) and what is derived from it.
 
     `words` is the country's: locale, title, labels, legal_notice, decimals. `characters` are the fonts' code points.
     """
@@ -103,7 +103,7 @@ def compose(*, content: Content, words: Mapping[str, Any], characters: frozenset
 
 
 def compose_plain(*, content: Content, words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
-    """This function will return the context of the plain template, asking nothing of the content's shape.
+    """Return the context of the plain template, asking nothing of the content's shape.
 
     An object is one row, whatever it has in it: a payout's 7,500 rows of explanation would not be printed in time as
     45,000 leaves.
@@ -115,7 +115,7 @@ def compose_plain(*, content: Content, words: Mapping[str, Any], characters: fro
 
 
 def _records(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
-    """This function will yield (path, "key: leaf · key: leaf") of each object, and (path, leaf) of leaves in lists."""
+    """Yield (path, "key: leaf · key: leaf") of each object, and (path, leaf) of leaves in lists."""
     if isinstance(leaves, list):
         for place, member in enumerate(leaves, start=1):
             yield from _records(leaves=member, path=f"{path}.{place}")
@@ -131,7 +131,7 @@ def _records(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:  # no
 
 
 def role(*, content: Content, labels: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
-    """This function will return what the owner is called: by the audience that ends the document's key."""
+    """Return what the owner is called: by the audience that ends the document's key."""
     audience = (content["document_key"].split(":") + [""] * 4)[3]
     if audience in {"customer", "partner"}:
         return labels[audience]
@@ -142,7 +142,7 @@ def role(*, content: Content, labels: Mapping[str, Mapping[str, str]]) -> Mappin
 
 
 def _explained(*, content: Content, doc: Leaves, writer: Writer) -> dict[str, Any]:
-    """This function will return sections, tables of settled documents, and each explained effect on the total."""
+    """Return sections, tables of settled documents, and each explained effect on the total."""
     told = list(zip(content.get("explanation", ()), doc.get("explanation", ()), strict=True))
     own = [(raw, row) for raw, row in told if "number" not in raw]
     by_number: dict[str, list[Leaves]] = {}
@@ -169,7 +169,7 @@ def _sections(
     told: Iterable[tuple[Content, Leaves]],
     writer: Writer,
 ) -> list[Section]:
-    """This function will sort the lines into their sections, each with its own amount, its tax and their sum."""
+    """Sort the lines into their sections, each with its own amount, its tax and their sum."""
     rows: dict[str, dict[str, tuple[Content, Leaves]]] = {}
     for raw, row in told:
         if "line" in raw:
@@ -188,7 +188,7 @@ def _sections(
 
 
 def _line(*, line: Leaves, raw: Content, rows: Mapping[str, tuple[Content, Leaves]], writer: Writer) -> Explained:
-    """This function will put one line's own amount and its share of the tax side by side."""
+    """Put one line's own amount and its share of the tax side by side."""
     if "line" not in rows:  # a document from before its lines were explained
         return Explained(line=line, total=line["amount"], amount=Decimal(raw["amount"]))
     own, own_row = rows["line"]
@@ -207,7 +207,7 @@ def _line(*, line: Leaves, raw: Content, rows: Mapping[str, tuple[Content, Leave
 
 
 def _tables(*, content: Content, doc: Leaves, by_number: Mapping[str, list[Leaves]], writer: Writer) -> list[Table]:
-    """This function will part what a payout pays by the period that its orders are of, this one's first."""
+    """Part what a payout pays by the period that its orders are of, this one's first."""
     rows = list(zip(content.get("settles", ()), doc.get("settles", ()), strict=True))
     begins = content["period"]["from"] if rows else ""
     tables = []
@@ -231,7 +231,7 @@ def _tables(*, content: Content, doc: Leaves, by_number: Mapping[str, list[Leave
 
 
 def _effects(*, content: Content, doc: Leaves, own: Iterable[tuple[Content, Leaves]], writer: Writer) -> dict[str, str]:
-    """This function will return what the totals that take away do to the sum, with their sign, as written."""
+    """Return what the totals that take away do to the sum, with their sign, as written."""
     for raw, row in own:
         if raw["rule"] == "cash_collected":
             _printed(row, "rule")
@@ -243,7 +243,7 @@ def _effects(*, content: Content, doc: Leaves, own: Iterable[tuple[Content, Leav
 
 
 def _taken(row: Leaves, key: str, *, amount: str, writer: Writer) -> str:
-    """This function will return an amount as what it takes away; "-16,80" says "16,80" too."""
+    """Return an amount as what it takes away; "-16,80" says "16,80" too."""
     effect = writer.amount(_turned(amount))
     if dict.__getitem__(row, key) in effect:
         _printed(row, key)
@@ -251,10 +251,10 @@ def _taken(row: Leaves, key: str, *, amount: str, writer: Writer) -> str:
 
 
 def _turned(amount: str) -> str:
-    """This function will return an amount's text with the other sign; nothing stays nothing."""
+    """Return an amount's text with the other sign; nothing stays nothing."""
     return amount.removeprefix("-") if amount.startswith("-") else f"-{amount}" if amount.strip("0.") else amount
 
 
 def _printed(row: Leaves, *keys: str) -> None:
-    """This function will note that leaves stand on the page, in words or beside others of the same."""
+    """Note that leaves stand on the page, in words or beside others of the same."""
     row.read.update(keys)

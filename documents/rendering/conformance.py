@@ -44,7 +44,7 @@ _stream_data = pydyf.Stream.data.fget
 
 
 def _with_clear_end(stream: pydyf.Stream) -> bytes:
-    """This function will end a stream whose last byte is a carriage return with CR LF.
+    """End a stream whose last byte is a carriage return with CR LF.
 
     pydyf puts a LF before `endstream`: after a CR the two read as one end of line, and /Length as one too many
     (ISO 19005-3, 6.1.7.1). One stream in 256 ends so.
@@ -64,7 +64,7 @@ class _Fetcher(URLFetcher):  # type: ignore[misc]  # no types
         self.images = images  # and no super().__init__(): it loads every certificate of the machine, for nothing
 
     def fetch(self, url: str, _headers: object = None) -> URLFetcherResponse:
-        """This function will answer `bundle:<name>`.
+        """Answer `bundle:<name>`.
 
         :raises PermissionError: any other URL
         """
@@ -75,12 +75,12 @@ class _Fetcher(URLFetcher):  # type: ignore[misc]  # no types
 
 
 def fetcher(images: Mapping[str, bytes]) -> _Fetcher:
-    """This function will return a URL fetcher that serves these images and nothing else."""
+    """Return a URL fetcher that serves these images and nothing else."""
     return _Fetcher(images)
 
 
 def qr(url: str) -> bytes:
-    """This function will return a QR code as a 1-bit PNG, one pixel a module (the PDF scales it, crisp)."""
+    """Return a QR code as a 1-bit PNG, one pixel a module (the PDF scales it, crisp)."""
     image = io.BytesIO()
     # One fixed mask: choosing among eight costs twenty times the rest, and any of them is a valid code (ISO/IEC 18004).
     segno.make_qr(url, error="m", mask=3).save(image, kind="png", scale=1, border=2)
@@ -88,7 +88,7 @@ def qr(url: str) -> bytes:
 
 
 def finish(_document: Document, pdf: pydyf.PDF) -> None:
-    """This function will put the PDF/UA mark inside the XMP packet and name each attachment once in /AF."""
+    """Put the PDF/UA mark inside the XMP packet and name each attachment once in /AF."""
     for obj in pdf.objects:
         if getattr(obj, "extra", {}).get("Type") == "/Metadata":
             xml = b"".join(part if isinstance(part, bytes) else part.encode() for part in obj.stream)
@@ -108,7 +108,7 @@ def write(
     created: str,
     digest: bytes,
 ) -> tuple[bytes, int]:
-    """This function will return (PDF, number of pages). `payload` is the canonical content, `digest` its SHA-256."""
+    """Return (PDF, number of pages). `payload` is the canonical content, `digest` its SHA-256."""
     source = weasyprint_patches.Page(string=html, url_fetcher=fetcher(images))
     document = source.render(font_config=fonts, stylesheets=[sheet], pdf_variant="pdf/a-3a")
     when = dt.datetime.fromisoformat(created).replace(tzinfo=None)
@@ -128,7 +128,7 @@ def write(
 
 
 def rehearse(press: Any) -> None:  # noqa: ANN401 - the renderer's Press; importing it here would be a circle
-    """This function will render a scrap, so that fonts, codecs and lazy imports are loaded before the first job."""
+    """Render a scrap, so that fonts, codecs and lazy imports are loaded before the first job."""
     letters = "".join(map(chr, range(ord("0"), ord("z")))).replace("<", "")
     html = f"<html><head><title>-</title></head><body><h1>{letters}</h1><p>{letters}</p></body></html>"
     write(
@@ -143,7 +143,7 @@ def rehearse(press: Any) -> None:  # noqa: ANN401 - the renderer's Press; import
 
 
 def engine() -> str:
-    """This function will return the versions of everything that decides the bytes, as one line."""
+    """Return the versions of everything that decides the bytes, as one line."""
     pango, harfbuzz = ffi.pango.pango_version(), ctypes.CDLL("libharfbuzz.so.0").hb_version_string
     harfbuzz.restype = ctypes.c_char_p
     names = ("pydyf", "fonttools", "pillow", "segno", "babel", "django")

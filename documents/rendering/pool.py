@@ -36,7 +36,7 @@ class Limits:
     address_space_bytes: int = 2 * 1024**3
 
     def cpu_s(self, *, lines: int) -> float:
-        """This function will return the CPU seconds that a document of that many lines may take."""
+        """Return the CPU seconds that a document of that many lines may take."""
         return min(self.cpu_base_s + self.cpu_line_s * lines, self.cpu_max_s)
 
 
@@ -87,7 +87,7 @@ class Child:
         self.engine: str = hello["engine"]
 
     def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes]:
-        """This function will have one job done and return (header, PDF); a header that is not `ok` names the cause.
+        """Have one job done and return (header, PDF); a header that is not `ok` names the cause.
 
         Whatever interrupts the talk ends the child: an answer left in the socket would be taken for the next one's.
 
@@ -118,17 +118,17 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """This function will say whether the process still runs."""
+        """Say whether the process still runs."""
         return self.process.poll() is None
 
     def close(self) -> None:
-        """This function will end the process and wait for it."""
+        """End the process and wait for it."""
         self.socket.close()
         self.process.kill()
         self.process.wait()
 
     def _fallen(self) -> errors.Problem:
-        """This function will name why the child is gone: the kernel's CPU clock means a timeout."""
+        """Name why the child is gone: the kernel's CPU clock means a timeout."""
         self.socket.close()
         try:
             code = self.process.wait(timeout=5)
@@ -175,7 +175,7 @@ class Pool:
             self.places.put(None)
 
     def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes, str]:
-        """This function will return (header, PDF, engine) from a free child.
+        """Return (header, PDF, engine) from a free child.
 
         :raises errors.Problem: `render_timeout` (also when no child gets free in time) or `render_failed`
         """
@@ -202,7 +202,7 @@ class Pool:
             raise errors.Problem(code="render_failed", detail="the renderer does not start") from cause
 
     def close(self) -> None:
-        """This function will end the children that are free."""
+        """End the children that are free."""
         for _ in range(self.size):
             try:
                 child = self.places.get_nowait()

@@ -67,7 +67,7 @@ class Coded(str):  # noqa: SLOT000 - a str subclass has no slots for more
     name: str
 
     def __new__(cls, code: str, name: str) -> Self:
-        """This function will build the pair."""
+        """Build the pair."""
         found = super().__new__(cls, code)
         found.name = name
         return found
@@ -81,7 +81,7 @@ class Leaves(dict[str, Any]):
         self.read: set[str] = set()
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - a leaf, an object or a list, as JSON has them
-        """This function will return a member and remember that it was read."""
+        """Return a member and remember that it was read."""
         value = super().__getitem__(key)
         self.read.add(key)
         return value
@@ -99,18 +99,18 @@ class Writer:
         self.codes: dict[str, None] = {}  # in the order they came
 
     def amount(self, text: str) -> str:
-        """This function will group and point an amount: "1234.50" is "1.234,50" in Spain."""
+        """Group and point an amount: "1234.50" is "1.234,50" in Spain."""
         if self.decimals is not None:
             whole, _, cents = text.partition(".")
             text = f"{whole}.{cents[: self.decimals]}" if self.decimals else whole
         return f"{Decimal(text):,f}".translate(self.marks)
 
     def rate(self, text: str) -> str:
-        """This function will write a fraction as a percentage: "0.021" is "2,1 %"."""
+        """Write a fraction as a percentage: "0.021" is "2,1 %"."""
         return f"{(Decimal(text) * 100).normalize():,f} %".translate(self.marks)
 
     def text(self, text: str) -> str:
-        """This function will return the text with U+25AF for each cluster that the fonts cannot draw."""
+        """Return the text with U+25AF for each cluster that the fonts cannot draw."""
         if self.characters.issuperset(map(ord, text)):
             return text
         return "".join(self._cluster(part) for part in _clusters(text))
@@ -126,7 +126,7 @@ class Writer:
         return SUBSTITUTE
 
     def leaf(self, *, key: str, parent: str, value: Any) -> str:  # noqa: ANN401 - a JSON leaf
-        """This function will write one leaf by its name: an amount, a rate, a date, or text."""
+        """Write one leaf by its name: an amount, a rate, a date, or text."""
         text = value if isinstance(value, str) else str(value)
         if is_amount(key=key, parent=parent, text=text):
             return self.amount(text)
@@ -141,7 +141,7 @@ class Writer:
         return Coded(printed, printed) if key in NAMES else printed
 
     def tree(self, value: Any, *, key: str = "", parent: str = "") -> Any:  # noqa: ANN401 - JSON
-        """This function will return the content as `Leaves`, every leaf written."""
+        """Return the content as `Leaves`, every leaf written."""
         if isinstance(value, dict):
             found = Leaves()
             for name, member in value.items():
@@ -153,14 +153,14 @@ class Writer:
 
 
 def is_amount(*, key: str, parent: str, text: str) -> bool:
-    """This function will tell whether a leaf is an amount of money, by its name and the name of what it is part of."""
+    """Tell whether a leaf is an amount of money, by its name and the name of what it is part of."""
     return key in (AMOUNTS_IN_TOTALS if parent in {"totals", "tax_groups"} else AMOUNTS) and bool(
         NUMBER.fullmatch(text)
     )
 
 
 def decimals(*, content: Any, shown: int) -> int | None:  # noqa: ANN401 - JSON
-    """This function will return how many decimals a document prints: the country's, or all if any amount needs them."""
+    """Return how many decimals a document prints: the country's, or all if any amount needs them."""
 
     def cents(value: Any, key: str = "", parent: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
         if isinstance(value, dict):
@@ -177,18 +177,18 @@ def decimals(*, content: Any, shown: int) -> int | None:  # noqa: ANN401 - JSON
 
 @lru_cache(maxsize=32)
 def _separators(locale: str) -> dict[int, str]:
-    """This function will return a translation of Python's separators to a locale's ("es-ES")."""
+    """Return a translation of Python's separators to a locale's ("es-ES")."""
     found = Locale.parse(locale, sep="-")
     return {ord(","): numbers.get_group_symbol(found), ord("."): numbers.get_decimal_symbol(found)}
 
 
 def _invisible(character: str) -> bool:
-    """This function will say whether a character has no shape: joiners, soft hyphens, variation selectors."""
+    """Say whether a character has no shape: joiners, soft hyphens, variation selectors."""
     return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
 
 
 def _clusters(text: str) -> Iterator[str]:
-    """This function will split text into a base and what clings to it: marks, joiners and what a joiner binds."""
+    """Split text into a base and what clings to it: marks, joiners and what a joiner binds."""
     cluster = ""
     for character in text:
         clings = unicodedata.category(character)[0] == "M" or _invisible(character)
@@ -201,18 +201,18 @@ def _clusters(text: str) -> Iterator[str]:
 
 
 def long_date(*, text: str, locale: str) -> str:
-    """This function will write an ISO date in words: "21 de febrero de 2026"."""
+    """Write an ISO date in words: "21 de febrero de 2026"."""
     return dates.format_date(dt.date.fromisoformat(text), format="long", locale=Locale.parse(locale, sep="-"))
 
 
 def monogram(name: str) -> str:
-    """This function will return the initials that stand in for a logo: "Aventide Iberia, S.L." is "AI"."""
+    """Return the initials that stand in for a logo: "Aventide Iberia, S.L." is "AI"."""
     words = [word for word in re.findall(r"\w+", name) if len(word) > 1]
     return "".join(word[0] for word in words[:2]).upper()
 
 
 def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
-    """This function will yield (path, text) of every leaf that no template asked for."""
+    """Yield (path, text) of every leaf that no template asked for."""
     if isinstance(leaves, list):
         for place, member in enumerate(leaves, start=1):
             yield from rest(leaves=member, path=f"{path}.{place}")

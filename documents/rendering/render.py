@@ -50,7 +50,7 @@ _pdfium = threading.Lock()  # PDFium serves one thread at a time
 
 
 def _after_fork() -> None:
-    """This function will give a forked worker children of its own: two processes must not share a socket."""
+    """Give a forked worker children of its own: two processes must not share a socket."""
     global _pool, _pdfium  # one pool a process is the point
     _pool, _pdfium = renderer_pool.Pool(size=POOL_SIZE), threading.Lock()
 
@@ -60,12 +60,12 @@ os.register_at_fork(after_in_child=_after_fork)
 
 @atexit.register
 def _at_exit() -> None:
-    """This function will end the children with the process."""
+    """End the children with the process."""
     _pool.close()
 
 
 def template_for(*, kind: str, country: str, version: str, bundle: pathlib.Path = BUNDLE) -> str:
-    """This function will return the template's name below `templates/`, the country's own before the common one.
+    """Return the template's name below `templates/`, the country's own before the common one.
 
     :raises errors.Problem: `render_failed`: there is no such template
     """
@@ -77,7 +77,7 @@ def template_for(*, kind: str, country: str, version: str, bundle: pathlib.Path 
 
 
 def words_for(*, kind: str, country: str) -> dict[str, Any]:
-    """This function will return the country's words as the child needs them; the common ones where it has no pack."""
+    """Return the country's words as the child needs them; the common ones where it has no pack."""
     found = pack.for_country(country)
     titles, labels = (found.titles, found.labels) if found else (pack.TITLES, pack.LABELS)
     title = titles.get(kind) or pack.Words(es="Documento", en="Document")
@@ -99,7 +99,7 @@ def job_for(
     watermark: str = "",
     bundle: pathlib.Path = BUNDLE,
 ) -> dict[str, Any]:
-    """This function will return what the child is told: the content and all else that decides the bytes but the logo.
+    """Return what the child is told: the content and all else that decides the bytes but the logo.
 
     :raises errors.Problem: `render_failed`: no template for that kind, country and version
     """
@@ -126,7 +126,7 @@ def render(
     watermark: str = "",
     pool: renderer_pool.Pool | None = None,
 ) -> Rendered:
-    """This function will print frozen content as PDF/A-3a + PDF/UA-1 with the content embedded as `content.json`.
+    """Print frozen content as PDF/A-3a + PDF/UA-1 with the content embedded as `content.json`.
 
     The same arguments give the same bytes wherever bundle and engine are the same. `plain` prints every leaf of any
     content in the built-in plain layout. `watermark` is the sandbox's line. `logo` is a PNG.
@@ -149,7 +149,7 @@ def render(
 
 
 def preview(*, pdf: bytes, page: int, width: int) -> bytes:
-    """This function will draw one page (the first is 1) as a PNG of that many pixels across (at most 2,000).
+    """Draw one page (the first is 1) as a PNG of that many pixels across (at most 2,000).
 
     :raises IndexError: no such page
     :raises ValueError: a width out of range

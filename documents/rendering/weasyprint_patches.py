@@ -83,7 +83,7 @@ class Page(HTML):  # type: ignore[misc]  # no types
 
 
 def _tree(string: str) -> ET.Element | None:
-    """This function will parse well-formed XML, and return None for anything else."""
+    """Parse well-formed XML, and return None for anything else."""
     try:
         return ET.fromstring(string)  # noqa: S314 - our own autoescaped template
     except ET.ParseError:
@@ -101,24 +101,24 @@ class Written(pydyf.Object):  # type: ignore[misc]  # no types
 
     @property
     def data(self) -> bytes:
-        """This function will return the bytes."""
+        """Return the bytes."""
         return self._data
 
     @property
     def compressible(self) -> bool:
-        """This function will say whether the object goes into an object stream."""
+        """Say whether the object goes into an object stream."""
         return self._compressible
 
 
 def settle(pdf: pydyf.PDF) -> None:
-    """This function will write each object once: pydyf writes, and compresses, all of them again for the file's id."""
+    """Write each object once: pydyf writes, and compresses, all of them again for the file's id."""
     for number, obj in enumerate(pdf.objects if _in_place else ()):
         if obj.free != "f":
             pdf.objects[number] = Written(obj)
 
 
 def _styled(self: Untyped, parent: Untyped, cascaded: Untyped, pseudo_type: Untyped, *others: Untyped) -> None:
-    """This function will start a style from the initial values instead of asking for each of 200 in turn."""
+    """Start a style from the initial values instead of asking for each of 200 in turn."""
     _computed_init(self, parent, cascaded, pseudo_type, *others)
     if pseudo_type is None and isinstance(parent, css.ComputedStyle):
         self.update(_PLAIN)
@@ -132,7 +132,7 @@ def _styled(self: Untyped, parent: Untyped, cascaded: Untyped, pseudo_type: Unty
 
 
 def _missing(self: Untyped, key: str) -> Untyped:
-    """This function will take, at the first inherited value that is asked for, all of them from the parent."""
+    """Take, at the first inherited value that is asked for, all of them from the parent."""
     if key in _PASSED_ON and self.parent_style is not None and key not in self.cascaded:
         _inherit(self, self.cascaded)
         return self[key]
@@ -140,14 +140,14 @@ def _missing(self: Untyped, key: str) -> Untyped:
 
 
 def _unstyled(self: Untyped, parent: Untyped) -> None:
-    """This function will start an anonymous box's style from the initial values."""
+    """Start an anonymous box's style from the initial values."""
     self.update(_PLAIN)
     self.update(_IN_FLOW)
     _anonymous_init(self, parent)
 
 
 def _anonymous_missing(self: Untyped, key: str) -> Untyped:
-    """This function will do as `_missing` for an anonymous box, whose style has no rules of its own."""
+    """Do as `_missing` for an anonymous box, whose style has no rules of its own."""
     if key in _PASSED_ON:
         _inherit(self, ())
         return self[key]
@@ -155,13 +155,13 @@ def _anonymous_missing(self: Untyped, key: str) -> Untyped:
 
 
 def _inherit(style: Untyped, own: Untyped) -> None:
-    """This function will copy what a style inherits, where it has no rule and no value of its own."""
+    """Copy what a style inherits, where it has no rule and no value of its own."""
     parent = style.parent_style
     style.update({key: parent[key] for key in _PASSED_ON if key not in own and key not in style})
 
 
 def _used(value: Untyped, style: Untyped, refer_to: Untyped) -> Untyped:
-    """This function will return what `percent.percentage` does, the commonest cases first."""
+    """Return what `percent.percentage` does, the commonest cases first."""
     if value is None or value == "auto":
         return value
     unit = getattr(value, "unit", None)
@@ -173,7 +173,7 @@ def _used(value: Untyped, style: Untyped, refer_to: Untyped) -> Untyped:
 
 
 def _percentages(box: Untyped, containing_block: Untyped) -> None:
-    """This function will set a box's used values as `percent.resolve_percentages` does, without naming each in text."""
+    """Set a box's used values as `percent.resolve_percentages` does, without naming each in text."""
     style = box.style
     if style["box_sizing"] != "content-box" or style["border_collapse"] == "collapse" or isinstance(box, boxes.PageBox):
         _resolve_percentages(box, containing_block)
@@ -212,7 +212,7 @@ def _percentages(box: Untyped, containing_block: Untyped) -> None:
 
 
 def _rounded(self: Untyped, top: Untyped, right: Untyped, bottom: Untyped, left: Untyped) -> Untyped:
-    """This function will return a box without round corners, which all of ours are."""
+    """Return a box without round corners, which all of ours are."""
     if (
         self.border_top_left_radius == _SQUARE
         and self.border_top_right_radius == _SQUARE
@@ -230,7 +230,7 @@ def _rounded(self: Untyped, top: Untyped, right: Untyped, bottom: Untyped, left:
 
 
 def _in_flow(self: Untyped) -> bool:
-    """This function will say whether a box is in normal flow, the commonest case first."""
+    """Say whether a box is in normal flow, the commonest case first."""
     style = self.style
     if style["float"] == "none" and style["position"] in {"static", "relative"}:
         return True
@@ -244,7 +244,7 @@ def _in_flow(self: Untyped) -> bool:
 
 
 def _bytes(item: Untyped) -> Untyped:
-    """This function will write an item as `pydyf._to_bytes` does, by its exact type first."""
+    """Write an item as `pydyf._to_bytes` does, by its exact type first."""
     kind = type(item)
     if kind is bytes:
         return item
@@ -261,7 +261,7 @@ _in_place = False
 
 
 def apply() -> bool:
-    """This function will put the shorter ways in place, and say whether it did: only in the versions they are for."""
+    """Put the shorter ways in place, and say whether it did: only in the versions they are for."""
     global _in_place  # noqa: PLW0603 - the whole process is one or the other
     if {"weasyprint": weasyprint.VERSION, "pydyf": pydyf.VERSION} != WRITTEN_FOR:
         return False

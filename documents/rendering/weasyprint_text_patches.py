@@ -1,4 +1,4 @@
-"""Shorter ways to lay out and draw text with Pango: part of `documents.rendering.weasyprint_patches`, under the same promise.
+"""Shorter ways to lay out and draw text with Pango, under the promise of `weasyprint_patches`.
 
 WeasyPrint makes a Pango context for every piece of text and shapes each piece twice, to measure it and to draw it.
 """
@@ -19,7 +19,7 @@ _setup, _reactivate, _set_text, _strut = (
 
 
 def _laid(self: Untyped, style: Untyped) -> None:
-    """This function will set up a text layout with the Pango context that the style already has."""
+    """Set up a text layout with the Pango context that the style already has."""
     if style["text_decoration_line"] != "none":
         _setup(self, style)
         return
@@ -37,7 +37,7 @@ def _laid(self: Untyped, style: Untyped) -> None:
 
 
 def _prepared(style: Untyped) -> tuple[Untyped, Untyped, Untyped, bool]:
-    """This function will return what `Layout.setup` makes for each text: context, language, description, if special."""
+    """Return what `Layout.setup` makes for each text: context, language, description, if special."""
     context = ffi.gc(pango.pango_font_map_create_context(style.font_config.font_map), gobject.g_object_unref)
     pango.pango_context_set_round_glyph_positions(context, False)  # noqa: FBT003 - C
     pango.pango_context_set_base_dir(context, line_break.PANGO_DIRECTION[style["direction"]])
@@ -57,24 +57,24 @@ def _prepared(style: Untyped) -> tuple[Untyped, Untyped, Untyped, bool]:
 
 
 def _keep(_self: Untyped) -> None:
-    """This function will keep a measured layout for drawing; the document's end frees it."""
+    """Keep a measured layout for drawing; the document's end frees it."""
 
 
 def _again(self: Untyped, style: Untyped) -> None:
-    """This function will draw with the layout that was measured, instead of shaping the text a second time."""
+    """Draw with the layout that was measured, instead of shaping the text a second time."""
     if self.justification_spacing:
         _reactivate(self, style)
 
 
 def _text(self: Untyped, text: str, *others: Untyped, **named: Untyped) -> None:
-    """This function will set a text in the mode in which it is drawn; changing the mode later shapes it again."""
+    """Set a text in the mode in which it is drawn; changing the mode later shapes it again."""
     if "\n" not in text:
         pango.pango_layout_set_single_paragraph_mode(self.layout, True)  # noqa: FBT003 - C
     _set_text(self, text, *others, **named)
 
 
 def strut(style: Untyped) -> Untyped:
-    """This function will remember a style's strut with the style: its key in the common cache is slow to write."""
+    """Remember a style's strut with the style: its key in the common cache is slow to write."""
     found = style.__dict__.get("strut")
     if found is None:
         found = style.strut = _strut(style)
@@ -82,6 +82,6 @@ def strut(style: Untyped) -> Untyped:
 
 
 def apply() -> None:
-    """This function will put the shorter ways in place."""
+    """Put the shorter ways in place."""
     layout = line_break.Layout
     layout.setup, layout.deactivate, layout.reactivate, layout.set_text = _laid, _keep, _again, _text

@@ -1,0 +1,1 @@
+"""Everything outside this process: limits, breakers, queue, leases, clock."""

@@ -32,7 +32,7 @@ class Breaker:
         self._lock = threading.Lock()
 
     def admits(self, *, now: float) -> bool:
-        """This method will let a call through; once the pause is over, exactly one probes."""
+        """Let a call through; once the pause is over, exactly one probes."""
         with self._lock:
             if self.state == "closed":
                 return True
@@ -45,13 +45,13 @@ class Breaker:
             return True
 
     def abandoned(self) -> None:
-        """This method will take back a probe that ended without an answer of this dependency."""
+        """Take back a probe that ended without an answer of this dependency."""
         with self._lock:
             if self.state == "half_open":
                 self._become("open")
 
     def failed(self, *, now: float) -> bool:
-        """This method will count a failure; True when this one opens the breaker."""
+        """Count a failure; True when this one opens the breaker."""
         with self._lock:
             self.failures += 1
             if self.state == "open" or (self.state == "closed" and self.failures < self.row.breaker_failures):
@@ -62,7 +62,7 @@ class Breaker:
             return True
 
     def succeeded(self, *, now: float) -> bool:
-        """This method will close the breaker; True when an incident is over: the dependency has held SETTLE_S."""
+        """Close the breaker; True when an incident is over: the dependency has held SETTLE_S."""
         with self._lock:
             self.failures = 0
             if self.state != "closed":

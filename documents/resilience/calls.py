@@ -11,21 +11,36 @@ import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-# `alerts` sends through `call`, `call` opens alerts: each uses the other at run time only.
 from documents import errors, metrics
-from documents.alerts import channel, outages
 from documents.resilience import dependencies
 from documents.resilience.breaker import Breaker
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+class RefusedError(Exception):
+    """The dependency answers that it will not (an HTTP 4xx): its address or key is wrong; no repeat mends it."""
+
+
+class Listener(Protocol):
+    """What hears of outages: `documents.alerts` opens and resolves their incidents. Calls know nothing of alerts."""
+
+    def outage_began(self, *, row: dependencies.Dependency, cause: BaseException) -> None:
+        """Hear that a breaker has opened."""
+
+    def outage_ended(self, *, row: dependencies.Dependency) -> None:
+        """Hear that a dependency has answered for long enough."""
+
+
+LISTENERS: list[Listener] = []  # added to by `documents.apps`
 # What a dependency does wrong. Anything else (a TypeError) is a defect of ours and must not be taken for an outage.
 FAILURES = (
     OSError,
@@ -38,7 +53,7 @@ FAILURES = (
     InterfaceError,
     SoftTimeLimitExceeded,
 )
-ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, channel.Refused)
+ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, RefusedError)
 PERMANENT_SMTP = 500
 
 
@@ -64,7 +79,7 @@ _inside = _Inside()
 
 
 def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | None = None) -> T:
-    """This function will try an outside call once, behind its breaker; a slow answer is used, and counted as a failure.
+    """Try an outside call once, behind its breaker; a slow answer is used, and counted as a failure.
 
     `work` sets the row's timeouts on its own sockets. A refusal that no repeat would change (a Problem that is not
     retryable,
@@ -112,26 +127,21 @@ def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float])
 
 
 def note_failure(*, dependency: str, cause: BaseException, now: Callable[[], float] | None = None) -> None:
-    """This function will count a failure that was met outside `call` (a door that lost PostgreSQL); opens the alert."""
+    """Count a failure that was met outside `call` (a door that lost PostgreSQL); opens the alert."""
     row = dependencies.DEPENDENCIES[dependency]
     log.warning(
         "dependency.failed", extra={"dependency": dependency, "cause": f"{type(cause).__name__}: {cause}"[:300]}
     )
     if BREAKERS[dependency].failed(now=(now or time.monotonic)()):
-        outages.open_alert_or_send(
-            code=f"dependency_{dependency}",
-            severity=row.alert_severity,
-            dedup_key=f"dependency:{dependency}",
-            detail=f"{type(cause).__name__}: {cause}"[:500],
-            object_id=dependency,
-            fallback=" / ".join(row.fallback),
-        )
+        for listener in LISTENERS:
+            listener.outage_began(row=row, cause=cause)
 
 
 def note_success(*, dependency: str, now: Callable[[], float] | None = None) -> None:
-    """This function will count a success; resolves the incident's alert once the dependency has held SETTLE_S."""
+    """Count a success; resolves the incident's alert once the dependency has held SETTLE_S."""
     if BREAKERS[dependency].succeeded(now=(now or time.monotonic)()):
-        outages.resolve_alert_or_wait(dedup_key=f"dependency:{dependency}")
+        for listener in LISTENERS:
+            listener.outage_ended(row=dependencies.DEPENDENCIES[dependency])
 
 
 def _is_outage(*, error: Exception) -> bool:

@@ -12,7 +12,7 @@ _skew: dict[str, float] = {}
 
 
 def clock_skew_s() -> float | None:
-    """This function will return how far this machine's clock is ahead of PostgreSQL's, measured at most once a minute.
+    """Return how far this machine's clock is ahead of PostgreSQL's, measured at most once a minute.
 
     None where PostgreSQL does not answer: then nothing can commit either.
     """

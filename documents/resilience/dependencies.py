@@ -80,7 +80,7 @@ DEPENDENCIES: dict[str, Dependency] = {
 
 
 def backoff_s(*, dependency: str, attempt: int) -> float:
-    """This function will return how long a row waits after its `attempt` (from 1): exponential, full jitter."""
+    """Return how long a row waits after its `attempt` (from 1): exponential, full jitter."""
     row = DEPENDENCIES[dependency]
     ceiling = min(row.backoff_cap_s, row.backoff_base_s * 2 ** min(max(attempt, 1) - 1, 30))
     return random.uniform(0, ceiling)  # noqa: S311 - spreads load, protects nothing

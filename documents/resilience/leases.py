@@ -20,7 +20,7 @@ _lock = threading.Lock()
 
 @contextlib.contextmanager
 def claim(*, model: type[models.Model], pk: int, free: Q, now: dt.datetime) -> Iterator[uuid.UUID | None]:
-    """This function will claim one row that satisfies `free` and is leased to nobody, counting an attempt.
+    """Claim one row that satisfies `free` and is leased to nobody, counting an attempt.
 
     Yields the lease's fence, or None when somebody else has the row or it no longer stands where `free` says.
     """
@@ -38,7 +38,7 @@ def claim(*, model: type[models.Model], pk: int, free: Q, now: dt.datetime) -> I
 
 @contextlib.contextmanager
 def held(*, model: type[models.Model], fence: uuid.UUID) -> Iterator[None]:
-    """This function will have a claim renewed for as long as its work lasts, also one of several rows at once."""
+    """Have a claim renewed for as long as its work lasts, also one of several rows at once."""
     with _lock:
         _in_flight[fence] = model
     try:
@@ -49,7 +49,7 @@ def held(*, model: type[models.Model], fence: uuid.UUID) -> Iterator[None]:
 
 
 def renew(*, now: dt.datetime) -> int:
-    """This function will extend the leases that this process holds; returns how many still are its own."""
+    """Extend the leases that this process holds; returns how many still are its own."""
     with _lock:
         held = dict(_in_flight)
     until_at = now + dt.timedelta(seconds=settings.LEASE_S)

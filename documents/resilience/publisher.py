@@ -51,7 +51,7 @@ class Doorbell:
         self._connection: Connection | None = None
 
     def ring(self, *, app: Celery, task: str, args: tuple[object, ...]) -> bool:
-        """This method will queue a task for the publisher; False at once when that would be in vain."""
+        """Queue a task for the publisher; False at once when that would be in vain."""
         self._start()
         busy_since = self._busy_since
         hangs = busy_since is not None and time.monotonic() - busy_since > self.publish_s
@@ -66,7 +66,7 @@ class Doorbell:
         return False
 
     def drain(self, *, timeout_s: float) -> bool:
-        """This method will wait until everything queued was tried; False when the time was not enough."""
+        """Wait until everything queued was tried; False when the time was not enough."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             if self._waiting.unfinished_tasks == 0:
@@ -75,7 +75,7 @@ class Doorbell:
         return False
 
     def _start(self) -> None:
-        """This method will start the publisher once per process: a fork inherits neither thread nor socket."""
+        """Start the publisher once per process: a fork inherits neither thread nor socket."""
         with self._lock:
             if self._pid == os.getpid():
                 return
@@ -114,7 +114,7 @@ class Doorbell:
             self._succeeded()
 
     def _connect(self, *, app: Celery) -> Connection:
-        """This method will return the publisher's own connection: short timeouts, no retries of the library's."""
+        """Return the publisher's own connection: short timeouts, no retries of the library's."""
         if self._connection is None:
             connection: Any = app.connection_for_write(connect_timeout=1)
             connection.transport_options = {

@@ -19,7 +19,7 @@ _doorbell = Doorbell(
 
 
 def ring(task: str, args: Sequence[object] = ()) -> bool:
-    """This function will ask the broker for a task by its name: never waits for the broker, never raises.
+    """Ask the broker for a task by its name: never waits for the broker, never raises.
 
     False when nobody was asked (breaker open, queue full); True promises nothing either: the sweeper is the guarantee.
     """

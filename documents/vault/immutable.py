@@ -16,7 +16,7 @@ WITHOUT_FLAGS = {errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 def flags_of(*, descriptor: int) -> int:
-    """This function will return the inode flags of an open file.
+    """Return the inode flags of an open file.
 
     :raises OSError: ENOTTY or EOPNOTSUPP where the file system has none.
     """
@@ -24,7 +24,7 @@ def flags_of(*, descriptor: int) -> int:
 
 
 def has_flag(*, descriptor: int) -> bool:
-    """This function will say whether the file is immutable; a file system without flags has no immutable file.
+    """Say whether the file is immutable; a file system without flags has no immutable file.
 
     :raises OSError: the disk failed to answer, which says nothing about the flag.
     """
@@ -37,7 +37,7 @@ def has_flag(*, descriptor: int) -> bool:
 
 
 def put_flag(*, descriptor: int) -> None:
-    """This function will make an open file immutable; safe to repeat.
+    """Make an open file immutable; safe to repeat.
 
     :raises OSError: EPERM without CAP_LINUX_IMMUTABLE.
     """
@@ -46,7 +46,7 @@ def put_flag(*, descriptor: int) -> None:
 
 
 def available(*, folder: int) -> bool:
-    """This function will say whether this process may make files immutable here, tried on a file without a name."""
+    """Say whether this process may make files immutable here, tried on a file without a name."""
     try:
         descriptor = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder)
     except OSError:
@@ -65,7 +65,7 @@ def available(*, folder: int) -> bool:
 
 
 def unlock_for_removal(*, folder: pathlib.Path) -> int:
-    """This function will clear the flag below a folder of demo or test data, so that `make clean` can remove it.
+    """Clear the flag below a folder of demo or test data, so that `make clean` can remove it.
 
     Removes nothing. Returns the number of files released.
 

@@ -30,7 +30,7 @@ CANARY = "canary"
 
 
 def open_store(*, url: str) -> "LocalVault":
-    """This function will open the folder of a `file:///...` URL, probe it and say what it reached.
+    """Open the folder of a `file:///...` URL, probe it and say what it reached.
 
     The folder is made here and nowhere else: one that disappears later (an unmounted disk) must be missed.
     """
@@ -53,7 +53,7 @@ class LocalVault:
         self.mode = READ_ONLY
 
     def probe(self) -> str:
-        """This method will attack a canary object; the level is what the attacks met, not what the system claims.
+        """Attack a canary object; the level is what the attacks met, not what the system claims.
 
         :raises errors.WormError: `worm_bucket_misconfigured` where even a second put on an existing key goes through.
         """
@@ -74,7 +74,7 @@ class LocalVault:
         return reached
 
     def put(self, *, key: str, body: bytes, content_type: str, retain_until: date) -> vault.Stored:
-        """This method will write record and bytes once, and seal them; identical bytes already there are adopted."""
+        """Write record and bytes once, and seal them; identical bytes already there are adopted."""
         vault.check_key(key=key)
         *parents, name = key.split("/")
         digest = hashlib.sha256(body).hexdigest()
@@ -104,7 +104,7 @@ class LocalVault:
         return found
 
     def find(self, *, key: str) -> vault.Stored | None:
-        """This method will return what lies under a key, by the hash of the bytes as they are now."""
+        """Return what lies under a key, by the hash of the bytes as they are now."""
         vault.check_key(key=key)
         *parents, name = key.split("/")
         self._present()
@@ -118,7 +118,7 @@ class LocalVault:
                 return None
 
     def read(self, *, key: str, version: str) -> bytes:
-        """This method will return the bytes of the version, and never those of another one."""
+        """Return the bytes of the version, and never those of another one."""
         vault.check_key(key=key)
         *parents, name = key.split("/")
         self._present()
@@ -137,7 +137,7 @@ class LocalVault:
     def verify(
         self, *, key: str, version: str, sha256: str, size: int, retain_until: date, content_type: str = vault.PDF
     ) -> vault.Stored:
-        """This method will read from the medium and compare bytes, hash, length, type, mode, lock and date."""
+        """Read from the medium and compare bytes, hash, length, type, mode, lock and date."""
         body = self.read(key=key, version=version)
         if hashlib.sha256(body).hexdigest() != sha256 or len(body) != size:
             raise errors.WormError(
@@ -158,7 +158,7 @@ class LocalVault:
         return stored
 
     def keys(self, *, prefix: str = "") -> Iterator[str]:
-        """This method will walk every key below the prefix, in no order; lock records and the canary are not keys."""
+        """Walk every key below the prefix, in no order; lock records and the canary are not keys."""
         self._present()
         with files.named(doing="read"):
             for folder, below, names in os.walk(self.root, onerror=_raise):
@@ -173,7 +173,7 @@ class LocalVault:
             raise errors.WormError(code="worm_unavailable", detail="the vault's folder is gone")
 
     def _seal(self, *, folder: int, name: str) -> None:
-        """This method will make a file read-only, and immutable where this process may; safe to repeat."""
+        """Make a file read-only, and immutable where this process may; safe to repeat."""
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
             if stat.S_IMODE(os.fstat(descriptor).st_mode) != files.SEALED_MODE:
@@ -185,7 +185,7 @@ class LocalVault:
             os.close(descriptor)
 
     def _canary(self, *, folder: int) -> int:
-        """This method will make the canary if missing and return its inode; a second put must not replace it."""
+        """Make the canary if missing and return its inode; a second put must not replace it."""
         body = b"This object is attacked at every start. It must survive.\n"
         files.link_once(folder=folder, name=CANARY, body=body)
         number = os.stat(CANARY, dir_fd=folder, follow_symlinks=False).st_ino
@@ -197,7 +197,7 @@ class LocalVault:
         return number
 
     def _attacks_fail(self, *, folder: int) -> bool:
-        """This method will seal the canary and try to change or remove it as its owner would: all must fail."""
+        """Seal the canary and try to change or remove it as its owner would: all must fail."""
         descriptor = os.open(CANARY, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
             immutable.put_flag(descriptor=descriptor)
@@ -220,7 +220,7 @@ def _record_name(*, name: str, sha256: str) -> str:
 
 
 def _stored(*, folder: int, key: str, name: str, sha256: str) -> vault.Stored:
-    """This function will read the lock record of these bytes.
+    """Read the lock record of these bytes.
 
     :raises errors.WormError: `worm_checksum_mismatch` where the bytes have no record but other bytes had one.
     """
@@ -247,7 +247,7 @@ def _stored(*, folder: int, key: str, name: str, sha256: str) -> vault.Stored:
 
 
 def _check_sealed(*, folder: int, name: str, mode: str) -> None:
-    """This function will compare a file's protection with the mode that its record states.
+    """Compare a file's protection with the mode that its record states.
 
     :raises errors.WormError: `worm_lock_missing`.
     """

@@ -16,7 +16,7 @@ UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL, errno
 
 @contextmanager
 def opened(*, root: pathlib.Path, parts: tuple[str, ...], create: bool = False) -> Iterator[int]:
-    """This function will open a folder step by step, following no symbolic link; yields its descriptor."""
+    """Open a folder step by step, following no symbolic link; yields its descriptor."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     try:
         here = os.open(root, flags)
@@ -37,7 +37,7 @@ def opened(*, root: pathlib.Path, parts: tuple[str, ...], create: bool = False) 
 
 
 def read(*, folder: int, name: str) -> bytes:
-    """This function will read a whole file from the medium: its pages are dropped from the cache first."""
+    """Read a whole file from the medium: its pages are dropped from the cache first."""
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     with os.fdopen(descriptor, "rb") as file:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -45,7 +45,7 @@ def read(*, folder: int, name: str) -> bytes:
 
 
 def link_once(*, folder: int, name: str, body: bytes) -> bool:
-    """This function will make a complete file appear under a free name; False where the name is taken.
+    """Make a complete file appear under a free name; False where the name is taken.
 
     Its bytes are durable, its name is once the caller has synced the folder. The file is written without a name, then
     linked: `linkat` refuses a taken name, `rename` would replace it.
@@ -81,7 +81,7 @@ def link_once(*, folder: int, name: str, body: bytes) -> bool:
 
 @contextmanager
 def named(*, doing: str) -> Iterator[None]:
-    """This function will give an error of the operating system its `worm_*` name; `doing` is what was tried."""
+    """Give an error of the operating system its `worm_*` name; `doing` is what was tried."""
     try:
         yield
     except OSError as error:

@@ -74,24 +74,24 @@ class Vault(Protocol):
         """The level that the probe reached: COMPLIANCE, LOCAL_IMMUTABLE or LOCAL_READ_ONLY."""
 
     def probe(self) -> str:
-        """This method will attack a canary object and return the level that held."""
+        """Attack a canary object and return the level that held."""
 
     def put(self, *, key: str, body: bytes, content_type: str, retain_until: date) -> Stored:
-        """This method will write a new object under retention, or adopt the identical one that a crash left."""
+        """Write a new object under retention, or adopt the identical one that a crash left."""
 
     def find(self, *, key: str) -> Stored | None:
-        """This method will return the newest version of a key, None where nothing was ever put."""
+        """Return the newest version of a key, None where nothing was ever put."""
 
     def read(self, *, key: str, version: str) -> bytes:
-        """This method will return the full bytes of one version."""
+        """Return the full bytes of one version."""
 
     def verify(
         self, *, key: str, version: str, sha256: str, size: int, retain_until: date, content_type: str = PDF
     ) -> Stored:
-        """This method will read a version back from the medium and compare everything that was promised."""
+        """Read a version back from the medium and compare everything that was promised."""
 
     def keys(self, *, prefix: str = "") -> Iterator[str]:
-        """This method will walk every key, for the reconciliation of database and vault."""
+        """Walk every key, for the reconciliation of database and vault."""
 
 
 _opened: dict[str, Vault] = {}
@@ -99,7 +99,7 @@ _opening = threading.Lock()
 
 
 def open_vault() -> Vault:
-    """This function will return the store of VAULT_URL, probed once per process.
+    """Return the store of VAULT_URL, probed once per process.
 
     :raises errors.WormError: `worm_unavailable`, `worm_write_denied` or `worm_bucket_misconfigured`.
     """
@@ -114,7 +114,7 @@ def open_vault() -> Vault:
 
 
 def probe_again() -> str:
-    """This function will attack the store anew and return the level that held.
+    """Attack the store anew and return the level that held.
 
     A store that lets an attack through is closed: from then on each use probes it again, and fails until it holds.
 
@@ -134,7 +134,7 @@ def lock(
     content_type: str = PDF,
     skew_s: Callable[[], float | None] = clock.clock_skew_s,
 ) -> Stored:
-    """This function will put bytes once, read them back and compare: only what it returns may be called locked.
+    """Put bytes once, read them back and compare: only what it returns may be called locked.
 
     Safe to repeat: identical bytes that are already there are adopted, and what a crash left half sealed is finished.
     To adopt an object with other bytes but the same content, read it (`find`, `read`) and lock what was read.
@@ -171,7 +171,7 @@ def lock(
 
 
 def guarded(*, work: Callable[[], T]) -> T:
-    """This function will run a call to the vault behind its breaker, and answer every failure by its `worm_*` name."""
+    """Run a call to the vault behind its breaker, and answer every failure by its `worm_*` name."""
     try:
         return calls.call(dependency="vault", work=work)
     except errors.WormError as error:
@@ -184,7 +184,7 @@ def guarded(*, work: Callable[[], T]) -> T:
 
 
 def check_key(*, key: str) -> None:
-    """This function will refuse a key that could leave the vault's folder or collide with its own files.
+    """Refuse a key that could leave the vault's folder or collide with its own files.
 
     :raises ValueError: the caller is wrong, not the store.
     """

@@ -23,7 +23,7 @@ SIGNATURES_MAX = 10
 @csrf_exempt
 @require_POST
 def events(request: HttpRequest) -> HttpResponse:
-    """This function will take in one signed event and answer what is true of it (POST /api/v1/events/)."""
+    """Take in one signed event and answer what is true of it (POST /api/v1/events/)."""
     now = timezone.now()
     raw = _body(request)
     services = _signers(request=request, raw=raw, now=now)
@@ -38,7 +38,7 @@ def events(request: HttpRequest) -> HttpResponse:
 
 
 def _body(request: HttpRequest) -> bytes:
-    """This function will return the raw body, refusing one over the limit before reading it all.
+    """Return the raw body, refusing one over the limit before reading it all.
 
     :raises errors.Problem: `payload_too_large`
     """
@@ -51,7 +51,7 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]:
-    """This function will return the services whose secret signed the request.
+    """Return the services whose secret signed the request.
 
     :raises errors.Problem: `webhook_signature_invalid`, `webhook_stale`
     """
@@ -97,7 +97,7 @@ def _actor(*, request: HttpRequest, service: str) -> log.Actor:
 
 
 def _deny(*, request: HttpRequest, code: str, service: str = "") -> None:
-    """This function will record that something was turned away at the door; it is stored nowhere else."""
+    """Record that something was turned away at the door; it is stored nowhere else."""
     metrics.DENIED.labels(code=code).inc()
     log.deny(
         actor=_actor(request=request, service=service),

@@ -9,12 +9,12 @@ PREFIX = "whsec_"
 
 
 def sign(*, secret: str, signed: bytes) -> str:
-    """This function will return the base64 HMAC-SHA256 of `id.timestamp.body` (Standard Webhooks, v1)."""
+    """Return the base64 HMAC-SHA256 of `id.timestamp.body` (Standard Webhooks, v1)."""
     return base64.b64encode(hmac.digest(key_bytes(secret=secret), signed, hashlib.sha256)).decode()
 
 
 def key_bytes(*, secret: str) -> bytes:
-    """This function will return the key behind a `whsec_` secret.
+    """Return the key behind a `whsec_` secret.
 
     :raises ValueError: it is not base64
     """

@@ -31,7 +31,7 @@ HOME = "admin:payouts_settlementrequest_changelist"
 
 
 def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:  # noqa: ANN401 - the model's row
-    """This function will return one row of the caller's scope, as its own page in the Document Center would.
+    """Return one row of the caller's scope, as its own page in the Document Center would.
 
     :raises rights.Refused: outside of it
     :raises Http404: unknown
@@ -40,7 +40,7 @@ def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
 
 
 def words(problem: errors.Problem) -> str:
-    """This function will say in the reader's language why a decision cannot be taken."""
+    """Say in the reader's language why a decision cannot be taken."""
     return problem.row.en if cells.locale() == "en" else problem.row.es
 
 
@@ -48,7 +48,7 @@ class EventActs(base.DocumentCenterAdmin):
     """The pages that ask, and how each asks."""
 
     def request_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
-        """This method will ask for a reason, and propose to issue a payout with its difference."""
+        """Ask for a reason, and propose to issue a payout with its difference."""
         rights.require(request=request, right="settle", object_type="event", object_id=public_id)
         event = found(request=request, model=Event, public_id=public_id)
         return self.decided(
@@ -75,7 +75,7 @@ class EventActs(base.DocumentCenterAdmin):
         )
 
     def approve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
-        """This method will ask for a reason, and issue the payout that somebody else has proposed."""
+        """Ask for a reason, and issue the payout that somebody else has proposed."""
         rights.require(request=request, right="settle", object_type="event", object_id=public_id)
         event = found(request=request, model=Event, public_id=public_id)
         asked = SettlementRequest.objects.filter(event=event).exclude(state=RequestState.WITHDRAWN).first()
@@ -105,7 +105,7 @@ class EventActs(base.DocumentCenterAdmin):
         )
 
     def close_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
-        """This method will ask for a reason, and take the event off the list without issuing it."""
+        """Ask for a reason, and take the event off the list without issuing it."""
         rights.require(request=request, right="settle", object_type="event", object_id=public_id)
         event = found(request=request, model=Event, public_id=public_id)
         return self.decided(
@@ -144,7 +144,7 @@ class EventActs(base.DocumentCenterAdmin):
         asked: dict[str, Any],
         back: str = "",
     ) -> HttpResponse:
-        """This method will ask on GET; on POST take the decision and go back, or say why it cannot be taken."""
+        """Ask on GET; on POST take the decision and go back, or say why it cannot be taken."""
         status = 200
         if request.method == "POST":
             status = 400

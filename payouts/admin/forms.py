@@ -35,7 +35,7 @@ class CloseForm(reasons.ReasonForm):
         self.documents = documents
 
     def clean_document(self) -> Document | None:
-        """This method will find the document by its number among the caller's; a foreign one is as unknown."""
+        """Find the document by its number among the caller's; a foreign one is as unknown."""
         number = self.cleaned_data["document"].upper()
         found = self.documents.filter(number=number).first() if number else None
         if number and found is None:
@@ -73,7 +73,7 @@ class CorrectionForm(reasons.ReasonForm):
         self.order_fields(["correction", "extent", *(f"amount_{place}" for place in range(len(left))), "reason"])
 
     def clean(self) -> dict[str, Any]:
-        """This method will read the amounts, and refuse a part of nothing."""
+        """Read the amounts, and refuse a part of nothing."""
         cleaned: dict[str, Any] = super().clean() or {}
         self.minors = [self._minor(place=place) for place in range(len(self.left))]
         if cleaned.get("extent") == "part" and not self.errors and not any(self.minors):
@@ -83,7 +83,7 @@ class CorrectionForm(reasons.ReasonForm):
         return cleaned
 
     def _minor(self, *, place: int) -> int:
-        """This function will read one amount, written with a point or a comma; deductions take their sign here."""
+        """Read one amount, written with a point or a comma; deductions take their sign here."""
         text = (self.cleaned_data.get(f"amount_{place}") or "").replace(",", ".")
         if not text:
             return 0
@@ -97,7 +97,7 @@ class CorrectionForm(reasons.ReasonForm):
         return -minor if self.left[place].amount_minor < 0 else minor
 
     def parts(self) -> list[Part] | None:
-        """This method will return what to credit; None for all that remains."""
+        """Return what to credit; None for all that remains."""
         if self.cleaned_data["extent"] == "all":
             return None
         return [
@@ -108,13 +108,13 @@ class CorrectionForm(reasons.ReasonForm):
 
 
 def _remain(group: Left) -> str:
-    """This function will say whether an amount is written with its tax or without it, as in the receipt."""
+    """Say whether an amount is written with its tax or without it, as in the receipt."""
     if group.amount_minor == group.gross_minor:
         return _("Quedan %(amount)s.")
     return _("Quedan %(amount)s, sin impuestos.")
 
 
 def named(group: Left) -> str:
-    """This function will name a tax group for whoever fills in."""
+    """Name a tax group for whoever fills in."""
     tax = group.tax or _("sin impuesto")
     return _("descuentos, %(tax)s") % {"tax": tax} if group.amount_minor < 0 else tax

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
 
-__all__ = ["PayoutAdmin", "SettlementAdmin", "desk"]  # importing `desk` registers the work list
 SETTLED_MAX = 200
 
 
@@ -46,7 +45,7 @@ class PayoutAdmin(base.DocumentCenterAdmin):
     search_help_text = _("Pega un id de pago o de beneficiario")
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join payee, issuer and statement, without what the statement prints."""
+        """Join payee, issuer and statement, without what the statement prints."""
         related = ("payee", "issuer", "country", "statement", "event")
         return (
             super()
@@ -58,7 +57,7 @@ class PayoutAdmin(base.DocumentCenterAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """This method will look a term up exactly: the payout's id, else the payee's."""
+        """Look a term up exactly: the payout's id, else the payee's."""
         term = search_term.strip()[:64]
         if not term:
             return queryset, False
@@ -67,46 +66,46 @@ class PayoutAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("pago"))
     def id_cell(self, row: Payout) -> "SafeString | str":
-        """This method will write the platform's id."""
+        """Write the platform's id."""
         return cells.mono(row.payout_id)
 
     @admin.display(description=_("beneficiario"))
     def payee_cell(self, row: Payout) -> "SafeString | str":
-        """This method will write the payee's id."""
+        """Write the payee's id."""
         return cells.mono(row.payee.platform_id)
 
     @admin.display(description=_("emisor"))
     def issuer_cell(self, row: Payout) -> str:
-        """This method will write the issuer."""
+        """Write the issuer."""
         return row.issuer.legal_name
 
     @admin.display(description=_("país"))
     def country_cell(self, row: Payout) -> str:
-        """This method will write the country's code."""
+        """Write the country's code."""
         return row.country_id
 
     @admin.display(description=_("importe"))
     def amount_cell(self, row: Payout) -> "SafeString":
-        """This method will write what was transferred."""
+        """Write what was transferred."""
         return cells.amount(minor=row.amount_minor, currency=row.currency)
 
     @admin.display(description=_("estado"))
     def state_cell(self, row: Payout) -> "SafeString":
-        """This method will write what became of it."""
+        """Write what became of it."""
         return cells.state(row.state)
 
     @admin.display(description=_("comprobante"))
     def statement_cell(self, row: Payout) -> "SafeString | str":
-        """This method will link the statement."""
+        """Link the statement."""
         return cells.link(row.statement, mono_face=True)
 
     @admin.display(description=_("enviado"))
     def sent_cell(self, row: Payout) -> "SafeString | str":
-        """This method will write when it was sent."""
+        """Write when it was sent."""
         return cells.moment(row.sent_at)
 
     def detail(self, *, request: HttpRequest, row: Payout) -> dict[str, Any]:
-        """This method will return a payout's page, with what it settles."""
+        """Return a payout's page, with what it settles."""
         facts = [
             base.Fact(label=_("Beneficiario"), value=cells.link(row.payee, mono_face=True)),
             base.Fact(label=_("Emisor"), value=cells.link(row.issuer)),
@@ -142,7 +141,7 @@ class PayoutAdmin(base.DocumentCenterAdmin):
 
 
 def effective(row: Settlement) -> "SafeString":
-    """This function will say whether a settlement still counts."""
+    """Say whether a settlement still counts."""
     return (
         cells.state("ok", words=str(_("Sí")))
         if row.effective
@@ -160,36 +159,36 @@ class SettlementAdmin(base.DocumentCenterAdmin):
     list_select_related = ("document", "payout")
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """This method will join document and payout."""
+        """Join document and payout."""
         return super().rows(request=request).select_related("document", "payout").defer("document__content")
 
     @admin.display(description=_("documento"))
     def document_cell(self, row: Settlement) -> "SafeString | str":
-        """This method will link the document."""
+        """Link the document."""
         return cells.link(row.document, mono_face=True)
 
     @admin.display(description=_("pago"))
     def payout_cell(self, row: Settlement) -> "SafeString | str":
-        """This method will link the payout."""
+        """Link the payout."""
         return cells.link(row.payout, mono_face=True)
 
     @admin.display(description=_("importe"))
     def amount_cell(self, row: Settlement) -> "SafeString":
-        """This method will write how much."""
+        """Write how much."""
         return cells.amount(minor=row.amount_minor, currency=row.payout.currency)
 
     @admin.display(description=_("vigente"))
     def effective_cell(self, row: Settlement) -> "SafeString":
-        """This method will say whether it still counts."""
+        """Say whether it still counts."""
         return effective(row)
 
     @admin.display(description=_("enviado"))
     def sent_cell(self, row: Settlement) -> "SafeString | str":
-        """This method will write when the money was sent."""
+        """Write when the money was sent."""
         return cells.moment(row.payout.sent_at)
 
     def detail(self, *, request: HttpRequest, row: Settlement) -> dict[str, Any]:
-        """This method will return one settlement's page."""
+        """Return one settlement's page."""
         facts = [
             base.Fact(label=_("Documento"), value=self.document_cell(row)),
             base.Fact(label=_("Pago"), value=self.payout_cell(row)),

@@ -30,7 +30,7 @@ WORDS_MAX = 3
 
 
 def kinds() -> Mapping[str, str]:
-    """This function will return what each kind of item is called."""
+    """Return what each kind of item is called."""
     return {
         "held": _("Retenidos"),
         "parked": _("En espera, pasado su plazo"),
@@ -41,7 +41,7 @@ def kinds() -> Mapping[str, str]:
 
 
 def named(code: str) -> str:
-    """This function will call a code by words that finance uses."""
+    """Call a code by words that finance uses."""
     row = errors.CODES.get(code)
     if row is not None:
         return row.en if cells.locale() == "en" else row.es
@@ -62,7 +62,7 @@ def named(code: str) -> str:
 
 
 def tabs(*, counts: Mapping[str, int], chosen: str, home: str) -> list[dict[str, Any]]:
-    """This function will lay out one tab for all and one for each kind, with its count."""
+    """Lay out one tab for all and one for each kind, with its count."""
     total, most = sum(counts.values()), worklist.EACH_MAX
     shown = {kind: f"+{most}" if count > most else str(count) for kind, count in counts.items()}
     every = f"+{total - 1}" if max(counts.values(), default=0) > most else str(total)  # one more is counted than shown
@@ -79,7 +79,7 @@ def tabs(*, counts: Mapping[str, int], chosen: str, home: str) -> list[dict[str,
 
 
 def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]:
-    """This function will lay out one line of the list."""
+    """Lay out one line of the list."""
     return {
         "what": what(item),
         "age": cells.since(item.since, now=now),
@@ -96,7 +96,7 @@ def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]
 
 
 def what(item: Item) -> "SafeString":
-    """This function will link the item's page, and what it is about."""
+    """Link the item's page, and what it is about."""
     target = item.discrepancy or item.event
     about = item.document or item.event
     return format_html(
@@ -109,7 +109,7 @@ def what(item: Item) -> "SafeString":
 
 
 def taken(item: Item) -> "SafeString | str":
-    """This function will say who took the item's alert."""
+    """Say who took the item's alert."""
     if item.alert is None:
         return ""
     by = item.alert.acknowledged_by
@@ -118,14 +118,14 @@ def taken(item: Item) -> "SafeString | str":
 
 
 def amount(*, minor: int | None, item: Item, signed: bool = False) -> "SafeString | str":
-    """This function will write an amount as its diagnosis does, a difference with its sign."""
+    """Write an amount as its diagnosis does, a difference with its sign."""
     if minor is None or not item.amounts.currency:
         return cells.NOTHING
     return written(minor=minor, currency=item.amounts.currency, country=item.country, signed=signed)
 
 
 def written(*, minor: int, currency: str, country: str, signed: bool = False) -> "SafeString":
-    """This function will write an amount as its country does."""
+    """Write an amount as its country does."""
     found = pack.for_country(country)
     tongue = found.locale if found and cells.locale() == "es" else cells.locale()
     text = gap_causes.written(minor=minor, digits=money.digits(currency), currency=currency, locale=tongue)
@@ -133,7 +133,7 @@ def written(*, minor: int, currency: str, country: str, signed: bool = False) ->
 
 
 def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
-    """This function will offer what the caller may do with the item; each is asked for on its own page."""
+    """Offer what the caller may do with the item; each is asked for on its own page."""
     if not rights.may(request=request, right="settle"):
         return ""
     if item.discrepancy is not None:
@@ -151,7 +151,7 @@ def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
 
 
 def _settling(*, item: Item, event: Event, request: HttpRequest) -> "SafeString":
-    """This function will offer the next step of an issue with its difference, to whoever may take it."""
+    """Offer the next step of an issue with its difference, to whoever may take it."""
     if item.request is None:
         return _act(name="request", public_id=event.public_id, label=_("Proponer emisión"))
     if item.request.requested_by_id == rights.person(request=request).pk:
@@ -160,7 +160,7 @@ def _settling(*, item: Item, event: Event, request: HttpRequest) -> "SafeString"
 
 
 def later(*, item: Item) -> str:
-    """This function will say from when a payout may be issued as it is; nothing where it may be now, or never."""
+    """Say from when a payout may be issued as it is; nothing where it may be now, or never."""
     if item.settleable_from is None or item.settleable:
         return ""
     at = timezone.localtime(item.settleable_from)
@@ -171,7 +171,7 @@ def later(*, item: Item) -> str:
 
 
 def work(request: HttpRequest, event: Event) -> Card | None:
-    """This function will show on an event's page what can be done about it, and what it looks like."""
+    """Show on an event's page what can be done about it, and what it looks like."""
     if event.status not in {EventStatus.HELD, EventStatus.PARKED} or event.settled_by_id is not None:
         return None
     item = worklist.with_people([worklist.of_event(event, now=timezone.now())])[0]
@@ -194,7 +194,7 @@ def _act(*, name: str, public_id: str, label: str, main: bool = False) -> "SafeS
 
 
 def cards(*, item: Item) -> list[Card]:
-    """This function will show what a decision is about."""
+    """Show what a decision is about."""
     amounts = item.amounts
     facts = [
         Fact(label=_("Causa"), value=named(item.code)),
@@ -211,7 +211,7 @@ def cards(*, item: Item) -> list[Card]:
 
 
 def proposal(*, asked: SettlementRequest, country: str) -> Card:
-    """This function will show who proposed a settlement, when, and why."""
+    """Show who proposed a settlement, when, and why."""
     return Card(
         title=_("Propuesta"),
         facts=[
@@ -227,7 +227,7 @@ def proposal(*, asked: SettlementRequest, country: str) -> Card:
 
 
 def remaining(*, left: Sequence[Left], currency: str, country: str) -> Card:
-    """This function will show what of a receipt can still be credited."""
+    """Show what of a receipt can still be credited."""
     return Card(
         title=_("Lo que queda por abonar"),
         heads=(_("Impuesto"), _("Importe"), _("Con impuestos")),

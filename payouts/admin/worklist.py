@@ -37,7 +37,7 @@ PAGE_SIZE = 50
 
 
 def scope(*, request: HttpRequest) -> list[str] | None:
-    """This function will return the codes of the caller's countries; None for one who sees them all."""
+    """Return the codes of the caller's countries; None for one who sees them all."""
     return None if rights.everywhere(request=request) else rights.countries(request=request)
 
 
@@ -48,7 +48,7 @@ class DeskAdmin(event_actions.EventActs):
     right = "reconcile"
 
     def get_urls(self) -> list[URLPattern]:
-        """This method will return the list, and one address for each act."""
+        """Return the list, and one address for each act."""
         start = "payouts/conciliar/"
         rows: list[tuple[str, str, Callable[..., HttpResponse], str, Action | None]] = [
             ("", "changelist", self.list_view, "reconcile", None),
@@ -90,11 +90,11 @@ class DeskAdmin(event_actions.EventActs):
 
     # --- the list ---
     def offered(self) -> frozenset[str]:
-        """This method will name what the list may be asked: a kind and a page."""
+        """Name what the list may be asked: a kind and a page."""
         return frozenset({"kind", "p"})
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
-        """This method will show what waits, the oldest first; tabs by kind."""
+        """Show what waits, the oldest first; tabs by kind."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         self.check_asked(request=request)
@@ -127,7 +127,7 @@ class DeskAdmin(event_actions.EventActs):
 
     # --- the acts about discrepancies and documents ---
     def resolve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
-        """This method will ask for a reason, and close an open discrepancy."""
+        """Ask for a reason, and close an open discrepancy."""
         rights.require(request=request, right="settle", object_type="discrepancy", object_id=public_id)
         gap = event_actions.found(request=request, model=Discrepancy, public_id=public_id)
 
@@ -157,7 +157,7 @@ class DeskAdmin(event_actions.EventActs):
         )
 
     def correct_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
-        """This method will ask what to credit and why, and issue the credit note."""
+        """Ask what to credit and why, and issue the credit note."""
         rights.require(request=request, right="correct", object_type="document", object_id=public_id)
         document: Document = event_actions.found(request=request, model=Document, public_id=public_id)
         remaining = corrections.left(document=document)

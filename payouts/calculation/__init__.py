@@ -1,0 +1,1 @@
+"""What is owed, computed from plain values: no database, no Django."""

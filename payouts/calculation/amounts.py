@@ -34,16 +34,16 @@ class Group:
 
     @property
     def gross_minor(self) -> int:
-        """This function will return base and tax together."""
+        """Return base and tax together."""
         return self.base_minor + self.tax_minor
 
     @property
     def key(self) -> tuple[str, bool]:
-        """This function will return what makes the group one of its kind: tax code, and earnings or deductions."""
+        """Return what makes the group one of its kind: tax code, and earnings or deductions."""
         return self.code, self.deduction
 
     def content(self, *, digits: int) -> dict[str, str]:
-        """This function will return the group as it is frozen: {code, rate, base, tax}, all text."""
+        """Return the group as it is frozen: {code, rate, base, tax}, all text."""
         return {
             "code": self.code,
             "rate": money.rate_text(self.rate),
@@ -64,7 +64,7 @@ class Withholding:
     status: Literal["checked", "declared"]
 
     def content(self, *, digits: int) -> dict[str, str]:
-        """This function will return the withholding as it is frozen, all text."""
+        """Return the withholding as it is frozen, all text."""
         return {
             "name": self.name,
             "rate": money.rate_text(self.rate),
@@ -91,7 +91,7 @@ class Credited(Computed):
 
     @property
     def remaining_minor(self) -> int:
-        """This function will return the gross that later credits may still give back."""
+        """Return the gross that later credits may still give back."""
         return sum(group.gross_minor for group in self.remaining)
 
 
@@ -103,7 +103,7 @@ class Payout(Computed):
 
     @property
     def closes(self) -> bool:
-        """This function will tell whether the parts add up to the transferred amount, to the cent."""
+        """Tell whether the parts add up to the transferred amount, to the cent."""
         return self.difference_minor == 0
 
 
@@ -111,7 +111,7 @@ class Payout(Computed):
 
 
 def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | None = None) -> list[Line]:
-    """This function will read an event's or a content's lines; `party` ("beneficiary", "partner") keeps that one's.
+    """Read an event's or a content's lines; `party` ("beneficiary", "partner") keeps that one's.
 
     :raises errors.Problem: `validation_error` for an amount that is none
     """
@@ -129,7 +129,7 @@ def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | 
 
 
 def read_groups(*, groups: Iterable[Mapping[str, str]], digits: int) -> list[Group]:
-    """This function will read a frozen content's `tax_groups` back; a negative base is a deduction's."""
+    """Read a frozen content's `tax_groups` back; a negative base is a deduction's."""
     found = []
     for group in groups:
         base, tax = money.minor(group["base"], digits), money.minor(group["tax"], digits)
@@ -139,7 +139,7 @@ def read_groups(*, groups: Iterable[Mapping[str, str]], digits: int) -> list[Gro
 
 
 def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int, orders: int = 1) -> list[Withholding]:
-    """This function will read an event's withholdings and check each one's arithmetic.
+    """Read an event's withholdings and check each one's arithmetic.
 
     Each contributing order may have been rounded on its own, so `orders` minor units of slack make it `checked`;
     past that it is `declared`: printed as it came, and flagged.
@@ -163,14 +163,14 @@ def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int,
 
 
 def texts(*, amounts: Mapping[str, int], digits: int) -> dict[str, str]:
-    """This function will return totals as they are frozen and answered: each with exactly the currency's digits."""
+    """Return totals as they are frozen and answered: each with exactly the currency's digits."""
     return {word: money.text(amount, digits) for word, amount in amounts.items()}
 
 
 def check_totals(
     *, stated: Mapping[str, str] | None, computed: Mapping[str, int], digits: int, pointer: str = "/data/totals"
 ) -> None:
-    """This function will compare the totals that an event states with the computed ones; each must match exactly.
+    """Compare the totals that an event states with the computed ones; each must match exactly.
 
     :raises errors.Problem: `totals_mismatch`, with a fault per wrong total
     """

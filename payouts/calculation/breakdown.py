@@ -45,7 +45,7 @@ class Row:
     rate: str = ""
 
     def content(self, *, digits: int) -> dict[str, str]:
-        """This function will return the row as it is frozen: all text, what is empty left out."""
+        """Return the row as it is frozen: all text, what is empty left out."""
         told = {
             field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "amount_minor"
         }
@@ -72,7 +72,7 @@ def statement(
     withholdings: Sequence[Withholding] = (),
     total_minor: int,
 ) -> list[Row]:
-    """This function will return the rows of an order statement: line by line its amount and tax, then withholdings.
+    """Return the rows of an order statement: line by line its amount and tax, then withholdings.
 
     `groups` are the tax groups computed of these lines; `total_minor` is what the rows have to add up to.
     """
@@ -87,7 +87,7 @@ def statement(
 
 
 def frozen(*, content: Mapping[str, Any], order: str, digits: int) -> list[Row]:
-    """This function will return the rows of a frozen order statement or credit note; a credit takes away.
+    """Return the rows of a frozen order statement or credit note; a credit takes away.
 
     They follow from its lines and tax groups alone, so that every document has them, however old it is.
     """
@@ -113,7 +113,7 @@ def payout(
     prices: Prices = "net",
     withholdings: Sequence[Withholding] = (),
 ) -> list[Row]:
-    """This function will return the rows of a payout; they add up to the transferred amount, to the cent.
+    """Return the rows of a payout; they add up to the transferred amount, to the cent.
 
     A part that is not its document's whole net has a row for what other payouts pay of it; a payout that does not
     close has one for the difference. Cash is told order by order where the orders say where it was collected.
@@ -140,7 +140,7 @@ def payout(
 
 
 def bounded(*, rows: Sequence[Row]) -> list[Row]:
-    """This function will return a payout's rows, within ROWS_MAX: past it, a document's own rows become one.
+    """Return a payout's rows, within ROWS_MAX: past it, a document's own rows become one.
 
     That row names the document, which explains itself line by line.
     """
@@ -158,7 +158,7 @@ def bounded(*, rows: Sequence[Row]) -> list[Row]:
 
 
 def concepts(*, rows: Sequence[Row]) -> dict[str, int]:
-    """This function will return what the settled documents consist of: {kind of line or other rule: minor units}.
+    """Return what the settled documents consist of: {kind of line or other rule: minor units}.
 
     It adds up to what a payout includes of them; rows of the payout itself are left out.
     """
@@ -172,7 +172,7 @@ def concepts(*, rows: Sequence[Row]) -> dict[str, int]:
 
 
 def _shares(*, lines: Sequence[Line], groups: Iterable[Group]) -> list[tuple[Line, str, int]]:
-    """This function will return (line, rate, its share of its group's tax), in the lines' order."""
+    """Return (line, rate, its share of its group's tax), in the lines' order."""
     members: dict[tuple[str, bool], list[int]] = {}
     for place, line in enumerate(lines):
         members.setdefault((line.tax, line.amount_minor < 0), []).append(place)
@@ -186,13 +186,13 @@ def _shares(*, lines: Sequence[Line], groups: Iterable[Group]) -> list[tuple[Lin
 
 
 def _withholding(*, order: str, item: Withholding) -> Row:
-    """This function will return the row of a withholding; it takes away."""
+    """Return the row of a withholding; it takes away."""
     rate = money.rate_text(item.rate)
     return Row(rule="withholding", amount_minor=-item.amount_minor, order=order, name=item.name, rate=rate)
 
 
 def _cash(*, parts: Sequence[Part], total_minor: int) -> list[Row]:
-    """This function will return the cash order by order if the orders' own cash is the payout's, else in one row."""
+    """Return the cash order by order if the orders' own cash is the payout's, else in one row."""
     if sum(part.cash_collected_minor for part in parts) != total_minor:
         return _unless_zero(rule="cash_collected", amount_minor=-total_minor)
     return [
@@ -205,12 +205,12 @@ def _cash(*, parts: Sequence[Part], total_minor: int) -> list[Row]:
 
 
 def _unless_zero(*, rule: Rule, amount_minor: int, order: str = "", number: str = "") -> list[Row]:
-    """This function will return one row, or none where there is nothing to explain."""
+    """Return one row, or none where there is nothing to explain."""
     return [Row(rule=rule, amount_minor=amount_minor, order=order, number=number)] if amount_minor else []
 
 
 def _adding_up(*, rows: list[Row], total_minor: int) -> list[Row]:
-    """This function will return the rows, if they explain the total and nothing else.
+    """Return the rows, if they explain the total and nothing else.
 
     :raises BrokenSum: always a bug
     """

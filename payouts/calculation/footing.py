@@ -23,7 +23,7 @@ class Gap:
 
 
 def gaps(*, kind: str, content: Content, total_minor: int, digits: int) -> list[Gap]:
-    """This function will return every law that a document of a kind breaks: none, for one that adds up.
+    """Return every law that a document of a kind breaks: none, for one that adds up.
 
     :raises KeyError: a kind without laws, or a content without its figures
     :raises errors.Problem: `validation_error`, an amount that is none
@@ -50,7 +50,7 @@ class _Page:
         return self.minor(self.content["totals"][word])
 
     def column(self, rows: str, word: str = "amount") -> int:
-        """This method will add one column of one table; a table that is not there adds nothing."""
+        """Add one column of one table; a table that is not there adds nothing."""
         return sum(self.minor(row[word]) for row in self.content.get(rows) or ())
 
     @property
@@ -92,7 +92,7 @@ def _payout(page: _Page) -> Iterable[Law]:
 
 
 def _explained(page: _Page, word: str) -> Iterable[Law]:
-    """This function will add up the rows that say where each cent comes from; older documents have none."""
+    """Add up the rows that say where each cent comes from; older documents have none."""
     if "explanation" in page.content:
         yield "every cent of the net is explained", page.total(word), page.column("explanation")
 

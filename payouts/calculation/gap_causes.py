@@ -61,7 +61,7 @@ def diagnose(
     language: Language = "es",
     locale: str = "es-ES",
 ) -> list[str]:
-    """This function will say in words what the difference of a payout that does not close looks like, likeliest first.
+    """Say in words what the difference of a payout that does not close looks like, likeliest first.
 
     `unsettled` are statements of the same payee that no payout has settled; `locale` is how Spanish writes amounts in
     that country. Guesses, for a person to check; never empty for a payout with a difference, and empty for one that
@@ -89,14 +89,14 @@ def diagnose(
 
 
 def written(*, minor: int, digits: int, currency: str, locale: str) -> str:
-    """This function will write an amount as a locale does: "1.234,50 EUR" in es-ES, "1,234.50 MXN" in es-MX."""
+    """Write an amount as a locale does: "1.234,50 EUR" in es-ES, "1,234.50 MXN" in es-MX."""
     pattern = "#,##0" + ("." + "0" * digits if digits else "")
     text = numbers.format_decimal(Decimal(minor).scaleb(-digits), format=pattern, locale=locale.replace("-", "_"))
     return f"{text} {currency}"
 
 
 def _said(*, fitting: Iterable[Guess], language: Language, locale: str) -> list[str]:
-    """This function will give each mistake one sentence, with those whom it may be about."""
+    """Give each mistake one sentence, with those whom it may be about."""
     groups: dict[tuple[str, str], list[str]] = {}
     for one in fitting:
         groups.setdefault((getattr(one.words, language), one.what), []).append(one.who)
@@ -108,7 +108,7 @@ def _said(*, fitting: Iterable[Guess], language: Language, locale: str) -> list[
 
 
 def _either(*, names: Sequence[str], language: Language, locale: str) -> str:
-    """This function will name the first of those that a guess may be about, and count the others."""
+    """Name the first of those that a guess may be about, and count the others."""
     join, more = (" or ", "more") if language == "en" else (" o ", "más")
     small = {"{of}": "of", "{and}": "and"} if language == "en" else {"{of}": "de", "{and}": "y"}
     short = list(names[:NAMES_MAX])
@@ -190,7 +190,7 @@ _PAIR = _twins("la suma de los netos de {who}", "the sum of the nets of {who}", 
 
 
 def _pair(amount_minor: int, words: tuple[Words, Words], *, who: str = "", what: str = "") -> Iterator[Guess]:
-    """This function will give what forgetting an amount would leave, and doubling it; nothing explains nothing."""
+    """Give what forgetting an amount would leave, and doubling it; nothing explains nothing."""
     if amount_minor:
         yield Guess(gap_minor=amount_minor, words=words[0], who=who, what=what)
         yield Guess(gap_minor=-amount_minor, words=words[1], who=who, what=what)
@@ -201,7 +201,7 @@ def _who(part: Part) -> str:
 
 
 def _likely(*, parts: Sequence[Part], unsettled: Sequence[Part]) -> Iterator[Guess]:
-    """This function will give the mistakes that happen most: cash, the tax of a fee, something not listed."""
+    """Give the mistakes that happen most: cash, the tax of a fee, something not listed."""
     for part in parts:
         yield from _pair(part.cash_collected_minor, _CASH_OF, who=part.order)
     for part in parts:
@@ -213,7 +213,7 @@ def _likely(*, parts: Sequence[Part], unsettled: Sequence[Part]) -> Iterator[Gue
 
 
 def _of_orders(*, parts: Sequence[Part]) -> Iterator[Guess]:
-    """This function will give what forgetting, or doubling, something else of one order would leave."""
+    """Give what forgetting, or doubling, something else of one order would leave."""
     for part in parts:
         yield from _pair(part.amount_minor, _ADJUSTMENT_OF if part.adjustment else _NET_OF, who=_who(part))
     for part in parts:
@@ -227,7 +227,7 @@ def _of_orders(*, parts: Sequence[Part]) -> Iterator[Guess]:
 
 
 def _of_all(*, parts: Sequence[Part]) -> Iterator[Guess]:
-    """This function will give what forgetting, or doubling, something of all orders at once would leave."""
+    """Give what forgetting, or doubling, something of all orders at once would leave."""
     yield from _pair(_sum(part.cash_collected_minor for part in parts), _ALL_CASH)
     for name, minor in _by_name(part.fee_taxes for part in parts).items():
         yield from _pair(minor, _ALL_TAX, what=name)
@@ -237,7 +237,7 @@ def _of_all(*, parts: Sequence[Part]) -> Iterator[Guess]:
 
 
 def _sum(amounts: Iterable[int]) -> int:
-    """This function will add amounts up; of one alone it has been said already, so its sum is nothing new."""
+    """Add amounts up; of one alone it has been said already, so its sum is nothing new."""
     some = [amount for amount in amounts if amount]
     return sum(some) if len(some) > 1 else 0
 
@@ -253,7 +253,7 @@ def _by_name(named: Iterable[tuple[tuple[str, int], ...]]) -> dict[str, int]:
 def _of_items(
     *, payout: computation.Payout, cash: int, adjustments: Sequence[Line], withholdings: Sequence[Withholding]
 ) -> Iterator[Guess]:
-    """This function will give what forgetting, or doubling, an item of the payout itself would leave.
+    """Give what forgetting, or doubling, an item of the payout itself would leave.
 
     `cash` is what its orders say was collected: a declared cash that is just that has been told of them.
     """
@@ -277,7 +277,7 @@ def _of_items(
 
 
 def _of_pairs(*, parts: Sequence[Part], unsettled: Sequence[Part]) -> Iterator[Guess]:
-    """This function will give what forgetting two orders would leave, among so few that a fit means something."""
+    """Give what forgetting two orders would leave, among so few that a fit means something."""
     if len(parts) <= PAIRS_MAX:
         for one, other in combinations(parts, 2):
             yield from _pair(one.amount_minor + other.amount_minor, _PAIR, who=f"{one.order} {{and}} {other.order}")

@@ -59,7 +59,7 @@ class BrokenSum(ArithmeticError):  # noqa: N818 - names the fact: a law of this 
 
 
 def tax_of(*, amount_minor: int, rate: Fraction, prices: Prices) -> tuple[int, int]:
-    """This function will return (base, tax) of a group's summed amount, rounded once, half away from zero.
+    """Return (base, tax) of a group's summed amount, rounded once, half away from zero.
 
     Net prices add the tax; gross ones contain it, and base + tax is the amount again, untouched.
     """
@@ -70,7 +70,7 @@ def tax_of(*, amount_minor: int, rate: Fraction, prices: Prices) -> tuple[int, i
 
 
 def tax_groups(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: Prices = "net") -> tuple[Group, ...]:
-    """This function will group taxed lines by code and sign, in order of appearance; untaxed lines make no group.
+    """Group taxed lines by code and sign, in order of appearance; untaxed lines make no group.
 
     :raises KeyError: a code without rate; ask the pack first, it says why
     """
@@ -84,7 +84,7 @@ def tax_groups(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: 
 
 
 def receipt(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: Prices = "net") -> Computed:
-    """This function will return a receipt's totals {net, tax, gross} and tax groups."""
+    """Return a receipt's totals {net, tax, gross} and tax groups."""
     groups = tax_groups(lines=lines, rates=rates, prices=prices)
     return Computed(totals=_net_tax_gross(lines=lines, groups=groups, prices=prices), groups=groups)
 
@@ -96,7 +96,7 @@ def order_statement(
     prices: Prices = "net",
     withholdings: Sequence[Withholding] = (),
 ) -> Computed:
-    """This function will return what an order leaves its beneficiary or partner, from that one's lines.
+    """Return what an order leaves its beneficiary or partner, from that one's lines.
 
     Totals: {earnings, deductions (not above zero), tax (of all groups), withheld, payable}, where
     payable = earnings + deductions + tax - withheld.
@@ -127,7 +127,7 @@ def payout(
     closing_minor: int = 0,
     amount_minor: int,
 ) -> Payout:
-    """This function will return a payout's totals, the tax groups of its adjustments, and what it fails to close by.
+    """Return a payout's totals, the tax groups of its adjustments, and what it fails to close by.
 
     `settled` are the parts of orders' nets (adjustments' and credits' too) that this payout pays. It closes when
     settled + adjustments - withholdings - cash + opening - closing = the transferred amount.
@@ -148,7 +148,7 @@ def payout(
 
 
 def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
-    """This function will return by how much the settlements of one order pass its net: zero when they do not.
+    """Return by how much the settlements of one order pass its net: zero when they do not.
 
     Positive: the payee got too much (`paid_twice`). Negative: too much was taken for an order of negative net.
     """
@@ -160,7 +160,7 @@ def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
 
 
 def creditable(*, lines: Sequence[Line], groups: Sequence[Group], withheld_minor: int = 0) -> tuple[Group, ...]:
-    """This function will return what an original lets be credited: its tax groups, and its untaxed lines as such.
+    """Return what an original lets be credited: its tax groups, and its untaxed lines as such.
 
     What was withheld of it is an untaxed deduction, so that all groups together are what the document comes to.
     """
@@ -177,7 +177,7 @@ def creditable(*, lines: Sequence[Line], groups: Sequence[Group], withheld_minor
 def credit(
     *, original: Sequence[Group], credited: Sequence[Group] = (), lines: Sequence[Line], prices: Prices = "net"
 ) -> Credited:
-    """This function will return a credit's totals {net, tax, gross} and groups, at the original's own rates.
+    """Return a credit's totals {net, tax, gross} and groups, at the original's own rates.
 
     `original` comes from `creditable`; `credited` are the groups of all earlier credits of it (untaxed ones too, again
     by `creditable`). The credit that takes the last of a group's base takes all the tax that is left of it, and no
@@ -207,7 +207,7 @@ def credit(
 
 
 def _share(*, left: Group, amount_minor: int, prices: Prices) -> Group:
-    """This function will take one credit's part out of what is left of a group.
+    """Take one credit's part out of what is left of a group.
 
     :raises errors.Problem: `credit_exceeds_remaining`
     """
@@ -226,7 +226,7 @@ def _share(*, left: Group, amount_minor: int, prices: Prices) -> Group:
 
 
 def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[tuple[str, bool], Group]:
-    """This function will subtract groups from groups, by key; the order and the rates are the original's."""
+    """Subtract groups from groups, by key; the order and the rates are the original's."""
     left = {group.key: group for group in original}
     for group in credited:
         before = left.get(group.key)
@@ -243,7 +243,7 @@ def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[
 
 
 def _exceeds(detail: str) -> errors.Problem:
-    """This function will name a credit that is more than what remains."""
+    """Name a credit that is more than what remains."""
     return errors.Problem(code="credit_exceeds_remaining", detail=detail)
 
 
@@ -251,7 +251,7 @@ def _exceeds(detail: str) -> errors.Problem:
 
 
 def _sums(lines: Sequence[Line]) -> dict[tuple[str, bool], int]:
-    """This function will sum amounts by (tax code, is a deduction), in order of appearance; zero counts as earned."""
+    """Sum amounts by (tax code, is a deduction), in order of appearance; zero counts as earned."""
     sums: dict[tuple[str, bool], int] = {}
     for line in lines:
         key = (line.tax, line.amount_minor < 0)
@@ -260,12 +260,12 @@ def _sums(lines: Sequence[Line]) -> dict[tuple[str, bool], int]:
 
 
 def _sum(lines: Sequence[Line]) -> int:
-    """This function will add the lines' amounts, whatever their tax."""
+    """Add the lines' amounts, whatever their tax."""
     return sum(line.amount_minor for line in lines)
 
 
 def _net_tax_gross(*, lines: Sequence[Line], groups: Sequence[Group], prices: Prices) -> dict[str, int]:
-    """This function will return {net, tax, gross}: net + tax = gross, untouched where prices hold the tax."""
+    """Return {net, tax, gross}: net + tax = gross, untouched where prices hold the tax."""
     untaxed = sum(line.amount_minor for line in lines if line.tax == UNTAXED)
     net, tax = untaxed + sum(group.base_minor for group in groups), sum(group.tax_minor for group in groups)
     _must((net if prices == "net" else net + tax) == _sum(lines), "lines are kept to the cent")
@@ -273,7 +273,7 @@ def _net_tax_gross(*, lines: Sequence[Line], groups: Sequence[Group], prices: Pr
 
 
 def _bounded(totals: dict[str, int]) -> dict[str, int]:
-    """This function will refuse sums that no column could hold.
+    """Refuse sums that no column could hold.
 
     :raises errors.Problem: `validation_error`
     """
@@ -284,7 +284,7 @@ def _bounded(totals: dict[str, int]) -> dict[str, int]:
 
 
 def _must(holds: bool, law: str) -> None:  # noqa: FBT001 - reads as a sentence: must(sum is whole, law)
-    """This function will stop everything when a law of this file does not hold.
+    """Stop everything when a law of this file does not hold.
 
     :raises BrokenSum: always a bug, never an input's fault
     """

@@ -1,0 +1,1 @@
+"""What each event of money sets in motion."""

@@ -25,7 +25,7 @@ AUDIENCES = ("beneficiary", "partner")
 def on_order_completed(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue the statement of an order's beneficiary, and the partner's where the order names one.
+    """Issue the statement of an order's beneficiary, and the partner's where the order names one.
 
     :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
     """
@@ -90,7 +90,7 @@ def on_order_completed(
 def on_order_adjusted(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue what an adjustment adds to an order's statements or takes from them.
+    """Issue what an adjustment adds to an order's statements or takes from them.
 
     Owner, driver and time zone are those of the first statement, as it prints them.
 
@@ -147,7 +147,7 @@ def on_order_adjusted(
 
 
 def first_statement(*, order: str, audience: str) -> Document | None:
-    """This function will return the statement of an order that its adjustments supplement, if it has been issued."""
+    """Return the statement of an order that its adjustments supplement, if it has been issued."""
     key = issuing.key(kind=Kind.ORDER_FINAL_STATEMENT, subject=("order", order), audience=audience)
     return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
 
@@ -156,7 +156,7 @@ _PAYABLE: Mapping[str, str] = {"payable": "beneficiary", "partner_payable": "par
 
 
 def _people(*, data: schemas.OrderData, under: Premises) -> dict[str, parties.Told]:
-    """This function will return {driver, beneficiary, partner (where named)}, each tax id checked."""
+    """Return {driver, beneficiary, partner (where named)}, each tax id checked."""
     people = {"driver": data.driver, "beneficiary": data.beneficiary or data.driver}
     pointers = {
         "driver": "driver",
@@ -180,7 +180,7 @@ def _body(
     withholdings: Sequence[amounts.Withholding] = (),
     under: Premises,
 ) -> dict[str, Any]:
-    """This function will return the part of the content that every order statement has."""
+    """Return the part of the content that every order statement has."""
     lines = [line for line in told["lines"] if line.get("party", "beneficiary") == audience]
     explained = breakdown.statement(
         order=order,
@@ -202,7 +202,7 @@ def _body(
 
 
 def _beneficiary_only(*, data: schemas.OrderData, told: Mapping[str, Any]) -> dict[str, Any]:
-    """This function will return what only the beneficiary's statement prints: driver and cash."""
+    """Return what only the beneficiary's statement prints: driver and cash."""
     body: dict[str, Any] = {}
     if data.beneficiary is not None and data.beneficiary.id != data.driver.id:
         body["driver"] = {"id": data.driver.id, "legal_name": data.driver.legal_name}
@@ -221,7 +221,7 @@ def _supplement(
     told: dict[str, Any],
     under: Premises,
 ) -> issuing.Draft:
-    """This function will draft the statement of an adjustment for one audience."""
+    """Draft the statement of an adjustment for one audience."""
     data, before = cast("schemas.AdjustmentData", fact.data), json.loads(first.content)
     status, live = _at_issue(
         awaited=f"adjustment:{data.adjustment.id}", payee=first.owner.platform_id, before=data.adjustment.made_at
@@ -258,7 +258,7 @@ def _supplement(
 
 
 def _at_issue(*, awaited: str, payee: str, before: dt.datetime) -> tuple[PayoutStatus, PayoutStatus]:
-    """This function will say whether the money had been sent when it was earned, and whether it counts as sent now.
+    """Say whether the money had been sent when it was earned, and whether it counts as sent now.
 
     Only a payout that names what is being issued can tell, and while this is not issued such a payout is parked. It
     counts while nothing else is missing: `transfers.on_payout_waiting` takes it back should the payout not be issued.

@@ -29,7 +29,7 @@ class Told:
 
 
 def told(*, party: schemas.Party, pack: Pack, pointer: str) -> Told:
-    """This function will check a party's tax id and return how the party is printed.
+    """Check a party's tax id and return how the party is printed.
 
     :raises errors.Problem: `tax_id_invalid`
     """
@@ -51,7 +51,7 @@ def told(*, party: schemas.Party, pack: Pack, pointer: str) -> Told:
 
 
 def keep(*, named: Sequence[Told], now: dt.datetime, actor: log.Actor) -> dict[str, Party]:
-    """This function will return {platform id: party}, adding those who are met for the first time.
+    """Return {platform id: party}, adding those who are met for the first time.
 
     Rows are added in the order of their ids, so that two events which name the same people never wait in a circle.
     """
@@ -71,7 +71,7 @@ def keep(*, named: Sequence[Told], now: dt.datetime, actor: log.Actor) -> dict[s
 
 
 def _row(one: Told) -> Party:
-    """This function will return the row of somebody who is met for the first time."""
+    """Return the row of somebody who is met for the first time."""
     return Party(
         public_id=identifiers.new(prefix="pty"),
         platform_id=one.party.id,
@@ -84,7 +84,7 @@ def _row(one: Told) -> Party:
 
 
 def printed(*, party: Party, pack: Pack) -> dict[str, str]:
-    """This function will return the `owner` block of a party about whom the event says no more than the id."""
+    """Return the `owner` block of a party about whom the event says no more than the id."""
     block = {"id": party.platform_id, "legal_name": party.legal_name}
     kind = pack.tax_ids.get((party.tax_id_type or pack.tax_id_default).upper())
     if party.tax_id and kind is not None:
@@ -93,7 +93,7 @@ def printed(*, party: Party, pack: Pack) -> dict[str, str]:
 
 
 def locked(*, platform_id: str) -> Party | None:
-    """This function will return a party, its money held still until the transaction ends; None for nobody.
+    """Return a party, its money held still until the transaction ends; None for nobody.
 
     `no_key`: documents about the party may still be inserted meanwhile.
     """
@@ -101,7 +101,7 @@ def locked(*, platform_id: str) -> Party | None:
 
 
 def hold_payee(*, fact: envelope.Envelope) -> None:
-    """This function will hold a payout's payee until the outcome is committed; see `config.events.Row.holds`.
+    """Hold a payout's payee until the outcome is committed; see `config.events.Row.holds`.
 
     An adjustment holds its owner too. So a payout that is being held for want of it is either seen by the adjustment,
     which lets it be tried again, or sees the adjustment itself.
@@ -116,7 +116,7 @@ def on_contact_changed(
     now: dt.datetime,
     actor: log.Actor,
 ) -> list[issuing.Issued]:
-    """This function will move a party's contact data to what it last asked for, whatever came first. Issues nothing.
+    """Move a party's contact data to what it last asked for, whatever came first. Issues nothing.
 
     :raises intake.Parked: nobody has that id yet
     """
@@ -135,7 +135,7 @@ def on_contact_changed(
 
 
 def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will write a change of contact with its audit event.
+    """Write a change of contact with its audit event.
 
     Another address ends the old links, and the old address is told: if somebody else asked for it, only who reads
     there can say so.
@@ -156,5 +156,5 @@ def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.
 
 
 def _plain(address: str) -> str:
-    """This function will return an address as mailboxes are told apart: no server minds capital letters."""
+    """Return an address as mailboxes are told apart: no server minds capital letters."""
     return address.strip().casefold()

@@ -19,7 +19,7 @@ UNSETTLED_MAX = 2000  # some weeks of a busy driver
 
 
 def problem(*, reckoned: payout_totals.Reckoned, payee: str, under: Premises) -> errors.Problem:
-    """This function will name a payout that does not close: the exact difference first, then what it looks like.
+    """Name a payout that does not close: the exact difference first, then what it looks like.
 
     Two queries, however many orders the payout has.
     """
@@ -46,7 +46,7 @@ def problem(*, reckoned: payout_totals.Reckoned, payee: str, under: Premises) ->
 
 
 def _unsettled(*, payee: str, listed: Sequence[int], under: Premises) -> list[gap_causes.Part]:
-    """This function will return what the payee has been owed of late and no payout in effect settles, newest first."""
+    """Return what the payee has been owed of late and no payout in effect settles, newest first."""
     rows = (
         Document.objects.filter(
             ~Exists(Settlement.objects.filter(document=OuterRef("pk"), effective=True)),
@@ -66,18 +66,18 @@ def _unsettled(*, payee: str, listed: Sequence[int], under: Premises) -> list[ga
 
 
 def _discriminator(key: str) -> str:
-    """This function will return what a permanent key says past its audience: the adjustment; no id has a colon."""
+    """Return what a permanent key says past its audience: the adjustment; no id has a colon."""
     return "".join(key.split(":")[4:5])
 
 
 def _parts(*, picked: Sequence[payout_lines.Pick], under: Premises) -> list[gap_causes.Part]:
-    """This function will tell the diagnosis what it may want to know of each settled document, read in one query."""
+    """Tell the diagnosis what it may want to know of each settled document, read in one query."""
     contents = payout_lines.contents(picked=picked)
     return [_part(pick=pick, content=contents[pick.document.pk], under=under) for pick in picked]
 
 
 def _part(*, pick: payout_lines.Pick, content: Mapping[str, Any], under: Premises) -> gap_causes.Part:
-    """This function will tell what of one document's content may have been forgotten or counted twice."""
+    """Tell what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
     for group in amounts.read_groups(groups=content["tax_groups"], digits=under.digits):
         if group.deduction:
@@ -99,6 +99,6 @@ def _part(*, pick: payout_lines.Pick, content: Mapping[str, Any], under: Premise
 
 
 def tax_name(*, code: str, under: Premises) -> str:
-    """This function will call a tax what its country calls it: IVA of IVA21, INC of INC8."""
+    """Call a tax what its country calls it: IVA of IVA21, INC of INC8."""
     found = re.match(r"[^\W\d_]+", code)
     return found[0] if found else under.pack.tax_name

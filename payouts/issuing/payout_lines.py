@@ -29,7 +29,7 @@ class Pick:
     credit: str = ""
 
     def content(self, *, digits: int) -> dict[str, str]:
-        """This function will return the pick as the payout statement prints it."""
+        """Return the pick as the payout statement prints it."""
         first = self.document.corrects
         row = {
             "order": self.order,
@@ -44,7 +44,7 @@ class Pick:
 
 
 def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[list[Pick]]:
-    """This function will return the ways in which a payout may be meant, likeliest first; each is a whole list.
+    """Return the ways in which a payout may be meant, likeliest first; each is a whole list.
 
     `settles` means what it says. `orders` means the orders' own statements; should these not close, the statements of
     adjustments that had been made when the payout was sent are meant too, and then what had been credited of any.
@@ -83,7 +83,7 @@ def _read() -> QuerySet[Document]:
 
 
 def _of_orders(orders: Sequence[str]) -> dict[str, list[Document]]:
-    """This function will return every statement of each order, adjustments' too; only orders that have their first."""
+    """Return every statement of each order, adjustments' too; only orders that have their first."""
     rows: dict[str, list[Document]] = defaultdict(list)
     subjects = [f"order:{order}" for order in orders]
     for row in _read().filter(subject__in=subjects, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"):
@@ -92,12 +92,12 @@ def _of_orders(orders: Sequence[str]) -> dict[str, list[Document]]:
 
 
 def _of_event(*, subject: str) -> list[Document]:
-    """This function will return the statements that an adjustment caused."""
+    """Return the statements that an adjustment caused."""
     return list(_read().filter(event__subject=subject, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"))
 
 
 def _credits(*, of: Sequence[Pick], sent_at: dt.datetime | None) -> list[Pick]:
-    """This function will pick what had been credited of statements when a payout was sent: it takes away."""
+    """Pick what had been credited of statements when a payout was sent: it takes away."""
     rows = _read().filter(corrects__in=[pick.document.pk for pick in of], kind=Kind.CREDIT_NOTE).select_related("event")
     return [
         Pick(
@@ -118,7 +118,7 @@ def _check(
     under: Premises,
     listed: str,
 ) -> None:
-    """This function will refuse what is not the payee's, or is in other money.
+    """Refuse what is not the payee's, or is in other money.
 
     :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
     """
@@ -140,7 +140,7 @@ def _check(
 
 
 def _suffix(document: Document) -> str:
-    """This function will return the adjustment of a supplementary statement, from its permanent key; else nothing."""
+    """Return the adjustment of a supplementary statement, from its permanent key; else nothing."""
     base = issuing.key(
         kind=Kind.ORDER_FINAL_STATEMENT,
         subject=("order", document.subject.removeprefix("order:")),
@@ -150,7 +150,7 @@ def _suffix(document: Document) -> str:
 
 
 def _made_at(*, of: Sequence[Pick]) -> dict[int, dt.datetime]:
-    """This function will return {event's key: when the adjustment was made}: the day alone would not tell.
+    """Return {event's key: when the adjustment was made}: the day alone would not tell.
 
     Of an event whose raw body has been stripped, when it occurred: every fact has this.
     """
@@ -165,13 +165,13 @@ def _made_at(*, of: Sequence[Pick]) -> dict[int, dt.datetime]:
 
 
 def _whole(*, order: str, document: Document) -> Pick:
-    """This function will pick a document's whole net."""
+    """Pick a document's whole net."""
     amount = settlements.net_minor(document=document)
     return Pick(document=document, order=order, amount_minor=amount, adjustment=_suffix(document))
 
 
 def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> list[Pick]:
-    """This function will pick so much of an order, adjustment or credit.
+    """Pick so much of an order, adjustment or credit.
 
     Where both statements of an order are the payee's, the first takes up to its net and the last what is left.
     """
@@ -197,20 +197,20 @@ def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> li
 
 
 def _order(document: Document) -> str:
-    """This function will return the order that a document is about; a receipt's credit is about its refund."""
+    """Return the order that a document is about; a receipt's credit is about its refund."""
     first = document.corrects
     subject = first.subject if first and first.kind == Kind.ORDER_FINAL_STATEMENT else document.subject
     return subject.partition(":")[2]
 
 
 def contents(*, picked: Sequence[Pick]) -> dict[int, dict[str, Any]]:
-    """This function will return {document's key: frozen content} of all that was picked, in one query."""
+    """Return {document's key: frozen content} of all that was picked, in one query."""
     read = Document.objects.filter(pk__in=[pick.document.pk for pick in picked]).values_list("pk", "content")
     return {pk: json.loads(text) for pk, text in read.iterator()}
 
 
 def parts(*, picked: Sequence[Pick], digits: int) -> list[breakdown.Part]:
-    """This function will return what a payout pays of each document with the rows that the document consists of."""
+    """Return what a payout pays of each document with the rows that the document consists of."""
     read = contents(picked=picked)
     return [
         breakdown.Part(
@@ -225,7 +225,7 @@ def parts(*, picked: Sequence[Pick], digits: int) -> list[breakdown.Part]:
 
 
 def payee_printed(*, picked: Sequence[Pick]) -> dict[str, object] | None:
-    """This function will return the payee as the latest settled statement prints it; None where nothing is settled.
+    """Return the payee as the latest settled statement prints it; None where nothing is settled.
 
     The choice follows from the documents alone, so it is the same in whatever order they came.
     """

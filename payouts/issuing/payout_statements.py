@@ -32,7 +32,7 @@ from payouts.models import Payout, PayoutState, Settlement
 def on_payout_sent(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue the payout statement of a transfer that closes, and settle what it lists.
+    """Issue the payout statement of a transfer that closes, and settle what it lists.
 
     :raises errors.Problem: the codes of `premises`, `period_invalid`, `payee_mismatch`, `payout_does_not_close`
     :raises intake.Parked: an order, adjustment or credit has not been issued, or the opening balance is not known yet
@@ -43,12 +43,12 @@ def on_payout_sent(
 def on_period_closed(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue the payout statement of a period that ends at zero or below; see `on_payout_sent`."""
+    """Issue the payout statement of a period that ends at zero or below; see `on_payout_sent`."""
     return _issue(event=event, fact=fact, now=now, actor=actor, accept=False)
 
 
 def on_payout_waiting(*, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will take back what was born SENT on the word of a payout that is not issued now."""
+    """Take back what was born SENT on the word of a payout that is not issued now."""
     data = cast("schemas.PayoutData", fact.data)
     retries.follow(event=event, payee=data.payee.id)
     named = {*(data.orders or ()), *(one.order or one.adjustment for one in data.settles or ())}
@@ -62,7 +62,7 @@ def on_payout_waiting(*, event: Event, fact: envelope.Envelope, now: dt.datetime
 def issue_with_difference(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue a payout that does not close, with its difference printed and flagged.
+    """Issue a payout that does not close, with its difference printed and flagged.
 
     It opens with the balance that is known, so that the payee's next payout can follow it. Two people must have
     decided it; the caller has checked that, and opens the discrepancy.
@@ -71,7 +71,7 @@ def issue_with_difference(
 
 
 def with_difference(*, fact: envelope.Envelope) -> Reckoned:
-    """This function will reckon a payout as `issue_with_difference` would issue it; nothing is written.
+    """Reckon a payout as `issue_with_difference` would issue it; nothing is written.
 
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
     :raises intake.Parked: it names something that has not been issued
@@ -84,7 +84,7 @@ def with_difference(*, fact: envelope.Envelope) -> Reckoned:
 def _issue(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor, accept: bool
 ) -> list[issuing.Issued]:
-    """This function will issue one payout statement, or find the one that its payout has."""
+    """Issue one payout statement, or find the one that its payout has."""
     data = cast("schemas.PayoutData", fact.data)
     payee = parties.locked(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
@@ -116,20 +116,20 @@ def _issue(
 
 
 def statement_of(*, payout: str) -> Document | None:
-    """This function will return the statement of a payout, if it has been issued."""
+    """Return the statement of a payout, if it has been issued."""
     key = issuing.key(kind=Kind.PAYOUT_STATEMENT, subject=("payout", payout), audience="payee")
     return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
 
 
 def balance(*, payee: Party, under: Premises) -> str:
-    """This function will return the name under which a payout waits for the one whose closing balance it opens with."""
+    """Return the name under which a payout waits for the one whose closing balance it opens with."""
     return f"balance:{payee.platform_id}:{under.issuer.slug}"
 
 
 def _again(
     *, document: Document, told: dict[str, Any], under: Premises, event: Event, now: dt.datetime, actor: log.Actor
 ) -> issuing.Issued:
-    """This function will answer a repeat: nothing is computed again, only the fingerprints are compared."""
+    """Answer a repeat: nothing is computed again, only the fingerprints are compared."""
     content = json.loads(document.content)
     draft = issuing.Draft(
         kind=Kind.PAYOUT_STATEMENT,
@@ -150,7 +150,7 @@ def _again(
 
 
 def _follow(*, data: schemas.PayoutData, payee: Party, under: Premises, sent_at: dt.datetime) -> None:
-    """This function will let a payout wait until it opens with what the one before it left.
+    """Let a payout wait until it opens with what the one before it left.
 
     The one before is the last that was sent earlier and had not failed or come back by then: times of the facts.
 
@@ -171,7 +171,7 @@ def _draft(
     date: dt.date,
     under: Premises,
 ) -> issuing.Draft:
-    """This function will draft the payout statement."""
+    """Draft the payout statement."""
     sums, digits = chosen.sums, under.digits
     body: dict[str, object] = {
         "payout": {
@@ -213,7 +213,7 @@ def _draft(
 
 
 def _explained(*, chosen: Reckoned, digits: int) -> dict[str, object]:
-    """This function will return where each cent of a payout comes from, and what its documents consist of."""
+    """Return where each cent of a payout comes from, and what its documents consist of."""
     rows = breakdown.payout(
         parts=payout_lines.parts(picked=chosen.picked, digits=digits),
         adjustments=chosen.adjustments,
@@ -239,7 +239,7 @@ def _settle(
     now: dt.datetime,
     actor: log.Actor,
 ) -> None:
-    """This function will tie the money to what it settles; without effect where it has failed."""
+    """Tie the money to what it settles; without effect where it has failed."""
     failed_at = reversal_notices.failed_at(
         payout=data.payout.id, payee=statement.owner, amount_minor=statement.total_minor
     )

@@ -10,9 +10,18 @@ from documents.events import envelope, schemas, waiting
 from documents.models import Party
 from payouts.calculation import amounts, totals
 from payouts.issuing import payout_lines, terms
-from payouts.issuing.payout_totals import Reckoned
 from payouts.issuing.terms import Premises
 from payouts.models import Payout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reckoned:
+    """One way of meaning a payout, added up."""
+
+    picked: Sequence[payout_lines.Pick]
+    sums: amounts.Payout
+    adjustments: Sequence[amounts.Line]
+    withholdings: Sequence[amounts.Withholding]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +38,7 @@ class Standing:
 
 
 def find(*, fact: envelope.Envelope, payee: Party | None, accept: bool) -> Standing:
-    """This function will find out what a payout means: the first way that closes, else the likeliest one.
+    """Find out what a payout means: the first way that closes, else the likeliest one.
 
     It opens with the balance that it states, or, to be issued by people's decision (`accept`), with the one that is
     known. Call with the payee held.
@@ -58,7 +67,7 @@ def find(*, fact: envelope.Envelope, payee: Party | None, accept: bool) -> Stand
 
 
 def check_period(*, data: schemas.PayoutData) -> None:
-    """This function will refuse a period that runs backwards.
+    """Refuse a period that runs backwards.
 
     :raises errors.Problem: `period_invalid`
     """
@@ -69,7 +78,7 @@ def check_period(*, data: schemas.PayoutData) -> None:
 
 
 def left(*, payee: Party, under: Premises, sent_at: dt.datetime) -> int:
-    """This function will return the balance that the payout before a moment left, zero where there is none."""
+    """Return the balance that the payout before a moment left, zero where there is none."""
     earlier = Payout.objects.filter(
         payee=payee, issuer=under.issuer, currency=under.currency, sent_at__lt=sent_at
     ).exclude(returned_at__lte=sent_at)
@@ -80,7 +89,7 @@ def left(*, payee: Party, under: Premises, sent_at: dt.datetime) -> int:
 def _ways(
     *, data: schemas.PayoutData, under: Premises, date: dt.date, payee: Party | None
 ) -> list[list[payout_lines.Pick]]:
-    """This function will return the ways in which the payout may be meant, once its payee has been met.
+    """Return the ways in which the payout may be meant, once its payee has been met.
 
     :raises intake.Parked: also for a payee whom nobody has told about
     """
@@ -103,7 +112,7 @@ def _reckon(
     under: Premises,
     opening_minor: int,
 ) -> Reckoned:
-    """This function will add one way of meaning the payout up."""
+    """Add one way of meaning the payout up."""
 
     def minor(text: str) -> int:
         return money.minor(text, under.digits)
@@ -122,23 +131,3 @@ def _reckon(
         amount_minor=minor(data.payout.amount),
     )
     return Reckoned(picked=picked, sums=sums, adjustments=adjustments, withholdings=withholdings)
-
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from documents import errors, money
-from payouts.calculation import amounts
-from payouts.issuing import payout_lines
-from payouts.issuing.terms import Premises
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reckoned:
-    """One way of meaning a payout, added up."""
-
-    picked: Sequence[payout_lines.Pick]
-    sums: amounts.Payout
-    adjustments: Sequence[amounts.Line]
-    withholdings: Sequence[amounts.Withholding]

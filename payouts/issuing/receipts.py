@@ -19,7 +19,7 @@ from payouts.issuing.terms import Premises
 def on_payment_captured(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue the receipt of a payment; its total is the captured amount, to the cent.
+    """Issue the receipt of a payment; its total is the captured amount, to the cent.
 
     :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
     """
@@ -60,7 +60,7 @@ def on_payment_captured(
 def on_refund_issued(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue the credit note of a refund, at its receipt's own rates and within what remains of it.
+    """Issue the credit note of a refund, at its receipt's own rates and within what remains of it.
 
     :raises errors.Problem: the codes of `premises`, `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
     :raises intake.Parked: the payment's receipt has not been issued
@@ -105,7 +105,7 @@ def on_refund_issued(
 
 
 def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.Computed, digits: int) -> None:
-    """This function will compare the stated totals and the captured amount with what the lines come to.
+    """Compare the stated totals and the captured amount with what the lines come to.
 
     :raises errors.Problem: `totals_mismatch`
     """
@@ -122,25 +122,25 @@ def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.
 
 
 def _held(*, payment: str) -> Document | None:
-    """This function will return a payment's receipt, held so that two refunds never see the same remainder."""
+    """Return a payment's receipt, held so that two refunds never see the same remainder."""
     key = issuing.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
     return held(key=key)
 
 
 def held(*, key: str) -> Document | None:
-    """This function will return a document by its key; until the transaction ends nobody else credits it."""
+    """Return a document by its key; until the transaction ends nobody else credits it."""
     rows = Document.objects.select_for_update(no_key=True, of=("self",)).select_related("issuer", "owner")
     return rows.filter(document_key_id=key).first()
 
 
 def _of_refund(*, refund: str) -> Document | None:
-    """This function will return the credit note of a refund, if it has been issued."""
+    """Return the credit note of a refund, if it has been issued."""
     key = issuing.key(kind=Kind.CREDIT_NOTE, subject=("refund", refund), audience="customer")
     return Document.objects.filter(document_key_id=key).first()
 
 
 def named(*, original: Document) -> dict[str, str]:
-    """This function will return how a credit note names what it corrects."""
+    """Return how a credit note names what it corrects."""
     return {
         "number": original.number,
         "issue_date": original.issue_date.isoformat(),
@@ -152,7 +152,7 @@ def named(*, original: Document) -> dict[str, str]:
 def credit(
     *, lines: Sequence[Mapping[str, str]], original: Document, content: Mapping[str, Any], under: Premises
 ) -> figures.Credited:
-    """This function will return a credit's sums after every earlier credit of the same document; call with it held.
+    """Return a credit's sums after every earlier credit of the same document; call with it held.
 
     No line at all asks what remains: `remaining` of the answer. All credits of an order statement together take no
     more than it owes: what was withheld of it is one of its deductions.
@@ -180,7 +180,7 @@ def credit(
 
 
 def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[figures.Group, ...]:
-    """This function will return the groups of a document, its untaxed lines and what was withheld among them."""
+    """Return the groups of a document, its untaxed lines and what was withheld among them."""
     return totals.creditable(
         lines=figures.read_lines(lines=content["lines"], digits=digits),
         groups=figures.read_groups(groups=content["tax_groups"], digits=digits),
@@ -189,7 +189,7 @@ def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[figures.Gro
 
 
 def amounts(*, lines: Sequence[Mapping[str, str]], sums: figures.Computed, prices: str, digits: int) -> dict[str, Any]:
-    """This function will return the lines, tax groups and totals of a receipt or credit note."""
+    """Return the lines, tax groups and totals of a receipt or credit note."""
     return {
         "prices": prices,
         "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
@@ -199,5 +199,5 @@ def amounts(*, lines: Sequence[Mapping[str, str]], sums: figures.Computed, price
 
 
 def _some(block: Mapping[str, str], *names: str) -> dict[str, str]:
-    """This function will keep those members of a block that are printed."""
+    """Keep those members of a block that are printed."""
     return {name: block[name] for name in names if name in block}

@@ -14,13 +14,13 @@ CODE = "payout_does_not_close"
 
 
 def follow(*, event: Event, payee: str) -> None:
-    """This function will let a payout that does not close be found by whatever changes what its payee is owed."""
+    """Let a payout that does not close be found by whatever changes what its payee is owed."""
     if event.status == EventStatus.HELD and event.code == CODE:
         Wait.objects.get_or_create(event=event, awaited=_awaited(payee))
 
 
 def look_again(*, payee: str, now: dt.datetime) -> None:
-    """This function will let each payout of the payee that does not close be tried again, after the commit.
+    """Let each payout of the payee that does not close be tried again, after the commit.
 
     A payout that was told before an adjustment of one of its orders cannot close until the adjustment is here; and an
     order that it forgot to list explains it only once that is here, and no longer once another payout has settled it.
@@ -38,5 +38,5 @@ def _awaited(payee: str) -> str:
 
 
 def told(*, body: bytes | memoryview | None) -> schemas.PayoutData | None:
-    """This function will read a stored payout's data again; None once its raw body has been stripped."""
+    """Read a stored payout's data again; None once its raw body has been stripped."""
     return None if body is None else cast("schemas.PayoutData", envelope.parse(payload=json.loads(bytes(body))).data)

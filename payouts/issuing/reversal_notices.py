@@ -20,7 +20,7 @@ _STATES = {"failed": PayoutState.FAILED, "returned": PayoutState.RETURNED}
 def on_payout_failed(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
+    """Issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
 
     :raises errors.Problem: the codes of `premises`; where the payout is known, those of `on_payout_returned`
     :raises intake.Parked: only for a payee of whom nothing but the id is known
@@ -41,7 +41,7 @@ def on_payout_failed(
 def on_payout_returned(
     *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """This function will issue the notice of a payout that came back, once its statement has been issued.
+    """Issue the notice of a payout that came back, once its statement has been issued.
 
     :raises errors.Problem: the codes of `premises`, `payee_mismatch`, `totals_mismatch` against what was sent
     :raises intake.Parked: its PAYOUT_SENT has not been processed
@@ -59,7 +59,7 @@ def on_payout_returned(
 
 
 def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | None:
-    """This function will return when a payout failed, if its notice came before its statement; None otherwise.
+    """Return when a payout failed, if its notice came before its statement; None otherwise.
 
     A notice of another amount is not about this transfer: had it come second, it would have been held.
     """
@@ -71,7 +71,7 @@ def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | 
 
 
 def _same(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, under: Premises) -> None:
-    """This function will refuse to tell somebody of a payout that was another's, or of another amount than was sent.
+    """Refuse to tell somebody of a payout that was another's, or of another amount than was sent.
 
     :raises errors.Problem: `payee_mismatch`, `totals_mismatch`, the codes of `Premises.same_as`
     """
@@ -88,7 +88,7 @@ def _same(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, un
 
 
 def _payout(*, data: schemas.ReversalData) -> Payout | None:
-    """This function will return the payout that a reversal is about, if it has been processed."""
+    """Return the payout that a reversal is about, if it has been processed."""
     return Payout.objects.select_related("statement", "payee").filter(payout_id=data.payout.id).first()
 
 
@@ -103,7 +103,7 @@ def _notice(
     now: dt.datetime,
     actor: log.Actor,
 ) -> list[issuing.Issued]:
-    """This function will issue the notice and, where the payout is here, end what it settled."""
+    """Issue the notice and, where the payout is here, end what it settled."""
     data, told = cast("schemas.ReversalData", fact.data), envelope.business_input(envelope=fact)
     statement = payout.statement if payout else None
     body: dict[str, object] = {
@@ -145,7 +145,7 @@ def _notice(
 
 
 def _end(*, payout: Payout, outcome: Outcome, at: dt.datetime, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will mark a payout as failed or returned, at the earlier of the two where both were told."""
+    """Mark a payout as failed or returned, at the earlier of the two where both were told."""
     if payout.returned_at is None or at < payout.returned_at:
         Payout.objects.filter(pk=payout.pk).update(state=_STATES[outcome], returned_at=at)
     settlements.withdraw(payout=payout, now=now, actor=actor)

@@ -20,12 +20,12 @@ RESOLUTION = "what is settled is no more than was earned"
 
 
 def net_minor(*, document: Document) -> int:
-    """This function will return what a document leaves its owner, in minor units; a credit note takes away."""
+    """Return what a document leaves its owner, in minor units; a credit note takes away."""
     return -document.total_minor if document.kind == Kind.CREDIT_NOTE else document.total_minor
 
 
 def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) -> None:
-    """This function will bring the live status of documents, and their `paid_twice`, up to what is in effect now.
+    """Bring the live status of documents, and their `paid_twice`, up to what is in effect now.
 
     Also of one that was born SENT: a payout that settles it is here now, and may have failed before it came.
     """
@@ -55,14 +55,14 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
 
 
 def withdraw(*, payout: Payout, now: dt.datetime, actor: log.Actor) -> None:
-    """This function will end what a payout settled: its money failed to arrive, or came back."""
+    """End what a payout settled: its money failed to arrive, or came back."""
     ids = list(payout.settlements.values_list("document_id", flat=True))
     payout.settlements.filter(effective=True).update(effective=False)
     refresh(document_ids=ids, now=now, actor=actor)
 
 
 def _completed_by(*, net: int, parts: list[Settlement]) -> Document | None:
-    """This function will return the payout statement with which the whole net was settled; parts come by time sent."""
+    """Return the payout statement with which the whole net was settled; parts come by time sent."""
     total = 0
     for part in parts:
         total += part.amount_minor
@@ -74,7 +74,7 @@ def _completed_by(*, net: int, parts: list[Settlement]) -> Document | None:
 def _compare(
     *, document: Document, parts: list[Settlement], open_keys: set[str], now: dt.datetime, actor: log.Actor
 ) -> None:
-    """This function will open `paid_twice` where more was settled than earned, and close it where that has ended.
+    """Open `paid_twice` where more was settled than earned, and close it where that has ended.
 
     One that is open says what is true now: how much too much, and by which payouts.
     """

@@ -25,13 +25,13 @@ class Premises:
     digits: int
 
     def local_date(self, *, at: dt.datetime, time_zone: str | None = None) -> dt.date:
-        """This function will return the legal local day of a moment, in the order's own zone where it brings one."""
+        """Return the legal local day of a moment, in the order's own zone where it brings one."""
         return at.astimezone(zoneinfo.ZoneInfo(time_zone or self.pack.time_zone)).date()
 
     def rates(
         self, *, lines: Iterable[Mapping[str, str]], date: dt.date, pointer: str = "/data/lines"
     ) -> dict[str, Fraction]:
-        """This function will return {tax code: exact rate} in force on the operation's legal date.
+        """Return {tax code: exact rate} in force on the operation's legal date.
 
         :raises errors.Problem: `tax_code_unknown`, `tax_rate_not_in_force`, with a fault at the first line of each code
         """
@@ -51,7 +51,7 @@ class Premises:
         return rates
 
     def same_as(self, *, document: Document) -> None:
-        """This function will refuse a fact about a document of another country, issuer or currency.
+        """Refuse a fact about a document of another country, issuer or currency.
 
         :raises errors.Problem: `country_unsupported`, `issuer_unknown`, `currency_unsupported`
         """
@@ -64,7 +64,7 @@ class Premises:
 
 
 def of(*, fact: envelope.Envelope) -> Premises:
-    """This function will return the premises of a fact, checked in order: country, issuer, currency.
+    """Return the premises of a fact, checked in order: country, issuer, currency.
 
     :raises errors.Problem: `country_unsupported`, `issuer_unknown` (or of another country), `currency_unsupported`
     """
@@ -82,5 +82,5 @@ def of(*, fact: envelope.Envelope) -> Premises:
 
 
 def _problem(code: str, pointer: str, detail: str) -> errors.Problem:
-    """This function will build a problem with its one fault."""
+    """Build a problem with its one fault."""
     return errors.Problem(code=code, detail=detail, errors=[errors.Fault(pointer=pointer, code=code, detail=detail)])

@@ -1,0 +1,1 @@
+"""Statements, payouts and events against each other."""

@@ -84,11 +84,11 @@ class Summary:
 
     @property
     def clean(self) -> bool:
-        """This method will tell whether nothing differs, but for what a person has accepted."""
+        """Tell whether nothing differs, but for what a person has accepted."""
         return not self.findings
 
     def as_json(self) -> dict[str, object]:
-        """This method will return the summary with amounts as text."""
+        """Return the summary with amounts as text."""
         told: dict[str, object] = {"object": "reconciliation", "clean": self.clean}
         told |= {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         told["books"] = [
@@ -100,7 +100,7 @@ class Summary:
 
 
 def parts() -> list[Part]:
-    """This function will return the walk: every key that there is now, range by range."""
+    """Return the walk: every key that there is now, range by range."""
     ends = {
         "documents": Document.objects.aggregate(end=Max("pk"))["end"],
         "payees": Party.objects.aggregate(end=Max("pk"))["end"],
@@ -121,7 +121,7 @@ def run(
     country: str | None = None,
     step: Callable[[str], None] = lambda over: None,  # noqa: ARG005 - nobody watches
 ) -> Summary:
-    """This function will compare everything in the walk and bring the open discrepancies up to what it finds.
+    """Compare everything in the walk and bring the open discrepancies up to what it finds.
 
     What it finds is opened range by range; what no longer holds is resolved at the end, only by a walk that saw all.
     """
@@ -142,7 +142,7 @@ def run(
 
 
 def _documents(*, part: Part, country: str | None, summary: Summary) -> Iterator[Finding]:
-    """This function will foot every document of a range."""
+    """Foot every document of a range."""
     rows = Document.objects.filter(pk__range=(part.low, part.high))
     if country is not None:
         rows = rows.filter(country_id=country)
@@ -185,7 +185,7 @@ def _footed(*, row: Row, facts: dict[str, object]) -> Finding:
 
 
 def _payees(*, part: Part, country: str | None, summary: Summary) -> Iterator[Finding]:
-    """This function will balance the books of a range of payees, and compare what says who was paid for what."""
+    """Balance the books of a range of payees, and compare what says who was paid for what."""
     for row in _ask(sql=BOOKS, part=part, country=country):
         summary.payees += 1
         settled = row["settled_minor"] - row.pop("included_minor")
@@ -210,7 +210,7 @@ def _payees(*, part: Part, country: str | None, summary: Summary) -> Iterator[Fi
 
 
 def _events(*, part: Part, country: str | None, summary: Summary) -> Iterator[Finding]:
-    """This function will compare what events told with the documents that they caused."""
+    """Compare what events told with the documents that they caused."""
     rows = Event.objects.filter(pk__range=(part.low, part.high))
     summary.events += (rows if country is None else rows.filter(country_code=country)).count()
     yield from _compared(part=part, country=country)
@@ -231,7 +231,7 @@ def _compared(*, part: Part, country: str | None) -> Iterator[Finding]:
 
 
 def _ask(*, sql: str, part: Part, country: str | None) -> list[Row]:
-    """This function will ask one comparison about one range."""
+    """Ask one comparison about one range."""
     with connection.cursor() as cursor:
         cursor.execute(sql, {"low": part.low, "high": part.high, "country": country})
         names = [column.name for column in cursor.description or ()]
@@ -243,7 +243,7 @@ def _ask(*, sql: str, part: Part, country: str | None) -> list[Row]:
 
 
 def _finding(*, code: Code, row: Row) -> Finding:
-    """This function will word a finding: amounts as text, and a key that changes when an amount does."""
+    """Word a finding: amounts as text, and a key that changes when an amount does."""
     currency = row["facts"].get("currency")
     facts = {
         name.removesuffix("_minor"): money.text(value, money.digits(currency))
@@ -267,7 +267,7 @@ def _finding(*, code: Code, row: Row) -> Finding:
 
 
 def _open(*, found: Sequence[Finding], seen: set[str], summary: Summary, actor: log.Actor) -> None:
-    """This function will open what is new; what a person has resolved with these very amounts stays resolved."""
+    """Open what is new; what a person has resolved with these very amounts stays resolved."""
     with transaction.atomic():
         for finding in found:
             if finding.key in seen:
@@ -289,7 +289,7 @@ def _open(*, found: Sequence[Finding], seen: set[str], summary: Summary, actor: 
 
 
 def _accepted(finding: Finding) -> bool:
-    """This function will tell whether a person has looked at these very figures and let them be."""
+    """Tell whether a person has looked at these very figures and let them be."""
     last = Discrepancy.objects.filter(dedup_key=finding.key).order_by("-pk").first()
     if last is None or last.resolved_at is None or last.resolution in {RESOLUTION, settlements.RESOLUTION}:
         return False
@@ -297,7 +297,7 @@ def _accepted(finding: Finding) -> bool:
 
 
 def _resolve(*, seen: set[str], began_at: dt.datetime, country: str | None, now: dt.datetime, actor: log.Actor) -> int:
-    """This function will resolve what an earlier run opened and this one did not find; returns how many."""
+    """Resolve what an earlier run opened and this one did not find; returns how many."""
     rows = Discrepancy.objects.filter(dedup_key__startswith=PREFIX, resolved_at=None, opened_at__lt=began_at)
     if country is not None:
         rows = rows.filter(country_id=country)
@@ -309,7 +309,7 @@ def _resolve(*, seen: set[str], began_at: dt.datetime, country: str | None, now:
 
 
 def _clock() -> dt.datetime:
-    """This function will return the database's own time, by which discrepancies are opened."""
+    """Return the database's own time, by which discrepancies are opened."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         row = cursor.fetchone()

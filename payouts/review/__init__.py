@@ -1,0 +1,1 @@
+"""What people decide about facts that cannot be issued as they are."""

@@ -27,13 +27,13 @@ class Cause:
 
     @property
     def value(self) -> str:
-        """This function will return what stands at the place."""
+        """Return what stands at the place."""
         found = _at(self.payload, self.pointer)
         return str(found) if isinstance(found, str) else ""
 
     @property
     def words(self) -> dict[str, str]:
-        """This function will return what any sentence may name."""
+        """Return what any sentence may name."""
         country = pack.for_country(self.event.country_code)
         return {
             "value": self.value,
@@ -44,19 +44,19 @@ class Cause:
 
 
 def sentence(*, cause: Cause) -> str:
-    """This function will say why the event is held; of a code without words of its own, where to look."""
+    """Say why the event is held; of a code without words of its own, where to look."""
     say = _SENTENCES.get(cause.event.code)
     return say(cause) if say else _("Mira %(place)s.") % cause.words if cause.pointer else ""
 
 
 def credited(*, detail: str) -> tuple[int, int] | None:
-    """This function will return how much a credit asks for and how much was left, in minor units; None of others."""
+    """Return how much a credit asks for and how much was left, in minor units; None of others."""
     found = _CREDITED.fullmatch(detail)
     return (int(found[1]), int(found[3])) if found else None
 
 
 def _at(payload: object, pointer: str) -> object:
-    """This function will return what stands at an RFC 6901 pointer; None where nothing does."""
+    """Return what stands at an RFC 6901 pointer; None where nothing does."""
     found = payload
     for step in pointer.split("/")[1:]:
         if isinstance(found, dict):

@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, catalog, errors, money
+from documents import canonical, catalog, errors, money, transactions
 from documents.countries import pack as packs
 from documents.emission import document_keys, issuing
 from documents.events import waiting
@@ -64,12 +64,12 @@ class _Correction:
 
     @property
     def key(self) -> str:
-        """This function will return the permanent key of the credit note."""
+        """Return the permanent key of the credit note."""
         return issuing.key(kind=Kind.CREDIT_NOTE, subject=("correction", self.id), audience=str(self.original.audience))
 
     @property
     def business_input(self) -> dict[str, object]:
-        """This function will return what was decided, without anything computed."""
+        """Return what was decided, without anything computed."""
         digits = self.under.digits
         lines: object = "remaining"
         if self.parts is not None:
@@ -78,7 +78,7 @@ class _Correction:
 
     @property
     def fingerprint(self) -> str:
-        """This function will return the digest by which a repeat is known."""
+        """Return the digest by which a repeat is known."""
         return document_keys.fingerprint(
             kind=Kind.CREDIT_NOTE,
             country=self.under.pack.country,
@@ -88,7 +88,7 @@ class _Correction:
 
 
 def left(*, document: Document) -> list[Left]:
-    """This function will return what of a document can still be credited, group by group.
+    """Return what of a document can still be credited, group by group.
 
     Nothing of other kinds, and of a statement that owes its owner nothing (any more).
     """
@@ -119,7 +119,7 @@ def correct(
     now: dt.datetime,
     actor: log.Actor,
 ) -> issuing.Issued:
-    """This function will issue the credit note of a correction, or find the one that the same correction has.
+    """Issue the credit note of a correction, or find the one that the same correction has.
 
     `correction_id` ("cor_...") is made once for each decision, so a form that is sent twice credits once.
 
@@ -140,7 +140,7 @@ def correct(
     if not catalog.TABLE[Kind(document.kind)].creditable:
         raise errors.Problem(code="credit_exceeds_remaining", detail=f"nothing of a {document.kind} can be credited")
     kept = None if parts is None else tuple(part for part in parts if part.amount_minor)
-    return decisions.take(
+    return transactions.retry_on_conflict(
         lambda: _correct(
             key=document.document_key_id, correction_id=correction_id, parts=kept, reason=words, now=now, actor=actor
         )
@@ -206,7 +206,7 @@ def _under(document: Document) -> Premises:
 
 
 def _before(*, one: _Correction, actor: log.Actor) -> issuing.Issued | None:
-    """This function will return the credit note that the same correction has; the repeat is on record.
+    """Return the credit note that the same correction has; the repeat is on record.
 
     :raises errors.Problem: `document_key_conflict`
     """
@@ -220,7 +220,7 @@ def _before(*, one: _Correction, actor: log.Actor) -> issuing.Issued | None:
 
 
 def _lines(one: _Correction) -> list[dict[str, str]]:
-    """This function will return the credit note's lines: one for each tax group that is credited.
+    """Return the credit note's lines: one for each tax group that is credited.
 
     :raises errors.Problem: `already_credited`
     """
@@ -251,7 +251,7 @@ def _said(part: Part, *, withheld: bool) -> str:
 
 
 def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
-    """This function will store the decision as an event, once.
+    """Store the decision as an event, once.
 
     :raises errors.Problem: `document_key_conflict`
     """
@@ -297,7 +297,7 @@ def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
 def _draft(
     *, one: _Correction, lines: Sequence[dict[str, str]], sums: amounts.Credited, now: dt.datetime
 ) -> issuing.Draft:
-    """This function will draft the credit note."""
+    """Draft the credit note."""
     content, under = one.content, one.under
     return issuing.Draft(
         kind=Kind.CREDIT_NOTE,

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 
 from audit import log
 from audit.actions import Action
-from documents import errors, money
+from documents import errors, money, transactions
 from documents.alerts import discrepancies
 from documents.events import envelope, outcomes, schemas, waiting
 from documents.models import Document, Event, EventStatus
@@ -25,13 +25,13 @@ TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 
 
 def can_settle(*, event: Event, now: dt.datetime) -> bool:
-    """This function will tell whether people may issue a payout as it is, now."""
+    """Tell whether people may issue a payout as it is, now."""
     first = settleable_from(event=event)
     return first is not None and first <= now
 
 
 def settleable_from(*, event: Event) -> dt.datetime | None:
-    """This function will return from when people may issue a payout as it is; None for what they never may.
+    """Return from when people may issue a payout as it is; None for what they never may.
 
     It is held because it does not close, or waits for the balance that it opens with; either way what is missing, or a
     corrected event, may still come within the limit.
@@ -48,7 +48,7 @@ def settleable_from(*, event: Event) -> dt.datetime | None:
 def request_settlement(
     *, event: Event, reason: str, user: User, now: dt.datetime, actor: log.Actor
 ) -> SettlementRequest:
-    """This function will put on record that somebody asks to issue a payout with its difference.
+    """Put on record that somebody asks to issue a payout with its difference.
 
     A request whose difference is no longer the payout's is replaced; one that still holds stands, whoever asks again.
 
@@ -57,13 +57,15 @@ def request_settlement(
     """
     _require(event=event, user=user, actor=actor)
     text = decisions.reason(reason)
-    return decisions.take(lambda: _request(event_id=event.pk, reason=text, user=user, now=now, actor=actor))
+    return transactions.retry_on_conflict(
+        lambda: _request(event_id=event.pk, reason=text, user=user, now=now, actor=actor)
+    )
 
 
 def approve_settlement(
     *, request: SettlementRequest, reason: str, user: User, now: dt.datetime, actor: log.Actor
 ) -> Document:
-    """This function will issue a payout with its difference, approved by another person than who asked for it.
+    """Issue a payout with its difference, approved by another person than who asked for it.
 
     Of two approvals at the same time one issues, and the other one is told that it is done.
 
@@ -75,7 +77,9 @@ def approve_settlement(
     if request.requested_by_id == user.pk:
         decisions.refuse(code="second_person_required", object_type="event", object_id=event.public_id, actor=actor)
     text = decisions.reason(reason)
-    return decisions.take(lambda: _approve(request_id=request.pk, reason=text, user=user, now=now, actor=actor))
+    return transactions.retry_on_conflict(
+        lambda: _approve(request_id=request.pk, reason=text, user=user, now=now, actor=actor)
+    )
 
 
 def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> SettlementRequest:
@@ -141,7 +145,7 @@ def _keep_open(
     data: schemas.PayoutData,
     actor: log.Actor,
 ) -> None:
-    """This function will open the discrepancy that outlives the decision: somebody has yet to find the difference."""
+    """Open the discrepancy that outlives the decision: somebody has yet to find the difference."""
     digits = money.digits(document.currency)
     printed = json.loads(document.content)["totals"]["opening_carry_over"]
     if asked.difference_minor == 0 and printed == data.opening_carry_over:
@@ -166,7 +170,7 @@ def _keep_open(
 
 
 def _held(*, event_id: int, now: dt.datetime) -> Event:
-    """This function will return the event of a payout that may be settled, held until the transaction ends.
+    """Return the event of a payout that may be settled, held until the transaction ends.
 
     :raises errors.Problem: `settlement_not_possible`
     """
@@ -182,7 +186,7 @@ def _payload(event: Event) -> dict[str, object]:
 
 
 def _reckon(*, event: Event) -> payout_totals.Reckoned:
-    """This function will reckon the payout as it would be issued now.
+    """Reckon the payout as it would be issued now.
 
     :raises errors.Problem: `settlement_not_possible`: it names what is not there, or closes and needs no decision
     """

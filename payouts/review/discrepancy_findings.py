@@ -29,7 +29,7 @@ SIDES: Mapping[str, tuple[str, str]] = {
 
 
 def sides(*, gap: Discrepancy) -> tuple[object, object]:
-    """This function will return what was expected and what came, as texts; None where the facts have no amounts."""
+    """Return what was expected and what came, as texts; None where the facts have no amounts."""
     if gap.code == "divergent_repeat" and gap.document is not None and gap.event is not None:
         content = json.loads(gap.document.content)
         told = _told_total(event=gap.event, document=gap.document) or _reckoned(event=gap.event, document=gap.document)
@@ -39,7 +39,7 @@ def sides(*, gap: Discrepancy) -> tuple[object, object]:
 
 
 def words(*, gap: Discrepancy) -> list[str]:
-    """This function will say what a discrepancy looks like, in the reader's language; nothing of an unknown code."""
+    """Say what a discrepancy looks like, in the reader's language; nothing of an unknown code."""
     say = _WORDS.get(gap.code)
     return [say(gap)] if say else []
 
@@ -58,7 +58,7 @@ def _body(event: Event | None) -> Facts:
 
 
 def _told_total(*, event: Event, document: Document) -> object:
-    """This function will return the total that an event states for a document's owner, where it states one."""
+    """Return the total that an event states for a document's owner, where it states one."""
     data = _body(event)
     if document.kind == Kind.ORDER_FINAL_STATEMENT and document.audience == "partner":
         totals = data.get("totals")
@@ -68,7 +68,7 @@ def _told_total(*, event: Event, document: Document) -> object:
 
 
 def _reckoned(*, event: Event, document: Document) -> str | None:
-    """This function will return what another telling of an order comes to, at the rates of the document's day."""
+    """Return what another telling of an order comes to, at the rates of the document's day."""
     if document.kind != Kind.ORDER_FINAL_STATEMENT:
         return None
     data, digits = _body(event), money.digits(document.currency)
@@ -87,7 +87,7 @@ def _reckoned(*, event: Event, document: Document) -> str | None:
 
 
 def _changed(one: object, other: object, path: str = "") -> Iterator[str]:
-    """This function will yield the places at which two JSON values differ."""
+    """Yield the places at which two JSON values differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted({*one, *other}):
             yield from _changed(one.get(key), other.get(key), f"{path}/{key}")

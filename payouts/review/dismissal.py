@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from audit import log
 from audit.actions import Action
-from documents import errors
+from documents import errors, transactions
 from documents.events import outcomes
 from documents.models import Closing, Document, Event, EventStatus
 from payouts.models import RequestState, SettlementRequest
@@ -19,7 +19,7 @@ from payouts.review import decisions
 
 
 def can_close(*, event: Event, now: dt.datetime) -> bool:
-    """This function will tell whether an event waits for a person, leaving open whether one has closed it already."""
+    """Tell whether an event waits for a person, leaving open whether one has closed it already."""
     if event.status == EventStatus.HELD:
         return event.settled_by_id is None
     late = event.received_at < now - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
@@ -29,7 +29,7 @@ def can_close(*, event: Event, now: dt.datetime) -> bool:
 def close(
     *, event: Event, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
 ) -> Closing:
-    """This function will take an event off the list; a proposal to issue it with its difference goes with it.
+    """Take an event off the list; a proposal to issue it with its difference goes with it.
 
     `document` is the one that settles it, where there is one.
 
@@ -41,7 +41,7 @@ def close(
             right="settle", user=user, country=country, object_type="event", object_id=event.public_id, actor=actor
         )
     text = decisions.reason(reason)
-    return decisions.take(
+    return transactions.retry_on_conflict(
         lambda: _close(event_id=event.pk, reason=text, document=document, user=user, now=now, actor=actor)
     )
 

@@ -38,12 +38,12 @@ class Amounts:
 
 
 def plight(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
-    """This function will return what differs and what it looks like, of a held event or a parked one."""
+    """Return what differs and what it looks like, of a held event or a parked one."""
     return _parked(event=event, data=data) if event.status == EventStatus.PARKED else _held(event=event, data=data)
 
 
 def told(*, event: Event) -> dict[str, Any]:
-    """This function will return a stored event's data as it came; nothing once its body has been stripped."""
+    """Return a stored event's data as it came; nothing once its body has been stripped."""
     try:
         payload = json.loads(bytes(event.body or b"{}"))
     except ValueError:
@@ -53,7 +53,7 @@ def told(*, event: Event) -> dict[str, Any]:
 
 
 def owner(data: dict[str, Any]) -> str:
-    """This function will return the platform's id of whom an event is about: whom it names, or its document's owner."""
+    """Return the platform's id of whom an event is about: whom it names, or its document's owner."""
     for name in _OWNERS:
         if isinstance(data.get(name), dict):
             return str(data[name].get("id", ""))
@@ -65,7 +65,7 @@ def owner(data: dict[str, Any]) -> str:
 
 
 def minor(text: object, currency: str) -> int | None:
-    """This function will read an amount that may be none."""
+    """Read an amount that may be none."""
     try:
         return money.minor(str(text), money.digits(currency))
     except errors.Problem:
@@ -73,7 +73,7 @@ def minor(text: object, currency: str) -> int | None:
 
 
 def _held(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
-    """This function will read what differs, and the diagnosis, out of a held event's faults."""
+    """Read what differs, and the diagnosis, out of a held event's faults."""
     currency = str(data.get("currency", ""))
     faults = [fault for fault in event.errors if isinstance(fault, dict)]
     said = {code: [str(fault.get("detail", "")) for fault in faults if fault.get("code") == code] for code in _said()}
@@ -121,7 +121,7 @@ def _held(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
 
 
 def _amount(fault: dict[str, Any]) -> str:
-    """This function will call the amount at a fault's place by words that finance uses."""
+    """Call the amount at a fault's place by words that finance uses."""
     names = {
         "amount": _("el importe"),
         "net": _("la base"),
@@ -135,7 +135,7 @@ def _amount(fault: dict[str, Any]) -> str:
 
 
 def _said() -> list[str]:
-    """This function will return the codes of diagnoses, those in the reader's language first."""
+    """Return the codes of diagnoses, those in the reader's language first."""
     first: list[str] = list(payout_gap.LANGUAGES.values())
     return first[::-1] if _language() == "en" else first
 
@@ -145,7 +145,7 @@ def _language() -> str:
 
 
 def _parked(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
-    """This function will say what a parked event lacks; for a balance, which one is known and which was told."""
+    """Say what a parked event lacks; for a balance, which one is known and which was told."""
     currency = str(data.get("currency", ""))
     amounts, words = Amounts(currency=currency), []
     balances = [str(name) for name in event.missing if str(name).startswith("balance:")]
@@ -172,7 +172,7 @@ def _parked(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """This function will name the first of a list, and count the others once it is long."""
+    """Name the first of a list, and count the others once it is long."""
     if len(names) == 1:
         return names[0]
     short, rest = names[:NAMED_MAX], len(names) - NAMED_MAX
@@ -185,7 +185,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _before(*, event: Event, payee: str, issuer: str, currency: str) -> Payout | None:
-    """This function will return the payout whose closing balance a payout has to open with."""
+    """Return the payout whose closing balance a payout has to open with."""
     payout = retries.told(body=event.body)
     sent_at = (payout.payout.sent_at if payout else None) or event.occurred_at
     earlier = Payout.objects.filter(

@@ -50,14 +50,14 @@ class Item:
 
     @property
     def incident(self) -> str:
-        """This function will return the key under which the item's alert was opened."""
+        """Return the key under which the item's alert was opened."""
         if self.discrepancy is not None:
             return f"discrepancy:{self.discrepancy.dedup_key}"
         return f"event:{self.event.public_id}" if self.event else ""
 
 
 def items(*, countries: Sequence[str] | None, now: dt.datetime, kind: str = "") -> list[Item]:
-    """This function will return what waits in these countries (None: everywhere), of one kind or of all."""
+    """Return what waits in these countries (None: everywhere), of one kind or of all."""
     found: list[Item] = []
     for one in (kind,) if kind in KINDS else KINDS:
         rows = _rows(kind=one, countries=countries, now=now)[:EACH_MAX]
@@ -67,12 +67,12 @@ def items(*, countries: Sequence[str] | None, now: dt.datetime, kind: str = "") 
 
 
 def counts(*, countries: Sequence[str] | None, now: dt.datetime) -> dict[str, int]:
-    """This function will count each kind, up to EACH_MAX + 1."""
+    """Count each kind, up to EACH_MAX + 1."""
     return {kind: _rows(kind=kind, countries=countries, now=now).order_by()[: EACH_MAX + 1].count() for kind in KINDS}
 
 
 def _rows(*, kind: str, countries: Sequence[str] | None, now: dt.datetime) -> QuerySet[Any]:
-    """This function will return one kind's rows, oldest first."""
+    """Return one kind's rows, oldest first."""
     if kind in {"held", "parked"}:
         events = Event.objects.order_by("pk")
         if countries is not None:
@@ -89,7 +89,7 @@ def _rows(*, kind: str, countries: Sequence[str] | None, now: dt.datetime) -> Qu
 
 
 def with_people(found: list[Item]) -> list[Item]:
-    """This function will add who asked for a settlement and who took the alert, in two queries."""
+    """Add who asked for a settlement and who took the alert, in two queries."""
     events = [item.event.public_id for item in found if item.event and item.discrepancy is None]
     asked = {
         row.event_id: row
@@ -114,7 +114,7 @@ def with_people(found: list[Item]) -> list[Item]:
 
 
 def _read(read: Callable[[], Told], *, nothing: Told, about: str) -> Told:
-    """This function will read what is the matter with one item; one that cannot be read never hides the others."""
+    """Read what is the matter with one item; one that cannot be read never hides the others."""
     try:
         return read()
     except DatabaseError:
@@ -128,7 +128,7 @@ def _read(read: Callable[[], Told], *, nothing: Told, about: str) -> Told:
 
 
 def of_event(event: Event, *, now: dt.datetime) -> Item:
-    """This function will tell what is the matter with one held or parked event."""
+    """Tell what is the matter with one held or parked event."""
     data = event_findings.told(event=event)
     parked = event.status == EventStatus.PARKED
     unread: tuple[Amounts, list[str]] = (Amounts(), [])
@@ -153,7 +153,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
 
 
 def of_discrepancy(gap: Discrepancy) -> Item:
-    """This function will tell what one discrepancy says."""
+    """Tell what one discrepancy says."""
     document = gap.document
     neither: tuple[object, object] = (None, None)
     first, other = _read(lambda: discrepancy_findings.sides(gap=gap), nothing=neither, about=gap.public_id)

@@ -32,7 +32,7 @@ IMPORTED = (
 
 
 def main() -> None:
-    """This function will do jobs until its input ends."""
+    """Do jobs until its input ends."""
     django.setup()
     for row in importlib.import_module("config.events").TABLE.values():
         importlib.import_module(row.effect.rpartition(".")[0])
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def _arm(point: crash_points.Point) -> None:
-    """This function will wrap the point's function so that its nth call is this process's last."""
+    """Wrap the point's function so that its nth call is this process's last."""
     module, _, path = point.target.partition(":")
     *owners, name = path.split(".")
     owner: Any = importlib.import_module(module)
@@ -105,7 +105,7 @@ def _arm(point: crash_points.Point) -> None:
 
 
 def _receive(job: dict[str, Any]) -> list[list[object]]:
-    """This function will take events in, one after the other: [[status, body's status], ...]."""
+    """Take events in, one after the other: [[status, body's status], ...]."""
     from audit import log
     from config.simulation import sender
     from documents.events import intake
@@ -124,7 +124,7 @@ def _receive(job: dict[str, Any]) -> list[list[object]]:
 
 
 def _advance(job: dict[str, Any]) -> int:
-    """This function will try the documents that wait longest, `limit` of them; returns how many there were."""
+    """Try the documents that wait longest, `limit` of them; returns how many there were."""
     from documents.emission import locking
 
     due = locking.due(now=_now(), limit=job.get("limit", 1))
@@ -134,7 +134,7 @@ def _advance(job: dict[str, Any]) -> int:
 
 
 def _deliver(job: dict[str, Any]) -> int:
-    """This function will try the mail that waits longest; returns how many there were to choose from (0 or 1)."""
+    """Try the mail that waits longest; returns how many there were to choose from (0 or 1)."""
     from documents.delivery import deliveries
 
     due = deliveries.due(now=_now(), limit=1)
@@ -144,7 +144,7 @@ def _deliver(job: dict[str, Any]) -> int:
 
 
 def _continue(job: dict[str, Any]) -> int:
-    """This function will be the fresh worker: it sweeps until nothing is on its way; returns how many jobs it found."""
+    """Be the fresh worker: it sweeps until nothing is on its way; returns how many jobs it found."""
     from documents.models import Channel, Delivery, DeliveryStatus, Document, Status
     from documents.operations import sweeper
 

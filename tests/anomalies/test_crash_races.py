@@ -23,7 +23,7 @@ def _world(committed_db: None) -> Iterator[None]:
 
 
 def beside(work: Callable[[], object]) -> threading.Thread:
-    """This function will do some work on connections of its own, at the same time."""
+    """Do some work on connections of its own, at the same time."""
 
     def alone() -> None:
         try:

@@ -47,7 +47,7 @@ class Program:
         assert self._said() == "ready", log.read_text()
 
     def do(self, work: str, **job: object) -> dict[str, Any]:
-        """This method will have one job done and return {killed, code, said}."""
+        """Have one job done and return {killed, code, said}."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"work": work, **job}) + "\n")
         self.process.stdin.flush()
@@ -56,7 +56,7 @@ class Program:
         return answer
 
     def end(self) -> None:
-        """This method will end it."""
+        """End it."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(timeout=20)

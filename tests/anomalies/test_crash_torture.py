@@ -83,22 +83,22 @@ class Scene:
         self.url = stack.superuser_url.replace(f"/{services.DATABASE}", "/spoilt")
 
     def force(self, statement: str) -> None:
-        """This method will do what only a superuser can who switches every trigger off."""
+        """Do what only a superuser can who switches every trigger off."""
         with psycopg.connect(self.url, autocommit=True) as server:
             server.execute("SET session_replication_role = replica")
             server.execute("ALTER TABLE audit_event DISABLE TRIGGER ALL")  # the log's own fire even then
             assert server.execute(statement.encode()).rowcount > 0, statement
 
     def pdf(self) -> pathlib.Path:
-        """This method will return one stored document."""
+        """Return one stored document."""
         return next(path for path in sorted((self.folder / "vault").rglob("*.pdf")) if not path.name.startswith("."))
 
     def mail(self) -> pathlib.Path:
-        """This method will return one mail."""
+        """Return one mail."""
         return min((self.folder / "mail").glob("*.eml"))
 
     def findings(self) -> list[str]:
-        """This method will ask the outside checker."""
+        """Ask the outside checker."""
         _, found = outside_checker.check(
             database_url=self.url,
             vault=self.folder / "vault",

@@ -37,7 +37,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(clock, "_skew", {})
     monkeypatch.setattr(checks, "_questions", {})
-    monkeypatch.setattr(checks, "_last", {"probe": time.monotonic()})
+    monkeypatch.setattr(operations_watch, "_last", {"probe": time.monotonic()})
     monkeypatch.setattr(vault, "_opened", {})
     monkeypatch.setattr(outages, "_unwritten", {})
 
@@ -183,13 +183,13 @@ def test_a_vault_that_lets_an_attack_through_later_stops_and_is_p1_until_it_hold
     vault.open_vault()
     with monkeypatch.context() as patch:
         patch.setattr(object_files, "link_once", lambda **_: True)  # a put on an existing key goes through
-        patch.setitem(checks._last, "probe", -operations_watch.PROBE_EVERY_S)
+        patch.setitem(operations_watch._last, "probe", -operations_watch.PROBE_EVERY_S)
         operations_watch.watch(now=timezone.now())
         alert = Alert.objects.get(dedup_key="vault_probe")
         assert (alert.severity, alert.code) == ("P1", "worm_bucket_misconfigured")
         status, body, _took_s = ask()
         assert (status, body["dependencies"]["vault"]["detail"]) == (503, "worm_bucket_misconfigured")
-    monkeypatch.setitem(checks._last, "probe", -operations_watch.PROBE_EVERY_S)
+    monkeypatch.setitem(operations_watch._last, "probe", -operations_watch.PROBE_EVERY_S)
     operations_watch.watch(now=timezone.now())
     alert.refresh_from_db()
     assert alert.resolved_at is not None
@@ -198,7 +198,7 @@ def test_a_vault_that_lets_an_attack_through_later_stops_and_is_p1_until_it_hold
 
 def test_the_watch_asks_nobody_twice_within_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(checks, "_last", {"probe": time.monotonic()})
+    monkeypatch.setattr(operations_watch, "_last", {"probe": time.monotonic()})
     monkeypatch.setitem(checks.CHECKS, "mail", lambda: asked.append(1) or "")  # type: ignore[func-returns-value]
     for _ in range(5):
         operations_watch.watch(now=timezone.now(), every_s=10.0)
@@ -210,7 +210,7 @@ def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPat
         raise OperationalError("gone")
 
     monkeypatch.setitem(checks.CHECKS, "postgresql", away)
-    monkeypatch.setattr(incidents, "_open", away)
+    monkeypatch.setattr(incidents, "write", away)
     monkeypatch.setattr(incidents, "resolve_alert", away)
     for _ in range(4):
         assert operations_watch.watch(now=timezone.now()) == ["postgresql"]

@@ -17,21 +17,21 @@ ADMIN = "/admin/"
 
 
 def client(*, member: cast.Member) -> Client:
-    """This function will return a browser in which a person has signed in."""
+    """Return a browser in which a person has signed in."""
     browser = Client()
     browser.force_login(member.user, backend="django.contrib.auth.backends.ModelBackend")
     return browser
 
 
 def staff(*, roles: list[str], countries: list[str], name: str = "") -> cast.Member:
-    """This function will return a person of the house."""
+    """Return a person of the house."""
     for code in countries:
         cast.country(code=code)
     return cast.staff(name=name or f"one_of_{'_'.join(roles) or 'nobody'}", roles=roles, countries=countries)
 
 
 def everywhere(*, roles: list[str]) -> cast.Member:
-    """This function will return a person of the house whose scope is every country there is."""
+    """Return a person of the house whose scope is every country there is."""
     member = staff(roles=roles, countries=[], name="everywhere")
     for one in Country.objects.all():
         assign_perm("documents.see_country", member.user, one)
@@ -39,22 +39,22 @@ def everywhere(*, roles: list[str]) -> cast.Member:
 
 
 def page(document: Document) -> str:
-    """This function will return the address of a document's page."""
+    """Return the address of a document's page."""
     return f"{ADMIN}documents/document/{document.public_id}/"
 
 
 def denials() -> list[LogEvent]:
-    """This function will return the refusals on record, the newest first."""
+    """Return the refusals on record, the newest first."""
     return list(LogEvent.objects.using("denials").filter(outcome="denied").order_by("-pk"))
 
 
 def said(action: str) -> list[LogEvent]:
-    """This function will return what the log says of an action, the newest first."""
+    """Return what the log says of an action, the newest first."""
     return list(LogEvent.objects.filter(action=action).order_by("-pk"))
 
 
 def link(*, document: Document) -> Link:
-    """This function will return an open link."""
+    """Return an open link."""
     return Link.objects.create(
         document=document,
         recipient=document.owner,
@@ -64,7 +64,7 @@ def link(*, document: Document) -> Link:
 
 
 def one_of_each(*, document: Document) -> dict[str, str]:
-    """This function will make one row of every list, and return the last part of each page's address."""
+    """Make one row of every list, and return the last part of each page's address."""
     delivery = Delivery.objects.create(document=document, recipient=document.owner, channel="EMAIL", message_id="m1@x")
     alert = Alert.objects.create(
         dedup_key="a", code="event_held", severity="P2", detail="held", runbook="docs/runbooks/events.md"
@@ -100,11 +100,11 @@ def one_of_each(*, document: Document) -> dict[str, str]:
 
 
 def routes() -> list[URLPattern]:
-    """This function will return every address of the Document Center."""
+    """Return every address of the Document Center."""
     return [one for one in site.get_urls() if isinstance(one, URLPattern)]
 
 
 def documents(*, count: int, **facts: object) -> list[Document]:
-    """This function will return some documents of one owner."""
+    """Return some documents of one owner."""
     owner = factories.party(platform_id="drv_many")
     return [factories.document(owner=owner, **facts) for _ in range(count)]  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ ANALYZE;
 
 
 def pour(*, stack: services.Stack, rows: int) -> None:
-    """This function will fill the tables; whoever asks for it replaces the database afterwards (`committed_db`)."""
+    """Fill the tables; whoever asks for it replaces the database afterwards (`committed_db`)."""
     facts = {"rows": rows, "owners": OWNERS, "issuer": factories.issuer().pk, "now": factories.NOW.isoformat()}
     url = stack.postgres.url(database=services.DATABASE)
     with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as superuser:

@@ -181,7 +181,7 @@ PLAIN = {"p", "q", "e"}  # the page, the search, and Django's mark of a page pas
 
 
 def _admins() -> dict[str, DocumentCenterAdmin]:
-    """This function will return every registered admin by the address of its list."""
+    """Return every registered admin by the address of its list."""
     found = {}
     for model, one in site._registry.items():
         meta = model._meta
@@ -191,7 +191,7 @@ def _admins() -> dict[str, DocumentCenterAdmin]:
 
 
 def _asked(model: type[Model], *, levels: int = 2, prefix: str = "") -> Iterator[str]:
-    """This function will write every way to ask for a column, here and in the tables that can be reached from here."""
+    """Write every way to ask for a column, here and in the tables that can be reached from here."""
     for one in model._meta.get_fields():
         name = f"{prefix}{one.name}"
         yield name
@@ -207,7 +207,7 @@ def _asked(model: type[Model], *, levels: int = 2, prefix: str = "") -> Iterator
 
 
 def _refusal(*, one: DocumentCenterAdmin, name: str) -> rights.Refused | None:
-    """This function will ask a list by one name, and return how it was refused."""
+    """Ask a list by one name, and return how it was refused."""
     try:
         one.check_asked(request=RequestFactory().get("/", {name: "x"}))
     except rights.Refused as refusal:

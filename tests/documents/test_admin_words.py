@@ -41,7 +41,7 @@ GETTEXT = {"_", "gettext", "gettext_lazy"}
 
 
 def _called_with(path: pathlib.Path) -> set[str]:
-    """This function will return the texts that a module hands to gettext."""
+    """Return the texts that a module hands to gettext."""
     return {
         node.args[0].value
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -55,7 +55,7 @@ def _called_with(path: pathlib.Path) -> set[str]:
 
 
 def _translated_in(path: pathlib.Path) -> set[str]:
-    """This function will return the texts of a template's `translate` tags."""
+    """Return the texts of a template's `translate` tags."""
     return {found[1] for found in re.findall(r"{%\s*translate\s+(['\"])(.+?)\1", path.read_text(encoding="utf-8"))}
 
 

@@ -242,16 +242,16 @@ def test_two_senders_at_once_tell_each_alert_once(channel: misbehaving.Server) -
 def test_postgresqls_own_outage_is_told_at_once_and_written_when_it_is_back(
     channel: misbehaving.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = incidents._open
+    real = incidents.write
 
     def away(**_arguments: object) -> Alert:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(incidents, "_open", away)
+    monkeypatch.setattr(incidents, "write", away)
     for _ in range(5):
         calls.note_failure(dependency="postgresql", cause=OperationalError("connection refused"))
     channel.wait_for(count=1)
-    monkeypatch.setattr(incidents, "_open", real)
+    monkeypatch.setattr(incidents, "write", real)
     assert outages.write_unwritten() == 1
     alert = Alert.objects.get(dedup_key="dependency:postgresql")
     assert (alert.severity, alert.code) == ("P1", "dependency_postgresql")

@@ -25,7 +25,7 @@ def browser() -> Client:
 
 
 def many(*, count: int) -> None:
-    """This function will issue receipts and statements of one owner."""
+    """Issue receipts and statements of one owner."""
     owner = factories.party(platform_id="drv_many")
     for number in range(count):
         kind = Kind.PAYMENT_RECEIPT if number % 2 else Kind.ORDER_FINAL_STATEMENT
@@ -33,7 +33,7 @@ def many(*, count: int) -> None:
 
 
 def asked(browser: Client, *, limit: int) -> tuple[int, int]:
-    """This function will return how many documents a page holds and how many queries it took."""
+    """Return how many documents a page holds and how many queries it took."""
     with CaptureQueriesContext(connection) as queries:
         answer = browser.get(LIST, {"limit": str(limit)})
     assert answer.status_code == 200

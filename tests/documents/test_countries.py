@@ -31,13 +31,13 @@ TODAY = dt.date.today()  # noqa: DTZ011 - a calendar date, whatever the zone
 
 @pytest.fixture(params=tuple(pack.registry()))
 def country(request: pytest.FixtureRequest) -> pack.Pack:
-    """This fixture will give every pack of the folder in turn: a country added is held to the same as the six."""
+    """Give every pack of the folder in turn: a country added is held to the same as the six."""
     return pack.required(request.param)
 
 
 @pytest.fixture
 def seventh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """This fixture will give a folder where a new file is a new country, for this test only."""
+    """Give a folder where a new file is a new country, for this test only."""
     monkeypatch.setattr(countries, "__path__", [*countries.__path__, str(tmp_path)])
     pack.registry.cache_clear()
     money.digits.cache_clear()

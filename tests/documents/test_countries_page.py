@@ -9,7 +9,7 @@ BEGIN, END = "<!-- facts: begin -->", "<!-- facts: end -->"
 
 
 def percent(rate: pack.Rate) -> str:
-    """This function will write a rate as people read it, with its first day and certainty."""
+    """Write a rate as people read it, with its first day and certainty."""
     text = f"{float(rate.fraction * 100):g} % [{rate.source.certainty}]"
     if rate.valid_from and rate.valid_from_source:
         text += f" desde {rate.valid_from} [{rate.valid_from_source.certainty}]"
@@ -17,7 +17,7 @@ def percent(rate: pack.Rate) -> str:
 
 
 def facts() -> str:
-    """This function will return the page's table, a row a country."""
+    """Return the page's table, a row a country."""
     rows = [
         "| país | moneda, decimales (impresos) | zona | impuestos | identificación fiscal | conservar | revisado |",
         "|---|---|---|---|---|---|---|",

@@ -51,7 +51,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def queued(*, kind: Kind = Kind.PAYOUT_STATEMENT, owner: Party | None = None, now: dt.datetime = NOW) -> Delivery:
-    """This function will return what is planned for a document that has just been locked."""
+    """Return what is planned for a document that has just been locked."""
     document = factories.document(kind=kind, owner=owner, now=now)
     with transaction.atomic():
         [made] = deliveries.plan(document=document, now=now, actor=log.SYSTEM)
@@ -59,12 +59,12 @@ def queued(*, kind: Kind = Kind.PAYOUT_STATEMENT, owner: Party | None = None, no
 
 
 def told(one: Delivery) -> list[str]:
-    """This function will return what the log says of a delivery, in order."""
+    """Return what the log says of a delivery, in order."""
     return list(Event.objects.filter(object_id=one.public_id).order_by("id").values_list("action", flat=True))
 
 
 def text_of(message: EmailMessage) -> str:
-    """This function will return the plain text of a received mail."""
+    """Return the plain text of a received mail."""
     part = message.get_body(preferencelist=("plain",))
     assert part is not None
     return str(part.get_content())
@@ -226,22 +226,22 @@ def test_eight_senders_at_once_send_one_mail(smtp: mailbox.Mailbox) -> None:
 
 
 def garbage(_number: int, peer: socket.socket) -> None:
-    """This function will answer as no mail server does."""
+    """Answer as no mail server does."""
     peer.sendall(b"\x00\xff SSH-2.0 \r\n" * 50)
 
 
 def bad_mood(_number: int, peer: socket.socket) -> None:
-    """This function will greet with a 4xx."""
+    """Greet with a 4xx."""
     peer.sendall(b"421 4.3.2 come back later\r\n")
 
 
 def hang(server: misbehaving.Server) -> Callable[[int, socket.socket], None]:
-    """This function will return a behaviour that accepts and says nothing."""
+    """Return a behaviour that accepts and says nothing."""
     return server.hang
 
 
 def rude(_number: int, peer: socket.socket) -> None:
-    """This function will accept everything until the message, and then drip its answer for ever."""
+    """Accept everything until the message, and then drip its answer for ever."""
     peer.sendall(b"220 ready\r\n")
     reader = peer.makefile("rb")
     for line in reader:
@@ -283,7 +283,7 @@ def test_whatever_the_server_does_the_document_stays_and_the_mail_waits(behaviou
 
 
 def env_port() -> int:
-    """This function will return a port on which nobody listens."""
+    """Return a port on which nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -530,7 +530,7 @@ def test_a_second_mail_with_the_same_message_id_lies_visibly_beside_the_first(
 
 def test_a_full_folder_is_an_outage_and_leaves_no_half_written_mail(tmp_path: pathlib.Path, settings: Settings) -> None:
     (tmp_path / "mail").write_text("a file where the folder should be")
-    settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = "documents.delivery.deliveries.EmlFolder", str(tmp_path / "mail")
+    settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = "documents.delivery.mailbox.EmlFolder", str(tmp_path / "mail")
     one = queued()
     deliveries.send(delivery_id=one.pk, now=NOW)
     one.refresh_from_db()

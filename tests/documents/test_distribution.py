@@ -30,12 +30,12 @@ def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fetch(document: Document, *, purpose: distribution.Purpose = "download", **more: object) -> distribution.Opened:
-    """This function will open a document as a member of staff does."""
+    """Open a document as a member of staff does."""
     return distribution.open(document=document, actor=ACTOR, purpose=purpose, now=NOW, **more)  # type: ignore[arg-type]
 
 
 def told(document: Document) -> list[str]:
-    """This function will return what the log says of a document, in order."""
+    """Return what the log says of a document, in order."""
     return list(Event.objects.filter(object_id=document.public_id).order_by("id").values_list("action", flat=True))
 
 
@@ -82,7 +82,7 @@ def test_a_stale_object_in_memory_does_not_open_what_is_withheld_by_now() -> Non
 
 
 def tamper(folder: pathlib.Path, document: Document, *, body: bytes | None) -> None:
-    """This function will do by force what the vault forbids: change the bytes under a key, or take them away."""
+    """Do by force what the vault forbids: change the bytes under a key, or take them away."""
     immutable.unlock_for_removal(folder=folder)
     file = folder / document.vault_key
     file.chmod(0o644)

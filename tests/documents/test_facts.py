@@ -30,7 +30,7 @@ def _event(name: str = "evt_es_pay_01") -> dict[str, Any]:
 
 
 def _put(path: str, value: object) -> Change:
-    """This function will return a change that puts a value at a JSON pointer."""
+    """Return a change that puts a value at a JSON pointer."""
 
     def change(event: dict[str, Any]) -> None:
         target: Any = event
@@ -43,7 +43,7 @@ def _put(path: str, value: object) -> Change:
 
 
 def _drop(path: str) -> Change:
-    """This function will return a change that takes a member away."""
+    """Return a change that takes a member away."""
 
     def change(event: dict[str, Any]) -> None:
         target: Any = event

@@ -21,7 +21,7 @@ ACTOR = log.Actor(kind="link", id="lnk_test", channel="link", address="203.0.113
 
 
 def a_link(**fields: object) -> Link:
-    """This function will return a link to a driver's statement, with some fields set by force."""
+    """Return a link to a driver's statement, with some fields set by force."""
     document = factories.document()
     link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
     Link.objects.filter(pk=link.pk).update(**fields)
@@ -30,12 +30,12 @@ def a_link(**fields: object) -> Link:
 
 
 def answer(link: Link, text: str, *, now: dt.datetime = NOW) -> links.Verdict:
-    """This function will answer as a person at the door would."""
+    """Answer as a person at the door would."""
     return links.answer(link=link, answer=text, now=now, actor=ACTOR)
 
 
 def actions(link: Link) -> list[str]:
-    """This function will return what the log says of a link, in order."""
+    """Return what the log says of a link, in order."""
     return list(Event.objects.filter(object_id=link.public_id).order_by("id").values_list("action", flat=True))
 
 

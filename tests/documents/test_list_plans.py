@@ -62,14 +62,14 @@ PAGES: list[tuple[dict[str, str], int]] = [
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """This function will yield each step of a plan."""
+    """Yield each step of a plan."""
     yield plan
     for part in plan.get("Plans", ()):
         yield from nodes(part)
 
 
 def read(sql: str) -> int:
-    """This function will run a query once more and return how many rows of documents were read for it."""
+    """Run a query once more and return how many rows of documents were read for it."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
         [(found,)] = cursor.fetchall()
@@ -80,7 +80,7 @@ def read(sql: str) -> int:
 
 
 def cost(*, browser: Client, path: str, query: dict[str, str]) -> tuple[int, Any]:
-    """This function will return how many rows an answer had PostgreSQL read, and the answer."""
+    """Return how many rows an answer had PostgreSQL read, and the answer."""
     with CaptureQueriesContext(connection) as asked:
         answer = browser.get(path, query)
     assert answer.status_code in {200, 302}

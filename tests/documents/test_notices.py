@@ -36,29 +36,29 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def party(**more: str) -> Party:
-    """This function will return Ana, at her old address."""
+    """Return Ana, at her old address."""
     return factories.party(platform_id="drv_ana", email=OLD, **more)
 
 
 def change(*, at: str = "2026-02-26T09:00:00Z", **more: str) -> None:
-    """This function will tell of Ana's new contact data."""
+    """Tell of Ana's new contact data."""
     assert telling.tell(making.contact("drv_ana", at=at, **more)).body["status"] == "processed"
 
 
 def queued(**more: str) -> Notice:
-    """This function will return the notice of a change that has just been told."""
+    """Return the notice of a change that has just been told."""
     party(**more)
     change(email=NEW)
     return Notice.objects.get()
 
 
 def told(one: Notice) -> list[str]:
-    """This function will return what the log says of a notice, in order."""
+    """Return what the log says of a notice, in order."""
     return list(LogEvent.objects.filter(object_id=one.public_id).order_by("id").values_list("action", flat=True))
 
 
 def words(message: object, kind: str) -> str:
-    """This function will return the text or the HTML of a received mail."""
+    """Return the text or the HTML of a received mail."""
     part = message.get_body(preferencelist=(kind,))  # type: ignore[attr-defined]
     assert part is not None
     return str(part.get_content())
@@ -274,7 +274,7 @@ def test_the_sweeper_sends_what_no_doorbell_rang_for(smtp: mailbox.Mailbox, monk
 
 
 def end(one: Notice, **columns: str) -> None:
-    """This function will end a notice by force and have the deferred guard look at once."""
+    """End a notice by force and have the deferred guard look at once."""
     with transaction.atomic():
         Notice.objects.filter(pk=one.pk).update(**columns)
         with connection.cursor() as cursor:

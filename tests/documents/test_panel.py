@@ -46,7 +46,7 @@ def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def a_link(document: Document | None = None, **fields: object) -> Link:
-    """This function will return a link to a driver's statement, with some fields set by force."""
+    """Return a link to a driver's statement, with some fields set by force."""
     document = document or factories.document(now=timezone.now())
     link = links.create(document=document, recipient=document.owner, delivery=None, now=timezone.now())
     Link.objects.filter(pk=link.pk).update(**fields)
@@ -55,12 +55,12 @@ def a_link(document: Document | None = None, **fields: object) -> Link:
 
 
 def path(link: Link, rest: str = "") -> str:
-    """This function will return the address of a link's page."""
+    """Return the address of a link's page."""
     return f"/l/{links.token(link=link)}/{rest}"
 
 
 def opened(link: Link, answer: str = "678Z") -> Client:
-    """This function will return a browser that has given the right answer."""
+    """Return a browser that has given the right answer."""
     client = Client()
     response = client.post(path(link, "open/"), {"answer": answer})
     assert response.status_code == 303
@@ -68,7 +68,7 @@ def opened(link: Link, answer: str = "678Z") -> Client:
 
 
 def text(response: "HttpResponse") -> str:
-    """This function will return a page as text."""
+    """Return a page as text."""
     return response.content.decode()
 
 
@@ -81,11 +81,11 @@ class Outline(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """This method will keep one tag."""
+        """Keep one tag."""
         self.tags.append((tag, dict(attrs)))
 
     def all(self, name: str) -> list[dict[str, str | None]]:
-        """This method will return the attributes of every tag of a name."""
+        """Return the attributes of every tag of a name."""
         return [attributes for tag, attributes in self.tags if tag == name]
 
 
@@ -303,7 +303,7 @@ def test_another_sites_form_is_refused_on_record_and_our_own_is_not() -> None:
 
 
 def states() -> dict[str, tuple[Link, int]]:
-    """This function will return a link for every way of being closed, with the status of its page."""
+    """Return a link for every way of being closed, with the status of its page."""
     now = timezone.now()
     waiting = factories.document(status=Status.ISSUED, now=now)
     withheld = factories.document(status=Status.QUARANTINED, now=now)
@@ -445,7 +445,7 @@ def test_the_wrong_person_can_say_so_and_then_nobody_gets_in_and_no_new_link_is_
 
 
 def every_page() -> dict[str, "HttpResponse"]:
-    """This function will return a page of every state, by name."""
+    """Return a page of every state, by name."""
     link = a_link()
     found = {name: Client().get(path(one)) for name, (one, _status) in states().items()}
     found["landing"] = Client().get(path(link))
@@ -504,7 +504,7 @@ def test_every_page_has_one_heading_a_language_and_labels_for_its_fields() -> No
 
 
 def luminance(colour: str) -> float:
-    """This function will return WCAG's relative luminance of `#rrggbb` or `#rgb`."""
+    """Return WCAG's relative luminance of `#rrggbb` or `#rgb`."""
     digits = colour.lstrip("#")
     digits = "".join(one * 2 for one in digits) if len(digits) == 3 else digits
     parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]

@@ -36,19 +36,19 @@ def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def look(document: Document, *, rest: str = "", **headers: str) -> "HttpResponse":
-    """This function will open a document's verification page as anybody can."""
+    """Open a document's verification page as anybody can."""
     return Client().get(f"/v/{document.verification_code}{rest}", headers=headers)
 
 
 def compare(document: Document, body: bytes) -> "HttpResponse":
-    """This function will send a file to compare."""
+    """Send a file to compare."""
     file = BytesIO(body)
     file.name = "received.pdf"
     return Client().post(f"/v/{document.verification_code}", {"file": file})
 
 
 def stored(document: Document) -> bytes:
-    """This function will return a document's bytes."""
+    """Return a document's bytes."""
     return distribution.open(document=document, actor=log.SYSTEM, purpose="view", now=timezone.now()).body
 
 
@@ -192,9 +192,9 @@ def test_every_code_that_is_answered_has_a_page_in_both_languages() -> None:
 
 
 def messages() -> set[str]:
-    """This function will return every text that the pages and mails mark for translation."""
+    """Return every text that the pages and mails mark for translation."""
     found: set[str] = set()
-    for path in [*pathlib.Path("documents/panel").glob("*.py"), *pathlib.Path("documents/delivery").glob("*.py")]:
+    for path in [*pathlib.Path("documents/link_pages").glob("*.py"), *pathlib.Path("documents/delivery").glob("*.py")]:
         source = path.read_bytes()
         keywords = {"_": None, "ngettext": (1, 2)}
         found |= {

@@ -19,7 +19,7 @@ from audit import log
 from audit.models import Event as AuditEvent
 from config.simulation import sender
 from documents import transactions
-from documents.events import answers, intake, outcomes, waiting
+from documents.events import answers, intake, outcomes, store, waiting
 from documents.models import Alert, Discrepancy, Event
 from documents.webhooks import signing
 from tests.payouts import making, telling
@@ -317,7 +317,7 @@ def test_where_not_even_the_event_can_be_stored_the_sender_is_told_so(
     event: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("insert", "keep_apart"):
-        monkeypatch.setattr(intake.raw_events, name, not_permitted)
+        monkeypatch.setattr(store, name, not_permitted)
     for body in (event, b"{}"):
         answer = post(body)
         assert (answer.status_code, answer["Retry-After"], answer.json()["code"]) == (503, "5", "internal_error")

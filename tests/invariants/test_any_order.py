@@ -21,8 +21,8 @@ from audit.models import Event as AuditEvent
 from config import env
 from config.simulation import event_stream
 from documents.delivery import deliveries
-from documents.emission import issuing, locking, numbering
-from documents.events import intake
+from documents.emission import document_keys, issuing, locking, numbering
+from documents.events import answers, intake
 from documents.events import waiting as events_waiting
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Kind, PayoutStatus, Series, Status
 from payouts.models import Payout, PayoutState, Settlement
@@ -87,10 +87,10 @@ class Line(RuleBasedStateMachine):
     def the_process_ends_during_intake(self, place: int, step: str) -> None:
         event = self.untold[place % len(self.untold)]
         module, name = {
-            "hold": (issuing.idempotency, "hold"),
+            "hold": (document_keys, "hold"),
             "take": (numbering, "take"),
             "write": (issuing, "_write"),
-            "end": (intake, "answer"),
+            "end": (answers, "answer"),
         }[step]
         original = getattr(module, name)
 

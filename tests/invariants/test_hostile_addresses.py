@@ -50,7 +50,7 @@ def refusals(answer: Any) -> list[str]:
 
 
 def addresses(*, document: Document, link: Link, value: str) -> Iterator[str]:
-    """This function will put a value in each place of each route, the other places holding what is there."""
+    """Put a value in each place of each route, the other places holding what is there."""
     known = {"public_id": document.public_id, "object_id": document.public_id, "token": links.token(link=link)}
     for route in ROUTES:
         names = re.findall(r"<(?:\w+:)?(\w+)>", route)

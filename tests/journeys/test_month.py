@@ -34,7 +34,7 @@ SHOWN_MAX = 10
 
 
 def _tell(told: list[account.Event]) -> Counter[str]:
-    """This function will tell events from several threads, and do now and then what the worker does."""
+    """Tell events from several threads, and do now and then what the worker does."""
     answers: Counter[str] = Counter()
     with ThreadPoolExecutor(max_workers=SENDERS) as threads:
         for start in range(0, len(told), RESUMED_EVERY):
@@ -51,7 +51,7 @@ def _send(event: account.Event) -> str:
 
 
 def _resume(*, moment: dt.datetime) -> int:
-    """This function will look at what is due and return how many events are no longer parked after it."""
+    """Look at what is due and return how many events are no longer parked after it."""
     before = Event.objects.filter(status=EventStatus.PARKED).count()
     for event_id in events_waiting.due(now=moment, limit=10_000):
         intake.resume(event_id=event_id, now=month.NOW)

@@ -12,7 +12,7 @@ CROWD = 64
 
 
 def crowd(work: Callable[[int], Answer]) -> list[Answer]:
-    """This function will do one thing CROWD times at the same moment, each on a connection of its own."""
+    """Do one thing CROWD times at the same moment, each on a connection of its own."""
     together = threading.Barrier(CROWD)
     answers: list[Answer] = []
 

@@ -22,12 +22,12 @@ TOTALS = ("tax", "included", "adjustments", "withheld", "cash_collected")
 
 
 def renamed(*, name: str, run: str) -> Any:
-    """This function will read a file of the samples with ids that no other run has."""
+    """Read a file of the samples with ids that no other run has."""
     return json.loads(ID.sub(rf"\1_{run}", (SAMPLES / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def all_at_once(live: Live, *, events: list[dict[str, Any]], seed: int) -> Counter[int]:
-    """This function will have every sender send every event at the same time, and count the answers."""
+    """Have every sender send every event at the same time, and count the answers."""
     together = threading.Barrier(SENDERS)
     answers: list[int] = []
 
@@ -46,7 +46,7 @@ def all_at_once(live: Live, *, events: list[dict[str, Any]], seed: int) -> Count
 
 
 def await_processed(live: Live, *, ids: list[str]) -> None:
-    """This function will return when nothing of these is held or waits any more."""
+    """Return when nothing of these is held or waits any more."""
     query = (
         "SELECT event_id, status, code, missing FROM documents_event WHERE event_id = ANY(%s) AND status <> 'processed'"
     )
@@ -87,7 +87,7 @@ def test_all_samples_from_16_senders_at_once_end_as_expected_without_a_gap_or_an
 
 
 def _compare(*, expected: dict[str, Any], found: dict[str, Any], all_found: dict[str, dict[str, Any]]) -> None:
-    """This function will compare a document with what the samples expect of it."""
+    """Compare a document with what the samples expect of it."""
     key = expected["document_key"]
     assert (found["status"], found["retention"]["until"][:4] >= "2031") == ("LOCKED", True), key
     for field in FIELDS:
@@ -107,7 +107,7 @@ def _compare(*, expected: dict[str, Any], found: dict[str, Any], all_found: dict
 
 
 def _gaps(live: Live) -> list[dict[str, Any]]:
-    """This function will return the series whose numbers are not all there, each once."""
+    """Return the series whose numbers are not all there, each once."""
     query = """
     SELECT s.code, s.next, array_agg(d.sequence ORDER BY d.sequence) AS taken
     FROM documents_series s LEFT JOIN documents_document d ON d.series_id = s.id

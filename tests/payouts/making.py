@@ -15,7 +15,7 @@ def _event(kind: str, name: str, at: str, data: dict[str, Any]) -> dict[str, Any
 
 
 def line(amount: str, *, name: str = "1", kind: str = "FARE", tax: str | None = None, **more: str) -> dict[str, str]:
-    """This function will return one line; untaxed unless told."""
+    """Return one line; untaxed unless told."""
     return {
         "id": name,
         "kind": kind,
@@ -34,7 +34,7 @@ def order(
     at: str = "2026-02-17T10:00:00Z",
     **more: Any,
 ) -> dict[str, Any]:
-    """This function will return ORDER_COMPLETED with one untaxed line."""
+    """Return ORDER_COMPLETED with one untaxed line."""
     data = {
         "order": {"id": name, "service": "RIDE", "completed_at": at},
         "driver": {"id": driver, "legal_name": f"Conductora {driver}"},
@@ -52,7 +52,7 @@ def adjustment(
     at: str = "2026-02-18T10:00:00Z",
     **more: Any,
 ) -> dict[str, Any]:
-    """This function will return ORDER_ADJUSTED with one untaxed line."""
+    """Return ORDER_ADJUSTED with one untaxed line."""
     data = {
         "adjustment": {"id": name, "reason": "Propina tardía", "made_at": at},
         "order": {"id": of},
@@ -72,7 +72,7 @@ def payout(
     closing: str = "0.00",
     **more: Any,
 ) -> dict[str, Any]:
-    """This function will return PAYOUT_SENT; `settles=[...]` takes the place of `orders`."""
+    """Return PAYOUT_SENT; `settles=[...]` takes the place of `orders`."""
     data: dict[str, Any] = {
         "payout": {
             "id": name,
@@ -96,7 +96,7 @@ def payout(
 
 
 def period_closed(name: str, *, orders: list[str], at: str = "2026-02-23T07:00:00Z", **more: Any) -> dict[str, Any]:
-    """This function will return PAYOUT_PERIOD_CLOSED."""
+    """Return PAYOUT_PERIOD_CLOSED."""
     event = payout(name, "0.00", orders=orders, at=at, **more)
     event["data"]["payout"] = {"id": name, "amount": "0.00"}
     return event | {"type": "PAYOUT_PERIOD_CLOSED", "id": f"evt_{name}"}
@@ -105,7 +105,7 @@ def period_closed(name: str, *, orders: list[str], at: str = "2026-02-23T07:00:0
 def reversal(
     of: str, amount: str, *, kind: str = "PAYOUT_RETURNED", payee: str = "drv_1", at: str = "2026-02-24T10:00:00Z"
 ) -> dict[str, Any]:
-    """This function will return PAYOUT_RETURNED, or PAYOUT_FAILED."""
+    """Return PAYOUT_RETURNED, or PAYOUT_FAILED."""
     data = {
         "payout": {"id": of, "amount": amount},
         "payee": {"id": payee},
@@ -115,7 +115,7 @@ def reversal(
 
 
 def payment(name: str, amount: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:
-    """This function will return PAYMENT_CAPTURED."""
+    """Return PAYMENT_CAPTURED."""
     at = "2026-02-17T09:00:00Z"
     data = {
         "payment": {"id": name, "method": "card", "captured_at": at, "amount": amount},
@@ -127,13 +127,13 @@ def payment(name: str, amount: str, lines: list[dict[str, str]], **more: Any) ->
 
 
 def refund(name: str, of: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:
-    """This function will return REFUND_ISSUED."""
+    """Return REFUND_ISSUED."""
     data = {"refund": {"id": name, "payment_id": of, "reason": "ITEM_MISSING"}, "lines": lines}
     return _event("REFUND_ISSUED", f"evt_{name}", "2026-02-20T09:00:00Z", data | more)
 
 
 def contact(of: str, *, at: str, **more: str) -> dict[str, Any]:
-    """This function will return CONTACT_CHANGED."""
+    """Return CONTACT_CHANGED."""
     event = _event("CONTACT_CHANGED", f"evt_{of}_{at}".replace(":", "."), at, {"party": {"id": of, **more}})
     del event["data"]["currency"]
     return event

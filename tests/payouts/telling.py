@@ -17,12 +17,12 @@ ACTOR = log.Actor(kind="service", id="platform", channel="webhook")
 
 
 def sample(name: str) -> list[dict[str, Any]]:
-    """This function will return the events of a sample, new at every call."""
+    """Return the events of a sample, new at every call."""
     return list(json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def issuers() -> None:
-    """This function will add every issuer of the samples."""
+    """Add every issuer of the samples."""
     for row in json.loads((SAMPLES / "issuers.json").read_text(encoding="utf-8")):
         country, _ = Country.objects.get_or_create(code=row["country"], defaults={"name": row["country"]})
         Issuer.objects.get_or_create(
@@ -32,19 +32,19 @@ def issuers() -> None:
 
 
 def tell(event: dict[str, Any], *, now: dt.datetime = NOW) -> answers.Answer:
-    """This function will send one event."""
+    """Send one event."""
     return intake.receive(raw=json.dumps(event).encode(), services=SERVICES, now=now, actor=ACTOR)
 
 
 def told(events: Iterable[dict[str, Any]]) -> list[str]:
-    """This function will send events in order, let what is parked resume, and return each one's status."""
+    """Send events in order, let what is parked resume, and return each one's status."""
     statuses = [str(tell(event).body.get("status")) for event in events]
     settle()
     return statuses
 
 
 def settle() -> None:
-    """This function will do what the worker does: look at parked events, woken or by their timer, until nothing moves."""
+    """Do what the worker does: look at parked events, woken or by their timer, until nothing moves."""
     parked: list[int] = []
     for _ in range(20):
         due = waiting.due(now=NOW + dt.timedelta(hours=1), limit=1000)
@@ -57,5 +57,5 @@ def settle() -> None:
 
 
 def document(key: str) -> Document:
-    """This function will return a document by its permanent key."""
+    """Return a document by its permanent key."""
     return Document.objects.select_related("owner", "settled_by").get(document_key_id=key)

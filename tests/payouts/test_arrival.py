@@ -28,7 +28,7 @@ def _status(order: str) -> str | None:
 
 
 def _again(event: dict[str, Any], **data: Any) -> dict[str, Any]:
-    """This function will return another telling of a fact: another event id, other data."""
+    """Return another telling of a fact: another event id, other data."""
     other = copy.deepcopy(event)
     other["id"] = f"{event['id']}.b"
     other["data"] |= data

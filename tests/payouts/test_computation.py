@@ -24,7 +24,7 @@ def line(amount_minor: int, tax: str = "", name: str = "1") -> Line:
 
 
 def lines_of(*, smallest: int = -(10**9), largest: int = 10**9) -> st.SearchStrategy[list[Line]]:
-    """This function will draw orders of 1 to 12 lines, taxed or not, earning or deducting."""
+    """Draw orders of 1 to 12 lines, taxed or not, earning or deducting."""
     one = st.builds(line, st.integers(smallest, largest), st.sampled_from(["", *RATES]))
     return st.lists(one, min_size=1, max_size=12)
 

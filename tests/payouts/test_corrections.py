@@ -242,7 +242,7 @@ def _statement(desk: Desk, **more: Any) -> Document:
 
 
 def _later(name: str, amount: str, **more: Any) -> dict[str, Any]:
-    """This function will return a payout that is sent after the decision of the desk."""
+    """Return a payout that is sent after the decision of the desk."""
     return making.payout(name, amount, at="2026-03-02T09:30:00Z", **more) | {"occurred_at": "2026-03-02T09:03:00Z"}
 
 

@@ -26,7 +26,7 @@ def _house() -> None:
 
 
 def _said(amount: str, *orders: str, code: str = "diagnosis", **more: Any) -> list[str]:
-    """This function will tell a payout that does not close, and return what its event says."""
+    """Tell a payout that does not close, and return what its event says."""
     telling.told([making.payout("po_1", amount, orders=list(orders), **more)])
     event = Event.objects.get(event_id="evt_po_1", code="payout_does_not_close")
     return [fault["detail"] for fault in event.errors if fault["code"] == code]

@@ -31,7 +31,7 @@ def test_every_type_has_an_example_under_its_own_heading() -> None:
 
 
 def _fields(model: Any) -> Iterator[str]:
-    """This function will yield every field that a schema takes, however deep."""
+    """Yield every field that a schema takes, however deep."""
     for name, field in model.model_fields.items():
         yield field.alias or name
         found = re.findall(r"documents\.schemas\.(\w+)", repr(field.annotation))

@@ -38,7 +38,7 @@ def ride() -> list[Line]:
 
 
 def explained(lines: list[Line], *, prices: Prices = "net", withheld: bool = False) -> list[breakdown.Row]:
-    """This function will explain an order of those lines."""
+    """Explain an order of those lines."""
     withholdings = [ISR] if withheld else []
     owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=withholdings)
     return breakdown.statement(

@@ -31,7 +31,7 @@ def gap_of(
     currency: str = "EUR",
     digits: int = 2,
 ) -> list[str]:
-    """This function will diagnose a payout of those parts, 50.00 bonus, ISR and 20.00 cash, that misses by `gap`."""
+    """Diagnose a payout of those parts, 50.00 bonus, ISR and 20.00 cash, that misses by `gap`."""
     bonus = [Line(id="b", amount_minor=5000, description="Incentivo")]
     settled = [part.amount_minor for part in parts]
     amount = sum(settled) + 5000 - 1680 - 2000 + 700 - gap

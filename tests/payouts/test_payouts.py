@@ -27,7 +27,7 @@ def _issuers() -> None:
 
 
 def _state() -> dict[str, Any]:
-    """This function will return everything that must not depend on the order of arrival."""
+    """Return everything that must not depend on the order of arrival."""
     return {
         "documents": {
             row.document_key_id: (

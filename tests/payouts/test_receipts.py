@@ -140,7 +140,7 @@ def test_a_repeated_full_refund_is_the_old_note_and_not_one_too_many() -> None:
 
 
 def _together(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """This function will tell events at the same moment, each on a connection of its own."""
+    """Tell events at the same moment, each on a connection of its own."""
     start, answers = threading.Barrier(len(events)), []
 
     def one(event: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ NAMES = ("es_ride", "mx_week", "co_food", "co_refund")
 
 
 def _orders(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """This function will return the events as given, reversed, shuffled and each three times."""
+    """Return the events as given, reversed, shuffled and each three times."""
     shuffled = [*events, *events, *events]
     random.Random(7).shuffle(shuffled)
     return [events, events[::-1], shuffled, [event for event in events for _ in range(3)]]
@@ -35,7 +35,7 @@ def test_a_sample_gives_its_expected_documents_in_any_order_and_repeated(name: s
 
 
 def _compare(*, row: dict[str, Any], document: Document) -> None:
-    """This function will compare a document with what the sample expects of it."""
+    """Compare a document with what the sample expects of it."""
     shown = presentation.document(document=document)
     content = json.loads(document.content)
     for field in ("kind", "owner", "total", "payout_status", "payout_status_at_issue", "corrects", "document_key"):

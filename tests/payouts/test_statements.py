@@ -19,7 +19,7 @@ def _issuers() -> None:
 
 
 def _held(event: dict[str, Any]) -> dict[str, Any]:
-    """This function will tell an event that must be held, and make sure that nothing came of it."""
+    """Tell an event that must be held, and make sure that nothing came of it."""
     before = Document.objects.count(), Series.objects.count(), Party.objects.count()
     answer = telling.tell(event)
     assert (answer.status, answer.body["status"], answer.body["documents"]) == (202, "held", [])

@@ -244,7 +244,7 @@ WRONG = OFF_BY_ONE | DIAGNOSED | OTHER_MONEY | INVERTED | SOMEBODY_ELSE | TOO_MU
 
 
 def _numbered() -> dict[str, object]:
-    """This function will return everything that nothing wrong may move."""
+    """Return everything that nothing wrong may move."""
     return {
         "documents": list(Document.objects.values_list("number", "payout_status", "settled_by").order_by("pk")),
         "series": sorted(Series.objects.values_list("code", "next")),

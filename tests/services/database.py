@@ -27,7 +27,7 @@ _behind = futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="database
 
 
 def remember(*, stack: services.Stack) -> None:
-    """This function will keep a copy of the provisioned database, and begin to make those that will replace it."""
+    """Keep a copy of the provisioned database, and begin to make those that will replace it."""
     connections.close_all()
     with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
         _copy(server=server, of=services.DATABASE, to=BASELINE)
@@ -36,7 +36,7 @@ def remember(*, stack: services.Stack) -> None:
 
 
 def restore(*, stack: services.Stack) -> None:
-    """This function will put the database back to its provisioned state; sessions that are still open are ended."""
+    """Put the database back to its provisioned state; sessions that are still open are ended."""
     connections.close_all()
     with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
         old = f"old_{next(_names)}"
@@ -48,7 +48,7 @@ def restore(*, stack: services.Stack) -> None:
 
 
 def settle() -> None:
-    """This function will wait for the work behind the tests: its server is about to be stopped."""
+    """Wait for the work behind the tests: its server is about to be stopped."""
     while _copies:
         _copies.popleft().cancel()
     _behind.submit(bool).result()

@@ -67,7 +67,7 @@ class Live:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
     ) -> Answer:
-        """This method will sign and post one body, once, and return the answer whatever it is."""
+        """Sign and post one body, once, and return the answer whatever it is."""
         body = raw if raw is not None else json.dumps(event, ensure_ascii=False).encode()
         service = service or (sender.service_of(event=event) if isinstance(event, dict) else "orders")
         signed = sender.headers(body=body, secret=secret or settings.WEBHOOK_SECRETS[service][0])
@@ -82,7 +82,7 @@ class Live:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
     ) -> Answer:
-        """This method will make one HTTP request; JSON answers are read, others are bytes."""
+        """Make one HTTP request; JSON answers are read, others are bytes."""
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout_s)
         try:
             connection.request(method, path, body=body, headers=dict(headers or {}))
@@ -95,22 +95,22 @@ class Live:
         return Answer(status=response.status, headers=kept, body=json.loads(said) if is_json else said)
 
     def rows(self, query: str, parameters: Collection[object] = ()) -> list[dict[str, Any]]:
-        """This method will ask the database, as a superuser who sees everything."""
+        """Ask the database, as a superuser who sees everything."""
         with psycopg.connect(self.stack.superuser_url, row_factory=dict_row, autocommit=True) as server:
             return server.execute(query, list(parameters)).fetchall()
 
     def one(self, query: str, parameters: Collection[object] = ()) -> Any:
-        """This method will return the only value of the only row."""
+        """Return the only value of the only row."""
         (row,) = self.rows(query, parameters)
         (value,) = row.values()
         return value
 
     def numbered(self) -> int:
-        """This method will return how many numbers have been taken, in all series."""
+        """Return how many numbers have been taken, in all series."""
         return int(self.one("SELECT coalesce(sum(next - first), 0) FROM documents_series"))
 
     def settle(self, *, within_s: float = PATIENCE_S) -> None:
-        """This method will return when nothing is on its way any more: all locked, all mails that are due out."""
+        """Return when nothing is on its way any more: all locked, all mails that are due out."""
         query = """
         SELECT (SELECT count(*) FROM documents_document WHERE status = 'ISSUED')
              + (SELECT count(*) FROM documents_delivery WHERE status = 'QUEUED' AND channel = 'EMAIL') AS waiting
@@ -123,7 +123,7 @@ class Live:
         raise AssertionError(f"still on its way after {within_s} s; the worker said: {self.actors.log(name='worker')}")
 
     def await_locked(self, *, keys: Collection[str], within_s: float = PATIENCE_S) -> list[dict[str, Any]]:
-        """This method will return the rows of documents once all of them are LOCKED."""
+        """Return the rows of documents once all of them are LOCKED."""
         query = "SELECT * FROM documents_document WHERE document_key = ANY(%s) AND status = 'LOCKED'"
         until = time.monotonic() + within_s
         while time.monotonic() < until:
@@ -133,7 +133,7 @@ class Live:
         raise AssertionError(f"not locked after {within_s} s; the worker said: {self.actors.log(name='worker')}")
 
     def check(self, *, keys: Collection[str] | None = None, events: Mapping[str, str] | None = None) -> list[str]:
-        """This method will return the outside checker's findings; without `keys`, any documents may exist."""
+        """Return the outside checker's findings; without `keys`, any documents may exist."""
         held = (
             keys
             if keys is not None
@@ -150,7 +150,7 @@ class Live:
 
 
 def payment(*, name: str = "", net: str = "22.00", gross: str = "24.20", **changes: object) -> dict[str, Any]:
-    """This function will return a payment in Spain that can be issued, with ids that no other test has."""
+    """Return a payment in Spain that can be issued, with ids that no other test has."""
     name = name or f"t{next(_serial)}"
     data: dict[str, Any] = {
         "currency": "EUR",
@@ -176,7 +176,7 @@ def payment(*, name: str = "", net: str = "22.00", gross: str = "24.20", **chang
 
 
 def order(*, name: str = "", driver: str = "", tax_id: str = "12345678Z", **changes: object) -> dict[str, Any]:
-    """This function will return a completed ride in Spain that leaves its driver 21.88 EUR."""
+    """Return a completed ride in Spain that leaves its driver 21.88 EUR."""
     name = name or f"t{next(_serial)}"
     person = {
         "id": driver or f"drv_{name}",
@@ -207,7 +207,7 @@ def order(*, name: str = "", driver: str = "", tax_id: str = "12345678Z", **chan
 
 
 def payout(*, name: str, orders: list[str], payee: str, amount: str = "21.88", **changes: object) -> dict[str, Any]:
-    """This function will return a transfer that settles orders of `order`."""
+    """Return a transfer that settles orders of `order`."""
     data: dict[str, Any] = {
         "currency": "EUR",
         "payout": {
@@ -238,7 +238,7 @@ def payout(*, name: str, orders: list[str], payee: str, amount: str = "21.88", *
 
 
 def unlike(event: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
-    """This function will return a copy of an event with another value at a pointer such as `/data/lines/0/amount`."""
+    """Return a copy of an event with another value at a pointer such as `/data/lines/0/amount`."""
     copy: Any = json.loads(json.dumps(event))
     *parents, last = path.strip("/").split("/")
     place = copy
@@ -250,7 +250,7 @@ def unlike(event: Mapping[str, Any], path: str, value: object) -> dict[str, Any]
 
 @pytest.fixture(scope="module")
 def live(stack: services.Stack, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Live]:
-    """This fixture will run the product for the tests of one module."""
+    """Run the product for the tests of one module."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir=servers.VAR / "tests"))
     with django_db_blocker.unblock():
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=(folder / "issuers.log").open("w"))

@@ -31,18 +31,18 @@ class Mailbox:
         return f"smtp://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """This function will listen, again on the same port after `stop`."""
+        """Listen, again on the same port after `stop`."""
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
 
     def stop(self) -> None:
-        """This function will refuse connections from now on."""
+        """Refuse connections from now on."""
         if self._controller:
             self._controller.stop()
             self._controller = None
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """This function will keep one message, unless the answer is a refusal."""
+        """Keep one message, unless the answer is a refusal."""
         if self.delay_s:
             time.sleep(self.delay_s)  # noqa: ASYNC251 - a server that hangs, on its own thread and loop
         if self.answer == ACCEPTED:

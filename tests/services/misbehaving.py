@@ -12,7 +12,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def http(*, status: int, headers: str = "") -> bytes:
-    """This function will return an HTTP answer without a body."""
+    """Return an HTTP answer without a body."""
     return f"HTTP/1.1 {status} Answer\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
 
 
@@ -40,12 +40,12 @@ class Server:
         self._listener.close()
 
     def record(self, _number: int, peer: socket.socket) -> None:
-        """This method will read one HTTP request, keep it and answer 200."""
+        """Read one HTTP request, keep it and answer 200."""
         self.received.append(read_request(peer=peer))
         peer.sendall(OK)
 
     def answering(self, answer: bytes) -> Callable[[int, socket.socket], None]:
-        """This method will return a behaviour: read the request, then send these bytes."""
+        """Return a behaviour: read the request, then send these bytes."""
 
         def behave(_number: int, peer: socket.socket) -> None:
             self.received.append(read_request(peer=peer))
@@ -54,19 +54,19 @@ class Server:
         return behave
 
     def hang(self, _number: int, peer: socket.socket) -> None:
-        """This method will accept and never say a word."""
+        """Accept and never say a word."""
         with contextlib.closing(peer):
             self.ended.wait()
 
     def drip(self, _number: int, peer: socket.socket) -> None:
-        """This method will send one byte every 0.2 s: no socket timeout ever fires."""
+        """Send one byte every 0.2 s: no socket timeout ever fires."""
         for byte in b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 10_000:
             if self.ended.wait(0.2):
                 return
             peer.sendall(bytes([byte]))
 
     def wait_for(self, *, count: int, wait_s: float = 5.0) -> None:
-        """This method will wait until that many requests came."""
+        """Wait until that many requests came."""
         end = time.monotonic() + wait_s
         while len(self.received) < count and time.monotonic() < end:
             time.sleep(0.01)
@@ -85,7 +85,7 @@ class Server:
 
 
 def read_request(*, peer: socket.socket) -> tuple[str, bytes]:
-    """This function will read one HTTP request and return its path and body."""
+    """Read one HTTP request and return its path and body."""
     with peer.makefile("rb") as stream:
         path = stream.readline().split(b" ")[1].decode()
         length = 0
@@ -98,7 +98,7 @@ def read_request(*, peer: socket.socket) -> tuple[str, bytes]:
 
 @contextlib.contextmanager
 def nobody_listens() -> Iterator[int]:
-    """This function will lend a port on which every connection is refused."""
+    """Lend a port on which every connection is refused."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]

@@ -39,7 +39,7 @@ class Command(BaseCommand):
     help = "Add issuers from a JSON object or list: slug, country, legal_name, tax_id, address, code, logo?, series?"
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """This method will declare the arguments."""
+        """Declare the arguments."""
         parser.add_argument("file", type=pathlib.Path)
         parser.add_argument("--logo", type=pathlib.Path, help="PNG of at most 200 kB, for a file with one issuer")
         parser.add_argument(
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will add every issuer of the file, or none.
+        """Add every issuer of the file, or none.
 
         :raises CommandError: what is wrong with the file or one of its rows
         """
@@ -66,7 +66,7 @@ class Command(BaseCommand):
 
 
 def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
-    """This function will refuse a row that is not in the form of an issuer.
+    """Refuse a row that is not in the form of an issuer.
 
     :raises CommandError: what is wrong with the row, and how to mend it
     """
@@ -85,7 +85,7 @@ def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
 
 
 def _add(*, row: dict[str, Any], logo: pathlib.Path | None, starts: list[str]) -> str:
-    """This function will add one issuer and its series.
+    """Add one issuer and its series.
 
     :raises CommandError: what cannot be added, and how to mend it
     """
@@ -125,7 +125,7 @@ def _add(*, row: dict[str, Any], logo: pathlib.Path | None, starts: list[str]) -
 
 
 def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
-    """This function will return the series to open: those of the file, those of --start, and this year's of every kind.
+    """Return the series to open: those of the file, those of --start, and this year's of every kind.
 
     :raises CommandError: an unknown kind, or a number that is none
     """
@@ -149,7 +149,7 @@ def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
 
 
 def _is_series(*, series: object, codes: Container[str]) -> bool:
-    """This function will say whether a value of the file is a series, in the form of SERIES_FORM."""
+    """Say whether a value of the file is a series, in the form of SERIES_FORM."""
     if not isinstance(series, dict) or set(series) - SERIES_FIELDS:
         return False
     numbers = [series.get("first", 1)] + ([series["last"]] if series.get("last") is not None else [])
@@ -168,7 +168,7 @@ def _is_series(*, series: object, codes: Container[str]) -> bool:
 
 
 def _is_date(*, text: object) -> bool:
-    """This function will say whether a value is a date as JSON has it."""
+    """Say whether a value is a date as JSON has it."""
     try:
         return isinstance(text, str) and bool(dt.date.fromisoformat(text))
     except ValueError:
@@ -176,7 +176,7 @@ def _is_date(*, text: object) -> bool:
 
 
 def _png(path: pathlib.Path) -> bytes:
-    """This function will read a logo.
+    """Read a logo.
 
     :raises CommandError: not a PNG, or too large
     """

@@ -20,11 +20,11 @@ class Command(BaseCommand):
     help = "Measure rendering, the whole line, intake and the audit log against bare rivals."
 
     def add_arguments(self, parser: Any) -> None:  # noqa: ANN401 - Django's signature
-        """This method will declare the arguments."""
+        """Declare the arguments."""
         parser.add_argument("scripts", nargs="*", choices=[[], *SCRIPTS], help="only these; nothing is kept then")
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will run the scripts one after the other and keep what they print."""
+        """Run the scripts one after the other and keep what they print."""
         tables = []
         for name in options["scripts"] or SCRIPTS:
             self.stderr.write(f"benchmarks.{name}")

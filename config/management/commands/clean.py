@@ -18,7 +18,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, **_options: Any) -> None:  # noqa: ANN401 - Django's own signature
-        """This function will leave no file behind.
+        """Leave no file behind.
 
         :raises CommandError: when a server still runs on the data; nothing is removed then.
         """
@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
 
 def _locks(*, folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yield the lock files of every server folder, see `config.embedded.services`, and of every stage, see `config.simulation.demo`."""
+    """Yield the lock files of every folder that servers or a demo hold."""
     yield from folder.glob("demo/*/lock")
     yield from folder.glob("torture/*/lock")
     for home in (folder, folder / "servers"):

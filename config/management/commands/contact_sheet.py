@@ -49,12 +49,12 @@ class Command(BaseCommand):
     help = "Issue a week of every country and draw one contact sheet of what comes of it."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """This method will declare the arguments."""
+        """Declare the arguments."""
         parser.add_argument("--out", type=pathlib.Path, default=DEFAULT, help=f"the picture (default {DEFAULT.name})")
         parser.add_argument("--pages", type=pathlib.Path, help="a folder for every page, readable")
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will issue, lock and draw.
+        """Issue, lock and draw.
 
         :raises CommandError: a folder cannot be made, an event was not processed, or a document not locked
         """
@@ -84,7 +84,7 @@ class Command(BaseCommand):
             self.keep(folder=options["pages"])
 
     def live(self, *, country: pack.Pack, now: dt.datetime) -> None:
-        """This method will tell a country's week, each event once.
+        """Tell a country's week, each event once.
 
         :raises CommandError: an event that is not processed at once
         """
@@ -98,21 +98,21 @@ class Command(BaseCommand):
                 raise CommandError(f"{event['id']}: {answer.status} {answer.problem or answer.body}")
 
     def keep(self, *, folder: pathlib.Path) -> None:
-        """This method will write each page of each document as it is read on a screen."""
+        """Write each page of each document as it is read on a screen."""
         for document in Document.objects.order_by("pk"):
             for page in range(1, (document.pages or 1) + 1):
                 _page(document, page=page, width=1240).save(folder / f"{document.number}-{page}.png")
 
 
 def _page(document: Document, *, page: int, width: int = WIDTH) -> Image.Image:
-    """This function will draw a page of what lies in the vault."""
+    """Draw a page of what lies in the vault."""
     row = Document.objects.get(pk=document.pk)
     body = store.open_vault().read(key=row.vault_key, version=row.vault_version)
     return Image.open(io.BytesIO(render.preview(pdf=body, page=page, width=width))).convert("RGB")
 
 
 def _sheet(*, countries: Sequence[str], first: dict[str, Image.Image]) -> Image.Image:
-    """This function will lay first pages out: a row a country, a column a kind."""
+    """Lay first pages out: a row a country, a column a kind."""
     height = max(image.height for image in first.values())
     size = (SIDE + len(COLUMNS) * (WIDTH + GAP) + GAP, HEAD + len(countries) * (height + GAP) + GAP)
     sheet, fonts = Image.new("RGB", size, BACK), render.TEMPLATES / "pdf" / "fonts"

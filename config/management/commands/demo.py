@@ -47,7 +47,7 @@ class Command(BaseCommand):
     help = "Run the line on sample events with private servers, check every byte, and serve until Ctrl-C."
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will run the demo; it fails unless every document is locked and every check passed."""
+        """Run the demo; it fails unless every document is locked and every check passed."""
         began = time.monotonic()
         self.say("Preparando base de datos, bóveda y emisores · Preparing database, vault and issuers")
         call_command("provision", verbosity=0)
@@ -72,12 +72,12 @@ class Command(BaseCommand):
                 self.serve()
 
     def say(self, text: str) -> None:
-        """This method will print a line at once."""
+        """Print a line at once."""
         self.stdout.write(text)
         self.stdout.flush()
 
     def walk(self) -> None:
-        """This method will show each document on its way to LOCKED and each mail on its way out.
+        """Show each document on its way to LOCKED and each mail on its way out.
 
         :raises CommandError: something still stands still after WAIT_MAX_S
         """
@@ -109,7 +109,7 @@ class Command(BaseCommand):
                 time.sleep(LOOK_EVERY_S)
 
     def verify(self) -> list[str]:
-        """This method will check every document from outside of the line; returns what is wrong, in words."""
+        """Check every document from outside of the line; returns what is wrong, in words."""
         wrong: list[str] = []
         documents = list(Document.objects.select_related("issuer", "country", "owner").order_by("pk"))
         with progress.progress(label="verificados", total=len(documents)) as step:
@@ -131,7 +131,7 @@ class Command(BaseCommand):
         return wrong
 
     def tell(self, *, password: str) -> None:
-        """This method will print where to click, and write DEMO_JSON."""
+        """Print where to click, and write DEMO_JSON."""
         base = settings.PUBLIC_URL
         urls = _links()
         self.say("")
@@ -153,7 +153,7 @@ class Command(BaseCommand):
             _write_atomically(path=pathlib.Path(target), value=_summary(password=password, urls=urls))
 
     def invite(self, *, port: int | None) -> None:
-        """This method will print commands that take part in this demo, as they are typed."""
+        """Print commands that take part in this demo, as they are typed."""
         demo.record()
         self.say("  En otra terminal, en esta carpeta · In another terminal, in this folder")
         self.say("    Los mismos eventos otra vez: no se emite nada · The same events again: nothing is issued")
@@ -162,7 +162,7 @@ class Command(BaseCommand):
         self.say(f"      make manage DEMO={port} ARGS=reconcile_payouts")
 
     def serve(self) -> None:
-        """This method will wait for Ctrl-C."""
+        """Wait for Ctrl-C."""
         self.say("\nSirviendo; Ctrl-C para terminar · Serving; Ctrl-C ends")
         ended = False
 
@@ -177,7 +177,7 @@ class Command(BaseCommand):
 
 
 def _staff() -> str:
-    """This function will create the demo's logins with one random password and return it."""
+    """Create the demo's logins with one random password and return it."""
     password = secrets.token_urlsafe(12)
     with transaction.atomic():
         for login, roles in STAFF.items():
@@ -189,7 +189,7 @@ def _staff() -> str:
 
 
 def _await_web() -> None:
-    """This function will return when the web server answers.
+    """Return when the web server answers.
 
     :raises CommandError: it does not, within WAIT_MAX_S
     """
@@ -205,7 +205,7 @@ def _await_web() -> None:
 
 
 def _faults(document: Document) -> list[str]:
-    """This function will climb: state, stored bytes, embedded content, re-render, audit events."""
+    """Climb: state, stored bytes, embedded content, re-render, audit events."""
     faults: list[str] = []
     if document.status != Status.LOCKED:
         return [f"{document.status} ({document.cause})"]
@@ -263,7 +263,7 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
 
 
 def _write_atomically(*, path: pathlib.Path, value: object) -> None:
-    """This function will write a file that readers see whole or not at all."""
+    """Write a file that readers see whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.touch(mode=0o600)  # it holds passwords
     fresh.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")

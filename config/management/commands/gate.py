@@ -26,11 +26,11 @@ class Command(BaseCommand):
     help = "Lint, format, floors, types, migrations, start-up checks."
 
     def add_arguments(self, parser: Any) -> None:  # noqa: ANN401 - Django's signature
-        """This method will declare the arguments."""
+        """Declare the arguments."""
         parser.add_argument("steps", nargs="*", choices=[[], *STEPS], help="only these")
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will run every step, show what failed, and fail if one did."""
+        """Run every step, show what failed, and fail if one did."""
         failed = []
         for name in options["steps"] or STEPS:
             done = subprocess.run(STEPS[name], cwd=env.BASE_DIR, capture_output=True, text=True, check=False)  # noqa: S603 - ours

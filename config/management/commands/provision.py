@@ -30,7 +30,7 @@ class Command(BaseCommand):
     requires_system_checks = ()  # the checks may look at tables that this command is about to make
 
     def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's own signature
-        """This function will leave a database that the runtime role can use and cannot weaken.
+        """Leave a database that the runtime role can use and cannot weaken.
 
         :raises CommandError: when PostgreSQL is too old, the two roles are one, the runtime role is missing and cannot
             be created, or it still may do more than it should; the message says what mends it.
@@ -68,7 +68,7 @@ class Command(BaseCommand):
 
 
 def _add_countries(*, cursor: CursorWrapper) -> None:
-    """This function will add the countries whose packs came after the migration that adds the first ones."""
+    """Add the countries whose packs came after the migration that adds the first ones."""
     for code, one in pack.registry().items():
         cursor.execute(
             "INSERT INTO documents_country (code, name) VALUES (%s, %s) ON CONFLICT DO NOTHING", [code, one.name.es]

@@ -38,12 +38,12 @@ class Command(BaseCommand):
     help = "Compare statements, payouts and events to the cent; open and resolve discrepancies. Safe to break off."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """This method will declare the arguments."""
+        """Declare the arguments."""
         parser.add_argument("--country", help="only this country (ISO 3166 alpha-2)")
         parser.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will walk once through everything.
+        """Walk once through everything.
 
         :raises CommandError: an unknown country
         """
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             sys.exit(DIFFERS)
 
     def tell(self, *, summary: run.Summary, as_json: bool) -> None:
-        """This method will print the books and what differs."""
+        """Print the books and what differs."""
         if as_json:
             self.stdout.write(json.dumps(summary.as_json(), ensure_ascii=False))
             return

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     help = "Sign and post a JSON list of events, each with the secret of its own service (WEBHOOK_SECRET_...)."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """This method will declare the arguments."""
+        """Declare the arguments."""
         parser.add_argument("file", type=pathlib.Path)
         parser.add_argument(
             "--url", default=settings.PUBLIC_URL, help="where the service answers (default: PUBLIC_URL)"
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will post the list and say what became of it; refused events end in exit code 1.
+        """Post the list and say what became of it; refused events end in exit code 1.
 
         :raises CommandError: the file, a secret or the address cannot be used, or events were refused
         """
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         self.tell_refused(sent=sent)
 
     def tell_refused(self, *, sent: Sequence[sender.Sent]) -> None:
-        """This method will name each refused event and its code.
+        """Name each refused event and its code.
 
         :raises CommandError: there are any
         """
@@ -71,7 +71,7 @@ class Command(BaseCommand):
 
 
 def _events(*, path: pathlib.Path) -> list[dict[str, Any]]:
-    """This function will read the list of a file.
+    """Read the list of a file.
 
     :raises CommandError: it cannot be read, or holds something else
     """
@@ -85,7 +85,7 @@ def _events(*, path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _address(*, url: str) -> str:
-    """This function will return the address if events can be posted there.
+    """Return the address if events can be posted there.
 
     :raises CommandError: it is none
     """
@@ -100,7 +100,7 @@ def _address(*, url: str) -> str:
 
 
 def _secrets(*, services: set[str], only: str) -> Mapping[str, str]:
-    """This function will return the secret with which each of these services signs: its newest, or `only`.
+    """Return the secret with which each of these services signs: its newest, or `only`.
 
     :raises CommandError: one is missing, or none at all
     """

@@ -24,7 +24,7 @@ class Command(BaseCommand):
     help = "Post events from many senders, kill the worker again and again, have everything checked from outside."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """This method will declare the arguments."""
+        """Declare the arguments."""
         parser.add_argument(
             "--seed", type=int, default=1, help="draws the stream and the moments of the kills (default 1)"
         )
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
-        """This method will run one campaign and report it.
+        """Run one campaign and report it.
 
         :raises CommandError: the checker found something, or the servers did not come up
         """
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             shutil.rmtree(folder)
 
     def tell(self, *, report: crash_campaign.Report, as_json: bool) -> None:
-        """This method will print the figures and the first findings."""
+        """Print the figures and the first findings."""
         said = report.as_json()
         if as_json:
             self.stdout.write(json.dumps(said, ensure_ascii=False))
