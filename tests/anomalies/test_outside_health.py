@@ -36,7 +36,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(clock, "_skew", {})
-    monkeypatch.setattr(checks, "_questions", {})
+    monkeypatch.setattr(checks, "QUESTIONS", {})
     monkeypatch.setattr(operations_watch, "_last", {"probe": time.monotonic()})
     monkeypatch.setattr(vault, "_opened", {})
     monkeypatch.setattr(outages, "_unwritten", {})

@@ -32,7 +32,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(store, "_opened", {})
-    monkeypatch.setattr(checks, "_questions", {})
+    monkeypatch.setattr(checks, "QUESTIONS", {})
     assert not vault_folder.exists()
 
 
