@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture gate clean ready ready-for-tests
+.PHONY: help demo test bench torture gate bare-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -13,13 +13,14 @@ help:
 	@echo "make gate      style, types, imports, texts"
 	@echo "make bench     the promised speeds, measured"
 	@echo "make torture   the crash campaign (SEED=1)"
+	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
 	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
 
 ready:
-	@.ci/bootstrap
+	@AGAIN="make $(MAKECMDGOALS)" .ci/bootstrap
 
 ready-for-tests:
-	@.ci/bootstrap chromium
+	@AGAIN="make $(MAKECMDGOALS)" .ci/bootstrap chromium
 
 demo: ready
 	@$(PYTHON) manage.py demo $(ARGS)
@@ -35,6 +36,10 @@ bench: ready
 
 torture: ready
 	@$(PYTHON) manage.py torture --seed $(SEED) $(ARGS)
+
+# Not `ready`: it shows what happens where nothing is.
+bare-lab:
+	@.ci/bare-lab
 
 # Not `ready`: what was never installed left nothing but the folder.
 clean:
