@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture gate manage clean ready ready-for-tests
+.PHONY: help demo test bench torture gate manage bare-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -15,13 +15,14 @@ help:
 	@echo "make bench     the promised speeds, measured"
 	@echo "make torture   the crash campaign (SEED=1)"
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
+	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
 	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
 
 ready:
-	@.ci/bootstrap
+	@AGAIN="make $(MAKECMDGOALS)" .ci/bootstrap
 
 ready-for-tests:
-	@.ci/bootstrap chromium
+	@AGAIN="make $(MAKECMDGOALS)" .ci/bootstrap chromium
 
 demo: ready
 	@$(PYTHON) manage.py demo $(ARGS)
@@ -41,6 +42,10 @@ torture: ready
 
 manage: ready
 	@$(PYTHON) manage.py $(ARGS)
+
+# Not `ready`: it shows what happens where nothing is.
+bare-lab:
+	@.ci/bare-lab
 
 # Not `ready`: what was never installed left nothing but the folder.
 clean:
