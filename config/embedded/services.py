@@ -236,7 +236,7 @@ def heed_signals() -> None:
     """Have this process end in order when it is told to, so that it leaves no server and no file.
 
     Ctrl-C raises KeyboardInterrupt even where a shell has started us in the background with SIGINT ignored: web server
-    and worker heed it there as well, and half a crew is no use. SIGTERM and a closed terminal raise SystemExit; but
+    and worker heed it there as well, and one of the two alone is no use. SIGTERM and a closed terminal raise SystemExit; but
     what `nohup` ignores stays ignored, and whoever handles a signal already keeps it.
     """
     if threading.current_thread() is not threading.main_thread():

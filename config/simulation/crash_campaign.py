@@ -74,19 +74,24 @@ class Report:
 
 
 def run(
-    *, plan: Plan, actors: processes.Crew, folder: pathlib.Path, database_url: str, secrets: Mapping[str, str]
+    *,
+    plan: Plan,
+    process_group: processes.ProcessGroup,
+    folder: pathlib.Path,
+    database_url: str,
+    secrets: Mapping[str, str],
 ) -> Report:
-    """Run one campaign on a provisioned database with issuers; `actors` starts and ends here.
+    """Run one campaign on a provisioned database with issuers; `process_group` starts and ends here.
 
     :raises TimeoutError: the web server does not come up
     """
     told = event_stream.draw(seed=plan.seed, count=plan.events)
-    with actors, psycopg.connect(database_url, autocommit=True) as database:
-        _await_web(url=actors.url)
+    with process_group, psycopg.connect(database_url, autocommit=True) as database:
+        _await_web(url=process_group.url)
         began = time.monotonic()
-        killer = Killer(plan=plan, actors=actors, database_url=database_url, documents=len(told.keys))
+        killer = Killer(plan=plan, process_group=process_group, database_url=database_url, documents=len(told.keys))
         with killer:
-            answers, findings = _send(plan=plan, told=told, url=actors.url, secrets=secrets)
+            answers, findings = _send(plan=plan, told=told, url=process_group.url, secrets=secrets)
             sent = time.monotonic()
             findings += _drain(database=database, documents=len(told.keys), killer=killer)
             drained = time.monotonic()
@@ -99,7 +104,7 @@ def run(
             drain_s=round(drained - sent, 1),
             kills=killer.done["worker"],
             web_kills=killer.done["web"],
-            worker_starts=actors.members["worker"].starts,
+            worker_starts=process_group.processes["worker"].starts,
             answers=dict(sorted(Counter(answers.values()).items())),
             figures=figures,
             findings=findings + outside,
@@ -109,13 +114,13 @@ def run(
 class Killer:
     """A thread that kills the worker each time another drawn number of documents has been locked."""
 
-    def __init__(self, *, plan: Plan, actors: processes.Crew, database_url: str, documents: int) -> None:
+    def __init__(self, *, plan: Plan, process_group: processes.ProcessGroup, database_url: str, documents: int) -> None:
         dice = random.Random(plan.seed)  # noqa: S311 - reproducible, protects nothing
         moments = [(dice.uniform(0, documents), "worker") for _ in range(plan.kills)]
         moments += [(dice.uniform(0, documents), "web") for _ in range(plan.web_kills)]
         self._moments = sorted(moments)
         self._pauses = [dice.uniform(0, PAUSE_BEFORE_KILL_MAX_S) for _ in moments]
-        self._actors, self._database_url = actors, database_url
+        self._processes, self._database_url = process_group, database_url
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._kill_all, name="killer", daemon=True)
         self.done = Counter({"worker": 0, "web": 0})
@@ -142,7 +147,7 @@ class Killer:
                     if self._ended.wait(LOOK_EVERY_S):
                         return
                 self._ended.wait(pause_s)
-                while not self._actors.kill(name=name):
+                while not self._processes.kill(name=name):
                     if self._ended.wait(LOOK_EVERY_S):
                         return
                 self.done[name] += 1

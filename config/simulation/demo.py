@@ -132,7 +132,7 @@ def _listen() -> socket.socket:
     raise env.Misconfigured(name="PORT", mend=f"port {port} is taken: use another one, or PORT=0 for any free one")
 
 
-def cast(*, beat: bool = True, pause_s: float = processes.RESTART_PAUSE_S) -> processes.Crew:
-    """Return the processes that serve this run, not started yet; see `crew.Crew`."""
+def process_group(*, beat: bool = True, pause_s: float = processes.RESTART_PAUSE_S) -> processes.ProcessGroup:
+    """Return the processes that serve this run, not started yet; see `processes.ProcessGroup`."""
     assert _listening is not None, "prepare() comes first"  # noqa: S101 - a mistake in our own code
-    return processes.Crew(folder=folder(), listening=_listening, beat=beat, pause_s=pause_s)
+    return processes.ProcessGroup(folder=folder(), listening=_listening, beat=beat, pause_s=pause_s)

@@ -1,6 +1,6 @@
 """Web server and worker as processes of their own: started together, started again when one dies, ended together.
 
-The demo shows them, the torture campaign kills them, the tests talk to them: the same command lines in all three.
+The demo shows them, the crash campaign kills them, the tests talk to them: the same command lines in all three.
 """
 
 import contextlib
@@ -43,8 +43,8 @@ def listen(*, port: int = 0) -> socket.socket:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Member:
-    """One process of the crew and how to start it again."""
+class ServerProcess:
+    """One process of the group and how to start it again."""
 
     name: str
     command: list[str]
@@ -53,7 +53,7 @@ class Member:
     starts: int = 0
 
 
-class Crew:
+class ProcessGroup:
     """A web server on a socket and a worker, with logs in `folder` and `environment` on top of our own.
 
     Each asks the kernel to end it when this process ends, however that happens. Start it from the main thread.
@@ -76,15 +76,15 @@ class Crew:
         web += ["--worker-class", "gthread", "--timeout", "60", "--graceful-timeout", "5", "--log-level", "warning"]
         worker = [python, "-m", "celery", "-A", "config.celery", "worker", "--pool", "threads", "--concurrency", "2"]
         worker += ["--loglevel", "warning", "--without-gossip", "--without-mingle", *(["-B"] if beat else [])]
-        self.members = {
-            "web": Member(name="web", command=[*web, "config.wsgi"], files=(listening.fileno(),)),
-            "worker": Member(name="worker", command=worker),
+        self.processes = {
+            "web": ServerProcess(name="web", command=[*web, "config.wsgi"], files=(listening.fileno(),)),
+            "worker": ServerProcess(name="worker", command=worker),
         }
         self._absent: set[str] = set()
         self._changing = threading.Lock()
         self._ended = threading.Event()
         self._logs: list[IO[bytes]] = []
-        self._watch = threading.Thread(target=self._keep, name="crew", daemon=True)
+        self._watch = threading.Thread(target=self._keep, name="processes", daemon=True)
 
     @property
     def url(self) -> str:
@@ -93,17 +93,17 @@ class Crew:
         return f"http://{host}:{port}"
 
     def __enter__(self) -> Self:
-        """Start everybody."""
-        for member in self.members.values():
-            self._start(member)
+        """Start all processes."""
+        for server in self.processes.values():
+            self._start(server)
         self._watch.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """End everybody: asked first, forced after `patience_s`."""
+        """End all processes: ask first, force after `patience_s`."""
         self._ended.set()
         self._watch.join(timeout=5)
-        running = [member.process for member in self.members.values() if member.process]
+        running = [server.process for server in self.processes.values() if server.process]
         for process in running:
             process.terminate()
         until = time.monotonic() + self._patience_s
@@ -117,12 +117,12 @@ class Crew:
             log.close()
 
     def kill(self, *, name: str) -> bool:
-        """End a member with all of its children without warning; it is started again by itself.
+        """Kill a process and all of its children without warning; the group starts it again.
 
         False when it was not running at that moment.
         """
         with self._changing:
-            process = self.members[name].process
+            process = self.processes[name].process
             if process is None or process.poll() is not None:
                 return False
             _kill_tree(pid=process.pid)
@@ -131,7 +131,7 @@ class Crew:
 
     @contextlib.contextmanager
     def without(self, *, name: str) -> Iterator[None]:
-        """Keep a member away for as long as the block lasts, as after a kill that nobody noticed."""
+        """Keep a process away for as long as the block lasts, as after a kill that nobody noticed."""
         self._absent.add(name)
         self.kill(name=name)
         try:
@@ -140,33 +140,33 @@ class Crew:
             self._absent.discard(name)
 
     def log(self, *, name: str) -> str:
-        """Return the end of what a member has written to its log."""
+        """Return the end of what a process has written to its log."""
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")[-4000:]
 
-    def _start(self, member: Member) -> None:
-        log = (self.folder / f"{member.name}.log").open("ab")
+    def _start(self, server: ServerProcess) -> None:
+        log = (self.folder / f"{server.name}.log").open("ab")
         self._logs.append(log)
-        # The kernel's wish is bound to the thread that starts the child, so the crew is started and restarted by
+        # The kernel's wish is bound to the thread that starts the child, so the group is started and restarted by
         # threads that live as long as this process: the main one and the daemon below.
         launcher = [sys.executable, str(launch.__file__), str(os.getpid()), str(int(signal.SIGTERM)), "-", "-"]
-        member.process = subprocess.Popen(  # noqa: S603 - our own command line
-            [*launcher, *member.command],
+        server.process = subprocess.Popen(  # noqa: S603 - our own command line
+            [*launcher, *server.command],
             cwd=env.BASE_DIR,
             env={**env.inherited(), **self._environment},
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
-            pass_fds=member.files,
+            pass_fds=server.files,
         )
-        member.starts += 1
+        server.starts += 1
 
     def _keep(self) -> None:
         while not self._ended.wait(self._pause_s):
-            for member in self.members.values():
+            for server in self.processes.values():
                 with self._changing:
-                    gone = member.process and member.process.poll() is not None and member.name not in self._absent
+                    gone = server.process and server.process.poll() is not None and server.name not in self._absent
                     if gone and not self._ended.is_set():
-                        self._start(member)
+                        self._start(server)
 
 
 def _kill_tree(*, pid: int) -> None:

@@ -37,7 +37,7 @@ def test_with_the_broker_hanging_intake_is_prompt_and_documents_still_lock(live:
 def test_a_worker_that_starts_while_the_broker_is_dead_works_all_the_same(live: Live) -> None:
     live.stack.redis.kill()
     try:
-        assert live.actors.kill(name="worker")
+        assert live.process_group.kill(name="worker")
         event = payment()
         assert live.post(event).status == 201
         live.await_locked(keys=[f"PAYMENT_RECEIPT:payment:{event['data']['payment']['id']}:customer"])
@@ -46,7 +46,7 @@ def test_a_worker_that_starts_while_the_broker_is_dead_works_all_the_same(live: 
 
 
 def test_without_a_worker_nothing_unlocked_is_served_and_everything_follows(live: Live) -> None:
-    with live.actors.without(name="worker"):
+    with live.process_group.without(name="worker"):
         answers = [live.post(payment()) for _ in range(3)]
         documents = [answer.body["documents"][0] for answer in answers]
         assert {document["status"] for document in documents} == {"ISSUED"}
@@ -57,7 +57,7 @@ def test_without_a_worker_nothing_unlocked_is_served_and_everything_follows(live
 def test_a_sender_whose_answer_died_with_the_web_server_asks_again_and_finds_its_document(live: Live) -> None:
     event = payment()
     with contextlib.suppress(OSError):
-        killer = threading.Timer(0.01, live.actors.kill, kwargs={"name": "web"})
+        killer = threading.Timer(0.01, live.process_group.kill, kwargs={"name": "web"})
         killer.start()
         live.post(event)
     killer.join()

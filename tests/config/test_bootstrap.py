@@ -171,7 +171,9 @@ ln -s "$PWD/python3" bin/python3; ln -s "$PWD/python3" bin/chromium""",
     wanted = " ".join(package for package in FOR_TESTS if package != "python3-venv")  # uv makes .venv without it
     asked = (root.folder / "asked").read_text(encoding="utf-8")
     assert asked == f"update\ninstall -y --no-install-recommends {wanted}\n"
-    assert re.search(r"^installing Debian packages: \d s, of 3 packages 1 fetched, 1 unpacked, 2 ready$", ran.stderr, re.MULTILINE)
+    assert re.search(
+        r"^installing Debian packages: \d s, of 3 packages 1 fetched, 1 unpacked, 2 ready$", ran.stderr, re.MULTILINE
+    )
     assert re.search(rf"^{UV}: \d s, 3 of {PINNED} packages installed$", ran.stderr, re.MULTILINE)
     assert root.run("make", "ready-for-tests").stderr == ""  # the second time there is nothing to do
 

@@ -48,14 +48,14 @@ class Answer:
 class Live:
     """A running system and how to talk to it."""
 
-    actors: processes.Crew
+    process_group: processes.ProcessGroup
     stack: services.Stack
     folder: pathlib.Path
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return self.actors.url
+        return self.process_group.url
 
     def post(
         self,
@@ -120,7 +120,9 @@ class Live:
             if not self.one(query):
                 return
             time.sleep(LOOK_EVERY_S)
-        raise AssertionError(f"still on its way after {within_s} s; the worker said: {self.actors.log(name='worker')}")
+        raise AssertionError(
+            f"still on its way after {within_s} s; the worker said: {self.process_group.log(name='worker')}"
+        )
 
     def await_locked(self, *, keys: Collection[str], within_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """Return the rows of documents once all of them are LOCKED."""
@@ -130,7 +132,7 @@ class Live:
             if len(rows := self.rows(query, [list(keys)])) == len(keys):
                 return rows
             time.sleep(LOOK_EVERY_S)
-        raise AssertionError(f"not locked after {within_s} s; the worker said: {self.actors.log(name='worker')}")
+        raise AssertionError(f"not locked after {within_s} s; the worker said: {self.process_group.log(name='worker')}")
 
     def check(self, *, keys: Collection[str] | None = None, events: Mapping[str, str] | None = None) -> list[str]:
         """Return the outside checker's findings; without `keys`, any documents may exist."""
@@ -266,10 +268,10 @@ def live(stack: services.Stack, django_db_setup: None, django_db_blocker: Django
     }
     (folder / "mail").mkdir()
     try:
-        with processes.Crew(
+        with processes.ProcessGroup(
             folder=folder, listening=listening, environment=environment, beat=False, pause_s=0.2, patience_s=0
-        ) as actors:
-            started = Live(actors=actors, stack=stack, folder=folder)
+        ) as process_group:
+            started = Live(process_group=process_group, stack=stack, folder=folder)
             _await_web(live=started)
             yield started
     finally:
@@ -288,4 +290,4 @@ def _await_web(*, live: Live) -> None:
                 return
         except OSError:
             time.sleep(LOOK_EVERY_S)
-    raise AssertionError(f"the web server does not answer: {live.actors.log(name='web')}")
+    raise AssertionError(f"the web server does not answer: {live.process_group.log(name='web')}")

@@ -53,7 +53,7 @@ class Command(BaseCommand):
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=self.stdout)
         password = _staff()
-        with demo.cast():
+        with demo.process_group():
             _await_web()
             self.say(f"Servicio en marcha · Service up: {settings.PUBLIC_URL}")
             events = [event for name in FILES for event in json.loads((SAMPLES / name).read_text(encoding="utf-8"))]

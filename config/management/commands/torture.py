@@ -51,7 +51,7 @@ class Command(BaseCommand):
         try:
             report = crash_campaign.run(
                 plan=plan,
-                actors=demo.cast(beat=False, pause_s=0.2),
+                process_group=demo.process_group(beat=False, pause_s=0.2),
                 folder=folder,
                 database_url=env.text(name="DATABASE_URL"),
                 secrets={service: known[0] for service, known in settings.WEBHOOK_SECRETS.items()},
