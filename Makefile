@@ -1,11 +1,11 @@
 # Every target brings the machine to what it needs first (.ci/bootstrap); nothing of it keeps running afterwards.
-# Variables: PORT, DEMO_EXIT, DEMO_JSON (demo), SEED (torture), ARGS (passed on to pytest or to the command),
+# Variables: PORT, DEMO_EXIT, DEMO_JSON (demo), SEED (crash), ARGS (passed on to pytest or to the command),
 # DEMO (manage: the port of a running demo, in which the command then takes part).
 
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture gate manage bare-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash gate manage bare-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -13,7 +13,7 @@ help:
 	@echo "make test      every test, with real servers"
 	@echo "make gate      style, types, imports, texts"
 	@echo "make bench     the promised speeds, measured"
-	@echo "make torture   the crash campaign (SEED=1)"
+	@echo "make crash     the crash campaign (SEED=1)"
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
 	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
 	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
@@ -37,8 +37,8 @@ gate: ready
 bench: ready
 	@$(PYTHON) manage.py bench $(ARGS)
 
-torture: ready
-	@$(PYTHON) manage.py torture --seed $(SEED) $(ARGS)
+crash: ready
+	@$(PYTHON) manage.py crash_campaign --seed $(SEED) $(ARGS)
 
 manage: ready
 	@$(PYTHON) manage.py $(ARGS)

@@ -1,6 +1,6 @@
 """The embedded PostgreSQL and Valkey: what runs when no DATABASE_URL or REDIS_URL names real ones.
 
-- `Stack` is one private pair of servers, for tests, the demo and the torture campaign.
+- `Stack` is one private pair of servers, for tests, the demo and the crash campaign.
 - `around` is what `manage.py` puts around every command. Commands of one checkout that overlap share one pair with
   lasting data: a keeper process owns it, each command holds a shared lock while it runs, and the keeper ends when it
   gets the exclusive one. The kernel gives a lock back however its holder ends, so nothing is ever left running.
@@ -35,7 +35,7 @@ WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "check", "d
     {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "send_events"}
 )
 # These get a private pair that is thrown away: they show it, crash it, or measure it.
-WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "torture", "contact_sheet"})
+WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "crash_campaign", "contact_sheet"})
 KEEPER_LIMIT_S = 60.0
 BROKEN_OFF = 130  # what a shell calls a command that Ctrl-C ended
 # SQLSTATE: a table or column that only provisioning makes, a right that only provisioning gives.
@@ -120,7 +120,7 @@ class Stack:
 
     @property
     def superuser_url(self) -> str:
-        """For what no role of ours may do: tests that wipe, the torture's force."""
+        """For what no role of ours may do: tests that replace the database or force a state."""
         return self.postgres.url(database=DATABASE)
 
     @property
@@ -236,8 +236,8 @@ def heed_signals() -> None:
     """Have this process end in order when it is told to, so that it leaves no server and no file.
 
     Ctrl-C raises KeyboardInterrupt even where a shell has started us in the background with SIGINT ignored: web server
-    and worker heed it there as well, and one of the two alone is no use. SIGTERM and a closed terminal raise SystemExit; but
-    what `nohup` ignores stays ignored, and whoever handles a signal already keeps it.
+    and worker heed it there as well, and one of the two alone is no use. SIGTERM and a closed terminal raise
+    SystemExit; but what `nohup` ignores stays ignored, and whoever handles a signal already keeps it.
     """
     if threading.current_thread() is not threading.main_thread():
         return

@@ -33,7 +33,7 @@ _put: tuple[str, ...] = ()
 def prepare(*, kind: str) -> None:
     """Choose the port, folder and secrets of one run, and put them where the settings look.
 
-    `kind` is the command: `demo` listens on PORT, `torture` on any free port and with leases that end soon.
+    `kind` is the command: `demo` listens on PORT, `crash_campaign` on any free port and with leases that end soon.
 
     :raises env.Misconfigured: PORT is taken, or DEMO_JSON names a file that cannot be written
     """
@@ -65,7 +65,7 @@ def prepare(*, kind: str) -> None:
             f"WEBHOOK_SECRET_{service.upper()}": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
             for service in env.SERVICES
         },
-        **(HASTE if kind == "torture" else {}),
+        **(HASTE if kind == "crash_campaign" else {}),
         **({name: env.text(name=name, default=value) for name, value in PATIENCE.items()} if kind == "demo" else {}),
     }
     for name, value in values.items():

@@ -52,7 +52,7 @@ def test_in_the_demo_finance_need_not_wait_three_days_to_see_what_it_may_do_past
 
 
 def test_the_crash_campaign_keeps_the_limit_and_ends_its_leases_soon(put: dict[str, str]) -> None:
-    _prepared("torture")
+    _prepared("crash_campaign")
     assert "PARKED_LIMIT_S" not in put
     assert put["LEASE_S"] == "4"
 

@@ -23,10 +23,10 @@ SMALL = ("--seed", "7", "--events", "40", "--senders", "16", "--kills", "3", "--
 
 @pytest.mark.timeout(300)
 def test_a_small_campaign_passes_with_servers_of_its_own_and_leaves_nothing_behind() -> None:
-    before = set((env.BASE_DIR / "var" / "torture").glob("*"))
+    before = set((env.BASE_DIR / "var" / "crash_campaign").glob("*"))
     variables = {"DATABASE_URL": "", "DATABASE_OWNER_URL": "", "REDIS_URL": "", "ENVIRONMENT": ""}
     ran = subprocess.run(
-        [sys.executable, "manage.py", "torture", *SMALL],
+        [sys.executable, "manage.py", "crash_campaign", *SMALL],
         cwd=env.BASE_DIR,
         env=env.inherited() | variables,
         capture_output=True,
@@ -40,7 +40,7 @@ def test_a_small_campaign_passes_with_servers_of_its_own_and_leaves_nothing_behi
     assert report["figures"]["mails"] >= 1
     lines = [json.loads(line) for line in ran.stderr.splitlines() if line.startswith("{")]
     assert {line["progress"] for line in lines} == {"eventos enviados", "documentos resguardados"}
-    assert set((env.BASE_DIR / "var" / "torture").glob("*")) == before
+    assert set((env.BASE_DIR / "var" / "crash_campaign").glob("*")) == before
 
 
 @pytest.mark.parametrize("seed", range(5))

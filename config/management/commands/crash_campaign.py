@@ -1,4 +1,4 @@
-"""`make torture`: the crash campaign on this machine, with servers, folder and port of its own."""
+"""`make crash`: the crash campaign on this machine, with servers, folder and port of its own."""
 
 import argparse
 import json
