@@ -21,7 +21,7 @@ CONTACT = frozenset({"email", "locale", "address"})
 _UNSAFE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
 
 
-class Envelope(schemas.Strict):
+class EventMessage(schemas.Strict):
     """What every event has around its data. A type that nobody knows is this, with data of any shape."""
 
     id: fields.Id
@@ -32,76 +32,76 @@ class Envelope(schemas.Strict):
     data: Any
 
 
-class Unknown(Envelope):
+class Unknown(EventMessage):
     """A type that is in no table: stored and ignored."""
 
     data: dict[str, Any]
 
 
-class PaymentCaptured(Envelope):
+class PaymentCaptured(EventMessage):
     """A customer's payment was captured."""
 
     type: Literal["PAYMENT_CAPTURED"]
     data: schemas.PaymentData
 
 
-class RefundIssued(Envelope):
+class RefundIssued(EventMessage):
     """A refund of a payment was given."""
 
     type: Literal["REFUND_ISSUED"]
     data: schemas.RefundData
 
 
-class OrderCompleted(Envelope):
+class OrderCompleted(EventMessage):
     """An order was completed."""
 
     type: Literal["ORDER_COMPLETED"]
     data: schemas.OrderData
 
 
-class OrderAdjusted(Envelope):
+class OrderAdjusted(EventMessage):
     """A completed order's money changed."""
 
     type: Literal["ORDER_ADJUSTED"]
     data: schemas.AdjustmentData
 
 
-class PayoutSent(Envelope):
+class PayoutSent(EventMessage):
     """A payee's money was transferred."""
 
     type: Literal["PAYOUT_SENT"]
     data: schemas.PayoutData
 
 
-class PayoutPeriodClosed(Envelope):
+class PayoutPeriodClosed(EventMessage):
     """A payee's period ended at zero or below."""
 
     type: Literal["PAYOUT_PERIOD_CLOSED"]
     data: schemas.PeriodClosedData
 
 
-class PayoutFailed(Envelope):
+class PayoutFailed(EventMessage):
     """A transfer failed."""
 
     type: Literal["PAYOUT_FAILED"]
     data: schemas.ReversalData
 
 
-class PayoutReturned(Envelope):
+class PayoutReturned(EventMessage):
     """A transfer came back."""
 
     type: Literal["PAYOUT_RETURNED"]
     data: schemas.ReversalData
 
 
-class ContactChanged(Envelope):
+class ContactChanged(EventMessage):
     """Somebody is reached elsewhere now."""
 
     type: Literal["CONTACT_CHANGED"]
     data: schemas.ContactData
 
 
-SCHEMAS: Mapping[str, type[Envelope]] = {
+SCHEMAS: Mapping[str, type[EventMessage]] = {
     "PAYMENT_CAPTURED": PaymentCaptured,
     "REFUND_ISSUED": RefundIssued,
     "ORDER_COMPLETED": OrderCompleted,
@@ -127,7 +127,7 @@ _SUBJECTS: Mapping[str, str] = {
 _PAYOUT = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 
 
-def parse(*, payload: object, now: dt.datetime | None = None) -> Envelope:
+def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:
     """Return an event's payload as its strict schema reads it; an unknown type as Unknown.
 
     With `now`, an `occurred_at` more than AHEAD_MAX ahead of it is refused.
@@ -144,21 +144,21 @@ def parse(*, payload: object, now: dt.datetime | None = None) -> Envelope:
     if faults:
         raise _refused(faults)
     try:
-        envelope = schema.model_validate(payload, context={"digits": _digits(payload)})
+        message = schema.model_validate(payload, context={"digits": _digits(payload)})
     except ValidationError as cause:
         raise _refused([_fault(error) for error in cause.errors(include_url=False, include_input=False)]) from None
-    if now is not None and envelope.occurred_at > now + AHEAD_MAX:
+    if now is not None and message.occurred_at > now + AHEAD_MAX:
         raise _refused([errors.Fault(pointer="/occurred_at", code="ahead", detail="more than 5 minutes ahead of now")])
-    return envelope
+    return message
 
 
-def subject(*, envelope: Envelope) -> str:
+def subject(*, message: EventMessage) -> str:
     """Return what a fact is about: `payment:pay_1`, `order:ord_1`, `adjustment:adj_1`...
 
     :raises KeyError: a type that nobody knows
     """
-    word = _SUBJECTS[envelope.type]
-    return f"{word}:{getattr(envelope.data, word).id}"
+    word = _SUBJECTS[message.type]
+    return f"{word}:{getattr(message.data, word).id}"
 
 
 def tellings(*, type_: str) -> tuple[str, ...]:
@@ -171,12 +171,12 @@ def changes(*, type_: str) -> bool:
     return type_ == "CONTACT_CHANGED"
 
 
-def business_input(*, envelope: Envelope) -> dict[str, Any]:
+def business_input(*, message: EventMessage) -> dict[str, Any]:
     """Return the normalised data, JSON-ready, without contact fields or absent ones.
 
     No event id, no envelope times, nothing computed. A beneficiary who is the driver is the same as none.
     """
-    data = _plain(envelope.data.model_dump(by_alias=True) if isinstance(envelope.data, BaseModel) else envelope.data)
+    data = _plain(message.data.model_dump(by_alias=True) if isinstance(message.data, BaseModel) else message.data)
     if "beneficiary" in data and data["beneficiary"] == data["driver"]:
         del data["beneficiary"]
     return dict(data)

@@ -20,8 +20,7 @@ from audit.actions import Action
 from documents import canonical, errors, identifiers, metrics, transactions
 from documents.alerts import discrepancies
 from documents.emission import document_keys
-from documents.events import answers, outcomes, store, strict_json
-from documents.events import envelope as facts
+from documents.events import answers, envelope, outcomes, store, strict_json
 from documents.events import waiting as events_waiting
 from documents.models import Document, Event, EventStatus, Kind
 
@@ -72,20 +71,20 @@ def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: lo
     try:
         payload = strict_json.read(raw=raw)
         service = _service(payload=payload, services=services)
-        envelope = facts.parse(payload=payload, now=now)
+        message = envelope.parse(payload=payload, now=now)
     except errors.Problem as problem:
         if problem.row.status == 403:  # noqa: PLR2004 - HTTP
             raise
         return _refuse(raw=raw, service=services[0], problem=problem, now=now, actor=actor)
     take_in = functools.partial(
-        _take_in, raw=raw, payload=payload, envelope=envelope, service=service, now=now, actor=actor
+        _take_in, raw=raw, payload=payload, message=message, service=service, now=now, actor=actor
     )
     try:
         return transactions.retry_on_conflict(lambda: take_in(runs=True))
     except _OUT:
         raise
     except Exception:
-        logger.exception("the event %s failed outside of its effect; it is stored and run later", envelope.id)
+        logger.exception("the event %s failed outside of its effect; it is stored and run later", message.id)
         return transactions.retry_on_conflict(lambda: take_in(runs=False))
 
 
@@ -110,11 +109,11 @@ def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
         if event is not None:
             outcomes.failed(event=event, now=now, actor=log.SYSTEM)
         return
-    envelope = _envelope(seen)
-    _hold_still(envelope=envelope)
+    message = _message(seen)
+    _hold_still(message=message)
     event = waiting.select_for_update(skip_locked=True).first()
     if event is not None:
-        _run(event=event, envelope=envelope, now=now, actor=log.SYSTEM)
+        _run(event=event, message=message, now=now, actor=log.SYSTEM)
 
 
 def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
@@ -139,7 +138,7 @@ def _take_in(
     *,
     raw: bytes,
     payload: dict[str, object],
-    envelope: facts.Envelope,
+    message: envelope.EventMessage,
     service: str,
     now: dt.datetime,
     actor: log.Actor,
@@ -149,14 +148,14 @@ def _take_in(
 
     Without `runs`, which has just failed, it is only stored, to be run later.
     """
-    row = import_string(TABLE).get(envelope.type)
+    row = import_string(TABLE).get(message.type)
     public_id = identifiers.new(prefix="evt")
-    subject = facts.subject(envelope=envelope) if row else ""
+    subject = envelope.subject(message=message) if row else ""
     payload_sha256 = canonical.sha256(value=payload)
     status = EventStatus.PROCESSED if row else EventStatus.IGNORED
     inserted = store.insert(
         public_id=public_id,
-        envelope=envelope,
+        message=message,
         service=service,
         subject=subject,
         raw=raw,
@@ -166,7 +165,7 @@ def _take_in(
     )
     if inserted is None:
         return _answer_repeat(
-            event_id=envelope.id,
+            event_id=message.id,
             raw=raw,
             payload=payload,
             payload_sha256=payload_sha256,
@@ -180,18 +179,18 @@ def _take_in(
         object_type="event",
         object_id=public_id,
         actor=actor,
-        details={"type": envelope.type},
+        details={"type": message.type},
     )
     event = Event(
         pk=inserted,
         public_id=public_id,
-        event_id=envelope.id,
+        event_id=message.id,
         service=service,
-        type=envelope.type,
-        country_code=envelope.country,
-        issuer_slug=envelope.issuer,
+        type=message.type,
+        country_code=message.country,
+        issuer_slug=message.issuer,
         subject=subject,
-        occurred_at=envelope.occurred_at,
+        occurred_at=message.occurred_at,
         received_at=now,
         status=status,
     )
@@ -202,36 +201,36 @@ def _take_in(
     if not runs:
         outcomes.failed(event=event, now=now, actor=actor)
         return answers.answer(event=event, replayed=False)
-    ran = _run(event=event, envelope=envelope, now=now, actor=actor)
+    ran = _run(event=event, message=message, now=now, actor=actor)
     return answers.answer(event=event, replayed=ran.replayed, written=ran.written)
 
 
-def _run(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
+def _run(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> _Ran:
     """Bring an event to where it rests; of several tellings of one fact the first goes first."""
-    _hold_still(envelope=envelope)
+    _hold_still(message=message)
     for earlier in outcomes.waiting_before(event=event):
-        _try(event=earlier, envelope=_envelope(earlier), now=now, actor=actor)
+        _try(event=earlier, message=_message(earlier), now=now, actor=actor)
         if earlier.status == EventStatus.PROCESSED:
             break
-    return _try(event=event, envelope=envelope, now=now, actor=actor)
+    return _try(event=event, message=message, now=now, actor=actor)
 
 
-def _try(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor) -> _Ran:
+def _try(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> _Ran:
     """Run one event's effect, whoever else waits with the same fact.
 
     The effect has a savepoint of its own: what it did before it had to give up is undone, the event stays.
     """
     try:
         with transaction.atomic():
-            issued = _issued(event=event, envelope=envelope, now=now, actor=actor)
+            issued = _issued(event=event, message=message, now=now, actor=actor)
     except (events_waiting.Parked, errors.Problem, _ToldBefore) as cause:
-        repeated = _not_issued(event=event, envelope=envelope, cause=cause, now=now, actor=actor)
+        repeated = _not_issued(event=event, message=message, cause=cause, now=now, actor=actor)
         return _Ran(replayed=repeated)
     except _OUT:
         raise
     except Exception:
         logger.exception("the effect of %s failed", event.public_id)
-        repeated = _repeats(event=event, envelope=envelope, actor=actor)
+        repeated = _repeats(event=event, message=message, actor=actor)
         if not repeated:
             outcomes.failed(event=event, now=now, actor=actor)
         return _Ran(replayed=repeated)
@@ -243,48 +242,48 @@ def _try(*, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log
 
 
 def _issued(
-    *, event: Event, envelope: facts.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> "Sequence[issuing.Issued]":
     """Run an event's effect.
 
     :raises _ToldBefore: the fact has been told before, and this telling would issue what that one did not
     """
-    effect = import_string(import_string(TABLE)[envelope.type].effect)
-    issued: Sequence[issuing.Issued] = effect(event=event, fact=envelope, now=now, actor=actor)
+    effect = import_string(import_string(TABLE)[message.type].effect)
+    issued: Sequence[issuing.Issued] = effect(event=event, message=message, now=now, actor=actor)
     if any(not one.replayed for one in issued) and outcomes.answered(event=event) is not None:
         raise _ToldBefore
     return issued
 
 
-def _hold_still(*, envelope: facts.Envelope) -> None:
+def _hold_still(*, message: envelope.EventMessage) -> None:
     """Hold what an effect is about, before any row of an event: so that nobody waits in a circle."""
-    row = import_string(TABLE)[envelope.type]
+    row = import_string(TABLE)[message.type]
     if row.holds:
-        import_string(row.holds)(fact=envelope)
+        import_string(row.holds)(message=message)
 
 
 def _not_issued(
     *,
     event: Event,
-    envelope: facts.Envelope,
+    message: envelope.EventMessage,
     cause: events_waiting.Parked | errors.Problem | _ToldBefore,
     now: dt.datetime,
     actor: log.Actor,
 ) -> bool:
     """Park or hold an event whose effect gave up; says whether its fact has documents already."""
-    if _repeats(event=event, envelope=envelope, actor=actor):
+    if _repeats(event=event, message=message, actor=actor):
         return True
     if isinstance(cause, events_waiting.Parked):
         outcomes.park(event=event, missing=cause.missing, now=now, actor=actor)
     elif isinstance(cause, errors.Problem):
         outcomes.hold(event=event, problem=cause, actor=actor)
-    row = import_string(TABLE)[envelope.type]
+    row = import_string(TABLE)[message.type]
     if row.waits:
-        import_string(row.waits)(event=event, fact=envelope, now=now, actor=actor)
+        import_string(row.waits)(event=event, message=message, now=now, actor=actor)
     return False
 
 
-def _repeats(*, event: Event, envelope: facts.Envelope, actor: log.Actor) -> bool:
+def _repeats(*, event: Event, message: envelope.EventMessage, actor: log.Actor) -> bool:
     """Say whether an event's fact has its documents already, and answer it with them if so.
 
     It is a repeat like any other then: what was issued stays, and what differs is kept beside it.
@@ -292,10 +291,10 @@ def _repeats(*, event: Event, envelope: facts.Envelope, actor: log.Actor) -> boo
     before = outcomes.answered(event=event)
     if before is None:
         return False
-    data = facts.business_input(envelope=envelope)
+    data = envelope.business_input(message=message)
 
     def fingerprint(kind: Kind) -> str:
-        return document_keys.fingerprint(kind=kind, country=envelope.country, issuer=envelope.issuer, data=data)
+        return document_keys.fingerprint(kind=kind, country=message.country, issuer=message.issuer, data=data)
 
     outcomes.repeat(event=event, by=before, fingerprint=fingerprint, actor=actor)
     return True
@@ -316,7 +315,7 @@ def _answer_repeat(
     stored = Event.objects.exclude(status=EventStatus.REFUSED)
     seen = stored.get(event_id=event_id)
     if runs and _waits(event=seen):
-        _hold_still(envelope=_envelope(seen))
+        _hold_still(message=_message(seen))
     event = stored.select_for_update().get(pk=seen.pk)
     Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)
     same = event.payload_sha256 == payload_sha256
@@ -342,7 +341,7 @@ def _answer_repeat(
             actor=actor,
         )
     elif _waits(event=event) and runs:
-        _run(event=event, envelope=_envelope(event), now=now, actor=actor)
+        _run(event=event, message=_message(event), now=now, actor=actor)
     elif _waits(event=event):
         outcomes.failed(event=event, now=now, actor=actor)
     return answers.answer(event=event, replayed=True, status=200 if not same else None)
@@ -352,7 +351,7 @@ def _waits(*, event: Event) -> bool:
     return event.status in {EventStatus.PARKED, EventStatus.HELD} and event.settled_by_id is None
 
 
-def _envelope(event: Event) -> facts.Envelope:
+def _message(event: Event) -> envelope.EventMessage:
     """Read a stored event again; it passed the schema when it came, whatever the clock says now."""
     body = Event.objects.values_list("body", flat=True).get(pk=event.pk)
-    return facts.parse(payload=json.loads(bytes(body or b"")), now=None)
+    return envelope.parse(payload=json.loads(bytes(body or b"")), now=None)

@@ -11,7 +11,7 @@ from django.db.models import F
 from audit import log
 from audit.actions import Action
 from documents import errors, identifiers
-from documents.events import envelope as facts
+from documents.events import envelope
 from documents.models import Event, EventStatus
 
 _INSERT = """
@@ -25,7 +25,7 @@ ON CONFLICT DO NOTHING RETURNING id
 def insert(
     *,
     public_id: str,
-    envelope: facts.Envelope,
+    message: envelope.EventMessage,
     service: str,
     subject: str,
     raw: bytes,
@@ -36,13 +36,13 @@ def insert(
     """Store an event with its raw body and return its row's key; None where its id is taken."""
     return _insert(
         public_id,
-        envelope.id,
+        message.id,
         service,
-        envelope.type,
-        envelope.country,
-        envelope.issuer,
+        message.type,
+        message.country,
+        message.issuer,
         subject,
-        envelope.occurred_at,
+        message.occurred_at,
         now,
         raw,
         hashlib.sha256(raw).hexdigest(),

@@ -23,14 +23,14 @@ AUDIENCES = ("beneficiary", "partner")
 
 
 def on_order_completed(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue the statement of an order's beneficiary, and the partner's where the order names one.
 
     :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
     """
-    under, data = terms.of(fact=fact), cast("schemas.OrderData", fact.data)
-    told = envelope.business_input(envelope=fact)
+    under, data = terms.of(message=message), cast("schemas.OrderData", message.data)
+    told = envelope.business_input(message=message)
     at = data.order.completed_at
     date = under.local_date(at=at, time_zone=data.order.time_zone)
     named = _people(data=data, under=under)
@@ -88,7 +88,7 @@ def on_order_completed(
 
 
 def on_order_adjusted(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue what an adjustment adds to an order's statements or takes from them.
 
@@ -97,8 +97,8 @@ def on_order_adjusted(
     :raises errors.Problem: the codes of `premises`, `totals_mismatch`, `party_unknown` (a partner without statement)
     :raises intake.Parked: the order's statement has not been issued
     """
-    under, data = terms.of(fact=fact), cast("schemas.AdjustmentData", fact.data)
-    told = envelope.business_input(envelope=fact)
+    under, data = terms.of(message=message), cast("schemas.AdjustmentData", message.data)
+    told = envelope.business_input(message=message)
     first = {audience: first_statement(order=data.order.id, audience=audience) for audience in AUDIENCES}
     if first["beneficiary"] is None:
         raise intake.Parked(missing=[f"order:{data.order.id}"])
@@ -134,7 +134,7 @@ def on_order_adjusted(
             sums=sums,
             first=cast("Document", first[audience]),
             date=date,
-            fact=fact,
+            message=message,
             told=told,
             under=under,
         )
@@ -217,12 +217,12 @@ def _supplement(
     sums: amounts.Computed,
     first: Document,
     date: dt.date,
-    fact: envelope.Envelope,
+    message: envelope.EventMessage,
     told: dict[str, Any],
     under: Premises,
 ) -> issuing.Draft:
     """Draft the statement of an adjustment for one audience."""
-    data, before = cast("schemas.AdjustmentData", fact.data), json.loads(first.content)
+    data, before = cast("schemas.AdjustmentData", message.data), json.loads(first.content)
     status, live = _at_issue(
         awaited=f"adjustment:{data.adjustment.id}", payee=first.owner.platform_id, before=data.adjustment.made_at
     )

@@ -100,19 +100,19 @@ def locked(*, platform_id: str) -> Party | None:
     return Party.objects.select_for_update(no_key=True).filter(platform_id=platform_id).first()
 
 
-def hold_payee(*, fact: envelope.Envelope) -> None:
+def hold_payee(*, message: envelope.EventMessage) -> None:
     """Hold a payout's payee until the outcome is committed; see `config.events.Row.holds`.
 
     An adjustment holds its owner too. So a payout that is being held for want of it is either seen by the adjustment,
     which lets it be tried again, or sees the adjustment itself.
     """
-    locked(platform_id=fact.data.payee.id)
+    locked(platform_id=message.data.payee.id)
 
 
 def on_contact_changed(
     *,
     event: Event,
-    fact: envelope.Envelope,
+    message: envelope.EventMessage,
     now: dt.datetime,
     actor: log.Actor,
 ) -> list[issuing.Issued]:
@@ -120,15 +120,15 @@ def on_contact_changed(
 
     :raises intake.Parked: nobody has that id yet
     """
-    told = fact.data.party
+    told = message.data.party
     party = locked(platform_id=told.id)
     if party is None:
         raise waiting.Parked(missing=[f"party:{told.id}"])
     changes: dict[str, object] = {}
-    if told.email is not None and (party.contact_at is None or party.contact_at < fact.occurred_at):
-        changes |= {"email": told.email, "contact_at": fact.occurred_at}
-    if told.locale is not None and (party.locale_at is None or party.locale_at < fact.occurred_at):
-        changes |= {"locale": told.locale, "locale_at": fact.occurred_at}
+    if told.email is not None and (party.contact_at is None or party.contact_at < message.occurred_at):
+        changes |= {"email": told.email, "contact_at": message.occurred_at}
+    if told.locale is not None and (party.locale_at is None or party.locale_at < message.occurred_at):
+        changes |= {"locale": told.locale, "locale_at": message.occurred_at}
     if changes:
         _move(party=party, changes=changes, event=event, now=now, actor=actor)
     return []

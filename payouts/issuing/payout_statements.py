@@ -30,26 +30,26 @@ from payouts.models import Payout, PayoutState, Settlement
 
 
 def on_payout_sent(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue the payout statement of a transfer that closes, and settle what it lists.
 
     :raises errors.Problem: the codes of `premises`, `period_invalid`, `payee_mismatch`, `payout_does_not_close`
     :raises intake.Parked: an order, adjustment or credit has not been issued, or the opening balance is not known yet
     """
-    return _issue(event=event, fact=fact, now=now, actor=actor, accept=False)
+    return _issue(event=event, message=message, now=now, actor=actor, accept=False)
 
 
 def on_period_closed(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue the payout statement of a period that ends at zero or below; see `on_payout_sent`."""
-    return _issue(event=event, fact=fact, now=now, actor=actor, accept=False)
+    return _issue(event=event, message=message, now=now, actor=actor, accept=False)
 
 
-def on_payout_waiting(*, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor) -> None:
+def on_payout_waiting(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
     """Take back what was born SENT on the word of a payout that is not issued now."""
-    data = cast("schemas.PayoutData", fact.data)
+    data = cast("schemas.PayoutData", message.data)
     retries.follow(event=event, payee=data.payee.id)
     named = {*(data.orders or ()), *(one.order or one.adjustment for one in data.settles or ())}
     believed = Document.objects.filter(
@@ -60,39 +60,39 @@ def on_payout_waiting(*, event: Event, fact: envelope.Envelope, now: dt.datetime
 
 
 def issue_with_difference(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue a payout that does not close, with its difference printed and flagged.
 
     It opens with the balance that is known, so that the payee's next payout can follow it. Two people must have
     decided it; the caller has checked that, and opens the discrepancy.
     """
-    return _issue(event=event, fact=fact, now=now, actor=actor, accept=True)
+    return _issue(event=event, message=message, now=now, actor=actor, accept=True)
 
 
-def with_difference(*, fact: envelope.Envelope) -> Reckoned:
+def with_difference(*, message: envelope.EventMessage) -> Reckoned:
     """Reckon a payout as `issue_with_difference` would issue it; nothing is written.
 
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
     :raises intake.Parked: it names something that has not been issued
     """
-    data = cast("schemas.PayoutData", fact.data)
+    data = cast("schemas.PayoutData", message.data)
     payee = parties.locked(platform_id=data.payee.id)
-    return payout_totals.find(fact=fact, payee=payee, accept=True).chosen
+    return payout_totals.find(message=message, payee=payee, accept=True).chosen
 
 
 def _issue(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor, accept: bool
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor, accept: bool
 ) -> list[issuing.Issued]:
     """Issue one payout statement, or find the one that its payout has."""
-    data = cast("schemas.PayoutData", fact.data)
+    data = cast("schemas.PayoutData", message.data)
     payee = parties.locked(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
     if before is not None:
-        under, told = terms.of(fact=fact), envelope.business_input(envelope=fact)
+        under, told = terms.of(message=message), envelope.business_input(message=message)
         payout_totals.check_period(data=data)
         return [_again(document=before, told=told, under=under, event=event, now=now, actor=actor)]
-    at = payout_totals.find(fact=fact, payee=payee, accept=accept)
+    at = payout_totals.find(message=message, payee=payee, accept=accept)
     if not accept:
         if not at.chosen.sums.closes:
             raise payout_gap.problem(reckoned=at.chosen, payee=data.payee.id, under=at.under)

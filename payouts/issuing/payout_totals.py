@@ -37,7 +37,7 @@ class Standing:
     chosen: Reckoned
 
 
-def find(*, fact: envelope.Envelope, payee: Party | None, accept: bool) -> Standing:
+def find(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> Standing:
     """Find out what a payout means: the first way that closes, else the likeliest one.
 
     It opens with the balance that it states, or, to be issued by people's decision (`accept`), with the one that is
@@ -46,10 +46,10 @@ def find(*, fact: envelope.Envelope, payee: Party | None, accept: bool) -> Stand
     :raises errors.Problem: the codes of `premises`, `period_invalid`, `payee_mismatch`
     :raises intake.Parked: something that it names, or its payee, has not come
     """
-    under, data = terms.of(fact=fact), cast("schemas.PayoutData", fact.data)
-    told = envelope.business_input(envelope=fact)
+    under, data = terms.of(message=message), cast("schemas.PayoutData", message.data)
+    told = envelope.business_input(message=message)
     check_period(data=data)
-    sent_at = data.payout.sent_at or fact.occurred_at
+    sent_at = data.payout.sent_at or message.occurred_at
     date = under.local_date(at=sent_at)
     ways = _ways(data=data, under=under, date=date, payee=payee)
     rates = under.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")

@@ -17,14 +17,14 @@ from payouts.issuing.terms import Premises
 
 
 def on_payment_captured(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue the receipt of a payment; its total is the captured amount, to the cent.
 
     :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
     """
-    under, data = terms.of(fact=fact), cast("schemas.PaymentData", fact.data)
-    told = envelope.business_input(envelope=fact)
+    under, data = terms.of(message=message), cast("schemas.PaymentData", message.data)
+    told = envelope.business_input(message=message)
     time_zone = data.order.time_zone or under.pack.time_zone
     date = under.local_date(at=data.payment.captured_at, time_zone=time_zone)
     customer = parties.told(party=data.customer, pack=under.pack, pointer="/data/customer")
@@ -58,15 +58,15 @@ def on_payment_captured(
 
 
 def on_refund_issued(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue the credit note of a refund, at its receipt's own rates and within what remains of it.
 
     :raises errors.Problem: the codes of `premises`, `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
     :raises intake.Parked: the payment's receipt has not been issued
     """
-    under, data = terms.of(fact=fact), cast("schemas.RefundData", fact.data)
-    told = envelope.business_input(envelope=fact)
+    under, data = terms.of(message=message), cast("schemas.RefundData", message.data)
+    told = envelope.business_input(message=message)
     receipt = _held(payment=data.refund.payment_id)
     if receipt is None:
         raise waiting.Parked(missing=[f"payment:{data.refund.payment_id}"])
@@ -94,7 +94,7 @@ def on_refund_issued(
         owner_facts=content["owner"],
         currency=under.currency,
         total_minor=total,
-        operation_date=under.local_date(at=fact.occurred_at, time_zone=content["time_zone"]),
+        operation_date=under.local_date(at=message.occurred_at, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body=body,
         business_input=told,

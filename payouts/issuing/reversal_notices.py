@@ -18,14 +18,14 @@ _STATES = {"failed": PayoutState.FAILED, "returned": PayoutState.RETURNED}
 
 
 def on_payout_failed(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
 
     :raises errors.Problem: the codes of `premises`; where the payout is known, those of `on_payout_returned`
     :raises intake.Parked: only for a payee of whom nothing but the id is known
     """
-    under, data = terms.of(fact=fact), cast("schemas.ReversalData", fact.data)
+    under, data = terms.of(message=message), cast("schemas.ReversalData", message.data)
     payee = parties.locked(platform_id=data.payee.id)
     if payee is None:
         raise waiting.Parked(missing=[f"party:{data.payee.id}"])
@@ -34,27 +34,34 @@ def on_payout_failed(
         _same(payout=payout, payee=payee, data=data, under=under)
     # The notice is the same whether or not the payout's statement is here, so it does not name it.
     return _notice(
-        outcome="failed", payout=None, payee=payee, under=under, event=event, fact=fact, now=now, actor=actor
+        outcome="failed", payout=None, payee=payee, under=under, event=event, message=message, now=now, actor=actor
     )
 
 
 def on_payout_returned(
-    *, event: Event, fact: envelope.Envelope, now: dt.datetime, actor: log.Actor
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
     """Issue the notice of a payout that came back, once its statement has been issued.
 
     :raises errors.Problem: the codes of `premises`, `payee_mismatch`, `totals_mismatch` against what was sent
     :raises intake.Parked: its PAYOUT_SENT has not been processed
     """
-    data = cast("schemas.ReversalData", fact.data)
-    under = terms.of(fact=fact)
+    data = cast("schemas.ReversalData", message.data)
+    under = terms.of(message=message)
     payee = parties.locked(platform_id=data.payee.id)
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
         raise waiting.Parked(missing=[f"payout:{data.payout.id}"])
     _same(payout=payout, payee=payee, data=data, under=under)
     return _notice(
-        outcome="returned", payout=payout, payee=payout.payee, under=under, event=event, fact=fact, now=now, actor=actor
+        outcome="returned",
+        payout=payout,
+        payee=payout.payee,
+        under=under,
+        event=event,
+        message=message,
+        now=now,
+        actor=actor,
     )
 
 
@@ -99,12 +106,12 @@ def _notice(
     payee: Party,
     under: Premises,
     event: Event,
-    fact: envelope.Envelope,
+    message: envelope.EventMessage,
     now: dt.datetime,
     actor: log.Actor,
 ) -> list[issuing.Issued]:
     """Issue the notice and, where the payout is here, end what it settled."""
-    data, told = cast("schemas.ReversalData", fact.data), envelope.business_input(envelope=fact)
+    data, told = cast("schemas.ReversalData", message.data), envelope.business_input(message=message)
     statement = payout.statement if payout else None
     body: dict[str, object] = {
         "payout": told["payout"],
@@ -130,7 +137,7 @@ def _notice(
         owner_facts=owner,
         currency=under.currency,
         total_minor=money.minor(data.payout.amount, under.digits),
-        operation_date=under.local_date(at=fact.occurred_at),
+        operation_date=under.local_date(at=message.occurred_at),
         time_zone=under.pack.time_zone,
         body=body,
         business_input=told,
@@ -138,7 +145,7 @@ def _notice(
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     payout = payout or _payout(data=data)
     if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
-        _end(payout=payout, outcome=outcome, at=fact.occurred_at, now=now, actor=actor)
+        _end(payout=payout, outcome=outcome, at=message.occurred_at, now=now, actor=actor)
         waiting.wake(awaited=f"balance:{payee.platform_id}:{under.issuer.slug}", now=now)
         retries.look_again(payee=payee.platform_id, now=now)
     return [issued]

@@ -63,19 +63,19 @@ class Premises:
             raise _problem("currency_unsupported", "/data/currency", f"{document.number} is in {document.currency}")
 
 
-def of(*, fact: envelope.Envelope) -> Premises:
+def of(*, message: envelope.EventMessage) -> Premises:
     """Return the premises of a fact, checked in order: country, issuer, currency.
 
     :raises errors.Problem: `country_unsupported`, `issuer_unknown` (or of another country), `currency_unsupported`
     """
-    pack = packs.for_country(fact.country)
+    pack = packs.for_country(message.country)
     if pack is None:
         known = ", ".join(packs.registry())
-        raise _problem("country_unsupported", "/country", f"{fact.country} has no pack; supported: {known}")
-    issuer = Issuer.objects.filter(slug=fact.issuer, country_id=pack.country).first()
+        raise _problem("country_unsupported", "/country", f"{message.country} has no pack; supported: {known}")
+    issuer = Issuer.objects.filter(slug=message.issuer, country_id=pack.country).first()
     if issuer is None:
         raise _problem("issuer_unknown", "/issuer", f"no issuer of {pack.country} has this name")
-    currency = fact.data.currency
+    currency = message.data.currency
     if currency != pack.currency:
         raise _problem("currency_unsupported", "/data/currency", f"{pack.country} issues in {pack.currency}")
     return Premises(pack=pack, issuer=issuer, currency=currency, digits=money.digits(currency))

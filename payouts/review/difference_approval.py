@@ -120,11 +120,13 @@ def _approve(*, request_id: int, reason: str, user: User, now: dt.datetime, acto
     ).update(state=RequestState.APPROVED, approval=reason, approved_by=user, approved_at=now)
     if not moved:
         raise errors.Problem(code="settlement_not_possible", detail="the difference has changed: ask again")
-    fact = envelope.parse(payload=_payload(event))
-    (issued,) = payout_statements.issue_with_difference(event=event, fact=fact, now=now, actor=actor)
+    message = envelope.parse(payload=_payload(event))
+    (issued,) = payout_statements.issue_with_difference(event=event, message=message, now=now, actor=actor)
     document = issued.document
     if not issued.replayed:
-        _keep_open(asked=asked, document=document, event=event, data=cast("schemas.PayoutData", fact.data), actor=actor)
+        _keep_open(
+            asked=asked, document=document, event=event, data=cast("schemas.PayoutData", message.data), actor=actor
+        )
     _record(
         Action.EVENT_SETTLEMENT_APPROVED,
         event=event,
@@ -191,7 +193,7 @@ def _reckon(*, event: Event) -> payout_totals.Reckoned:
     :raises errors.Problem: `settlement_not_possible`: it names what is not there, or closes and needs no decision
     """
     try:
-        return payout_statements.with_difference(fact=envelope.parse(payload=_payload(event)))
+        return payout_statements.with_difference(message=envelope.parse(payload=_payload(event)))
     except waiting.Parked as parked:
         detail = f"waits for {', '.join(parked.missing)}"[:500]
         raise errors.Problem(code="settlement_not_possible", detail=detail) from None

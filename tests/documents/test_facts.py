@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from documents import errors
-from documents.events import envelope as facts
-from documents.events import schemas
+from documents.events import envelope, schemas
 
 SAMPLES = pathlib.Path(__file__).parent.parent / "samples"
 NOW = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
@@ -57,7 +56,7 @@ def _drop(path: str) -> Change:
 
 def _refused(event: object) -> list[errors.Fault]:
     with pytest.raises(errors.Problem) as caught:
-        facts.parse(payload=event, now=NOW)
+        envelope.parse(payload=event, now=NOW)
     assert caught.value.code == "validation_error"
     json.dumps([fault.as_json() for fault in caught.value.errors]).encode()
     return list(caught.value.errors)
@@ -65,8 +64,8 @@ def _refused(event: object) -> list[errors.Fault]:
 
 @pytest.mark.parametrize("name", sorted(EVENTS))
 def test_every_event_of_the_samples_is_read(name: str) -> None:
-    envelope = facts.parse(payload=_event(name), now=NOW)
-    assert type(envelope) is facts.SCHEMAS[envelope.type]
+    message = envelope.parse(payload=_event(name), now=NOW)
+    assert type(message) is envelope.SCHEMAS[message.type]
 
 
 BAD: dict[str, tuple[Change, str]] = {
@@ -203,7 +202,7 @@ def test_what_is_no_event_is_refused(payload: object) -> None:
 def test_a_thousand_faults_give_a_bounded_answer() -> None:
     event = _event()
     event["data"] |= {f"unknown_{place}": "x" for place in range(1000)}
-    assert len(_refused(event)) == facts.FAULTS_MAX
+    assert len(_refused(event)) == envelope.FAULTS_MAX
 
 
 def test_a_fault_never_repeats_what_was_sent() -> None:
@@ -231,25 +230,25 @@ def test_a_fault_never_repeats_what_was_sent() -> None:
 def test_a_strange_but_printable_name_is_taken(name: str) -> None:
     event = _event()
     event["data"]["customer"]["legal_name"] = name
-    data = facts.parse(payload=event, now=NOW).data
+    data = envelope.parse(payload=event, now=NOW).data
     assert data.customer.legal_name == unicodedata.normalize("NFC", name)
 
 
 def test_five_minutes_ahead_are_forgiven() -> None:
     event = _event()
     event["occurred_at"] = "2026-03-02T09:05:00Z"
-    assert facts.parse(payload=event, now=NOW)
+    assert envelope.parse(payload=event, now=NOW)
 
 
 def test_an_unknown_type_is_read_whatever_its_data_says() -> None:
-    envelope = facts.parse(payload=_event() | {"type": "RIDE_RATED", "data": {"stars": 4.5, "note": None}}, now=NOW)
-    assert type(envelope) is facts.Unknown
+    message = envelope.parse(payload=_event() | {"type": "RIDE_RATED", "data": {"stars": 4.5, "note": None}}, now=NOW)
+    assert type(message) is envelope.Unknown
 
 
 def test_a_currency_that_nobody_knows_is_not_the_schemas_business() -> None:
     event = _event()
     event["data"]["currency"] = "XQX"
-    assert facts.parse(payload=event, now=NOW)
+    assert envelope.parse(payload=event, now=NOW)
 
 
 def test_a_currency_without_decimals_takes_none() -> None:
@@ -276,8 +275,8 @@ SPELLINGS: dict[str, Change] = {
 def test_another_spelling_of_a_fact_is_the_same_fact(what: str) -> None:
     event = _event()
     SPELLINGS[what](event)
-    same = facts.business_input(envelope=facts.parse(payload=event, now=NOW))
-    assert same == facts.business_input(envelope=facts.parse(payload=_event(), now=NOW))
+    same = envelope.business_input(message=envelope.parse(payload=event, now=NOW))
+    assert same == envelope.business_input(message=envelope.parse(payload=_event(), now=NOW))
 
 
 @pytest.mark.parametrize(
@@ -293,33 +292,33 @@ def test_another_spelling_of_a_fact_is_the_same_fact(what: str) -> None:
 def test_another_fact_is_another_input(change: Change) -> None:
     event = _event()
     change(event)
-    other = facts.business_input(envelope=facts.parse(payload=event, now=NOW))
-    assert other != facts.business_input(envelope=facts.parse(payload=_event(), now=NOW))
+    other = envelope.business_input(message=envelope.parse(payload=event, now=NOW))
+    assert other != envelope.business_input(message=envelope.parse(payload=_event(), now=NOW))
 
 
 def test_minus_zero_is_zero() -> None:
     event = _event("evt_es_po_01")
     event["data"]["cash_collected"] = "-0"
-    assert facts.parse(payload=event, now=NOW).data.cash_collected == "0.00"
+    assert envelope.parse(payload=event, now=NOW).data.cash_collected == "0.00"
 
 
 def test_a_beneficiary_who_is_the_driver_is_the_same_as_none() -> None:
     event = _event("evt_es_ord_01")
     event["data"]["beneficiary"] = event["data"]["driver"]
-    named = facts.business_input(envelope=facts.parse(payload=event, now=NOW))
-    assert named == facts.business_input(envelope=facts.parse(payload=_event("evt_es_ord_01"), now=NOW))
+    named = envelope.business_input(message=envelope.parse(payload=event, now=NOW))
+    assert named == envelope.business_input(message=envelope.parse(payload=_event("evt_es_ord_01"), now=NOW))
 
 
 def test_the_business_input_holds_no_contact_data() -> None:
     for name in EVENTS:
-        told = json.dumps(facts.business_input(envelope=facts.parse(payload=_event(name), now=NOW)))
-        assert not any(f'"{field}"' in told for field in facts.CONTACT)
+        told = json.dumps(envelope.business_input(message=envelope.parse(payload=_event(name), now=NOW)))
+        assert not any(f'"{field}"' in told for field in envelope.CONTACT)
 
 
 def test_a_closed_period_moves_nothing_and_has_no_destination() -> None:
     event = _event("evt_es_po_01") | {"type": "PAYOUT_PERIOD_CLOSED"}
     event["data"]["payout"] = {"id": "po_1", "amount": "0.00"}
-    assert type(facts.parse(payload=event, now=NOW).data) is schemas.PeriodClosedData
+    assert type(envelope.parse(payload=event, now=NOW).data) is schemas.PeriodClosedData
     event["data"]["payout"]["amount"] = "0.01"
     assert [fault.pointer for fault in _refused(event)] == ["/data"]
 
@@ -329,7 +328,7 @@ def test_a_closed_period_moves_nothing_and_has_no_destination() -> None:
     [("evt_es_pay_01", "payment:pay_01JM8"), ("evt_co_rf_1", "refund:rf_9A"), ("evt_mx_po_1_back", "payout:po_5TQ8")],
 )
 def test_a_fact_says_what_it_is_about(name: str, subject: str) -> None:
-    assert facts.subject(envelope=facts.parse(payload=_event(name), now=NOW)) == subject
+    assert envelope.subject(message=envelope.parse(payload=_event(name), now=NOW)) == subject
 
 
 def test_the_longest_event_is_read_in_a_blink() -> None:
@@ -339,5 +338,5 @@ def test_the_longest_event_is_read_in_a_blink() -> None:
         for place in range(schemas.LINES_MAX)
     ]
     started = time.process_time()
-    facts.parse(payload=event, now=NOW)
+    envelope.parse(payload=event, now=NOW)
     assert time.process_time() - started < 2  # seconds; it takes a tenth of that on a slow machine

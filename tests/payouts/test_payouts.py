@@ -184,8 +184,10 @@ def test_two_people_may_issue_a_payout_that_does_not_close_and_the_paper_says_so
     telling.told([making.order("ord_1")])
     _held(making.payout("po_1", "10.40", orders=["ord_1"]), "payout_does_not_close")
     event = Event.objects.get(event_id="evt_po_1")
-    fact = envelope.parse(payload=json.loads(bytes(event.body or b"")))
-    (issued,) = payout_statements.issue_with_difference(event=event, fact=fact, now=telling.NOW, actor=telling.ACTOR)
+    message = envelope.parse(payload=json.loads(bytes(event.body or b"")))
+    (issued,) = payout_statements.issue_with_difference(
+        event=event, message=message, now=telling.NOW, actor=telling.ACTOR
+    )
     assert json.loads(issued.document.content)["difference"] == "0.40"
     assert issued.document.flags == ["reconciliation_difference"]
 
