@@ -15,6 +15,7 @@ import redis
 
 from config import env
 from config.embedded import servers, services
+from config.simulation import sender
 
 PATIENCE_S = 15.0
 SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
@@ -340,3 +341,23 @@ def test_a_python_without_the_packages_is_told_what_to_type() -> None:
     )
     assert ran.returncode == 1
     assert ran.stderr.endswith('type make manage ARGS="send_events a.json"\n')
+
+
+@pytest.mark.parametrize("told", [KeyboardInterrupt, SystemExit])
+def test_a_sender_that_is_told_to_end_posts_nothing_more(
+    told: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted = []
+
+    def post(*, base_url: str, event: dict[str, str], secret: str) -> sender.Sent:
+        posted.append(event["id"])
+        time.sleep(0.01)
+        if len(posted) == 3:
+            raise told
+        return sender.Sent(event_id=event["id"], status=201, body={})
+
+    monkeypatch.setattr(sender, "post", post)
+    events = [{"id": f"evt_{number}", "type": "ORDER_COMPLETED"} for number in range(500)]
+    with pytest.raises(told):
+        sender.post_all(base_url="http://127.0.0.1:1", events=events, secrets={"orders": "whsec_eA=="})
+    assert len(posted) < 500
