@@ -28,16 +28,16 @@ from documents import canonical
 from documents.rendering import child as renderer
 from documents.rendering import pool as renderer_pool
 from documents.rendering import render
-from tests.documents import pdf_cast
+from tests.documents import pdf_contents
 
 REST_S = 0.0005  # less than this within 20 ms: the child waits for work
 ISSUED_AT = dt.datetime(2026, 2, 23, 9, 0, tzinfo=dt.UTC)
 CASES: dict[str, tuple[Callable[[], dict[str, Any]], float, int]] = {
     # what: (content, goal, share of the pairs)
-    "receipt, 1 page": (pdf_cast.receipt, 1.7, 1),
-    "order, 2 pages": (lambda: pdf_cast.order(lines=34), 1.5, 1),
-    "payout, 30 rows": (lambda: pdf_cast.payout(rows=30), 1.3, 1),
-    "payout, 1,500 rows": (lambda: pdf_cast.payout(rows=1500), 1.5, 10),
+    "receipt, 1 page": (pdf_contents.receipt, 1.7, 1),
+    "order, 2 pages": (lambda: pdf_contents.order(lines=34), 1.5, 1),
+    "payout, 30 rows": (lambda: pdf_contents.payout(rows=30), 1.3, 1),
+    "payout, 1,500 rows": (lambda: pdf_contents.payout(rows=1500), 1.5, 10),
 }
 
 
@@ -45,13 +45,13 @@ def varied(*, content: dict[str, Any], seed: int) -> dict[str, Any]:
     """Return another document of the same shape: other numbers, names, ids and amounts."""
     chance, found = random.Random(seed), copy.deepcopy(content)
     found["number"] = f"{found['number'][:-7]}{seed:07d}"
-    found["owner"]["legal_name"] = " ".join(chance.choices(pdf_cast.NAMES, k=3))
+    found["owner"]["legal_name"] = " ".join(chance.choices(pdf_contents.NAMES, k=3))
     found["verification"]["url"] = f"https://docs.example/v/{chance.getrandbits(80):020X}"
     for row in found.get("settles", []):
         row["order"] = f"ord_{chance.getrandbits(40):010X}"
         row["amount"] = row["net"] = f"{chance.randint(20, 900)}.{chance.randint(0, 99):02d}"
     for line in found.get("lines", []):
-        line["description"] = " ".join(chance.choices(pdf_cast.NAMES, k=4))
+        line["description"] = " ".join(chance.choices(pdf_contents.NAMES, k=4))
     return found
 
 
@@ -186,7 +186,7 @@ def measure(*, pairs: int) -> list[str]:
 
 def memory(*, documents: int) -> str:
     """Return the row of the child's growth over that many receipts, after the first hundred."""
-    pool, content = renderer_pool.Pool(size=1), pdf_cast.receipt()
+    pool, content = renderer_pool.Pool(size=1), pdf_contents.receipt()
     for turn in range(100):
         render.render(content=varied(content=content, seed=turn), issued_at=ISSUED_AT, pool=pool)
     child = pool.places.queue[-1]

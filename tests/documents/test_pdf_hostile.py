@@ -11,7 +11,7 @@ import pytest
 from documents import canonical, errors
 from documents.rendering import child, conformance, render
 from documents.rendering import pool as renderer_pool
-from tests.documents import pdf_cast, pdf_reading
+from tests.documents import pdf_contents, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
 BOX = "\u25af"
@@ -25,8 +25,8 @@ def pool() -> Iterator[renderer_pool.Pool]:
     found.close()
 
 
-def named(name: str) -> pdf_cast.Content:
-    content = pdf_cast.receipt()
+def named(name: str) -> pdf_contents.Content:
+    content = pdf_contents.receipt()
     content["owner"]["legal_name"] = name
     return content
 
@@ -69,9 +69,9 @@ def every_text_hostile(value: object, attack: str) -> object:
         '"><svg onload=x><image href="file:///etc/hostname"/></svg><!-- ]]> &amp; &#0; &nbsp;',
     ],
 )
-@pytest.mark.parametrize("name", pdf_cast.EVERY)
+@pytest.mark.parametrize("name", pdf_contents.EVERY)
 def test_markup_in_a_text_is_printed_as_text(pool: renderer_pool.Pool, name: str, attack: str) -> None:
-    content = every_text_hostile(pdf_cast.EVERY[name](), attack)
+    content = every_text_hostile(pdf_contents.EVERY[name](), attack)
     assert isinstance(content, dict)
     for plain in (False, True):
         found = render.render(content=content, issued_at=ISSUED_AT, plain=plain, pool=pool)
@@ -112,7 +112,7 @@ def test_a_template_that_asks_for_a_file_of_the_machine_gets_nothing(tmp_path: p
         '<link rel="attachment" href="' + secret.as_uri() + '"/><h2>Sigue</h2>{% endblock %}'
     )
     pool = renderer_pool.Pool(size=1, bundle=bundle)
-    found = render.render(content=pdf_cast.receipt(), issued_at=ISSUED_AT, pool=pool)
+    found = render.render(content=pdf_contents.receipt(), issued_at=ISSUED_AT, pool=pool)
     pool.close()
     assert "Sigue" in pdf_reading.text(found.pdf)
     assert "LEAKED" not in pdf_reading.text(found.pdf)
@@ -204,7 +204,7 @@ def test_eight_marks_on_every_letter_and_500_characters_without_a_blank_stay_on_
 
 
 def test_two_thousand_lines_stay_readable_and_within_the_limits(pool: renderer_pool.Pool) -> None:
-    content = pdf_cast.payout(rows=2000)
+    content = pdf_contents.payout(rows=2000)
     found = render.render(content=content, issued_at=ISSUED_AT, pool=pool)
     assert found.pages > 30
     text = pdf_reading.text(found.pdf)
@@ -214,7 +214,7 @@ def test_two_thousand_lines_stay_readable_and_within_the_limits(pool: renderer_p
 
 
 def test_the_sum_carried_over_is_the_sum_of_the_rows_before_it(pool: renderer_pool.Pool) -> None:
-    content = pdf_cast.payout(rows=40)
+    content = pdf_contents.payout(rows=40)
     text = pdf_reading.text(render.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
     carried = text.split("Suma y sigue ")[1].split(" MXN")[0]
     sums, total = set(), 0

@@ -9,7 +9,7 @@ import pytest
 
 from documents.rendering import pool as renderer_pool
 from documents.rendering import render
-from tests.documents import pdf_cast
+from tests.documents import pdf_contents
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
 GROUPS = [{"code": f"IVA{place}", "rate": "0.1", "base": "-5.00", "tax": "-0.50"} for place in range(1, 9)]
@@ -25,7 +25,7 @@ def pool() -> Iterator[renderer_pool.Pool]:
     found.close()
 
 
-def pages(pool: renderer_pool.Pool, content: pdf_cast.Content) -> list[list[str]]:
+def pages(pool: renderer_pool.Pool, content: pdf_contents.Content) -> list[list[str]]:
     """The lines of each page, as they stand."""
     document = pypdfium2.PdfDocument(render.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
     try:
@@ -41,7 +41,7 @@ def begins(lines: list[str], word: str) -> bool:
 
 @pytest.mark.parametrize("count", range(2, 9))
 def test_what_follows_the_taxes_stands_below_them_however_many_they_are(pool: renderer_pool.Pool, count: int) -> None:
-    content = pdf_cast.receipt() | {"tax_groups": GROUPS[:count]}
+    content = pdf_contents.receipt() | {"tax_groups": GROUPS[:count]}
     document = pypdfium2.PdfDocument(render.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
     try:
         text = document[0].get_textpage()
@@ -57,7 +57,7 @@ def test_what_follows_the_taxes_stands_below_them_however_many_they_are(pool: re
 
 @pytest.mark.parametrize("cents", ["1000000.00", "-12345678.90", "-123456789.55"])
 def test_no_amount_of_a_tax_is_broken_over_two_lines(pool: renderer_pool.Pool, cents: str) -> None:
-    content = pdf_cast.partner()
+    content = pdf_contents.partner()
     content["tax_groups"] = [{"code": "IVA19", "rate": "0.105", "base": cents, "tax": cents}]
     said = f"{float(cents):,.2f}".translate(str.maketrans(",.", ".,"))
     if cents.endswith("00"):  # no centavos in the whole document: none is printed
@@ -70,7 +70,7 @@ def test_no_amount_of_a_tax_is_broken_over_two_lines(pool: renderer_pool.Pool, c
 def test_a_tables_total_is_never_without_its_last_order_and_the_sum_it_goes_on_from(
     pool: renderer_pool.Pool, rows: int
 ) -> None:
-    content = pdf_cast.payout(rows=rows)
+    content = pdf_contents.payout(rows=rows)
     for key in ("adjustment", "order_date"):
         del content["settles"][-1][key]
     found = pages(pool, content)
@@ -85,7 +85,7 @@ def test_a_tables_total_is_never_without_its_last_order_and_the_sum_it_goes_on_f
 
 @pytest.mark.parametrize("rows", range(24, 30))
 def test_the_totals_of_a_payout_stay_on_one_page(pool: renderer_pool.Pool, rows: int) -> None:
-    content = pdf_cast.payout(rows=rows)
+    content = pdf_contents.payout(rows=rows)
     content["concepts"] = [{"concept": "FARE", "amount": "1300.00"}] * 9
     where = [
         {place for place, lines in enumerate(pages(pool, content)) if any(re.match(word, line) for line in lines)}
@@ -97,7 +97,7 @@ def test_the_totals_of_a_payout_stay_on_one_page(pool: renderer_pool.Pool, rows:
 
 @pytest.mark.parametrize("fares", range(22, 32))
 def test_no_sections_name_is_the_last_thing_on_a_page(pool: renderer_pool.Pool, fares: int) -> None:
-    content = pdf_cast.order()
+    content = pdf_contents.order()
     fare, *others = content["lines"]
     content["lines"] = [fare | {"id": f"f{place}", "description": "Tarifa"} for place in range(fares)] + others
     del content["explanation"]
@@ -109,7 +109,7 @@ def test_no_sections_name_is_the_last_thing_on_a_page(pool: renderer_pool.Pool, 
 def test_a_customer_reads_of_items_and_discounts_and_of_a_total_with_an_untaxed_toll_in_it(
     pool: renderer_pool.Pool,
 ) -> None:
-    content = pdf_cast.receipt()
+    content = pdf_contents.receipt()
     content["lines"] += [TOLL, WELCOME]
     (page,) = pages(pool, content)
     assert {"Conceptos Items", "Descuentos Discounts", "Total sin impuestos 22,00 EUR"} <= set(page)
@@ -118,7 +118,7 @@ def test_a_customer_reads_of_items_and_discounts_and_of_a_total_with_an_untaxed_
 
 
 def test_what_this_payout_leaves_of_a_document_is_not_called_paid(pool: renderer_pool.Pool) -> None:
-    content = pdf_cast.payout()
+    content = pdf_contents.payout()
     first = content["settles"][0]
     content["explanation"] += [{"order": first["order"], "number": first["number"], "rule": "part", "amount": "-1.00"}]
     text = "\n".join("\n".join(lines) for lines in pages(pool, content))

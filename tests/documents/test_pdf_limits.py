@@ -17,7 +17,7 @@ import pytest
 from documents import errors
 from documents.rendering import pool as renderer_pool
 from documents.rendering import render as rendering
-from tests.documents import pdf_cast, pdf_reading
+from tests.documents import pdf_contents, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
 HANGS = (
@@ -45,8 +45,8 @@ def pools() -> Iterator[Callable[..., renderer_pool.Pool]]:
         pool.close()
 
 
-def render(pool: renderer_pool.Pool, content: pdf_cast.Content | None = None) -> rendering.Rendered:
-    return rendering.render(content=content or pdf_cast.receipt(), issued_at=ISSUED_AT, pool=pool)
+def render(pool: renderer_pool.Pool, content: pdf_contents.Content | None = None) -> rendering.Rendered:
+    return rendering.render(content=content or pdf_contents.receipt(), issued_at=ISSUED_AT, pool=pool)
 
 
 def child(pool: renderer_pool.Pool) -> renderer_pool.Child:
@@ -69,7 +69,7 @@ def test_a_template_that_never_ends_is_cut_off_and_the_next_document_is_printed(
     render(pool)
     first = child(pool).process.pid
     with pytest.raises(errors.Problem) as caught:
-        render(pool, pdf_cast.credit())
+        render(pool, pdf_contents.credit())
     assert caught.value.code == "render_timeout"
     assert caught.value.row.retryable
     assert render(pool).pages == 1
@@ -102,7 +102,7 @@ def test_a_document_that_eats_all_memory_fails_alone(
     )
     assert render(pool).pages == 1
     with pytest.raises(errors.Problem) as caught:
-        render(pool, pdf_cast.credit())
+        render(pool, pdf_contents.credit())
     assert caught.value.code == "render_failed"
     assert render(pool).pages == 1
 
@@ -121,7 +121,7 @@ def test_a_renderer_killed_in_the_middle_is_named_and_replaced(pools: Callable[.
     victim = child(pool).process.pid
     threading.Timer(0.5, os.kill, (victim, signal.SIGKILL)).start()
     with pytest.raises(errors.Problem) as caught:
-        render(pool, pdf_cast.payout(rows=1500))
+        render(pool, pdf_contents.payout(rows=1500))
     assert caught.value.code == "render_failed"
     assert render(pool).pages == 1
 
@@ -139,7 +139,7 @@ def test_an_interrupted_job_never_leaves_its_pdf_to_the_next_document(
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         with pytest.raises(Interrupted):
-            render(pool, pdf_cast.payout(rows=400))
+            render(pool, pdf_contents.payout(rows=400))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -151,7 +151,7 @@ def test_a_broken_template_is_named_without_the_persons_data_and_stops_nobody(
 ) -> None:
     pool = pools(bundle=with_template(tmp_path, '{% include "nowhere.html" %}{{ doc.owner.legal_name }}'))
     with pytest.raises(errors.Problem) as caught:
-        render(pool, pdf_cast.credit())
+        render(pool, pdf_contents.credit())
     assert caught.value.code == "render_failed"
     assert "TemplateDoesNotExist" in caught.value.detail
     assert "Camila" not in caught.value.detail
@@ -184,7 +184,7 @@ def test_ten_threads_each_get_their_own_document() -> None:
     found: dict[int, str] = {}
 
     def one(number: int) -> None:
-        content = pdf_cast.receipt() | {"number": f"AES-PR-2026-{number:07d}"}
+        content = pdf_contents.receipt() | {"number": f"AES-PR-2026-{number:07d}"}
         found[number] = pdf_reading_of(rendering.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(10)]
@@ -208,13 +208,13 @@ PARENT = """
 import datetime as dt, sys, threading, time
 from documents import rendering
 from documents.renderer import renderer_pool
-from tests.documents import pdf_cast
+from tests.documents import pdf_contents
 when = dt.datetime(2026, 2, 24, tzinfo=dt.UTC)
 pool = renderer_pool.Pool(size=1)
-rendering.render(content=pdf_cast.receipt(), issued_at=when, pool=pool)
+rendering.render(content=pdf_contents.receipt(), issued_at=when, pool=pool)
 print(pool.places.queue[-1].process.pid, flush=True)
 if sys.argv[1] == "busy":
-    rendering.render(content=pdf_cast.payout(rows=1500), issued_at=when, pool=pool)
+    rendering.render(content=pdf_contents.payout(rows=1500), issued_at=when, pool=pool)
 time.sleep(60)
 """
 
@@ -237,7 +237,7 @@ def test_a_renderer_does_not_outlive_a_worker_that_was_killed(how: str) -> None:
 
 
 def test_a_forked_worker_has_renderers_of_its_own() -> None:
-    rendering.render(content=pdf_cast.receipt(), issued_at=ISSUED_AT)
+    rendering.render(content=pdf_contents.receipt(), issued_at=ISSUED_AT)
     ours = rendering._pool
     pid = os.fork()
     if pid == 0:
@@ -247,7 +247,7 @@ def test_a_forked_worker_has_renderers_of_its_own() -> None:
             else 1
         )
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert rendering.render(content=pdf_cast.receipt(), issued_at=ISSUED_AT).pages == 1
+    assert rendering.render(content=pdf_contents.receipt(), issued_at=ISSUED_AT).pages == 1
 
 
 def test_time_allowed_grows_with_the_lines_up_to_a_minute() -> None:

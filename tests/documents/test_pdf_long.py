@@ -9,7 +9,7 @@ import pytest
 
 from config import env
 from documents.rendering import render
-from tests.documents import pdf_cast, pdf_reading
+from tests.documents import pdf_contents, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
 ORDERS = 1500
@@ -18,7 +18,7 @@ ORDERS = 1500
 @pytest.fixture(scope="module")
 def pages() -> list[str]:
     """The text of each page of the longest payout."""
-    found = render.render(content=pdf_cast.payout(rows=ORDERS), issued_at=ISSUED_AT)
+    found = render.render(content=pdf_contents.payout(rows=ORDERS), issued_at=ISSUED_AT)
     document = pypdfium2.PdfDocument(found.pdf)
     try:
         return [leaf.get_textpage().get_text_range() for leaf in document]
@@ -53,7 +53,7 @@ def test_each_page_repeats_the_head_and_begins_with_an_order_and_not_with_what_i
 
 def test_every_order_is_there_once_with_where_its_cents_come_from(pages: list[str]) -> None:
     text = pdf_reading.squashed("".join(pages))
-    content = pdf_cast.payout(rows=ORDERS)
+    content = pdf_contents.payout(rows=ORDERS)
     for item in content["settles"]:
         assert text.count(item["number"]) >= 1
     fares = [row for row in content["explanation"] if row.get("kind") == "FARE"]
@@ -64,5 +64,5 @@ def test_every_order_is_there_once_with_where_its_cents_come_from(pages: list[st
 
 def test_the_plain_template_prints_a_long_payout_too() -> None:
     rows = ORDERS if env.text(name="HYPOTHESIS_PROFILE") == "long" else ORDERS // 4
-    found = render.render(content=pdf_cast.payout(rows=rows), issued_at=ISSUED_AT, plain=True)
+    found = render.render(content=pdf_contents.payout(rows=rows), issued_at=ISSUED_AT, plain=True)
     assert (found.template, found.pages > rows // 30) == (render.PLAIN, True)

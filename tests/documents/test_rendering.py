@@ -20,7 +20,7 @@ from documents.countries import pack
 from documents.models import Kind
 from documents.rendering import child, render
 from documents.rendering import pool as renderer_pool
-from tests.documents import pdf_cast, pdf_reading
+from tests.documents import pdf_contents, pdf_reading
 
 ISSUED_AT = dt.datetime(2026, 2, 24, 9, 30, tzinfo=dt.UTC)
 KINDS = ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT", "PAYOUT_STATEMENT", "PAYOUT_REVERSAL_NOTICE", "CREDIT_NOTE")
@@ -34,7 +34,7 @@ def pool() -> Iterator[renderer_pool.Pool]:
     found.close()
 
 
-def rendered(pool: renderer_pool.Pool, content: pdf_cast.Content, **options: object) -> render.Rendered:
+def rendered(pool: renderer_pool.Pool, content: pdf_contents.Content, **options: object) -> render.Rendered:
     return render.render(content=content, issued_at=ISSUED_AT, pool=pool, **options)  # type: ignore[arg-type]  # options pass through
 
 
@@ -51,14 +51,14 @@ def failures(pdf: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["own template", "plain"])
-@pytest.mark.parametrize("name", pdf_cast.EVERY)
+@pytest.mark.parametrize("name", pdf_contents.EVERY)
 def test_every_kind_is_pdf_a_3a_and_pdf_ua_1(pool: renderer_pool.Pool, name: str, *, plain: bool) -> None:
-    assert failures(rendered(pool, pdf_cast.EVERY[name](), plain=plain).pdf) == []
+    assert failures(rendered(pool, pdf_contents.EVERY[name](), plain=plain).pdf) == []
 
 
 def test_no_document_is_unlucky_with_the_end_of_a_stream(pool: renderer_pool.Pool) -> None:
     """A stream whose last byte is a carriage return: one in 256, so one document in twenty."""
-    content = pdf_cast.receipt()
+    content = pdf_contents.receipt()
     for number in range(40):
         pdf = rendered(pool, content | {"number": f"AES-PR-2026-{number:07d}"}).pdf
         report = validator.validate_pdf_bytes(pdf, profile=validator.ValidationProfile.PDF_A_3A)
@@ -66,11 +66,11 @@ def test_no_document_is_unlucky_with_the_end_of_a_stream(pool: renderer_pool.Poo
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["own template", "plain"])
-@pytest.mark.parametrize("name", pdf_cast.EVERY)
+@pytest.mark.parametrize("name", pdf_contents.EVERY)
 def test_every_leaf_of_the_content_is_in_the_text_of_the_pdf(
     pool: renderer_pool.Pool, name: str, *, plain: bool
 ) -> None:
-    content = pdf_cast.EVERY[name]()
+    content = pdf_contents.EVERY[name]()
     text = pdf_reading.squashed(pdf_reading.text(rendered(pool, content, plain=plain).pdf))
     missing = [
         (path, leaf)
@@ -81,13 +81,13 @@ def test_every_leaf_of_the_content_is_in_the_text_of_the_pdf(
 
 
 def test_a_leaf_that_no_template_knows_is_printed_all_the_same(pool: renderer_pool.Pool) -> None:
-    content = pdf_cast.receipt() | {"later": {"idea": ["algo que nadie previó"]}}
+    content = pdf_contents.receipt() | {"later": {"idea": ["algo que nadie previó"]}}
     assert "later.idea.1: algo que nadie previó" in pdf_reading.text(rendered(pool, content).pdf)
 
 
-@pytest.mark.parametrize("name", pdf_cast.EVERY)
+@pytest.mark.parametrize("name", pdf_contents.EVERY)
 def test_the_attachment_is_the_canonical_content_and_nothing_else(pool: renderer_pool.Pool, name: str) -> None:
-    content = pdf_cast.EVERY[name]()
+    content = pdf_contents.EVERY[name]()
     with pikepdf.open(io.BytesIO(rendered(pool, content).pdf)) as opened:
         assert list(opened.attachments) == ["content.json"]
         assert opened.attachments["content.json"].get_file().read_bytes() == canonical.encode(value=content)
@@ -97,7 +97,7 @@ def test_the_attachment_is_the_canonical_content_and_nothing_else(pool: renderer
 
 
 def test_the_metadata_names_the_standards_once_and_the_moment_of_issue(pool: renderer_pool.Pool) -> None:
-    with pikepdf.open(io.BytesIO(rendered(pool, pdf_cast.receipt()).pdf)) as opened:
+    with pikepdf.open(io.BytesIO(rendered(pool, pdf_contents.receipt()).pdf)) as opened:
         assert str(opened.docinfo["/CreationDate"]) == str(opened.docinfo["/ModDate"]) == "D:20260224093000Z"
         assert opened.docinfo["/Title"] == "Recibo de pago AES-PR-2026-0000001"
         assert opened.Root.Lang == "es"
@@ -121,7 +121,7 @@ def test_the_bytes_do_not_depend_on_the_process_its_hash_seed_its_zone_or_its_lo
     ):
         pool = renderer_pool.Pool(size=1, environment=environment)
         for _ in range(2):
-            found.add(hashlib.sha256(rendered(pool, pdf_cast.EVERY[name]()).pdf).hexdigest())
+            found.add(hashlib.sha256(rendered(pool, pdf_contents.EVERY[name]()).pdf).hexdigest())
         pool.close()
     assert len(found) == 1
 
@@ -135,7 +135,10 @@ def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
         "for job in json.load(sys.stdin):\n"
         "    print(hashlib.sha256(press.print(job=job, logo=b'')[1]).hexdigest())\n"
     )
-    contents = [make() for make in pdf_cast.EVERY.values()] + [pdf_cast.order(lines=40), pdf_cast.payout(rows=70)]
+    contents = [make() for make in pdf_contents.EVERY.values()] + [
+        pdf_contents.order(lines=40),
+        pdf_contents.payout(rows=70),
+    ]
     jobs = [render.job_for(content=content, issued_at=ISSUED_AT) for content in contents]
     environment = {
         "FONTCONFIG_FILE": str(render.BUNDLE / "fonts" / "fonts.conf"),
@@ -157,7 +160,7 @@ def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
 
 
 def test_only_the_bundled_fonts_are_ever_used(pool: renderer_pool.Pool) -> None:
-    content = pdf_cast.receipt()
+    content = pdf_contents.receipt()
     content["owner"]["legal_name"] = "王小明 🚕 Ana"
     with pikepdf.open(io.BytesIO(rendered(pool, content).pdf)) as opened:
         fonts = {str(found.BaseFont).partition("+")[2] for found in opened.pages[0].Resources.Font.values()}
@@ -165,7 +168,7 @@ def test_only_the_bundled_fonts_are_ever_used(pool: renderer_pool.Pool) -> None:
 
 
 def test_the_result_says_what_its_bytes_depend_on(pool: renderer_pool.Pool) -> None:
-    first, second = rendered(pool, pdf_cast.receipt()), rendered(pool, pdf_cast.credit())
+    first, second = rendered(pool, pdf_contents.receipt()), rendered(pool, pdf_contents.credit())
     assert first.template == "pdf/payment_receipt/v1.html"
     assert first.pages == 1
     assert len(first.bundle_digest) == 64
@@ -178,16 +181,16 @@ def test_the_result_says_what_its_bytes_depend_on(pool: renderer_pool.Pool) -> N
 def test_another_logo_or_another_watermark_is_another_bundle(pool: renderer_pool.Pool) -> None:
     image = io.BytesIO()
     Image.new("RGBA", (40, 10), (200, 60, 30, 128)).save(image, "PNG")
-    bare = rendered(pool, pdf_cast.receipt())
-    with_logo = rendered(pool, pdf_cast.receipt(), logo=image.getvalue())
-    marked = rendered(pool, pdf_cast.receipt(), watermark="ENTORNO DE PRUEBAS")
+    bare = rendered(pool, pdf_contents.receipt())
+    with_logo = rendered(pool, pdf_contents.receipt(), logo=image.getvalue())
+    marked = rendered(pool, pdf_contents.receipt(), watermark="ENTORNO DE PRUEBAS")
     assert len({bare.bundle_digest, with_logo.bundle_digest, marked.bundle_digest}) == 3
     assert failures(with_logo.pdf) == failures(marked.pdf) == []
     assert "ENTORNO DE PRUEBAS" in pdf_reading.text(marked.pdf)
 
 
 def test_a_logo_that_is_no_image_does_not_stop_a_document(pool: renderer_pool.Pool) -> None:
-    assert rendered(pool, pdf_cast.receipt(), logo=b"not an image").pages == 1
+    assert rendered(pool, pdf_contents.receipt(), logo=b"not an image").pages == 1
 
 
 @pytest.mark.parametrize("country", pack.registry())
@@ -220,10 +223,10 @@ def test_a_document_keeps_its_version_when_a_newer_one_stands_beside_it(tmp_path
     shutil.copytree(render.BUNDLE, folder)
     newer = (folder / "payment_receipt" / "v1.html").read_text().replace("Total pagado", "Pagaste")
     (folder / "payment_receipt" / "v2.html").write_text(newer)
-    old, new = pdf_cast.receipt(), pdf_cast.receipt() | {"template_version": "v2"}
+    old, new = pdf_contents.receipt(), pdf_contents.receipt() | {"template_version": "v2"}
     beside = renderer_pool.Pool(size=1, bundle=folder)
     try:
-        before, kept, changed = (rendered(beside, one) for one in (old, pdf_cast.receipt(), new))
+        before, kept, changed = (rendered(beside, one) for one in (old, pdf_contents.receipt(), new))
     finally:
         beside.close()
     assert before.pdf == kept.pdf
@@ -234,12 +237,12 @@ def test_a_document_keeps_its_version_when_a_newer_one_stands_beside_it(tmp_path
 
 def test_a_version_that_nobody_has_is_an_error_and_no_other_version(pool: renderer_pool.Pool) -> None:
     with pytest.raises(errors.Problem) as caught:
-        rendered(pool, pdf_cast.receipt() | {"template_version": "v9"})
+        rendered(pool, pdf_contents.receipt() | {"template_version": "v9"})
     assert (caught.value.code, "version v9" in caught.value.detail) == ("render_failed", True)
 
 
 def test_pesos_are_printed_whole_until_one_of_them_is_not(pool: renderer_pool.Pool) -> None:
-    meal = pdf_cast.meal()
+    meal = pdf_contents.meal()
     whole = pdf_reading.text(rendered(pool, meal).pdf)
     assert "54.000 COP" in whole
     assert "54.000,00" not in whole
@@ -261,12 +264,12 @@ def test_the_engine_is_told_apart_by_every_source_that_decides_bytes() -> None:
 
 
 def test_nothing_calls_itself_an_invoice(pool: renderer_pool.Pool) -> None:
-    for make in pdf_cast.EVERY.values():
+    for make in pdf_contents.EVERY.values():
         assert "factura" not in pdf_reading.text(rendered(pool, make()).pdf).lower()
 
 
 def test_a_preview_is_a_page_as_wide_as_asked(pool: renderer_pool.Pool) -> None:
-    pdf = rendered(pool, pdf_cast.payout(rows=60)).pdf
+    pdf = rendered(pool, pdf_contents.payout(rows=60)).pdf
     with Image.open(io.BytesIO(render.preview(pdf=pdf, page=2, width=840))) as image:
         assert (image.format, image.width) == ("PNG", 840)
     with pytest.raises(IndexError):

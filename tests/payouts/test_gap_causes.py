@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from payouts.calculation import gap_causes, totals
 from payouts.calculation.gap_causes import Part
 from payouts.calculation.totals import Line
-from tests.payouts.test_explanation import EXAMPLES
+from tests.payouts.test_breakdown import EXAMPLES
 
 ISR = totals.Withholding(
     name="ISR",
