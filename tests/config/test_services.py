@@ -132,7 +132,7 @@ def _without_servers() -> dict[str, str]:
 
 _HOLDER = """
 import pathlib, sys, time
-from config import servers, services
+from config.embedded import servers, services
 servers.VAR = pathlib.Path(sys.argv[1])
 with services.around(command="demo"):
     print("up", flush=True)
@@ -141,7 +141,8 @@ with services.around(command="demo"):
 
 _USER = """
 import pathlib, sys, time
-from config import env, servers, services
+from config import env
+from config.embedded import servers, services
 servers.VAR = pathlib.Path(sys.argv[1])
 with services.around(command="shell"):
     print(env.text(name="DATABASE_URL"), flush=True)

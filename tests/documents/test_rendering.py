@@ -130,8 +130,8 @@ def test_the_short_ways_through_the_engine_give_the_engines_own_bytes() -> None:
     """`documents/rendering/weasyprint_patches.py` may save time and nothing else."""
     program = (
         "import hashlib, json, pathlib, sys\n"
-        "from documents import rendering\nfrom documents.renderer import renderer\n"
-        "press = renderer.Press(folder=rendering.BUNDLE, tuned=sys.argv[1] == 'tuned')\n"
+        "from documents.rendering import child, render\n"
+        "press = child.Press(folder=render.BUNDLE, tuned=sys.argv[1] == 'tuned')\n"
         "for job in json.load(sys.stdin):\n"
         "    print(hashlib.sha256(press.print(job=job, logo=b'')[1]).hexdigest())\n"
     )
