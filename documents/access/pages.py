@@ -41,7 +41,7 @@ def page(
         body = render_to_string(template, texts | dict(context or {}))
         response = HttpResponse(_GAPS.sub("><", _BLANKS.sub("\n", body)).strip(), status=status)
         response["Content-Language"] = formatting.language()
-    return seal(response=response)
+    return secure_headers(response=response)
 
 
 def chosen(*, request: HttpRequest) -> str:
@@ -50,8 +50,8 @@ def chosen(*, request: HttpRequest) -> str:
     return wanted if wanted in formatting.LANGUAGES else formatting.language()
 
 
-def seal(*, response: HttpResponse) -> HttpResponse:
-    """Put the headers of a page without scripts on an answer, whatever it is."""
+def secure_headers(*, response: HttpResponse) -> HttpResponse:
+    """Set the security headers of a page without scripts on any response, and return it."""
     for name, value in HEADERS.items():
         response.headers[name] = value
     response.headers["Content-Security-Policy"] = policy()

@@ -30,7 +30,7 @@ def view(*methods: str) -> Callable[[View], View]:
                 if problem.code == "method_not_allowed":
                     response.headers["Allow"] = ", ".join(methods)
             response._has_been_logged = True  # type: ignore[attr-defined] # noqa: SLF001 - Django's switch
-            return pages.seal(response=response)
+            return pages.secure_headers(response=response)
 
         return quiet
 

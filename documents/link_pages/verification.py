@@ -70,7 +70,7 @@ def index(request: HttpRequest) -> HttpResponse:
         code = _spelled(code=typed) or "unknown"
         wanted = request.GET.get("lang", "")
         query = f"?lang={wanted}" if wanted in formatting.LANGUAGES else ""
-        return pages.seal(response=HttpResponseRedirect(reverse("verification", args=[code]) + query))
+        return pages.secure_headers(response=HttpResponseRedirect(reverse("verification", args=[code]) + query))
     with translation.override(pages.chosen(request=request)):
         context = {
             "heading": _("Comprueba un documento"),
