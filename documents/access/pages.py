@@ -30,7 +30,7 @@ def page(
     *, request: HttpRequest, template: str, context: Mapping[str, object] | None = None, status: int = 200
 ) -> HttpResponse:
     """Return a page in the visitor's language: `?lang=`, else the browser's, else Spanish."""
-    with translation.override(chosen(request=request)):
+    with translation.override(requested_language(request=request)):
         other = "en" if formatting.language() == "es" else "es"
         texts = {
             "language": formatting.language(),
@@ -44,8 +44,8 @@ def page(
     return secure_headers(response=response)
 
 
-def chosen(*, request: HttpRequest) -> str:
-    """Return the language that a visitor asked for, one of `wording.LANGUAGES`."""
+def requested_language(*, request: HttpRequest) -> str:
+    """Return the language that a visitor asked for, one of `formatting.LANGUAGES`."""
     wanted = request.GET.get("lang", "")
     return wanted if wanted in formatting.LANGUAGES else formatting.language()
 

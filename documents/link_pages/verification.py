@@ -71,7 +71,7 @@ def index(request: HttpRequest) -> HttpResponse:
         wanted = request.GET.get("lang", "")
         query = f"?lang={wanted}" if wanted in formatting.LANGUAGES else ""
         return pages.secure_headers(response=HttpResponseRedirect(reverse("verification", args=[code]) + query))
-    with translation.override(pages.chosen(request=request)):
+    with translation.override(pages.requested_language(request=request)):
         context = {
             "heading": _("Comprueba un documento"),
             "text": _("Escribe el código que lleva impreso y te diremos si es auténtico."),
@@ -91,7 +91,7 @@ def verification(request: HttpRequest, code: str) -> HttpResponse:
         log.deny(actor=actor, object_type="verification", object_id="unknown", code="not_found")
         return _not_found(request=request)
     _note_viewed(document=document, actor=actor)
-    with translation.override(pages.chosen(request=request)):
+    with translation.override(pages.requested_language(request=request)):
         compared = _compare(request=request, document=document) if request.method == "POST" else None
         context = {
             **_headline(document=document),
@@ -111,7 +111,7 @@ def error_page(request: HttpRequest, code: str) -> HttpResponse:
     row = errors.CODES.get(code)
     if row is None:
         raise errors.Problem(code="not_found")
-    english = pages.chosen(request=request) == "en"
+    english = pages.requested_language(request=request) == "en"
     context = {
         "code": code,
         "status": row.status,
@@ -187,7 +187,7 @@ def _compare(*, request: HttpRequest, document: Document) -> Compared:
 
 
 def _not_found(*, request: HttpRequest) -> HttpResponse:
-    with translation.override(pages.chosen(request=request)):
+    with translation.override(pages.requested_language(request=request)):
         context = {
             "heading": _("No encontramos este documento"),
             "text": _(

@@ -68,7 +68,7 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
         closed = _closed(request=request, link=link, session="", now=now)
         if closed is not None:
             return closed
-    with translation.override(pages.chosen(request=request)):
+    with translation.override(pages.requested_language(request=request)):
         alert = _("Escribe los 4 últimos caracteres, ni más ni menos.")
         if verdict is links.Verdict.WRONG:
             left = links.LOCK_EVERY - link.wrong_answers % links.LOCK_EVERY
@@ -212,7 +212,7 @@ def _closed(*, request: HttpRequest, link: Link, session: str, now: dt.datetime)
 
 
 def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
-    with translation.override(pages.chosen(request=request)):
+    with translation.override(pages.requested_language(request=request)):
         context = {
             "alert": alert,
             "masked": formatting.masked(name=link.recipient.legal_name),
@@ -228,7 +228,7 @@ def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
 def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
     """Show an opened document: the amount stands here and on no page before."""
     document = link.document
-    with translation.override(pages.chosen(request=request)):
+    with translation.override(pages.requested_language(request=request)):
         context = {
             "title": formatting.title(document=document),
             "number": document.number,
@@ -250,7 +250,7 @@ def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
 
 def _say(*, request: HttpRequest, link: Link | None, words: str) -> HttpResponse:
     """Answer with one of the message pages of `link_words`."""
-    with translation.override(pages.chosen(request=request)):
+    with translation.override(pages.requested_language(request=request)):
         message = messages.message(name=words, link=link)
     context: dict[str, object] = {
         "heading": message.heading,
