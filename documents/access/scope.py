@@ -40,7 +40,7 @@ def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
     )
 
 
-def walk(*, user: User | AnonymousUser) -> tuple[str, ...]:
+def list_order(*, user: User | AnonymousUser) -> tuple[str, ...]:
     """Return the order, newest first, in which the caller's documents lie in the index of his scope.
 
     Only one party's lie in one piece. By row id alone PostgreSQL may walk through everybody's to find those of a party

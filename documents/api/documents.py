@@ -42,7 +42,7 @@ class Documents(APIView):
             raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
         limit = _limit(request.query_params.get("limit"))
         by = _order(request)
-        order = [f"-{name}" for name in by] if len(by) > 1 else scope.walk(user=request.user)
+        order = [f"-{name}" for name in by] if len(by) > 1 else scope.list_order(user=request.user)
         rows = list(presentation.joined(rows=_filtered(request, by=by)).order_by(*order)[: limit + 1])
         page, more = rows[:limit], len(rows) > limit
         log_listing(request=request)
