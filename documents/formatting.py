@@ -30,10 +30,10 @@ def language() -> str:
 
 def of_party(*, party: Party) -> str:
     """Return the language in which a person is written to: Spanish unless it is English."""
-    return spoken(locale=party.locale)
+    return language_of(locale=party.locale)
 
 
-def spoken(*, locale: str) -> str:
+def language_of(*, locale: str) -> str:
     """Return the one of LANGUAGES that is meant by a locale such as `en-GB`."""
     wanted = locale[:2].lower()
     return wanted if wanted in LANGUAGES else LANGUAGES[0]
@@ -45,7 +45,7 @@ def title(*, document: Document) -> str:
     return words.en if language() == "en" else words.es
 
 
-def place(*, document: Document) -> zoneinfo.ZoneInfo:
+def time_zone(*, document: Document) -> zoneinfo.ZoneInfo:
     """Return the legal time zone that is frozen in the document."""
     return zoneinfo.ZoneInfo(json.loads(document.content)["time_zone"])
 
@@ -57,7 +57,7 @@ def day(*, date: dt.date) -> str:
 
 def moment(*, at: dt.datetime, document: Document) -> str:
     """Write "domingo 29 de noviembre, 18:00 (Madrid)": weekday, local time and whose time it is."""
-    zone = place(document=document)
+    zone = time_zone(document=document)
     pattern = "EEEE d MMMM, HH:mm" if language() == "en" else "EEEE d 'de' MMMM, HH:mm"
     words = dates.format_datetime(at, format=pattern, tzinfo=zone, locale="en_GB" if language() == "en" else "es")
     return f"{words} ({zone.key.rpartition('/')[2].replace('_', ' ')})"
@@ -65,7 +65,7 @@ def moment(*, at: dt.datetime, document: Document) -> str:
 
 def clock(*, at: dt.datetime, document: Document) -> str:
     """Write "18:40" of the document's place."""
-    return at.astimezone(place(document=document)).strftime("%H:%M")
+    return at.astimezone(time_zone(document=document)).strftime("%H:%M")
 
 
 def size(*, octets: int) -> str:

@@ -160,7 +160,7 @@ def confirm(*, batch: Sequence[Delivery], fence: uuid.UUID, now: dt.datetime) ->
 
 def summary_at(*, document: Document, now: dt.datetime) -> dt.datetime:
     """Return the next moment of the weekly summary at the document's place, later than `now`."""
-    local = now.astimezone(formatting.place(document=document))
+    local = now.astimezone(formatting.time_zone(document=document))
     day = local.date() + dt.timedelta(days=(WEEKDAY - local.weekday()) % 7)
     moment = dt.datetime.combine(day, dt.time(hour=HOUR), tzinfo=local.tzinfo)
     return moment if moment > local else moment + dt.timedelta(days=7)

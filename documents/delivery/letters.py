@@ -68,7 +68,7 @@ def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
     Whoever reads there may be anybody by now: no name, no new address, no link.
     """
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
-    with translation.override(formatting.spoken(locale=notice.locale)):
+    with translation.override(formatting.language_of(locale=notice.locale)):
         context = {
             "language": formatting.language(),
             "entry": {"issuer": sender, "monogram": printout.monogram(sender)},
