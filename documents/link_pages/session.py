@@ -45,11 +45,11 @@ def start(*, response: HttpResponse, request: HttpRequest, link: Link, token: st
     )
 
 
-def held(*, request: HttpRequest, link: Link, now: dt.datetime) -> str:
-    """Return the id of the session that opened this link, or nothing."""
+def current(*, request: HttpRequest, link: Link, now: dt.datetime) -> str:
+    """Return the id of the session that opened this link, or "" where none is current."""
     try:
-        held = signing.Signer(salt=SALT).unsign_object(request.COOKIES.get(_cookie_name(), ""))
+        stated = signing.Signer(salt=SALT).unsign_object(request.COOKIES.get(_cookie_name(), ""))
     except (signing.BadSignature, ValueError):
         return ""
-    same = held.get("link") == link.public_id and held.get("generation") == link.generation
-    return str(held["session"]) if same and held.get("until", 0) > now.timestamp() else ""
+    same = stated.get("link") == link.public_id and stated.get("generation") == link.generation
+    return str(stated["session"]) if same and stated.get("until", 0) > now.timestamp() else ""

@@ -19,8 +19,7 @@ from documents import distribution, errors, formatting
 from documents.access import actors, pages
 from documents.alerts import incidents
 from documents.delivery import deliveries, links
-from documents.link_pages import messages, private_view
-from documents.link_pages import session as link_session
+from documents.link_pages import messages, private_view, session
 from documents.models import Kind, Link, Status
 from documents.rendering import printout
 from documents.resilience import calls
@@ -38,11 +37,11 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
     if link is None:
         return unknown(request)
     links.note_seen(link=link, now=now, actor=_actor(request=request, link=link))
-    session = link_session.held(request=request, link=link, now=now)
-    closed = _closed(request=request, link=link, session=session, now=now)
+    session_id = session.current(request=request, link=link, now=now)
+    closed = _closed(request=request, link=link, session_id=session_id, now=now)
     if closed is not None:
         return closed
-    return _show(request=request, link=link) if session else _ask(request=request, link=link)
+    return _show(request=request, link=link) if session_id else _ask(request=request, link=link)
 
 
 @csrf_exempt
@@ -54,18 +53,18 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
     if link is None:
         return unknown(request)
     actor = _actor(request=request, link=link)
-    closed = _closed(request=request, link=link, session="", now=now)
+    closed = _closed(request=request, link=link, session_id="", now=now)
     if closed is not None:
         return closed
     given = request.POST.get("answer", "")[:ANSWER_LENGTH_MAX]
     verdict = links.answer(link=link, answer=given, now=now, actor=actor)
     if verdict is links.Verdict.OPENED:
         response = _see_landing(request=request, token=token)
-        link_session.start(response=response, request=request, link=link, token=token, now=now)
+        session.start(response=response, request=request, link=link, token=token, now=now)
         return response
     link.refresh_from_db(fields=["wrong_answers", "locked_until_at", "revoked_at", "revoked_reason"])
     if verdict is not links.Verdict.MALFORMED:
-        closed = _closed(request=request, link=link, session="", now=now)
+        closed = _closed(request=request, link=link, session_id="", now=now)
         if closed is not None:
             return closed
     with translation.override(pages.requested_language(request=request)):
@@ -144,16 +143,16 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
     if link is None:
         return unknown(request)
     actor = _actor(request=request, link=link)
-    session = link_session.held(request=request, link=link, now=now)
-    closed = _closed(request=request, link=link, session=session, now=now)
+    session_id = session.current(request=request, link=link, now=now)
+    closed = _closed(request=request, link=link, session_id=session_id, now=now)
     if closed is not None:
         return closed
-    if not session:
+    if not session_id:
         log.deny(actor=actor, object_type="link", object_id=link.public_id, code="not_authenticated")
         return _see_landing(request=request, token=token)
     try:
         opened = distribution.open(
-            document=link.document, actor=actor, purpose=purpose, now=now, link=link, session=session, page=number
+            document=link.document, actor=actor, purpose=purpose, now=now, link=link, session=session_id, page=number
         )
     except errors.Problem as problem:
         return _refused(request=request, link=link, problem=problem)
@@ -196,9 +195,9 @@ def _asked(*, request: HttpRequest, token: str) -> Link | None:
     return link
 
 
-def _closed(*, request: HttpRequest, link: Link, session: str, now: dt.datetime) -> HttpResponse | None:
+def _closed(*, request: HttpRequest, link: Link, session_id: str, now: dt.datetime) -> HttpResponse | None:
     """Answer for a link that opens nothing now (on record), or a document that is not to be had."""
-    state = links.state(link=link, now=now, session=session)
+    state = links.state(link=link, now=now, session=session_id)
     if state is not links.State.LIVE:
         log.deny(
             actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=state.value
