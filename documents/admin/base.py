@@ -234,7 +234,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
                 )
 
     # --- one row ---
-    def found(self, *, request: HttpRequest, object_id: str) -> Any:  # noqa: ANN401 - the model's row
+    def get_row(self, *, request: HttpRequest, object_id: str) -> Any:  # noqa: ANN401 - the model's row
         """Return one row of the caller's scope.
 
         :raises rights.Refused: outside the scope; for a caller with a limited scope an unknown id answers the same
@@ -259,7 +259,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         """Show one row: facts, and what belongs to them."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
-        row = self.found(request=request, object_id=object_id)
+        row = self.get_row(request=request, object_id=object_id)
         self.on_record(request=request, action=self.viewed, object_id=str(getattr(row, self.key)))
         return self.render(
             request=request, row=row, template=self.detail_template, context=self.detail(request=request, row=row)

@@ -32,7 +32,7 @@ def bound(*, act: "Act", model_admin: base.DocumentCenterAdmin) -> Callable[...,
 
     @functools.wraps(act)
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
-        return act(model_admin, request, model_admin.found(request=request, object_id=object_id))
+        return act(model_admin, request, model_admin.get_row(request=request, object_id=object_id))
 
     return view
 

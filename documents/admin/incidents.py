@@ -205,7 +205,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
 
     def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask, and on POST put the caller's name on the alert."""
-        row = self.found(request=request, object_id=object_id)
+        row = self.get_row(request=request, object_id=object_id)
         rights.require(request=request, right="acknowledge", object_type="alert", object_id=row.public_id)
         if request.method == "POST":
             taken = incidents.acknowledge(

@@ -36,7 +36,7 @@ def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
     :raises rights.Refused: outside of it
     :raises Http404: unknown
     """
-    return site.get_model_admin(model).found(request=request, object_id=public_id)
+    return site.get_model_admin(model).get_row(request=request, object_id=public_id)
 
 
 def words(problem: errors.Problem) -> str:
