@@ -28,7 +28,7 @@ NOT_COMPARABLE = "not comparable: PostgreSQL does not answer"  # one outage is o
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class CheckResult:
     """The result of one check; `detail` names no address, user or secret: anybody may read it."""
 
     ok: bool
@@ -159,24 +159,24 @@ _weak: list[str] = []  # what the log's guards lacked when they were last looked
 _looked_at: dict[str, float] = {}  # when in this process (monotonic) the log was last looked at
 
 
-def look(*, wait_s: float = ANSWER_S) -> dict[str, Found]:
+def look(*, wait_s: float = ANSWER_S) -> dict[str, CheckResult]:
     """Ask every dependency at once; one that has not answered in time is found hanging."""
     end = time.monotonic() + wait_s
     asked = {name: QUESTIONS.setdefault(name, Question(work=check)).ask() for name, check in CHECKS.items()}
     found = {}
     for name, one in asked.items():
         try:
-            found[name] = Found(ok=True, detail=one.answer(wait_s=end - time.monotonic()))
+            found[name] = CheckResult(ok=True, detail=one.answer(wait_s=end - time.monotonic()))
         except TimeoutError:
-            found[name] = Found(ok=False, detail="does not answer in time")
+            found[name] = CheckResult(ok=False, detail="does not answer in time")
         except errors.Problem as problem:
-            found[name] = Found(ok=False, detail=problem.code)
+            found[name] = CheckResult(ok=False, detail=problem.code)
         except Degrades as degrades:
-            found[name] = Found(ok=False, detail=str(degrades))
+            found[name] = CheckResult(ok=False, detail=str(degrades))
         except Exception as error:  # noqa: BLE001 - a check may fail in any way; its class is all that may be told
-            found[name] = Found(ok=False, detail=type(error).__name__)
+            found[name] = CheckResult(ok=False, detail=type(error).__name__)
     if not found["postgresql"].ok:
-        found["clock"] = Found(ok=True, detail=NOT_COMPARABLE)
+        found["clock"] = CheckResult(ok=True, detail=NOT_COMPARABLE)
     return found
 
 

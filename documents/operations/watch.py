@@ -60,7 +60,7 @@ def _end_orphan(*, name: str, now: datetime) -> None:
             outages.resolve_alert_or_wait(dedup_key=f"dependency:{name}")
 
 
-def _warn_of_weak_vault(*, found: checks.Found) -> None:
+def _warn_of_weak_vault(*, found: checks.CheckResult) -> None:
     key = "vault_read_only"
     if found.detail == local_store.READ_ONLY:
         if not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():

@@ -180,7 +180,7 @@ def test_a_vault_that_hangs_leaves_the_answer_of_readyz_in_time_and_costs_one_th
         started = time.monotonic()
         found = checks.look(wait_s=0.3)
         assert time.monotonic() - started < 1
-        assert found["vault"] == checks.Found(ok=False, detail="does not answer in time")
+        assert found["vault"] == checks.CheckResult(ok=False, detail="does not answer in time")
     assert threading.active_count() <= before + len(checks.CHECKS)
     release.set()
 
