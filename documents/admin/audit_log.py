@@ -61,7 +61,7 @@ class Happened(filters.Recent):
 
 
 @admin.register(Event, site=site)
-class LogAdmin(base.DocumentCenterAdmin):
+class AuditLogAdmin(base.DocumentCenterAdmin):
     """Who did what to which object, when, with what outcome."""
 
     right, key, plural = "audit", "pk", _("bitácora")
@@ -142,7 +142,7 @@ class LogAdmin(base.DocumentCenterAdmin):
 
     def detail(self, *, request: HttpRequest, row: Event) -> dict[str, Any]:
         """Return one event, its sealed part and what is left of the personal one."""
-        names = timeline.people(events=[row])
+        names = timeline.user_names(events=[row])
         facts = [
             base.Fact(label=_("Qué"), value=words.words(row.action)),
             base.Fact(label=_("Acción"), value=cells.mono(row.action)),

@@ -92,7 +92,10 @@ def tiles(*, request: HttpRequest, mine: "QuerySet[Document]", alerts: list[Aler
     events = Event.objects.all()
     if not rights.everywhere(request=request):
         events = events.filter(country_code__in=rights.countries(request=request))
-    documents, work = reverse("admin:documents_document_changelist"), reverse("admin:documents_event_changelist")
+    documents_url, events_url = (
+        reverse("admin:documents_document_changelist"),
+        reverse("admin:documents_event_changelist"),
+    )
     stuck = counted(mine.filter(filters.stuck(now=now)))
     quarantined = counted(mine.filter(status=Status.QUARANTINED))
     held = counted(events.filter(outcomes.for_a_person()))
@@ -104,37 +107,37 @@ def tiles(*, request: HttpRequest, mine: "QuerySet[Document]", alerts: list[Aler
             many(counted(today, most=LATEST_MAX), most=LATEST_MAX),
             "calm",
             _("día UTC"),
-            f"{documents}?issued=1",
+            f"{documents_url}?issued=1",
         ),
         Tile(
             _("Resguardados hoy"),
             many(counted(today.filter(status=Status.LOCKED), most=LATEST_MAX), most=LATEST_MAX),
             "calm",
             _("en la bóveda y comprobados"),
-            f"{documents}?issued=1&status__exact=LOCKED",
+            f"{documents_url}?issued=1&status__exact=LOCKED",
         ),
         Tile(
             _("Atascados"),
             many(stuck),
             "warn" if stuck else "good",
             _("más de 5 min sin resguardar · meta 0"),
-            f"{documents}?view=stuck",
+            f"{documents_url}?view=stuck",
         ),
         Tile(
             _("En cuarentena"),
             many(quarantined),
             "bad" if quarantined else "good",
             _("no se entregan a nadie · meta 0"),
-            f"{documents}?view=quarantine",
+            f"{documents_url}?view=quarantine",
         ),
         Tile(
             _("Eventos retenidos"),
             many(held),
             "warn" if held else "good",
             _("esperan a una persona"),
-            f"{work}?work=held",
+            f"{events_url}?work=held",
         ),
-        Tile(_("Eventos en espera"), many(parked), "calm", _("esperan a otro evento"), f"{work}?work=parked"),
+        Tile(_("Eventos en espera"), many(parked), "calm", _("esperan a otro evento"), f"{events_url}?work=parked"),
         Tile(
             _("Alertas abiertas"),
             many(len(alerts)),

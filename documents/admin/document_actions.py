@@ -1,4 +1,4 @@
-"""What can be done with one document from its page. Each act is asked for on its own page and done by POST only."""
+"""The actions on one document, from its page: each asks on a page of its own and changes something by POST only."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -21,18 +21,18 @@ from documents.models import Document, Link
 from documents.resilience import calls
 
 if TYPE_CHECKING:
-    Act = Callable[[base.DocumentCenterAdmin, HttpRequest, Document], HttpResponse]
+    ActionView = Callable[[base.DocumentCenterAdmin, HttpRequest, Document], HttpResponse]
 
 PREVIEW_WIDTH = 1000
 KIND = "document"
 
 
-def bound(*, act: "Act", model_admin: base.DocumentCenterAdmin) -> Callable[..., HttpResponse]:
-    """Make a view of an act: the row of the caller's scope first, then the act's own right."""
+def bound(*, action_view: "ActionView", model_admin: base.DocumentCenterAdmin) -> Callable[..., HttpResponse]:
+    """Return the view of an action: it reads the row in the caller's scope first; the action checks its own right."""
 
-    @functools.wraps(act)
+    @functools.wraps(action_view)
     def view(request: HttpRequest, object_id: str) -> HttpResponse:
-        return act(model_admin, request, model_admin.get_row(request=request, object_id=object_id))
+        return action_view(model_admin, request, model_admin.get_row(request=request, object_id=object_id))
 
     return view
 
@@ -52,7 +52,7 @@ def _asked(
     form: forms.Form | None,
     context: dict[str, Any],
 ) -> HttpResponse:
-    """Render the page that asks before an act is done."""
+    """Render the page that asks before an action is done."""
     status = 400 if form is not None and form.is_bound else 200
     return model_admin.render(
         request=request,
@@ -221,21 +221,21 @@ def retry(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document:
     )
 
 
-class Row(NamedTuple):
-    """One act: the right it needs, and what the log says of it (each act records that itself, with what it changes)."""
+class DocumentAction(NamedTuple):
+    """An action: its view, the right it needs, and what it records in the log itself, with what it changes."""
 
-    act: "Act"
+    view: "ActionView"
     right: str
     audit: Action
 
 
-TABLE: Mapping[str, Row] = MappingProxyType(
+TABLE: Mapping[str, DocumentAction] = MappingProxyType(
     {
-        "preview": Row(preview, "pdf", Action.DOCUMENT_PREVIEWED),
-        "download": Row(download, "pdf", Action.DOCUMENT_DOWNLOADED),
-        "reveal": Row(reveal, "pdf", Action.DOCUMENT_REVEALED),
-        "resend": Row(resend, "send", Action.DELIVERY_RESENT),
-        "revoke": Row(revoke, "send", Action.LINK_REVOKED),
-        "retry": Row(retry, "retry", Action.DOCUMENT_RETRIED),
+        "preview": DocumentAction(preview, "pdf", Action.DOCUMENT_PREVIEWED),
+        "download": DocumentAction(download, "pdf", Action.DOCUMENT_DOWNLOADED),
+        "reveal": DocumentAction(reveal, "pdf", Action.DOCUMENT_REVEALED),
+        "resend": DocumentAction(resend, "send", Action.DELIVERY_RESENT),
+        "revoke": DocumentAction(revoke, "send", Action.LINK_REVOKED),
+        "retry": DocumentAction(retry, "retry", Action.DOCUMENT_RETRIED),
     }
 )

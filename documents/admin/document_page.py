@@ -23,7 +23,7 @@ CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a millio
 
 
 def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
-    """Gather the dossier in a fixed number of queries."""
+    """Gather what the page of a document shows, in a fixed number of queries."""
     now = timezone.now()
     open_ = reasons.opened(request=request, document=document, now=now)
     deliveries = list(

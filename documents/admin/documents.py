@@ -81,7 +81,7 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         """Return the pages of one document; those that do something do it by POST only."""
         return {
             name: base.Page(
-                view=document_actions.bound(act=row.act, model_admin=self), right=row.right, audit=row.audit
+                view=document_actions.bound(action_view=row.view, model_admin=self), right=row.right, audit=row.audit
             )
             for name, row in document_actions.TABLE.items()
         }
@@ -172,5 +172,5 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         )
 
     def detail(self, *, request: HttpRequest, row: Document) -> dict[str, Any]:
-        """Return the document's dossier."""
+        """Return what the page of the document shows."""
         return document_page.context(request=request, document=row)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 DOCUMENTS_MAX = 50
 CLOSINGS_MAX = 5
 AWAITED_MAX = 50  # a payout may wait for 1,500 orders
-# What floors above can tell of an event that waits for a person: they add to it when their own pages are registered.
-WORK: "list[Callable[[HttpRequest, Event], base.Card | None]]" = []
+# Cards of an event that waits for a person, from the floors above: each adds its own when its pages are registered.
+WORK_CARDS: "list[Callable[[HttpRequest, Event], base.Card | None]]" = []
 BODY_MAX = 200_000  # characters shown; the rest is in the database
 
 
@@ -123,7 +123,7 @@ class EventAdmin(base.DocumentCenterAdmin):
             :DOCUMENTS_MAX
         ]
         clear = rights.may(request=request, right="reveal")
-        work = [card for tell in WORK if (card := tell(request, row))]
+        work_cards = [card for make_card in WORK_CARDS if (card := make_card(request, row))]
         cards = [
             base.Card(
                 title=_("Resumen"),
@@ -142,9 +142,9 @@ class EventAdmin(base.DocumentCenterAdmin):
                     base.Fact(label=_("Huella del cuerpo (SHA-256)"), value=cells.mono(row.body_sha256), wide=True),
                 ],
             ),
-            *work,
+            *work_cards,
             *_closings(row),
-            _faults(row, told=bool(work)) if row.errors or row.code else None,
+            _faults(row, explained_above=bool(work_cards)) if row.errors or row.code else None,
             _awaited(row) if row.missing else None,
             base.Card(
                 title=_("Documentos emitidos"),
@@ -182,17 +182,20 @@ class EventAdmin(base.DocumentCenterAdmin):
         return cast("QuerySet[Any]", rows)
 
 
-def _faults(row: Event, *, told: bool) -> base.Card:
+def _faults(row: Event, *, explained_above: bool) -> base.Card:
     """Return why the event is held or refused, place by place.
 
-    A diagnosis is kept in both languages: the reader's is shown, unless what is `told` above says it already.
+    A diagnosis is stored in both languages: the reader's is shown, unless a card above says it already.
     """
-    spoken = "diagnosis_en" if cells.locale() == "en" else "diagnosis"
+    diagnosis_code = "diagnosis_en" if cells.locale() == "en" else "diagnosis"
     faults = [
         (cells.mono(fault.get("pointer") or "/"), cells.mono(fault.get("code", "")), fault.get("detail", ""))
         for fault in row.errors
         if isinstance(fault, dict)
-        and (not str(fault.get("code", "")).startswith("diagnosis") or (fault.get("code") == spoken and not told))
+        and (
+            not str(fault.get("code", "")).startswith("diagnosis")
+            or (fault.get("code") == diagnosis_code and not explained_above)
+        )
     ]
     return base.Card(
         title=_("Por qué"),

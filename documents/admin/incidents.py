@@ -194,11 +194,13 @@ class AlertAdmin(base.DocumentCenterAdmin):
             base.Fact(label=_("Reconocida por"), value=taken),
             base.Fact(label=_("Resuelta"), value=cells.moment(row.resolved_at)),
         ]
-        act = not row.acknowledged_at and not row.resolved_at and rights.may(request=request, right="acknowledge")
+        can_acknowledge = (
+            not row.acknowledged_at and not row.resolved_at and rights.may(request=request, right="acknowledge")
+        )
         return {
             "badges": [self.severity_cell(row), self.state_cell(row)],
             "cards": [base.Card(title=_("Alerta"), facts=facts)],
-            "act": {"url": "acknowledge/", "label": _("Reconocer")} if act else None,
+            "action": {"url": "acknowledge/", "label": _("Reconocer")} if can_acknowledge else None,
             "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }

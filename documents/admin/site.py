@@ -18,8 +18,7 @@ from audit import log
 from audit.actions import Action
 from documents.access import actors, routes
 from documents.access import roles as access_roles
-from documents.admin import dashboard, rights, theme
-from documents.admin import search as lookup
+from documents.admin import dashboard, rights, search, theme
 
 if TYPE_CHECKING:
     View = Callable[..., HttpResponseBase]
@@ -214,7 +213,7 @@ class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no typ
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Answer the palette: pages by name, documents by id; at most 20 rows, uncached."""
-        return lookup.palette(request=request, pages=self.get_app_list(request))
+        return search.palette(request=request, pages=self.get_app_list(request))
 
 
 site = DocumentCenter(name="admin")

@@ -41,11 +41,11 @@ def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[Line]:
     else:
         rows = rows.filter(action__in=[str(action) for action in words.LIFE])
     found = list(rows[:LINES_MAX])
-    names = people(events=found)
+    names = user_names(events=found)
     return [line(event=one, names=names, personal=all_of_it) for one in found]
 
 
-def people(*, events: Collection[LogEvent]) -> dict[str, str]:
+def user_names(*, events: Collection[LogEvent]) -> dict[str, str]:
     """Return the user names of the people among the actors, in one query."""
     ids = {one.actor_id.removeprefix(actors.USER) for one in events if one.actor_kind == "user"}
     wanted = [int(pk) for pk in ids if pk.isascii() and pk.isdigit()]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from django import forms
 
-events.WORK.append(desk_rows.work)
+events.WORK_CARDS.append(desk_rows.work)
 PAGE_SIZE = 50
 
 
