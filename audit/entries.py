@@ -38,7 +38,7 @@ _APPEND_MANY = (
 )
 
 
-class AuditUnavailable(Exception):  # noqa: N818 - the word of the answer it becomes: 503 `audit_unavailable`
+class AuditUnavailable(Exception):
     """The log could not be written, so what it should have recorded must not happen: the door answers 503."""
 
 

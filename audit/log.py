@@ -134,7 +134,7 @@ def erase(*, event_ids: Sequence[int], actor: Actor, reason: str, using: str = "
         found = models.EventDetail.objects.using(using).filter(event_id__in=list(event_ids))
         ids = sorted(found.values_list("event_id", flat=True))
         try:
-            found._raw_delete(using)  # noqa: SLF001 - delete() would first fetch every row
+            found._raw_delete(using)
         except Error as error:
             raise AuditUnavailable("the details were not erased") from error
         for identity in ids:

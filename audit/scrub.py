@@ -34,7 +34,7 @@ _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{40}")
 REDACTED = "redacted"
 
 
-class LeakRefused(ValueError):  # noqa: N818 - it says what happened, as all exceptions of this house do
+class LeakRefused(ValueError):
     """What was to be recorded holds something that must never lie in the log; the message names the place, not it."""
 
 

@@ -109,7 +109,7 @@ def side(*, role: str) -> subprocess.Popen[str]:
         "LC_ALL": "C.UTF-8",
     }
     command = [sys.executable, "-m", "benchmarks.render", role]
-    return subprocess.Popen(  # noqa: S603 - our own program
+    return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fonts, cwd=renderer_pool.ROOT
     )
 

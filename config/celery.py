@@ -21,10 +21,10 @@ PAGES, FACTS = "celery", "facts"
 env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODULE", default="config.settings"))
 
 
-class Application(Celery):  # type: ignore[misc]  # Celery has no types
+class Application(Celery):
     """Celery whose publisher cannot keep its caller waiting: half of PUBLISH_S to connect, half to be answered."""
 
-    def connection_for_write(self, *arguments: Any, **options: Any) -> Connection:  # noqa: ANN401 - passed on as they are
+    def connection_for_write(self, *arguments: Any, **options: Any) -> Connection:
         """Return a connection with the publisher's timeouts."""
         options["transport_options"] = {
             "socket_connect_timeout": PUBLISH_S / 2,
@@ -50,7 +50,7 @@ app.conf.update(
     task_publish_retry=False,
     # A parked event is looked at in milliseconds, a page is printed in a second: a worker takes from both in turn, so
     # that what has come is resumed while thousands of pages wait.
-    task_queues=(Queue(PAGES), Queue(FACTS)),  # type: ignore[no-untyped-call]  # kombu has no types
+    task_queues=(Queue(PAGES), Queue(FACTS)),
     task_default_queue=PAGES,
     task_routes={"documents.resume": {"queue": FACTS}},
     worker_prefetch_multiplier=1,

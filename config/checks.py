@@ -25,7 +25,7 @@ FIRST_TO_WAKE = dt.timezone(dt.timedelta(hours=14))  # where a day begins first:
 
 
 @register()
-def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
+def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
     """Refuse to start with a URL that declares no roles, no ownership rule or no audit event."""
     for place, pattern in _patterns(get_resolver()):
         rule = getattr(pattern, "rule", None)
@@ -38,7 +38,7 @@ def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 
 
 @register()
-def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
+def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
     """Refuse to start with a table that has a hole."""
     if set(TABLE) != set(envelope.SCHEMAS):
         yield Error(f"event types and schemas differ: {sorted(set(TABLE) ^ set(envelope.SCHEMAS))}", id="events.E001")
@@ -62,7 +62,7 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 
 
 @register(Tags.database)
-def check_postgresql(databases: Sequence[str] | None, **options: Any) -> Iterable[CheckMessage]:  # noqa: ANN401, ARG001 - Django's signature
+def check_postgresql(databases: Sequence[str] | None, **options: Any) -> Iterable[CheckMessage]:
     """Refuse a PostgreSQL that is too old (`manage.py check --database default`, and `migrate`)."""
     for alias in databases or ():
         if words := too_old(using=alias):

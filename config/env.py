@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("demo", "test", "sandbox", "production")
 SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
+SECRET_LENGTH_MIN = 32
+WEBHOOK_SECRET_LENGTH_MIN = 38  # `whsec_` and 24 bytes in base64
 
 
 class Misconfigured(SystemExit):
@@ -35,8 +37,11 @@ def inherited() -> dict[str, str]:
 def secret(*, name: str, demo: str) -> str:
     """Return a secret; outside production a fixed, public default stands in for a missing one."""
     value = text(name=name)
-    if environment() == "production" and (not value or value == demo or len(value) < 32):
-        raise Misconfigured(name=name, mend="set a secret of at least 32 characters (openssl rand -base64 48)")
+    if environment() == "production" and (not value or value == demo or len(value) < SECRET_LENGTH_MIN):
+        raise Misconfigured(
+            name=name,
+            mend=f"set a secret of at least {SECRET_LENGTH_MIN} characters (openssl rand -base64 48)",
+        )
     return value or demo
 
 
@@ -141,7 +146,9 @@ def refuse_unsafe_production() -> None:
     if not text(name="PUBLIC_URL").startswith("https://"):
         raise Misconfigured(name="PUBLIC_URL", mend="links carry secrets: use https://")
     for service, secrets in webhook_secrets().items():
-        if not secrets or any(not one.startswith("whsec_") or len(one) < 38 for one in secrets):
+        if not secrets or any(
+            not secret.startswith("whsec_") or len(secret) < WEBHOOK_SECRET_LENGTH_MIN for secret in secrets
+        ):
             raise Misconfigured(
                 name=f"WEBHOOK_SECRET_{service.upper()}", mend="set whsec_ and at least 24 bytes in base64"
             )

@@ -10,7 +10,7 @@ from documents.access import problems, roles, routes
 from documents.admin.site import site
 
 
-def home(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def home(request: HttpRequest) -> HttpResponse:
     """Send a person who opens the root to the Document Center."""
     return HttpResponseRedirect(settings.LOGIN_URL)
 
@@ -22,7 +22,7 @@ urlpatterns = [
 ]
 
 
-def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address that does not exist."""
     return problems.respond(request=request, problem=errors.Problem(code="not_found"))
 

@@ -178,7 +178,7 @@ CODES: dict[str, Code] = {
 }
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word
+class Problem(Exception):
     """A refusal or failure with a code of CODES; doors turn it into problem+json, the line into a work item."""
 
     def __init__(self, *, code: str, detail: str = "", errors: Sequence[Fault] = (), status: int = 0) -> None:

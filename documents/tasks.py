@@ -9,31 +9,31 @@ from documents.events import intake
 from documents.operations import sweeper
 
 
-@shared_task(name="documents.advance")  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="documents.advance")
 def advance(document_id: int) -> None:
     """Lock an issued document."""
     locking.advance(document_id=document_id, now=timezone.now())
 
 
-@shared_task(name="documents.deliver")  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="documents.deliver")
 def deliver(delivery_id: int) -> None:
     """Tell one recipient."""
     deliveries.send(delivery_id=delivery_id, now=timezone.now())
 
 
-@shared_task(name="documents.notify")  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="documents.notify")
 def notify(notice_id: int) -> None:
     """Tell one party of a change."""
     notices.send(notice_id=notice_id, now=timezone.now())
 
 
-@shared_task(name="documents.resume")  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="documents.resume")
 def resume(event_id: int) -> None:
     """Look at a parked event again."""
     intake.resume(event_id=event_id, now=timezone.now())
 
 
-@shared_task(name="documents.sweep")  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="documents.sweep")
 def sweep() -> None:
     """Do one round of the sweeper."""
     sweeper.sweep(now=timezone.now())

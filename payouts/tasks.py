@@ -10,7 +10,7 @@ ACTOR = log.Actor(kind="system", id="reconciliation", channel="worker")
 LIMIT_S = 3600
 
 
-@shared_task(name="payouts.reconcile", soft_time_limit=LIMIT_S, time_limit=LIMIT_S + 60)  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="payouts.reconcile", soft_time_limit=LIMIT_S, time_limit=LIMIT_S + 60)
 def reconcile() -> None:
     """Compare statements, payouts and events once; what differs is in the discrepancies."""
     run.run(walk=run.parts(), now=timezone.now(), actor=ACTOR)

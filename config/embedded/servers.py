@@ -148,7 +148,7 @@ def free_port() -> int:
 
 def _locale() -> tuple[str, ...]:
     """Return initdb's words for UTF-8 in the order of code points, of any version of PostgreSQL."""
-    said = subprocess.run([str(postgres_program(name="postgres")), "--version"], capture_output=True, check=True)  # noqa: S603 - PostgreSQL's own binary
+    said = subprocess.run([str(postgres_program(name="postgres")), "--version"], capture_output=True, check=True)
     major = int(re.findall(rb"[0-9]+", said.stdout)[0])
     builtin_since = 17
     if major < builtin_since:
@@ -202,7 +202,7 @@ class Server:
     def _launch(self) -> None:
         who = account()
         with (self.folder / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own launcher, binary and arguments
+            self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-I", "-S", str(pathlib.Path(__file__).with_name("launch.py"))),
                     *(str(os.getpid()), str(int(self.farewell))),
@@ -334,7 +334,7 @@ class Postgres(Server):
         if who:
             for path in (unfinished, word):
                 os.chown(path, who.pw_uid, who.pw_gid)
-        made = subprocess.run(  # noqa: S603 - the package's own initdb, our arguments
+        made = subprocess.run(
             [
                 str(postgres_program(name="initdb")),
                 *("-D", str(unfinished), "-U", self.superuser, "-A", "scram-sha-256", f"--pwfile={word}", "-E", "UTF8"),

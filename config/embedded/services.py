@@ -286,7 +286,7 @@ def _urls(*, folder: pathlib.Path) -> dict[str, str]:
 def _keeper(*, folder: pathlib.Path) -> dict[str, str]:
     """Start a keeper and return the environment once its servers answer."""
     with (folder / "keeper.log").open("wb") as log:
-        keeper = subprocess.Popen(  # noqa: S603 - this very module
+        keeper = subprocess.Popen(
             [sys.executable, "-m", "config.embedded.services", str(folder)],
             cwd=env.BASE_DIR,
             stdin=subprocess.DEVNULL,

@@ -219,7 +219,7 @@ def _ask_outside(
         "events": answers,
     }
     checker = pathlib.Path(__file__).with_name("outside_checker.py")
-    ran = subprocess.run(  # noqa: S603 - our own program
+    ran = subprocess.run(
         [sys.executable, "-I", str(checker)],
         input=json.dumps(question).encode(),
         capture_output=True,

@@ -149,7 +149,7 @@ class ProcessGroup:
         # The kernel's wish is bound to the thread that starts the child, so the group is started and restarted by
         # threads that live as long as this process: the main one and the daemon below.
         launcher = [sys.executable, str(launch.__file__), str(os.getpid()), str(int(signal.SIGTERM)), "-", "-"]
-        server.process = subprocess.Popen(  # noqa: S603 - our own command line
+        server.process = subprocess.Popen(
             [*launcher, *server.command],
             cwd=env.BASE_DIR,
             env={**env.inherited(), **self._environment},

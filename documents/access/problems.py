@@ -94,7 +94,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
 
 def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """Be DRF's exception handler: it answers as the middleware would."""
-    request = context["request"]._request  # noqa: SLF001 - DRF wraps the request
+    request = context["request"]._request
     if isinstance(exception, exceptions.APIException):
         code = _BY_STATUS.get(exception.status_code, "internal_error")
         if isinstance(exception, exceptions.ParseError):

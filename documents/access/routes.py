@@ -71,7 +71,7 @@ class DeclaredRule(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
         """Tell whether the route's guard has let the request in."""
-        return isinstance(getattr(request._request, "rule", None), Rule)  # noqa: SLF001 - DRF wraps the request
+        return isinstance(getattr(request._request, "rule", None), Rule)
 
 
 def _guarded(*, view: View, rule: Rule) -> View:

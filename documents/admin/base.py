@@ -61,7 +61,7 @@ class Page:
     audit: Action | None = None
 
 
-class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class DocumentCenterAdmin(theme.ModelAdmin):
     """Permissions come from `rights`, rows from `scoped`; nobody adds, changes or deletes: no such addresses."""
 
     right: ClassVar[str] = "see"
@@ -114,7 +114,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
         """Return the rows that the caller may see: the start of every list, count, search and page."""
-        return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))  # noqa: SLF001 - Django's name
+        return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """Return the list's rows; an override may read fewer columns, never other rows."""
@@ -123,7 +123,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
     # --- addresses ---
     def get_urls(self) -> list[URLPattern]:
         """Return the list, the page, and what `pages` adds; there is no add, delete or history."""
-        meta = self.model._meta  # noqa: SLF001 - Django's public API
+        meta = self.model._meta
         name, start = f"{meta.app_label}_{meta.model_name}", f"{meta.app_label}/{meta.model_name}/"
         rows = [
             ("", f"{name}_changelist", self.changelist_view, self.right, self.listed),
@@ -157,7 +157,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
             rights.require(
                 request=request,
                 right=self.right,
-                object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
+                object_type=str(self.model._meta.model_name),
                 object_id=str(kwargs.get("object_id", "list")),
             )
             return view(request, *args, **kwargs)
@@ -188,7 +188,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
             raise rights.Refused(
                 right="lookup",
                 code="lookup_not_allowed",
-                object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
+                object_type=str(self.model._meta.model_name),
                 object_id="list",
                 details={"lookups": " ".join(sorted(foreign))[:LOOKUPS_LENGTH_MAX]},
             )
@@ -228,13 +228,13 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
             with transaction.atomic():
                 log.record(
                     action=action,
-                    object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
+                    object_type=str(self.model._meta.model_name),
                     object_id=object_id,
                     actor=actors.actor(request=request),
                 )
 
     # --- one row ---
-    def get_row(self, *, request: HttpRequest, object_id: str) -> Any:  # noqa: ANN401 - the model's row
+    def get_row(self, *, request: HttpRequest, object_id: str) -> Any:
         """Return one row of the caller's scope.
 
         :raises rights.Refused: outside the scope; for a caller with a limited scope an unknown id answers the same
@@ -251,7 +251,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
         raise rights.Refused(
             right="scope",
             code="country_out_of_scope",
-            object_type=str(self.model._meta.model_name),  # noqa: SLF001 - Django's public API
+            object_type=str(self.model._meta.model_name),
             object_id=object_id,
         )
 
@@ -275,14 +275,14 @@ class DocumentCenterAdmin(theme.ModelAdmin):  # type: ignore[misc]  # unfold has
             "title": str(row),
             "row": row,
             "page": cells.page(row),
-            "model_meta": self.model._meta,  # noqa: SLF001 - Django's public API
-            "kicker": self.plural or self.model._meta.verbose_name,  # noqa: SLF001 - Django's public API
-            "list_title": self.plural or self.model._meta.verbose_name_plural,  # noqa: SLF001 - Django's public API
-            "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",  # noqa: SLF001 - Django's public metadata
+            "model_meta": self.model._meta,
+            "kicker": self.plural or self.model._meta.verbose_name,
+            "list_title": self.plural or self.model._meta.verbose_name_plural,
+            "list_route": f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist",
             "masked": rights.masked(request=request),
         }
         return TemplateResponse(request, template, {**frame, **context}, status=status)
 
-    def detail(self, *, request: HttpRequest, row: Any) -> dict[str, Any]:  # noqa: ANN401 - the model's row
+    def detail(self, *, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what a row's page shows: `badges`, `cards`, and whatever its template wants."""
         raise NotImplementedError

@@ -152,7 +152,7 @@ def mask_email(value: str) -> str:
 def page(row: "Model") -> str:
     """Return the address of a row's page in the Document Center."""
     key = getattr(row, "public_id", None) or row.pk
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[key])  # noqa: SLF001 - Django's public API
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[key])
 
 
 def link(row: "Model | None", *, text: str = "", mono_face: bool = False) -> "SafeString | str":

@@ -43,21 +43,21 @@ class OfDocument(base.DocumentCenterAdmin):
         return queryset.filter(**{column: term}), False
 
     @admin.display(description=_("documento"))
-    def document_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
+    def document_cell(self, row: Any) -> "SafeString | str":
         """Link the document."""
         return cells.link(row.document, mono_face=True)
 
     @admin.display(description=_("destinatario"))
-    def recipient_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
+    def recipient_cell(self, row: Any) -> "SafeString | str":
         """Write the recipient's id."""
         return cells.mono(row.recipient.platform_id)
 
     @admin.display(description=_("id"))
-    def id_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a delivery or a link
+    def id_cell(self, row: Any) -> "SafeString | str":
         """Write the row's id."""
         return cells.mono(row.public_id, short=16)
 
-    def shown(self, *, request: HttpRequest, row: Any, facts: list[base.Fact], badge: Any) -> dict[str, Any]:  # noqa: ANN401 - a row, a cell
+    def shown(self, *, request: HttpRequest, row: Any, facts: list[base.Fact], badge: Any) -> dict[str, Any]:
         """Return the page of one row."""
         common = [
             base.Fact(label=_("Documento"), value=cells.link(row.document, mono_face=True)),
@@ -65,7 +65,7 @@ class OfDocument(base.DocumentCenterAdmin):
         ]
         return {
             "badges": [badge],
-            "cards": [base.Card(title=str(self.model._meta.verbose_name).capitalize(), facts=[*common, *facts])],  # noqa: SLF001 - Django's public API
+            "cards": [base.Card(title=str(self.model._meta.verbose_name).capitalize(), facts=[*common, *facts])],
             "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }

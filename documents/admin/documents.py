@@ -121,7 +121,7 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         return super().changelist_view(request, extra_context)
 
     @admin.display(description=_("titular"))
-    def owner_cell(self, row: Any) -> "SafeString":  # noqa: ANN401 - a document with its mask
+    def owner_cell(self, row: Any) -> "SafeString":
         """Write the owner, masked for support."""
         name = cells.mask_name(row.owner.legal_name) if row.masked else row.owner.legal_name
         return format_html('<span class="dc-two"><span>{}</span>{}</span>', name, cells.mono(row.owner.platform_id))

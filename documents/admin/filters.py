@@ -36,7 +36,7 @@ class Choice(admin.SimpleListFilter):
         """Name what the filter reads of an address."""
         return frozenset({str(cls.parameter_name)})
 
-    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
+    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":
         """Return the choices."""
         return list(self.CHOICES)
 
@@ -75,7 +75,7 @@ class CountryInScope(Choice):
     title, parameter_name = _("país"), "country"
     column = "country_id"
 
-    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":  # noqa: ANN401 - Django's signature
+    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":
         """Return the caller's countries."""
         return [(row.code, str(row)) for row in Country.objects.filter(pk__in=rights.countries(request=request))]
 
@@ -120,7 +120,7 @@ class Between(admin.ListFilter):
         """Name what the filter reads of an address."""
         return frozenset({cls.FIRST, cls.LAST})
 
-    def __init__(self, request: "HttpRequest", params: dict[str, Any], model: Any, model_admin: Any) -> None:  # noqa: ANN401 - Django's signature
+    def __init__(self, request: "HttpRequest", params: dict[str, Any], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
         for name in (self.FIRST, self.LAST):
             given = params.pop(name, [""])
@@ -135,7 +135,7 @@ class Between(admin.ListFilter):
         """Name its parameters."""
         return [self.FIRST, self.LAST]
 
-    def choices(self, changelist: Any) -> "Iterator[dict[str, Any]]":  # noqa: ANN401 - Django's signature
+    def choices(self, changelist: Any) -> "Iterator[dict[str, Any]]":
         """Return what the little form shows, and what it carries along."""
         used = self.used_parameters
         yield {

@@ -44,7 +44,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in its ty
         return valid
 
 
-class ChangeList(theme.ChangeList):  # type: ignore[misc] # the theme ships no types
+class ChangeList(theme.ChangeList):
     """A list whose rows are addressed by their public id."""
 
     def url_for_result(self, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - Django's signature

@@ -82,17 +82,17 @@ class PartyAdmin(base.DocumentCenterAdmin):
         return marked
 
     @admin.display(description=_("nombre legal"))
-    def name_cell(self, row: Any) -> str:  # noqa: ANN401 - a party with its mask
+    def name_cell(self, row: Any) -> str:
         """Write the name, masked for support."""
         return cells.mask_name(row.legal_name) if row.masked else row.legal_name
 
     @admin.display(description=_("identificación fiscal"))
-    def tax_cell(self, row: Any) -> "SafeString | str":  # noqa: ANN401 - a party with its mask
+    def tax_cell(self, row: Any) -> "SafeString | str":
         """Write the tax id, masked for support."""
         return cells.mono(cells.mask_end(row.tax_id) if row.masked else row.tax_id)
 
     @admin.display(description=_("correo"))
-    def email_cell(self, row: Any) -> str:  # noqa: ANN401 - a party with its mask
+    def email_cell(self, row: Any) -> str:
         """Write the address, masked for support."""
         return (cells.mask_email(row.email) if row.masked else row.email) or cells.NOTHING
 

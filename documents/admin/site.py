@@ -64,7 +64,7 @@ def framed(view: "View") -> "View":
     return csp(POLICY)(functools.update_wrapper(inner, view))
 
 
-class DocumentCenter(theme.Site):  # type: ignore[misc] # the theme ships no types
+class DocumentCenter(theme.Site):
     """Deny by default: a page is a row below or a model's list and detail; adding and deleting have no address."""
 
     site_title = gettext_lazy("Centro de documentos")

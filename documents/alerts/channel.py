@@ -23,7 +23,7 @@ TRANSIENT = {408, 425, 429}
 NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
 
 
-class Unavailable(OSError):  # noqa: N818 - an answer, not a defect
+class Unavailable(OSError):
     """The channel answers 5xx, 429 or what is not HTTP; `retry_after_s` is what it asked for, or 0."""
 
     def __init__(self, *, answer: str, retry_after_s: float = 0.0) -> None:

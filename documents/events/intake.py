@@ -33,7 +33,7 @@ _OUT = (OperationalError, InterfaceError, log.AuditUnavailable)
 TABLE = "config.events.TABLE"  # upward, so by name
 
 
-class _ToldBefore(Exception):  # noqa: N818 - no error: it ends a savepoint
+class _ToldBefore(Exception):
     """Another event has told the same fact before, and what this one would add was not told then."""
 
 

@@ -32,7 +32,7 @@ RETURNING e.id, e.missing = '[]'
 """
 
 
-class Parked(Exception):  # noqa: N818 - the product's word
+class Parked(Exception):
     """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`."""
 
     def __init__(self, *, missing: Sequence[str]) -> None:

@@ -35,7 +35,7 @@ class CheckResult:
     detail: str = ""
 
 
-class Degrades(Exception):  # noqa: N818 - the dependency answers, and not well enough
+class Degrades(Exception):
     """What a check found wrong."""
 
 

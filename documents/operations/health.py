@@ -20,13 +20,13 @@ STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or s
 
 
 @require_safe
-def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+def healthz(request: HttpRequest) -> JsonResponse:
     """Say that the process answers; it asks nobody."""
     return _uncached(JsonResponse({"status": "ok"}))
 
 
 @require_safe
-def readyz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+def readyz(request: HttpRequest) -> JsonResponse:
     """Name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
     end = time.monotonic() + checks.ANSWER_S
     asked_log = checks.ask_log()
@@ -69,7 +69,7 @@ def _meanwhile(*, name: str) -> dict[str, str]:
 
 
 @require_safe
-def metrics_page(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def metrics_page(request: HttpRequest) -> HttpResponse:
     """Answer Prometheus: what the processes counted, and what the database says now."""
     try:
         extra = (

@@ -23,7 +23,7 @@ def anchors(*, page: str) -> set[str]:
 
 
 @require_safe
-def runbook(request: HttpRequest, page: str) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def runbook(request: HttpRequest, page: str) -> HttpResponse:
     """Show one runbook: headings with their anchors, and the text as it was written."""
     text = pages().get(page)
     if text is None:

@@ -80,7 +80,7 @@ def _alone(job: Callable[[], object]) -> None:
             connections.close_all()
 
 
-class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+class Poller(bootsteps.StartStopStep):
     """Celery worker step: one thread that lives as long as the worker, with or without its broker."""
 
     def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's signature
@@ -88,14 +88,14 @@ class Poller(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no ty
         self.ended = threading.Event()
         self.threads: list[threading.Thread] = []
 
-    def start(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
+    def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's signature
         """Start renewing and sweeping."""
         for turn in (self._renew, self._sweep):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
             thread.start()
             self.threads.append(thread)
 
-    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002 - Celery's signature
+    def stop(self, parent: Any) -> None:  # noqa: ANN401 - Celery's signature
         """Let the round in hand finish and end the threads."""
         self.ended.set()
         for thread in self.threads:

@@ -97,7 +97,7 @@ class Bundle:
 
     def characters(self) -> frozenset[int]:
         """Return the code points that every text font has, and the box."""
-        from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
+        from fontTools.ttLib import TTFont
 
         fonts = [TTFont(io.BytesIO(self.files[f"fonts/{name}"]), lazy=True) for name in FONT_FILES]
         common = frozenset.intersection(*(frozenset(font.getBestCmap()) for font in fonts))

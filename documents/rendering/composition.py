@@ -114,7 +114,7 @@ def compose_plain(*, content: Content, words: Mapping[str, Any], characters: fro
     return {"doc": doc, "title": words["title"], "rows": rows, "flags": sorted(writer.flags), "rest": ()}
 
 
-def _records(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+def _records(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield (path, "key: leaf · key: leaf") of each object, and (path, leaf) of leaves in lists."""
     if isinstance(leaves, list):
         for place, member in enumerate(leaves, start=1):

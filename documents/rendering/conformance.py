@@ -56,7 +56,7 @@ def _with_clear_end(stream: pydyf.Stream) -> bytes:
 pydyf.Stream.data = property(_with_clear_end)
 
 
-class _Fetcher(URLFetcher):  # type: ignore[misc]  # no types
+class _Fetcher(URLFetcher):
     """Serves the job's own images by name and refuses everything else: no network, no file, no data: URI."""
 
     def __init__(self, images: Mapping[str, bytes]) -> None:
@@ -127,7 +127,7 @@ def write(
     return pdf, len(document.pages)
 
 
-def rehearse(press: Any) -> None:  # noqa: ANN401 - the renderer's Press; importing it here would be a circle
+def rehearse(press: Any) -> None:
     """Render a scrap, so that fonts, codecs and lazy imports are loaded before the first job."""
     letters = "".join(map(chr, range(ord("0"), ord("z")))).replace("<", "")
     html = f"<html><head><title>-</title></head><body><h1>{letters}</h1><p>{letters}</p></body></html>"

@@ -65,7 +65,7 @@ class Child:
             str(limits.address_space_bytes),
         ]
         with theirs:
-            self.process = subprocess.Popen(  # noqa: S603 - our own program; nothing of the command comes from outside
+            self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env={**clean, **environment},

@@ -80,7 +80,7 @@ class Leaves(dict[str, Any]):
         super().__init__()
         self.read: set[str] = set()
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - a leaf, an object or a list, as JSON has them
+    def __getitem__(self, key: str) -> Any:
         """Return a member and remember that it was read."""
         value = super().__getitem__(key)
         self.read.add(key)
@@ -125,7 +125,7 @@ class Writer:
         self.flags.add(FLAG_SUBSTITUTED)
         return SUBSTITUTE
 
-    def leaf(self, *, key: str, parent: str, value: Any) -> str:  # noqa: ANN401 - a JSON leaf
+    def leaf(self, *, key: str, parent: str, value: Any) -> str:
         """Write one leaf by its name: an amount, a rate, a date, or text."""
         text = value if isinstance(value, str) else str(value)
         if is_amount(key=key, parent=parent, text=text):
@@ -140,7 +140,7 @@ class Writer:
         printed = self.text(text)
         return Coded(printed, printed) if key in NAMES else printed
 
-    def tree(self, value: Any, *, key: str = "", parent: str = "") -> Any:  # noqa: ANN401 - JSON
+    def tree(self, value: Any, *, key: str = "", parent: str = "") -> Any:
         """Return the content as `Leaves`, every leaf written."""
         if isinstance(value, dict):
             found = Leaves()
@@ -159,10 +159,10 @@ def is_amount(*, key: str, parent: str, text: str) -> bool:
     )
 
 
-def decimals(*, content: Any, shown: int) -> int | None:  # noqa: ANN401 - JSON
+def decimals(*, content: Any, shown: int) -> int | None:
     """Return how many decimals a document prints: the country's, or all if any amount needs them."""
 
-    def cents(value: Any, key: str = "", parent: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
+    def cents(value: Any, key: str = "", parent: str = "") -> Iterator[str]:
         if isinstance(value, dict):
             for name, member in value.items():
                 yield from cents(member, name, key)
@@ -211,7 +211,7 @@ def monogram(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper()
 
 
-def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield (path, text) of every leaf that no template asked for."""
     if isinstance(leaves, list):
         for place, member in enumerate(leaves, start=1):

@@ -7,7 +7,7 @@ says what it saves: measured together, 1.5 x on a receipt.
 import xml.etree.ElementTree as ET
 from typing import Any
 
-import cssselect2  # type: ignore[import-untyped]  # no types
+import cssselect2
 import pydyf
 import weasyprint
 from weasyprint import CSS, HTML, css
@@ -66,7 +66,7 @@ _UNUSED_RULES = (
 _USER_AGENT = "\n".join(rule for rule in weasyprint_html.UA.splitlines() if not rule.startswith(_UNUSED_RULES))
 
 
-class Page(HTML):  # type: ignore[misc]  # no types
+class Page(HTML):
     """HTML that is well-formed XML, read by expat (11 % of a receipt's time less); anything else goes the usual way."""
 
     def __init__(self, *, string: str, url_fetcher: URLFetcher) -> None:
@@ -90,7 +90,7 @@ def _tree(string: str) -> ET.Element | None:
         return None
 
 
-class Written(pydyf.Object):  # type: ignore[misc]  # no types
+class Written(pydyf.Object):
     """A PDF object whose bytes are final."""
 
     def __init__(self, source: pydyf.Object) -> None:

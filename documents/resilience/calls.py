@@ -57,7 +57,7 @@ ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipients
 PERMANENT_SMTP = 500
 
 
-class Degraded(Exception):  # noqa: N818 - a state that callers plan for, not a defect
+class Degraded(Exception):
     """The dependency is away (`cause` is its error) or its breaker is open (`cause` is None): take the fallback."""
 
     def __init__(self, *, dependency: str, cause: BaseException | None = None) -> None:

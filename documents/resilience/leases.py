@@ -26,7 +26,7 @@ def claim(*, model: type[models.Model], pk: int, free: Q, now: dt.datetime) -> I
     """
     fence = uuid.uuid4()
     until_at = now + dt.timedelta(seconds=settings.LEASE_S)
-    claimed = model._default_manager.filter(free, Q(lease_until_at=None) | Q(lease_until_at__lt=now), pk=pk).update(  # noqa: SLF001 - Django's way
+    claimed = model._default_manager.filter(free, Q(lease_until_at=None) | Q(lease_until_at__lt=now), pk=pk).update(
         lease=fence, lease_until_at=until_at, next_try_at=until_at, attempts=F("attempts") + 1
     )
     if not claimed:
@@ -56,7 +56,5 @@ def renew(*, now: dt.datetime) -> int:
     renewed = 0
     for model in set(held.values()):
         fences = [fence for fence, one in held.items() if one is model]
-        renewed += model._default_manager.filter(lease__in=fences).update(  # noqa: SLF001 - Django's way
-            lease_until_at=until_at, next_try_at=until_at
-        )
+        renewed += model._default_manager.filter(lease__in=fences).update(lease_until_at=until_at, next_try_at=until_at)
     return renewed

@@ -130,4 +130,4 @@ class Doorbell:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.release()  # type: ignore[no-untyped-call] # kombu's own
+            connection.release()

@@ -23,5 +23,5 @@ def ring(task: str, args: Sequence[object] = ()) -> bool:
 
     False when nobody was asked (breaker open, queue full); True promises nothing either: the sweeper is the guarantee.
     """
-    app = current_app._get_current_object()  # noqa: SLF001 - Celery's idiom for a proxy's target
+    app = current_app._get_current_object()
     return _doorbell.ring(app=app, task=task, args=tuple(args))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HOME = "admin:payouts_settlementrequest_changelist"
 
 
-def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:  # noqa: ANN401 - the model's row
+def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
     """Return one row of the caller's scope, as its own page in the Document Center would.
 
     :raises rights.Refused: outside of it
@@ -164,6 +164,6 @@ class EventActs(base.DocumentCenterAdmin):
             request=request,
             row=row,
             template="admin/dc/confirm.html",
-            context={**asked, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},  # noqa: SLF001 - Django's public API
+            context={**asked, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},
             status=status,
         )

@@ -30,7 +30,7 @@ class CloseForm(reasons.ReasonForm):
     )
     field_order = ("reason", "document")
 
-    def __init__(self, data: Any, *, documents: QuerySet[Document]) -> None:  # noqa: ANN401 - Django's QueryDict
+    def __init__(self, data: Any, *, documents: QuerySet[Document]) -> None:
         super().__init__(data)
         self.documents = documents
 
@@ -58,7 +58,7 @@ class CorrectionForm(reasons.ReasonForm):
     )
     field_order = ("correction", "extent")
 
-    def __init__(self, data: Any, *, left: Sequence[Left], currency: str) -> None:  # noqa: ANN401 - Django's QueryDict
+    def __init__(self, data: Any, *, left: Sequence[Left], currency: str) -> None:
         super().__init__(data, initial={"correction": identifiers.new(prefix="cor")})
         self.left, self.digits = left, money.digits(currency)
         for place, group in enumerate(left):

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-class BrokenSum(ArithmeticError):  # noqa: N818 - names the fact: a law of this file does not hold, which is our bug
+class BrokenSum(ArithmeticError):
     """An invariant of this file that does not hold; nothing may be issued from such a result."""
 
 

@@ -126,8 +126,8 @@ def test_a_template_that_asks_for_a_file_of_the_machine_gets_nothing(tmp_path: p
         ("subprocess.Popen", ()),
         ("os.system", ("true",)),
         ("os.posix_spawn", ()),
-        ("open", ("/tmp/x", "w", 0)),  # noqa: S108 - a name, never opened
-        ("open", ("/tmp/x", "ab", 0)),  # noqa: S108 - a name, never opened
+        ("open", ("/tmp/x", "w", 0)),
+        ("open", ("/tmp/x", "ab", 0)),
     ],
 )
 def test_a_warm_renderer_connects_to_nothing_starts_nothing_and_writes_nothing(

@@ -201,7 +201,7 @@ class Line(RuleBasedStateMachine):
 @pytest.mark.timeout(3000)
 @pytest.mark.usefixtures("vault_folder")
 def test_whatever_order_events_come_in_and_whenever_processes_end_the_laws_hold() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it so
+    run_state_machine_as_test(
         Line,
         settings=settings(
             max_examples=EXAMPLES,

@@ -46,7 +46,7 @@ class Command(BaseCommand):
             "--start", action="append", default=[], metavar="KIND=N", help="first number of this year's series"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Add every issuer of the file, or none.
 
         :raises CommandError: what is wrong with the file or one of its rows

@@ -23,12 +23,12 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("scripts", nargs="*", choices=[[], *SCRIPTS], help="only these; nothing is kept then")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Run the scripts one after the other and keep what they print."""
         tables = []
         for name in options["scripts"] or SCRIPTS:
             self.stderr.write(f"benchmarks.{name}")
-            done = subprocess.run(  # noqa: S603 - our own script
+            done = subprocess.run(
                 [sys.executable, "-m", f"benchmarks.{name}"],
                 cwd=env.BASE_DIR,
                 stdout=subprocess.PIPE,

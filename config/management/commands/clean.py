@@ -17,7 +17,7 @@ class Command(BaseCommand):
     help = "Remove var/ and the temporary folder it recorded; refuses while a demo, a test or a command runs."
     requires_system_checks = ()
 
-    def handle(self, **_options: Any) -> None:  # noqa: ANN401 - Django's own signature
+    def handle(self, **_options: Any) -> None:
         """Leave no file behind.
 
         :raises CommandError: when a server still runs on the data; nothing is removed then.

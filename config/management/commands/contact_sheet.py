@@ -53,7 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=pathlib.Path, default=DEFAULT, help=f"the picture (default {DEFAULT.name})")
         parser.add_argument("--pages", type=pathlib.Path, help="a folder for every page, readable")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Issue, lock and draw.
 
         :raises CommandError: a folder cannot be made, an event was not processed, or a document not locked

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             "--keep", action="store_true", help="keep the vault, the mailbox and the logs of a run that passed"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Run one campaign and report it.
 
         :raises CommandError: the checker found something, or the servers did not come up

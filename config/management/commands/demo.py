@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     help = "Run the line on sample events with private servers, check every byte, and serve until Ctrl-C."
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Run the demo; it fails unless every document is locked and every check passed."""
         began = time.monotonic()
         self.say("Preparando base de datos, bóveda y emisores · Preparing database, vault and issuers")

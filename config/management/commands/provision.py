@@ -29,7 +29,7 @@ class Command(BaseCommand):
     help = "Create or update the database: roles where possible, migrations, grants, role groups. Safe to repeat."
     requires_system_checks = ()  # the checks may look at tables that this command is about to make
 
-    def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's own signature
+    def handle(self, **options: Any) -> None:
         """Leave a database that the runtime role can use and cannot weaken.
 
         :raises CommandError: when PostgreSQL is too old, the two roles are one, the runtime role is missing and cannot

@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--country", help="only this country (ISO 3166 alpha-2)")
         parser.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Walk once through everything.
 
         :raises CommandError: an unknown country

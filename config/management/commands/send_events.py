@@ -36,7 +36,7 @@ class Command(BaseCommand):
             "--senders", type=int, default=1, help="how many post at once (default 1: in the list's order)"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ANN401, ARG002 - Django's signature
+    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Post the list and say what became of it; refused events end in exit code 1.
 
         :raises CommandError: the file, a secret or the address cannot be used, or events were refused
