@@ -79,7 +79,7 @@ class Message:
 
     @property
     def status(self) -> str:
-        """This property is `firing` or `resolved`."""
+        """Either `firing` or `resolved`."""
         return "resolved" if self.resolved_at else "firing"
 
     def as_webhook(self) -> dict[str, object]:

@@ -75,7 +75,7 @@ class One(APIView):
 
     @property
     def allowed_methods(self) -> list[str]:
-        """This property is what the `Allow` header names: the refused verbs are not among it."""
+        """Methods for the `Allow` header: the refused verbs are not among it."""
         return ["GET", "HEAD", "OPTIONS"]
 
 
