@@ -12,12 +12,12 @@ from typing import Any, cast
 from audit import log
 from documents import errors
 from documents.emission import issuing
-from documents.events import envelope, schemas
-from documents.events import waiting as intake
+from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, EventStatus, Kind, PayoutStatus, Wait
 from payouts.calculation import amounts, breakdown, totals
-from payouts.issuing import parties, retries, terms
-from payouts.issuing.terms import Premises
+from payouts.issuing import parties, retries
+from payouts.issuing import terms as issuing_terms
+from payouts.issuing.terms import IssuingTerms
 
 AUDIENCES = ("beneficiary", "partner")
 
@@ -27,18 +27,18 @@ def on_order_completed(
 ) -> list[issuing.Issued]:
     """Issue the statement of an order's beneficiary, and the partner's where the order names one.
 
-    :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
+    :raises errors.Problem: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`
     """
-    under, data = terms.of(message=message), cast("schemas.OrderData", message.data)
+    terms, data = issuing_terms.resolve(message=message), cast("schemas.OrderData", message.data)
     told = envelope.business_input(message=message)
     at = data.order.completed_at
-    date = under.local_date(at=at, time_zone=data.order.time_zone)
-    named = _people(data=data, under=under)
-    rates = under.rates(lines=told["lines"], date=date)
-    withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=under.digits)
+    date = terms.local_date(at=at, time_zone=data.order.time_zone)
+    named = _people(data=data, terms=terms)
+    rates = terms.rates(lines=told["lines"], date=date)
+    withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=terms.digits)
     computed = {
         audience: totals.order_statement(
-            lines=amounts.read_lines(lines=told["lines"], digits=under.digits, party=audience),
+            lines=amounts.read_lines(lines=told["lines"], digits=terms.digits, party=audience),
             rates=rates,
             prices=data.prices,
             withholdings=withholdings if audience == "beneficiary" else (),
@@ -47,13 +47,13 @@ def on_order_completed(
         if audience in named
     }
     payable = {word: computed[who].totals["payable"] for word, who in _PAYABLE.items() if who in computed}
-    amounts.check_totals(stated=told.get("totals"), computed=payable, digits=under.digits)
+    amounts.check_totals(stated=told.get("totals"), computed=payable, digits=terms.digits)
     rows = parties.keep(named=[*named.values()], now=now, actor=actor)
     drafts = []
     for audience, sums in computed.items():
         owner = named[audience]
         held_back = withholdings if audience == "beneficiary" else []
-        body = _body(audience=audience, order=data.order.id, sums=sums, told=told, withholdings=held_back, under=under)
+        body = _body(audience=audience, order=data.order.id, sums=sums, told=told, withholdings=held_back, terms=terms)
         body["order"] = {key: told["order"][key] for key in ("id", "service", "city") if key in told["order"]}
         status, live = _at_issue(awaited=f"order:{data.order.id}", payee=owner.party.id, before=at)
         body["payout_status"] = str(status)
@@ -65,14 +65,14 @@ def on_order_completed(
                 kind=Kind.ORDER_FINAL_STATEMENT,
                 subject=("order", data.order.id),
                 audience=audience,
-                pack=under.pack,
-                issuer=under.issuer,
+                pack=terms.pack,
+                issuer=terms.issuer,
                 owner=rows[owner.party.id],
                 owner_facts=dict(owner.printed),
-                currency=under.currency,
+                currency=terms.currency,
                 total_minor=sums.totals["payable"],
                 operation_date=date,
-                time_zone=data.order.time_zone or under.pack.time_zone,
+                time_zone=data.order.time_zone or terms.pack.time_zone,
                 body=body,
                 business_input=told,
                 payout_status_at_issue=status,
@@ -81,7 +81,7 @@ def on_order_completed(
             )
         )
     # Woken before the numbers are taken, in one transaction: who holds a series should have nothing left to do.
-    intake.wake(awaited=f"order:{data.order.id}", now=now)
+    waiting.wake(awaited=f"order:{data.order.id}", now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
         retries.look_again(payee=payee, now=now)
     return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
@@ -94,14 +94,15 @@ def on_order_adjusted(
 
     Owner, driver and time zone are those of the first statement, as it prints them.
 
-    :raises errors.Problem: the codes of `premises`, `totals_mismatch`, `party_unknown` (a partner without statement)
-    :raises intake.Parked: the order's statement has not been issued
+    :raises errors.Problem: the codes of `terms.resolve`, `totals_mismatch`,
+        `party_unknown` (a partner without statement)
+    :raises waiting.Parked: the order's statement has not been issued
     """
-    under, data = terms.of(message=message), cast("schemas.AdjustmentData", message.data)
+    terms, data = issuing_terms.resolve(message=message), cast("schemas.AdjustmentData", message.data)
     told = envelope.business_input(message=message)
     first = {audience: first_statement(order=data.order.id, audience=audience) for audience in AUDIENCES}
     if first["beneficiary"] is None:
-        raise intake.Parked(missing=[f"order:{data.order.id}"])
+        raise waiting.Parked(missing=[f"order:{data.order.id}"])
     audiences = [who for who in AUDIENCES if any((line.party or "beneficiary") == who for line in data.lines)]
     for audience in audiences:
         if first[audience] is None:
@@ -109,16 +110,16 @@ def on_order_adjusted(
             raise errors.Problem(
                 code="party_unknown", detail=detail, errors=[errors.Fault(pointer="/data/lines", code="party_unknown")]
             )
-    under.same_as(document=first["beneficiary"])
+    terms.require_match(document=first["beneficiary"])
     # See `parties.hold_payee`: without this, neither would see what the other one has not committed yet.
     for owner in sorted({cast("Document", first[audience]).owner.platform_id for audience in audiences}):
         parties.locked(platform_id=owner)
     time_zone = json.loads(first["beneficiary"].content)["time_zone"]
-    date = under.local_date(at=data.adjustment.made_at, time_zone=time_zone)
-    rates = under.rates(lines=told["lines"], date=date)
+    date = terms.local_date(at=data.adjustment.made_at, time_zone=time_zone)
+    rates = terms.rates(lines=told["lines"], date=date)
     computed = {
         audience: totals.order_statement(
-            lines=amounts.read_lines(lines=told["lines"], digits=under.digits, party=audience),
+            lines=amounts.read_lines(lines=told["lines"], digits=terms.digits, party=audience),
             rates=rates,
             prices=data.prices,
         )
@@ -126,7 +127,7 @@ def on_order_adjusted(
     }
     # An adjustment has one total: the beneficiary's, or the partner's where every line is the partner's.
     amounts.check_totals(
-        stated=told.get("totals"), computed={"payable": computed[audiences[0]].totals["payable"]}, digits=under.digits
+        stated=told.get("totals"), computed={"payable": computed[audiences[0]].totals["payable"]}, digits=terms.digits
     )
     drafts = [
         _supplement(
@@ -136,11 +137,11 @@ def on_order_adjusted(
             date=date,
             message=message,
             told=told,
-            under=under,
+            terms=terms,
         )
         for audience, sums in computed.items()
     ]
-    intake.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
+    waiting.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
         retries.look_again(payee=payee, now=now)
     return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
@@ -155,7 +156,7 @@ def first_statement(*, order: str, audience: str) -> Document | None:
 _PAYABLE: Mapping[str, str] = {"payable": "beneficiary", "partner_payable": "partner"}
 
 
-def _people(*, data: schemas.OrderData, under: Premises) -> dict[str, parties.Told]:
+def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, parties.Told]:
     """Return {driver, beneficiary, partner (where named)}, each tax id checked."""
     people = {"driver": data.driver, "beneficiary": data.beneficiary or data.driver}
     pointers = {
@@ -166,7 +167,7 @@ def _people(*, data: schemas.OrderData, under: Premises) -> dict[str, parties.To
     if data.partner is not None:
         people["partner"] = data.partner
     return {
-        word: parties.told(party=party, pack=under.pack, pointer=f"/data/{pointers[word]}")
+        word: parties.told(party=party, pack=terms.pack, pointer=f"/data/{pointers[word]}")
         for word, party in people.items()
     }
 
@@ -178,13 +179,13 @@ def _body(
     sums: amounts.Computed,
     told: Mapping[str, Any],
     withholdings: Sequence[amounts.Withholding] = (),
-    under: Premises,
+    terms: IssuingTerms,
 ) -> dict[str, Any]:
     """Return the part of the content that every order statement has."""
     lines = [line for line in told["lines"] if line.get("party", "beneficiary") == audience]
     explained = breakdown.statement(
         order=order,
-        lines=amounts.read_lines(lines=lines, digits=under.digits),
+        lines=amounts.read_lines(lines=lines, digits=terms.digits),
         groups=sums.groups,
         prices=told["prices"],
         withholdings=withholdings,
@@ -194,10 +195,10 @@ def _body(
         "audience": audience,
         "prices": told["prices"],
         "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
-        "tax_groups": [group.content(digits=under.digits) for group in sums.groups],
-        "withholdings": [item.content(digits=under.digits) for item in withholdings],
-        "totals": amounts.texts(amounts=sums.totals, digits=under.digits),
-        "explanation": [row.content(digits=under.digits) for row in explained],
+        "tax_groups": [group.content(digits=terms.digits) for group in sums.groups],
+        "withholdings": [item.content(digits=terms.digits) for item in withholdings],
+        "totals": amounts.texts(amounts=sums.totals, digits=terms.digits),
+        "explanation": [row.content(digits=terms.digits) for row in explained],
     }
 
 
@@ -219,14 +220,14 @@ def _supplement(
     date: dt.date,
     message: envelope.EventMessage,
     told: dict[str, Any],
-    under: Premises,
+    terms: IssuingTerms,
 ) -> issuing.Draft:
     """Draft the statement of an adjustment for one audience."""
     data, before = cast("schemas.AdjustmentData", message.data), json.loads(first.content)
     status, live = _at_issue(
         awaited=f"adjustment:{data.adjustment.id}", payee=first.owner.platform_id, before=data.adjustment.made_at
     )
-    body = _body(audience=audience, order=data.order.id, sums=sums, told=told, under=under)
+    body = _body(audience=audience, order=data.order.id, sums=sums, told=told, terms=terms)
     body["order"] = before["order"]
     body["payout_status"] = str(status)
     body["adjustment"] = {
@@ -241,11 +242,11 @@ def _supplement(
         subject=("order", data.order.id),
         audience=audience,
         discriminator=data.adjustment.id,
-        pack=under.pack,
-        issuer=under.issuer,
+        pack=terms.pack,
+        issuer=terms.issuer,
         owner=first.owner,
         owner_facts=before["owner"],
-        currency=under.currency,
+        currency=terms.currency,
         total_minor=sums.totals["payable"],
         operation_date=date,
         time_zone=before["time_zone"],

@@ -118,7 +118,7 @@ def on_contact_changed(
 ) -> list[issuing.Issued]:
     """Move a party's contact data to what it last asked for, whatever came first. Issues nothing.
 
-    :raises intake.Parked: nobody has that id yet
+    :raises waiting.Parked: nobody has that id yet
     """
     told = message.data.party
     party = locked(platform_id=told.id)

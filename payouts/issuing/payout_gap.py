@@ -10,7 +10,7 @@ from documents import errors, money
 from documents.models import Document, Kind
 from payouts.calculation import amounts, gap_causes
 from payouts.issuing import payout_lines, payout_totals
-from payouts.issuing.terms import Premises
+from payouts.issuing.terms import IssuingTerms
 from payouts.models import Settlement
 
 # How a fault that is a diagnosis says in which language it speaks.
@@ -18,15 +18,15 @@ LANGUAGES: dict[gap_causes.Language, str] = {"es": "diagnosis", "en": "diagnosis
 UNSETTLED_MAX = 2000  # some weeks of a busy driver
 
 
-def problem(*, reckoned: payout_totals.Reckoned, payee: str, under: Premises) -> errors.Problem:
+def problem(*, reckoned: payout_totals.Reckoned, payee: str, terms: IssuingTerms) -> errors.Problem:
     """Name a payout that does not close: the exact difference first, then what it looks like.
 
     Two queries, however many orders the payout has.
     """
-    gap = money.text(reckoned.sums.difference_minor, under.digits)
-    parts = _parts(picked=reckoned.picked, under=under)
+    gap = money.text(reckoned.sums.difference_minor, terms.digits)
+    parts = _parts(picked=reckoned.picked, terms=terms)
     listed = [pick.document.pk for pick in reckoned.picked]
-    unsettled = _unsettled(payee=payee, listed=listed, under=under)
+    unsettled = _unsettled(payee=payee, listed=listed, terms=terms)
     faults = [errors.Fault(pointer="/data/payout/amount", code="difference", detail=gap)]
     for language, code in LANGUAGES.items():
         words = gap_causes.diagnose(
@@ -35,24 +35,24 @@ def problem(*, reckoned: payout_totals.Reckoned, payee: str, under: Premises) ->
             unsettled=unsettled,
             adjustments=reckoned.adjustments,
             withholdings=reckoned.withholdings,
-            digits=under.digits,
-            currency=under.currency,
+            digits=terms.digits,
+            currency=terms.currency,
             language=language,
-            locale=under.pack.locale,
+            locale=terms.pack.locale,
         )
         faults += [errors.Fault(pointer="/data", code=code, detail=sentence) for sentence in words]
-    detail = f"computed minus stated is {gap} {under.currency}"
+    detail = f"computed minus stated is {gap} {terms.currency}"
     return errors.Problem(code="payout_does_not_close", detail=detail, errors=faults)
 
 
-def _unsettled(*, payee: str, listed: Sequence[int], under: Premises) -> list[gap_causes.Part]:
+def _unsettled(*, payee: str, listed: Sequence[int], terms: IssuingTerms) -> list[gap_causes.Part]:
     """Return what the payee has been owed of late and no payout in effect settles, newest first."""
     rows = (
         Document.objects.filter(
             ~Exists(Settlement.objects.filter(document=OuterRef("pk"), effective=True)),
             owner__platform_id=payee,
-            issuer=under.issuer,
-            currency=under.currency,
+            issuer=terms.issuer,
+            currency=terms.currency,
             kind=Kind.ORDER_FINAL_STATEMENT,
         )
         .exclude(pk__in=listed)
@@ -70,35 +70,35 @@ def _discriminator(key: str) -> str:
     return "".join(key.split(":")[4:5])
 
 
-def _parts(*, picked: Sequence[payout_lines.Pick], under: Premises) -> list[gap_causes.Part]:
+def _parts(*, picked: Sequence[payout_lines.Pick], terms: IssuingTerms) -> list[gap_causes.Part]:
     """Tell the diagnosis what it may want to know of each settled document, read in one query."""
     contents = payout_lines.contents(picked=picked)
-    return [_part(pick=pick, content=contents[pick.document.pk], under=under) for pick in picked]
+    return [_part(pick=pick, content=contents[pick.document.pk], terms=terms) for pick in picked]
 
 
-def _part(*, pick: payout_lines.Pick, content: Mapping[str, Any], under: Premises) -> gap_causes.Part:
+def _part(*, pick: payout_lines.Pick, content: Mapping[str, Any], terms: IssuingTerms) -> gap_causes.Part:
     """Tell what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
-    for group in amounts.read_groups(groups=content["tax_groups"], digits=under.digits):
+    for group in amounts.read_groups(groups=content["tax_groups"], digits=terms.digits):
         if group.deduction:
-            name = tax_name(code=group.code, under=under)
+            name = tax_name(code=group.code, terms=terms)
             taxes[name] = taxes.get(name, 0) + group.tax_minor
     return gap_causes.Part(
         order=pick.order,
         adjustment=pick.adjustment,
         amount_minor=pick.amount_minor,
-        cash_collected_minor=money.minor(content.get("cash_collected", "0"), under.digits),
+        cash_collected_minor=money.minor(content.get("cash_collected", "0"), terms.digits),
         tips_minor=sum(
-            money.minor(line["amount"], under.digits) for line in content.get("lines", ()) if line.get("kind") == "TIP"
+            money.minor(line["amount"], terms.digits) for line in content.get("lines", ()) if line.get("kind") == "TIP"
         ),
         fee_taxes=tuple(taxes.items()),
         withheld=tuple(
-            (item["name"], money.minor(item["amount"], under.digits)) for item in content.get("withholdings", ())
+            (item["name"], money.minor(item["amount"], terms.digits)) for item in content.get("withholdings", ())
         ),
     )
 
 
-def tax_name(*, code: str, under: Premises) -> str:
+def tax_name(*, code: str, terms: IssuingTerms) -> str:
     """Call a tax what its country calls it: IVA of IVA21, INC of INC8."""
     found = re.match(r"[^\W\d_]+", code)
-    return found[0] if found else under.pack.tax_name
+    return found[0] if found else terms.pack.tax_name

@@ -15,7 +15,7 @@ from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts.calculation import breakdown
 from payouts.issuing import settlements
-from payouts.issuing.terms import Premises
+from payouts.issuing.terms import IssuingTerms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +43,13 @@ class Pick:
         return row | {word: name for word in ("adjustment", "credit") if (name := getattr(self, word))}
 
 
-def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[list[Pick]]:
+def picks(*, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date) -> list[list[Pick]]:
     """Return the ways in which a payout may be meant, likeliest first; each is a whole list.
 
     `settles` means what it says. `orders` means the orders' own statements; should these not close, the statements of
     adjustments that had been made when the payout was sent are meant too, and then what had been credited of any.
 
-    :raises intake.Parked: something that it names has not been issued
+    :raises waiting.Parked: something that it names has not been issued
     :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
     """
     named = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
@@ -64,9 +64,9 @@ def picks(*, data: schemas.PayoutData, under: Premises, date: dt.date) -> list[l
     if missing:
         raise waiting.Parked(missing=missing)
     owned = {key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in found.items()}
-    _check(named=named, owned=owned, under=under, listed="orders" if data.orders is not None else "settles")
+    _check(named=named, owned=owned, terms=terms, listed="orders" if data.orders is not None else "settles")
     if data.settles is not None:
-        return [[pick for item in named for pick in _part(item=item, rows=owned[item.named], digits=under.digits)]]
+        return [[pick for item in named for pick in _part(item=item, rows=owned[item.named], digits=terms.digits)]]
     whole = [_whole(order=order, document=row) for (_, order), rows in owned.items() for row in rows]
     own = [pick for pick in whole if not pick.adjustment]
     later = [pick for pick in whole if pick.adjustment and pick.document.operation_date <= date]
@@ -115,7 +115,7 @@ def _check(
     *,
     named: Sequence[schemas.Settles],
     owned: dict[tuple[str, str], list[Document]],
-    under: Premises,
+    terms: IssuingTerms,
     listed: str,
 ) -> None:
     """Refuse what is not the payee's, or is in other money.
@@ -135,7 +135,7 @@ def _check(
         raise errors.Problem(code="payee_mismatch", detail=faults[0].detail, errors=faults[:50])
     for rows in owned.values():
         for row in rows:
-            if row.currency != under.currency:
+            if row.currency != terms.currency:
                 raise errors.Problem(code="currency_unsupported", detail=f"{row.number} is in {row.currency}")
 
 

@@ -22,10 +22,10 @@ from payouts.issuing import (
     retries,
     reversal_notices,
     settlements,
-    terms,
 )
+from payouts.issuing import terms as issuing_terms
 from payouts.issuing.payout_totals import Reckoned
-from payouts.issuing.terms import Premises
+from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout, PayoutState, Settlement
 
 
@@ -34,8 +34,8 @@ def on_payout_sent(
 ) -> list[issuing.Issued]:
     """Issue the payout statement of a transfer that closes, and settle what it lists.
 
-    :raises errors.Problem: the codes of `premises`, `period_invalid`, `payee_mismatch`, `payout_does_not_close`
-    :raises intake.Parked: an order, adjustment or credit has not been issued, or the opening balance is not known yet
+    :raises errors.Problem: the codes of `terms.resolve`, `period_invalid`, `payee_mismatch`, `payout_does_not_close`
+    :raises waiting.Parked: an order, adjustment or credit has not been issued, or the opening balance is not known yet
     """
     return _issue(event=event, message=message, now=now, actor=actor, accept=False)
 
@@ -74,7 +74,7 @@ def with_difference(*, message: envelope.EventMessage) -> Reckoned:
     """Reckon a payout as `issue_with_difference` would issue it; nothing is written.
 
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
-    :raises intake.Parked: it names something that has not been issued
+    :raises waiting.Parked: it names something that has not been issued
     """
     data = cast("schemas.PayoutData", message.data)
     payee = parties.locked(platform_id=data.payee.id)
@@ -89,15 +89,15 @@ def _issue(
     payee = parties.locked(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
     if before is not None:
-        under, told = terms.of(message=message), envelope.business_input(message=message)
+        terms, told = issuing_terms.resolve(message=message), envelope.business_input(message=message)
         payout_totals.check_period(data=data)
-        return [_again(document=before, told=told, under=under, event=event, now=now, actor=actor)]
+        return [_again(document=before, told=told, terms=terms, event=event, now=now, actor=actor)]
     at = payout_totals.find(message=message, payee=payee, accept=accept)
     if not accept:
         if not at.chosen.sums.closes:
-            raise payout_gap.problem(reckoned=at.chosen, payee=data.payee.id, under=at.under)
-        _follow(data=data, payee=at.payee, under=at.under, sent_at=at.sent_at)
-    draft = _draft(chosen=at.chosen, data=data, told=at.told, payee=at.payee, date=at.date, under=at.under)
+            raise payout_gap.problem(reckoned=at.chosen, payee=data.payee.id, terms=at.terms)
+        _follow(data=data, payee=at.payee, terms=at.terms, sent_at=at.sent_at)
+    draft = _draft(chosen=at.chosen, data=data, told=at.told, payee=at.payee, date=at.date, terms=at.terms)
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     if not issued.replayed:
         _settle(
@@ -110,7 +110,7 @@ def _issue(
             actor=actor,
         )
         waiting.wake(awaited=f"payout:{data.payout.id}", now=now)
-        waiting.wake(awaited=balance(payee=at.payee, under=at.under), now=now, after=at.sent_at)
+        waiting.wake(awaited=balance(payee=at.payee, terms=at.terms), now=now, after=at.sent_at)
         retries.look_again(payee=data.payee.id, now=now)
     return [issued]
 
@@ -121,13 +121,13 @@ def statement_of(*, payout: str) -> Document | None:
     return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
 
 
-def balance(*, payee: Party, under: Premises) -> str:
+def balance(*, payee: Party, terms: IssuingTerms) -> str:
     """Return the name under which a payout waits for the one whose closing balance it opens with."""
-    return f"balance:{payee.platform_id}:{under.issuer.slug}"
+    return f"balance:{payee.platform_id}:{terms.issuer.slug}"
 
 
 def _again(
-    *, document: Document, told: dict[str, Any], under: Premises, event: Event, now: dt.datetime, actor: log.Actor
+    *, document: Document, told: dict[str, Any], terms: IssuingTerms, event: Event, now: dt.datetime, actor: log.Actor
 ) -> issuing.Issued:
     """Answer a repeat: nothing is computed again, only the fingerprints are compared."""
     content = json.loads(document.content)
@@ -135,11 +135,11 @@ def _again(
         kind=Kind.PAYOUT_STATEMENT,
         subject=("payout", document.subject.removeprefix("payout:")),
         audience="payee",
-        pack=under.pack,
-        issuer=under.issuer,
+        pack=terms.pack,
+        issuer=terms.issuer,
         owner=document.owner,
         owner_facts=content["owner"],
-        currency=under.currency,
+        currency=terms.currency,
         total_minor=document.total_minor,
         operation_date=document.operation_date,
         time_zone=content["time_zone"],
@@ -149,17 +149,17 @@ def _again(
     return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)[0]
 
 
-def _follow(*, data: schemas.PayoutData, payee: Party, under: Premises, sent_at: dt.datetime) -> None:
+def _follow(*, data: schemas.PayoutData, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> None:
     """Let a payout wait until it opens with what the one before it left.
 
     The one before is the last that was sent earlier and had not failed or come back by then: times of the facts.
 
-    :raises intake.Parked: the earlier payout has not come, or has not come back yet
+    :raises waiting.Parked: the earlier payout has not come, or has not come back yet
     """
-    if payout_totals.left(payee=payee, under=under, sent_at=sent_at) != money.minor(
-        data.opening_carry_over, under.digits
+    if payout_totals.left(payee=payee, terms=terms, sent_at=sent_at) != money.minor(
+        data.opening_carry_over, terms.digits
     ):
-        raise waiting.Parked(missing=[balance(payee=payee, under=under)])
+        raise waiting.Parked(missing=[balance(payee=payee, terms=terms)])
 
 
 def _draft(
@@ -169,10 +169,10 @@ def _draft(
     told: dict[str, Any],
     payee: Party,
     date: dt.date,
-    under: Premises,
+    terms: IssuingTerms,
 ) -> issuing.Draft:
     """Draft the payout statement."""
-    sums, digits = chosen.sums, under.digits
+    sums, digits = chosen.sums, terms.digits
     body: dict[str, object] = {
         "payout": {
             key: told["payout"][key]
@@ -197,15 +197,15 @@ def _draft(
         kind=Kind.PAYOUT_STATEMENT,
         subject=("payout", data.payout.id),
         audience="payee",
-        pack=under.pack,
-        issuer=under.issuer,
+        pack=terms.pack,
+        issuer=terms.issuer,
         owner=payee,
         owner_facts=payout_lines.payee_printed(picked=chosen.picked)
-        or dict(parties.printed(party=payee, pack=under.pack)),
-        currency=under.currency,
+        or dict(parties.printed(party=payee, pack=terms.pack)),
+        currency=terms.currency,
         total_minor=sums.totals["amount"],
         operation_date=date,
-        time_zone=under.pack.time_zone,
+        time_zone=terms.pack.time_zone,
         body=body,
         business_input=told,
         flags=tuple(flags),

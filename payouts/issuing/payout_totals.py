@@ -9,8 +9,9 @@ from documents import errors, money
 from documents.events import envelope, schemas, waiting
 from documents.models import Party
 from payouts.calculation import amounts, totals
-from payouts.issuing import payout_lines, terms
-from payouts.issuing.terms import Premises
+from payouts.issuing import payout_lines
+from payouts.issuing import terms as issuing_terms
+from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout
 
 
@@ -26,9 +27,9 @@ class Reckoned:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How a payout stands: what it was found to mean, and under which premises."""
+    """How a payout stands: what it was found to mean, and on which terms."""
 
-    under: Premises
+    terms: IssuingTerms
     data: schemas.PayoutData
     told: dict[str, Any]
     payee: Party
@@ -43,27 +44,27 @@ def find(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -
     It opens with the balance that it states, or, to be issued by people's decision (`accept`), with the one that is
     known. Call with the payee held.
 
-    :raises errors.Problem: the codes of `premises`, `period_invalid`, `payee_mismatch`
-    :raises intake.Parked: something that it names, or its payee, has not come
+    :raises errors.Problem: the codes of `terms.resolve`, `period_invalid`, `payee_mismatch`
+    :raises waiting.Parked: something that it names, or its payee, has not come
     """
-    under, data = terms.of(message=message), cast("schemas.PayoutData", message.data)
+    terms, data = issuing_terms.resolve(message=message), cast("schemas.PayoutData", message.data)
     told = envelope.business_input(message=message)
     check_period(data=data)
     sent_at = data.payout.sent_at or message.occurred_at
-    date = under.local_date(at=sent_at)
-    ways = _ways(data=data, under=under, date=date, payee=payee)
-    rates = under.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")
+    date = terms.local_date(at=sent_at)
+    ways = _ways(data=data, terms=terms, date=date, payee=payee)
+    rates = terms.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")
     payee = cast("Party", payee)
     opening = (
-        left(payee=payee, under=under, sent_at=sent_at)
+        left(payee=payee, terms=terms, sent_at=sent_at)
         if accept
-        else money.minor(data.opening_carry_over, under.digits)
+        else money.minor(data.opening_carry_over, terms.digits)
     )
     reckoned = [
-        _reckon(picked=picked, data=data, told=told, rates=rates, under=under, opening_minor=opening) for picked in ways
+        _reckon(picked=picked, data=data, told=told, rates=rates, terms=terms, opening_minor=opening) for picked in ways
     ]
     chosen = next((one for one in reckoned if one.sums.closes), reckoned[0])
-    return Standing(under=under, data=data, told=told, payee=payee, sent_at=sent_at, date=date, chosen=chosen)
+    return Standing(terms=terms, data=data, told=told, payee=payee, sent_at=sent_at, date=date, chosen=chosen)
 
 
 def check_period(*, data: schemas.PayoutData) -> None:
@@ -77,25 +78,25 @@ def check_period(*, data: schemas.PayoutData) -> None:
         raise errors.Problem(code="period_invalid", detail=detail, errors=[fault])
 
 
-def left(*, payee: Party, under: Premises, sent_at: dt.datetime) -> int:
+def left(*, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> int:
     """Return the balance that the payout before a moment left, zero where there is none."""
     earlier = Payout.objects.filter(
-        payee=payee, issuer=under.issuer, currency=under.currency, sent_at__lt=sent_at
+        payee=payee, issuer=terms.issuer, currency=terms.currency, sent_at__lt=sent_at
     ).exclude(returned_at__lte=sent_at)
     last = earlier.order_by("-sent_at", "-payout_id").first()
     return last.closing_minor if last else 0
 
 
 def _ways(
-    *, data: schemas.PayoutData, under: Premises, date: dt.date, payee: Party | None
+    *, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date, payee: Party | None
 ) -> list[list[payout_lines.Pick]]:
     """Return the ways in which the payout may be meant, once its payee has been met.
 
-    :raises intake.Parked: also for a payee whom nobody has told about
+    :raises waiting.Parked: also for a payee whom nobody has told about
     """
     unknown = [] if payee is not None else [f"party:{data.payee.id}"]
     try:
-        ways = payout_lines.picks(data=data, under=under, date=date)
+        ways = payout_lines.picks(data=data, terms=terms, date=date)
     except waiting.Parked as parked:
         raise waiting.Parked(missing=[*parked.missing, *unknown]) from None
     if unknown:
@@ -109,17 +110,17 @@ def _reckon(
     data: schemas.PayoutData,
     told: dict[str, Any],
     rates: dict[str, Any],
-    under: Premises,
+    terms: IssuingTerms,
     opening_minor: int,
 ) -> Reckoned:
     """Add one way of meaning the payout up."""
 
     def minor(text: str) -> int:
-        return money.minor(text, under.digits)
+        return money.minor(text, terms.digits)
 
-    adjustments = amounts.read_lines(lines=told["adjustments"], digits=under.digits)
+    adjustments = amounts.read_lines(lines=told["adjustments"], digits=terms.digits)
     orders = len({pick.order for pick in picked})
-    withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=under.digits, orders=orders)
+    withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=terms.digits, orders=orders)
     sums = totals.payout(
         settled=[pick.amount_minor for pick in picked],
         adjustments=adjustments,

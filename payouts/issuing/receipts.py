@@ -12,8 +12,9 @@ from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts.calculation import amounts as figures
 from payouts.calculation import totals
-from payouts.issuing import parties, terms
-from payouts.issuing.terms import Premises
+from payouts.issuing import parties
+from payouts.issuing import terms as issuing_terms
+from payouts.issuing.terms import IssuingTerms
 
 
 def on_payment_captured(
@@ -21,34 +22,34 @@ def on_payment_captured(
 ) -> list[issuing.Issued]:
     """Issue the receipt of a payment; its total is the captured amount, to the cent.
 
-    :raises errors.Problem: the codes of `premises`, `tax_id_invalid`, `totals_mismatch`
+    :raises errors.Problem: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`
     """
-    under, data = terms.of(message=message), cast("schemas.PaymentData", message.data)
+    terms, data = issuing_terms.resolve(message=message), cast("schemas.PaymentData", message.data)
     told = envelope.business_input(message=message)
-    time_zone = data.order.time_zone or under.pack.time_zone
-    date = under.local_date(at=data.payment.captured_at, time_zone=time_zone)
-    customer = parties.told(party=data.customer, pack=under.pack, pointer="/data/customer")
-    rates = under.rates(lines=told["lines"], date=date)
-    lines = figures.read_lines(lines=told["lines"], digits=under.digits)
+    time_zone = data.order.time_zone or terms.pack.time_zone
+    date = terms.local_date(at=data.payment.captured_at, time_zone=time_zone)
+    customer = parties.told(party=data.customer, pack=terms.pack, pointer="/data/customer")
+    rates = terms.rates(lines=told["lines"], date=date)
+    lines = figures.read_lines(lines=told["lines"], digits=terms.digits)
     sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
-    _check(data=data, told=told, sums=sums, digits=under.digits)
+    _check(data=data, told=told, sums=sums, digits=terms.digits)
     rows = parties.keep(named=[customer], now=now, actor=actor)
     draft = issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
         subject=("payment", data.payment.id),
         audience="customer",
-        pack=under.pack,
-        issuer=under.issuer,
+        pack=terms.pack,
+        issuer=terms.issuer,
         owner=rows[data.customer.id],
         owner_facts=dict(customer.printed),
-        currency=under.currency,
+        currency=terms.currency,
         total_minor=sums.totals["gross"],
         operation_date=date,
         time_zone=time_zone,
         body={
             "payment": _some(told["payment"], "id", "method", "brand", "last4"),
             "order": _some(told["order"], "id", "service", "city"),
-            **amounts(lines=told["lines"], sums=sums, prices=data.prices, digits=under.digits),
+            **amounts(lines=told["lines"], sums=sums, prices=data.prices, digits=terms.digits),
         },
         business_input=told,
         flags=customer.flags,
@@ -62,39 +63,40 @@ def on_refund_issued(
 ) -> list[issuing.Issued]:
     """Issue the credit note of a refund, at its receipt's own rates and within what remains of it.
 
-    :raises errors.Problem: the codes of `premises`, `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
-    :raises intake.Parked: the payment's receipt has not been issued
+    :raises errors.Problem: the codes of `terms.resolve`, `tax_code_unknown`, `credit_exceeds_remaining`,
+        `totals_mismatch`
+    :raises waiting.Parked: the payment's receipt has not been issued
     """
-    under, data = terms.of(message=message), cast("schemas.RefundData", message.data)
+    terms, data = issuing_terms.resolve(message=message), cast("schemas.RefundData", message.data)
     told = envelope.business_input(message=message)
     receipt = _held(payment=data.refund.payment_id)
     if receipt is None:
         raise waiting.Parked(missing=[f"payment:{data.refund.payment_id}"])
-    under.same_as(document=receipt)
+    terms.require_match(document=receipt)
     content = json.loads(receipt.content)
     before = _of_refund(refund=data.refund.id)
     body: dict[str, Any] = {}
     total = before.total_minor if before else 0
     if before is None:  # a repeat is only compared: what remains now says nothing about what remained then
-        sums = credit(lines=told["lines"], original=receipt, content=content, under=under)
-        figures.check_totals(stated=told.get("totals"), computed=sums.totals, digits=under.digits)
+        sums = credit(lines=told["lines"], original=receipt, content=content, terms=terms)
+        figures.check_totals(stated=told.get("totals"), computed=sums.totals, digits=terms.digits)
         total = sums.totals["gross"]
         body = {
             "original": named(original=receipt),
             "refund": {"id": data.refund.id, "reason": data.refund.reason},
-            **amounts(lines=told["lines"], sums=sums, prices=content["prices"], digits=under.digits),
+            **amounts(lines=told["lines"], sums=sums, prices=content["prices"], digits=terms.digits),
         }
     draft = issuing.Draft(
         kind=Kind.CREDIT_NOTE,
         subject=("refund", data.refund.id),
         audience="customer",
-        pack=under.pack,
-        issuer=under.issuer,
+        pack=terms.pack,
+        issuer=terms.issuer,
         owner=receipt.owner,
         owner_facts=content["owner"],
-        currency=under.currency,
+        currency=terms.currency,
         total_minor=total,
-        operation_date=under.local_date(at=message.occurred_at, time_zone=content["time_zone"]),
+        operation_date=terms.local_date(at=message.occurred_at, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body=body,
         business_input=told,
@@ -150,7 +152,7 @@ def named(*, original: Document) -> dict[str, str]:
 
 
 def credit(
-    *, lines: Sequence[Mapping[str, str]], original: Document, content: Mapping[str, Any], under: Premises
+    *, lines: Sequence[Mapping[str, str]], original: Document, content: Mapping[str, Any], terms: IssuingTerms
 ) -> figures.Credited:
     """Return a credit's sums after every earlier credit of the same document; call with it held.
 
@@ -160,18 +162,18 @@ def credit(
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
     """
     for place, line in enumerate(lines):
-        if line.get("tax") and line["tax"] not in under.pack.tax_codes:
-            detail = f"{line['tax']!r} is not a tax code of {under.pack.country}"
+        if line.get("tax") and line["tax"] not in terms.pack.tax_codes:
+            detail = f"{line['tax']!r} is not a tax code of {terms.pack.country}"
             fault = errors.Fault(pointer=f"/data/lines/{place}/tax", code="tax_code_unknown", detail=detail)
             raise errors.Problem(code="tax_code_unknown", detail=detail, errors=[fault])
     earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
     notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
-    credited = [group for note in notes for group in _creditable(content=note, digits=under.digits)]
+    credited = [group for note in notes for group in _creditable(content=note, digits=terms.digits)]
     try:
         return totals.credit(
-            original=_creditable(content=content, digits=under.digits),
+            original=_creditable(content=content, digits=terms.digits),
             credited=credited,
-            lines=figures.read_lines(lines=lines, digits=under.digits),
+            lines=figures.read_lines(lines=lines, digits=terms.digits),
             prices=content["prices"],
         )
     except errors.Problem as problem:

@@ -9,8 +9,9 @@ from documents import errors, money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
-from payouts.issuing import parties, retries, settlements, terms
-from payouts.issuing.terms import Premises
+from payouts.issuing import parties, retries, settlements
+from payouts.issuing import terms as issuing_terms
+from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout, PayoutState
 
 Outcome = Literal["failed", "returned"]
@@ -22,19 +23,19 @@ def on_payout_failed(
 ) -> list[issuing.Issued]:
     """Issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
 
-    :raises errors.Problem: the codes of `premises`; where the payout is known, those of `on_payout_returned`
-    :raises intake.Parked: only for a payee of whom nothing but the id is known
+    :raises errors.Problem: the codes of `terms.resolve`; where the payout is known, those of `on_payout_returned`
+    :raises waiting.Parked: only for a payee of whom nothing but the id is known
     """
-    under, data = terms.of(message=message), cast("schemas.ReversalData", message.data)
+    terms, data = issuing_terms.resolve(message=message), cast("schemas.ReversalData", message.data)
     payee = parties.locked(platform_id=data.payee.id)
     if payee is None:
         raise waiting.Parked(missing=[f"party:{data.payee.id}"])
     payout = _payout(data=data)
     if payout is not None:
-        _same(payout=payout, payee=payee, data=data, under=under)
+        _same(payout=payout, payee=payee, data=data, terms=terms)
     # The notice is the same whether or not the payout's statement is here, so it does not name it.
     return _notice(
-        outcome="failed", payout=None, payee=payee, under=under, event=event, message=message, now=now, actor=actor
+        outcome="failed", payout=None, payee=payee, terms=terms, event=event, message=message, now=now, actor=actor
     )
 
 
@@ -43,21 +44,21 @@ def on_payout_returned(
 ) -> list[issuing.Issued]:
     """Issue the notice of a payout that came back, once its statement has been issued.
 
-    :raises errors.Problem: the codes of `premises`, `payee_mismatch`, `totals_mismatch` against what was sent
-    :raises intake.Parked: its PAYOUT_SENT has not been processed
+    :raises errors.Problem: the codes of `terms.resolve`, `payee_mismatch`, `totals_mismatch` against what was sent
+    :raises waiting.Parked: its PAYOUT_SENT has not been processed
     """
     data = cast("schemas.ReversalData", message.data)
-    under = terms.of(message=message)
+    terms = issuing_terms.resolve(message=message)
     payee = parties.locked(platform_id=data.payee.id)
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
         raise waiting.Parked(missing=[f"payout:{data.payout.id}"])
-    _same(payout=payout, payee=payee, data=data, under=under)
+    _same(payout=payout, payee=payee, data=data, terms=terms)
     return _notice(
         outcome="returned",
         payout=payout,
         payee=payout.payee,
-        under=under,
+        terms=terms,
         event=event,
         message=message,
         now=now,
@@ -77,18 +78,18 @@ def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | 
     return notices.values_list("event__occurred_at", flat=True).first()
 
 
-def _same(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, under: Premises) -> None:
+def _same(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, terms: IssuingTerms) -> None:
     """Refuse to tell somebody of a payout that was another's, or of another amount than was sent.
 
-    :raises errors.Problem: `payee_mismatch`, `totals_mismatch`, the codes of `Premises.same_as`
+    :raises errors.Problem: `payee_mismatch`, `totals_mismatch`, the codes of `IssuingTerms.require_match`
     """
     if payee is None or payout.payee_id != payee.pk:
         fault = errors.Fault(pointer="/data/payee/id", code="payee_mismatch", detail="sent to somebody else")
         raise errors.Problem(code="payee_mismatch", detail=fault.detail, errors=[fault])
     if payout.statement is not None:
-        under.same_as(document=payout.statement)
-    if payout.amount_minor != money.minor(data.payout.amount, under.digits):
-        sent = money.text(payout.amount_minor, under.digits)
+        terms.require_match(document=payout.statement)
+    if payout.amount_minor != money.minor(data.payout.amount, terms.digits):
+        sent = money.text(payout.amount_minor, terms.digits)
         detail = f"stated {data.payout.amount}, sent {sent}"
         fault = errors.Fault(pointer="/data/payout/amount", code="totals_mismatch", detail=detail)
         raise errors.Problem(code="totals_mismatch", detail=detail, errors=[fault])
@@ -104,7 +105,7 @@ def _notice(
     outcome: Outcome,
     payout: Payout | None,
     payee: Party,
-    under: Premises,
+    terms: IssuingTerms,
     event: Event,
     message: envelope.EventMessage,
     now: dt.datetime,
@@ -124,21 +125,21 @@ def _notice(
     if data.next_step is not None:
         body["next_step"] = data.next_step
     owner: dict[str, object] = (
-        json.loads(statement.content)["owner"] if statement else dict(parties.printed(party=payee, pack=under.pack))
+        json.loads(statement.content)["owner"] if statement else dict(parties.printed(party=payee, pack=terms.pack))
     )
     draft = issuing.Draft(
         kind=Kind.PAYOUT_REVERSAL_NOTICE,
         subject=("payout", data.payout.id),
         audience="payee",
         discriminator=outcome,
-        pack=under.pack,
-        issuer=under.issuer,
+        pack=terms.pack,
+        issuer=terms.issuer,
         owner=payee,
         owner_facts=owner,
-        currency=under.currency,
-        total_minor=money.minor(data.payout.amount, under.digits),
-        operation_date=under.local_date(at=message.occurred_at),
-        time_zone=under.pack.time_zone,
+        currency=terms.currency,
+        total_minor=money.minor(data.payout.amount, terms.digits),
+        operation_date=terms.local_date(at=message.occurred_at),
+        time_zone=terms.pack.time_zone,
         body=body,
         business_input=told,
     )
@@ -146,7 +147,7 @@ def _notice(
     payout = payout or _payout(data=data)
     if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
         _end(payout=payout, outcome=outcome, at=message.occurred_at, now=now, actor=actor)
-        waiting.wake(awaited=f"balance:{payee.platform_id}:{under.issuer.slug}", now=now)
+        waiting.wake(awaited=f"balance:{payee.platform_id}:{terms.issuer.slug}", now=now)
         retries.look_again(payee=payee.platform_id, now=now)
     return [issued]
 

@@ -1,6 +1,7 @@
-"""What must hold before anything is issued: country, issuer, currency, tax ids and rates. Each failure has its code.
+"""The terms on which an event is issued: country pack, issuer, currency and tax rates, each checked with its own code.
 
-A fact that fails here looks right and cannot be issued as it is: it is held for a corrected one; nothing is numbered.
+An event that fails a check is well-formed and cannot be issued as it is: it is held until a corrected one comes, and
+no number is taken.
 """
 
 import datetime as dt
@@ -16,8 +17,8 @@ from documents.models import Document, Issuer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Premises:
-    """Under whose law, in whose name and in which money a fact is issued; `digits` are the currency's."""
+class IssuingTerms:
+    """The country pack, issuer and currency with which an event is issued; `digits` are the currency's decimals."""
 
     pack: packs.Pack
     issuer: Issuer
@@ -50,8 +51,8 @@ class Premises:
             raise errors.Problem(code=faults[0].code, detail=faults[0].detail, errors=faults)
         return rates
 
-    def same_as(self, *, document: Document) -> None:
-        """Refuse a fact about a document of another country, issuer or currency.
+    def require_match(self, *, document: Document) -> None:
+        """Refuse an event about a document of another country, issuer or currency.
 
         :raises errors.Problem: `country_unsupported`, `issuer_unknown`, `currency_unsupported`
         """
@@ -63,8 +64,8 @@ class Premises:
             raise _problem("currency_unsupported", "/data/currency", f"{document.number} is in {document.currency}")
 
 
-def of(*, message: envelope.EventMessage) -> Premises:
-    """Return the premises of a fact, checked in order: country, issuer, currency.
+def resolve(*, message: envelope.EventMessage) -> IssuingTerms:
+    """Return the terms of an event, checked in this order: country, issuer, currency.
 
     :raises errors.Problem: `country_unsupported`, `issuer_unknown` (or of another country), `currency_unsupported`
     """
@@ -78,7 +79,7 @@ def of(*, message: envelope.EventMessage) -> Premises:
     currency = message.data.currency
     if currency != pack.currency:
         raise _problem("currency_unsupported", "/data/currency", f"{pack.country} issues in {pack.currency}")
-    return Premises(pack=pack, issuer=issuer, currency=currency, digits=money.digits(currency))
+    return IssuingTerms(pack=pack, issuer=issuer, currency=currency, digits=money.digits(currency))
 
 
 def _problem(code: str, pointer: str, detail: str) -> errors.Problem:

@@ -26,7 +26,7 @@ from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
 from payouts.calculation import amounts
 from payouts.issuing import parties, receipts, retries
-from payouts.issuing.terms import Premises
+from payouts.issuing.terms import IssuingTerms
 from payouts.review import decisions
 
 EVENT_TYPE, SERVICE, LINE_KIND = "DOCUMENT_CORRECTED", "staff", "CORRECTION"
@@ -58,7 +58,7 @@ class _Correction:
     id: str
     original: Document
     content: dict[str, Any]
-    under: Premises
+    terms: IssuingTerms
     parts: tuple[Part, ...] | None
     reason: str
 
@@ -70,7 +70,7 @@ class _Correction:
     @property
     def business_input(self) -> dict[str, object]:
         """Return what was decided, without anything computed."""
-        digits = self.under.digits
+        digits = self.terms.digits
         lines: object = "remaining"
         if self.parts is not None:
             lines = [{"tax": part.tax, "amount": money.text(part.amount_minor, digits)} for part in self.parts]
@@ -81,8 +81,8 @@ class _Correction:
         """Return the digest by which a repeat is known."""
         return document_keys.fingerprint(
             kind=Kind.CREDIT_NOTE,
-            country=self.under.pack.country,
-            issuer=self.under.issuer.slug,
+            country=self.terms.pack.country,
+            issuer=self.terms.issuer.slug,
             data=self.business_input,
         )
 
@@ -95,7 +95,7 @@ def left(*, document: Document) -> list[Left]:
     if not catalog.TABLE[Kind(document.kind)].creditable:
         return []
     content = json.loads(document.content)
-    remaining = receipts.credit(lines=(), original=document, content=content, under=_under(document)).remaining
+    remaining = receipts.credit(lines=(), original=document, content=content, terms=_under(document)).remaining
     if sum(group.gross_minor for group in remaining) <= 0:
         return []
     return [
@@ -165,7 +165,7 @@ def _correct(
         id=correction_id,
         original=original,
         content=json.loads(original.content),
-        under=_under(original),
+        terms=_under(original),
         parts=parts,
         reason=reason,
     )
@@ -173,7 +173,7 @@ def _correct(
     if before is not None:
         return before
     lines = _lines(one)
-    sums = receipts.credit(lines=lines, original=original, content=one.content, under=one.under)
+    sums = receipts.credit(lines=lines, original=original, content=one.content, terms=one.terms)
     event = _event(one=one, now=now, actor=actor)
     draft = _draft(one=one, lines=lines, sums=sums, now=now)
     waiting.wake(awaited=f"credit:{one.id}", now=now)
@@ -190,14 +190,14 @@ def _correct(
         details={
             "reason": reason,
             "credit_note": issued.document.public_id,
-            "total": money.text(sums.totals["gross"], one.under.digits),
+            "total": money.text(sums.totals["gross"], one.terms.digits),
         },
     )
     return issued
 
 
-def _under(document: Document) -> Premises:
-    return Premises(
+def _under(document: Document) -> IssuingTerms:
+    return IssuingTerms(
         pack=packs.required(document.country_id),
         issuer=document.issuer,
         currency=document.currency,
@@ -236,7 +236,7 @@ def _lines(one: _Correction) -> list[dict[str, str]]:
             "id": str(place),
             "kind": LINE_KIND,
             "description": f"{act}: {_said(part, withheld=withheld)}",
-            "amount": money.text(part.amount_minor, one.under.digits),
+            "amount": money.text(part.amount_minor, one.terms.digits),
             **({"tax": part.tax} if part.tax else {}),
         }
         for place, part in enumerate(parts, start=1)
@@ -260,8 +260,8 @@ def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
             "id": one.id,
             "type": EVENT_TYPE,
             "occurred_at": now.isoformat(),
-            "country": one.under.pack.country,
-            "issuer": one.under.issuer.slug,
+            "country": one.terms.pack.country,
+            "issuer": one.terms.issuer.slug,
             "data": one.business_input,
         }
     )
@@ -272,8 +272,8 @@ def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
                 event_id=one.id,
                 service=SERVICE,
                 type=EVENT_TYPE,
-                country_code=one.under.pack.country,
-                issuer_slug=one.under.issuer.slug,
+                country_code=one.terms.pack.country,
+                issuer_slug=one.terms.issuer.slug,
                 subject=f"correction:{one.id}",
                 occurred_at=now,
                 received_at=now,
@@ -298,23 +298,23 @@ def _draft(
     *, one: _Correction, lines: Sequence[dict[str, str]], sums: amounts.Credited, now: dt.datetime
 ) -> issuing.Draft:
     """Draft the credit note."""
-    content, under = one.content, one.under
+    content, terms = one.content, one.terms
     return issuing.Draft(
         kind=Kind.CREDIT_NOTE,
         subject=("correction", one.id),
         audience=str(one.original.audience),
-        pack=under.pack,
-        issuer=under.issuer,
+        pack=terms.pack,
+        issuer=terms.issuer,
         owner=one.original.owner,
         owner_facts=content["owner"],
-        currency=under.currency,
+        currency=terms.currency,
         total_minor=sums.totals["gross"],
-        operation_date=under.local_date(at=now, time_zone=content["time_zone"]),
+        operation_date=terms.local_date(at=now, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body={
             "original": receipts.named(original=one.original),
             "correction": {"id": one.id, "reason": one.reason},
-            **receipts.amounts(lines=lines, sums=sums, prices=content["prices"], digits=under.digits),
+            **receipts.amounts(lines=lines, sums=sums, prices=content["prices"], digits=terms.digits),
         },
         business_input=one.business_input,
         corrects=one.original,
