@@ -29,7 +29,7 @@ def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
     """Refuse to start with a URL that declares no roles, no ownership rule or no audit event."""
     for place, pattern in _patterns(get_resolver()):
         rule = getattr(pattern, "rule", None)
-        if not isinstance(rule, routes.Rule):
+        if not isinstance(rule, routes.AccessRule):
             yield Error(f"the route {place!r} declares no rule", hint="declare it with access.route", id="access.E001")
         elif not rule.roles or not rule.owner:
             yield Error(f"the route {place!r} leaves roles or ownership empty", id="access.E002")

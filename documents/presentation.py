@@ -19,7 +19,7 @@ UNREAD = ("issuer__logo", "settled_by__content", "corrects__content")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Correction:
+class _CorrectingDocument:
     """A document that corrects another one."""
 
     key: str
@@ -30,7 +30,7 @@ class _Correction:
 class _Around:
     """What other documents say of a page: corrections by corrected row, public ids by number."""
 
-    corrections: Mapping[int, Sequence[_Correction]]
+    corrections: Mapping[int, Sequence[_CorrectingDocument]]
     ids: Mapping[str, str]
 
 
@@ -54,13 +54,13 @@ def documents(*, rows: Iterable[Document]) -> list[dict[str, object]]:
     return [_object(document=row, content=content, around=around) for row, content in read]
 
 
-def _corrections(*, rows: Sequence[Document]) -> Mapping[int, Sequence[_Correction]]:
+def _corrections(*, rows: Sequence[Document]) -> Mapping[int, Sequence[_CorrectingDocument]]:
     """Return who corrects whom, in the order of issue: the rows, and what the rows correct."""
-    found: defaultdict[int, list[_Correction]] = defaultdict(list)
+    found: defaultdict[int, list[_CorrectingDocument]] = defaultdict(list)
     asked = {row.pk for row in rows} | {row.corrects_id for row in rows if row.corrects_id}
     correcting = Document.objects.filter(corrects__in=asked).order_by("pk")
     for corrected, key, kind, total in correcting.values_list("corrects_id", "document_key_id", "kind", "total_minor"):
-        found[corrected].append(_Correction(key=key, credits_minor=total if kind == Kind.CREDIT_NOTE else 0))
+        found[corrected].append(_CorrectingDocument(key=key, credits_minor=total if kind == Kind.CREDIT_NOTE else 0))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from audit.actions import Action
 from documents.access import roles, routes
-from documents.api import documents as api
+from documents.api import documents
 from documents.link_pages import verification, views
 from documents.operations import health, runbooks
 from documents.webhooks import inbound
@@ -18,7 +18,7 @@ urlpatterns = [
     ),
     routes.route(
         "api/v1/documents/",
-        api.Documents.as_view(),
+        documents.DocumentList.as_view(),
         name="documents",
         roles=roles.READERS,
         owner="country or party",
@@ -26,7 +26,7 @@ urlpatterns = [
     ),
     routes.route(
         "api/v1/documents/<str:public_id>/",
-        api.One.as_view(),
+        documents.DocumentDetail.as_view(),
         name="document",
         roles=roles.READERS,
         owner="country or party",
@@ -34,7 +34,7 @@ urlpatterns = [
     ),
     routes.route(
         "api/v1/documents/<str:public_id>/content/",
-        api.Content.as_view(),
+        documents.DocumentContent.as_view(),
         name="document-content",
         roles=roles.READERS,
         owner="country or party",
@@ -42,7 +42,7 @@ urlpatterns = [
     ),
     routes.route(
         "api/v1/documents/<str:public_id>/data/",
-        api.Data.as_view(),
+        documents.DocumentData.as_view(),
         name="document-data",
         roles=roles.READERS,
         owner="country or party",

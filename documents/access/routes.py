@@ -24,7 +24,7 @@ View = Callable[..., HttpResponse]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class AccessRule:
     """What a route declares: who may come, whose things he sees there, and what the log says of it."""
 
     roles: frozenset[str]
@@ -35,12 +35,12 @@ class Rule:
 class Route(URLPattern):
     """A URL with its rule."""
 
-    rule: Rule
+    rule: AccessRule
 
 
 def route(pattern: str, view: View, *, name: str, roles: Iterable[str], owner: str, audit: Action | None) -> URLPattern:
     """Declare a URL: the only way in this project. A view for roles is wrapped by their guard."""
-    rule = Rule(roles=frozenset(roles), owner=owner, audit=audit)
+    rule = AccessRule(roles=frozenset(roles), owner=owner, audit=audit)
     guarded = view if rule.roles in _NO_SESSION else _guarded(view=view, rule=rule)
     declared = path(pattern, guarded, name=name)
     declared.rule = rule  # type: ignore[attr-defined]  # URLPattern has no slot for it
@@ -59,9 +59,9 @@ def mount(
 
     Each page carries the rule; one that declares its own keeps it.
     """
-    rule = Rule(roles=frozenset(roles), owner=owner, audit=audit)
+    rule = AccessRule(roles=frozenset(roles), owner=owner, audit=audit)
     for page in urls[0]:
-        if not isinstance(getattr(page, "rule", None), Rule):
+        if not isinstance(getattr(page, "rule", None), AccessRule):
             page.rule = rule  # type: ignore[union-attr]  # URLPattern has no slot for it
     return path(prefix, urls)
 
@@ -71,10 +71,10 @@ class DeclaredRule(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
         """Tell whether the route's guard has let the request in."""
-        return isinstance(getattr(request._request, "rule", None), Rule)
+        return isinstance(getattr(request._request, "rule", None), AccessRule)  # noqa: SLF001 - DRF wraps the request
 
 
-def _guarded(*, view: View, rule: Rule) -> View:
+def _guarded(*, view: View, rule: AccessRule) -> View:
     """Wrap a view: no session -> 401 or the login page; no role -> an audited 403."""
 
     @functools.wraps(view)

@@ -53,7 +53,7 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class RowPage:
     """A further page of one row: who may open it, and what the log says of it."""
 
     view: "View"
@@ -145,7 +145,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):
             for pattern, view_name, view, right, action in rows
         ]
 
-    def pages(self) -> "Mapping[str, Page]":
+    def pages(self) -> "Mapping[str, RowPage]":
         """Return further pages of one row by the last part of their address."""
         return {}
 

@@ -158,7 +158,7 @@ def many(number: int, *, most: int = COUNT_MAX) -> str:
     return f"+{most}" if number > most else str(number)
 
 
-class State(NamedTuple):
+class DependencyState(NamedTuple):
     """How a dependency does; `fallback` is what happens meanwhile."""
 
     name: str
@@ -166,7 +166,7 @@ class State(NamedTuple):
     fallback: str
 
 
-def dependencies(*, alerts: list[Alert]) -> list[State]:
+def dependencies(*, alerts: list[Alert]) -> list[DependencyState]:
     """Say how the outside does: an open incident is the truth that all processes share."""
     names = {
         "vault": _("Bóveda"),
@@ -183,7 +183,7 @@ def dependencies(*, alerts: list[Alert]) -> list[State]:
     down = {one.dedup_key.removeprefix("dependency:") for one in alerts if one.dedup_key.startswith("dependency:")}
     english = cells.locale() == "en"
     return [
-        State(
+        DependencyState(
             names.get(name, name),
             cells.state("denied", words=_("Degradado")) if name in down else cells.state("ok", words=_("Responde")),
             row.fallback[1 if english else 0] if name in down else "",

@@ -77,10 +77,10 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         """Keep the documents that `access` lets the caller see."""
         return rights.documents(request=request).order_by(*self.ordering)
 
-    def pages(self) -> "Mapping[str, base.Page]":
+    def pages(self) -> "Mapping[str, base.RowPage]":
         """Return the pages of one document; those that do something do it by POST only."""
         return {
-            name: base.Page(
+            name: base.RowPage(
                 view=document_actions.bound(action_view=row.view, model_admin=self), right=row.right, audit=row.audit
             )
             for name, row in document_actions.TABLE.items()

@@ -131,10 +131,12 @@ class AlertAdmin(base.DocumentCenterAdmin):
         """Join who took the alert."""
         return super().rows(request=request).select_related("acknowledged_by")
 
-    def pages(self) -> "Mapping[str, base.Page]":
+    def pages(self) -> "Mapping[str, base.RowPage]":
         """Add the page on which an alert is taken."""
         return {
-            "acknowledge": base.Page(view=self.acknowledge_view, right="acknowledge", audit=Action.ALERT_ACKNOWLEDGED)
+            "acknowledge": base.RowPage(
+                view=self.acknowledge_view, right="acknowledge", audit=Action.ALERT_ACKNOWLEDGED
+            )
         }
 
     @admin.display(description=_("gravedad"))

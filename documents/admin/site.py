@@ -44,7 +44,7 @@ def declared(
 ) -> URLPattern:
     """Declare an address with its rule; the guard is `DocumentCenter.admin_view`."""
     page = path(pattern, view, name=name)
-    page.rule = routes.Rule(roles=frozenset(roles), owner=owner, audit=audit)  # type: ignore[attr-defined]  # as `access.route` does
+    page.rule = routes.AccessRule(roles=frozenset(roles), owner=owner, audit=audit)  # type: ignore[attr-defined]  # as `access.route` does
     return page
 
 

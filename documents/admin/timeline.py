@@ -19,7 +19,7 @@ LINES_MAX = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class TimelineEntry:
     """One event of the log as people read it."""
 
     event: LogEvent
@@ -32,7 +32,7 @@ class Line:
     details: Sequence[tuple[str, str]]
 
 
-def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[Line]:
+def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[TimelineEntry]:
     """Return the newest events about these objects; without the right to it, only their life."""
     all_of_it = rights.may(request=request, right="audit")
     rows = LogEvent.objects.filter(object_id__in=object_ids).order_by("-pk")
@@ -54,10 +54,10 @@ def user_names(*, events: Collection[LogEvent]) -> dict[str, str]:
     return {f"{actors.USER}{user.pk}": user.get_username() for user in get_user_model().objects.filter(pk__in=wanted)}
 
 
-def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> Line:
+def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> TimelineEntry:
     """Put one event in words; what is personal only where the caller may read the log."""
     tone, icon, _words = cells.STATES.get(event.outcome, ("calm", "●", ""))
-    return Line(
+    return TimelineEntry(
         event=event,
         at=cells.moment(event.at, seconds=True),
         tone=tone,

@@ -49,7 +49,7 @@ class Says(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Message:
+class AlertMessage:
     """One alert as it is told; messages about one incident carry one group key."""
 
     code: str
@@ -63,7 +63,9 @@ class Message:
     resolved_at: datetime | None
 
     @classmethod
-    def of(cls, *, incident: Says, runbook: str, opened_at: datetime, resolved_at: datetime | None = None) -> "Message":
+    def of(
+        cls, *, incident: Says, runbook: str, opened_at: datetime, resolved_at: datetime | None = None
+    ) -> "AlertMessage":
         """Turn an incident or a row into words."""
         return cls(
             code=incident.code,
@@ -142,7 +144,7 @@ def runbook_url(*, runbook: str) -> str:
     return settings.PUBLIC_URL + runbook_path(runbook=runbook)
 
 
-def send(*, url: str, message: Message) -> None:
+def send(*, url: str, message: AlertMessage) -> None:
     """Tell one message, within CONNECT_S and TOTAL_S.
 
     :raises documents.resilience.calls.RefusedError: a 4xx.
@@ -157,7 +159,7 @@ def send(*, url: str, message: Message) -> None:
         raise calls.RefusedError("ALERT_URL: use https://... or mailto:address")
 
 
-def _mail(*, address: str, message: Message) -> None:
+def _mail(*, address: str, message: AlertMessage) -> None:
     subject = f"[billing-docs] {message.severity} {message.code} {message.status}"
     # Told twice is the same mail: a crash between sending and noting it must not look like two incidents.
     incident = hashlib.sha256(

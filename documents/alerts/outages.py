@@ -80,7 +80,7 @@ def _send_directly(*, incident: incidents.Incident) -> bool:
     if not _direct.acquire(blocking=False):
         return False
     page = incidents.runbook(code=incident.code)
-    message = channel.Message.of(incident=incident, runbook=page, opened_at=timezone.now())
+    message = channel.AlertMessage.of(incident=incident, runbook=page, opened_at=timezone.now())
 
     def send() -> None:
         try:

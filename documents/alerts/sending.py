@@ -51,7 +51,7 @@ def _claim(*, now: datetime) -> list[Alert]:
 
 def _deliver_one(*, alert: Alert, now: datetime) -> bool:
     """Send one claimed alert and note the result, if the row still says what was sent."""
-    message = channel.Message.of(
+    message = channel.AlertMessage.of(
         incident=alert, runbook=alert.runbook, opened_at=alert.opened_at, resolved_at=alert.resolved_at
     )
     row = Alert.objects.filter(pk=alert.pk, resolved_at=alert.resolved_at, severity=alert.severity)

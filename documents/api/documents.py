@@ -32,7 +32,7 @@ FILTERS = {
 MOMENTS = {"issued_after": "issued_at__gt", "issued_before": "issued_at__lt"}
 
 
-class Documents(APIView):
+class DocumentList(APIView):
     """GET /documents/: what the caller may see, newest first, by an opaque cursor over a unique column."""
 
     def get(self, request: Request) -> Response:
@@ -55,7 +55,7 @@ class Documents(APIView):
         )
 
 
-class One(APIView):
+class DocumentDetail(APIView):
     """GET /documents/{id}/; every other verb is refused: an issued document never changes."""
 
     def get(self, request: Request, public_id: str) -> Response:
@@ -79,7 +79,7 @@ class One(APIView):
         return ["GET", "HEAD", "OPTIONS"]
 
 
-class Content(APIView):
+class DocumentContent(APIView):
     """GET /documents/{id}/content/: the PDF."""
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
@@ -95,7 +95,7 @@ class Content(APIView):
         return response
 
 
-class Data(APIView):
+class DocumentData(APIView):
     """GET /documents/{id}/data/: the frozen content, the exact canonical JSON."""
 
     def get(self, request: Request, public_id: str) -> HttpResponse:

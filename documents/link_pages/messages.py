@@ -12,7 +12,7 @@ AWAY = 503
 
 
 @dataclass(frozen=True, kw_only=True)
-class Message:
+class MessagePage:
     """One page: an HTTP status, a heading, lines, a sign with its tone, and whether a new link is offered."""
 
     status: int
@@ -23,14 +23,14 @@ class Message:
     renew: bool = False
 
 
-def message(*, name: str, link: Link | None) -> Message:
+def message(*, name: str, link: Link | None) -> MessagePage:
     """Return a message in the language in force; `link` lends it its times.
 
     :raises KeyError: for a name that no page has
     """
     row = _table(link)[name]
     if link is not None and link.revoked_reason == links.WRONG_PERSON:
-        return Message(status=row.status, heading=row.heading, lines=row.lines, sign=row.sign, tone=row.tone)
+        return MessagePage(status=row.status, heading=row.heading, lines=row.lines, sign=row.sign, tone=row.tone)
     return row
 
 
@@ -45,41 +45,41 @@ def total(*, kind: Kind) -> str:
     }[kind]
 
 
-def _table(link: Link | None) -> dict[str, Message]:
+def _table(link: Link | None) -> dict[str, MessagePage]:
     until = formatting.clock(at=link.locked_until_at, document=link.document) if link and link.locked_until_at else ""
     expired = formatting.moment(at=link.expires_at, document=link.document) if link else ""
     most = link.downloads_max if link else 0
     safe = _("Tu documento sigue guardado y seguro.")
     return {
-        links.State.EXPIRED: Message(
+        links.State.EXPIRED: MessagePage(
             status=410,
             heading=_("Este enlace ha caducado"),
             lines=(_("Por seguridad, los enlaces duran unos días. Este terminó el %s.") % expired, safe),
             sign="clock",
             renew=True,
         ),
-        links.State.EXHAUSTED: Message(
+        links.State.EXHAUSTED: MessagePage(
             status=410,
             heading=_("Este enlace agotó sus descargas"),
             lines=(_("Ya se descargó %d veces, que es el máximo.") % most, safe),
             sign="lock",
             renew=True,
         ),
-        links.State.REVOKED: Message(
+        links.State.REVOKED: MessagePage(
             status=410,
             heading=_("Este enlace fue anulado"),
             lines=(_("Lo anulamos por seguridad y ya no abre nada."), safe),
             sign="lock",
             renew=True,
         ),
-        links.State.LOCKED: Message(
+        links.State.LOCKED: MessagePage(
             status=429,
             heading=_("Demasiados intentos"),
             lines=(_("Vuelve a probar a las %s, o pide un enlace nuevo.") % until, safe),
             sign="lock",
             renew=True,
         ),
-        "renewed": Message(
+        "renewed": MessagePage(
             status=200,
             heading=_("Revisa tu correo"),
             lines=(
@@ -89,14 +89,14 @@ def _table(link: Link | None) -> dict[str, Message]:
             sign="mail",
             tone="good",
         ),
-        "reported": Message(
+        "reported": MessagePage(
             status=200,
             heading=_("Gracias por avisar"),
             lines=(_("Hemos anulado el enlace y avisado al equipo. No verás este documento."),),
             sign="check",
             tone="good",
         ),
-        "preparing": Message(
+        "preparing": MessagePage(
             status=200,
             heading=_("Lo estamos preparando"),
             lines=(
@@ -106,7 +106,7 @@ def _table(link: Link | None) -> dict[str, Message]:
             sign="clock",
             tone="",
         ),
-        "withheld": Message(
+        "withheld": MessagePage(
             status=423,
             heading=_("Lo estamos revisando"),
             lines=(
@@ -115,13 +115,13 @@ def _table(link: Link | None) -> dict[str, Message]:
             ),
             sign="search",
         ),
-        "unknown": Message(
+        "unknown": MessagePage(
             status=404,
             heading=_("No encontramos este enlace"),
             lines=(_("Revisa que la dirección esté completa, tal como llegó en el correo."),),
             sign="search",
         ),
-        "away": Message(
+        "away": MessagePage(
             status=AWAY,
             heading=_("No podemos mostrarlo ahora"),
             lines=(_("Tu documento está guardado y seguro."), _("Vuelve a intentarlo dentro de unos 5 minutos.")),

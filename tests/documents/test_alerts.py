@@ -298,7 +298,7 @@ def test_the_document_center_leads_to_the_same_runbook_as_the_alert_that_was_sen
     cast.country(code="ES")
     browser = center.client(member=center.everywhere(roles=["finance"]))
     alert = open_one(code="worm_checksum_mismatch")
-    message = alert_channel.Message.of(incident=alert, runbook=alert.runbook, opened_at=alert.opened_at)
+    message = alert_channel.AlertMessage.of(incident=alert, runbook=alert.runbook, opened_at=alert.opened_at)
     [sent] = json.loads(json.dumps(message.as_webhook()))["alerts"]
     page, _, anchor = sent["annotations"]["runbook_url"].removeprefix("http://127.0.0.1:8000").partition("#")
     assert page == reverse("runbook", args=["worm"])

@@ -240,7 +240,7 @@ def test_every_route_of_the_api_is_in_this_matrix_or_has_another_identity() -> N
     known = {"documents", *ROUTES}
     for pattern in _routes(get_resolver()):
         rule = getattr(pattern, "rule", None)
-        if isinstance(rule, routes.Rule) and str(pattern.pattern).startswith("api/"):
+        if isinstance(rule, routes.AccessRule) and str(pattern.pattern).startswith("api/"):
             assert pattern.name in known or rule.roles == access_roles.SIGNED, (
                 f"{pattern.name} is missing in the matrix"
             )
