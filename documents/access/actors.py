@@ -1,4 +1,4 @@
-"""Who acts: the actor of an audit event, made from a request in one place, and the refusal of one."""
+"""The actor of an audit event, made from a request here only, and the refusal of a request, put on record."""
 
 from typing import NoReturn
 
@@ -6,19 +6,19 @@ from django.http import HttpRequest
 
 from audit import log
 from documents import errors, metrics
-from documents.access import roles as access_roles
+from documents.access import roles
 
 USER = "usr_"  # how the log names a person: by number
 
 
 def actor(*, request: HttpRequest, channel: str = "web") -> log.Actor:
-    """Return who is asking, for the log: the user's number, never his name."""
+    """Return who is asking, for the log: the user's number, never the user's name."""
     user = getattr(request, "user", None)
-    known = user is not None and user.is_authenticated
+    user_id = f"{USER}{user.pk}" if user is not None and user.is_authenticated else ""
     return log.Actor(
-        kind="user" if known else "anonymous",
-        id=f"{USER}{user.pk}" if known else "",  # type: ignore[union-attr]  # `known` says so
-        role=",".join(sorted(access_roles.roles_of(user=user))),
+        kind="user" if user_id else "anonymous",
+        id=user_id,
+        role=",".join(sorted(roles.roles_of(user=user))),
         channel=channel,
         request_id=getattr(request, "request_id", ""),
         address=str(request.META.get("REMOTE_ADDR", "")),
@@ -38,7 +38,7 @@ def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str,
 
 
 def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:
-    """Return who is asking, for the log: a link or nobody in particular."""
+    """Return who is asking, for the log, where nobody is signed in: a link, or an anonymous visitor."""
     return log.Actor(
         kind=kind,
         id=identity,

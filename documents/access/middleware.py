@@ -1,6 +1,8 @@
-"""What every request gets: an id, its language, and headers that keep caches apart."""
+"""What every request gets: an id, an address without NUL, and headers that separate what caches store."""
 
 from collections.abc import Callable
+from http import HTTPStatus
+from typing import cast
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
@@ -13,23 +15,29 @@ NUL, REPLACED = "\x00", "\ufffd"
 VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
 
 
+class NamedRequest(HttpRequest):
+    """A request that has its id."""
+
+    request_id: str
+
+
 class RequestContext:
-    """Middleware: a request id for log, answer and error; problems become problem+json or a page; no NUL comes in."""
+    """Middleware: give each request an id for log, answer and error; answer problems; replace NUL in what comes in."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Name the request, run it and sign the answer with the name."""
+        """Give the request its id, run it, and send the id with the answer."""
         _replace_nul(request=request)
-        request.request_id = identifiers.new(prefix="req")  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
+        request_id = cast("NamedRequest", request).request_id = identifiers.new(prefix="req")
         response = self.get_response(request)
-        if response.status_code >= 400 and request.path.startswith("/api/"):  # noqa: PLR2004 - HTTP
+        if response.status_code >= HTTPStatus.BAD_REQUEST and request.path.startswith("/api/"):
             response = problems.ensure(request=request, response=response)
         if request.path.startswith("/api/"):
             response.setdefault("Cache-Control", "no-store")
             patch_vary_headers(response, VARY)
-        response["Request-Id"] = request.request_id  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
+        response["Request-Id"] = request_id
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -38,10 +46,10 @@ class RequestContext:
 
 
 def _replace_nul(*, request: HttpRequest) -> None:
-    """Replace each NUL of address, query and cookies as Django does what is no UTF-8: by U+FFFD.
+    """Replace each NUL of address, query and cookies by U+FFFD, as Django does with bytes that are not UTF-8.
 
-    No text of PostgreSQL holds a NUL: to ask for one is an error there, not an id that nobody has. Replaced at the one
-    entrance it is such an id, and every door refuses it as it refuses any unknown one. Forms refuse it themselves.
+    PostgreSQL stores no NUL in a text: a query for one is an error, not an id that no row has. Replaced here, it is
+    such an id, and every door refuses it like any unknown one. Forms refuse a NUL themselves.
     """
     request.path = request.path.replace(NUL, REPLACED)
     request.path_info = request.path_info.replace(NUL, REPLACED)

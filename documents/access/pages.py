@@ -1,4 +1,4 @@
-"""How a page leaves this house: its language, its headers, its one style sheet. No script, nothing remote."""
+"""How a page is sent: its language, its security headers, its one style sheet. No script, nothing remote."""
 
 import base64
 import functools
@@ -29,7 +29,7 @@ _BLANKS = re.compile(r"\s*\n\s*")
 def page(
     *, request: HttpRequest, template: str, context: Mapping[str, object] | None = None, status: int = 200
 ) -> HttpResponse:
-    """Return a page in the visitor's language: `?lang=`, else the browser's, else Spanish."""
+    """Return a page in the visitor's language: `?lang=`, else the browser's, else Spanish; with security headers."""
     with translation.override(requested_language(request=request)):
         other = "en" if formatting.language() == "es" else "es"
         texts = {
@@ -69,9 +69,9 @@ def style() -> str:
 @functools.cache
 def policy() -> str:
     """Return the content security policy: nothing but this page's own style, images and forms."""
-    known = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    style_digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     return (
-        f"default-src 'none'; style-src 'sha256-{known}'; img-src 'self'; form-action 'self'; "
+        f"default-src 'none'; style-src 'sha256-{style_digest}'; img-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
 

@@ -1,6 +1,7 @@
 """Refusals and failures as people and machines read them: problem+json (RFC 9457) under /api/, a page elsewhere."""
 
 import logging
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from documents.resilience import calls
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
-# What Django itself answers, in our words.
+# The codes of ours for what Django itself answers.
 _BY_STATUS = {
     400: "validation_error",
     401: "not_authenticated",
@@ -50,7 +51,7 @@ def body(*, request: HttpRequest, problem: errors.Problem) -> dict[str, object]:
 
 
 def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
-    """Answer a problem as the caller reads it."""
+    """Answer a problem in the form the caller reads: problem+json under /api/, a page elsewhere."""
     response: HttpResponse
     if request.path.startswith("/api/"):
         response = JsonResponse(body(request=request, problem=problem), status=problem.status, content_type=MEDIA_TYPE)
@@ -61,20 +62,20 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
             context=body(request=request, problem=problem),
             status=problem.status,
         )
-    if problem.row.retryable and problem.status >= 429:  # noqa: PLR2004 - HTTP
+    if problem.row.retryable and problem.status >= HTTPStatus.TOO_MANY_REQUESTS:
         response["Retry-After"] = str(RETRY_AFTER_S)
     response["Cache-Control"] = "no-store"
     return response
 
 
 def from_exception(*, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-    """Answer what a view raised; what is Django's own to answer is left to it."""
+    """Answer what a view raised; None leaves the answer to Django."""
     problem = translate(exception=exception)
     return None if problem is None else respond(request=request, problem=problem)
 
 
 def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR0911 - a table in the shape of ifs
-    """Name an exception with a code of ours; None where Django answers well itself."""
+    """Return the problem of an exception, with a code of ours; None where Django's own answer is right."""
     if isinstance(exception, errors.Problem):
         return exception
     if isinstance(exception, log.AuditUnavailable):
@@ -93,8 +94,8 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
 
 
 def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Be DRF's exception handler: it answers as the middleware would."""
-    request = context["request"]._request
+    """Answer an exception of a DRF view as the middleware would: DRF's exception handler."""
+    request = context["request"]._request  # DRF wraps the request
     if isinstance(exception, exceptions.APIException):
         code = _BY_STATUS.get(exception.status_code, "internal_error")
         if isinstance(exception, exceptions.ParseError):

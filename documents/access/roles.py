@@ -1,4 +1,4 @@
-"""The roles, and the rights each of them has: the table of `product.md`, read by everything that lets somebody in."""
+"""The roles and the rights of each: the one table that every door reads."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from django.contrib.auth.models import AnonymousUser, Group, User
 
 
 class Role(StrEnum):
-    """The groups of `product.md`."""
+    """The roles; each is a group of Django's with the same name."""
 
     SUPPORT = "support"
     FINANCE = "finance"
@@ -21,11 +21,11 @@ STAFF = frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Ro
 OWNERS = frozenset({Role.DRIVER, Role.PARTNER})
 READERS = frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}) | OWNERS
 
-# TABLE: right -> the roles that hold it (`product.md`, Roles and ownership).
+# TABLE: right -> the roles that have it.
 RIGHTS: dict[str, frozenset[Role]] = {
     "see": READERS,
     "pdf": READERS,
-    "reveal": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # data unmasked and the PDF, for no reason
+    "reveal": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # unmasked data, and the PDF without a reason
     "send": frozenset({Role.SUPPORT, Role.FINANCE}) | OWNERS,
     "retry": frozenset({Role.FINANCE}),
     "correct": frozenset({Role.FINANCE}),
@@ -40,44 +40,45 @@ RIGHTS: dict[str, frozenset[Role]] = {
 PUBLIC = frozenset({"public"})  # anybody, nothing personal behind it
 SIGNED = frozenset({"platform service"})  # a signature is the identity
 LINK = frozenset({"link"})  # a secure link's token is the identity
-NOBODY = -1  # no party's number
+NOBODY = -1  # the id of no party
 
 
 def roles_of(*, user: User | AnonymousUser | None) -> frozenset[Role]:
-    """Return a user's roles: his groups, nothing else. Asked once per request and user object."""
+    """Return a user's roles: the groups, nothing else. Read once per request and user object."""
     if user is None or not user.is_authenticated or not getattr(user, "is_active", False):
         return frozenset()
-    known = user.__dict__.get("_roles")
-    if known is None:
+    cached = user.__dict__.get("_roles")
+    if cached is None:
         names = set(user.groups.values_list("name", flat=True))
-        known = user.__dict__["_roles"] = frozenset(role for role in Role if role.value in names)
-    return known
+        cached = user.__dict__["_roles"] = frozenset(role for role in Role if role.value in names)
+    return cached
 
 
 def may(*, user: User | AnonymousUser | None, right: str) -> bool:
-    """Tell whether one of the user's roles holds a right of RIGHTS."""
+    """Tell whether one of the user's roles has a right of RIGHTS."""
     return bool(roles_of(user=user) & RIGHTS[right])
 
 
 def reading_as(*, user: User | AnonymousUser | None) -> frozenset[Role]:
-    """Return the roles by which a user reads documents: the house's, else an owner's.
+    """Return the roles by which a user reads documents: the staff roles that may, else the owner's.
 
-    Who reads for the house does so whatever he owns besides. An admin reads nothing for it: he is left what he owns.
+    A reading member of staff reads as staff, whatever he owns besides. An admin does not read documents as staff, so
+    what he owns is left.
     """
     readers = roles_of(user=user) & RIGHTS["see"]
     return readers & STAFF or readers
 
 
 def needs_reason(*, user: User | AnonymousUser | None) -> bool:
-    """Tell whether a user opens documents only for a stated reason: no role that reads reveals.
+    """Tell whether a user must state a reason to open a document: reads as staff, without the right `reveal`.
 
-    The right decides, not the set of his roles: what else he is takes nothing away and adds nothing.
+    The right decides, not the set of roles: a further role neither takes the duty away nor adds it.
     """
     reading = reading_as(user=user)
     return bool(reading & STAFF) and not reading & RIGHTS["reveal"]
 
 
 def ensure_groups() -> None:
-    """Make the groups of the roles exist."""
+    """Create the groups of the roles where they are missing."""
     for role in Role:
         Group.objects.using("owner").get_or_create(name=role.value)

@@ -1,9 +1,9 @@
-"""Routes that declare who may use them; what declares nothing does not start."""
+"""Routes that declare who may use them. A route without a rule keeps the service from starting (a system check)."""
 
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,11 +14,11 @@ from rest_framework.request import Request
 from audit.actions import Action
 from documents import errors
 from documents.access import actors
-from documents.access import roles as access_roles
+from documents.access.roles import LINK, PUBLIC, SIGNED, roles_of
 
 if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
     from rest_framework.views import APIView
-_NO_SESSION = (access_roles.PUBLIC, access_roles.SIGNED, access_roles.LINK)
+_NO_SESSION = (PUBLIC, SIGNED, LINK)
 
 View = Callable[..., HttpResponse]
 
@@ -38,12 +38,18 @@ class Route(URLPattern):
     rule: AccessRule
 
 
+class AdmittedRequest(HttpRequest):
+    """A request that the guard of its route has let in, with the route's rule."""
+
+    rule: AccessRule
+
+
 def route(pattern: str, view: View, *, name: str, roles: Iterable[str], owner: str, audit: Action | None) -> URLPattern:
     """Declare a URL: the only way in this project. A view for roles is wrapped by their guard."""
     rule = AccessRule(roles=frozenset(roles), owner=owner, audit=audit)
     guarded = view if rule.roles in _NO_SESSION else _guarded(view=view, rule=rule)
-    declared = path(pattern, guarded, name=name)
-    declared.rule = rule  # type: ignore[attr-defined]  # URLPattern has no slot for it
+    declared = cast("Route", path(pattern, guarded, name=name))
+    declared.rule = rule
     return declared
 
 
@@ -62,20 +68,20 @@ def mount(
     rule = AccessRule(roles=frozenset(roles), owner=owner, audit=audit)
     for page in urls[0]:
         if not isinstance(getattr(page, "rule", None), AccessRule):
-            page.rule = rule  # type: ignore[union-attr]  # URLPattern has no slot for it
+            cast("Route", page).rule = rule
     return path(prefix, urls)
 
 
 class DeclaredRule(BasePermission):
-    """DRF's default permission: only what came through `route`'s guard; any other view answers nobody."""
+    """DRF's default permission: let in what came through the guard of `route`; refuse every other view."""
 
-    def has_permission(self, request: Request, view: "APIView") -> bool:  # noqa: ARG002 - DRF's signature
+    def has_permission(self, request: Request, _view: "APIView") -> bool:
         """Tell whether the route's guard has let the request in."""
-        return isinstance(getattr(request._request, "rule", None), AccessRule)  # noqa: SLF001 - DRF wraps the request
+        return isinstance(getattr(request._request, "rule", None), AccessRule)  # DRF wraps the request
 
 
 def _guarded(*, view: View, rule: AccessRule) -> View:
-    """Wrap a view: no session -> 401 or the login page; no role -> an audited 403."""
+    """Wrap a view: without a session the answer is 401 or the login page, without a role an audited 403."""
 
     @functools.wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -84,11 +90,10 @@ def _guarded(*, view: View, rule: AccessRule) -> View:
             if request.path.startswith("/api/"):
                 raise errors.Problem(code="not_authenticated")
             return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={request.path}")
-        if not access_roles.roles_of(user=user) & rule.roles:
+        if not roles_of(user=user) & rule.roles:
             name = request.resolver_match.view_name if request.resolver_match else ""
             actors.refuse(request=request, code="role_not_allowed", object_type="route", object_id=name)
-        request.rule = rule  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
+        cast("AdmittedRequest", request).rule = rule
         return view(request, *args, **kwargs)
 
-    guarded.csrf_exempt = getattr(view, "csrf_exempt", False)  # type: ignore[attr-defined]  # ours, on a class that has no slot for it
     return guarded

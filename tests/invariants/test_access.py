@@ -250,7 +250,7 @@ def test_one_function_names_a_person_for_the_log() -> None:
     naming = re.compile(r"""kind=["']user["']|["']usr_""")
     sources = [path for app in ("audit", "config", "documents", "payouts") for path in (ROOT / app).rglob("*.py")]
     assert [path.relative_to(ROOT).as_posix() for path in sources if naming.search(path.read_text("utf-8"))] == [
-        "documents/access/scope.py"
+        "documents/access/actors.py"
     ]
 
 
