@@ -105,7 +105,7 @@ def _entry(*, document: Document, link: Link) -> Entry:
         monogram=printout.monogram(document.issuer.legal_name),
         operation_date=formatting.day(date=document.operation_date),
         url=links.url(link=link),
-        expires=formatting.moment(at=link.expires_at, document=document),
+        expires=formatting.moment(when=link.expires_at, document=document),
         asks_last4=link.knows == links.LAST4,
     )
 

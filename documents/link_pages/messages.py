@@ -1,6 +1,6 @@
-"""TABLE: what the pages of a secure link say when there is no document to show, and what they call a total."""
+"""TABLE: what the pages of a secure link say when there is no document to show, and the label of a total."""
 
-from dataclasses import dataclass
+import dataclasses
 
 from django.utils.translation import gettext as _
 
@@ -11,7 +11,7 @@ from documents.models import Kind, Link
 AWAY = 503
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class MessagePage:
     """One page: an HTTP status, a heading, lines, a sign with its tone, and whether a new link is offered."""
 
@@ -24,18 +24,20 @@ class MessagePage:
 
 
 def message(*, name: str, link: Link | None) -> MessagePage:
-    """Return a message in the language in force; `link` lends it its times.
+    """Return a message page in the language in force; `link` gives its times and limits.
+
+    A link that reached the wrong person is not renewed.
 
     :raises KeyError: for a name that no page has
     """
-    row = _table(link)[name]
+    page = _pages(link=link)[name]
     if link is not None and link.revoked_reason == links.WRONG_PERSON:
-        return MessagePage(status=row.status, heading=row.heading, lines=row.lines, sign=row.sign, tone=row.tone)
-    return row
+        return dataclasses.replace(page, renew=False)
+    return page
 
 
 def total(*, kind: Kind) -> str:
-    """Return what the big figure of a kind is."""
+    """Return the label of the amount that the page of a kind shows."""
     return {
         Kind.PAYMENT_RECEIPT: _("Total pagado"),
         Kind.ORDER_FINAL_STATEMENT: _("Neto a recibir"),
@@ -45,9 +47,15 @@ def total(*, kind: Kind) -> str:
     }[kind]
 
 
-def _table(link: Link | None) -> dict[str, MessagePage]:
-    until = formatting.clock(at=link.locked_until_at, document=link.document) if link and link.locked_until_at else ""
-    expired = formatting.moment(at=link.expires_at, document=link.document) if link else ""
+def _pages(*, link: Link | None) -> dict[str, MessagePage]:
+    """Return every page by its name, in the language in force."""
+    return _of_closed_links(link=link) | _of_documents() | _of_requests()
+
+
+def _of_closed_links(*, link: Link | None) -> dict[str, MessagePage]:
+    """Return the pages of a link that opens nothing now, by its state."""
+    until = formatting.clock(when=link.locked_until_at, document=link.document) if link and link.locked_until_at else ""
+    expired = formatting.moment(when=link.expires_at, document=link.document) if link else ""
     most = link.downloads_max if link else 0
     safe = _("Tu documento sigue guardado y seguro.")
     return {
@@ -79,23 +87,12 @@ def _table(link: Link | None) -> dict[str, MessagePage]:
             sign="lock",
             renew=True,
         ),
-        "renewed": MessagePage(
-            status=200,
-            heading=_("Revisa tu correo"),
-            lines=(
-                _("Si el documento es tuyo, en un momento tendrás un enlace nuevo en el correo que ya tenemos."),
-                _("¿No llega? Mira en «no deseados» o escribe a soporte con la referencia de abajo."),
-            ),
-            sign="mail",
-            tone="good",
-        ),
-        "reported": MessagePage(
-            status=200,
-            heading=_("Gracias por avisar"),
-            lines=(_("Hemos anulado el enlace y avisado al equipo. No verás este documento."),),
-            sign="check",
-            tone="good",
-        ),
+    }
+
+
+def _of_documents() -> dict[str, MessagePage]:
+    """Return the pages of a document that cannot be handed out now."""
+    return {
         "preparing": MessagePage(
             status=200,
             heading=_("Lo estamos preparando"),
@@ -114,6 +111,29 @@ def _table(link: Link | None) -> dict[str, MessagePage]:
                 _("No tienes que hacer nada. Vuelve más tarde con este mismo enlace."),
             ),
             sign="search",
+        ),
+    }
+
+
+def _of_requests() -> dict[str, MessagePage]:
+    """Return the pages that answer a request: sent, noted, no such link, not available."""
+    return {
+        "renewed": MessagePage(
+            status=200,
+            heading=_("Revisa tu correo"),
+            lines=(
+                _("Si el documento es tuyo, en un momento tendrás un enlace nuevo en el correo que ya tenemos."),
+                _("¿No llega? Mira en «no deseados» o escribe a soporte con la referencia de abajo."),
+            ),
+            sign="mail",
+            tone="good",
+        ),
+        "reported": MessagePage(
+            status=200,
+            heading=_("Gracias por avisar"),
+            lines=(_("Hemos anulado el enlace y avisado al equipo. No verás este documento."),),
+            sign="check",
+            tone="good",
         ),
         "unknown": MessagePage(
             status=404,

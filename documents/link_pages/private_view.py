@@ -1,4 +1,4 @@
-"""Views whose address is a secret: nothing they answer may be logged with its path."""
+"""Views whose address is a secret: no answer of theirs is logged with its path."""
 
 import functools
 from collections.abc import Callable
@@ -12,10 +12,10 @@ View = Callable[..., HttpResponse]
 
 
 def view(*methods: str) -> Callable[[View], View]:
-    """Wrap a view whose address is a secret: Django logs the path of every answer from 400 on.
+    """Wrap a view whose address is a secret, because Django logs the path of every answer from 400 on.
 
-    Errors are answered here, since one that gets out is logged with its path, too; so would a wrong method be. No
-    methods means any.
+    Errors are answered here: Django would log an exception, or a wrong method, with its path. Without `methods` every
+    method is allowed.
     """
 
     def wrap(view: View) -> View:

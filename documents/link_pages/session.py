@@ -1,4 +1,4 @@
-"""The short session of an opened link: a signed cookie, no row and no login behind it."""
+"""The short session of an opened link: a signed cookie; there is no row and no login."""
 
 import datetime as dt
 import secrets
@@ -16,15 +16,15 @@ SALT = "documents.link_pages.views.session"
 
 
 def _cookie_name() -> str:
-    """Return the cookie's name; browsers let `__Secure-` only come over https."""
+    """Return the cookie's name; browsers accept `__Secure-` only over https."""
     return f"__Secure-{COOKIE}" if settings.PUBLIC_URL.startswith("https://") else COOKIE
 
 
 def start(*, response: HttpResponse, request: HttpRequest, link: Link, token: str, now: dt.datetime) -> None:
-    """Hand out a signed cookie that opens this link, and no other, for fifteen minutes.
+    """Set a signed cookie that opens this link, and no other, for fifteen minutes.
 
-    SameSite=Lax and not Strict: the next tap on the mail's link must bring it along. It is bound to the link's path, so
-    that two links on one phone do not meet.
+    SameSite is Lax and not Strict, because a later tap on the link in the mail must send the cookie. Its path is the
+    link's, so that the sessions of two links on one phone stay apart.
     """
     value = signing.Signer(salt=SALT).sign_object(
         {
@@ -48,8 +48,8 @@ def start(*, response: HttpResponse, request: HttpRequest, link: Link, token: st
 def current(*, request: HttpRequest, link: Link, now: dt.datetime) -> str:
     """Return the id of the session that opened this link, or "" where none is current."""
     try:
-        stated = signing.Signer(salt=SALT).unsign_object(request.COOKIES.get(_cookie_name(), ""))
+        cookie = signing.Signer(salt=SALT).unsign_object(request.COOKIES.get(_cookie_name(), ""))
     except (signing.BadSignature, ValueError):
         return ""
-    same = stated.get("link") == link.public_id and stated.get("generation") == link.generation
-    return str(stated["session"]) if same and stated.get("until", 0) > now.timestamp() else ""
+    same = cookie.get("link") == link.public_id and cookie.get("generation") == link.generation
+    return str(cookie["session"]) if same and cookie.get("until", 0) > now.timestamp() else ""

@@ -1,6 +1,6 @@
-"""The public page behind the QR: whether a number is genuine, and a file the one that was issued.
+"""The public page behind the QR code: whether a document is genuine, and whether a file is the one that was issued.
 
-No names, no amounts, no link to the document. A file to compare is hashed as it comes in and kept nowhere.
+It shows no owner, no amount and no link to the document. A file to compare is hashed as it comes in and not stored.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from documents.models import Document, Status
 from documents.rendering import printout
 
 FILE_BYTES_MAX = 20 * 1024 * 1024
-FORM_BYTES_MAX = FILE_BYTES_MAX + 64 * 1024  # the form's own words around the file
+FORM_BYTES_MAX = FILE_BYTES_MAX + 64 * 1024  # the rest of the form around the file
 SHORT_HASH = 16
 _CODE = re.compile(r"[2-9A-HJ-NP-Z]{16}")
 _views: flood.Throttle[log.Entry] = flood.Throttle(window_s=60.0, single_max=1)
@@ -34,7 +34,7 @@ _views: flood.Throttle[log.Entry] = flood.Throttle(window_s=60.0, single_max=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """What comparing a file came to, as the page says it."""
+    """The result of comparing a file, as the page says it."""
 
     text: str
     sign: str
@@ -43,28 +43,28 @@ class Compared:
 
 
 class Hashing(FileUploadHandler):
-    """Hashes an upload on its way through memory; neither disk nor memory keeps it."""
+    """Hashes an upload piece by piece; it is stored neither on disk nor in memory."""
 
     def __init__(self, request: HttpRequest | None = None) -> None:
         super().__init__(request)
         self.digest = hashlib.sha256()
         self.seen = 0
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002 - Django's signature
-        """Take a piece in; over the limit the connection is ended, not read to its end."""
+    def receive_data_chunk(self, raw_data: bytes, _start: int) -> None:
+        """Hash one piece; over the limit end the connection instead of reading on."""
         self.seen += len(raw_data)
         if self.seen > FILE_BYTES_MAX:
             raise StopUpload(connection_reset=True)
         self.digest.update(raw_data)
 
-    def file_complete(self, file_size: int) -> SimpleUploadedFile:  # noqa: ARG002 - Django's signature
-        """Return an empty stand-in: what mattered is the hash."""
+    def file_complete(self, _file_size: int) -> SimpleUploadedFile:
+        """Return an empty file in its place: only the hash is needed."""
         return SimpleUploadedFile(name="compared", content=b"")
 
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """Take a code typed from paper (GET /v/)."""
+    """Ask for the code that is printed on a document, or lead to the page of the one that was typed (GET /v/)."""
     typed = request.GET.get("code", "")[:80]
     if typed:
         code = _spelled(code=typed) or "unknown"
@@ -125,7 +125,7 @@ def error_page(request: HttpRequest, code: str) -> HttpResponse:
 def _spelled(*, code: str) -> str:
     """Return a code as it is stored, whatever case, blanks and dashes it was typed with."""
     bare = re.sub(r"[\s-]", "", code).upper()
-    return "-".join(bare[at : at + 4] for at in range(0, 16, 4)) if _CODE.fullmatch(bare) else ""
+    return "-".join(bare[start : start + 4] for start in range(0, 16, 4)) if _CODE.fullmatch(bare) else ""
 
 
 def _headline(*, document: Document) -> dict[str, str]:
@@ -144,7 +144,7 @@ def _headline(*, document: Document) -> dict[str, str]:
 
 
 def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
-    """Return (name, value, is it a code) of what anybody may know."""
+    """Return (name, value, whether it is a code) of what anybody may know."""
     states = {
         Status.ISSUED: _("Emitido, resguardándose"),
         Status.LOCKED: _("Resguardado"),
@@ -200,9 +200,9 @@ def _not_found(*, request: HttpRequest) -> HttpResponse:
 
 
 def _note_viewed(*, document: Document, actor: log.Actor) -> None:
-    """Put a look at the page on record: the first of a minute by itself, the rest as one count.
+    """Put a view of the page on record: the first of a minute as an event, the rest as one event with a count.
 
-    Anybody may load this page as often as he likes; the log must not grow with it.
+    The page is public and may be loaded any number of times; the log must not grow as fast.
     """
     entry = log.Entry(
         action=Action.VERIFICATION_VIEWED, object_type="document", object_id=document.public_id, actor=actor

@@ -1,6 +1,6 @@
-"""The door of a secure link: a page on the owner's phone. No script, no login, no cookie before the first answer.
+"""The pages behind a secure link. No script, no login, no cookie before the first answer.
 
-GET and HEAD change nothing but the "seen" note, whoever sends them and how often. Everything else is a POST.
+GET and HEAD change nothing but the note that the link was seen. Everything else is a POST.
 """
 
 import base64
@@ -31,7 +31,7 @@ ANSWER_LENGTH_MAX = 64
 
 @private_view.view("GET", "HEAD")
 def landing(request: HttpRequest, token: str) -> HttpResponse:
-    """Show what lies behind a link: a question, the document, or why neither (GET /l/<token>/)."""
+    """Show the document of a link, the question before it, or why neither (GET /l/<token>/)."""
     now = timezone.now()
     link = links.find(token=token)
     if link is None:
@@ -47,7 +47,7 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt
 @private_view.view("POST")
 def open_session(request: HttpRequest, token: str) -> HttpResponse:
-    """Take the answer and start the short session (POST /l/<token>/open/)."""
+    """Check the answer and start the short session (POST /l/<token>/open/)."""
     now = timezone.now()
     link = _asked(request=request, token=token)
     if link is None:
@@ -95,18 +95,18 @@ def preview(request: HttpRequest, token: str, number: int) -> HttpResponse:
 @csrf_exempt
 @private_view.view("POST")
 def renew(request: HttpRequest, token: str) -> HttpResponse:
-    """Have a new link mailed to the address on file; one answer for all (POST .../renew/)."""
+    """Have a new link mailed to the address on file; the answer is always the same (POST .../renew/)."""
     link = _asked(request=request, token=token)
     if link is None:
         return unknown(request)
     deliveries.renew(document=link.document, actor=_actor(request=request, link=link), now=timezone.now())
-    return _say(request=request, link=link, words="renewed")
+    return _say(request=request, link=link, page_name="renewed")
 
 
 @csrf_exempt
 @private_view.view("POST")
 def report(request: HttpRequest, token: str) -> HttpResponse:
-    """End a link that reached somebody else, and tell a person (POST /l/<token>/report/)."""
+    """Revoke a link that reached the wrong person, and open an alert (POST /l/<token>/report/)."""
     link = _asked(request=request, token=token)
     if link is None:
         return unknown(request)
@@ -119,25 +119,25 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
             detail="A secure link reached the wrong person, who said so: check the address on file",
             object_id=link.public_id,
         )
-    return _say(request=request, link=link, words="reported")
+    return _say(request=request, link=link, page_name="reported")
 
 
 @csrf_exempt
 @private_view.view()
 def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """Answer for every address below /l/ that is no link: one page, one status, on record.
+    """Answer every address below /l/ that is no link: one page, one status, on record.
 
-    Mail programs like to lose the last slash: that address is sent on.
+    Some mail programs drop the last slash; such an address is redirected to the link.
     """
     if request.method in {"GET", "HEAD"} and links.find(token=rest) is not None:
         return _see_landing(request=request, token=rest)
     actor = actors.visitor(request=request, kind="anonymous", identity="", channel="link")
     log.deny(actor=actor, object_type="link", object_id="unknown", code="not_found")
-    return _say(request=request, link=None, words="unknown")
+    return _say(request=request, link=None, page_name="unknown")
 
 
 def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, number: int) -> HttpResponse:
-    """Pass on what `distribution.open` hands out, or say why it hands out nothing."""
+    """Answer with the bytes that `distribution.open` hands out, or with the page that says why there are none."""
     now = timezone.now()
     link = _asked(request=request, token=token) if request.method == "POST" else links.find(token=token)
     if link is None:
@@ -157,7 +157,7 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
     except errors.Problem as problem:
         return _refused(request=request, link=link, problem=problem)
     except calls.Degraded:
-        return _say(request=request, link=link, words="away")
+        return _say(request=request, link=link, page_name="away")
     response = HttpResponse(opened.body, content_type=opened.media_type)
     kind = "attachment" if purpose == "download" else "inline"
     response.headers["Content-Disposition"] = f'{kind}; filename="{opened.filename}"'
@@ -168,17 +168,17 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
 
 
 def _refused(*, request: HttpRequest, link: Link, problem: errors.Problem) -> HttpResponse:
-    """Answer what `distribution.open` refused; a link that died meanwhile is a refusal on record."""
+    """Answer a refusal of `distribution.open`; put it on record where the link was ended meanwhile."""
     link.refresh_from_db()
     if problem.code in set(links.State):
         log.deny(
             actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=problem.code
         )
-        return _say(request=request, link=link, words=problem.code)
-    words = {"document_not_ready": "preparing", "document_quarantined": "withheld", "not_found": "unknown"}
-    if problem.code not in words and not problem.code.startswith("worm_"):
+        return _say(request=request, link=link, page_name=problem.code)
+    page_names = {"document_not_ready": "preparing", "document_quarantined": "withheld", "not_found": "unknown"}
+    if problem.code not in page_names and not problem.code.startswith("worm_"):
         raise problem
-    return _say(request=request, link=link, words=words.get(problem.code, "away"))
+    return _say(request=request, link=link, page_name=page_names.get(problem.code, "away"))
 
 
 def _asked(*, request: HttpRequest, token: str) -> Link | None:
@@ -196,17 +196,17 @@ def _asked(*, request: HttpRequest, token: str) -> Link | None:
 
 
 def _closed(*, request: HttpRequest, link: Link, session_id: str, now: dt.datetime) -> HttpResponse | None:
-    """Answer for a link that opens nothing now (on record), or a document that is not to be had."""
+    """Answer for a link that opens nothing now (on record), or a document that cannot be handed out; else None."""
     state = links.state(link=link, now=now, session=session_id)
     if state is not links.State.LIVE:
         log.deny(
             actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=state.value
         )
-        return _say(request=request, link=link, words=state.value)
+        return _say(request=request, link=link, page_name=state.value)
     if link.document.status == Status.QUARANTINED:
-        return _say(request=request, link=link, words="withheld")
+        return _say(request=request, link=link, page_name="withheld")
     if link.document.status != Status.LOCKED:
-        return _say(request=request, link=link, words="preparing")
+        return _say(request=request, link=link, page_name="preparing")
     return None
 
 
@@ -217,7 +217,7 @@ def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
             "masked": formatting.masked(name=link.recipient.legal_name),
             "title": formatting.title(document=link.document),
             "day": formatting.day(date=link.document.operation_date),
-            "until": formatting.moment(at=link.expires_at, document=link.document),
+            "until": formatting.moment(when=link.expires_at, document=link.document),
             "asks": link.knows == links.LAST4,
             "tax_id_name": formatting.tax_id_name(document=link.document),
         }
@@ -225,7 +225,7 @@ def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
 
 
 def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
-    """Show an opened document: the amount stands here and on no page before."""
+    """Show an opened document; no page before it shows the amount."""
     document = link.document
     with translation.override(pages.requested_language(request=request)):
         context = {
@@ -241,16 +241,16 @@ def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
             "size": formatting.size(octets=document.file_bytes or 0),
             "left": link.downloads_max - link.downloads,
             "most": link.downloads_max,
-            "until": formatting.moment(at=link.expires_at, document=document),
+            "until": formatting.moment(when=link.expires_at, document=document),
             "verify": reverse("verification", args=[document.verification_code]),
         }
     return _page(request=request, link=link, template="web/ready.html", context=context)
 
 
-def _say(*, request: HttpRequest, link: Link | None, words: str) -> HttpResponse:
-    """Answer with one of the message pages of `link_words`."""
+def _say(*, request: HttpRequest, link: Link | None, page_name: str) -> HttpResponse:
+    """Answer with one of the message pages of `messages`."""
     with translation.override(pages.requested_language(request=request)):
-        message = messages.message(name=words, link=link)
+        message = messages.message(name=page_name, link=link)
     context: dict[str, object] = {
         "heading": message.heading,
         "lines": message.lines,
@@ -258,12 +258,12 @@ def _say(*, request: HttpRequest, link: Link | None, words: str) -> HttpResponse
         "tone": message.tone,
         "renew": message.renew,
         "back": message.status == messages.AWAY,
-        "refresh": REFRESH_S if words == "preparing" else 0,
+        "refresh": REFRESH_S if page_name == "preparing" else 0,
     }
     response = _page(request=request, link=link, template="web/message.html", context=context, status=message.status)
-    if words == "away":
+    if page_name == "away":
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    if words == links.State.LOCKED and link is not None and link.locked_until_at is not None:
+    if page_name == links.State.LOCKED and link is not None and link.locked_until_at is not None:
         response.headers["Retry-After"] = str(max(1, int((link.locked_until_at - timezone.now()).total_seconds())))
     return response
 
@@ -271,7 +271,7 @@ def _say(*, request: HttpRequest, link: Link | None, words: str) -> HttpResponse
 def _page(
     *, request: HttpRequest, link: Link | None, template: str, context: Mapping[str, object], status: int = 200
 ) -> HttpResponse:
-    """Return a page of this door, with what all of them show."""
+    """Return a page behind a link, with what all of them show."""
     own = dict(context)
     if link is not None:
         name = link.document.issuer.legal_name
