@@ -1,20 +1,16 @@
-"""The tables of the documents floor. What a constraint or trigger can keep, it keeps; no `save()` has logic.
+"""The tables of the documents floor. A rule that can be a constraint or a trigger is one; no `save()` has logic.
 
 Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal local days in `_date` or `_until`.
 """
 
 from documents.models.closing import Closing, ClosingState
 from documents.models.core import (
-    Country,
     Document,
     DocumentKey,
     Event,
     EventStatus,
-    Issuer,
     Kind,
-    Party,
     PayoutStatus,
-    Series,
     Status,
     Wait,
 )
@@ -27,6 +23,7 @@ from documents.models.outward import (
     Link,
     Notice,
 )
+from documents.models.parties import Country, Issuer, Party, Series
 
 __all__ = [
     "Alert",

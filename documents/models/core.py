@@ -1,117 +1,18 @@
-"""Who issues, who is met, what was told and what was issued: the rows that the line writes.
+"""Events as they came in, and the documents issued from them: the rows that the line writes."""
 
-Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal local days in `_date` or `_until`.
-"""
-
-import functools
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from documents import identifiers
-
-
-def public_id(prefix: str) -> "models.CharField[str, str]":
-    """Return the column of an id that the outside knows, such as `doc_0123`."""
-    return models.CharField(
-        max_length=40, unique=True, editable=False, default=functools.partial(identifiers.new, prefix=prefix)
-    )
-
-
-class Country(models.Model):
-    """A market. Staff scope is guardian's `see_country` on a row of this table."""
-
-    code = models.CharField(_("código"), max_length=2, primary_key=True)
-    name = models.CharField(_("nombre"), max_length=60)
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("país"), _("países")
-        ordering: ClassVar = ["code"]
-        permissions: ClassVar = [("see_country", "Ver los documentos de este país")]
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.name}"
-
-
-class Issuer(models.Model):
-    """A company in whose name documents are issued: data, added by the command `add_issuer`."""
-
-    slug = models.SlugField(_("identificador"), max_length=64, unique=True)
-    code = models.CharField(_("código de serie"), max_length=5, unique=True)
-    country = models.ForeignKey(Country, models.PROTECT, verbose_name=_("país"))
-    legal_name = models.CharField(_("razón social"), max_length=500)
-    tax_id = models.CharField(_("identificación fiscal"), max_length=40)
-    address = models.CharField(_("domicilio"), max_length=500)
-    logo = models.BinaryField(_("logotipo PNG"), null=True)
-    added_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("emisor"), _("emisores")
-        ordering: ClassVar = ["slug"]
-
-    def __str__(self) -> str:
-        return self.legal_name
-
-
-class Series(models.Model):
-    """A legal sequence: one row per issuer, kind and year. `next` is taken by `numbering.take` and never given back."""
-
-    issuer = models.ForeignKey(Issuer, models.PROTECT, verbose_name=_("emisor"))
-    kind = models.CharField(_("tipo"), max_length=30)
-    year = models.PositiveSmallIntegerField(_("año"))
-    code = models.CharField(_("código"), max_length=20, unique=True)
-    first = models.PositiveBigIntegerField(_("primero"), default=1)
-    last = models.PositiveBigIntegerField(_("último autorizado"), null=True)
-    next = models.PositiveBigIntegerField(_("siguiente"), default=1)
-    valid_from = models.DateField(_("válida desde"), null=True)
-    valid_until = models.DateField(_("válida hasta"), null=True)
-    authority_reference = models.CharField(_("referencia de la autoridad"), max_length=100, blank=True)
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("serie"), _("series")
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["issuer", "kind", "year"], name="series_once"),
-            models.CheckConstraint(
-                condition=Q(next__gte=F("first")) & (Q(last=None) | Q(next__lte=F("last") + 1)),
-                name="series_within_range",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.code
-
-
-class Party(models.Model):
-    """A person or company, known by the platform's id. Ownership is guardian's `own_party` on a row of this table.
-
-    Contact data (email, locale) comes from the party's first event and then only from CONTACT_CHANGED.
-    """
-
-    public_id = public_id("pty")
-    platform_id = models.CharField(_("id de la plataforma"), max_length=64, unique=True)
-    legal_name = models.CharField(_("nombre legal"), max_length=500)
-    tax_id = models.CharField(_("identificación fiscal"), max_length=40, blank=True)
-    tax_id_type = models.CharField(_("tipo de identificación"), max_length=20, blank=True)
-    email = models.EmailField(_("correo"), max_length=254, blank=True)
-    locale = models.CharField(_("idioma"), max_length=10, default="es")
-    contact_at = models.DateTimeField(_("contacto desde"), null=True)
-    locale_at = models.DateTimeField(_("idioma desde"), null=True)
-    first_seen_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("titular"), _("titulares")
-        permissions: ClassVar = [("own_party", "Es este titular o actúa por él")]
-
-    def __str__(self) -> str:
-        return self.platform_id
+from documents.models.parties import Country, Issuer, Party, Series, public_id
 
 
 class EventStatus(models.TextChoices):
-    """What became of an event; see the table "No fact is lost"."""
+    """What became of an event."""
 
     PROCESSED = "processed", _("procesado")
     PARKED = "parked", _("en espera")
@@ -121,7 +22,7 @@ class EventStatus(models.TextChoices):
 
 
 class Event(models.Model):
-    """A fact told by another system, stored raw and once. `event_id` is the sender's; a refused event burns nothing."""
+    """What another system sent, stored raw and once. `event_id` is the sender's; a refused event does not use it up."""
 
     public_id = public_id("evt")
     event_id = models.CharField(_("id del evento"), max_length=64, blank=True, db_index=True)
@@ -164,7 +65,7 @@ class Event(models.Model):
 
 
 class Wait(models.Model):
-    """A parked event waits for a subject (`order:ord_1`); whoever brings the subject wakes it."""
+    """A subject (`order:ord_1`) that a parked event waits for; the event that brings it resumes the parked one."""
 
     event = models.ForeignKey(Event, models.CASCADE, related_name="waits")
     awaited = models.CharField(max_length=140, db_index=True)

@@ -1,4 +1,4 @@
-"""What leaves the house or stands open: deliveries, notices, links; discrepancies and alerts."""
+"""What is sent and what stands open: deliveries, notices, links; discrepancies and alerts."""
 
 from typing import ClassVar
 
@@ -8,18 +8,19 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from documents.models.core import Country, Document, Event, Party, public_id
+from documents.models.core import Document, Event
+from documents.models.parties import Country, Party, public_id
 
 
 class Channel(models.TextChoices):
-    """How a recipient is told."""
+    """How a recipient is notified."""
 
     EMAIL = "EMAIL", _("correo con enlace")
     DIGEST = "DIGEST", _("resumen semanal")
 
 
 class DeliveryStatus(models.TextChoices):
-    """What became of telling a recipient."""
+    """What became of a delivery or notice."""
 
     QUEUED = "QUEUED", _("en cola")
     SENT = "SENT", _("enviado")
@@ -30,7 +31,7 @@ class DeliveryStatus(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One recipient told of one document through one channel. The Message-ID is fixed before the first try."""
+    """Sends one document to one recipient through one channel. The Message-ID is fixed before the first try."""
 
     public_id = public_id("dlv")
     document = models.ForeignKey(Document, models.PROTECT, related_name="deliveries", verbose_name=_("documento"))
@@ -64,9 +65,9 @@ class Delivery(models.Model):
 
 
 class Notice(models.Model):
-    """Somebody told of a change at the address that was his until then; one a change.
+    """A mail to a party about a change of its address, to the address it had before; one per change.
 
-    The old address stands here only while the mail waits: a constraint keeps none once the notice has ended.
+    The old address is stored only while the mail waits: a constraint requires it to be empty once the notice has ended.
     """
 
     public_id = public_id("ntc")
@@ -101,7 +102,7 @@ class Notice(models.Model):
 
 
 class Link(models.Model):
-    """A signed, expiring, revocable way to one document for one recipient. Only the token's hash is stored."""
+    """A signed, expiring, revocable link to one document for one recipient. Only the hash of its token is stored."""
 
     public_id = public_id("lnk")
     document = models.ForeignKey(Document, models.PROTECT, related_name="links", verbose_name=_("documento"))
@@ -140,7 +141,7 @@ class Link(models.Model):
 
 
 class Discrepancy(models.Model):
-    """Two truths that differ, with amounts, age and an owner; closed by a later document or by a person."""
+    """Two records that differ, with their amounts and age; resolved by a later document or by a person."""
 
     public_id = public_id("dsc")
     code = models.CharField(_("código"), max_length=40)
@@ -166,7 +167,7 @@ class Discrepancy(models.Model):
 
 
 class Alert(models.Model):
-    """One incident: opened once, counted while it lasts, resolved on recovery, told to one real channel."""
+    """One incident: opened once, counted while it lasts, resolved on recovery, sent to one channel."""
 
     public_id = public_id("alr")
     dedup_key = models.CharField(max_length=200)
