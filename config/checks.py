@@ -63,7 +63,7 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 
 @register(Tags.database)
 def check_postgresql(databases: Sequence[str] | None, **options: Any) -> Iterable[CheckMessage]:
-    """Refuse a PostgreSQL that is too old (`manage.py check --database default`, and `migrate`)."""
+    """Refuse a PostgreSQL that is too old (`make manage ARGS="check --database default"`, and `migrate`)."""
     for alias in databases or ():
         if words := too_old(using=alias):
             yield Error(words, id="postgresql.E001")
