@@ -19,14 +19,13 @@ from documents import identifiers, metrics
 from documents.alerts import incidents
 from documents.delivery import letters, mailbox, outbox
 from documents.models import Channel, DeliveryStatus, Event, Notice, Party
-from documents.resilience import calls, dependencies, leases
-from documents.resilience import queue as resilience_queue
+from documents.resilience import calls, dependencies, leases, queue
 
 logger = logging.getLogger(__name__)
 PATIENCE = outbox.PATIENCE[Channel.EMAIL]
 
 
-def queue(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> Notice:
+def plan(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> Notice:
     """Queue a notice to the address and in the language that `party` still has in memory.
 
     Call it in the transaction of the change: neither is true without the other.
@@ -43,7 +42,7 @@ def queue(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> 
         next_try_at=now,
     )
     _record(Action.DELIVERY_QUEUED, notice=made, actor=actor)
-    transaction.on_commit(functools.partial(resilience_queue.ring, "documents.notify", [made.pk]))
+    transaction.on_commit(functools.partial(queue.enqueue, "documents.notify", [made.pk]))
     return made
 
 

@@ -157,5 +157,5 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         details={"number": taken.number, "document_key": key, "content_sha256": document.content_sha256},
     )
     metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
-    transaction.on_commit(lambda: queue.ring(task="documents.advance", args=[document.pk]))
+    transaction.on_commit(lambda: queue.enqueue(task="documents.advance", args=[document.pk]))
     return document

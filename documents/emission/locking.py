@@ -46,7 +46,7 @@ def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
             log.record(
                 action=Action.DOCUMENT_RETRIED, object_type="document", object_id=document.public_id, actor=actor
             )
-            transaction.on_commit(lambda: queue.ring(task="documents.advance", args=[document.pk]))
+            transaction.on_commit(lambda: queue.enqueue(task="documents.advance", args=[document.pk]))
     return bool(moved)
 
 
@@ -109,7 +109,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> boo
             },
         )
         for planned in deliveries.plan(document=document, now=locked_at, actor=log.SYSTEM):
-            transaction.on_commit(lambda pk=planned.pk: queue.ring(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+            transaction.on_commit(lambda pk=planned.pk: queue.enqueue(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
         if document.attempts > 1:
             incidents.resolve_alert(dedup_key=f"document:{document.public_id}")
     metrics.DOCUMENT_LOCKED.inc()

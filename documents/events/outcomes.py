@@ -108,7 +108,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
         )
         metrics.EVENTS.labels(type=event.type, status="parked").inc()
         # What is missing may have been committed while this transaction looked: look once more, at once.
-        transaction.on_commit(lambda: queue.ring(task="documents.resume", args=[event.pk]))
+        transaction.on_commit(lambda: queue.enqueue(task="documents.resume", args=[event.pk]))
 
 
 def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:

@@ -52,7 +52,7 @@ def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) ->
         cursor.execute(_WAKE, {"awaited": awaited, "now": now, "after": after, "next_max": NEXT_MAX})
         woken = [pk for pk, ready in cursor.fetchall() if ready]
     for pk in woken:
-        transaction.on_commit(lambda pk=pk: queue.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+        transaction.on_commit(lambda pk=pk: queue.enqueue(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:

@@ -24,13 +24,13 @@ WAITING_MAX = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ring:
+class _QueuedTask:
     app: Celery
     task: str
     args: tuple[object, ...]
 
 
-class Doorbell:
+class Publisher:
     """A bounded queue and its only publisher; `admits`, `failed` and `succeeded` are the broker's breaker."""
 
     def __init__(
@@ -45,19 +45,19 @@ class Doorbell:
         self.publish_s, self.outages = publish_s, outages
         self._admits, self._failed, self._succeeded = admits, failed, succeeded
         self._lock = threading.Lock()
-        self._waiting: queue.Queue[_Ring] = queue.Queue(maxsize=WAITING_MAX)
+        self._queue: queue.Queue[_QueuedTask] = queue.Queue(maxsize=WAITING_MAX)
         self._pid = 0
         self._busy_since: float | None = None
         self._connection: Connection | None = None
 
-    def ring(self, *, app: Celery, task: str, args: tuple[object, ...]) -> bool:
+    def enqueue(self, *, app: Celery, task: str, args: tuple[object, ...]) -> bool:
         """Queue a task for the publisher; False at once when that would be in vain."""
         self._start()
         busy_since = self._busy_since
         hangs = busy_since is not None and time.monotonic() - busy_since > self.publish_s
         if not hangs:
             try:
-                self._waiting.put_nowait(_Ring(app=app, task=task, args=args))
+                self._queue.put_nowait(_QueuedTask(app=app, task=task, args=args))
             except queue.Full:
                 hangs = True
             else:
@@ -69,7 +69,7 @@ class Doorbell:
         """Wait until everything queued was tried; False when the time was not enough."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            if self._waiting.unfinished_tasks == 0:
+            if self._queue.unfinished_tasks == 0:
                 return True
             time.sleep(0.01)
         return False
@@ -80,35 +80,39 @@ class Doorbell:
             if self._pid == os.getpid():
                 return
             self._pid, self._busy_since, self._connection = os.getpid(), None, None
-            self._waiting = queue.Queue(maxsize=WAITING_MAX)
-            threading.Thread(target=self._publish_all, name="doorbell", daemon=True).start()
+            self._queue = queue.Queue(maxsize=WAITING_MAX)
+            threading.Thread(target=self._publish_all, name="publisher", daemon=True).start()
 
     def _publish_all(self) -> None:
-        waiting = self._waiting
+        waiting = self._queue
         while True:
-            one = waiting.get()
+            queued = waiting.get()
             try:
-                self._publish(one=one)
-            except Exception:  # the publisher must outlive every defect of a single ring
-                log.exception("doorbell.defect", extra={"task": one.task})
+                self._publish(queued=queued)
+            except Exception:  # the publisher must outlive every defect of a single task
+                log.exception("doorbell.defect", extra={"task": queued.task})
             finally:
                 self._busy_since = None
                 waiting.task_done()
                 if waiting.empty():
                     connections.close_all()  # the breaker's alert may have opened one in this thread
 
-    def _publish(self, *, one: _Ring) -> None:
+    def _publish(self, *, queued: _QueuedTask) -> None:
         if not self._admits():
-            metrics.RING_SKIPPED.labels(task=one.task).inc()
+            metrics.RING_SKIPPED.labels(task=queued.task).inc()
             return
         self._busy_since = time.monotonic()
         try:
-            one.app.send_task(
-                one.task, args=list(one.args), connection=self._connect(app=one.app), retry=False, ignore_result=True
+            queued.app.send_task(
+                queued.task,
+                args=list(queued.args),
+                connection=self._connect(app=queued.app),
+                retry=False,
+                ignore_result=True,
             )
         except self.outages as cause:
             self._drop()
-            metrics.RING_SKIPPED.labels(task=one.task).inc()
+            metrics.RING_SKIPPED.labels(task=queued.task).inc()
             self._failed(cause)
         else:
             self._succeeded()

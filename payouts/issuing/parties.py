@@ -152,7 +152,7 @@ def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.
     if moves:
         links.revoke_open(recipient=party, reason="contact_changed", actor=actor, now=now)
         if party.email:
-            notices.queue(party=party, event=event, now=now, actor=actor)
+            notices.plan(party=party, event=event, now=now, actor=actor)
 
 
 def _plain(address: str) -> str:

@@ -30,7 +30,7 @@ def look_again(*, payee: str, now: dt.datetime) -> None:
     ).values_list("pk", flat=True)
     for pk in sorted(waiting):
         Event.objects.filter(pk=pk, status=EventStatus.HELD).update(next_try_at=now)
-        transaction.on_commit(lambda pk=pk: queue.ring(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+        transaction.on_commit(lambda pk=pk: queue.enqueue(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
 
 
 def _awaited(payee: str) -> str:

@@ -26,17 +26,17 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[publisher.Doorbell]:
+def own_publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[publisher.Publisher]:
     """A doorbell of the test's own: its thread and socket end up with nobody else's broker."""
-    old = queue._doorbell
-    own = publisher.Doorbell(
+    old = queue._publisher
+    own = publisher.Publisher(
         publish_s=old.publish_s,
         admits=old._admits,
         failed=old._failed,
         succeeded=old._succeeded,
         outages=calls.FAILURES,
     )
-    monkeypatch.setattr(queue, "_doorbell", own)
+    monkeypatch.setattr(queue, "_publisher", own)
     yield own
     assert own.drain(timeout_s=15)  # a late alert of this thread must not fall into another test's database
 
@@ -48,19 +48,19 @@ def app_at(port: int) -> Iterator[Celery]:
     app.close()
 
 
-def longest_ring_s(*, bell: publisher.Doorbell, app: Celery, count: int) -> float:
+def longest_enqueue_s(*, own_publisher: publisher.Publisher, app: Celery, count: int) -> float:
     longest = 0.0
     for number in range(count):
         started = time.monotonic()
-        bell.ring(app=app, task="documents.advance", args=(number,))
+        own_publisher.enqueue(app=app, task="documents.advance", args=(number,))
         longest = max(longest, time.monotonic() - started)
     return longest
 
 
-def test_a_broker_that_refuses_costs_the_caller_nothing_and_is_one_alert(bell: publisher.Doorbell) -> None:
+def test_a_broker_that_refuses_costs_the_caller_nothing_and_is_one_alert(own_publisher: publisher.Publisher) -> None:
     with misbehaving.nobody_listens() as port, app_at(port) as app:
-        assert longest_ring_s(bell=bell, app=app, count=50) < 0.2
-        assert bell.drain(timeout_s=15)
+        assert longest_enqueue_s(own_publisher=own_publisher, app=app, count=50) < 0.2
+        assert own_publisher.drain(timeout_s=15)
     assert calls.BREAKERS["redis"].state == "open"
     alert = Alert.objects.get()
     assert (alert.dedup_key, alert.severity) == ("dependency:redis", "P2")
@@ -68,19 +68,19 @@ def test_a_broker_that_refuses_costs_the_caller_nothing_and_is_one_alert(bell: p
 
 
 def test_a_broker_that_accepts_and_never_answers_is_noticed_within_seconds_and_delays_nobody(
-    bell: publisher.Doorbell,
+    own_publisher: publisher.Publisher,
 ) -> None:
     with misbehaving.Server() as server, app_at(server.port) as app:
         server.behave = server.hang
         started = time.monotonic()
-        assert longest_ring_s(bell=bell, app=app, count=50) < 0.2
-        assert bell.drain(timeout_s=15)
+        assert longest_enqueue_s(own_publisher=own_publisher, app=app, count=50) < 0.2
+        assert own_publisher.drain(timeout_s=15)
         assert time.monotonic() - started < 10
     assert calls.BREAKERS["redis"].state == "open"
     assert Alert.objects.count() == 1
 
 
-def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(bell: publisher.Doorbell) -> None:
+def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(own_publisher: publisher.Publisher) -> None:
     with misbehaving.Server() as server, app_at(server.port) as app:
 
         def garbage(_number: int, peer: socket.socket) -> None:
@@ -88,12 +88,12 @@ def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(bell: publisher.
             peer.sendall(b"\x00\xffHTTP/1.1 400 what?\r\n\r\n" * 10)
 
         server.behave = garbage
-        assert longest_ring_s(bell=bell, app=app, count=10) < 0.2
-        assert bell.drain(timeout_s=15)
+        assert longest_enqueue_s(own_publisher=own_publisher, app=app, count=10) < 0.2
+        assert own_publisher.drain(timeout_s=15)
     assert calls.BREAKERS["redis"].state == "open"
 
 
-def test_a_broker_that_answers_with_errors_is_an_outage(bell: publisher.Doorbell) -> None:
+def test_a_broker_that_answers_with_errors_is_an_outage(own_publisher: publisher.Publisher) -> None:
     with misbehaving.Server() as server, app_at(server.port) as app:
 
         def error(_number: int, peer: socket.socket) -> None:
@@ -101,74 +101,79 @@ def test_a_broker_that_answers_with_errors_is_an_outage(bell: publisher.Doorbell
                 peer.sendall(b"-LOADING the dataset is in memory soon\r\n" * 4)
 
         server.behave = error
-        longest_ring_s(bell=bell, app=app, count=6)
-        assert bell.drain(timeout_s=15)
+        longest_enqueue_s(own_publisher=own_publisher, app=app, count=6)
+        assert own_publisher.drain(timeout_s=15)
     assert calls.BREAKERS["redis"].state == "open"
 
 
 def test_a_publisher_that_hangs_beyond_every_timeout_leaves_rings_to_the_sweeper_and_stays_one_thread(
-    bell: publisher.Doorbell, monkeypatch: pytest.MonkeyPatch
+    own_publisher: publisher.Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
     monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
-    monkeypatch.setattr(bell, "publish_s", 0.2)
+    monkeypatch.setattr(own_publisher, "publish_s", 0.2)
     before = threading.active_count()
     with misbehaving.nobody_listens() as port, app_at(port) as app:
-        assert bell.ring(app=app, task="documents.advance", args=(1,))
+        assert own_publisher.enqueue(app=app, task="documents.advance", args=(1,))
         time.sleep(0.4)
-        assert [bell.ring(app=app, task="documents.advance", args=(2,)) for _ in range(100)] == [False] * 100
+        assert [own_publisher.enqueue(app=app, task="documents.advance", args=(2,)) for _ in range(100)] == [
+            False
+        ] * 100
         assert threading.active_count() <= before + 1
         release.set()
-        assert bell.drain(timeout_s=5)
+        assert own_publisher.drain(timeout_s=5)
 
 
-def test_the_queue_is_bounded(bell: publisher.Doorbell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_is_bounded(own_publisher: publisher.Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
     with misbehaving.nobody_listens() as port, app_at(port) as app:
-        taken = sum(bell.ring(app=app, task="documents.advance", args=(n,)) for n in range(publisher.WAITING_MAX * 2))
+        taken = sum(
+            own_publisher.enqueue(app=app, task="documents.advance", args=(n,))
+            for n in range(publisher.WAITING_MAX * 2)
+        )
         assert taken <= publisher.WAITING_MAX + 1
         release.set()
-        assert bell.drain(timeout_s=10)
+        assert own_publisher.drain(timeout_s=10)
 
 
 def test_a_broker_killed_and_started_again_is_rung_again_without_a_restart(
-    bell: publisher.Doorbell, valkey: servers.Valkey
+    own_publisher: publisher.Publisher, valkey: servers.Valkey
 ) -> None:
     app = celery.app
 
     def lengths() -> int:
         return int(Redis.from_url(valkey.url).llen("celery"))
 
-    bell.ring(app=app, task="documents.advance", args=(1,))
-    assert bell.drain(timeout_s=5)
+    own_publisher.enqueue(app=app, task="documents.advance", args=(1,))
+    assert own_publisher.drain(timeout_s=5)
     assert lengths() == 1
     valkey.kill()
     for number in range(10):
-        bell.ring(app=app, task="documents.advance", args=(number,))
-    assert bell.drain(timeout_s=15)
+        own_publisher.enqueue(app=app, task="documents.advance", args=(number,))
+    assert own_publisher.drain(timeout_s=15)
     assert calls.BREAKERS["redis"].state == "open"
     valkey.start()
     before = lengths()
     time.sleep(dependencies.DEPENDENCIES["redis"].breaker_open_s + 0.1)
-    bell.ring(app=app, task="documents.advance", args=(99,))
-    assert bell.drain(timeout_s=5)
+    own_publisher.enqueue(app=app, task="documents.advance", args=(99,))
+    assert own_publisher.drain(timeout_s=5)
     assert calls.BREAKERS["redis"].state == "closed"
     assert lengths() == before + 1
 
 
 def test_a_broker_that_stands_still_in_the_middle_delays_nobody(
-    bell: publisher.Doorbell, valkey: servers.Valkey
+    own_publisher: publisher.Publisher, valkey: servers.Valkey
 ) -> None:
     app = celery.app
 
-    bell.ring(app=app, task="documents.advance", args=(1,))
-    assert bell.drain(timeout_s=5)
+    own_publisher.enqueue(app=app, task="documents.advance", args=(1,))
+    assert own_publisher.drain(timeout_s=5)
     valkey.pause()
     started = time.monotonic()
     for number in range(20):
-        queue.ring(task="documents.advance", args=[number])
+        queue.enqueue(task="documents.advance", args=[number])
     assert time.monotonic() - started < 0.5
-    assert bell.drain(timeout_s=15)
+    assert own_publisher.drain(timeout_s=15)
     valkey.resume()
     assert calls.BREAKERS["redis"].state == "open"

@@ -31,7 +31,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every breaker closed, and nobody to ring: tests say themselves when a worker comes."""
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
-    monkeypatch.setattr(queue, "ring", lambda _task, _args=(): False)
+    monkeypatch.setattr(queue, "enqueue", lambda _task, _args=(): False)
     telling.issuers()
 
 
@@ -292,4 +292,4 @@ def test_the_database_keeps_no_address_of_an_ended_notice_and_no_end_without_its
 def test_one_event_makes_one_notice() -> None:
     one = queued()
     with pytest.raises(IntegrityError), transaction.atomic():
-        notices.queue(party=one.party, event=one.event, now=NOW, actor=telling.ACTOR)
+        notices.plan(party=one.party, event=one.event, now=NOW, actor=telling.ACTOR)

@@ -61,7 +61,7 @@ def _resume(*, moment: dt.datetime) -> int:
 @pytest.mark.timeout(LIMIT_S[SIZE])
 @pytest.mark.django_db(transaction=True)
 def test_a_month_ends_with_every_payout_closed_and_the_books_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "ring", lambda **_: None)  # nobody listens: what is due is looked up
+    monkeypatch.setattr(queue, "enqueue", lambda **_: None)  # nobody listens: what is due is looked up
     telling.issuers()
     lived = month.Month(seed=env.number(name="MONTH_SEED", default=1), size=SIZES[SIZE])
     answers = _tell(list(lived.told()))
