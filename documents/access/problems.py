@@ -80,7 +80,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
         return exception
     if isinstance(exception, log.AuditUnavailable):
         return errors.Problem(code="audit_unavailable")
-    if isinstance(exception, calls.Degraded):
+    if isinstance(exception, calls.DependencyDown):
         return errors.Problem(code="worm_unavailable" if exception.dependency == "vault" else "dependency_degraded")
     if isinstance(exception, OperationalError | InterfaceError):
         calls.note_failure(dependency="postgresql", cause=exception)

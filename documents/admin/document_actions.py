@@ -101,7 +101,7 @@ def download(model_admin: base.DocumentCenterAdmin, request: HttpRequest, docume
         opened = distribution.open(
             document=document, actor=actors.actor(request=request), purpose="download", now=timezone.now()
         )
-    except (errors.Problem, calls.Degraded) as problem:
+    except (errors.Problem, calls.DependencyDown) as problem:
         messages.error(request, _words(problem))
         return HttpResponseRedirect(cells.page(document))
     return HttpResponse(
@@ -141,7 +141,7 @@ def resend(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document
     if request.method == "POST":
         try:
             deliveries.resend(document=document, actor=actors.actor(request=request), now=timezone.now())
-        except (errors.Problem, calls.Degraded) as problem:
+        except (errors.Problem, calls.DependencyDown) as problem:
             messages.error(request, _words(problem))
         else:
             messages.success(request, _("Enlace nuevo en camino al correo del titular."))

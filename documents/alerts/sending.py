@@ -61,8 +61,8 @@ def _deliver_one(*, alert: Alert, now: datetime) -> bool:
         incidents.log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})
         row.update(lease_until_at=None, next_try_at=now + REST)
         return False
-    except calls.Degraded as degraded:
-        asked = getattr(degraded.cause, "retry_after_s", 0.0)
+    except calls.DependencyDown as down:
+        asked = getattr(down.cause, "retry_after_s", 0.0)
         wait_s = max(dependencies.backoff_s(dependency="alert_channel", attempt=alert.attempts + 1), asked)
         row.update(lease_until_at=None, next_try_at=now + timedelta(seconds=wait_s))
         return False

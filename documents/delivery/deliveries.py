@@ -138,7 +138,7 @@ def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
     try:
         message = letters.compose(batch=batch, now=now)
         calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
-    except calls.Degraded:
+    except calls.DependencyDown:
         outbox.again(batch=batch, fence=fence, cause="mail_unavailable", now=now)
     except smtplib.SMTPException as refusal:
         if mailbox.for_good(refusal=refusal):

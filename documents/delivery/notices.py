@@ -65,7 +65,7 @@ def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
     try:
         message = letters.contact_changed(notice=notice)
         calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
-    except calls.Degraded:
+    except calls.DependencyDown:
         _again(notice=notice, fence=fence, cause="mail_unavailable", now=now)
     except smtplib.SMTPException as refusal:
         if mailbox.for_good(refusal=refusal):

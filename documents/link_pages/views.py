@@ -156,7 +156,7 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
         )
     except errors.Problem as problem:
         return _refused(request=request, link=link, problem=problem)
-    except calls.Degraded:
+    except calls.DependencyDown:
         return _say(request=request, link=link, page_name="away")
     response = HttpResponse(opened.body, content_type=opened.media_type)
     kind = "attachment" if purpose == "download" else "inline"

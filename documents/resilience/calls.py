@@ -57,7 +57,7 @@ ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipients
 PERMANENT_SMTP = 500
 
 
-class Degraded(Exception):
+class DependencyDown(Exception):
     """The dependency is away (`cause` is its error) or its breaker is open (`cause` is None): take the fallback."""
 
     def __init__(self, *, dependency: str, cause: BaseException | None = None) -> None:
@@ -85,7 +85,7 @@ def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | N
     retryable,
     a recipient refused for good) comes through as it is: the dependency is well.
 
-    :raises Degraded: the breaker is open, or the call failed.
+    :raises DependencyDown: the breaker is open, or the call failed.
     """
     if dependency in _inside.names:
         return work()  # a call within a call of the same dependency is one call: the outer one counts
@@ -100,10 +100,10 @@ def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float])
     breaker = BREAKERS[dependency]
     started = clock()
     if not breaker.admits(now=started):
-        raise Degraded(dependency=dependency)
+        raise DependencyDown(dependency=dependency)
     try:
         result = work()
-    except Degraded:
+    except DependencyDown:
         breaker.abandoned()  # another dependency's outage says nothing about this one
         raise
     except Exception as error:
@@ -116,7 +116,7 @@ def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float])
             raise
         metrics.DEPENDENCY_SECONDS.labels(dependency=dependency, outcome="failed").observe(clock() - started)
         note_failure(dependency=dependency, cause=error, now=clock)
-        raise Degraded(dependency=dependency, cause=error) from error
+        raise DependencyDown(dependency=dependency, cause=error) from error
     took = clock() - started
     metrics.DEPENDENCY_SECONDS.labels(dependency=dependency, outcome="ok").observe(took)
     if took > breaker.row.total_s:

@@ -176,11 +176,11 @@ def guarded(*, work: Callable[[], T]) -> T:
         return calls.call(dependency="vault", work=work)
     except errors.WormError as error:
         raise _counted(error) from error
-    except calls.Degraded as degraded:
-        cause = degraded.cause
+    except calls.DependencyDown as down:
+        cause = down.cause
         known = cause if isinstance(cause, errors.WormError) else None
-        code, detail = (known.code, known.detail) if known else ("worm_unavailable", str(degraded))
-        raise _counted(errors.WormError(code=code, detail=detail)) from degraded
+        code, detail = (known.code, known.detail) if known else ("worm_unavailable", str(down))
+        raise _counted(errors.WormError(code=code, detail=detail)) from down
 
 
 def check_key(*, key: str) -> None:

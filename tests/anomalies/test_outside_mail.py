@@ -43,7 +43,7 @@ def send() -> str:
     )
     try:
         calls.call(dependency="mail", work=mail.send)
-    except calls.Degraded as degraded:
+    except calls.DependencyDown as degraded:
         return "open" if degraded.cause is None else "failed"
     except OSError as refused:
         return type(refused).__name__

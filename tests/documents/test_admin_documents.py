@@ -208,7 +208,7 @@ def test_nothing_but_a_locked_document_is_ever_shown_or_handed_out(sofia: cast.M
     [
         errors.WormError(code="worm_unavailable", detail="secret internals"),
         errors.Problem(code="document_quarantined"),
-        calls.Degraded(dependency="vault"),
+        calls.DependencyDown(dependency="vault"),
     ],
 )
 def test_a_vault_that_fails_is_said_in_words_and_shows_no_internals(

@@ -49,7 +49,7 @@ def answer() -> str:
 def attempt(work: Callable[[], str], clock: Clock, name: str = "mail") -> str:
     try:
         return calls.call(dependency=name, work=work, now=clock)
-    except calls.Degraded as degraded:
+    except calls.DependencyDown as degraded:
         return "open" if degraded.cause is None else "failed"
 
 
