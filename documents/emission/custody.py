@@ -19,7 +19,7 @@ WATERMARK = "ENTORNO DE PRUEBAS · SIN VALIDEZ"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class LockedFile:
     """Bytes that are in the vault and were checked there."""
 
     stored: store.Stored
@@ -55,7 +55,7 @@ def vault_key(*, document: Document) -> str:
     )
 
 
-def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
+def lock(*, document: Document, fence: uuid.UUID, plain: bool) -> LockedFile:
     """Put a document's PDF under lock and check it there; safe to repeat after any crash.
 
     :raises errors.Problem: `render_failed`, `render_timeout`, `worm_*`, or `document_not_ready` for a lost lease
@@ -86,10 +86,10 @@ def keep(*, document: Document, fence: uuid.UUID, plain: bool) -> Kept:
     if not noted:
         raise errors.Problem(code="document_not_ready", detail="another worker has the lease")
     stored = _put(document=document, key=key, body=rendered.pdf)
-    return Kept(stored=stored, pages=rendered.pages, flags=tuple(rendered.flags))
+    return LockedFile(stored=stored, pages=rendered.pages, flags=tuple(rendered.flags))
 
 
-def _earlier(*, document: Document) -> Kept | None:
+def _earlier(*, document: Document) -> LockedFile | None:
     """Finish what an earlier try left: the very bytes that it noted and put before it was cut off.
 
     What the row says of them (template, engine, pages) is then true; bytes rendered anew, perhaps in another template,
@@ -107,7 +107,7 @@ def _earlier(*, document: Document) -> Kept | None:
     stored = store.lock(
         key=document.vault_key, body=body, retain_until=document.retain_until, sha256=document.file_sha256
     )
-    return Kept(stored=stored, pages=document.pages or 0, flags=tuple(document.flags))
+    return LockedFile(stored=stored, pages=document.pages or 0, flags=tuple(document.flags))
 
 
 def _put(*, document: Document, key: str, body: bytes) -> store.Stored:

@@ -58,11 +58,11 @@ def _lock(document_id: int, now: dt.datetime) -> bool:
         document = Document.objects.select_related("issuer", "country", "owner").get(pk=document_id)
         try:
             _refuse_endless(document=document)
-            kept = custody.keep(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
+            locked_file = custody.lock(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
         except errors.Problem as problem:
             _rest(document=document, fence=fence, problem=problem, now=now)
             return False
-        return _confirm(document=document, fence=fence, kept=kept)
+        return _confirm(document=document, fence=fence, locked_file=locked_file)
 
 
 def _refuse_endless(*, document: Document) -> None:
@@ -74,20 +74,20 @@ def _refuse_endless(*, document: Document) -> None:
         raise errors.Problem(code="internal_error", detail="no try came to its end")
 
 
-def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> bool:
+def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.LockedFile) -> bool:
     """Move a document to LOCKED with its audit event and deliveries, if the lease still holds."""
-    locked_at = kept.stored.stored_at
+    locked_at = locked_file.stored.stored_at
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
             status=Status.LOCKED,
             locked_at=locked_at,
             verified_at=locked_at,
-            vault_version=kept.stored.version,
-            vault_mode=kept.stored.mode,
-            file_sha256=kept.stored.sha256,
-            file_bytes=kept.stored.size,
-            pages=kept.pages,
-            flags=sorted({*document.flags, *kept.flags}),
+            vault_version=locked_file.stored.version,
+            vault_mode=locked_file.stored.mode,
+            file_sha256=locked_file.stored.sha256,
+            file_bytes=locked_file.stored.size,
+            pages=locked_file.pages,
+            flags=sorted({*document.flags, *locked_file.flags}),
             cause="",
             lease=None,
             lease_until_at=None,
@@ -102,10 +102,10 @@ def _confirm(*, document: Document, fence: uuid.UUID, kept: custody.Kept) -> boo
             object_id=document.public_id,
             actor=log.SYSTEM,
             details={
-                "file_sha256": kept.stored.sha256,
-                "vault_key": kept.stored.key,
-                "vault_version": kept.stored.version,
-                "vault_mode": kept.stored.mode,
+                "file_sha256": locked_file.stored.sha256,
+                "vault_key": locked_file.stored.key,
+                "vault_version": locked_file.stored.version,
+                "vault_mode": locked_file.stored.mode,
             },
         )
         for planned in deliveries.plan(document=document, now=locked_at, actor=log.SYSTEM):

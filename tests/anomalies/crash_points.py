@@ -34,7 +34,7 @@ TABLE: dict[str, Point] = {
     "the event is processed, not committed": _point("receive", "documents.events.answers:answer", "after"),
     "the event is committed, not answered": _point("receive", "documents.events.intake:receive", "after"),
     # -- locking: each step outside a transaction must be safe to repeat --
-    "the document is leased": _point("advance", "documents.emission.custody:keep", "before"),
+    "the document is leased": _point("advance", "documents.emission.custody:lock", "before"),
     "the content goes to the renderer": _point("advance", "documents.rendering.render:render", "before"),
     "the renderer is at work": _point(
         "advance", "documents.rendering.pool:Child._receive", "before", 2, own_renderer=True

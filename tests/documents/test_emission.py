@@ -60,12 +60,12 @@ def test_locking_again_changes_nothing() -> None:
 def test_a_zombie_that_wakes_up_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     document = issued()
 
-    def taken_over(**_: object) -> custody.Kept:
+    def taken_over(**_: object) -> custody.LockedFile:
         Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4())  # another worker has it now
-        return keep(**_)  # type: ignore[arg-type]
+        return lock(**_)  # type: ignore[arg-type]
 
-    keep = custody.keep
-    monkeypatch.setattr(custody, "keep", taken_over)
+    lock = custody.lock
+    monkeypatch.setattr(custody, "lock", taken_over)
     advance(document)
     assert (document.status, document.vault_key, document.cause) == (Status.ISSUED, "", "")
     assert not AuditEvent.objects.filter(object_id=document.public_id, action="document.locked").exists()
@@ -169,7 +169,7 @@ def test_a_document_that_kills_its_worker_is_not_tried_for_ever(monkeypatch: pyt
     def never(**_: object) -> None:
         raise AssertionError("it must not be tried again")
 
-    monkeypatch.setattr(custody, "keep", never)
+    monkeypatch.setattr(custody, "lock", never)
     advance(document)
     assert (document.status, document.next_try_at, document.cause) == (Status.ISSUED, None, "internal_error")
     assert Alert.objects.filter(dedup_key=f"document:{document.public_id}", resolved_at=None).count() == 1

@@ -71,14 +71,14 @@ def test_one_documents_failure_stops_no_other(monkeypatch: pytest.MonkeyPatch) -
         receipt(f"pay_{number}")
     poison = Document.objects.order_by("pk").first()
     assert poison is not None
-    keep = custody.keep
+    lock = custody.lock
 
-    def failing(**given: object) -> custody.Kept:
+    def failing(**given: object) -> custody.LockedFile:
         if given["document"] == poison:
             raise ZeroDivisionError
-        return keep(**given)  # type: ignore[arg-type]
+        return lock(**given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(custody, "keep", failing)
+    monkeypatch.setattr(custody, "lock", failing)
     sweep()
     assert dict(Document.objects.order_by("pk").values_list("pk", "status")) == {
         row.pk: Status.ISSUED if row == poison else Status.LOCKED for row in Document.objects.all()
