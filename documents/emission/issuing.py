@@ -60,7 +60,7 @@ def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: s
 def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log.Actor) -> list[Issued]:
     """Issue each draft, or find the document that its key already has; in the drafts' order.
 
-    Keys are held in sorted order, then numbers are taken in series order: two transactions never wait for each other
+    Keys are held in sorted order, then numbers are number in series order: two transactions never wait for each other
     in a circle, and nothing that can fail comes after the first number.
 
     :raises errors.Problem: `series_exhausted`
@@ -119,9 +119,9 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         "verification": {"code": code, "url": custody.verification_url(code=code)},
         **draft.body,
     }
-    canonical.encode(value=content)  # what cannot be frozen fails here, before a number is taken
-    taken = numbering.take(issuer=draft.issuer, kind=draft.kind, issue_date=issue_date, actor=actor)
-    frozen = canonical.encode(value=content | {"number": taken.number})
+    canonical.encode(value=content)  # what cannot be frozen fails here, before a number is number
+    number = numbering.take(issuer=draft.issuer, kind=draft.kind, issue_date=issue_date, actor=actor)
+    frozen = canonical.encode(value=content | {"number": number.number})
     document = Document.objects.create(
         document_key_id=key,
         kind=draft.kind,
@@ -132,9 +132,9 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         event=event,
         subject=":".join(draft.subject),
         corrects=draft.corrects,
-        series_id=taken.series_id,
-        sequence=taken.sequence,
-        number=taken.number,
+        series_id=number.series_id,
+        sequence=number.sequence,
+        number=number.number,
         currency=draft.currency,
         total_minor=draft.total_minor,
         operation_date=draft.operation_date,
@@ -154,7 +154,7 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         object_type="document",
         object_id=document.public_id,
         actor=actor,
-        details={"number": taken.number, "document_key": key, "content_sha256": document.content_sha256},
+        details={"number": number.number, "document_key": key, "content_sha256": document.content_sha256},
     )
     metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
     transaction.on_commit(lambda: queue.enqueue(task="documents.advance", args=[document.pk]))

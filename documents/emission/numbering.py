@@ -24,7 +24,7 @@ RETURNING id, next - 1, code, first, last
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class LegalNumber:
     """A place in a series and how it is written: `AES-OFS-2026-0000123`."""
 
     series_id: int
@@ -62,7 +62,7 @@ def open_series(
             )
 
 
-def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -> Taken:
+def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -> LegalNumber:
     """Take the next number of the issuer's series for the kind and the year of the local issue date.
 
     The row stays locked until the transaction ends, so take it last: who waits here waits for a commit, not for work.
@@ -83,7 +83,7 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
                     detail=f"Series {code}: {last - sequence} numbers are left of its authorised range",
                     object_id=code,
                 )
-            return Taken(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")
+            return LegalNumber(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")
         if attempt == 1 and not Series.objects.filter(issuer=issuer, kind=kind, year=issue_date.year).exists():
             open_series(issuer=issuer, kind=kind, year=issue_date.year, actor=actor)
             continue
