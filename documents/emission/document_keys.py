@@ -14,8 +14,8 @@ KEY_MAX = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
-    """A key that is held for good. `fresh`: this transaction inserted it; `fingerprint` is the first holder's."""
+class KeyClaim:
+    """A claimed key. `fresh`: this transaction inserted it; `fingerprint` is the one that the first claim stored."""
 
     fresh: bool
     fingerprint: str
@@ -41,8 +41,8 @@ def fingerprint(*, kind: Kind, country: str, issuer: str, data: dict[str, object
     return canonical.sha256(value={"kind": str(kind), "country": country, "issuer": issuer, "data": data})
 
 
-def hold(*, key: str, fingerprint: str) -> Held:
-    """Hold a key for ever, inside the caller's transaction.
+def claim(*, key: str, fingerprint: str) -> KeyClaim:
+    """Claim a key for ever, inside the caller's transaction.
 
     Two statements at READ COMMITTED, on purpose: the insert waits for a rival transaction to end, and only a second
     statement has a snapshot that sees what the rival committed.
@@ -53,10 +53,10 @@ def hold(*, key: str, fingerprint: str) -> Held:
             [key, fingerprint],
         )
         if cursor.rowcount == 1:
-            return Held(fresh=True, fingerprint=fingerprint)
+            return KeyClaim(fresh=True, fingerprint=fingerprint)
         cursor.execute("SELECT fingerprint FROM documents_documentkey WHERE key = %s", [key])
         (first,) = cursor.fetchone()
-    return Held(fresh=False, fingerprint=first)
+    return KeyClaim(fresh=False, fingerprint=first)
 
 
 def repeated(*, document: Document, first: str, told: str, event: Event, actor: log.Actor) -> None:

@@ -53,14 +53,14 @@ class Issued:
 
 
 def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: str = "") -> str:
-    """Return the permanent document key of a business fact; see `idempotency.key`."""
+    """Return the permanent document key of a business fact; see `document_keys.key`."""
     return document_keys.key(kind=kind, subject=subject, audience=audience, discriminator=discriminator)
 
 
 def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log.Actor) -> list[Issued]:
     """Issue each draft, or find the document that its key already has; in the drafts' order.
 
-    Keys are held in sorted order, then numbers are number in series order: two transactions never wait for each other
+    Keys are claimed in sorted order, then numbers are taken in series order: two transactions never wait for each other
     in a circle, and nothing that can fail comes after the first number.
 
     :raises errors.Problem: `series_exhausted`
@@ -70,11 +70,11 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
     fresh: list[tuple[str, Draft]] = []
     for text, draft in keyed:
         fingerprint = _fingerprint(draft)
-        held = document_keys.hold(key=text, fingerprint=fingerprint)
-        if held.fresh:
+        claim = document_keys.claim(key=text, fingerprint=fingerprint)
+        if claim.fresh:
             fresh.append((text, draft))
         else:
-            issued[text] = _repeat(key=text, draft=draft, first=held.fingerprint, event=event, actor=actor)
+            issued[text] = _repeat(key=text, draft=draft, first=claim.fingerprint, event=event, actor=actor)
     for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, pair[1].kind, pair[0])):
         issued[text] = Issued(document=_write(key=text, draft=draft, event=event, now=now, actor=actor), replayed=False)
     return [issued[_key(draft)] for draft in drafts]
@@ -119,9 +119,9 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         "verification": {"code": code, "url": custody.verification_url(code=code)},
         **draft.body,
     }
-    canonical.encode(value=content)  # what cannot be frozen fails here, before a number is number
-    number = numbering.take(issuer=draft.issuer, kind=draft.kind, issue_date=issue_date, actor=actor)
-    frozen = canonical.encode(value=content | {"number": number.number})
+    canonical.encode(value=content)  # what cannot be frozen fails here, before a number is taken
+    legal = numbering.take(issuer=draft.issuer, kind=draft.kind, issue_date=issue_date, actor=actor)
+    frozen = canonical.encode(value=content | {"number": legal.number})
     document = Document.objects.create(
         document_key_id=key,
         kind=draft.kind,
@@ -132,9 +132,9 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         event=event,
         subject=":".join(draft.subject),
         corrects=draft.corrects,
-        series_id=number.series_id,
-        sequence=number.sequence,
-        number=number.number,
+        series_id=legal.series_id,
+        sequence=legal.sequence,
+        number=legal.number,
         currency=draft.currency,
         total_minor=draft.total_minor,
         operation_date=draft.operation_date,
@@ -154,7 +154,7 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         object_type="document",
         object_id=document.public_id,
         actor=actor,
-        details={"number": number.number, "document_key": key, "content_sha256": document.content_sha256},
+        details={"number": legal.number, "document_key": key, "content_sha256": document.content_sha256},
     )
     metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
     transaction.on_commit(lambda: queue.enqueue(task="documents.advance", args=[document.pk]))

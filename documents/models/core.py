@@ -78,7 +78,7 @@ class Wait(models.Model):
 
 
 class DocumentKey(models.Model):
-    """The hold on a permanent business key: the one who inserts the row issues, everyone else finds the document."""
+    """The claim on a permanent business key: who inserts the row issues, everyone else finds the document."""
 
     key = models.CharField(primary_key=True, max_length=200)
     fingerprint = models.CharField(max_length=64)

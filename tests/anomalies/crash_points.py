@@ -27,7 +27,7 @@ TABLE: dict[str, Point] = {
     "the event is inserted": _point("receive", "audit.log:record", "before"),
     "the event has its audit event": _point("receive", "audit.log:record", "after"),
     "the parties are added": _point("receive", "payouts.issuing.parties:keep", "after"),
-    "the key is held": _point("receive", "documents.emission.document_keys:hold", "after"),
+    "the key is claimed": _point("receive", "documents.emission.document_keys:claim", "after"),
     "the number is about to be taken": _point("receive", "documents.emission.numbering:take", "before"),
     "the number is taken": _point("receive", "documents.emission.numbering:take", "after"),
     "the document is written": _point("receive", "documents.emission.issuing:_write", "after"),

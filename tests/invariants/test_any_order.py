@@ -83,11 +83,11 @@ class Line(RuleBasedStateMachine):
         self.tell(event | {"id": f"{event['id']}_x{self.clock}"})
 
     @precondition(lambda self: self.untold)
-    @rule(place=strategies.integers(min_value=0), step=strategies.sampled_from(["hold", "take", "write", "end"]))
+    @rule(place=strategies.integers(min_value=0), step=strategies.sampled_from(["claim", "take", "write", "end"]))
     def the_process_ends_during_intake(self, place: int, step: str) -> None:
         event = self.untold[place % len(self.untold)]
         module, name = {
-            "hold": (document_keys, "hold"),
+            "claim": (document_keys, "claim"),
             "take": (numbering, "take"),
             "write": (issuing, "_write"),
             "end": (answers, "answer"),
