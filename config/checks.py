@@ -46,7 +46,7 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
         if row.service not in env.SERVICES:
             yield Error(f"{name}: no platform service {row.service!r}", id="events.E002")
         try:
-            for path in filter(None, (row.effect, row.holds, row.waits)):
+            for path in filter(None, (row.effect, row.locks, row.waits)):
                 import_string(path)
         except ImportError as error:
             yield Error(f"{name}: {error}", id="events.E003")

@@ -9,14 +9,14 @@ from types import MappingProxyType
 class Row:
     """`service` signs it; `effect` is the dotted name of the function it sets in motion.
 
-    `holds`, where there is one, names the function that first holds still what the effect is about. It runs outside of
-    the effect's savepoint, so that this stays held until the event's outcome is committed, whatever the outcome is.
+    `locks`, where there is one, names the function that first locks the rows that the effect is about. It runs outside of
+    the effect's savepoint, so that they stay locked until the event's outcome is committed, whatever the outcome is.
     `waits` names the function that is told when the effect gave up, and the event is parked or held.
     """
 
     service: str
     effect: str
-    holds: str = ""
+    locks: str = ""
     waits: str = ""
 
 
@@ -32,24 +32,24 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "PAYOUT_SENT": Row(
             service="payouts",
             effect="payouts.issuing.payout_statements.on_payout_sent",
-            holds="payouts.issuing.parties.hold_payee",
+            locks="payouts.issuing.parties.lock_payee",
             waits="payouts.issuing.payout_statements.on_payout_waiting",
         ),
         "PAYOUT_PERIOD_CLOSED": Row(
             service="payouts",
             effect="payouts.issuing.payout_statements.on_period_closed",
-            holds="payouts.issuing.parties.hold_payee",
+            locks="payouts.issuing.parties.lock_payee",
             waits="payouts.issuing.payout_statements.on_payout_waiting",
         ),
         "PAYOUT_FAILED": Row(
             service="payouts",
             effect="payouts.issuing.reversal_notices.on_payout_failed",
-            holds="payouts.issuing.parties.hold_payee",
+            locks="payouts.issuing.parties.lock_payee",
         ),
         "PAYOUT_RETURNED": Row(
             service="payouts",
             effect="payouts.issuing.reversal_notices.on_payout_returned",
-            holds="payouts.issuing.parties.hold_payee",
+            locks="payouts.issuing.parties.lock_payee",
         ),
         "CONTACT_CHANGED": Row(service="parties", effect="payouts.issuing.parties.on_contact_changed"),
     }

@@ -110,7 +110,7 @@ def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
             outcomes.failed(event=event, now=now, actor=log.SYSTEM)
         return
     message = _message(seen)
-    _hold_still(message=message)
+    _lock_subject(message=message)
     event = waiting.select_for_update(skip_locked=True).first()
     if event is not None:
         _run(event=event, message=message, now=now, actor=log.SYSTEM)
@@ -207,7 +207,7 @@ def _take_in(
 
 def _run(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> _Ran:
     """Bring an event to where it rests; of several tellings of one fact the first goes first."""
-    _hold_still(message=message)
+    _lock_subject(message=message)
     for earlier in outcomes.waiting_before(event=event):
         _try(event=earlier, message=_message(earlier), now=now, actor=actor)
         if earlier.status == EventStatus.PROCESSED:
@@ -255,11 +255,11 @@ def _issued(
     return issued
 
 
-def _hold_still(*, message: envelope.EventMessage) -> None:
-    """Hold what an effect is about, before any row of an event: so that nobody waits in a circle."""
+def _lock_subject(*, message: envelope.EventMessage) -> None:
+    """Lock what an effect is about before any row of an event, so that no two transactions wait for each other."""
     row = import_string(TABLE)[message.type]
-    if row.holds:
-        import_string(row.holds)(message=message)
+    if row.locks:
+        import_string(row.locks)(message=message)
 
 
 def _not_issued(
@@ -315,7 +315,7 @@ def _answer_repeat(
     stored = Event.objects.exclude(status=EventStatus.REFUSED)
     seen = stored.get(event_id=event_id)
     if runs and _waits(event=seen):
-        _hold_still(message=_message(seen))
+        _lock_subject(message=_message(seen))
     event = stored.select_for_update().get(pk=seen.pk)
     Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)
     same = event.payload_sha256 == payload_sha256

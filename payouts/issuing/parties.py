@@ -92,21 +92,21 @@ def printed(*, party: Party, pack: Pack) -> dict[str, str]:
     return block
 
 
-def locked(*, platform_id: str) -> Party | None:
-    """Return a party, its money held still until the transaction ends; None for nobody.
+def lock_party(*, platform_id: str) -> Party | None:
+    """Return a party, locked until the transaction ends so that its money stands still; None for nobody.
 
     `no_key`: documents about the party may still be inserted meanwhile.
     """
     return Party.objects.select_for_update(no_key=True).filter(platform_id=platform_id).first()
 
 
-def hold_payee(*, message: envelope.EventMessage) -> None:
-    """Hold a payout's payee until the outcome is committed; see `config.events.Row.holds`.
+def lock_payee(*, message: envelope.EventMessage) -> None:
+    """Lock a payout's payee until the outcome is committed; see `config.events.Row.locks`.
 
-    An adjustment holds its owner too. So a payout that is being held for want of it is either seen by the adjustment,
+    An adjustment locks its owner too. So a payout that is being held for want of it is either seen by the adjustment,
     which lets it be tried again, or sees the adjustment itself.
     """
-    locked(platform_id=message.data.payee.id)
+    lock_party(platform_id=message.data.payee.id)
 
 
 def on_contact_changed(
@@ -121,7 +121,7 @@ def on_contact_changed(
     :raises waiting.Parked: nobody has that id yet
     """
     told = message.data.party
-    party = locked(platform_id=told.id)
+    party = lock_party(platform_id=told.id)
     if party is None:
         raise waiting.Parked(missing=[f"party:{told.id}"])
     changes: dict[str, object] = {}

@@ -77,7 +77,7 @@ def with_difference(*, message: envelope.EventMessage) -> Reckoned:
     :raises waiting.Parked: it names something that has not been issued
     """
     data = cast("schemas.PayoutData", message.data)
-    payee = parties.locked(platform_id=data.payee.id)
+    payee = parties.lock_party(platform_id=data.payee.id)
     return payout_totals.find(message=message, payee=payee, accept=True).chosen
 
 
@@ -86,7 +86,7 @@ def _issue(
 ) -> list[issuing.Issued]:
     """Issue one payout statement, or find the one that its payout has."""
     data = cast("schemas.PayoutData", message.data)
-    payee = parties.locked(platform_id=data.payee.id)
+    payee = parties.lock_party(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
     if before is not None:
         terms, told = issuing_terms.resolve(message=message), envelope.business_input(message=message)

@@ -42,7 +42,7 @@ def find(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -
     """Find out what a payout means: the first way that closes, else the likeliest one.
 
     It opens with the balance that it states, or, to be issued by people's decision (`accept`), with the one that is
-    known. Call with the payee held.
+    known. Call with the payee locked.
 
     :raises errors.Problem: the codes of `terms.resolve`, `period_invalid`, `payee_mismatch`
     :raises waiting.Parked: something that it names, or its payee, has not come

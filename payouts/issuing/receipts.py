@@ -69,7 +69,7 @@ def on_refund_issued(
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.RefundData", message.data)
     told = envelope.business_input(message=message)
-    receipt = _held(payment=data.refund.payment_id)
+    receipt = _lock_receipt(payment=data.refund.payment_id)
     if receipt is None:
         raise waiting.Parked(missing=[f"payment:{data.refund.payment_id}"])
     terms.require_match(document=receipt)
@@ -123,13 +123,13 @@ def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.
         raise errors.Problem(code="totals_mismatch", detail=faults[0].detail, errors=faults)
 
 
-def _held(*, payment: str) -> Document | None:
-    """Return a payment's receipt, held so that two refunds never see the same remainder."""
+def _lock_receipt(*, payment: str) -> Document | None:
+    """Return a payment's receipt, locked so that two refunds never see the same remainder."""
     key = issuing.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
-    return held(key=key)
+    return lock_document(key=key)
 
 
-def held(*, key: str) -> Document | None:
+def lock_document(*, key: str) -> Document | None:
     """Return a document by its key; until the transaction ends nobody else credits it."""
     rows = Document.objects.select_for_update(no_key=True, of=("self",)).select_related("issuer", "owner")
     return rows.filter(document_key_id=key).first()
@@ -154,7 +154,7 @@ def named(*, original: Document) -> dict[str, str]:
 def credit(
     *, lines: Sequence[Mapping[str, str]], original: Document, content: Mapping[str, Any], terms: IssuingTerms
 ) -> figures.Credited:
-    """Return a credit's sums after every earlier credit of the same document; call with it held.
+    """Return a credit's sums after every earlier credit of the same document; call with it locked.
 
     No line at all asks what remains: `remaining` of the answer. All credits of an order statement together take no
     more than it owes: what was withheld of it is one of its deductions.

@@ -26,8 +26,6 @@ def on_payout_failed(
     :raises errors.Problem: the codes of `terms.resolve`; where the payout is known, those of `on_payout_returned`
     :raises waiting.Parked: only for a payee of whom nothing but the id is known
     """
-    terms, data = issuing_terms.resolve(message=message), cast("schemas.ReversalData", message.data)
-    payee = parties.locked(platform_id=data.payee.id)
     if payee is None:
         raise waiting.Parked(missing=[f"party:{data.payee.id}"])
     payout = _payout(data=data)
@@ -48,8 +46,6 @@ def on_payout_returned(
     :raises waiting.Parked: its PAYOUT_SENT has not been processed
     """
     data = cast("schemas.ReversalData", message.data)
-    terms = issuing_terms.resolve(message=message)
-    payee = parties.locked(platform_id=data.payee.id)
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
         raise waiting.Parked(missing=[f"payout:{data.payout.id}"])

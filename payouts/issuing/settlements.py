@@ -1,7 +1,7 @@
 """What payouts have paid of each statement: the live payout status, who settled it, and money that was paid twice.
 
 Everything here follows from the settlements that are in effect and the times of their payouts, never from the order in
-which the facts arrived. Call with the payee held (`parties.locked`).
+which the facts arrived. Call with the payee locked (`parties.lock_party`).
 """
 
 import datetime as dt

@@ -1,7 +1,7 @@
 """A correction that finance makes: a credit note for all or part of what remains of a document, at its own rates.
 
 Receipts and order statements can be corrected: a receipt's credit is given back to the customer, a statement's is taken
-from what its owner is owed, by the next payout that settles it. It takes the same way as a refund: the original held,
+from what its owner is owed, by the next payout that settles it. It takes the same way as a refund: the original locked,
 what remains counted, the number last. The decision is stored as an event of its own, so that this document, too,
 answers a fact that was written down first.
 """
@@ -157,8 +157,10 @@ def _correct(
     actor: log.Actor,
 ) -> issuing.Issued:
     owner = Document.objects.filter(document_key_id=key).values_list("owner__platform_id", flat=True).first()
-    parties.locked(platform_id=owner or "")  # before what the owner is owed is read: see the third rule of README.md
-    original = receipts.held(key=key)
+    parties.lock_party(
+        platform_id=owner or ""
+    )  # before what the owner is owed is read: see the third rule of README.md
+    original = receipts.lock_document(key=key)
     if original is None:
         raise errors.Problem(code="not_found")
     one = _Correction(

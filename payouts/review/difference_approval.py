@@ -83,7 +83,7 @@ def approve_settlement(
 
 
 def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> SettlementRequest:
-    event = _held(event_id=event_id, now=now)
+    event = _lock_payout_event(event_id=event_id, now=now)
     reckoned = _reckon(event=event)
     currency = str(envelope.parse(payload=_payload(event)).data.currency)
     earlier = SettlementRequest.objects.filter(event=event, state=RequestState.REQUESTED).first()
@@ -114,7 +114,9 @@ def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor:
 
 def _approve(*, request_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> Document:
     asked = SettlementRequest.objects.get(pk=request_id)
-    event = _held(event_id=Event.objects.values_list("pk", flat=True).get(public_id=asked.event_id), now=now)
+    event = _lock_payout_event(
+        event_id=Event.objects.values_list("pk", flat=True).get(public_id=asked.event_id), now=now
+    )
     moved = SettlementRequest.objects.filter(
         pk=asked.pk, state=RequestState.REQUESTED, difference_minor=_reckon(event=event).sums.difference_minor
     ).update(state=RequestState.APPROVED, approval=reason, approved_by=user, approved_at=now)
@@ -171,8 +173,8 @@ def _keep_open(
     )
 
 
-def _held(*, event_id: int, now: dt.datetime) -> Event:
-    """Return the event of a payout that may be settled, held until the transaction ends.
+def _lock_payout_event(*, event_id: int, now: dt.datetime) -> Event:
+    """Return the event of a payout whose difference may be approved, locked until the transaction ends.
 
     :raises errors.Problem: `settlement_not_possible`
     """

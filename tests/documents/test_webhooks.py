@@ -194,7 +194,7 @@ DEFECTS = {
     "right": ("payouts.issuing.order_statements.on_order_completed", not_permitted),
     "outcome": ("documents.events.outcomes.processed", broken),
     "outcome, right": ("documents.events.outcomes.processed", not_permitted),
-    "before": ("documents.events.intake._hold_still", broken),
+    "before": ("documents.events.intake._lock_subject", broken),
 }
 
 
