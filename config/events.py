@@ -9,7 +9,7 @@ from types import MappingProxyType
 class Row:
     """`service` signs it; `effect` is the dotted name of the function it sets in motion.
 
-    `locks`, where there is one, names the function that first locks the rows that the effect is about. It runs outside of
+    `locks`, where there is one, names the function that first locks the rows that the effect is about. It runs outside
     the effect's savepoint, so that they stay locked until the event's outcome is committed, whatever the outcome is.
     `waits` names the function that is told when the effect gave up, and the event is parked or held.
     """

@@ -122,7 +122,7 @@ def send(*, delivery_id: int, now: dt.datetime) -> None:
     batch = outbox.claim(delivery_id=delivery_id, fence=fence, now=now)
     if not batch:
         return
-    with leases.held(model=Delivery, fence=fence):
+    with leases.leased(model=Delivery, fence=fence):
         _send(batch=batch, fence=fence, now=now)
 
 

@@ -55,7 +55,7 @@ def due(*, now: dt.datetime, limit: int) -> list[int]:
 def send(*, notice_id: int, now: dt.datetime) -> None:
     """Send one notice that is due. Safe to repeat."""
     free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
-    with leases.claim(model=Notice, pk=notice_id, free=free, now=now) as fence:
+    with leases.lease(model=Notice, pk=notice_id, free=free, now=now) as fence:
         if fence is not None:
             _send(notice=Notice.objects.select_related("party", "event").get(pk=notice_id), fence=fence, now=now)
 

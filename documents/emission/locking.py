@@ -52,7 +52,7 @@ def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
 
 def _lock(document_id: int, now: dt.datetime) -> bool:
     """Render, store and verify one document, and only then call it LOCKED."""
-    with leases.claim(model=Document, pk=document_id, free=Q(status=Status.ISSUED), now=now) as fence:
+    with leases.lease(model=Document, pk=document_id, free=Q(status=Status.ISSUED), now=now) as fence:
         if fence is None:
             return False
         document = Document.objects.select_related("issuer", "country", "owner").get(pk=document_id)

@@ -1,6 +1,6 @@
 """Leases: one worker at a time on a row, renewed while it lives, worthless once it is dead.
 
-A claim is one UPDATE; every later write of the worker names the lease, so that a zombie that wakes up changes nothing.
+Leasing is one UPDATE; every later write of the worker names the lease, so that a zombie that wakes up changes nothing.
 The worker's poller renews what is in flight; a killed worker's rows are free again after `LEASE_S`.
 """
 
@@ -19,26 +19,26 @@ _lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def claim(*, model: type[models.Model], pk: int, free: Q, now: dt.datetime) -> Iterator[uuid.UUID | None]:
-    """Claim one row that satisfies `free` and is leased to nobody, counting an attempt.
+def lease(*, model: type[models.Model], pk: int, free: Q, now: dt.datetime) -> Iterator[uuid.UUID | None]:
+    """Lease one row that satisfies `free` and is leased to nobody, counting an attempt.
 
-    Yields the lease's fence, or None when somebody else has the row or it no longer stands where `free` says.
+    Yield the lease's fence, or None when somebody else has the row or it no longer stands where `free` says.
     """
     fence = uuid.uuid4()
     until_at = now + dt.timedelta(seconds=settings.LEASE_S)
-    claimed = model._default_manager.filter(free, Q(lease_until_at=None) | Q(lease_until_at__lt=now), pk=pk).update(
+    given = model._default_manager.filter(free, Q(lease_until_at=None) | Q(lease_until_at__lt=now), pk=pk).update(
         lease=fence, lease_until_at=until_at, next_try_at=until_at, attempts=F("attempts") + 1
     )
-    if not claimed:
+    if not given:
         yield None
         return
-    with held(model=model, fence=fence):
+    with leased(model=model, fence=fence):
         yield fence
 
 
 @contextlib.contextmanager
-def held(*, model: type[models.Model], fence: uuid.UUID) -> Iterator[None]:
-    """Have a claim renewed for as long as its work lasts, also one of several rows at once."""
+def leased(*, model: type[models.Model], fence: uuid.UUID) -> Iterator[None]:
+    """Have a lease renewed for as long as its work lasts, also one of several rows at once."""
     with _lock:
         _in_flight[fence] = model
     try:
@@ -49,12 +49,14 @@ def held(*, model: type[models.Model], fence: uuid.UUID) -> Iterator[None]:
 
 
 def renew(*, now: dt.datetime) -> int:
-    """Extend the leases that this process holds; returns how many still are its own."""
+    """Extend the leases of this process and return how many of them are still its own."""
     with _lock:
-        held = dict(_in_flight)
+        in_flight = dict(_in_flight)
     until_at = now + dt.timedelta(seconds=settings.LEASE_S)
     renewed = 0
-    for model in set(held.values()):
-        fences = [fence for fence, one in held.items() if one is model]
-        renewed += model._default_manager.filter(lease__in=fences).update(lease_until_at=until_at, next_try_at=until_at)
+    for model in set(in_flight.values()):
+        fences = [fence for fence, leased_model in in_flight.items() if leased_model is model]
+        renewed += model._default_manager.filter(lease__in=fences).update(
+            lease_until_at=until_at, next_try_at=until_at
+        )
     return renewed

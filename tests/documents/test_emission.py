@@ -94,7 +94,7 @@ def test_a_leased_document_is_nobody_elses_until_the_lease_ends() -> None:
 def test_a_lease_in_flight_is_renewed_and_a_dead_ones_is_not() -> None:
     document = issued()
     now = dt.datetime.now(tz=dt.UTC)
-    with leases.claim(model=Document, pk=document.pk, free=Q(status=Status.ISSUED), now=now) as fence:
+    with leases.lease(model=Document, pk=document.pk, free=Q(status=Status.ISSUED), now=now) as fence:
         later = now + dt.timedelta(seconds=5)
         assert (fence is not None, leases.renew(now=later)) == (True, 1)
         document.refresh_from_db()

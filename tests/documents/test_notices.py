@@ -197,7 +197,7 @@ def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
 
 def test_a_notice_in_somebodys_hands_is_left_alone(smtp: mailbox.Mailbox) -> None:
     one = queued()
-    with leases.claim(model=Notice, pk=one.pk, free=Q(), now=NOW):
+    with leases.lease(model=Notice, pk=one.pk, free=Q(), now=NOW):
         notices.send(notice_id=one.pk, now=NOW)
     assert smtp.messages == []
 
