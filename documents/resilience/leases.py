@@ -56,7 +56,5 @@ def renew(*, now: dt.datetime) -> int:
     renewed = 0
     for model in set(in_flight.values()):
         fences = [fence for fence, leased_model in in_flight.items() if leased_model is model]
-        renewed += model._default_manager.filter(lease__in=fences).update(
-            lease_until_at=until_at, next_try_at=until_at
-        )
+        renewed += model._default_manager.filter(lease__in=fences).update(lease_until_at=until_at, next_try_at=until_at)
     return renewed
