@@ -10,7 +10,6 @@ from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
 from payouts.issuing import parties, retries, settlements
-from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout, PayoutState
 

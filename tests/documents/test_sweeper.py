@@ -9,7 +9,7 @@ from django.db import OperationalError, ProgrammingError, transaction
 
 from documents.delivery import deliveries, notices
 from documents.emission import custody, locking
-from documents.events import intake
+from documents.events import waiting
 from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Status
 from documents.operations import sweeper
 from tests.payouts import making, telling
@@ -52,7 +52,7 @@ def test_a_sweep_resumes_what_is_parked_though_nobody_rang() -> None:
 
 
 @pytest.mark.parametrize("error", [ProgrammingError("no such table"), OperationalError("timeout")])
-@pytest.mark.parametrize("source", [intake, deliveries, notices])
+@pytest.mark.parametrize("source", [waiting, deliveries, notices])
 def test_a_kind_of_work_that_cannot_be_asked_stops_no_other(
     monkeypatch: pytest.MonkeyPatch, source: object, error: Exception
 ) -> None:
