@@ -110,6 +110,8 @@ def on_order_adjusted(
             raise errors.Problem(
                 code="party_unknown", detail=detail, errors=[errors.Fault(pointer="/data/lines", code="party_unknown")]
             )
+    terms.require_match(document=first["beneficiary"])
+    # See `parties.lock_payee`: without this, neither would see what the other one has not committed yet.
     for owner in sorted({cast("Document", first[audience]).owner.platform_id for audience in audiences}):
         parties.lock_party(platform_id=owner)
     time_zone = json.loads(first["beneficiary"].content)["time_zone"]

@@ -10,6 +10,7 @@ from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
 from payouts.issuing import parties, retries, settlements
+from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout, PayoutState
 
@@ -25,6 +26,8 @@ def on_payout_failed(
     :raises errors.Problem: the codes of `terms.resolve`; where the payout is known, those of `on_payout_returned`
     :raises waiting.Parked: only for a payee of whom nothing but the id is known
     """
+    terms, data = issuing_terms.resolve(message=message), cast("schemas.ReversalData", message.data)
+    payee = parties.lock_party(platform_id=data.payee.id)
     if payee is None:
         raise waiting.Parked(missing=[f"party:{data.payee.id}"])
     payout = _payout(data=data)
@@ -45,6 +48,8 @@ def on_payout_returned(
     :raises waiting.Parked: its PAYOUT_SENT has not been processed
     """
     data = cast("schemas.ReversalData", message.data)
+    terms = issuing_terms.resolve(message=message)
+    payee = parties.lock_party(platform_id=data.payee.id)
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
         raise waiting.Parked(missing=[f"payout:{data.payout.id}"])
