@@ -120,7 +120,7 @@ def stack() -> Iterator[services.Stack]:
             django.conf.settings.DATABASES[alias].update(env.database(name=variable))
         _use_broker(url=stack.redis_url)
         yield stack
-        database.settle()
+        database.stop()
 
 
 def _use_broker(*, url: str) -> None:

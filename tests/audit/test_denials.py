@@ -21,6 +21,7 @@ from django.db.models import Sum
 from audit import denials, entries, flood, log
 from audit.actions import Action
 from audit.models import Event, EventDetail
+from tests.services import database
 
 pytestmark = pytest.mark.usefixtures("committed_db")
 TOKEN = "et33vzhOLhvRazvczc1KlpWjgLFKw11N3dfJC8tKlWk"  # the shape of a link's token, 32 random bytes
@@ -204,6 +205,7 @@ def test_thirty_two_threads_refuse_at_once_on_at_most_four_connections() -> None
         lines = [line for line in us.net_connections("tcp") if line.raddr and line.raddr.port == port]
         return sum(line.status == psutil.CONN_ESTABLISHED for line in lines)
 
+    database.wait()  # it has connections of its own
     before, seen = connected(), 0
     with futures.ThreadPoolExecutor(32) as pool:
         refusals = [pool.submit(refuse, actor) for actor in strangers(32)]
@@ -212,7 +214,7 @@ def test_thirty_two_threads_refuse_at_once_on_at_most_four_connections() -> None
         for refusal in refusals:
             refusal.result()
     assert 1 <= seen <= denials.CONNECTIONS_MAX
-    assert connected() == before
+    assert connected() <= before
     assert Event.objects.count() == 96
 
 

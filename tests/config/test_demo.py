@@ -114,7 +114,17 @@ def test_what_a_killed_demo_left_is_not_taken_for_a_running_one(
 
 @pytest.mark.timeout(400)
 def test_the_demos_last_lines_work_as_printed_and_ctrl_c_leaves_nothing(tmp_path: pathlib.Path) -> None:
-    hidden = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "MAKEFLAGS", "MAKEOVERRIDES", "DEMO", "DEMO_EXIT"}
+    hidden = {
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "REDIS_URL",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "MAKEOVERRIDES",
+        "MFLAGS",
+        "DEMO",
+        "DEMO_EXIT",
+    }
     outer = {name: value for name, value in env.inherited().items() if name not in hidden}
     outer |= {"ENVIRONMENT": "", "PORT": "0", "DEMO_JSON": str(tmp_path / "demo.json")}
     with (tmp_path / "said").open("wb") as said:

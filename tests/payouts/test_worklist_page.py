@@ -452,7 +452,7 @@ def test_an_id_used_for_facts_that_cannot_be_compared_shows_no_amounts(fina: cas
     assert [gap.country_id for gap in gaps] == ["ES", None]  # no such country: seen by who sees them all
     text = _text(center.client(member=fina), f"{HOME}?kind=other")
     assert text.count("Id de evento reutilizado") == 1
-    assert "EUR" not in text
+    assert not re.search(r"\d\s*(EUR|€)", text)  # "EUR" alone may stand in a random id
 
 
 def test_a_stripped_or_broken_body_does_not_hide_the_event(fina: cast.Member) -> None:

@@ -47,8 +47,13 @@ def restore(*, stack: services.Stack) -> None:
     _copies.append(_behind.submit(_ready_copy, stack=stack, instead_of=old))
 
 
-def settle() -> None:
-    """Wait for the work behind the tests: its server is about to be stopped."""
+def wait() -> None:
+    """Wait until the copies that are being made are ready: for a test that counts connections."""
+    futures.wait(list(_copies))
+
+
+def stop() -> None:
+    """Make no more copies: the server is about to be stopped."""
     while _copies:
         _copies.popleft().cancel()
     _behind.submit(bool).result()
