@@ -2,7 +2,8 @@
 
 Grammar: `object.verb`, both lower-case ASCII words (`_` inside), the verb in the past tense: the word of a step is its
 state, its audit action, its timestamp, its metric and its log event. A word that is not here cannot be recorded;
-adding one needs no migration, removing or renaming one would make old events unreadable and is never done.
+adding one needs no migration. Removing one would make old events unreadable and is never done: a word that is given up
+stays, among RETIRED.
 """
 
 import enum
@@ -23,9 +24,9 @@ class Action(enum.StrEnum):
     EVENT_RESUMED = "event.resumed"
     EVENT_HELD = "event.held"
     EVENT_SETTLED = "event.settled"
-    EVENT_SETTLEMENT_REQUESTED = "event.settlement_requested"
-    EVENT_SETTLEMENT_APPROVED = "event.settlement_approved"
-    EVENT_SETTLEMENT_WITHDRAWN = "event.settlement_withdrawn"
+    EVENT_DIFFERENCE_REQUESTED = "event.difference_requested"
+    EVENT_DIFFERENCE_APPROVED = "event.difference_approved"
+    EVENT_DIFFERENCE_WITHDRAWN = "event.difference_withdrawn"
     EVENT_CLOSED = "event.closed"
     EVENT_REOPENED = "event.reopened"
     EVENT_IGNORED = "event.ignored"
@@ -102,6 +103,20 @@ class Action(enum.StrEnum):
     AUDIT_EXPORTED = "audit.exported"
     AUDIT_DETAILS_ERASED = "audit.details_erased"
 
+    # Words of earlier versions: see RETIRED.
+    EVENT_SETTLEMENT_REQUESTED = "event.settlement_requested"
+    EVENT_SETTLEMENT_APPROVED = "event.settlement_approved"
+    EVENT_SETTLEMENT_WITHDRAWN = "event.settlement_withdrawn"
+
+
+# Recorded by nothing any more; events of earlier versions bear them and are read, and proved, by them.
+RETIRED = frozenset(
+    {
+        Action.EVENT_SETTLEMENT_REQUESTED,
+        Action.EVENT_SETTLEMENT_APPROVED,
+        Action.EVENT_SETTLEMENT_WITHDRAWN,
+    }
+)
 
 if any(not GRAMMAR.fullmatch(action) or len(action) > LENGTH_MAX for action in Action):
     raise ValueError("an audit action is not `object.verb`")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from django.db import connections
 
 from audit import leaf, scrub
-from audit.actions import Action
+from audit.actions import RETIRED, Action
 
 DETAILS_BYTES_MAX = 16 * 1024
 ADDRESS_LENGTH_MAX = 100
@@ -95,12 +95,15 @@ class Row:
 def lay_out(*, entry: Entry) -> Row:
     """Check one entry and lay it out for the database.
 
-    :raises ValueError: for an action outside the vocabulary, a text too long, details that are not plain JSON.
+    :raises ValueError: for an action outside the vocabulary or retired from it, a text too long, details that are not
+        plain JSON.
     :raises audit.scrub.LeakRefused: for a secret, or for personal data in a sealed column.
     """
-    actor = entry.actor
+    actor, action = entry.actor, Action(entry.action)
+    if action in RETIRED:
+        raise ValueError(f"a retired word is recorded by nothing: {action}")
     columns = {
-        "action": Action(entry.action).value,
+        "action": action.value,
         "object_type": entry.object_type,
         "object_id": entry.object_id,
         "actor_kind": actor.kind,

@@ -108,6 +108,25 @@ $guard$"""  # noqa: S608 - identifiers checked above, literals quoted
     ]
 
 
+def remap_operation(
+    *,
+    table: str,
+    column: str,
+    object_id: str,
+    actions: Mapping[str, str | Sequence[str]],
+    before: Mapping[str, str | Sequence[str]],
+) -> migrations.RunSQL:
+    """Return the migration operation that gives the guard of a column other actions; its triggers stay.
+
+    `before` are the actions it had, for the way back.
+
+    :raises ValueError: what `operations` refuses.
+    """
+    names = {"table": table, "column": column, "object_id": object_id}
+    forwards, backwards = (operations(actions=mapping, **names)[0].sql for mapping in (actions, before))
+    return migrations.RunSQL(sql=forwards, reverse_sql=backwards)
+
+
 def path_sql(*, function: str) -> list[str]:
     """Return SQL that ties a trigger function to the schema of the migration and to no other.
 

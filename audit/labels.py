@@ -18,9 +18,9 @@ WORDS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_RESUMED: _("Evento reanudado"),
     Action.EVENT_HELD: _("Evento retenido en revisión"),
     Action.EVENT_SETTLED: _("Evento resuelto"),
-    Action.EVENT_SETTLEMENT_REQUESTED: _("Emisión con diferencia propuesta"),
-    Action.EVENT_SETTLEMENT_APPROVED: _("Emisión con diferencia aprobada por otra persona"),
-    Action.EVENT_SETTLEMENT_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),
+    Action.EVENT_DIFFERENCE_REQUESTED: _("Emisión con diferencia propuesta"),
+    Action.EVENT_DIFFERENCE_APPROVED: _("Emisión con diferencia aprobada por otra persona"),
+    Action.EVENT_DIFFERENCE_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),
     Action.EVENT_CLOSED: _("Evento cerrado sin emitir"),
     Action.EVENT_REOPENED: _("Evento vuelto a la lista por otra causa"),
     Action.EVENT_IGNORED: _("Evento de tipo desconocido, guardado"),
@@ -88,6 +88,10 @@ WORDS: "Mapping[Action, _StrPromise]" = {
     Action.AUDIT_VIEWED: _("Bitácora consultada"),
     Action.AUDIT_EXPORTED: _("Bitácora exportada"),
     Action.AUDIT_DETAILS_ERASED: _("Detalles personales borrados"),
+    # Retired words: earlier versions wrote them.
+    Action.EVENT_SETTLEMENT_REQUESTED: _("Emisión con diferencia propuesta"),
+    Action.EVENT_SETTLEMENT_APPROVED: _("Emisión con diferencia aprobada por otra persona"),
+    Action.EVENT_SETTLEMENT_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),
 }
 
 # What happened to a document, without who looked at it: what staff without the right to the log may read on its page.

@@ -71,7 +71,7 @@ class Settlement(models.Model):
         return f"{self.payout_id} {self.document_id}"
 
 
-class RequestState(models.TextChoices):
+class ApprovalState(models.TextChoices):
     """What became of a request to issue a payout with its difference."""
 
     REQUESTED = "REQUESTED", _("propuesta")
@@ -79,7 +79,7 @@ class RequestState(models.TextChoices):
     WITHDRAWN = "WITHDRAWN", _("sustituida")
 
 
-class SettlementRequest(models.Model):
+class DifferenceApproval(models.Model):
     """One person asks to issue a payout with its difference, another one approves; the database keeps them two.
 
     The difference is what they agree on: should it change meanwhile, the request has to be made again.
@@ -90,9 +90,9 @@ class SettlementRequest(models.Model):
     )
     # By the event's public id, so that the audit guard finds the event's own log entries.
     event = models.ForeignKey(
-        Event, models.PROTECT, to_field="public_id", related_name="settlement_requests", verbose_name=_("evento")
+        Event, models.PROTECT, to_field="public_id", related_name="difference_approvals", verbose_name=_("evento")
     )
-    state = models.CharField(_("situación"), max_length=10, choices=RequestState, default=RequestState.REQUESTED)
+    state = models.CharField(_("situación"), max_length=10, choices=ApprovalState, default=ApprovalState.REQUESTED)
     difference_minor = models.BigIntegerField(_("diferencia"))
     currency = models.CharField(_("moneda"), max_length=3)
     reason = models.CharField(_("motivo"), max_length=200)
@@ -107,6 +107,7 @@ class SettlementRequest(models.Model):
     approved_at = models.DateTimeField(_("aprobada el"), null=True)
 
     class Meta:
+        db_table = "payouts_settlementrequest"
         verbose_name, verbose_name_plural = _("partida por conciliar"), _("por conciliar")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["event"], condition=~Q(state="WITHDRAWN"), name="settlement_request_once"),

@@ -29,7 +29,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "send": frozenset({Role.SUPPORT, Role.FINANCE}) | OWNERS,
     "retry": frozenset({Role.FINANCE}),
     "correct": frozenset({Role.FINANCE}),
-    "settle": frozenset({Role.FINANCE}),
+    "approve_difference": frozenset({Role.FINANCE}),
     "reconcile": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # sees the work list
     "acknowledge": frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE}),
     "holds": frozenset({Role.COMPLIANCE}),

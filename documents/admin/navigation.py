@@ -145,7 +145,7 @@ def _reconciling(*, request: HttpRequest, count: int) -> list[dict[str, Any]]:
     """Return the work list's line, for those who see it; the list itself is a floor above."""
     if not rights.may(request=request, right="reconcile"):
         return []
-    name = "admin:payouts_settlementrequest_changelist"
+    name = "admin:payouts_differenceapproval_changelist"
     return [_item(title=_("Por conciliar"), icon="balance", url=name, badge=count)]
 
 

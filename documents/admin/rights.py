@@ -28,7 +28,7 @@ WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise | str]]" = {
     "send": (_("enviar, reenviar y anular enlaces"), _("soporte o finanzas")),
     "retry": (_("reintentar una emisión"), _("finanzas")),
     "correct": (_("emitir notas de crédito"), _("finanzas")),
-    "settle": (_("resolver lo retenido y las discrepancias"), _("finanzas")),
+    "approve_difference": (_("resolver lo retenido y las discrepancias"), _("finanzas")),
     "reconcile": (_("ver lo que está por conciliar"), _("finanzas, cumplimiento o auditoría")),
     "acknowledge": (_("reconocer alertas"), _("soporte, finanzas o cumplimiento")),
     "audit": (_("ver la bitácora de auditoría"), _("cumplimiento o auditoría")),

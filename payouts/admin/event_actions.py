@@ -18,7 +18,7 @@ from documents.admin.site import site
 from documents.models import Event
 from payouts.admin import forms as desk_forms
 from payouts.admin import rows
-from payouts.models import RequestState, SettlementRequest
+from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import difference_approval, dismissal, worklist
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from django import forms
     from django.db.models import Model
 
-HOME = "admin:payouts_settlementrequest_changelist"
+HOME = "admin:payouts_differenceapproval_changelist"
 
 
 def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
@@ -49,13 +49,13 @@ class EventActs(base.DocumentCenterAdmin):
 
     def request_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and propose to issue a payout with its difference."""
-        rights.require(request=request, right="settle", object_type="event", object_id=public_id)
+        rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
         event = found(request=request, model=Event, public_id=public_id)
         return self.decided(
             request=request,
             row=event,
             form=reasons.ReasonForm(request.POST or None),
-            act=lambda form: difference_approval.request_settlement(
+            act=lambda form: difference_approval.request(
                 event=event,
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
@@ -76,17 +76,17 @@ class EventActs(base.DocumentCenterAdmin):
 
     def approve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and issue the payout that somebody else has proposed."""
-        rights.require(request=request, right="settle", object_type="event", object_id=public_id)
+        rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
         event = found(request=request, model=Event, public_id=public_id)
-        asked = SettlementRequest.objects.filter(event=event).exclude(state=RequestState.WITHDRAWN).first()
+        asked = DifferenceApproval.objects.filter(event=event).exclude(state=ApprovalState.WITHDRAWN).first()
         if asked is None:
             raise Http404
         return self.decided(
             request=request,
             row=event,
             form=reasons.ReasonForm(request.POST or None),
-            act=lambda form: difference_approval.approve_settlement(
-                request=asked,
+            act=lambda form: difference_approval.approve(
+                approval=asked,
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
                 now=timezone.now(),
@@ -106,7 +106,7 @@ class EventActs(base.DocumentCenterAdmin):
 
     def close_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and take the event off the list without issuing it."""
-        rights.require(request=request, right="settle", object_type="event", object_id=public_id)
+        rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
         event = found(request=request, model=Event, public_id=public_id)
         return self.decided(
             request=request,

@@ -18,7 +18,7 @@ from documents.countries import pack
 from documents.models import Event, EventStatus
 from payouts.admin import forms
 from payouts.calculation import gap_causes
-from payouts.models import SettlementRequest
+from payouts.models import DifferenceApproval
 from payouts.review import worklist
 from payouts.review.corrections import Left
 from payouts.review.worklist import Item
@@ -134,13 +134,13 @@ def written(*, minor: int, currency: str, country: str, signed: bool = False) ->
 
 def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
     """Offer what the caller may do with the item; each is asked for on its own page."""
-    if not rights.may(request=request, right="settle"):
+    if not rights.may(request=request, right="approve_difference"):
         return ""
     if item.discrepancy is not None:
         return _act(name="resolve", public_id=item.discrepancy.public_id, label=_("Resolver"))
     if item.event is None:
         return ""
-    offered = [_settling(item=item, event=item.event, request=request)] if item.settleable else []
+    offered = [_next_step(item=item, event=item.event, request=request)] if item.approvable else []
     if item.closable:
         offered.append(_act(name="close", public_id=item.event.public_id, label=_("Cerrar sin emitir")))
     return (
@@ -150,7 +150,7 @@ def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
     )
 
 
-def _settling(*, item: Item, event: Event, request: HttpRequest) -> "SafeString":
+def _next_step(*, item: Item, event: Event, request: HttpRequest) -> "SafeString":
     """Offer the next step of an issue with its difference, to whoever may take it."""
     if item.request is None:
         return _act(name="request", public_id=event.public_id, label=_("Proponer emisión"))
@@ -161,9 +161,9 @@ def _settling(*, item: Item, event: Event, request: HttpRequest) -> "SafeString"
 
 def later(*, item: Item) -> str:
     """Say from when a payout may be issued as it is; nothing where it may be now, or never."""
-    if item.settleable_from is None or item.settleable:
+    if item.approvable_from is None or item.approvable:
         return ""
-    at = timezone.localtime(item.settleable_from)
+    at = timezone.localtime(item.approvable_from)
     written = f"{at:%d/%m/%Y %H:%M}" if cells.locale() == "es" else f"{at:%d %b %Y %H:%M}"
     return _("Se podrá emitir con diferencia desde el %(moment)s; antes puede llegar la corrección.") % {
         "moment": written
@@ -188,7 +188,7 @@ def _lines(words: Sequence[str]) -> "SafeString":
 
 
 def _act(*, name: str, public_id: str, label: str, main: bool = False) -> "SafeString":
-    url = reverse(f"admin:payouts_settlementrequest_{name}", args=[public_id])
+    url = reverse(f"admin:payouts_differenceapproval_{name}", args=[public_id])
     tone = " dc-button-main" if main else ""
     return format_html('<a class="dc-button dc-small{}" href="{}">{}</a>', tone, url, label)
 
@@ -210,7 +210,7 @@ def cards(*, item: Item) -> list[Card]:
     return [Card(title=_("Qué difiere"), facts=facts)]
 
 
-def proposal(*, asked: SettlementRequest, country: str) -> Card:
+def proposal(*, asked: DifferenceApproval, country: str) -> Card:
     """Show who proposed a settlement, when, and why."""
     return Card(
         title=_("Propuesta"),

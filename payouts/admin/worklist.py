@@ -24,7 +24,7 @@ from documents.models import Discrepancy, Document
 from payouts.admin import event_actions
 from payouts.admin import forms as desk_forms
 from payouts.admin import rows as desk_rows
-from payouts.models import SettlementRequest
+from payouts.models import DifferenceApproval
 from payouts.review import corrections, worklist
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def scope(*, request: HttpRequest) -> list[str] | None:
     return None if rights.everywhere(request=request) else rights.countries(request=request)
 
 
-@admin.register(SettlementRequest, site=site)
+@admin.register(DifferenceApproval, site=site)
 class DeskAdmin(event_actions.EventActs):
     """The work list and its acts; the rows are events and discrepancies, the model only gives the place."""
 
@@ -56,22 +56,22 @@ class DeskAdmin(event_actions.EventActs):
                 "event/<str:public_id>/request/",
                 "request",
                 self.request_view,
-                "settle",
-                Action.EVENT_SETTLEMENT_REQUESTED,
+                "approve_difference",
+                Action.EVENT_DIFFERENCE_REQUESTED,
             ),
             (
                 "event/<str:public_id>/approve/",
                 "approve",
                 self.approve_view,
-                "settle",
-                Action.EVENT_SETTLEMENT_APPROVED,
+                "approve_difference",
+                Action.EVENT_DIFFERENCE_APPROVED,
             ),
-            ("event/<str:public_id>/close/", "close", self.close_view, "settle", Action.EVENT_CLOSED),
+            ("event/<str:public_id>/close/", "close", self.close_view, "approve_difference", Action.EVENT_CLOSED),
             (
                 "discrepancy/<str:public_id>/resolve/",
                 "resolve",
                 self.resolve_view,
-                "settle",
+                "approve_difference",
                 Action.DISCREPANCY_RESOLVED,
             ),
             ("document/<str:public_id>/correct/", "correct", self.correct_view, "correct", Action.DOCUMENT_CORRECTED),
@@ -80,7 +80,7 @@ class DeskAdmin(event_actions.EventActs):
             declared(
                 start + pattern,
                 self.guarded(view),
-                name=f"payouts_settlementrequest_{name}",
+                name=f"payouts_differenceapproval_{name}",
                 roles=roles.RIGHTS[right] & roles.STAFF,
                 owner="country",
                 audit=action,
@@ -120,7 +120,7 @@ class DeskAdmin(event_actions.EventActs):
             "page_after": page + 1 if page < pages else 0,
             "page_number": page,
             "pages": pages,
-            "acts": rights.may(request=request, right="settle"),
+            "acts": rights.may(request=request, right="approve_difference"),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/dc/conciliar.html", context)
@@ -128,7 +128,7 @@ class DeskAdmin(event_actions.EventActs):
     # --- the acts about discrepancies and documents ---
     def resolve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and close an open discrepancy."""
-        rights.require(request=request, right="settle", object_type="discrepancy", object_id=public_id)
+        rights.require(request=request, right="approve_difference", object_type="discrepancy", object_id=public_id)
         gap = event_actions.found(request=request, model=Discrepancy, public_id=public_id)
 
         def resolve(form: "forms.Form") -> None:

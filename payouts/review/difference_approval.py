@@ -18,19 +18,19 @@ from documents.alerts import discrepancies
 from documents.events import envelope, outcomes, schemas, waiting
 from documents.models import Document, Event, EventStatus
 from payouts.issuing import payout_statements, payout_totals
-from payouts.models import RequestState, SettlementRequest
+from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import decisions
 
 TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 
 
-def can_settle(*, event: Event, now: dt.datetime) -> bool:
+def can_approve(*, event: Event, now: dt.datetime) -> bool:
     """Tell whether people may issue a payout as it is, now."""
-    first = settleable_from(event=event)
+    first = approvable_from(event=event)
     return first is not None and first <= now
 
 
-def settleable_from(*, event: Event) -> dt.datetime | None:
+def approvable_from(*, event: Event) -> dt.datetime | None:
     """Return from when people may issue a payout as it is; None for what they never may.
 
     It is held because it does not close, or waits for the balance that it opens with; either way what is missing, or a
@@ -45,9 +45,7 @@ def settleable_from(*, event: Event) -> dt.datetime | None:
     return event.received_at + dt.timedelta(seconds=settings.PARKED_LIMIT_S)
 
 
-def request_settlement(
-    *, event: Event, reason: str, user: User, now: dt.datetime, actor: log.Actor
-) -> SettlementRequest:
+def request(*, event: Event, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> DifferenceApproval:
     """Put on record that somebody asks to issue a payout with its difference.
 
     A request whose difference is no longer the payout's is replaced; one that still holds stands, whoever asks again.
@@ -62,9 +60,7 @@ def request_settlement(
     )
 
 
-def approve_settlement(
-    *, request: SettlementRequest, reason: str, user: User, now: dt.datetime, actor: log.Actor
-) -> Document:
+def approve(*, approval: DifferenceApproval, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> Document:
     """Issue a payout with its difference, approved by another person than who asked for it.
 
     Of two approvals at the same time one issues, and the other one is told that it is done.
@@ -72,27 +68,27 @@ def approve_settlement(
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `second_person_required` (all on record),
         `validation_error` (the reason), `settlement_not_possible`: not held any more, or with another difference
     """
-    event = request.event
+    event = approval.event
     _require(event=event, user=user, actor=actor)
-    if request.requested_by_id == user.pk:
+    if approval.requested_by_id == user.pk:
         decisions.refuse(code="second_person_required", object_type="event", object_id=event.public_id, actor=actor)
     text = decisions.reason(reason)
     return transactions.retry_on_conflict(
-        lambda: _approve(request_id=request.pk, reason=text, user=user, now=now, actor=actor)
+        lambda: _approve(approval_id=approval.pk, reason=text, user=user, now=now, actor=actor)
     )
 
 
-def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> SettlementRequest:
+def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> DifferenceApproval:
     event = _lock_payout_event(event_id=event_id, now=now)
-    reckoned = _reckon(event=event)
+    reckoned = _compute(event=event)
     currency = str(envelope.parse(payload=_payload(event)).data.currency)
-    earlier = SettlementRequest.objects.filter(event=event, state=RequestState.REQUESTED).first()
+    earlier = DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED).first()
     if earlier is not None:
         if earlier.difference_minor == reckoned.sums.difference_minor:
             raise errors.Problem(code="settlement_not_possible", detail="it is asked for already")
-        SettlementRequest.objects.filter(pk=earlier.pk).update(state=RequestState.WITHDRAWN)
-        _record(Action.EVENT_SETTLEMENT_WITHDRAWN, event=event, actor=actor, request=earlier.public_id)
-    made = SettlementRequest.objects.create(
+        DifferenceApproval.objects.filter(pk=earlier.pk).update(state=ApprovalState.WITHDRAWN)
+        _record(Action.EVENT_DIFFERENCE_WITHDRAWN, event=event, actor=actor, request=earlier.public_id)
+    made = DifferenceApproval.objects.create(
         event=event,
         difference_minor=reckoned.sums.difference_minor,
         currency=currency,
@@ -102,7 +98,7 @@ def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor:
     )
     difference = money.text(-made.difference_minor, money.digits(currency))
     _record(
-        Action.EVENT_SETTLEMENT_REQUESTED,
+        Action.EVENT_DIFFERENCE_REQUESTED,
         event=event,
         actor=actor,
         request=made.public_id,
@@ -112,28 +108,32 @@ def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor:
     return made
 
 
-def _approve(*, request_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> Document:
-    asked = SettlementRequest.objects.get(pk=request_id)
+def _approve(*, approval_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> Document:
+    approval = DifferenceApproval.objects.get(pk=approval_id)
     event = _lock_payout_event(
-        event_id=Event.objects.values_list("pk", flat=True).get(public_id=asked.event_id), now=now
+        event_id=Event.objects.values_list("pk", flat=True).get(public_id=approval.event_id), now=now
     )
-    moved = SettlementRequest.objects.filter(
-        pk=asked.pk, state=RequestState.REQUESTED, difference_minor=_reckon(event=event).sums.difference_minor
-    ).update(state=RequestState.APPROVED, approval=reason, approved_by=user, approved_at=now)
+    moved = DifferenceApproval.objects.filter(
+        pk=approval.pk, state=ApprovalState.REQUESTED, difference_minor=_compute(event=event).sums.difference_minor
+    ).update(state=ApprovalState.APPROVED, approval=reason, approved_by=user, approved_at=now)
     if not moved:
         raise errors.Problem(code="settlement_not_possible", detail="the difference has changed: ask again")
     message = envelope.parse(payload=_payload(event))
     (issued,) = payout_statements.issue_with_difference(event=event, message=message, now=now, actor=actor)
     document = issued.document
     if not issued.replayed:
-        _keep_open(
-            asked=asked, document=document, event=event, data=cast("schemas.PayoutData", message.data), actor=actor
+        _open_discrepancy(
+            approval=approval,
+            document=document,
+            event=event,
+            data=cast("schemas.PayoutData", message.data),
+            actor=actor,
         )
     _record(
-        Action.EVENT_SETTLEMENT_APPROVED,
+        Action.EVENT_DIFFERENCE_APPROVED,
         event=event,
         actor=actor,
-        request=asked.public_id,
+        request=approval.public_id,
         reason=reason,
         document=document.public_id,
     )
@@ -141,9 +141,9 @@ def _approve(*, request_id: int, reason: str, user: User, now: dt.datetime, acto
     return document
 
 
-def _keep_open(
+def _open_discrepancy(
     *,
-    asked: SettlementRequest,
+    approval: DifferenceApproval,
     document: Document,
     event: Event,
     data: schemas.PayoutData,
@@ -152,7 +152,7 @@ def _keep_open(
     """Open the discrepancy that outlives the decision: somebody has yet to find the difference."""
     digits = money.digits(document.currency)
     printed = json.loads(document.content)["totals"]["opening_carry_over"]
-    if asked.difference_minor == 0 and printed == data.opening_carry_over:
+    if approval.difference_minor == 0 and printed == data.opening_carry_over:
         return  # what was missing has come meanwhile: nothing differs any more
     discrepancies.open_one(
         code="reconciliation_difference",
@@ -160,12 +160,12 @@ def _keep_open(
         facts={
             "document_key": document.document_key_id,
             "currency": document.currency,
-            "computed": money.text(document.total_minor + asked.difference_minor, digits),
+            "computed": money.text(document.total_minor + approval.difference_minor, digits),
             "transferred": money.text(document.total_minor, digits),
-            "difference": money.text(-asked.difference_minor, digits),
+            "difference": money.text(-approval.difference_minor, digits),
             "opening_told": data.opening_carry_over,
             "opening_printed": printed,
-            "request": asked.public_id,
+            "request": approval.public_id,
         },
         document=document,
         event=event,
@@ -174,12 +174,12 @@ def _keep_open(
 
 
 def _lock_payout_event(*, event_id: int, now: dt.datetime) -> Event:
-    """Return the event of a payout whose difference may be approved, locked until the transaction ends.
+    """Lock the event of a payout that may be issued with its difference, until the transaction ends.
 
     :raises errors.Problem: `settlement_not_possible`
     """
     event = Event.objects.select_for_update().get(pk=event_id)
-    if not can_settle(event=event, now=now):
+    if not can_approve(event=event, now=now):
         raise errors.Problem(code="settlement_not_possible", detail=f"the event is {event.status} {event.code}".strip())
     return event
 
@@ -189,7 +189,7 @@ def _payload(event: Event) -> dict[str, object]:
     return payload
 
 
-def _reckon(*, event: Event) -> payout_totals.Reckoned:
+def _compute(*, event: Event) -> payout_totals.Reckoned:
     """Reckon the payout as it would be issued now.
 
     :raises errors.Problem: `settlement_not_possible`: it names what is not there, or closes and needs no decision
@@ -203,7 +203,7 @@ def _reckon(*, event: Event) -> payout_totals.Reckoned:
 
 def _require(*, event: Event, user: User, actor: log.Actor) -> None:
     decisions.require(
-        right="settle",
+        right="approve_difference",
         user=user,
         country=event.country_code,
         object_type="event",

@@ -14,7 +14,7 @@ from audit.actions import Action
 from documents import errors, transactions
 from documents.events import outcomes
 from documents.models import Closing, Document, Event, EventStatus
-from payouts.models import RequestState, SettlementRequest
+from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import decisions
 
 
@@ -38,7 +38,12 @@ def close(
     """
     for country in [event.country_code, *([document.country_id] if document else [])]:
         decisions.require(
-            right="settle", user=user, country=country, object_type="event", object_id=event.public_id, actor=actor
+            right="approve_difference",
+            user=user,
+            country=country,
+            object_type="event",
+            object_id=event.public_id,
+            actor=actor,
         )
     text = decisions.reason(reason)
     return transactions.retry_on_conflict(
@@ -53,10 +58,10 @@ def _close(
     if not can_close(event=event, now=now) or Event.objects.filter(outcomes.closed(), pk=event.pk).exists():
         detail = f"the event is {event.status} {event.code}".strip()
         raise errors.Problem(code="settlement_not_possible", detail=detail)
-    for asked in SettlementRequest.objects.filter(event=event, state=RequestState.REQUESTED):
-        SettlementRequest.objects.filter(pk=asked.pk).update(state=RequestState.WITHDRAWN)
+    for asked in DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED):
+        DifferenceApproval.objects.filter(pk=asked.pk).update(state=ApprovalState.WITHDRAWN)
         log.record(
-            action=Action.EVENT_SETTLEMENT_WITHDRAWN,
+            action=Action.EVENT_DIFFERENCE_WITHDRAWN,
             object_type="event",
             object_id=event.public_id,
             actor=actor,

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
-from payouts.models import RequestState, SettlementRequest
+from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import difference_approval, discrepancy_findings, dismissal, event_findings
 from payouts.review.event_findings import Amounts, minor
 
@@ -42,10 +42,10 @@ class Item:
     event: Event | None = None
     discrepancy: Discrepancy | None = None
     document: Document | None = None
-    settleable: bool = False
-    settleable_from: dt.datetime | None = None
+    approvable: bool = False
+    approvable_from: dt.datetime | None = None
     closable: bool = False
-    request: SettlementRequest | None = None
+    request: DifferenceApproval | None = None
     alert: Alert | None = None
 
     @property
@@ -93,8 +93,8 @@ def with_people(found: list[Item]) -> list[Item]:
     events = [item.event.public_id for item in found if item.event and item.discrepancy is None]
     asked = {
         row.event_id: row
-        for row in SettlementRequest.objects.filter(
-            event__public_id__in=events, state=RequestState.REQUESTED
+        for row in DifferenceApproval.objects.filter(
+            event__public_id__in=events, state=ApprovalState.REQUESTED
         ).select_related("requested_by")
     }
     alerts = {
@@ -143,8 +143,8 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
         amounts=amounts,
         words=words,
         event=event,
-        settleable=difference_approval.can_settle(event=event, now=now),
-        settleable_from=difference_approval.settleable_from(event=event),
+        approvable=difference_approval.can_approve(event=event, now=now),
+        approvable_from=difference_approval.approvable_from(event=event),
         closable=dismissal.can_close(event=event, now=now) and not getattr(event, "closed", False),
     )
 

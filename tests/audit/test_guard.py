@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from audit import guard, log
-from audit.actions import Action
+from audit.actions import RETIRED, Action
 from audit.models import Event
 
 Toy = Callable[[str], Callable[[], None]]
@@ -119,7 +119,7 @@ def test_one_row_of_many_without_its_event_keeps_all_from_committing(toy: Toy) -
 @pytest.mark.parametrize("state", ["'BROKEN'", "'UNHEARD'", "NULL"])
 def test_a_state_that_no_action_is_mapped_for_never_commits(issued: Toy, state: str) -> None:
     with pytest.raises(IntegrityError):
-        commit(*map(recorded, Action), issued(f"UPDATE toy SET status = {state}"))
+        commit(*map(recorded, sorted(set(Action) - RETIRED)), issued(f"UPDATE toy SET status = {state}"))
 
 
 def test_an_object_cannot_take_the_name_of_another_silently(issued: Toy) -> None:

@@ -10,8 +10,8 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from audit import entries, leaf, log, models
-from audit.actions import GRAMMAR, Action
+from audit import entries, labels, leaf, log, models
+from audit.actions import GRAMMAR, RETIRED, Action
 
 Toy = Callable[[str], Callable[[], None]]
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,13 @@ def record(**changes: Any) -> int:
 def test_every_word_of_the_vocabulary_follows_its_grammar() -> None:
     assert all(GRAMMAR.fullmatch(action) for action in Action)
     assert len(set(Action)) == len(Action.__members__)
+
+
+@pytest.mark.parametrize("action", sorted(RETIRED))
+def test_a_retired_word_is_still_read_and_nothing_records_it(action: Action) -> None:
+    with pytest.raises(ValueError, match="retired"):
+        record(action=action)
+    assert labels.words(action.value) != action.value
 
 
 def test_an_event_says_who_did_what_to_which_object(ana_acts: log.Actor) -> None:

@@ -186,7 +186,7 @@ def _admins() -> dict[str, DocumentCenterAdmin]:
     for model, one in site._registry.items():
         meta = model._meta
         start = f"{meta.app_label}/{meta.model_name}"
-        found[start.replace("payouts/settlementrequest", "payouts/conciliar")] = one
+        found[start.replace("payouts/differenceapproval", "payouts/conciliar")] = one
     return found
 
 
@@ -272,7 +272,7 @@ def test_what_no_filter_offers_is_refused_on_record_without_the_value(roles: lis
         written = center.denials()[0]
         assert answer.status_code == 403, (model, name)
         assert (written.code, written.request_id) == ("lookup_not_allowed", answer["Request-Id"]), (model, name)
-        assert written.object_type == {"payouts/conciliar": "settlementrequest"}.get(model, model.split("/")[1])
+        assert written.object_type == {"payouts/conciliar": "differenceapproval"}.get(model, model.split("/")[1])
         kept = EventDetail.objects.using("denials").get(event=written.pk).details
         assert kept["lookups"] == name
         assert document.owner.tax_id[:3] not in str(kept.values())

@@ -114,7 +114,7 @@ def test_at_no_list_a_parameter_that_no_column_can_hold_is_a_fault(name: str) ->
     asked += [f"{center.page(document)}?page="]
     for model_admin in site._registry.values():
         meta = model_admin.model._meta
-        start = f"{meta.app_label}/{meta.model_name}".replace("settlementrequest", "conciliar")
+        start = f"{meta.app_label}/{meta.model_name}".replace("differenceapproval", "conciliar")
         asked += [f"{center.ADMIN}{start}/?{one}=" for one in sorted(model_admin.offered())]
     wrong = [(one, code) for one in asked if (code := browser.get(one + IDS[name], follow=False).status_code) >= 500]
     assert wrong == []

@@ -14,7 +14,7 @@ from audit import log
 from audit.models import Event as LogEvent
 from documents import errors
 from documents.models import Discrepancy, Document, Event, EventStatus, Series
-from payouts.models import Payout, RequestState, SettlementRequest
+from payouts.models import ApprovalState, DifferenceApproval, Payout
 from payouts.reconciliation import run
 from payouts.review import difference_approval
 from tests import cast
@@ -37,15 +37,15 @@ class People:
     def actor(member: cast.Member) -> log.Actor:
         return log.Actor(kind="user", id=f"usr_{member.user.pk}", role="finance", channel="web")
 
-    def ask(self, event: Event, *, by: cast.Member | None = None, **more: Any) -> SettlementRequest:
+    def ask(self, event: Event, *, by: cast.Member | None = None, **more: Any) -> DifferenceApproval:
         who = by or self.sofia
         facts = {"reason": REASON, "now": LATER, "actor": self.actor(who), **more}
-        return difference_approval.request_settlement(event=event, user=who.user, **facts)
+        return difference_approval.request(event=event, user=who.user, **facts)
 
-    def approve(self, asked: SettlementRequest, *, by: cast.Member | None = None, **more: Any) -> Document:
+    def approve(self, asked: DifferenceApproval, *, by: cast.Member | None = None, **more: Any) -> Document:
         who = by or self.fede
         facts = {"reason": REASON, "now": LATER, "actor": self.actor(who), **more}
-        return difference_approval.approve_settlement(request=asked, user=who.user, **facts)
+        return difference_approval.approve(approval=asked, user=who.user, **facts)
 
 
 @pytest.fixture
@@ -87,10 +87,10 @@ def test_two_people_issue_a_payout_with_its_difference_printed_and_kept_open(peo
 def test_both_steps_are_on_record_with_their_reasons_and_who_took_them(people: People) -> None:
     event = _held()
     people.approve(people.ask(event), reason="Visto con tesorería, se aclara en marzo")
-    steps = LogEvent.objects.filter(object_id=event.public_id, action__startswith="event.settlement_").order_by("pk")
+    steps = LogEvent.objects.filter(object_id=event.public_id, action__startswith="event.difference_").order_by("pk")
     assert [(one.action, one.actor_id) for one in steps] == [
-        ("event.settlement_requested", f"usr_{people.sofia.user.pk}"),
-        ("event.settlement_approved", f"usr_{people.fede.user.pk}"),
+        ("event.difference_requested", f"usr_{people.sofia.user.pk}"),
+        ("event.difference_approved", f"usr_{people.fede.user.pk}"),
     ]
     assert [one.detail.details["reason"] for one in steps] == [REASON, "Visto con tesorería, se aclara en marzo"]
 
@@ -115,13 +115,13 @@ def test_the_same_person_twice_is_refused_on_record_and_nothing_is_numbered(peop
 def test_the_database_itself_refuses_one_person_as_two(people: People) -> None:
     asked = people.ask(_held())
     with pytest.raises(IntegrityError, match="two_people"), transaction.atomic():
-        SettlementRequest.objects.filter(pk=asked.pk).update(
-            state=RequestState.APPROVED, approved_by=people.sofia.user, approved_at=telling.NOW
+        DifferenceApproval.objects.filter(pk=asked.pk).update(
+            state=ApprovalState.APPROVED, approved_by=people.sofia.user, approved_at=telling.NOW
         )
     with pytest.raises(IntegrityError, match="stays as it is"), transaction.atomic():
-        SettlementRequest.objects.filter(pk=asked.pk).update(requested_by=people.fede.user)
+        DifferenceApproval.objects.filter(pk=asked.pk).update(requested_by=people.fede.user)
     with pytest.raises(IntegrityError, match="never deleted"), transaction.atomic():
-        SettlementRequest.objects.filter(pk=asked.pk).delete()
+        DifferenceApproval.objects.filter(pk=asked.pk).delete()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -129,8 +129,8 @@ def test_no_request_is_approved_without_its_event_in_the_log() -> None:
     people = People()
     asked = people.ask(_held())
     with pytest.raises(IntegrityError, match="audit guard"):
-        SettlementRequest.objects.filter(pk=asked.pk).update(
-            state=RequestState.APPROVED, approved_by=people.fede.user, approved_at=telling.NOW
+        DifferenceApproval.objects.filter(pk=asked.pk).update(
+            state=ApprovalState.APPROVED, approved_by=people.fede.user, approved_at=telling.NOW
         )
 
 
@@ -159,9 +159,9 @@ def test_nobody_issues_a_payout_with_its_difference_before_the_limit_has_passed(
     event = _held()
     event.refresh_from_db()
     first = event.received_at + dt.timedelta(seconds=settings.PARKED_LIMIT_S)
-    assert difference_approval.settleable_from(event=event) == first
+    assert difference_approval.approvable_from(event=event) == first
     for early in (telling.NOW, first - dt.timedelta(seconds=1)):
-        assert not difference_approval.can_settle(event=event, now=early)
+        assert not difference_approval.can_approve(event=event, now=early)
         with pytest.raises(errors.Problem) as refused:
             people.ask(event, now=early)
         assert refused.value.code == "settlement_not_possible"
@@ -187,7 +187,7 @@ def test_only_a_payout_that_lacks_nothing_but_the_difference_will_ever_be_settle
     event = _held()
     Event.objects.filter(pk=event.pk).update(**changes)
     event.refresh_from_db()
-    assert (difference_approval.settleable_from(event=event) is not None) is ever
+    assert (difference_approval.approvable_from(event=event) is not None) is ever
 
 
 @pytest.mark.parametrize("reason", ["", "corto", " " * 40, "x" * 201, "una razón\x00 con control"])
@@ -225,7 +225,7 @@ def test_nobody_approves_another_difference_than_was_asked_for(people: People) -
     event = _held()
     asked = people.ask(event)
     telling.told([making.adjustment("adj_1", "ord_1", "0.50")])
-    SettlementRequest.objects.filter(pk=asked.pk).get()
+    DifferenceApproval.objects.filter(pk=asked.pk).get()
     telling.told(
         [
             making.order("ord_0"),
@@ -236,7 +236,7 @@ def test_nobody_approves_another_difference_than_was_asked_for(people: People) -
         people.approve(asked)
     again = people.ask(event, by=people.fede)
     asked.refresh_from_db()
-    assert (asked.state, again.difference_minor) == (RequestState.WITHDRAWN, 300)
+    assert (asked.state, again.difference_minor) == (ApprovalState.WITHDRAWN, 300)
     assert people.approve(again, by=people.sofia).flags == ["reconciliation_difference"]
 
 
@@ -292,7 +292,7 @@ def test_approvals_at_the_same_time_issue_one_statement() -> None:
         thread.join(60)
     assert results.count("settlement_not_possible") == 7
     assert Document.objects.filter(kind="PAYOUT_STATEMENT").count() == 1
-    assert SettlementRequest.objects.get().state == RequestState.APPROVED
+    assert DifferenceApproval.objects.get().state == ApprovalState.APPROVED
 
 
 @pytest.mark.django_db(transaction=True)

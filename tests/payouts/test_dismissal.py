@@ -14,7 +14,7 @@ from audit.models import Event as LogEvent
 from documents import errors
 from documents.events import intake, outcomes, waiting
 from documents.models import Alert, Closing, Country, Document, Event, EventStatus
-from payouts.models import RequestState, SettlementRequest
+from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import difference_approval, dismissal, worklist
 from tests import cast
 from tests.payouts import making, telling
@@ -156,14 +156,14 @@ def test_one_that_waits_for_something_new_is_told_again_past_its_limit(finance: 
 
 def test_a_proposal_to_issue_it_is_withdrawn_and_nobody_can_approve_it_any_more(finance: Finance) -> None:
     event = _held()
-    asked = difference_approval.request_settlement(
+    asked = difference_approval.request(
         event=event, reason=REASON, user=finance.member.user, now=LATER, actor=finance.actor
     )
     finance.close(event)
     asked.refresh_from_db()
-    assert asked.state == RequestState.WITHDRAWN
-    assert _actions(event)[-2:] == ["event.settlement_withdrawn", "event.closed"]
-    assert not SettlementRequest.objects.filter(state=RequestState.REQUESTED).exists()
+    assert asked.state == ApprovalState.WITHDRAWN
+    assert _actions(event)[-2:] == ["event.difference_withdrawn", "event.closed"]
+    assert not DifferenceApproval.objects.filter(state=ApprovalState.REQUESTED).exists()
 
 
 def test_the_document_that_settles_it_is_named_in_the_closing_and_in_the_log(finance: Finance) -> None:

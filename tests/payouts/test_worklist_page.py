@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit import log
 from audit.models import Event as LogEvent
 from documents.models import Alert, Closing, Discrepancy, Document, Event, EventStatus
-from payouts.models import SettlementRequest
+from payouts.models import DifferenceApproval
 from payouts.reconciliation import run
 from payouts.review import worklist
 from tests import cast
@@ -264,7 +264,7 @@ def test_only_finance_acts_compliance_and_audit_look_and_each_refusal_is_on_reco
             assert browser.post(HOME + place, {"reason": REASON}).status_code == 403
     assert len(center.denials()) - before == (0 if acts else 8)
     assert ("/admin/payouts/conciliar/" in browser.get(center.ADMIN).content.decode()) is sees
-    assert not SettlementRequest.objects.exists()
+    assert not DifferenceApproval.objects.exists()
     assert not Closing.objects.exists()
 
 
@@ -289,7 +289,7 @@ def test_two_people_settle_a_held_payout_from_the_list(fina: cast.Member, fede: 
     first, second = center.client(member=fina), center.client(member=fede)
     ask, approve = (f"{HOME}event/{event.public_id}/{act}/" for act in ("request", "approve"))
     assert "efectivo de ord_1" in _text(first, ask)
-    assert not SettlementRequest.objects.exists()  # asking is not acting
+    assert not DifferenceApproval.objects.exists()  # asking is not acting
     assert first.post(ask, {"reason": "corto"}).status_code == 400
     assert first.post(ask, {"reason": REASON})["Location"] == HOME
     assert "espera a otra persona" in _text(first)
@@ -305,7 +305,7 @@ def test_two_people_settle_a_held_payout_from_the_list(fina: cast.Member, fede: 
     text = _text(second)
     assert "Diferencia en conciliación" in text
     assert second.post(approve, {"reason": REASON}).status_code == 409
-    said = LogEvent.objects.filter(object_id=event.public_id, action__startswith="event.settlement_").order_by("pk")
+    said = LogEvent.objects.filter(object_id=event.public_id, action__startswith="event.difference_").order_by("pk")
     assert [one.actor_id for one in said] == [f"usr_{fina.user.pk}", f"usr_{fede.user.pk}"]
 
 
@@ -409,7 +409,7 @@ def test_a_form_without_its_token_settles_nothing(fina: cast.Member) -> None:
     browser.force_login(fina.user, backend="django.contrib.auth.backends.ModelBackend")
     for act in ("request", "close"):
         assert browser.post(f"{HOME}event/{event.public_id}/{act}/", {"reason": REASON}).status_code == 403
-    assert not SettlementRequest.objects.exists()
+    assert not DifferenceApproval.objects.exists()
     assert not Closing.objects.exists()
 
 
