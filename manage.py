@@ -9,7 +9,7 @@ def main() -> None:
     """Run one management command, with embedded services where no URL names real ones."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        from config.embedded import services
+        from config.embedded import commands
         from config.simulation import demo
     except ModuleNotFoundError as missing:  # a bare `python3 manage.py` is not the Python that has the packages
         raise SystemExit(
@@ -17,11 +17,11 @@ def main() -> None:
         ) from missing
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command in services.WITH_A_STACK_OF_THEIR_OWN:
+    if command in commands.WITH_A_STACK_OF_THEIR_OWN:
         demo.prepare(kind=command)
     else:
         demo.join()
-    with services.around(command=command):
+    with commands.around(command=command):
         from django.core.management import execute_from_command_line
 
         execute_from_command_line(sys.argv)

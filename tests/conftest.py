@@ -27,7 +27,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from audit import denials
 from config import env
-from config.embedded import servers, services
+from config.embedded import machine, servers, services
 from documents.models import Issuer
 from tests import cast
 from tests.services import database, mailbox
@@ -39,7 +39,7 @@ _folder: pathlib.Path
 def pytest_configure() -> None:
     """Give the session an environment of its own, whatever the shell says."""
     global _folder  # noqa: PLW0603 - one folder per session, removed by the hook below
-    tests = servers.VAR / "tests"
+    tests = machine.VAR / "tests"
     tests.mkdir(parents=True, exist_ok=True)
     _folder = pathlib.Path(tempfile.mkdtemp(prefix="session-", dir=tests))
     variables = {

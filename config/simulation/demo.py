@@ -15,7 +15,7 @@ import time
 from typing import IO
 
 from config import env
-from config.embedded import servers
+from config.embedded import machine
 from config.simulation import processes
 
 PORT_DEFAULT = 8000
@@ -45,11 +45,11 @@ def prepare(*, kind: str) -> None:
         )
     _listening = _listen() if kind == "demo" else processes.listen()
     host, port = _listening.getsockname()[:2]
-    folder = servers.VAR / kind / f"{time.strftime('%Y%m%d-%H%M%S')}-{port}"
+    folder = machine.VAR / kind / f"{time.strftime('%Y%m%d-%H%M%S')}-{port}"
     (folder / "metrics").mkdir(parents=True)
     _lock = (folder / "lock").open("w")
     fcntl.flock(_lock, fcntl.LOCK_EX)
-    (servers.VAR / "static").mkdir(
+    (machine.VAR / "static").mkdir(
         exist_ok=True
     )  # whitenoise finds the files where they are, and wants its folder all the same
     values = {
@@ -109,8 +109,8 @@ def _ready() -> dict[int, pathlib.Path]:
     """Return the record of each running demo by its port; what a killed one left is nobody's."""
     return {
         int(path.parent.name.rpartition("-")[2]): path
-        for path in (servers.VAR / "demo").glob(f"*/{RECORD}")
-        if servers.in_use(lock=path.with_name("lock"))
+        for path in (machine.VAR / "demo").glob(f"*/{RECORD}")
+        if machine.in_use(lock=path.with_name("lock"))
     }
 
 

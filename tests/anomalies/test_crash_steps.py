@@ -18,7 +18,7 @@ from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
 
 from config import env
-from config.embedded import servers, services
+from config.embedded import machine, services
 from config.simulation import event_stream, outside_checker
 from documents.vault import immutable
 from tests.anomalies import crash_points
@@ -68,7 +68,7 @@ class Program:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[pathlib.Path]:
-    made = pathlib.Path(tempfile.mkdtemp(prefix="crash-", dir=servers.VAR / "tests"))
+    made = pathlib.Path(tempfile.mkdtemp(prefix="crash-", dir=machine.VAR / "tests"))
     (made / "mail").mkdir()
     yield made
     immutable.unlock_for_removal(folder=made)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from config import env
-from config.embedded import servers
+from config.embedded import machine
 from config.simulation import demo
 from documents.vault import immutable
 
@@ -25,7 +25,7 @@ READY_S = 240.0
 def put(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> dict[str, str]:
     """What a stage would put into the environment."""
     found: dict[str, str] = {}
-    monkeypatch.setattr(servers, "VAR", tmp_path)
+    monkeypatch.setattr(machine, "VAR", tmp_path)
     monkeypatch.setattr(env, "put", lambda *, name, value: found.update({name: value}))
     monkeypatch.setenv("PORT", "0")
     monkeypatch.setattr(demo, "_listening", None)

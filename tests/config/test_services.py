@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from config import env
-from config.embedded import servers, services
+from config.embedded import commands, machine, servers, services, shared
 from config.simulation import sender
 
 PATIENCE_S = 15.0
@@ -25,7 +25,7 @@ SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[pathlib.Path]:
     """A `var/` of the test's own: pytest's folders are closed to other users, so root's servers must go elsewhere."""
     var = tmp_path_factory.mktemp("var")
-    monkeypatch.setattr(servers, "VAR", var)
+    monkeypatch.setattr(machine, "VAR", var)
     yield var
     if (var / "outside").exists():
         subprocess.run(["rm", "-rf", (var / "outside").read_text(encoding="utf-8").strip()], check=True)  # noqa: S607 - our own folder
@@ -101,7 +101,7 @@ def test_servers_do_not_run_as_root() -> None:
 
 @pytest.mark.usefixtures("home")
 def test_a_folder_that_a_killed_run_left_is_removed_by_the_next_one() -> None:
-    left = servers.home() / "run-left"
+    left = machine.home() / "run-left"
     left.mkdir()
     (left / "lock").touch()
     with services.Stack():
@@ -111,7 +111,7 @@ def test_a_folder_that_a_killed_run_left_is_removed_by_the_next_one() -> None:
 def test_a_server_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
     server = servers.Postgres(folder=tmp_path)
     (tmp_path / "data").mkdir()
-    with pytest.raises(servers.NotStartedError, match="postgres"):
+    with pytest.raises(machine.NotStartedError, match="postgres"):
         server.start()
     assert server.process is None or server.process.poll() is not None
 
@@ -132,9 +132,9 @@ def _without_servers() -> dict[str, str]:
 
 _HOLDER = """
 import pathlib, sys, time
-from config.embedded import servers, services
-servers.VAR = pathlib.Path(sys.argv[1])
-with services.around(command="demo"):
+from config.embedded import commands, machine
+machine.VAR = pathlib.Path(sys.argv[1])
+with commands.around(command="demo"):
     print("up", flush=True)
     time.sleep(60)
 """
@@ -142,9 +142,9 @@ with services.around(command="demo"):
 _USER = """
 import pathlib, sys, time
 from config import env
-from config.embedded import servers, services
-servers.VAR = pathlib.Path(sys.argv[1])
-with services.around(command="shell"):
+from config.embedded import commands, machine
+machine.VAR = pathlib.Path(sys.argv[1])
+with commands.around(command="shell"):
     print(env.text(name="DATABASE_URL"), flush=True)
     sys.stdin.readline() if sys.argv[2] == "wait" else None
 """
@@ -170,7 +170,7 @@ def test_a_killed_parent_takes_its_servers_along(number: signal.Signals, ignored
     holder.communicate(timeout=PATIENCE_S)
     assert _gone(*family)
     if number != signal.SIGKILL:
-        assert not list(servers.home().glob("run-*"))
+        assert not list(machine.home().glob("run-*"))
 
 
 def test_a_command_that_nohup_started_outlives_its_terminal(home: pathlib.Path) -> None:
@@ -187,14 +187,14 @@ def test_a_command_that_nohup_started_outlives_its_terminal(home: pathlib.Path) 
 def test_production_is_never_given_an_embedded_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    with services.around(command="migrate"):
+    with commands.around(command="migrate"):
         assert not env.text(name="DATABASE_URL")
 
 
 def test_given_servers_are_used_and_none_started(monkeypatch: pytest.MonkeyPatch, home: pathlib.Path) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://app@db.example/billing")
     monkeypatch.setenv("REDIS_URL", "redis://broker.example")
-    with services.around(command="migrate"):
+    with commands.around(command="migrate"):
         assert env.text(name="DATABASE_URL") == "postgresql://app@db.example/billing"
     assert not list(home.iterdir())
 
@@ -204,7 +204,7 @@ def test_a_command_that_needs_no_server_starts_none(
     command: str, monkeypatch: pytest.MonkeyPatch, home: pathlib.Path
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
-    with services.around(command=command):
+    with commands.around(command=command):
         assert not env.text(name="DATABASE_URL")
     assert not list(home.iterdir())
 
@@ -213,8 +213,8 @@ def _user(*, var: pathlib.Path, wait: bool) -> subprocess.Popen[bytes]:
     return _command("-c", _USER, str(var), "wait" if wait else "go")
 
 
-def _keepers() -> list[int]:
-    ours = ["-m", "config.embedded.services", str(servers.home() / "kept")]
+def _hosts() -> list[int]:
+    ours = ["-m", "config.embedded.shared", str(machine.home() / shared.LASTING)]
     return [one.pid for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[1:] == ours]
 
 
@@ -223,39 +223,39 @@ def test_commands_that_overlap_share_one_database_which_ends_with_the_last(home:
     assert first.stdout
     assert first.stdin
     url = first.stdout.readline()
-    keepers = _keepers()
+    hosts = _hosts()
     second = _user(var=home, wait=False)
     assert second.communicate()[0] == url
     assert psycopg.connect(url.decode().strip()).execute("SELECT 1").fetchone() == (1,)
     first.stdin.write(b"\n")
     first.stdin.close()
     first.wait(timeout=PATIENCE_S)
-    assert keepers
-    assert _gone(*keepers)
+    assert hosts
+    assert _gone(*hosts)
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url.decode().strip())
 
 
-def test_a_killed_command_leaves_no_keeper(home: pathlib.Path) -> None:
+def test_a_killed_command_leaves_no_host(home: pathlib.Path) -> None:
     user = _user(var=home, wait=True)
     assert user.stdout
     user.stdout.readline()
-    keepers = _keepers()
-    family = [child.pid for keeper in keepers for child in psutil.Process(keeper).children(recursive=True)]
+    hosts = _hosts()
+    family = [child.pid for host in hosts for child in psutil.Process(host).children(recursive=True)]
     user.kill()
     user.communicate()
-    assert keepers
-    assert _gone(*keepers, *family)
+    assert hosts
+    assert _gone(*hosts, *family)
 
 
-def test_a_killed_keeper_takes_its_servers_along_and_the_next_command_starts_again(home: pathlib.Path) -> None:
+def test_a_killed_host_takes_its_servers_along_and_the_next_command_starts_again(home: pathlib.Path) -> None:
     user = _user(var=home, wait=True)
     assert user.stdout
     user.stdout.readline()
-    (keeper,) = _keepers()
-    family = [child.pid for child in psutil.Process(keeper).children(recursive=True)]
-    os.kill(keeper, signal.SIGKILL)
-    assert _gone(keeper, *family)
+    (host,) = _hosts()
+    family = [child.pid for child in psutil.Process(host).children(recursive=True)]
+    os.kill(host, signal.SIGKILL)
+    assert _gone(host, *family)
     user.communicate(b"\n")
     again = _user(var=home, wait=False)
     assert again.communicate()[0].startswith(b"postgresql://billing_app:")
@@ -316,20 +316,20 @@ def test_a_database_that_cannot_be_used_is_said_with_the_variables_to_mend(
 
 
 def test_a_defect_keeps_its_traceback_and_ctrl_c_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(KeyError), services.around(command="check"):
+    with pytest.raises(KeyError), commands.around(command="check"):
         raise KeyError
-    with pytest.raises(psycopg.errors.UniqueViolation), services.around(command="check"):
+    with pytest.raises(psycopg.errors.UniqueViolation), commands.around(command="check"):
         raise psycopg.errors.UniqueViolation
-    with pytest.raises(psycopg.errors.QueryCanceled), services.around(command="check"):
+    with pytest.raises(psycopg.errors.QueryCanceled), commands.around(command="check"):
         raise psycopg.errors.QueryCanceled
-    with pytest.raises(SystemExit) as ended, services.around(command="check"):
+    with pytest.raises(SystemExit) as ended, commands.around(command="check"):
         raise KeyboardInterrupt
     assert ended.value.code == 130
 
 
 def test_a_server_that_does_not_start_ends_the_command_with_its_reason() -> None:
-    with pytest.raises(SystemExit, match="billing-docs: postgres did not start"), services.around(command="check"):
-        raise servers.NotStartedError("postgres did not start")
+    with pytest.raises(SystemExit, match="billing-docs: postgres did not start"), commands.around(command="check"):
+        raise machine.NotStartedError("postgres did not start")
 
 
 def test_a_python_without_the_packages_is_told_what_to_type() -> None:

@@ -23,7 +23,7 @@ from django.core.management import call_command
 from psycopg.rows import dict_row
 from pytest_django.plugin import DjangoDbBlocker
 
-from config.embedded import servers, services
+from config.embedded import machine, services
 from config.simulation import outside_checker, processes, sender
 from documents.vault import immutable
 from tests.services import database
@@ -253,7 +253,7 @@ def unlike(event: Mapping[str, Any], path: str, value: object) -> dict[str, Any]
 @pytest.fixture(scope="module")
 def live(stack: services.Stack, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Live]:
     """Run the product for the tests of one module."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir=servers.VAR / "tests"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir=machine.VAR / "tests"))
     with django_db_blocker.unblock():
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=(folder / "issuers.log").open("w"))
         database.connections.close_all()

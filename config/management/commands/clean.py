@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from config.embedded import servers
+from config.embedded import machine, shared
 from documents.vault import immutable
 
 
@@ -22,11 +22,11 @@ class Command(BaseCommand):
 
         :raises CommandError: when a server still runs on the data; nothing is removed then.
         """
-        folders = [servers.VAR] if servers.VAR.exists() else []
-        if (servers.VAR / "outside").exists():
-            folders.append(servers.outside())
+        folders = [machine.VAR] if machine.VAR.exists() else []
+        if (machine.VAR / "outside").exists():
+            folders.append(machine.temporary_folder())
         for lock in (lock for folder in folders for lock in _locks(folder=folder)):
-            if servers.in_use(lock=lock):
+            if machine.in_use(lock=lock):
                 raise CommandError(
                     f"{lock.parent} is in use: end the demo, test or command that runs there, then clean again"
                 )
@@ -41,4 +41,4 @@ def _locks(*, folder: pathlib.Path) -> Iterator[pathlib.Path]:
     yield from folder.glob("crash_campaign/*/lock")
     for home in (folder, folder / "servers"):
         yield from home.glob("run-*/lock")
-        yield from home.glob("kept/keeper.lock")
+        yield from home.glob(f"{shared.LASTING}/{shared.HOST_LOCK}")

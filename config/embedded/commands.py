@@ -1,0 +1,46 @@
+"""What `manage.py` puts around every command: servers behind it, and an end in order."""
+
+import contextlib
+from collections.abc import Iterator
+
+from config import env
+from config.embedded import ending, services, shared
+
+# These never look at a server, or start a Stack of their own.
+WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "check", "diffsettings"}) | frozenset(
+    {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "send_events"}
+)
+# These get a private pair that is thrown away: they show it, crash it, or measure it.
+WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "crash_campaign", "contact_sheet"})
+
+
+@contextlib.contextmanager
+def around(*, command: str) -> Iterator[None]:
+    """Run a command with servers behind it: the given ones, or embedded ones for those not given.
+
+    Production has no embedded default: it goes on, and the settings refuse what is missing. What the operator can mend
+    ends the command with a sentence.
+    """
+    ending.heed_signals()
+    with ending.in_a_sentence(), _servers(command=command):
+        yield
+
+
+@contextlib.contextmanager
+def _servers(*, command: str) -> Iterator[None]:
+    """Put the URLs of embedded servers into the environment for as long as the command runs, where it needs any."""
+    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not env.text(name=name)]
+    if not missing or command.startswith("-") or command in WITHOUT_SERVERS or env.production():
+        yield
+        return
+    with _private() if command in WITH_A_STACK_OF_THEIR_OWN else shared.use() as urls:
+        for name in (*missing, *(["DATABASE_OWNER_URL"] if "DATABASE_URL" in missing else [])):
+            env.put(name=name, value=urls[name])
+        yield
+
+
+@contextlib.contextmanager
+def _private() -> Iterator[dict[str, str]]:
+    """Yield the environment of a pair that only this command uses."""
+    with services.Stack() as stack:
+        yield stack.environment()
