@@ -18,23 +18,23 @@ LANGUAGES: dict[gap_causes.Language, str] = {"es": "diagnosis", "en": "diagnosis
 UNSETTLED_MAX = 2000  # some weeks of a busy driver
 
 
-def problem(*, reckoned: payout_totals.Reckoned, payee: str, terms: IssuingTerms) -> errors.Problem:
+def problem(*, candidate: payout_totals.PayoutCandidate, payee: str, terms: IssuingTerms) -> errors.Problem:
     """Name a payout that does not close: the exact difference first, then what it looks like.
 
     Two queries, however many orders the payout has.
     """
-    gap = money.text(reckoned.sums.difference_minor, terms.digits)
-    parts = _parts(picked=reckoned.picked, terms=terms)
-    listed = [pick.document.pk for pick in reckoned.picked]
+    gap = money.text(candidate.sums.difference_minor, terms.digits)
+    parts = _parts(lines=candidate.lines, terms=terms)
+    listed = [payout_line.document.pk for payout_line in candidate.lines]
     unsettled = _unsettled(payee=payee, listed=listed, terms=terms)
     faults = [errors.Fault(pointer="/data/payout/amount", code="difference", detail=gap)]
     for language, code in LANGUAGES.items():
         words = gap_causes.diagnose(
-            payout=reckoned.sums,
+            payout=candidate.sums,
             parts=parts,
             unsettled=unsettled,
-            adjustments=reckoned.adjustments,
-            withholdings=reckoned.withholdings,
+            adjustments=candidate.adjustments,
+            withholdings=candidate.withholdings,
             digits=terms.digits,
             currency=terms.currency,
             language=language,
@@ -70,13 +70,15 @@ def _discriminator(key: str) -> str:
     return "".join(key.split(":")[4:5])
 
 
-def _parts(*, picked: Sequence[payout_lines.Pick], terms: IssuingTerms) -> list[gap_causes.Part]:
+def _parts(*, lines: Sequence[payout_lines.PayoutLine], terms: IssuingTerms) -> list[gap_causes.Part]:
     """Tell the diagnosis what it may want to know of each settled document, read in one query."""
-    contents = payout_lines.contents(picked=picked)
-    return [_part(pick=pick, content=contents[pick.document.pk], terms=terms) for pick in picked]
+    contents = payout_lines.contents(lines=lines)
+    return [
+        _part(payout_line=payout_line, content=contents[payout_line.document.pk], terms=terms) for payout_line in lines
+    ]
 
 
-def _part(*, pick: payout_lines.Pick, content: Mapping[str, Any], terms: IssuingTerms) -> gap_causes.Part:
+def _part(*, payout_line: payout_lines.PayoutLine, content: Mapping[str, Any], terms: IssuingTerms) -> gap_causes.Part:
     """Tell what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
     for group in amounts.read_groups(groups=content["tax_groups"], digits=terms.digits):
@@ -84,9 +86,9 @@ def _part(*, pick: payout_lines.Pick, content: Mapping[str, Any], terms: Issuing
             name = tax_name(code=group.code, terms=terms)
             taxes[name] = taxes.get(name, 0) + group.tax_minor
     return gap_causes.Part(
-        order=pick.order,
-        adjustment=pick.adjustment,
-        amount_minor=pick.amount_minor,
+        order=payout_line.order,
+        adjustment=payout_line.adjustment,
+        amount_minor=payout_line.amount_minor,
         cash_collected_minor=money.minor(content.get("cash_collected", "0"), terms.digits),
         tips_minor=sum(
             money.minor(line["amount"], terms.digits) for line in content.get("lines", ()) if line.get("kind") == "TIP"

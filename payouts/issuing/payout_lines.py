@@ -19,8 +19,8 @@ from payouts.issuing.terms import IssuingTerms
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pick:
-    """One document that a payout pays, and how much of it, in minor units."""
+class PayoutLine:
+    """One line of a payout statement: a document that the payout pays, and how much of it, in minor units."""
 
     document: Document
     order: str
@@ -29,7 +29,7 @@ class Pick:
     credit: str = ""
 
     def content(self, *, digits: int) -> dict[str, str]:
-        """Return the pick as the payout statement prints it."""
+        """Return the line as the payout statement prints it."""
         first = self.document.corrects
         row = {
             "order": self.order,
@@ -43,8 +43,8 @@ class Pick:
         return row | {word: name for word in ("adjustment", "credit") if (name := getattr(self, word))}
 
 
-def picks(*, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date) -> list[list[Pick]]:
-    """Return the ways in which a payout may be meant, likeliest first; each is a whole list.
+def candidates(*, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date) -> list[list[PayoutLine]]:
+    """Return the lists of lines that a payout may stand for, likeliest first.
 
     `settles` means what it says. `orders` means the orders' own statements; should these not close, the statements of
     adjustments that had been made when the payout was sent are meant too, and then what had been credited of any.
@@ -66,16 +66,16 @@ def picks(*, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date) -> li
     owned = {key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in found.items()}
     _check(named=named, owned=owned, terms=terms, listed="orders" if data.orders is not None else "settles")
     if data.settles is not None:
-        return [[pick for item in named for pick in _part(item=item, rows=owned[item.named], digits=terms.digits)]]
+        return [[line for item in named for line in _part(item=item, rows=owned[item.named], digits=terms.digits)]]
     whole = [_whole(order=order, document=row) for (_, order), rows in owned.items() for row in rows]
-    own = [pick for pick in whole if not pick.adjustment]
-    later = [pick for pick in whole if pick.adjustment and pick.document.operation_date <= date]
+    own = [line for line in whole if not line.adjustment]
+    later = [line for line in whole if line.adjustment and line.document.operation_date <= date]
     sent_at = data.payout.sent_at
     made_at = _made_at(of=later)
-    had = [pick for pick in later if sent_at is None or made_at[pick.document.event_id] < sent_at]
-    ways = [own, [*own, *had]] if had else [own]
-    credits_ = _credits(of=ways[-1], sent_at=sent_at)
-    return [*ways, [*ways[-1], *credits_]] if credits_ else ways
+    had = [line for line in later if sent_at is None or made_at[line.document.event_id] < sent_at]
+    lists = [own, [*own, *had]] if had else [own]
+    credits_ = _credits(of=lists[-1], sent_at=sent_at)
+    return [*lists, [*lists[-1], *credits_]] if credits_ else lists
 
 
 def _read() -> QuerySet[Document]:
@@ -96,11 +96,11 @@ def _of_event(*, subject: str) -> list[Document]:
     return list(_read().filter(event__subject=subject, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"))
 
 
-def _credits(*, of: Sequence[Pick], sent_at: dt.datetime | None) -> list[Pick]:
-    """Pick what had been credited of statements when a payout was sent: it takes away."""
-    rows = _read().filter(corrects__in=[pick.document.pk for pick in of], kind=Kind.CREDIT_NOTE).select_related("event")
+def _credits(*, of: Sequence[PayoutLine], sent_at: dt.datetime | None) -> list[PayoutLine]:
+    """Return the lines of what had been credited of statements when a payout was sent: they take away."""
+    rows = _read().filter(corrects__in=[line.document.pk for line in of], kind=Kind.CREDIT_NOTE).select_related("event")
     return [
-        Pick(
+        PayoutLine(
             document=row,
             order=_order(row),
             amount_minor=settlements.net_minor(document=row),
@@ -149,12 +149,12 @@ def _suffix(document: Document) -> str:
     return document.document_key_id.removeprefix(base).removeprefix(":")
 
 
-def _made_at(*, of: Sequence[Pick]) -> dict[int, dt.datetime]:
+def _made_at(*, of: Sequence[PayoutLine]) -> dict[int, dt.datetime]:
     """Return {event's key: when the adjustment was made}: the day alone would not tell.
 
     Of an event whose raw body has been stripped, when it occurred: every fact has this.
     """
-    events = Event.objects.filter(pk__in=[pick.document.event_id for pick in of])
+    events = Event.objects.filter(pk__in=[line.document.event_id for line in of])
     found: dict[int, dt.datetime] = {}
     for pk, body, occurred_at in events.values_list("pk", "body", "occurred_at").iterator():
         found[pk] = cast("dt.datetime", occurred_at)
@@ -164,14 +164,14 @@ def _made_at(*, of: Sequence[Pick]) -> dict[int, dt.datetime]:
     return found
 
 
-def _whole(*, order: str, document: Document) -> Pick:
-    """Pick a document's whole net."""
+def _whole(*, order: str, document: Document) -> PayoutLine:
+    """Return the line that pays a document's whole net."""
     amount = settlements.net_minor(document=document)
-    return Pick(document=document, order=order, amount_minor=amount, adjustment=_suffix(document))
+    return PayoutLine(document=document, order=order, amount_minor=amount, adjustment=_suffix(document))
 
 
-def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> list[Pick]:
-    """Pick so much of an order, adjustment or credit.
+def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> list[PayoutLine]:
+    """Return the lines that pay so much of an order, adjustment or credit.
 
     Where both statements of an order are the payee's, the first takes up to its net and the last what is left.
     """
@@ -179,13 +179,13 @@ def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> li
     if word == "order":
         rows = [row for row in rows if not _suffix(row)] or rows
     left = money.minor(item.amount, digits)
-    picked = []
+    lines = []
     for place, row in enumerate(rows):
         net = settlements.net_minor(document=row)
         amount = left if place == len(rows) - 1 else max(min(left, net), min(0, net))
         left -= amount
-        picked.append(
-            Pick(
+        lines.append(
+            PayoutLine(
                 document=row,
                 order=_order(row),
                 amount_minor=amount,
@@ -193,7 +193,7 @@ def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> li
                 credit=name if word == "credit" else "",
             )
         )
-    return picked
+    return lines
 
 
 def _order(document: Document) -> str:
@@ -203,34 +203,34 @@ def _order(document: Document) -> str:
     return subject.partition(":")[2]
 
 
-def contents(*, picked: Sequence[Pick]) -> dict[int, dict[str, Any]]:
-    """Return {document's key: frozen content} of all that was picked, in one query."""
-    read = Document.objects.filter(pk__in=[pick.document.pk for pick in picked]).values_list("pk", "content")
+def contents(*, lines: Sequence[PayoutLine]) -> dict[int, dict[str, Any]]:
+    """Return {document's key: frozen content} of all that a payout pays, in one query."""
+    read = Document.objects.filter(pk__in=[line.document.pk for line in lines]).values_list("pk", "content")
     return {pk: json.loads(text) for pk, text in read.iterator()}
 
 
-def parts(*, picked: Sequence[Pick], digits: int) -> list[breakdown.Part]:
+def parts(*, lines: Sequence[PayoutLine], digits: int) -> list[breakdown.Part]:
     """Return what a payout pays of each document with the rows that the document consists of."""
-    read = contents(picked=picked)
+    read = contents(lines=lines)
     return [
         breakdown.Part(
-            order=pick.order,
-            number=pick.document.number,
-            amount_minor=pick.amount_minor,
-            rows=tuple(breakdown.frozen(content=read[pick.document.pk], order=pick.order, digits=digits)),
-            cash_collected_minor=money.minor(read[pick.document.pk].get("cash_collected", "0"), digits),
+            order=line.order,
+            number=line.document.number,
+            amount_minor=line.amount_minor,
+            rows=tuple(breakdown.frozen(content=read[line.document.pk], order=line.order, digits=digits)),
+            cash_collected_minor=money.minor(read[line.document.pk].get("cash_collected", "0"), digits),
         )
-        for pick in picked
+        for line in lines
     ]
 
 
-def payee_printed(*, picked: Sequence[Pick]) -> dict[str, object] | None:
+def payee_printed(*, lines: Sequence[PayoutLine]) -> dict[str, object] | None:
     """Return the payee as the latest settled statement prints it; None where nothing is settled.
 
     The choice follows from the documents alone, so it is the same in whatever order they came.
     """
-    if not picked:
+    if not lines:
         return None
-    last = max((pick.document for pick in picked), key=lambda row: (row.operation_date, row.document_key_id))
+    last = max((line.document for line in lines), key=lambda row: (row.operation_date, row.document_key_id))
     content = Document.objects.values_list("content", flat=True).get(pk=last.pk)
     return dict(json.loads(content)["owner"])

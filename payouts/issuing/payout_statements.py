@@ -24,7 +24,7 @@ from payouts.issuing import (
     settlements,
 )
 from payouts.issuing import terms as issuing_terms
-from payouts.issuing.payout_totals import Reckoned
+from payouts.issuing.payout_totals import PayoutCandidate
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout, PayoutState, Settlement
 
@@ -70,7 +70,7 @@ def issue_with_difference(
     return _issue(event=event, message=message, now=now, actor=actor, accept=True)
 
 
-def with_difference(*, message: envelope.EventMessage) -> Reckoned:
+def with_difference(*, message: envelope.EventMessage) -> PayoutCandidate:
     """Reckon a payout as `issue_with_difference` would issue it; nothing is written.
 
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
@@ -78,7 +78,7 @@ def with_difference(*, message: envelope.EventMessage) -> Reckoned:
     """
     data = cast("schemas.PayoutData", message.data)
     payee = parties.lock_party(platform_id=data.payee.id)
-    return payout_totals.find(message=message, payee=payee, accept=True).chosen
+    return payout_totals.resolve(message=message, payee=payee, accept=True).candidate
 
 
 def _issue(
@@ -92,25 +92,27 @@ def _issue(
         terms, told = issuing_terms.resolve(message=message), envelope.business_input(message=message)
         payout_totals.check_period(data=data)
         return [_again(document=before, told=told, terms=terms, event=event, now=now, actor=actor)]
-    at = payout_totals.find(message=message, payee=payee, accept=accept)
+    draft = payout_totals.resolve(message=message, payee=payee, accept=accept)
     if not accept:
-        if not at.chosen.sums.closes:
-            raise payout_gap.problem(reckoned=at.chosen, payee=data.payee.id, terms=at.terms)
-        _follow(data=data, payee=at.payee, terms=at.terms, sent_at=at.sent_at)
-    draft = _draft(chosen=at.chosen, data=data, told=at.told, payee=at.payee, date=at.date, terms=at.terms)
-    (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
+        if not draft.candidate.sums.closes:
+            raise payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
+        _follow(data=data, payee=draft.payee, terms=draft.terms, sent_at=draft.sent_at)
+    statement = _draft(
+        candidate=draft.candidate, data=data, told=draft.told, payee=draft.payee, date=draft.date, terms=draft.terms
+    )
+    (issued,) = issuing.issue(drafts=[statement], event=event, now=now, actor=actor)
     if not issued.replayed:
         _settle(
-            chosen=at.chosen,
+            candidate=draft.candidate,
             statement=issued.document,
             data=data,
-            sent_at=at.sent_at,
+            sent_at=draft.sent_at,
             event=event,
             now=now,
             actor=actor,
         )
         waiting.wake(awaited=f"payout:{data.payout.id}", now=now)
-        waiting.wake(awaited=balance(payee=at.payee, terms=at.terms), now=now, after=at.sent_at)
+        waiting.wake(awaited=balance(payee=draft.payee, terms=draft.terms), now=now, after=draft.sent_at)
         retries.look_again(payee=data.payee.id, now=now)
     return [issued]
 
@@ -164,7 +166,7 @@ def _follow(*, data: schemas.PayoutData, payee: Party, terms: IssuingTerms, sent
 
 def _draft(
     *,
-    chosen: Reckoned,
+    candidate: PayoutCandidate,
     data: schemas.PayoutData,
     told: dict[str, Any],
     payee: Party,
@@ -172,7 +174,7 @@ def _draft(
     terms: IssuingTerms,
 ) -> issuing.Draft:
     """Draft the payout statement."""
-    sums, digits = chosen.sums, terms.digits
+    sums, digits = candidate.sums, terms.digits
     body: dict[str, object] = {
         "payout": {
             key: told["payout"][key]
@@ -180,14 +182,14 @@ def _draft(
             if key in told["payout"]
         },
         "period": told["period"],
-        "settles": [pick.content(digits=digits) for pick in chosen.picked],
+        "settles": [line.content(digits=digits) for line in candidate.lines],
         "adjustments": told["adjustments"],
         "tax_groups": [group.content(digits=digits) for group in sums.groups],
-        "withholdings": [item.content(digits=digits) for item in chosen.withholdings],
+        "withholdings": [item.content(digits=digits) for item in candidate.withholdings],
         "totals": amounts.texts(amounts=sums.totals, digits=digits),
-        **_explained(chosen=chosen, digits=digits),
+        **_explained(candidate=candidate, digits=digits),
     }
-    flags = ["withholding_declared"] if any(item.status == "declared" for item in chosen.withholdings) else []
+    flags = ["withholding_declared"] if any(item.status == "declared" for item in candidate.withholdings) else []
     if not sums.closes:
         body["difference"] = money.text(-sums.difference_minor, digits)
         flags.append("reconciliation_difference")
@@ -200,7 +202,7 @@ def _draft(
         pack=terms.pack,
         issuer=terms.issuer,
         owner=payee,
-        owner_facts=payout_lines.payee_printed(picked=chosen.picked)
+        owner_facts=payout_lines.payee_printed(lines=candidate.lines)
         or dict(parties.printed(party=payee, pack=terms.pack)),
         currency=terms.currency,
         total_minor=sums.totals["amount"],
@@ -212,13 +214,13 @@ def _draft(
     )
 
 
-def _explained(*, chosen: Reckoned, digits: int) -> dict[str, object]:
+def _explained(*, candidate: PayoutCandidate, digits: int) -> dict[str, object]:
     """Return where each cent of a payout comes from, and what its documents consist of."""
     rows = breakdown.payout(
-        parts=payout_lines.parts(picked=chosen.picked, digits=digits),
-        adjustments=chosen.adjustments,
-        sums=chosen.sums,
-        withholdings=chosen.withholdings,
+        parts=payout_lines.parts(lines=candidate.lines, digits=digits),
+        adjustments=candidate.adjustments,
+        sums=candidate.sums,
+        withholdings=candidate.withholdings,
     )
     concepts = breakdown.concepts(rows=rows)
     return {
@@ -231,7 +233,7 @@ def _explained(*, chosen: Reckoned, digits: int) -> dict[str, object]:
 
 def _settle(
     *,
-    chosen: Reckoned,
+    candidate: PayoutCandidate,
     statement: Document,
     data: schemas.PayoutData,
     sent_at: dt.datetime,
@@ -251,8 +253,8 @@ def _settle(
         country_id=statement.country_id,
         currency=statement.currency,
         amount_minor=statement.total_minor,
-        opening_minor=chosen.sums.totals["opening_carry_over"],
-        closing_minor=chosen.sums.totals["closing_carry_over"],
+        opening_minor=candidate.sums.totals["opening_carry_over"],
+        closing_minor=candidate.sums.totals["closing_carry_over"],
         sent_at=sent_at,
         state=PayoutState.FAILED if failed_at else PayoutState.CLOSED if closed else PayoutState.SENT,
         statement=statement,
@@ -260,7 +262,7 @@ def _settle(
         returned_at=failed_at,
     )
     Settlement.objects.bulk_create(
-        Settlement(payout=payout, document=pick.document, amount_minor=pick.amount_minor, effective=failed_at is None)
-        for pick in chosen.picked
+        Settlement(payout=payout, document=line.document, amount_minor=line.amount_minor, effective=failed_at is None)
+        for line in candidate.lines
     )
-    settlements.refresh(document_ids=[pick.document.pk for pick in chosen.picked], now=now, actor=actor)
+    settlements.refresh(document_ids=[line.document.pk for line in candidate.lines], now=now, actor=actor)

@@ -1,4 +1,4 @@
-"""How a payout stands before it is issued: what it may mean, what it comes to, and with what balance it opens."""
+"""What a payout would be issued with: the lines it pays, their totals, and the balance with which it opens."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from payouts.models import Payout
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reckoned:
-    """One way of meaning a payout, added up."""
+class PayoutCandidate:
+    """One list of lines that a payout may stand for, and its totals."""
 
-    picked: Sequence[payout_lines.Pick]
+    lines: Sequence[payout_lines.PayoutLine]
     sums: amounts.Payout
     adjustments: Sequence[amounts.Line]
     withholdings: Sequence[amounts.Withholding]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """How a payout stands: what it was found to mean, and on which terms."""
+class PayoutDraft:
+    """A payout before it is issued: what was stated, on which terms, and the candidate that was chosen."""
 
     terms: IssuingTerms
     data: schemas.PayoutData
@@ -35,11 +35,11 @@ class Standing:
     payee: Party
     sent_at: dt.datetime
     date: dt.date
-    chosen: Reckoned
+    candidate: PayoutCandidate
 
 
-def find(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> Standing:
-    """Find out what a payout means: the first way that closes, else the likeliest one.
+def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> PayoutDraft:
+    """Return the draft of a payout, with the first candidate that closes, else the likeliest one.
 
     It opens with the balance that it states, or, to be issued by people's decision (`accept`), with the one that is
     known. Call with the payee locked.
@@ -52,7 +52,7 @@ def find(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -
     check_period(data=data)
     sent_at = data.payout.sent_at or message.occurred_at
     date = terms.local_date(at=sent_at)
-    ways = _ways(data=data, terms=terms, date=date, payee=payee)
+    lines_of_candidates = _lines_of_candidates(data=data, terms=terms, date=date, payee=payee)
     rates = terms.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")
     payee = cast("Party", payee)
     opening = (
@@ -60,11 +60,12 @@ def find(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -
         if accept
         else money.minor(data.opening_carry_over, terms.digits)
     )
-    reckoned = [
-        _reckon(picked=picked, data=data, told=told, rates=rates, terms=terms, opening_minor=opening) for picked in ways
+    candidates = [
+        compute(lines=lines, data=data, told=told, rates=rates, terms=terms, opening_minor=opening)
+        for lines in lines_of_candidates
     ]
-    chosen = next((one for one in reckoned if one.sums.closes), reckoned[0])
-    return Standing(terms=terms, data=data, told=told, payee=payee, sent_at=sent_at, date=date, chosen=chosen)
+    candidate = next((item for item in candidates if item.sums.closes), candidates[0])
+    return PayoutDraft(terms=terms, data=data, told=told, payee=payee, sent_at=sent_at, date=date, candidate=candidate)
 
 
 def check_period(*, data: schemas.PayoutData) -> None:
@@ -87,42 +88,42 @@ def left(*, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> int:
     return last.closing_minor if last else 0
 
 
-def _ways(
+def _lines_of_candidates(
     *, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date, payee: Party | None
-) -> list[list[payout_lines.Pick]]:
-    """Return the ways in which the payout may be meant, once its payee has been met.
+) -> list[list[payout_lines.PayoutLine]]:
+    """Return the lists of lines that the payout may stand for, once its payee is known.
 
-    :raises waiting.Parked: also for a payee whom nobody has told about
+    :raises waiting.Parked: also for a payee whom no event has named
     """
     unknown = [] if payee is not None else [f"party:{data.payee.id}"]
     try:
-        ways = payout_lines.picks(data=data, terms=terms, date=date)
+        candidates = payout_lines.candidates(data=data, terms=terms, date=date)
     except waiting.Parked as parked:
         raise waiting.Parked(missing=[*parked.missing, *unknown]) from None
     if unknown:
         raise waiting.Parked(missing=unknown)
-    return ways
+    return candidates
 
 
-def _reckon(
+def compute(
     *,
-    picked: Sequence[payout_lines.Pick],
+    lines: Sequence[payout_lines.PayoutLine],
     data: schemas.PayoutData,
     told: dict[str, Any],
     rates: dict[str, Any],
     terms: IssuingTerms,
     opening_minor: int,
-) -> Reckoned:
-    """Add one way of meaning the payout up."""
+) -> PayoutCandidate:
+    """Add up one list of lines that the payout may stand for."""
 
     def minor(text: str) -> int:
         return money.minor(text, terms.digits)
 
     adjustments = amounts.read_lines(lines=told["adjustments"], digits=terms.digits)
-    orders = len({pick.order for pick in picked})
+    orders = len({line.order for line in lines})
     withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=terms.digits, orders=orders)
     sums = totals.payout(
-        settled=[pick.amount_minor for pick in picked],
+        settled=[line.amount_minor for line in lines],
         adjustments=adjustments,
         rates=rates,
         withholdings=withholdings,
@@ -131,4 +132,4 @@ def _reckon(
         closing_minor=minor(data.closing_carry_over),
         amount_minor=minor(data.payout.amount),
     )
-    return Reckoned(picked=picked, sums=sums, adjustments=adjustments, withholdings=withholdings)
+    return PayoutCandidate(lines=lines, sums=sums, adjustments=adjustments, withholdings=withholdings)

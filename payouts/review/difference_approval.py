@@ -80,17 +80,17 @@ def approve(*, approval: DifferenceApproval, reason: str, user: User, now: dt.da
 
 def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> DifferenceApproval:
     event = _lock_payout_event(event_id=event_id, now=now)
-    reckoned = _compute(event=event)
+    candidate = _compute(event=event)
     currency = str(envelope.parse(payload=_payload(event)).data.currency)
     earlier = DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED).first()
     if earlier is not None:
-        if earlier.difference_minor == reckoned.sums.difference_minor:
+        if earlier.difference_minor == candidate.sums.difference_minor:
             raise errors.Problem(code="settlement_not_possible", detail="it is asked for already")
         DifferenceApproval.objects.filter(pk=earlier.pk).update(state=ApprovalState.WITHDRAWN)
         _record(Action.EVENT_DIFFERENCE_WITHDRAWN, event=event, actor=actor, request=earlier.public_id)
     made = DifferenceApproval.objects.create(
         event=event,
-        difference_minor=reckoned.sums.difference_minor,
+        difference_minor=candidate.sums.difference_minor,
         currency=currency,
         reason=reason,
         requested_by=user,
@@ -189,7 +189,7 @@ def _payload(event: Event) -> dict[str, object]:
     return payload
 
 
-def _compute(*, event: Event) -> payout_totals.Reckoned:
+def _compute(*, event: Event) -> payout_totals.PayoutCandidate:
     """Reckon the payout as it would be issued now.
 
     :raises errors.Problem: `settlement_not_possible`: it names what is not there, or closes and needs no decision

@@ -18,7 +18,7 @@ from payouts.review import causes
 
 NAMED_MAX = 2  # of what a parked event lacks
 _STATED = re.compile(r"(?:stated|captured) (-?[0-9.]+), (?:computed|sent) (-?[0-9.]+)")
-STRANGER = " belongs to somebody else"  # how `picking` says whose an order is not
+STRANGER = " belongs to somebody else"  # how `payout_lines` says whose an order is not
 _OWNERS = ("payee", "beneficiary", "driver", "customer", "party")
 # TABLE: where an event that names nobody names the fact it is about, and the key of that fact's document.
 _ABOUT = (
