@@ -83,7 +83,7 @@ def on_order_completed(
     # Woken before the numbers are taken, in one transaction: who holds a series should have nothing left to do.
     waiting.wake(awaited=f"order:{data.order.id}", now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
-        retries.look_again(payee=payee, now=now)
+        retries.retry_held(payee=payee, now=now)
     return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
@@ -143,7 +143,7 @@ def on_order_adjusted(
     ]
     waiting.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
-        retries.look_again(payee=payee, now=now)
+        retries.retry_held(payee=payee, now=now)
     return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
 
 
@@ -267,7 +267,7 @@ def _at_issue(*, awaited: str, payee: str, before: dt.datetime) -> tuple[PayoutS
     waiting = Wait.objects.filter(awaited=awaited, event__status=EventStatus.PARKED, event__type="PAYOUT_SENT")
     found: list[Sequence[str]] = []
     for body, missing in waiting.values_list("event__body", "event__missing"):
-        payout = retries.told(body=body)
+        payout = retries.payout_data(body=body)
         if payout is not None and payout.payee.id == payee and payout.payout.sent_at < before:
             found.append(missing)
     born = PayoutStatus.SENT if found else PayoutStatus.PENDING

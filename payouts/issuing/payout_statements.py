@@ -50,7 +50,7 @@ def on_period_closed(
 def on_payout_waiting(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
     """Take back what was born SENT on the word of a payout that is not issued now."""
     data = cast("schemas.PayoutData", message.data)
-    retries.follow(event=event, payee=data.payee.id)
+    retries.watch(event=event, payee=data.payee.id)
     named = {*(data.orders or ()), *(one.order or one.adjustment for one in data.settles or ())}
     believed = Document.objects.filter(
         owner__platform_id=data.payee.id, payout_status=PayoutStatus.SENT, settled_by=None
@@ -113,7 +113,7 @@ def _issue(
         )
         waiting.wake(awaited=f"payout:{data.payout.id}", now=now)
         waiting.wake(awaited=balance(payee=draft.payee, terms=draft.terms), now=now, after=draft.sent_at)
-        retries.look_again(payee=data.payee.id, now=now)
+        retries.retry_held(payee=data.payee.id, now=now)
     return [issued]
 
 

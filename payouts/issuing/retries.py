@@ -13,13 +13,13 @@ from documents.resilience import queue
 CODE = "payout_does_not_close"
 
 
-def follow(*, event: Event, payee: str) -> None:
+def watch(*, event: Event, payee: str) -> None:
     """Let a payout that does not close be found by whatever changes what its payee is owed."""
     if event.status == EventStatus.HELD and event.code == CODE:
         Wait.objects.get_or_create(event=event, awaited=_awaited(payee))
 
 
-def look_again(*, payee: str, now: dt.datetime) -> None:
+def retry_held(*, payee: str, now: dt.datetime) -> None:
     """Let each payout of the payee that does not close be tried again, after the commit.
 
     A payout that was told before an adjustment of one of its orders cannot close until the adjustment is here; and an
@@ -37,6 +37,6 @@ def _awaited(payee: str) -> str:
     return f"payee:{payee}"
 
 
-def told(*, body: bytes | memoryview | None) -> schemas.PayoutData | None:
+def payout_data(*, body: bytes | memoryview | None) -> schemas.PayoutData | None:
     """Read a stored payout's data again; None once its raw body has been stripped."""
     return None if body is None else cast("schemas.PayoutData", envelope.parse(payload=json.loads(bytes(body))).data)

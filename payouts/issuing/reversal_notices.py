@@ -148,7 +148,7 @@ def _notice(
     if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
         _end(payout=payout, outcome=outcome, at=message.occurred_at, now=now, actor=actor)
         waiting.wake(awaited=f"balance:{payee.platform_id}:{terms.issuer.slug}", now=now)
-        retries.look_again(payee=payee.platform_id, now=now)
+        retries.retry_held(payee=payee.platform_id, now=now)
     return [issued]
 
 

@@ -180,7 +180,7 @@ def _correct(
     draft = _draft(one=one, lines=lines, sums=sums, now=now)
     waiting.wake(awaited=f"credit:{one.id}", now=now)
     if original.kind == Kind.ORDER_FINAL_STATEMENT:
-        retries.look_again(payee=original.owner.platform_id, now=now)
+        retries.retry_held(payee=original.owner.platform_id, now=now)
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     Event.objects.filter(pk=event.pk).update(document_ids=[issued.document.pk])
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)

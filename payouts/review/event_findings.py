@@ -186,7 +186,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _before(*, event: Event, payee: str, issuer: str, currency: str) -> Payout | None:
     """Return the payout whose closing balance a payout has to open with."""
-    payout = retries.told(body=event.body)
+    payout = retries.payout_data(body=event.body)
     sent_at = (payout.payout.sent_at if payout else None) or event.occurred_at
     earlier = Payout.objects.filter(
         payee__platform_id=payee, issuer__slug=issuer, currency=currency, sent_at__lt=sent_at
