@@ -37,7 +37,7 @@ class Amounts:
     difference_minor: int | None = None
 
 
-def plight(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
+def explain(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
     """Return what differs and what it looks like, of a held event or a parked one."""
     return _parked(event=event, data=data) if event.status == EventStatus.PARKED else _held(event=event, data=data)
 

@@ -132,7 +132,9 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
     data = event_findings.told(event=event)
     parked = event.status == EventStatus.PARKED
     unread: tuple[Amounts, list[str]] = (Amounts(), [])
-    amounts, words = _read(lambda: event_findings.plight(event=event, data=data), nothing=unread, about=event.public_id)
+    amounts, words = _read(
+        lambda: event_findings.explain(event=event, data=data), nothing=unread, about=event.public_id
+    )
     return Item(
         kind="parked" if parked else "held",
         code=outcomes.PARKED_TOO_LONG if parked else event.code,

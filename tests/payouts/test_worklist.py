@@ -107,6 +107,6 @@ def test_an_item_that_cannot_be_read_is_listed_all_the_same(monkeypatch: pytest.
     def broken(**_named: Any) -> Any:
         raise ValueError("a defect")
 
-    monkeypatch.setattr(event_findings, "plight", broken)
+    monkeypatch.setattr(event_findings, "explain", broken)
     (item,) = _items()
     assert (item.kind, item.code, item.words) == ("held", "payout_does_not_close", [])
