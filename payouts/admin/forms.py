@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from documents import errors, identifiers, money
 from documents.admin import cells, reasons
 from documents.models import Document
-from payouts.review.corrections import Left, Part
+from payouts.review.corrections import CreditableGroup, Part
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", flags=re.ASCII)
 
@@ -58,10 +58,10 @@ class CorrectionForm(reasons.ReasonForm):
     )
     field_order = ("correction", "extent")
 
-    def __init__(self, data: Any, *, left: Sequence[Left], currency: str) -> None:
+    def __init__(self, data: Any, *, remaining: Sequence[CreditableGroup], currency: str) -> None:
         super().__init__(data, initial={"correction": identifiers.new(prefix="cor")})
-        self.left, self.digits = left, money.digits(currency)
-        for place, group in enumerate(left):
+        self.remaining, self.digits = remaining, money.digits(currency)
+        for place, group in enumerate(remaining):
             self.fields[f"amount_{place}"] = forms.CharField(
                 label=_("Importe: %(what)s") % {"what": named(group)},
                 required=False,
@@ -70,12 +70,12 @@ class CorrectionForm(reasons.ReasonForm):
                 widget=forms.TextInput(attrs={"class": "dc-input", "inputmode": "decimal", "autocomplete": "off"}),
                 help_text=_remain(group) % {"amount": cells.amount_text(minor=group.amount_minor, currency=currency)},
             )
-        self.order_fields(["correction", "extent", *(f"amount_{place}" for place in range(len(left))), "reason"])
+        self.order_fields(["correction", "extent", *(f"amount_{place}" for place in range(len(remaining))), "reason"])
 
     def clean(self) -> dict[str, Any]:
         """Read the amounts, and refuse a part of nothing."""
         cleaned: dict[str, Any] = super().clean() or {}
-        self.minors = [self._minor(place=place) for place in range(len(self.left))]
+        self.minors = [self._minor(place=place) for place in range(len(self.remaining))]
         if cleaned.get("extent") == "part" and not self.errors and not any(self.minors):
             self.add_error("amount_0", _("Indica al menos un importe."))
         if cleaned.get("extent") == "all" and any(self.minors):
@@ -94,7 +94,7 @@ class CorrectionForm(reasons.ReasonForm):
         if minor is None:
             self.add_error(f"amount_{place}", _("Un importe como 12,50, sin separador de miles."))
             return 0
-        return -minor if self.left[place].amount_minor < 0 else minor
+        return -minor if self.remaining[place].amount_minor < 0 else minor
 
     def parts(self) -> list[Part] | None:
         """Return what to credit; None for all that remains."""
@@ -102,19 +102,19 @@ class CorrectionForm(reasons.ReasonForm):
             return None
         return [
             Part(tax=group.tax, amount_minor=minor)
-            for group, minor in zip(self.left, self.minors, strict=True)
+            for group, minor in zip(self.remaining, self.minors, strict=True)
             if minor
         ]
 
 
-def _remain(group: Left) -> str:
+def _remain(group: CreditableGroup) -> str:
     """Say whether an amount is written with its tax or without it, as in the receipt."""
     if group.amount_minor == group.gross_minor:
         return _("Quedan %(amount)s.")
     return _("Quedan %(amount)s, sin impuestos.")
 
 
-def named(group: Left) -> str:
+def named(group: CreditableGroup) -> str:
     """Name a tax group for whoever fills in."""
     tax = group.tax or _("sin impuesto")
     return _("descuentos, %(tax)s") % {"tax": tax} if group.amount_minor < 0 else tax

@@ -20,7 +20,7 @@ from payouts.admin import forms
 from payouts.calculation import gap_causes
 from payouts.models import DifferenceApproval
 from payouts.review import worklist
-from payouts.review.corrections import Left
+from payouts.review.corrections import CreditableGroup
 from payouts.review.worklist import Item
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def proposal(*, asked: DifferenceApproval, country: str) -> Card:
     )
 
 
-def remaining(*, left: Sequence[Left], currency: str, country: str) -> Card:
+def remaining_card(*, remaining: Sequence[CreditableGroup], currency: str, country: str) -> Card:
     """Show what of a receipt can still be credited."""
     return Card(
         title=_("Lo que queda por abonar"),
@@ -237,7 +237,7 @@ def remaining(*, left: Sequence[Left], currency: str, country: str) -> Card:
                 written(minor=group.amount_minor, currency=currency, country=country),
                 written(minor=group.gross_minor, currency=currency, country=country),
             )
-            for group in left
+            for group in remaining
         ],
         numeric=(1, 2),
     )

@@ -160,11 +160,11 @@ class DeskAdmin(event_actions.EventActs):
         """Ask what to credit and why, and issue the credit note."""
         rights.require(request=request, right="correct", object_type="document", object_id=public_id)
         document: Document = event_actions.found(request=request, model=Document, public_id=public_id)
-        remaining = corrections.left(document=document)
+        remaining = corrections.remaining_creditable(document=document)
         if not remaining:
             messages.warning(request, _("De este documento no queda nada que abonar."))
             return HttpResponseRedirect(cells.page(document))
-        form = desk_forms.CorrectionForm(request.POST or None, left=remaining, currency=document.currency)
+        form = desk_forms.CorrectionForm(request.POST or None, remaining=remaining, currency=document.currency)
         return self.decided(
             request=request,
             row=document,
@@ -186,7 +186,11 @@ class DeskAdmin(event_actions.EventActs):
                     "y nunca abona más de lo que queda. El motivo se imprime."
                 ),
                 "submit": _("Emitir la nota de crédito"),
-                "cards": [desk_rows.remaining(left=remaining, currency=document.currency, country=document.country_id)],
+                "cards": [
+                    desk_rows.remaining_card(
+                        remaining=remaining, currency=document.currency, country=document.country_id
+                    )
+                ],
             },
             back=cells.page(document),
         )

@@ -185,14 +185,14 @@ def credit(
 
     :raises errors.Problem: `credit_exceeds_remaining`, in a group or in total
     """
-    left = _remaining(original=original, credited=credited)
+    remaining = _remaining(original=original, credited=credited)
     given = []
     for key, amount in _sums(lines).items():
-        if key not in left:
+        if key not in remaining:
             raise _exceeds(f"the original has no {'deductions' if key[1] else 'lines'} with tax {key[0] or 'none'}")
-        given.append(_share(left=left[key], amount_minor=amount, prices=prices))
-    after = _remaining(original=tuple(left.values()), credited=given)
-    before_minor = sum(group.gross_minor for group in left.values())
+        given.append(_share(remaining=remaining[key], amount_minor=amount, prices=prices))
+    after = _remaining(original=tuple(remaining.values()), credited=given)
+    before_minor = sum(group.gross_minor for group in remaining.values())
     gross = sum(group.gross_minor for group in given)
     if gross > max(0, before_minor):
         raise _exceeds(f"{gross} minor units, of {before_minor} that remain in total")
@@ -206,40 +206,42 @@ def credit(
     return Credited(totals=_bounded(totals), groups=taxed, remaining=tuple(after.values()))
 
 
-def _share(*, left: Group, amount_minor: int, prices: Prices) -> Group:
+def _share(*, remaining: Group, amount_minor: int, prices: Prices) -> Group:
     """Take one credit's part out of what is left of a group.
 
     :raises errors.Problem: `credit_exceeds_remaining`
     """
-    whole = left.base_minor if prices == "net" else left.gross_minor
-    sign = -1 if left.deduction else 1
+    whole = remaining.base_minor if prices == "net" else remaining.gross_minor
+    sign = -1 if remaining.deduction else 1
     if amount_minor * sign > whole * sign:
-        raise _exceeds(f"{amount_minor} minor units with tax {left.code or 'none'}, of {whole} that remain")
+        raise _exceeds(f"{amount_minor} minor units with tax {remaining.code or 'none'}, of {whole} that remain")
     if amount_minor == whole:
-        return left
-    base, tax = tax_of(amount_minor=amount_minor, rate=left.rate, prices=prices)
-    if tax * sign > left.tax_minor * sign:  # earlier credits rounded up: what they took cannot be taken again
-        base, tax = (base if prices == "net" else amount_minor - left.tax_minor), left.tax_minor
-    if base * sign > left.base_minor * sign:  # only with gross prices: the rest of the amount is tax
-        base, tax = left.base_minor, amount_minor - left.base_minor
-    return Group(code=left.code, rate=left.rate, base_minor=base, tax_minor=tax, deduction=left.deduction)
+        return remaining
+    base, tax = tax_of(amount_minor=amount_minor, rate=remaining.rate, prices=prices)
+    if tax * sign > remaining.tax_minor * sign:  # earlier credits rounded up: what they took cannot be taken again
+        base, tax = (base if prices == "net" else amount_minor - remaining.tax_minor), remaining.tax_minor
+    if base * sign > remaining.base_minor * sign:  # only with gross prices: the rest of the amount is tax
+        base, tax = remaining.base_minor, amount_minor - remaining.base_minor
+    return Group(
+        code=remaining.code, rate=remaining.rate, base_minor=base, tax_minor=tax, deduction=remaining.deduction
+    )
 
 
 def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[tuple[str, bool], Group]:
     """Subtract groups from groups, by key; the order and the rates are the original's."""
-    left = {group.key: group for group in original}
+    remaining = {group.key: group for group in original}
     for group in credited:
-        before = left.get(group.key)
+        before = remaining.get(group.key)
         if before is None:
             raise _exceeds(f"an earlier credit of tax {group.code or 'none'} has no place in the original")
-        left[group.key] = Group(
+        remaining[group.key] = Group(
             code=before.code,
             rate=before.rate,
             base_minor=before.base_minor - group.base_minor,
             tax_minor=before.tax_minor - group.tax_minor,
             deduction=before.deduction,
         )
-    return left
+    return remaining
 
 
 def _exceeds(detail: str) -> errors.Problem:

@@ -178,12 +178,12 @@ def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> li
     word, name = item.named
     if word == "order":
         rows = [row for row in rows if not _suffix(row)] or rows
-    left = money.minor(item.amount, digits)
+    remaining = money.minor(item.amount, digits)
     lines = []
     for place, row in enumerate(rows):
         net = settlements.net_minor(document=row)
-        amount = left if place == len(rows) - 1 else max(min(left, net), min(0, net))
-        left -= amount
+        amount = remaining if place == len(rows) - 1 else max(min(remaining, net), min(0, net))
+        remaining -= amount
         lines.append(
             PayoutLine(
                 document=row,

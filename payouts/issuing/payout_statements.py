@@ -158,7 +158,7 @@ def _follow(*, data: schemas.PayoutData, payee: Party, terms: IssuingTerms, sent
 
     :raises waiting.Parked: the earlier payout has not come, or has not come back yet
     """
-    if payout_totals.left(payee=payee, terms=terms, sent_at=sent_at) != money.minor(
+    if payout_totals.last_closing_balance(payee=payee, terms=terms, sent_at=sent_at) != money.minor(
         data.opening_carry_over, terms.digits
     ):
         raise waiting.Parked(missing=[balance(payee=payee, terms=terms)])

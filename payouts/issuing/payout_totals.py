@@ -56,7 +56,7 @@ def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool
     rates = terms.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")
     payee = cast("Party", payee)
     opening = (
-        left(payee=payee, terms=terms, sent_at=sent_at)
+        last_closing_balance(payee=payee, terms=terms, sent_at=sent_at)
         if accept
         else money.minor(data.opening_carry_over, terms.digits)
     )
@@ -79,7 +79,7 @@ def check_period(*, data: schemas.PayoutData) -> None:
         raise errors.Problem(code="period_invalid", detail=detail, errors=[fault])
 
 
-def left(*, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> int:
+def last_closing_balance(*, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> int:
     """Return the balance that the payout before a moment left, zero where there is none."""
     earlier = Payout.objects.filter(
         payee=payee, issuer=terms.issuer, currency=terms.currency, sent_at__lt=sent_at

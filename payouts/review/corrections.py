@@ -43,7 +43,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left:
+class CreditableGroup:
     """What of one tax group can still be credited: as prices are written, and with tax."""
 
     tax: str
@@ -87,7 +87,7 @@ class _Correction:
         )
 
 
-def left(*, document: Document) -> list[Left]:
+def remaining_creditable(*, document: Document) -> list[CreditableGroup]:
     """Return what of a document can still be credited, group by group.
 
     Nothing of other kinds, and of a statement that owes its owner nothing (any more).
@@ -99,7 +99,7 @@ def left(*, document: Document) -> list[Left]:
     if sum(group.gross_minor for group in remaining) <= 0:
         return []
     return [
-        Left(
+        CreditableGroup(
             tax=group.code,
             amount_minor=group.base_minor if content["prices"] == "net" else group.gross_minor,
             gross_minor=group.gross_minor,
@@ -226,7 +226,7 @@ def _lines(one: _Correction) -> list[dict[str, str]]:
 
     :raises errors.Problem: `already_credited`
     """
-    remaining = left(document=one.original)
+    remaining = remaining_creditable(document=one.original)
     if not remaining:
         raise errors.Problem(code="already_credited")
     parts = one.parts

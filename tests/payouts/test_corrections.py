@@ -102,7 +102,7 @@ def test_a_part_is_credited_at_the_receipts_rate_and_the_last_takes_the_rest(des
     receipt = desk.receipt()
     parts = [desk.correct(receipt, [Part(tax="IVA21", amount_minor=335)]).document for _ in range(3)]
     assert sum(note.total_minor for note in parts) == 1005 + 211
-    assert {group.tax for group in corrections.left(document=receipt)} == {"IVA10", ""}
+    assert {group.tax for group in corrections.remaining_creditable(document=receipt)} == {"IVA10", ""}
     _refused(desk, "credit_exceeds_remaining", receipt, [Part(tax="IVA21", amount_minor=1)])
     rest = desk.correct(receipt).document
     assert sum(note.total_minor for note in parts) + rest.total_minor == receipt.total_minor
@@ -143,7 +143,7 @@ def test_money_that_moved_cannot_be_credited_away(desk: Desk) -> None:
     telling.told([making.order("ord_1"), sent, making.reversal("po_1", "10.00")])
     for key in ("PAYOUT_STATEMENT:payout:po_1:payee", "PAYOUT_REVERSAL_NOTICE:payout:po_1:payee:returned"):
         document = telling.document(key)
-        assert corrections.left(document=document) == []
+        assert corrections.remaining_creditable(document=document) == []
         _refused(desk, "credit_exceeds_remaining", document)
 
 
@@ -296,7 +296,9 @@ def test_a_credit_made_after_a_payout_was_sent_is_none_of_its_business(desk: Des
 def test_no_more_is_taken_than_is_owed_whatever_was_withheld(desk: Desk) -> None:
     held = {"name": "IRPF", "rate": "0.15", "base": "10.00", "amount": "1.50", "legal_ref": "RIRPF art. 95"}
     statement = _statement(desk, withholdings=[held])
-    assert {(group.tax, group.gross_minor) for group in corrections.left(document=statement)} >= {("", -150)}
+    assert {(group.tax, group.gross_minor) for group in corrections.remaining_creditable(document=statement)} >= {
+        ("", -150)
+    }
     note = desk.correct(statement, [Part(tax="IVA10", amount_minor=600)]).document
     assert note.total_minor == 660
     _refused(desk, "credit_exceeds_remaining", statement, [Part(tax="IVA10", amount_minor=400)])
@@ -304,7 +306,7 @@ def test_no_more_is_taken_than_is_owed_whatever_was_withheld(desk: Desk) -> None
     assert (shown["remaining_creditable"], shown["corrected_by"]) == ("0.48", [note.document_key_id])
     rest = desk.correct(statement, None).document
     assert rest.total_minor == 48
-    assert corrections.left(document=statement) == []
+    assert corrections.remaining_creditable(document=statement) == []
     assert presentation.document(document=rest)["remaining_creditable"] == "0.00"
 
 
@@ -325,7 +327,7 @@ def test_nothing_of_a_statement_below_zero_can_be_credited(desk: Desk) -> None:
         {"id": "p", "kind": "PLATFORM_FEE", "description": "Comisión", "amount": "-40.00"},
     ]
     statement = _statement(desk, lines=lines)
-    assert corrections.left(document=statement) == []
+    assert corrections.remaining_creditable(document=statement) == []
     _refused(desk, "already_credited", statement)
 
 
