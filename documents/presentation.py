@@ -1,6 +1,7 @@
-"""The document object: how a document looks in every JSON answer (`api.md`).
+"""The document object: a document as every JSON answer shows it.
 
-What other documents say of a page of them (corrections, settled statements) is read in two queries, however long it is.
+What a page of documents needs from other documents (corrections, settled statements) is read in two queries, however
+long the page is.
 """
 
 import json
@@ -14,7 +15,7 @@ from documents import catalog, money
 from documents.models import Document, Kind, Status
 
 RELATED = ("issuer", "owner", "settled_by", "corrects")
-# Of a joined document or issuer only its name is shown; its content may be as long as the document's own.
+# Only the name of a joined document or issuer is shown; its content may be as long as the document's own.
 UNREAD = ("issuer__logo", "settled_by__content", "corrects__content")
 
 
@@ -23,19 +24,19 @@ class _CorrectingDocument:
     """A document that corrects another one."""
 
     key: str
-    credits_minor: int  # what it takes from what can still be credited
+    credits_minor: int  # by how much it reduces what can still be credited
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Around:
-    """What other documents say of a page: corrections by corrected row, public ids by number."""
+    """What a page needs from other documents: corrections by corrected row, public ids by number."""
 
     corrections: Mapping[int, Sequence[_CorrectingDocument]]
     ids: Mapping[str, str]
 
 
 def joined(*, rows: QuerySet[Document]) -> QuerySet[Document]:
-    """Have rows read together with what their JSON objects show of other tables."""
+    """Return the rows joined with what their JSON objects show of other tables."""
     return rows.select_related(*RELATED).defer(*UNREAD)
 
 
@@ -55,13 +56,15 @@ def documents(*, rows: Iterable[Document]) -> list[dict[str, object]]:
 
 
 def _corrections(*, rows: Sequence[Document]) -> Mapping[int, Sequence[_CorrectingDocument]]:
-    """Return who corrects whom, in the order of issue: the rows, and what the rows correct."""
-    found: defaultdict[int, list[_CorrectingDocument]] = defaultdict(list)
+    """Return the corrections of the rows, and of what the rows correct, by corrected row, in the order of issue."""
+    corrections: defaultdict[int, list[_CorrectingDocument]] = defaultdict(list)
     asked = {row.pk for row in rows} | {row.corrects_id for row in rows if row.corrects_id}
     correcting = Document.objects.filter(corrects__in=asked).order_by("pk")
     for corrected, key, kind, total in correcting.values_list("corrects_id", "document_key_id", "kind", "total_minor"):
-        found[corrected].append(_CorrectingDocument(key=key, credits_minor=total if kind == Kind.CREDIT_NOTE else 0))
-    return found
+        corrections[corrected].append(
+            _CorrectingDocument(key=key, credits_minor=total if kind == Kind.CREDIT_NOTE else 0)
+        )
+    return corrections
 
 
 def _ids(*, read: Iterable[tuple[Document, dict[str, list[dict[str, str]]]]]) -> Mapping[str, str]:
@@ -75,7 +78,7 @@ def _ids(*, read: Iterable[tuple[Document, dict[str, list[dict[str, str]]]]]) ->
 
 
 def _object(*, document: Document, content: dict[str, list[dict[str, str]]], around: _Around) -> dict[str, object]:
-    """Put one document's object together."""
+    """Return one document's object."""
     locked = document.status == Status.LOCKED
     return {
         "id": document.public_id,
@@ -109,7 +112,7 @@ def _object(*, document: Document, content: dict[str, list[dict[str, str]]], aro
         "content_sha256": document.content_sha256,
         "settles": _settles(document=document, content=content, ids=around.ids),
         "corrects": document.corrects.document_key_id if document.corrects else None,
-        "corrected_by": [one.key for one in around.corrections.get(document.pk, ())],
+        "corrected_by": [correcting.key for correcting in around.corrections.get(document.pk, ())],
         "remaining_creditable": _remaining(document=document, around=around),
         "flags": document.flags,
     }
@@ -118,7 +121,7 @@ def _object(*, document: Document, content: dict[str, list[dict[str, str]]], aro
 def _settles(
     *, document: Document, content: dict[str, list[dict[str, str]]], ids: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    """Name what a payout statement pays: order, the statement's document, amount."""
+    """Return what a payout statement pays: order, the statement's document, amount."""
     if document.kind != Kind.PAYOUT_STATEMENT:
         return []
     return [
@@ -128,14 +131,16 @@ def _settles(
 
 
 def _remaining(*, document: Document, around: _Around) -> str | None:
-    """Return what of a receipt can still be credited, on it and on its credit notes.
+    """Return what can still be credited of a receipt, on the receipt and on its credit notes.
 
-    Of an order statement only once some of it has been: until then it is owed, not given back.
+    For an order statement it is None until a part has been credited: until then the amount is owed, not given back.
     """
     original = document.corrects if document.kind == Kind.CREDIT_NOTE else document
     if original is None or not catalog.TABLE[Kind(original.kind)].creditable:
         return None
-    credits_ = [one.credits_minor for one in around.corrections.get(original.pk, ()) if one.credits_minor]
+    credits_ = [
+        correcting.credits_minor for correcting in around.corrections.get(original.pk, ()) if correcting.credits_minor
+    ]
     if original.kind != Kind.PAYMENT_RECEIPT and not credits_:
         return None
     return money.text(original.total_minor - sum(credits_), money.digits(original.currency))

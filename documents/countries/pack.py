@@ -1,6 +1,7 @@
-"""The shape of a country pack, the two questions asked of it (rate on a date, is this tax id right) and the registry.
+"""The shape of a country pack, its two look-ups (a rate on a date, the check of a tax id) and the registry. Pure.
 
-A pack is data. A cell that nobody is sure of is absent; `proof.complete` says which cells it cannot do without.
+A pack is data. A cell that nobody is sure of is absent; `proof.complete` lists the faults of a pack, required cells
+that are missing among them.
 """
 
 import datetime as dt
@@ -14,7 +15,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, cast
 
-from stdnum import exceptions as stdnum_exceptions
+from stdnum import exceptions
 
 from documents import countries, errors
 
@@ -36,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """One text in the two languages that this service speaks, Spanish first."""
+    """One text in both languages of the service."""
 
     es: str
     en: str
@@ -44,12 +45,12 @@ class Words:
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """One rate of a tax code while it is in force: both dates inclusive; None is "as far back (or on) as we looked"."""
+    """One rate of a tax code while it is in force: both dates inclusive; None: no limit was read."""
 
     rate: str  # decimal fraction as text: "0.1" is 10 %
     source: Source
     valid_from: dt.date | None = None
-    valid_from_source: Source | None = None  # who says a rate and who says its first day are seldom the same text
+    valid_from_source: Source | None = None  # the source of the first day is seldom the source of the rate
     valid_to: dt.date | None = None
 
     @property
@@ -92,7 +93,7 @@ class Retention:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenWithholding:
-    """A withholding that arrives in this country's events; for people who read one, never used to compute."""
+    """A withholding known from events of this country; for people to read, never used to compute."""
 
     name: str
     rates: tuple[str, ...]
@@ -100,7 +101,7 @@ class SeenWithholding:
 
 
 class CheckedTaxId(NamedTuple):
-    """A tax id that passed: as it is kept and printed, the name printed before it, and what deserves a second look."""
+    """A valid tax id: as it is stored and printed, the name printed before it, and a warning for a person, if any."""
 
     value: str
     name: str
@@ -115,7 +116,7 @@ class _Validator(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
-    """Everything that one country's documents need to know about its law and its language."""
+    """What the documents of one country take from its law and its language."""
 
     country: str
     name: Words
@@ -139,7 +140,7 @@ class Pack:
     withholdings_seen: tuple[SeenWithholding, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        """Make the tables read-only: a pack is shared by every thread of the process."""
+        """Make the tables read-only: all threads of the process share a pack."""
         for table in ("tax_codes", "tax_ids", "titles", "labels", "sources"):
             object.__setattr__(self, table, MappingProxyType(dict(getattr(self, table))))
 
@@ -160,7 +161,7 @@ class Pack:
         raise errors.Problem(code="tax_rate_not_in_force", detail=f"{code} of {self.country} on {date.isoformat()}")
 
     def rates_on(self, *, codes: Iterable[str], date: dt.date) -> dict[str, Fraction]:
-        """Return {tax code: exact rate} for a document's codes, one look a code.
+        """Return {tax code: exact rate} for the codes of a document, each looked up once.
 
         :raises errors.Problem: `tax_code_unknown`, `tax_rate_not_in_force`
         """
@@ -214,18 +215,18 @@ def _checked(*, kind: TaxId, value: str) -> tuple[str, str | None]:
         if not kind.check_digit_optional:
             return validator.validate(value), None
         number = validator.validate(value, validate_check_digits=False)
-    except stdnum_exceptions.ValidationError as cause:
+    except exceptions.ValidationError as cause:
         raise errors.Problem(code="tax_id_invalid", detail=f"{kind.name}: {cause}") from cause
     try:
         validator.validate(value, validate_check_digits=True)
-    except stdnum_exceptions.ValidationError:
+    except exceptions.ValidationError:
         return number, f"{kind.name}: the check digit does not match"
     return number, None
 
 
 @cache
 def registry() -> Mapping[str, Pack]:
-    """Return every pack found in this folder, by country; a new file is a new country.
+    """Return every pack of this folder, by country; a new file is a new country.
 
     :raises ValueError: a file without PACK or with a cell left out, or whose PACK names another country than the file
     """
@@ -233,14 +234,14 @@ def registry() -> Mapping[str, Pack]:
     for module in pkgutil.iter_modules(countries.__path__):
         if module.name in NO_COUNTRY:
             continue
-        wanted = f"documents/countries/{module.name}.py must define PACK for country {module.name.upper()}"
+        requirement = f"documents/countries/{module.name}.py must define PACK for country {module.name.upper()}"
         try:
-            found = getattr(importlib.import_module(f"{countries.__name__}.{module.name}"), "PACK", None)
+            country = getattr(importlib.import_module(f"{countries.__name__}.{module.name}"), "PACK", None)
         except TypeError as cause:  # names the cell that was not given
-            raise ValueError(f"{wanted}: {cause}") from cause
-        if not isinstance(found, Pack) or found.country != module.name.upper():
-            raise ValueError(wanted)
-        packs[found.country] = found
+            raise ValueError(f"{requirement}: {cause}") from cause
+        if not isinstance(country, Pack) or country.country != module.name.upper():
+            raise ValueError(requirement)
+        packs[country.country] = country
     return MappingProxyType(dict(sorted(packs.items())))
 
 
@@ -254,14 +255,14 @@ def required(code: str) -> Pack:
 
     :raises errors.Problem: `country_unsupported`
     """
-    found = for_country(code)
-    if found is None:
+    country = for_country(code)
+    if country is None:
         raise errors.Problem(code="country_unsupported", detail=f"{code!r}; supported: {', '.join(registry())}")
-    return found
+    return country
 
 
-# What every country prints alike; a pack writes `TITLES | {...}` for what it says in its own way.
-# Nothing is called "Factura": that word needs an authority's permission for the issuer.
+# What all countries print; a pack writes `TITLES | {...}` where its own text differs.
+# No title is "Factura": the issuer needs an authority's permission to use that word.
 TITLES = MappingProxyType(
     {
         "PAYMENT_RECEIPT": Words(es="Recibo de pago", en="Payment receipt"),

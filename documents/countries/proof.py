@@ -1,7 +1,7 @@
-"""The proof of a pack: every cell is there, of its kind, and says where it comes from. Pure: the caller has the clock.
+"""The check of a country pack: every cell is there, has the right type and names its source.
 
-A pack is written by hand and read by nobody until a document needs it, so what types cannot say is looked at here, at
-start-up. Values are taken as `object`: a data file is not type-checked where it is deployed.
+Pure: the caller gives the date. A pack is written by hand and used only once a document needs it, so what types cannot
+express is checked at start-up. Values are checked as `object`: a data file is not type-checked where it is deployed.
 """
 
 import datetime as dt
@@ -24,9 +24,9 @@ RATE = re.compile(r"0(\.[0-9]{1,12})?|1(\.0{1,12})?", flags=re.ASCII)
 COUNTRY = re.compile(r"[A-Z]{2}", flags=re.ASCII)
 TAX_ID_TYPE = re.compile(r"[A-Z][A-Z0-9_]*", flags=re.ASCII)  # `check_tax_id` looks types up in capitals
 GENERIC = re.compile(rf"[0-9A-ZÑ&]{{1,{pack.TAX_ID_LENGTH_MAX}}}")  # as an id is compared: capitals, no separators
-# Only an authority's permission for an issuer allows these words, and no pack can hold it: it is not the country's.
+# These words need an authority's permission, which is given to an issuer and not to a country.
 FORBIDDEN = ("factura", "invoice")
-A_COMMON_YEAR = 2001  # a day of this year is a day of every year
+A_COMMON_YEAR = 2001  # no leap year: each of its days exists in every year
 
 
 def complete(country: pack.Pack, *, today: dt.date) -> list[str]:
@@ -45,7 +45,7 @@ def complete(country: pack.Pack, *, today: dt.date) -> list[str]:
 
 
 def _identity(*, country: pack.Pack) -> Iterator[str]:
-    """Look at what the country is called, how it writes and which hour it is there."""
+    """Check the country's code, locale and time zone."""
     coded = _matches(COUNTRY, country.country)
     if not coded:
         yield f"country: {country.country!r} is no ISO 3166-1 code of two capitals"
@@ -63,7 +63,7 @@ def _identity(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _money(*, country: pack.Pack) -> Iterator[str]:
-    """Compare the currency with ISO 4217, as Babel has it."""
+    """Check the currency and its decimals against ISO 4217, as Babel has it."""
     if country.tax_rounding not in get_args(pack.Rounding):
         yield f"tax_rounding: {country.tax_rounding!r} is not among {', '.join(get_args(pack.Rounding))}"
     if country.currency not in numbers.list_currencies():
@@ -77,7 +77,7 @@ def _money(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _tax_codes(*, country: pack.Pack) -> Iterator[str]:
-    """Look at every rate, and at the days on which each holds."""
+    """Check every rate, and the days on which each is in force."""
     if _blank(country.tax_name):
         yield "tax_name: is empty"
     if not country.tax_codes:
@@ -96,7 +96,7 @@ def _tax_codes(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _rate(*, cell: str, rate: pack.Rate) -> Iterator[str]:
-    """Look at one rate, its sources and its own two days."""
+    """Check one rate, its sources, its first and its last day."""
     if not _matches(RATE, rate.rate):
         yield f"{cell}.rate: {rate.rate!r} is no decimal fraction between 0 and 1, such as '0.18'"
     yield from _source(cell=f"{cell}.source", value=rate.source)
@@ -110,15 +110,15 @@ def _rate(*, cell: str, rate: pack.Rate) -> Iterator[str]:
 
 
 def _overlaps(*, cell: str, rates: tuple[pack.Rate, ...]) -> Iterator[str]:
-    """Tell of days on which two rates of one code hold: which one applied would be chance."""
+    """Report days on which two rates of one code are in force: which one applies would be undefined."""
     spans = [(rate.valid_from or dt.date.min, rate.valid_to or dt.date.max) for rate in rates]
-    for (before, one), (after, other) in itertools.combinations(enumerate(spans), 2):
-        if one[0] <= other[1] and other[0] <= one[1]:
+    for (before, first), (after, second) in itertools.combinations(enumerate(spans), 2):
+        if first[0] <= second[1] and second[0] <= first[1]:
             yield f"{cell}[{after}].valid_from: holds on days on which {cell}[{before}] holds too"
 
 
 def _tax_ids(*, country: pack.Pack) -> Iterator[str]:
-    """Look at every type of tax id, and that the default is one of them."""
+    """Check every type of tax id, and that the default is one of them."""
     if not country.tax_ids:
         yield "tax_ids: there is none"
     elif country.tax_id_default not in country.tax_ids:
@@ -133,7 +133,7 @@ def _tax_ids(*, country: pack.Pack) -> Iterator[str]:
         if _blank(kind.name):
             yield f"{cell}.name: is empty"
         yield from _source(cell=f"{cell}.source", value=kind.source)
-        if not isinstance(kind.generics, frozenset) or not all(_matches(GENERIC, one) for one in kind.generics):
+        if not isinstance(kind.generics, frozenset) or not all(_matches(GENERIC, generic) for generic in kind.generics):
             yield f"{cell}.generics: is no frozenset of ids in capitals without separators"
         if bool(kind.module) == bool(kind.pattern):
             yield f"{cell}: has either a module or a pattern"
@@ -142,7 +142,7 @@ def _tax_ids(*, country: pack.Pack) -> Iterator[str]:
 
 
 def _pattern(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
-    """Look at a type without check digit."""
+    """Check a type without check digit."""
     try:
         if re.fullmatch(kind.pattern, "", flags=re.ASCII):
             yield f"{cell}.pattern: lets an empty id pass"
@@ -154,7 +154,7 @@ def _pattern(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
 
 
 def _module(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
-    """Look for a type's python-stdnum module, and for what the options ask of it."""
+    """Check that a type's python-stdnum module exists and has what the options need."""
     try:
         module = importlib.import_module(f"stdnum.{kind.module}")
     except (ImportError, ValueError):
@@ -171,7 +171,7 @@ def _module(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
 
 
 def _retention(*, retention: pack.Retention) -> Iterator[str]:
-    """Look at how long documents are kept: for some time, from a day that every year has."""
+    """Check the retention: at least one year, from a day that every year has."""
     if not _is(retention, pack.Retention):
         yield "retention: is missing"
         return
@@ -188,58 +188,58 @@ def _retention(*, retention: pack.Retention) -> Iterator[str]:
 
 
 def _printed(*, country: pack.Pack) -> Iterator[str]:
-    """Look at every text that a document prints, in both languages."""
+    """Check every text that a document prints, in both languages."""
     yield from _keys(table="titles", given=country.titles, known=pack.KINDS)
     yield from _keys(table="labels", given=country.labels, known=pack.LABELS)
-    printed = {f"titles.{kind}": words for kind, words in country.titles.items()}
-    printed |= {f"labels.{label}": words for label, words in country.labels.items()}
+    printed = {f"titles.{kind}": text for kind, text in country.titles.items()}
+    printed |= {f"labels.{label}": text for label, text in country.labels.items()}
     printed["legal_notice"] = country.legal_notice
-    for cell, words in {"name": country.name, **printed}.items():
-        yield from _words(cell=cell, value=words)
-    # What the authority will ask for is told whole or not at all.
+    for cell, text in {"name": country.name, **printed}.items():
+        yield from _words(cell=cell, value=text)
+    # The name of the fiscal record is given in both languages or not at all.
     if country.fiscal_record is not None:
         yield from _words(cell="fiscal_record", value=country.fiscal_record)
-    for cell, words in printed.items():
+    for cell, text in printed.items():
         for language in LANGUAGES:
-            text = str(getattr(words, language, "")).lower()
+            printed_text = str(getattr(text, language, "")).lower()
             yield from (
                 f"{cell}.{language}: says {word!r}, which needs an authority's permission for the issuer"
                 for word in FORBIDDEN
-                if word in text
+                if word in printed_text
             )
 
 
 def _keys(*, table: str, given: Mapping[str, pack.Words], known: Iterable[str]) -> Iterator[str]:
-    """Tell which rows a table lacks, and which nobody would ever print."""
+    """Report the rows that a table lacks, and those that no document prints."""
     yield from (f"{table}.{key}: is missing" for key in known if key not in given)
     yield from (f"{table}.{key}: nothing prints this" for key in given if key not in known)
 
 
 def _sources(*, country: pack.Pack) -> Iterator[str]:
-    """Look at the sources of the cells that do not carry their own."""
+    """Check the sources of the cells that do not carry their own."""
     yield from (f"sources.{cell}: is missing" for cell in pack.SOURCED if cell not in country.sources)
     for cell, source in country.sources.items():
         yield from _source(cell=f"sources.{cell}", value=source)
 
 
 def _withholdings(*, seen: tuple[pack.SeenWithholding, ...]) -> Iterator[str]:
-    """Look at the withholdings that people have seen; a country may have none."""
+    """Check the withholdings known from events; a country may have none."""
     if seen == ():
         return
     if not _all_are(seen, kind=pack.SeenWithholding):
         yield "withholdings_seen: is no tuple of SeenWithholding"
         return
-    for place, one in enumerate(seen):
+    for place, withholding in enumerate(seen):
         cell = f"withholdings_seen[{place}]"
-        if _blank(one.name):
+        if _blank(withholding.name):
             yield f"{cell}.name: is empty"
-        if not _all_are(one.rates, kind=str) or not all(_matches(RATE, rate) for rate in one.rates):
-            yield f"{cell}.rates: {one.rates!r} are no decimal fractions between 0 and 1, such as ('0.021',)"
-        yield from _source(cell=f"{cell}.source", value=one.source)
+        if not _all_are(withholding.rates, kind=str) or not all(_matches(RATE, rate) for rate in withholding.rates):
+            yield f"{cell}.rates: {withholding.rates!r} are no decimal fractions between 0 and 1, such as ('0.021',)"
+        yield from _source(cell=f"{cell}.source", value=withholding.source)
 
 
 def _reviewed(*, value: object, today: dt.date) -> Iterator[str]:
-    """Look at the day on which somebody last read the pack against the law."""
+    """Check the day on which somebody last compared the pack with the law."""
     if not _day(value):
         yield f"reviewed_date: {value!r} is no date"
     elif value > today:  # type: ignore[operator]  # it is a date, the line above said so
@@ -247,7 +247,7 @@ def _reviewed(*, value: object, today: dt.date) -> Iterator[str]:
 
 
 def _source(*, cell: str, value: object) -> Iterator[str]:
-    """Tell whether a source is there, says something and is of a known certainty."""
+    """Check that a source is there, has a text and a known certainty."""
     if not isinstance(value, pack.Source):
         yield f"{cell}: is missing"
         return
@@ -258,7 +258,7 @@ def _source(*, cell: str, value: object) -> Iterator[str]:
 
 
 def _words(*, cell: str, value: object) -> Iterator[str]:
-    """Tell in which of the two languages a text is missing."""
+    """Report the languages in which a text is missing."""
     if not isinstance(value, pack.Words):
         yield f"{cell}: is no text in two languages"
         return
@@ -266,30 +266,30 @@ def _words(*, cell: str, value: object) -> Iterator[str]:
 
 
 def _blank(value: object) -> bool:
-    """Tell whether a value is no text, or one that shows nothing."""
+    """Tell whether a value is not a text, or a blank one."""
     return not isinstance(value, str) or not value.strip()
 
 
 def _matches(shape: re.Pattern[str], value: object) -> bool:
-    """Tell whether a value is a text of that shape, from end to end."""
+    """Tell whether a value is a text that matches the whole pattern."""
     return isinstance(value, str) and shape.fullmatch(value) is not None
 
 
 def _whole(value: object, *, at_least: int) -> bool:
-    """Tell whether a value is a whole number, and large enough; True is no number here."""
+    """Tell whether a value is a whole number and large enough; a bool does not count."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
 def _day(value: object) -> bool:
-    """Tell whether a value is a day and no moment: the two do not compare."""
+    """Tell whether a value is a date and not a datetime: the two do not compare."""
     return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
 
 
 def _is(value: object, kind: type[Any]) -> bool:
-    """Tell whether a value is what the pack's type says."""
+    """Tell whether a value has the type that the pack states."""
     return isinstance(value, kind)
 
 
 def _all_are(values: object, *, kind: type[Any]) -> bool:
-    """Tell whether a value is a tuple of that kind alone, not empty; ("a") without comma is none."""
+    """Tell whether a value is a tuple of that type only, not empty; ("a") without a comma is not."""
     return isinstance(values, tuple) and bool(values) and all(isinstance(value, kind) for value in values)
