@@ -10,7 +10,7 @@ class DocumentsConfig(AppConfig):
     verbose_name = "Documentos"
 
     def ready(self) -> None:
-        """Let the alerts hear of outages; their modules read models, which exist only now."""
+        """Make the alerts the listener of outages; their modules import models, which are loaded only now."""
         from documents.alerts import outages
         from documents.resilience import calls
 

@@ -1,1 +1,1 @@
-"""Incidents and discrepancies: opened once, told to one channel, resolved on recovery."""
+"""Incidents and discrepancies: opened once, sent to one channel, resolved on recovery."""

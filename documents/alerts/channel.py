@@ -9,17 +9,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 
+from documents.alerts.incidents import Incident
+from documents.models import Alert
 from documents.resilience import calls
 
 CONNECT_S, TOTAL_S = 3.0, 10.0
 RETRY_AFTER_MAX_S = 3600.0
-TRANSIENT = {408, 425, 429}
+TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
 
 
@@ -31,26 +33,9 @@ class Unavailable(OSError):
         super().__init__(answer)
 
 
-class Says(Protocol):
-    """What an incident and a row of `Alert` have in common."""
-
-    @property
-    def code(self) -> str: ...  # noqa: D102 - a field
-    @property
-    def severity(self) -> str: ...  # noqa: D102 - a field
-    @property
-    def dedup_key(self) -> str: ...  # noqa: D102 - a field
-    @property
-    def detail(self) -> str: ...  # noqa: D102 - a field
-    @property
-    def object_id(self) -> str: ...  # noqa: D102 - a field
-    @property
-    def fallback(self) -> str: ...  # noqa: D102 - a field
-
-
 @dataclass(frozen=True, kw_only=True)
 class AlertMessage:
-    """One alert as it is told; messages about one incident carry one group key."""
+    """One alert as it is sent; messages about one incident carry one group key."""
 
     code: str
     severity: str
@@ -64,9 +49,9 @@ class AlertMessage:
 
     @classmethod
     def of(
-        cls, *, incident: Says, runbook: str, opened_at: datetime, resolved_at: datetime | None = None
+        cls, *, incident: Incident | Alert, runbook: str, opened_at: datetime, resolved_at: datetime | None = None
     ) -> "AlertMessage":
-        """Turn an incident or a row into words."""
+        """Make the message of an incident, or of the row of one."""
         return cls(
             code=incident.code,
             severity=incident.severity,
@@ -133,19 +118,19 @@ class AlertMessage:
 def runbook_path(*, runbook: str) -> str:
     """Turn `docs/runbooks/worm.md#code` into the path where this service shows that page.
 
-    It is the route `runbook`, written out: an alert must be told even where no URL table can be loaded.
+    It is the route `runbook`, written out: an alert must be sent even where the URL table cannot be loaded.
     """
     page, _, anchor = runbook.removeprefix("docs/runbooks/").partition("#")
     return f"/runbooks/{page.removesuffix('.md')}/" + (f"#{anchor}" if anchor else "")
 
 
 def runbook_url(*, runbook: str) -> str:
-    """Return the address of a runbook for a reader who is elsewhere."""
+    """Return the full address of a runbook, for a mail or webhook."""
     return settings.PUBLIC_URL + runbook_path(runbook=runbook)
 
 
 def send(*, url: str, message: AlertMessage) -> None:
-    """Tell one message, within CONNECT_S and TOTAL_S.
+    """Send one message, within CONNECT_S and TOTAL_S.
 
     :raises documents.resilience.calls.RefusedError: a 4xx.
     :raises OSError: refused, hung, too slow, 5xx or garbage: try again later.
@@ -161,7 +146,7 @@ def send(*, url: str, message: AlertMessage) -> None:
 
 def _mail(*, address: str, message: AlertMessage) -> None:
     subject = f"[billing-docs] {message.severity} {message.code} {message.status}"
-    # Told twice is the same mail: a crash between sending and noting it must not look like two incidents.
+    # Sent twice, it is the same mail: a crash between sending and noting it must not look like two incidents.
     incident = hashlib.sha256(
         f"{message.dedup_key} {message.opened_at.isoformat()} {message.status}".encode()
     ).hexdigest()
@@ -170,7 +155,7 @@ def _mail(*, address: str, message: AlertMessage) -> None:
 
 
 def _post(*, url: str, body: bytes) -> None:
-    """Post JSON; redirects are not followed, and at most the answer's head is read."""
+    """Post JSON; follow no redirect and read no more of the answer than its head."""
     parts = urlsplit(url)
     client = _client(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -186,9 +171,9 @@ def _post(*, url: str, body: bytes) -> None:
             status, asked = answer.status, answer.headers.get("Retry-After", "")
         except (http.client.HTTPException, ValueError) as garbage:
             raise Unavailable(answer=f"not an HTTP answer: {type(garbage).__name__}") from garbage
-    if 200 <= status < 300:  # noqa: PLR2004 - HTTP's success class
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return
-    if 400 <= status < 500 and status not in TRANSIENT:  # noqa: PLR2004 - HTTP's client errors
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in TRANSIENT:
         raise calls.RefusedError(str(status))
     waits_s = min(float(asked), RETRY_AFTER_MAX_S) if asked.isascii() and asked.isdigit() else 0.0
     raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s)
@@ -202,7 +187,7 @@ def _client(*, scheme: str, host: str, port: int | None) -> http.client.HTTPConn
 
 @contextlib.contextmanager
 def _deadline(*, client: http.client.HTTPConnection) -> Iterator[None]:
-    """Cut the connection after TOTAL_S: a server that drips never trips a socket timeout."""
+    """Cut the connection after TOTAL_S: a server that sends a byte now and then never trips a socket timeout."""
 
     def cut() -> None:
         if client.sock:

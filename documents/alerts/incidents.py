@@ -1,8 +1,8 @@
-"""Incidents: one row each, opened once, counted while it lasts, resolved on recovery, told to one real channel.
+"""Incidents: one row each, opened once, counted while it lasts, resolved on recovery, sent to one channel.
 
-The row is written in the caller's transaction and sent later by `deliver` (the schedule calls it), so an alert is lost
-neither with
-its sender nor with the channel. Only when PostgreSQL itself is away is an alert sent first and written afterwards.
+The row is written in the caller's transaction and sent later by `sending.deliver`, which the schedule calls, so an
+alert is lost neither with its process nor with the channel. Only while PostgreSQL itself is away is an alert sent first
+and written afterwards (`outages`).
 """
 
 import logging
@@ -13,14 +13,14 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.utils import timezone
 
-from audit import log as audit_log
+from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, metrics
 from documents.models import Alert
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 RUNBOOKS = "docs/runbooks"
-# Alerts whose code is no answer of a door. The doors' own codes stand in `errors.CODES`.
+# TABLE: code of an alert -> its runbook page, where no door answers with the code; the others are in `errors.CODES`.
 PAGES = {
     "audit_broken": "audit.md",
     "audit_unavailable": "audit.md",
@@ -60,7 +60,7 @@ PAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """What an alert says, before it is a row."""
+    """What an alert says, before its row is written."""
 
     code: str
     severity: str
@@ -71,7 +71,7 @@ class Incident:
 
 
 def runbook(*, code: str) -> str:
-    """Return the page and anchor that tell what to do about a code."""
+    """Return the runbook's page and anchor of a code."""
     if code.startswith("worm_"):
         page = "worm.md"
     elif code.startswith("dependency_") and code not in PAGES:
@@ -88,11 +88,11 @@ def runbook(*, code: str) -> str:
 def open_alert(
     *, code: str, severity: str, dedup_key: str, detail: str, object_id: str = "", fallback: str = ""
 ) -> Alert:
-    """Open the incident, or count one that is open already (its severity may rise, never fall).
+    """Open the incident, or add one to the count of the open one (its severity may rise, never fall).
 
     Works inside the caller's transaction: an alert about a change that is rolled back is rolled back with it.
 
-    :raises audit.log.AuditUnavailable: nothing is opened without its event.
+    :raises audit.log.AuditUnavailable: no incident is opened without its audit event.
     """
     return write(
         incident=Incident(
@@ -102,7 +102,7 @@ def open_alert(
 
 
 def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: datetime | None = None) -> Alert:
-    """Write an incident's row, or count one more time of one that is open already."""
+    """Write an incident's row, or add one to the count of the open one."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -134,17 +134,17 @@ def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
             row_id, is_new = cursor.fetchone()
         alert = Alert.objects.get(pk=row_id)
         if is_new:
-            _record(action=Action.ALERT_OPENED, alert=alert, actor=audit_log.SYSTEM)
+            _record(action=Action.ALERT_OPENED, alert=alert, actor=log.SYSTEM)
     if is_new:
         metrics.ALERTS.labels(code=incident.code, severity=incident.severity).inc()
-        log.error(
+        logger.error(
             "alert.opened", extra={"code": incident.code, "severity": incident.severity, "alert": alert.public_id}
         )
     return alert
 
 
 def resolve_alert(*, dedup_key: str) -> bool:
-    """End the open incident of this key; False where there is none."""
+    """Resolve the open incident of this key; False where there is none."""
     with transaction.atomic():
         alert = Alert.objects.select_for_update().filter(dedup_key=dedup_key[:200], resolved_at=None).first()
         if alert is None:
@@ -152,24 +152,24 @@ def resolve_alert(*, dedup_key: str) -> bool:
         Alert.objects.filter(pk=alert.pk).update(
             resolved_at=timezone.now(), next_try_at=None, lease_until_at=None, attempts=0
         )
-        _record(action=Action.ALERT_RESOLVED, alert=alert, actor=audit_log.SYSTEM)
-    log.info("alert.resolved", extra={"code": alert.code, "alert": alert.public_id})
+        _record(action=Action.ALERT_RESOLVED, alert=alert, actor=log.SYSTEM)
+    logger.info("alert.resolved", extra={"code": alert.code, "alert": alert.public_id})
     return True
 
 
-def acknowledge(*, alert: Alert, user: AbstractBaseUser, actor: audit_log.Actor, now: datetime) -> bool:
-    """Name the person who takes the incident; False when somebody has it already."""
+def acknowledge(*, alert: Alert, user: AbstractBaseUser, actor: log.Actor, now: datetime) -> bool:
+    """Record who takes care of the incident; False where somebody has acknowledged it already."""
     with transaction.atomic():
-        taken = Alert.objects.filter(pk=alert.pk, acknowledged_at=None).update(
+        acknowledged = Alert.objects.filter(pk=alert.pk, acknowledged_at=None).update(
             acknowledged_at=now, acknowledged_by=user
         )
-        if taken:
+        if acknowledged:
             _record(action=Action.ALERT_ACKNOWLEDGED, alert=alert, actor=actor)
-    return bool(taken)
+    return bool(acknowledged)
 
 
-def _record(*, action: Action, alert: Alert, actor: audit_log.Actor) -> None:
+def _record(*, action: Action, alert: Alert, actor: log.Actor) -> None:
     details = {"alert": alert.code, "severity": alert.severity, "about": alert.object_id}
-    audit_log.record(
+    log.record(
         action=action, object_type="alert", object_id=alert.public_id, actor=actor, code=alert.code, details=details
     )

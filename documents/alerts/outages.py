@@ -1,4 +1,4 @@
-"""Alerts about outages, PostgreSQL's own included: what cannot be written is sent, and written later."""
+"""Alerts about outages, PostgreSQL's own included: what cannot be written now is sent, and written later."""
 
 import threading
 from datetime import datetime
@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from audit import log as audit_log
+from audit import log
 from documents.alerts import channel, incidents
 from documents.resilience import calls, dependencies
 
@@ -16,7 +16,7 @@ _direct = threading.BoundedSemaphore(1)
 
 
 class DependencyIncidents:
-    """One incident an outage of a dependency; see `documents.resilience.calls.Listener`."""
+    """The alerts' listener on `documents.resilience.calls`: one incident per outage of a dependency."""
 
     def outage_began(self, *, row: dependencies.Dependency, cause: BaseException) -> None:
         """Open the incident of a dependency's outage."""
@@ -30,7 +30,7 @@ class DependencyIncidents:
         )
 
     def outage_ended(self, *, row: dependencies.Dependency) -> None:
-        """Resolve it."""
+        """Resolve the incident of a dependency's outage."""
         resolve_alert_or_wait(dedup_key=f"dependency:{row.name}")
 
 
@@ -44,37 +44,37 @@ def open_alert_or_send(*, code: str, severity: str, dedup_key: str, detail: str,
     )
     try:
         incidents.write(incident=incident)
-    except (DatabaseError, InterfaceError, audit_log.AuditUnavailable):
-        incidents.log.critical("alert.opened_without_database", extra={"code": code, "severity": severity})
+    except (DatabaseError, InterfaceError, log.AuditUnavailable):
+        incidents.logger.critical("alert.opened_without_database", extra={"code": code, "severity": severity})
         if dedup_key not in _unwritten and _send_directly(incident=incident):
             _unwritten[dedup_key] = (incident, timezone.now())
 
 
 def resolve_alert_or_wait(*, dedup_key: str) -> None:
-    """Write what was only sent, and resolve; without PostgreSQL the watch resolves later."""
+    """Write the incident if it was only sent, and resolve it; without PostgreSQL the watch does so later."""
     try:
         sent = _unwritten.get(dedup_key)
         if sent:
-            incident, at = sent
-            incidents.write(incident=incident, opened_at=at, sent_at=at)
+            incident, sent_at = sent
+            incidents.write(incident=incident, opened_at=sent_at, sent_at=sent_at)
             _unwritten.pop(dedup_key, None)
         incidents.resolve_alert(dedup_key=dedup_key)
-    except (DatabaseError, InterfaceError, audit_log.AuditUnavailable):
-        incidents.log.warning("alert.resolution_waits", extra={"dedup_key": dedup_key})
+    except (DatabaseError, InterfaceError, log.AuditUnavailable):
+        incidents.logger.warning("alert.resolution_waits", extra={"dedup_key": dedup_key})
 
 
 def write_unwritten() -> int:
     """Write the alerts that were sent while PostgreSQL was away; returns how many."""
     written = 0
-    for dedup_key, (incident, at) in list(_unwritten.items()):
-        incidents.write(incident=incident, opened_at=at, sent_at=at)
+    for dedup_key, (incident, sent_at) in list(_unwritten.items()):
+        incidents.write(incident=incident, opened_at=sent_at, sent_at=sent_at)
         _unwritten.pop(dedup_key, None)
         written += 1
     return written
 
 
 def _send_directly(*, incident: incidents.Incident) -> bool:
-    """Send from one thread at a time, so that no request waits; False when it is busy."""
+    """Send on a thread of its own, one at a time, so that no request waits; False while another is being sent."""
     if not settings.ALERT_URL:
         return True
     if not _direct.acquire(blocking=False):
@@ -86,7 +86,7 @@ def _send_directly(*, incident: incidents.Incident) -> bool:
         try:
             channel.send(url=settings.ALERT_URL, message=message)
         except (*calls.FAILURES, calls.RefusedError):
-            incidents.log.exception("alert.unsent", extra={"code": incident.code})
+            incidents.logger.exception("alert.unsent", extra={"code": incident.code})
         finally:
             _direct.release()
 

@@ -1,4 +1,4 @@
-"""Sending alerts to the channel: claimed by lease, sent once, escalated where an outage lasts."""
+"""Sends alerts to the channel: leased, sent once, escalated where an outage lasts."""
 
 from datetime import datetime, timedelta
 
@@ -16,41 +16,36 @@ REST = timedelta(days=1)  # after a 4xx: the channel's address is wrong, and a r
 VAULT_PATIENCE = timedelta(hours=1)
 
 
-# --- sending ---
-
-
 def deliver(*, now: datetime) -> int:
-    """Send what is unsent, openings and resolutions; returns how many the channel took.
+    """Send what is unsent, openings and resolutions; return how many the channel accepted.
 
-    Claims by lease, so any number of workers may run it. Must be called outside transactions.
+    Each alert is leased first, so any number of workers may run it. Call it outside transactions.
     """
     _escalate(now=now)
     if not settings.ALERT_URL:
         return 0
-    return sum(_deliver_one(alert=alert, now=now) for alert in _claim(now=now))
+    return sum(_deliver_one(alert=alert, now=now) for alert in _lease(now=now))
 
 
 def _escalate(*, now: datetime) -> None:
-    """Raise the vault's outage to P1 after an hour, and have it told again."""
+    """Raise the vault's outage to P1 after an hour, and have it sent again."""
     late = Q(code="dependency_vault", severity="P2", resolved_at=None, opened_at__lt=now - VAULT_PATIENCE)
     Alert.objects.filter(late).update(severity="P1", sent_at=None, next_try_at=None)
 
 
-def _claim(*, now: datetime) -> list[Alert]:
+def _lease(*, now: datetime) -> list[Alert]:
     unsent = Q(resolved_at=None, sent_at=None) | Q(resolved_at__isnull=False, resolution_sent_at=None)
     due = (Q(next_try_at=None) | Q(next_try_at__lte=now)) & (Q(lease_until_at=None) | Q(lease_until_at__lte=now))
     with transaction.atomic():
-        claimed = list(
-            Alert.objects.select_for_update(skip_locked=True).filter(unsent & due).order_by("pk")[:BATCH_MAX]
-        )
-        Alert.objects.filter(pk__in=[one.pk for one in claimed]).update(
+        leased = list(Alert.objects.select_for_update(skip_locked=True).filter(unsent & due).order_by("pk")[:BATCH_MAX])
+        Alert.objects.filter(pk__in=[alert.pk for alert in leased]).update(
             lease_until_at=now + LEASE, attempts=F("attempts") + 1
         )
-    return claimed
+    return leased
 
 
 def _deliver_one(*, alert: Alert, now: datetime) -> bool:
-    """Send one claimed alert and note the result, if the row still says what was sent."""
+    """Send one leased alert and note the result, if the row still says what was sent."""
     message = channel.AlertMessage.of(
         incident=alert, runbook=alert.runbook, opened_at=alert.opened_at, resolved_at=alert.resolved_at
     )
@@ -58,7 +53,7 @@ def _deliver_one(*, alert: Alert, now: datetime) -> bool:
     try:
         calls.call(dependency="alert_channel", work=lambda: channel.send(url=settings.ALERT_URL, message=message))
     except calls.RefusedError as refused:
-        incidents.log.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})
+        incidents.logger.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})
         row.update(lease_until_at=None, next_try_at=now + REST)
         return False
     except calls.DependencyDown as down:

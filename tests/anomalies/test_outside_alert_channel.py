@@ -158,7 +158,7 @@ def test_a_wrong_address_of_the_channel_rests_and_says_so(settings: Settings, ca
 def test_a_worker_killed_while_it_sends_leaves_the_alert_to_the_next_one(server: misbehaving.Server) -> None:
     alert = open_one()
     now = timezone.now()
-    assert [one.pk for one in sending._claim(now=now)] == [alert.pk]
+    assert [one.pk for one in sending._lease(now=now)] == [alert.pk]
     assert sending.deliver(now=now + timedelta(seconds=30)) == 0
     assert sending.deliver(now=now + sending.LEASE + timedelta(seconds=1)) == 1
     assert len(server.received) == 1

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+from django.apps import apps
 
 from documents import errors
+from documents.alerts import outages
 from documents.models import Alert
 from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
@@ -104,6 +106,14 @@ def test_a_long_outage_is_one_alert_and_it_resolves_when_the_dependency_has_held
     attempt(answer, clock)
     alert.refresh_from_db()
     assert alert.resolved_at is not None
+
+
+def test_an_outage_reaches_the_alerts_once_however_often_the_app_is_made_ready(clock: Clock) -> None:
+    apps.get_app_config("documents").ready()
+    assert calls.LISTENERS == [outages.LISTENER]
+    for _ in range(3):
+        attempt(refuse, clock)
+    assert Alert.objects.get(dedup_key="dependency:mail").count == 1
 
 
 def test_a_dependency_that_flaps_all_day_is_one_incident(clock: Clock) -> None:
