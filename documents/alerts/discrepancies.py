@@ -1,4 +1,4 @@
-"""Two truths that differ: opened once, with the amounts of both; closed by a later document or by a person."""
+"""Discrepancies: two records that differ, opened once with the amounts of both, resolved by a document or a person."""
 
 import datetime as dt
 import json
@@ -12,7 +12,14 @@ from documents import identifiers
 from documents.alerts import incidents
 from documents.models import Country, Discrepancy, Document, Event
 
-# TABLE: where an event states what it comes to.
+INSERT = """
+    INSERT INTO documents_discrepancy
+        (public_id, code, dedup_key, document_id, event_id, country_id, facts, resolution)
+    -- Without a document the country is the event's, if it exists: else nobody with a limited scope would see the row.
+    VALUES (%s, %s, %s, %s, %s, coalesce(%s, (SELECT code FROM documents_country WHERE code = %s)), %s::jsonb, '')
+    ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO NOTHING
+"""
+# TABLE: where an event states its total.
 TOTALS = (("payment", "amount"), ("payout", "amount"), ("totals", "gross"), ("totals", "payable"))
 
 
@@ -31,25 +38,19 @@ def open_one(
     :returns: whether it is new
     """
     public_id = identifiers.new(prefix="dsc")
+    country_code = country.pk if country else document.country_id if document else None
+    values = [
+        public_id,
+        code,
+        dedup_key,
+        document.pk if document else None,
+        event.pk if event else None,
+        country_code,
+        event.country_code if event else None,
+        json.dumps(facts, ensure_ascii=False),
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO documents_discrepancy"
-            " (public_id, code, dedup_key, document_id, event_id, country_id, facts, resolution)"
-            # Without a document it is of the event's country, where that is one: else nobody with a scope would see it.
-            " VALUES (%s, %s, %s, %s, %s,"
-            " coalesce(%s, (SELECT code FROM documents_country WHERE code = %s)), %s::jsonb, '')"
-            " ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO NOTHING",
-            [
-                public_id,
-                code,
-                dedup_key,
-                document.pk if document else None,
-                event.pk if event else None,
-                country.pk if country else document.country_id if document else None,
-                event.country_code if event else None,
-                json.dumps(facts, ensure_ascii=False),
-            ],
-        )
+        cursor.execute(INSERT, values)
         fresh = bool(cursor.rowcount == 1)
     if fresh:
         log.record(
@@ -66,7 +67,7 @@ def open_one(
 
 
 def keep_current(*, dedup_key: str, facts: Mapping[str, object], actor: log.Actor) -> None:
-    """Bring the facts of an open discrepancy up to what is true now, if they have changed."""
+    """Update the facts of an open discrepancy to what is true now, if they have changed."""
     for row in Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None):
         if row.facts == facts:
             continue
@@ -92,15 +93,15 @@ def stated_total(*, payload: object) -> tuple[str, str] | None:
 
 
 def both_totals(*, first: object, other: object) -> dict[str, str]:
-    """Return what two bodies state, as facts of a discrepancy; none where they do not compare."""
-    one, two = stated_total(payload=first), stated_total(payload=other)
-    if one is None or two is None or one[1] != two[1]:
+    """Return the totals that two bodies state, as facts of a discrepancy; none where they do not compare."""
+    first_total, other_total = stated_total(payload=first), stated_total(payload=other)
+    if first_total is None or other_total is None or first_total[1] != other_total[1]:
         return {}
-    return {"currency": one[1], "first_total": one[0], "other_total": two[0]}
+    return {"currency": first_total[1], "first_total": first_total[0], "other_total": other_total[0]}
 
 
 def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.datetime) -> None:
-    """Close the open discrepancy of a key, if there is one, with its alert."""
+    """Resolve the open discrepancy of a key, if there is one, with its alert."""
     for row in Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None):
         Discrepancy.objects.filter(pk=row.pk).update(resolved_at=now, resolution=resolution)
         log.record(

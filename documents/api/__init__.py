@@ -1,1 +1,1 @@
-"""The API's doors."""
+"""The HTTP API."""

@@ -1,4 +1,4 @@
-"""Documents over HTTP: list, one, its PDF, its frozen content. Reading only; a correction is another document."""
+"""Documents over HTTP: list, one document, its PDF, its frozen content. Reading only; a correction is another one."""
 
 import base64
 import datetime as dt
@@ -60,11 +60,11 @@ class DocumentDetail(APIView):
 
     def get(self, request: Request, public_id: str) -> Response:
         """Return the document object."""
-        found = scope.document(request=request, public_id=public_id)
-        _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
-        return Response(presentation.document(document=found))
+        document = scope.document(request=request, public_id=public_id)
+        _record(request=request, action=Action.DOCUMENT_VIEWED, document=document)
+        return Response(presentation.document(document=document))
 
-    def immutable(self, request: Request, public_id: str) -> Response:  # noqa: ARG002 - DRF's signature
+    def immutable(self, _request: Request, **_path: str) -> Response:
         """Refuse and point at corrections.
 
         :raises errors.Problem: `document_immutable`
@@ -84,9 +84,12 @@ class DocumentContent(APIView):
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the locked bytes with their digest."""
-        found = scope.opened(request=request, public_id=public_id)
+        document = scope.opened(request=request, public_id=public_id)
         opened = distribution.open(
-            document=found, actor=actors.actor(request=request, channel="api"), purpose="download", now=timezone.now()
+            document=document,
+            actor=actors.actor(request=request, channel="api"),
+            purpose="download",
+            now=timezone.now(),
         )
         response = HttpResponse(opened.body, content_type=opened.media_type)
         response["Content-Disposition"] = f'attachment; filename="{opened.filename}"'
@@ -100,10 +103,10 @@ class DocumentData(APIView):
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the bytes whose SHA-256 is `content_sha256`."""
-        found = scope.opened(request=request, public_id=public_id)
-        _record(request=request, action=Action.DOCUMENT_VIEWED, document=found)
+        document = scope.opened(request=request, public_id=public_id)
+        _record(request=request, action=Action.DOCUMENT_VIEWED, document=document)
         return HttpResponse(
-            found.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"}
+            document.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"}
         )
 
 
@@ -131,9 +134,9 @@ def _record(*, request: Request, action: Action, document: Document) -> None:
 
 
 def _order(request: Request) -> tuple[str, ...]:
-    """Return the unique columns by which a list goes, newest first.
+    """Return the unique columns by which a list is ordered, newest first.
 
-    A span of time goes by moment: by row id PostgreSQL would walk from today back to the span.
+    A list of a span of time is ordered by moment: by row id PostgreSQL would read all rows from today back to the span.
     """
     return ("issued_at", "pk") if set(MOMENTS) & set(request.query_params) else ("pk",)
 
@@ -156,15 +159,15 @@ def _filtered(request: Request, *, by: tuple[str, ...]) -> QuerySet[Document]:
 
 
 def _cursor(*, after: Document, by: tuple[str, ...]) -> str:
-    """Return where the next page begins, signed: nobody composes one."""
+    """Return the signed position at which the next page begins; only this service can make one."""
     place = [after.issued_at.isoformat(), after.pk] if len(by) > 1 else [after.pk]
     return signing.dumps(place, salt=CURSOR_SALT)
 
 
 def _after(*, text: str, by: tuple[str, ...]) -> Q:
-    """Return the condition of what comes after a cursor.
+    """Return the condition for the rows after a cursor.
 
-    :raises errors.Problem: `invalid_cursor`: not one of ours, or of a list that goes otherwise
+    :raises errors.Problem: `invalid_cursor`: not signed by this service, or of a list ordered otherwise
     """
     try:
         *moments, pk = signing.loads(text, salt=CURSOR_SALT)
@@ -174,9 +177,9 @@ def _after(*, text: str, by: tuple[str, ...]) -> Q:
         raise errors.Problem(code="invalid_cursor", detail="the cursor belongs to a list with other parameters")
     if not moments:
         return Q(pk__lt=pk)
-    at = Value(dt.datetime.fromisoformat(moments[0]), output_field=DateTimeField())
-    # Rows compared as rows: PostgreSQL goes on in the index where the last page ended, whatever shares its moment.
-    sides = (Func(*pair, template="(%(expressions)s)") for pair in ((F("issued_at"), F("pk")), (at, Value(pk))))
+    moment = Value(dt.datetime.fromisoformat(moments[0]), output_field=DateTimeField())
+    # A row comparison: PostgreSQL continues in the index where the last page ended, even among rows of the same moment.
+    sides = (Func(*pair, template="(%(expressions)s)") for pair in ((F("issued_at"), F("pk")), (moment, Value(pk))))
     return Q(Func(*sides, template="%(expressions)s", arg_joiner=" < ", output_field=BooleanField()))
 
 

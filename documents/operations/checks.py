@@ -1,4 +1,4 @@
-"""How each dependency is asked whether it is well. Every check has a thread of its own and is never started twice."""
+"""How each dependency is asked whether it works. Every check has a thread of its own and is never started twice."""
 
 import contextlib
 import pathlib
@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import redis
@@ -17,26 +17,27 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from audit import guard
 from documents import errors
 from documents.resilience import clock
-from documents.vault import store as vault
+from documents.vault import store
 
+T = TypeVar("T")
 ANSWER_S = 1.7  # all checks together; the rest of the promised 2 s is for the answer itself
 SOCKET_S = 1.5
 SKEW_ALERT_S = 5.0
-AUDIT, AUDIT_EVERY_S = "audit", 10.0  # some catalogue look-ups; nobody weakens the log and mends it within seconds
-AUDIT_WEAK = "audit_broken"  # all that may be told to anybody; the alert says what
-NOT_COMPARABLE = "not comparable: PostgreSQL does not answer"  # one outage is one incident, and that is PostgreSQL's
+AUDIT, AUDIT_EVERY_S = "audit", 10.0  # a few catalogue look-ups; a guard is not removed and restored within seconds
+AUDIT_WEAK = "audit_broken"  # all that anybody may see; the alert says what is wrong
+NOT_COMPARABLE = "not comparable: PostgreSQL does not answer"  # its outage is an incident of its own
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """The result of one check; `detail` names no address, user or secret: anybody may read it."""
+    """The result of one check; `detail` is public: it names no address, user or secret."""
 
     ok: bool
     detail: str = ""
 
 
 class Degrades(Exception):
-    """What a check found wrong."""
+    """The dependency answers, but not well enough; the text says why."""
 
 
 def _postgresql() -> str:
@@ -46,11 +47,11 @@ def _postgresql() -> str:
 
 
 def _vault() -> str:
-    store = vault.open_vault()
-    store.find(key="readyz")  # never there: the question is whether the store answers
-    if store.mode != vault.COMPLIANCE and settings.ENVIRONMENT == "production":
-        raise errors.WormError(code="worm_mode_weak", detail=store.mode)
-    return store.mode
+    vault = store.open_vault()
+    vault.find(key="readyz")  # never there: the question is whether the store answers
+    if vault.mode != store.COMPLIANCE and settings.ENVIRONMENT == "production":
+        raise errors.WormError(code="worm_mode_weak", detail=vault.mode)
+    return vault.mode
 
 
 def _redis() -> str:
@@ -90,13 +91,12 @@ def _audit() -> list[str]:
 
 
 def breaker_only() -> str:
-    """Ask nobody: the breaker tells what the last real calls met."""
+    """Ask nothing: the breaker knows how the last real calls went."""
     return ""
 
 
-# TABLE: dependency -> how to ask whether it is well. Asking a renderer or an alert channel has a price or an effect:
-# their
-# breakers tell what the last real calls met.
+# TABLE: dependency -> its check. To ask a renderer or an alert channel costs something or has an effect: for these the
+# breaker says how the last real calls went.
 CHECKS: dict[str, Callable[[], str]] = {
     "postgresql": _postgresql,
     "vault": _vault,
@@ -108,87 +108,87 @@ CHECKS: dict[str, Callable[[], str]] = {
 }
 
 
-class Question:
-    """One piece of work that may hang, asked by at most one thread at a time."""
+class Question(Generic[T]):
+    """One piece of work that may hang, done by at most one thread at a time."""
 
-    def __init__(self, *, work: Callable[[], Any]) -> None:
+    def __init__(self, *, work: Callable[[], T]) -> None:
         self._work = work
         self._lock = threading.Lock()
-        self._open: _Asked | None = None
+        self._open: Asked[T] | None = None
 
-    def ask(self) -> "_Asked":
-        """Start the work, or join the one that is under way."""
+    def ask(self) -> "Asked[T]":
+        """Start the work, or join what is under way."""
         with self._lock:
             if self._open is None or self._open.done.is_set():
-                self._open = _Asked()
+                self._open = Asked()
                 threading.Thread(target=self._run, args=(self._open,), daemon=True).start()
             return self._open
 
-    def _run(self, asked: "_Asked") -> None:
+    def _run(self, asked: "Asked[T]") -> None:
         try:
-            asked.result = self._work()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this check's answer
+            asked.results.append(self._work())
+        except Exception as error:  # noqa: BLE001 - any exception is the answer of this check
             asked.error = error
         finally:
             connections.close_all()
             asked.done.set()
 
 
-class _Asked:
-    """A question under way."""
+class Asked(Generic[T]):
+    """A question under way: one result or one error once it is done."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
-        self.result: Any = None
+        self.results: list[T] = []
         self.error: Exception | None = None
 
-    def answer(self, *, wait_s: float) -> Any:  # noqa: ANN401 - what the work returns
+    def answer(self, *, wait_s: float) -> T:
         """Wait for the answer.
 
-        :raises TimeoutError: it hangs; it goes on, and whoever asks next joins it.
+        :raises TimeoutError: there is none yet; the work goes on, and the next to ask joins it.
+        :raises Exception: whatever the work raised
         """
         if not self.done.wait(max(wait_s, 0)):
             raise TimeoutError
         if self.error:
             raise self.error
-        return self.result
+        return self.results[0]
 
 
-QUESTIONS: dict[str, Question] = {}
-_weak: list[str] = []  # what the log's guards lacked when they were last looked at
+QUESTIONS: dict[str, Question[Any]] = {}
+_weak: list[str] = []  # what the log's guards lacked at the last look
 _looked_at: dict[str, float] = {}  # when in this process (monotonic) the log was last looked at
 
 
 def look(*, wait_s: float = ANSWER_S) -> dict[str, CheckResult]:
-    """Ask every dependency at once; one that has not answered in time is found hanging."""
+    """Ask every dependency at once; one that does not answer in time fails its check."""
     end = time.monotonic() + wait_s
     asked = {name: QUESTIONS.setdefault(name, Question(work=check)).ask() for name, check in CHECKS.items()}
-    found = {}
-    for name, one in asked.items():
+    results = {}
+    for name, question in asked.items():
         try:
-            found[name] = CheckResult(ok=True, detail=one.answer(wait_s=end - time.monotonic()))
+            results[name] = CheckResult(ok=True, detail=question.answer(wait_s=end - time.monotonic()))
         except TimeoutError:
-            found[name] = CheckResult(ok=False, detail="does not answer in time")
+            results[name] = CheckResult(ok=False, detail="does not answer in time")
         except errors.Problem as problem:
-            found[name] = CheckResult(ok=False, detail=problem.code)
+            results[name] = CheckResult(ok=False, detail=problem.code)
         except Degrades as degrades:
-            found[name] = CheckResult(ok=False, detail=str(degrades))
-        except Exception as error:  # noqa: BLE001 - a check may fail in any way; its class is all that may be told
-            found[name] = CheckResult(ok=False, detail=type(error).__name__)
-    if not found["postgresql"].ok:
-        found["clock"] = CheckResult(ok=True, detail=NOT_COMPARABLE)
-    return found
+            results[name] = CheckResult(ok=False, detail=str(degrades))
+        except Exception as error:  # noqa: BLE001 - a check may fail in any way; only its class may be shown
+            results[name] = CheckResult(ok=False, detail=type(error).__name__)
+    if not results["postgresql"].ok:
+        results["clock"] = CheckResult(ok=True, detail=NOT_COMPARABLE)
+    return results
 
 
-def ask_log() -> _Asked:
+def ask_log() -> Asked[list[str]]:
     """Start asking what the log's guards lack, beside the dependencies."""
     return QUESTIONS.setdefault(AUDIT, Question(work=_audit)).ask()
 
 
-def log_weaknesses(*, asked: _Asked, wait_s: float) -> list[str] | None:
+def log_weaknesses(*, asked: Asked[list[str]], wait_s: float) -> list[str] | None:
     """Return what the log's guards lack; None where PostgreSQL does not answer."""
     try:
-        found: list[str] = asked.answer(wait_s=wait_s)
+        return asked.answer(wait_s=wait_s)
     except (TimeoutError, DatabaseError, InterfaceError):
         return None
-    return found

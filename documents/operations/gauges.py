@@ -1,4 +1,4 @@
-"""What stands in the tables at the moment of a scrape, for dashboards and alert rules."""
+"""Gauges read from the tables at the moment of a scrape, for dashboards and alert rules."""
 
 from django.db.models import Count, Min
 from django.utils import timezone
@@ -10,19 +10,19 @@ from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, E
 
 
 def database_read(*, value: int) -> Metric:
-    """Return the gauge that says whether the others were read: a gap is not a zero."""
-    return _gauge(name="docs_database_read", words="1 where the gauges of the database could be read", rows={"": value})
+    """Return the gauge that says whether the others could be read: a gap must not look like a zero."""
+    return _gauge(name="docs_database_read", text="1 where the gauges of the database could be read", rows={"": value})
 
 
-def _gauge(*, name: str, words: str, rows: dict[str, float], label: str = "") -> GaugeMetricFamily:
-    gauge = GaugeMetricFamily(name, words, labels=[label] if label else [])
+def _gauge(*, name: str, text: str, rows: dict[str, float], label: str = "") -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, text, labels=[label] if label else [])
     for value, number in rows.items():
         gauge.add_metric([value] if label else [], number)
     return gauge
 
 
 def read() -> list[Metric]:
-    """Read what stands in the tables; a label that counts nothing is 0, so that it falls."""
+    """Read the gauges; a label without rows is 0, so that its line in a chart falls."""
     waiting = (EventStatus.PARKED, EventStatus.HELD)
     by_status = dict(Document.objects.values_list("status").annotate(Count("pk")))
     events = {
@@ -30,7 +30,7 @@ def read() -> list[Metric]:
         EventStatus.HELD.value: Event.objects.filter(outcomes.for_a_person()).count(),
     }
     open_alerts = dict(Alert.objects.filter(resolved_at=None).values_list("severity").annotate(Count("pk")))
-    oldest = Document.objects.filter(status=Status.ISSUED).aggregate(at=Min("issued_at"))["at"]
+    oldest = Document.objects.filter(status=Status.ISSUED).aggregate(oldest_at=Min("issued_at"))["oldest_at"]
     unsent = Alert.objects.filter(resolved_at=None, sent_at=None).count()
     queued = Delivery.objects.filter(status=DeliveryStatus.QUEUED).count()
     age_s = (timezone.now() - oldest).total_seconds() if oldest else 0.0
@@ -38,23 +38,23 @@ def read() -> list[Metric]:
         database_read(value=1),
         _gauge(
             name="docs_documents",
-            words="Documents, by state",
-            rows={one.value: by_status.get(one.value, 0) for one in Status},
+            text="Documents, by state",
+            rows={status.value: by_status.get(status.value, 0) for status in Status},
             label="status",
         ),
         _gauge(
             name="docs_events_waiting",
-            words="Events that wait for another one or for a person",
-            rows={one.value: events.get(one.value, 0) for one in waiting},
+            text="Events that wait for another one or for a person",
+            rows={status.value: events.get(status.value, 0) for status in waiting},
             label="status",
         ),
         _gauge(
             name="docs_alerts_open",
-            words="Open incidents",
-            rows={one: open_alerts.get(one, 0) for one in ("P1", "P2")},
+            text="Open incidents",
+            rows={severity: open_alerts.get(severity, 0) for severity in ("P1", "P2")},
             label="severity",
         ),
-        _gauge(name="docs_alerts_unsent", words="Open incidents that nobody was told of", rows={"": unsent}),
-        _gauge(name="docs_deliveries_queued", words="Deliveries that wait", rows={"": queued}),
-        _gauge(name="docs_oldest_issued_s", words="Age of the oldest document without bytes, s", rows={"": age_s}),
+        _gauge(name="docs_alerts_unsent", text="Open incidents that nobody was told of", rows={"": unsent}),
+        _gauge(name="docs_deliveries_queued", text="Deliveries that wait", rows={"": queued}),
+        _gauge(name="docs_oldest_issued_s", text="Age of the oldest document without bytes, s", rows={"": age_s}),
     ]

@@ -1,6 +1,6 @@
-"""Is this process alive, may it take traffic, what is away: `/healthz`, `/readyz`, `/metrics`, and the watch.
+"""`/healthz`: the process answers; `/readyz`: it may take traffic, and what is degraded; `/metrics`: Prometheus.
 
-Every check has its own thread and is never started twice: one that hangs is reported as hanging, and costs one thread.
+Every check has its own thread and is never started twice: one that hangs is reported as such and costs one thread.
 """
 
 import time
@@ -21,35 +21,35 @@ STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or s
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Say that the process answers; it asks nobody."""
+    """Answer that the process is up; no dependency is asked."""
     return _uncached(JsonResponse({"status": "ok"}))
 
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Name each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
+    """Answer the state of each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
     end = time.monotonic() + checks.ANSWER_S
     asked_log = checks.ask_log()
-    found = checks.look()
+    results = checks.look()
     weak = checks.log_weaknesses(asked=asked_log, wait_s=end - time.monotonic())
     states = {name: calls.BREAKERS[name].state for name in checks.CHECKS}
     # An open breaker counts even while the check passes: the last real calls failed.
-    degraded = [name for name, one in found.items() if not one.ok or states[name] != "closed"]
+    degraded = [name for name, result in results.items() if not result.ok or states[name] != "closed"]
     if weak:
-        degraded.append(checks.AUDIT)  # what is recorded still is: traffic goes on, and a person must come at once
-    unusable = [name for name in STOPPING if not found[name].ok]
+        degraded.append(checks.AUDIT)  # the log still records: traffic goes on, but a person is needed at once
+    unusable = [name for name in STOPPING if not results[name].ok]
     body = {
         "status": "unavailable" if unusable else "degraded" if degraded else "ok",
         "degraded": degraded,
-        "warnings": ["vault_read_only"] if found["vault"].detail == local_store.READ_ONLY else [],
+        "warnings": ["vault_read_only"] if results["vault"].detail == local_store.READ_ONLY else [],
         "dependencies": {
             name: {
                 "status": "degraded" if name in degraded else "ok",
-                "detail": one.detail,
+                "detail": result.detail,
                 "breaker": states[name],
                 **(_meanwhile(name=name) if name in degraded else {}),
             }
-            for name, one in found.items()
+            for name, result in results.items()
         },
         "checks": {checks.AUDIT: {"status": "degraded" if weak else "ok", "detail": _of_log(weak=weak)}},
     }
@@ -70,7 +70,7 @@ def _meanwhile(*, name: str) -> dict[str, str]:
 
 @require_safe
 def metrics_page(request: HttpRequest) -> HttpResponse:
-    """Answer Prometheus: what the processes counted, and what the database says now."""
+    """Answer Prometheus: the counters of the processes, and gauges read from the database now."""
     try:
         extra = (
             checks.QUESTIONS.setdefault("gauges", checks.Question(work=gauges.read))

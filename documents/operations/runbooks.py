@@ -1,4 +1,4 @@
-"""The runbooks as pages of this service, so that the link of an alert opens where its reader is."""
+"""The runbooks as pages of this service, so that the link of an alert opens wherever its reader is."""
 
 import pathlib
 import re
@@ -13,7 +13,7 @@ HEADING = re.compile(r"^(#{1,2}) (.+)$", re.MULTILINE)
 
 
 def pages() -> dict[str, str]:
-    """Return each page's name and text."""
+    """Return the text of each page by its name."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
 
 
@@ -33,8 +33,8 @@ def runbook(request: HttpRequest, page: str) -> HttpResponse:
     body = format_html_join(
         "\n",
         '<h{} id="{}">{}</h{}>\n<pre>{}</pre>',
-        ((len(level), title.strip(), title.strip(), len(level), words.strip()) for level, title, words in sections),
+        ((len(level), title.strip(), title.strip(), len(level), text.strip()) for level, title, text in sections),
     )
-    # `pre` keeps lists and commands as written; wrapping is all the style that a phone at night needs.
+    # `pre` shows lists and commands as written.
     head = format_html('<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{}</title></head>', page)
     return HttpResponse(head + format_html("<body>{}</body></html>", body), headers={"Cache-Control": "no-store"})

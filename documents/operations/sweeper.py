@@ -1,7 +1,7 @@
-"""The guarantee behind the doorbell: whatever stands still in PostgreSQL is picked up again, broker or no broker.
+"""The sweeper: what is due in PostgreSQL is picked up again, with or without the broker.
 
-`sweep` does one round. `Poller` is the worker's own thread: it renews the leases of what is in flight and sweeps, also
-while the worker waits for its broker to come back.
+`sweep` does one round. `Poller` runs it on threads of the worker's own, which also renew the leases of what is being
+worked on, even while the worker waits for its broker to come back.
 """
 
 import concurrent.futures
@@ -18,33 +18,26 @@ from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
-BATCH_MAX, EVENTS_MAX = 20, 200  # events come first and take milliseconds: what they issue is printed next
+BATCH_MAX, EVENTS_MAX = 20, 200  # events come first and take milliseconds: what they issue is rendered next
 THREADS = 2
 WATCH_EVERY_S = 10
 
 
 def sweep(*, now: dt.datetime) -> int:
-    """Try once whatever is due (documents, events, mails, alerts); returns how many."""
+    """Try once whatever is due (events, documents, mails) and do the periodic work; return how many were due."""
     from documents.alerts import sending
-    from documents.delivery import (
-        deliveries,
-        notices,
-    )
+    from documents.delivery import deliveries, notices
     from documents.emission import locking
-    from documents.events import (
-        intake,
-        outcomes,
-        waiting,
-    )
+    from documents.events import intake, outcomes, waiting
     from documents.operations import watch
 
     jobs = [
-        *_found(
+        *_due_jobs(
             due=waiting.due, work=lambda pk: intake.resume(event_id=pk, now=timezone.now()), now=now, limit=EVENTS_MAX
         ),
-        *_found(due=locking.due, work=lambda pk: locking.advance(document_id=pk, now=timezone.now()), now=now),
-        *_found(due=deliveries.due, work=lambda pk: deliveries.send(delivery_id=pk, now=timezone.now()), now=now),
-        *_found(due=notices.due, work=lambda pk: notices.send(notice_id=pk, now=timezone.now()), now=now),
+        *_due_jobs(due=locking.due, work=lambda pk: locking.advance(document_id=pk, now=timezone.now()), now=now),
+        *_due_jobs(due=deliveries.due, work=lambda pk: deliveries.send(delivery_id=pk, now=timezone.now()), now=now),
+        *_due_jobs(due=notices.due, work=lambda pk: notices.send(notice_id=pk, now=timezone.now()), now=now),
     ]
     with concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sweep") as threads:
         list(threads.map(_alone, jobs))
@@ -58,10 +51,10 @@ def sweep(*, now: dt.datetime) -> int:
     return len(jobs)
 
 
-def _found(
+def _due_jobs(
     *, due: Callable[..., list[int]], work: Callable[[int], object], now: dt.datetime, limit: int = BATCH_MAX
 ) -> list[functools.partial[object]]:
-    """Return the jobs of one kind that are due; a kind that cannot be asked stops no other one."""
+    """Return the jobs of one kind that are due; a kind that cannot be read does not stop the others."""
     try:
         return [functools.partial(work, pk) for pk in due(now=now, limit=limit)]
     except DatabaseError:
@@ -70,7 +63,7 @@ def _found(
 
 
 def _alone(job: Callable[[], object]) -> None:
-    """Run one job on connections of its own thread; its failure stops nobody else's work."""
+    """Run one job on connections of its own thread; its failure does not stop the others."""
     try:
         job()
     except Exception:
@@ -81,7 +74,7 @@ def _alone(job: Callable[[], object]) -> None:
 
 
 class Poller(bootsteps.StartStopStep):
-    """Celery worker step: one thread that lives as long as the worker, with or without its broker."""
+    """Celery worker step: two threads, for leases and sweeps, that live as long as the worker."""
 
     def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's signature
         super().__init__(parent, **options)
@@ -96,7 +89,7 @@ class Poller(bootsteps.StartStopStep):
             self.threads.append(thread)
 
     def stop(self, parent: Any) -> None:  # noqa: ANN401 - Celery's signature
-        """Let the round in hand finish and end the threads."""
+        """Let the current round finish and end the threads."""
         self.ended.set()
         for thread in self.threads:
             thread.join(timeout=10)

@@ -1,4 +1,4 @@
-"""The watch of the worker: what is looked at again and again, and whom it calls."""
+"""The watch of the worker: it asks every dependency again and again, and opens and resolves the incidents."""
 
 import contextlib
 import time
@@ -7,47 +7,45 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Q
 
-from audit import log as audit_log
+from audit import log
 from documents import errors
 from documents.alerts import incidents, outages
 from documents.models import Alert
 from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
-from documents.vault import local_store
-from documents.vault import store as vault
+from documents.vault import local_store, store
 
 PROBE_EVERY_S = 86_400.0
-_last: dict[str, float] = {"probe": time.monotonic()}  # what was done when in this process; opening a vault probes it
+_last: dict[str, float] = {
+    "probe": time.monotonic()
+}  # when each was last done in this process; opening a vault probes it
 
 
 def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
-    """Ask every dependency, feed the breakers, end incidents that are over; returns who is away.
+    """Ask every dependency, feed the breakers, resolve incidents that are over; return the dependencies that failed.
 
-    Called again before `every_s` have passed in this process, it does nothing.
-
-    The schedule calls it every few seconds, so an outage is told before a user meets it, and an incident whose process
-    died
-    is resolved all the same.
+    It does nothing when called again before `every_s` have passed in this process. The schedule calls it every few
+    seconds, so an outage is reported before a user meets it, and an incident is resolved even if its process died.
     """
     if time.monotonic() - _last.get("watch", -every_s) < every_s:
         return []
     _last["watch"] = time.monotonic()
-    found = checks.look(wait_s=5.0)
-    for name, one in found.items():
+    results = checks.look(wait_s=5.0)
+    for name, result in results.items():
         if checks.CHECKS[name] is checks.breaker_only:
             if calls.BREAKERS[name].state == "closed":
                 _end_orphan(name=name, now=now)
-        elif one.ok:
+        elif result.ok:
             calls.note_success(dependency=name)
             _end_orphan(name=name, now=now)
         else:
-            calls.note_failure(dependency=name, cause=checks.Degrades(one.detail))
-    with contextlib.suppress(DatabaseError, InterfaceError, audit_log.AuditUnavailable):
+            calls.note_failure(dependency=name, cause=checks.Degrades(result.detail))
+    with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):
         outages.write_unwritten()
-        _warn_of_weak_vault(found=found["vault"])
+        _warn_of_weak_vault(result=results["vault"])
         _warn_of_weak_log(weak=checks.log_weaknesses(asked=checks.ask_log(), wait_s=5.0))
         _probe_daily()
-    return [name for name, one in found.items() if not one.ok]
+    return [name for name, result in results.items() if not result.ok]
 
 
 def _end_orphan(*, name: str, now: datetime) -> None:
@@ -60,25 +58,25 @@ def _end_orphan(*, name: str, now: datetime) -> None:
             outages.resolve_alert_or_wait(dedup_key=f"dependency:{name}")
 
 
-def _warn_of_weak_vault(*, found: checks.CheckResult) -> None:
+def _warn_of_weak_vault(*, result: checks.CheckResult) -> None:
     key = "vault_read_only"
-    if found.detail == local_store.READ_ONLY:
+    if result.detail == local_store.READ_ONLY:
         if not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
             detail = "LOCAL_READ_ONLY: the owner of the files could still remove them"
             incidents.open_alert(code=key, severity="P2", dedup_key=key, detail=detail, object_id="vault")
-    elif found.ok:
+    elif result.ok:
         incidents.resolve_alert(dedup_key=key)
 
 
 def _warn_of_weak_log(*, weak: list[str] | None) -> None:
-    """Open one P1 while the log could be rewritten, and end it when it is guarded again."""
+    """Open one P1 while the log could be rewritten; resolve it once the guards are back."""
     key = "audit_guard"
     if weak is None:
         return
     if not weak:
         incidents.resolve_alert(dedup_key=key)
     elif not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
-        # Straight to the channel where the log itself takes no event any more.
+        # Sent directly to the channel where the log itself no longer accepts events.
         outages.open_alert_or_send(
             code=checks.AUDIT_WEAK,
             severity="P1",
@@ -90,13 +88,13 @@ def _warn_of_weak_log(*, weak: list[str] | None) -> None:
 
 
 def _probe_daily() -> None:
-    """Attack the vault's canary once a day; a store that lets one through stops, and is P1."""
+    """Try to change the vault's test object once a day; a store that allows it is stopped, and is a P1."""
     if time.monotonic() - _last["probe"] < PROBE_EVERY_S:
         return
     _last["probe"] = time.monotonic()
     key = "vault_probe"
     try:
-        vault.probe_again()
+        store.probe_again()
     except errors.WormError as error:
         incidents.open_alert(code=error.code, severity="P1", dedup_key=key, detail=error.detail, object_id="vault")
     else:

@@ -1,1 +1,1 @@
-"""The door for events, and its signatures."""
+"""Where events come in, and their signatures."""

@@ -1,4 +1,4 @@
-"""The door for the platform's services: a Standard Webhooks signature over the raw body is the identity."""
+"""Events come in here: a Standard Webhooks signature over the raw body is the identity of the sending service."""
 
 import datetime as dt
 import hmac
@@ -18,12 +18,13 @@ from documents.webhooks import signing
 
 ID_LENGTH_MAX = 128
 SIGNATURES_MAX = 10
+SECONDS_DIGITS_MAX = 12
 
 
 @csrf_exempt
 @require_POST
 def events(request: HttpRequest) -> HttpResponse:
-    """Take in one signed event and answer what is true of it (POST /api/v1/events/)."""
+    """Take in one signed event and answer what became of it (POST /api/v1/events/)."""
     now = timezone.now()
     raw = _body(request)
     services = _signers(request=request, raw=raw, now=now)
@@ -63,16 +64,21 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
         if text.startswith("v1,")
     ]
     services: list[str] = []
-    if 0 < len(message_id) <= ID_LENGTH_MAX and timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12:  # noqa: PLR2004 - seconds
+    if (
+        0 < len(message_id) <= ID_LENGTH_MAX
+        and timestamp.isascii()
+        and timestamp.isdigit()
+        and len(timestamp) <= SECONDS_DIGITS_MAX
+    ):
         signed = b"%s.%s.%s" % (message_id.encode(), timestamp.encode(), raw)
         services = [
             service
             for service, secrets in settings.WEBHOOK_SECRETS.items()
             if any(
-                hmac.compare_digest(signing.sign(secret=secret, signed=signed), one)
+                hmac.compare_digest(signing.sign(secret=secret, signed=signed), signature)
                 for secret in secrets
-                for one in given
-                if one.isascii()
+                for signature in given
+                if signature.isascii()
             )
         ]
     if not services:
@@ -90,14 +96,14 @@ def _actor(*, request: HttpRequest, service: str) -> log.Actor:
         id=service,
         service=service,
         channel="webhook",
-        request_id=request.request_id,  # type: ignore[attr-defined]  # the middleware put it there
+        request_id=getattr(request, "request_id", ""),
         address=str(request.META.get("REMOTE_ADDR", "")),
         agent=str(request.META.get("HTTP_USER_AGENT", ""))[:500],
     )
 
 
 def _deny(*, request: HttpRequest, code: str, service: str = "") -> None:
-    """Record that something was turned away at the door; it is stored nowhere else."""
+    """Record that a request was refused before it was stored; the record is all that is left of it."""
     metrics.DENIED.labels(code=code).inc()
     log.deny(
         actor=_actor(request=request, service=service),
