@@ -104,15 +104,15 @@ class EventActs(base.DocumentCenterAdmin):
             },
         )
 
-    def close_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+    def dismiss_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and take the event off the list without issuing it."""
         rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
         event = found(request=request, model=Event, public_id=public_id)
         return self.decided(
             request=request,
             row=event,
-            form=desk_forms.CloseForm(request.POST or None, documents=rights.documents(request=request)),
-            act=lambda form: dismissal.close(
+            form=desk_forms.DismissForm(request.POST or None, documents=rights.documents(request=request)),
+            act=lambda form: dismissal.dismiss(
                 event=event,
                 reason=form.cleaned_data["reason"],
                 document=form.cleaned_data["document"],

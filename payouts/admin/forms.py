@@ -17,8 +17,8 @@ from payouts.review.corrections import CreditableGroup, Part
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", flags=re.ASCII)
 
 
-class CloseForm(reasons.ReasonForm):
-    """Why an event is closed without being issued, and the document that settles it, where there is one."""
+class DismissForm(reasons.ReasonForm):
+    """Why an event is dismissed, and the document that records the same fact already, where there is one."""
 
     document = forms.CharField(
         label=gettext_lazy("Documento que lo resuelve"),
@@ -37,10 +37,10 @@ class CloseForm(reasons.ReasonForm):
     def clean_document(self) -> Document | None:
         """Find the document by its number among the caller's; a foreign one is as unknown."""
         number = self.cleaned_data["document"].upper()
-        found = self.documents.filter(number=number).first() if number else None
-        if number and found is None:
+        document = self.documents.filter(number=number).first() if number else None
+        if number and document is None:
             raise forms.ValidationError(_("No hay ningún documento con ese número en tus países."))
-        return found
+        return document
 
 
 class CorrectionForm(reasons.ReasonForm):

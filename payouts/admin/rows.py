@@ -141,8 +141,8 @@ def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
     if item.event is None:
         return ""
     offered = [_next_step(item=item, event=item.event, request=request)] if item.approvable else []
-    if item.closable:
-        offered.append(_act(name="close", public_id=item.event.public_id, label=_("Cerrar sin emitir")))
+    if item.dismissible:
+        offered.append(_act(name="dismiss", public_id=item.event.public_id, label=_("Cerrar sin emitir")))
     return (
         format_html('<span class="dc-acts">{}</span>', format_html_join("", "{}", ((one,) for one in offered)))
         if (offered)

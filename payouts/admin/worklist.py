@@ -66,7 +66,7 @@ class DeskAdmin(event_actions.EventActs):
                 "approve_difference",
                 Action.EVENT_DIFFERENCE_APPROVED,
             ),
-            ("event/<str:public_id>/close/", "close", self.close_view, "approve_difference", Action.EVENT_CLOSED),
+            ("event/<str:public_id>/close/", "dismiss", self.dismiss_view, "approve_difference", Action.EVENT_CLOSED),
             (
                 "discrepancy/<str:public_id>/resolve/",
                 "resolve",

@@ -1,7 +1,7 @@
-"""Finance closes an event without issuing it: what nothing will settle leaves the list, with a reason and on record.
+"""Finance dismisses an event that nothing else will end: it leaves the work list with a reason, and issues nothing.
 
-The fact is never stopped by it: what it waited for, or a corrected event, still settles it, and another cause brings it
-back to the list.
+A dismissal never stops the event. What it waits for, or a corrected event, is still processed and ends it; held for
+another cause, it comes back to the list.
 """
 
 import datetime as dt
@@ -18,23 +18,23 @@ from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import decisions
 
 
-def can_close(*, event: Event, now: dt.datetime) -> bool:
-    """Tell whether an event waits for a person, leaving open whether one has closed it already."""
+def can_dismiss(*, event: Event, now: dt.datetime) -> bool:
+    """Tell whether an event waits for a person. Whether somebody has dismissed it already is not asked here."""
     if event.status == EventStatus.HELD:
         return event.settled_by_id is None
     late = event.received_at < now - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
     return event.status == EventStatus.PARKED and late
 
 
-def close(
+def dismiss(
     *, event: Event, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
 ) -> Closing:
-    """Take an event off the list; a proposal to issue it with its difference goes with it.
+    """Take an event off the list, and withdraw a proposal to issue it with its difference.
 
-    `document` is the one that settles it, where there is one.
+    `document` is the one that records the same fact already, where there is one.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (both on record), `validation_error` (the
-        reason), `settlement_not_possible`: it does not wait for a person, or is closed already
+        reason), `settlement_not_possible`: it does not wait for a person, or is dismissed already
     """
     for country in [event.country_code, *([document.country_id] if document else [])]:
         decisions.require(
@@ -47,15 +47,15 @@ def close(
         )
     text = decisions.reason(reason)
     return transactions.retry_on_conflict(
-        lambda: _close(event_id=event.pk, reason=text, document=document, user=user, now=now, actor=actor)
+        lambda: _dismiss(event_id=event.pk, reason=text, document=document, user=user, now=now, actor=actor)
     )
 
 
-def _close(
+def _dismiss(
     *, event_id: int, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
 ) -> Closing:
     event = Event.objects.select_for_update().get(pk=event_id)
-    if not can_close(event=event, now=now) or Event.objects.filter(outcomes.closed(), pk=event.pk).exists():
+    if not can_dismiss(event=event, now=now) or Event.objects.filter(outcomes.closed(), pk=event.pk).exists():
         detail = f"the event is {event.status} {event.code}".strip()
         raise errors.Problem(code="settlement_not_possible", detail=detail)
     for asked in DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED):

@@ -44,7 +44,7 @@ class Item:
     document: Document | None = None
     approvable: bool = False
     approvable_from: dt.datetime | None = None
-    closable: bool = False
+    dismissible: bool = False
     request: DifferenceApproval | None = None
     alert: Alert | None = None
 
@@ -147,7 +147,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
         event=event,
         approvable=difference_approval.can_approve(event=event, now=now),
         approvable_from=difference_approval.approvable_from(event=event),
-        closable=dismissal.can_close(event=event, now=now) and not getattr(event, "closed", False),
+        dismissible=dismissal.can_dismiss(event=event, now=now) and not getattr(event, "closed", False),
     )
 
 

@@ -33,7 +33,7 @@ class Finance:
 
     def close(self, event: Event, **more: Any) -> Closing:
         facts = {"reason": REASON, "document": None, "now": LATER, **more}
-        return dismissal.close(event=event, user=self.member.user, actor=self.actor, **facts)
+        return dismissal.dismiss(event=event, user=self.member.user, actor=self.actor, **facts)
 
 
 @pytest.fixture
