@@ -1,6 +1,6 @@
-"""The acts of finance about an event: propose to issue it with its difference, approve that, close it without issuing.
+"""What finance does about an event: propose to issue it with its difference, approve that, dismiss it.
 
-Each is asked for on its own page, done by POST only, and is on record with its reason.
+Each action is asked for on its own page, done by POST only, and recorded with its reason.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,21 +16,20 @@ from documents.access import actors
 from documents.admin import base, cells, navigation, reasons, rights
 from documents.admin.site import site
 from documents.models import Event
-from payouts.admin import forms as desk_forms
-from payouts.admin import rows
+from payouts.admin import forms, rows
 from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import difference_approval, dismissal, worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django import forms
     from django.db.models import Model
+    from django.forms import Form
 
 HOME = "admin:payouts_differenceapproval_changelist"
 
 
-def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
+def get_row(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
     """Return one row of the caller's scope, as its own page in the Document Center would.
 
     :raises rights.Refused: outside of it
@@ -39,18 +38,18 @@ def found(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
     return site.get_model_admin(model).get_row(request=request, object_id=public_id)
 
 
-def words(problem: errors.Problem) -> str:
+def problem_text(problem: errors.Problem) -> str:
     """Say in the reader's language why a decision cannot be taken."""
     return problem.row.en if cells.locale() == "en" else problem.row.es
 
 
-class EventActs(base.DocumentCenterAdmin):
-    """The pages that ask, and how each asks."""
+class EventActionsAdmin(base.DocumentCenterAdmin):
+    """The pages on which the actions about events are asked for."""
 
     def request_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and propose to issue a payout with its difference."""
         rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
-        event = found(request=request, model=Event, public_id=public_id)
+        event = get_row(request=request, model=Event, public_id=public_id)
         return self.decided(
             request=request,
             row=event,
@@ -63,7 +62,7 @@ class EventActs(base.DocumentCenterAdmin):
                 actor=actors.actor(request=request),
             ),
             done=_("Propuesta anotada: la tiene que aprobar otra persona de finanzas."),
-            asked={
+            page={
                 "title": _("Proponer la emisión con diferencia"),
                 "text": _(
                     "El pago se emitirá con la línea «Diferencia en conciliación» cuando otra persona lo apruebe. "
@@ -77,29 +76,29 @@ class EventActs(base.DocumentCenterAdmin):
     def approve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and issue the payout that somebody else has proposed."""
         rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
-        event = found(request=request, model=Event, public_id=public_id)
-        asked = DifferenceApproval.objects.filter(event=event).exclude(state=ApprovalState.WITHDRAWN).first()
-        if asked is None:
+        event = get_row(request=request, model=Event, public_id=public_id)
+        approval = DifferenceApproval.objects.filter(event=event).exclude(state=ApprovalState.WITHDRAWN).first()
+        if approval is None:
             raise Http404
         return self.decided(
             request=request,
             row=event,
             form=reasons.ReasonForm(request.POST or None),
             act=lambda form: difference_approval.approve(
-                approval=asked,
+                approval=approval,
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
                 now=timezone.now(),
                 actor=actors.actor(request=request),
             ),
             done=_("Emitido con la diferencia impresa. La discrepancia sigue abierta."),
-            asked={
+            page={
                 "title": _("Aprobar la emisión con diferencia"),
                 "text": _("Se numera y se emite en el acto. No puede deshacerse: una corrección es otro documento."),
                 "submit": _("Aprobar y emitir"),
                 "cards": [
                     *rows.cards(item=worklist.of_event(event, now=timezone.now())),
-                    rows.proposal(asked=asked, country=event.country_code),
+                    rows.proposal(approval=approval, country=event.country_code),
                 ],
             },
         )
@@ -107,11 +106,11 @@ class EventActs(base.DocumentCenterAdmin):
     def dismiss_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and take the event off the list without issuing it."""
         rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
-        event = found(request=request, model=Event, public_id=public_id)
+        event = get_row(request=request, model=Event, public_id=public_id)
         return self.decided(
             request=request,
             row=event,
-            form=desk_forms.DismissForm(request.POST or None, documents=rights.documents(request=request)),
+            form=forms.DismissForm(request.POST or None, documents=rights.documents(request=request)),
             act=lambda form: dismissal.dismiss(
                 event=event,
                 reason=form.cleaned_data["reason"],
@@ -121,7 +120,7 @@ class EventActs(base.DocumentCenterAdmin):
                 actor=actors.actor(request=request),
             ),
             done=_("Cerrado sin emitir: queda anotado quién y por qué."),
-            asked={
+            page={
                 "title": _("Cerrar sin emitir"),
                 "text": _(
                     "El evento deja la lista y su alerta termina; no se numera nada. Si llega lo que espera o un "
@@ -138,10 +137,10 @@ class EventActs(base.DocumentCenterAdmin):
         *,
         request: HttpRequest,
         row: "Model",
-        form: "forms.Form",
-        act: "Callable[[forms.Form], object]",
+        form: "Form",
+        act: "Callable[[Form], object]",
         done: str,
-        asked: dict[str, Any],
+        page: dict[str, Any],
         back: str = "",
     ) -> HttpResponse:
         """Ask on GET; on POST take the decision and go back, or say why it cannot be taken."""
@@ -152,7 +151,7 @@ class EventActs(base.DocumentCenterAdmin):
                 try:
                     act(form)
                 except errors.Problem as problem:
-                    form.add_error(None, words(problem))
+                    form.add_error(None, problem_text(problem))
                     status = problem.row.status
                 else:
                     navigation.forget(request=request)
@@ -164,6 +163,6 @@ class EventActs(base.DocumentCenterAdmin):
             request=request,
             row=row,
             template="admin/dc/confirm.html",
-            context={**asked, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},
+            context={**page, "form": form, "page": back or reverse(HOME), "model_meta": row._meta},
             status=status,
         )

@@ -63,7 +63,7 @@ class CorrectionForm(reasons.ReasonForm):
         self.remaining, self.digits = remaining, money.digits(currency)
         for place, group in enumerate(remaining):
             self.fields[f"amount_{place}"] = forms.CharField(
-                label=_("Importe: %(what)s") % {"what": named(group)},
+                label=_("Importe: %(what)s") % {"what": group_label(group)},
                 required=False,
                 max_length=20,
                 strip=True,
@@ -114,7 +114,7 @@ def _remain(group: CreditableGroup) -> str:
     return _("Quedan %(amount)s, sin impuestos.")
 
 
-def named(group: CreditableGroup) -> str:
+def group_label(group: CreditableGroup) -> str:
     """Name a tax group for whoever fills in."""
     tax = group.tax or _("sin impuesto")
     return _("descuentos, %(tax)s") % {"tax": tax} if group.amount_minor < 0 else tax

@@ -126,12 +126,12 @@ class PayoutAdmin(base.DocumentCenterAdmin):
             heads=(_("Documento"), _("Asunto"), _("Importe"), _("Vigente")),
             rows=[
                 (
-                    cells.link(one.document, mono_face=True),
-                    cells.mono(one.document.subject),
-                    cells.amount(minor=one.amount_minor, currency=row.currency),
-                    effective(one),
+                    cells.link(settlement.document, mono_face=True),
+                    cells.mono(settlement.document.subject),
+                    cells.amount(minor=settlement.amount_minor, currency=row.currency),
+                    effective(settlement),
                 )
-                for one in settled[:SETTLED_MAX]
+                for settlement in settled[:SETTLED_MAX]
             ],
             numeric=(2,),
             empty=_("No liquida ningún documento."),

@@ -26,7 +26,7 @@ from payouts.review.worklist import Item
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
-WORDS_MAX = 3
+FINDINGS_MAX = 3
 
 
 def kinds() -> Mapping[str, str]:
@@ -40,7 +40,7 @@ def kinds() -> Mapping[str, str]:
     }
 
 
-def named(code: str) -> str:
+def code_label(code: str) -> str:
     """Call a code by words that finance uses."""
     row = errors.CODES.get(code)
     if row is not None:
@@ -85,13 +85,13 @@ def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]
         "age": cells.since(item.since, now=now),
         "since": cells.moment(item.since),
         "owner": cells.mono(item.owner, short=24) if item.owner else "",
-        "taken": taken(item),
+        "assignee": assignee(item),
         "expected": amount(minor=item.amounts.expected_minor, item=item),
         "actual": amount(minor=item.amounts.actual_minor, item=item),
         "difference": amount(minor=item.amounts.difference_minor, item=item, signed=True),
-        "words": list(item.words)[:WORDS_MAX],
+        "findings": list(item.findings)[:FINDINGS_MAX],
         "later": later(item=item),
-        "acts": acts(item=item, request=request),
+        "actions": actions(item=item, request=request),
     }
 
 
@@ -101,14 +101,14 @@ def what(item: Item) -> "SafeString":
     about = item.document or item.event
     return format_html(
         '<span class="dc-two">{}{}</span>',
-        cells.link(target, text=named(item.code)),
+        cells.link(target, text=code_label(item.code)),
         cells.link(about, text=item.subject, mono_face=True)
         if about is not None and about is not target
         else cells.mono(item.subject, short=34),
     )
 
 
-def taken(item: Item) -> "SafeString | str":
+def assignee(item: Item) -> "SafeString | str":
     """Say who took the item's alert."""
     if item.alert is None:
         return ""
@@ -126,25 +126,25 @@ def amount(*, minor: int | None, item: Item, signed: bool = False) -> "SafeStrin
 
 def written(*, minor: int, currency: str, country: str, signed: bool = False) -> "SafeString":
     """Write an amount as its country does."""
-    found = pack.for_country(country)
-    tongue = found.locale if found and cells.locale() == "es" else cells.locale()
-    text = gap_causes.written(minor=minor, digits=money.digits(currency), currency=currency, locale=tongue)
+    country_pack = pack.for_country(country)
+    locale = country_pack.locale if country_pack and cells.locale() == "es" else cells.locale()
+    text = gap_causes.written(minor=minor, digits=money.digits(currency), currency=currency, locale=locale)
     return format_html('<span class="dc-amount">{}</span>', f"+{text}" if signed and minor > 0 else text)
 
 
-def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
+def actions(*, item: Item, request: HttpRequest) -> "SafeString | str":
     """Offer what the caller may do with the item; each is asked for on its own page."""
     if not rights.may(request=request, right="approve_difference"):
         return ""
     if item.discrepancy is not None:
-        return _act(name="resolve", public_id=item.discrepancy.public_id, label=_("Resolver"))
+        return _action_link(name="resolve", public_id=item.discrepancy.public_id, label=_("Resolver"))
     if item.event is None:
         return ""
     offered = [_next_step(item=item, event=item.event, request=request)] if item.approvable else []
     if item.dismissible:
-        offered.append(_act(name="dismiss", public_id=item.event.public_id, label=_("Cerrar sin emitir")))
+        offered.append(_action_link(name="dismiss", public_id=item.event.public_id, label=_("Cerrar sin emitir")))
     return (
-        format_html('<span class="dc-acts">{}</span>', format_html_join("", "{}", ((one,) for one in offered)))
+        format_html('<span class="dc-acts">{}</span>', format_html_join("", "{}", ((action,) for action in offered)))
         if (offered)
         else ""
     )
@@ -153,41 +153,39 @@ def acts(*, item: Item, request: HttpRequest) -> "SafeString | str":
 def _next_step(*, item: Item, event: Event, request: HttpRequest) -> "SafeString":
     """Offer the next step of an issue with its difference, to whoever may take it."""
     if item.request is None:
-        return _act(name="request", public_id=event.public_id, label=_("Proponer emisión"))
+        return _action_link(name="request", public_id=event.public_id, label=_("Proponer emisión"))
     if item.request.requested_by_id == rights.person(request=request).pk:
         return format_html('<span class="dc-note">{}</span>', _("Propuesta tuya: espera a otra persona"))
-    return _act(name="approve", public_id=event.public_id, label=_("Aprobar"), main=True)
+    return _action_link(name="approve", public_id=event.public_id, label=_("Aprobar"), main=True)
 
 
 def later(*, item: Item) -> str:
     """Say from when a payout may be issued as it is; nothing where it may be now, or never."""
     if item.approvable_from is None or item.approvable:
         return ""
-    at = timezone.localtime(item.approvable_from)
-    written = f"{at:%d/%m/%Y %H:%M}" if cells.locale() == "es" else f"{at:%d %b %Y %H:%M}"
-    return _("Se podrá emitir con diferencia desde el %(moment)s; antes puede llegar la corrección.") % {
-        "moment": written
-    }
+    moment = timezone.localtime(item.approvable_from)
+    text = f"{moment:%d/%m/%Y %H:%M}" if cells.locale() == "es" else f"{moment:%d %b %Y %H:%M}"
+    return _("Se podrá emitir con diferencia desde el %(moment)s; antes puede llegar la corrección.") % {"moment": text}
 
 
-def work(request: HttpRequest, event: Event) -> Card | None:
+def work_card(request: HttpRequest, event: Event) -> Card | None:
     """Show on an event's page what can be done about it, and what it looks like."""
     if event.status not in {EventStatus.HELD, EventStatus.PARKED} or event.settled_by_id is not None:
         return None
     item = worklist.with_people([worklist.of_event(event, now=timezone.now())])[0]
-    facts = [Fact(label=_("Diagnóstico"), value=_lines(item.words), wide=True)] if item.words else []
+    facts = [Fact(label=_("Diagnóstico"), value=_lines(item.findings), wide=True)] if item.findings else []
     if said := later(item=item):
         facts.append(Fact(label=_("Emisión con diferencia"), value=said, wide=True))
-    if offered := acts(item=item, request=request):
+    if offered := actions(item=item, request=request):
         facts.append(Fact(label=_("Acciones"), value=offered, wide=True))
     return Card(title=_("Por conciliar"), facts=facts, wide=True) if facts else None
 
 
-def _lines(words: Sequence[str]) -> "SafeString":
-    return format_html_join(mark_safe("<br>"), "{}", ((one,) for one in words))
+def _lines(sentences: Sequence[str]) -> "SafeString":
+    return format_html_join(mark_safe("<br>"), "{}", ((sentence,) for sentence in sentences))
 
 
-def _act(*, name: str, public_id: str, label: str, main: bool = False) -> "SafeString":
+def _action_link(*, name: str, public_id: str, label: str, main: bool = False) -> "SafeString":
     url = reverse(f"admin:payouts_differenceapproval_{name}", args=[public_id])
     tone = " dc-button-main" if main else ""
     return format_html('<a class="dc-button dc-small{}" href="{}">{}</a>', tone, url, label)
@@ -197,7 +195,7 @@ def cards(*, item: Item) -> list[Card]:
     """Show what a decision is about."""
     amounts = item.amounts
     facts = [
-        Fact(label=_("Causa"), value=named(item.code)),
+        Fact(label=_("Causa"), value=code_label(item.code)),
         Fact(label=_("Asunto"), value=cells.mono(item.subject)),
         Fact(label=_("Titular"), value=cells.mono(item.owner)),
         Fact(label=_("Desde"), value=cells.moment(item.since)),
@@ -205,23 +203,25 @@ def cards(*, item: Item) -> list[Card]:
         Fact(label=_("Recibido"), value=amount(minor=amounts.actual_minor, item=item)),
         Fact(label=_("Diferencia"), value=amount(minor=amounts.difference_minor, item=item, signed=True)),
     ]
-    if item.words:
-        facts.append(Fact(label=_("Diagnóstico"), value=_lines(item.words), wide=True))
+    if item.findings:
+        facts.append(Fact(label=_("Diagnóstico"), value=_lines(item.findings), wide=True))
     return [Card(title=_("Qué difiere"), facts=facts)]
 
 
-def proposal(*, asked: DifferenceApproval, country: str) -> Card:
+def proposal(*, approval: DifferenceApproval, country: str) -> Card:
     """Show who proposed a settlement, when, and why."""
     return Card(
         title=_("Propuesta"),
         facts=[
-            Fact(label=_("Propuesta por"), value=asked.requested_by.get_username()),
-            Fact(label=_("Propuesta el"), value=cells.moment(asked.requested_at)),
+            Fact(label=_("Propuesta por"), value=approval.requested_by.get_username()),
+            Fact(label=_("Propuesta el"), value=cells.moment(approval.requested_at)),
             Fact(
                 label=_("Diferencia que se imprime"),
-                value=written(minor=-asked.difference_minor, currency=asked.currency, country=country, signed=True),
+                value=written(
+                    minor=-approval.difference_minor, currency=approval.currency, country=country, signed=True
+                ),
             ),
-            Fact(label=_("Motivo"), value=asked.reason, wide=True),
+            Fact(label=_("Motivo"), value=approval.reason, wide=True),
         ],
     )
 
@@ -233,7 +233,7 @@ def remaining_card(*, remaining: Sequence[CreditableGroup], currency: str, count
         heads=(_("Impuesto"), _("Importe"), _("Con impuestos")),
         rows=[
             (
-                forms.named(group),
+                forms.group_label(group),
                 written(minor=group.amount_minor, currency=currency, country=country),
                 written(minor=group.gross_minor, currency=currency, country=country),
             )

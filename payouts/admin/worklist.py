@@ -1,7 +1,7 @@
-"""The desk of finance in the Document Center: what is "Por conciliar", and the decisions that people take about it.
+"""The work list in the Document Center ("Por conciliar"), and the decisions about discrepancies and documents.
 
-Everybody of the staff who may see the work list sees it; only finance acts. Each act is asked for on its own page,
-done by POST only, and is on record with its reason.
+Who has the right `reconcile` sees the list; only finance acts. Each action is asked for on its own page, done by POST
+only, and recorded with its reason.
 """
 
 from typing import TYPE_CHECKING
@@ -21,18 +21,16 @@ from documents.admin import cells, events, reasons, rights
 from documents.admin.site import declared, site
 from documents.alerts import discrepancies
 from documents.models import Discrepancy, Document
-from payouts.admin import event_actions
-from payouts.admin import forms as desk_forms
-from payouts.admin import rows as desk_rows
+from payouts.admin import event_actions, forms, rows
 from payouts.models import DifferenceApproval
 from payouts.review import corrections, worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django import forms
+    from django.forms import Form
 
-events.WORK_CARDS.append(desk_rows.work)
+events.WORK_CARDS.append(rows.work_card)
 PAGE_SIZE = 50
 
 
@@ -42,15 +40,15 @@ def scope(*, request: HttpRequest) -> list[str] | None:
 
 
 @admin.register(DifferenceApproval, site=site)
-class DeskAdmin(event_actions.EventActs):
-    """The work list and its acts; the rows are events and discrepancies, the model only gives the place."""
+class WorklistAdmin(event_actions.EventActionsAdmin):
+    """The work list and its actions. Its rows are events and discrepancies; the model only gives it an address."""
 
     right = "reconcile"
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the list, and one address for each act."""
+        """Return the list, and one address for each action."""
         start = "payouts/conciliar/"
-        rows: list[tuple[str, str, Callable[..., HttpResponse], str, Action | None]] = [
+        pages: list[tuple[str, str, Callable[..., HttpResponse], str, Action | None]] = [
             ("", "changelist", self.list_view, "reconcile", None),
             (
                 "event/<str:public_id>/request/",
@@ -85,7 +83,7 @@ class DeskAdmin(event_actions.EventActs):
                 owner="country",
                 audit=action,
             )
-            for pattern, name, view, right, action in rows
+            for pattern, name, view, right, action in pages
         ]
 
     # --- the list ---
@@ -111,8 +109,8 @@ class DeskAdmin(event_actions.EventActs):
             **self.admin_site.each_context(request),
             "title": _("Por conciliar"),
             "list_title": _("Por conciliar"),
-            "tabs": desk_rows.tabs(counts=counts, chosen=kind, home=reverse(event_actions.HOME)),
-            "rows": [desk_rows.row(item=item, request=request, now=now) for item in shown],
+            "tabs": rows.tabs(counts=counts, chosen=kind, home=reverse(event_actions.HOME)),
+            "rows": [rows.row(item=item, request=request, now=now) for item in shown],
             "capped": any(count > worklist.EACH_MAX for count in counts.values()),
             "each_max": worklist.EACH_MAX,
             "kind": kind,
@@ -120,18 +118,18 @@ class DeskAdmin(event_actions.EventActs):
             "page_after": page + 1 if page < pages else 0,
             "page_number": page,
             "pages": pages,
-            "acts": rights.may(request=request, right="approve_difference"),
+            "actions": rights.may(request=request, right="approve_difference"),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/dc/conciliar.html", context)
 
-    # --- the acts about discrepancies and documents ---
+    # --- the actions about discrepancies and documents ---
     def resolve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
-        """Ask for a reason, and close an open discrepancy."""
+        """Ask for a reason, and resolve an open discrepancy."""
         rights.require(request=request, right="approve_difference", object_type="discrepancy", object_id=public_id)
-        gap = event_actions.found(request=request, model=Discrepancy, public_id=public_id)
+        gap = event_actions.get_row(request=request, model=Discrepancy, public_id=public_id)
 
-        def resolve(form: "forms.Form") -> None:
+        def resolve(form: "Form") -> None:
             with transaction.atomic():
                 if not Discrepancy.objects.select_for_update().filter(pk=gap.pk, resolved_at=None).exists():
                     raise errors.Problem(code="settlement_not_possible")
@@ -148,23 +146,23 @@ class DeskAdmin(event_actions.EventActs):
             form=reasons.ReasonForm(request.POST or None),
             act=resolve,
             done=_("Discrepancia resuelta: queda anotado quién y por qué."),
-            asked={
+            page={
                 "title": _("Resolver la discrepancia"),
                 "text": _("Nada cambia en los documentos. Tu motivo queda en la bitácora y en la discrepancia."),
                 "submit": _("Resolver"),
-                "cards": desk_rows.cards(item=worklist.of_discrepancy(gap)),
+                "cards": rows.cards(item=worklist.of_discrepancy(gap)),
             },
         )
 
     def correct_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask what to credit and why, and issue the credit note."""
         rights.require(request=request, right="correct", object_type="document", object_id=public_id)
-        document: Document = event_actions.found(request=request, model=Document, public_id=public_id)
+        document: Document = event_actions.get_row(request=request, model=Document, public_id=public_id)
         remaining = corrections.remaining_creditable(document=document)
         if not remaining:
             messages.warning(request, _("De este documento no queda nada que abonar."))
             return HttpResponseRedirect(cells.page(document))
-        form = desk_forms.CorrectionForm(request.POST or None, remaining=remaining, currency=document.currency)
+        form = forms.CorrectionForm(request.POST or None, remaining=remaining, currency=document.currency)
         return self.decided(
             request=request,
             row=document,
@@ -179,7 +177,7 @@ class DeskAdmin(event_actions.EventActs):
                 actor=actors.actor(request=request),
             ),
             done=_("Nota de crédito emitida: se resguarda y se envía al titular."),
-            asked={
+            page={
                 "title": _("Emitir una nota de crédito"),
                 "text": _(
                     "El documento original no cambia. La nota lo nombra, usa sus mismos tipos de impuesto "
@@ -187,9 +185,7 @@ class DeskAdmin(event_actions.EventActs):
                 ),
                 "submit": _("Emitir la nota de crédito"),
                 "cards": [
-                    desk_rows.remaining_card(
-                        remaining=remaining, currency=document.currency, country=document.country_id
-                    )
+                    rows.remaining_card(remaining=remaining, currency=document.currency, country=document.country_id)
                 ],
             },
             back=cells.page(document),

@@ -38,7 +38,7 @@ def sides(*, gap: Discrepancy) -> tuple[object, object]:
     return gap.facts.get(first), gap.facts.get(other)
 
 
-def words(*, gap: Discrepancy) -> list[str]:
+def explain(*, gap: Discrepancy) -> list[str]:
     """Say what a discrepancy looks like, in the reader's language; nothing of an unknown code."""
     say = _WORDS.get(gap.code)
     return [say(gap)] if say else []

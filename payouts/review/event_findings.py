@@ -42,7 +42,7 @@ def explain(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
     return _parked(event=event, data=data) if event.status == EventStatus.PARKED else _held(event=event, data=data)
 
 
-def told(*, event: Event) -> dict[str, Any]:
+def event_data(*, event: Event) -> dict[str, Any]:
     """Return a stored event's data as it came; nothing once its body has been stripped."""
     try:
         payload = json.loads(bytes(event.body or b"{}"))

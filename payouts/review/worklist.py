@@ -38,7 +38,7 @@ class Item:
     subject: str = ""
     country: str = ""
     amounts: Amounts = field(default_factory=Amounts)
-    words: Sequence[str] = ()
+    findings: Sequence[str] = ()
     event: Event | None = None
     discrepancy: Discrepancy | None = None
     document: Document | None = None
@@ -129,10 +129,10 @@ def _read(read: Callable[[], Told], *, nothing: Told, about: str) -> Told:
 
 def of_event(event: Event, *, now: dt.datetime) -> Item:
     """Tell what is the matter with one held or parked event."""
-    data = event_findings.told(event=event)
+    data = event_findings.event_data(event=event)
     parked = event.status == EventStatus.PARKED
     unread: tuple[Amounts, list[str]] = (Amounts(), [])
-    amounts, words = _read(
+    amounts, findings = _read(
         lambda: event_findings.explain(event=event, data=data), nothing=unread, about=event.public_id
     )
     return Item(
@@ -143,7 +143,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
         subject=event.subject,
         country=event.country_code,
         amounts=amounts,
-        words=words,
+        findings=findings,
         event=event,
         approvable=difference_approval.can_approve(event=event, now=now),
         approvable_from=difference_approval.approvable_from(event=event),
@@ -174,7 +174,7 @@ def of_discrepancy(gap: Discrepancy) -> Item:
         subject=document.number if document else gap.event.subject if gap.event else "",
         country=gap.country_id or "",
         amounts=Amounts(currency=currency, expected_minor=expected, actual_minor=actual, difference_minor=difference),
-        words=_read(lambda: discrepancy_findings.words(gap=gap), nothing=[], about=gap.public_id),
+        findings=_read(lambda: discrepancy_findings.explain(gap=gap), nothing=[], about=gap.public_id),
         event=gap.event,
         discrepancy=gap,
         document=document,

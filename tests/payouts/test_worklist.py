@@ -34,7 +34,7 @@ def test_a_moment_in_small_letters_is_a_moment_on_the_list_too() -> None:
     telling.told([making.order("ord_1"), late | {"occurred_at": "2026-02-23T07:00:00Z"}])
     (item,) = _items("parked")
     assert (item.amounts.expected_minor, item.amounts.actual_minor, item.owner) == (0, 500, "drv_1")
-    assert "no consta ningún pago anterior" in item.words[0]
+    assert "no consta ningún pago anterior" in item.findings[0]
 
 
 def test_a_repeat_beyond_any_amount_is_listed_without_its_sum() -> None:
@@ -43,7 +43,7 @@ def test_a_repeat_beyond_any_amount_is_listed_without_its_sum() -> None:
     telling.told([order, _cross(order, lines=lines)])
     (item,) = _items("divergent")
     assert (item.amounts.expected_minor, item.amounts.actual_minor) == (1000, None)
-    assert item.words
+    assert item.findings
 
 
 def test_a_partner_s_statement_is_compared_with_what_the_repeat_says_of_the_partner() -> None:
@@ -89,7 +89,7 @@ def test_the_list_says_in_words_why_a_fact_is_held(name: str) -> None:
     event, words = WORDS[name]
     telling.told([PAID, making.order("ord_0"), event])
     (item,) = _items("held")
-    assert words in item.words[0], item.words
+    assert words in item.findings[0], item.findings
     assert Event.objects.get(event_id=event["id"]).code == item.code
 
 
@@ -109,4 +109,4 @@ def test_an_item_that_cannot_be_read_is_listed_all_the_same(monkeypatch: pytest.
 
     monkeypatch.setattr(event_findings, "explain", broken)
     (item,) = _items()
-    assert (item.kind, item.code, item.words) == ("held", "payout_does_not_close", [])
+    assert (item.kind, item.code, item.findings) == ("held", "payout_does_not_close", [])
