@@ -13,4 +13,4 @@ LIMIT_S = 3600
 @shared_task(name="payouts.reconcile", soft_time_limit=LIMIT_S, time_limit=LIMIT_S + 60)
 def reconcile() -> None:
     """Compare statements, payouts and events once; what differs is in the discrepancies."""
-    run.run(walk=run.parts(), now=timezone.now(), actor=ACTOR)
+    run.run(walk=run.key_ranges(), now=timezone.now(), actor=ACTOR)

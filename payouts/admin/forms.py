@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from documents import errors, identifiers, money
 from documents.admin import cells, reasons
 from documents.models import Document
-from payouts.review.corrections import CreditableGroup, Part
+from payouts.review.corrections import CreditableGroup, CreditedAmount
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", flags=re.ASCII)
 
@@ -96,12 +96,12 @@ class CorrectionForm(reasons.ReasonForm):
             return 0
         return -minor if self.remaining[place].amount_minor < 0 else minor
 
-    def parts(self) -> list[Part] | None:
+    def parts(self) -> list[CreditedAmount] | None:
         """Return what to credit; None for all that remains."""
         if self.cleaned_data["extent"] == "all":
             return None
         return [
-            Part(tax=group.tax, amount_minor=minor)
+            CreditedAmount(tax=group.tax, amount_minor=minor)
             for group, minor in zip(self.remaining, self.minors, strict=True)
             if minor
         ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SETTLED_MAX = 200
 
 
-class Sent(filters.Recent):
+class SentFilter(filters.Recent):
     """By the moment the money was sent."""
 
     title, parameter_name, column = _("enviado"), "sent", "sent_at"
@@ -40,7 +40,7 @@ class PayoutAdmin(base.DocumentCenterAdmin):
     )
     list_display_links = ("id_cell",)
     list_select_related = ("payee", "issuer", "statement")
-    list_filter = ("state", filters.CountryInScope, Sent)
+    list_filter = ("state", filters.CountryInScope, SentFilter)
     search_fields = ("payout_id",)
     search_help_text = _("Pega un id de pago o de beneficiario")
 

@@ -12,7 +12,7 @@ UNTAXED = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class AmountLine:
     """One line of an order, a receipt, a credit or a payout's adjustments; deductions are negative."""
 
     id: str
@@ -53,7 +53,7 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Withholding:
+class WithheldTax:
     """Tax held back, as another system decided it; `status` says whether its arithmetic holds."""
 
     name: str
@@ -96,7 +96,7 @@ class Credited(Computed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Payout(Computed):
+class PayoutTotals(Computed):
     """A payout's sums; `difference_minor` is computed minus stated, zero when it closes."""
 
     difference_minor: int = 0
@@ -110,13 +110,13 @@ class Payout(Computed):
 # -- reading --
 
 
-def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | None = None) -> list[Line]:
+def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | None = None) -> list[AmountLine]:
     """Read an event's or a content's lines; `party` ("beneficiary", "partner") keeps that one's.
 
     :raises errors.Problem: `validation_error` for an amount that is none
     """
     return [
-        Line(
+        AmountLine(
             id=line["id"],
             amount_minor=money.minor(line["amount"], digits),
             tax=line.get("tax") or UNTAXED,
@@ -138,7 +138,7 @@ def read_groups(*, groups: Iterable[Mapping[str, str]], digits: int) -> list[Gro
     return found
 
 
-def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int, orders: int = 1) -> list[Withholding]:
+def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int, orders: int = 1) -> list[WithheldTax]:
     """Read an event's withholdings and check each one's arithmetic.
 
     Each contributing order may have been rounded on its own, so `orders` minor units of slack make it `checked`;
@@ -150,7 +150,7 @@ def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int,
         amount = money.minor(item["amount"], digits)
         close = abs(amount - money.round_half_up(base * rate)) <= max(orders, 1)
         found.append(
-            Withholding(
+            WithheldTax(
                 name=item["name"],
                 rate=rate,
                 base_minor=base,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from documents import money
 from payouts.calculation import amounts
-from payouts.calculation.amounts import UNTAXED, Group, Line, Prices, Withholding
+from payouts.calculation.amounts import UNTAXED, AmountLine, Group, Prices, WithheldTax
 from payouts.calculation.totals import BrokenSum
 
 Rule = Literal[
@@ -27,7 +27,7 @@ CONCEPTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ExplanationRow:
     """Some of the net's cents, in minor units.
 
     `order` is empty for what belongs to a payout itself; `number` is the settled document whose line it is, in a
@@ -53,40 +53,42 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PaidDocument:
     """What a payout pays of one document: the whole of its rows, or less."""
 
     order: str
     number: str
     amount_minor: int
-    rows: tuple[Row, ...]  # they add up to the document's whole net
+    rows: tuple[ExplanationRow, ...]  # they add up to the document's whole net
     cash_collected_minor: int = 0
 
 
 def statement(
     *,
     order: str,
-    lines: Sequence[Line],
+    lines: Sequence[AmountLine],
     groups: Iterable[Group],
     prices: Prices,
-    withholdings: Sequence[Withholding] = (),
+    withholdings: Sequence[WithheldTax] = (),
     total_minor: int,
-) -> list[Row]:
+) -> list[ExplanationRow]:
     """Return the rows of an order statement: line by line its amount and tax, then withholdings.
 
     `groups` are the tax groups computed of these lines; `total_minor` is what the rows have to add up to.
     """
-    rows: list[Row] = []
+    rows: list[ExplanationRow] = []
     for line, rate, share in _shares(lines=lines, groups=groups):
         amount = line.amount_minor - (share if prices == "gross" else 0)
-        rows.append(Row(rule="line", amount_minor=amount, order=order, line=line.id, kind=line.kind))
+        rows.append(ExplanationRow(rule="line", amount_minor=amount, order=order, line=line.id, kind=line.kind))
         if line.tax != UNTAXED:
-            rows.append(Row(rule="tax", amount_minor=share, order=order, line=line.id, tax=line.tax, rate=rate))
+            rows.append(
+                ExplanationRow(rule="tax", amount_minor=share, order=order, line=line.id, tax=line.tax, rate=rate)
+            )
     rows += [_withholding(order=order, item=item) for item in withholdings]
     return _adding_up(rows=rows, total_minor=total_minor)
 
 
-def frozen(*, content: Mapping[str, Any], order: str, digits: int) -> list[Row]:
+def frozen(*, content: Mapping[str, Any], order: str, digits: int) -> list[ExplanationRow]:
     """Return the rows of a frozen order statement or credit note; a credit takes away.
 
     They follow from its lines and tax groups alone, so that every document has them, however old it is.
@@ -107,18 +109,18 @@ def frozen(*, content: Mapping[str, Any], order: str, digits: int) -> list[Row]:
 
 def payout(
     *,
-    parts: Sequence[Part],
-    adjustments: Sequence[Line],
-    sums: amounts.Payout,
+    parts: Sequence[PaidDocument],
+    adjustments: Sequence[AmountLine],
+    sums: amounts.PayoutTotals,
     prices: Prices = "net",
-    withholdings: Sequence[Withholding] = (),
-) -> list[Row]:
+    withholdings: Sequence[WithheldTax] = (),
+) -> list[ExplanationRow]:
     """Return the rows of a payout; they add up to the transferred amount, to the cent.
 
     A part that is not its document's whole net has a row for what other payouts pay of it; a payout that does not
     close has one for the difference. Cash is told order by order where the orders say where it was collected.
     """
-    rows: list[Row] = []
+    rows: list[ExplanationRow] = []
     for part in parts:
         rows += [dataclasses.replace(row, number=part.number) for row in part.rows]
         elsewhere = part.amount_minor - sum(row.amount_minor for row in part.rows)
@@ -139,25 +141,27 @@ def payout(
     return _adding_up(rows=rows, total_minor=totals["amount"])
 
 
-def bounded(*, rows: Sequence[Row]) -> list[Row]:
+def bounded(*, rows: Sequence[ExplanationRow]) -> list[ExplanationRow]:
     """Return a payout's rows, within ROWS_MAX: past it, a document's own rows become one.
 
     That row names the document, which explains itself line by line.
     """
     if len(rows) <= ROWS_MAX:
         return list(rows)
-    kept: list[Row] = []
+    kept: list[ExplanationRow] = []
     for row in rows:
         if not row.number or row.rule in {"part", "cash_collected"}:
             kept.append(row)
         elif kept and (kept[-1].rule, kept[-1].number) == ("statement", row.number):
             kept[-1] = dataclasses.replace(kept[-1], amount_minor=kept[-1].amount_minor + row.amount_minor)
         else:
-            kept.append(Row(rule="statement", amount_minor=row.amount_minor, order=row.order, number=row.number))
+            kept.append(
+                ExplanationRow(rule="statement", amount_minor=row.amount_minor, order=row.order, number=row.number)
+            )
     return kept
 
 
-def concepts(*, rows: Sequence[Row]) -> dict[str, int]:
+def concepts(*, rows: Sequence[ExplanationRow]) -> dict[str, int]:
     """Return what the settled documents consist of: {kind of line or other rule: minor units}.
 
     It adds up to what a payout includes of them; rows of the payout itself are left out.
@@ -171,7 +175,7 @@ def concepts(*, rows: Sequence[Row]) -> dict[str, int]:
     return {word: sums[word] for word in order if sums.get(word)}
 
 
-def _shares(*, lines: Sequence[Line], groups: Iterable[Group]) -> list[tuple[Line, str, int]]:
+def _shares(*, lines: Sequence[AmountLine], groups: Iterable[Group]) -> list[tuple[AmountLine, str, int]]:
     """Return (line, rate, its share of its group's tax), in the lines' order."""
     members: dict[tuple[str, bool], list[int]] = {}
     for place, line in enumerate(lines):
@@ -185,13 +189,13 @@ def _shares(*, lines: Sequence[Line], groups: Iterable[Group]) -> list[tuple[Lin
     return found
 
 
-def _withholding(*, order: str, item: Withholding) -> Row:
+def _withholding(*, order: str, item: WithheldTax) -> ExplanationRow:
     """Return the row of a withholding; it takes away."""
     rate = money.rate_text(item.rate)
-    return Row(rule="withholding", amount_minor=-item.amount_minor, order=order, name=item.name, rate=rate)
+    return ExplanationRow(rule="withholding", amount_minor=-item.amount_minor, order=order, name=item.name, rate=rate)
 
 
-def _cash(*, parts: Sequence[Part], total_minor: int) -> list[Row]:
+def _cash(*, parts: Sequence[PaidDocument], total_minor: int) -> list[ExplanationRow]:
     """Return the cash order by order if the orders' own cash is the payout's, else in one row."""
     if sum(part.cash_collected_minor for part in parts) != total_minor:
         return _unless_zero(rule="cash_collected", amount_minor=-total_minor)
@@ -204,12 +208,12 @@ def _cash(*, parts: Sequence[Part], total_minor: int) -> list[Row]:
     ]
 
 
-def _unless_zero(*, rule: Rule, amount_minor: int, order: str = "", number: str = "") -> list[Row]:
+def _unless_zero(*, rule: Rule, amount_minor: int, order: str = "", number: str = "") -> list[ExplanationRow]:
     """Return one row, or none where there is nothing to explain."""
-    return [Row(rule=rule, amount_minor=amount_minor, order=order, number=number)] if amount_minor else []
+    return [ExplanationRow(rule=rule, amount_minor=amount_minor, order=order, number=number)] if amount_minor else []
 
 
-def _adding_up(*, rows: list[Row], total_minor: int) -> list[Row]:
+def _adding_up(*, rows: list[ExplanationRow], total_minor: int) -> list[ExplanationRow]:
     """Return the rows, if they explain the total and nothing else.
 
     :raises BrokenSum: always a bug

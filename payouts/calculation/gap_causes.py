@@ -14,7 +14,7 @@ from babel import numbers
 
 from documents.countries.pack import Words
 from payouts.calculation import totals as computation
-from payouts.calculation.totals import Line, Withholding
+from payouts.calculation.totals import AmountLine, WithheldTax
 
 Language = Literal["es", "en"]
 PAIRS_MAX = 40  # among more orders than that, some two fit any gap by chance
@@ -24,7 +24,7 @@ NAME_LENGTH_MAX = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class OwedItem:
     """What a payout pays of one order (or adjustment, or credit), and what is known of that order.
 
     `fee_taxes` are the taxes of its deductions by name (IVA, IGV), not above zero; `withheld` goes by name too.
@@ -51,11 +51,11 @@ class Guess:
 
 def diagnose(
     *,
-    payout: computation.Payout,
-    parts: Sequence[Part],
-    unsettled: Sequence[Part] = (),
-    adjustments: Sequence[Line] = (),
-    withholdings: Sequence[Withholding] = (),
+    payout: computation.PayoutTotals,
+    parts: Sequence[OwedItem],
+    unsettled: Sequence[OwedItem] = (),
+    adjustments: Sequence[AmountLine] = (),
+    withholdings: Sequence[WithheldTax] = (),
     digits: int,
     currency: str,
     language: Language = "es",
@@ -196,11 +196,11 @@ def _pair(amount_minor: int, words: tuple[Words, Words], *, who: str = "", what:
         yield Guess(gap_minor=-amount_minor, words=words[1], who=who, what=what)
 
 
-def _who(part: Part) -> str:
+def _who(part: OwedItem) -> str:
     return f"{part.adjustment} {{of}} {part.order}" if part.adjustment else part.order
 
 
-def _likely(*, parts: Sequence[Part], unsettled: Sequence[Part]) -> Iterator[Guess]:
+def _likely(*, parts: Sequence[OwedItem], unsettled: Sequence[OwedItem]) -> Iterator[Guess]:
     """Give the mistakes that happen most: cash, the tax of a fee, something not listed."""
     for part in parts:
         yield from _pair(part.cash_collected_minor, _CASH_OF, who=part.order)
@@ -212,7 +212,7 @@ def _likely(*, parts: Sequence[Part], unsettled: Sequence[Part]) -> Iterator[Gue
         yield Guess(gap_minor=-part.amount_minor, words=words, who=_who(part))
 
 
-def _of_orders(*, parts: Sequence[Part]) -> Iterator[Guess]:
+def _of_orders(*, parts: Sequence[OwedItem]) -> Iterator[Guess]:
     """Give what forgetting, or doubling, something else of one order would leave."""
     for part in parts:
         yield from _pair(part.amount_minor, _ADJUSTMENT_OF if part.adjustment else _NET_OF, who=_who(part))
@@ -226,7 +226,7 @@ def _of_orders(*, parts: Sequence[Part]) -> Iterator[Guess]:
             yield Guess(gap_minor=-2 * part.cash_collected_minor, words=_CASH_SIGN, who=part.order)
 
 
-def _of_all(*, parts: Sequence[Part]) -> Iterator[Guess]:
+def _of_all(*, parts: Sequence[OwedItem]) -> Iterator[Guess]:
     """Give what forgetting, or doubling, something of all orders at once would leave."""
     yield from _pair(_sum(part.cash_collected_minor for part in parts), _ALL_CASH)
     for name, minor in _by_name(part.fee_taxes for part in parts).items():
@@ -251,7 +251,11 @@ def _by_name(named: Iterable[tuple[tuple[str, int], ...]]) -> dict[str, int]:
 
 
 def _of_items(
-    *, payout: computation.Payout, cash: int, adjustments: Sequence[Line], withholdings: Sequence[Withholding]
+    *,
+    payout: computation.PayoutTotals,
+    cash: int,
+    adjustments: Sequence[AmountLine],
+    withholdings: Sequence[WithheldTax],
 ) -> Iterator[Guess]:
     """Give what forgetting, or doubling, an item of the payout itself would leave.
 
@@ -276,7 +280,7 @@ def _of_items(
             yield Guess(gap_minor=2 * amount, words=words, what=what)
 
 
-def _of_pairs(*, parts: Sequence[Part], unsettled: Sequence[Part]) -> Iterator[Guess]:
+def _of_pairs(*, parts: Sequence[OwedItem], unsettled: Sequence[OwedItem]) -> Iterator[Guess]:
     """Give what forgetting two orders would leave, among so few that a fit means something."""
     if len(parts) <= PAIRS_MAX:
         for one, other in combinations(parts, 2):

@@ -10,13 +10,13 @@ from fractions import Fraction
 from documents import errors, money
 from payouts.calculation.amounts import (
     UNTAXED,
+    AmountLine,
     Computed,
     Credited,
     Group,
-    Line,
-    Payout,
+    PayoutTotals,
     Prices,
-    Withholding,
+    WithheldTax,
     check_totals,
     read_groups,
     read_lines,
@@ -27,14 +27,14 @@ from payouts.calculation.amounts import (
 # Callers find everything they need for a sum here, figures included.
 __all__ = [
     "UNTAXED",
+    "AmountLine",
     "BrokenSum",
     "Computed",
     "Credited",
     "Group",
-    "Line",
-    "Payout",
+    "PayoutTotals",
     "Prices",
-    "Withholding",
+    "WithheldTax",
     "check_totals",
     "credit",
     "creditable",
@@ -69,7 +69,9 @@ def tax_of(*, amount_minor: int, rate: Fraction, prices: Prices) -> tuple[int, i
     return base, amount_minor - base
 
 
-def tax_groups(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: Prices = "net") -> tuple[Group, ...]:
+def tax_groups(
+    *, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices: Prices = "net"
+) -> tuple[Group, ...]:
     """Group taxed lines by code and sign, in order of appearance; untaxed lines make no group.
 
     :raises KeyError: a code without rate; ask the pack first, it says why
@@ -83,7 +85,7 @@ def tax_groups(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: 
     return tuple(groups)
 
 
-def receipt(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: Prices = "net") -> Computed:
+def receipt(*, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices: Prices = "net") -> Computed:
     """Return a receipt's totals {net, tax, gross} and tax groups."""
     groups = tax_groups(lines=lines, rates=rates, prices=prices)
     return Computed(totals=_net_tax_gross(lines=lines, groups=groups, prices=prices), groups=groups)
@@ -91,10 +93,10 @@ def receipt(*, lines: Sequence[Line], rates: Mapping[str, Fraction], prices: Pri
 
 def order_statement(
     *,
-    lines: Sequence[Line],
+    lines: Sequence[AmountLine],
     rates: Mapping[str, Fraction],
     prices: Prices = "net",
-    withholdings: Sequence[Withholding] = (),
+    withholdings: Sequence[WithheldTax] = (),
 ) -> Computed:
     """Return what an order leaves its beneficiary or partner, from that one's lines.
 
@@ -118,15 +120,15 @@ def order_statement(
 def payout(
     *,
     settled: Sequence[int],
-    adjustments: Sequence[Line] = (),
+    adjustments: Sequence[AmountLine] = (),
     rates: Mapping[str, Fraction],
     prices: Prices = "net",
-    withholdings: Sequence[Withholding] = (),
+    withholdings: Sequence[WithheldTax] = (),
     cash_collected_minor: int = 0,
     opening_minor: int = 0,
     closing_minor: int = 0,
     amount_minor: int,
-) -> Payout:
+) -> PayoutTotals:
     """Return a payout's totals, the tax groups of its adjustments, and what it fails to close by.
 
     `settled` are the parts of orders' nets (adjustments' and credits' too) that this payout pays. It closes when
@@ -144,7 +146,7 @@ def payout(
     }
     owed = totals["included"] + totals["adjustments"] - totals["withheld"] - cash_collected_minor
     owed += opening_minor - closing_minor
-    return Payout(totals=_bounded(totals), groups=extra.groups, difference_minor=owed - amount_minor)
+    return PayoutTotals(totals=_bounded(totals), groups=extra.groups, difference_minor=owed - amount_minor)
 
 
 def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
@@ -159,7 +161,7 @@ def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
 # -- crediting --
 
 
-def creditable(*, lines: Sequence[Line], groups: Sequence[Group], withheld_minor: int = 0) -> tuple[Group, ...]:
+def creditable(*, lines: Sequence[AmountLine], groups: Sequence[Group], withheld_minor: int = 0) -> tuple[Group, ...]:
     """Return what an original lets be credited: its tax groups, and its untaxed lines as such.
 
     What was withheld of it is an untaxed deduction, so that all groups together are what the document comes to.
@@ -175,7 +177,7 @@ def creditable(*, lines: Sequence[Line], groups: Sequence[Group], withheld_minor
 
 
 def credit(
-    *, original: Sequence[Group], credited: Sequence[Group] = (), lines: Sequence[Line], prices: Prices = "net"
+    *, original: Sequence[Group], credited: Sequence[Group] = (), lines: Sequence[AmountLine], prices: Prices = "net"
 ) -> Credited:
     """Return a credit's totals {net, tax, gross} and groups, at the original's own rates.
 
@@ -252,7 +254,7 @@ def _exceeds(detail: str) -> errors.Problem:
 # -- sums --
 
 
-def _sums(lines: Sequence[Line]) -> dict[tuple[str, bool], int]:
+def _sums(lines: Sequence[AmountLine]) -> dict[tuple[str, bool], int]:
     """Sum amounts by (tax code, is a deduction), in order of appearance; zero counts as earned."""
     sums: dict[tuple[str, bool], int] = {}
     for line in lines:
@@ -261,12 +263,12 @@ def _sums(lines: Sequence[Line]) -> dict[tuple[str, bool], int]:
     return sums
 
 
-def _sum(lines: Sequence[Line]) -> int:
+def _sum(lines: Sequence[AmountLine]) -> int:
     """Add the lines' amounts, whatever their tax."""
     return sum(line.amount_minor for line in lines)
 
 
-def _net_tax_gross(*, lines: Sequence[Line], groups: Sequence[Group], prices: Prices) -> dict[str, int]:
+def _net_tax_gross(*, lines: Sequence[AmountLine], groups: Sequence[Group], prices: Prices) -> dict[str, int]:
     """Return {net, tax, gross}: net + tax = gross, untouched where prices hold the tax."""
     untaxed = sum(line.amount_minor for line in lines if line.tax == UNTAXED)
     net, tax = untaxed + sum(group.base_minor for group in groups), sum(group.tax_minor for group in groups)

@@ -48,7 +48,7 @@ def on_order_completed(
     }
     payable = {word: computed[who].totals["payable"] for word, who in _PAYABLE.items() if who in computed}
     amounts.check_totals(stated=told.get("totals"), computed=payable, digits=terms.digits)
-    rows = parties.keep(named=[*named.values()], now=now, actor=actor)
+    rows = parties.add_missing(named=[*named.values()], now=now, actor=actor)
     drafts = []
     for audience, sums in computed.items():
         owner = named[audience]
@@ -156,7 +156,7 @@ def first_statement(*, order: str, audience: str) -> Document | None:
 _PAYABLE: Mapping[str, str] = {"payable": "beneficiary", "partner_payable": "partner"}
 
 
-def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, parties.Told]:
+def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, parties.NamedParty]:
     """Return {driver, beneficiary, partner (where named)}, each tax id checked."""
     people = {"driver": data.driver, "beneficiary": data.beneficiary or data.driver}
     pointers = {
@@ -167,7 +167,7 @@ def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, partie
     if data.partner is not None:
         people["partner"] = data.partner
     return {
-        word: parties.told(party=party, pack=terms.pack, pointer=f"/data/{pointers[word]}")
+        word: parties.name_checked(party=party, pack=terms.pack, pointer=f"/data/{pointers[word]}")
         for word, party in people.items()
     }
 
@@ -178,7 +178,7 @@ def _body(
     order: str,
     sums: amounts.Computed,
     told: Mapping[str, Any],
-    withholdings: Sequence[amounts.Withholding] = (),
+    withholdings: Sequence[amounts.WithheldTax] = (),
     terms: IssuingTerms,
 ) -> dict[str, Any]:
     """Return the part of the content that every order statement has."""

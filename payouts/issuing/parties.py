@@ -19,7 +19,7 @@ from documents.models import Event, Party
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class NamedParty:
     """A party as an event names it: `printed` is the content's `owner` block, `flags` what deserves a second look."""
 
     party: schemas.Party
@@ -28,7 +28,7 @@ class Told:
     flags: tuple[str, ...] = ()
 
 
-def told(*, party: schemas.Party, pack: Pack, pointer: str) -> Told:
+def name_checked(*, party: schemas.Party, pack: Pack, pointer: str) -> NamedParty:
     """Check a party's tax id and return how the party is printed.
 
     :raises errors.Problem: `tax_id_invalid`
@@ -47,10 +47,10 @@ def told(*, party: schemas.Party, pack: Pack, pointer: str) -> Told:
         printed |= {"tax_id": checked.value, "tax_id_name": checked.name}
     if party.address is not None:
         printed["address"] = party.address
-    return Told(party=party, tax_id=tax_id, printed=printed, flags=flags)
+    return NamedParty(party=party, tax_id=tax_id, printed=printed, flags=flags)
 
 
-def keep(*, named: Sequence[Told], now: dt.datetime, actor: log.Actor) -> dict[str, Party]:
+def add_missing(*, named: Sequence[NamedParty], now: dt.datetime, actor: log.Actor) -> dict[str, Party]:
     """Return {platform id: party}, adding those who are met for the first time.
 
     Rows are added in the order of their ids, so that two events which name the same people never wait in a circle.
@@ -70,7 +70,7 @@ def keep(*, named: Sequence[Told], now: dt.datetime, actor: log.Actor) -> dict[s
     return known
 
 
-def _row(one: Told) -> Party:
+def _row(one: NamedParty) -> Party:
     """Return the row of somebody who is met for the first time."""
     return Party(
         public_id=identifiers.new(prefix="pty"),

@@ -45,7 +45,7 @@ def problem(*, candidate: payout_totals.PayoutCandidate, payee: str, terms: Issu
     return errors.Problem(code="payout_does_not_close", detail=detail, errors=faults)
 
 
-def _unsettled(*, payee: str, listed: Sequence[int], terms: IssuingTerms) -> list[gap_causes.Part]:
+def _unsettled(*, payee: str, listed: Sequence[int], terms: IssuingTerms) -> list[gap_causes.OwedItem]:
     """Return what the payee has been owed of late and no payout in effect settles, newest first."""
     rows = (
         Document.objects.filter(
@@ -60,7 +60,7 @@ def _unsettled(*, payee: str, listed: Sequence[int], terms: IssuingTerms) -> lis
         .values_list("subject", "document_key_id", "total_minor")[:UNSETTLED_MAX]
     )
     return [
-        gap_causes.Part(order=subject.removeprefix("order:"), adjustment=_discriminator(key), amount_minor=total)
+        gap_causes.OwedItem(order=subject.removeprefix("order:"), adjustment=_discriminator(key), amount_minor=total)
         for subject, key, total in rows
     ]
 
@@ -70,7 +70,7 @@ def _discriminator(key: str) -> str:
     return "".join(key.split(":")[4:5])
 
 
-def _parts(*, lines: Sequence[payout_lines.PayoutLine], terms: IssuingTerms) -> list[gap_causes.Part]:
+def _parts(*, lines: Sequence[payout_lines.PayoutLine], terms: IssuingTerms) -> list[gap_causes.OwedItem]:
     """Tell the diagnosis what it may want to know of each settled document, read in one query."""
     contents = payout_lines.contents(lines=lines)
     return [
@@ -78,14 +78,16 @@ def _parts(*, lines: Sequence[payout_lines.PayoutLine], terms: IssuingTerms) -> 
     ]
 
 
-def _part(*, payout_line: payout_lines.PayoutLine, content: Mapping[str, Any], terms: IssuingTerms) -> gap_causes.Part:
+def _part(
+    *, payout_line: payout_lines.PayoutLine, content: Mapping[str, Any], terms: IssuingTerms
+) -> gap_causes.OwedItem:
     """Tell what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
     for group in amounts.read_groups(groups=content["tax_groups"], digits=terms.digits):
         if group.deduction:
             name = tax_name(code=group.code, terms=terms)
             taxes[name] = taxes.get(name, 0) + group.tax_minor
-    return gap_causes.Part(
+    return gap_causes.OwedItem(
         order=payout_line.order,
         adjustment=payout_line.adjustment,
         amount_minor=payout_line.amount_minor,

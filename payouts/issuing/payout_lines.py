@@ -209,11 +209,11 @@ def contents(*, lines: Sequence[PayoutLine]) -> dict[int, dict[str, Any]]:
     return {pk: json.loads(text) for pk, text in read.iterator()}
 
 
-def parts(*, lines: Sequence[PayoutLine], digits: int) -> list[breakdown.Part]:
+def parts(*, lines: Sequence[PayoutLine], digits: int) -> list[breakdown.PaidDocument]:
     """Return what a payout pays of each document with the rows that the document consists of."""
     read = contents(lines=lines)
     return [
-        breakdown.Part(
+        breakdown.PaidDocument(
             order=line.order,
             number=line.document.number,
             amount_minor=line.amount_minor,

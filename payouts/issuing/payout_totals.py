@@ -20,9 +20,9 @@ class PayoutCandidate:
     """One list of lines that a payout may stand for, and its totals."""
 
     lines: Sequence[payout_lines.PayoutLine]
-    sums: amounts.Payout
-    adjustments: Sequence[amounts.Line]
-    withholdings: Sequence[amounts.Withholding]
+    sums: amounts.PayoutTotals
+    adjustments: Sequence[amounts.AmountLine]
+    withholdings: Sequence[amounts.WithheldTax]
 
 
 @dataclass(frozen=True, kw_only=True)

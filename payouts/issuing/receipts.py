@@ -28,12 +28,12 @@ def on_payment_captured(
     told = envelope.business_input(message=message)
     time_zone = data.order.time_zone or terms.pack.time_zone
     date = terms.local_date(at=data.payment.captured_at, time_zone=time_zone)
-    customer = parties.told(party=data.customer, pack=terms.pack, pointer="/data/customer")
+    customer = parties.name_checked(party=data.customer, pack=terms.pack, pointer="/data/customer")
     rates = terms.rates(lines=told["lines"], date=date)
     lines = figures.read_lines(lines=told["lines"], digits=terms.digits)
     sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
     _check(data=data, told=told, sums=sums, digits=terms.digits)
-    rows = parties.keep(named=[customer], now=now, actor=actor)
+    rows = parties.add_missing(named=[customer], now=now, actor=actor)
     draft = issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
         subject=("payment", data.payment.id),

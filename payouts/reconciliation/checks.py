@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Code(StrEnum):
+class FindingCode(StrEnum):
     """The discrepancies that reconciliation opens."""
 
     DOCUMENT = "document_does_not_add_up"
@@ -28,7 +28,7 @@ class Code(StrEnum):
 class Comparison:
     """`sql` takes %(low)s and %(high)s, a range of the keys of `over`, and %(country)s, which may be null."""
 
-    code: Code
+    code: FindingCode
     over: str
     sql: str
 
@@ -243,12 +243,12 @@ WHERE e.id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR e.coun
 """
 
 COMPARISONS: tuple[Comparison, ...] = (
-    Comparison(code=Code.STATUS, over="payees", sql=_STATUS),
-    Comparison(code=Code.BALANCE, over="payees", sql=_BALANCE),
-    Comparison(code=Code.PAYOUT, over="payees", sql=_PAYOUT),
-    Comparison(code=Code.PAID_TWICE, over="payees", sql=_PAID_TWICE),
-    Comparison(code=Code.EVENT, over="events", sql=_EVENT),
-    Comparison(code=Code.EVENT_ALONE, over="events", sql=_EVENT_ALONE),
+    Comparison(code=FindingCode.STATUS, over="payees", sql=_STATUS),
+    Comparison(code=FindingCode.BALANCE, over="payees", sql=_BALANCE),
+    Comparison(code=FindingCode.PAYOUT, over="payees", sql=_PAYOUT),
+    Comparison(code=FindingCode.PAID_TWICE, over="payees", sql=_PAID_TWICE),
+    Comparison(code=FindingCode.EVENT, over="events", sql=_EVENT),
+    Comparison(code=FindingCode.EVENT_ALONE, over="events", sql=_EVENT_ALONE),
 )
 # TABLE: what is walked, and how many keys at a time.
 RANGES: Mapping[str, int] = {"documents": 500, "payees": 200, "events": 500}

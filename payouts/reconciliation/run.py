@@ -22,7 +22,7 @@ from documents.alerts import discrepancies
 from documents.models import Country, Discrepancy, Document, Event, Party
 from payouts.calculation import footing
 from payouts.issuing import settlements
-from payouts.reconciliation.checks import BOOKS, COMPARISONS, RANGES, Code
+from payouts.reconciliation.checks import BOOKS, COMPARISONS, RANGES, FindingCode
 
 PREFIX = "reconciliation:"
 RESOLUTION = "reconciliation finds no difference any more"
@@ -43,11 +43,11 @@ FIGURES = (
     "difference",
 )
 
-Row = dict[str, Any]
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class KeyRange:
     """One range of keys of one table, both ends in it."""
 
     over: str
@@ -59,7 +59,7 @@ class Part:
 class Finding:
     """Two truths that differ. `key` names the same difference, with the same amounts, at every run."""
 
-    code: Code
+    code: FindingCode
     key: str
     country: str | None
     document_id: int | None
@@ -99,7 +99,7 @@ class Summary:
         return told
 
 
-def parts() -> list[Part]:
+def key_ranges() -> list[KeyRange]:
     """Return the walk: every key that there is now, range by range."""
     ends = {
         "documents": Document.objects.aggregate(end=Max("pk"))["end"],
@@ -107,7 +107,7 @@ def parts() -> list[Part]:
         "events": Event.objects.aggregate(end=Max("pk"))["end"],
     }
     return [
-        Part(over=over, low=low, high=low + width - 1)
+        KeyRange(over=over, low=low, high=low + width - 1)
         for over, width in RANGES.items()
         for low in range(1, (ends[over] or 0) + 1, width)
     ]
@@ -115,7 +115,7 @@ def parts() -> list[Part]:
 
 def run(
     *,
-    walk: Sequence[Part],
+    walk: Sequence[KeyRange],
     now: dt.datetime,
     actor: log.Actor,
     country: str | None = None,
@@ -127,10 +127,10 @@ def run(
     """
     summary, seen = Summary(country=country), set[str]()
     began_at = _clock()
-    for part in walk:
-        found = list(_SIGHTS[part.over](part=part, country=country, summary=summary))
+    for key_range in walk:
+        found = list(_SIGHTS[key_range.over](key_range=key_range, country=country, summary=summary))
         _open(found=found, seen=seen, summary=summary, actor=actor)
-        step(part.over)
+        step(key_range.over)
         if len(seen) >= FINDINGS_MAX:
             summary.truncated = True
             return summary
@@ -141,9 +141,9 @@ def run(
 # -- looking --
 
 
-def _documents(*, part: Part, country: str | None, summary: Summary) -> Iterator[Finding]:
+def _documents(*, key_range: KeyRange, country: str | None, summary: Summary) -> Iterator[Finding]:
     """Foot every document of a range."""
-    rows = Document.objects.filter(pk__range=(part.low, part.high))
+    rows = Document.objects.filter(pk__range=(key_range.low, key_range.high))
     if country is not None:
         rows = rows.filter(country_id=country)
     columns = ("pk", "kind", "number", "country_id", "currency", "total_minor", "content")
@@ -171,9 +171,9 @@ def _documents(*, part: Part, country: str | None, summary: Summary) -> Iterator
             )
 
 
-def _footed(*, row: Row, facts: dict[str, object]) -> Finding:
+def _footed(*, row: Record, facts: dict[str, object]) -> Finding:
     return _finding(
-        code=Code.DOCUMENT,
+        code=FindingCode.DOCUMENT,
         row={
             "key": f"{row['number']}:{facts['law']}"[:150],
             "country_id": row["country_id"],
@@ -184,9 +184,9 @@ def _footed(*, row: Row, facts: dict[str, object]) -> Finding:
     )
 
 
-def _payees(*, part: Part, country: str | None, summary: Summary) -> Iterator[Finding]:
+def _payees(*, key_range: KeyRange, country: str | None, summary: Summary) -> Iterator[Finding]:
     """Balance the books of a range of payees, and compare what says who was paid for what."""
-    for row in _ask(sql=BOOKS, part=part, country=country):
+    for row in _ask(sql=BOOKS, key_range=key_range, country=country):
         summary.payees += 1
         settled = row["settled_minor"] - row.pop("included_minor")
         owed = row["settled_minor"] + row["adjustments_minor"] - row["withheld_minor"] - row["cash_collected_minor"]
@@ -197,7 +197,7 @@ def _payees(*, part: Part, country: str | None, summary: Summary) -> Iterator[Fi
         if row["difference_minor"] or settled:
             facts = {**row, "settled_apart_minor": settled}
             yield _finding(
-                code=Code.BOOKS,
+                code=FindingCode.BOOKS,
                 row={
                     "key": f"{row['payee']}:{row['issuer']}:{row['currency']}",
                     "country_id": facts.pop("country_id"),
@@ -206,14 +206,14 @@ def _payees(*, part: Part, country: str | None, summary: Summary) -> Iterator[Fi
                     "facts": facts,
                 },
             )
-    yield from _compared(part=part, country=country)
+    yield from _compared(key_range=key_range, country=country)
 
 
-def _events(*, part: Part, country: str | None, summary: Summary) -> Iterator[Finding]:
+def _events(*, key_range: KeyRange, country: str | None, summary: Summary) -> Iterator[Finding]:
     """Compare what events told with the documents that they caused."""
-    rows = Event.objects.filter(pk__range=(part.low, part.high))
+    rows = Event.objects.filter(pk__range=(key_range.low, key_range.high))
     summary.events += (rows if country is None else rows.filter(country_code=country)).count()
-    yield from _compared(part=part, country=country)
+    yield from _compared(key_range=key_range, country=country)
 
 
 _SIGHTS: Mapping[str, Callable[..., Iterator[Finding]]] = {
@@ -223,17 +223,17 @@ _SIGHTS: Mapping[str, Callable[..., Iterator[Finding]]] = {
 }
 
 
-def _compared(*, part: Part, country: str | None) -> Iterator[Finding]:
+def _compared(*, key_range: KeyRange, country: str | None) -> Iterator[Finding]:
     for comparison in COMPARISONS:
-        if comparison.over == part.over:
-            for row in _ask(sql=comparison.sql, part=part, country=country):
+        if comparison.over == key_range.over:
+            for row in _ask(sql=comparison.sql, key_range=key_range, country=country):
                 yield _finding(code=comparison.code, row=row)
 
 
-def _ask(*, sql: str, part: Part, country: str | None) -> list[Row]:
+def _ask(*, sql: str, key_range: KeyRange, country: str | None) -> list[Record]:
     """Ask one comparison about one range."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"low": part.low, "high": part.high, "country": country})
+        cursor.execute(sql, {"low": key_range.low, "high": key_range.high, "country": country})
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
@@ -242,7 +242,7 @@ def _ask(*, sql: str, part: Part, country: str | None) -> list[Row]:
     return rows
 
 
-def _finding(*, code: Code, row: Row) -> Finding:
+def _finding(*, code: FindingCode, row: Record) -> Finding:
     """Word a finding: amounts as text, and a key that changes when an amount does."""
     currency = row["facts"].get("currency")
     facts = {
@@ -252,7 +252,7 @@ def _finding(*, code: Code, row: Row) -> Finding:
         for name, value in row["facts"].items()
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-    key = f"{code}:{row['key']}" if code == Code.PAID_TWICE else f"{PREFIX}{code}:{row['key']}:{digest}"
+    key = f"{code}:{row['key']}" if code == FindingCode.PAID_TWICE else f"{PREFIX}{code}:{row['key']}:{digest}"
     return Finding(
         code=code,
         key=key,

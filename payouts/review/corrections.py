@@ -35,7 +35,7 @@ _ID = re.compile(r"cor_[a-z0-9]{26}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class CreditedAmount:
     """So much of one tax group of the original, in minor units, with its sign, in the original's way of pricing."""
 
     tax: str
@@ -59,7 +59,7 @@ class _Correction:
     original: Document
     content: dict[str, Any]
     terms: IssuingTerms
-    parts: tuple[Part, ...] | None
+    parts: tuple[CreditedAmount, ...] | None
     reason: str
 
     @property
@@ -113,7 +113,7 @@ def correct(
     *,
     document: Document,
     correction_id: str,
-    parts: Sequence[Part] | None,
+    parts: Sequence[CreditedAmount] | None,
     reason: str,
     user: User,
     now: dt.datetime,
@@ -151,7 +151,7 @@ def _correct(
     *,
     key: str,
     correction_id: str,
-    parts: tuple[Part, ...] | None,
+    parts: tuple[CreditedAmount, ...] | None,
     reason: str,
     now: dt.datetime,
     actor: log.Actor,
@@ -231,7 +231,7 @@ def _lines(one: _Correction) -> list[dict[str, str]]:
         raise errors.Problem(code="already_credited")
     parts = one.parts
     if parts is None:
-        parts = tuple(Part(tax=group.tax, amount_minor=group.amount_minor) for group in remaining)
+        parts = tuple(CreditedAmount(tax=group.tax, amount_minor=group.amount_minor) for group in remaining)
     act, withheld = _ACT[Kind(one.original.kind)], bool(one.content.get("withholdings"))
     return [
         {
@@ -245,7 +245,7 @@ def _lines(one: _Correction) -> list[dict[str, str]]:
     ]
 
 
-def _said(part: Part, *, withheld: bool) -> str:
+def _said(part: CreditedAmount, *, withheld: bool) -> str:
     what = "descuentos" if part.amount_minor < 0 else "conceptos"
     if part.amount_minor < 0 and not part.tax and withheld:
         return "retenciones fiscales y descuentos sin impuesto"

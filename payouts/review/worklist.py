@@ -20,7 +20,7 @@ from payouts.review import difference_approval, discrepancy_findings, dismissal,
 from payouts.review.event_findings import Amounts, minor
 
 logger = logging.getLogger(__name__)
-Told = TypeVar("Told")
+Result = TypeVar("Result")
 
 EACH_MAX = 200  # of each source, the oldest: a longer list than that is no list of work
 KINDS = ("held", "parked", "divergent", "paid_twice", "other")
@@ -113,7 +113,7 @@ def with_people(found: list[Item]) -> list[Item]:
     ]
 
 
-def _read(read: Callable[[], Told], *, nothing: Told, about: str) -> Told:
+def _read(read: Callable[[], Result], *, nothing: Result, about: str) -> Result:
     """Read what is the matter with one item; one that cannot be read never hides the others."""
     try:
         return read()

@@ -71,7 +71,7 @@ def test_a_month_ends_with_every_payout_closed_and_the_books_at_zero(monkeypatch
     assert _keys() == lived.keys
     assert not Discrepancy.objects.filter(resolved_at=None).exists()
     assert not Alert.objects.filter(resolved_at=None).exists()
-    summary = run.run(walk=run.parts(), now=month.NOW, actor=tasks.ACTOR)
+    summary = run.run(walk=run.key_ranges(), now=month.NOW, actor=tasks.ACTOR)
     assert (summary.findings, summary.truncated) == ({}, False)
     _books_agree(told=summary.books["ES", "EUR"], lived=lived)
     _statements_are_paid_by_whom_they_should_be(lived)

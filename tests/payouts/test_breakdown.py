@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payouts.calculation import breakdown, footing, totals
-from payouts.calculation.breakdown import Part
-from payouts.calculation.totals import Line, Prices
+from payouts.calculation.breakdown import PaidDocument
+from payouts.calculation.totals import AmountLine, Prices
 from tests.payouts import making, telling
 
 EXAMPLES = settings(max_examples=10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200, deadline=None)
 RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1")}
-ISR = totals.Withholding(
+ISR = totals.WithheldTax(
     name="ISR",
     rate=Fraction("0.021"),
     base_minor=80000,
@@ -29,15 +29,17 @@ LINES = st.lists(st.tuples(st.integers(-(10**8), 10**8), st.sampled_from(["", *R
 PRICES: st.SearchStrategy[Prices] = st.sampled_from(["net", "gross"])
 
 
-def ride() -> list[Line]:
+def ride() -> list[AmountLine]:
     return [
-        Line(id="1", amount_minor=2200, tax="IVA10", kind="FARE"),
-        Line(id="2", amount_minor=300, kind="TIP"),
-        Line(id="3", amount_minor=-440, tax="IVA21", kind="PLATFORM_FEE"),
+        AmountLine(id="1", amount_minor=2200, tax="IVA10", kind="FARE"),
+        AmountLine(id="2", amount_minor=300, kind="TIP"),
+        AmountLine(id="3", amount_minor=-440, tax="IVA21", kind="PLATFORM_FEE"),
     ]
 
 
-def explained(lines: list[Line], *, prices: Prices = "net", withheld: bool = False) -> list[breakdown.Row]:
+def explained(
+    lines: list[AmountLine], *, prices: Prices = "net", withheld: bool = False
+) -> list[breakdown.ExplanationRow]:
     """Explain an order of those lines."""
     withholdings = [ISR] if withheld else []
     owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=withholdings)
@@ -64,7 +66,7 @@ def test_every_cent_of_the_ride_is_explained() -> None:
 @EXAMPLES
 @given(amounts=LINES, prices=PRICES)
 def test_no_cent_is_left_unexplained(amounts: list[tuple[int, str]], prices: Prices) -> None:
-    lines = [Line(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(amounts)]
+    lines = [AmountLine(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(amounts)]
     rows = explained(lines, prices=prices, withheld=True)
     owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=[ISR])
     assert sum(row.amount_minor for row in rows) == owed.totals["payable"]
@@ -84,7 +86,7 @@ def test_no_cent_is_left_unexplained(amounts: list[tuple[int, str]], prices: Pri
 def test_what_is_frozen_explains_itself_without_the_event(
     amounts: list[tuple[int, str]], prices: Prices, withheld: bool
 ) -> None:
-    lines = [Line(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(amounts)]
+    lines = [AmountLine(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(amounts)]
     withholdings = [ISR] if withheld else []
     owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=withholdings)
     content = {
@@ -115,9 +117,10 @@ def test_a_payouts_rows_add_up_to_the_transfer_even_when_it_does_not_close(
 ) -> None:
     rides = tuple(explained(ride()))
     parts = [
-        Part(order=str(place), number=f"N-{place}", amount_minor=net, rows=rides) for place, net in enumerate(settled)
+        PaidDocument(order=str(place), number=f"N-{place}", amount_minor=net, rows=rides)
+        for place, net in enumerate(settled)
     ]
-    bonus = [Line(id="b", amount_minor=5000, tax="IVA21", kind="BONUS")]
+    bonus = [AmountLine(id="b", amount_minor=5000, tax="IVA21", kind="BONUS")]
     sums = totals.payout(
         settled=settled,
         adjustments=bonus,
@@ -139,7 +142,7 @@ def test_a_payouts_rows_add_up_to_the_transfer_even_when_it_does_not_close(
 def test_cash_is_told_order_by_order_where_the_orders_know_it_and_in_one_row_where_they_do_not() -> None:
     rides = tuple(explained(ride()))
     parts = [
-        Part(order=order, number=number, amount_minor=2188, rows=rides, cash_collected_minor=cash)
+        PaidDocument(order=order, number=number, amount_minor=2188, rows=rides, cash_collected_minor=cash)
         for order, number, cash in (("ord_1", "N-1", 700), ("ord_2", "N-2", 0), ("ord_3", "N-3", 300))
     ]
 
@@ -160,7 +163,7 @@ def test_a_payout_of_too_many_lines_leads_to_its_documents_instead_and_still_add
     monkeypatch.setattr(breakdown, "ROWS_MAX", 10)
     rides = tuple(explained(ride()))
     parts = [
-        Part(order=f"ord_{place}", number=f"N-{place}", amount_minor=paid, rows=rides, cash_collected_minor=100)
+        PaidDocument(order=f"ord_{place}", number=f"N-{place}", amount_minor=paid, rows=rides, cash_collected_minor=100)
         for place, paid in enumerate((2188, 1000, 2188))
     ]
     sums = totals.payout(settled=[2188, 1000, 2188], rates={}, cash_collected_minor=300, amount_minor=5076)

@@ -15,7 +15,7 @@ from documents.models import Document, Event, Series
 from documents.rendering import render
 from payouts.reconciliation import run
 from payouts.review import corrections
-from payouts.review.corrections import Part
+from payouts.review.corrections import CreditedAmount
 from tests import cast
 from tests.documents import pdf_reading
 from tests.payouts import making, telling
@@ -41,7 +41,7 @@ class Desk:
     def correct(
         self,
         document: Document,
-        parts: list[Part] | None = None,
+        parts: list[CreditedAmount] | None = None,
         *,
         by: cast.Member | None = None,
         name: str = "",
@@ -100,10 +100,10 @@ def test_every_leaf_of_a_correction_stands_in_its_pdf(desk: Desk) -> None:
 
 def test_a_part_is_credited_at_the_receipts_rate_and_the_last_takes_the_rest(desk: Desk) -> None:
     receipt = desk.receipt()
-    parts = [desk.correct(receipt, [Part(tax="IVA21", amount_minor=335)]).document for _ in range(3)]
+    parts = [desk.correct(receipt, [CreditedAmount(tax="IVA21", amount_minor=335)]).document for _ in range(3)]
     assert sum(note.total_minor for note in parts) == 1005 + 211
     assert {group.tax for group in corrections.remaining_creditable(document=receipt)} == {"IVA10", ""}
-    _refused(desk, "credit_exceeds_remaining", receipt, [Part(tax="IVA21", amount_minor=1)])
+    _refused(desk, "credit_exceeds_remaining", receipt, [CreditedAmount(tax="IVA21", amount_minor=1)])
     rest = desk.correct(receipt).document
     assert sum(note.total_minor for note in parts) + rest.total_minor == receipt.total_minor
 
@@ -118,7 +118,7 @@ def test_refunds_and_corrections_share_what_remains(desk: Desk) -> None:
 
 def test_prices_with_tax_inside_are_credited_to_the_cent(desk: Desk) -> None:
     receipt = desk.receipt(amount="10.00", lines=[making.line("10.00", tax="IVA21")], prices="gross")
-    first = desk.correct(receipt, [Part(tax="IVA21", amount_minor=333)]).document
+    first = desk.correct(receipt, [CreditedAmount(tax="IVA21", amount_minor=333)]).document
     assert first.total_minor == 333
     assert desk.correct(receipt).document.total_minor == 667
 
@@ -126,15 +126,15 @@ def test_prices_with_tax_inside_are_credited_to_the_cent(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("parts", "code"),
     [
-        ([Part(tax="IVA21", amount_minor=1006)], "credit_exceeds_remaining"),
-        ([Part(tax="IVA4", amount_minor=1)], "credit_exceeds_remaining"),
-        ([Part(tax="IGV18", amount_minor=1)], "tax_code_unknown"),
-        ([Part(tax="IVA21", amount_minor=-1)], "credit_exceeds_remaining"),
-        ([Part(tax="IVA21", amount_minor=0)], "validation_error"),
+        ([CreditedAmount(tax="IVA21", amount_minor=1006)], "credit_exceeds_remaining"),
+        ([CreditedAmount(tax="IVA4", amount_minor=1)], "credit_exceeds_remaining"),
+        ([CreditedAmount(tax="IGV18", amount_minor=1)], "tax_code_unknown"),
+        ([CreditedAmount(tax="IVA21", amount_minor=-1)], "credit_exceeds_remaining"),
+        ([CreditedAmount(tax="IVA21", amount_minor=0)], "validation_error"),
         ([], "validation_error"),
     ],
 )
-def test_no_correction_gives_back_what_was_not_paid(desk: Desk, parts: list[Part], code: str) -> None:
+def test_no_correction_gives_back_what_was_not_paid(desk: Desk, parts: list[CreditedAmount], code: str) -> None:
     _refused(desk, code, desk.receipt(), parts)
 
 
@@ -171,16 +171,16 @@ def test_no_correction_without_a_reason_and_the_reason_is_on_record(desk: Desk) 
 
 def test_a_form_sent_twice_credits_once_and_another_decision_with_its_id_is_refused(desk: Desk) -> None:
     receipt, name = desk.receipt(), identifiers.new(prefix="cor")
-    part = [Part(tax="IVA21", amount_minor=100)]
+    part = [CreditedAmount(tax="IVA21", amount_minor=100)]
     first, again = (desk.correct(receipt, part, name=name) for _ in range(2))
     assert (first.document, first.replayed, again.replayed) == (again.document, False, True)
-    _refused(desk, "document_key_conflict", receipt, [Part(tax="IVA21", amount_minor=101)], name=name)
+    _refused(desk, "document_key_conflict", receipt, [CreditedAmount(tax="IVA21", amount_minor=101)], name=name)
     _refused(desk, "validation_error", receipt, name="cor_:x")
 
 
 def test_the_books_agree_after_corrections(desk: Desk) -> None:
-    desk.correct(desk.receipt(), [Part(tax="", amount_minor=50)])
-    summary = run.run(walk=run.parts(), now=telling.NOW, actor=log.SYSTEM)
+    desk.correct(desk.receipt(), [CreditedAmount(tax="", amount_minor=50)])
+    summary = run.run(walk=run.key_ranges(), now=telling.NOW, actor=log.SYSTEM)
     assert summary.findings == {}
 
 
@@ -192,7 +192,7 @@ def test_eight_corrections_at_once_never_give_back_more_than_was_paid() -> None:
 
     def credit() -> None:
         try:
-            desk.correct(receipt, [Part(tax="IVA21", amount_minor=400)])
+            desk.correct(receipt, [CreditedAmount(tax="IVA21", amount_minor=400)])
             results.append("issued")
         except errors.Problem as problem:
             results.append(problem.code)
@@ -248,7 +248,7 @@ def _later(name: str, amount: str, **more: Any) -> dict[str, Any]:
 
 def test_what_is_credited_of_a_statement_is_taken_from_the_payout_that_lists_its_order(desk: Desk) -> None:
     statement = _statement(desk)
-    note = desk.correct(statement, [Part(tax="IVA10", amount_minor=300)]).document
+    note = desk.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=300)]).document
     assert (note.audience, note.owner_id, note.total_minor) == ("beneficiary", statement.owner_id, 330)
     assert telling.told([_later("po_1", "5.28", orders=["ord_1"])]) == ["processed"]
     content = json.loads(telling.document("PAYOUT_STATEMENT:payout:po_1:payee").content)
@@ -263,7 +263,7 @@ def test_what_is_credited_of_a_statement_is_taken_from_the_payout_that_lists_its
         ("tax", "0.1", "-0.30"),
     ]
     assert telling.document(OFS).payout_status == "SENT"
-    summary = run.run(walk=run.parts(), now=telling.NOW, actor=log.SYSTEM)
+    summary = run.run(walk=run.key_ranges(), now=telling.NOW, actor=log.SYSTEM)
     assert summary.findings == {}
 
 
@@ -272,7 +272,7 @@ def test_a_credit_is_settled_by_name_and_a_payout_waits_for_it(desk: Desk) -> No
     settles = [{"order": "ord_1", "amount": "8.58"}, {"credit": name, "amount": "-3.30"}]
     waiting = _later("po_1", "5.28", settles=settles)
     assert telling.told([waiting]) == ["parked"]
-    desk.correct(statement, [Part(tax="IVA10", amount_minor=300)], name=name)
+    desk.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=300)], name=name)
     telling.settle()
     assert telling.tell(waiting).body["status"] == "processed"
 
@@ -281,14 +281,14 @@ def test_a_held_payout_closes_by_itself_when_what_it_lacks_is_credited(desk: Des
     statement = _statement(desk)
     short = _later("po_1", "5.28", orders=["ord_1"])
     assert telling.told([short]) == ["held"]
-    desk.correct(statement, [Part(tax="IVA10", amount_minor=300)])
+    desk.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=300)])
     telling.settle()
     assert telling.tell(short).body["status"] == "processed"
 
 
 def test_a_credit_made_after_a_payout_was_sent_is_none_of_its_business(desk: Desk) -> None:
     statement = _statement(desk)
-    desk.correct(statement, [Part(tax="IVA10", amount_minor=300)])
+    desk.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=300)])
     assert telling.told([making.payout("po_1", "5.28", orders=["ord_1"])]) == ["held"]
     assert telling.told([making.payout("po_2", "8.58", orders=["ord_1"])]) == ["processed"]
 
@@ -299,9 +299,9 @@ def test_no_more_is_taken_than_is_owed_whatever_was_withheld(desk: Desk) -> None
     assert {(group.tax, group.gross_minor) for group in corrections.remaining_creditable(document=statement)} >= {
         ("", -150)
     }
-    note = desk.correct(statement, [Part(tax="IVA10", amount_minor=600)]).document
+    note = desk.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=600)]).document
     assert note.total_minor == 660
-    _refused(desk, "credit_exceeds_remaining", statement, [Part(tax="IVA10", amount_minor=400)])
+    _refused(desk, "credit_exceeds_remaining", statement, [CreditedAmount(tax="IVA10", amount_minor=400)])
     shown = presentation.document(document=telling.document(OFS))
     assert (shown["remaining_creditable"], shown["corrected_by"]) == ("0.48", [note.document_key_id])
     rest = desk.correct(statement, None).document

@@ -259,7 +259,7 @@ def test_the_payees_next_payout_follows_one_with_a_difference(people: People) ->
     people.approve(people.ask(event))
     telling.told([making.order("ord_2"), making.payout("po_2", "10.00", orders=["ord_2"], at="2026-03-01T07:00:00Z")])
     assert Payout.objects.filter(payout_id="po_2").exists()
-    summary = run.run(walk=run.parts(), now=telling.NOW, actor=log.SYSTEM)
+    summary = run.run(walk=run.key_ranges(), now=telling.NOW, actor=log.SYSTEM)
     assert (summary.findings, summary.books["ES", "EUR"]["difference"]) == ({}, 0)
 
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payouts.calculation import gap_causes, totals
-from payouts.calculation.gap_causes import Part
-from payouts.calculation.totals import Line
+from payouts.calculation.gap_causes import OwedItem
+from payouts.calculation.totals import AmountLine
 from tests.payouts.test_breakdown import EXAMPLES
 
-ISR = totals.Withholding(
+ISR = totals.WithheldTax(
     name="ISR",
     rate=Fraction("0.021"),
     base_minor=80000,
@@ -24,15 +24,15 @@ ISR = totals.Withholding(
 def gap_of(
     gap: int,
     *,
-    parts: list[Part],
-    unsettled: list[Part] | None = None,
+    parts: list[OwedItem],
+    unsettled: list[OwedItem] | None = None,
     language: gap_causes.Language = "es",
     locale: str = "es-ES",
     currency: str = "EUR",
     digits: int = 2,
 ) -> list[str]:
     """Diagnose a payout of those parts, 50.00 bonus, ISR and 20.00 cash, that misses by `gap`."""
-    bonus = [Line(id="b", amount_minor=5000, description="Incentivo")]
+    bonus = [AmountLine(id="b", amount_minor=5000, description="Incentivo")]
     settled = [part.amount_minor for part in parts]
     amount = sum(settled) + 5000 - 1680 - 2000 + 700 - gap
     payout = totals.payout(
@@ -58,16 +58,16 @@ def gap_of(
 
 
 PARTS = [
-    Part(
+    OwedItem(
         order="ord_X", amount_minor=2188, cash_collected_minor=1234, fee_taxes=(("IVA", -92),), withheld=(("IRPF", 55),)
     ),
-    Part(order="ord_Y", amount_minor=9999, tips_minor=333, fee_taxes=(("IVA", -171),)),
-    Part(order="ord_Y", adjustment="adj_2", amount_minor=456, tips_minor=456),
+    OwedItem(order="ord_Y", amount_minor=9999, tips_minor=333, fee_taxes=(("IVA", -171),)),
+    OwedItem(order="ord_Y", adjustment="adj_2", amount_minor=456, tips_minor=456),
 ]
 UNSETTLED = [
-    Part(order="ord_Z", amount_minor=777),
-    Part(order="ord_X", adjustment="adj_1", amount_minor=210),
-    Part(order="ord_W", amount_minor=1500),
+    OwedItem(order="ord_Z", amount_minor=777),
+    OwedItem(order="ord_X", adjustment="adj_1", amount_minor=210),
+    OwedItem(order="ord_W", amount_minor=1500),
 ]
 EXACTLY = "la diferencia es exactamente"
 
@@ -108,7 +108,7 @@ def test_finance_reads_what_the_gap_is_instead_of_hunting_for_it(gap: int, words
 
 
 def test_one_mistake_is_said_once_and_not_again_as_the_total_of_one() -> None:
-    parts = [PARTS[0], Part(order="ord_Y", amount_minor=9999)]
+    parts = [PARTS[0], OwedItem(order="ord_Y", amount_minor=9999)]
     payout = totals.payout(
         settled=[2188, 9999], rates={}, cash_collected_minor=1234, amount_minor=2188 + 9999, withholdings=[]
     )
@@ -160,20 +160,20 @@ def test_an_amount_is_written_as_its_country_writes_it(locale: str, currency: st
 
 @pytest.mark.parametrize("name", ["IGV", "INC", "IVA"])
 def test_a_tax_is_called_what_its_country_calls_it(name: str) -> None:
-    parts = [Part(order="ord_X", amount_minor=1000, fee_taxes=((name, -99),))]
+    parts = [OwedItem(order="ord_X", amount_minor=1000, fee_taxes=((name, -99),))]
     assert f"el {name} de la comisión de ord_X (no se descontó)" in gap_of(-99, parts=parts)[0]
 
 
 def test_what_any_of_many_orders_may_have_caused_is_one_sentence_and_does_not_push_the_others_out() -> None:
-    twins = [Part(order=f"ord_{place}", amount_minor=100) for place in range(1500)]
-    said = gap_of(100, parts=[*twins, Part(order="ord_X", amount_minor=5000, cash_collected_minor=100)])
+    twins = [OwedItem(order=f"ord_{place}", amount_minor=100) for place in range(1500)]
+    said = gap_of(100, parts=[*twins, OwedItem(order="ord_X", amount_minor=5000, cash_collected_minor=100)])
     assert f"{EXACTLY} el efectivo de ord_X (se descontó sin declararlo)." in said[0]
     assert f"{EXACTLY} el neto de ord_0, ord_1 o 1.498 más (no se transfirió)." in said[1]
     assert len(said) <= gap_causes.FINDINGS_MAX
 
 
 def test_a_diagnosis_stays_short_whatever_the_words_of_a_payout_are() -> None:
-    long = [Line(id=str(place), amount_minor=100, description="x" * 500) for place in range(40)]
+    long = [AmountLine(id=str(place), amount_minor=100, description="x" * 500) for place in range(40)]
     payout = totals.payout(settled=[], adjustments=long, rates={}, amount_minor=3900)
     said = gap_causes.diagnose(payout=payout, parts=[], adjustments=long, digits=2, currency="EUR")
     assert max(len(sentence) for sentence in said) < 300

@@ -30,7 +30,7 @@ def _issuers() -> None:
 
 
 def _run(country: str | None = None) -> run.Summary:
-    return run.run(walk=run.parts(), now=telling.NOW, actor=tasks.ACTOR, country=country)
+    return run.run(walk=run.key_ranges(), now=telling.NOW, actor=tasks.ACTOR, country=country)
 
 
 def _week() -> None:

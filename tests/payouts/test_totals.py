@@ -12,24 +12,24 @@ from hypothesis import strategies as st
 from documents import errors, money
 from documents.countries import pack
 from payouts.calculation import totals as computation
-from payouts.calculation.totals import Line, Prices
+from payouts.calculation.totals import AmountLine, Prices
 
 EXAMPLES = settings(max_examples=10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200, deadline=None)
 RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1"), "INC8": Fraction("0.08"), "IVA105": Fraction("0.105")}
 PRICES = st.sampled_from(["net", "gross"])
 
 
-def line(amount_minor: int, tax: str = "", name: str = "1") -> Line:
-    return Line(id=name, amount_minor=amount_minor, tax=tax)
+def line(amount_minor: int, tax: str = "", name: str = "1") -> AmountLine:
+    return AmountLine(id=name, amount_minor=amount_minor, tax=tax)
 
 
-def lines_of(*, smallest: int = -(10**9), largest: int = 10**9) -> st.SearchStrategy[list[Line]]:
+def lines_of(*, smallest: int = -(10**9), largest: int = 10**9) -> st.SearchStrategy[list[AmountLine]]:
     """Draw orders of 1 to 12 lines, taxed or not, earning or deducting."""
     one = st.builds(line, st.integers(smallest, largest), st.sampled_from(["", *RATES]))
     return st.lists(one, min_size=1, max_size=12)
 
 
-def withholding(*, rate: str, base: str, amount: str, orders: int = 1, name: str = "ISR") -> computation.Withholding:
+def withholding(*, rate: str, base: str, amount: str, orders: int = 1, name: str = "ISR") -> computation.WithheldTax:
     raw = {"name": name, "rate": rate, "base": base, "amount": amount, "legal_ref": "LISR art. 113-A"}
     return computation.read_withholdings(withholdings=[raw], digits=2, orders=orders)[0]
 
@@ -137,7 +137,7 @@ def test_prices_with_tax_inside_keep_their_total() -> None:
 
 @EXAMPLES
 @given(lines=lines_of(), prices=PRICES)
-def test_a_receipt_always_adds_up(lines: list[Line], prices: Prices) -> None:
+def test_a_receipt_always_adds_up(lines: list[AmountLine], prices: Prices) -> None:
     paid = computation.receipt(lines=lines, rates=RATES, prices=prices)
     totals = paid.totals
     assert totals["net"] + totals["tax"] == totals["gross"]
@@ -151,7 +151,7 @@ def test_a_receipt_always_adds_up(lines: list[Line], prices: Prices) -> None:
 
 @EXAMPLES
 @given(lines=lines_of(), prices=PRICES, withheld=st.lists(st.integers(0, 10**7), max_size=3))
-def test_what_an_order_leaves_is_always_its_parts(lines: list[Line], prices: Prices, withheld: list[int]) -> None:
+def test_what_an_order_leaves_is_always_its_parts(lines: list[AmountLine], prices: Prices, withheld: list[int]) -> None:
     held = [withholding(rate="0.021", base="1.00", amount=money.text(amount, 2)) for amount in withheld]
     owed = computation.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=held).totals
     assert owed["payable"] == owed["earnings"] + owed["deductions"] + owed["tax"] - owed["withheld"]
@@ -163,7 +163,9 @@ def test_what_an_order_leaves_is_always_its_parts(lines: list[Line], prices: Pri
 
 @EXAMPLES
 @given(lines=lines_of(), prices=PRICES, data=st.data())
-def test_totals_never_depend_on_the_order_of_lines(lines: list[Line], prices: Prices, data: st.DataObject) -> None:
+def test_totals_never_depend_on_the_order_of_lines(
+    lines: list[AmountLine], prices: Prices, data: st.DataObject
+) -> None:
     shuffled = data.draw(st.permutations(lines))
     one, other = (computation.order_statement(lines=each, rates=RATES, prices=prices) for each in (lines, shuffled))
     assert one.totals == other.totals
@@ -172,7 +174,7 @@ def test_totals_never_depend_on_the_order_of_lines(lines: list[Line], prices: Pr
 
 @EXAMPLES
 @given(lines=lines_of(), prices=PRICES)
-def test_groups_survive_freezing_and_reading_back(lines: list[Line], prices: Prices) -> None:
+def test_groups_survive_freezing_and_reading_back(lines: list[AmountLine], prices: Prices) -> None:
     groups = computation.tax_groups(lines=lines, rates=RATES, prices=prices)
     frozen = [group.content(digits=2) for group in groups]
     back = computation.read_groups(groups=frozen, digits=2)
@@ -234,7 +236,7 @@ def test_a_withholding_is_never_recomputed_only_checked() -> None:
     gap=st.integers(-1000, 1000),
 )
 def test_a_payout_closes_exactly_when_not_a_cent_is_missing(
-    settled: list[int], adjustments: list[Line], cash: int, opening: int, closing: int, gap: int
+    settled: list[int], adjustments: list[AmountLine], cash: int, opening: int, closing: int, gap: int
 ) -> None:
     extra = computation.receipt(lines=adjustments, rates=RATES).totals["gross"]
     amount = sum(settled) + extra - cash + opening - closing
@@ -282,12 +284,12 @@ def test_an_order_paid_twice_is_always_seen(net: int, settled: list[int], excess
 # -- credits --
 
 
-def original_of(lines: Sequence[Line], prices: Prices) -> tuple[computation.Group, ...]:
+def original_of(lines: Sequence[AmountLine], prices: Prices) -> tuple[computation.Group, ...]:
     paid = computation.receipt(lines=lines, rates=RATES, prices=prices)
     return computation.creditable(lines=lines, groups=paid.groups)
 
 
-def credited_of(done: computation.Credited, lines: Sequence[Line]) -> tuple[computation.Group, ...]:
+def credited_of(done: computation.Credited, lines: Sequence[AmountLine]) -> tuple[computation.Group, ...]:
     return computation.creditable(lines=lines, groups=done.groups)
 
 
@@ -298,7 +300,7 @@ def credited_of(done: computation.Credited, lines: Sequence[Line]) -> tuple[comp
     data=st.data(),
 )
 def test_partial_credits_end_on_the_original_to_the_cent_whatever_their_sizes(
-    lines: list[Line], prices: Prices, data: st.DataObject
+    lines: list[AmountLine], prices: Prices, data: st.DataObject
 ) -> None:
     original = original_of(lines, prices)
     credited: list[computation.Group] = []
@@ -319,7 +321,7 @@ def test_partial_credits_end_on_the_original_to_the_cent_whatever_their_sizes(
 
 @EXAMPLES
 @given(lines=lines_of(), prices=PRICES)
-def test_a_full_credit_is_the_original_even_with_promotions(lines: list[Line], prices: Prices) -> None:
+def test_a_full_credit_is_the_original_even_with_promotions(lines: list[AmountLine], prices: Prices) -> None:
     original = original_of(lines, prices)
     gross = sum(group.gross_minor for group in original)
     if gross >= 0:
@@ -352,7 +354,7 @@ def test_the_last_partial_credit_takes_the_tax_that_is_left() -> None:
         [line(-100, "IVA10")],
     ],
 )
-def test_more_than_what_remains_is_never_credited(prices: Prices, asked: list[Line]) -> None:
+def test_more_than_what_remains_is_never_credited(prices: Prices, asked: list[AmountLine]) -> None:
     original = original_of([line(1000, "IVA10"), line(500)], prices)
     with pytest.raises(errors.Problem) as caught:
         computation.credit(original=original, lines=asked, prices=prices)

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         if country is not None and not Country.objects.filter(pk=country).exists():
             known = ", ".join(Country.objects.values_list("pk", flat=True).order_by("pk"))
             raise CommandError(f"{country!r} is no country here; known: {known or 'none'}")
-        walk = run.parts()
+        walk = run.key_ranges()
         try:
             with progress.progress(label="conciliación", total=len(walk)) as step:
                 summary = run.run(
