@@ -167,7 +167,7 @@ def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, partie
     if data.partner is not None:
         people["partner"] = data.partner
     return {
-        word: parties.name_checked(party=party, pack=terms.pack, pointer=f"/data/{pointers[word]}")
+        word: parties.check(party=party, pack=terms.pack, pointer=f"/data/{pointers[word]}")
         for word, party in people.items()
     }
 

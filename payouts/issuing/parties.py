@@ -28,7 +28,7 @@ class NamedParty:
     flags: tuple[str, ...] = ()
 
 
-def name_checked(*, party: schemas.Party, pack: Pack, pointer: str) -> NamedParty:
+def check(*, party: schemas.Party, pack: Pack, pointer: str) -> NamedParty:
     """Check a party's tax id and return how the party is printed.
 
     :raises errors.Problem: `tax_id_invalid`

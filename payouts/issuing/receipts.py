@@ -28,7 +28,7 @@ def on_payment_captured(
     told = envelope.business_input(message=message)
     time_zone = data.order.time_zone or terms.pack.time_zone
     date = terms.local_date(at=data.payment.captured_at, time_zone=time_zone)
-    customer = parties.name_checked(party=data.customer, pack=terms.pack, pointer="/data/customer")
+    customer = parties.check(party=data.customer, pack=terms.pack, pointer="/data/customer")
     rates = terms.rates(lines=told["lines"], date=date)
     lines = figures.read_lines(lines=told["lines"], digits=terms.digits)
     sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)

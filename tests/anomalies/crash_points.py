@@ -26,7 +26,7 @@ TABLE: dict[str, Point] = {
     # -- intake: one transaction, so either all of it happened or nothing --
     "the event is inserted": _point("receive", "audit.log:record", "before"),
     "the event has its audit event": _point("receive", "audit.log:record", "after"),
-    "the parties are added": _point("receive", "payouts.issuing.parties:keep", "after"),
+    "the parties are added": _point("receive", "payouts.issuing.parties:add_missing", "after"),
     "the key is claimed": _point("receive", "documents.emission.document_keys:claim", "after"),
     "the number is about to be taken": _point("receive", "documents.emission.numbering:take", "before"),
     "the number is taken": _point("receive", "documents.emission.numbering:take", "after"),
