@@ -1,0 +1,85 @@
+"""docs/glossary.md is true: each code name exists, each Spanish word is one that people read, no state or kind lacks."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.db import models
+from django.utils import translation
+
+import documents.models
+import payouts.models
+from config import env
+from documents import errors
+from documents.access import roles
+from documents.countries import pack
+from tests.invariants import naming
+
+PAGE = (env.BASE_DIR / "docs" / "glossary.md").read_text(encoding="utf-8")
+TERMS, _, FAMILIES = PAGE.partition("## Families of codes")
+ROW = re.compile(r"^\| (?P<es>[^|]+) \| (?P<en>[^|]+) \| (?P<code>`[^|]+) \|$", re.MULTILINE)
+ROWS = [(row["es"], row["en"], re.findall(r"`([^`]+)`", row["code"])) for row in ROW.finditer(TERMS)]
+
+
+def texts() -> str:
+    """Return everything in Spanish that people read: screens, mails, pages, documents, errors."""
+    paths = [
+        env.BASE_DIR / "locale" / "en" / "LC_MESSAGES" / "django.po",
+        *(env.BASE_DIR / "templates").rglob("*.html"),
+        *(env.BASE_DIR / "documents" / "rendering").glob("*.py"),
+    ]
+    packs = [
+        words.es for one in pack.registry().values() for words in (one.name, *one.titles.values(), *one.labels.values())
+    ]
+    read = [path.read_text(encoding="utf-8") for path in paths]
+    return "\n".join([*read, *packs, *(row.es for row in errors.CODES.values())]).lower()
+
+
+TEXTS = texts()
+
+
+def choices() -> Iterator[tuple[str, str]]:
+    """Yield each member of a closed list of the models with what people read."""
+    with translation.override("es"):
+        for module in (documents.models, payouts.models):
+            for name, value in vars(module).items():
+                if isinstance(value, type) and issubclass(value, models.TextChoices):
+                    yield from ((f"{name}.{member.name}", str(member.label)) for member in value)
+
+
+@pytest.mark.parametrize("name", sorted({name for _, _, names in ROWS for name in names}))
+def test_a_code_name_of_the_glossary_exists(name: str) -> None:
+    assert naming.resolve(name) is not None
+
+
+@pytest.mark.parametrize("word", sorted({word for es, _, _ in ROWS for word in es.split(", ")} - {"—"}))
+def test_a_spanish_word_of_the_glossary_is_read_by_people(word: str) -> None:
+    assert word.lower() in TEXTS
+
+
+def test_every_state_and_kind_is_in_the_glossary_as_people_read_it() -> None:
+    written = {name: es for es, _, names in ROWS for name in names}
+    assert [(name, label) for name, label in choices() if written.get(name) != label] == []
+
+
+def test_every_role_is_in_the_glossary() -> None:
+    assert {f"access.roles.Role.{role.name}" for role in roles.Role} <= {name for _, _, names in ROWS for name in names}
+
+
+def test_no_word_of_the_glossary_has_two_rows() -> None:
+    terms = [
+        term.strip()
+        for _, en, names in ROWS
+        if not names[0].partition(".")[0].endswith(("Status", "State", "Kind", "Channel"))
+        for term in re.split(r", | and ", en.partition(":")[0].partition(";")[0])
+    ]
+    assert sorted(terms) == sorted(set(terms))
+
+
+def test_every_family_has_codes_and_something_that_raises_them() -> None:
+    rows = [(re.findall(r"`(\w+)_\*`", row["es"]), row["code"].strip("`")) for row in ROW.finditer(FAMILIES)]
+    assert len(rows) > 5
+    for families, raised_by in rows:
+        assert naming.resolve(raised_by) is not None
+        for family in families:
+            assert any(code.startswith(f"{family}_") for code in errors.CODES), family
