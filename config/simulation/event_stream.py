@@ -1,7 +1,7 @@
 """A stream of events as a marketplace sends them, drawn from a seed: rides in Spain, deliveries, food in Colombia.
 
-The sums are this file's own plain arithmetic, so that the line is never asked what the line should say. The stream
-knows which documents must come of it.
+The sums are computed here, independently of the product, so that they can check it. A stream names the documents that
+must come of it.
 """
 
 import dataclasses
@@ -9,6 +9,9 @@ import datetime as dt
 import random
 from collections.abc import Iterator
 from typing import Any
+
+from config.simulation import markets
+from config.simulation.markets import Market
 
 START = dt.datetime(2026, 2, 2, 6, 0, tzinfo=dt.UTC)  # a Monday
 REPEATED_SHARE = 0.1
@@ -32,60 +35,6 @@ Event = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Market:
-    """One country's fares. `scale` is how many minor units a unit has; tax rates are in thousandths."""
-
-    country: str
-    issuer: str
-    currency: str
-    service: str
-    city: str
-    fare: tuple[str, int]
-    fee: tuple[str, int]
-    unit_minor: int
-    tax_ids: tuple[tuple[str, str], ...]
-
-
-MARKETS = (
-    Market(
-        country="ES",
-        issuer="aventide-es",
-        currency="EUR",
-        service="PASSENGER_RIDE",
-        city="Madrid",
-        fare=("IVA10", 100),
-        fee=("IVA21", 210),
-        unit_minor=100,
-        tax_ids=(("12345678Z", "NIF"), ("87654321X", "NIF")),
-    ),
-    Market(
-        country="MX",
-        issuer="aventide-mx",
-        currency="MXN",
-        service="DELIVERY",
-        city="Ciudad de México",
-        fare=("IVA16", 160),
-        fee=("IVA16", 160),
-        unit_minor=1500,
-        tax_ids=(("CACX7605101P8", "RFC"),),
-    ),
-    Market(
-        country="CO",
-        issuer="aventide-co",
-        currency="COP",
-        service="FOOD_DELIVERY",
-        city="Bogotá",
-        fare=("INC8", 80),
-        fee=("IVA19", 190),
-        unit_minor=100_000,
-        tax_ids=(("1032456789", "CC"), ("1018123456", "CC")),
-    ),
-)
-NAMES = ("Ana Ruiz Pardo", "Xóchitl Núñez", "Jhon Peña Ruiz", "Íñigo Urrutia", "María-José Güell", "Óscar Ávila")
-REASONS = (("ACCOUNT_CLOSED", "La cuenta de destino está cerrada"), ("NAME_MISMATCH", "El titular no coincide"))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Stream:
     """`events` in the order of sending, repeats among them; `keys`: the documents that must exist in the end, once."""
 
@@ -93,8 +42,8 @@ class Stream:
     keys: frozenset[str]
 
 
-class _Tale:
-    """Tells stories: each leaves events, in the order in which they happened, and their documents' keys."""
+class _Scenario:
+    """Collects events in the order in which they happened, and the keys of the documents that must come of them."""
 
     def __init__(self, *, random: random.Random, run: str) -> None:
         self.random, self.run = random, run
@@ -102,8 +51,8 @@ class _Tale:
         self.keys: set[str] = set()
         self.count = 0
 
-    def receipt(self, *, market: Market, at: dt.datetime, order: str) -> None:
-        """Tell of a payment and, now and then, of what was given back of it."""
+    def receipt(self, *, market: Market, moment: dt.datetime, order: str) -> None:
+        """Add a payment and, sometimes, a partial refund of it."""
         payment, customer = self._name("pay"), self._name("cus")
         amounts = [self._amount(market) for _ in range(self.random.randint(1, 4))]
         code, rate = market.fare
@@ -112,21 +61,21 @@ class _Tale:
             "currency": market.currency,
             "payment": {
                 "id": payment, "method": "card", "brand": "visa", "last4": "4242",
-                "captured_at": _text(at), "amount": _money(net + tax),
+                "captured_at": _text(moment), "amount": _money(net + tax),
             },
             "order": {"id": order, "service": market.service, "city": market.city},
             "customer": self._person(customer, market, tax_id=self._happens("a tax id")),
             "lines": [_line(n, "FARE", "Servicio", amount, code) for n, amount in enumerate(amounts, start=1)],
             "totals": {"net": _money(net), "tax": _money(tax), "gross": _money(net + tax)},
         }  # fmt: skip
-        self._tell("PAYMENT_CAPTURED", market, at, data)
+        self._add("PAYMENT_CAPTURED", market, moment, data)
         self.keys.add(f"PAYMENT_RECEIPT:payment:{payment}:customer")
         if self._happens("a refund"):
             refund = self._name("rf")
-            self._tell(
+            self._add(
                 "REFUND_ISSUED",
                 market,
-                at + dt.timedelta(hours=5),
+                moment + dt.timedelta(hours=5),
                 {
                     "currency": market.currency,
                     "refund": {"id": refund, "payment_id": payment, "reason": "ORDER_ITEM_MISSING"},
@@ -135,50 +84,52 @@ class _Tale:
             )
             self.keys.add(f"CREDIT_NOTE:refund:{refund}:customer")
 
-    def week(self, *, market: Market, at: dt.datetime) -> None:
-        """Tell a driver's week: orders, adjustments, one payout, and what became of it."""
+    def week(self, *, market: Market, moment: dt.datetime) -> None:
+        """Add a driver's week: orders, adjustments, one payout and, sometimes, its failure or return."""
         driver = self._person(self._name("drv"), market, tax_id=True)
         settles: list[dict[str, str]] = []
         whole, total = self._happens("a payout by orders"), 0
         orders = []
         for _ in range(self.random.randint(1, 4)):
-            at += dt.timedelta(minutes=self.random.randint(20, 400))
+            moment += dt.timedelta(minutes=self.random.randint(20, 400))
             order = self._name("ord")
             orders.append(order)
             if self._happens("a paid order"):
-                self.receipt(market=market, at=at - dt.timedelta(minutes=15), order=order)
-            payable = self._order(order=order, market=market, at=at, driver=driver)
+                self.receipt(market=market, moment=moment - dt.timedelta(minutes=15), order=order)
+            payable = self._order(order=order, market=market, moment=moment, driver=driver)
             settles.append({"order": order, "amount": _money(payable)})
             total += payable
             if self._happens("a tip that comes late"):
-                tip, adjustment = self._adjust(order=order, market=market, at=at + dt.timedelta(hours=2))
+                tip, adjustment = self._adjust(order=order, market=market, moment=moment + dt.timedelta(hours=2))
                 settles.append({"adjustment": adjustment, "amount": _money(tip)})
                 total += tip
         self._payout(
             market=market,
-            at=START + dt.timedelta(days=7 * (1 + (at - START).days // 7), hours=2),
+            moment=START + dt.timedelta(days=7 * (1 + (moment - START).days // 7), hours=2),
             payee=driver["id"],
             what={"orders": orders} if whole else {"settles": settles},
             total=total,
         )
 
-    def customer(self, *, market: Market, at: dt.datetime) -> None:
-        """Tell of a customer who pays and, now and then, changes his address."""
-        self.receipt(market=market, at=at, order=self._name("ord"))
+    def customer(self, *, market: Market, moment: dt.datetime) -> None:
+        """Add a customer who pays and, sometimes, changes his address."""
+        self.receipt(market=market, moment=moment, order=self._name("ord"))
         if not self._happens("a new address"):
             return
-        customer = next(one for one in reversed(self.events) if one["type"] == "PAYMENT_CAPTURED")["data"]["customer"]
+        customer = next(event for event in reversed(self.events) if event["type"] == "PAYMENT_CAPTURED")["data"][
+            "customer"
+        ]
         data = {
             "currency": market.currency,
             "party": {"id": customer["id"], "email": f"nuevo.{customer['id']}@example.com"},
         }
-        self._tell("CONTACT_CHANGED", market, at + dt.timedelta(days=1), data)
+        self._add("CONTACT_CHANGED", market, moment + dt.timedelta(days=1), data)
 
-    def unheard_of(self, *, market: Market, at: dt.datetime) -> None:
-        """Tell of something that is no business of ours."""
-        self._tell("COURIER_WAVED", market, at, {"wave": self._name("wav")})
+    def unknown_type(self, *, market: Market, moment: dt.datetime) -> None:
+        """Add an event of a type that the product does not know."""
+        self._add("COURIER_WAVED", market, moment, {"wave": self._name("wav")})
 
-    def _order(self, *, order: str, market: Market, at: dt.datetime, driver: Event) -> int:
+    def _order(self, *, order: str, market: Market, moment: dt.datetime, driver: Event) -> int:
         fare, tip = self._amount(market), self._amount(market) // 10
         fee = -(fare // 5)
         lines = [
@@ -189,7 +140,7 @@ class _Tale:
         payable = fare + tip + fee + _tax(fare, market.fare[1]) + _tax(fee, market.fee[1])
         data: Event = {
             "currency": market.currency,
-            "order": {"id": order, "service": market.service, "completed_at": _text(at), "city": market.city},
+            "order": {"id": order, "service": market.service, "completed_at": _text(moment), "city": market.city},
             "driver": driver,
             "lines": lines,
             "withholdings": [],
@@ -209,29 +160,29 @@ class _Tale:
             }
             data["totals"]["partner_payable"] = _money(items - items // 5 + _tax(items, 80) + _tax(-(items // 5), 190))
             self.keys.add(f"ORDER_FINAL_STATEMENT:order:{order}:partner")
-        self._tell("ORDER_COMPLETED", market, at, data)
+        self._add("ORDER_COMPLETED", market, moment, data)
         return payable
 
-    def _adjust(self, *, order: str, market: Market, at: dt.datetime) -> tuple[int, str]:
+    def _adjust(self, *, order: str, market: Market, moment: dt.datetime) -> tuple[int, str]:
         tip, adjustment = self._amount(market) // 10, self._name("adj")
         data = {
             "currency": market.currency,
-            "adjustment": {"id": adjustment, "reason": "LATE_TIP", "made_at": _text(at)},
+            "adjustment": {"id": adjustment, "reason": "LATE_TIP", "made_at": _text(moment)},
             "order": {"id": order},
             "lines": [_line(1, "TIP", "Propina posterior", tip)],
             "totals": {"payable": _money(tip)},
         }
-        self._tell("ORDER_ADJUSTED", market, at, data)
+        self._add("ORDER_ADJUSTED", market, moment, data)
         self.keys.add(f"ORDER_FINAL_STATEMENT:order:{order}:beneficiary:{adjustment}")
         return tip, adjustment
 
-    def _payout(self, *, market: Market, at: dt.datetime, payee: str, what: Event, total: int) -> None:
+    def _payout(self, *, market: Market, moment: dt.datetime, payee: str, what: Event, total: int) -> None:
         payout = self._name("po")
-        monday = at.date() - dt.timedelta(days=7)
+        monday = moment.date() - dt.timedelta(days=7)
         data = {
             "currency": market.currency,
             "payout": {
-                "id": payout, "method": "SEPA", "destination_masked": "**** 6789", "sent_at": _text(at),
+                "id": payout, "method": "SEPA", "destination_masked": "**** 6789", "sent_at": _text(moment),
                 "reference": f"AVT-{payout}", "amount": _money(total),
             },
             "payee": {"id": payee},
@@ -243,12 +194,12 @@ class _Tale:
             "opening_carry_over": "0",
             "closing_carry_over": "0",
         }  # fmt: skip
-        self._tell("PAYOUT_SENT", market, at, data)
+        self._add("PAYOUT_SENT", market, moment, data)
         self.keys.add(f"PAYOUT_STATEMENT:payout:{payout}:payee")
         returned = self._happens("a payout that comes back")
         if returned or self._happens("a payout that fails"):
             word = "RETURNED" if returned else "FAILED"
-            code, text = self.random.choice(REASONS)
+            code, text = self.random.choice(markets.REASONS)
             reversal = {
                 "currency": market.currency,
                 "payout": {"id": payout, "amount": _money(total)},
@@ -256,15 +207,15 @@ class _Tale:
                 "reason": {"code": code, "text": text},
                 "next_step": "Actualiza tu cuenta bancaria",
             }
-            self._tell(f"PAYOUT_{word}", market, at + dt.timedelta(hours=30), reversal)
+            self._add(f"PAYOUT_{word}", market, moment + dt.timedelta(hours=30), reversal)
             self.keys.add(f"PAYOUT_REVERSAL_NOTICE:payout:{payout}:payee:{word.lower()}")
 
-    def _tell(self, kind: str, market: Market, at: dt.datetime, data: Event) -> None:
+    def _add(self, kind: str, market: Market, moment: dt.datetime, data: Event) -> None:
         self.events.append(
             {
                 "id": self._name("evt"),
                 "type": kind,
-                "occurred_at": _text(at),
+                "occurred_at": _text(moment),
                 "country": market.country,
                 "issuer": market.issuer,
                 "data": data,
@@ -279,7 +230,7 @@ class _Tale:
         return f"{prefix}_{self.run}_{self.count}"
 
     def _person(self, name: str, market: Market, *, tax_id: bool) -> Event:
-        person = {"id": name, "legal_name": self.random.choice(NAMES), "email": f"{name}@example.com"}
+        person = {"id": name, "legal_name": self.random.choice(markets.NAMES), "email": f"{name}@example.com"}
         if tax_id:
             number, kind = self.random.choice(market.tax_ids)
             person |= {"tax_id": number, "tax_id_type": kind}
@@ -290,34 +241,36 @@ class _Tale:
 
 
 def draw(*, seed: int, count: int, shuffled: bool = True) -> Stream:
-    """Draw exactly `count` events, a tenth of them told twice or more; the same for the same seed.
+    """Draw exactly `count` events, a tenth of them repeats; the same for the same seed.
 
     Shuffled, an event may come before what it needs.
     """
     dice = random.Random(seed)  # noqa: S311 - reproducible, protects nothing
-    tale = _Tale(random=dice, run=f"s{seed}")
+    scenario = _Scenario(random=dice, run=f"s{seed}")
     distinct = count - int(count * REPEATED_SHARE)
-    at = START
-    while len(tale.events) < distinct:
-        at += dt.timedelta(minutes=dice.randint(1, 30))
-        market, room = dice.choice(MARKETS), distinct - len(tale.events)
+    moment = START
+    while len(scenario.events) < distinct:
+        moment += dt.timedelta(minutes=dice.randint(1, 30))
+        market, room = dice.choice(markets.MARKETS), distinct - len(scenario.events)
         if room >= 20 and dice.random() < CHANCES["a week"]:  # noqa: PLR2004 - the longest week
-            tale.week(market=market, at=at)
+            scenario.week(market=market, moment=moment)
         elif room >= 3 and dice.random() < CHANCES["a customer"]:  # noqa: PLR2004 - a receipt, its refund, a contact
-            tale.customer(market=market, at=at)
+            scenario.customer(market=market, moment=moment)
         else:
-            tale.unheard_of(market=market, at=at)
-    told = list(tale.events)
-    told += [_again(dice.choice(tale.events), dice=dice, number=number) for number in range(count - len(told))]
+            scenario.unknown_type(market=market, moment=moment)
+    events = list(scenario.events)
+    events += [
+        _repeated(dice.choice(scenario.events), dice=dice, number=number) for number in range(count - len(events))
+    ]
     if shuffled:
-        told = [one for _, one in sorted(_scattered(told, dice), key=lambda pair: pair[0])]
-    return Stream(events=told, keys=frozenset(tale.keys))
+        events = [event for _, event in sorted(_scattered(events, dice), key=lambda pair: pair[0])]
+    return Stream(events=events, keys=frozenset(scenario.keys))
 
 
-def _again(event: Event, *, dice: random.Random, number: int) -> Event:
-    """Tell an event again: the very same one, or the same fact under another event id."""
-    again = dice.random() < CHANCES["another event id"]
-    return event | {"id": f"{event['id']}_again{number}"} if again else event
+def _repeated(event: Event, *, dice: random.Random, number: int) -> Event:
+    """Return an event again: the very same one, or the same data under another event id."""
+    another_id = dice.random() < CHANCES["another event id"]
+    return event | {"id": f"{event['id']}_again{number}"} if another_id else event
 
 
 def _scattered(events: list[Event], dice: random.Random) -> Iterator[tuple[float, Event]]:
@@ -340,5 +293,5 @@ def _line(number: int, kind: str, description: str, amount_minor: int, tax: str 
     return line | ({"tax": tax} if tax else {})
 
 
-def _text(at: dt.datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _text(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

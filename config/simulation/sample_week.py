@@ -1,14 +1,15 @@
 """One week of money in any country: an event list from which every kind of document comes, in each of its forms.
 
-The sums are this file's own plain arithmetic. A country that has only its pack gets its week like the others; names,
-tax ids and fares that look like home are data below.
+The sums are computed here, independently of the product. A country that has only its pack gets its week like the
+others; names, tax ids and fares that look like home are data of `sample_people`.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from config.simulation import sample_people
 from documents import money
 from documents.countries.pack import Pack
 
@@ -17,44 +18,6 @@ Line = tuple[str, str, Fraction, str]  # kind, description, units, tax code
 MONDAY = dt.datetime(2026, 2, 16, 15, 0, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 ZERO = Fraction(0)
-# What a euro's worth of fare is called in each currency, in whole units; 1 where nobody has said.
-UNITS: Mapping[str, int] = {"EUR": 1, "MXN": 20, "COP": 4000, "ARS": 1000, "CLP": 950, "PEN": 4}
-# The codes of a ride and of the platform's fee, where they are not the pack's first.
-TAXES: Mapping[str, tuple[str, str]] = {"ES": ("IVA10", "IVA21"), "AR": ("IVA105", "IVA21")}
-# Name and tax id, with its type before it where that is not the country's first.
-PEOPLE: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "ES": {
-        "driver": ("Ana Ruiz Pardo", "12345678Z"), "fleet": ("Flota Norte, S.L.", "B12345674"),
-        "partner": ("Casa Íñigo, S.L.", "A58818501"), "customer": ("Lucía Peña Ortiz", ""), "city": ("Madrid", ""),
-    },
-    "MX": {
-        "driver": ("Xóchitl Casas Chávez", "CACX7605101P8"), "fleet": ("Rutas del Valle, S.A. de C.V.", "EKU9003173C9"),
-        "partner": ("Taquería Doña Concepción", "XAXX010101000"), "customer": ("Fernanda Núñez", ""),
-        "city": ("Ciudad de México", ""),
-    },
-    "CO": {
-        "driver": ("Jhon Peña Ruiz", "CC 1032456789"), "fleet": ("Domicilios La 85 S.A.S.", "900765432-6"),
-        "partner": ("Restaurante Andes S.A.S.", "901234567-7"), "customer": ("Camila Rojas", ""),
-        "city": ("Bogotá", ""),
-    },
-    "AR": {
-        "driver": ("Malena Agüero", "CUIL 20-26756539-3"), "fleet": ("Remises del Sur S.R.L.", "30-71234567-1"),
-        "partner": ("Parrilla Ñandubay", "30-71234567-1"), "customer": ("Joaquín Güemes", ""),
-        "city": ("Buenos Aires", ""),
-    },
-    "CL": {
-        "driver": ("Matías Ñancupil", "12.531.909-2"), "fleet": ("Transportes Cordillera SpA", "76543210-3"),
-        "partner": ("Picada Doña Güisa", "76543210-3"), "customer": ("Antonia Muñoz", ""), "city": ("Santiago", ""),
-    },
-    "PE": {
-        "driver": ("Yesenia Quispe Ñahui", "DNI 45678912"), "fleet": ("Flota Miraflores S.A.C.", "20601234565"),
-        "partner": ("Cevichería Canta Rana", "20601234565"), "customer": ("Renzo Peñaloza", ""), "city": ("Lima", ""),
-    },
-}  # fmt: skip
-PAYOUT_METHODS: Mapping[str, tuple[str, str]] = {
-    "ES": ("SEPA", "ES** **** 6789"), "MX": ("SPEI", "CLABE ****6789"), "CO": ("PSE", "Ahorros ****6789"),
-    "AR": ("CBU", "CBU ****6789"), "CL": ("TEF", "Cuenta RUT ****909"), "PE": ("CCI", "CCI ****6789"),
-}  # fmt: skip
 # TABLE: the documents that must come of a week, {C} being the country.
 KEYS = (
     "PAYMENT_RECEIPT:payment:pay_B_{C}:customer",
@@ -77,19 +40,19 @@ def week(*, pack: Pack, issuer: str) -> list[Event]:
 
 
 class _Week:
-    """Tells the week; every amount is in whole minor units until it is written."""
+    """Collects the week's events; every amount is in whole minor units until it is written."""
 
     def __init__(self, *, pack: Pack, issuer: str) -> None:
         self.pack, self.issuer = pack, issuer
         self.digits = money.digits(pack.currency)
-        self.unit = UNITS.get(pack.currency, 1) * 10**self.digits
-        self.fare, self.fee = TAXES.get(pack.country, (next(iter(pack.tax_codes)),) * 2)
+        self.unit = sample_people.UNITS.get(pack.currency, 1) * 10**self.digits
+        self.fare, self.fee = sample_people.TAXES.get(pack.country, (next(iter(pack.tax_codes)),) * 2)
         self.prices = "gross" if self.digits == 0 else "net"
         self.events: list[Event] = []
-        self._tell_all()
+        self._add_all()
 
-    def _tell_all(self) -> None:
-        earlier = self._order("A", at=MONDAY - 4 * DAY, lines=self._ride(Fraction(18)))
+    def _add_all(self) -> None:
+        earlier = self._order("A", moment=MONDAY - 4 * DAY, lines=self._ride(Fraction(18)))
         tip, name = [("TIP", "Propina posterior", Fraction(3, 2), "")], self._name("adj_1")
         body: Event = {"adjustment": {"id": name, "reason": "LATE_TIP", "made_at": _text(MONDAY)}}
         body |= {"order": {"id": self._name("ord_A")}, "lines": self._lines(tip)}
@@ -104,10 +67,10 @@ class _Week:
             ("PLATFORM_FEE", "Comisión 20 %", Fraction(-22, 5), self.fee),
         ]
         cash = self._minor(Fraction(10))
-        now = self._order("B", at=MONDAY + DAY, lines=whole, withheld=True, cash=cash)
-        self._order("F", at=MONDAY + DAY, lines=self._ride(Fraction(30)), fleet=True)
-        self._order("P", at=MONDAY + 2 * DAY, lines=self._ride(Fraction(5)), meal=Fraction(25))
-        self._receipt(at=MONDAY + DAY - dt.timedelta(minutes=20))
+        now = self._order("B", moment=MONDAY + DAY, lines=whole, withheld=True, cash=cash)
+        self._order("F", moment=MONDAY + DAY, lines=self._ride(Fraction(30)), fleet=True)
+        self._order("P", moment=MONDAY + 2 * DAY, lines=self._ride(Fraction(5)), meal=Fraction(25))
+        self._receipt(moment=MONDAY + DAY - dt.timedelta(minutes=20))
         settles = [("order", "ord_A", earlier), ("adjustment", "adj_1", self._net(tip)), ("order", "ord_B", now)]
         self._payout(settles=settles, cash=cash)
         self._reversals()
@@ -122,25 +85,23 @@ class _Week:
         self,
         name: str,
         *,
-        at: dt.datetime,
+        moment: dt.datetime,
         lines: Sequence[Line],
         withheld: bool = False,
         cash: int = 0,
         fleet: bool = False,
         meal: Fraction = ZERO,
     ) -> int:
-        """Tell of an order and return what it leaves its beneficiary."""
-        told, withholdings, held = self._lines(lines), list[Event](), 0
-        if withheld:
-            withholdings, held = self._withholding(base=self._minor(lines[0][2]))
-        payable = self._net(lines) - held
+        """Add an order and return what it leaves its beneficiary."""
+        withholdings, withheld_minor = self._withholding(base=self._minor(lines[0][2])) if withheld else ([], 0)
+        payable = self._net(lines) - withheld_minor
         body: Event = {
             "order": {
                 "id": self._name(f"ord_{name}"), "service": "FOOD_DELIVERY" if meal else "PASSENGER_RIDE",
-                "completed_at": _text(at), "city": self._said("city")[0],
+                "completed_at": _text(moment), "city": self._data_of("city")[0],
             },
             "driver": self._person("driver"),
-            "lines": told,
+            "lines": self._lines(lines),
             "prices": self.prices,
             "withholdings": withholdings,
             "totals": {"payable": self._money(payable)},
@@ -150,18 +111,22 @@ class _Week:
         if fleet:
             body["beneficiary"] = self._person("fleet")
         if meal:
-            body["partner"] = self._person("partner")
-            dishes: list[Line] = [
-                ("ITEM", "Menú del día para dos", meal, self.fee),
-                ("PLATFORM_FEE", "Comisión 20 %", -meal / 5, self.fee),
-            ]
-            told += [line | {"party": "partner"} for line in self._lines(dishes, start=len(told) + 1)]
-            body["totals"]["partner_payable"] = self._money(self._net(dishes))
-        self._event("ORDER_COMPLETED", self._name(f"ord_{name}"), at, body)
+            self._add_meal(body=body, meal=meal)
+        self._event("ORDER_COMPLETED", self._name(f"ord_{name}"), moment, body)
         return payable
 
-    def _receipt(self, *, at: dt.datetime) -> None:
-        """Tell of what the customer paid for the ride, and of the part that was given back."""
+    def _add_meal(self, *, body: Event, meal: Fraction) -> None:
+        """Add a partner's meal to an order, and what it leaves the partner."""
+        dishes: list[Line] = [
+            ("ITEM", "Menú del día para dos", meal, self.fee),
+            ("PLATFORM_FEE", "Comisión 20 %", -meal / 5, self.fee),
+        ]
+        body["partner"] = self._person("partner")
+        body["lines"] += [line | {"party": "partner"} for line in self._lines(dishes, start=len(body["lines"]) + 1)]
+        body["totals"]["partner_payable"] = self._money(self._net(dishes))
+
+    def _receipt(self, *, moment: dt.datetime) -> None:
+        """Add what the customer paid for the ride, and the part that was refunded."""
         lines: list[Line] = [
             ("FARE", "Servicio de transporte", Fraction(22), self.fare),
             ("SURCHARGE", "Suplemento nocturno", Fraction(3, 2), self.fare),
@@ -171,42 +136,42 @@ class _Week:
         name = self._name("pay_B")
         body = {
             "payment": {
-                "id": name, "method": "card", "brand": "visa", "last4": "4242", "captured_at": _text(at),
+                "id": name, "method": "card", "brand": "visa", "last4": "4242", "captured_at": _text(moment),
                 "amount": self._money(self._net(lines)),
             },
-            "order": {"id": self._name("ord_B"), "service": "PASSENGER_RIDE", "city": self._said("city")[0]},
+            "order": {"id": self._name("ord_B"), "service": "PASSENGER_RIDE", "city": self._data_of("city")[0]},
             "customer": self._person("customer"),
             "lines": self._lines(lines),
             "prices": self.prices,
         }  # fmt: skip
-        self._event("PAYMENT_CAPTURED", name, at, body)
+        self._event("PAYMENT_CAPTURED", name, moment, body)
         back: list[Line] = [("REFUND_ITEM", "Suplemento cobrado por error", Fraction(3, 2), self.fare)]
         refund = {
             "refund": {"id": self._name("rf_B"), "payment_id": name, "reason": "FARE_REVIEW"},
             "lines": self._lines(back),
         }
-        self._event("REFUND_ISSUED", self._name("rf_B"), at + DAY, refund)
+        self._event("REFUND_ISSUED", self._name("rf_B"), moment + DAY, refund)
 
     def _payout(self, *, settles: Sequence[tuple[str, str, int]], cash: int) -> None:
-        """Tell of the week's transfer: a bonus of its own, withholdings, cash and a balance."""
+        """Add the week's transfer: a bonus of its own, withholdings, cash and a balance."""
         bonus: list[Line] = [("BONUS", "Incentivo semanal", Fraction(8), self.fee)]
-        withholdings, held = self._withholding(base=self._minor(Fraction(40)))
-        left = self._minor(Fraction(2))
-        amount = sum(part for _, _, part in settles) + self._net(bonus, prices="net") - held - cash - left
+        withholdings, withheld_minor = self._withholding(base=self._minor(Fraction(40)))
+        balance = self._minor(Fraction(2))
+        amount = sum(part for _, _, part in settles) + self._net(bonus, prices="net") - withheld_minor - cash - balance
         self.amount = amount
         body = {
-            **self._sent("po_1", at=MONDAY + 7 * DAY, amount=amount),
+            **self._sent("po_1", moment=MONDAY + 7 * DAY, amount=amount),
             "payee": {"id": self._name("driver")},
             "settles": [{word: self._name(name), "amount": self._money(part)} for word, name, part in settles],
             "adjustments": self._lines(bonus),
             "withholdings": withholdings,
             "cash_collected": self._money(cash),
-            "closing_carry_over": self._money(left),
+            "closing_carry_over": self._money(balance),
         }
         self._event("PAYOUT_SENT", self._name("po_1"), MONDAY + 7 * DAY, body)
 
     def _reversals(self) -> None:
-        """Tell that the bank sent the week's transfer back, and that the fleet's never left."""
+        """Add the return of the week's transfer by the bank, and the failure of the fleet's."""
         back = {
             "payout": {"id": self._name("po_1"), "amount": self._money(self.amount)},
             "payee": {"id": self._name("driver")},
@@ -221,14 +186,12 @@ class _Week:
         }
         self._event("PAYOUT_FAILED", self._name("po_2_failed"), MONDAY + 8 * DAY, failed)
 
-    # -- small words --
-
-    def _sent(self, name: str, *, at: dt.datetime, amount: int) -> Event:
-        method, destination = PAYOUT_METHODS.get(self.pack.country, ("Transferencia", "****6789"))
+    def _sent(self, name: str, *, moment: dt.datetime, amount: int) -> Event:
+        method, destination = sample_people.PAYOUT_METHODS.get(self.pack.country, ("Transferencia", "****6789"))
         begins = MONDAY.date()
         return {
             "payout": {
-                "id": self._name(name), "method": method, "destination_masked": destination, "sent_at": _text(at),
+                "id": self._name(name), "method": method, "destination_masked": destination, "sent_at": _text(moment),
                 "reference": f"AVT-{self.pack.country}-1", "amount": self._money(amount),
             },
             "period": {"from": begins.isoformat(), "to": (begins + 6 * DAY).isoformat()},
@@ -236,13 +199,13 @@ class _Week:
         }  # fmt: skip
 
     def _withholding(self, *, base: int) -> tuple[list[Event], int]:
-        """Hold back what the pack has seen in this country, if it has; else nothing."""
+        """Return the withholding that the pack knows of this country and its amount; without one, nothing."""
         if not self.pack.withholdings_seen:
             return [], 0
-        seen = self.pack.withholdings_seen[0]
-        amount = _half_up(base * Fraction(seen.rates[0]))
-        told = {"name": seen.name, "rate": seen.rates[0], "legal_ref": seen.source.text[:120]}
-        return [told | {"base": self._money(base), "amount": self._money(amount)}], amount
+        rule = self.pack.withholdings_seen[0]
+        amount = _half_up(base * Fraction(rule.rates[0]))
+        withholding = {"name": rule.name, "rate": rule.rates[0], "legal_ref": rule.source.text[:120]}
+        return [withholding | {"base": self._money(base), "amount": self._money(amount)}], amount
 
     def _net(self, lines: Sequence[Line], *, prices: str | None = None) -> int:
         """Return lines and their tax, which is rounded once a group; gross prices hold it already."""
@@ -258,9 +221,9 @@ class _Week:
 
     def _lines(self, lines: Sequence[Line], *, start: int = 1) -> list[Event]:
         return [
-            {"id": str(place), "kind": kind, "description": words, "amount": self._money(self._minor(units))}
+            {"id": str(place), "kind": kind, "description": description, "amount": self._money(self._minor(units))}
             | ({"tax": tax} if tax else {})
-            for place, (kind, words, units, tax) in enumerate(lines, start=start)
+            for place, (kind, description, units, tax) in enumerate(lines, start=start)
         ]
 
     def _minor(self, units: Fraction) -> int:
@@ -272,21 +235,21 @@ class _Week:
     def _name(self, name: str) -> str:
         return f"{name}_{self.pack.country}"
 
-    def _said(self, who: str) -> tuple[str, str]:
-        return PEOPLE.get(self.pack.country, {}).get(who, (f"{who.title()} de {self.pack.name.es}", ""))
+    def _data_of(self, who: str) -> tuple[str, str]:
+        return sample_people.PEOPLE.get(self.pack.country, {}).get(who, (f"{who.title()} de {self.pack.name.es}", ""))
 
     def _person(self, who: str) -> Event:
-        name, tax_id = self._said(who)
+        name, tax_id = self._data_of(who)
         person = {"id": self._name(who), "legal_name": name, "email": f"{self._name(who)}@example.com"}
         kind, _, number = tax_id.rpartition(" ")
         return person | ({"tax_id": number} if number else {}) | ({"tax_id_type": kind} if kind else {})
 
-    def _event(self, kind: str, name: str, at: dt.datetime, body: Event) -> None:
+    def _event(self, kind: str, name: str, moment: dt.datetime, body: Event) -> None:
         self.events.append(
             {
                 "id": f"evt_{name}",
                 "type": kind,
-                "occurred_at": _text(at),
+                "occurred_at": _text(moment),
                 "country": self.pack.country,
                 "issuer": self.issuer,
                 "data": {"currency": self.pack.currency, **body},
@@ -300,5 +263,5 @@ def _half_up(exact: Fraction) -> int:
     return size if exact >= 0 else -size
 
 
-def _text(at: dt.datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _text(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
