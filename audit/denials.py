@@ -1,4 +1,4 @@
-"""Refusals: on record at once, on their own few connections, and never more of them than the log can bear."""
+"""Refusals are written at once, on their own few connections, and counted where there are too many alike."""
 
 import atexit
 import contextlib
@@ -28,9 +28,9 @@ _timer: threading.Timer | None = None
 
 @dataclasses.dataclass(eq=False)
 class _Batch:
-    """What one caller wants on record, and what came of it once `ended` is set."""
+    """The rows of one caller and, once `ended` is set, whether they were written."""
 
-    rows: Sequence[entries.Row]
+    rows: Sequence[entries.EventRow]
     ended: threading.Event = dataclasses.field(default_factory=threading.Event)
     written: bool = False
     cause: Exception | None = None
@@ -90,11 +90,11 @@ def _claimed(*, entry: entries.Entry) -> entries.Entry:
     """Return a refusal in which nothing a stranger chose can stop it from being written."""
     actor = dataclasses.replace(
         entry.actor,
-        id=scrub.guessed(value=entry.actor.id, length_max=100),
-        key=scrub.guessed(value=entry.actor.key, length_max=100),
-        request_id=scrub.guessed(value=entry.actor.request_id, length_max=100),
+        id=scrub.sealable(value=entry.actor.id, length_max=100),
+        key=scrub.sealable(value=entry.actor.key, length_max=100),
+        request_id=scrub.sealable(value=entry.actor.request_id, length_max=100),
     )
-    entry = dataclasses.replace(entry, actor=actor, object_id=scrub.guessed(value=entry.object_id, length_max=200))
+    entry = dataclasses.replace(entry, actor=actor, object_id=scrub.sealable(value=entry.object_id, length_max=200))
     try:
         entries.lay_out(entry=entry)
     except ValueError as error:
@@ -107,7 +107,7 @@ def _claimed(*, entry: entries.Entry) -> entries.Entry:
 
 def _append(*, singles: Sequence[entries.Entry], ended: list[flood.Window[entries.Entry]]) -> None:
     """Put refusals and counts on record, or give the counts back and fail."""
-    counts = [dataclasses.replace(window.sample, count=window.held) for window in ended]
+    counts = [dataclasses.replace(window.sample, count=window.counted) for window in ended]
     batch = _Batch(rows=[entries.lay_out(entry=entry) for entry in (*singles, *counts)])
     _put_on_record(batch=batch)
     if not batch.written:
@@ -178,7 +178,7 @@ def _connection() -> Iterator[None]:
 
 
 def _flush_later() -> None:
-    """See to it that a count is written when its window ends, even if nobody is refused again."""
+    """Start the timer that writes counts when their windows end, even if nobody is refused again."""
     global _timer  # noqa: PLW0603 - one timer for each process
     with _lock:
         if _timer is None:
@@ -188,7 +188,7 @@ def _flush_later() -> None:
 
 
 def _flush_ended() -> None:
-    """Be the timer's work."""
+    """Write the counts of ended windows: the work of the timer."""
     global _timer  # noqa: PLW0603 - one timer for each process
     with _lock:
         _timer = None
@@ -196,19 +196,19 @@ def _flush_ended() -> None:
         flush(everything=False)
     except entries.AuditUnavailable:
         logger.exception("audit_denials_not_written")
-    if throttle.held():
+    if throttle.counted():
         _flush_later()
 
 
 def _flush_at_exit() -> None:
-    """Write what is still only counted when the process ends in order."""
-    held = throttle.held()
-    if not held:
+    """Write the remaining counts when the process ends in order."""
+    count = throttle.counted()
+    if not count:
         return
     try:
         flush(everything=True)
     except Exception:
-        logger.exception("audit_denials_lost", extra={"count": held})
+        logger.exception("audit_denials_lost", extra={"count": count})
 
 
 os.register_at_fork(after_in_child=forget)

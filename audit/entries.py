@@ -85,14 +85,14 @@ class Entry:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Row:
+class EventRow:
     """One event as the two arguments of `audit_append`: its columns as an object, its details as canonical JSON."""
 
     event: dict[str, str | int]
     details: str
 
 
-def lay_out(*, entry: Entry) -> Row:
+def lay_out(*, entry: Entry) -> EventRow:
     """Check one entry and lay it out for the database.
 
     :raises ValueError: for an action outside the vocabulary or retired from it, a text too long, details that are not
@@ -117,10 +117,10 @@ def lay_out(*, entry: Entry) -> Row:
         "request_id": actor.request_id,
     }
     scrub.refuse_unsealable(columns=columns, length_max=LENGTH_MAX)
-    return Row(event={**columns, "count": entry.count}, details=_details(entry=entry))
+    return EventRow(event={**columns, "count": entry.count}, details=_details(entry=entry))
 
 
-def append(*, rows: Sequence[Row], using: str) -> list[int]:
+def append(*, rows: Sequence[EventRow], using: str) -> list[int]:
     """Insert events with their details in one round trip, and return their ids in order.
 
     :raises django.db.Error: when the database does not take them.

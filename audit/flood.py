@@ -1,6 +1,6 @@
 """A bound on what a flood of denials can write: the first ones of a window one by one, the rest as one count.
 
-Pure counting, in the memory of one process; `audit.log` writes what it is told to.
+It only counts, in the memory of one process; `audit.denials` writes.
 """
 
 import collections
@@ -15,13 +15,13 @@ Sample = TypeVar("Sample")
 
 @dataclasses.dataclass(slots=True)
 class Window(Generic[Sample]):
-    """What one key did since `started_s` (monotonic): `single` written at once, `held` only counted."""
+    """The refusals of one key since `started_s` (monotonic): `single` were written at once, `counted` only counted."""
 
     key: Hashable
     started_s: float
     sample: Sample
     single: int = 0
-    held: int = 0
+    counted: int = 0
 
 
 class Throttle(Generic[Sample]):
@@ -63,7 +63,7 @@ class Throttle(Generic[Sample]):
             if window.single < self.single_max:
                 window.single += 1
                 return True
-            window.held += 1
+            window.counted += 1
             return False
 
     def due(self, *, everything: bool = False) -> list[Window[Sample]]:
@@ -76,7 +76,7 @@ class Throttle(Generic[Sample]):
                 if not everything and window.started_s > limit_s:
                     break
                 self._windows.popitem(last=False)
-                if window.held:
+                if window.counted:
                     ended.append(window)
         return ended
 
@@ -84,17 +84,17 @@ class Throttle(Generic[Sample]):
         """Keep counts that could not be written, for the next attempt."""
         with self._lock:
             for window in windows:
-                kept = self._windows.get(window.key)
-                if kept is None:
+                open_window = self._windows.get(window.key)
+                if open_window is None:
                     window.started_s, window.single = self._clock(), self.single_max
                     self._windows[window.key] = window
                 else:
-                    kept.held += window.held
+                    open_window.counted += window.counted
 
-    def held(self) -> int:
+    def counted(self) -> int:
         """Return how many are counted and not yet written."""
         with self._lock:
-            return sum(window.held for window in self._windows.values())
+            return sum(window.counted for window in self._windows.values())
 
     def clear(self) -> None:
         """Forget everything: a forked child must not write its parent's counts again."""

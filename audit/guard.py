@@ -58,52 +58,26 @@ def operations(
     for name in (table, column, object_id):
         if not _IDENTIFIER.fullmatch(name):
             raise ValueError(f"not a plain lower-case identifier of at most 41 characters: {name!r}")
-    allowed = {state: [words] if isinstance(words, str) else list(words) for state, words in actions.items()}
-    branches = "\n".join(
-        f"        WHEN {_literal(state)} THEN ARRAY[{', '.join(_literal(_known(word)) for word in words)}]::text[]"
-        for state, words in allowed.items()
-        if words
-    )
-    if not branches:
+    allowed = {
+        state: [mapped] if isinstance(mapped, str) else list(mapped) for state, mapped in actions.items() if mapped
+    }
+    if not allowed:
         raise ValueError(f"no state of {table}.{column} has an action")
     name = f"audit_guard_{table}"
-    function = f"""
-CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY INVOKER AS $guard$
-DECLARE
-    allowed text[] := CASE NEW.{column}
-{branches}
-    END;
-BEGIN
-    IF allowed IS NULL OR NOT EXISTS (
-        SELECT 1 FROM {EVENT_TABLE} AS event
-        WHERE event.object_id = NEW.{object_id}::text
-          AND event.xid = pg_current_xact_id()::text::bigint
-          AND event.action = ANY (allowed)
-    ) THEN
-        RAISE EXCEPTION 'audit guard: {table} % cannot become % without its event', NEW.{object_id}, NEW.{column}
-            USING ERRCODE = 'integrity_constraint_violation',
-                  TABLE = '{table}', COLUMN = '{column}', CONSTRAINT = '{name}',
-                  HINT = 'Record one of ' || coalesce(array_to_string(allowed, ', '), '(no action is mapped)')
-                         || ' with audit.log.record in the same transaction.';
-    END IF;
-    RETURN NULL;
-END
-$guard$"""  # noqa: S608 - identifiers checked above, literals quoted
+    function = _guard_sql(name=name, table=table, column=column, object_id=object_id, allowed=allowed)
     # Two triggers, because only the one for UPDATE may look at OLD before it is queued.
     timing = f"ON {table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
-    moved = " OR ".join(f"OLD.{one} IS DISTINCT FROM NEW.{one}" for one in (column, object_id))
-    triggers = [
-        f"CREATE CONSTRAINT TRIGGER {name}_born AFTER INSERT {timing} EXECUTE FUNCTION {name}()",
-        f"CREATE CONSTRAINT TRIGGER {name}_moved AFTER UPDATE {timing} WHEN ({moved}) EXECUTE FUNCTION {name}()",
-    ]
+    moved = " OR ".join(f"OLD.{field} IS DISTINCT FROM NEW.{field}" for field in (column, object_id))
+    run = f"EXECUTE FUNCTION {name}()"
+    triggers = {
+        "born": f"CREATE CONSTRAINT TRIGGER {name}_born AFTER INSERT {timing} {run}",
+        "moved": f"CREATE CONSTRAINT TRIGGER {name}_moved AFTER UPDATE {timing} WHEN ({moved}) {run}",
+    }
     return [
         migrations.RunSQL(sql=[function, *path_sql(function=name)], reverse_sql=f"DROP FUNCTION {name}()"),
         *(
-            migrations.RunSQL(
-                sql=create,
-                reverse_sql=f"DROP TRIGGER {name}_{verb} ON {table}",
-            )
-            for verb, create in zip(("born", "moved"), triggers, strict=True)
+            migrations.RunSQL(sql=create, reverse_sql=f"DROP TRIGGER {name}_{verb} ON {table}")
+            for verb, create in triggers.items()
         ),
     ]
 
@@ -125,6 +99,36 @@ def remap_operation(
     names = {"table": table, "column": column, "object_id": object_id}
     forwards, backwards = (operations(actions=mapping, **names)[0].sql for mapping in (actions, before))
     return migrations.RunSQL(sql=forwards, reverse_sql=backwards)
+
+
+def _guard_sql(*, name: str, table: str, column: str, object_id: str, allowed: Mapping[str, Sequence[str]]) -> str:
+    """Return the statement that makes the trigger function of a guard; every name has been checked."""
+    branches = "\n".join(
+        f"        WHEN {_literal(state)} THEN ARRAY[{', '.join(_literal(_known(word)) for word in mapped)}]::text[]"
+        for state, mapped in allowed.items()
+    )
+    return f"""
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY INVOKER AS $guard$
+DECLARE
+    allowed text[] := CASE NEW.{column}
+{branches}
+    END;
+BEGIN
+    IF allowed IS NULL OR NOT EXISTS (
+        SELECT 1 FROM {EVENT_TABLE} AS event
+        WHERE event.object_id = NEW.{object_id}::text
+          AND event.xid = pg_current_xact_id()::text::bigint
+          AND event.action = ANY (allowed)
+    ) THEN
+        RAISE EXCEPTION 'audit guard: {table} % cannot become % without its event', NEW.{object_id}, NEW.{column}
+            USING ERRCODE = 'integrity_constraint_violation',
+                  TABLE = '{table}', COLUMN = '{column}', CONSTRAINT = '{name}',
+                  HINT = 'Record one of ' || coalesce(array_to_string(allowed, ', '), '(no action is mapped)')
+                         || ' with audit.log.record in the same transaction.';
+    END IF;
+    RETURN NULL;
+END
+$guard$"""  # noqa: S608 - identifiers checked above, literals quoted
 
 
 def path_sql(*, function: str) -> list[str]:
@@ -159,25 +163,25 @@ def weaknesses(*, using: str = "default") -> list[str]:
 
     :raises django.db.Error: when the database does not answer.
     """
-    found: list[str] = []
+    weak: list[str] = []
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
         if cursor.fetchone() == (True,):
-            found.append("the runtime role is a superuser")
+            weak.append("the runtime role is a superuser")
         for table in TRIGGERS:
-            found.extend(_weaknesses_of(cursor=cursor, table=table))
+            weak.extend(_weaknesses_of(cursor=cursor, table=table))
         cursor.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname IN ('id', 'at', 'xid')"
             " AND has_column_privilege(attrelid, attnum, 'INSERT') ORDER BY attnum",
             [EVENT_TABLE],
         )
-        found.extend(f"the runtime role may choose the {column} of an event" for (column,) in cursor.fetchall())
+        weak.extend(f"the runtime role may choose the {column} of an event" for (column,) in cursor.fetchall())
         cursor.execute(
             "SELECT c.relname || '.' || t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
             " WHERE t.tgname LIKE 'audit\\_guard\\_%' AND t.tgenabled NOT IN ('O', 'A')"
         )
-        found.extend(f"trigger {name} is off" for (name,) in cursor.fetchall())
-    return found
+        weak.extend(f"trigger {name} is off" for (name,) in cursor.fetchall())
+    return weak
 
 
 def _weaknesses_of(*, cursor: CursorWrapper, table: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The words in which people read the log. The list is registered on the Document Center's site, a floor above."""
+"""The labels with which people read the log. The list is registered on the Document Center's site, a floor above."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from django.utils.functional import _StrPromise
 
-WORDS: "Mapping[Action, _StrPromise]" = {
+LABELS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_RECEIVED: _("Evento recibido"),
     Action.EVENT_PROCESSED: _("Evento procesado"),
     Action.EVENT_PARKED: _("Evento en espera de otro"),
@@ -139,9 +139,9 @@ ACTORS: "Mapping[str, _StrPromise]" = {
 }
 
 
-def words(action: str) -> str:
-    """Say an action in words; one that a later version wrote is shown as it is."""
+def label(action: str) -> str:
+    """Return the label of an action; an action that a later version wrote is shown as it is."""
     try:
-        return str(WORDS[Action(action)])
+        return str(LABELS[Action(action)])
     except (KeyError, ValueError):
         return action

@@ -115,8 +115,8 @@ def digest(*, salt: bytes, body: bytes) -> bytes:
 def encode(event: Sealable) -> bytes:
     """Return the leaf of one event: the bytes that a sealer hashes (as 0x00 || leaf, RFC 9162)."""
     members: dict[str, Json] = {name: getattr(event, name) for name in FIELDS}
-    at = event.at.astimezone(dt.UTC)
-    members["at"] = at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}Z"
+    moment = event.at.astimezone(dt.UTC)
+    members["at"] = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
     members["details_digest"] = bytes(event.details_digest).hex() if event.details_digest is not None else ""
     members["v"] = VERSION
     return canonical(members)

@@ -131,10 +131,10 @@ def erase(*, event_ids: Sequence[int], actor: Actor, reason: str, using: str = "
     :raises AuditUnavailable: when the log does not take it; nothing is erased then.
     """
     with transaction.atomic(using=using):
-        found = models.EventDetail.objects.using(using).filter(event_id__in=list(event_ids))
-        ids = sorted(found.values_list("event_id", flat=True))
+        details = models.EventDetail.objects.using(using).filter(event_id__in=list(event_ids))
+        ids = sorted(details.values_list("event_id", flat=True))
         try:
-            found._raw_delete(using)
+            details._raw_delete(using)
         except Error as error:
             raise AuditUnavailable("the details were not erased") from error
         for identity in ids:

@@ -83,7 +83,7 @@ def refuse_unsealable(*, columns: Mapping[str, str], length_max: Mapping[str, in
     raise LeakRefused("the sealed columns together have the shape of a secret")
 
 
-def guessed(*, value: str, length_max: int) -> str:
+def sealable(*, value: str, length_max: int) -> str:
     """Return what a refused caller claimed, where it can be sealed, else the word `redacted`.
 
     A stranger chooses these texts: a path he tried, a name he typed, a token in the wrong place.

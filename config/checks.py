@@ -65,12 +65,12 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 def check_postgresql(databases: Sequence[str] | None, **options: Any) -> Iterable[CheckMessage]:
     """Refuse a PostgreSQL that is too old (`make manage ARGS="check --database default"`, and `migrate`)."""
     for alias in databases or ():
-        if words := too_old(using=alias):
-            yield Error(words, id="postgresql.E001")
+        if message := too_old(using=alias):
+            yield Error(message, id="postgresql.E001")
 
 
 def too_old(*, using: str) -> str:
-    """Say that a connection's PostgreSQL is too old; nothing of one that will do.
+    """Return a message if a connection's PostgreSQL is too old, else an empty text.
 
     :raises django.db.NotSupportedError: it is older than Django itself talks to
     """

@@ -68,8 +68,8 @@ def number(*, name: str, default: int, least: int = 0) -> int:
     return int(value)
 
 
-def words(*, name: str, default: str = "") -> list[str]:
-    """Return a variable split at commas and blanks."""
+def items(*, name: str, default: str = "") -> list[str]:
+    """Return the items of a variable, split at commas and blanks."""
     return text(name=name, default=default).replace(",", " ").split()
 
 
@@ -129,7 +129,7 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
 
 def webhook_secrets() -> dict[str, list[str]]:
     """Return each platform service's secrets, newest first (two while rotating)."""
-    return {service: words(name=f"WEBHOOK_SECRET_{service.upper()}") for service in SERVICES}
+    return {service: items(name=f"WEBHOOK_SECRET_{service.upper()}") for service in SERVICES}
 
 
 def refuse_unsafe_production() -> None:

@@ -22,7 +22,7 @@ EVERY_S = 1.0
 
 
 class Step(Protocol):
-    """Says that `done` more is done; `note` is shown beside the bar."""
+    """A function that reports `done` more parts as done; `note` is shown beside the bar."""
 
     def __call__(self, *, done: int = 1, note: str = "") -> None:
         """Move the bar."""
@@ -61,7 +61,7 @@ def _lines(*, label: str, total: int, stream: TextIO) -> Iterator[Step]:
     began = last = time.monotonic()
     count = 0
 
-    def tell(note: str) -> None:
+    def write(note: str) -> None:
         spent_s = time.monotonic() - began
         rate = count / spent_s if spent_s else 0.0
         left_s = round((total - count) / rate, 1) if rate else None
@@ -81,9 +81,9 @@ def _lines(*, label: str, total: int, stream: TextIO) -> Iterator[Step]:
         count += done
         if time.monotonic() - last >= EVERY_S:
             last = time.monotonic()
-            tell(note)
+            write(note)
 
     try:
         yield step
     finally:
-        tell("end")
+        write("end")

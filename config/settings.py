@@ -15,7 +15,7 @@ LINK_KEY = env.secret(name="LINK_KEY", demo="demo-only-link-key-that-production-
 AUDIT_KEY = env.secret(name="AUDIT_KEY", demo="demo-only-audit-key-that-production-refuses")
 WEBHOOK_SECRETS = env.webhook_secrets()
 PUBLIC_URL = env.text(name="PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
-ALLOWED_HOSTS = env.words(name="ALLOWED_HOSTS", default="127.0.0.1 localhost [::1] testserver")
+ALLOWED_HOSTS = env.items(name="ALLOWED_HOSTS", default="127.0.0.1 localhost [::1] testserver")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [

@@ -16,12 +16,12 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(*, starter: int, signal_number: int, user: str, group: str, program: list[str]) -> None:
-    """Not return: the process becomes `program`, or ends because its starter is gone.
+    """Become `program`; return never. The process ends if its starter has gone.
 
     :raises OSError: when the program cannot be started or the user cannot be taken on.
     """
-    for one in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     if user != "-":
         os.setgroups([])
         os.setgid(int(group))

@@ -16,6 +16,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from http import HTTPStatus
 from typing import Self
 
 import psycopg
@@ -51,7 +52,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """What it came to. Durations in seconds; `answers` counts what the senders were told."""
+    """What it came to. Durations in seconds; `answers` counts what the senders were stream."""
 
     plan: Plan
     send_s: float
@@ -85,17 +86,17 @@ def run(
 
     :raises TimeoutError: the web server does not come up
     """
-    told = event_stream.draw(seed=plan.seed, count=plan.events)
+    stream = event_stream.draw(seed=plan.seed, count=plan.events)
     with process_group, psycopg.connect(database_url, autocommit=True) as database:
         _await_web(url=process_group.url)
         began = time.monotonic()
-        killer = Killer(plan=plan, process_group=process_group, database_url=database_url, documents=len(told.keys))
+        killer = Killer(plan=plan, process_group=process_group, database_url=database_url, documents=len(stream.keys))
         with killer:
-            answers, findings = _send(plan=plan, told=told, url=process_group.url, secrets=secrets)
+            answers, findings = _send(plan=plan, stream=stream, url=process_group.url, secrets=secrets)
             sent = time.monotonic()
-            findings += _drain(database=database, documents=len(told.keys), killer=killer)
+            findings += _drain(database=database, documents=len(stream.keys), killer=killer)
             drained = time.monotonic()
-        figures, outside = _ask_outside(folder=folder, database_url=database_url, keys=told.keys, answers=answers)
+        figures, outside = _ask_outside(folder=folder, database_url=database_url, keys=stream.keys, answers=answers)
         if killer.done["worker"] < plan.kills:
             findings.append(f"only {killer.done['worker']} of {plan.kills} kills happened")
         return Report(
@@ -154,27 +155,27 @@ class Killer:
 
 
 def _send(
-    *, plan: Plan, told: event_stream.Stream, url: str, secrets: Mapping[str, str]
+    *, plan: Plan, stream: event_stream.Stream, url: str, secrets: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Post the stream and return {event id: the status told last} and whatever was no 2xx."""
+    """Post the stream and return {event id: the status answered last}, and what was answered otherwise than 2xx."""
     answers: dict[str, str] = {}
     findings: list[str] = []
 
-    def post(event: event_stream.Event) -> sender.Sent:
+    def post(event: event_stream.Event) -> sender.PostedEvent:
         return sender.post(base_url=url, event=event, secret=secrets[sender.service_of(event=event)])
 
     with (
-        progress.progress(label="eventos enviados", total=len(told.events)) as step,
+        progress.progress(label="eventos enviados", total=len(stream.events)) as step,
         ThreadPoolExecutor(max_workers=plan.senders) as threads,
     ):
-        jobs = {threads.submit(post, event): event["id"] for event in told.events}
+        jobs = {threads.submit(post, event): event["id"] for event in stream.events}
         for job in as_completed(jobs):
             try:
                 sent = job.result()
             except (OSError, ValueError) as error:
                 findings.append(f"event {jobs[job]}: no answer, {type(error).__name__}: {error}")
                 continue
-            if 200 <= sent.status < 300:  # noqa: PLR2004 - HTTP
+            if HTTPStatus.OK <= sent.status < HTTPStatus.MULTIPLE_CHOICES:
                 answers[sent.event_id] = str(sent.body.get("status"))
             else:
                 findings.append(f"event {sent.event_id}: answered {sent.status} {sent.body.get('code')}")
@@ -239,7 +240,7 @@ def _await_web(*, url: str) -> None:
     while time.monotonic() < until:
         try:
             with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:  # noqa: S310 - our own http address
-                if answer.status == 200:  # noqa: PLR2004 - HTTP
+                if answer.status == HTTPStatus.OK:
                     return
         except OSError:
             time.sleep(LOOK_EVERY_S)

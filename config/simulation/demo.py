@@ -95,7 +95,7 @@ def join() -> None:
     port = env.number(name="DEMO", default=PORT_DEFAULT)
     ready = _ready()
     if port not in ready:
-        others = f", or one of {', '.join(f'DEMO={one}' for one in sorted(ready))}" if ready else ""
+        others = f", or one of {', '.join(f'DEMO={number}' for number in sorted(ready))}" if ready else ""
         raise env.Misconfigured(
             name="DEMO",
             mend=f"no demo of this checkout is ready on port {port}: start one with PORT={port} make demo{others}",
@@ -126,9 +126,9 @@ def _listen() -> socket.socket:
     """
     asked = env.text(name="PORT")
     port = env.number(name="PORT", default=PORT_DEFAULT)
-    for one in (port,) if asked else (port, 0):
+    for choice in (port,) if asked else (port, 0):
         with contextlib.suppress(OSError):
-            return processes.listen(port=one)
+            return processes.listen(port=choice)
     raise env.Misconfigured(name="PORT", mend=f"port {port} is taken: use another one, or PORT=0 for any free one")
 
 

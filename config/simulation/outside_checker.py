@@ -1,6 +1,6 @@
 """The outside checker: reads only the database, the vault's folder and the mailbox, and says what is wrong.
 
-It imports nothing of this project, so that a mistake of the line cannot hide in its own words. It is also a program:
+It imports nothing of this project, so that a mistake of the line cannot hide in its own code. It is also a program:
 it reads `{"database_url", "vault", "mail", "keys", "events"}` from standard input and prints `{"figures", "findings"}`.
 """
 
@@ -29,9 +29,9 @@ Row = dict[str, Any]
 def check(
     *, database_url: str, vault: pathlib.Path, mail: pathlib.Path, keys: Collection[str], events: Mapping[str, str]
 ) -> tuple[dict[str, int], list[str]]:
-    """Return figures, and every finding in words; no finding means that all promises were kept.
+    """Return figures, and every finding as a sentence; no finding means that all promises were kept.
 
-    `keys`: the document keys that must exist, and no others. `events`: {event id: the status its sender was told last}.
+    `keys`: the document keys that must exist, and no others. `events`: {event id: the status its sender received last}.
     """
     with psycopg.connect(database_url, row_factory=dict_row) as database:
         rows = _Rows(database)
@@ -39,7 +39,7 @@ def check(
             *_documents(rows=rows, keys=keys),
             *_series(rows=rows),
             *_bytes(rows=rows, vault=vault),
-            *_events(rows=rows, told=events),
+            *_events(rows=rows, answered=events),
             *_log(rows=rows),
             *_mails(rows=rows, mail=mail),
             *_notices(rows=rows, mail=mail),
@@ -80,11 +80,11 @@ class _Rows:
 
 
 def _documents(*, rows: _Rows, keys: Collection[str]) -> Iterator[str]:
-    """One document a key, all of them LOCKED, none missing, none too many."""
-    held = Counter(row["document_key"] for row in rows.documents)
-    yield from (f"{key}: {count} documents" for key, count in held.items() if count > 1)
-    yield from (f"{key}: no document" for key in sorted(set(keys) - set(held)))
-    yield from (f"{key}: a document that nothing should have caused" for key in sorted(set(held) - set(keys)))
+    """Check that there is one LOCKED document for each key, and no other document."""
+    counts = Counter(row["document_key"] for row in rows.documents)
+    yield from (f"{key}: {count} documents" for key, count in counts.items() if count > 1)
+    yield from (f"{key}: no document" for key in sorted(set(keys) - set(counts)))
+    yield from (f"{key}: a document that nothing should have caused" for key in sorted(set(counts) - set(keys)))
     yield from (
         f"{row['number']}: {row['status']}, cause {row['cause'] or 'none'}, {row['attempts']} attempts"
         for row in rows.documents
@@ -94,7 +94,7 @@ def _documents(*, rows: _Rows, keys: Collection[str]) -> Iterator[str]:
 
 
 def _series(*, rows: _Rows) -> Iterator[str]:
-    """Numbers 1..n in each series: no gap, no repeat, and the next one not given away."""
+    """Check that each series has the numbers 1..n without gap or repeat, and that the next number is still free."""
     taken: dict[int, list[int]] = defaultdict(list)
     for row in rows.documents:
         taken[row["series_id"]].append(row["sequence"])
@@ -159,12 +159,12 @@ def embedded(*, pdf: bytes) -> bytes | None:
     return None
 
 
-def _events(*, rows: _Rows, told: Mapping[str, str]) -> Iterator[str]:
-    """Every event whose sender was told that it is in is there, once, and came to its end."""
+def _events(*, rows: _Rows, answered: Mapping[str, str]) -> Iterator[str]:
+    """Check that every accepted event is stored once and was finished."""
     stored = Counter(row["event_id"] for row in rows.events if row["status"] != "refused")
     known = {row["id"] for row in rows.documents}
     yield from (
-        f"event {event_id}: accepted ({told[event_id]}) and lost" for event_id in told if event_id not in stored
+        f"event {event_id}: accepted ({answered[event_id]}) and lost" for event_id in answered if event_id not in stored
     )
     yield from (f"event {event_id}: stored {count} times" for event_id, count in stored.items() if count > 1)
     for row in rows.events:
@@ -176,7 +176,7 @@ def _events(*, rows: _Rows, told: Mapping[str, str]) -> Iterator[str]:
 
 
 def _log(*, rows: _Rows) -> Iterator[str]:
-    """Every state has its audit event, and exactly one where there can be only one."""
+    """Check that every state has its audit event, and exactly one where there can be only one."""
     for row in rows.documents:
         for action in ("document.issued", "document.locked"):
             if rows.log[row["public_id"], action] != 1:
@@ -191,7 +191,7 @@ def _log(*, rows: _Rows) -> Iterator[str]:
 
 
 def _mails(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
-    """Every mail that was due is out; however often it went out, it had one Message-ID."""
+    """Check that every mail that was due was sent, always with the same Message-ID."""
     numbers = {row["id"]: row["number"] for row in rows.documents}
     known = {row["message_id"] for row in [*rows.deliveries, *rows.notices]}
     seen: dict[int, set[str]] = defaultdict(set)
@@ -220,20 +220,20 @@ def _mails(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
         if row["status"] not in {"SENT", "OPENED", "DOWNLOADED"}:
             yield f"{numbers[row['document_id']]}: its mail is {row['status']} {row['cause']}"
         elif seen[row["id"]] != {row["message_id"]}:
-            under = sorted(seen[row["id"]]) or "no Message-ID"
-            yield f"{numbers[row['document_id']]}: mailed under {under} instead of {row['message_id']}"
+            message_ids = sorted(seen[row["id"]]) or "no Message-ID"
+            yield f"{numbers[row['document_id']]}: mailed under {message_ids} instead of {row['message_id']}"
     yield from (
         f"{numbers[document]}: {count} deliveries by mail" for document, count in per_document.items() if count > 1
     )
 
 
 def _notices(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
-    """Every notice of a change is out, under the Message-ID that its row fixed."""
+    """Check that every notice of a change was sent, with the Message-ID of its row."""
     out = {str(email.message_from_bytes(path.read_bytes())["Message-ID"]) for path in mail.glob("*.eml")}
     for row in rows.notices:
         if row["status"] != "SENT" or row["message_id"] not in out:
-            told = "out" if row["message_id"] in out else "not out"
-            yield f"notice {row['public_id']}: {row['status']} {row['cause']}, {told}"
+            state = "out" if row["message_id"] in out else "not out"
+            yield f"notice {row['public_id']}: {row['status']} {row['cause']}, {state}"
 
 
 def _is_alert(message: Any) -> bool:  # noqa: ANN401 - the standard library's message classes differ by policy
@@ -241,7 +241,7 @@ def _is_alert(message: Any) -> bool:  # noqa: ANN401 - the standard library's me
 
 
 def _sums(*, rows: _Rows) -> Iterator[str]:
-    """Every payout statement closes to the cent."""
+    """Check that every payout statement closes to the cent."""
     for row in rows.documents:
         if row["kind"] != "PAYOUT_STATEMENT":
             continue

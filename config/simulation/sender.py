@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,8 +21,8 @@ TRIES_MAX = 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sent:
-    """One event's answer."""
+class PostedEvent:
+    """One event with the answer to it."""
 
     event_id: str
     status: int
@@ -34,7 +35,7 @@ def service_of(*, event: Mapping[str, Any]) -> str:
     return row.service if row else "orders"
 
 
-def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
+def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> PostedEvent:
     """Sign and post one event; what may be tried again (5xx, no connection) is, with pauses.
 
     :raises OSError: the server did not answer at all
@@ -58,10 +59,10 @@ def post(*, base_url: str, event: Mapping[str, Any], secret: str) -> Sent:
             continue
         finally:
             connection.close()
-        if response.status < 500 or attempt == TRIES_MAX:  # noqa: PLR2004 - HTTP
+        if response.status < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == TRIES_MAX:
             break
         time.sleep(0.2 * 2**attempt)
-    return Sent(event_id=str(event.get("id")), status=response.status, body=_body(answer=answer))
+    return PostedEvent(event_id=str(event.get("id")), status=response.status, body=_body(answer=answer))
 
 
 def _body(*, answer: bytes) -> dict[str, Any]:
@@ -87,13 +88,13 @@ def headers(*, body: bytes, secret: str) -> dict[str, str]:
 
 def post_all(
     *, base_url: str, events: Sequence[Mapping[str, Any]], secrets: Mapping[str, str], senders: int = 1
-) -> list[Sent]:
+) -> list[PostedEvent]:
     """Post a list, by `senders` at once, with progress; a list sent twice changes nothing.
 
     :raises OSError: the server did not answer
     :raises http.client.HTTPException: what answers there does not speak HTTP
     """
-    sent: list[Sent] = []
+    sent: list[PostedEvent] = []
     with (
         progress.progress(label="eventos", total=len(events)) as step,
         ThreadPoolExecutor(max_workers=senders) as threads,
@@ -106,7 +107,7 @@ def post_all(
             for job in as_completed(jobs) if senders > 1 else jobs:
                 sent.append(job.result())
                 step(note=f"{sent[-1].status} {sent[-1].event_id}")
-        except BaseException:  # Ctrl-C, told to end, or nobody answers: the rest of the list is not tried
+        except BaseException:  # Ctrl-C, a signal, or nobody answers: the rest of the list is not tried
             threads.shutdown(cancel_futures=True)
             raise
     return sent

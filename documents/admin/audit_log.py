@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from audit import labels as words
+from audit import labels
 from audit.actions import Action
 from audit.models import Event
 from documents.access import actors
@@ -95,7 +95,7 @@ class AuditLogAdmin(base.DocumentCenterAdmin):
             return queryset.filter(request_id=term), False
         if term.startswith(actors.USER):
             return queryset.filter(actor_id=term), False
-        if term in words.WORDS:
+        if term in labels.LABELS:
             return queryset.filter(action=term), False
         return queryset.filter(object_id=term), False
 
@@ -108,7 +108,7 @@ class AuditLogAdmin(base.DocumentCenterAdmin):
     def words_cell(self, row: Event) -> "SafeString":
         """Say the action in words, and its name."""
         return format_html(
-            '<span class="dc-two"><span>{}</span>{}</span>', words.words(row.action), cells.mono(row.action)
+            '<span class="dc-two"><span>{}</span>{}</span>', labels.label(row.action), cells.mono(row.action)
         )
 
     @admin.display(description=_("resultado"))
@@ -127,13 +127,13 @@ class AuditLogAdmin(base.DocumentCenterAdmin):
     @admin.display(description=_("quién"))
     def actor_cell(self, row: Event) -> "SafeString":
         """Write who."""
-        kind = words.ACTORS.get(row.actor_kind, row.actor_kind)
+        kind = labels.ACTORS.get(row.actor_kind, row.actor_kind)
         return format_html('<span class="dc-two"><span>{}</span>{}</span>', kind, cells.mono(row.actor_id, short=20))
 
     @admin.display(description=_("canal"))
     def channel_cell(self, row: Event) -> str:
         """Write through which channel."""
-        return str(words.CHANNELS.get(row.channel, row.channel)) or cells.NOTHING
+        return str(labels.CHANNELS.get(row.channel, row.channel)) or cells.NOTHING
 
     @admin.display(description=_("petición"))
     def request_cell(self, row: Event) -> "SafeString | str":
@@ -144,7 +144,7 @@ class AuditLogAdmin(base.DocumentCenterAdmin):
         """Return one event, its sealed part and what is left of the personal one."""
         names = timeline.user_names(events=[row])
         facts = [
-            base.Fact(label=_("Qué"), value=words.words(row.action)),
+            base.Fact(label=_("Qué"), value=labels.label(row.action)),
             base.Fact(label=_("Acción"), value=cells.mono(row.action)),
             base.Fact(label=_("Momento"), value=cells.moment(row.at)),
             base.Fact(label=_("Resultado"), value=self.outcome_cell(row)),

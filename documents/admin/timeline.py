@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
-from audit import labels as words
+from audit import labels
 from audit.models import Event as LogEvent
 from documents.access import actors
 from documents.admin import cells, rights
@@ -39,7 +39,7 @@ def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[Timeline
     if all_of_it:
         rows = rows.select_related("detail")
     else:
-        rows = rows.filter(action__in=[str(action) for action in words.LIFE])
+        rows = rows.filter(action__in=[str(action) for action in labels.LIFE])
     found = list(rows[:LINES_MAX])
     names = user_names(events=found)
     return [line(event=one, names=names, personal=all_of_it) for one in found]
@@ -62,16 +62,16 @@ def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> TimelineE
         at=cells.moment(event.at, seconds=True),
         tone=tone,
         icon=icon,
-        words=words.words(event.action),
+        words=labels.label(event.action),
         actor=actor(event=event, names=names),
-        channel=str(words.CHANNELS.get(event.channel, event.channel)),
+        channel=str(labels.CHANNELS.get(event.channel, event.channel)),
         details=details(event) if personal else (),
     )
 
 
 def actor(*, event: LogEvent, names: dict[str, str]) -> str:
     """Name who acted: a user name, a service, or the kind of actor."""
-    kind = str(words.ACTORS.get(event.actor_kind, event.actor_kind))
+    kind = str(labels.ACTORS.get(event.actor_kind, event.actor_kind))
     who = names.get(event.actor_id, event.actor_id) if event.actor_kind in {"user", "service", "link"} else ""
     return f"{kind} {who}".strip()
 

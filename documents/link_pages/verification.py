@@ -214,7 +214,7 @@ def _note_viewed(*, document: Document, actor: log.Actor) -> None:
         actor=log.Actor(kind="anonymous", id="", channel="web"),
     )
     ended = _views.due()
-    due = [dataclasses.replace(window.sample, count=window.held) for window in ended]
+    due = [dataclasses.replace(window.sample, count=window.counted) for window in ended]
     if _views.admit(key=(document.pk, actor.address), sample=entry, crowd="many", crowd_sample=lambda: crowd):
         due.append(entry)
     if not due:

@@ -101,7 +101,7 @@ def lock_party(*, platform_id: str) -> Party | None:
 
 
 def lock_payee(*, message: envelope.EventMessage) -> None:
-    """Lock a payout's payee until the outcome is committed; see `config.events.Row.locks`.
+    """Lock a payout's payee until the outcome is committed; see `config.events.EventType.locks`.
 
     An adjustment locks its owner too. So a payout that is being held for want of it is either seen by the adjustment,
     which lets it be tried again, or sees the adjustment itself.

@@ -186,9 +186,9 @@ def test_a_forked_child_does_not_count_again_what_its_parent_counted() -> None:
         deny()
     child = os.fork()
     if child == 0:
-        os._exit(0 if denials.throttle.held() == 0 else 1)
+        os._exit(0 if denials.throttle.counted() == 0 else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert denials.throttle.held() == 5
+    assert denials.throttle.counted() == 5
 
 
 def test_thirty_two_threads_refuse_at_once_on_at_most_four_connections() -> None:
@@ -221,7 +221,7 @@ def test_thirty_two_threads_refuse_at_once_on_at_most_four_connections() -> None
 def test_what_waits_for_a_connection_is_written_by_whoever_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes, append = [], entries.append
 
-    def counted_append(*, rows: Sequence[entries.Row], using: str) -> list[int]:
+    def counted_append(*, rows: Sequence[entries.EventRow], using: str) -> list[int]:
         sizes.append(len(rows))
         return append(rows=rows, using=using)
 
@@ -240,7 +240,7 @@ def test_never_more_than_four_hold_a_connection(monkeypatch: pytest.MonkeyPatch)
     holding, most, lock, append = 0, 0, threading.Lock(), entries.append
     everybody = threading.Event()
 
-    def slow(*, rows: Sequence[entries.Row], using: str) -> list[int]:
+    def slow(*, rows: Sequence[entries.EventRow], using: str) -> list[int]:
         nonlocal holding, most
         with lock:
             holding += 1
@@ -266,7 +266,7 @@ def test_never_more_than_four_hold_a_connection(monkeypatch: pytest.MonkeyPatch)
 def test_a_refusal_that_the_database_does_not_take_stops_no_other_one(monkeypatch: pytest.MonkeyPatch) -> None:
     append = entries.append
 
-    def picky(*, rows: Sequence[entries.Row], using: str) -> list[int]:
+    def picky(*, rows: Sequence[entries.EventRow], using: str) -> list[int]:
         if any(row.event["object_id"] == "doc_bad" for row in rows):
             raise DataError("this one is not taken")
         return append(rows=rows, using=using)

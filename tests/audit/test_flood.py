@@ -33,12 +33,12 @@ def test_every_one_is_written_or_counted_exactly_once(steps: list[tuple[str, int
         elif step == "wait":
             clock.now += number
         else:
-            reported += sum(window.held for window in throttle.due())
-        assert came == written + reported + throttle.held()
+            reported += sum(window.counted for window in throttle.due())
+        assert came == written + reported + throttle.counted()
         assert len(throttle._windows) <= throttle.crowd_max + 1
-    reported += sum(window.held for window in throttle.due(everything=True))
+    reported += sum(window.counted for window in throttle.due(everything=True))
     assert came == written + reported
-    assert throttle.held() == 0
+    assert throttle.counted() == 0
 
 
 def test_a_window_lasts_as_long_as_it_says() -> None:
@@ -49,7 +49,7 @@ def test_a_window_lasts_as_long_as_it_says() -> None:
     clock.now = 59.9
     assert throttle.due() == []
     clock.now = 60.0
-    assert [(window.sample, window.held) for window in throttle.due()] == [("a", 2)]
+    assert [(window.sample, window.counted) for window in throttle.due()] == [("a", 2)]
     assert throttle.admit(key="a", sample="a", crowd="c", crowd_sample=lambda: "c")
 
 
@@ -61,7 +61,7 @@ def test_what_could_not_be_written_is_added_to_what_came_since() -> None:
     for _ in range(3):
         throttle.admit(key="a", sample="a", crowd="c", crowd_sample=lambda: "c")
     throttle.give_back(windows=taken)
-    assert [window.held for window in throttle.due(everything=True)] == [4]
+    assert [window.counted for window in throttle.due(everything=True)] == [4]
 
 
 def test_what_could_not_be_written_does_not_start_over_one_by_one() -> None:
@@ -70,4 +70,4 @@ def test_what_could_not_be_written_does_not_start_over_one_by_one() -> None:
         throttle.admit(key="a", sample="a", crowd="c", crowd_sample=lambda: "c")
     throttle.give_back(windows=throttle.due(everything=True))
     assert not throttle.admit(key="a", sample="a", crowd="c", crowd_sample=lambda: "c")
-    assert throttle.held() == 3
+    assert throttle.counted() == 3

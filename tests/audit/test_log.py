@@ -37,7 +37,7 @@ def test_every_word_of_the_vocabulary_follows_its_grammar() -> None:
 def test_a_retired_word_is_still_read_and_nothing_records_it(action: Action) -> None:
     with pytest.raises(ValueError, match="retired"):
         record(action=action)
-    assert labels.words(action.value) != action.value
+    assert labels.label(action.value) != action.value
 
 
 def test_an_event_says_who_did_what_to_which_object(ana_acts: log.Actor) -> None:

@@ -350,12 +350,12 @@ def test_a_sender_that_is_told_to_end_posts_nothing_more(
 ) -> None:
     posted = []
 
-    def post(*, base_url: str, event: dict[str, str], secret: str) -> sender.Sent:
+    def post(*, base_url: str, event: dict[str, str], secret: str) -> sender.PostedEvent:
         posted.append(event["id"])
         time.sleep(0.01)
         if len(posted) == 3:
             raise told
-        return sender.Sent(event_id=event["id"], status=201, body={})
+        return sender.PostedEvent(event_id=event["id"], status=201, body={})
 
     monkeypatch.setattr(sender, "post", post)
     events = [{"id": f"evt_{number}", "type": "ORDER_COMPLETED"} for number in range(500)]

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
-from audit import labels as words
+from audit import labels
 from audit.actions import Action
 from documents.admin import cells, rights, search
 
@@ -60,11 +60,11 @@ def _translated_in(path: pathlib.Path) -> set[str]:
 
 
 def test_every_action_of_the_log_has_its_words() -> None:
-    assert set(words.WORDS) == set(Action)
+    assert set(labels.LABELS) == set(Action)
 
 
 def test_an_action_of_a_later_version_is_shown_as_it_is() -> None:
-    assert words.words("document.teleported") == "document.teleported"
+    assert labels.label("document.teleported") == "document.teleported"
 
 
 def test_no_text_that_staff_reads_stays_spanish_in_english() -> None:

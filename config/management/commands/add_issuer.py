@@ -46,7 +46,7 @@ class Command(BaseCommand):
             "--start", action="append", default=[], metavar="KIND=N", help="first number of this year's series"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *_args: object, **options: Any) -> None:
         """Add every issuer of the file, or none.
 
         :raises CommandError: what is wrong with the file or one of its rows
@@ -114,14 +114,14 @@ def _add(*, row: dict[str, Any], logo: pathlib.Path | None, starts: list[str]) -
         changed = [name for name, value in values.items() if getattr(issuer, name) != value]
         if changed:
             raise CommandError(f"{row['slug']} exists with another {', '.join(changed)}: issuers are not rewritten")
-        said = f"{row['slug']}: already there"
+        result = f"{row['slug']}: already there"
     else:
         issuer = Issuer.objects.create(slug=row["slug"], logo=_png(logo) if logo else None, **values)
         log.record(action=Action.ISSUER_ADDED, object_type="issuer", object_id=issuer.slug, actor=ACTOR)
-        said = f"{row['slug']}: added"
+        result = f"{row['slug']}: added"
     for series in _series(row=row, starts=starts):
         numbering.open_series(issuer=issuer, actor=ACTOR, **series)
-    return said
+    return result
 
 
 def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
     :raises CommandError: an unknown kind, or a number that is none
     """
     year = timezone.now().year
-    codes = {one.code: kind for kind, one in catalog.TABLE.items()}
+    codes = {rules.code: kind for kind, rules in catalog.TABLE.items()}
     wanted: list[dict[str, Any]] = []
     for series in row.get("series", []):
         if not _is_series(series=series, codes=codes):
@@ -144,7 +144,7 @@ def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
         if code not in codes or not re.fullmatch(r"[1-9][0-9]{0,14}", first):
             raise CommandError(f"--start {text}: use KIND=N with a kind of {', '.join(codes)}")
         wanted.append({"kind": codes[code], "year": year, "first": int(first)})
-    named = {(one["kind"], one["year"]) for one in wanted}
+    named = {(series["kind"], series["year"]) for series in wanted}
     return wanted + [{"kind": kind, "year": year} for kind in Kind if (kind, year) not in named]
 
 
@@ -157,7 +157,7 @@ def _is_series(*, series: object, codes: Container[str]) -> bool:
     return (
         isinstance(series.get("kind"), str)
         and series["kind"] in codes
-        and all(type(one) is int and 0 < one < NUMBER_MAX for one in [*numbers, series.get("year", 1)])
+        and all(type(number) is int and 0 < number < NUMBER_MAX for number in [*numbers, series.get("year", 1)])
         and numbers == sorted(numbers)
         and series.get("year", 1) <= dt.MAXYEAR
         and all(_is_date(text=series[name]) for name in ("valid_from", "valid_until") if series.get(name) is not None)

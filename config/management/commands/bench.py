@@ -1,5 +1,6 @@
 """Every measured promise in one go: each script prints its table, all of them are kept in `benchmarks/RESULTS.md`."""
 
+import argparse
 import datetime as dt
 import platform
 import subprocess
@@ -19,11 +20,11 @@ class Command(BaseCommand):
 
     help = "Measure rendering, the whole line, intake and the audit log against bare rivals."
 
-    def add_arguments(self, parser: Any) -> None:  # noqa: ANN401 - Django's signature
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("scripts", nargs="*", choices=[[], *SCRIPTS], help="only these; nothing is kept then")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *_args: object, **options: Any) -> None:
         """Run the scripts one after the other and keep what they print."""
         tables = []
         for name in options["scripts"] or SCRIPTS:

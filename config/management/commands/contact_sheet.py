@@ -53,7 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=pathlib.Path, default=DEFAULT, help=f"the picture (default {DEFAULT.name})")
         parser.add_argument("--pages", type=pathlib.Path, help="a folder for every page, readable")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *_args: object, **options: Any) -> None:
         """Issue, lock and draw.
 
         :raises CommandError: a folder cannot be made, an event was not processed, or a document not locked
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         countries = list(pack.registry().values())
         now = timezone.now()
         for country in countries:
-            self.live(country=country, now=now)
+            self.issue_week(country=country, now=now)
         documents = {row.document_key_id: row for row in Document.objects.order_by("pk")}
         with progress.progress(label="resguardados", total=len(documents)) as step:
             for row in documents.values():
@@ -81,10 +81,10 @@ class Command(BaseCommand):
         _sheet(countries=[country.country for country in countries], first=first).save(options["out"], optimize=True)
         self.stdout.write(f"{len(documents)} documents, {options['out']}")
         if options["pages"]:
-            self.keep(folder=options["pages"])
+            self.save_pages(folder=options["pages"])
 
-    def live(self, *, country: pack.Pack, now: dt.datetime) -> None:
-        """Tell a country's week, each event once.
+    def issue_week(self, *, country: pack.Pack, now: dt.datetime) -> None:
+        """Send a country's week to intake, each event once.
 
         :raises CommandError: an event that is not processed at once
         """
@@ -97,7 +97,7 @@ class Command(BaseCommand):
             if answer.body.get("status") != "processed":
                 raise CommandError(f"{event['id']}: {answer.status} {answer.problem or answer.body}")
 
-    def keep(self, *, folder: pathlib.Path) -> None:
+    def save_pages(self, *, folder: pathlib.Path) -> None:
         """Write each page of each document as it is read on a screen."""
         for document in Document.objects.order_by("pk"):
             for page in range(1, (document.pages or 1) + 1):

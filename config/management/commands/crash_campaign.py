@@ -37,7 +37,7 @@ class Command(BaseCommand):
             "--keep", action="store_true", help="keep the vault, the mailbox and the logs of a run that passed"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *_args: object, **options: Any) -> None:
         """Run one campaign and report it.
 
         :raises CommandError: the checker found something, or the servers did not come up
@@ -58,22 +58,22 @@ class Command(BaseCommand):
             )
         except TimeoutError as error:
             raise CommandError(f"{error}; see {folder}") from error
-        self.tell(report=report, as_json=options["json"])
+        self.print_report(report=report, as_json=options["json"])
         if report.findings:
             raise CommandError(f"{len(report.findings)} findings; vault, mailbox and logs are in {folder}")
         if not options["keep"]:
             immutable.unlock_for_removal(folder=folder)
             shutil.rmtree(folder)
 
-    def tell(self, *, report: crash_campaign.Report, as_json: bool) -> None:
+    def print_report(self, *, report: crash_campaign.Report, as_json: bool) -> None:
         """Print the figures and the first findings."""
-        said = report.as_json()
+        figures = report.as_json()
         if as_json:
-            self.stdout.write(json.dumps(said, ensure_ascii=False))
+            self.stdout.write(json.dumps(figures, ensure_ascii=False))
             return
         plan = report.plan
         self.stdout.write(
-            f"{plan.events} eventos de {plan.senders} emisores en {report.send_s} s ({said['events_per_s']}/s); "
+            f"{plan.events} eventos de {plan.senders} emisores en {report.send_s} s ({figures['events_per_s']}/s); "
             f"{report.kills} muertes del worker, {report.web_kills} del servidor; "
             f"todo resguardado {report.drain_s} s después · "
             f"events, senders, kills, time to drain"

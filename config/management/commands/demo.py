@@ -10,6 +10,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ from documents.vault import store
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
 FILES = ("es_ride.json", "mx_week.json", "co_food.json", "co_refund.json")
+ACCEPTED = {HTTPStatus.OK, HTTPStatus.CREATED}
 WAIT_MAX_S = 180.0
 LOOK_EVERY_S = 0.2
 STAFF = {  # login -> roles; nobody's rights come from being superuser
@@ -46,7 +48,7 @@ class Command(BaseCommand):
 
     help = "Run the line on sample events with private servers, check every byte, and serve until Ctrl-C."
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *_args: object, **_options: Any) -> None:
         """Run the demo; it fails unless every document is locked and every check passed."""
         began = time.monotonic()
         self.say("Preparando base de datos, bóveda y emisores · Preparing database, vault and issuers")
@@ -59,15 +61,15 @@ class Command(BaseCommand):
             events = [event for name in FILES for event in json.loads((SAMPLES / name).read_text(encoding="utf-8"))]
             secrets_of = {service: known[0] for service, known in settings.WEBHOOK_SECRETS.items()}
             sent = sender.post_all(base_url=settings.PUBLIC_URL, events=events, secrets=secrets_of)
-            wrong = [one for one in sent if one.status not in {200, 201}]
-            self.walk()
-            problems = [f"{one.event_id}: {one.status} {one.body}" for one in wrong] + self.verify()
+            refused = [answer for answer in sent if answer.status not in ACCEPTED]
+            self.show_progress()
+            problems = [f"{answer.event_id}: {answer.status} {answer.body}" for answer in refused] + self.verify()
             for problem in problems:
                 self.stderr.write(f"✗ {problem}")
             if problems:
                 raise CommandError(f"{len(problems)} comprobaciones fallidas · checks failed")
             self.say(f"✓ Todo comprobado en {time.monotonic() - began:.0f} s · Everything checked")
-            self.tell(password=password)
+            self.print_addresses(password=password)
             if env.text(name="DEMO_EXIT") != "1":
                 self.serve()
 
@@ -76,10 +78,10 @@ class Command(BaseCommand):
         self.stdout.write(text)
         self.stdout.flush()
 
-    def walk(self) -> None:
+    def show_progress(self) -> None:
         """Show each document on its way to LOCKED and each mail on its way out.
 
-        :raises CommandError: something still stands still after WAIT_MAX_S
+        :raises CommandError: something is still on its way after WAIT_MAX_S
         """
         total = Document.objects.count()
         mails = Delivery.objects.filter(channel=Channel.EMAIL)
@@ -95,10 +97,10 @@ class Command(BaseCommand):
                             f"  {document.number:<24} ISSUED → LOCKED   "
                             f"{document.file_sha256[:16]}…  {document.vault_mode}"
                         )
-                for one in mails.exclude(status=DeliveryStatus.QUEUED).select_related("document"):
-                    if (one.pk, "MAIL") not in seen:
-                        seen.add((one.pk, "MAIL"))
-                        self.say(f"  {one.document.number:<24} {one.channel} → {one.status}")
+                for mail in mails.exclude(status=DeliveryStatus.QUEUED).select_related("document"):
+                    if (mail.pk, "MAIL") not in seen:
+                        seen.add((mail.pk, "MAIL"))
+                        self.say(f"  {mail.document.number:<24} {mail.channel} → {mail.status}")
                 locked = sum(1 for _, what in seen if what == "LOCKED")
                 if locked == total and not mails.filter(status=DeliveryStatus.QUEUED).exists():
                     return
@@ -109,7 +111,7 @@ class Command(BaseCommand):
                 time.sleep(LOOK_EVERY_S)
 
     def verify(self) -> list[str]:
-        """Check every document from outside of the line; returns what is wrong, in words."""
+        """Check every document independently of the line, and return what is wrong."""
         wrong: list[str] = []
         documents = list(Document.objects.select_related("issuer", "country", "owner").order_by("pk"))
         with progress.progress(label="verificados", total=len(documents)) as step:
@@ -126,11 +128,11 @@ class Command(BaseCommand):
             wrong.append(f"{sent} correos enviados, {len(mails)} en el buzón")
         for url in _links():
             with urllib.request.urlopen(url, timeout=10) as page:  # noqa: S310 - our own http address
-                if page.status != 200:  # noqa: PLR2004 - HTTP
+                if page.status != HTTPStatus.OK:
                     wrong.append(f"enlace: {page.status}")
         return wrong
 
-    def tell(self, *, password: str) -> None:
+    def print_addresses(self, *, password: str) -> None:
         """Print where to click, and write DEMO_JSON."""
         base = settings.PUBLIC_URL
         urls = _links()
@@ -197,7 +199,7 @@ def _await_web() -> None:
     while time.monotonic() < until:
         try:
             with urllib.request.urlopen(f"{settings.PUBLIC_URL}/healthz", timeout=5) as answer:  # noqa: S310 - our own http address
-                if answer.status == 200:  # noqa: PLR2004 - HTTP
+                if answer.status == HTTPStatus.OK:
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(LOOK_EVERY_S)
@@ -205,13 +207,13 @@ def _await_web() -> None:
 
 
 def _faults(document: Document) -> list[str]:
-    """Climb: state, stored bytes, embedded content, re-render, audit events."""
+    """Return what is wrong with a document: state, stored bytes, embedded content, re-render, audit events."""
     faults: list[str] = []
     if document.status != Status.LOCKED:
         return [f"{document.status} ({document.cause})"]
-    kept = store.open_vault()
-    body = kept.read(key=document.vault_key, version=document.vault_version)
-    kept.verify(
+    vault = store.open_vault()
+    body = vault.read(key=document.vault_key, version=document.vault_version)
+    vault.verify(
         key=document.vault_key,
         version=document.vault_version,
         sha256=document.file_sha256,
@@ -228,8 +230,8 @@ def _faults(document: Document) -> list[str]:
     again = render.render(content=json.loads(document.content), issued_at=document.issued_at, logo=logo)
     if again.pdf != body:
         faults.append("otra composición da otros bytes · re-rendering gives other bytes")
-    told = set(AuditEvent.objects.filter(object_id=document.public_id).values_list("action", flat=True))
-    faults += [f"falta {action}" for action in ("document.issued", "document.locked") if action not in told]
+    actions = set(AuditEvent.objects.filter(object_id=document.public_id).values_list("action", flat=True))
+    faults += [f"falta {action}" for action in ("document.issued", "document.locked") if action not in actions]
     return faults
 
 

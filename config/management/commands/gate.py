@@ -1,5 +1,6 @@
 """The gate: everything that can be known without running the product. One command, one exit code."""
 
+import argparse
 import pathlib
 import subprocess
 import sys
@@ -25,11 +26,11 @@ class Command(BaseCommand):
 
     help = "Lint, format, floors, types, migrations, start-up checks."
 
-    def add_arguments(self, parser: Any) -> None:  # noqa: ANN401 - Django's signature
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("steps", nargs="*", choices=[[], *STEPS], help="only these")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *_args: object, **options: Any) -> None:
         """Run every step, show what failed, and fail if one did."""
         failed = []
         for name in options["steps"] or STEPS:

@@ -69,9 +69,9 @@ class Command(BaseCommand):
 
 def _add_countries(*, cursor: CursorWrapper) -> None:
     """Add the countries whose packs came after the migration that adds the first ones."""
-    for code, one in pack.registry().items():
+    for code, country in pack.registry().items():
         cursor.execute(
-            "INSERT INTO documents_country (code, name) VALUES (%s, %s) ON CONFLICT DO NOTHING", [code, one.name.es]
+            "INSERT INTO documents_country (code, name) VALUES (%s, %s) ON CONFLICT DO NOTHING", [code, country.name.es]
         )
 
 

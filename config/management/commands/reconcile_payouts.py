@@ -15,7 +15,7 @@ from documents.models import Country
 from payouts.reconciliation import run
 
 ACTOR = log.Actor(kind="system", id="reconciliation", channel="command")
-DIFFERS, BROKEN_OFF = 2, 130
+DIFFERS, INTERRUPTED = 2, 130
 SHOWN = {
     "earned": "ganado · earned",
     "settled": "liquidado · settled",
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--country", help="only this country (ISO 3166 alpha-2)")
         parser.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *_args: object, **options: Any) -> None:
         """Walk once through everything.
 
         :raises CommandError: an unknown country
@@ -57,14 +57,14 @@ class Command(BaseCommand):
                 summary = run.run(
                     walk=walk, now=timezone.now(), actor=ACTOR, country=country, step=lambda over: step(note=over)
                 )
-        except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or told to end
+        except (KeyboardInterrupt, SystemExit):  # Ctrl-C or a signal
             self.stderr.write("Interrumpida: lo encontrado queda anotado, nada se dio por resuelto · Broken off")
-            sys.exit(BROKEN_OFF)
-        self.tell(summary=summary, as_json=options["json"])
+            sys.exit(INTERRUPTED)
+        self.print_summary(summary=summary, as_json=options["json"])
         if not summary.clean:
             sys.exit(DIFFERS)
 
-    def tell(self, *, summary: run.Summary, as_json: bool) -> None:
+    def print_summary(self, *, summary: run.Summary, as_json: bool) -> None:
         """Print the books and what differs."""
         if as_json:
             self.stdout.write(json.dumps(summary.as_json(), ensure_ascii=False))

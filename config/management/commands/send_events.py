@@ -6,6 +6,7 @@ import http.client
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,8 +16,10 @@ from django.core.management.base import BaseCommand, CommandError
 from config.simulation import sender
 from documents.webhooks import signing
 
-REFUSED = 400  # HTTP; from here on
-NOT_ITS_OWN = {401, 403}  # nobody's signature, or that of a service that does not send this type
+NOT_ITS_OWN = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+}  # nobody's signature, or that of a service that does not send this type
 ANOTHER_WAY = "set it, sign everything with --secret, or take part in a running demo with DEMO=8000"
 
 
@@ -36,7 +39,7 @@ class Command(BaseCommand):
             "--senders", type=int, default=1, help="how many post at once (default 1: in the list's order)"
         )
 
-    def handle(self, *args: object, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+    def handle(self, *_args: object, **options: Any) -> None:
         """Post the list and say what became of it; refused events end in exit code 1.
 
         :raises CommandError: the file, a secret or the address cannot be used, or events were refused
@@ -49,22 +52,24 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{url} does not answer ({error}): name the right address with --url, or start a demo with make demo"
             ) from error
-        counts = collections.Counter(str(one.body.get("status", one.status)) for one in sent)
-        replayed = sum(one.body.get("replayed") is True for one in sent)
+        counts = collections.Counter(str(answer.body.get("status", answer.status)) for answer in sent)
+        replayed = sum(answer.body.get("replayed") is True for answer in sent)
         self.stdout.write(
             json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items())), "replayed": replayed})
         )
-        self.tell_refused(sent=sent)
+        self.print_refused(sent=sent)
 
-    def tell_refused(self, *, sent: Sequence[sender.Sent]) -> None:
+    def print_refused(self, *, sent: Sequence[sender.PostedEvent]) -> None:
         """Name each refused event and its code.
 
         :raises CommandError: there are any
         """
-        refused = [one for one in sent if one.status >= REFUSED]
-        for one in refused:
-            self.stderr.write(f"{one.event_id}: {one.status} {one.body.get('code')}: {one.body.get('detail')}")
-        wrong = any(one.status in NOT_ITS_OWN for one in refused)
+        refused = [answer for answer in sent if answer.status >= HTTPStatus.BAD_REQUEST]
+        for answer in refused:
+            self.stderr.write(
+                f"{answer.event_id}: {answer.status} {answer.body.get('code')}: {answer.body.get('detail')}"
+            )
+        wrong = any(answer.status in NOT_ITS_OWN for answer in refused)
         mend = f"; 401 and 403: the secret is not the one that service has there: {ANOTHER_WAY}" if wrong else ""
         if refused:
             raise CommandError(f"{len(refused)} of {len(sent)} were refused{mend}")
@@ -104,13 +109,13 @@ def _secrets(*, services: set[str], only: str) -> Mapping[str, str]:
 
     :raises CommandError: one is missing, or none at all
     """
-    found = {service: only or (settings.WEBHOOK_SECRETS[service] or [""])[0] for service in sorted(services)}
-    if missing := [f"WEBHOOK_SECRET_{service.upper()}" for service, secret in found.items() if not secret]:
+    secrets = {service: only or (settings.WEBHOOK_SECRETS[service] or [""])[0] for service in sorted(services)}
+    if missing := [f"WEBHOOK_SECRET_{service.upper()}" for service, secret in secrets.items() if not secret]:
         raise CommandError(f"no secret in {', '.join(missing)}: {ANOTHER_WAY}")
-    for service, secret in found.items():
+    for service, secret in secrets.items():
         try:
             signing.key_bytes(secret=secret)
         except ValueError as error:
             place = "--secret" if only else f"WEBHOOK_SECRET_{service.upper()}"
             raise CommandError(f"{place}: {error}") from error
-    return found
+    return secrets
