@@ -12,10 +12,10 @@ from documents import identifiers
 from documents.alerts import incidents
 from documents.models import Country, Discrepancy, Document, Event
 
+# Without a document the country is the event's, if there is such a row: else nobody with a limited scope would see it.
 INSERT = """
     INSERT INTO documents_discrepancy
         (public_id, code, dedup_key, document_id, event_id, country_id, facts, resolution)
-    -- Without a document the country is the event's, if it exists: else nobody with a limited scope would see the row.
     VALUES (%s, %s, %s, %s, %s, coalesce(%s, (SELECT code FROM documents_country WHERE code = %s)), %s::jsonb, '')
     ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO NOTHING
 """
@@ -38,14 +38,13 @@ def open_one(
     :returns: whether it is new
     """
     public_id = identifiers.new(prefix="dsc")
-    country_code = country.pk if country else document.country_id if document else None
     values = [
         public_id,
         code,
         dedup_key,
         document.pk if document else None,
         event.pk if event else None,
-        country_code,
+        country.pk if country else document.country_id if document else None,
         event.country_code if event else None,
         json.dumps(facts, ensure_ascii=False),
     ]
