@@ -115,7 +115,7 @@ class AuditLogAdmin(base.DocumentCenterAdmin):
     def outcome_cell(self, row: Event) -> "SafeString":
         """Write the outcome, and how many alike were counted in one."""
         label = str(cells.STATES[row.outcome][2]) if row.outcome in cells.STATES else row.outcome
-        return cells.state(row.outcome, words=f"{label} ({row.count})" if row.count > 1 else label)
+        return cells.state(row.outcome, text=f"{label} ({row.count})" if row.count > 1 else label)
 
     @admin.display(description=_("objeto"))
     def object_cell(self, row: Event) -> "SafeString":

@@ -1,4 +1,4 @@
-"""How a value is shown: amounts, moments, states, masks. Every piece of HTML here is built with `format_html`."""
+"""Cells: how the Document Center shows amounts, moments, states and masked data. All HTML comes from `format_html`."""
 
 import datetime as dt
 from decimal import Decimal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NOTHING = "—"
 DOT = "•"
 
-# state -> tone, icon, words. The icon and the words both say it: never by colour alone.
+# TABLE: state -> tone, icon, text. Icon and text both name the state: never the colour alone.
 STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
     Status.ISSUED: ("info", "◌", gettext_lazy("Emitido")),
     Status.LOCKED: ("good", "✓", gettext_lazy("Resguardado")),
@@ -85,11 +85,11 @@ def amount(*, minor: int | None, currency: str) -> "SafeString":
     return format_html('<span class="dc-amount">{}</span>', amount_text(minor=minor, currency=currency))
 
 
-def moment(at: dt.datetime | None, *, seconds: bool = False) -> "SafeString | str":
-    """Write a moment short ("20 nov 2026 12:00"), the exact one in its title."""
-    if at is None:
+def moment(when: dt.datetime | None, *, seconds: bool = False) -> "SafeString | str":
+    """Write a moment in short ("20 nov 2026 12:00"), with the exact one in its title."""
+    if when is None:
         return NOTHING
-    local = timezone.localtime(at)
+    local = timezone.localtime(when)
     clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     written = f"{dates.format_date(local.date(), format='d MMM y', locale=locale())} {clock}"
     exact = local.strftime("%Y-%m-%dT%H:%M:%S%z")
@@ -103,15 +103,15 @@ def day(value: dt.date | None) -> str:
     return NOTHING if value is None else dates.format_date(value, format="d MMM y", locale=locale())
 
 
-def since(at: dt.datetime | None, *, now: dt.datetime) -> str:
+def since(when: dt.datetime | None, *, now: dt.datetime) -> str:
     """Write how long ago a moment was: "hace 6 horas"."""
-    if at is None:
+    if when is None:
         return NOTHING
-    return str(dates.format_timedelta(at - now, add_direction=True, locale=locale()))
+    return str(dates.format_timedelta(when - now, add_direction=True, locale=locale()))
 
 
-def state(name: str | None, *, words: str = "") -> "SafeString":
-    """Write a state as icon and words in its tone; an unknown one stays readable."""
+def state(name: str | None, *, text: str = "") -> "SafeString":
+    """Write a state as icon and text in its tone; an unknown state is written as it is."""
     if not name:
         return format_html('<span class="dc-quiet" title="{}">{}</span>', _("No aplica"), NOTHING)
     tone, icon, label = STATES.get(name, ("calm", "·", name))
@@ -119,12 +119,12 @@ def state(name: str | None, *, words: str = "") -> "SafeString":
         '<span class="dc-state dc-{}"><span class="dc-icon" aria-hidden="true">{}</span>{}</span>',
         tone,
         icon,
-        words or label,
+        text or label,
     )
 
 
 def mono(value: object, *, short: int = 0) -> "SafeString | str":
-    """Write an id or a digest in a fixed-width face; `short` keeps the first ones, the title all."""
+    """Write an id or a digest in a fixed-width face; with `short` only its first characters, and all in the title."""
     text = str(value or "")
     if not text:
         return NOTHING
@@ -134,19 +134,19 @@ def mono(value: object, *, short: int = 0) -> "SafeString | str":
 
 
 def mask_name(name: str) -> str:
-    """Keep the first letter of each word: "Ana García" is "A•• G•••••"."""
+    """Mask a name but for the first letter of each word: "Ana García" is "A•• G•••••"."""
     return " ".join(word[:1] + DOT * min(max(len(word) - 1, 2), 6) for word in name.split())
 
 
-def mask_end(value: str, *, keep: int = 3) -> str:
-    """Keep the last characters of an identification: "12345678Z" is "••••••78Z"."""
-    return value if not value else DOT * max(len(value) - keep, 4) + (value[-keep:] if len(value) > 2 * keep else "")
+def mask_end(value: str, *, shown: int = 3) -> str:
+    """Mask an identification but for its last characters: "12345678Z" is "••••••78Z"."""
+    return value if not value else DOT * max(len(value) - shown, 4) + (value[-shown:] if len(value) > 2 * shown else "")
 
 
 def mask_email(value: str) -> str:
-    """Keep the first letter and the domain's first: "ana@x.example" is "a•••@x•••"."""
-    name, at, domain = value.partition("@")
-    return f"{name[:1]}{DOT * 3}@{domain[:1]}{DOT * 3}" if at else mask_end(value)
+    """Mask an address but for the first letters of name and domain: "ana@x.example" is "a•••@x•••"."""
+    name, separator, domain = value.partition("@")
+    return f"{name[:1]}{DOT * 3}@{domain[:1]}{DOT * 3}" if separator else mask_end(value)
 
 
 def page(row: "Model") -> str:

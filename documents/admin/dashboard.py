@@ -1,4 +1,4 @@
-"""The first page: what needs a person, what came in today, whether the outside answers. All counts are capped."""
+"""The first page: what needs a person, what came in today, which dependencies answer. All counts are capped."""
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,14 +12,15 @@ from django.utils.translation import gettext as _
 from documents.admin import cells, filters, rights
 from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus, Status
-from documents.resilience import dependencies as resilience
+from documents.resilience import dependencies
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 COUNT_MAX = 1000
 NEWEST_MAX = 10
-LATEST_MAX = 20_000  # documents looked at for "today": the newest by id, so that no count walks the whole table
+ALERTS_MAX = 5
+LATEST_MAX = 20_000  # documents counted for "today": the newest by id, so that no count reads the whole table
 
 
 class Tile(NamedTuple):
@@ -33,13 +34,34 @@ class Tile(NamedTuple):
 
 
 def context(*, request: HttpRequest) -> dict[str, Any]:
-    """Gather the first page; without the right to see documents there is only a welcome."""
+    """Return what the first page shows; without the right to see documents it is only a welcome."""
     if not rights.may(request=request, right="see"):
         return {"tiles": [], "newest": [], "dependencies": [], "alerts": [], "sees": False}
     now = timezone.now()
     mine = rights.documents(request=request)
     open_alerts = list(Alert.objects.filter(resolved_at=None).order_by("severity", "-pk")[:COUNT_MAX])
-    newest = (
+    return {
+        "sees": True,
+        "tiles": [*document_tiles(mine=mine, now=now), *work_tiles(request=request, alerts=open_alerts)],
+        "newest": newest(mine=mine),
+        "dependencies": dependency_states(alerts=open_alerts),
+        "alerts": [
+            (
+                cells.state(alert.severity),
+                cells.link(alert, text=alert.code, mono_face=True),
+                alert.detail,
+                cells.since(alert.opened_at, now=now),
+            )
+            for alert in open_alerts[:ALERTS_MAX]
+        ],
+        "list_url": reverse("admin:documents_document_changelist"),
+        "alerts_url": reverse("admin:documents_alert_changelist"),
+    }
+
+
+def newest(*, mine: "QuerySet[Document]") -> list[tuple[object, ...]]:
+    """Return the newest documents of the caller's scope, as rows of cells."""
+    rows = (
         mine.select_related("owner")
         .order_by("-pk")
         .only(
@@ -54,90 +76,74 @@ def context(*, request: HttpRequest) -> dict[str, Any]:
             "owner__platform_id",
         )
     )
-    return {
-        "sees": True,
-        "tiles": tiles(request=request, mine=mine, alerts=open_alerts, now=now),
-        "newest": [
-            (
-                cells.link(one, mono_face=True),
-                one.get_kind_display(),
-                cells.mono(one.owner.platform_id),
-                one.country_id,
-                cells.amount(minor=one.total_minor, currency=one.currency),
-                cells.state(one.status),
-                cells.moment(one.issued_at),
-            )
-            for one in newest[:NEWEST_MAX]
-        ],
-        "dependencies": dependencies(alerts=open_alerts),
-        "alerts": [
-            (
-                cells.state(one.severity),
-                cells.link(one, text=one.code, mono_face=True),
-                one.detail,
-                cells.since(one.opened_at, now=now),
-            )
-            for one in open_alerts[:5]
-        ],
-        "list_url": reverse("admin:documents_document_changelist"),
-        "alerts_url": reverse("admin:documents_alert_changelist"),
-    }
+    return [
+        (
+            cells.link(row, mono_face=True),
+            row.get_kind_display(),
+            cells.mono(row.owner.platform_id),
+            row.country_id,
+            cells.amount(minor=row.total_minor, currency=row.currency),
+            cells.state(row.status),
+            cells.moment(row.issued_at),
+        )
+        for row in rows[:NEWEST_MAX]
+    ]
 
 
-def tiles(*, request: HttpRequest, mine: "QuerySet[Document]", alerts: list[Alert], now: dt.datetime) -> list[Tile]:
-    """Count what matters."""
+def document_tiles(*, mine: "QuerySet[Document]", now: dt.datetime) -> list[Tile]:
+    """Count the documents of today, and those that do not move on."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     latest = mine.order_by("-pk").values("pk")[:LATEST_MAX]
     today = Document.objects.filter(pk__in=latest, issued_at__gte=midnight)
-    events = Event.objects.all()
-    if not rights.everywhere(request=request):
-        events = events.filter(country_code__in=rights.countries(request=request))
-    documents_url, events_url = (
-        reverse("admin:documents_document_changelist"),
-        reverse("admin:documents_event_changelist"),
-    )
+    url = reverse("admin:documents_document_changelist")
+    issued = counted(today, most=LATEST_MAX)
+    locked = counted(today.filter(status=Status.LOCKED), most=LATEST_MAX)
     stuck = counted(mine.filter(filters.stuck(now=now)))
     quarantined = counted(mine.filter(status=Status.QUARANTINED))
-    held = counted(events.filter(outcomes.for_a_person()))
-    parked = counted(events.filter(status=EventStatus.PARKED))
-    urgent = sum(one.severity == "P1" for one in alerts)
     return [
-        Tile(
-            _("Emitidos hoy"),
-            many(counted(today, most=LATEST_MAX), most=LATEST_MAX),
-            "calm",
-            _("día UTC"),
-            f"{documents_url}?issued=1",
-        ),
+        Tile(_("Emitidos hoy"), many(issued, most=LATEST_MAX), "calm", _("día UTC"), f"{url}?issued=1"),
         Tile(
             _("Resguardados hoy"),
-            many(counted(today.filter(status=Status.LOCKED), most=LATEST_MAX), most=LATEST_MAX),
+            many(locked, most=LATEST_MAX),
             "calm",
             _("en la bóveda y comprobados"),
-            f"{documents_url}?issued=1&status__exact=LOCKED",
+            f"{url}?issued=1&status__exact=LOCKED",
         ),
         Tile(
             _("Atascados"),
             many(stuck),
             "warn" if stuck else "good",
             _("más de 5 min sin resguardar · meta 0"),
-            f"{documents_url}?view=stuck",
+            f"{url}?view=stuck",
         ),
         Tile(
             _("En cuarentena"),
             many(quarantined),
             "bad" if quarantined else "good",
             _("no se entregan a nadie · meta 0"),
-            f"{documents_url}?view=quarantine",
+            f"{url}?view=quarantine",
         ),
+    ]
+
+
+def work_tiles(*, request: HttpRequest, alerts: list[Alert]) -> list[Tile]:
+    """Count the events that wait, and the open alerts."""
+    events = Event.objects.all()
+    if not rights.everywhere(request=request):
+        events = events.filter(country_code__in=rights.countries(request=request))
+    url = reverse("admin:documents_event_changelist")
+    held = counted(events.filter(outcomes.for_a_person()))
+    parked = counted(events.filter(status=EventStatus.PARKED))
+    urgent = sum(alert.severity == "P1" for alert in alerts)
+    return [
         Tile(
             _("Eventos retenidos"),
             many(held),
             "warn" if held else "good",
             _("esperan a una persona"),
-            f"{events_url}?work=held",
+            f"{url}?work=held",
         ),
-        Tile(_("Eventos en espera"), many(parked), "calm", _("esperan a otro evento"), f"{events_url}?work=parked"),
+        Tile(_("Eventos en espera"), many(parked), "calm", _("esperan a otro evento"), f"{url}?work=parked"),
         Tile(
             _("Alertas abiertas"),
             many(len(alerts)),
@@ -159,15 +165,15 @@ def many(number: int, *, most: int = COUNT_MAX) -> str:
 
 
 class DependencyState(NamedTuple):
-    """How a dependency does; `fallback` is what happens meanwhile."""
+    """The state of a dependency; `fallback` is what happens meanwhile."""
 
     name: str
     badge: Any
     fallback: str
 
 
-def dependencies(*, alerts: list[Alert]) -> list[DependencyState]:
-    """Say how the outside does: an open incident is the truth that all processes share."""
+def dependency_states(*, alerts: list[Alert]) -> list[DependencyState]:
+    """Return the state of each dependency: down while its incident is open, which all processes see."""
     names = {
         "vault": _("Bóveda"),
         "mail": _("Correo"),
@@ -180,20 +186,22 @@ def dependencies(*, alerts: list[Alert]) -> list[DependencyState]:
         "partner_webhooks": _("Webhooks de socios"),
         "timestamp_authority": _("Sello de tiempo"),
     }
-    down = {one.dedup_key.removeprefix("dependency:") for one in alerts if one.dedup_key.startswith("dependency:")}
+    down = {
+        alert.dedup_key.removeprefix("dependency:") for alert in alerts if alert.dedup_key.startswith("dependency:")
+    }
     english = cells.locale() == "en"
     return [
         DependencyState(
             names.get(name, name),
-            cells.state("denied", words=_("Degradado")) if name in down else cells.state("ok", words=_("Responde")),
+            cells.state("denied", text=_("Degradado")) if name in down else cells.state("ok", text=_("Responde")),
             row.fallback[1 if english else 0] if name in down else "",
         )
-        for name, row in resilience.DEPENDENCIES.items()
+        for name, row in dependencies.DEPENDENCIES.items()
     ]
 
 
 def waiting(*, request: HttpRequest) -> dict[str, int]:
-    """Return the few counts that the sidebar shows."""
+    """Return the counts that the sidebar shows."""
     mine = rights.documents(request=request)
     events = Event.objects.filter(outcomes.for_a_person())
     parked = Event.objects.filter(outcomes.too_long(now=timezone.now(), limit_s=settings.PARKED_LIMIT_S))

@@ -1,4 +1,4 @@
-"""What the page of one document shows: its state, its facts, its custody, its relatives, who was told."""
+"""What the page of one document shows: state, facts, custody, related documents, deliveries and links."""
 
 import datetime as dt
 import json
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 RELATED_MAX = 20
 PAGES_MAX = 500
-CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a million, and its PDF holds them all
+PAGE_DIGITS_MAX = 5
+RIGHTS = ("pdf", "send", "retry", "audit", "correct")  # those that decide which buttons are shown
+CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a million, and its PDF shows them all
 
 
 def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
@@ -33,8 +35,8 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
     ids = [
         document.public_id,
         document.event.public_id,
-        *(one.public_id for one in deliveries),
-        *(one.public_id for one in links),
+        *(delivery.public_id for delivery in deliveries),
+        *(link.public_id for link in links),
     ]
     number = requested_page(request=request, pages=document.pages or 1)
     stuck = document.status == Status.ISSUED and document.issued_at < now - filters.STUCK_AFTER
@@ -49,15 +51,15 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
             integrity(document=document),
             relatives(request=request, document=document),
         ],
-        "deliveries": [(one, *told(one)) for one in deliveries],
-        "links": [(one, *link_state(link=one, now=now)) for one in links],
+        "deliveries": [(delivery, *delivery_state(delivery)) for delivery in deliveries],
+        "links": [(link, *link_state(link=link, now=now)) for link in links],
         "content": pretty(document.content) if open_ else "",
         "timeline": timeline.lines(request=request, object_ids=ids),
         "whole_log": rights.may(request=request, right="audit"),
         "page_number": number,
         "page_before": number - 1 if number > 1 else 0,
         "page_after": number + 1 if number < (document.pages or 1) else 0,
-        "may": {one: rights.may(request=request, right=one) for one in ("pdf", "send", "retry", "audit", "correct")},
+        "may": {right: rights.may(request=request, right=right) for right in RIGHTS},
         "creditable": catalog.TABLE[Kind(document.kind)].creditable,
         "stuck": stuck,
         "locked": document.status == Status.LOCKED,
@@ -67,49 +69,49 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
 def requested_page(*, request: HttpRequest, pages: int) -> int:
     """Return the page of the preview that was asked for, within the document."""
     text = request.GET.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1  # noqa: PLR2004 - digits
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= PAGE_DIGITS_MAX else 1
     return max(1, min(number, pages, PAGES_MAX))
 
 
 def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeString]":
-    """Return the strip of states, each with icon and words."""
+    """Return the strip of states, each with icon and text."""
     strip = [
         cells.state(
-            "STUCK" if stuck else document.status, words=_("Emitido y resguardado") if document.locked_at else ""
+            "STUCK" if stuck else document.status, text=_("Emitido y resguardado") if document.locked_at else ""
         )
     ]
     if document.status == Status.QUARANTINED:
         strip = [cells.state(Status.QUARANTINED)]
     if document.payout_status:
-        words = {"PENDING": _("Pago pendiente"), "SENT": _("Pago enviado")}[document.payout_status]
-        strip.append(cells.state(document.payout_status, words=words))
+        text = {"PENDING": _("Pago pendiente"), "SENT": _("Pago enviado")}[document.payout_status]
+        strip.append(cells.state(document.payout_status, text=text))
     if document.verified_at:
         ago = cells.since(document.verified_at, now=now)
         strip.append(
             cells.state(
                 "ok" if document.status == Status.LOCKED else "denied",
-                words=_("Bytes comprobados %(ago)s") % {"ago": ago},
+                text=_("Bytes comprobados %(ago)s") % {"ago": ago},
             )
         )
     strip.append(
-        cells.state("CLOSED", words=_("Conservar hasta el %(day)s") % {"day": cells.day(document.retain_until)})
+        cells.state("CLOSED", text=_("Conservar hasta el %(day)s") % {"day": cells.day(document.retain_until)})
     )
     return strip
 
 
 def banner(*, document: Document, stuck: bool, now: dt.datetime) -> dict[str, str]:
-    """Return what needs a person, or nothing."""
+    """Return the banner of a document that needs a person; empty for any other."""
     if document.status == Status.QUARANTINED:
         text = _("No lo entregues: los bytes guardados no se corresponden con su huella. Hay una alerta P1 abierta.")
         return {"tone": "bad", "title": _("En cuarentena"), "text": text}
     if stuck:
         cause = errors.CODES.get(document.cause)
-        words = (
+        cause_text = (
             (cause.en if cells.locale() == "en" else cause.es) if cause else (document.cause or _("sin causa anotada"))
         )
         text = _("Emitido %(ago)s y aún sin resguardar: %(cause)s. Intentos: %(attempts)s.") % {
             "ago": cells.since(document.issued_at, now=now),
-            "cause": words,
+            "cause": cause_text,
             "attempts": document.attempts,
         }
         return {"tone": "warn", "title": _("Atascado"), "text": text}
@@ -141,8 +143,8 @@ def summary(*, document: Document, open_: bool) -> Card:
     return Card(title=_("Resumen"), facts=facts)
 
 
-def _total_words() -> dict[str, str]:
-    """Return the totals that the kinds print, in the order of reading, with their words."""
+def _total_labels() -> dict[str, str]:
+    """Return the totals that the kinds print, in the order of reading, with their labels."""
     return {
         "net": _("Neto"),
         "earnings": _("Ingresos"),
@@ -163,10 +165,10 @@ def _total_words() -> dict[str, str]:
 def totals(*, document: Document) -> Card:
     """Return the totals that the PDF prints, and the total of the row."""
     printed = parsed(document.content).get("totals", {})
-    words = _total_words()
+    labels = _total_labels()
     facts = [
-        Fact(label=words[name], value=cells.amount_of_text(text=str(printed[name]), currency=document.currency))
-        for name in words
+        Fact(label=labels[name], value=cells.amount_of_text(text=str(printed[name]), currency=document.currency))
+        for name in labels
         if name in printed
     ]
     total = cells.amount(minor=document.total_minor, currency=document.currency)
@@ -175,7 +177,7 @@ def totals(*, document: Document) -> Card:
 
 
 def integrity(*, document: Document) -> Card:
-    """Return what proves the document: digests, where it lies, under which lock, until when."""
+    """Return what proves the document: digests, the object in the vault, its lock, until when."""
     return Card(
         title=_("Integridad y custodia"),
         wide=True,
@@ -205,7 +207,7 @@ def size(document: Document) -> str:
 
 
 def relatives(*, request: HttpRequest, document: Document) -> Card:
-    """Return documents of the same fact, corrections, and what settles, within the scope."""
+    """Return the documents about the same subject, corrections and payouts of this one, within the scope."""
     near = Q(subject=document.subject) | Q(corrects=document) | Q(settled_by=document)
     for pk in (document.corrects_id, document.settled_by_id):
         near |= Q(pk=pk) if pk else Q()
@@ -228,13 +230,13 @@ def relatives(*, request: HttpRequest, document: Document) -> Card:
     )
     table = [
         (
-            relation(document=document, other=one),
-            cells.link(one, mono_face=True),
-            one.get_kind_display(),
-            cells.amount(minor=one.total_minor, currency=one.currency),
-            cells.state(one.status),
+            relation(document=document, other=row),
+            cells.link(row, mono_face=True),
+            row.get_kind_display(),
+            cells.amount(minor=row.total_minor, currency=row.currency),
+            cells.state(row.status),
         )
-        for one in rows[:RELATED_MAX]
+        for row in rows[:RELATED_MAX]
     ]
     return Card(
         title=_("Documentos relacionados"),
@@ -259,7 +261,7 @@ def relation(*, document: Document, other: Document) -> str:
     return _("mismo hecho")
 
 
-def told(delivery: Delivery) -> tuple[Any, ...]:
+def delivery_state(delivery: Delivery) -> tuple[Any, ...]:
     """Return a delivery's state and its last moment."""
     return cells.state(delivery.status), cells.moment(
         delivery.downloaded_at or delivery.opened_at or delivery.sent_at or delivery.queued_at
@@ -279,12 +281,12 @@ def link_state(*, link: Link, now: dt.datetime) -> tuple[Any, ...]:
 
 
 def parsed(content: str) -> dict[str, Any]:
-    """Read the frozen content; it was written as canonical JSON and cannot be anything else."""
-    found: dict[str, Any] = json.loads(content)
-    return found
+    """Return the frozen content, which is canonical JSON."""
+    fields: dict[str, Any] = json.loads(content)
+    return fields
 
 
 def pretty(content: str) -> str:
-    """Write the frozen content so that a person can read it."""
+    """Return the frozen content indented for people, cut at CONTENT_MAX."""
     text = json.dumps(parsed(content), ensure_ascii=False, indent=2)
     return text if len(text) <= CONTENT_MAX else f"{text[:CONTENT_MAX]}\n…"

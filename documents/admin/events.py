@@ -97,9 +97,9 @@ class EventAdmin(base.DocumentCenterAdmin):
     def status_cell(self, row: Event) -> "SafeString":
         """Write what became of it; a held one that was settled is done."""
         if row.settled_by_id:
-            return cells.state("RESOLVED", words=str(_("Resuelto por otro")))
+            return cells.state("RESOLVED", text=str(_("Resuelto por otro")))
         if getattr(row, "closed", False) and row.status in {EventStatus.HELD, EventStatus.PARKED}:
-            return cells.state("CLOSED", words=str(_("Cerrado sin emitir")))
+            return cells.state("CLOSED", text=str(_("Cerrado sin emitir")))
         return cells.state(row.status)
 
     @admin.display(description=_("causa"))

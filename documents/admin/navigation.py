@@ -1,5 +1,6 @@
 """The frame around every page: sidebar, tabs, the chip that says which environment this is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -15,14 +16,14 @@ BADGES_FRESH_S = 60
 
 
 def environment(request: HttpRequest) -> list[str]:
-    """Return the chip: nobody may take a sandbox for the real thing, or the reverse."""
-    words = {
+    """Return text and tone of the chip that tells production from a sandbox."""
+    chips = {
         "production": (_("PRODUCCIÓN"), "danger"),
         "sandbox": (_("PRUEBAS"), "warning"),
         "test": (_("TEST"), "info"),
         "demo": (_("DEMO"), "info"),
     }
-    return list(words[settings.ENVIRONMENT])
+    return list(chips[settings.ENVIRONMENT])
 
 
 def style(request: HttpRequest) -> str:
@@ -41,22 +42,22 @@ def script(request: HttpRequest) -> str:
 
 
 def language_url(request: HttpRequest) -> str:
-    """Return where the language is chosen."""
+    """Return the address that changes the language."""
     return reverse("admin:language")
 
 
 def badges(*, request: HttpRequest) -> dict[str, int]:
-    """Return the sidebar's counts, a minute old at most, per person: each has a scope of his own."""
+    """Return the sidebar's counts, at most a minute old; each person has a scope and so counts of his own."""
     key = _badges_key(request=request)
-    found: dict[str, int] | None = cache.get(key)
-    if found is None:
-        found = dashboard.waiting(request=request)
-        cache.set(key, found, BADGES_FRESH_S)
-    return found
+    counts: dict[str, int] | None = cache.get(key)
+    if counts is None:
+        counts = dashboard.waiting(request=request)
+        cache.set(key, counts, BADGES_FRESH_S)
+    return counts
 
 
 def forget(*, request: HttpRequest) -> None:
-    """Have the caller's counts made anew: whoever has just acted sees that it counts."""
+    """Drop the caller's cached counts, so that he sees the effect of what he has just done."""
     cache.delete(_badges_key(request=request))
 
 
@@ -77,72 +78,81 @@ def _item(*, title: str, icon: str, url: str, badge: int = 0, tone: str = "warni
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar: only what the caller may open."""
-    groups: list[dict[str, Any]] = [
-        {"title": _("Centro"), "items": [_item(title=_("Panel"), icon="space_dashboard", url="admin:index")]}
+    center = [_item(title=_("Panel"), icon="space_dashboard", url="admin:index")]
+    if not rights.may(request=request, right="see"):
+        return [{"title": _("Centro"), "items": center}, *_control(request=request)]
+    counts = badges(request=request)
+    return [
+        {"title": _("Centro"), "items": [*center, *_lists_of_documents(stuck=counts["stuck"])]},
+        _group(title=_("Trabajo"), items=_incidents(request=request, counts=counts)),
+        _group(
+            title=_("Dinero"),
+            items=[
+                _item(title=_("Pagos"), icon="payments", url="admin:payouts_payout_changelist"),
+                _item(title=_("Partidas pagadas"), icon="receipt_long", url="admin:payouts_settlement_changelist"),
+            ],
+        ),
+        _group(
+            title=_("Registro"),
+            items=[
+                _item(title=_("Emisores"), icon="domain", url="admin:documents_issuer_changelist"),
+                _item(title=_("Series"), icon="format_list_numbered", url="admin:documents_series_changelist"),
+            ],
+        ),
+        *_control(request=request),
     ]
-    if rights.may(request=request, right="see"):
-        count = badges(request=request)
-        groups[0]["items"] += [
-            _item(
-                title=_("Documentos"),
-                icon="description",
-                url="admin:documents_document_changelist",
-                badge=count["stuck"],
-                tone="danger",
-            ),
-            _item(title=_("Entregas"), icon="outgoing_mail", url="admin:documents_delivery_changelist"),
-            _item(title=_("Enlaces seguros"), icon="link", url="admin:documents_link_changelist"),
-            _item(title=_("Titulares"), icon="group", url="admin:documents_party_changelist"),
-        ]
-        groups += [
-            {
-                "title": _("Trabajo"),
-                "separator": True,
-                "items": [
-                    *_reconciling(request=request, count=count["reconcile"]),
-                    _item(
-                        title=_("Eventos"), icon="inbox", url="admin:documents_event_changelist", badge=count["held"]
-                    ),
-                    _item(title=_("Discrepancias"), icon="difference", url="admin:documents_discrepancy_changelist"),
-                    _item(
-                        title=_("Alertas"),
-                        icon="notifications",
-                        url="admin:documents_alert_changelist",
-                        badge=count["alerts"],
-                        tone="danger",
-                    ),
-                ],
-            },
-            {
-                "title": _("Dinero"),
-                "separator": True,
-                "items": [
-                    _item(title=_("Pagos"), icon="payments", url="admin:payouts_payout_changelist"),
-                    _item(title=_("Partidas pagadas"), icon="receipt_long", url="admin:payouts_settlement_changelist"),
-                ],
-            },
-            {
-                "title": _("Registro"),
-                "separator": True,
-                "items": [
-                    _item(title=_("Emisores"), icon="domain", url="admin:documents_issuer_changelist"),
-                    _item(title=_("Series"), icon="format_list_numbered", url="admin:documents_series_changelist"),
-                ],
-            },
-        ]
-    if rights.may(request=request, right="audit"):
-        groups.append(
-            {
-                "title": _("Control"),
-                "separator": True,
-                "items": [_item(title=_("Bitácora"), icon="policy", url="admin:audit_event_changelist")],
-            }
+
+
+def _group(*, title: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lay out a group of lines under a rule."""
+    return {"title": title, "separator": True, "items": items}
+
+
+def _lists_of_documents(*, stuck: int) -> list[dict[str, Any]]:
+    """Return the lines of documents, and of those who get them."""
+    return [
+        _item(
+            title=_("Documentos"),
+            icon="description",
+            url="admin:documents_document_changelist",
+            badge=stuck,
+            tone="danger",
+        ),
+        _item(title=_("Entregas"), icon="outgoing_mail", url="admin:documents_delivery_changelist"),
+        _item(title=_("Enlaces seguros"), icon="link", url="admin:documents_link_changelist"),
+        _item(title=_("Titulares"), icon="group", url="admin:documents_party_changelist"),
+    ]
+
+
+def _incidents(*, request: HttpRequest, counts: dict[str, int]) -> list[dict[str, Any]]:
+    """Return the lines of what needs a person."""
+    return [
+        *_reconciling(request=request, count=counts["reconcile"]),
+        _item(title=_("Eventos"), icon="inbox", url="admin:documents_event_changelist", badge=counts["held"]),
+        _item(title=_("Discrepancias"), icon="difference", url="admin:documents_discrepancy_changelist"),
+        _item(
+            title=_("Alertas"),
+            icon="notifications",
+            url="admin:documents_alert_changelist",
+            badge=counts["alerts"],
+            tone="danger",
+        ),
+    ]
+
+
+def _control(*, request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the group of the audit log, for those who may read it."""
+    if not rights.may(request=request, right="audit"):
+        return []
+    return [
+        _group(
+            title=_("Control"), items=[_item(title=_("Bitácora"), icon="policy", url="admin:audit_event_changelist")]
         )
-    return groups
+    ]
 
 
 def _reconciling(*, request: HttpRequest, count: int) -> list[dict[str, Any]]:
-    """Return the work list's line, for those who see it; the list itself is a floor above."""
+    """Return the line of the work list, for those who may see it; the list itself is in `payouts`."""
     if not rights.may(request=request, right="reconcile"):
         return []
     name = "admin:payouts_differenceapproval_changelist"
@@ -160,13 +170,32 @@ def _tab(*, title: str, url: str, parameter: str, value: str, request: HttpReque
 
 
 def tabs(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the fixed views of the lists that have some."""
+    """Return the tabs of the lists that have fixed views."""
     if not rights.may(request=request, right="see"):
         return []
-    wanted = (
-        (
-            "documents.document",
-            "admin:documents_document_changelist",
+    return [
+        {
+            "models": [{"name": f"documents.{model}", "detail": False}],
+            "items": [
+                _tab(
+                    title=title,
+                    url=reverse(f"admin:documents_{model}_changelist"),
+                    parameter=parameter,
+                    value=value,
+                    request=request,
+                )
+                for value, title in views
+            ],
+        }
+        for model, (parameter, views) in _views().items()
+    ]
+
+
+def _views() -> dict[str, tuple[str, Sequence[tuple[str, str]]]]:
+    """Return model -> (parameter of its list's address, the fixed views as (value, title))."""
+    open_or_done = (("", _("Todas")), ("yes", _("Abiertas")), ("no", _("Resueltas")))
+    return {
+        "document": (
             "view",
             (
                 ("", _("Todos")),
@@ -175,32 +204,7 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
                 ("unpaid", _("Pago pendiente")),
             ),
         ),
-        (
-            "documents.event",
-            "admin:documents_event_changelist",
-            "work",
-            (("", _("Todos")), ("held", _("Retenidos")), ("parked", _("En espera"))),
-        ),
-        (
-            "documents.alert",
-            "admin:documents_alert_changelist",
-            "open",
-            (("", _("Todas")), ("yes", _("Abiertas")), ("no", _("Resueltas"))),
-        ),
-        (
-            "documents.discrepancy",
-            "admin:documents_discrepancy_changelist",
-            "open",
-            (("", _("Todas")), ("yes", _("Abiertas")), ("no", _("Resueltas"))),
-        ),
-    )
-    return [
-        {
-            "models": [{"name": model, "detail": False}],
-            "items": [
-                _tab(title=title, url=reverse(name), parameter=parameter, value=value, request=request)
-                for value, title in views
-            ],
-        }
-        for model, name, parameter, views in wanted
-    ]
+        "event": ("work", (("", _("Todos")), ("held", _("Retenidos")), ("parked", _("En espera")))),
+        "alert": ("open", open_or_done),
+        "discrepancy": ("open", open_or_done),
+    }

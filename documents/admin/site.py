@@ -1,7 +1,8 @@
-"""The Document Center: Django's admin with its own door. No role, no entry; what is refused is on record."""
+"""The Document Center: Django's admin with a guard of its own. Without a role nobody enters; refusals are on record."""
 
 import functools
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from csp.decorators import csp
@@ -23,7 +24,7 @@ from documents.admin import dashboard, rights, search, theme
 if TYPE_CHECKING:
     View = Callable[..., HttpResponseBase]
 
-# Unfold evaluates Alpine expressions ('unsafe-eval') and writes its palette inline; both stay under this door only.
+# Unfold evaluates Alpine expressions ('unsafe-eval') and writes its palette inline; both are allowed here only.
 POLICY = {
     "default-src": ["'none'"],
     "script-src": ["'self'", "'unsafe-eval'"],
@@ -42,7 +43,7 @@ POLICY = {
 def declared(
     pattern: str, view: "View", *, name: str, roles: Iterable[str], owner: str, audit: Action | None
 ) -> URLPattern:
-    """Declare an address with its rule; the guard is `DocumentCenter.admin_view`."""
+    """Declare an address with its rule; its guard is `DocumentCenter.admin_view`."""
     page = cast("routes.Route", path(pattern, view, name=name))
     page.rule = routes.AccessRule(roles=frozenset(roles), owner=owner, audit=audit)
     return page
@@ -51,8 +52,8 @@ def declared(
 def framed(view: "View") -> "View":
     """Give a view's answers the headers of the Document Center.
 
-    With `no-referrer` browsers send `Origin: null` and every form fails its CSRF check; `same-origin` tells
-    others as little.
+    With `no-referrer` browsers send `Origin: null` and every form fails its CSRF check; `same-origin` sends other
+    sites as little.
     """
 
     def inner(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -65,7 +66,7 @@ def framed(view: "View") -> "View":
 
 
 class DocumentCenter(theme.Site):
-    """Deny by default: a page is a row below or a model's list and detail; adding and deleting have no address."""
+    """Deny by default: the pages are those of `get_urls` and each model's list and detail; none adds or deletes."""
 
     site_title = gettext_lazy("Centro de documentos")
     site_header = gettext_lazy("Centro de documentos")
@@ -75,14 +76,19 @@ class DocumentCenter(theme.Site):
     empty_value_display = "—"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Say whether the caller is staff with at least one role; being superuser is none."""
+        """Say whether the caller is staff with at least one role; being superuser is not a role."""
         return rights.may(request=request, right="staff")
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return every address of the Document Center with its rule; nothing else exists."""
-        staff = access_roles.STAFF
-        pages: list[URLPattern | URLResolver] = [
-            declared("", self.admin_view(self.index), name="index", roles=staff, owner="country", audit=None),
+        pages: list[URLPattern | URLResolver] = [*self._entrance(), *self._own_pages()]
+        for model_admin in self._registry.values():
+            pages += model_admin.get_urls()
+        return pages
+
+    def _entrance(self) -> list[URLPattern]:
+        """Return signing in and out: the only pages for those who are not signed in."""
+        return [
             declared(
                 "login/",
                 framed(self.login),
@@ -100,30 +106,27 @@ class DocumentCenter(theme.Site):
                 audit=Action.SESSION_LOGOUT,
             ),
         ]
-        for name, view in {
-            "password_change": self.password_change,
-            "password_change/done": self.password_change_done,
-            "jsi18n": self.i18n_javascript,
-            "language": set_language,
-            "search": self.search,
-        }.items():
-            page = self.admin_view(view, cacheable=True)
-            pages.append(
-                declared(f"{name}/", page, name=name.replace("/", "_"), roles=staff, owner="country", audit=None)
-            )
-        pages.append(
-            declared(
-                "<slug:app_label>/",
-                self.admin_view(self.app_index),
-                name="app_list",
-                roles=staff,
-                owner="none",
-                audit=None,
-            )
-        )
-        for model_admin in self._registry.values():
-            pages += model_admin.get_urls()
-        return pages
+
+    def _own_pages(self) -> list[URLPattern]:
+        """Return the pages that belong to no model, for every member of staff."""
+        views: list[tuple[str, str, View, str]] = [
+            ("", "index", self.admin_view(self.index), "country"),
+            *(
+                (f"{name}/", name.replace("/", "_"), self.admin_view(view, cacheable=True), "country")
+                for name, view in {
+                    "password_change": self.password_change,
+                    "password_change/done": self.password_change_done,
+                    "jsi18n": self.i18n_javascript,
+                    "language": set_language,
+                    "search": self.search,
+                }.items()
+            ),
+            ("<slug:app_label>/", "app_list", self.admin_view(self.app_index), "none"),
+        ]
+        return [
+            declared(pattern, view, name=name, roles=access_roles.STAFF, owner=owner, audit=None)
+            for pattern, name, view, owner in views
+        ]
 
     def admin_view(self, view: "View", cacheable: bool = False) -> "View":  # noqa: FBT001, FBT002 - Django's signature
         """Guard a view: sign-in, role, an audited 403 page for a refusal, the content policy."""
@@ -149,9 +152,9 @@ class DocumentCenter(theme.Site):
         return functools.update_wrapper(inner, view)
 
     def refused(self, *, request: HttpRequest, refusal: rights.Refused) -> TemplateResponse:
-        """Put a refusal on record, on a connection of its own, and say which right is missing.
+        """Put a refusal on record, on a connection of its own, and show which right is missing.
 
-        :raises audit.log.AuditUnavailable: no answer without its record
+        :raises audit.log.AuditUnavailable: there is no answer without its record
         """
         match = request.resolver_match
         log.deny(
@@ -172,10 +175,10 @@ class DocumentCenter(theme.Site):
         return TemplateResponse(request, "admin/dc/refused.html", context, status=403)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Sign a person in; both outcomes are on record, the name that was typed is not."""
+        """Sign a person in; success and failure are on record, the name that was typed is not."""
         response: HttpResponse = super().login(request, extra_context)
         if request.method == "POST":
-            if request.user.is_authenticated and response.status_code == 302:  # noqa: PLR2004 - HTTP
+            if request.user.is_authenticated and response.status_code == HTTPStatus.FOUND:
                 self._on_record(request=request, action=Action.SESSION_LOGIN)
             else:
                 log.deny(
@@ -188,7 +191,7 @@ class DocumentCenter(theme.Site):
         return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Sign a person out and back to the door."""
+        """Sign a person out and redirect to the login page."""
         if request.method == "POST" and request.user.is_authenticated:
             self._on_record(request=request, action=Action.SESSION_LOGOUT)
             super().logout(request, extra_context)
@@ -208,11 +211,11 @@ class DocumentCenter(theme.Site):
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Lead to the dashboard: an app is no place of its own here."""
+        """Redirect to the dashboard: apps have no pages of their own here."""
         return HttpResponseRedirect(reverse("admin:index"))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Answer the palette: pages by name, documents by id; at most 20 rows, uncached."""
+        """Answer the palette: pages by name, documents by what a term means; at most 20 rows, uncached."""
         return search.palette(request=request, pages=self.get_app_list(request))
 
 

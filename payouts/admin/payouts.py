@@ -143,9 +143,9 @@ class PayoutAdmin(base.DocumentCenterAdmin):
 def effective(row: Settlement) -> "SafeString":
     """Say whether a settlement still counts."""
     return (
-        cells.state("ok", words=str(_("Sí")))
+        cells.state("ok", text=str(_("Sí")))
         if row.effective
-        else cells.state("CLOSED", words=str(_("No: el pago falló o volvió")))
+        else cells.state("CLOSED", text=str(_("No: el pago falló o volvió")))
     )
 
 
