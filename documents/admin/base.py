@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     View = Callable[..., HttpResponse]
 
 LOOKUPS_LENGTH_MAX = 200
+PAGE_DIGITS_MAX = 6
+KEY_LENGTH_MAX = 100
+BIGINT_DIGITS_MAX = 18  # as many always fit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """One line of a card: what it is called and what it is; `copy` adds a text to select at once."""
+    """One line of a card: a label and its value."""
 
     label: "str | _StrPromise"
     value: object
@@ -39,7 +42,7 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A titled box of facts, or of rows under heads."""
+    """A titled box of facts, or of a table under heads."""
 
     title: "str | _StrPromise"
     facts: "Sequence[Fact]" = ()
@@ -54,7 +57,7 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class RowPage:
-    """A further page of one row: who may open it, and what the log says of it."""
+    """A further page of one row: its view, the right it needs, and the action that the log records."""
 
     view: "View"
     right: str
@@ -62,15 +65,15 @@ class RowPage:
 
 
 class DocumentCenterAdmin(theme.ModelAdmin):
-    """Permissions come from `rights`, rows from `scoped`; nobody adds, changes or deletes: no such addresses."""
+    """Permissions come from `rights`, rows from `scoped`; there are no addresses to add, change or delete."""
 
     right: ClassVar[str] = "see"
     key: ClassVar[str] = "public_id"  # the column that addresses a row
     detail_template: ClassVar[str] = "admin/dc/detail.html"
     checked_scope: ClassVar[str] = ""  # the column with the country's code; "" where rows have none
-    plural: "ClassVar[str | _StrPromise]" = ""  # what the rows are called, where the model's own words do not do
-    listed: ClassVar[Action | None] = None  # what the log says of the list
-    viewed: ClassVar[Action | None] = None  # what the log says of one row's page
+    plural: "ClassVar[str | _StrPromise]" = ""  # the name of the rows, where the model's own does not fit
+    listed: ClassVar[Action | None] = None  # the action recorded for the list
+    viewed: ClassVar[Action | None] = None  # the action recorded for the page of one row
 
     actions = None
     list_per_page = 50
@@ -85,13 +88,13 @@ class DocumentCenterAdmin(theme.ModelAdmin):
     sortable_by: ClassVar[Any] = ()
     view_on_site = False
 
-    # --- who may pass ---
+    # --- permissions ---
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Say whether the model is shown at all."""
         return rights.may(request=request, right=self.right)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Say whether the caller may look; which rows he may look at is `scoped`'s word."""
+        """Say whether the caller may see rows of the model; `scoped` says which."""
         return rights.may(request=request, right=self.right)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -103,11 +106,11 @@ class DocumentCenterAdmin(theme.ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Refuse: nothing is deleted before its time, and never from here."""
+        """Refuse: nothing is deleted from here."""
         return False
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """Keep the rows of the caller's countries; rows without a country need a scope over all."""
+        """Return the rows of the caller's countries; rows without a country need a scope over all of them."""
         if rights.everywhere(request=request):
             return rows
         return rows.filter(**{f"{self.checked_scope}__in": rights.countries(request=request)})
@@ -117,7 +120,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):
         return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """Return the list's rows; an override may read fewer columns, never other rows."""
+        """Return the rows of the list; an override may read fewer columns, but not other rows."""
         return self.rows(request=request)
 
     # --- addresses ---
@@ -150,7 +153,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):
         return {}
 
     def guarded(self, view: "View") -> "View":
-        """Put a view behind the site's door."""
+        """Guard a view with the model's right and the site's own guard."""
 
         @functools.wraps(view)
         def entitled(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -162,26 +165,26 @@ class DocumentCenterAdmin(theme.ModelAdmin):
             )
             return view(request, *args, **kwargs)
 
-        door: View = self.admin_site.admin_view(entitled)
-        return door
+        guarded: View = self.admin_site.admin_view(entitled)
+        return guarded
 
-    # --- what a list can be asked ---
+    # --- what the address of a list may ask ---
     def offered(self) -> frozenset[str]:
-        """Name all that the list's address may ask: a page, its search, its own filters.
+        """Return the parameters that the list's address may have: the page, the search, the list's own filters.
 
-        A closed list: Django takes any column, of any table it can reach, and a masked one tells itself letter by
-        letter to whoever may count the rows (`?owner__tax_id__startswith=`). Nothing is ordered, opened as a popup or
-        counted by an address either.
+        The list is closed, because Django accepts a look-up of any column of any table it can reach: by counting the
+        rows (`?owner__tax_id__startswith=`) a caller could find out a masked value letter by letter. No parameter
+        orders the list, opens it as a popup or shows all rows either.
         """
         names = {main.PAGE_VAR, main.SEARCH_VAR, main.ERROR_FLAG}
-        for one in self.list_filter:
-            names |= {f"{one}__exact"} if isinstance(one, str) else one.parameters()
+        for item in self.list_filter:
+            names |= {f"{item}__exact"} if isinstance(item, str) else item.parameters()
         return frozenset(names)
 
     def check_asked(self, *, request: HttpRequest) -> None:
-        """Refuse an address that asks what the list does not offer.
+        """Refuse an address with a parameter that the list does not offer.
 
-        :raises rights.Refused: on record with the names that were asked for, without their values
+        :raises rights.Refused: put on record with the names of the parameters, without their values
         """
         foreign = set(request.GET) - self.offered()
         if foreign:
@@ -194,24 +197,29 @@ class DocumentCenterAdmin(theme.ModelAdmin):
             )
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest | None = None) -> bool:
-        """Let Django look up what the list offers, and nothing else."""
+        """Allow the look-ups that the list offers, and no others."""
         return lookup in self.offered()
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        """Refuse: no row is picked for another's form here."""
+        """Refuse: no row is chosen here for the form of another."""
         return False
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[paging.ChangeList]:
-        """Return the list whose rows link by public id."""
+        """Return the list class whose rows link by public id."""
         return paging.ChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show the list; a page past the cap leads back to the first with a word of advice."""
+        """Show the list; a page past the cap leads back to the first with a message."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         self.check_asked(request=request)
         number = request.GET.get("p", "1")
-        if not number.isascii() or not number.isdigit() or len(number) > 6 or int(number) > paging.PAGE_MAX:  # noqa: PLR2004 - digits
+        if (
+            not number.isascii()
+            or not number.isdigit()
+            or len(number) > PAGE_DIGITS_MAX
+            or int(number) > paging.PAGE_MAX
+        ):
             messages.warning(
                 request, _("La lista llega hasta la página %(max)s: acota con un filtro.") % {"max": paging.PAGE_MAX}
             )
@@ -223,7 +231,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):
         return response
 
     def on_record(self, *, request: HttpRequest, action: Action | None, object_id: str) -> None:
-        """Put a look on record before it is answered."""
+        """Record a view before it is answered."""
         if action is not None:
             with transaction.atomic():
                 log.record(
@@ -237,12 +245,12 @@ class DocumentCenterAdmin(theme.ModelAdmin):
     def get_row(self, *, request: HttpRequest, object_id: str) -> Any:
         """Return one row of the caller's scope.
 
-        :raises rights.Refused: outside the scope; for a caller with a limited scope an unknown id answers the same
-        :raises Http404: unknown, to a caller whose scope is everything
+        :raises rights.Refused: outside the scope; a caller with a limited scope gets the same for an unknown id
+        :raises Http404: unknown, for a caller whose scope is everything
         """
-        usable = len(object_id) <= 100 and (self.key == "public_id" or object_id.isascii())  # noqa: PLR2004 - no key is longer
+        usable = len(object_id) <= KEY_LENGTH_MAX and (self.key == "public_id" or object_id.isascii())
         if usable and self.key == "pk":
-            usable = object_id.isdigit() and len(object_id) < 19  # noqa: PLR2004 - a bigint's digits
+            usable = object_id.isdigit() and len(object_id) <= BIGINT_DIGITS_MAX
         row = self.rows(request=request).filter(**{self.key: object_id}).first() if usable else None
         if row is not None:
             return row
@@ -256,7 +264,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):
         )
 
     def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show one row: facts, and what belongs to them."""
+        """Show the page of one row."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         row = self.get_row(request=request, object_id=object_id)
@@ -268,7 +276,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):
     def render(
         self, *, request: HttpRequest, row: Model, template: str, context: dict[str, Any], status: int = 200
     ) -> TemplateResponse:
-        """Render a page of one row inside the site's frame."""
+        """Render a page of one row within the site's frame."""
         request.current_app = self.admin_site.name
         frame = {
             **self.admin_site.each_context(request),
@@ -284,5 +292,5 @@ class DocumentCenterAdmin(theme.ModelAdmin):
         return TemplateResponse(request, template, {**frame, **context}, status=status)
 
     def detail(self, *, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """Return what a row's page shows: `badges`, `cards`, and whatever its template wants."""
+        """Return what a row's page shows: `badges`, `cards`, and what else its template needs."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Where each cent of a document comes from, as support reads it to a driver: one row a line, its tax beside it."""
+"""The card that says where each cent of a document comes from: one row a line, with its tax."""
 
 import json
 from collections.abc import Mapping
@@ -25,19 +25,19 @@ def card(*, document: Document) -> Card | None:
     if not rows:
         return None
     several = any("number" in row for row in rows)
-    left = len(rows) - ROWS_MAX
+    omitted = len(rows) - ROWS_MAX
     heads = [_("Pedido"), *([_("Documento")] if several else []), _("Línea"), _("Concepto"), _("Tipo"), _("Importe")]
     return Card(
         title=_("De dónde sale cada céntimo"),
         heads=heads,
-        rows=[_told(row, several=several, currency=document.currency) for row in rows[:ROWS_MAX]],
-        note=_("Las demás filas (%(left)s) están en el PDF.") % {"left": left} if left > 0 else "",
+        rows=[_cells(row, several=several, currency=document.currency) for row in rows[:ROWS_MAX]],
+        note=_("Las demás filas (%(left)s) están en el PDF.") % {"left": omitted} if omitted > 0 else "",
         numeric=(len(heads) - 2, len(heads) - 1),
         wide=True,
     )
 
 
-def _told(row: Row, *, several: bool, currency: str) -> "list[SafeString | str]":
+def _cells(row: Row, *, several: bool, currency: str) -> "list[SafeString | str]":
     """Lay out one row."""
     rate = cells.NOTHING
     if "rate" in row:

@@ -1,4 +1,4 @@
-"""Deliveries and links: who was told of what, and which ways to a document are open."""
+"""Deliveries and links: what was sent to whom, and which links to a document are open."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ class OfDocument(base.DocumentCenterAdmin):
     list_select_related = ("document", "recipient")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """Leave the documents' content where it is."""
+        """Read no contents: the list does not show them."""
         return super().get_queryset(request).defer("document__content")
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
@@ -33,7 +33,7 @@ class OfDocument(base.DocumentCenterAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """Look a term up exactly: its own id, the document's number or id, the recipient's id."""
+        """Search for exactly this term: the row's id, the document's number or id, the recipient's id."""
         term = search_term.strip()[:64]
         if not term:
             return queryset, False
@@ -73,7 +73,7 @@ class OfDocument(base.DocumentCenterAdmin):
 
 @admin.register(Delivery, site=site)
 class DeliveryAdmin(OfDocument):
-    """Who was told, how, and what became of it."""
+    """What was sent to whom, how, and what became of it."""
 
     list_display = (
         "id_cell",
@@ -129,7 +129,7 @@ class DeliveryAdmin(OfDocument):
 
 @admin.register(Link, site=site)
 class LinkAdmin(OfDocument):
-    """The ways to a document that were given out; the token itself is stored nowhere."""
+    """The links that were sent; the token itself is stored nowhere."""
 
     list_display = (
         "id_cell",
@@ -147,7 +147,7 @@ class LinkAdmin(OfDocument):
 
     @admin.display(description=_("estado"))
     def state_cell(self, row: Link) -> "SafeString":
-        """Write what the link is good for."""
+        """Write the state of the link."""
         shown: SafeString = document_page.link_state(link=row, now=timezone.now())[0]
         return shown
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     ActionView = Callable[[base.DocumentCenterAdmin, HttpRequest, Document], HttpResponse]
 
 PREVIEW_WIDTH = 1000
+PAGE_DIGITS_MAX = 5
 KIND = "document"
 
 
@@ -37,8 +38,8 @@ def bound(*, action_view: "ActionView", model_admin: base.DocumentCenterAdmin) -
     return view
 
 
-def _words(problem: Exception) -> str:
-    """Say what went wrong in the caller's language, without internals."""
+def _sentence(problem: Exception) -> str:
+    """Return what went wrong as a sentence in the caller's language, without internals."""
     if isinstance(problem, errors.Problem):
         return problem.row.en if cells.locale() == "en" else problem.row.es
     return _("No disponible ahora: inténtalo en unos minutos.")
@@ -64,7 +65,7 @@ def _asked(
 
 
 def _open_or_reason(*, request: HttpRequest, document: Document) -> None:
-    """Let in whom the table lets in; support states a reason first.
+    """Check that the caller may open the PDF; support states a reason first.
 
     :raises rights.Refused: no right, or no reason yet
     """
@@ -74,12 +75,17 @@ def _open_or_reason(*, request: HttpRequest, document: Document) -> None:
 
 
 def preview(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
-    """Draw one page as an image; the bytes come through the one guarded function."""
+    """Answer one page as an image; the bytes come from `distribution.open`."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
     _open_or_reason(request=request, document=document)
     text = request.GET.get("page", "1")
-    if not text.isascii() or not text.isdigit() or len(text) > 5 or not 1 <= int(text) <= (document.pages or 1):  # noqa: PLR2004 - digits
+    if (
+        not text.isascii()
+        or not text.isdigit()
+        or len(text) > PAGE_DIGITS_MAX
+        or not 1 <= int(text) <= (document.pages or 1)
+    ):
         raise Http404
     opened = distribution.open(
         document=document,
@@ -102,7 +108,7 @@ def download(model_admin: base.DocumentCenterAdmin, request: HttpRequest, docume
             document=document, actor=actors.actor(request=request), purpose="download", now=timezone.now()
         )
     except (errors.Problem, calls.DependencyDown) as problem:
-        messages.error(request, _words(problem))
+        messages.error(request, _sentence(problem))
         return HttpResponseRedirect(cells.page(document))
     return HttpResponse(
         opened.body,
@@ -116,7 +122,7 @@ def download(model_admin: base.DocumentCenterAdmin, request: HttpRequest, docume
 
 
 def reveal(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
-    """Take the reason for which somebody of support opens a document."""
+    """Ask for the reason for which support opens a document, and record it."""
     rights.require(request=request, right="pdf", object_type=KIND, object_id=document.public_id)
     form = reasons.ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -142,7 +148,7 @@ def resend(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document
         try:
             deliveries.resend(document=document, actor=actors.actor(request=request), now=timezone.now())
         except (errors.Problem, calls.DependencyDown) as problem:
-            messages.error(request, _words(problem))
+            messages.error(request, _sentence(problem))
         else:
             messages.success(request, _("Enlace nuevo en camino al correo del titular."))
         return HttpResponseRedirect(cells.page(document))
@@ -162,19 +168,19 @@ def resend(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document
 
 
 def revoke(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
-    """End one link of the document, with a reason."""
+    """Revoke one link of the document, with a reason."""
     rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
-    held = (
+    link = (
         Link.objects.filter(document=document, public_id=request.GET.get("link", "")[:40])
         .select_related("recipient")
         .first()
     )
-    if held is None:
+    if link is None:
         raise Http404
     form = reasons.ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         ended = links.revoke(
-            link=held, reason=form.cleaned_data["reason"], actor=actors.actor(request=request), now=timezone.now()
+            link=link, reason=form.cleaned_data["reason"], actor=actors.actor(request=request), now=timezone.now()
         )
         if ended:
             messages.success(request, _("Enlace anulado: ya no abre nada."))
@@ -189,7 +195,7 @@ def revoke(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document
         context={
             "title": _("Anular el enlace"),
             "text": _("El enlace %(link)s dejará de abrir el documento en el acto. El documento no cambia.")
-            % {"link": held.public_id},
+            % {"link": link.public_id},
             "submit": _("Anular enlace"),
             "danger": True,
         },
@@ -197,7 +203,7 @@ def revoke(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document
 
 
 def retry(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
-    """Let a document that stands still be tried again."""
+    """Have a stuck document tried again."""
     rights.require(request=request, right="retry", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
         if locking.retry(document=document, actor=actors.actor(request=request), now=timezone.now()):

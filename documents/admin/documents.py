@@ -1,4 +1,4 @@
-"""The list of documents and the page of one: see it, prove it, send it again, never break it."""
+"""The list of documents, and the page of one with its actions."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -74,11 +74,11 @@ class DocumentAdmin(base.DocumentCenterAdmin):
     )
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """Keep the documents that `access` lets the caller see."""
+        """Return the documents that `access` lets the caller see."""
         return rights.documents(request=request).order_by(*self.ordering)
 
     def pages(self) -> "Mapping[str, base.RowPage]":
-        """Return the pages of one document; those that do something do it by POST only."""
+        """Return the action pages of one document; they change something by POST only."""
         return {
             name: base.RowPage(
                 view=document_actions.bound(action_view=row.view, model_admin=self), right=row.right, audit=row.audit
@@ -88,16 +88,16 @@ class DocumentAdmin(base.DocumentCenterAdmin):
 
     # --- the list ---
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """Read the columns that the list shows and no others: `content` alone may be a megabyte."""
+        """Read only the columns that the list shows: `content` alone may be a megabyte."""
         listed: QuerySet[Any] = super().get_queryset(request).select_related(None).select_related("owner")
         masked = Value(rights.masked(request=request))
         marked: QuerySet[Any] = listed.only(*self.WANTED).annotate(masked=masked)
         return marked
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Put the newest first by the column of the span that was asked for, if there is one.
+        """Put the newest first, by the column of the span that was asked for, if there is one.
 
-        By row id it is the same order but for moments, and PostgreSQL would walk from today back to the span.
+        The order by row id is nearly the same, but PostgreSQL would read all rows from today back to the span.
         """
         if any(request.GET.get(name) for name in (filters.Between.FIRST, filters.Between.LAST)):
             return ("-issue_date", "-pk")
@@ -106,18 +106,18 @@ class DocumentAdmin(base.DocumentCenterAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """Look a term up by its shape."""
+        """Search for a term by its shape."""
         return (search.narrowed(rows=queryset, term=search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list; a term that means exactly one document leads straight to it."""
         term = request.GET.get("q", "").strip()
         if request.method == "GET" and set(request.GET) == {"q"} and term:
-            found = search.narrowed(rows=self.rows(request=request).select_related(None), term=term).only("public_id")[
-                :2
-            ]
-            if len(found) == 1:
-                return HttpResponseRedirect(cells.page(found[0]))
+            matches = search.narrowed(rows=self.rows(request=request).select_related(None), term=term).only(
+                "public_id"
+            )[:2]
+            if len(matches) == 1:
+                return HttpResponseRedirect(cells.page(matches[0]))
         return super().changelist_view(request, extra_context)
 
     @admin.display(description=_("titular"))
@@ -148,7 +148,7 @@ class DocumentAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("estado"))
     def state_cell(self, row: Document) -> "SafeString":
-        """Write the state; one that should be locked by now is stuck."""
+        """Write the state; a document that should be locked by now is stuck."""
         late = row.status == Status.ISSUED and row.issued_at < timezone.now() - filters.STUCK_AFTER
         return cells.state("STUCK" if late else row.status)
 

@@ -30,8 +30,8 @@ WORK_CARDS: "list[Callable[[HttpRequest, Event], base.Card | None]]" = []
 BODY_MAX = 200_000  # characters shown; the rest is in the database
 
 
-def code_words(code: str) -> "SafeString | str":
-    """Write a code with its words."""
+def titled_code(code: str) -> "SafeString | str":
+    """Write a code with its title."""
     row = errors.CODES.get(code)
     if not code or row is None:
         return cells.mono(code)
@@ -60,7 +60,7 @@ class EventAdmin(base.DocumentCenterAdmin):
     search_help_text = _("Pega un id de evento o un asunto (order:…)")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """Leave the raw bodies where they are: the list shows none of them."""
+        """Read no raw bodies: the list does not show them."""
         return super().get_queryset(request).defer("body", "errors")
 
     def get_search_results(
@@ -105,7 +105,7 @@ class EventAdmin(base.DocumentCenterAdmin):
     @admin.display(description=_("causa"))
     def code_cell(self, row: Event) -> "SafeString | str":
         """Write why it is held or refused."""
-        return code_words(row.code)
+        return titled_code(row.code)
 
     @admin.display(description=_("espera a"))
     def missing_cell(self, row: Event) -> "SafeString | str":
@@ -119,55 +119,15 @@ class EventAdmin(base.DocumentCenterAdmin):
 
     def detail(self, *, request: HttpRequest, row: Event) -> dict[str, Any]:
         """Return an event's page."""
-        produced = Document.objects.filter(event=row, country__in=rights.countries(request=request)).order_by("pk")[
-            :DOCUMENTS_MAX
-        ]
-        clear = rights.may(request=request, right="reveal")
         work_cards = [card for make_card in WORK_CARDS if (card := make_card(request, row))]
         cards = [
-            base.Card(
-                title=_("Resumen"),
-                facts=[
-                    base.Fact(label=_("Tipo"), value=row.type or cells.NOTHING),
-                    base.Fact(label=_("Servicio"), value=row.service),
-                    base.Fact(label=_("País"), value=row.country_code or cells.NOTHING),
-                    base.Fact(label=_("Emisor"), value=cells.mono(row.issuer_slug)),
-                    base.Fact(label=_("Asunto"), value=cells.mono(row.subject)),
-                    base.Fact(label=_("Id del emisor del evento"), value=cells.mono(row.event_id)),
-                    base.Fact(label=_("Ocurrido"), value=cells.moment(row.occurred_at)),
-                    base.Fact(label=_("Recibido"), value=cells.moment(row.received_at)),
-                    base.Fact(label=_("Repeticiones"), value=row.repeats),
-                    base.Fact(label=_("Intentos"), value=row.attempts),
-                    base.Fact(label=_("Resuelto por"), value=cells.link(row.settled_by)),
-                    base.Fact(label=_("Huella del cuerpo (SHA-256)"), value=cells.mono(row.body_sha256), wide=True),
-                ],
-            ),
+            _summary(row),
             *work_cards,
             *_closings(row),
             _faults(row, explained_above=bool(work_cards)) if row.errors or row.code else None,
             _awaited(row) if row.missing else None,
-            base.Card(
-                title=_("Documentos emitidos"),
-                heads=(_("Número"), _("Tipo"), _("Importe"), _("Estado")),
-                rows=[
-                    (
-                        cells.link(one, mono_face=True),
-                        one.get_kind_display(),
-                        cells.amount(minor=one.total_minor, currency=one.currency),
-                        cells.state(one.status),
-                    )
-                    for one in produced
-                ],
-                numeric=(2,),
-                empty=_("Este evento no ha emitido ningún documento."),
-            ),
-            _body(row)
-            if clear
-            else base.Card(
-                title=_("Cuerpo recibido"),
-                empty=_("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."),
-                rows=(),
-            ),
+            _issued(row, request=request),
+            _body(row, unmasked=rights.may(request=request, right="reveal")),
         ]
         return {
             "badges": [self.status_cell(row)],
@@ -182,8 +142,49 @@ class EventAdmin(base.DocumentCenterAdmin):
         return cast("QuerySet[Any]", rows)
 
 
+def _summary(row: Event) -> base.Card:
+    """Return who sent the event, about what, and when it came in."""
+    return base.Card(
+        title=_("Resumen"),
+        facts=[
+            base.Fact(label=_("Tipo"), value=row.type or cells.NOTHING),
+            base.Fact(label=_("Servicio"), value=row.service),
+            base.Fact(label=_("País"), value=row.country_code or cells.NOTHING),
+            base.Fact(label=_("Emisor"), value=cells.mono(row.issuer_slug)),
+            base.Fact(label=_("Asunto"), value=cells.mono(row.subject)),
+            base.Fact(label=_("Id del emisor del evento"), value=cells.mono(row.event_id)),
+            base.Fact(label=_("Ocurrido"), value=cells.moment(row.occurred_at)),
+            base.Fact(label=_("Recibido"), value=cells.moment(row.received_at)),
+            base.Fact(label=_("Repeticiones"), value=row.repeats),
+            base.Fact(label=_("Intentos"), value=row.attempts),
+            base.Fact(label=_("Resuelto por"), value=cells.link(row.settled_by)),
+            base.Fact(label=_("Huella del cuerpo (SHA-256)"), value=cells.mono(row.body_sha256), wide=True),
+        ],
+    )
+
+
+def _issued(row: Event, *, request: HttpRequest) -> base.Card:
+    """Return the documents that the event issued, within the caller's scope."""
+    documents = Document.objects.filter(event=row, country__in=rights.countries(request=request)).order_by("pk")
+    return base.Card(
+        title=_("Documentos emitidos"),
+        heads=(_("Número"), _("Tipo"), _("Importe"), _("Estado")),
+        rows=[
+            (
+                cells.link(document, mono_face=True),
+                document.get_kind_display(),
+                cells.amount(minor=document.total_minor, currency=document.currency),
+                cells.state(document.status),
+            )
+            for document in documents[:DOCUMENTS_MAX]
+        ],
+        numeric=(2,),
+        empty=_("Este evento no ha emitido ningún documento."),
+    )
+
+
 def _faults(row: Event, *, explained_above: bool) -> base.Card:
-    """Return why the event is held or refused, place by place.
+    """Return why the event is held or refused, one row for each place of the body.
 
     A diagnosis is stored in both languages: the reader's is shown, unless a card above says it already.
     """
@@ -199,7 +200,7 @@ def _faults(row: Event, *, explained_above: bool) -> base.Card:
     ]
     return base.Card(
         title=_("Por qué"),
-        note=code_words(row.code),
+        note=titled_code(row.code),
         heads=(_("Lugar"), _("Código"), _("Detalle")),
         rows=faults,
         wide=True,
@@ -213,17 +214,21 @@ def _closings(row: Event) -> list[base.Card]:
     return [
         base.Card(
             title=_("Cerrado sin emitir"),
-            note=_("Volvió a la lista por otra causa.") if one.reopened_at else "",
+            note=_("Volvió a la lista por otra causa.") if closing.reopened_at else "",
             facts=[
-                base.Fact(label=_("Cerrado el"), value=cells.moment(one.closed_at)),
-                base.Fact(label=_("Cerrado por"), value=one.closed_by.get_username()),
-                base.Fact(label=_("Causa"), value=code_words(one.code)),
-                base.Fact(label=_("Documento que lo resuelve"), value=cells.link(one.document, mono_face=True)),
-                *([base.Fact(label=_("Vuelto el"), value=cells.moment(one.reopened_at))] if one.reopened_at else []),
-                base.Fact(label=_("Motivo"), value=one.reason, wide=True),
+                base.Fact(label=_("Cerrado el"), value=cells.moment(closing.closed_at)),
+                base.Fact(label=_("Cerrado por"), value=closing.closed_by.get_username()),
+                base.Fact(label=_("Causa"), value=titled_code(closing.code)),
+                base.Fact(label=_("Documento que lo resuelve"), value=cells.link(closing.document, mono_face=True)),
+                *(
+                    [base.Fact(label=_("Vuelto el"), value=cells.moment(closing.reopened_at))]
+                    if closing.reopened_at
+                    else []
+                ),
+                base.Fact(label=_("Motivo"), value=closing.reason, wide=True),
             ],
         )
-        for one in rows[:CLOSINGS_MAX]
+        for closing in rows[:CLOSINGS_MAX]
     ]
 
 
@@ -238,13 +243,19 @@ def _awaited(row: Event) -> base.Card:
     return base.Card(
         title=_("Espera a"),
         heads=(_("Asunto"),),
-        rows=[(cells.mono(one),) for one in row.missing[:AWAITED_MAX]],
+        rows=[(cells.mono(subject),) for subject in row.missing[:AWAITED_MAX]],
         note=note,
     )
 
 
-def _body(row: Event) -> base.Card:
-    """Return the raw body: indented where it is JSON, else as it came."""
+def _body(row: Event, *, unmasked: bool) -> base.Card:
+    """Return the raw body, for those who may read it unmasked: indented where it is JSON, else as it came."""
+    if not unmasked:
+        return base.Card(
+            title=_("Cuerpo recibido"),
+            empty=_("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."),
+            rows=(),
+        )
     if row.body is None:
         return base.Card(title=_("Cuerpo recibido"), rows=(), empty=_("Reducido a su huella al vencer su plazo."))
     text = bytes(row.body).decode(errors="replace")

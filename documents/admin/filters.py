@@ -1,4 +1,4 @@
-"""Filters of the lists. Each is a choice or a range; none asks the table for its distinct values."""
+"""Filters of the lists. Each is a fixed choice or a range; none reads distinct values from the table."""
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,7 +33,7 @@ class Choice(admin.SimpleListFilter):
 
     @classmethod
     def parameters(cls) -> frozenset[str]:
-        """Name what the filter reads of an address."""
+        """Return the parameters that the filter reads."""
         return frozenset({str(cls.parameter_name)})
 
     def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":
@@ -45,7 +45,7 @@ class Choice(admin.SimpleListFilter):
         raise NotImplementedError
 
     def queryset(self, request: "HttpRequest", queryset: "QuerySet[Any]") -> "QuerySet[Any]":
-        """Keep the chosen rows; a value that is no choice keeps none."""
+        """Return the rows of the choice; a value that is no choice selects none."""
         value = self.value()
         if not value:
             return queryset
@@ -85,13 +85,13 @@ class CountryInScope(Choice):
 
 
 class EventCountry(CountryInScope):
-    """An event's country is a text: it may name one that nobody knows."""
+    """By an event's country, which is a text: it may name an unknown one."""
 
     column = "country_code"
 
 
 class Recent(Choice):
-    """By the moment, in steps that people ask for."""
+    """By the moment, in spans that people ask for."""
 
     title, parameter_name = _("emitido"), "issued"
     column = "issued_at"
@@ -117,7 +117,7 @@ class Between(admin.ListFilter):
 
     @classmethod
     def parameters(cls) -> frozenset[str]:
-        """Name what the filter reads of an address."""
+        """Return the parameters that the filter reads."""
         return frozenset({cls.FIRST, cls.LAST})
 
     def __init__(self, request: "HttpRequest", params: dict[str, Any], model: Any, model_admin: Any) -> None:
@@ -128,15 +128,15 @@ class Between(admin.ListFilter):
         self.others = [(name, value) for name, value in request.GET.items() if name not in {self.FIRST, self.LAST, "p"}]
 
     def has_output(self) -> bool:
-        """Offer the two days always."""
+        """Show the two days, always."""
         return True
 
     def expected_parameters(self) -> "list[str | None]":
-        """Name its parameters."""
+        """Return its parameters."""
         return [self.FIRST, self.LAST]
 
     def choices(self, changelist: Any) -> "Iterator[dict[str, Any]]":
-        """Return what the little form shows, and what it carries along."""
+        """Return what the form shows, and the other parameters that it sends along."""
         used = self.used_parameters
         yield {
             "first": used[self.FIRST],
@@ -146,7 +146,7 @@ class Between(admin.ListFilter):
         }
 
     def queryset(self, request: "HttpRequest", queryset: "QuerySet[Any]") -> "QuerySet[Any]":
-        """Keep the days between; what is no day keeps none."""
+        """Return the rows of the days between; a value that is no date selects none."""
         bounds = {}
         for name, lookup in ((self.FIRST, "gte"), (self.LAST, "lte")):
             if self.used_parameters[name]:

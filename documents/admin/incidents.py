@@ -1,4 +1,4 @@
-"""Discrepancies and alerts: what needs a person, and who took it."""
+"""Discrepancies and alerts: what needs a person, and who takes care of it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @admin.register(Discrepancy, site=site)
 class DiscrepancyAdmin(base.DocumentCenterAdmin):
-    """Two truths that differ, until a later document or a person closes them."""
+    """Two records that differ, until a later document or a person resolves the difference."""
 
     checked_scope = "country_id"
     list_display = ("code_cell", "state_cell", "document_cell", "event_cell", "country_cell", "opened_cell")
@@ -71,8 +71,8 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin):
         return cells.moment(row.opened_at)
 
     def detail(self, *, request: HttpRequest, row: Discrepancy) -> dict[str, Any]:
-        """Return a discrepancy's page: both truths side by side."""
-        clear = rights.may(request=request, right="reveal")
+        """Return a discrepancy's page: both records side by side."""
+        unmasked = rights.may(request=request, right="reveal")
         facts = [
             base.Fact(label=_("Código"), value=cells.mono(row.code)),
             base.Fact(label=_("Documento"), value=self.document_cell(row)),
@@ -82,25 +82,25 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin):
             base.Fact(label=_("Resuelta"), value=cells.moment(row.resolved_at)),
             base.Fact(label=_("Resolución"), value=row.resolution or cells.NOTHING, wide=True),
         ]
-        truths = base.Card(
+        facts_card = base.Card(
             title=_("Hechos"),
             heads=(_("Dato"), _("Valor")),
-            rows=[(name, cells.mono(value)) for name, value in sorted(row.facts.items())] if clear else (),
+            rows=[(name, cells.mono(value)) for name, value in sorted(row.facts.items())] if unmasked else (),
             empty=_("Sin hechos que mostrar.")
-            if clear
+            if unmasked
             else _("Solo finanzas, cumplimiento y auditoría ven los datos en bruto."),
             wide=True,
         )
         return {
             "badges": [self.state_cell(row)],
-            "cards": [base.Card(title=_("Resumen"), facts=facts), truths],
+            "cards": [base.Card(title=_("Resumen"), facts=facts), facts_card],
             "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }
 
 
 def situation(row: Alert) -> str:
-    """Return where an alert stands."""
+    """Return the state of an alert."""
     if row.resolved_at:
         return "RESOLVED"
     return "ACKNOWLEDGED" if row.acknowledged_at else "OPEN"
@@ -108,7 +108,7 @@ def situation(row: Alert) -> str:
 
 @admin.register(Alert, site=site)
 class AlertAdmin(base.DocumentCenterAdmin):
-    """One row per incident; alerts have no country, everyone of the staff who sees documents sees them."""
+    """One row per incident; alerts have no country: all staff who see documents see them."""
 
     list_display = (
         "severity_cell",
@@ -124,15 +124,15 @@ class AlertAdmin(base.DocumentCenterAdmin):
     list_filter = (filters.Unresolved, filters.Severity)
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """Keep every row: an alert names codes and ids, never personal data."""
+        """Return every row: an alert names codes and ids, never personal data."""
         return rows
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """Join who took the alert."""
+        """Join who acknowledged the alert."""
         return super().rows(request=request).select_related("acknowledged_by")
 
     def pages(self) -> "Mapping[str, base.RowPage]":
-        """Add the page on which an alert is taken."""
+        """Add the page on which an alert is acknowledged."""
         return {
             "acknowledge": base.RowPage(
                 view=self.acknowledge_view, right="acknowledge", audit=Action.ALERT_ACKNOWLEDGED
@@ -156,7 +156,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("situación"))
     def state_cell(self, row: Alert) -> "SafeString":
-        """Write where it stands."""
+        """Write the state."""
         return cells.state(situation(row))
 
     @admin.display(description=_("abierta"))
@@ -166,7 +166,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("guía"))
     def runbook_cell(self, row: Alert) -> "SafeString":
-        """Link what to do about it: the page and anchor to which the alert that was sent leads."""
+        """Link the runbook: the same page and anchor as in the alert that was sent."""
         return format_html(
             '<a class="dc-link dc-mono" href="{}">{}</a>',
             channel.runbook_path(runbook=row.runbook),
@@ -180,7 +180,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
 
     def detail(self, *, request: HttpRequest, row: Alert) -> dict[str, Any]:
         """Return an alert's page."""
-        taken = row.acknowledged_by.get_username() if row.acknowledged_by else cells.NOTHING
+        acknowledged_by = row.acknowledged_by.get_username() if row.acknowledged_by else cells.NOTHING
         facts = [
             base.Fact(label=_("Código"), value=cells.mono(row.code)),
             base.Fact(label=_("Gravedad"), value=self.severity_cell(row)),
@@ -193,7 +193,7 @@ class AlertAdmin(base.DocumentCenterAdmin):
             base.Fact(label=_("Última vez"), value=cells.moment(row.last_seen_at)),
             base.Fact(label=_("Avisada"), value=cells.moment(row.sent_at)),
             base.Fact(label=_("Reconocida"), value=cells.moment(row.acknowledged_at)),
-            base.Fact(label=_("Reconocida por"), value=taken),
+            base.Fact(label=_("Reconocida por"), value=acknowledged_by),
             base.Fact(label=_("Resuelta"), value=cells.moment(row.resolved_at)),
         ]
         can_acknowledge = (
@@ -208,17 +208,17 @@ class AlertAdmin(base.DocumentCenterAdmin):
         }
 
     def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask, and on POST put the caller's name on the alert."""
+        """Ask, and on POST record the caller as the one who takes care of the alert."""
         row = self.get_row(request=request, object_id=object_id)
         rights.require(request=request, right="acknowledge", object_type="alert", object_id=row.public_id)
         if request.method == "POST":
-            taken = incidents.acknowledge(
+            acknowledged = incidents.acknowledge(
                 alert=row,
                 user=rights.person(request=request),
                 actor=actors.actor(request=request),
                 now=timezone.now(),
             )
-            if taken:
+            if acknowledged:
                 messages.success(request, _("La alerta es tuya: queda anotado quién y cuándo."))
             else:
                 messages.warning(request, _("Alguien la había reconocido ya."))

@@ -34,13 +34,13 @@ def newest(*, request: HttpRequest, **condition: object) -> base.Card:
         heads=(_("Número"), _("Tipo"), _("Importe"), _("Estado"), _("Emitido")),
         rows=[
             (
-                cells.link(one, mono_face=True),
-                one.get_kind_display(),
-                cells.amount(minor=one.total_minor, currency=one.currency),
-                cells.state(one.status),
-                cells.moment(one.issued_at),
+                cells.link(row, mono_face=True),
+                row.get_kind_display(),
+                cells.amount(minor=row.total_minor, currency=row.currency),
+                cells.state(row.status),
+                cells.moment(row.issued_at),
             )
-            for one in rows
+            for row in rows
         ],
         numeric=(2,),
         empty=_("Aún no hay documentos."),
@@ -50,7 +50,7 @@ def newest(*, request: HttpRequest, **condition: object) -> base.Card:
 
 @admin.register(Party, site=site)
 class PartyAdmin(base.DocumentCenterAdmin):
-    """Those who own a document in the caller's countries; support sees their names masked."""
+    """The parties that own a document in the caller's countries; support sees their names masked."""
 
     viewed = Action.PARTY_VIEWED
     list_display = ("platform_cell", "name_cell", "tax_cell", "email_cell", "locale", "seen_cell")
@@ -59,7 +59,7 @@ class PartyAdmin(base.DocumentCenterAdmin):
     search_help_text = _("Pega un id de la plataforma o pty_…")
 
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
-        """Keep the parties with a document in the caller's countries."""
+        """Return the parties with a document in the caller's countries."""
         if rights.everywhere(request=request):
             return rows
         return rows.filter(
@@ -69,14 +69,14 @@ class PartyAdmin(base.DocumentCenterAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        """Look a term up exactly; names are not searched, they would need an index of their own."""
+        """Search for exactly this term; names are not searched, they would need an index of their own."""
         term = search_term.strip()[:64]
         if not term:
             return queryset, False
         return queryset.filter(**{"public_id" if term.startswith("pty_") else "platform_id": term}), False
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """Say of each row whether it is masked."""
+        """Mark each row as masked or not."""
         rows = super().get_queryset(request)
         marked: QuerySet[Any] = rows.annotate(masked=Value(rights.masked(request=request)))
         return marked
@@ -103,7 +103,7 @@ class PartyAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("visto desde"))
     def seen_cell(self, row: Party) -> "SafeString | str":
-        """Write when the party was first heard of."""
+        """Write when the first event named the party."""
         return cells.moment(row.first_seen_at)
 
     def detail(self, *, request: HttpRequest, row: Party) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class IssuerAdmin(base.DocumentCenterAdmin):
     WANTED: ClassVar[tuple[str, ...]] = ("logo",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """Leave the logos where they are."""
+        """Read no logos: the list does not show them."""
         return super().get_queryset(request).defer("logo")
 
     @admin.display(description=_("código de serie"))
@@ -174,8 +174,8 @@ class IssuerAdmin(base.DocumentCenterAdmin):
             title=_("Series"),
             heads=(_("Serie"), _("Tipo"), _("Siguiente"), _("Rango usado")),
             rows=[
-                (cells.link(one, mono_face=True), kind_words(one.kind), f"{one.next}", used(one))
-                for one in Series.objects.filter(issuer=row).order_by("-year", "kind")[:100]
+                (cells.link(each, mono_face=True), kind_label(each.kind), f"{each.next}", used(each))
+                for each in Series.objects.filter(issuer=row).order_by("-year", "kind")[:100]
             ],
             numeric=(2,),
             empty=_("Aún no se ha abierto ninguna serie."),
@@ -186,17 +186,17 @@ class IssuerAdmin(base.DocumentCenterAdmin):
         }
 
 
-def kind_words(kind: str) -> str:
-    """Say a kind in words."""
+def kind_label(kind: str) -> str:
+    """Return the label of a kind."""
     return str(Kind(kind).label) if kind in Kind.values else kind
 
 
 def used(row: Series) -> "SafeString":
     """Draw how much of an authorised range is used; without a limit there is nothing to draw."""
-    taken = row.next - row.first
+    used_count = row.next - row.first
     if row.last is None:
-        return format_html('<span class="dc-quiet">{} · {}</span>', taken, _("sin límite"))
-    percent = 100 * taken // (row.last - row.first + 1)
+        return format_html('<span class="dc-quiet">{} · {}</span>', used_count, _("sin límite"))
+    percent = 100 * used_count // (row.last - row.first + 1)
     tone = "warn" if percent >= FULL_AT_PERCENT else "good"
     return format_html(
         '<span class="dc-meter dc-{}"><meter min="0" max="100" high="{}" value="{}" aria-label="{}">'
@@ -231,7 +231,7 @@ class SeriesAdmin(base.DocumentCenterAdmin):
     @admin.display(description=_("tipo"))
     def kind_cell(self, row: Series) -> str:
         """Write the kind."""
-        return kind_words(row.kind)
+        return kind_label(row.kind)
 
     @admin.display(description=_("siguiente"))
     def next_cell(self, row: Series) -> "SafeString":
@@ -248,7 +248,7 @@ class SeriesAdmin(base.DocumentCenterAdmin):
         facts = [
             base.Fact(label=_("Serie"), value=cells.mono(row.code)),
             base.Fact(label=_("Emisor"), value=cells.link(row.issuer)),
-            base.Fact(label=_("Tipo"), value=kind_words(row.kind)),
+            base.Fact(label=_("Tipo"), value=kind_label(row.kind)),
             base.Fact(label=_("Año"), value=f"{row.year}"),
             base.Fact(label=_("Primero"), value=f"{row.first}"),
             base.Fact(label=_("Último autorizado"), value=f"{row.last}" if row.last else _("sin límite")),

@@ -1,4 +1,4 @@
-"""Why somebody of support opens a document: stated first, on record, good for one document and a quarter of an hour."""
+"""The reason for which support opens a document: stated first, on record, valid for one document and 15 minutes."""
 
 import datetime as dt
 
@@ -13,14 +13,14 @@ from documents.access import actors, roles
 from documents.admin import rights
 from documents.models import Document
 
-GOOD_FOR = dt.timedelta(minutes=15)
-KEPT_MAX = 50
+VALID_FOR = dt.timedelta(minutes=15)
+REASONS_MAX = 50
 LENGTH_MIN, LENGTH_MAX = 10, 200
 SESSION_KEY = "dc_reasons"
 
 
 class ReasonForm(forms.Form):
-    """A reason that somebody can read a year later."""
+    """The form that asks for a reason."""
 
     reason = forms.CharField(
         label=_("Motivo"),
@@ -33,7 +33,7 @@ class ReasonForm(forms.Form):
 
 
 def opened(*, request: HttpRequest, document: Document, now: dt.datetime) -> bool:
-    """Say whether a document is open to the caller, by right or for a reason still good."""
+    """Say whether the caller may open a document, by right or for a reason that is still valid."""
     if not roles.needs_reason(user=rights.person(request=request)):
         return True
     until = request.session.get(SESSION_KEY, {}).get(document.public_id, "")
@@ -41,7 +41,7 @@ def opened(*, request: HttpRequest, document: Document, now: dt.datetime) -> boo
 
 
 def state(*, request: HttpRequest, document: Document, reason: str, now: dt.datetime) -> None:
-    """Put the reason on record and let the caller in for a while."""
+    """Record the reason and let the caller open the document for VALID_FOR."""
     with transaction.atomic():
         log.record(
             action=Action.DOCUMENT_REVEALED,
@@ -50,10 +50,10 @@ def state(*, request: HttpRequest, document: Document, reason: str, now: dt.date
             actor=actors.actor(request=request),
             details={"reason": reason},
         )
-    kept = {
+    valid = {
         name: until
         for name, until in request.session.get(SESSION_KEY, {}).items()
         if dt.datetime.fromisoformat(until) > now
     }
-    newest = dict(sorted(kept.items(), key=lambda pair: pair[1])[-(KEPT_MAX - 1) :])
-    request.session[SESSION_KEY] = {**newest, document.public_id: (now + GOOD_FOR).isoformat()}
+    newest = dict(sorted(valid.items(), key=lambda pair: pair[1])[-(REASONS_MAX - 1) :])
+    request.session[SESSION_KEY] = {**newest, document.public_id: (now + VALID_FOR).isoformat()}

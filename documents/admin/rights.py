@@ -1,6 +1,6 @@
-"""What a member of staff may do in the Document Center, asked of `access` and nowhere else.
+"""What a member of staff may do in the Document Center, decided by `access` alone.
 
-Superuser gives nothing here: Django's own answers (`has_perm`) are never asked, because they say yes to a superuser.
+A superuser has no further rights here: Django's own `has_perm` is never asked, because it allows a superuser anything.
 """
 
 from typing import TYPE_CHECKING, cast
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.utils.functional import _StrPromise
 
-# What each right is called on the page that refuses it, and who has it.
+# TABLE: right -> its name on the page that refuses it, and who has it.
 WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise | str]]" = {
     "staff": (_("entrar en el Centro de documentos"), _("soporte, finanzas, cumplimiento, auditoría o administración")),
     "see": (_("ver los datos de los documentos"), _("soporte, finanzas, cumplimiento o auditoría")),
@@ -56,16 +56,16 @@ class Refused(PermissionDenied):
 
 
 def may(*, request: HttpRequest, right: str) -> bool:
-    """Say whether a member of staff holds a right of the table; `staff` is to have a role at all."""
+    """Say whether a member of staff has a right of the table; `staff` is the right to have any role."""
     user = request.user
     if not getattr(user, "is_staff", False):
         return False
-    held = roles.STAFF if right == "staff" else roles.STAFF & roles.RIGHTS[right]  # an owner's right opens no page
-    return bool(roles.roles_of(user=user) & held)
+    entitled = roles.STAFF if right == "staff" else roles.STAFF & roles.RIGHTS[right]  # an owner's right opens no page
+    return bool(roles.roles_of(user=user) & entitled)
 
 
 def require(*, request: HttpRequest, right: str, object_type: str, object_id: str) -> None:
-    """Pass, or refuse with the right's name.
+    """Refuse a caller without the right.
 
     :raises Refused: audited by the site
     """
@@ -74,7 +74,7 @@ def require(*, request: HttpRequest, right: str, object_type: str, object_id: st
 
 
 def person(*, request: HttpRequest) -> User:
-    """Return who is signed in: the site's door lets nobody else this far."""
+    """Return who is signed in; the site's guard admits nobody else."""
     return cast("User", request.user)
 
 
@@ -90,17 +90,17 @@ def masked(*, request: HttpRequest) -> bool:
 
 def countries(*, request: HttpRequest) -> list[str]:
     """Return the codes of the countries in the caller's scope, read once per request."""
-    found: list[str] | None = getattr(request, "_dc_countries", None)
-    if found is None:
-        found = sorted(scope.countries_for(user=person(request=request)).values_list("pk", flat=True))
-        request._dc_countries = found  # type: ignore[attr-defined]  # noqa: SLF001 - this module's own cache on the request
-    return found
+    codes: list[str] | None = getattr(request, "_dc_countries", None)
+    if codes is None:
+        codes = sorted(scope.countries_for(user=person(request=request)).values_list("pk", flat=True))
+        request.__dict__["_dc_countries"] = codes
+    return codes
 
 
 def everywhere(*, request: HttpRequest) -> bool:
     """Say whether the scope covers every country: only then are rows without a country shown."""
-    found: bool | None = getattr(request, "_dc_everywhere", None)
-    if found is None:
-        found = Country.objects.count() == len(countries(request=request)) > 0
-        request._dc_everywhere = found  # type: ignore[attr-defined]  # noqa: SLF001 - this module's own cache on the request
-    return found
+    all_countries: bool | None = getattr(request, "_dc_everywhere", None)
+    if all_countries is None:
+        all_countries = Country.objects.count() == len(countries(request=request)) > 0
+        request.__dict__["_dc_everywhere"] = all_countries
+    return all_countries

@@ -1,4 +1,4 @@
-"""Find a document from whatever somebody pastes: an id, a number, a digest. Each shape has its own indexed look-up."""
+"""Search for documents by what somebody pastes: an id, a number, a digest. Each shape has its own indexed look-up."""
 
 import re
 import time
@@ -26,7 +26,7 @@ class Shape(NamedTuple):
 
 
 def _of_event(term: str) -> Q:
-    """Find an event: ours by its public id, or the sender's own id."""
+    """Return the condition for an event, by its public id or the sender's id."""
     return Q(event__in=Event.objects.filter(Q(public_id=term) | Q(event_id=term)).values("pk"))
 
 
@@ -35,7 +35,7 @@ def _of_link(term: str) -> Q:
 
 
 def _of_anything(term: str) -> Q:
-    """Find an owner by the platform's id, or a business fact by its subject; two look-ups, each by its index."""
+    """Return the condition for an owner, by the platform's id, or for a subject; each is looked up by its index."""
     subjects = [term] if ":" in term else [f"{kind}:{term}" for kind in SUBJECTS]
     condition = Q(subject__in=subjects) | Q(verification_code=term.upper())
     owner = Party.objects.filter(Q(platform_id=term) | Q(public_id=term)).values_list("pk", flat=True).first()
@@ -74,9 +74,9 @@ def condition(*, term: str) -> Q | None:
 
 
 def narrowed(*, rows: "QuerySet[Document]", term: str) -> "QuerySet[Document]":
-    """Keep the documents that a term means, within the rows the caller may see."""
-    meant = condition(term=term)
-    return rows.none() if meant is None else rows.filter(meant)
+    """Return those of the rows that a term means."""
+    wanted = condition(term=term)
+    return rows.none() if wanted is None else rows.filter(wanted)
 
 
 class Result(NamedTuple):
@@ -89,7 +89,7 @@ class Result(NamedTuple):
 
 
 def palette(*, request: HttpRequest, pages: list[dict[str, Any]]) -> HttpResponse:
-    """Answer the palette with pages of that name and the documents that the term means."""
+    """Answer the palette with the pages whose name has the term, and the documents that it means."""
     began = time.perf_counter()
     term = request.GET.get("s", "").strip()[:TERM_LENGTH_MAX]
     if not term:
@@ -111,10 +111,10 @@ def palette(*, request: HttpRequest, pages: list[dict[str, Any]]) -> HttpRespons
             )
             for row in rows[: PALETTE_MAX - len(results)]
         ]
-    found = Paginator(results[:PALETTE_MAX], PALETTE_MAX)
+    paginator = Paginator(results[:PALETTE_MAX], PALETTE_MAX)
     context = {
-        "page_obj": found,
-        "results": found.page(1),
+        "page_obj": paginator,
+        "results": paginator.page(1),
         "page_counter": 0,
         "execution_time": time.perf_counter() - began,
         "command_show_history": False,
