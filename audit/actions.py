@@ -23,7 +23,7 @@ class Action(enum.StrEnum):
     EVENT_PARKED = "event.parked"
     EVENT_RESUMED = "event.resumed"
     EVENT_HELD = "event.held"
-    EVENT_SETTLED = "event.settled"
+    EVENT_SUPERSEDED = "event.superseded"
     EVENT_DIFFERENCE_REQUESTED = "event.difference_requested"
     EVENT_DIFFERENCE_APPROVED = "event.difference_approved"
     EVENT_DIFFERENCE_WITHDRAWN = "event.difference_withdrawn"
@@ -104,6 +104,7 @@ class Action(enum.StrEnum):
     AUDIT_DETAILS_ERASED = "audit.details_erased"
 
     # Words of earlier versions: see RETIRED.
+    EVENT_SETTLED = "event.settled"
     EVENT_SETTLEMENT_REQUESTED = "event.settlement_requested"
     EVENT_SETTLEMENT_APPROVED = "event.settlement_approved"
     EVENT_SETTLEMENT_WITHDRAWN = "event.settlement_withdrawn"
@@ -112,6 +113,7 @@ class Action(enum.StrEnum):
 # Recorded by nothing any more; events of earlier versions bear them and are read, and proved, by them.
 RETIRED = frozenset(
     {
+        Action.EVENT_SETTLED,
         Action.EVENT_SETTLEMENT_REQUESTED,
         Action.EVENT_SETTLEMENT_APPROVED,
         Action.EVENT_SETTLEMENT_WITHDRAWN,

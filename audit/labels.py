@@ -17,7 +17,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_PARKED: _("Evento en espera de otro"),
     Action.EVENT_RESUMED: _("Evento reanudado"),
     Action.EVENT_HELD: _("Evento retenido en revisión"),
-    Action.EVENT_SETTLED: _("Evento resuelto"),
+    Action.EVENT_SUPERSEDED: _("Evento resuelto"),
     Action.EVENT_DIFFERENCE_REQUESTED: _("Emisión con diferencia propuesta"),
     Action.EVENT_DIFFERENCE_APPROVED: _("Emisión con diferencia aprobada por otra persona"),
     Action.EVENT_DIFFERENCE_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),
@@ -89,6 +89,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.AUDIT_EXPORTED: _("Bitácora exportada"),
     Action.AUDIT_DETAILS_ERASED: _("Detalles personales borrados"),
     # Retired words: earlier versions wrote them.
+    Action.EVENT_SETTLED: _("Evento resuelto"),
     Action.EVENT_SETTLEMENT_REQUESTED: _("Emisión con diferencia propuesta"),
     Action.EVENT_SETTLEMENT_APPROVED: _("Emisión con diferencia aprobada por otra persona"),
     Action.EVENT_SETTLEMENT_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),

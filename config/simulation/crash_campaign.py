@@ -33,7 +33,7 @@ PAUSE_BEFORE_KILL_MAX_S = 0.3
 _LOCKED = "SELECT count(*) FROM documents_document WHERE status = 'LOCKED'"
 _OPEN = """
 SELECT (SELECT count(*) FROM documents_document WHERE status = 'ISSUED'),
-       (SELECT count(*) FROM documents_event WHERE status = 'parked' OR status = 'held' AND settled_by_id IS NULL),
+       (SELECT count(*) FROM documents_event WHERE status = 'parked' OR status = 'held' AND superseded_by_id IS NULL),
        (SELECT count(*) FROM documents_delivery WHERE status = 'QUEUED' AND channel = 'EMAIL')
        + (SELECT count(*) FROM documents_notice WHERE status = 'QUEUED')
 """

@@ -66,7 +66,7 @@ class _Rows:
         self.documents = read("SELECT * FROM documents_document ORDER BY id")
         self.series = read("SELECT * FROM documents_series ORDER BY id")
         self.events = read(
-            "SELECT id, public_id, event_id, type, status, settled_by_id, missing, code, document_ids"
+            "SELECT id, public_id, event_id, type, status, superseded_by_id, missing, code, document_ids"
             " FROM documents_event ORDER BY id"
         )
         self.deliveries = read("SELECT * FROM documents_delivery ORDER BY id")
@@ -168,8 +168,8 @@ def _events(*, rows: _Rows, answered: Mapping[str, str]) -> Iterator[str]:
     )
     yield from (f"event {event_id}: stored {count} times" for event_id, count in stored.items() if count > 1)
     for row in rows.events:
-        settled = row["status"] == "held" and row["settled_by_id"]
-        if row["status"] not in {"processed", "ignored"} and not settled:
+        superseded = row["status"] == "held" and row["superseded_by_id"]
+        if row["status"] not in {"processed", "ignored"} and not superseded:
             yield f"event {row['event_id']} ({row['type']}): {row['status']} {row['code']} {', '.join(row['missing'])}"
         if set(row["document_ids"]) - known:
             yield f"event {row['event_id']}: names documents that do not exist"

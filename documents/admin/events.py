@@ -137,8 +137,8 @@ class EventAdmin(base.DocumentCenterAdmin):
         }
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """Join what settled the event, and say whether somebody has closed it."""
-        rows = super().rows(request=request).select_related("settled_by").annotate(closed=outcomes.closed())
+        """Join what superseded the event, and say whether somebody has closed it."""
+        rows = super().rows(request=request).select_related("superseded_by").annotate(closed=outcomes.closed())
         return cast("QuerySet[Any]", rows)
 
 

@@ -170,7 +170,7 @@ class WorkList(Choice):
     CHOICES = (("held", _("Retenidos")), ("parked", _("En espera")))
 
     def condition(self, *, value: str) -> Q:
-        """Return the condition of one work list; a held event that was settled is done."""
+        """Return the condition of one work list; a held event that was superseded is done."""
         if value == "held":
             return outcomes.for_a_person()
         return Q(status=EventStatus.PARKED)

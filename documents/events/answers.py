@@ -18,11 +18,11 @@ class Answer:
 
 
 def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), status: int | None = None) -> Answer:
-    """Say what is true of an event now; a held one that was settled answers for its settlement.
+    """Say what is true of an event now; a superseded one answers with what superseded it.
 
     Rows just `written` are not read again when they are all that there is to tell.
     """
-    told = event.settled_by if event.status == EventStatus.HELD and event.settled_by else event
+    told = event.superseded_by if event.status == EventStatus.HELD and event.superseded_by else event
     documents: Iterable[Document] = sorted(written, key=lambda row: row.pk)
     if [row.pk for row in documents] != sorted(told.document_ids):
         documents = presentation.joined(rows=Document.objects.filter(pk__in=told.document_ids)).order_by("pk")

@@ -348,7 +348,7 @@ def _answer_repeat(
 
 
 def _waits(*, event: Event) -> bool:
-    return event.status in {EventStatus.PARKED, EventStatus.HELD} and event.settled_by_id is None
+    return event.status in {EventStatus.PARKED, EventStatus.HELD} and event.superseded_by_id is None
 
 
 def _message(event: Event) -> envelope.EventMessage:

@@ -35,8 +35,8 @@ def closed() -> Exists:
 
 
 def for_a_person() -> Q:
-    """Return the condition of a held event that nothing has settled and nobody has closed."""
-    return Q(~closed(), status=EventStatus.HELD, settled_by=None)
+    """Return the condition of a held event that nothing has superseded and nobody has closed."""
+    return Q(~closed(), status=EventStatus.HELD, superseded_by=None)
 
 
 def too_long(*, now: dt.datetime, limit_s: int) -> Q:
@@ -77,7 +77,7 @@ def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> No
     )  # fmt: skip
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
     metrics.EVENTS.labels(type=event.type, status="processed").inc()
-    _settle_held(by=event, actor=actor)
+    _supersede_held(by=event, actor=actor)
 
 
 def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
@@ -203,23 +203,23 @@ def _one_at_a_time(*, subject: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [subject])
 
 
-def _settle_held(*, by: Event, actor: log.Actor) -> None:
-    """Close the held events about the subject that has now been processed.
+def _supersede_held(*, by: Event, actor: log.Actor) -> None:
+    """Mark the held events about a subject as superseded by the one that has now been processed.
 
     One that is held by a defect of ours is told again by itself, as what it is: a repeat, and what differs is kept.
     """
     _one_at_a_time(subject=by.subject)
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE documents_event SET settled_by_id = %(by)s WHERE subject = %(subject)s AND type = ANY(%(types)s)"
-            " AND status = 'held' AND code <> %(defect)s AND settled_by_id IS NULL AND id <> %(by)s"
+            "UPDATE documents_event SET superseded_by_id = %(by)s WHERE subject = %(subject)s AND type = ANY(%(types)s)"
+            " AND status = 'held' AND code <> %(defect)s AND superseded_by_id IS NULL AND id <> %(by)s"
             " RETURNING public_id",
             {"by": by.pk, "subject": by.subject, "types": [*envelope.tellings(type_=by.type)], "defect": DEFECT},
         )
-        settled = [public_id for (public_id,) in cursor.fetchall()]
-    for public_id in settled:
+        superseded = [public_id for (public_id,) in cursor.fetchall()]
+    for public_id in superseded:
         log.record(
-            action=Action.EVENT_SETTLED,
+            action=Action.EVENT_SUPERSEDED,
             object_type="event",
             object_id=public_id,
             actor=actor,
@@ -240,20 +240,20 @@ def close(
     """Take an event that is held, or waits too long, off the work list, and end its alert.
 
     Call in a transaction, with the event held and not closed yet. The event itself stays as it is: what it waits for,
-    or a corrected event, still settles it.
+    or a corrected event, still supersedes it.
     """
     code = event.code if event.status == EventStatus.HELD else PARKED_TOO_LONG
     made = Closing.objects.create(
         event=event, code=code, reason=reason, document=document, closed_by=user, closed_at=now
     )
-    settled_by = {"document": document.public_id} if document else {}
+    resolution = {"document": document.public_id} if document else {}
     log.record(
         action=Action.EVENT_CLOSED,
         object_type="event",
         object_id=event.public_id,
         actor=actor,
         code=code,
-        details={"reason": reason, **settled_by},
+        details={"reason": reason, **resolution},
     )
     metrics.EVENTS.labels(type=event.type, status="closed").inc()
     incidents.resolve_alert(dedup_key=f"event:{event.public_id}")

@@ -14,7 +14,7 @@ NEXT_MAX = 3  # woken of a chain
 PARKED = Q(status=EventStatus.PARKED)
 # A held event has a next look only where a later fact may have mended or explained it, or where a defect of ours is
 # why it is held: that is run again for ever (at once where a version that did not do so has held it).
-HELD_AGAIN = Q(status=EventStatus.HELD, settled_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
+HELD_AGAIN = Q(status=EventStatus.HELD, superseded_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
 _DUE_AT_ONCE = Q(code=outcomes.DEFECT, next_try_at=None)
 
 _WAKE = """

@@ -40,8 +40,8 @@ class Event(models.Model):
     code = models.CharField(_("código"), max_length=40, blank=True)
     errors = models.JSONField(_("errores"), default=list)
     missing = models.JSONField(_("falta"), default=list)
-    settled_by = models.ForeignKey(
-        "self", models.PROTECT, null=True, related_name="settles", verbose_name=_("resuelto por")
+    superseded_by = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="supersedes", verbose_name=_("resuelto por")
     )
     attempts = models.PositiveIntegerField(_("intentos"), default=0)
     next_try_at = models.DateTimeField(_("siguiente intento"), null=True)

@@ -170,7 +170,7 @@ def later(*, item: Item) -> str:
 
 def work_card(request: HttpRequest, event: Event) -> Card | None:
     """Show on an event's page what can be done about it, and what it looks like."""
-    if event.status not in {EventStatus.HELD, EventStatus.PARKED} or event.settled_by_id is not None:
+    if event.status not in {EventStatus.HELD, EventStatus.PARKED} or event.superseded_by_id is not None:
         return None
     item = worklist.with_people([worklist.of_event(event, now=timezone.now())])[0]
     facts = [Fact(label=_("Diagnóstico"), value=_lines(item.findings), wide=True)] if item.findings else []

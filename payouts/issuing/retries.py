@@ -26,7 +26,7 @@ def retry_held(*, payee: str, now: dt.datetime) -> None:
     order that it forgot to list explains it only once that is here, and no longer once another payout has settled it.
     """
     waiting = Event.objects.filter(
-        waits__awaited=_awaited(payee), status=EventStatus.HELD, code=CODE, settled_by=None
+        waits__awaited=_awaited(payee), status=EventStatus.HELD, code=CODE, superseded_by=None
     ).values_list("pk", flat=True)
     for pk in sorted(waiting):
         Event.objects.filter(pk=pk, status=EventStatus.HELD).update(next_try_at=now)

@@ -114,7 +114,7 @@ WHERE d.owner_id BETWEEN %(low)s AND %(high)s AND d.kind = 'ORDER_FINAL_STATEMEN
     AND NOT EXISTS (SELECT FROM payouts_settlement WHERE document_id = d.id)
     AND EXISTS (
       SELECT FROM documents_event e
-      WHERE e.status IN ('parked', 'held') AND e.type = 'PAYOUT_SENT' AND e.settled_by_id IS NULL AND position(
+      WHERE e.status IN ('parked', 'held') AND e.type = 'PAYOUT_SENT' AND e.superseded_by_id IS NULL AND position(
         '"' || coalesce(nullif(split_part(d.document_key, ':', 5), ''), split_part(d.subject, ':', 2)) || '"'
         IN convert_from(e.body, 'UTF8')) > 0))
 """

@@ -36,7 +36,7 @@ def approvable_from(*, event: Event) -> dt.datetime | None:
     It is held because it does not close, or waits for the balance that it opens with; either way what is missing, or a
     corrected event, may still come within the limit.
     """
-    if event.type not in TYPES or event.body is None or event.settled_by_id is not None:
+    if event.type not in TYPES or event.body is None or event.superseded_by_id is not None:
         return None
     balances = bool(event.missing) and all(one.startswith("balance:") for one in event.missing)
     open_ = {EventStatus.HELD: event.code == "payout_does_not_close", EventStatus.PARKED: balances}

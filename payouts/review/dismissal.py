@@ -21,7 +21,7 @@ from payouts.review import decisions
 def can_dismiss(*, event: Event, now: dt.datetime) -> bool:
     """Tell whether an event waits for a person. Whether somebody has dismissed it already is not asked here."""
     if event.status == EventStatus.HELD:
-        return event.settled_by_id is None
+        return event.superseded_by_id is None
     late = event.received_at < now - dt.timedelta(seconds=settings.PARKED_LIMIT_S)
     return event.status == EventStatus.PARKED and late
 

@@ -84,7 +84,7 @@ def test_a_dependency_with_an_open_incident_is_shown_degraded_with_its_fallback(
 def test_the_work_lists_hold_what_waits_and_not_what_is_settled(eva: cast.Member) -> None:
     held, settled, parked = (factories.event(subject=f"order:ord_{word}") for word in ("held", "settled", "parked"))
     Event.objects.filter(pk__in=[held.pk, settled.pk]).update(status=EventStatus.HELD, code="totals_mismatch")
-    Event.objects.filter(pk=settled.pk).update(settled_by=held)
+    Event.objects.filter(pk=settled.pk).update(superseded_by=held)
     Event.objects.filter(pk=parked.pk).update(status=EventStatus.PARKED, missing=["order:ord_1"])
     browser = center.client(member=eva)
     for view, wanted in (("held", held), ("parked", parked)):
@@ -245,7 +245,7 @@ ORACLES = [
     ("documents/document", "o"),
     ("documents/event", "body__contains"),
     ("documents/event", "errors__0__detail__startswith"),
-    ("documents/event", "settled_by__country_code"),
+    ("documents/event", "superseded_by__country_code"),
     ("documents/issuer", "party__email__gt"),
     ("documents/series", "documents__owner__email__in"),
     ("documents/delivery", "recipient__tax_id__startswith"),

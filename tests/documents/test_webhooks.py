@@ -306,7 +306,7 @@ def test_another_telling_of_a_fact_that_a_defect_stopped_does_not_hide_that_they
         defect.setattr(intake, "_try", broken_for_the_first)
         assert post(json.dumps(making.order("ord_1", "99.00") | {"id": "evt_other"}).encode()).status_code == 201
     first.refresh_from_db()
-    assert (first.status, first.settled_by_id) == ("held", None)
+    assert (first.status, first.superseded_by_id) == ("held", None)
     intake.resume(event_id=first.pk, now=telling.NOW + dt.timedelta(hours=1))
     first.refresh_from_db()
     assert (first.status, len(first.document_ids)) == ("processed", 1)

@@ -50,7 +50,7 @@ def test_nothing_stays_sent_on_the_word_of_a_payout_that_was_corrected(order: tu
     right = making.payout("po_1", "10.00", orders=["ord_2"], at=EARLY) | {"id": "evt_right"}
     telling.told([right])
     assert (_status("ord_1"), _status("ord_2")) == ("PENDING", "SENT")
-    assert not Event.objects.exclude(status=EventStatus.PROCESSED).filter(settled_by=None).exists()
+    assert not Event.objects.exclude(status=EventStatus.PROCESSED).filter(superseded_by=None).exists()
 
 
 @pytest.mark.parametrize("wrong_first", [True, False])
@@ -181,7 +181,7 @@ def test_a_payout_settles_its_held_telling_whether_it_was_sent_or_its_period_clo
     else:
         told = [sent, making.period_closed("po_1", orders=["ord_1"], closing_carry_over="10.00") | {"id": "evt_ok"}]
     assert telling.told([making.order("ord_1"), *told]) == ["processed", "held", "processed"]
-    assert Event.objects.get(status=EventStatus.HELD).settled_by == Event.objects.get(event_id="evt_ok")
+    assert Event.objects.get(status=EventStatus.HELD).superseded_by == Event.objects.get(event_id="evt_ok")
 
 
 # -- what is open says what is true now --

@@ -320,4 +320,4 @@ def test_an_approval_beside_the_corrected_event_ends_with_one_statement_and_no_l
         thread.join(60)
     assert failed == []
     assert Document.objects.filter(kind="PAYOUT_STATEMENT").count() == 1
-    assert not Event.objects.filter(status=EventStatus.HELD, settled_by=None).exists()
+    assert not Event.objects.filter(status=EventStatus.HELD, superseded_by=None).exists()

@@ -112,7 +112,7 @@ def test_a_corrected_event_still_settles_a_closed_one(finance: Finance) -> None:
     finance.close(event)
     assert telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}]) == ["processed"]
     event.refresh_from_db()
-    assert event.settled_by == Event.objects.get(event_id="evt_mended")
+    assert event.superseded_by == Event.objects.get(event_id="evt_mended")
 
 
 def test_held_for_another_cause_it_comes_back_with_an_alert_and_can_be_closed_again(finance: Finance) -> None:

@@ -89,7 +89,7 @@ def test_a_corrected_event_settles_the_held_one() -> None:
     _held(wrong)
     right = making.order("ord_1", totals={"payable": "10.00"}) | {"id": "evt_mended"}
     assert telling.told([right]) == ["processed"]
-    assert Event.objects.get(event_id="evt_ord_1").settled_by == Event.objects.get(event_id="evt_mended")
+    assert Event.objects.get(event_id="evt_ord_1").superseded_by == Event.objects.get(event_id="evt_mended")
 
 
 def test_a_driver_never_finds_the_partners_lines_on_his_statement() -> None:

@@ -103,7 +103,7 @@ def test_a_held_payout_is_settled_by_a_corrected_event_for_the_same_payout() -> 
     telling.told([making.order("ord_1")])
     _held(making.payout("po_1", "10.01", orders=["ord_1"]), "payout_does_not_close")
     telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}])
-    assert Event.objects.get(event_id="evt_po_1").settled_by == Event.objects.get(event_id="evt_mended")
+    assert Event.objects.get(event_id="evt_po_1").superseded_by == Event.objects.get(event_id="evt_mended")
     assert _status("ord_1")[0] == "SENT"
 
 

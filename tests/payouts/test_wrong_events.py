@@ -370,7 +370,7 @@ def test_what_was_held_is_settled_by_the_corrected_event_and_its_alert_ends() ->
     telling.tell(wrong)
     assert telling.told([_weekly("5.00", "ord_2") | {"id": "evt_corrected"}]) == ["processed"]
     event = Event.objects.get(event_id=wrong["id"])
-    assert event.settled_by == Event.objects.get(event_id="evt_corrected")
+    assert event.superseded_by == Event.objects.get(event_id="evt_corrected")
     assert not Alert.objects.filter(dedup_key=f"event:{event.public_id}", resolved_at=None).exists()
     assert telling.tell(wrong).body["status"] == "processed"
 
@@ -444,4 +444,4 @@ def test_a_wrong_event_and_its_correction_at_the_same_moment_leave_nothing_held(
         rival.join(timeout=0.5)  # it waits for this transaction, and then sees what it held
         assert rival.is_alive()
     rival.join(timeout=30)
-    assert Event.objects.get(event_id=wrong["id"]).settled_by == Event.objects.get(event_id="evt_right")
+    assert Event.objects.get(event_id=wrong["id"]).superseded_by == Event.objects.get(event_id="evt_right")
