@@ -27,7 +27,7 @@ class Action(enum.StrEnum):
     EVENT_DIFFERENCE_REQUESTED = "event.difference_requested"
     EVENT_DIFFERENCE_APPROVED = "event.difference_approved"
     EVENT_DIFFERENCE_WITHDRAWN = "event.difference_withdrawn"
-    EVENT_CLOSED = "event.closed"
+    EVENT_DISMISSED = "event.dismissed"
     EVENT_REOPENED = "event.reopened"
     EVENT_IGNORED = "event.ignored"
     EVENT_REFUSED = "event.refused"
@@ -105,6 +105,7 @@ class Action(enum.StrEnum):
 
     # Words of earlier versions: see RETIRED.
     EVENT_SETTLED = "event.settled"
+    EVENT_CLOSED = "event.closed"
     EVENT_SETTLEMENT_REQUESTED = "event.settlement_requested"
     EVENT_SETTLEMENT_APPROVED = "event.settlement_approved"
     EVENT_SETTLEMENT_WITHDRAWN = "event.settlement_withdrawn"
@@ -114,6 +115,7 @@ class Action(enum.StrEnum):
 RETIRED = frozenset(
     {
         Action.EVENT_SETTLED,
+        Action.EVENT_CLOSED,
         Action.EVENT_SETTLEMENT_REQUESTED,
         Action.EVENT_SETTLEMENT_APPROVED,
         Action.EVENT_SETTLEMENT_WITHDRAWN,

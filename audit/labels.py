@@ -21,7 +21,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_DIFFERENCE_REQUESTED: _("Emisión con diferencia propuesta"),
     Action.EVENT_DIFFERENCE_APPROVED: _("Emisión con diferencia aprobada por otra persona"),
     Action.EVENT_DIFFERENCE_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),
-    Action.EVENT_CLOSED: _("Evento cerrado sin emitir"),
+    Action.EVENT_DISMISSED: _("Evento cerrado sin emitir"),
     Action.EVENT_REOPENED: _("Evento vuelto a la lista por otra causa"),
     Action.EVENT_IGNORED: _("Evento de tipo desconocido, guardado"),
     Action.EVENT_REFUSED: _("Evento rechazado"),
@@ -90,6 +90,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.AUDIT_DETAILS_ERASED: _("Detalles personales borrados"),
     # Retired words: earlier versions wrote them.
     Action.EVENT_SETTLED: _("Evento resuelto"),
+    Action.EVENT_CLOSED: _("Evento cerrado sin emitir"),
     Action.EVENT_SETTLEMENT_REQUESTED: _("Emisión con diferencia propuesta"),
     Action.EVENT_SETTLEMENT_APPROVED: _("Emisión con diferencia aprobada por otra persona"),
     Action.EVENT_SETTLEMENT_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),

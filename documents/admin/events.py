@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 DOCUMENTS_MAX = 50
-CLOSINGS_MAX = 5
+DISMISSALS_MAX = 5
 AWAITED_MAX = 50  # a payout may wait for 1,500 orders
 # Cards of an event that waits for a person, from the floors above: each adds its own when its pages are registered.
 WORK_CARDS: "list[Callable[[HttpRequest, Event], base.Card | None]]" = []
@@ -123,7 +123,7 @@ class EventAdmin(base.DocumentCenterAdmin):
         cards = [
             _summary(row),
             *work_cards,
-            *_closings(row),
+            *_dismissals(row),
             _faults(row, explained_above=bool(work_cards)) if row.errors or row.code else None,
             _awaited(row) if row.missing else None,
             _issued(row, request=request),
@@ -137,8 +137,8 @@ class EventAdmin(base.DocumentCenterAdmin):
         }
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """Join what superseded the event, and say whether somebody has closed it."""
-        rows = super().rows(request=request).select_related("superseded_by").annotate(closed=outcomes.closed())
+        """Join what superseded the event, and say whether somebody has dismissed it."""
+        rows = super().rows(request=request).select_related("superseded_by").annotate(dismissed=outcomes.dismissed())
         return cast("QuerySet[Any]", rows)
 
 
@@ -208,9 +208,9 @@ def _faults(row: Event, *, explained_above: bool) -> base.Card:
     )
 
 
-def _closings(row: Event) -> list[base.Card]:
-    """Return who closed the event without issuing it, why, and whether it came back."""
-    rows = row.closings.select_related("closed_by", "document").defer("document__content").order_by("-pk")
+def _dismissals(row: Event) -> list[base.Card]:
+    """Return who dismissed the event without issuing it, why, and whether it came back."""
+    rows = row.dismissals.select_related("dismissed_by", "document").defer("document__content").order_by("-pk")
     return [
         base.Card(
             title=_("Cerrado sin emitir"),

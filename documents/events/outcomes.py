@@ -1,4 +1,4 @@
-"""What became of an event: answered by its documents, parked for another event, held for a person, or closed by one.
+"""What became of an event: answered by its documents, parked for another event, held for a person, or dismissed by one.
 
 Each outcome is a move of the row with its audit event, in the caller's transaction.
 """
@@ -17,7 +17,7 @@ from documents import errors, metrics
 from documents.alerts import incidents
 from documents.emission import document_keys
 from documents.events import envelope
-from documents.models import Closing, ClosingState, Document, Event, EventStatus, Kind, Wait
+from documents.models import Dismissal, DismissalState, Document, Event, EventStatus, Kind, Wait
 from documents.resilience import queue
 
 BACKOFF_S = (2, 300)  # first and longest pause between looks at an event that is parked, or has failed
@@ -29,19 +29,19 @@ TELLINGS_MAX = 8  # of one fact that are looked at before a later one: the first
 PARKED_TOO_LONG = "event_parked_too_long"
 
 
-def closed() -> Exists:
+def dismissed() -> Exists:
     """Return the condition of an event that a person has taken off the list."""
-    return Exists(Closing.objects.filter(event=OuterRef("public_id"), state=ClosingState.CLOSED))
+    return Exists(Dismissal.objects.filter(event=OuterRef("public_id"), state=DismissalState.DISMISSED))
 
 
 def for_a_person() -> Q:
-    """Return the condition of a held event that nothing has superseded and nobody has closed."""
-    return Q(~closed(), status=EventStatus.HELD, superseded_by=None)
+    """Return the condition of a held event that nothing has superseded and nobody has dismissed."""
+    return Q(~dismissed(), status=EventStatus.HELD, superseded_by=None)
 
 
 def too_long(*, now: dt.datetime, limit_s: int) -> Q:
-    """Return the condition of an event parked past the limit, which nobody has closed."""
-    return Q(~closed(), status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=limit_s))
+    """Return the condition of an event parked past the limit, which nobody has dismissed."""
+    return Q(~dismissed(), status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=limit_s))
 
 
 def overdue(*, now: dt.datetime, limit_s: int) -> int:
@@ -123,10 +123,10 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
     )
     if not changed:
         return
-    still_closed = _reopen(event=event, code=problem.code, actor=actor)
+    still_dismissed = _reopen(event=event, code=problem.code, actor=actor)
     log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
     metrics.EVENTS.labels(type=event.type, status="held").inc()
-    if not still_closed:
+    if not still_dismissed:
         incidents.open_alert(
             code=DEFECT if problem.code == DEFECT else "event_held",
             severity=problem.row.severity or "P2",
@@ -228,7 +228,7 @@ def _supersede_held(*, by: Event, actor: log.Actor) -> None:
         incidents.resolve_alert(dedup_key=f"event:{public_id}")
 
 
-def close(
+def dismiss(
     *,
     event: Event,
     reason: str,
@@ -236,39 +236,39 @@ def close(
     user: User,
     now: dt.datetime,
     actor: log.Actor,
-) -> Closing:
+) -> Dismissal:
     """Take an event that is held, or waits too long, off the work list, and end its alert.
 
-    Call in a transaction, with the event held and not closed yet. The event itself stays as it is: what it waits for,
-    or a corrected event, still supersedes it.
+    Call in a transaction, with the event locked and not dismissed yet. The event itself stays as it is: what it
+    waits for still resumes it, and a corrected event still supersedes it.
     """
     code = event.code if event.status == EventStatus.HELD else PARKED_TOO_LONG
-    made = Closing.objects.create(
-        event=event, code=code, reason=reason, document=document, closed_by=user, closed_at=now
+    made = Dismissal.objects.create(
+        event=event, code=code, reason=reason, document=document, dismissed_by=user, dismissed_at=now
     )
     resolution = {"document": document.public_id} if document else {}
     log.record(
-        action=Action.EVENT_CLOSED,
+        action=Action.EVENT_DISMISSED,
         object_type="event",
         object_id=event.public_id,
         actor=actor,
         code=code,
         details={"reason": reason, **resolution},
     )
-    metrics.EVENTS.labels(type=event.type, status="closed").inc()
+    metrics.EVENTS.labels(type=event.type, status="dismissed").inc()
     incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
     return made
 
 
 def _reopen(*, event: Event, code: str, actor: log.Actor) -> bool:
-    """Bring a closed event back to the list unless its cause is still the one it was closed for.
+    """Bring a dismissed event back to the list unless its cause is still the one it was dismissed for.
 
-    :returns: whether it stays closed
+    :returns: whether it stays dismissed
     """
-    made = Closing.objects.filter(event=event, state=ClosingState.CLOSED).first()
+    made = Dismissal.objects.filter(event=event, state=DismissalState.DISMISSED).first()
     if made is None or made.code == code:
         return made is not None
-    Closing.objects.filter(pk=made.pk).update(state=ClosingState.REOPENED, reopened_at=Now())
+    Dismissal.objects.filter(pk=made.pk).update(state=DismissalState.REOPENED, reopened_at=Now())
     log.record(
         action=Action.EVENT_REOPENED, object_type="event", object_id=event.public_id, actor=actor, code=made.code
     )

@@ -3,7 +3,6 @@
 Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal local days in `_date` or `_until`.
 """
 
-from documents.models.closing import Closing, ClosingState
 from documents.models.core import (
     Document,
     DocumentKey,
@@ -14,6 +13,7 @@ from documents.models.core import (
     Status,
     Wait,
 )
+from documents.models.dismissal import Dismissal, DismissalState
 from documents.models.outward import (
     Alert,
     Channel,
@@ -28,12 +28,12 @@ from documents.models.parties import Country, Issuer, Party, Series
 __all__ = [
     "Alert",
     "Channel",
-    "Closing",
-    "ClosingState",
     "Country",
     "Delivery",
     "DeliveryStatus",
     "Discrepancy",
+    "Dismissal",
+    "DismissalState",
     "Document",
     "DocumentKey",
     "Event",

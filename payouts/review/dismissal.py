@@ -13,7 +13,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, transactions
 from documents.events import outcomes
-from documents.models import Closing, Document, Event, EventStatus
+from documents.models import Dismissal, Document, Event, EventStatus
 from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import decisions
 
@@ -53,7 +53,7 @@ def dismiss(
 
 def _dismiss(
     *, event_id: int, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
-) -> Closing:
+) -> Dismissal:
     event = Event.objects.select_for_update().get(pk=event_id)
     if not can_dismiss(event=event, now=now) or Event.objects.filter(outcomes.closed(), pk=event.pk).exists():
         detail = f"the event is {event.status} {event.code}".strip()
@@ -68,4 +68,4 @@ def _dismiss(
             code=event.code,
             details={"request": asked.public_id},
         )
-    return outcomes.close(event=event, reason=reason, document=document, user=user, now=now, actor=actor)
+    return outcomes.dismiss(event=event, reason=reason, document=document, user=user, now=now, actor=actor)

@@ -13,7 +13,7 @@ from audit import log
 from audit.models import Event as LogEvent
 from documents import errors
 from documents.events import intake, outcomes, waiting
-from documents.models import Alert, Closing, Country, Document, Event, EventStatus
+from documents.models import Alert, Country, Dismissal, Document, Event, EventStatus
 from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import difference_approval, dismissal, worklist
 from tests import cast
@@ -31,7 +31,7 @@ class Finance:
         self.member = cast.staff(name=f"of_{'_'.join((*roles, *countries))}", roles=[*roles], countries=[*countries])
         self.actor = log.Actor(kind="user", id=f"usr_{self.member.user.pk}", role="finance", channel="web")
 
-    def close(self, event: Event, **more: Any) -> Closing:
+    def dismiss(self, event: Event, **more: Any) -> Dismissal:
         facts = {"reason": REASON, "document": None, "now": LATER, **more}
         return dismissal.dismiss(event=event, user=self.member.user, actor=self.actor, **facts)
 
@@ -69,15 +69,15 @@ def _actions(event: Event) -> list[str]:
 def test_a_held_event_leaves_the_list_with_its_alert_and_who_closed_it_and_why_is_on_record(finance: Finance) -> None:
     event = _held()
     assert (_listed(), _alerts(event)) == (["evt_po_1"], 1)
-    made = finance.close(event)
-    assert (made.code, made.reason, made.closed_by, made.closed_at) == (
+    made = finance.dismiss(event)
+    assert (made.code, made.reason, made.dismissed_by, made.dismissed_at) == (
         "payout_does_not_close",
         REASON,
         finance.member.user,
         LATER,
     )
     assert (_listed(), _alerts(event)) == ([], 0)
-    entry = LogEvent.objects.get(object_id=event.public_id, action="event.closed")
+    entry = LogEvent.objects.get(object_id=event.public_id, action="event.dismissed")
     assert (entry.actor_id, entry.code, entry.detail.details) == (
         finance.actor.id,
         "payout_does_not_close",
@@ -91,7 +91,7 @@ def test_one_parked_past_the_limit_leaves_it_too_and_no_sweep_brings_its_alert_b
     event = _parked()
     assert outcomes.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 1
     assert (_listed(), _alerts(event)) == (["evt_po_2"], 1)
-    assert finance.close(event).code == "event_parked_too_long"
+    assert finance.dismiss(event).code == "event_parked_too_long"
     for pk in waiting.due(now=LATER, limit=10):
         intake.resume(event_id=pk, now=LATER)
     assert outcomes.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 0
@@ -100,7 +100,7 @@ def test_one_parked_past_the_limit_leaves_it_too_and_no_sweep_brings_its_alert_b
 
 def test_what_a_closed_event_waited_for_still_resumes_it(finance: Finance) -> None:
     event = _parked()
-    finance.close(event)
+    finance.dismiss(event)
     telling.told([making.order("ord_late", "2.00")])
     event.refresh_from_db()
     assert (event.status, len(event.document_ids)) == (EventStatus.PROCESSED, 1)
@@ -109,7 +109,7 @@ def test_what_a_closed_event_waited_for_still_resumes_it(finance: Finance) -> No
 
 def test_a_corrected_event_still_settles_a_closed_one(finance: Finance) -> None:
     event = _held()
-    finance.close(event)
+    finance.dismiss(event)
     assert telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}]) == ["processed"]
     event.refresh_from_db()
     assert event.superseded_by == Event.objects.get(event_id="evt_mended")
@@ -117,25 +117,25 @@ def test_a_corrected_event_still_settles_a_closed_one(finance: Finance) -> None:
 
 def test_held_for_another_cause_it_comes_back_with_an_alert_and_can_be_closed_again(finance: Finance) -> None:
     event = _parked()
-    finance.close(event)
+    finance.dismiss(event)
     telling.told([making.order("ord_late", "3.00")])  # it has come, and now the payout does not close
     event.refresh_from_db()
     assert (event.status, event.code) == (EventStatus.HELD, "payout_does_not_close")
     assert (_listed(), _alerts(event)) == (["evt_po_2"], 1)
-    assert [one for one in _actions(event) if one in {"event.closed", "event.reopened", "event.held"}] == [
-        "event.closed",
+    assert [one for one in _actions(event) if one in {"event.dismissed", "event.reopened", "event.held"}] == [
+        "event.dismissed",
         "event.reopened",
         "event.held",
     ]
-    first = Closing.objects.get(event=event)
+    first = Dismissal.objects.get(event=event)
     assert (first.state, first.reopened_at is None) == ("REOPENED", False)
-    finance.close(event)
+    finance.dismiss(event)
     assert _listed() == []
 
 
 def test_held_again_for_the_same_cause_it_stays_closed_without_an_alert(finance: Finance) -> None:
     event = _held()
-    finance.close(event)
+    finance.dismiss(event)
     telling.tell(making.payout("po_1", "9.00", orders=["ord_1"]))  # the sender repeats
     telling.told([making.adjustment("adj_1", "ord_1", "0.50")])  # a late adjustment has it looked at again
     event.refresh_from_db()
@@ -145,7 +145,7 @@ def test_held_again_for_the_same_cause_it_stays_closed_without_an_alert(finance:
 
 def test_one_that_waits_for_something_new_is_told_again_past_its_limit(finance: Finance) -> None:
     event = _held()
-    finance.close(event)
+    finance.dismiss(event)
     Event.objects.filter(pk=event.pk).update(status=EventStatus.PARKED, missing=["order:ord_9"])
     waits = Event.objects.get(pk=event.pk)
     waits.missing = []
@@ -159,18 +159,18 @@ def test_a_proposal_to_issue_it_is_withdrawn_and_nobody_can_approve_it_any_more(
     asked = difference_approval.request(
         event=event, reason=REASON, user=finance.member.user, now=LATER, actor=finance.actor
     )
-    finance.close(event)
+    finance.dismiss(event)
     asked.refresh_from_db()
     assert asked.state == ApprovalState.WITHDRAWN
-    assert _actions(event)[-2:] == ["event.difference_withdrawn", "event.closed"]
+    assert _actions(event)[-2:] == ["event.difference_withdrawn", "event.dismissed"]
     assert not DifferenceApproval.objects.filter(state=ApprovalState.REQUESTED).exists()
 
 
 def test_the_document_that_settles_it_is_named_in_the_closing_and_in_the_log(finance: Finance) -> None:
     event = _held()
     document = Document.objects.get(kind="ORDER_FINAL_STATEMENT")
-    assert finance.close(event, document=document).document == document
-    entry = LogEvent.objects.get(object_id=event.public_id, action="event.closed")
+    assert finance.dismiss(event, document=document).document == document
+    entry = LogEvent.objects.get(object_id=event.public_id, action="event.dismissed")
     assert entry.detail.details == {"reason": REASON, "document": document.public_id}
 
 
@@ -178,9 +178,9 @@ def test_the_document_that_settles_it_is_named_in_the_closing_and_in_the_log(fin
 def test_nothing_is_closed_without_a_reason_to_read(finance: Finance, reason: str) -> None:
     event = _held()
     with pytest.raises(errors.Problem) as wrong:
-        finance.close(event, reason=reason)
+        finance.dismiss(event, reason=reason)
     assert wrong.value.code == "validation_error"
-    assert not Closing.objects.exists()
+    assert not Dismissal.objects.exists()
 
 
 def test_only_what_waits_for_a_person_can_be_closed_and_only_once(finance: Finance) -> None:
@@ -188,13 +188,13 @@ def test_only_what_waits_for_a_person_can_be_closed_and_only_once(finance: Finan
     issued = Event.objects.get(event_id="evt_ord_1")
     for event, now in ((issued, LATER), (parked, telling.NOW)):
         with pytest.raises(errors.Problem) as refused:
-            finance.close(event, now=now)
+            finance.dismiss(event, now=now)
         assert refused.value.code == "settlement_not_possible"
-    finance.close(held)
+    finance.dismiss(held)
     with pytest.raises(errors.Problem) as again:
-        finance.close(held)
+        finance.dismiss(held)
     assert again.value.code == "settlement_not_possible"
-    assert Closing.objects.count() == 1
+    assert Dismissal.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -211,11 +211,11 @@ def test_who_may_not_close_is_refused_on_record(
     event = _held()
     other = Finance(roles=roles, countries=countries)
     with pytest.raises(errors.Problem) as refused:
-        other.close(event)
+        other.dismiss(event)
     assert refused.value.code == code
     denied = LogEvent.objects.using("denials").get(outcome="denied", object_id=event.public_id)
     assert (denied.code, denied.actor_id) == (code, other.actor.id)
-    assert not Closing.objects.exists()
+    assert not Dismissal.objects.exists()
 
 
 def test_nobody_names_a_document_of_a_country_that_is_not_his(finance: Finance) -> None:
@@ -224,7 +224,7 @@ def test_nobody_names_a_document_of_a_country_that_is_not_his(finance: Finance) 
     order["data"]["currency"] = "MXN"
     telling.told([order])
     with pytest.raises(errors.Problem) as refused:
-        finance.close(event, document=telling.document("ORDER_FINAL_STATEMENT:order:ord_2:beneficiary"))
+        finance.dismiss(event, document=telling.document("ORDER_FINAL_STATEMENT:order:ord_2:beneficiary"))
     assert refused.value.code == "country_out_of_scope"
 
 
@@ -232,30 +232,30 @@ def test_an_event_of_a_country_that_nobody_knows_is_closed_by_who_sees_them_all(
     telling.tell(making.order("ord_1") | {"country": "FR"})
     event = Event.objects.get(code="country_unsupported")
     with pytest.raises(errors.Problem) as refused:
-        finance.close(event)
+        finance.dismiss(event)
     assert refused.value.code == "country_out_of_scope"
     for country in Country.objects.all():
         assign_perm("documents.see_country", finance.member.user, country)
 
-    finance.close(event)
-    assert Closing.objects.get().code == "country_unsupported"
+    finance.dismiss(event)
+    assert Dismissal.objects.get().code == "country_unsupported"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_database_takes_no_closing_without_its_event_in_the_log_and_keeps_what_was_said() -> None:
     finance = Finance()
     event = _held()
-    facts = {"event": event, "code": event.code, "reason": REASON, "closed_by": finance.member.user}
+    facts = {"event": event, "code": event.code, "reason": REASON, "dismissed_by": finance.member.user}
     with pytest.raises(IntegrityError, match="audit guard"):
-        Closing.objects.create(**facts)
-    made = finance.close(event)
+        Dismissal.objects.create(**facts)
+    made = finance.dismiss(event)
     with pytest.raises(IntegrityError, match="audit guard"):
-        Closing.objects.filter(pk=made.pk).update(state="REOPENED", reopened_at=LATER)
-    for changes in ({"reason": "otra razón cualquiera"}, {"code": "other"}, {"closed_at": telling.NOW}):
+        Dismissal.objects.filter(pk=made.pk).update(state="REOPENED", reopened_at=LATER)
+    for changes in ({"reason": "otra razón cualquiera"}, {"code": "other"}, {"dismissed_at": telling.NOW}):
         with pytest.raises(IntegrityError, match="stays as it is"):
-            Closing.objects.filter(pk=made.pk).update(**changes)
+            Dismissal.objects.filter(pk=made.pk).update(**changes)
     with pytest.raises(IntegrityError, match="never deleted"):
-        Closing.objects.filter(pk=made.pk).delete()
+        Dismissal.objects.filter(pk=made.pk).delete()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -266,7 +266,7 @@ def test_closed_by_eight_at_the_same_time_it_is_closed_once() -> None:
 
     def work() -> None:
         try:
-            results.append(str(finance.close(event).state))
+            results.append(str(finance.dismiss(event).state))
         except errors.Problem as problem:
             results.append(problem.code)
         finally:
@@ -277,5 +277,5 @@ def test_closed_by_eight_at_the_same_time_it_is_closed_once() -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert sorted(results) == ["CLOSED", *["settlement_not_possible"] * 7]
-    assert LogEvent.objects.filter(object_id=event.public_id, action="event.closed").count() == 1
+    assert sorted(results) == ["DISMISSED", *["settlement_not_possible"] * 7]
+    assert LogEvent.objects.filter(object_id=event.public_id, action="event.dismissed").count() == 1

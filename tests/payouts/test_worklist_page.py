@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit import log
 from audit.models import Event as LogEvent
-from documents.models import Alert, Closing, Discrepancy, Document, Event, EventStatus
+from documents.models import Alert, Discrepancy, Dismissal, Document, Event, EventStatus
 from payouts.models import DifferenceApproval
 from payouts.reconciliation import run
 from payouts.review import worklist
@@ -265,7 +265,7 @@ def test_only_finance_acts_compliance_and_audit_look_and_each_refusal_is_on_reco
     assert len(center.denials()) - before == (0 if acts else 8)
     assert ("/admin/payouts/conciliar/" in browser.get(center.ADMIN).content.decode()) is sees
     assert not DifferenceApproval.objects.exists()
-    assert not Closing.objects.exists()
+    assert not Dismissal.objects.exists()
 
 
 def test_nothing_of_another_country_is_listed_or_can_be_touched() -> None:
@@ -280,7 +280,7 @@ def test_nothing_of_another_country_is_listed_or_can_be_touched() -> None:
     for place in acts:
         assert browser.post(HOME + place, {"reason": REASON}).status_code == 403
         assert center.denials()[0].code == "country_out_of_scope"
-    assert not Closing.objects.exists()
+    assert not Dismissal.objects.exists()
     assert Discrepancy.objects.get(pk=gap.pk).resolved_at is None
 
 
@@ -323,7 +323,7 @@ def test_what_nothing_will_settle_is_closed_from_the_list_and_its_page_says_by_w
     wrong = browser.post(place, {"reason": REASON, "document": "AES-OFS-1999-0000001"})
     assert wrong.status_code == 400
     assert "No hay ningún documento con ese número en tus países." in wrong.content.decode()
-    assert not Closing.objects.exists()  # asking is not acting, and nothing half
+    assert not Dismissal.objects.exists()  # asking is not acting, and nothing half
     assert browser.delete(place).status_code == 405
     assert browser.post(place, {"reason": REASON, "document": f" {statement.number.lower()} "})["Location"] == HOME
     assert "Nada por conciliar" in _text(browser)
@@ -351,7 +351,7 @@ def test_a_document_of_another_country_is_as_unknown_as_none(fina: cast.Member) 
         f"{HOME}event/{event.public_id}/close/", {"reason": REASON, "document": foreign.number}
     )
     assert answer.status_code == 400
-    assert not Closing.objects.exists()
+    assert not Dismissal.objects.exists()
 
 
 def test_a_discrepancy_is_resolved_with_a_reason_and_stays_resolved(fina: cast.Member) -> None:
@@ -410,7 +410,7 @@ def test_a_form_without_its_token_settles_nothing(fina: cast.Member) -> None:
     for act in ("request", "close"):
         assert browser.post(f"{HOME}event/{event.public_id}/{act}/", {"reason": REASON}).status_code == 403
     assert not DifferenceApproval.objects.exists()
-    assert not Closing.objects.exists()
+    assert not Dismissal.objects.exists()
 
 
 def test_a_long_list_is_paged_and_costs_no_query_for_each_line(fina: cast.Member) -> None:
