@@ -95,10 +95,10 @@ class EventAdmin(base.DocumentCenterAdmin):
 
     @admin.display(description=_("estado"))
     def status_cell(self, row: Event) -> "SafeString":
-        """Write what became of it; a held one that was settled is done."""
-        if row.settled_by_id:
+        """Write what became of it; a held one that was superseded is done."""
+        if row.superseded_by_id:
             return cells.state("RESOLVED", text=str(_("Resuelto por otro")))
-        if getattr(row, "closed", False) and row.status in {EventStatus.HELD, EventStatus.PARKED}:
+        if getattr(row, "dismissed", False) and row.status in {EventStatus.HELD, EventStatus.PARKED}:
             return cells.state("CLOSED", text=str(_("Cerrado sin emitir")))
         return cells.state(row.status)
 
@@ -157,7 +157,7 @@ def _summary(row: Event) -> base.Card:
             base.Fact(label=_("Recibido"), value=cells.moment(row.received_at)),
             base.Fact(label=_("Repeticiones"), value=row.repeats),
             base.Fact(label=_("Intentos"), value=row.attempts),
-            base.Fact(label=_("Resuelto por"), value=cells.link(row.settled_by)),
+            base.Fact(label=_("Resuelto por"), value=cells.link(row.superseded_by)),
             base.Fact(label=_("Huella del cuerpo (SHA-256)"), value=cells.mono(row.body_sha256), wide=True),
         ],
     )
@@ -214,21 +214,21 @@ def _dismissals(row: Event) -> list[base.Card]:
     return [
         base.Card(
             title=_("Cerrado sin emitir"),
-            note=_("Volvió a la lista por otra causa.") if closing.reopened_at else "",
+            note=_("Volvió a la lista por otra causa.") if dismissal.reopened_at else "",
             facts=[
-                base.Fact(label=_("Cerrado el"), value=cells.moment(closing.closed_at)),
-                base.Fact(label=_("Cerrado por"), value=closing.closed_by.get_username()),
-                base.Fact(label=_("Causa"), value=titled_code(closing.code)),
-                base.Fact(label=_("Documento que lo resuelve"), value=cells.link(closing.document, mono_face=True)),
+                base.Fact(label=_("Cerrado el"), value=cells.moment(dismissal.dismissed_at)),
+                base.Fact(label=_("Cerrado por"), value=dismissal.dismissed_by.get_username()),
+                base.Fact(label=_("Causa"), value=titled_code(dismissal.code)),
+                base.Fact(label=_("Documento que lo resuelve"), value=cells.link(dismissal.document, mono_face=True)),
                 *(
-                    [base.Fact(label=_("Vuelto el"), value=cells.moment(closing.reopened_at))]
-                    if closing.reopened_at
+                    [base.Fact(label=_("Vuelto el"), value=cells.moment(dismissal.reopened_at))]
+                    if dismissal.reopened_at
                     else []
                 ),
-                base.Fact(label=_("Motivo"), value=closing.reason, wide=True),
+                base.Fact(label=_("Motivo"), value=dismissal.reason, wide=True),
             ],
         )
-        for closing in rows[:CLOSINGS_MAX]
+        for dismissal in rows[:DISMISSALS_MAX]
     ]
 
 

@@ -28,7 +28,7 @@ def can_dismiss(*, event: Event, now: dt.datetime) -> bool:
 
 def dismiss(
     *, event: Event, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
-) -> Closing:
+) -> Dismissal:
     """Take an event off the list, and withdraw a proposal to issue it with its difference.
 
     `document` is the one that records the same fact already, where there is one.
