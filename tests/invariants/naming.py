@@ -9,8 +9,16 @@ from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
-# A name is written without its floor where no other floor has it.
-PLACES = ("", "documents.", "payouts.", "config.", "audit.", "documents.models.", "payouts.models.")
+from config import env
+
+# A name is written without its floor, or without its room, where that says enough.
+ROOMS = sorted(
+    ".".join(path.parent.relative_to(env.BASE_DIR).parts) + "."
+    for floor in ("audit", "config", "documents", "payouts")
+    for path in (env.BASE_DIR / floor).rglob("__init__.py")
+    if "migrations" not in path.parts
+)
+PLACES = ("", "documents.", "payouts.", "config.", "audit.", "documents.models.", "payouts.models.", *ROOMS, "tests.")
 
 
 @functools.cache
