@@ -37,6 +37,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(clock, "_skew", {})
     monkeypatch.setattr(checks, "QUESTIONS", {})
+    monkeypatch.setattr(checks, "_looked_at", {})
     monkeypatch.setattr(operations_watch, "_last", {"probe": time.monotonic()})
     monkeypatch.setattr(vault, "_opened", {})
     monkeypatch.setattr(outages, "_unwritten", {})

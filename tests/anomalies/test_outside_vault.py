@@ -33,6 +33,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(store, "_opened", {})
     monkeypatch.setattr(checks, "QUESTIONS", {})
+    monkeypatch.setattr(checks, "_looked_at", {})
     assert not vault_folder.exists()
 
 

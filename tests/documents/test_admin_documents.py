@@ -167,7 +167,7 @@ def test_a_reason_opens_one_document_and_not_its_neighbour_and_not_for_ever(
     browser = center.client(member=sara)
     browser.post(f"{center.page(document)}reveal/", {"reason": REASON})
     assert browser.post(f"{center.page(neighbour)}download/").status_code == 403
-    monkeypatch.setattr(reasons, "GOOD_FOR", dt.timedelta(0))
+    monkeypatch.setattr(reasons, "VALID_FOR", dt.timedelta(0))
     browser.post(f"{center.page(document)}reveal/", {"reason": REASON})
     assert browser.post(f"{center.page(document)}download/").status_code == 403
 
