@@ -1,4 +1,4 @@
-"""A timeline out of the audit log, in words."""
+"""The timeline of a page: the events of the audit log about its objects, as people read them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
 from audit import labels
-from audit.models import Event as LogEvent
+from audit.models import Event
 from documents.access import actors
 from documents.admin import cells, rights
 
@@ -22,61 +22,61 @@ LINES_MAX = 100
 class TimelineEntry:
     """One event of the log as people read it."""
 
-    event: LogEvent
-    at: "SafeString | str"
+    event: Event
+    moment: "SafeString | str"
     tone: str
     icon: str
-    words: str
+    label: str
     actor: str
     channel: str
     details: Sequence[tuple[str, str]]
 
 
 def lines(*, request: HttpRequest, object_ids: Collection[str]) -> list[TimelineEntry]:
-    """Return the newest events about these objects; without the right to it, only their life."""
+    """Return the newest events about these objects; without the right to read the log, only those of their life."""
     all_of_it = rights.may(request=request, right="audit")
-    rows = LogEvent.objects.filter(object_id__in=object_ids).order_by("-pk")
+    rows = Event.objects.filter(object_id__in=object_ids).order_by("-pk")
     if all_of_it:
         rows = rows.select_related("detail")
     else:
         rows = rows.filter(action__in=[str(action) for action in labels.LIFE])
-    found = list(rows[:LINES_MAX])
-    names = user_names(events=found)
-    return [line(event=one, names=names, personal=all_of_it) for one in found]
+    events = list(rows[:LINES_MAX])
+    names = user_names(events=events)
+    return [line(event=event, names=names, personal=all_of_it) for event in events]
 
 
-def user_names(*, events: Collection[LogEvent]) -> dict[str, str]:
+def user_names(*, events: Collection[Event]) -> dict[str, str]:
     """Return the user names of the people among the actors, in one query."""
-    ids = {one.actor_id.removeprefix(actors.USER) for one in events if one.actor_kind == "user"}
+    ids = {event.actor_id.removeprefix(actors.USER) for event in events if event.actor_kind == "user"}
     wanted = [int(pk) for pk in ids if pk.isascii() and pk.isdigit()]
     if not wanted:
         return {}
     return {f"{actors.USER}{user.pk}": user.get_username() for user in get_user_model().objects.filter(pk__in=wanted)}
 
 
-def line(*, event: LogEvent, names: dict[str, str], personal: bool) -> TimelineEntry:
-    """Put one event in words; what is personal only where the caller may read the log."""
-    tone, icon, _words = cells.STATES.get(event.outcome, ("calm", "●", ""))
+def line(*, event: Event, names: dict[str, str], personal: bool) -> TimelineEntry:
+    """Return one event as people read it; `personal` adds its personal details."""
+    tone, icon, _text = cells.STATES.get(event.outcome, ("calm", "●", ""))
     return TimelineEntry(
         event=event,
-        at=cells.moment(event.at, seconds=True),
+        moment=cells.moment(event.at, seconds=True),
         tone=tone,
         icon=icon,
-        words=labels.label(event.action),
+        label=labels.label(event.action),
         actor=actor(event=event, names=names),
         channel=str(labels.CHANNELS.get(event.channel, event.channel)),
         details=details(event) if personal else (),
     )
 
 
-def actor(*, event: LogEvent, names: dict[str, str]) -> str:
+def actor(*, event: Event, names: dict[str, str]) -> str:
     """Name who acted: a user name, a service, or the kind of actor."""
     kind = str(labels.ACTORS.get(event.actor_kind, event.actor_kind))
     who = names.get(event.actor_id, event.actor_id) if event.actor_kind in {"user", "service", "link"} else ""
     return f"{kind} {who}".strip()
 
 
-def details(event: LogEvent) -> Sequence[tuple[str, str]]:
-    """Return the personal details while they are still there; they may have been erased."""
-    kept: Any = getattr(event, "detail", None)
-    return [(name, str(value)) for name, value in sorted(kept.details.items())] if kept else ()
+def details(event: Event) -> Sequence[tuple[str, str]]:
+    """Return the personal details, unless they have been erased."""
+    detail: Any = getattr(event, "detail", None)
+    return [(name, str(value)) for name, value in sorted(detail.details.items())] if detail else ()
