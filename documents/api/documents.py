@@ -18,7 +18,7 @@ from documents import distribution, errors, presentation
 from documents.access import actors, scope
 from documents.models import Document
 
-LIMIT_DEFAULT, LIMIT_MAX = 25, 100
+LIMIT_DEFAULT, LIMIT_MAX, LIMIT_DIGITS_MAX = 25, 100, 3
 CURSOR_SALT = "documents.cursor"
 FILTERS = {
     "kind": "kind",
@@ -197,7 +197,7 @@ def _moment(name: str, text: str) -> dt.datetime:
 def _limit(text: str | None) -> int:
     if text is None:
         return LIMIT_DEFAULT
-    if not text.isascii() or not text.isdigit() or len(text) > 3 or not 1 <= int(text) <= LIMIT_MAX:  # noqa: PLR2004 - digits
+    if not text.isascii() or not text.isdigit() or len(text) > LIMIT_DIGITS_MAX or not 1 <= int(text) <= LIMIT_MAX:
         fault = errors.Fault(pointer="/limit", code="range", detail=f"1..{LIMIT_MAX}")
         raise errors.Problem(code="validation_error", errors=[fault])
     return int(text)

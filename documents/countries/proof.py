@@ -11,7 +11,7 @@ import itertools
 import re
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import babel
 from babel import numbers
@@ -242,7 +242,7 @@ def _reviewed(*, value: object, today: dt.date) -> Iterator[str]:
     """Check the day on which somebody last compared the pack with the law."""
     if not _day(value):
         yield f"reviewed_date: {value!r} is no date"
-    elif value > today:  # type: ignore[operator]  # it is a date, the line above said so
+    elif value > today:
         yield f"reviewed_date: {value} has not come yet"
 
 
@@ -280,7 +280,7 @@ def _whole(value: object, *, at_least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
-def _day(value: object) -> bool:
+def _day(value: object) -> TypeGuard[dt.date]:
     """Tell whether a value is a date and not a datetime: the two do not compare."""
     return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
 

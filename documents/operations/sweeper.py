@@ -10,7 +10,6 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from celery import bootsteps
 from django.conf import settings
@@ -76,19 +75,19 @@ def _alone(job: Callable[[], object]) -> None:
 class Poller(bootsteps.StartStopStep):
     """Celery worker step: two threads, for leases and sweeps, that live as long as the worker."""
 
-    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's signature
+    def __init__(self, parent: object, **options: object) -> None:
         super().__init__(parent, **options)
         self.ended = threading.Event()
         self.threads: list[threading.Thread] = []
 
-    def start(self, parent: Any) -> None:  # noqa: ANN401 - Celery's signature
+    def start(self, _parent: object) -> None:
         """Start renewing and sweeping."""
         for turn in (self._renew, self._sweep):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
             thread.start()
             self.threads.append(thread)
 
-    def stop(self, parent: Any) -> None:  # noqa: ANN401 - Celery's signature
+    def stop(self, _parent: object) -> None:
         """Let the current round finish and end the threads."""
         self.ended.set()
         for thread in self.threads:
