@@ -64,7 +64,13 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
                 "approve_difference",
                 Action.EVENT_DIFFERENCE_APPROVED,
             ),
-            ("event/<str:public_id>/close/", "dismiss", self.dismiss_view, "approve_difference", Action.EVENT_CLOSED),
+            (
+                "event/<str:public_id>/close/",
+                "dismiss",
+                self.dismiss_view,
+                "approve_difference",
+                Action.EVENT_DISMISSED,
+            ),
             (
                 "discrepancy/<str:public_id>/resolve/",
                 "resolve",

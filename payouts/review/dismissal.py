@@ -55,7 +55,7 @@ def _dismiss(
     *, event_id: int, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
 ) -> Dismissal:
     event = Event.objects.select_for_update().get(pk=event_id)
-    if not can_dismiss(event=event, now=now) or Event.objects.filter(outcomes.closed(), pk=event.pk).exists():
+    if not can_dismiss(event=event, now=now) or Event.objects.filter(outcomes.dismissed(), pk=event.pk).exists():
         detail = f"the event is {event.status} {event.code}".strip()
         raise errors.Problem(code="settlement_not_possible", detail=detail)
     for asked in DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED):

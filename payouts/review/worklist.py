@@ -147,7 +147,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
         event=event,
         approvable=difference_approval.can_approve(event=event, now=now),
         approvable_from=difference_approval.approvable_from(event=event),
-        dismissible=dismissal.can_dismiss(event=event, now=now) and not getattr(event, "closed", False),
+        dismissible=dismissal.can_dismiss(event=event, now=now) and not getattr(event, "dismissed", False),
     )
 
 

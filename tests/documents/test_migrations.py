@@ -78,7 +78,7 @@ def test_events_closed_and_settled_by_an_earlier_version_stay_so_under_todays_wo
     assert made.state == "DISMISSED"
     assert before == [(made.pk, held.public_id, made.code, made.reason, user.pk, made.dismissed_at)]
     assert [
-        labels.words(row.action) for row in LogEvent.objects.filter(object_id=held.public_id).order_by("-pk")[:1]
+        labels.label(row.action) for row in LogEvent.objects.filter(object_id=held.public_id).order_by("-pk")[:1]
     ] == ["Evento cerrado sin emitir"]
     with pytest.raises(IntegrityError, match="audit guard"), transaction.atomic():
         Dismissal.objects.create(event=settled, code="x", reason="y", dismissed_by=user)
