@@ -1,25 +1,28 @@
-"""What an order leaves its beneficiary and its partner: the Statement final, and an adjustment's supplement.
+"""The statements of an order: what it leaves its beneficiary and its partner, and what an adjustment adds to that.
 
-A statement says whether its money had been sent when it was issued, and that never changes on paper; the live status
-is `settlements`' business.
+A statement prints whether its money had been sent when it was issued, and that print never changes; the live payout
+status is kept by `settlements`.
 """
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, cast
 
 from audit import log
 from documents import errors
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
-from documents.models import Document, Event, EventStatus, Kind, PayoutStatus, Wait
+from documents.models import Document, Event, Kind, Party
 from payouts.calculation import amounts, breakdown, totals
-from payouts.issuing import parties, retries
+from payouts.issuing import parties, retries, settlements
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
 AUDIENCES = ("beneficiary", "partner")
+# TABLE: a total that an event may state -> the audience whose payable it is.
+_PAYABLE: Mapping[str, str] = {"payable": "beneficiary", "partner_payable": "partner"}
 
 
 def on_order_completed(
@@ -30,61 +33,37 @@ def on_order_completed(
     :raises errors.Problem: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.OrderData", message.data)
-    told = envelope.business_input(message=message)
-    at = data.order.completed_at
-    date = terms.local_date(at=at, time_zone=data.order.time_zone)
-    named = _people(data=data, terms=terms)
-    rates = terms.rates(lines=told["lines"], date=date)
-    withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=terms.digits)
-    computed = {
-        audience: totals.order_statement(
-            lines=amounts.read_lines(lines=told["lines"], digits=terms.digits, party=audience),
-            rates=rates,
-            prices=data.prices,
+    stated = envelope.business_input(message=message)
+    date = terms.local_date(moment=data.order.completed_at, time_zone=data.order.time_zone)
+    people = _people(data=data, terms=terms)
+    rates = terms.rates(lines=stated["lines"], date=date)
+    withholdings = amounts.read_withholdings(withholdings=stated["withholdings"], digits=terms.digits)
+    computed = _computed(
+        audiences=[audience for audience in AUDIENCES if audience in people],
+        lines=stated["lines"],
+        rates=rates,
+        prices=data.prices,
+        withholdings=withholdings,
+        digits=terms.digits,
+    )
+    payable = {total: computed[who].totals["payable"] for total, who in _PAYABLE.items() if who in computed}
+    amounts.check_totals(stated=stated.get("totals"), computed=payable, digits=terms.digits)
+    rows = parties.add_missing(named=[*people.values()], now=now, actor=actor)
+    drafts = [
+        _draft(
+            audience=audience,
+            sums=sums,
             withholdings=withholdings if audience == "beneficiary" else (),
+            person=people[audience],
+            owner=rows[people[audience].party.id],
+            date=date,
+            data=data,
+            stated=stated,
+            terms=terms,
         )
-        for audience in AUDIENCES
-        if audience in named
-    }
-    payable = {word: computed[who].totals["payable"] for word, who in _PAYABLE.items() if who in computed}
-    amounts.check_totals(stated=told.get("totals"), computed=payable, digits=terms.digits)
-    rows = parties.add_missing(named=[*named.values()], now=now, actor=actor)
-    drafts = []
-    for audience, sums in computed.items():
-        owner = named[audience]
-        held_back = withholdings if audience == "beneficiary" else []
-        body = _body(audience=audience, order=data.order.id, sums=sums, told=told, withholdings=held_back, terms=terms)
-        body["order"] = {key: told["order"][key] for key in ("id", "service", "city") if key in told["order"]}
-        status, live = _at_issue(awaited=f"order:{data.order.id}", payee=owner.party.id, before=at)
-        body["payout_status"] = str(status)
-        if audience == "beneficiary":
-            body |= _beneficiary_only(data=data, told=told)
-        declared = any(item.status == "declared" for item in held_back)
-        drafts.append(
-            issuing.Draft(
-                kind=Kind.ORDER_FINAL_STATEMENT,
-                subject=("order", data.order.id),
-                audience=audience,
-                pack=terms.pack,
-                issuer=terms.issuer,
-                owner=rows[owner.party.id],
-                owner_facts=dict(owner.printed),
-                currency=terms.currency,
-                total_minor=sums.totals["payable"],
-                operation_date=date,
-                time_zone=data.order.time_zone or terms.pack.time_zone,
-                body=body,
-                business_input=told,
-                payout_status_at_issue=status,
-                payout_status=live,
-                flags=(*owner.flags, *(("withholding_declared",) if declared else ())),
-            )
-        )
-    # Woken before the numbers are taken, in one transaction: who holds a series should have nothing left to do.
-    waiting.wake(awaited=f"order:{data.order.id}", now=now)
-    for payee in sorted({draft.owner.platform_id for draft in drafts}):
-        retries.retry_held(payee=payee, now=now)
-    return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
+        for audience, sums in computed.items()
+    ]
+    return _issue(awaited=f"order:{data.order.id}", drafts=drafts, event=event, now=now, actor=actor)
 
 
 def on_order_adjusted(
@@ -94,57 +73,33 @@ def on_order_adjusted(
 
     Owner, driver and time zone are those of the first statement, as it prints them.
 
-    :raises errors.Problem: the codes of `terms.resolve`, `totals_mismatch`,
-        `party_unknown` (a partner without statement)
+    :raises errors.Problem: the codes of `terms.resolve`, `totals_mismatch`, `party_unknown` (no statement of a partner)
     :raises waiting.Parked: the order's statement has not been issued
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.AdjustmentData", message.data)
-    told = envelope.business_input(message=message)
-    first = {audience: first_statement(order=data.order.id, audience=audience) for audience in AUDIENCES}
-    if first["beneficiary"] is None:
-        raise waiting.Parked(missing=[f"order:{data.order.id}"])
-    audiences = [who for who in AUDIENCES if any((line.party or "beneficiary") == who for line in data.lines)]
-    for audience in audiences:
-        if first[audience] is None:
-            detail = f"order {data.order.id} has no statement of a partner"
-            raise errors.Problem(
-                code="party_unknown", detail=detail, errors=[errors.Fault(pointer="/data/lines", code="party_unknown")]
-            )
+    stated = envelope.business_input(message=message)
+    first = _first_statements(order=data.order.id)
+    audiences = _adjusted_audiences(data=data, first=first)
     terms.require_match(document=first["beneficiary"])
     # See `parties.lock_payee`: without this, neither would see what the other one has not committed yet.
-    for owner in sorted({cast("Document", first[audience]).owner.platform_id for audience in audiences}):
+    for owner in sorted({first[audience].owner.platform_id for audience in audiences}):
         parties.lock_party(platform_id=owner)
     time_zone = json.loads(first["beneficiary"].content)["time_zone"]
-    date = terms.local_date(at=data.adjustment.made_at, time_zone=time_zone)
-    rates = terms.rates(lines=told["lines"], date=date)
-    computed = {
-        audience: totals.order_statement(
-            lines=amounts.read_lines(lines=told["lines"], digits=terms.digits, party=audience),
-            rates=rates,
-            prices=data.prices,
-        )
-        for audience in audiences
-    }
-    # An adjustment has one total: the beneficiary's, or the partner's where every line is the partner's.
-    amounts.check_totals(
-        stated=told.get("totals"), computed={"payable": computed[audiences[0]].totals["payable"]}, digits=terms.digits
+    date = terms.local_date(moment=data.adjustment.made_at, time_zone=time_zone)
+    rates = terms.rates(lines=stated["lines"], date=date)
+    computed = _computed(
+        audiences=audiences, lines=stated["lines"], rates=rates, prices=data.prices, digits=terms.digits
     )
+    # An adjustment has one total: the beneficiary's, or the partner's where every line is the partner's.
+    payable = computed[audiences[0]].totals["payable"]
+    amounts.check_totals(stated=stated.get("totals"), computed={"payable": payable}, digits=terms.digits)
     drafts = [
         _supplement(
-            audience=audience,
-            sums=sums,
-            first=cast("Document", first[audience]),
-            date=date,
-            message=message,
-            told=told,
-            terms=terms,
+            audience=audience, sums=sums, first=first[audience], date=date, data=data, stated=stated, terms=terms
         )
         for audience, sums in computed.items()
     ]
-    waiting.wake(awaited=f"adjustment:{data.adjustment.id}", now=now)
-    for payee in sorted({draft.owner.platform_id for draft in drafts}):
-        retries.retry_held(payee=payee, now=now)
-    return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
+    return _issue(awaited=f"adjustment:{data.adjustment.id}", drafts=drafts, event=event, now=now, actor=actor)
 
 
 def first_statement(*, order: str, audience: str) -> Document | None:
@@ -153,23 +108,104 @@ def first_statement(*, order: str, audience: str) -> Document | None:
     return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
 
 
-_PAYABLE: Mapping[str, str] = {"payable": "beneficiary", "partner_payable": "partner"}
+def _first_statements(*, order: str) -> dict[str, Document]:
+    """Return {audience: first statement} of an order, the beneficiary's always among them.
+
+    :raises waiting.Parked: it has not been issued
+    """
+    statements = {audience: first_statement(order=order, audience=audience) for audience in AUDIENCES}
+    if statements["beneficiary"] is None:
+        raise waiting.Parked(missing=[f"order:{order}"])
+    return {audience: statement for audience, statement in statements.items() if statement is not None}
+
+
+def _adjusted_audiences(*, data: schemas.AdjustmentData, first: Mapping[str, Document]) -> list[str]:
+    """Return the audiences of whom an adjustment has lines.
+
+    :raises errors.Problem: `party_unknown`, a partner without statement
+    """
+    audiences = [who for who in AUDIENCES if any((line.party or "beneficiary") == who for line in data.lines)]
+    if any(audience not in first for audience in audiences):
+        detail = f"order {data.order.id} has no statement of a partner"
+        fault = errors.Fault(pointer="/data/lines", code="party_unknown")
+        raise errors.Problem(code="party_unknown", detail=detail, errors=[fault])
+    return audiences
 
 
 def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, parties.NamedParty]:
     """Return {driver, beneficiary, partner (where named)}, each tax id checked."""
     people = {"driver": data.driver, "beneficiary": data.beneficiary or data.driver}
-    pointers = {
-        "driver": "driver",
-        "beneficiary": "beneficiary" if data.beneficiary else "driver",
-        "partner": "partner",
-    }
     if data.partner is not None:
         people["partner"] = data.partner
+    members = {name: name for name in people} | ({} if data.beneficiary else {"beneficiary": "driver"})
     return {
-        word: parties.check(party=party, pack=terms.pack, pointer=f"/data/{pointers[word]}")
-        for word, party in people.items()
+        name: parties.check(party=party, pack=terms.pack, pointer=f"/data/{members[name]}")
+        for name, party in people.items()
     }
+
+
+def _computed(
+    *,
+    audiences: Iterable[str],
+    lines: Sequence[Mapping[str, str]],
+    rates: Mapping[str, Fraction],
+    prices: amounts.Prices,
+    withholdings: Sequence[amounts.WithheldTax] = (),
+    digits: int,
+) -> dict[str, amounts.Computed]:
+    """Return {audience: the sums of its lines}; what is withheld is the beneficiary's."""
+    return {
+        audience: totals.order_statement(
+            lines=amounts.read_lines(lines=lines, digits=digits, party=audience),
+            rates=rates,
+            prices=prices,
+            withholdings=withholdings if audience == "beneficiary" else (),
+        )
+        for audience in audiences
+    }
+
+
+def _draft(
+    *,
+    audience: str,
+    sums: amounts.Computed,
+    withholdings: Sequence[amounts.WithheldTax],
+    person: parties.NamedParty,
+    owner: Party,
+    date: dt.date,
+    data: schemas.OrderData,
+    stated: dict[str, Any],
+    terms: IssuingTerms,
+) -> issuing.Draft:
+    """Draft the first statement of an order for one audience."""
+    order = data.order.id
+    body = _body(audience=audience, order=order, sums=sums, stated=stated, withholdings=withholdings, terms=terms)
+    body["order"] = {key: stated["order"][key] for key in ("id", "service", "city") if key in stated["order"]}
+    printed, live = settlements.statuses_at_issue(
+        awaited=f"order:{order}", payee=person.party.id, earned_at=data.order.completed_at
+    )
+    body["payout_status"] = str(printed)
+    if audience == "beneficiary":
+        body |= _beneficiary_only(data=data, stated=stated)
+    declared = any(item.status == "declared" for item in withholdings)
+    return issuing.Draft(
+        kind=Kind.ORDER_FINAL_STATEMENT,
+        subject=("order", order),
+        audience=audience,
+        pack=terms.pack,
+        issuer=terms.issuer,
+        owner=owner,
+        owner_facts=dict(person.printed),
+        currency=terms.currency,
+        total_minor=sums.totals["payable"],
+        operation_date=date,
+        time_zone=data.order.time_zone or terms.pack.time_zone,
+        body=body,
+        business_input=stated,
+        payout_status_at_issue=printed,
+        payout_status=live,
+        flags=(*person.flags, *(("withholding_declared",) if declared else ())),
+    )
 
 
 def _body(
@@ -177,23 +213,23 @@ def _body(
     audience: str,
     order: str,
     sums: amounts.Computed,
-    told: Mapping[str, Any],
+    stated: Mapping[str, Any],
     withholdings: Sequence[amounts.WithheldTax] = (),
     terms: IssuingTerms,
 ) -> dict[str, Any]:
     """Return the part of the content that every order statement has."""
-    lines = [line for line in told["lines"] if line.get("party", "beneficiary") == audience]
+    lines = [line for line in stated["lines"] if line.get("party", "beneficiary") == audience]
     explained = breakdown.statement(
         order=order,
         lines=amounts.read_lines(lines=lines, digits=terms.digits),
         groups=sums.groups,
-        prices=told["prices"],
+        prices=stated["prices"],
         withholdings=withholdings,
         total_minor=sums.totals["payable"],
     )
     return {
         "audience": audience,
-        "prices": told["prices"],
+        "prices": stated["prices"],
         "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
         "tax_groups": [group.content(digits=terms.digits) for group in sums.groups],
         "withholdings": [item.content(digits=terms.digits) for item in withholdings],
@@ -202,13 +238,13 @@ def _body(
     }
 
 
-def _beneficiary_only(*, data: schemas.OrderData, told: Mapping[str, Any]) -> dict[str, Any]:
+def _beneficiary_only(*, data: schemas.OrderData, stated: Mapping[str, Any]) -> dict[str, Any]:
     """Return what only the beneficiary's statement prints: driver and cash."""
     body: dict[str, Any] = {}
     if data.beneficiary is not None and data.beneficiary.id != data.driver.id:
         body["driver"] = {"id": data.driver.id, "legal_name": data.driver.legal_name}
-    if "cash_collected" in told:
-        body["cash_collected"] = told["cash_collected"]
+    if "cash_collected" in stated:
+        body["cash_collected"] = stated["cash_collected"]
     return body
 
 
@@ -218,57 +254,47 @@ def _supplement(
     sums: amounts.Computed,
     first: Document,
     date: dt.date,
-    message: envelope.EventMessage,
-    told: dict[str, Any],
+    data: schemas.AdjustmentData,
+    stated: dict[str, Any],
     terms: IssuingTerms,
 ) -> issuing.Draft:
-    """Draft the statement of an adjustment for one audience."""
-    data, before = cast("schemas.AdjustmentData", message.data), json.loads(first.content)
-    status, live = _at_issue(
-        awaited=f"adjustment:{data.adjustment.id}", payee=first.owner.platform_id, before=data.adjustment.made_at
+    """Draft the statement of an adjustment for one audience; `first` is the one that it supplements."""
+    adjustment, content = data.adjustment, json.loads(first.content)
+    printed, live = settlements.statuses_at_issue(
+        awaited=f"adjustment:{adjustment.id}", payee=first.owner.platform_id, earned_at=adjustment.made_at
     )
-    body = _body(audience=audience, order=data.order.id, sums=sums, told=told, terms=terms)
-    body["order"] = before["order"]
-    body["payout_status"] = str(status)
-    body["adjustment"] = {
-        "id": data.adjustment.id,
-        "reason": data.adjustment.reason,
-        "corrects": first.number,
-    }
-    if "driver" in before:
-        body["driver"] = before["driver"]
+    body = _body(audience=audience, order=data.order.id, sums=sums, stated=stated, terms=terms)
+    body |= {"order": content["order"], "payout_status": str(printed)}
+    body["adjustment"] = {"id": adjustment.id, "reason": adjustment.reason, "corrects": first.number}
+    if "driver" in content:
+        body["driver"] = content["driver"]
     return issuing.Draft(
         kind=Kind.ORDER_FINAL_STATEMENT,
         subject=("order", data.order.id),
         audience=audience,
-        discriminator=data.adjustment.id,
+        discriminator=adjustment.id,
         pack=terms.pack,
         issuer=terms.issuer,
         owner=first.owner,
-        owner_facts=before["owner"],
+        owner_facts=content["owner"],
         currency=terms.currency,
         total_minor=sums.totals["payable"],
         operation_date=date,
-        time_zone=before["time_zone"],
+        time_zone=content["time_zone"],
         body=body,
-        business_input=told,
-        payout_status_at_issue=status,
+        business_input=stated,
+        payout_status_at_issue=printed,
         payout_status=live,
         corrects=first,
     )
 
 
-def _at_issue(*, awaited: str, payee: str, before: dt.datetime) -> tuple[PayoutStatus, PayoutStatus]:
-    """Say whether the money had been sent when it was earned, and whether it counts as sent now.
-
-    Only a payout that names what is being issued can tell, and while this is not issued such a payout is parked. It
-    counts while nothing else is missing: `transfers.on_payout_waiting` takes it back should the payout not be issued.
-    """
-    waiting = Wait.objects.filter(awaited=awaited, event__status=EventStatus.PARKED, event__type="PAYOUT_SENT")
-    found: list[Sequence[str]] = []
-    for body, missing in waiting.values_list("event__body", "event__missing"):
-        payout = retries.payout_data(body=body)
-        if payout is not None and payout.payee.id == payee and payout.payout.sent_at < before:
-            found.append(missing)
-    born = PayoutStatus.SENT if found else PayoutStatus.PENDING
-    return born, PayoutStatus.SENT if [awaited] in found else PayoutStatus.PENDING
+def _issue(
+    *, awaited: str, drafts: Sequence[issuing.Draft], event: Event, now: dt.datetime, actor: log.Actor
+) -> list[issuing.Issued]:
+    """Issue the statements of an event, and let go on what waits for them."""
+    # Woken before the numbers are taken, in one transaction: who has a series locked should have nothing left to do.
+    waiting.wake(awaited=awaited, now=now)
+    for payee in sorted({draft.owner.platform_id for draft in drafts}):
+        retries.retry_held(payee=payee, now=now)
+    return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)

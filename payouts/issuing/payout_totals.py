@@ -51,7 +51,7 @@ def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool
     told = envelope.business_input(message=message)
     check_period(data=data)
     sent_at = data.payout.sent_at or message.occurred_at
-    date = terms.local_date(at=sent_at)
+    date = terms.local_date(moment=sent_at)
     lines_of_candidates = _lines_of_candidates(data=data, terms=terms, date=date, payee=payee)
     rates = terms.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")
     payee = cast("Party", payee)

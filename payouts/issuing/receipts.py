@@ -27,7 +27,7 @@ def on_payment_captured(
     terms, data = issuing_terms.resolve(message=message), cast("schemas.PaymentData", message.data)
     told = envelope.business_input(message=message)
     time_zone = data.order.time_zone or terms.pack.time_zone
-    date = terms.local_date(at=data.payment.captured_at, time_zone=time_zone)
+    date = terms.local_date(moment=data.payment.captured_at, time_zone=time_zone)
     customer = parties.check(party=data.customer, pack=terms.pack, pointer="/data/customer")
     rates = terms.rates(lines=told["lines"], date=date)
     lines = figures.read_lines(lines=told["lines"], digits=terms.digits)
@@ -96,7 +96,7 @@ def on_refund_issued(
         owner_facts=content["owner"],
         currency=terms.currency,
         total_minor=total,
-        operation_date=terms.local_date(at=message.occurred_at, time_zone=content["time_zone"]),
+        operation_date=terms.local_date(moment=message.occurred_at, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body=body,
         business_input=told,

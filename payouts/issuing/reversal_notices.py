@@ -138,7 +138,7 @@ def _notice(
         owner_facts=owner,
         currency=terms.currency,
         total_minor=money.minor(data.payout.amount, terms.digits),
-        operation_date=terms.local_date(at=message.occurred_at),
+        operation_date=terms.local_date(moment=message.occurred_at),
         time_zone=terms.pack.time_zone,
         body=body,
         business_input=told,

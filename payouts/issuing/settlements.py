@@ -1,19 +1,20 @@
-"""What payouts have paid of each statement: the live payout status, who settled it, and money that was paid twice.
+"""What payouts have paid of each statement: its live payout status, the payout that settled it, what was paid twice.
 
-Everything here follows from the settlements that are in effect and the times of their payouts, never from the order in
-which the facts arrived. Call with the payee locked (`parties.lock_party`).
+All of it follows from the settlements in effect and from when their payouts were sent, never from the order in which
+the events arrived. Call with the payee locked (`parties.lock_party`).
 """
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from audit import log
 from documents import money
 from documents.alerts import discrepancies
 from documents.emission import payout_status
-from documents.models import Discrepancy, Document, Kind, PayoutStatus
+from documents.models import Discrepancy, Document, EventStatus, Kind, PayoutStatus, Wait
 from payouts.calculation import totals
+from payouts.issuing import retries
 from payouts.models import Payout, Settlement
 
 RESOLUTION = "what is settled is no more than was earned"
@@ -25,9 +26,10 @@ def net_minor(*, document: Document) -> int:
 
 
 def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) -> None:
-    """Bring the live status of documents, and their `paid_twice`, up to what is in effect now.
+    """Bring the live status of documents, and their `paid_twice`, up to the settlements in effect now.
 
-    Also of one that was born SENT: a payout that settles it is here now, and may have failed before it came.
+    A document that was issued as SENT is no exception: the payout that settles it is here now, and may have failed
+    before it came.
     """
     documents = Document.objects.defer("content").filter(pk__in=document_ids).order_by("pk")
     settled: dict[int, list[Settlement]] = defaultdict(list)
@@ -54,8 +56,25 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
         payout_status.set_payout_status(documents=moved, status=status, settled_by=statements[key], actor=actor)
 
 
+def statuses_at_issue(*, awaited: str, payee: str, earned_at: dt.datetime) -> tuple[PayoutStatus, PayoutStatus]:
+    """Return the payout status to print and the live one: SENT where the money was sent before it was earned.
+
+    Only a payout that names what is being issued shows that it was, and such a payout is parked until this is issued.
+    The live status is SENT only where that payout misses nothing else: should it not be issued after all,
+    `payout_statements.on_payout_waiting` takes the status back.
+    """
+    waits = Wait.objects.filter(awaited=awaited, event__status=EventStatus.PARKED, event__type="PAYOUT_SENT")
+    missing_of_sent: list[Sequence[str]] = []
+    for body, missing in waits.values_list("event__body", "event__missing"):
+        payout = retries.payout_data(body=body)
+        if payout is not None and payout.payee.id == payee and payout.payout.sent_at < earned_at:
+            missing_of_sent.append(missing)
+    printed = PayoutStatus.SENT if missing_of_sent else PayoutStatus.PENDING
+    return printed, PayoutStatus.SENT if [awaited] in missing_of_sent else PayoutStatus.PENDING
+
+
 def withdraw(*, payout: Payout, now: dt.datetime, actor: log.Actor) -> None:
-    """End what a payout settled: its money failed to arrive, or came back."""
+    """End the settlements of a payout whose money failed to arrive, or came back."""
     ids = list(payout.settlements.values_list("document_id", flat=True))
     payout.settlements.filter(effective=True).update(effective=False)
     refresh(document_ids=ids, now=now, actor=actor)
@@ -74,9 +93,9 @@ def _completed_by(*, net: int, parts: list[Settlement]) -> Document | None:
 def _compare(
     *, document: Document, parts: list[Settlement], open_keys: set[str], now: dt.datetime, actor: log.Actor
 ) -> None:
-    """Open `paid_twice` where more was settled than earned, and close it where that has ended.
+    """Open `paid_twice` where more was settled than earned, and resolve it where that has ended.
 
-    One that is open says what is true now: how much too much, and by which payouts.
+    The facts of an open one are kept current: how much too much was paid, and by which payouts.
     """
     key = f"paid_twice:{document.document_key_id}"
     net = net_minor(document=document)

@@ -25,9 +25,9 @@ class IssuingTerms:
     currency: str
     digits: int
 
-    def local_date(self, *, at: dt.datetime, time_zone: str | None = None) -> dt.date:
+    def local_date(self, *, moment: dt.datetime, time_zone: str | None = None) -> dt.date:
         """Return the legal local day of a moment, in the order's own zone where it brings one."""
-        return at.astimezone(zoneinfo.ZoneInfo(time_zone or self.pack.time_zone)).date()
+        return moment.astimezone(zoneinfo.ZoneInfo(time_zone or self.pack.time_zone)).date()
 
     def rates(
         self, *, lines: Iterable[Mapping[str, str]], date: dt.date, pointer: str = "/data/lines"

@@ -311,7 +311,7 @@ def _draft(
         owner_facts=content["owner"],
         currency=terms.currency,
         total_minor=sums.totals["gross"],
-        operation_date=terms.local_date(at=now, time_zone=content["time_zone"]),
+        operation_date=terms.local_date(moment=now, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body={
             "original": receipts.named(original=one.original),
