@@ -178,16 +178,15 @@ def _draft(
     terms: IssuingTerms,
 ) -> issuing.Draft:
     """Draft the first statement of an order for one audience."""
-    order = data.order.id
+    order, earned_at = data.order.id, data.order.completed_at
     body = _body(audience=audience, order=order, sums=sums, stated=stated, withholdings=withholdings, terms=terms)
     body["order"] = {key: stated["order"][key] for key in ("id", "service", "city") if key in stated["order"]}
-    printed, live = settlements.statuses_at_issue(
-        awaited=f"order:{order}", payee=person.party.id, earned_at=data.order.completed_at
-    )
+    awaited = f"order:{order}"
+    printed, live = settlements.statuses_at_issue(awaited=awaited, payee=owner.platform_id, earned_at=earned_at)
     body["payout_status"] = str(printed)
     if audience == "beneficiary":
         body |= _beneficiary_only(data=data, stated=stated)
-    declared = any(item.status == "declared" for item in withholdings)
+    warnings = ["withholding_declared"] if any(item.status == "declared" for item in withholdings) else []
     return issuing.Draft(
         kind=Kind.ORDER_FINAL_STATEMENT,
         subject=("order", order),
@@ -204,7 +203,7 @@ def _draft(
         business_input=stated,
         payout_status_at_issue=printed,
         payout_status=live,
-        flags=(*person.flags, *(("withholding_declared",) if declared else ())),
+        flags=(*person.flags, *warnings),
     )
 
 

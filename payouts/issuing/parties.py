@@ -1,7 +1,7 @@
-"""Who the facts are about: met in their first event, printed as each event names them, reached as they last asked.
+"""The parties of events: added with the first event that names them, checked and printed as each event names them.
 
-A party is its platform id. What a document prints comes from the document's own event; contact data comes from the
-party's first event and from then on only from CONTACT_CHANGED, newest first.
+A party is identified by its platform id. What a document prints of it comes from the document's own event. Its contact
+data comes from the first event that names it, and after that only from CONTACT_CHANGED, the newest of which counts.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from documents.models import Event, Party
 
 @dataclass(frozen=True, kw_only=True)
 class NamedParty:
-    """A party as an event names it: `printed` is the content's `owner` block, `flags` what deserves a second look."""
+    """A party as an event names it: `printed` is the content's `owner` block, `flags` the warnings about it."""
 
     party: schemas.Party
     tax_id: str
@@ -51,17 +51,17 @@ def check(*, party: schemas.Party, pack: Pack, pointer: str) -> NamedParty:
 
 
 def add_missing(*, named: Sequence[NamedParty], now: dt.datetime, actor: log.Actor) -> dict[str, Party]:
-    """Return {platform id: party}, adding those who are met for the first time.
+    """Return {platform id: party}, and add those that no event has named before.
 
     Rows are added in the order of their ids, so that two events which name the same people never wait in a circle.
     """
-    wanted = {one.party.id: one for one in sorted(named, key=lambda one: one.party.id)}
+    wanted = {person.party.id: person for person in sorted(named, key=lambda person: person.party.id)}
     known = {party.platform_id: party for party in Party.objects.filter(platform_id__in=wanted)}
-    fresh = [_row(one) for name, one in wanted.items() if name not in known]
+    fresh = [_row(person) for platform_id, person in wanted.items() if platform_id not in known]
     if not fresh:
         return known
     Party.objects.bulk_create(fresh, ignore_conflicts=True)
-    # A rival may have met them at the same time: only a second look, after waiting for it, sees its rows.
+    # Another transaction may add them at the same time: its rows are seen only by a query after waiting for it.
     known = {party.platform_id: party for party in Party.objects.filter(platform_id__in=wanted)}
     for row in fresh:
         if known[row.platform_id].public_id == row.public_id:
@@ -70,21 +70,21 @@ def add_missing(*, named: Sequence[NamedParty], now: dt.datetime, actor: log.Act
     return known
 
 
-def _row(one: NamedParty) -> Party:
-    """Return the row of somebody who is met for the first time."""
+def _row(person: NamedParty) -> Party:
+    """Return the row of somebody whom no event has named before."""
     return Party(
         public_id=identifiers.new(prefix="pty"),
-        platform_id=one.party.id,
-        legal_name=one.party.legal_name,
-        tax_id=one.tax_id,
-        tax_id_type=(one.party.tax_id_type or "") if one.tax_id else "",
-        email=one.party.email or "",
-        locale=one.party.locale or "es",
+        platform_id=person.party.id,
+        legal_name=person.party.legal_name,
+        tax_id=person.tax_id,
+        tax_id_type=(person.party.tax_id_type or "") if person.tax_id else "",
+        email=person.party.email or "",
+        locale=person.party.locale or "es",
     )
 
 
 def printed(*, party: Party, pack: Pack) -> dict[str, str]:
-    """Return the `owner` block of a party about whom the event says no more than the id."""
+    """Return the `owner` block of a party of whom the event states only the id."""
     block = {"id": party.platform_id, "legal_name": party.legal_name}
     kind = pack.tax_ids.get((party.tax_id_type or pack.tax_id_default).upper())
     if party.tax_id and kind is not None:
@@ -93,7 +93,7 @@ def printed(*, party: Party, pack: Pack) -> dict[str, str]:
 
 
 def lock_party(*, platform_id: str) -> Party | None:
-    """Return a party, locked until the transaction ends so that its money stands still; None for nobody.
+    """Return a party, locked until the transaction ends so that nothing else moves its money; None for nobody.
 
     `no_key`: documents about the party may still be inserted meanwhile.
     """
@@ -103,8 +103,8 @@ def lock_party(*, platform_id: str) -> Party | None:
 def lock_payee(*, message: envelope.EventMessage) -> None:
     """Lock a payout's payee until the outcome is committed; see `config.events.EventType.locks`.
 
-    An adjustment locks its owner too. So a payout that is being held for want of it is either seen by the adjustment,
-    which lets it be tried again, or sees the adjustment itself.
+    An adjustment locks its owner too. So of an adjustment and a payout that does not close without it, at the same
+    time, either the adjustment sees the held payout and lets it be tried again, or the payout sees the adjustment.
     """
     lock_party(platform_id=message.data.payee.id)
 
@@ -116,29 +116,29 @@ def on_contact_changed(
     now: dt.datetime,
     actor: log.Actor,
 ) -> list[issuing.Issued]:
-    """Move a party's contact data to what it last asked for, whatever came first. Issues nothing.
+    """Set a party's contact data to what it asked for last, in whatever order the events came. Issues nothing.
 
-    :raises waiting.Parked: nobody has that id yet
+    :raises waiting.Parked: no party has that id yet
     """
-    told = message.data.party
-    party = lock_party(platform_id=told.id)
+    stated = message.data.party
+    party = lock_party(platform_id=stated.id)
     if party is None:
-        raise waiting.Parked(missing=[f"party:{told.id}"])
+        raise waiting.Parked(missing=[f"party:{stated.id}"])
     changes: dict[str, object] = {}
-    if told.email is not None and (party.contact_at is None or party.contact_at < message.occurred_at):
-        changes |= {"email": told.email, "contact_at": message.occurred_at}
-    if told.locale is not None and (party.locale_at is None or party.locale_at < message.occurred_at):
-        changes |= {"locale": told.locale, "locale_at": message.occurred_at}
+    if stated.email is not None and (party.contact_at is None or party.contact_at < message.occurred_at):
+        changes |= {"email": stated.email, "contact_at": message.occurred_at}
+    if stated.locale is not None and (party.locale_at is None or party.locale_at < message.occurred_at):
+        changes |= {"locale": stated.locale, "locale_at": message.occurred_at}
     if changes:
         _move(party=party, changes=changes, event=event, now=now, actor=actor)
     return []
 
 
 def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.datetime, actor: log.Actor) -> None:
-    """Write a change of contact with its audit event.
+    """Write a change of contact data with its audit event.
 
-    Another address ends the old links, and the old address is told: if somebody else asked for it, only who reads
-    there can say so.
+    A new address ends the open links, and a notice goes to the old one: if somebody else asked for the change, its
+    owner can object.
     """
     moves = "email" in changes and _plain(str(changes["email"])) != _plain(party.email)
     Party.objects.filter(pk=party.pk).update(**changes)
@@ -156,5 +156,5 @@ def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.
 
 
 def _plain(address: str) -> str:
-    """Return an address as mailboxes are told apart: no server minds capital letters."""
+    """Return an address for comparison: no mail server tells mailboxes apart by capital letters."""
     return address.strip().casefold()

@@ -1,4 +1,4 @@
-"""A payout that does not close: the exact difference, and what it looks like in words."""
+"""The problem of a payout that does not close: its exact difference, and the sentences of what may have caused it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from payouts.issuing import payout_lines, payout_totals
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Settlement
 
-# How a fault that is a diagnosis says in which language it speaks.
+# TABLE: language -> code of the faults whose details are diagnoses in it.
 LANGUAGES: dict[gap_causes.Language, str] = {"es": "diagnosis", "en": "diagnosis_en"}
 UNSETTLED_MAX = 2000  # some weeks of a busy driver
 
 
 def problem(*, candidate: payout_totals.PayoutCandidate, payee: str, terms: IssuingTerms) -> errors.Problem:
-    """Name a payout that does not close: the exact difference first, then what it looks like.
+    """Return the problem of a payout that does not close: the exact difference first, then what may have caused it.
 
     Two queries, however many orders the payout has.
     """
@@ -29,7 +29,7 @@ def problem(*, candidate: payout_totals.PayoutCandidate, payee: str, terms: Issu
     unsettled = _unsettled(payee=payee, listed=listed, terms=terms)
     faults = [errors.Fault(pointer="/data/payout/amount", code="difference", detail=gap)]
     for language, code in LANGUAGES.items():
-        words = gap_causes.diagnose(
+        sentences = gap_causes.diagnose(
             payout=candidate.sums,
             parts=parts,
             unsettled=unsettled,
@@ -40,7 +40,7 @@ def problem(*, candidate: payout_totals.PayoutCandidate, payee: str, terms: Issu
             language=language,
             locale=terms.pack.locale,
         )
-        faults += [errors.Fault(pointer="/data", code=code, detail=sentence) for sentence in words]
+        faults += [errors.Fault(pointer="/data", code=code, detail=sentence) for sentence in sentences]
     detail = f"computed minus stated is {gap} {terms.currency}"
     return errors.Problem(code="payout_does_not_close", detail=detail, errors=faults)
 
@@ -66,12 +66,12 @@ def _unsettled(*, payee: str, listed: Sequence[int], terms: IssuingTerms) -> lis
 
 
 def _discriminator(key: str) -> str:
-    """Return what a permanent key says past its audience: the adjustment; no id has a colon."""
+    """Return the part of a permanent key after its audience: the adjustment. No id has a colon."""
     return "".join(key.split(":")[4:5])
 
 
 def _parts(*, lines: Sequence[payout_lines.PayoutLine], terms: IssuingTerms) -> list[gap_causes.OwedItem]:
-    """Tell the diagnosis what it may want to know of each settled document, read in one query."""
+    """Return what the diagnosis needs to know of each document that is paid, read in one query."""
     contents = payout_lines.contents(lines=lines)
     return [
         _part(payout_line=payout_line, content=contents[payout_line.document.pk], terms=terms) for payout_line in lines
@@ -81,7 +81,7 @@ def _parts(*, lines: Sequence[payout_lines.PayoutLine], terms: IssuingTerms) -> 
 def _part(
     *, payout_line: payout_lines.PayoutLine, content: Mapping[str, Any], terms: IssuingTerms
 ) -> gap_causes.OwedItem:
-    """Tell what of one document's content may have been forgotten or counted twice."""
+    """Return what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
     for group in amounts.read_groups(groups=content["tax_groups"], digits=terms.digits):
         if group.deduction:
@@ -103,6 +103,6 @@ def _part(
 
 
 def tax_name(*, code: str, terms: IssuingTerms) -> str:
-    """Call a tax what its country calls it: IVA of IVA21, INC of INC8."""
-    found = re.match(r"[^\W\d_]+", code)
-    return found[0] if found else terms.pack.tax_name
+    """Return what a country calls a tax: IVA for the code IVA21, INC for INC8."""
+    letters = re.match(r"[^\W\d_]+", code)
+    return letters[0] if letters else terms.pack.tax_name

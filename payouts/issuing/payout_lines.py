@@ -1,4 +1,4 @@
-"""Which documents a payout names, what of each it pays, and what it still has to wait for."""
+"""The lines of a payout: which documents it names, how much of each it pays, and what it still has to wait for."""
 
 import datetime as dt
 import json
@@ -46,24 +46,26 @@ class PayoutLine:
 def candidates(*, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date) -> list[list[PayoutLine]]:
     """Return the lists of lines that a payout may stand for, likeliest first.
 
-    `settles` means what it says. `orders` means the orders' own statements; should these not close, the statements of
-    adjustments that had been made when the payout was sent are meant too, and then what had been credited of any.
+    `settles` names each document and amount. `orders` stands for the orders' own statements; should these not close,
+    for the statements of adjustments made before the payout was sent too; and last for what was credited of them.
 
     :raises waiting.Parked: something that it names has not been issued
     :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
     """
     named = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
-    found = {("order", name): rows for name, rows in _of_orders([item.order for item in named if item.order]).items()}
+    documents = {
+        ("order", name): rows for name, rows in _of_orders([item.order for item in named if item.order]).items()
+    }
     for item in named:
         if item.adjustment:
-            found["adjustment", item.adjustment] = _of_event(subject=f"adjustment:{item.adjustment}")
+            documents["adjustment", item.adjustment] = _of_event(subject=f"adjustment:{item.adjustment}")
         elif item.credit:
             subjects = [f"{word}:{item.credit}" for word in ("refund", "correction")]
-            found["credit", item.credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
-    missing = [":".join(item.named) for item in named if not found.get(item.named)]
+            documents["credit", item.credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
+    missing = [":".join(item.named) for item in named if not documents.get(item.named)]
     if missing:
         raise waiting.Parked(missing=missing)
-    owned = {key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in found.items()}
+    owned = {key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in documents.items()}
     _check(named=named, owned=owned, terms=terms, listed="orders" if data.orders is not None else "settles")
     if data.settles is not None:
         return [[line for item in named for line in _part(item=item, rows=owned[item.named], digits=terms.digits)]]
@@ -150,18 +152,18 @@ def _suffix(document: Document) -> str:
 
 
 def _made_at(*, of: Sequence[PayoutLine]) -> dict[int, dt.datetime]:
-    """Return {event's key: when the adjustment was made}: the day alone would not tell.
+    """Return {event's key: when the adjustment was made}; the document's day is too coarse to compare with a moment.
 
-    Of an event whose raw body has been stripped, when it occurred: every fact has this.
+    Of an event whose raw body has been stripped, it is when the event occurred.
     """
     events = Event.objects.filter(pk__in=[line.document.event_id for line in of])
-    found: dict[int, dt.datetime] = {}
+    made_at: dict[int, dt.datetime] = {}
     for pk, body, occurred_at in events.values_list("pk", "body", "occurred_at").iterator():
-        found[pk] = cast("dt.datetime", occurred_at)
+        made_at[pk] = cast("dt.datetime", occurred_at)
         if body is not None:
             data = cast("schemas.AdjustmentData", envelope.parse(payload=json.loads(bytes(body))).data)
-            found[pk] = data.adjustment.made_at
-    return found
+            made_at[pk] = data.adjustment.made_at
+    return made_at
 
 
 def _whole(*, order: str, document: Document) -> PayoutLine:
@@ -173,7 +175,7 @@ def _whole(*, order: str, document: Document) -> PayoutLine:
 def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> list[PayoutLine]:
     """Return the lines that pay so much of an order, adjustment or credit.
 
-    Where both statements of an order are the payee's, the first takes up to its net and the last what is left.
+    Where both statements of an order are the payee's, the first is paid up to its net and the last gets the rest.
     """
     word, name = item.named
     if word == "order":
@@ -210,7 +212,7 @@ def contents(*, lines: Sequence[PayoutLine]) -> dict[int, dict[str, Any]]:
 
 
 def parts(*, lines: Sequence[PayoutLine], digits: int) -> list[breakdown.PaidDocument]:
-    """Return what a payout pays of each document with the rows that the document consists of."""
+    """Return what a payout pays of each document, with the explanation rows of the document."""
     read = contents(lines=lines)
     return [
         breakdown.PaidDocument(

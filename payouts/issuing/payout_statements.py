@@ -1,7 +1,7 @@
-"""Money on its way to a payee: the Payout Statement that lists what it settles, and a period closed without a payout.
+"""The statement of a payout, which lists what it settles, and of a period closed without a payout.
 
-A payout statement closes to the cent or is not issued: what does not close is held, with the difference in words. The
-earlier documents do not change; only their live payout status does.
+A payout statement closes to the cent or is not issued: a payout that does not close is held, with the difference
+explained. The earlier documents do not change; only their live payout status does.
 """
 
 import datetime as dt
@@ -24,9 +24,11 @@ from payouts.issuing import (
     settlements,
 )
 from payouts.issuing import terms as issuing_terms
-from payouts.issuing.payout_totals import PayoutCandidate
+from payouts.issuing.payout_totals import PayoutCandidate, PayoutDraft
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout, PayoutState, Settlement
+
+PRINTED = ("id", "method", "destination_masked", "reference")  # of what is stated of the payout
 
 
 def on_payout_sent(
@@ -48,15 +50,18 @@ def on_period_closed(
 
 
 def on_payout_waiting(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
-    """Take back what was born SENT on the word of a payout that is not issued now."""
+    """Take back the live status SENT of statements that were issued in the belief that this payout would be.
+
+    Runs when the payout is parked or held; see `settlements.statuses_at_issue`.
+    """
     data = cast("schemas.PayoutData", message.data)
     retries.watch(event=event, payee=data.payee.id)
-    named = {*(data.orders or ()), *(one.order or one.adjustment for one in data.settles or ())}
+    named = {*(data.orders or ()), *(item.order or item.adjustment for item in data.settles or ())}
     believed = Document.objects.filter(
         owner__platform_id=data.payee.id, payout_status=PayoutStatus.SENT, settled_by=None
     ).values_list("pk", "document_key_id")
-    told = [pk for pk, key in believed if named & {*key.split(":")[2::2]}]  # its order, and its adjustment
-    settlements.refresh(document_ids=told, now=now, actor=actor)
+    shown_as_sent = [pk for pk, key in believed if named & {*key.split(":")[2::2]}]  # its order, and its adjustment
+    settlements.refresh(document_ids=shown_as_sent, now=now, actor=actor)
 
 
 def issue_with_difference(
@@ -64,14 +69,14 @@ def issue_with_difference(
 ) -> list[issuing.Issued]:
     """Issue a payout that does not close, with its difference printed and flagged.
 
-    It opens with the balance that is known, so that the payee's next payout can follow it. Two people must have
-    decided it; the caller has checked that, and opens the discrepancy.
+    It opens with the known balance, so that the payee's next payout can follow it. The caller has checked that two
+    people decided it, and opens the discrepancy.
     """
     return _issue(event=event, message=message, now=now, actor=actor, accept=True)
 
 
 def with_difference(*, message: envelope.EventMessage) -> PayoutCandidate:
-    """Reckon a payout as `issue_with_difference` would issue it; nothing is written.
+    """Return the candidate that `issue_with_difference` would issue; nothing is written.
 
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
     :raises waiting.Parked: it names something that has not been issued
@@ -89,28 +94,17 @@ def _issue(
     payee = parties.lock_party(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
     if before is not None:
-        terms, told = issuing_terms.resolve(message=message), envelope.business_input(message=message)
+        terms, stated = issuing_terms.resolve(message=message), envelope.business_input(message=message)
         payout_totals.check_period(data=data)
-        return [_again(document=before, told=told, terms=terms, event=event, now=now, actor=actor)]
+        return [_again(document=before, stated=stated, terms=terms, event=event, now=now, actor=actor)]
     draft = payout_totals.resolve(message=message, payee=payee, accept=accept)
     if not accept:
         if not draft.candidate.sums.closes:
             raise payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
-        _follow(data=data, payee=draft.payee, terms=draft.terms, sent_at=draft.sent_at)
-    statement = _draft(
-        candidate=draft.candidate, data=data, told=draft.told, payee=draft.payee, date=draft.date, terms=draft.terms
-    )
-    (issued,) = issuing.issue(drafts=[statement], event=event, now=now, actor=actor)
+        _check_opening(data=data, payee=draft.payee, terms=draft.terms, sent_at=draft.sent_at)
+    (issued,) = issuing.issue(drafts=[_statement(draft=draft)], event=event, now=now, actor=actor)
     if not issued.replayed:
-        _settle(
-            candidate=draft.candidate,
-            statement=issued.document,
-            data=data,
-            sent_at=draft.sent_at,
-            event=event,
-            now=now,
-            actor=actor,
-        )
+        _settle(draft=draft, statement=issued.document, event=event, now=now, actor=actor)
         waiting.wake(awaited=f"payout:{data.payout.id}", now=now)
         waiting.wake(awaited=balance(payee=draft.payee, terms=draft.terms), now=now, after=draft.sent_at)
         retries.retry_held(payee=data.payee.id, now=now)
@@ -129,9 +123,9 @@ def balance(*, payee: Party, terms: IssuingTerms) -> str:
 
 
 def _again(
-    *, document: Document, told: dict[str, Any], terms: IssuingTerms, event: Event, now: dt.datetime, actor: log.Actor
+    *, document: Document, stated: dict[str, Any], terms: IssuingTerms, event: Event, now: dt.datetime, actor: log.Actor
 ) -> issuing.Issued:
-    """Answer a repeat: nothing is computed again, only the fingerprints are compared."""
+    """Answer a repeat with the document that was issued: nothing is computed, only the fingerprints are compared."""
     content = json.loads(document.content)
     draft = issuing.Draft(
         kind=Kind.PAYOUT_STATEMENT,
@@ -146,72 +140,67 @@ def _again(
         operation_date=document.operation_date,
         time_zone=content["time_zone"],
         body={},
-        business_input=told,
+        business_input=stated,
     )
     return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)[0]
 
 
-def _follow(*, data: schemas.PayoutData, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> None:
-    """Let a payout wait until it opens with what the one before it left.
+def _check_opening(*, data: schemas.PayoutData, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> None:
+    """Refuse a payout that does not open with the closing balance of the one before it: it waits for that one.
 
-    The one before is the last that was sent earlier and had not failed or come back by then: times of the facts.
+    The one before is the last that was sent earlier and had not failed or come back by then, by the events' own times.
 
     :raises waiting.Parked: the earlier payout has not come, or has not come back yet
     """
-    if payout_totals.last_closing_balance(payee=payee, terms=terms, sent_at=sent_at) != money.minor(
-        data.opening_carry_over, terms.digits
-    ):
+    opening_minor = money.minor(data.opening_carry_over, terms.digits)
+    if payout_totals.last_closing_balance(payee=payee, terms=terms, sent_at=sent_at) != opening_minor:
         raise waiting.Parked(missing=[balance(payee=payee, terms=terms)])
 
 
-def _draft(
-    *,
-    candidate: PayoutCandidate,
-    data: schemas.PayoutData,
-    told: dict[str, Any],
-    payee: Party,
-    date: dt.date,
-    terms: IssuingTerms,
-) -> issuing.Draft:
+def _statement(*, draft: PayoutDraft) -> issuing.Draft:
     """Draft the payout statement."""
-    sums, digits = candidate.sums, terms.digits
-    body: dict[str, object] = {
-        "payout": {
-            key: told["payout"][key]
-            for key in ("id", "method", "destination_masked", "reference")
-            if key in told["payout"]
-        },
-        "period": told["period"],
-        "settles": [line.content(digits=digits) for line in candidate.lines],
-        "adjustments": told["adjustments"],
-        "tax_groups": [group.content(digits=digits) for group in sums.groups],
-        "withholdings": [item.content(digits=digits) for item in candidate.withholdings],
-        "totals": amounts.texts(amounts=sums.totals, digits=digits),
-        **_explained(candidate=candidate, digits=digits),
-    }
+    candidate, data, terms = draft.candidate, draft.data, draft.terms
     flags = ["withholding_declared"] if any(item.status == "declared" for item in candidate.withholdings) else []
-    if not sums.closes:
-        body["difference"] = money.text(-sums.difference_minor, digits)
+    if not candidate.sums.closes:
         flags.append("reconciliation_difference")
-    if data.replaces is not None:
-        body["replaces"] = data.replaces
+    printed_payee = payout_lines.payee_printed(lines=candidate.lines)
     return issuing.Draft(
         kind=Kind.PAYOUT_STATEMENT,
         subject=("payout", data.payout.id),
         audience="payee",
         pack=terms.pack,
         issuer=terms.issuer,
-        owner=payee,
-        owner_facts=payout_lines.payee_printed(lines=candidate.lines)
-        or dict(parties.printed(party=payee, pack=terms.pack)),
+        owner=draft.payee,
+        owner_facts=printed_payee or dict(parties.printed(party=draft.payee, pack=terms.pack)),
         currency=terms.currency,
-        total_minor=sums.totals["amount"],
-        operation_date=date,
+        total_minor=candidate.sums.totals["amount"],
+        operation_date=draft.date,
         time_zone=terms.pack.time_zone,
-        body=body,
-        business_input=told,
+        body=_body(draft=draft),
+        business_input=draft.stated,
         flags=tuple(flags),
     )
+
+
+def _body(*, draft: PayoutDraft) -> dict[str, object]:
+    """Return the content of a payout statement."""
+    candidate, stated, digits = draft.candidate, draft.stated, draft.terms.digits
+    sums, payout = candidate.sums, stated["payout"]
+    body: dict[str, object] = {
+        "payout": {key: payout[key] for key in PRINTED if key in payout},
+        "period": stated["period"],
+        "settles": [line.content(digits=digits) for line in candidate.lines],
+        "adjustments": stated["adjustments"],
+        "tax_groups": [group.content(digits=digits) for group in sums.groups],
+        "withholdings": [item.content(digits=digits) for item in candidate.withholdings],
+        "totals": amounts.texts(amounts=sums.totals, digits=digits),
+        **_explained(candidate=candidate, digits=digits),
+    }
+    if not sums.closes:
+        body["difference"] = money.text(-sums.difference_minor, digits)
+    if draft.data.replaces is not None:
+        body["replaces"] = draft.data.replaces
+    return body
 
 
 def _explained(*, candidate: PayoutCandidate, digits: int) -> dict[str, object]:
@@ -231,31 +220,21 @@ def _explained(*, candidate: PayoutCandidate, digits: int) -> dict[str, object]:
     }
 
 
-def _settle(
-    *,
-    candidate: PayoutCandidate,
-    statement: Document,
-    data: schemas.PayoutData,
-    sent_at: dt.datetime,
-    event: Event,
-    now: dt.datetime,
-    actor: log.Actor,
-) -> None:
-    """Tie the money to what it settles; without effect where it has failed."""
-    failed_at = reversal_notices.failed_at(
-        payout=data.payout.id, payee=statement.owner, amount_minor=statement.total_minor
-    )
+def _settle(*, draft: PayoutDraft, statement: Document, event: Event, now: dt.datetime, actor: log.Actor) -> None:
+    """Store the payout and its settlements; where the payout has failed already, they are without effect."""
+    lines, sums, payout_id = draft.candidate.lines, draft.candidate.sums, draft.data.payout.id
+    failed_at = reversal_notices.failed_at(payout=payout_id, payee=statement.owner, amount_minor=statement.total_minor)
     closed = event.type == "PAYOUT_PERIOD_CLOSED"
     payout = Payout.objects.create(
-        payout_id=data.payout.id,
+        payout_id=payout_id,
         payee=statement.owner,
         issuer=statement.issuer,
         country_id=statement.country_id,
         currency=statement.currency,
         amount_minor=statement.total_minor,
-        opening_minor=candidate.sums.totals["opening_carry_over"],
-        closing_minor=candidate.sums.totals["closing_carry_over"],
-        sent_at=sent_at,
+        opening_minor=sums.totals["opening_carry_over"],
+        closing_minor=sums.totals["closing_carry_over"],
+        sent_at=draft.sent_at,
         state=PayoutState.FAILED if failed_at else PayoutState.CLOSED if closed else PayoutState.SENT,
         statement=statement,
         event=event,
@@ -263,6 +242,6 @@ def _settle(
     )
     Settlement.objects.bulk_create(
         Settlement(payout=payout, document=line.document, amount_minor=line.amount_minor, effective=failed_at is None)
-        for line in candidate.lines
+        for line in lines
     )
-    settlements.refresh(document_ids=[line.document.pk for line in candidate.lines], now=now, actor=actor)
+    settlements.refresh(document_ids=[line.document.pk for line in lines], now=now, actor=actor)

@@ -31,7 +31,7 @@ class PayoutDraft:
 
     terms: IssuingTerms
     data: schemas.PayoutData
-    told: dict[str, Any]
+    stated: dict[str, Any]
     payee: Party
     sent_at: dt.datetime
     date: dt.date
@@ -41,31 +41,31 @@ class PayoutDraft:
 def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> PayoutDraft:
     """Return the draft of a payout, with the first candidate that closes, else the likeliest one.
 
-    It opens with the balance that it states, or, to be issued by people's decision (`accept`), with the one that is
-    known. Call with the payee locked.
+    It opens with the balance that it states or, where two people have decided to issue it with its difference
+    (`accept`), with the known one. Call with the payee locked.
 
     :raises errors.Problem: the codes of `terms.resolve`, `period_invalid`, `payee_mismatch`
     :raises waiting.Parked: something that it names, or its payee, has not come
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.PayoutData", message.data)
-    told = envelope.business_input(message=message)
+    stated = envelope.business_input(message=message)
     check_period(data=data)
     sent_at = data.payout.sent_at or message.occurred_at
     date = terms.local_date(moment=sent_at)
     lines_of_candidates = _lines_of_candidates(data=data, terms=terms, date=date, payee=payee)
-    rates = terms.rates(lines=told["adjustments"], date=date, pointer="/data/adjustments")
+    rates = terms.rates(lines=stated["adjustments"], date=date, pointer="/data/adjustments")
     payee = cast("Party", payee)
-    opening = (
-        last_closing_balance(payee=payee, terms=terms, sent_at=sent_at)
-        if accept
-        else money.minor(data.opening_carry_over, terms.digits)
-    )
+    opening_minor = money.minor(data.opening_carry_over, terms.digits)
+    if accept:
+        opening_minor = last_closing_balance(payee=payee, terms=terms, sent_at=sent_at)
     candidates = [
-        compute(lines=lines, data=data, told=told, rates=rates, terms=terms, opening_minor=opening)
+        compute(lines=lines, data=data, stated=stated, rates=rates, terms=terms, opening_minor=opening_minor)
         for lines in lines_of_candidates
     ]
     candidate = next((item for item in candidates if item.sums.closes), candidates[0])
-    return PayoutDraft(terms=terms, data=data, told=told, payee=payee, sent_at=sent_at, date=date, candidate=candidate)
+    return PayoutDraft(
+        terms=terms, data=data, stated=stated, payee=payee, sent_at=sent_at, date=date, candidate=candidate
+    )
 
 
 def check_period(*, data: schemas.PayoutData) -> None:
@@ -109,7 +109,7 @@ def compute(
     *,
     lines: Sequence[payout_lines.PayoutLine],
     data: schemas.PayoutData,
-    told: dict[str, Any],
+    stated: dict[str, Any],
     rates: dict[str, Any],
     terms: IssuingTerms,
     opening_minor: int,
@@ -119,9 +119,9 @@ def compute(
     def minor(text: str) -> int:
         return money.minor(text, terms.digits)
 
-    adjustments = amounts.read_lines(lines=told["adjustments"], digits=terms.digits)
+    adjustments = amounts.read_lines(lines=stated["adjustments"], digits=terms.digits)
     orders = len({line.order for line in lines})
-    withholdings = amounts.read_withholdings(withholdings=told["withholdings"], digits=terms.digits, orders=orders)
+    withholdings = amounts.read_withholdings(withholdings=stated["withholdings"], digits=terms.digits, orders=orders)
     sums = totals.payout(
         settled=[line.amount_minor for line in lines],
         adjustments=adjustments,

@@ -1,4 +1,4 @@
-"""What a customer paid and what was given back: the receipt of a payment, and the credit notes of its refunds."""
+"""The receipt of a payment, the credit notes of its refunds, and what of a document may still be credited."""
 
 import datetime as dt
 import json
@@ -10,8 +10,7 @@ from documents import errors, money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
 from documents.models import Document, Event, Kind
-from payouts.calculation import amounts as figures
-from payouts.calculation import totals
+from payouts.calculation import amounts, totals
 from payouts.issuing import parties
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
@@ -25,14 +24,14 @@ def on_payment_captured(
     :raises errors.Problem: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.PaymentData", message.data)
-    told = envelope.business_input(message=message)
+    stated = envelope.business_input(message=message)
     time_zone = data.order.time_zone or terms.pack.time_zone
     date = terms.local_date(moment=data.payment.captured_at, time_zone=time_zone)
     customer = parties.check(party=data.customer, pack=terms.pack, pointer="/data/customer")
-    rates = terms.rates(lines=told["lines"], date=date)
-    lines = figures.read_lines(lines=told["lines"], digits=terms.digits)
+    rates = terms.rates(lines=stated["lines"], date=date)
+    lines = amounts.read_lines(lines=stated["lines"], digits=terms.digits)
     sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
-    _check(data=data, told=told, sums=sums, digits=terms.digits)
+    _check(data=data, stated=stated, sums=sums, digits=terms.digits)
     rows = parties.add_missing(named=[customer], now=now, actor=actor)
     draft = issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
@@ -47,11 +46,11 @@ def on_payment_captured(
         operation_date=date,
         time_zone=time_zone,
         body={
-            "payment": _some(told["payment"], "id", "method", "brand", "last4"),
-            "order": _some(told["order"], "id", "service", "city"),
-            **amounts(lines=told["lines"], sums=sums, prices=data.prices, digits=terms.digits),
+            "payment": _some(stated["payment"], "id", "method", "brand", "last4"),
+            "order": _some(stated["order"], "id", "service", "city"),
+            **printed_amounts(lines=stated["lines"], sums=sums, prices=data.prices, digits=terms.digits),
         },
-        business_input=told,
+        business_input=stated,
         flags=customer.flags,
     )
     waiting.wake(awaited=f"payment:{data.payment.id}", now=now)
@@ -68,24 +67,18 @@ def on_refund_issued(
     :raises waiting.Parked: the payment's receipt has not been issued
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.RefundData", message.data)
-    told = envelope.business_input(message=message)
+    stated = envelope.business_input(message=message)
     receipt = _lock_receipt(payment=data.refund.payment_id)
     if receipt is None:
         raise waiting.Parked(missing=[f"payment:{data.refund.payment_id}"])
     terms.require_match(document=receipt)
     content = json.loads(receipt.content)
-    before = _of_refund(refund=data.refund.id)
-    body: dict[str, Any] = {}
-    total = before.total_minor if before else 0
-    if before is None:  # a repeat is only compared: what remains now says nothing about what remained then
-        sums = credit(lines=told["lines"], original=receipt, content=content, terms=terms)
-        figures.check_totals(stated=told.get("totals"), computed=sums.totals, digits=terms.digits)
-        total = sums.totals["gross"]
-        body = {
-            "original": named(original=receipt),
-            "refund": {"id": data.refund.id, "reason": data.refund.reason},
-            **amounts(lines=told["lines"], sums=sums, prices=content["prices"], digits=terms.digits),
-        }
+    # A repeat is only compared with what was issued: what remains now says nothing about what remained then.
+    issued = _of_refund(refund=data.refund.id)
+    if issued is None:
+        body, total_minor = _refund_body(data=data, stated=stated, receipt=receipt, content=content, terms=terms)
+    else:
+        body, total_minor = {}, issued.total_minor
     draft = issuing.Draft(
         kind=Kind.CREDIT_NOTE,
         subject=("refund", data.refund.id),
@@ -95,25 +88,47 @@ def on_refund_issued(
         owner=receipt.owner,
         owner_facts=content["owner"],
         currency=terms.currency,
-        total_minor=total,
+        total_minor=total_minor,
         operation_date=terms.local_date(moment=message.occurred_at, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body=body,
-        business_input=told,
+        business_input=stated,
         corrects=receipt,
     )
     waiting.wake(awaited=f"credit:{data.refund.id}", now=now)
     return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
 
 
-def _check(*, data: schemas.PaymentData, told: Mapping[str, Any], sums: figures.Computed, digits: int) -> None:
+def _refund_body(
+    *,
+    data: schemas.RefundData,
+    stated: Mapping[str, Any],
+    receipt: Document,
+    content: Mapping[str, Any],
+    terms: IssuingTerms,
+) -> tuple[dict[str, Any], int]:
+    """Return the content of a refund's credit note and its total, in minor units.
+
+    :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
+    """
+    sums = credit(lines=stated["lines"], original=receipt, content=content, terms=terms)
+    amounts.check_totals(stated=stated.get("totals"), computed=sums.totals, digits=terms.digits)
+    body = {
+        "original": named(original=receipt),
+        "refund": {"id": data.refund.id, "reason": data.refund.reason},
+        **printed_amounts(lines=stated["lines"], sums=sums, prices=content["prices"], digits=terms.digits),
+    }
+    return body, sums.totals["gross"]
+
+
+def _check(*, data: schemas.PaymentData, stated: Mapping[str, Any], sums: amounts.Computed, digits: int) -> None:
     """Compare the stated totals and the captured amount with what the lines come to.
 
     :raises errors.Problem: `totals_mismatch`
     """
     faults: list[errors.Fault] = []
     try:
-        figures.check_totals(stated=told.get("totals"), computed=sums.totals, digits=digits)
+        amounts.check_totals(stated=stated.get("totals"), computed=sums.totals, digits=digits)
     except errors.Problem as problem:
         faults += problem.errors
     if money.minor(data.payment.amount, digits) != sums.totals["gross"]:
@@ -153,11 +168,11 @@ def named(*, original: Document) -> dict[str, str]:
 
 def credit(
     *, lines: Sequence[Mapping[str, str]], original: Document, content: Mapping[str, Any], terms: IssuingTerms
-) -> figures.Credited:
+) -> amounts.Credited:
     """Return a credit's sums after every earlier credit of the same document; call with it locked.
 
-    No line at all asks what remains: `remaining` of the answer. All credits of an order statement together take no
-    more than it owes: what was withheld of it is one of its deductions.
+    `remaining` of the result is what may still be credited after it; without lines, what may be now. All credits of an
+    order statement together take no more than it owes: what was withheld of it counts as a deduction.
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
     """
@@ -173,7 +188,7 @@ def credit(
         return totals.credit(
             original=_creditable(content=content, digits=terms.digits),
             credited=credited,
-            lines=figures.read_lines(lines=lines, digits=terms.digits),
+            lines=amounts.read_lines(lines=lines, digits=terms.digits),
             prices=content["prices"],
         )
     except errors.Problem as problem:
@@ -181,25 +196,27 @@ def credit(
         raise errors.Problem(code=problem.code, detail=problem.detail, errors=[fault]) from None
 
 
-def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[figures.Group, ...]:
+def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[amounts.Group, ...]:
     """Return the groups of a document, its untaxed lines and what was withheld among them."""
     return totals.creditable(
-        lines=figures.read_lines(lines=content["lines"], digits=digits),
-        groups=figures.read_groups(groups=content["tax_groups"], digits=digits),
+        lines=amounts.read_lines(lines=content["lines"], digits=digits),
+        groups=amounts.read_groups(groups=content["tax_groups"], digits=digits),
         withheld_minor=sum(money.minor(item["amount"], digits) for item in content.get("withholdings", ())),
     )
 
 
-def amounts(*, lines: Sequence[Mapping[str, str]], sums: figures.Computed, prices: str, digits: int) -> dict[str, Any]:
+def printed_amounts(
+    *, lines: Sequence[Mapping[str, str]], sums: amounts.Computed, prices: str, digits: int
+) -> dict[str, Any]:
     """Return the lines, tax groups and totals of a receipt or credit note."""
     return {
         "prices": prices,
         "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
         "tax_groups": [group.content(digits=digits) for group in sums.groups],
-        "totals": figures.texts(amounts=sums.totals, digits=digits),
+        "totals": amounts.texts(amounts=sums.totals, digits=digits),
     }
 
 
 def _some(block: Mapping[str, str], *names: str) -> dict[str, str]:
-    """Keep those members of a block that are printed."""
+    """Return those members of a block that are printed."""
     return {name: block[name] for name in names if name in block}

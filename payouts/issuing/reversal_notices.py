@@ -1,4 +1,4 @@
-"""Money that did not arrive: the notice of a payout that failed or came back, and what it settled being owed again."""
+"""The notice of a payout that failed or came back; what the payout settled is owed again."""
 
 import datetime as dt
 import json
@@ -24,7 +24,7 @@ def on_payout_failed(
     """Issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
 
     :raises errors.Problem: the codes of `terms.resolve`; where the payout is known, those of `on_payout_returned`
-    :raises waiting.Parked: only for a payee of whom nothing but the id is known
+    :raises waiting.Parked: no event has named the payee yet, so nothing but the id is known
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.ReversalData", message.data)
     payee = parties.lock_party(platform_id=data.payee.id)
@@ -32,9 +32,9 @@ def on_payout_failed(
         raise waiting.Parked(missing=[f"party:{data.payee.id}"])
     payout = _payout(data=data)
     if payout is not None:
-        _same(payout=payout, payee=payee, data=data, terms=terms)
+        _check_match(payout=payout, payee=payee, data=data, terms=terms)
     # The notice is the same whether or not the payout's statement is here, so it does not name it.
-    return _notice(
+    return _issue(
         outcome="failed", payout=None, payee=payee, terms=terms, event=event, message=message, now=now, actor=actor
     )
 
@@ -53,8 +53,8 @@ def on_payout_returned(
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
         raise waiting.Parked(missing=[f"payout:{data.payout.id}"])
-    _same(payout=payout, payee=payee, data=data, terms=terms)
-    return _notice(
+    _check_match(payout=payout, payee=payee, data=data, terms=terms)
+    return _issue(
         outcome="returned",
         payout=payout,
         payee=payout.payee,
@@ -69,7 +69,7 @@ def on_payout_returned(
 def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | None:
     """Return when a payout failed, if its notice came before its statement; None otherwise.
 
-    A notice of another amount is not about this transfer: had it come second, it would have been held.
+    A notice of another amount is not about this transfer: had it come after the statement, it would have been held.
     """
     key = issuing.key(
         kind=Kind.PAYOUT_REVERSAL_NOTICE, subject=("payout", payout), audience="payee", discriminator="failed"
@@ -78,8 +78,8 @@ def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | 
     return notices.values_list("event__occurred_at", flat=True).first()
 
 
-def _same(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, terms: IssuingTerms) -> None:
-    """Refuse to tell somebody of a payout that was another's, or of another amount than was sent.
+def _check_match(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, terms: IssuingTerms) -> None:
+    """Refuse a reversal of a payout that was sent to somebody else, or in another amount.
 
     :raises errors.Problem: `payee_mismatch`, `totals_mismatch`, the codes of `IssuingTerms.require_match`
     """
@@ -100,7 +100,7 @@ def _payout(*, data: schemas.ReversalData) -> Payout | None:
     return Payout.objects.select_related("statement", "payee").filter(payout_id=data.payout.id).first()
 
 
-def _notice(
+def _issue(
     *,
     outcome: Outcome,
     payout: Payout | None,
@@ -111,13 +111,33 @@ def _notice(
     now: dt.datetime,
     actor: log.Actor,
 ) -> list[issuing.Issued]:
-    """Issue the notice and, where the payout is here, end what it settled."""
-    data, told = cast("schemas.ReversalData", message.data), envelope.business_input(message=message)
+    """Issue the notice and, where the payout has been processed, end what it settled."""
+    data = cast("schemas.ReversalData", message.data)
     statement = payout.statement if payout else None
+    draft = _draft(outcome=outcome, statement=statement, payee=payee, terms=terms, message=message)
+    (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
+    payout = payout or _payout(data=data)
+    if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
+        _end(payout=payout, outcome=outcome, ended_at=message.occurred_at, now=now, actor=actor)
+        waiting.wake(awaited=f"balance:{payee.platform_id}:{terms.issuer.slug}", now=now)
+        retries.retry_held(payee=payee.platform_id, now=now)
+    return [issued]
+
+
+def _draft(
+    *,
+    outcome: Outcome,
+    statement: Document | None,
+    payee: Party,
+    terms: IssuingTerms,
+    message: envelope.EventMessage,
+) -> issuing.Draft:
+    """Draft the notice; `statement` is the payout's, where the notice names it."""
+    data, stated = cast("schemas.ReversalData", message.data), envelope.business_input(message=message)
     body: dict[str, object] = {
-        "payout": told["payout"],
+        "payout": stated["payout"],
         "outcome": outcome,
-        "reason": told["reason"],
+        "reason": stated["reason"],
         "totals": {"amount": data.payout.amount},
     }
     if statement is not None:
@@ -127,7 +147,7 @@ def _notice(
     owner: dict[str, object] = (
         json.loads(statement.content)["owner"] if statement else dict(parties.printed(party=payee, pack=terms.pack))
     )
-    draft = issuing.Draft(
+    return issuing.Draft(
         kind=Kind.PAYOUT_REVERSAL_NOTICE,
         subject=("payout", data.payout.id),
         audience="payee",
@@ -141,19 +161,12 @@ def _notice(
         operation_date=terms.local_date(moment=message.occurred_at),
         time_zone=terms.pack.time_zone,
         body=body,
-        business_input=told,
+        business_input=stated,
     )
-    (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
-    payout = payout or _payout(data=data)
-    if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
-        _end(payout=payout, outcome=outcome, at=message.occurred_at, now=now, actor=actor)
-        waiting.wake(awaited=f"balance:{payee.platform_id}:{terms.issuer.slug}", now=now)
-        retries.retry_held(payee=payee.platform_id, now=now)
-    return [issued]
 
 
-def _end(*, payout: Payout, outcome: Outcome, at: dt.datetime, now: dt.datetime, actor: log.Actor) -> None:
-    """Mark a payout as failed or returned, at the earlier of the two where both were told."""
-    if payout.returned_at is None or at < payout.returned_at:
-        Payout.objects.filter(pk=payout.pk).update(state=_STATES[outcome], returned_at=at)
+def _end(*, payout: Payout, outcome: Outcome, ended_at: dt.datetime, now: dt.datetime, actor: log.Actor) -> None:
+    """Mark a payout as failed or returned, at the earlier of the two where events of both came."""
+    if payout.returned_at is None or ended_at < payout.returned_at:
+        Payout.objects.filter(pk=payout.pk).update(state=_STATES[outcome], returned_at=ended_at)
     settlements.withdraw(payout=payout, now=now, actor=actor)

@@ -316,7 +316,7 @@ def _draft(
         body={
             "original": receipts.named(original=one.original),
             "correction": {"id": one.id, "reason": one.reason},
-            **receipts.amounts(lines=lines, sums=sums, prices=content["prices"], digits=terms.digits),
+            **receipts.printed_amounts(lines=lines, sums=sums, prices=content["prices"], digits=terms.digits),
         },
         business_input=one.business_input,
         corrects=one.original,
