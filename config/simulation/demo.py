@@ -1,4 +1,4 @@
-"""The demo's stage: a folder, a port and secrets of its own, put in place before the settings are read.
+"""What a demo runs in: a folder, a port and secrets of its own, put in place before the settings are read.
 
 A running demo records its environment in its folder, so that `DEMO=8000` lets any command take part in it.
 """
@@ -20,13 +20,13 @@ from config.simulation import processes
 
 PORT_DEFAULT = 8000
 ALERTS_TO = "operaciones@aventide.example"
-HASTE = {"LEASE_S": "4", "SWEEP_EVERY_S": "1"}  # what a killed worker held is free again within seconds
+HASTE = {"LEASE_S": "4", "SWEEP_EVERY_S": "1"}  # the leases of a killed worker end within seconds
 PATIENCE = {"PARKED_LIMIT_S": "60"}  # whoever tries the demo sees within minutes what finance may do past the limit
 RECORD = "environment.json"
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
 
 _listening: socket.socket | None = None
-_lock: IO[str] | None = None  # held while this process lives: the record in the folder is that of a running demo
+_lock: IO[str] | None = None  # locked while this process lives: the record in the folder is that of a running demo
 _put: tuple[str, ...] = ()
 
 
@@ -49,28 +49,34 @@ def prepare(*, kind: str) -> None:
     (folder / "metrics").mkdir(parents=True)
     _lock = (folder / "lock").open("w")
     fcntl.flock(_lock, fcntl.LOCK_EX)
-    (machine.VAR / "static").mkdir(
-        exist_ok=True
-    )  # whitenoise finds the files where they are, and wants its folder all the same
+    # Whitenoise reads the files where they are, and still needs its folder.
+    (machine.VAR / "static").mkdir(exist_ok=True)
+    values = _variables(kind=kind, url=f"http://{host}:{port}", folder=folder)
+    for name, value in values.items():
+        env.put(name=name, value=value)
+    _put = tuple(values)
+
+
+def _variables(*, kind: str, url: str, folder: pathlib.Path) -> dict[str, str]:
+    """Return the variables of one run: its address, its folders, and new secrets."""
     values = {
         "ENVIRONMENT": "demo",
-        "PUBLIC_URL": f"http://{host}:{port}",
+        "PUBLIC_URL": url,
         "VAULT_URL": f"file://{folder / 'vault'}",
         "MAIL_URL": f"file://{folder / 'mail'}",
         "ALERT_URL": f"mailto:{ALERTS_TO}",
         "STAGE_FOLDER": str(folder),
         "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
-        **{name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY")},
-        **{
-            f"WEBHOOK_SECRET_{service.upper()}": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-            for service in env.SERVICES
-        },
-        **(HASTE if kind == "crash_campaign" else {}),
-        **({name: env.text(name=name, default=value) for name, value in PATIENCE.items()} if kind == "demo" else {}),
     }
-    for name, value in values.items():
-        env.put(name=name, value=value)
-    _put = tuple(values)
+    values |= {name: secrets.token_urlsafe(48) for name in ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY")}
+    for service in env.SERVICES:
+        secret = base64.b64encode(secrets.token_bytes(32)).decode()
+        values[f"WEBHOOK_SECRET_{service.upper()}"] = f"whsec_{secret}"
+    if kind == "crash_campaign":
+        values |= HASTE
+    if kind == "demo":
+        values |= {name: env.text(name=name, default=value) for name, value in PATIENCE.items()}
+    return values
 
 
 def environment() -> dict[str, str]:
@@ -106,7 +112,7 @@ def join() -> None:
 
 
 def _ready() -> dict[int, pathlib.Path]:
-    """Return the record of each running demo by its port; what a killed one left is nobody's."""
+    """Return the record of each running demo by its port, without the records that killed demos left."""
     return {
         int(path.parent.name.rpartition("-")[2]): path
         for path in (machine.VAR / "demo").glob(f"*/{RECORD}")

@@ -44,7 +44,7 @@ def listen(*, port: int = 0) -> socket.socket:
 
 @dataclasses.dataclass(kw_only=True)
 class ServerProcess:
-    """One process of the group and how to start it again."""
+    """One process of the group, with the command that starts it again."""
 
     name: str
     command: list[str]
@@ -54,9 +54,9 @@ class ServerProcess:
 
 
 class ProcessGroup:
-    """A web server on a socket and a worker, with logs in `folder` and `environment` on top of our own.
+    """A web server on a socket and a worker, with logs in `folder`; `environment` is added to that of this process.
 
-    Each asks the kernel to end it when this process ends, however that happens. Start it from the main thread.
+    Each ends when this process ends, however that happens (see `launch`). Start the group from the main thread.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ProcessGroup:
         self._changing = threading.Lock()
         self._ended = threading.Event()
         self._logs: list[IO[bytes]] = []
-        self._watch = threading.Thread(target=self._keep, name="processes", daemon=True)
+        self._watch = threading.Thread(target=self._restart_ended, name="processes", daemon=True)
 
     @property
     def url(self) -> str:
@@ -131,7 +131,7 @@ class ProcessGroup:
 
     @contextlib.contextmanager
     def without(self, *, name: str) -> Iterator[None]:
-        """Keep a process away for as long as the block lasts, as after a kill that nobody noticed."""
+        """Kill a process and do not start it again until the block ends, as after a kill that nobody noticed."""
         self._absent.add(name)
         self.kill(name=name)
         try:
@@ -146,8 +146,8 @@ class ProcessGroup:
     def _start(self, server: ServerProcess) -> None:
         log = (self.folder / f"{server.name}.log").open("ab")
         self._logs.append(log)
-        # The kernel's wish is bound to the thread that starts the child, so the group is started and restarted by
-        # threads that live as long as this process: the main one and the daemon below.
+        # The kernel ends a child when the thread that started it ends, so only threads that live as long as we
+        # start processes: the main one and the daemon below.
         launcher = [sys.executable, str(launch.__file__), str(os.getpid()), str(int(signal.SIGTERM)), "-", "-"]
         server.process = subprocess.Popen(
             [*launcher, *server.command],
@@ -160,7 +160,7 @@ class ProcessGroup:
         )
         server.starts += 1
 
-    def _keep(self) -> None:
+    def _restart_ended(self) -> None:
         while not self._ended.wait(self._pause_s):
             for server in self.processes.values():
                 with self._changing:

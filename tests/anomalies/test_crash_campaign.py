@@ -116,7 +116,7 @@ def in_order(live: Live) -> Iterator[dict[str, str]]:
     name, driver = ride["data"]["order"]["id"], ride["data"]["driver"]["id"]
     sent = [payment(), payment(), ride, payout(name=name, orders=[name], payee=driver)]
     told = {event["id"]: live.post(event).body["status"] for event in sent}
-    live.settle()
+    live.await_quiet()
     with live.process_group.without(name="web"), live.process_group.without(name="worker"):
         with psycopg.connect(live.stack.postgres.url(), autocommit=True) as server:
             database._copy(server=server, of=services.DATABASE, to="in_order")

@@ -13,7 +13,7 @@ PROMPT_S = 3.0  # how long a sender may wait while a server is away, on a busy m
 
 
 def test_with_the_broker_dead_intake_is_prompt_and_documents_still_lock(live: Live) -> None:
-    live.settle()
+    live.await_quiet()
     live.stack.redis.kill()
     try:
         keys, slowest_s = _prompt(live)
@@ -24,7 +24,7 @@ def test_with_the_broker_dead_intake_is_prompt_and_documents_still_lock(live: Li
 
 
 def test_with_the_broker_hanging_intake_is_prompt_and_documents_still_lock(live: Live) -> None:
-    live.settle()
+    live.await_quiet()
     live.stack.redis.pause()
     try:
         keys, slowest_s = _prompt(live)
@@ -67,7 +67,7 @@ def test_a_sender_whose_answer_died_with_the_web_server_asks_again_and_finds_its
 
 
 def test_with_the_database_away_no_fact_is_accepted_and_the_sender_is_told_when_to_return(live: Live) -> None:
-    live.settle()
+    live.await_quiet()
     event = payment()
     with _database_away(live):
         answer = live.post(event)
@@ -82,7 +82,7 @@ def test_with_the_database_away_no_fact_is_accepted_and_the_sender_is_told_when_
 
 
 def test_after_all_of_this_the_books_are_in_order(live: Live) -> None:
-    live.settle()
+    live.await_quiet()
     assert live.check() == []
 
 

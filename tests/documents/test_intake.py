@@ -318,7 +318,7 @@ def test_a_name_in_any_script_stops_no_document(live: Live, name: str) -> None:
 
 
 def test_nothing_that_this_module_sent_left_the_books_in_disorder(live: Live) -> None:
-    live.settle()
+    live.await_quiet()
     findings = [one for one in live.check() if not one.startswith("event ")]
     assert findings == []
 

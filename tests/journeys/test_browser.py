@@ -69,7 +69,7 @@ def paid(live: Live) -> dict[str, Any]:
     assert live.post(ride).status == 201
     answer = live.post(payout(name="browser", orders=["ord_browser"], payee=ride["data"]["driver"]["id"]))
     (row,) = live.await_locked(keys=[answer.body["documents"][0]["document_key"]])
-    live.settle()
+    live.await_quiet()
     return row
 
 

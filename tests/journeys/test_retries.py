@@ -62,7 +62,7 @@ def test_a_sender_that_heard_nothing_asks_again_until_it_hears_and_its_owner_get
     assert [answer.status for answer in answers] == [201, 200, 200, 200, 200]
     (document,) = {answer.body["documents"][0]["id"] for answer in answers}
     live.await_locked(keys=[answers[0].body["documents"][0]["document_key"]])
-    live.settle()
+    live.await_quiet()
     query = """
     SELECT message_id FROM documents_delivery d JOIN documents_document o ON o.id = d.document_id WHERE o.public_id = %s
     """
@@ -97,5 +97,5 @@ def test_a_crowd_of_divergent_repeats_leaves_the_first_and_no_error(live: Live) 
 
 
 def test_after_the_crowds_the_books_are_in_order(live: Live) -> None:
-    live.settle()
+    live.await_quiet()
     assert live.check() == []

@@ -68,7 +68,7 @@ def test_all_samples_from_16_senders_at_once_end_as_expected_without_a_gap_or_an
     assert sum(answers.values()) == SENDERS * len(events)
     await_processed(live, ids=ids)
     live.await_locked(keys=[row["document_key"] for row in expected])
-    live.settle()
+    live.await_quiet()
 
     heard = {event["id"]: live.post(event) for event in events}
     assert {(answer.status, answer.body["replayed"]) for answer in heard.values()} == {(200, True)}
@@ -118,5 +118,5 @@ def _gaps(live: Live) -> list[dict[str, Any]]:
 
 
 def test_afterwards_the_outside_checker_finds_nothing(live: Live) -> None:
-    live.settle()
+    live.await_quiet()
     assert live.check() == []

@@ -109,7 +109,7 @@ class Live:
         """Return how many numbers have been taken, in all series."""
         return int(self.one("SELECT coalesce(sum(next - first), 0) FROM documents_series"))
 
-    def settle(self, *, within_s: float = PATIENCE_S) -> None:
+    def await_quiet(self, *, within_s: float = PATIENCE_S) -> None:
         """Return when nothing is on its way any more: all locked, all mails that are due out."""
         query = """
         SELECT (SELECT count(*) FROM documents_document WHERE status = 'ISSUED')
