@@ -1,7 +1,10 @@
 """TABLE: the moments at which a process of the line is killed. None of them is known to the product."""
 
 import dataclasses
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Work: TypeAlias = Literal["receive", "advance", "deliver"]
+When: TypeAlias = Literal["before", "after"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -11,15 +14,15 @@ class Point:
     `own_renderer`: the child process of the renderer is this process's own, because it is left in the middle of a job.
     """
 
-    work: Literal["receive", "advance", "deliver"]
+    work: Work
     target: str
-    when: Literal["before", "after"]
+    when: When
     nth: int = 1
     own_renderer: bool = False
 
 
-def _point(work: str, target: str, when: str, nth: int = 1, **more: bool) -> Point:
-    return Point(work=work, target=target, when=when, nth=nth, **more)  # type: ignore[arg-type]
+def _point(work: Work, target: str, when: When, nth: int = 1, **more: bool) -> Point:
+    return Point(work=work, target=target, when=when, nth=nth, **more)
 
 
 TABLE: dict[str, Point] = {

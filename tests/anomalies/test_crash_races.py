@@ -1,8 +1,10 @@
 """Two facts at the same moment, each of which needs what the other one has not committed yet."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.db import connections, transaction
@@ -47,10 +49,10 @@ def test_a_payout_that_is_being_held_while_its_adjustment_comes_is_looked_at_aga
     reached, released = threading.Event(), threading.Event()
     hold = outcomes.hold
 
-    def slowly(**given: object) -> None:
+    def slowly(**given: Any) -> None:
         reached.set()
         assert released.wait(timeout=20)
-        hold(**given)  # type: ignore[arg-type]
+        hold(**given)
 
     monkeypatch.setattr(outcomes, "hold", slowly)
     payout = beside(lambda: telling.tell(making.payout("po_1", "12.00", orders=["ord_1"])))
@@ -70,10 +72,10 @@ def test_a_payout_that_is_being_parked_while_its_order_comes_is_looked_at_again(
     reached, released = threading.Event(), threading.Event()
     park = outcomes.park
 
-    def slowly(**given: object) -> None:
+    def slowly(**given: Any) -> None:
         reached.set()
         assert released.wait(timeout=20)
-        park(**given)  # type: ignore[arg-type]
+        park(**given)
 
     monkeypatch.setattr(outcomes, "park", slowly)
     payout = beside(lambda: telling.tell(making.payout("po_1", "10.00", orders=["ord_1"])))
@@ -97,7 +99,7 @@ def test_two_refunds_of_one_payment_at_once_never_credit_more_than_was_paid() ->
         together.wait()
         telling.tell(making.refund(f"rf_{number}", "pay_1", [making.line("4.00", kind="REFUND_ITEM")]))
 
-    for thread in [beside(lambda number=number: refund(number)) for number in range(4)]:  # type: ignore[misc]
+    for thread in [beside(functools.partial(refund, number)) for number in range(4)]:
         thread.join()
     statuses = sorted(status(f"evt_rf_{number}") for number in range(4))
     assert statuses == [EventStatus.HELD] * 2 + [EventStatus.PROCESSED] * 2

@@ -1,5 +1,6 @@
 """The alert channel refusing, hanging, dripping, answering 5xx, 4xx, garbage, flapping: no alert is lost."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -135,8 +136,8 @@ def test_a_channel_that_comes_back_gets_every_alert_once(server: misbehaving.Ser
 def test_a_channel_that_answers_every_second_time_gets_every_alert(server: misbehaving.Server) -> None:
     well = server.behave
 
-    def flap(number: int, peer: object) -> None:
-        (well if number % 2 else server.answering(misbehaving.http(status=500)))(number, peer)  # type: ignore[arg-type]
+    def flap(number: int, peer: socket.socket) -> None:
+        (well if number % 2 else server.answering(misbehaving.http(status=500)))(number, peer)
 
     server.behave = flap
     for number in range(6):

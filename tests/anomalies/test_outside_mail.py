@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.mail import EmailMessage
@@ -85,7 +85,7 @@ def test_a_mail_server_that_accepts_and_says_nothing_costs_its_timeout_only(serv
     assert check_fails()
 
 
-def dialogue(answers: dict[bytes, bytes]) -> object:
+def dialogue(answers: dict[bytes, bytes]) -> Callable[[int, socket.socket], None]:
     def behave(_number: int, peer: socket.socket) -> None:
         peer.sendall(b"220 mail ready\r\n")
         with peer.makefile("rb") as lines:
@@ -98,7 +98,7 @@ def dialogue(answers: dict[bytes, bytes]) -> object:
 
 @pytest.mark.parametrize("stage", [b"MAIL", b"RCPT", b"DATA"])
 def test_a_temporary_refusal_at_any_stage_is_tried_later(server: misbehaving.Server, stage: bytes) -> None:
-    server.behave = dialogue({stage: b"451 try again later\r\n"})  # type: ignore[assignment]
+    server.behave = dialogue({stage: b"451 try again later\r\n"})
     assert outcomes() == OUTAGE
 
 
@@ -106,7 +106,7 @@ def test_a_temporary_refusal_at_any_stage_is_tried_later(server: misbehaving.Ser
 def test_a_final_refusal_of_one_mail_is_that_mails_and_leaves_the_server_in_use(
     server: misbehaving.Server, stage: bytes
 ) -> None:
-    server.behave = dialogue({stage: b"550 no such user\r\n"})  # type: ignore[assignment]
+    server.behave = dialogue({stage: b"550 no such user\r\n"})
     found = outcomes()
     assert all(one.startswith("SMTP") for one in found)
     assert calls.BREAKERS["mail"].state == "closed"

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
+from typing import Any
 
 import psutil
 import psycopg
@@ -28,8 +29,8 @@ TOKEN = "et33vzhOLhvRazvczc1KlpWjgLFKw11N3dfJC8tKlWk"  # the shape of a link's t
 STRANGER = log.Actor(kind="anonymous", id="", channel="api", address="203.0.113.9", agent="curl/8")
 
 
-def deny(*, actor: log.Actor = STRANGER, object_id: str = "doc_1", **more: object) -> None:
-    log.deny(actor=actor, object_type="document", object_id=object_id, code="not_yours", **more)  # type: ignore[arg-type]
+def deny(*, actor: log.Actor = STRANGER, object_id: str = "doc_1", **more: Any) -> None:
+    log.deny(actor=actor, object_type="document", object_id=object_id, code="not_yours", **more)
 
 
 def strangers(count: int) -> Iterator[log.Actor]:
@@ -45,8 +46,8 @@ def counted() -> int:
 def throttle(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Another throttle than the product's, for its limits to be met sooner."""
 
-    def use(**limits: float) -> None:
-        monkeypatch.setattr(denials, "throttle", flood.Throttle(**limits))  # type: ignore[arg-type]
+    def use(**limits: Any) -> None:
+        monkeypatch.setattr(denials, "throttle", flood.Throttle(**limits))
 
     return use
 

@@ -1,6 +1,7 @@
 """What the tests of the Document Center share: its addresses, its people, and what the log says of them."""
 
 import datetime as dt
+from typing import Any
 
 from django.test import Client
 from django.urls import URLPattern
@@ -104,7 +105,7 @@ def routes() -> list[URLPattern]:
     return [one for one in site.get_urls() if isinstance(one, URLPattern)]
 
 
-def documents(*, count: int, **facts: object) -> list[Document]:
+def documents(*, count: int, **facts: Any) -> list[Document]:
     """Return some documents of one owner."""
     owner = factories.party(platform_id="drv_many")
-    return [factories.document(owner=owner, **facts) for _ in range(count)]  # type: ignore[arg-type]
+    return [factories.document(owner=owner, **facts) for _ in range(count)]

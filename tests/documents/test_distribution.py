@@ -4,6 +4,7 @@ import concurrent.futures
 import datetime as dt
 import hashlib
 import pathlib
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -29,9 +30,9 @@ def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "BREAKERS", fresh)
 
 
-def fetch(document: Document, *, purpose: distribution.Purpose = "download", **more: object) -> distribution.Opened:
+def fetch(document: Document, *, purpose: distribution.Purpose = "download", **more: Any) -> distribution.Opened:
     """Open a document as a member of staff does."""
-    return distribution.open(document=document, actor=ACTOR, purpose=purpose, now=NOW, **more)  # type: ignore[arg-type]
+    return distribution.open(document=document, actor=ACTOR, purpose=purpose, now=NOW, **more)
 
 
 def told(document: Document) -> list[str]:

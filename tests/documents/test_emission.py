@@ -3,6 +3,7 @@
 import datetime as dt
 import pathlib
 import uuid
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -60,9 +61,9 @@ def test_locking_again_changes_nothing() -> None:
 def test_a_zombie_that_wakes_up_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     document = issued()
 
-    def taken_over(**_: object) -> custody.LockedFile:
+    def taken_over(**_: Any) -> custody.LockedFile:
         Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4())  # another worker has it now
-        return lock(**_)  # type: ignore[arg-type]
+        return lock(**_)
 
     lock = custody.lock
     monkeypatch.setattr(custody, "lock", taken_over)
@@ -75,9 +76,9 @@ def test_a_zombie_that_wakes_up_after_its_put_does_not_lock(monkeypatch: pytest.
     document = issued()
     confirm = locking._confirm
 
-    def late(**given: object) -> bool:
+    def late(**given: Any) -> bool:
         Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4())
-        return confirm(**given)  # type: ignore[arg-type]
+        return confirm(**given)
 
     monkeypatch.setattr(locking, "_confirm", late)
     assert advance(document).status == Status.ISSUED
@@ -129,10 +130,10 @@ def test_bytes_that_a_killed_worker_left_are_finished_and_not_made_again(monkeyp
 def test_a_template_that_fails_for_good_ends_in_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
     document, render = issued(), rendering.render
 
-    def broken(**given: object) -> rendering.Rendered:
+    def broken(**given: Any) -> rendering.Rendered:
         if not given["plain"]:
             raise errors.Problem(code="render_failed", detail="the template is broken")
-        return render(**given)  # type: ignore[arg-type]
+        return render(**given)
 
     monkeypatch.setattr(rendering, "render", broken)
     for attempt in range(1, locking.RENDER_TRIES_MAX + 1):
@@ -148,7 +149,7 @@ def test_a_document_that_cannot_be_rendered_at_all_rests_with_its_cause_until_a_
 ) -> None:
     document = issued()
 
-    def broken(**_: object) -> None:
+    def broken(**_: Any) -> None:
         raise errors.Problem(code="render_failed", detail="always")
 
     with monkeypatch.context() as broken_down:
@@ -166,7 +167,7 @@ def test_a_document_that_kills_its_worker_is_not_tried_for_ever(monkeypatch: pyt
     document = issued()
     Document.objects.filter(pk=document.pk).update(attempts=locking.TRIES_MAX)
 
-    def never(**_: object) -> None:
+    def never(**_: Any) -> None:
         raise AssertionError("it must not be tried again")
 
     monkeypatch.setattr(custody, "lock", never)

@@ -1,6 +1,7 @@
 """A changed address is told to whoever had it before: once, whatever the mail server does, and then it is forgotten."""
 
 import datetime as dt
+import email.message
 import json
 import re
 import uuid
@@ -57,9 +58,9 @@ def told(one: Notice) -> list[str]:
     return list(LogEvent.objects.filter(object_id=one.public_id).order_by("id").values_list("action", flat=True))
 
 
-def words(message: object, kind: str) -> str:
+def words(message: email.message.EmailMessage, kind: str) -> str:
     """Return the text or the HTML of a received mail."""
-    part = message.get_body(preferencelist=(kind,))  # type: ignore[attr-defined]
+    part = message.get_body(preferencelist=(kind,))
     assert part is not None
     return str(part.get_content())
 

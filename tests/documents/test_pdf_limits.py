@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psutil
 import pypdfium2
@@ -37,8 +38,8 @@ def pools() -> Iterator[Callable[..., renderer_pool.Pool]]:
     """Pools of one child that end with the test."""
     made: list[renderer_pool.Pool] = []
 
-    def make(**options: object) -> renderer_pool.Pool:
-        made.append(renderer_pool.Pool(size=1, **options))  # type: ignore[arg-type]  # options pass through
+    def make(**options: Any) -> renderer_pool.Pool:
+        made.append(renderer_pool.Pool(size=1, **options))
         return made[-1]
 
     yield make

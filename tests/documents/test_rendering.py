@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import page as validator
 import pikepdf
@@ -34,8 +35,8 @@ def pool() -> Iterator[renderer_pool.Pool]:
     found.close()
 
 
-def rendered(pool: renderer_pool.Pool, content: pdf_contents.Content, **options: object) -> render.Rendered:
-    return render.render(content=content, issued_at=ISSUED_AT, pool=pool, **options)  # type: ignore[arg-type]  # options pass through
+def rendered(pool: renderer_pool.Pool, content: pdf_contents.Content, **options: Any) -> render.Rendered:
+    return render.render(content=content, issued_at=ISSUED_AT, pool=pool, **options)
 
 
 def failures(pdf: bytes) -> list[str]:

@@ -73,10 +73,10 @@ def test_one_documents_failure_stops_no_other(monkeypatch: pytest.MonkeyPatch) -
     assert poison is not None
     lock = custody.lock
 
-    def failing(**given: object) -> custody.LockedFile:
+    def failing(**given: Any) -> custody.LockedFile:
         if given["document"] == poison:
             raise ZeroDivisionError
-        return lock(**given)  # type: ignore[arg-type]
+        return lock(**given)
 
     monkeypatch.setattr(custody, "lock", failing)
     sweep()

@@ -126,7 +126,9 @@ def test_the_owner_opens_the_link_on_a_phone_and_downloads_what_lies_in_the_vaul
     page.goto(links(live)[-1])
     assert paid["number"] not in page.content()
     expect(page.get_by_role("heading", level=1)).to_have_text("Tu documento está listo")
-    assert page.locator("body").bounding_box()["width"] <= PHONE["width"]  # type: ignore[index]
+    box = page.locator("body").bounding_box()
+    assert box
+    assert box["width"] <= PHONE["width"]
 
     page.get_by_label(re.compile("Últimos 4")).fill("0000")
     page.get_by_role("button", name="Ver mi documento").click()
