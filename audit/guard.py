@@ -58,9 +58,7 @@ def operations(
     for name in (table, column, object_id):
         if not _IDENTIFIER.fullmatch(name):
             raise ValueError(f"not a plain lower-case identifier of at most 41 characters: {name!r}")
-    allowed = {
-        state: [mapped] if isinstance(mapped, str) else list(mapped) for state, mapped in actions.items() if mapped
-    }
+    allowed = {state: [names] if isinstance(names, str) else list(names) for state, names in actions.items() if names}
     if not allowed:
         raise ValueError(f"no state of {table}.{column} has an action")
     name = f"audit_guard_{table}"

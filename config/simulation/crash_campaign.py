@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -88,7 +87,7 @@ def run(
     """
     stream = event_stream.draw(seed=plan.seed, count=plan.events)
     with process_group, psycopg.connect(database_url, autocommit=True) as database:
-        _await_web(url=process_group.url)
+        process_group.await_web(within_s=START_MAX_S)
         began = time.monotonic()
         killer = Killer(plan=plan, process_group=process_group, database_url=database_url, documents=len(stream.keys))
         with killer:
@@ -233,15 +232,3 @@ def _ask_outside(
     except ValueError:
         return {}, [f"the outside checker failed: {ran.stderr.decode(errors='replace')[-1000:]}"]
     return answer["figures"], answer["findings"]
-
-
-def _await_web(*, url: str) -> None:
-    until = time.monotonic() + START_MAX_S
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:  # noqa: S310 - our own http address
-                if answer.status == HTTPStatus.OK:
-                    return
-        except OSError:
-            time.sleep(LOOK_EVERY_S)
-    raise TimeoutError("the web server does not answer")

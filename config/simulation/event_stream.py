@@ -29,6 +29,8 @@ CHANCES = {
     "a customer": 0.9,
     "another event id": 0.3,
 }
+WEEK_EVENTS_MAX = 20
+CUSTOMER_EVENTS_MAX = 3  # a receipt, its refund, a new address
 NEIGHBOURHOOD = 60  # how many places an event may travel when the stream is shuffled
 
 Event = dict[str, Any]
@@ -252,9 +254,9 @@ def draw(*, seed: int, count: int, shuffled: bool = True) -> Stream:
     while len(scenario.events) < distinct:
         moment += dt.timedelta(minutes=dice.randint(1, 30))
         market, room = dice.choice(markets.MARKETS), distinct - len(scenario.events)
-        if room >= 20 and dice.random() < CHANCES["a week"]:  # noqa: PLR2004 - the longest week
+        if room >= WEEK_EVENTS_MAX and dice.random() < CHANCES["a week"]:
             scenario.week(market=market, moment=moment)
-        elif room >= 3 and dice.random() < CHANCES["a customer"]:  # noqa: PLR2004 - a receipt, its refund, a contact
+        elif room >= CUSTOMER_EVENTS_MAX and dice.random() < CHANCES["a customer"]:
             scenario.customer(market=market, moment=moment)
         else:
             scenario.unknown_type(market=market, moment=moment)

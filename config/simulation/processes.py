@@ -5,6 +5,7 @@ The demo shows them, the crash campaign kills them, the tests talk to them: the 
 
 import contextlib
 import dataclasses
+import http.client
 import os
 import pathlib
 import signal
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import IO, Self
 
 import psutil
@@ -24,6 +26,7 @@ from config.embedded import launch
 RESTART_PAUSE_S = 1.0
 STOP_LIMIT_S = 20.0
 BACKLOG = 1024
+LOOK_EVERY_S = 0.1
 
 
 def listen(*, port: int = 0) -> socket.socket:
@@ -115,6 +118,26 @@ class ProcessGroup:
                 process.wait()
         for log in self._logs:
             log.close()
+
+    def await_web(self, *, within_s: float) -> None:
+        """Return when the web server answers.
+
+        :raises TimeoutError: it does not, within `within_s`
+        """
+        host, port = self._listening.getsockname()[:2]
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            connection = http.client.HTTPConnection(host, port, timeout=5)
+            try:
+                connection.request("GET", "/healthz")
+                if connection.getresponse().status == HTTPStatus.OK:
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            finally:
+                connection.close()
+            time.sleep(LOOK_EVERY_S)
+        raise TimeoutError("the web server does not answer")
 
     def kill(self, *, name: str) -> bool:
         """Kill a process and all of its children without warning; the group starts it again.

@@ -272,7 +272,7 @@ def live(stack: services.Stack, django_db_setup: None, django_db_blocker: Django
             folder=folder, listening=listening, environment=environment, beat=False, pause_s=0.2, patience_s=0
         ) as process_group:
             started = Live(process_group=process_group, stack=stack, folder=folder)
-            _await_web(live=started)
+            process_group.await_web(within_s=PATIENCE_S)
             yield started
     finally:
         listening.close()
@@ -280,14 +280,3 @@ def live(stack: services.Stack, django_db_setup: None, django_db_blocker: Django
             database.restore(stack=stack)
         immutable.unlock_for_removal(folder=folder)
         shutil.rmtree(folder)
-
-
-def _await_web(*, live: Live) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        try:
-            if live.ask("GET", "/healthz", timeout_s=5).status == 200:
-                return
-        except OSError:
-            time.sleep(LOOK_EVERY_S)
-    raise AssertionError(f"the web server does not answer: {live.process_group.log(name='web')}")

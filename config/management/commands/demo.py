@@ -8,7 +8,6 @@ import pathlib
 import secrets
 import signal
 import time
-import urllib.error
 import urllib.request
 from http import HTTPStatus
 from typing import Any
@@ -55,8 +54,11 @@ class Command(BaseCommand):
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=self.stdout)
         password = _staff()
-        with demo.process_group():
-            _await_web()
+        with demo.process_group() as group:
+            try:
+                group.await_web(within_s=WAIT_MAX_S)
+            except TimeoutError as error:
+                raise CommandError(f"el servidor no responde; mira {demo.folder() / 'web.log'}") from error
             self.say(f"Servicio en marcha · Service up: {settings.PUBLIC_URL}")
             events = [event for name in FILES for event in json.loads((SAMPLES / name).read_text(encoding="utf-8"))]
             secrets_of = {service: known[0] for service, known in settings.WEBHOOK_SECRETS.items()}
@@ -188,22 +190,6 @@ def _staff() -> str:
             for country in Country.objects.all():
                 assign_perm("documents.see_country", user, country)
     return password
-
-
-def _await_web() -> None:
-    """Return when the web server answers.
-
-    :raises CommandError: it does not, within WAIT_MAX_S
-    """
-    until = time.monotonic() + WAIT_MAX_S
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(f"{settings.PUBLIC_URL}/healthz", timeout=5) as answer:  # noqa: S310 - our own http address
-                if answer.status == HTTPStatus.OK:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(LOOK_EVERY_S)
-    raise CommandError(f"el servidor no responde; mira {demo.folder() / 'web.log'}")
 
 
 def _faults(document: Document) -> list[str]:
