@@ -3,17 +3,9 @@
 Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal local days in `_date` or `_until`.
 """
 
-from documents.models.core import (
-    Document,
-    DocumentKey,
-    Event,
-    EventStatus,
-    Kind,
-    PayoutStatus,
-    Status,
-    Wait,
-)
 from documents.models.dismissal import Dismissal, DismissalState
+from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus, Status
+from documents.models.events import Event, EventStatus, Wait
 from documents.models.outward import (
     Alert,
     Channel,

@@ -8,7 +8,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from documents.models.core import Document, Event
+from documents.models.documents import Document
+from documents.models.events import Event
 
 
 class DismissalState(models.TextChoices):

@@ -8,7 +8,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from documents.models.core import Document, Event
+from documents.models.documents import Document
+from documents.models.events import Event
 from documents.models.parties import Country, Party, public_id
 
 
