@@ -18,6 +18,7 @@ from audit.actions import Action
 from config import env
 from documents.alerts import incidents
 from documents.countries import pack
+from documents.resilience import dependencies
 from tests.invariants import naming
 from tests.invariants.test_laws import files
 
@@ -104,6 +105,8 @@ def words() -> frozenset[str]:
         word for one in apps.get_models() for word in (one._meta.db_table, *(f.name for f in one._meta.get_fields()))
     }
     found |= set(get_commands())
+    found |= {f"dependency_{name}" for name in dependencies.DEPENDENCIES}
+    found |= set(re.findall(r"- alert: (\w+)", (ROOT / "ops" / "alerts.yml").read_text(encoding="utf-8")))
     found |= set(re.findall(r"\b[a-z]+\b", (ROOT / "Makefile").read_text(encoding="utf-8")))
     return frozenset(found)
 
@@ -242,6 +245,17 @@ def test_every_heading_of_a_runbook_is_an_alert_that_leads_there(page: pathlib.P
     for code in re.findall(r"^## (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
         assert incidents.runbook(code=code) == f"docs/runbooks/{page.name}#{code}"
         assert is_word(code) or is_word(code.removeprefix("dependency_")), code
+
+
+def test_a_runbook_says_of_which_alerts_nothing_raises_them_yet() -> None:
+    tables = ("documents/alerts/incidents.py", "documents/errors.py")
+    raising = [path for path in files() if path.relative_to(ROOT).as_posix() not in tables]
+    raised = "\n".join(path.read_text(encoding="utf-8") for path in [*raising, ROOT / "ops" / "alerts.yml"])
+    for page in (ROOT / "docs" / "runbooks").glob("*.md"):
+        for section in page.read_text(encoding="utf-8").split("\n## ")[1:]:
+            code = section.partition("\n")[0]
+            known = f'"{code}"' in raised or f"#{code}\n" in raised or code.startswith("dependency_")
+            assert known != ("Nothing raises this yet" in section), code
 
 
 @pytest.mark.parametrize(
