@@ -57,7 +57,7 @@ def badges(*, request: HttpRequest) -> dict[str, int]:
 
 
 def forget(*, request: HttpRequest) -> None:
-    """Drop the caller's cached counts, so that he sees the effect of what he has just done."""
+    """Drop the caller's cached counts, so that the next page shows the effect of the action."""
     cache.delete(_badges_key(request=request))
 
 

@@ -18,7 +18,7 @@ from django.views.i18n import set_language
 from audit import log
 from audit.actions import Action
 from documents.access import actors, routes
-from documents.access import roles as access_roles
+from documents.access.roles import PUBLIC, STAFF
 from documents.admin import dashboard, rights, search, theme
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def framed(view: "View") -> "View":
     return csp(POLICY)(functools.update_wrapper(inner, view))
 
 
-class DocumentCenter(theme.Site):
+class DocumentCenter(theme.UnfoldAdminSite):
     """Deny by default: the pages are those of `get_urls` and each model's list and detail; none adds or deletes."""
 
     site_title = gettext_lazy("Centro de documentos")
@@ -93,7 +93,7 @@ class DocumentCenter(theme.Site):
                 "login/",
                 framed(self.login),
                 name="login",
-                roles=access_roles.PUBLIC,
+                roles=PUBLIC,
                 owner="none",
                 audit=Action.SESSION_LOGIN,
             ),
@@ -101,7 +101,7 @@ class DocumentCenter(theme.Site):
                 "logout/",
                 self.admin_view(self.logout),
                 name="logout",
-                roles=access_roles.PUBLIC,
+                roles=PUBLIC,
                 owner="none",
                 audit=Action.SESSION_LOGOUT,
             ),
@@ -124,7 +124,7 @@ class DocumentCenter(theme.Site):
             ("<slug:app_label>/", "app_list", self.admin_view(self.app_index), "none"),
         ]
         return [
-            declared(pattern, view, name=name, roles=access_roles.STAFF, owner=owner, audit=None)
+            declared(pattern, view, name=name, roles=STAFF, owner=owner, audit=None)
             for pattern, name, view, owner in views
         ]
 
