@@ -1,4 +1,4 @@
-"""The figures that a computation takes in and gives out, and how they are read from text and written as text. Pure."""
+"""The amounts that a computation takes in and gives out, and how they are read from text and written as text. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class WithheldTax:
-    """Tax held back, as another system decided it; `status` says whether its arithmetic holds."""
+    """Tax that is withheld, as another system decided it; `status` says whether base times rate is the amount."""
 
     name: str
     rate: Fraction
@@ -111,9 +111,9 @@ class PayoutTotals(Computed):
 
 
 def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | None = None) -> list[AmountLine]:
-    """Read an event's or a content's lines; `party` ("beneficiary", "partner") keeps that one's.
+    """Read the lines of an event or a content; with `party` ("beneficiary", "partner") only that one's.
 
-    :raises errors.Problem: `validation_error` for an amount that is none
+    :raises errors.Problem: `validation_error` for a text that is no amount
     """
     return [
         AmountLine(
@@ -130,26 +130,26 @@ def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | 
 
 def read_groups(*, groups: Iterable[Mapping[str, str]], digits: int) -> list[Group]:
     """Read a frozen content's `tax_groups` back; a negative base is a deduction's."""
-    found = []
+    read = []
     for group in groups:
         base, tax = money.minor(group["base"], digits), money.minor(group["tax"], digits)
         rate, deduction = money.rate(group["rate"]), base < 0 or tax < 0
-        found.append(Group(code=group["code"], rate=rate, base_minor=base, tax_minor=tax, deduction=deduction))
-    return found
+        read.append(Group(code=group["code"], rate=rate, base_minor=base, tax_minor=tax, deduction=deduction))
+    return read
 
 
 def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int, orders: int = 1) -> list[WithheldTax]:
     """Read an event's withholdings and check each one's arithmetic.
 
-    Each contributing order may have been rounded on its own, so `orders` minor units of slack make it `checked`;
-    past that it is `declared`: printed as it came, and flagged.
+    Each contributing order may have been rounded on its own, so a deviation of up to `orders` minor units still counts
+    as `checked`; with more it is `declared`: printed as it came, and flagged.
     """
-    found = []
+    read = []
     for item in withholdings:
         rate, base = money.rate(item["rate"]), money.minor(item["base"], digits)
         amount = money.minor(item["amount"], digits)
         close = abs(amount - money.round_half_up(base * rate)) <= max(orders, 1)
-        found.append(
+        read.append(
             WithheldTax(
                 name=item["name"],
                 rate=rate,
@@ -159,7 +159,7 @@ def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int,
                 status="checked" if close else "declared",
             )
         )
-    return found
+    return read
 
 
 def texts(*, amounts: Mapping[str, int], digits: int) -> dict[str, str]:

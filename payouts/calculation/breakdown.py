@@ -1,7 +1,8 @@
-"""Where each cent of a net comes from: the order, the line, the rule and the rate. Pure.
+"""The explanation of a net, cent by cent: rows that name the order, the line, the rule and the rate. Pure.
 
-A statement's rows add up to what it owes, a payout's rows to what was transferred; both carry them in their content
-(`explanation`) and print them. The tax of a group is rounded once, and its lines share it by largest remainder.
+The rows of an order statement add up to what it owes, those of a payout to what was transferred; both documents have
+them in their content (`explanation`) and print them. The tax of a group is rounded once, and its lines share it by
+largest remainder.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ Rule = Literal[
     "difference",
 ]  # fmt: skip
 ROWS_MAX = 12_000  # of a payout: printed on a hundred pages, in a third of the time that a page may take
-# In the order in which a payee reads them: what was earned, what was taken, what others settle.
+# In the order in which they are printed: what was earned, what was taken, what other payouts pay.
 CONCEPTS = (
     "FARE", "SURCHARGE", "ITEM", "TIP", "TOLL", "BONUS", "PROMOTION", "ADJUSTMENT", "REFUND_ITEM", "CORRECTION",
     "PLATFORM_FEE", "tax", "withholding", "part",
@@ -28,7 +29,7 @@ CONCEPTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationRow:
-    """Some of the net's cents, in minor units.
+    """One row of an explanation: a part of the net, in minor units.
 
     `order` is empty for what belongs to a payout itself; `number` is the settled document whose line it is, in a
     payout's rows only; `name` is the withholding's; `rate` is a decimal fraction as text where the rule has one.
@@ -45,16 +46,18 @@ class ExplanationRow:
     rate: str = ""
 
     def content(self, *, digits: int) -> dict[str, str]:
-        """Return the row as it is frozen: all text, what is empty left out."""
-        told = {
+        """Return the row as it is frozen: all text, without empty members."""
+        members = {
             field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "amount_minor"
         }
-        return {word: text for word, text in told.items() if text} | {"amount": money.text(self.amount_minor, digits)}
+        return {word: text for word, text in members.items() if text} | {
+            "amount": money.text(self.amount_minor, digits)
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaidDocument:
-    """What a payout pays of one document: the whole of its rows, or less."""
+    """What a payout pays of one document: all that its rows add up to, or a part of it."""
 
     order: str
     number: str
@@ -89,9 +92,9 @@ def statement(
 
 
 def frozen(*, content: Mapping[str, Any], order: str, digits: int) -> list[ExplanationRow]:
-    """Return the rows of a frozen order statement or credit note; a credit takes away.
+    """Return the rows of a frozen order statement or credit note; those of a credit note are subtracted.
 
-    They follow from its lines and tax groups alone, so that every document has them, however old it is.
+    They are computed from its lines and tax groups alone, so documents older than `explanation` have them too.
     """
     totals = content["totals"]
     rows = statement(
@@ -117,8 +120,8 @@ def payout(
 ) -> list[ExplanationRow]:
     """Return the rows of a payout; they add up to the transferred amount, to the cent.
 
-    A part that is not its document's whole net has a row for what other payouts pay of it; a payout that does not
-    close has one for the difference. Cash is told order by order where the orders say where it was collected.
+    A document of which only a part is paid gets a row for what other payouts pay of it; a payout that does not close
+    gets one for the difference. Cash has a row for each order, where the orders' cash adds up to the payout's.
     """
     rows: list[ExplanationRow] = []
     for part in parts:
@@ -142,23 +145,23 @@ def payout(
 
 
 def bounded(*, rows: Sequence[ExplanationRow]) -> list[ExplanationRow]:
-    """Return a payout's rows, within ROWS_MAX: past it, a document's own rows become one.
+    """Return a payout's rows; of more than ROWS_MAX, the rows of each document are joined into one.
 
-    That row names the document, which explains itself line by line.
+    That row names the document, whose own explanation has them line by line.
     """
     if len(rows) <= ROWS_MAX:
         return list(rows)
-    kept: list[ExplanationRow] = []
+    joined: list[ExplanationRow] = []
     for row in rows:
         if not row.number or row.rule in {"part", "cash_collected"}:
-            kept.append(row)
-        elif kept and (kept[-1].rule, kept[-1].number) == ("statement", row.number):
-            kept[-1] = dataclasses.replace(kept[-1], amount_minor=kept[-1].amount_minor + row.amount_minor)
+            joined.append(row)
+        elif joined and (joined[-1].rule, joined[-1].number) == ("statement", row.number):
+            joined[-1] = dataclasses.replace(joined[-1], amount_minor=joined[-1].amount_minor + row.amount_minor)
         else:
-            kept.append(
+            joined.append(
                 ExplanationRow(rule="statement", amount_minor=row.amount_minor, order=row.order, number=row.number)
             )
-    return kept
+    return joined
 
 
 def concepts(*, rows: Sequence[ExplanationRow]) -> dict[str, int]:
@@ -180,17 +183,17 @@ def _shares(*, lines: Sequence[AmountLine], groups: Iterable[Group]) -> list[tup
     members: dict[tuple[str, bool], list[int]] = {}
     for place, line in enumerate(lines):
         members.setdefault((line.tax, line.amount_minor < 0), []).append(place)
-    found = [(line, "", 0) for line in lines]
+    shares = [(line, "", 0) for line in lines]
     for group in groups:
         places = members.get(group.key, [])
-        shares = money.split(group.tax_minor, [lines[place].amount_minor for place in places])
-        for place, share in zip(places, shares, strict=True):
-            found[place] = (lines[place], money.rate_text(group.rate), share)
-    return found
+        taxes = money.split(group.tax_minor, [lines[place].amount_minor for place in places])
+        for place, tax_minor in zip(places, taxes, strict=True):
+            shares[place] = (lines[place], money.rate_text(group.rate), tax_minor)
+    return shares
 
 
 def _withholding(*, order: str, item: WithheldTax) -> ExplanationRow:
-    """Return the row of a withholding; it takes away."""
+    """Return the row of a withholding; it is subtracted."""
     rate = money.rate_text(item.rate)
     return ExplanationRow(rule="withholding", amount_minor=-item.amount_minor, order=order, name=item.name, rate=rate)
 
@@ -214,9 +217,9 @@ def _unless_zero(*, rule: Rule, amount_minor: int, order: str = "", number: str 
 
 
 def _adding_up(*, rows: list[ExplanationRow], total_minor: int) -> list[ExplanationRow]:
-    """Return the rows, if they explain the total and nothing else.
+    """Return the rows after checking that they add up to the total.
 
-    :raises BrokenSum: always a bug
+    :raises BrokenSum: they do not, which is a defect of ours
     """
     if sum(row.amount_minor for row in rows) != total_minor:
         raise BrokenSum("the rows of an explanation add up to its net")

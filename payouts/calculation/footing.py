@@ -1,7 +1,7 @@
-"""Does a frozen document add up? Its own lines, groups and totals against each other and against its row. Pure.
+"""Check that a frozen document adds up: its lines, groups and totals against each other and against its row. Pure.
 
-An accountant foots a page: adds every column again. Nothing here asks how the figures came to be, so that a mistake
-of the computation cannot hide in its own rules; what is checked is only what the reader of the PDF could check.
+To foot a page is to add every column again. Nothing here uses the rules of the computation, so that a mistake in them
+is noticed; what is checked is what the reader of the PDF could check.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,14 +23,14 @@ class Gap:
 
 
 def gaps(*, kind: str, content: Content, total_minor: int, digits: int) -> list[Gap]:
-    """Return every law that a document of a kind breaks: none, for one that adds up.
+    """Return the laws that a document of a kind breaks, with both figures: none of one that adds up.
 
     :raises KeyError: a kind without laws, or a content without its figures
-    :raises errors.Problem: `validation_error`, an amount that is none
+    :raises errors.Problem: `validation_error`, a text that is no amount
     """
     page = _Page(content=content, digits=digits)
     laws = [("the row's total is the printed one", total_minor, page.total(TOTALS[kind])), *LAWS[kind](page)]
-    return [Gap(law=law, stated_minor=stated, found_minor=found) for law, stated, found in laws if stated != found]
+    return [Gap(law=law, stated_minor=stated, found_minor=summed) for law, stated, summed in laws if stated != summed]
 
 
 Law = tuple[str, int, int]  # words, the figure that is stated, the one that comes of adding up
@@ -50,7 +50,7 @@ class _Page:
         return self.minor(self.content["totals"][word])
 
     def column(self, rows: str, word: str = "amount") -> int:
-        """Add one column of one table; a table that is not there adds nothing."""
+        """Add one column of one table; a table that is not there adds up to zero."""
         return sum(self.minor(row[word]) for row in self.content.get(rows) or ())
 
     @property
@@ -92,7 +92,7 @@ def _payout(page: _Page) -> Iterable[Law]:
 
 
 def _explained(page: _Page, word: str) -> Iterable[Law]:
-    """Add up the rows that say where each cent comes from; older documents have none."""
+    """Add up the rows of the explanation; documents from before it have none."""
     if "explanation" in page.content:
         yield "every cent of the net is explained", page.total(word), page.column("explanation")
 

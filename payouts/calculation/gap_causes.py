@@ -1,7 +1,7 @@
-"""What the gap of a payout that does not close looks like, in words: the mistakes that would leave just that gap. Pure.
+"""What may have caused the difference of a payout that does not close: the mistakes that would leave that gap. Pure.
 
-A guess is the difference that a mistake would leave, the mistake, and whom it is about; only those that fit become
-text, so that a payout of 1,500 orders is compared in milliseconds.
+A guess is a mistake, the difference that it would leave, and the order it is about. Only guesses that fit the gap are
+put into words, so that a payout of 1,500 orders is compared in milliseconds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,10 +41,10 @@ class OwedItem:
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
-    """A mistake, and the difference that it would leave; `{who}` and `{what}` of its words are filled in last."""
+    """A mistake, and the difference that it would leave; `{who}` and `{what}` of its texts are filled in last."""
 
     gap_minor: int
-    words: Words
+    texts: Words
     who: str = ""
     what: str = ""
 
@@ -61,7 +61,7 @@ def diagnose(
     language: Language = "es",
     locale: str = "es-ES",
 ) -> list[str]:
-    """Say in words what the difference of a payout that does not close looks like, likeliest first.
+    """Return sentences that say what may have caused the difference of a payout that does not close, likeliest first.
 
     `unsettled` are statements of the same payee that no payout has settled; `locale` is how Spanish writes amounts in
     that country. Guesses, for a person to check; never empty for a payout with a difference, and empty for one that
@@ -77,15 +77,15 @@ def diagnose(
         *_of_items(payout=payout, cash=cash, adjustments=adjustments, withholdings=withholdings),
         *_of_all(parts=parts),
     )
-    fitting = [one for one in every if one.gap_minor == gap]
-    fitting = fitting or [one for one in _of_pairs(parts=parts, unsettled=unsettled) if one.gap_minor == gap]
+    fitting = [guess for guess in every if guess.gap_minor == gap]
+    fitting = fitting or [guess for guess in _of_pairs(parts=parts, unsettled=unsettled) if guess.gap_minor == gap]
     if abs(gap) <= len(parts):
-        fitting.append(Guess(gap_minor=gap, words=_ROUNDING))
-    fitting = fitting or [Guess(gap_minor=gap, words=_NOTHING_ALONE)]
-    tongue = "en" if language == "en" else locale
+        fitting.append(Guess(gap_minor=gap, texts=_ROUNDING))
+    fitting = fitting or [Guess(gap_minor=gap, texts=_NOTHING_ALONE)]
+    spoken = "en" if language == "en" else locale
     opening = (_SHORT if gap > 0 else _OVER).en if language == "en" else (_SHORT if gap > 0 else _OVER).es
-    opening = opening.replace("{size}", written(minor=abs(gap), digits=digits, currency=currency, locale=tongue))
-    return [f"{opening}: {said}." for said in _said(fitting=fitting, language=language, locale=tongue)]
+    opening = opening.replace("{size}", written(minor=abs(gap), digits=digits, currency=currency, locale=spoken))
+    return [f"{opening}: {sentence}." for sentence in _sentences(fitting=fitting, language=language, locale=spoken)]
 
 
 def written(*, minor: int, digits: int, currency: str, locale: str) -> str:
@@ -95,20 +95,20 @@ def written(*, minor: int, digits: int, currency: str, locale: str) -> str:
     return f"{text} {currency}"
 
 
-def _said(*, fitting: Iterable[Guess], language: Language, locale: str) -> list[str]:
-    """Give each mistake one sentence, with those whom it may be about."""
+def _sentences(*, fitting: Iterable[Guess], language: Language, locale: str) -> list[str]:
+    """Return one sentence for each mistake, with the orders that it may be about."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for one in fitting:
-        groups.setdefault((getattr(one.words, language), one.what), []).append(one.who)
-    found = []
+    for guess in fitting:
+        groups.setdefault((getattr(guess.texts, language), guess.what), []).append(guess.who)
+    sentences = []
     for (template, what), names in list(groups.items())[:FINDINGS_MAX]:
         who = _either(names=list(dict.fromkeys(names)), language=language, locale=locale)
-        found.append(template.replace("{who}", who).replace("{what}", what[:NAME_LENGTH_MAX]))
-    return found
+        sentences.append(template.replace("{who}", who).replace("{what}", what[:NAME_LENGTH_MAX]))
+    return sentences
 
 
 def _either(*, names: Sequence[str], language: Language, locale: str) -> str:
-    """Name the first of those that a guess may be about, and count the others."""
+    """Name the first of the orders that a guess may be about, and count the others."""
     join, more = (" or ", "more") if language == "en" else (" o ", "más")
     small = {"{of}": "of", "{and}": "and"} if language == "en" else {"{of}": "de", "{and}": "y"}
     short = list(names[:NAMES_MAX])
@@ -120,7 +120,7 @@ def _either(*, names: Sequence[str], language: Language, locale: str) -> str:
     return f"{', '.join(short)}{join}{numbers.format_decimal(rest, locale=locale.replace('-', '_'))} {more}"
 
 
-# -- the words; a mistake and its opposite stand side by side --
+# -- the texts; a mistake and its opposite stand side by side --
 
 
 def _exactly(es: str, en: str, *, why_es: str, why_en: str) -> Words:
@@ -189,11 +189,11 @@ _PAIR = _twins("la suma de los netos de {who}", "the sum of the nets of {who}", 
 # -- the guesses, likeliest first --
 
 
-def _pair(amount_minor: int, words: tuple[Words, Words], *, who: str = "", what: str = "") -> Iterator[Guess]:
-    """Give what forgetting an amount would leave, and doubling it; nothing explains nothing."""
+def _pair(amount_minor: int, texts: tuple[Words, Words], *, who: str = "", what: str = "") -> Iterator[Guess]:
+    """Give what forgetting an amount would leave, and doubling it; of a zero, nothing."""
     if amount_minor:
-        yield Guess(gap_minor=amount_minor, words=words[0], who=who, what=what)
-        yield Guess(gap_minor=-amount_minor, words=words[1], who=who, what=what)
+        yield Guess(gap_minor=amount_minor, texts=texts[0], who=who, what=what)
+        yield Guess(gap_minor=-amount_minor, texts=texts[1], who=who, what=what)
 
 
 def _who(part: OwedItem) -> str:
@@ -208,8 +208,8 @@ def _likely(*, parts: Sequence[OwedItem], unsettled: Sequence[OwedItem]) -> Iter
         for name, minor in part.fee_taxes:
             yield from _pair(minor, _TAX_OF, who=part.order, what=name)
     for part in unsettled:
-        words = _MISSING_ADJUSTMENT if part.adjustment else _MISSING
-        yield Guess(gap_minor=-part.amount_minor, words=words, who=_who(part))
+        texts = _MISSING_ADJUSTMENT if part.adjustment else _MISSING
+        yield Guess(gap_minor=-part.amount_minor, texts=texts, who=_who(part))
 
 
 def _of_orders(*, parts: Sequence[OwedItem]) -> Iterator[Guess]:
@@ -223,7 +223,7 @@ def _of_orders(*, parts: Sequence[OwedItem]) -> Iterator[Guess]:
             yield from _pair(-minor, _WITHHELD_OF, who=part.order, what=name)
     for part in parts:
         if part.cash_collected_minor:
-            yield Guess(gap_minor=-2 * part.cash_collected_minor, words=_CASH_SIGN, who=part.order)
+            yield Guess(gap_minor=-2 * part.cash_collected_minor, texts=_CASH_SIGN, who=part.order)
 
 
 def _of_all(*, parts: Sequence[OwedItem]) -> Iterator[Guess]:
@@ -237,17 +237,17 @@ def _of_all(*, parts: Sequence[OwedItem]) -> Iterator[Guess]:
 
 
 def _sum(amounts: Iterable[int]) -> int:
-    """Add amounts up; of one alone it has been said already, so its sum is nothing new."""
+    """Add amounts up; zero where only one is not zero, for that one is guessed by itself."""
     some = [amount for amount in amounts if amount]
     return sum(some) if len(some) > 1 else 0
 
 
 def _by_name(named: Iterable[tuple[tuple[str, int], ...]]) -> dict[str, int]:
-    found: dict[str, list[int]] = {}
+    amounts: dict[str, list[int]] = {}
     for pairs in named:
         for name, minor in pairs:
-            found.setdefault(name, []).append(minor)
-    return {name: _sum(amounts) for name, amounts in found.items()}
+            amounts.setdefault(name, []).append(minor)
+    return {name: _sum(listed) for name, listed in amounts.items()}
 
 
 def _of_items(
@@ -259,15 +259,18 @@ def _of_items(
 ) -> Iterator[Guess]:
     """Give what forgetting, or doubling, an item of the payout itself would leave.
 
-    `cash` is what its orders say was collected: a declared cash that is just that has been told of them.
+    `cash` is what its orders say was collected: a declared cash of the same amount is guessed of the orders already.
     """
     totals = payout.totals
     items = [
-        *((one.amount_minor, "el ajuste {what}", "line {what}", one.description or one.id) for one in adjustments),
-        *((one.tax_minor, "el {what} de los ajustes", "the adjustments' {what}", one.code) for one in payout.groups),
-        *((-one.amount_minor, "la retención fiscal {what}", "withholding {what}", one.name) for one in withholdings),
+        *((line.amount_minor, "el ajuste {what}", "line {what}", line.description or line.id) for line in adjustments),
+        *(
+            (group.tax_minor, "el {what} de los ajustes", "the adjustments' {what}", group.code)
+            for group in payout.groups
+        ),
+        *((-tax.amount_minor, "la retención fiscal {what}", "withholding {what}", tax.name) for tax in withholdings),
         (totals["adjustments"] if len(adjustments) > 1 else 0, "el total de ajustes", "the adjustments' total", ""),
-        (-_sum(one.amount_minor for one in withholdings), "el total de retenciones fiscales", "all withholdings", ""),
+        (-_sum(tax.amount_minor for tax in withholdings), "el total de retenciones fiscales", "all withholdings", ""),
         (0 if totals["cash_collected"] == cash else -totals["cash_collected"], "el efectivo declarado", "the cash", ""),
         (totals["opening_carry_over"], "el saldo anterior", "the opening balance", ""),
         (-totals["closing_carry_over"], "el saldo siguiente", "the closing balance", ""),
@@ -276,16 +279,16 @@ def _of_items(
         yield from _pair(amount, _twins(es, en, **_SEEN), what=what)
     for amount, es, en, what in items:
         if amount:
-            words = _exactly(f"dos veces {es}", f"twice {en}", why_es="signo contrario", why_en="wrong sign")
-            yield Guess(gap_minor=2 * amount, words=words, what=what)
+            texts = _exactly(f"dos veces {es}", f"twice {en}", why_es="signo contrario", why_en="wrong sign")
+            yield Guess(gap_minor=2 * amount, texts=texts, what=what)
 
 
 def _of_pairs(*, parts: Sequence[OwedItem], unsettled: Sequence[OwedItem]) -> Iterator[Guess]:
     """Give what forgetting two orders would leave, among so few that a fit means something."""
     if len(parts) <= PAIRS_MAX:
-        for one, other in combinations(parts, 2):
-            yield from _pair(one.amount_minor + other.amount_minor, _PAIR, who=f"{one.order} {{and}} {other.order}")
+        for first, other in combinations(parts, 2):
+            yield from _pair(first.amount_minor + other.amount_minor, _PAIR, who=f"{first.order} {{and}} {other.order}")
     if len(unsettled) <= PAIRS_MAX:
-        for one, other in combinations(unsettled, 2):
-            gap = -(one.amount_minor + other.amount_minor)
-            yield Guess(gap_minor=gap, words=_MISSING_PAIR, who=f"{one.order} {{and}} {other.order}")
+        for first, other in combinations(unsettled, 2):
+            gap = -(first.amount_minor + other.amount_minor)
+            yield Guess(gap_minor=gap, texts=_MISSING_PAIR, who=f"{first.order} {{and}} {other.order}")

@@ -1,7 +1,7 @@
-"""What an amount owed is made of: totals, tax groups, withholdings, payouts and credits, in whole minor units. Pure.
+"""The totals and tax groups of receipts, order statements, payouts and credits, in whole minor units. Pure.
 
 Nothing here reads a clock, a database or a country: rates come in as exact fractions, chosen by the caller from the
-country pack on the operation's legal date. Every sum is checked before it leaves; a broken one raises BrokenSum.
+country pack on the operation's legal date. Every sum is checked before it is returned; a wrong one raises BrokenSum.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ __all__ = [
 
 
 class BrokenSum(ArithmeticError):
-    """An invariant of this file that does not hold; nothing may be issued from such a result."""
+    """A sum that does not add up: a defect of ours. Nothing may be issued from it."""
 
 
 # -- computing --
@@ -129,7 +129,7 @@ def payout(
     closing_minor: int = 0,
     amount_minor: int,
 ) -> PayoutTotals:
-    """Return a payout's totals, the tax groups of its adjustments, and what it fails to close by.
+    """Return a payout's totals, the tax groups of its adjustments, and the difference by which it does not close.
 
     `settled` are the parts of orders' nets (adjustments' and credits' too) that this payout pays. It closes when
     settled + adjustments - withholdings - cash + opening - closing = the transferred amount.
@@ -150,7 +150,7 @@ def payout(
 
 
 def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
-    """Return by how much the settlements of one order pass its net: zero when they do not.
+    """Return by how much the settlements of one order exceed its net: zero when they do not.
 
     Positive: the payee got too much (`paid_twice`). Negative: too much was taken for an order of negative net.
     """
@@ -162,9 +162,9 @@ def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
 
 
 def creditable(*, lines: Sequence[AmountLine], groups: Sequence[Group], withheld_minor: int = 0) -> tuple[Group, ...]:
-    """Return what an original lets be credited: its tax groups, and its untaxed lines as such.
+    """Return what of a document can be credited: its tax groups, and its untaxed lines as groups of their own.
 
-    What was withheld of it is an untaxed deduction, so that all groups together are what the document comes to.
+    What was withheld of it is an untaxed deduction, so that all groups together are the document's total.
     """
     sums = {deduction: amount for (code, deduction), amount in _sums(lines).items() if code == UNTAXED}
     if withheld_minor:
@@ -182,8 +182,8 @@ def credit(
     """Return a credit's totals {net, tax, gross} and groups, at the original's own rates.
 
     `original` comes from `creditable`; `credited` are the groups of all earlier credits of it (untaxed ones too, again
-    by `creditable`). The credit that takes the last of a group's base takes all the tax that is left of it, and no
-    credit takes more tax than is left.
+    by `creditable`). The credit that takes the rest of a group's base takes the rest of its tax too, and no credit
+    takes more tax than remains.
 
     :raises errors.Problem: `credit_exceeds_remaining`, in a group or in total
     """
@@ -209,7 +209,7 @@ def credit(
 
 
 def _share(*, remaining: Group, amount_minor: int, prices: Prices) -> Group:
-    """Take one credit's part out of what is left of a group.
+    """Return one credit's share of what remains of a group.
 
     :raises errors.Problem: `credit_exceeds_remaining`
     """
@@ -247,7 +247,7 @@ def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[
 
 
 def _exceeds(detail: str) -> errors.Problem:
-    """Name a credit that is more than what remains."""
+    """Return the problem of a credit that is more than what remains."""
     return errors.Problem(code="credit_exceeds_remaining", detail=detail)
 
 
@@ -288,9 +288,9 @@ def _bounded(totals: dict[str, int]) -> dict[str, int]:
 
 
 def _must(holds: bool, law: str) -> None:  # noqa: FBT001 - reads as a sentence: must(sum is whole, law)
-    """Stop everything when a law of this file does not hold.
+    """Check that a law of this file holds.
 
-    :raises BrokenSum: always a bug, never an input's fault
+    :raises BrokenSum: it does not, which is a defect of ours and never an input's fault
     """
     if not holds:
         raise BrokenSum(law)
