@@ -15,7 +15,7 @@ from audit import entries, flood, scrub
 
 ALIAS = "denials"
 CONNECTIONS_MAX = 4
-WAIT_S = 5.0  # for a connection and for its answer: PostgreSQL's total in the outside table
+WAIT_S = 5.0  # for a connection and for its answer: the total of `postgresql` in `resilience.dependencies`
 VARIOUS = "various"
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def forget() -> None:
 
 
 def _claimed(*, entry: entries.Entry) -> entries.Entry:
-    """Return a refusal in which nothing a stranger chose can stop it from being written."""
+    """Return a refusal without any text that could stop it from being written: the caller chose some of its texts."""
     actor = dataclasses.replace(
         entry.actor,
         id=scrub.sealable(value=entry.actor.id, length_max=100),
@@ -118,8 +118,8 @@ def _append(*, singles: Sequence[entries.Entry], ended: list[flood.Window[entrie
 def _put_on_record(*, batch: _Batch) -> None:
     """Return when a batch is written, or has failed, or has waited for WAIT_S.
 
-    Whoever gets a connection writes all that waits by then in one statement: a burst of refusals takes two rounds,
-    however many they are, instead of one connection after the other for each of them.
+    The thread that gets a connection writes all waiting batches in one statement: a burst of refusals takes two round
+    trips, however many they are.
     """
     until_s = time.monotonic() + WAIT_S
     with _lock:
@@ -136,11 +136,11 @@ def _put_on_record(*, batch: _Batch) -> None:
                 _waiting.remove(batch)
                 batch.cause = error
                 return
-    batch.ended.wait(timeout=max(0.0, until_s - time.monotonic()))  # where somebody else has it in hand
+    batch.ended.wait(timeout=max(0.0, until_s - time.monotonic()))  # where another thread is writing it
 
 
 def _write(*, batches: Sequence[_Batch]) -> None:
-    """Write batches in one statement; one that the database refuses takes no other one with it."""
+    """Write batches in one statement; if the database refuses it, write each by itself."""
     if not batches:
         return
     try:
@@ -161,7 +161,7 @@ def _write(*, batches: Sequence[_Batch]) -> None:
 
 @contextlib.contextmanager
 def _connection() -> Iterator[None]:
-    """Hold one of the few denial connections, and close it: Django's are one for each thread.
+    """Use one of the few connections for denials, and close it: Django opens one for each thread.
 
     :raises audit.entries.AuditUnavailable: when none came free in WAIT_S.
     """

@@ -1,4 +1,4 @@
-"""Who acts, what happened, and how one event becomes one row: the middle of `audit.log`, which is the way in."""
+"""Who acts, what happened, and how one event becomes one row. Use it through `audit.log`."""
 
 import dataclasses
 import functools
@@ -44,7 +44,7 @@ class AuditUnavailable(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, and how he came. `id` is pseudonymous; `address` and `agent` go to the erasable details."""
+    """Who acts, and through which channel. `id` is pseudonymous; `address` and `agent` go to the erasable details."""
 
     kind: str
     id: str

@@ -49,9 +49,9 @@ class Throttle(Generic[Sample]):
         self._windows: collections.OrderedDict[Hashable, Window[Sample]] = collections.OrderedDict()
 
     def admit(self, *, key: Hashable, sample: Sample, crowd: Hashable, crowd_sample: Callable[[], Sample]) -> bool:
-        """Say whether this one is written by itself; otherwise it has been counted.
+        """Return true for a refusal that is to be written by itself; the others are counted.
 
-        Windows do not end here: whoever admits calls `due` first.
+        Windows do not end here: call `due` first.
         """
         with self._lock:
             window = self._windows.get(key)
@@ -59,7 +59,7 @@ class Throttle(Generic[Sample]):
                 window = self._open(key=key, sample=sample)
             if window is None:
                 window = self._windows.get(crowd) or self._open(key=crowd, sample=crowd_sample())
-                window.single = self.single_max  # nobody in a crowd is written one by one
+                window.single = self.single_max  # of a crowd only the count is written
             if window.single < self.single_max:
                 window.single += 1
                 return True
@@ -67,7 +67,7 @@ class Throttle(Generic[Sample]):
             return False
 
     def due(self, *, everything: bool = False) -> list[Window[Sample]]:
-        """Take out the windows that have ended (or all) and return those that hold a count."""
+        """Take out the windows that have ended (or all) and return those with a count."""
         ended: list[Window[Sample]] = []
         with self._lock:
             limit_s = self._clock() - self.window_s
@@ -81,7 +81,7 @@ class Throttle(Generic[Sample]):
         return ended
 
     def give_back(self, *, windows: list[Window[Sample]]) -> None:
-        """Keep counts that could not be written, for the next attempt."""
+        """Put back counts that could not be written, for the next attempt."""
         with self._lock:
             for window in windows:
                 open_window = self._windows.get(window.key)
@@ -98,7 +98,7 @@ class Throttle(Generic[Sample]):
 
     def clear(self) -> None:
         """Forget everything: a forked child must not write its parent's counts again."""
-        self._lock = threading.Lock()  # the parent's may have been held at the fork
+        self._lock = threading.Lock()  # a thread of the parent may have locked it at the fork
         self._windows.clear()
 
     def _open(self, *, key: Hashable, sample: Sample) -> Window[Sample]:

@@ -1,7 +1,7 @@
 """What the database itself enforces: no state commits without its event, and nobody rewrites the log.
 
 `operations` goes into the migration of the app that owns a state column; `grants_sql` is run by provisioning, after
-every grant that names all tables; `weaknesses` says what a running database lacks of all this.
+every grant that names all tables; `weaknesses` lists what a running database lacks of it.
 """
 
 import re
@@ -157,7 +157,7 @@ def grants_sql(*, role: str) -> list[str]:
 
 
 def weaknesses(*, using: str = "default") -> list[str]:
-    """Say, in English and empty when all is well, what the connected role could do to the log.
+    """Return what the connected role could do to the log, as English sentences; an empty list when all is well.
 
     :raises django.db.Error: when the database does not answer.
     """

@@ -77,7 +77,7 @@ def record_many(*, entries: Sequence[Entry], using: str = "default") -> list[int
     try:
         return append(rows=rows, using=using)
     except Error as error:
-        # Whoever swallows the exception must not go on to "commit": PostgreSQL would answer with a silent rollback.
+        # A caller that swallows the exception must not commit: PostgreSQL would roll back silently.
         connection.needs_rollback = True
         raise AuditUnavailable("the audit log did not take the event") from error
 
@@ -91,9 +91,9 @@ def deny(
     action: Action = Action.ACCESS_DENIED,
     details: Mapping[str, leaf.Json] | None = None,
 ) -> None:
-    """Put a refusal on record, whatever becomes of the caller's transaction.
+    """Record a refusal, even if the caller's transaction is rolled back.
 
-    What a stranger chose (`object_id`, the actor's ids, texts in `details`) is redacted where it cannot be kept, never
+    What the caller chose (`object_id`, the actor's ids, texts in `details`) is redacted where it cannot be kept, never
     an error. Of the same refusals (actor, address, code, kind of object) in one minute the first ten are written one by
     one, the rest as one event with a count when the minute ends.
 
@@ -113,7 +113,7 @@ def deny(
 
 
 def flush_denials(*, everything: bool = True) -> int:
-    """Write the counts of refusals held back by `deny` (or those of ended windows only).
+    """Write the counts of refusals that `deny` only counted (or those of ended windows only).
 
     :returns: how many events were written.
     :raises AuditUnavailable: when they cannot be written; they are kept for the next call.
@@ -122,9 +122,9 @@ def flush_denials(*, everything: bool = True) -> int:
 
 
 def erase(*, event_ids: Sequence[int], actor: Actor, reason: str, using: str = "owner") -> int:
-    """Erase the personal details of events, and put that on record: the events themselves stay.
+    """Erase the personal details of events and record the erasure; the events themselves stay.
 
-    Only the owner role may; the erasure is an event of the same transaction for each object concerned.
+    Only the owner role may erase; the erasure is an event of the same transaction for each object concerned.
 
     :param reason: a code of the erasure's ground, sealed with the event.
     :returns: how many details were erased.

@@ -1,4 +1,4 @@
-"""What must never lie in the log: secrets anywhere, and personal data in the sealed columns."""
+"""What must never stand in the log: secrets anywhere, and personal data in the sealed columns."""
 
 import operator
 import re
@@ -35,7 +35,7 @@ REDACTED = "redacted"
 
 
 class LeakRefused(ValueError):
-    """What was to be recorded holds something that must never lie in the log; the message names the place, not it."""
+    """The entry holds something that must never stand in the log; the message names the column and not the value."""
 
 
 def shows_secret(*, text: str) -> bool:
@@ -62,7 +62,7 @@ def refuse_unsealable(*, columns: Mapping[str, str], length_max: Mapping[str, in
     :raises LeakRefused: for a blank, `@`, anything beyond printable ASCII (a name, an address) or a secret's shape.
     :raises ValueError: for a text longer than its column.
     """
-    # One look at all of them together: this runs for each event of the product.
+    # All columns are searched at once, because this runs for every event.
     values = columns.values()
     joined = _SEPARATOR.join(values)
     if (
@@ -84,9 +84,9 @@ def refuse_unsealable(*, columns: Mapping[str, str], length_max: Mapping[str, in
 
 
 def sealable(*, value: str, length_max: int) -> str:
-    """Return what a refused caller claimed, where it can be sealed, else the word `redacted`.
+    """Return a text of a refused caller if it may stand in a sealed column, else `redacted`.
 
-    A stranger chooses these texts: a path he tried, a name he typed, a token in the wrong place.
+    A stranger chooses these texts: a path, a name, a token in the wrong place.
     """
     if len(value) > length_max or not _SEALABLE.fullmatch(value):
         return REDACTED
@@ -104,7 +104,7 @@ def printable(*, value: str, length_max: int) -> str:
 
 
 def _shows_marked(*, text: str) -> bool:
-    """Say whether a text holds a secret that names itself."""
+    """Say whether a text holds a secret with a known prefix or header."""
     folded = text.lower()
     for mark in _MARKS:
         if mark in folded:

@@ -128,7 +128,7 @@ SIDES: dict[str, Callable[..., None]] = {"record": record, "plain": plain, "bare
 
 
 class Round(NamedTuple):
-    """What all writers together did in one round."""
+    """The work of all writers in one round."""
 
     rate: float
     cpu_us: float

@@ -1,7 +1,7 @@
-"""The Celery application: a doorbell, never a store. What PostgreSQL does not know did not happen.
+"""The Celery application. A task only says that there is work; the work itself stands in PostgreSQL.
 
-Times are those of the row `Redis` in the outside table: 1 s to connect, 2 s in all. A worker looks for its broker for
-ever; a publisher gives up at once, because the sweeper finds in PostgreSQL whatever was not rung.
+Times are those of the row `redis` of `resilience.dependencies`: 1 s to connect, 2 s in all. A worker tries to reach its
+broker for ever; a publisher gives up at once, because the sweeper finds in PostgreSQL what was never published.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from config import env
 from documents.operations.sweeper import Poller
 
 CONNECT_S, SOCKET_S, PUBLISH_S = 1.0, 2.0, 0.8
-# A task outlives the renderer's watchdog (a document's lease) and is then ended, softly first.
+# Longer than the renderer's own limit; a task that takes longer is ended, by an exception first.
 SOFT_LIMIT_S, HARD_LIMIT_S = 210, 240
 PAGES, FACTS = "celery", "facts"
 
@@ -22,7 +22,7 @@ env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODU
 
 
 class Application(Celery):
-    """Celery whose publisher cannot keep its caller waiting: half of PUBLISH_S to connect, half to be answered."""
+    """Celery whose publisher gives up after PUBLISH_S: half of it to connect, half for the answer."""
 
     def connection_for_write(self, *arguments: Any, **options: Any) -> Connection:
         """Return a connection with the publisher's timeouts."""
@@ -48,8 +48,8 @@ app.conf.update(
     task_soft_time_limit=SOFT_LIMIT_S,
     task_time_limit=HARD_LIMIT_S,
     task_publish_retry=False,
-    # A parked event is looked at in milliseconds, a page is printed in a second: a worker takes from both in turn, so
-    # that what has come is resumed while thousands of pages wait.
+    # Resuming an event takes milliseconds, rendering a document a second: with two queues a worker takes from both in
+    # turn, so that events are resumed while thousands of documents wait.
     task_queues=(Queue(PAGES), Queue(FACTS)),
     task_default_queue=PAGES,
     task_routes={"documents.resume": {"queue": FACTS}},

@@ -21,7 +21,8 @@ from documents.events import envelope
 from documents.rendering import render
 
 POSTGRESQL_MIN = 15  # has_parameter_privilege: whether the runtime role may switch triggers off
-FIRST_TO_WAKE = dt.timezone(dt.timedelta(hours=14))  # where a day begins first: a review of today is never "tomorrow"
+# The zone in which a day begins first: no review date of today is in its future.
+FIRST_ZONE = dt.timezone(dt.timedelta(hours=14))
 
 
 @register()
@@ -39,7 +40,7 @@ def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
 
 @register()
 def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
-    """Refuse to start with a table that has a hole."""
+    """Refuse to start with an incomplete table."""
     if set(TABLE) != set(envelope.SCHEMAS):
         yield Error(f"event types and schemas differ: {sorted(set(TABLE) ^ set(envelope.SCHEMAS))}", id="events.E001")
     for name, row in TABLE.items():
@@ -50,7 +51,7 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
                 import_string(path)
         except ImportError as error:
             yield Error(f"{name}: {error}", id="events.E003")
-    today = timezone.now().astimezone(FIRST_TO_WAKE).date()
+    today = timezone.now().astimezone(FIRST_ZONE).date()
     for code, country in pack.registry().items():
         faults = proof.complete(country, today=today)
         yield from (Error(f"country pack {code}: {fault}", id="countries.E001") for fault in faults)

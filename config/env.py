@@ -76,7 +76,7 @@ def items(*, name: str, default: str = "") -> list[str]:
 def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
     """Turn a `postgresql://` URL into Django's connection settings.
 
-    Connect timeout 2 s and statement timeout 5 s are the row `postgresql` of the outside table.
+    Connect timeout 2 s and statement timeout 5 s are those of the row `postgresql` of `resilience.dependencies`.
     """
     url = text(name=name, default=fallback)
     if not url:

@@ -1,7 +1,7 @@
-"""TABLE: what beat rings, and how often.
+"""TABLE: the tasks that beat publishes, and how often.
 
-`sweep` is also done by the worker's own poller, so that nothing waits for beat. `reconcile` only looks: a day on which
-nobody rang it loses nothing, and `make manage ARGS=reconcile_payouts` does the same at any time.
+The worker's own poller sweeps too, so that nothing waits for beat. `reconcile` only looks: a day without it loses
+nothing, and `make manage ARGS=reconcile_payouts` does the same at any time.
 """
 
 from celery.schedules import crontab

@@ -131,7 +131,7 @@ EMAIL_BACKEND = MAIL["backend"]
 EMAIL_HOST, EMAIL_PORT = MAIL["host"], MAIL["port"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL["user"], MAIL["password"]
 EMAIL_USE_TLS = MAIL["tls"]
-EMAIL_TIMEOUT = 10  # the row `mail` of the outside table
+EMAIL_TIMEOUT = 10  # as the row `mail` of `resilience.dependencies`
 EMAIL_FILE_PATH = MAIL["folder"]
 
 # --- limits and periods of the product (units in the name) ---

@@ -1,8 +1,8 @@
-"""Becomes an embedded server: gives up root, asks to die with its starter, and then is that program.
+"""Becomes an embedded server: gives up root, asks the kernel to end it with its starter, and executes the server.
 
 A script of its own, standard library only: it runs before anything else of the project is readable to the
-unprivileged user. The order matters: giving up root clears the wish to die with the parent, so it is made afterwards.
-A signal that our starter was made to ignore ends the program all the same.
+unprivileged user. Giving up root clears the request to the kernel, so the request is made afterwards. A signal that our
+starter ignores ends the program all the same.
 
 Usage: launch.py STARTER_PID SIGNAL UID GID PROGRAM [ARGUMENT...]   (UID and GID are `-` to stay who we are)
 """

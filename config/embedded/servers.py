@@ -35,7 +35,10 @@ def free_port() -> int:
 
 
 class Server:
-    """One child process that listens on 127.0.0.1. Start it from the main thread: it dies with the thread that did."""
+    """One child process that listens on 127.0.0.1.
+
+    It ends when the thread that started it ends, so start it from the main thread.
+    """
 
     name: ClassVar[str]
     farewell: signal.Signals = signal.SIGTERM
@@ -73,7 +76,7 @@ class Server:
             self._launch()
             if self._came_up():
                 return
-            time.sleep(0.2)  # after a kill, the children of the last one still hold its memory for a moment
+            time.sleep(0.2)  # after a kill, the children of the last one still use its memory for a moment
         log = (self.folder / f"{self.name}.log").read_text(encoding="utf-8", errors="replace")
         raise machine.NotStartedError(f"{self.name} did not start in {self.folder}:\n{log[-2000:]}")
 
@@ -140,7 +143,7 @@ class Server:
 
 
 class Valkey(Server):
-    """The broker, in memory only: whatever it loses, PostgreSQL still has."""
+    """The broker, in memory only: PostgreSQL has everything that it could lose."""
 
     name = "valkey"
 

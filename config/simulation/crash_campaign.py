@@ -51,7 +51,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """What it came to. Durations in seconds; `answers` counts what the senders were stream."""
+    """The result of a campaign. Durations in seconds; `answers` counts the statuses that the senders received."""
 
     plan: Plan
     send_s: float

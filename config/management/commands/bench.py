@@ -1,4 +1,4 @@
-"""Every measured promise in one go: each script prints its table, all of them are kept in `benchmarks/RESULTS.md`."""
+"""Measures every promised speed: each script prints its table, and `benchmarks/RESULTS.md` gets all of them."""
 
 import argparse
 import datetime as dt
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("scripts", nargs="*", choices=[[], *SCRIPTS], help="only these; nothing is kept then")
 
     def handle(self, *_args: object, **options: Any) -> None:
-        """Run the scripts one after the other and keep what they print."""
+        """Run the scripts one after the other and save what they print."""
         tables = []
         for name in options["scripts"] or SCRIPTS:
             self.stderr.write(f"benchmarks.{name}")

@@ -1,4 +1,4 @@
-"""The main job on sample events, before your eyes: sent, numbered, locked, delivered, verified; then served."""
+"""Shows the product on sample events: sent, numbered, locked, delivered, verified; then serves it."""
 
 import datetime as dt
 import hashlib

@@ -17,7 +17,7 @@ from documents.countries import pack
 
 # Any number that nobody else uses: two deployments that provision at once take turns.
 LOCK = 7_262_026_020_708
-# What may only grow. The audit's tables are found by their prefix, so that a new one is born protected.
+# What may only grow. The audit's tables are found by their prefix, so that a new one is protected from the start.
 APPEND_ONLY = "audit\\_%"
 # Every way in which a role of PostgreSQL can step around a grant or a trigger.
 TOO_MUCH = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls"
@@ -107,9 +107,9 @@ def _ensure_role(*, cursor: CursorWrapper, role: str, password: str) -> None:
 
 
 def _grant(*, cursor: CursorWrapper, role: str) -> None:
-    """Take everything away, then give what is needed: what an earlier version gave too much is gone as well.
+    """Revoke everything, then grant what is needed; grants of earlier versions are revoked as well.
 
-    Call in a transaction, so that nobody else sees the moment between the two.
+    Call in a transaction, so that no other session sees the state between the two.
     """
     cursor.execute("SELECT current_database()")
     database = sql.Identifier(cursor.fetchone()[0])

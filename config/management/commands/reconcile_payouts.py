@@ -1,4 +1,4 @@
-"""Compares statements, payouts and events, and keeps the discrepancies true to what it finds. Changes nothing else."""
+"""Compares statements, payouts and events; opens and resolves discrepancies accordingly and changes nothing else."""
 
 import argparse
 import json
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
 
     def handle(self, *_args: object, **options: Any) -> None:
-        """Walk once through everything.
+        """Compare everything once.
 
         :raises CommandError: an unknown country
         """
