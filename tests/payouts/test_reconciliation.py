@@ -18,7 +18,7 @@ from documents.alerts import discrepancies
 from documents.models import Alert, Discrepancy, Document, Event
 from payouts import tasks
 from payouts.models import Payout, Settlement
-from payouts.reconciliation import run
+from payouts.reconciliation import findings, run
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def _issuers() -> None:
     telling.issuers()
 
 
-def _run(country: str | None = None) -> run.Summary:
+def _run(country: str | None = None) -> findings.Summary:
     return run.run(walk=run.key_ranges(), now=telling.NOW, actor=tasks.ACTOR, country=country)
 
 

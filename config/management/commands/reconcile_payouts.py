@@ -12,7 +12,7 @@ from audit import log
 from config import progress
 from documents import money
 from documents.models import Country
-from payouts.reconciliation import run
+from payouts.reconciliation import findings, run
 
 ACTOR = log.Actor(kind="system", id="reconciliation", channel="command")
 DIFFERS, INTERRUPTED = 2, 130
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         if not summary.clean:
             sys.exit(DIFFERS)
 
-    def print_summary(self, *, summary: run.Summary, as_json: bool) -> None:
+    def print_summary(self, *, summary: findings.Summary, as_json: bool) -> None:
         """Print the books and what differs."""
         if as_json:
             self.stdout.write(json.dumps(summary.as_json(), ensure_ascii=False))
