@@ -61,7 +61,7 @@ class Happened(filters.Recent):
 
 
 @admin.register(Event, site=site)
-class AuditLogAdmin(base.DocumentCenterAdmin):
+class AuditLogAdmin(base.DocumentCenterAdmin[Event]):
     """Who did what to which object, when, with what outcome."""
 
     right, key, plural = "audit", "pk", _("bitácora")
@@ -80,13 +80,13 @@ class AuditLogAdmin(base.DocumentCenterAdmin):
     search_fields = ("object_id",)
     search_help_text = _("Pega un id de objeto, de persona (usr_…) o de petición")
 
-    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Event]") -> "QuerySet[Event]":
         """Keep every row: who may read the log reads all of it."""
         return rows
 
     def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
-    ) -> "tuple[QuerySet[Any], bool]":
+        self, request: HttpRequest, queryset: "QuerySet[Event]", search_term: str
+    ) -> "tuple[QuerySet[Event], bool]":
         """Look a term up exactly: an actor, a request, an action, or an object."""
         term = search_term.strip()[:200]
         if not term:
@@ -172,10 +172,10 @@ class AuditLogAdmin(base.DocumentCenterAdmin):
         )
         return {"badges": [self.outcome_cell(row)], "cards": [base.Card(title=_("Hoja sellada"), facts=facts), details]}
 
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Event]":
         """Join the details while they are there."""
         return super().rows(request=request).select_related("detail")
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Event]":
         """List the sealed part only."""
         return super().get_queryset(request).select_related(None)

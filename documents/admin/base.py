@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.views import main
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     View = Callable[..., HttpResponse]
 
+M = TypeVar("M", bound=Model)
 LOOKUPS_LENGTH_MAX = 200
 PAGE_DIGITS_MAX = 6
 KEY_LENGTH_MAX = 100
@@ -64,7 +65,7 @@ class RowPage:
     audit: Action | None = None
 
 
-class DocumentCenterAdmin(theme.ModelAdmin):
+class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
     """Permissions come from `rights`, rows from `scoped`; there are no addresses to add, change or delete."""
 
     right: ClassVar[str] = "see"
@@ -109,17 +110,17 @@ class DocumentCenterAdmin(theme.ModelAdmin):
         """Refuse: nothing is deleted from here."""
         return False
 
-    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    def scoped(self, *, request: HttpRequest, rows: "QuerySet[M]") -> "QuerySet[M]":
         """Return the rows of the caller's countries; rows without a country need a scope over all of them."""
         if rights.everywhere(request=request):
             return rows
         return rows.filter(**{f"{self.checked_scope}__in": rights.countries(request=request)})
 
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[M]":
         """Return the rows that the caller may see: the start of every list, count, search and page."""
         return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[M]":
         """Return the rows of the list; an override may read fewer columns, but not other rows."""
         return self.rows(request=request)
 
@@ -242,7 +243,7 @@ class DocumentCenterAdmin(theme.ModelAdmin):
                 )
 
     # --- one row ---
-    def get_row(self, *, request: HttpRequest, object_id: str) -> Any:
+    def get_row(self, *, request: HttpRequest, object_id: str) -> M:
         """Return one row of the caller's scope.
 
         :raises rights.Refused: outside the scope; a caller with a limited scope gets the same for an unknown id
@@ -291,6 +292,6 @@ class DocumentCenterAdmin(theme.ModelAdmin):
         }
         return TemplateResponse(request, template, {**frame, **context}, status=status)
 
-    def detail(self, *, request: HttpRequest, row: Any) -> dict[str, Any]:
+    def detail(self, *, request: HttpRequest, row: M) -> dict[str, Any]:
         """Return what a row's page shows: `badges`, `cards`, and what else its template needs."""
         raise NotImplementedError

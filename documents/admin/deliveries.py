@@ -1,6 +1,6 @@
 """Deliveries and links: what was sent to whom, and which links to a document are open."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
 
+D = TypeVar("D", Delivery, Link)
 
-class OfDocument(base.DocumentCenterAdmin):
+
+class OfDocument(base.DocumentCenterAdmin[D]):
     """Rows that belong to one document and follow its country."""
 
     checked_scope = "document__country_id"
@@ -43,23 +45,23 @@ class OfDocument(base.DocumentCenterAdmin):
         return queryset.filter(**{column: term}), False
 
     @admin.display(description=_("documento"))
-    def document_cell(self, row: Any) -> "SafeString | str":
+    def document_cell(self, row: D) -> "SafeString | str":
         """Link the document."""
         return cells.link(row.document, mono_face=True)
 
     @admin.display(description=_("destinatario"))
-    def recipient_cell(self, row: Any) -> "SafeString | str":
+    def recipient_cell(self, row: D) -> "SafeString | str":
         """Write the recipient's id."""
         return cells.mono(row.recipient.platform_id)
 
     @admin.display(description=_("id"))
-    def id_cell(self, row: Any) -> "SafeString | str":
+    def id_cell(self, row: D) -> "SafeString | str":
         """Write the row's id."""
         return cells.mono(row.public_id, short=16)
 
-    def shown(self, *, request: HttpRequest, row: Any, facts: list[base.Fact], badge: Any) -> dict[str, Any]:
+    def shown(self, *, request: HttpRequest, row: D, facts: list[base.Fact], badge: "SafeString") -> dict[str, Any]:
         """Return the page of one row."""
-        common = [
+        common: list[base.Fact] = [
             base.Fact(label=_("Documento"), value=cells.link(row.document, mono_face=True)),
             base.Fact(label=_("Destinatario"), value=cells.link(row.recipient, mono_face=True)),
         ]
@@ -72,7 +74,7 @@ class OfDocument(base.DocumentCenterAdmin):
 
 
 @admin.register(Delivery, site=site)
-class DeliveryAdmin(OfDocument):
+class DeliveryAdmin(OfDocument[Delivery]):
     """What was sent to whom, how, and what became of it."""
 
     list_display = (
@@ -128,7 +130,7 @@ class DeliveryAdmin(OfDocument):
 
 
 @admin.register(Link, site=site)
-class LinkAdmin(OfDocument):
+class LinkAdmin(OfDocument[Link]):
     """The links that were sent; the token itself is stored nowhere."""
 
     list_display = (

@@ -21,14 +21,14 @@ from documents.models import Document, Link
 from documents.resilience import calls
 
 if TYPE_CHECKING:
-    ActionView = Callable[[base.DocumentCenterAdmin, HttpRequest, Document], HttpResponse]
+    ActionView = Callable[[base.DocumentCenterAdmin[Document], HttpRequest, Document], HttpResponse]
 
 PREVIEW_WIDTH = 1000
 PAGE_DIGITS_MAX = 5
 KIND = "document"
 
 
-def bound(*, action_view: "ActionView", model_admin: base.DocumentCenterAdmin) -> Callable[..., HttpResponse]:
+def bound(*, action_view: "ActionView", model_admin: base.DocumentCenterAdmin[Document]) -> Callable[..., HttpResponse]:
     """Return the view of an action: it reads the row in the caller's scope first; the action checks its own right."""
 
     @functools.wraps(action_view)
@@ -47,7 +47,7 @@ def _sentence(problem: Exception) -> str:
 
 def _asked(
     *,
-    model_admin: base.DocumentCenterAdmin,
+    model_admin: base.DocumentCenterAdmin[Document],
     request: HttpRequest,
     document: Document,
     form: forms.Form | None,
@@ -74,7 +74,7 @@ def _open_or_reason(*, request: HttpRequest, document: Document) -> None:
         raise rights.Refused(right="reason", code="reason_required", object_type=KIND, object_id=document.public_id)
 
 
-def preview(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+def preview(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
     """Answer one page as an image; the bytes come from `distribution.open`."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
@@ -98,7 +98,7 @@ def preview(model_admin: base.DocumentCenterAdmin, request: HttpRequest, documen
     return HttpResponse(opened.body, content_type=opened.media_type, headers={"Cache-Control": "private, no-store"})
 
 
-def download(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+def download(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
     """Hand out the PDF."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
@@ -121,7 +121,7 @@ def download(model_admin: base.DocumentCenterAdmin, request: HttpRequest, docume
     )
 
 
-def reveal(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+def reveal(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
     """Ask for the reason for which support opens a document, and record it."""
     rights.require(request=request, right="pdf", object_type=KIND, object_id=document.public_id)
     form = reasons.ReasonForm(request.POST or None)
@@ -141,7 +141,7 @@ def reveal(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document
     )
 
 
-def resend(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+def resend(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
     """Send the owner a new link after a confirmation."""
     rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
@@ -167,7 +167,7 @@ def resend(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document
     )
 
 
-def revoke(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+def revoke(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
     """Revoke one link of the document, with a reason."""
     rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
     link = (
@@ -202,7 +202,7 @@ def revoke(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document
     )
 
 
-def retry(model_admin: base.DocumentCenterAdmin, request: HttpRequest, document: Document) -> HttpResponse:
+def retry(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
     """Have a stuck document tried again."""
     rights.require(request=request, right="retry", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":

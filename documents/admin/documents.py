@@ -30,7 +30,7 @@ SHORT_KINDS = {
 
 
 @admin.register(Document, site=site)
-class DocumentAdmin(base.DocumentCenterAdmin):
+class DocumentAdmin(base.DocumentCenterAdmin[Document]):
     """Documents of the caller's countries, newest first."""
 
     detail_template, checked_scope = "admin/dc/document.html", "country_id"
@@ -73,7 +73,7 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         "owner__platform_id",
     )
 
-    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Document]") -> "QuerySet[Document]":
         """Return the documents that `access` lets the caller see."""
         return rights.documents(request=request).order_by(*self.ordering)
 
@@ -87,11 +87,11 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         }
 
     # --- the list ---
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Document]":
         """Read only the columns that the list shows: `content` alone may be a megabyte."""
-        listed: QuerySet[Any] = super().get_queryset(request).select_related(None).select_related("owner")
+        listed: QuerySet[Document] = super().get_queryset(request).select_related(None).select_related("owner")
         masked = Value(rights.masked(request=request))
-        marked: QuerySet[Any] = listed.only(*self.WANTED).annotate(masked=masked)
+        marked: QuerySet[Document] = listed.only(*self.WANTED).annotate(masked=masked)
         return marked
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -104,8 +104,8 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         return ("-issued_at", "-pk") if request.GET.get(filters.Recent.parameter_name) else ("-pk",)
 
     def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
-    ) -> "tuple[QuerySet[Any], bool]":
+        self, request: HttpRequest, queryset: "QuerySet[Document]", search_term: str
+    ) -> "tuple[QuerySet[Document], bool]":
         """Search for a term by its shape."""
         return (search.narrowed(rows=queryset, term=search_term) if search_term.strip() else queryset), False
 
@@ -163,7 +163,7 @@ class DocumentAdmin(base.DocumentCenterAdmin):
         return cells.moment(row.issued_at)
 
     # --- the page ---
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Document]":
         """Join what a document's page shows."""
         return (
             super()

@@ -41,7 +41,7 @@ def titled_code(code: str) -> "SafeString | str":
 
 
 @admin.register(Event, site=site)
-class EventAdmin(base.DocumentCenterAdmin):
+class EventAdmin(base.DocumentCenterAdmin[Event]):
     """Events of the caller's countries; one whose country nobody knows needs a scope over all."""
 
     checked_scope, viewed = "country_code", Action.EVENT_VIEWED
@@ -59,13 +59,13 @@ class EventAdmin(base.DocumentCenterAdmin):
     search_fields = ("event_id",)
     search_help_text = _("Pega un id de evento o un asunto (order:…)")
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Event]":
         """Read no raw bodies: the list does not show them."""
         return super().get_queryset(request).defer("body", "errors")
 
     def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
-    ) -> "tuple[QuerySet[Any], bool]":
+        self, request: HttpRequest, queryset: "QuerySet[Event]", search_term: str
+    ) -> "tuple[QuerySet[Event], bool]":
         """Look a term up exactly: our id, the sender's id, or the subject."""
         term = search_term.strip()[:140]
         if not term:
@@ -136,10 +136,10 @@ class EventAdmin(base.DocumentCenterAdmin):
             "whole_log": rights.may(request=request, right="audit"),
         }
 
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Event]":
         """Join what superseded the event, and say whether somebody has dismissed it."""
         rows = super().rows(request=request).select_related("superseded_by").annotate(dismissed=outcomes.dismissed())
-        return cast("QuerySet[Any]", rows)
+        return cast("QuerySet[Event]", rows)
 
 
 def _summary(row: Event) -> base.Card:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @admin.register(Discrepancy, site=site)
-class DiscrepancyAdmin(base.DocumentCenterAdmin):
+class DiscrepancyAdmin(base.DocumentCenterAdmin[Discrepancy]):
     """Two records that differ, until a later document or a person resolves the difference."""
 
     checked_scope = "country_id"
@@ -32,7 +32,7 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin):
     list_select_related = ("document", "event")
     list_filter = (filters.Unresolved, filters.CountryInScope)
 
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Discrepancy]":
         """Join document and event, without their bodies."""
         return (
             super().rows(request=request).select_related("document", "event").defer("document__content", "event__body")
@@ -107,7 +107,7 @@ def situation(row: Alert) -> str:
 
 
 @admin.register(Alert, site=site)
-class AlertAdmin(base.DocumentCenterAdmin):
+class AlertAdmin(base.DocumentCenterAdmin[Alert]):
     """One row per incident; alerts have no country: all staff who see documents see them."""
 
     list_display = (
@@ -123,11 +123,11 @@ class AlertAdmin(base.DocumentCenterAdmin):
     list_display_links = ("code_cell",)
     list_filter = (filters.Unresolved, filters.Severity)
 
-    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Alert]") -> "QuerySet[Alert]":
         """Return every row: an alert names codes and ids, never personal data."""
         return rows
 
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Alert]":
         """Join who acknowledged the alert."""
         return super().rows(request=request).select_related("acknowledged_by")
 

@@ -49,7 +49,7 @@ def newest(*, request: HttpRequest, **condition: object) -> base.Card:
 
 
 @admin.register(Party, site=site)
-class PartyAdmin(base.DocumentCenterAdmin):
+class PartyAdmin(base.DocumentCenterAdmin[Party]):
     """The parties that own a document in the caller's countries; support sees their names masked."""
 
     viewed = Action.PARTY_VIEWED
@@ -58,7 +58,7 @@ class PartyAdmin(base.DocumentCenterAdmin):
     search_fields = ("platform_id",)
     search_help_text = _("Pega un id de la plataforma o pty_…")
 
-    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    def scoped(self, *, request: HttpRequest, rows: "QuerySet[Party]") -> "QuerySet[Party]":
         """Return the parties with a document in the caller's countries."""
         if rights.everywhere(request=request):
             return rows
@@ -67,18 +67,18 @@ class PartyAdmin(base.DocumentCenterAdmin):
         )
 
     def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
-    ) -> "tuple[QuerySet[Any], bool]":
+        self, request: HttpRequest, queryset: "QuerySet[Party]", search_term: str
+    ) -> "tuple[QuerySet[Party], bool]":
         """Search for exactly this term; names are not searched, they would need an index of their own."""
         term = search_term.strip()[:64]
         if not term:
             return queryset, False
         return queryset.filter(**{"public_id" if term.startswith("pty_") else "platform_id": term}), False
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Party]":
         """Mark each row as masked or not."""
         rows = super().get_queryset(request)
-        marked: QuerySet[Any] = rows.annotate(masked=Value(rights.masked(request=request)))
+        marked: QuerySet[Party] = rows.annotate(masked=Value(rights.masked(request=request)))
         return marked
 
     @admin.display(description=_("nombre legal"))
@@ -132,7 +132,7 @@ class PartyAdmin(base.DocumentCenterAdmin):
 
 
 @admin.register(Issuer, site=site)
-class IssuerAdmin(base.DocumentCenterAdmin):
+class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
     """In whose name documents are issued."""
 
     key, checked_scope = "pk", "country_id"
@@ -141,7 +141,7 @@ class IssuerAdmin(base.DocumentCenterAdmin):
     list_select_related = ("country",)
     WANTED: ClassVar[tuple[str, ...]] = ("logo",)
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Issuer]":
         """Read no logos: the list does not show them."""
         return super().get_queryset(request).defer("logo")
 
@@ -210,7 +210,7 @@ def used(row: Series) -> "SafeString":
 
 
 @admin.register(Series, site=site)
-class SeriesAdmin(base.DocumentCenterAdmin):
+class SeriesAdmin(base.DocumentCenterAdmin[Series]):
     """The legal sequences and how much of each range is used."""
 
     key, checked_scope = "pk", "issuer__country_id"
@@ -260,6 +260,6 @@ class SeriesAdmin(base.DocumentCenterAdmin):
         ]
         return {"badges": [], "cards": [base.Card(title=_("Serie"), facts=facts), newest(request=request, series=row)]}
 
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Series]":
         """Join the issuer."""
         return super().rows(request=request).select_related("issuer")

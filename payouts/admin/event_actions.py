@@ -43,7 +43,7 @@ def problem_text(problem: errors.Problem) -> str:
     return problem.row.en if cells.locale() == "en" else problem.row.es
 
 
-class EventActionsAdmin(base.DocumentCenterAdmin):
+class EventActionsAdmin(base.DocumentCenterAdmin[DifferenceApproval]):
     """The pages on which the actions about events are asked for."""
 
     def request_view(self, request: HttpRequest, public_id: str) -> HttpResponse:

@@ -24,7 +24,7 @@ class SentFilter(filters.Recent):
 
 
 @admin.register(Payout, site=site)
-class PayoutAdmin(base.DocumentCenterAdmin):
+class PayoutAdmin(base.DocumentCenterAdmin[Payout]):
     """The transfers of the caller's countries, newest first."""
 
     key, checked_scope = "pk", "country_id"
@@ -44,7 +44,7 @@ class PayoutAdmin(base.DocumentCenterAdmin):
     search_fields = ("payout_id",)
     search_help_text = _("Pega un id de pago o de beneficiario")
 
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Payout]":
         """Join payee, issuer and statement, without what the statement prints."""
         related = ("payee", "issuer", "country", "statement", "event")
         return (
@@ -55,8 +55,8 @@ class PayoutAdmin(base.DocumentCenterAdmin):
         )
 
     def get_search_results(
-        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
-    ) -> "tuple[QuerySet[Any], bool]":
+        self, request: HttpRequest, queryset: "QuerySet[Payout]", search_term: str
+    ) -> "tuple[QuerySet[Payout], bool]":
         """Look a term up exactly: the payout's id, else the payee's."""
         term = search_term.strip()[:64]
         if not term:
@@ -150,7 +150,7 @@ def effective(row: Settlement) -> "SafeString":
 
 
 @admin.register(Settlement, site=site)
-class SettlementAdmin(base.DocumentCenterAdmin):
+class SettlementAdmin(base.DocumentCenterAdmin[Settlement]):
     """What each payout settles of each document."""
 
     key, checked_scope = "pk", "payout__country_id"
@@ -158,7 +158,7 @@ class SettlementAdmin(base.DocumentCenterAdmin):
     list_display_links = None
     list_select_related = ("document", "payout")
 
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
+    def rows(self, *, request: HttpRequest) -> "QuerySet[Settlement]":
         """Join document and payout."""
         return super().rows(request=request).select_related("document", "payout").defer("document__content")
 

@@ -1,6 +1,7 @@
 import html
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
@@ -180,7 +181,7 @@ OFFERED = {
 PLAIN = {"p", "q", "e"}  # the page, the search, and Django's mark of a page past the end
 
 
-def _admins() -> dict[str, DocumentCenterAdmin]:
+def _admins() -> dict[str, DocumentCenterAdmin[Any]]:
     """Return every registered admin by the address of its list."""
     found = {}
     for model, one in site._registry.items():
@@ -206,7 +207,7 @@ def _asked(model: type[Model], *, levels: int = 2, prefix: str = "") -> Iterator
             yield from _asked(one.related_model, levels=levels - 1, prefix=f"{name}__")
 
 
-def _refusal(*, one: DocumentCenterAdmin, name: str) -> rights.Refused | None:
+def _refusal(*, one: DocumentCenterAdmin[Any], name: str) -> rights.Refused | None:
     """Ask a list by one name, and return how it was refused."""
     try:
         one.check_asked(request=RequestFactory().get("/", {name: "x"}))
