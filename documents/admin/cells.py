@@ -2,7 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from babel import dates, numbers
 from django.urls import reverse
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from django.utils.functional import _StrPromise
     from django.utils.safestring import SafeString
+
 
 NOTHING = "—"
 DOT = "•"
@@ -58,6 +59,12 @@ STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
     "denied": ("bad", "■", gettext_lazy("Denegado")),
     "failed": ("warn", "▲", gettext_lazy("Fallido")),
 }
+
+
+class Masked(TypedDict):
+    """What a list adds to a row with personal data: whether it is masked for the caller."""
+
+    masked: bool
 
 
 def locale() -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
+    from django_stubs_ext import WithAnnotations
 
 SHORT_KINDS = {
     "PAYMENT_RECEIPT": _("Recibo de pago"),
@@ -121,7 +122,7 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
         return super().changelist_view(request, extra_context)
 
     @admin.display(description=_("titular"))
-    def owner_cell(self, row: Any) -> "SafeString":
+    def owner_cell(self, row: "WithAnnotations[Document, cells.Masked]") -> "SafeString":
         """Write the owner, masked for support."""
         name = cells.mask_name(row.owner.legal_name) if row.masked else row.owner.legal_name
         return format_html('<span class="dc-two"><span>{}</span>{}</span>', name, cells.mono(row.owner.platform_id))

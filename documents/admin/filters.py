@@ -4,7 +4,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +15,7 @@ from documents.models import Country, EventStatus, PayoutStatus, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django.contrib.admin.views.main import ChangeList
     from django.http import HttpRequest
     from django.utils.functional import _StrPromise
 
@@ -36,7 +37,7 @@ class Choice(admin.SimpleListFilter):
         """Return the parameters that the filter reads."""
         return frozenset({str(cls.parameter_name)})
 
-    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":
+    def lookups(self, request: "HttpRequest", model_admin: "admin.ModelAdmin[Any]") -> "list[tuple[str, Any]]":
         """Return the choices."""
         return list(self.CHOICES)
 
@@ -75,7 +76,7 @@ class CountryInScope(Choice):
     title, parameter_name = _("país"), "country"
     column = "country_id"
 
-    def lookups(self, request: "HttpRequest", model_admin: Any) -> "list[tuple[str, Any]]":
+    def lookups(self, request: "HttpRequest", model_admin: "admin.ModelAdmin[Any]") -> "list[tuple[str, Any]]":
         """Return the caller's countries."""
         return [(row.code, str(row)) for row in Country.objects.filter(pk__in=rights.countries(request=request))]
 
@@ -120,7 +121,9 @@ class Between(admin.ListFilter):
         """Return the parameters that the filter reads."""
         return frozenset({cls.FIRST, cls.LAST})
 
-    def __init__(self, request: "HttpRequest", params: dict[str, Any], model: Any, model_admin: Any) -> None:
+    def __init__(
+        self, request: "HttpRequest", params: dict[str, Any], model: type[Model], model_admin: "admin.ModelAdmin[Any]"
+    ) -> None:
         super().__init__(request, params, model, model_admin)
         for name in (self.FIRST, self.LAST):
             given = params.pop(name, [""])
@@ -135,7 +138,7 @@ class Between(admin.ListFilter):
         """Return its parameters."""
         return [self.FIRST, self.LAST]
 
-    def choices(self, changelist: Any) -> "Iterator[dict[str, Any]]":
+    def choices(self, changelist: "ChangeList") -> "Iterator[dict[str, Any]]":
         """Return what the form shows, and the other parameters that it sends along."""
         used = self.used_parameters
         yield {

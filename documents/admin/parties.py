@@ -16,6 +16,7 @@ from documents.models import Document, Issuer, Kind, Party, Series
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
+    from django_stubs_ext import WithAnnotations
 
 NEWEST_MAX = 20
 FULL_AT_PERCENT = 90
@@ -82,17 +83,17 @@ class PartyAdmin(base.DocumentCenterAdmin[Party]):
         return marked
 
     @admin.display(description=_("nombre legal"))
-    def name_cell(self, row: Any) -> str:
+    def name_cell(self, row: "WithAnnotations[Party, cells.Masked]") -> str:
         """Write the name, masked for support."""
         return cells.mask_name(row.legal_name) if row.masked else row.legal_name
 
     @admin.display(description=_("identificación fiscal"))
-    def tax_cell(self, row: Any) -> "SafeString | str":
+    def tax_cell(self, row: "WithAnnotations[Party, cells.Masked]") -> "SafeString | str":
         """Write the tax id, masked for support."""
         return cells.mono(cells.mask_end(row.tax_id) if row.masked else row.tax_id)
 
     @admin.display(description=_("correo"))
-    def email_cell(self, row: Any) -> str:
+    def email_cell(self, row: "WithAnnotations[Party, cells.Masked]") -> str:
         """Write the address, masked for support."""
         return (cells.mask_email(row.email) if row.masked else row.email) or cells.NOTHING
 
