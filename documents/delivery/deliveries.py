@@ -61,7 +61,7 @@ def resend(
         if revoke_older:
             links.revoke_open(recipient=document.owner, document=document, reason=reason, actor=actor, now=now)
         made = _queue(document=document, channel=Channel.EMAIL, sequence=last + 1, now=now, actor=actor)
-        transaction.on_commit(functools.partial(queue.enqueue, "documents.deliver", [made.pk]))
+        transaction.on_commit(functools.partial(queue.enqueue, task="documents.deliver", args=[made.pk]))
     return made
 
 
@@ -112,7 +112,7 @@ def digest(*, now: dt.datetime) -> list[int]:
             if waiting.filter(pk__in=part).update(lease=uuid.uuid4(), next_try_at=now):
                 bundled.append(part[0])
     for pk in bundled:
-        queue.enqueue("documents.deliver", [pk])
+        queue.enqueue(task="documents.deliver", args=[pk])
     return bundled
 
 

@@ -42,7 +42,7 @@ def plan(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> N
         next_try_at=now,
     )
     _record(Action.DELIVERY_QUEUED, notice=made, actor=actor)
-    transaction.on_commit(functools.partial(queue.enqueue, "documents.notify", [made.pk]))
+    transaction.on_commit(functools.partial(queue.enqueue, task="documents.notify", args=[made.pk]))
     return made
 
 

@@ -1,4 +1,4 @@
-"""The guard of exactly once: whoever inserts a permanent key issues; everyone else finds the document."""
+"""Permanent document keys: one document for one subject. Who inserts the key issues, the others find the document."""
 
 from dataclasses import dataclass
 
@@ -59,24 +59,24 @@ def claim(*, key: str, fingerprint: str) -> KeyClaim:
     return KeyClaim(fresh=False, fingerprint=first)
 
 
-def repeated(*, document: Document, first: str, told: str, event: Event, actor: log.Actor) -> None:
-    """Put on record that a fact which has its document was told again.
+def repeated(*, document: Document, first: str, other: str, event: Event, actor: log.Actor) -> None:
+    """Put on record that the event of a document was sent again.
 
-    `first` and `told` are the fingerprints of both tellings: should they differ, the document stays as it is, and a
-    discrepancy keeps both.
+    `first` and `other` are the fingerprints of both: should they differ, the document stays as it is, and a discrepancy
+    names both events.
     """
     log.record(
         action=Action.DOCUMENT_REPEATED,
         object_type="document",
         object_id=document.public_id,
         actor=actor,
-        code="divergent_repeat" if first != told else "",
+        code="divergent_repeat" if first != other else "",
     )
-    if first != told:
+    if first != other:
         key = document.document_key_id
         discrepancies.open_one(
             code="divergent_repeat",
-            dedup_key=f"divergent_repeat:{key}:{told}",
+            dedup_key=f"divergent_repeat:{key}:{other}",
             facts={"document_key": key, "first_event": document.event_id, "other_event": event.event_id},
             document=document,
             event=event,

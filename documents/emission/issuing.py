@@ -93,7 +93,7 @@ def _fingerprint(draft: Draft) -> str:
 def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Actor) -> Issued:
     """Return the existing document, and keep on record that its fact was told again."""
     document = Document.objects.select_related("issuer", "owner", "settled_by", "corrects").get(document_key_id=key)
-    document_keys.repeated(document=document, first=first, told=_fingerprint(draft), event=event, actor=actor)
+    document_keys.repeated(document=document, first=first, other=_fingerprint(draft), event=event, actor=actor)
     return Issued(document=document, replayed=True)
 
 

@@ -1,6 +1,7 @@
 """Bring a document from ISSUED to LOCKED: the table of steps and the loop that walks it."""
 
 import datetime as dt
+import functools
 import uuid
 from collections.abc import Callable
 
@@ -109,7 +110,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.Locke
             },
         )
         for planned in deliveries.plan(document=document, now=locked_at, actor=log.SYSTEM):
-            transaction.on_commit(lambda pk=planned.pk: queue.enqueue(task="documents.deliver", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+            transaction.on_commit(functools.partial(queue.enqueue, task="documents.deliver", args=[planned.pk]))
         if document.attempts > 1:
             incidents.resolve_alert(dedup_key=f"document:{document.public_id}")
     metrics.DOCUMENT_LOCKED.inc()

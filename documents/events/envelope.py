@@ -1,7 +1,7 @@
-"""The facts that other systems tell: an envelope of a known type around data of a strict schema (`schemas`).
+"""The messages that other systems send: an envelope of a known type around data of a strict schema (`schemas`).
 
-`parse` is the door's one question ("does it look right?"); `business_input` is what two tellings of the same fact have
-in common, and so what a document's fingerprint is made of.
+`parse` is all that the door asks of a message: does it look right? `business_input` is the part of a message that must
+be the same when it is sent again, and so what a document's fingerprint is made of.
 """
 
 import datetime as dt
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from documents import errors, money
 from documents.events import fields, schemas
@@ -22,7 +23,7 @@ _UNSAFE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
 
 
 class EventMessage(schemas.Strict):
-    """What every event has around its data. A type that nobody knows is this, with data of any shape."""
+    """What every event has around its data."""
 
     id: fields.Id
     type: fields.Id
@@ -140,7 +141,7 @@ def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:
     schema = SCHEMAS.get(kind, Unknown) if isinstance(kind, str) else Unknown
     faults = [errors.Fault(pointer=path, code="null", detail="leave an unknown field out") for path in _nulls(payload)]
     if schema is Unknown:
-        faults = []  # whatever its data says is nobody's business
+        faults = []  # its data may have any shape
     if faults:
         raise _refused(faults)
     try:
@@ -153,21 +154,21 @@ def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:
 
 
 def subject(*, message: EventMessage) -> str:
-    """Return what a fact is about: `payment:pay_1`, `order:ord_1`, `adjustment:adj_1`...
+    """Return what a message is about: `payment:pay_1`, `order:ord_1`, `adjustment:adj_1`...
 
-    :raises KeyError: a type that nobody knows
+    :raises KeyError: a type that is in no table
     """
-    word = _SUBJECTS[message.type]
-    return f"{word}:{getattr(message.data, word).id}"
+    name = _SUBJECTS[message.type]
+    return f"{name}:{getattr(message.data, name).id}"
 
 
-def tellings(*, type_: str) -> tuple[str, ...]:
-    """Return the types that tell one fact of a subject: a payout is sent, or its period closed."""
+def equivalent_types(*, type_: str) -> tuple[str, ...]:
+    """Return the types that mean the same of a subject: a payout is sent, or its period closed."""
     return _PAYOUT if type_ in _PAYOUT else (type_,)
 
 
-def changes(*, type_: str) -> bool:
-    """Tell whether each telling is a fact of its own, as a change of contact data is."""
+def each_counts(*, type_: str) -> bool:
+    """Return whether every event of a subject counts by itself, as each change of contact data does."""
     return type_ == "CONTACT_CHANGED"
 
 
@@ -176,16 +177,23 @@ def business_input(*, message: EventMessage) -> dict[str, Any]:
 
     No event id, no envelope times, nothing computed. A beneficiary who is the driver is the same as none.
     """
-    data = _plain(message.data.model_dump(by_alias=True) if isinstance(message.data, BaseModel) else message.data)
+    data = _plain_members(
+        message.data.model_dump(by_alias=True) if isinstance(message.data, BaseModel) else message.data
+    )
     if "beneficiary" in data and data["beneficiary"] == data["driver"]:
         del data["beneficiary"]
-    return dict(data)
+    return data
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
+def _plain_members(members: Mapping[str, object]) -> dict[str, Any]:
+    """Return a dumped object's members, contact and absent ones left out."""
+    return {key: _plain(item) for key, item in members.items() if item is not None and key not in CONTACT}
+
+
+def _plain(value: object) -> object:
     """Return a dumped value with moments and days as text, contact and absent fields left out."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None and key not in CONTACT}
+        return _plain_members(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dt.date):  # a datetime is one too, and is in UTC already
@@ -194,7 +202,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
 
 
 def _digits(payload: Mapping[str, Any]) -> int | None:
-    """Return the digits of the payload's currency, None while nobody can say."""
+    """Return the digits of the payload's currency; None where it names no known one."""
     data = payload.get("data")
     currency = data.get("currency") if isinstance(data, dict) else None
     try:
@@ -225,7 +233,7 @@ def _token(part: object) -> str:
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", str(part)).replace("~", "~0").replace("/", "~1")
 
 
-def _fault(error: Any) -> errors.Fault:  # noqa: ANN401 - pydantic's ErrorDetails
+def _fault(error: ErrorDetails) -> errors.Fault:
     """Turn one of pydantic's findings into a fault; the value itself is never repeated."""
     pointer = "".join(f"/{_token(part)}" for part in error["loc"])[:POINTER_LENGTH_MAX]
     return errors.Fault(pointer=pointer, code=error["type"], detail=error["msg"])

@@ -1,6 +1,6 @@
-"""What became of an event: answered by its documents, parked for another event, held for a person, or dismissed by one.
+"""What becomes of an event: processed into documents, parked for another event, held for a person, or dismissed by one.
 
-Each outcome is a move of the row with its audit event, in the caller's transaction.
+Each outcome moves the row and writes its audit event, in the caller's transaction.
 """
 
 import datetime as dt
@@ -22,10 +22,10 @@ from documents.resilience import queue
 
 BACKOFF_S = (2, 300)  # first and longest pause between looks at an event that is parked, or has failed
 DEFECT = "internal_error"  # the code of an event whose effect failed by a defect of ours
-# Kept of a held event: a payout has up to 1,500 orders, and each of them may be wrong.
+# Stored of a held event: a payout has up to 1,500 orders, and each of them may be wrong.
 FAULTS_MAX, FAULT_LENGTH_MAX = 60, 500
 
-TELLINGS_MAX = 8  # of one fact that are looked at before a later one: the first that can be issued wins
+EARLIER_MAX = 8  # events of one subject that are run before a later one: the first that can be issued wins
 PARKED_TOO_LONG = "event_parked_too_long"
 
 
@@ -45,7 +45,7 @@ def too_long(*, now: dt.datetime, limit_s: int) -> Q:
 
 
 def overdue(*, now: dt.datetime, limit_s: int) -> int:
-    """Open one P2 for each event parked past the limit; returns how many there are."""
+    """Open one P2 for each event parked past the limit and return how many there are."""
     late = Event.objects.filter(too_long(now=now, limit_s=limit_s))
     for event in late:
         with transaction.atomic():
@@ -60,7 +60,7 @@ def overdue(*, now: dt.datetime, limit_s: int) -> int:
 
 
 def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
-    """Move an event to where it rests: answered by its documents."""
+    """Move an event to processed: its documents answer it."""
     Event.objects.filter(pk=event.pk).update(
         status=EventStatus.PROCESSED,
         code="",
@@ -81,10 +81,10 @@ def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> No
 
 
 def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
-    """Let an event wait for what it needs; it is looked at again when that comes, and on a timer."""
+    """Park an event until what it needs has come; it is run again then, and on a timer."""
     pause = _pause(attempts=event.attempts)
     changed = event.status != EventStatus.PARKED or event.missing != missing
-    _mended(event=event)
+    _resolve_defect(event=event)
     event.status, event.missing, event.code, event.errors = EventStatus.PARKED, missing, "", []
     event.attempts += 1
     Event.objects.filter(pk=event.pk).update(
@@ -112,11 +112,11 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
 
 
 def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
-    """Keep an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
+    """Hold an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
     faults = [fault.as_json() | {"detail": fault.detail[:FAULT_LENGTH_MAX]} for fault in problem.errors[:FAULTS_MAX]]
     changed = event.status != EventStatus.HELD or event.code != problem.code
     if changed:
-        _mended(event=event)
+        _resolve_defect(event=event)
     event.status, event.code, event.errors, event.missing = EventStatus.HELD, problem.code, faults, []
     Event.objects.filter(pk=event.pk).update(
         status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None
@@ -137,7 +137,7 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
 
 
 def failed(*, event: Event, now: dt.datetime, actor: log.Actor) -> None:
-    """Keep an event whose effect failed by a defect of ours: the sweeper runs it again, for ever."""
+    """Hold an event whose effect failed by a defect of ours: the sweeper runs it again, for ever."""
     again = event.status == EventStatus.HELD and event.code == DEFECT
     attempts = event.attempts if again else 0
     hold(event=event, problem=errors.Problem(code=DEFECT), actor=actor)
@@ -145,60 +145,62 @@ def failed(*, event: Event, now: dt.datetime, actor: log.Actor) -> None:
     Event.objects.filter(pk=event.pk).update(attempts=event.attempts, next_try_at=event.next_try_at)
 
 
-def _mended(*, event: Event) -> None:
-    """End the alert of a defect that an event has now got past, whatever comes of the event."""
+def _resolve_defect(*, event: Event) -> None:
+    """Resolve the alert of a defect that an event has got past, whatever comes of the event."""
     if event.status == EventStatus.HELD and event.code == DEFECT:
         incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
 
 
 def _pause(*, attempts: int) -> dt.timedelta:
+    """Return how long an event rests after so many attempts: it doubles, up to the longest."""
     first_s, longest_s = BACKOFF_S
     return dt.timedelta(seconds=min(first_s * 2 ** min(attempts, 20), longest_s))
 
 
-def answered(*, event: Event) -> Event | None:
-    """Return the event that has been processed about the same fact already, if there is one.
+def processed_before(*, event: Event) -> Event | None:
+    """Return an event of the same subject that has been processed already, if there is one.
 
-    Whoever else is finishing with the same subject is waited for: of a wrong event and its correction that come at
-    once, one sees the other.
+    A transaction that is finishing with the same subject is waited for: of a wrong event and its correction that come
+    at once, one sees the other.
     """
-    _one_at_a_time(subject=event.subject)
-    # One without documents is being looked at right now, in this transaction.
-    told = _tellings(event=event).filter(status=EventStatus.PROCESSED, document_ids__len__gt=0)
-    return told.exclude(pk=event.pk).order_by("pk").first()
+    _lock_subject(subject=event.subject)
+    # One without documents is being run right now, in this transaction.
+    processed_events = _of_same_subject(event=event).filter(status=EventStatus.PROCESSED, document_ids__len__gt=0)
+    return processed_events.exclude(pk=event.pk).order_by("pk").first()
 
 
 def waiting_before(*, event: Event) -> list[Event]:
-    """Return the events about the same fact that came first and are run again, held still."""
-    if envelope.changes(type_=event.type):
+    """Return the events of the same subject that came before this one and wait to be run again, locked."""
+    if envelope.each_counts(type_=event.type):
         return []
     waits = Q(status=EventStatus.PARKED) | Q(status=EventStatus.HELD, code=DEFECT)
-    earlier = _tellings(event=event).filter(waits, pk__lt=event.pk)
-    return list(earlier.select_for_update().order_by("pk")[:TELLINGS_MAX])
+    earlier = _of_same_subject(event=event).filter(waits, pk__lt=event.pk)
+    return list(earlier.select_for_update().order_by("pk")[:EARLIER_MAX])
 
 
-def _tellings(*, event: Event) -> QuerySet[Event]:
-    """Return the events that tell the same fact."""
-    return Event.objects.filter(subject=event.subject, type__in=envelope.tellings(type_=event.type))
+def _of_same_subject(*, event: Event) -> QuerySet[Event]:
+    """Return the events of the same subject whose types mean the same."""
+    return Event.objects.filter(subject=event.subject, type__in=envelope.equivalent_types(type_=event.type))
 
 
 def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor: log.Actor) -> None:
-    """Answer a fact that cannot be issued, or not yet, with what it was issued as before.
+    """Answer an event that cannot be issued, or not yet, with the documents that its subject has already.
 
-    The documents stay; should the facts differ, both are kept. `fingerprint` gives the event's own for a kind.
+    The documents stay; should the data differ, that is put on record. `fingerprint` gives the event's own for a kind.
     """
     for document in Document.objects.filter(pk__in=by.document_ids).select_related("document_key"):
         document_keys.repeated(
             document=document,
             first=document.document_key.fingerprint,
-            told=fingerprint(Kind(document.kind)),
+            other=fingerprint(Kind(document.kind)),
             event=event,
             actor=actor,
         )
     processed(event=event, documents=by.document_ids, actor=actor)
 
 
-def _one_at_a_time(*, subject: str) -> None:
+def _lock_subject(*, subject: str) -> None:
+    """Let one transaction at a time finish with a subject."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [subject])
 
@@ -206,15 +208,21 @@ def _one_at_a_time(*, subject: str) -> None:
 def _supersede_held(*, by: Event, actor: log.Actor) -> None:
     """Mark the held events about a subject as superseded by the one that has now been processed.
 
-    One that is held by a defect of ours is told again by itself, as what it is: a repeat, and what differs is kept.
+    One that is held by a defect of ours is left out: it is run again by itself and is a repeat then, and what differs
+    is put on record.
     """
-    _one_at_a_time(subject=by.subject)
+    _lock_subject(subject=by.subject)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE documents_event SET superseded_by_id = %(by)s WHERE subject = %(subject)s AND type = ANY(%(types)s)"
             " AND status = 'held' AND code <> %(defect)s AND superseded_by_id IS NULL AND id <> %(by)s"
             " RETURNING public_id",
-            {"by": by.pk, "subject": by.subject, "types": [*envelope.tellings(type_=by.type)], "defect": DEFECT},
+            {
+                "by": by.pk,
+                "subject": by.subject,
+                "types": [*envelope.equivalent_types(type_=by.type)],
+                "defect": DEFECT,
+            },
         )
         superseded = [public_id for (public_id,) in cursor.fetchall()]
     for public_id in superseded:
@@ -277,5 +285,5 @@ def _reopen(*, event: Event, code: str, actor: log.Actor) -> bool:
 
 
 def defect(*, detail: str) -> errors.Problem:
-    """Return what the door says of a defect: that the same event will go through later."""
+    """Return what the door answers to a defect of ours: 503, and the same event will go through later."""
     return errors.Problem(code=DEFECT, detail=detail, status=503)

@@ -24,7 +24,6 @@ ON CONFLICT DO NOTHING RETURNING id
 
 def insert(
     *,
-    public_id: str,
     message: envelope.EventMessage,
     service: str,
     subject: str,
@@ -32,17 +31,29 @@ def insert(
     payload_sha256: str,
     status: EventStatus,
     now: dt.datetime,
-) -> int | None:
-    """Store an event with its raw body and return its row's key; None where its id is taken."""
-    return _insert(
-        public_id,
-        message.id,
+) -> Event | None:
+    """Store an event with its raw body and return it; None where its id is taken."""
+    event = Event(
+        public_id=identifiers.new(prefix="evt"),
+        event_id=message.id,
+        service=service,
+        type=message.type,
+        country_code=message.country,
+        issuer_slug=message.issuer,
+        subject=subject,
+        occurred_at=message.occurred_at,
+        received_at=now,
+        status=status,
+    )
+    event.pk = _insert(
+        event.public_id,
+        event.event_id,
         service,
-        message.type,
-        message.country,
-        message.issuer,
+        event.type,
+        event.country_code,
+        event.issuer_slug,
         subject,
-        message.occurred_at,
+        event.occurred_at,
         now,
         raw,
         hashlib.sha256(raw).hexdigest(),
@@ -51,16 +62,18 @@ def insert(
         "",
         "[]",
     )
+    event._state.adding = False  # the row exists: it was inserted in plain SQL, for its ON CONFLICT
+    return event if event.pk else None
 
 
 def keep_apart(
     *, raw: bytes, service: str, code: str, faults: Sequence[errors.Fault], now: dt.datetime, actor: log.Actor
 ) -> None:
-    """Store a signed body that is no event of its own: no fact is lost."""
+    """Store a signed body that is no event of its own, so that nothing that was sent is lost."""
     body_sha256, public_id = hashlib.sha256(raw).hexdigest(), identifiers.new(prefix="evt")
-    told = json.dumps([fault.as_json() for fault in faults])
-    fresh = _insert(public_id, "", service, "", "", "", "", None, now, raw, body_sha256, "", "refused", code, told)
-    if fresh is not None:
+    listed = json.dumps([fault.as_json() for fault in faults])
+    inserted = _insert(public_id, "", service, "", "", "", "", None, now, raw, body_sha256, "", "refused", code, listed)
+    if inserted is not None:
         log.record(
             action=Action.EVENT_REFUSED,
             object_type="event",
@@ -74,7 +87,8 @@ def keep_apart(
 
 
 def _insert(*values: str | bytes | dt.datetime | None) -> int | None:
+    """Insert a row and return its key; None where its id, or the body of a refused one, is there already."""
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, values)
-        found = cursor.fetchone()
-    return found and int(found[0])
+        row = cursor.fetchone()
+    return row and int(row[0])

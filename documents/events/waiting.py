@@ -1,6 +1,7 @@
-"""Events that wait: which are due, and which a new fact wakes."""
+"""Events that wait: which are due, and which one that has just come wakes."""
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 
 from django.db import connection, transaction
@@ -12,8 +13,8 @@ from documents.resilience import queue
 
 NEXT_MAX = 3  # woken of a chain
 PARKED = Q(status=EventStatus.PARKED)
-# A held event has a next look only where a later fact may have mended or explained it, or where a defect of ours is
-# why it is held: that is run again for ever (at once where a version that did not do so has held it).
+# A held event is run again only where a later event may have made it right, or explained it, or where it is held by a
+# defect of ours: that is run again for ever (at once where an earlier version, which did not do so, has held it).
 HELD_AGAIN = Q(status=EventStatus.HELD, superseded_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
 _DUE_AT_ONCE = Q(code=outcomes.DEFECT, next_try_at=None)
 
@@ -41,25 +42,27 @@ class Parked(Exception):
 
 
 def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) -> None:
-    """Make due whatever waits for a subject that has just come, in the bringer's transaction.
+    """Make due the events that wait for a subject which has just come, in the transaction that brought it.
 
-    Of a chain `after` is the moment at which this link was: a few of the next are woken, and each wakes its own.
+    `after` is for a chain: the moment of the link that has come. A few of the next links are woken, and each wakes the
+    ones after it.
 
-    What waits for more is not looked at for each: a payout of 1,500 orders is, when the last of them comes. The rows
-    are held meanwhile, so of two who bring the last two at once, the later one sees that it was the last.
+    An event that waits for more is not run for each subject: a payout of 1,500 orders is run when the last of them
+    comes. The rows are locked meanwhile, so of two transactions that bring the last two at once, the later one sees
+    that it was the last.
     """
     with connection.cursor() as cursor:
         cursor.execute(_WAKE, {"awaited": awaited, "now": now, "after": after, "next_max": NEXT_MAX})
         woken = [pk for pk, ready in cursor.fetchall() if ready]
     for pk in woken:
-        transaction.on_commit(lambda pk=pk: queue.enqueue(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+        transaction.on_commit(functools.partial(queue.enqueue, task="documents.resume", args=[pk]))
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """Return events that wait and whose next look is due, of several about one fact the first."""
-    found: list[int] = []
-    looked = Q(next_try_at__lte=now)
-    for waits in (PARKED & looked, HELD_AGAIN & (looked | _DUE_AT_ONCE)):  # one by one, each by its index
+    """Return events that wait and are due to be run again, those that have been due for longest first."""
+    due_events: list[int] = []
+    is_due = Q(next_try_at__lte=now)
+    for waits in (PARKED & is_due, HELD_AGAIN & (is_due | _DUE_AT_ONCE)):  # one after the other, each by its index
         rows = Event.objects.filter(waits).order_by("next_try_at", "pk")
-        found += rows.values_list("pk", flat=True)[: limit - len(found)]
-    return found
+        due_events += rows.values_list("pk", flat=True)[: limit - len(due_events)]
+    return due_events

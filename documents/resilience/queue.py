@@ -18,7 +18,7 @@ _publisher = Publisher(
 )
 
 
-def enqueue(task: str, args: Sequence[object] = ()) -> bool:
+def enqueue(*, task: str, args: Sequence[object] = ()) -> bool:
     """Ask the broker for a task by its name: never waits for the broker, never raises.
 
     False when nobody was asked (breaker open, queue full); True promises nothing either: the sweeper is the guarantee.

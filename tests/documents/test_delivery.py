@@ -40,7 +40,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every breaker closed, and nobody to ring: tests say themselves when a worker comes."""
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
-    monkeypatch.setattr(queue, "enqueue", lambda _task, _args=(): False)
+    monkeypatch.setattr(queue, "enqueue", lambda **_: False)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every breaker closed, nobody to ring, and no refusal left over for the next test to count."""
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
-    monkeypatch.setattr(queue, "enqueue", lambda _task, _args=(): False)
+    monkeypatch.setattr(queue, "enqueue", lambda **_: False)
     yield
     log.flush_denials()
 

@@ -19,7 +19,7 @@ from audit import log
 from audit.models import Event as AuditEvent
 from config.simulation import sender
 from documents import transactions
-from documents.events import answers, intake, outcomes, store, waiting
+from documents.events import answers, effects, intake, outcomes, store, waiting
 from documents.models import Alert, Discrepancy, Event
 from documents.webhooks import signing
 from tests.payouts import making, telling
@@ -194,7 +194,7 @@ DEFECTS = {
     "right": ("payouts.issuing.order_statements.on_order_completed", not_permitted),
     "outcome": ("documents.events.outcomes.processed", broken),
     "outcome, right": ("documents.events.outcomes.processed", not_permitted),
-    "before": ("documents.events.intake._lock_subject", broken),
+    "before": ("documents.events.effects.lock_rows", broken),
 }
 
 
@@ -294,7 +294,7 @@ def test_another_telling_of_a_fact_that_a_defect_stopped_does_not_hide_that_they
     with monkeypatch.context() as defect:
         defect.setattr("payouts.issuing.order_statements.on_order_completed", broken)
         post(event)
-    first, run = Event.objects.get(), intake._try
+    first, run = Event.objects.get(), effects._run_one
 
     def broken_for_the_first(**given: Any) -> Any:
         if given["event"].pk == first.pk:
@@ -303,7 +303,7 @@ def test_another_telling_of_a_fact_that_a_defect_stopped_does_not_hide_that_they
         return run(**given)
 
     with monkeypatch.context() as defect:
-        defect.setattr(intake, "_try", broken_for_the_first)
+        defect.setattr(effects, "_run_one", broken_for_the_first)
         assert post(json.dumps(making.order("ord_1", "99.00") | {"id": "evt_other"}).encode()).status_code == 201
     first.refresh_from_db()
     assert (first.status, first.superseded_by_id) == ("held", None)
