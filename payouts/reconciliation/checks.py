@@ -1,7 +1,7 @@
-"""TABLE: what reconciliation asks of the database. Each row compares two truths that other code wrote apart.
+"""TABLE: the queries of reconciliation. Each compares two records of the same money that are written separately.
 
 A comparison reads one range of keys in one statement, so it sees one moment and stays bounded whatever the tables
-hold; it gives a row per disagreement: `key`, `country_id`, `document_id`, `event_id` and `facts`, in which names that
+hold; it gives a row per difference: `key`, `country_id`, `document_id`, `event_id` and `facts`, in which names that
 end in `_minor` are amounts in `currency`'s minor units. Amounts inside a frozen content carry exactly their currency's
 digits, so without their point they are minor units.
 """
@@ -86,7 +86,7 @@ ORDER BY books.payee_id, books.issuer_id, books.currency
 """
 
 # The live status is SENT by the payout that completed the net, in the order in which the money was sent. A statement
-# that was born SENT may wait for its payout, which has been told: then an event that names it is parked or held.
+# that was issued as SENT may wait for its payout: then an event that names it is parked or held.
 _STATUS = """
 WITH running AS (
   SELECT d.id, d.total_minor AS net, p.statement_id, p.sent_at, p.payout_id,
@@ -151,10 +151,10 @@ LEFT JOIN LATERAL (
     replace(c #>> '{totals,included}', '.', '')::bigint AS included, jsonb_array_length(c -> 'settles') AS lines
   FROM (SELECT d.content::jsonb AS c) content) t ON d.id IS NOT NULL
 CROSS JOIN LATERAL (
-  SELECT coalesce(sum(one.amount_minor), 0)::bigint AS settled, count(*) AS parts,
-    count(*) FILTER (WHERE one.effective) AS effective,
+  SELECT coalesce(sum(part.amount_minor), 0)::bigint AS settled, count(*) AS parts,
+    count(*) FILTER (WHERE part.effective) AS effective,
     count(*) FILTER (WHERE paid.owner_id <> p.payee_id OR paid.issuer_id <> p.issuer_id) AS strangers
-  FROM payouts_settlement one JOIN documents_document paid ON paid.id = one.document_id WHERE one.payout_id = p.id) s
+  FROM payouts_settlement part JOIN documents_document paid ON paid.id = part.document_id WHERE part.payout_id = p.id) s
 CROSS JOIN LATERAL (
   SELECT count(*) AS notices, count(*) FILTER (WHERE owner_id <> p.payee_id OR total_minor <> p.amount_minor) AS strange
   FROM documents_document
@@ -186,20 +186,20 @@ FROM documents_document d
 CROSS JOIN LATERAL (
   SELECT CASE d.kind WHEN 'CREDIT_NOTE' THEN -d.total_minor ELSE d.total_minor END AS net) n
 JOIN LATERAL (
-  SELECT sum(one.amount_minor)::bigint AS settled, jsonb_agg(p.payout_id ORDER BY p.sent_at, p.payout_id) AS payouts
-  FROM payouts_settlement one JOIN payouts_payout p ON p.id = one.payout_id
-  WHERE one.document_id = d.id AND one.effective) s ON s.settled IS NOT NULL
+  SELECT sum(part.amount_minor)::bigint AS settled, jsonb_agg(p.payout_id ORDER BY p.sent_at, p.payout_id) AS payouts
+  FROM payouts_settlement part JOIN payouts_payout p ON p.id = part.payout_id
+  WHERE part.document_id = d.id AND part.effective) s ON s.settled IS NOT NULL
 WHERE d.owner_id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR d.country_id = %(country)s)
   AND d.kind IN ('ORDER_FINAL_STATEMENT', 'CREDIT_NOTE')
   AND s.settled <> least(greatest(s.settled, least(0, n.net)), greatest(0, n.net))
 """
 
-# What the event states, as it came, and what the document that it caused prints. Stripped bodies are not asked.
+# What the event states and what the document that it caused prints. Events whose body has been stripped are left out.
 _EVENT = """
-SELECT e.public_id || ':' || told.path || ':' || d.audience AS key, d.country_id, d.id AS document_id,
-  e.id AS event_id, jsonb_build_object('currency', d.currency, 'field', told.path, 'event_states',
-    convert_from(e.body, 'UTF8')::jsonb #>> told.path::text[], 'document_prints',
-    d.content::jsonb #>> told.printed::text[]) AS facts
+SELECT e.public_id || ':' || stated.path || ':' || d.audience AS key, d.country_id, d.id AS document_id,
+  e.id AS event_id, jsonb_build_object('currency', d.currency, 'field', stated.path, 'event_states',
+    convert_from(e.body, 'UTF8')::jsonb #>> stated.path::text[], 'document_prints',
+    d.content::jsonb #>> stated.printed::text[]) AS facts
 FROM documents_event e
 JOIN documents_document d ON d.event_id = e.id
 JOIN (VALUES
@@ -217,16 +217,16 @@ JOIN (VALUES
   ('PAYOUT_PERIOD_CLOSED', 'payee', '{data,closing_carry_over}', '{totals,closing_carry_over}'),
   ('PAYOUT_FAILED', 'payee', '{data,payout,amount}', '{totals,amount}'),
   ('PAYOUT_RETURNED', 'payee', '{data,payout,amount}', '{totals,amount}')
-) AS told (type, audience, path, printed) ON told.type = e.type AND told.audience = d.audience
+) AS stated (type, audience, path, printed) ON stated.type = e.type AND stated.audience = d.audience
 WHERE e.id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR d.country_id = %(country)s)
   AND e.body IS NOT NULL AND e.status = 'processed'
   -- issued by two people's decision, with the balance that was known
-  AND NOT (told.path = '{data,opening_carry_over}' AND 'reconciliation_difference' = ANY(d.flags))
-  AND (convert_from(e.body, 'UTF8')::jsonb #>> told.path::text[])::numeric
-    <> (d.content::jsonb #>> told.printed::text[])::numeric
+  AND NOT (stated.path = '{data,opening_carry_over}' AND 'reconciliation_difference' = ANY(d.flags))
+  AND (convert_from(e.body, 'UTF8')::jsonb #>> stated.path::text[])::numeric
+    <> (d.content::jsonb #>> stated.printed::text[])::numeric
 """
 
-# Every fact with money in it that was processed is answered by a document, and every payout by its row.
+# Every processed event about money has its documents, and every payout event its payout.
 _EVENT_ALONE = """
 SELECT e.public_id AS key, country.code AS country_id, NULL::bigint AS document_id, e.id AS event_id,
   jsonb_build_object('event', e.event_id, 'type', e.type, 'subject', e.subject, 'documents', e.document_ids) AS facts
@@ -237,8 +237,8 @@ WHERE e.id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR e.coun
   AND e.status = 'processed' AND e.type <> 'CONTACT_CHANGED'
   AND (cardinality(e.document_ids) = 0
     OR EXISTS (
-      SELECT FROM unnest(e.document_ids) AS told (id) WHERE NOT EXISTS (
-        SELECT FROM documents_document d WHERE d.id = told.id))
+      SELECT FROM unnest(e.document_ids) AS listed (id) WHERE NOT EXISTS (
+        SELECT FROM documents_document d WHERE d.id = listed.id))
     OR e.type IN ('PAYOUT_SENT', 'PAYOUT_PERIOD_CLOSED') AND p.id IS NULL)
 """
 
@@ -250,5 +250,5 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(code=FindingCode.EVENT, over="events", sql=_EVENT),
     Comparison(code=FindingCode.EVENT_ALONE, over="events", sql=_EVENT_ALONE),
 )
-# TABLE: what is walked, and how many keys at a time.
+# TABLE: what is compared, and how many keys at a time.
 RANGES: Mapping[str, int] = {"documents": 500, "payees": 200, "events": 500}

@@ -1,8 +1,11 @@
-"""What is the matter with an event that stands still: what differs, what it looks like, what it lacks; in words."""
+"""The findings about an event that is held or parked: what differs, and sentences that say what is wrong with it.
+
+The sentences are for finance, in the reader's language. Those of a payout that does not close come from `gap_causes`.
+"""
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,20 +14,23 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from documents import errors, money
+from documents.countries import pack
 from documents.models import Document, Event, EventStatus
+from payouts.calculation.gap_causes import Language
 from payouts.issuing import payout_gap, retries
 from payouts.models import Payout
-from payouts.review import causes
 
 NAMED_MAX = 2  # of what a parked event lacks
-_STATED = re.compile(r"(?:stated|captured) (-?[0-9.]+), (?:computed|sent) (-?[0-9.]+)")
 STRANGER = " belongs to somebody else"  # how `payout_lines` says whose an order is not
+_STATED = re.compile(r"(?:stated|captured) (-?[0-9.]+), (?:computed|sent) (-?[0-9.]+)")
+_CREDITED = re.compile(r"(-?[0-9]+) minor units(?: with tax (\S+))?, of (-?[0-9]+) that remain.*")
 _OWNERS = ("payee", "beneficiary", "driver", "customer", "party")
-# TABLE: where an event that names nobody names the fact it is about, and the key of that fact's document.
+# TABLE: where an event that names no party names what it is about, and the key of that one's document.
 _ABOUT = (
     ("refund", "payment_id", "PAYMENT_RECEIPT:payment:{id}:customer"),
     ("order", "id", "ORDER_FINAL_STATEMENT:order:{id}:beneficiary"),
 )
+Fault = dict[str, Any]  # as `event.errors` has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +42,24 @@ class Amounts:
     actual_minor: int | None = None
     difference_minor: int | None = None
 
+    @classmethod
+    def of(cls, *, currency: str, expected: int, actual: int) -> "Amounts":
+        """Return two amounts with their difference."""
+        return cls(currency=currency, expected_minor=expected, actual_minor=actual, difference_minor=actual - expected)
+
 
 def explain(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
-    """Return what differs and what it looks like, of a held event or a parked one."""
-    return _parked(event=event, data=data) if event.status == EventStatus.PARKED else _held(event=event, data=data)
+    """Return what differs and the sentences about it, of a held or parked event; `data` is its `event_data`."""
+    if event.status == EventStatus.PARKED:
+        return _explain_parked(event=event, data=data)
+    currency = str(data.get("currency", ""))
+    faults = [fault for fault in event.errors if isinstance(fault, dict)]
+    return (
+        _does_not_close(faults=faults, data=data, currency=currency)
+        or _wrong_total(faults=faults, currency=currency)
+        or _of_somebody_else(faults=faults, currency=currency)
+        or _cause(event=event, faults=faults, data=data, currency=currency)
+    )
 
 
 def event_data(*, event: Event) -> dict[str, Any]:
@@ -53,7 +73,7 @@ def event_data(*, event: Event) -> dict[str, Any]:
 
 
 def owner(data: dict[str, Any]) -> str:
-    """Return the platform's id of whom an event is about: whom it names, or its document's owner."""
+    """Return the platform id of the party an event is about: the one it names, or its document's owner."""
     for name in _OWNERS:
         if isinstance(data.get(name), dict):
             return str(data[name].get("id", ""))
@@ -65,63 +85,67 @@ def owner(data: dict[str, Any]) -> str:
 
 
 def minor(text: object, currency: str) -> int | None:
-    """Read an amount that may be none."""
+    """Return an amount in minor units; None for a text that is no amount."""
     try:
         return money.minor(str(text), money.digits(currency))
     except errors.Problem:
         return None
 
 
-def _held(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
-    """Read what differs, and the diagnosis, out of a held event's faults."""
-    currency = str(data.get("currency", ""))
-    faults = [fault for fault in event.errors if isinstance(fault, dict)]
-    said = {code: [str(fault.get("detail", "")) for fault in faults if fault.get("code") == code] for code in _said()}
-    words = said[_said()[0]] or said[_said()[-1]]
+def _does_not_close(
+    *, faults: Sequence[Fault], data: dict[str, Any], currency: str
+) -> tuple[Amounts, list[str]] | None:
+    """Return the difference of a payout that does not close, and its diagnosis; None of other events."""
     gap = next((minor(fault.get("detail"), currency) for fault in faults if fault.get("code") == "difference"), None)
     actual = minor(data.get("payout", {}).get("amount"), currency) if isinstance(data.get("payout"), dict) else None
-    if gap is not None and actual is not None:
-        return Amounts(
-            currency=currency, expected_minor=actual + gap, actual_minor=actual, difference_minor=-gap
-        ), words
+    if gap is None or actual is None:
+        return None
+    first, other = payout_gap.LANGUAGES[_language()], payout_gap.LANGUAGES["es" if _language() == "en" else "en"]
+    sentences = {
+        code: [str(fault.get("detail", "")) for fault in faults if fault.get("code") == code] for code in (first, other)
+    }
+    amounts = Amounts.of(currency=currency, expected=actual + gap, actual=actual)
+    return amounts, sentences[first] or sentences[other]
+
+
+def _wrong_total(*, faults: Sequence[Fault], currency: str) -> tuple[Amounts, list[str]] | None:
+    """Return the first total that is not what was computed, or sent; None where all are."""
     for fault in faults:
-        found = _STATED.fullmatch(str(fault.get("detail", "")))
-        stated, computed = (minor(found[place], currency) for place in (1, 2)) if found else (None, None)
+        match = _STATED.fullmatch(str(fault.get("detail", "")))
+        stated, computed = (minor(match[group], currency) for group in (1, 2)) if match else (None, None)
         if stated is not None and computed is not None:
-            return Amounts(
-                currency=currency,
-                expected_minor=computed,
-                actual_minor=stated,
-                difference_minor=stated - computed,
-            ), [_("No coincide %(what)s (%(place)s).") % {"what": _amount(fault), "place": fault.get("pointer", "")}]
-    strangers = [
-        str(fault.get("detail", "")).removesuffix(STRANGER)
-        for fault in faults
-        if str(fault.get("detail", "")).endswith(STRANGER)
-    ]
-    if strangers:
-        return Amounts(currency=currency), [_("Es de otro beneficiario: %(what)s.") % {"what": _listed(strangers)}]
+            amounts = Amounts.of(currency=currency, expected=computed, actual=stated)
+            place = {"what": _amount_name(fault), "place": fault.get("pointer", "")}
+            return amounts, [_("No coincide %(what)s (%(place)s).") % place]
+    return None
+
+
+def _of_somebody_else(*, faults: Sequence[Fault], currency: str) -> tuple[Amounts, list[str]] | None:
+    """Name the orders of a payout that are not its payee's; None where there are none."""
+    details = [str(fault.get("detail", "")) for fault in faults]
+    strangers = [detail.removesuffix(STRANGER) for detail in details if detail.endswith(STRANGER)]
+    if not strangers:
+        return None
+    return Amounts(currency=currency), [_("Es de otro beneficiario: %(what)s.") % {"what": _listed(strangers)}]
+
+
+def _cause(*, event: Event, faults: Sequence[Fault], data: dict[str, Any], currency: str) -> tuple[Amounts, list[str]]:
+    """Return the sentence of the event's code; of a credit also how much it asks for and how much remains."""
     first = next((fault for fault in faults if fault.get("pointer")), {})
-    detail = str(first.get("detail", ""))
-    cause = causes.Cause(
+    cause = Cause(
         event=event,
         payload={"country": event.country_code, "issuer": event.issuer_slug, "data": data},
         pointer=str(first.get("pointer", "")),
-        detail=detail,
+        detail=str(first.get("detail", "")),
     )
-    said_of = causes.sentence(cause=cause)
-    asked = causes.credited(detail=detail)
-    amounts = Amounts(
-        currency=currency,
-        actual_minor=asked[0] if asked else None,
-        expected_minor=asked[1] if asked else None,
-        difference_minor=asked[0] - asked[1] if asked else None,
-    )
-    return amounts, [said_of] if said_of else []
+    amounts, sentence = Amounts(currency=currency), cause.sentence()
+    if match := _CREDITED.fullmatch(cause.detail):
+        amounts = Amounts.of(currency=currency, expected=int(match[3]), actual=int(match[1]))
+    return amounts, [sentence] if sentence else []
 
 
-def _amount(fault: dict[str, Any]) -> str:
-    """Call the amount at a fault's place by words that finance uses."""
+def _amount_name(fault: Fault) -> str:
+    """Return what finance calls the amount at a fault's place."""
     names = {
         "amount": _("el importe"),
         "net": _("la base"),
@@ -134,41 +158,117 @@ def _amount(fault: dict[str, Any]) -> str:
     return names.get(last, last)
 
 
-def _said() -> list[str]:
-    """Return the codes of diagnoses, those in the reader's language first."""
-    first: list[str] = list(payout_gap.LANGUAGES.values())
-    return first[::-1] if _language() == "en" else first
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """A held event, and the first of its faults that has a place."""
+
+    event: Event
+    payload: Mapping[str, Any]  # the event's body, as it came
+    pointer: str
+    detail: str
+
+    def sentence(self) -> str:
+        """Say why the event is held; of a code without a sentence of its own, where to look."""
+        say = _SENTENCES.get(self.event.code)
+        return say(self) if say else _("Mira %(place)s.") % self.values if self.pointer else ""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Return the values that a sentence may name."""
+        value, country = _at(self.payload, self.pointer), pack.for_country(self.event.country_code)
+        return {
+            "value": value if isinstance(value, str) else "",
+            "place": self.pointer,
+            "country": self.event.country_code,
+            "currency": country.currency if country else "",
+        }
 
 
-def _language() -> str:
-    return "en" if (get_language() or "es").startswith("en") else "es"
+def _at(payload: object, pointer: str) -> object:
+    """Return the value at an RFC 6901 pointer; None where there is none."""
+    value = payload
+    for step in pointer.split("/")[1:]:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
 
 
-def _parked(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
-    """Say what a parked event lacks; for a balance, which one is known and which was told."""
+def _whose_tax_id(cause: Cause) -> str:
+    party = _at(cause.payload, cause.pointer.rpartition("/")[0])
+    who = str(party.get("id", "")) if isinstance(party, dict) else ""
+    values = cause.values | {"who": who}
+    return _("El identificador fiscal de %(who)s no es válido en %(country)s (%(place)s).") % values
+
+
+def _period(cause: Cause) -> str:
+    period = _at(cause.payload, "/data/period")
+    days = period if isinstance(period, dict) else {}
+    values = {"first": days.get("from", ""), "last": days.get("to", "")}
+    return _("El periodo empieza el %(first)s y termina antes, el %(last)s.") % values
+
+
+def _credit(cause: Cause) -> str:
+    match = _CREDITED.fullmatch(cause.detail)
+    if match is None:
+        return _("El documento original no tiene esas partidas, o el abono cobraría en vez de devolver.")
+    if match[2] and match[2] != "none":
+        return _("Abona más de lo que queda con %(tax)s en el documento original.") % {"tax": match[2]}
+    return _("Abona más de lo que queda del documento original.")
+
+
+# TABLE: code of a held event -> its sentence.
+_SENTENCES: Mapping[str, Callable[[Cause], str]] = {
+    "tax_code_unknown": lambda cause: (
+        _("«%(value)s» no es un código de impuesto de %(country)s (%(place)s).") % cause.values
+    ),
+    "tax_rate_not_in_force": lambda cause: (
+        _("«%(value)s» no está en vigor en la fecha de la operación (%(place)s).") % cause.values
+    ),
+    "tax_id_invalid": _whose_tax_id,
+    "currency_unsupported": lambda cause: (
+        _("Viene en %(value)s: no es la moneda de %(country)s, %(currency)s.") % cause.values
+    ),
+    "country_unsupported": lambda cause: (
+        _("El país %(country)s no se emite aquí, o no es el del documento original.") % cause.values
+    ),
+    "issuer_unknown": lambda cause: (
+        _("«%(value)s» no es un emisor de %(country)s, o no el del documento original.") % cause.values
+    ),
+    "period_invalid": _period,
+    "credit_exceeds_remaining": _credit,
+    "payee_mismatch": lambda _cause: _("El pago se envió a otro beneficiario."),
+    "party_unknown": lambda _cause: _("El pedido no tiene comercio, y el ajuste trae líneas suyas."),
+    "validation_error": lambda _cause: _("La suma de las líneas pasa del importe máximo."),
+    "internal_error": lambda _cause: _(
+        "Falló la emisión por un defecto del servicio: se reintenta sola, y el equipo técnico está avisado."
+    ),
+}
+
+
+def _explain_parked(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, list[str]]:
+    """Say what a parked event lacks; of an opening balance, which one is known and which the event states."""
     currency = str(data.get("currency", ""))
-    amounts, words = Amounts(currency=currency), []
+    amounts, sentences = Amounts(currency=currency), []
     balances = [str(name) for name in event.missing if str(name).startswith("balance:")]
     named = [str(name).partition(":")[2] or str(name) for name in event.missing if str(name) not in balances]
     if named:
-        words.append(_("Falta %(what)s.") % {"what": _listed(named)})
+        sentences.append(_("Falta %(what)s.") % {"what": _listed(named)})
     for rest in (name.removeprefix("balance:") for name in balances[:1]):
         payee, _colon, issuer = rest.partition(":")
-        last = _before(event=event, payee=payee, issuer=issuer, currency=currency)
+        last = _payout_before(event=event, payee=payee, issuer=issuer, currency=currency)
         stated, known = minor(data.get("opening_carry_over"), currency), last.closing_minor if last else 0
         if stated is not None:
-            amounts = Amounts(
-                currency=currency,
-                expected_minor=known,
-                actual_minor=stated,
-                difference_minor=stated - known,
-            )
-        words.append(
+            amounts = Amounts.of(currency=currency, expected=known, actual=stated)
+        sentences.append(
             _("Su saldo inicial no es el que dejó %(payout)s: falta un pago intermedio.") % {"payout": last.payout_id}
             if last
             else _("Trae un saldo inicial y no consta ningún pago anterior: falta un pago.")
         )
-    return amounts, words
+    return amounts, sentences
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -184,7 +284,11 @@ def _listed(names: Sequence[str]) -> str:
     }
 
 
-def _before(*, event: Event, payee: str, issuer: str, currency: str) -> Payout | None:
+def _language() -> Language:
+    return "en" if (get_language() or "es").startswith("en") else "es"
+
+
+def _payout_before(*, event: Event, payee: str, issuer: str, currency: str) -> Payout | None:
     """Return the payout whose closing balance a payout has to open with."""
     payout = retries.payout_data(body=event.body)
     sent_at = (payout.payout.sent_at if payout else None) or event.occurred_at
