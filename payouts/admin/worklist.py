@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 events.WORK_CARDS.append(rows.work_card)
 PAGE_SIZE = 50
+DECIDES = "approve_difference"  # the right to act on the list
 
 
 def scope(*, request: HttpRequest) -> list[str] | None:
@@ -54,28 +55,16 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
                 "event/<str:public_id>/request/",
                 "request",
                 self.request_view,
-                "approve_difference",
+                DECIDES,
                 Action.EVENT_DIFFERENCE_REQUESTED,
             ),
-            (
-                "event/<str:public_id>/approve/",
-                "approve",
-                self.approve_view,
-                "approve_difference",
-                Action.EVENT_DIFFERENCE_APPROVED,
-            ),
-            (
-                "event/<str:public_id>/close/",
-                "dismiss",
-                self.dismiss_view,
-                "approve_difference",
-                Action.EVENT_DISMISSED,
-            ),
+            ("event/<str:public_id>/approve/", "approve", self.approve_view, DECIDES, Action.EVENT_DIFFERENCE_APPROVED),
+            ("event/<str:public_id>/close/", "dismiss", self.dismiss_view, DECIDES, Action.EVENT_DISMISSED),
             (
                 "discrepancy/<str:public_id>/resolve/",
                 "resolve",
                 self.resolve_view,
-                "approve_difference",
+                DECIDES,
                 Action.DISCREPANCY_RESOLVED,
             ),
             ("document/<str:public_id>/correct/", "correct", self.correct_view, "correct", Action.DOCUMENT_CORRECTED),
@@ -124,7 +113,7 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
             "page_after": page + 1 if page < pages else 0,
             "page_number": page,
             "pages": pages,
-            "actions": rights.may(request=request, right="approve_difference"),
+            "actions": rights.may(request=request, right=DECIDES),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/dc/conciliar.html", context)
@@ -132,7 +121,7 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
     # --- the actions about discrepancies and documents ---
     def resolve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
         """Ask for a reason, and resolve an open discrepancy."""
-        rights.require(request=request, right="approve_difference", object_type="discrepancy", object_id=public_id)
+        rights.require(request=request, right=DECIDES, object_type="discrepancy", object_id=public_id)
         gap = event_actions.get_row(request=request, model=Discrepancy, public_id=public_id)
 
         def resolve(form: "Form") -> None:

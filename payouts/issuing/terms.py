@@ -82,6 +82,16 @@ def resolve(*, message: envelope.EventMessage) -> IssuingTerms:
     return IssuingTerms(pack=pack, issuer=issuer, currency=currency, digits=money.digits(currency))
 
 
+def of_document(*, document: Document) -> IssuingTerms:
+    """Return the terms on which a document was issued."""
+    return IssuingTerms(
+        pack=packs.required(document.country_id),
+        issuer=document.issuer,
+        currency=document.currency,
+        digits=money.digits(document.currency),
+    )
+
+
 def _problem(code: str, pointer: str, detail: str) -> errors.Problem:
     """Build a problem with its one fault."""
     return errors.Problem(code=code, detail=detail, errors=[errors.Fault(pointer=pointer, code=code, detail=detail)])

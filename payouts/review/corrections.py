@@ -1,9 +1,9 @@
 """A correction that finance makes: a credit note for all or part of what remains of a document, at its own rates.
 
-Receipts and order statements can be corrected: a receipt's credit is given back to the customer, a statement's is taken
-from what its owner is owed, by the next payout that settles it. It takes the same way as a refund: the original locked,
-what remains counted, the number last. The decision is stored as an event of its own, so that this document, too,
-answers a fact that was written down first.
+Receipts and order statements can be corrected. The credit of a receipt is given back to the customer; that of an order
+statement is taken from what its owner is owed, by the next payout that settles it. A correction is issued in the same
+steps as a refund: the original is locked, what remains is counted, the number is taken last. The decision is stored as
+an event of its own, so that this document, too, answers an event that was stored first.
 """
 
 import datetime as dt
@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -20,26 +19,16 @@ from django.db import IntegrityError, transaction
 from audit import log
 from audit.actions import Action
 from documents import canonical, catalog, errors, money, transactions
-from documents.countries import pack as packs
-from documents.emission import document_keys, issuing
+from documents.emission import issuing
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
-from payouts.calculation import amounts
 from payouts.issuing import parties, receipts, retries
-from payouts.issuing.terms import IssuingTerms
-from payouts.review import decisions
+from payouts.issuing import terms as issuing_terms
+from payouts.review import correction_notes, decisions
+from payouts.review.correction_notes import Correction, CreditedAmount
 
-EVENT_TYPE, SERVICE, LINE_KIND = "DOCUMENT_CORRECTED", "staff", "CORRECTION"
-_ACT = {Kind.PAYMENT_RECEIPT: "Abono", Kind.ORDER_FINAL_STATEMENT: "Descuento"}
+EVENT_TYPE, SERVICE = "DOCUMENT_CORRECTED", "staff"
 _ID = re.compile(r"cor_[a-z0-9]{26}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CreditedAmount:
-    """So much of one tax group of the original, in minor units, with its sign, in the original's way of pricing."""
-
-    tax: str
-    amount_minor: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,51 +40,17 @@ class CreditableGroup:
     gross_minor: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Correction:
-    """Somebody's decision; `parts` None credits all that remains. `fingerprint` names the same decision again."""
-
-    id: str
-    original: Document
-    content: dict[str, Any]
-    terms: IssuingTerms
-    parts: tuple[CreditedAmount, ...] | None
-    reason: str
-
-    @property
-    def key(self) -> str:
-        """Return the permanent key of the credit note."""
-        return issuing.key(kind=Kind.CREDIT_NOTE, subject=("correction", self.id), audience=str(self.original.audience))
-
-    @property
-    def business_input(self) -> dict[str, object]:
-        """Return what was decided, without anything computed."""
-        digits = self.terms.digits
-        lines: object = "remaining"
-        if self.parts is not None:
-            lines = [{"tax": part.tax, "amount": money.text(part.amount_minor, digits)} for part in self.parts]
-        return {"document": self.original.document_key_id, "lines": lines, "reason": self.reason}
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the digest by which a repeat is known."""
-        return document_keys.fingerprint(
-            kind=Kind.CREDIT_NOTE,
-            country=self.terms.pack.country,
-            issuer=self.terms.issuer.slug,
-            data=self.business_input,
-        )
-
-
 def remaining_creditable(*, document: Document) -> list[CreditableGroup]:
     """Return what of a document can still be credited, group by group.
 
-    Nothing of other kinds, and of a statement that owes its owner nothing (any more).
+    Empty for other kinds of documents, and for a statement of which nothing is owed to its owner any more.
     """
     if not catalog.TABLE[Kind(document.kind)].creditable:
         return []
     content = json.loads(document.content)
-    remaining = receipts.credit(lines=(), original=document, content=content, terms=_under(document)).remaining
+    remaining = receipts.credit(
+        lines=(), original=document, content=content, terms=issuing_terms.of_document(document=document)
+    ).remaining
     if sum(group.gross_minor for group in remaining) <= 0:
         return []
     return [
@@ -119,7 +74,7 @@ def correct(
     now: dt.datetime,
     actor: log.Actor,
 ) -> issuing.Issued:
-    """Issue the credit note of a correction, or find the one that the same correction has.
+    """Issue the credit note of a correction, or return the one that the same correction has.
 
     `correction_id` ("cor_...") is made once for each decision, so a form that is sent twice credits once.
 
@@ -134,15 +89,15 @@ def correct(
         object_id=document.public_id,
         actor=actor,
     )
-    words = decisions.reason(reason)
+    text = decisions.reason(reason)
     if not _ID.fullmatch(correction_id) or (parts is not None and not any(part.amount_minor for part in parts)):
         raise errors.Problem(code="validation_error", detail="a correction has an id, and credits something")
     if not catalog.TABLE[Kind(document.kind)].creditable:
         raise errors.Problem(code="credit_exceeds_remaining", detail=f"nothing of a {document.kind} can be credited")
-    kept = None if parts is None else tuple(part for part in parts if part.amount_minor)
+    credited = None if parts is None else tuple(part for part in parts if part.amount_minor)
     return transactions.retry_on_conflict(
         lambda: _correct(
-            key=document.document_key_id, correction_id=correction_id, parts=kept, reason=words, now=now, actor=actor
+            key=document.document_key_id, correction_id=correction_id, parts=credited, reason=text, now=now, actor=actor
         )
     )
 
@@ -157,28 +112,36 @@ def _correct(
     actor: log.Actor,
 ) -> issuing.Issued:
     owner = Document.objects.filter(document_key_id=key).values_list("owner__platform_id", flat=True).first()
-    parties.lock_party(
-        platform_id=owner or ""
-    )  # before what the owner is owed is read: see the third rule of README.md
+    # Locked before what the owner is owed is read: see the third rule of README.md.
+    parties.lock_party(platform_id=owner or "")
     original = receipts.lock_document(key=key)
     if original is None:
         raise errors.Problem(code="not_found")
-    one = _Correction(
+    correction = Correction(
         id=correction_id,
         original=original,
         content=json.loads(original.content),
-        terms=_under(original),
+        terms=issuing_terms.of_document(document=original),
         parts=parts,
         reason=reason,
     )
-    before = _before(one=one, actor=actor)
-    if before is not None:
-        return before
-    lines = _lines(one)
-    sums = receipts.credit(lines=lines, original=original, content=one.content, terms=one.terms)
-    event = _event(one=one, now=now, actor=actor)
-    draft = _draft(one=one, lines=lines, sums=sums, now=now)
-    waiting.wake(awaited=f"credit:{one.id}", now=now)
+    issued = _issued_before(correction=correction, actor=actor)
+    if issued is not None:
+        return issued
+    return _issue(correction=correction, now=now, actor=actor)
+
+
+def _issue(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> issuing.Issued:
+    """Issue the credit note, with the event and the audit events of the decision.
+
+    :raises errors.Problem: `already_credited`, `credit_exceeds_remaining`, `tax_code_unknown`, `document_key_conflict`
+    """
+    original, content, terms = correction.original, correction.content, correction.terms
+    lines = correction_notes.lines(correction=correction, credited=_credited(correction=correction))
+    sums = receipts.credit(lines=lines, original=original, content=content, terms=terms)
+    event = _store_event(correction=correction, now=now, actor=actor)
+    draft = correction_notes.draft(correction=correction, lines=lines, sums=sums, now=now)
+    waiting.wake(awaited=f"credit:{correction.id}", now=now)
     if original.kind == Kind.ORDER_FINAL_STATEMENT:
         retries.retry_held(payee=original.owner.platform_id, now=now)
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
@@ -190,93 +153,57 @@ def _correct(
         object_id=original.public_id,
         actor=actor,
         details={
-            "reason": reason,
+            "reason": correction.reason,
             "credit_note": issued.document.public_id,
-            "total": money.text(sums.totals["gross"], one.terms.digits),
+            "total": money.text(sums.totals["gross"], terms.digits),
         },
     )
     return issued
 
 
-def _under(document: Document) -> IssuingTerms:
-    return IssuingTerms(
-        pack=packs.required(document.country_id),
-        issuer=document.issuer,
-        currency=document.currency,
-        digits=money.digits(document.currency),
-    )
+def _credited(*, correction: Correction) -> Sequence[CreditedAmount]:
+    """Return what a correction credits of each tax group.
+
+    :raises errors.Problem: `already_credited`
+    """
+    remaining = remaining_creditable(document=correction.original)
+    if not remaining:
+        raise errors.Problem(code="already_credited")
+    if correction.parts is not None:
+        return correction.parts
+    return [CreditedAmount(tax=group.tax, amount_minor=group.amount_minor) for group in remaining]
 
 
-def _before(*, one: _Correction, actor: log.Actor) -> issuing.Issued | None:
-    """Return the credit note that the same correction has; the repeat is on record.
+def _issued_before(*, correction: Correction, actor: log.Actor) -> issuing.Issued | None:
+    """Return the credit note that the same correction has, and record the repeat; None for a new correction.
 
     :raises errors.Problem: `document_key_conflict`
     """
-    document = Document.objects.filter(document_key_id=one.key).first()
+    document = Document.objects.filter(document_key_id=correction.key).first()
     if document is None:
         return None
-    if DocumentKey.objects.get(pk=one.key).fingerprint != one.fingerprint:
+    if DocumentKey.objects.get(pk=correction.key).fingerprint != correction.fingerprint:
         raise errors.Problem(code="document_key_conflict")
     log.record(action=Action.DOCUMENT_REPEATED, object_type="document", object_id=document.public_id, actor=actor)
     return issuing.Issued(document=document, replayed=True)
 
 
-def _lines(one: _Correction) -> list[dict[str, str]]:
-    """Return the credit note's lines: one for each tax group that is credited.
-
-    :raises errors.Problem: `already_credited`
-    """
-    remaining = remaining_creditable(document=one.original)
-    if not remaining:
-        raise errors.Problem(code="already_credited")
-    parts = one.parts
-    if parts is None:
-        parts = tuple(CreditedAmount(tax=group.tax, amount_minor=group.amount_minor) for group in remaining)
-    act, withheld = _ACT[Kind(one.original.kind)], bool(one.content.get("withholdings"))
-    return [
-        {
-            "id": str(place),
-            "kind": LINE_KIND,
-            "description": f"{act}: {_said(part, withheld=withheld)}",
-            "amount": money.text(part.amount_minor, one.terms.digits),
-            **({"tax": part.tax} if part.tax else {}),
-        }
-        for place, part in enumerate(parts, start=1)
-    ]
-
-
-def _said(part: CreditedAmount, *, withheld: bool) -> str:
-    what = "descuentos" if part.amount_minor < 0 else "conceptos"
-    if part.amount_minor < 0 and not part.tax and withheld:
-        return "retenciones fiscales y descuentos sin impuesto"
-    return f"{what} con {part.tax}" if part.tax else f"{what} sin impuesto"
-
-
-def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
+def _store_event(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> Event:
     """Store the decision as an event, once.
 
     :raises errors.Problem: `document_key_conflict`
     """
-    body = canonical.encode(
-        value={
-            "id": one.id,
-            "type": EVENT_TYPE,
-            "occurred_at": now.isoformat(),
-            "country": one.terms.pack.country,
-            "issuer": one.terms.issuer.slug,
-            "data": one.business_input,
-        }
-    )
+    body = _event_body(correction=correction, now=now)
     sha256 = hashlib.sha256(body).hexdigest()
     try:
         with transaction.atomic():
             event = Event.objects.create(
-                event_id=one.id,
+                event_id=correction.id,
                 service=SERVICE,
                 type=EVENT_TYPE,
-                country_code=one.terms.pack.country,
-                issuer_slug=one.terms.issuer.slug,
-                subject=f"correction:{one.id}",
+                country_code=correction.terms.pack.country,
+                issuer_slug=correction.terms.issuer.slug,
+                subject=f"correction:{correction.id}",
                 occurred_at=now,
                 received_at=now,
                 body=body,
@@ -284,40 +211,23 @@ def _event(*, one: _Correction, now: dt.datetime, actor: log.Actor) -> Event:
                 payload_sha256=sha256,
                 status=EventStatus.PROCESSED,
             )
-    except IntegrityError:  # the same id for another receipt, at the same time
+    except IntegrityError:  # the same id for another document, at the same time
         raise errors.Problem(code="document_key_conflict") from None
+    received = {"type": EVENT_TYPE}
     log.record(
-        action=Action.EVENT_RECEIVED,
-        object_type="event",
-        object_id=event.public_id,
-        actor=actor,
-        details={"type": EVENT_TYPE},
+        action=Action.EVENT_RECEIVED, object_type="event", object_id=event.public_id, actor=actor, details=received
     )
     return event
 
 
-def _draft(
-    *, one: _Correction, lines: Sequence[dict[str, str]], sums: amounts.Credited, now: dt.datetime
-) -> issuing.Draft:
-    """Draft the credit note."""
-    content, terms = one.content, one.terms
-    return issuing.Draft(
-        kind=Kind.CREDIT_NOTE,
-        subject=("correction", one.id),
-        audience=str(one.original.audience),
-        pack=terms.pack,
-        issuer=terms.issuer,
-        owner=one.original.owner,
-        owner_facts=content["owner"],
-        currency=terms.currency,
-        total_minor=sums.totals["gross"],
-        operation_date=terms.local_date(moment=now, time_zone=content["time_zone"]),
-        time_zone=content["time_zone"],
-        body={
-            "original": receipts.named(original=one.original),
-            "correction": {"id": one.id, "reason": one.reason},
-            **receipts.printed_amounts(lines=lines, sums=sums, prices=content["prices"], digits=terms.digits),
-        },
-        business_input=one.business_input,
-        corrects=one.original,
-    )
+def _event_body(*, correction: Correction, now: dt.datetime) -> bytes:
+    """Return the body of the decision's event, as a service would send it."""
+    value = {
+        "id": correction.id,
+        "type": EVENT_TYPE,
+        "occurred_at": now.isoformat(),
+        "country": correction.terms.pack.country,
+        "issuer": correction.terms.issuer.slug,
+        "data": correction.business_input,
+    }
+    return canonical.encode(value=value)

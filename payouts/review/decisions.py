@@ -1,4 +1,4 @@
-"""What every decision of a person about money needs: the right, the country, a reason, a transaction that may lose."""
+"""What every decision of a person about money needs: the right, the country in scope, and a reason."""
 
 from typing import NoReturn
 
@@ -16,7 +16,7 @@ REASON_LENGTH_MIN, REASON_LENGTH_MAX = 10, 200
 
 
 def require(*, right: str, user: User, country: str, object_type: str, object_id: str, actor: log.Actor) -> None:
-    """Refuse, on record, whoever lacks a right or the country.
+    """Refuse whoever lacks a right or the country, and record the denial.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`
     """
@@ -27,7 +27,7 @@ def require(*, right: str, user: User, country: str, object_type: str, object_id
 
 
 def _in_scope(*, user: User, country: str) -> bool:
-    """Tell whether a country is the person's; one that nobody knows belongs to who has them all."""
+    """Tell whether a country is in the person's scope; an unknown one is for those whose scope is every country."""
     mine = scope.countries_for(user=user)
     if mine.filter(pk=country).exists():
         return True
@@ -35,7 +35,7 @@ def _in_scope(*, user: User, country: str) -> bool:
 
 
 def refuse(*, code: str, object_type: str, object_id: str, actor: log.Actor) -> NoReturn:
-    """Put a denial on record where no rollback reaches it.
+    """Record a denial, outside of the caller's transaction so that no rollback undoes it.
 
     :raises errors.Problem: always, with `code`
     """
@@ -44,16 +44,16 @@ def refuse(*, code: str, object_type: str, object_id: str, actor: log.Actor) -> 
 
 
 def reason(text: str) -> str:
-    """Return a reason that somebody can read a year later.
+    """Return a reason with its spaces normalised, checked to be long enough to explain a decision later.
 
     :raises errors.Problem: `validation_error`
     """
     try:
-        words = _TEXT.validate_python(" ".join(text.split()))
+        reason_text = _TEXT.validate_python(" ".join(text.split()))
     except ValidationError:
-        words = ""
-    if not REASON_LENGTH_MIN <= len(words) <= REASON_LENGTH_MAX:
+        reason_text = ""
+    if not REASON_LENGTH_MIN <= len(reason_text) <= REASON_LENGTH_MAX:
         detail = f"{REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} printable characters"
         fault = errors.Fault(pointer="/reason", code="reason", detail=detail)
         raise errors.Problem(code="validation_error", detail=detail, errors=[fault])
-    return words
+    return reason_text

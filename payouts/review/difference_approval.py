@@ -1,7 +1,7 @@
-"""A payout that does not close, issued all the same by two people: one asks with a reason, another one approves.
+"""Issue a payout that does not close by the decision of two people: one requests it with a reason, another approves.
 
 It is issued with the printed line "Diferencia en conciliación", and a discrepancy stays open until somebody has found
-the difference. Whoever asked cannot approve: refused here, on record, and impossible in the database.
+the difference. Whoever requested it cannot approve it: that is refused here, on record, and by the database.
 """
 
 import datetime as dt
@@ -25,20 +25,20 @@ TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 
 
 def can_approve(*, event: Event, now: dt.datetime) -> bool:
-    """Tell whether people may issue a payout as it is, now."""
+    """Tell whether two people may issue a payout with its difference now."""
     first = approvable_from(event=event)
     return first is not None and first <= now
 
 
 def approvable_from(*, event: Event) -> dt.datetime | None:
-    """Return from when people may issue a payout as it is; None for what they never may.
+    """Return from when two people may issue a payout with its difference; None of other events.
 
-    It is held because it does not close, or waits for the balance that it opens with; either way what is missing, or a
-    corrected event, may still come within the limit.
+    Such a payout is held because it does not close, or parked for the balance that it opens with. Until the limit has
+    passed, what is missing or a corrected event may still come.
     """
     if event.type not in TYPES or event.body is None or event.superseded_by_id is not None:
         return None
-    balances = bool(event.missing) and all(one.startswith("balance:") for one in event.missing)
+    balances = bool(event.missing) and all(name.startswith("balance:") for name in event.missing)
     open_ = {EventStatus.HELD: event.code == "payout_does_not_close", EventStatus.PARKED: balances}
     if not open_.get(EventStatus(event.status), False):
         return None
@@ -46,9 +46,9 @@ def approvable_from(*, event: Event) -> dt.datetime | None:
 
 
 def request(*, event: Event, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> DifferenceApproval:
-    """Put on record that somebody asks to issue a payout with its difference.
+    """Record that somebody requests to issue a payout with its difference.
 
-    A request whose difference is no longer the payout's is replaced; one that still holds stands, whoever asks again.
+    A request whose difference is no longer the payout's is withdrawn for the new one; otherwise the first one stands.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `validation_error` (the reason),
         `settlement_not_possible`, and what keeps the payout from being issued at all
@@ -61,9 +61,9 @@ def request(*, event: Event, reason: str, user: User, now: dt.datetime, actor: l
 
 
 def approve(*, approval: DifferenceApproval, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> Document:
-    """Issue a payout with its difference, approved by another person than who asked for it.
+    """Issue a payout with its difference, approved by another person than the one who requested it.
 
-    Of two approvals at the same time one issues, and the other one is told that it is done.
+    Of two approvals at the same time one issues, and the other is refused.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `second_person_required` (all on record),
         `validation_error` (the reason), `settlement_not_possible`: not held any more, or with another difference
@@ -149,11 +149,11 @@ def _open_discrepancy(
     data: schemas.PayoutData,
     actor: log.Actor,
 ) -> None:
-    """Open the discrepancy that outlives the decision: somebody has yet to find the difference."""
+    """Open the discrepancy that stays until somebody has found the difference."""
     digits = money.digits(document.currency)
     printed = json.loads(document.content)["totals"]["opening_carry_over"]
     if approval.difference_minor == 0 and printed == data.opening_carry_over:
-        return  # what was missing has come meanwhile: nothing differs any more
+        return  # what was missing has come since: nothing differs any more
     discrepancies.open_one(
         code="reconciliation_difference",
         dedup_key=f"reconciliation_difference:{document.document_key_id}",
@@ -190,9 +190,9 @@ def _payload(event: Event) -> dict[str, object]:
 
 
 def _compute(*, event: Event) -> payout_totals.PayoutCandidate:
-    """Reckon the payout as it would be issued now.
+    """Return the candidate that would be issued now.
 
-    :raises errors.Problem: `settlement_not_possible`: it names what is not there, or closes and needs no decision
+    :raises errors.Problem: `settlement_not_possible`, it names what has not been issued
     """
     try:
         return payout_statements.with_difference(message=envelope.parse(payload=_payload(event)))

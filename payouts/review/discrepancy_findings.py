@@ -1,4 +1,4 @@
-"""What each discrepancy looks like: which of its facts are the two sides, and a sentence that says where to begin."""
+"""The findings about a discrepancy: which of its facts are the two sides, and a sentence that says what differs."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +10,7 @@ from documents import errors, money
 from documents.alerts import discrepancies
 from documents.countries import pack
 from documents.models import Discrepancy, Document, Event, Kind
-from payouts.calculation import amounts
-from payouts.calculation import totals as computation
+from payouts.calculation import amounts, totals
 
 CHANGES_MAX = 4
 Facts = Mapping[str, Any]
@@ -32,15 +31,16 @@ def sides(*, gap: Discrepancy) -> tuple[object, object]:
     """Return what was expected and what came, as texts; None where the facts have no amounts."""
     if gap.code == "divergent_repeat" and gap.document is not None and gap.event is not None:
         content = json.loads(gap.document.content)
-        told = _told_total(event=gap.event, document=gap.document) or _reckoned(event=gap.event, document=gap.document)
-        return content["totals"].get(_total_of(content)), told
+        stated = _stated_total(event=gap.event, document=gap.document)
+        stated = stated or _computed_total(event=gap.event, document=gap.document)
+        return content["totals"].get(_total_of(content)), stated
     first, other = SIDES.get(gap.code, ("", ""))
     return gap.facts.get(first), gap.facts.get(other)
 
 
 def explain(*, gap: Discrepancy) -> list[str]:
-    """Say what a discrepancy looks like, in the reader's language; nothing of an unknown code."""
-    say = _WORDS.get(gap.code)
+    """Return what a discrepancy looks like, in the reader's language; empty for an unknown code."""
+    say = _SENTENCES.get(gap.code)
     return [say(gap)] if say else []
 
 
@@ -57,18 +57,18 @@ def _body(event: Event | None) -> Facts:
     return data if isinstance(data, dict) else {}
 
 
-def _told_total(*, event: Event, document: Document) -> object:
+def _stated_total(*, event: Event, document: Document) -> object:
     """Return the total that an event states for a document's owner, where it states one."""
     data = _body(event)
     if document.kind == Kind.ORDER_FINAL_STATEMENT and document.audience == "partner":
-        totals = data.get("totals")
-        return totals.get("partner_payable") if isinstance(totals, dict) else None
+        stated_totals = data.get("totals")
+        return stated_totals.get("partner_payable") if isinstance(stated_totals, dict) else None
     stated = discrepancies.stated_total(payload={"data": data})
     return stated[0] if stated else None
 
 
-def _reckoned(*, event: Event, document: Document) -> str | None:
-    """Return what another telling of an order comes to, at the rates of the document's day."""
+def _computed_total(*, event: Event, document: Document) -> str | None:
+    """Return what the lines of a repeated order event come to, at the rates of the document's day."""
     if document.kind != Kind.ORDER_FINAL_STATEMENT:
         return None
     data, digits = _body(event), money.digits(document.currency)
@@ -76,9 +76,9 @@ def _reckoned(*, event: Event, document: Document) -> str | None:
         lines = amounts.read_lines(lines=data.get("lines", ()), digits=digits, party=document.audience)
         codes = [line.tax for line in lines if line.tax != amounts.UNTAXED]
         rates = pack.required(document.country_id).rates_on(codes=codes, date=document.operation_date)
-        told = data.get("withholdings", ()) if document.audience == "beneficiary" else ()
-        withholdings = amounts.read_withholdings(withholdings=told, digits=digits)
-        sums = computation.order_statement(
+        withheld = data.get("withholdings", ()) if document.audience == "beneficiary" else ()
+        withholdings = amounts.read_withholdings(withholdings=withheld, digits=digits)
+        sums = totals.order_statement(
             lines=lines, rates=rates, prices=data.get("prices", "net"), withholdings=withholdings
         )
     except errors.Problem:
@@ -86,15 +86,15 @@ def _reckoned(*, event: Event, document: Document) -> str | None:
     return money.text(sums.totals["payable"], digits)
 
 
-def _changed(one: object, other: object, path: str = "") -> Iterator[str]:
+def _changed(first: object, other: object, path: str = "") -> Iterator[str]:
     """Yield the places at which two JSON values differ."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted({*one, *other}):
-            yield from _changed(one.get(key), other.get(key), f"{path}/{key}")
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for place, (first, second) in enumerate(zip(one, other, strict=True)):
-            yield from _changed(first, second, f"{path}/{place}")
-    elif one != other:
+    if isinstance(first, dict) and isinstance(other, dict):
+        for key in sorted({*first, *other}):
+            yield from _changed(first.get(key), other.get(key), f"{path}/{key}")
+    elif isinstance(first, list) and isinstance(other, list) and len(first) == len(other):
+        for place, (left, right) in enumerate(zip(first, other, strict=True)):
+            yield from _changed(left, right, f"{path}/{place}")
+    elif first != other:
         yield path or "/"
 
 
@@ -128,7 +128,7 @@ def _field(gap: Discrepancy) -> str:
     return _("El evento y el documento dicen otra cosa en %(place)s.") % {"place": place}
 
 
-_WORDS: Mapping[str, Callable[[Discrepancy], str]] = {
+_SENTENCES: Mapping[str, Callable[[Discrepancy], str]] = {
     "divergent_repeat": _divergent,
     "paid_twice": _twice,
     "reconciliation_difference": _printed,

@@ -1,6 +1,6 @@
-"""What waits for a person, in one list: held events, events parked too long, and open discrepancies; oldest first.
+"""The work list of finance: held events, events parked for too long, and open discrepancies; oldest first.
 
-Each item says what differs: what was expected, what came, the difference, and what it looks like in words.
+Each item says what was expected, what came, the difference, and sentences about its likely cause.
 """
 
 import datetime as dt
@@ -22,14 +22,14 @@ from payouts.review.event_findings import Amounts, minor
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-EACH_MAX = 200  # of each source, the oldest: a longer list than that is no list of work
+EACH_MAX = 200  # of each kind, the oldest; nobody works through a longer list
 KINDS = ("held", "parked", "divergent", "paid_twice", "other")
 _CODES = {"divergent": ("divergent_repeat",), "paid_twice": ("paid_twice",)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One thing that somebody has to look at: an event, or a discrepancy with its document or event."""
+    """One item of the list: an event, or a discrepancy with its document or event."""
 
     kind: str
     code: str
@@ -57,13 +57,13 @@ class Item:
 
 
 def items(*, countries: Sequence[str] | None, now: dt.datetime, kind: str = "") -> list[Item]:
-    """Return what waits in these countries (None: everywhere), of one kind or of all."""
-    found: list[Item] = []
-    for one in (kind,) if kind in KINDS else KINDS:
-        rows = _rows(kind=one, countries=countries, now=now)[:EACH_MAX]
-        found += [of_event(row, now=now) if isinstance(row, Event) else of_discrepancy(row) for row in rows]
-    found.sort(key=lambda item: (item.since, item.incident))
-    return with_people(found)
+    """Return the items of these countries (None: of all), of one kind or of all."""
+    listed: list[Item] = []
+    for each_kind in (kind,) if kind in KINDS else KINDS:
+        rows = _rows(kind=each_kind, countries=countries, now=now)[:EACH_MAX]
+        listed += [of_event(row, now=now) if isinstance(row, Event) else of_discrepancy(row) for row in rows]
+    listed.sort(key=lambda item: (item.since, item.incident))
+    return with_people(listed)
 
 
 def counts(*, countries: Sequence[str] | None, now: dt.datetime) -> dict[str, int]:
@@ -88,9 +88,9 @@ def _rows(*, kind: str, countries: Sequence[str] | None, now: dt.datetime) -> Qu
     return gaps.exclude(code__in=[code for codes in _CODES.values() for code in codes])
 
 
-def with_people(found: list[Item]) -> list[Item]:
-    """Add who asked for a settlement and who took the alert, in two queries."""
-    events = [item.event.public_id for item in found if item.event and item.discrepancy is None]
+def with_people(listed: list[Item]) -> list[Item]:
+    """Add who requested to issue a payout with its difference, and whose alert it is, in two queries."""
+    events = [item.event.public_id for item in listed if item.event and item.discrepancy is None]
     asked = {
         row.event_id: row
         for row in DifferenceApproval.objects.filter(
@@ -100,7 +100,7 @@ def with_people(found: list[Item]) -> list[Item]:
     alerts = {
         row.dedup_key: row
         for row in Alert.objects.filter(
-            dedup_key__in=[item.incident for item in found], resolved_at=None
+            dedup_key__in=[item.incident for item in listed], resolved_at=None
         ).select_related("acknowledged_by")
     }
     return [
@@ -109,12 +109,12 @@ def with_people(found: list[Item]) -> list[Item]:
             request=asked.get(item.event.public_id) if item.event and item.discrepancy is None else None,
             alert=alerts.get(item.incident),
         )
-        for item in found
+        for item in listed
     ]
 
 
 def _read(read: Callable[[], Result], *, nothing: Result, about: str) -> Result:
-    """Read what is the matter with one item; one that cannot be read never hides the others."""
+    """Return what a reader of one item returns, or `nothing`: an item that cannot be read never hides the others."""
     try:
         return read()
     except DatabaseError:
@@ -128,7 +128,7 @@ def _read(read: Callable[[], Result], *, nothing: Result, about: str) -> Result:
 
 
 def of_event(event: Event, *, now: dt.datetime) -> Item:
-    """Tell what is the matter with one held or parked event."""
+    """Return the item of a held or parked event."""
     data = event_findings.event_data(event=event)
     parked = event.status == EventStatus.PARKED
     unread: tuple[Amounts, list[str]] = (Amounts(), [])
@@ -155,7 +155,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
 
 
 def of_discrepancy(gap: Discrepancy) -> Item:
-    """Tell what one discrepancy says."""
+    """Return the item of an open discrepancy."""
     document = gap.document
     neither: tuple[object, object] = (None, None)
     first, other = _read(lambda: discrepancy_findings.sides(gap=gap), nothing=neither, about=gap.public_id)

@@ -15,7 +15,7 @@ from documents.models import Document, Event, Series
 from documents.rendering import render
 from payouts.reconciliation import run
 from payouts.review import corrections
-from payouts.review.corrections import CreditedAmount
+from payouts.review.correction_notes import CreditedAmount
 from tests import cast
 from tests.documents import pdf_reading
 from tests.payouts import making, telling
