@@ -9,7 +9,6 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from audit.actions import Action
 from config import env
@@ -46,11 +45,6 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
     for name, row in TABLE.items():
         if row.service not in env.SERVICES:
             yield Error(f"{name}: no platform service {row.service!r}", id="events.E002")
-        try:
-            for path in filter(None, (row.effect, row.locks, row.waits)):
-                import_string(path)
-        except ImportError as error:
-            yield Error(f"{name}: {error}", id="events.E003")
     today = timezone.now().astimezone(FIRST_ZONE).date()
     for code, country in pack.registry().items():
         faults = proof.complete(country, today=today)

@@ -29,13 +29,45 @@ OUTAGES = (OperationalError, InterfaceError, log.AuditUnavailable)
 TABLE = "config.events.TABLE"  # a floor above, so by name
 
 
-class EventRow(Protocol):
-    """What is read of a row of the table: dotted names of functions, empty where there is none."""
+class Effect(Protocol):
+    """A function that issues what an event asks for."""
+
+    def __call__(
+        self, *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
+    ) -> "Sequence[issuing.Issued]":
+        """Return what was issued, now or before.
+
+        :raises waiting.Parked: something that must come first is missing
+        :raises errors.Problem: a person must look at it
+        """
+
+
+class RowLock(Protocol):
+    """A function that locks the rows an effect is about."""
+
+    def __call__(self, *, message: envelope.EventMessage) -> None:
+        """Lock them until the transaction ends."""
+
+
+class WaitEffect(Protocol):
+    """A function that is called when an effect gave up, and its event is parked or held."""
+
+    def __call__(self, *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
+        """Correct what was done in the belief that the effect would succeed."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EventType:
+    """`service` signs events of the type; `effect` is the function that they set in motion.
+
+    `locks` first locks the rows that the effect is about. It runs outside the effect's savepoint, so that they stay
+    locked until the event's outcome is committed, whatever the outcome is. `waits` is called when the effect gave up.
+    """
 
     service: str
-    effect: str
-    locks: str
-    waits: str
+    effect: Effect
+    locks: RowLock | None = None
+    waits: WaitEffect | None = None
 
 
 class _AlreadyIssued(Exception):
@@ -50,9 +82,9 @@ class RunResult:
     written: Sequence[Document] = ()
 
 
-def row(*, type_: object) -> EventRow | None:
+def row(*, type_: object) -> EventType | None:
     """Return the table's row of an event type; None for a type that is not in it."""
-    table: Mapping[str, EventRow] = import_string(TABLE)
+    table: Mapping[str, EventType] = import_string(TABLE)
     return table.get(type_) if isinstance(type_, str) else None
 
 
@@ -66,7 +98,7 @@ def lock_rows(*, message: envelope.EventMessage) -> None:
     """Lock what an effect is about before any row of an event, so that no two transactions wait for each other."""
     locks = _row(message).locks
     if locks:
-        import_string(locks)(message=message)
+        locks(message=message)
 
 
 def run(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> RunResult:
@@ -109,8 +141,7 @@ def _issue(
 
     :raises _AlreadyIssued: an earlier event of the subject has its documents, and this one would issue others
     """
-    effect = import_string(_row(message).effect)
-    issued: Sequence[issuing.Issued] = effect(event=event, message=message, now=now, actor=actor)
+    issued = _row(message).effect(event=event, message=message, now=now, actor=actor)
     if any(not item.replayed for item in issued) and outcomes.processed_before(event=event) is not None:
         raise _AlreadyIssued
     return issued
@@ -133,7 +164,7 @@ def _not_issued(
         outcomes.hold(event=event, problem=cause, actor=actor)
     waits = _row(message).waits
     if waits:
-        import_string(waits)(event=event, message=message, now=now, actor=actor)
+        waits(event=event, message=message, now=now, actor=actor)
     return False
 
 
@@ -154,10 +185,10 @@ def _repeats(*, event: Event, message: envelope.EventMessage, actor: log.Actor) 
     return True
 
 
-def _row(message: envelope.EventMessage) -> EventRow:
+def _row(message: envelope.EventMessage) -> EventType:
     """Return the table's row of a message whose type is in it.
 
     :raises KeyError: a type that is in no table
     """
-    table: Mapping[str, EventRow] = import_string(TABLE)
+    table: Mapping[str, EventType] = import_string(TABLE)
     return table[message.type]

@@ -101,7 +101,7 @@ def lock_party(*, platform_id: str) -> Party | None:
 
 
 def lock_payee(*, message: envelope.EventMessage) -> None:
-    """Lock a payout's payee until the outcome is committed; see `config.events.EventType.locks`.
+    """Lock a payout's payee until the outcome is committed; see `events.effects.EventType.locks`.
 
     An adjustment locks its owner too. So of an adjustment and a payout that does not close without it, at the same
     time, either the adjustment sees the held payout and lets it be tried again, or the payout sees the adjustment.

@@ -23,6 +23,7 @@ from tests.anomalies import crash_points
 
 CONTINUE_MAX_S = 120.0
 IMPORTED = (
+    "config.events",
     "config.simulation.sender",
     "documents.operations.sweeper",
     "documents.operations.health",
@@ -34,8 +35,6 @@ IMPORTED = (
 def main() -> None:
     """Do jobs until its input ends."""
     django.setup()
-    for row in importlib.import_module("config.events").TABLE.values():
-        importlib.import_module(row.effect.rpartition(".")[0])
     for module in {point.target.partition(":")[0] for point in crash_points.TABLE.values()} | set(IMPORTED):
         importlib.import_module(module)
     rendering = importlib.import_module("documents.rendering.render")

@@ -1,11 +1,13 @@
 """The door of the platform's services: a Standard Webhooks signature over the raw body, five minutes both ways."""
 
 import base64
+import dataclasses
 import datetime as dt
 import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import log
 from audit.models import Event as AuditEvent
+from config.events import TABLE
 from config.simulation import sender
 from documents import transactions
 from documents.events import answers, effects, intake, outcomes, store, waiting
@@ -188,10 +191,15 @@ def not_permitted(**_: object) -> None:
         cursor.execute("TRUNCATE documents_series CASCADE")  # the runtime role has no such right
 
 
+def with_effect(kind: str, effect: Callable[..., Any]) -> dict[str, effects.EventType]:
+    """Return the table of events with another effect for one type."""
+    return {**TABLE, kind: dataclasses.replace(TABLE[kind], effect=effect)}
+
+
 # Where a defect of ours may strike: in the effect; after its savepoint; before it; in all that runs the event.
 DEFECTS = {
-    "effect": ("payouts.issuing.order_statements.on_order_completed", broken),
-    "right": ("payouts.issuing.order_statements.on_order_completed", not_permitted),
+    "effect": ("config.events.TABLE", with_effect("ORDER_COMPLETED", broken)),
+    "right": ("config.events.TABLE", with_effect("ORDER_COMPLETED", not_permitted)),
     "outcome": ("documents.events.outcomes.processed", broken),
     "outcome, right": ("documents.events.outcomes.processed", not_permitted),
     "before": ("documents.events.effects.lock_rows", broken),
@@ -263,13 +271,8 @@ def test_what_gets_past_a_defect_waits_for_its_own_reason_and_the_defects_alert_
 ) -> None:
     telling.issuers()
     told = making.payout("po_1", "10.00", **changes) if "orders" in changes else making.order("ord_1") | changes
-    effect = (
-        "payouts.issuing.payout_statements.on_payout_sent"
-        if "orders" in changes
-        else "payouts.issuing.order_statements.on_order_completed"
-    )
     with monkeypatch.context() as defect:
-        defect.setattr(effect, broken)
+        defect.setattr("config.events.TABLE", with_effect(told["type"], broken))
         assert telling.tell(told).status == 503
     assert Alert.objects.get(resolved_at=None).code == "internal_error"
     assert telling.tell(told).status == 202
@@ -280,7 +283,7 @@ def test_what_gets_past_a_defect_waits_for_its_own_reason_and_the_defects_alert_
 
 def test_what_an_earlier_version_held_for_a_defect_is_run_too(event: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as defect:
-        defect.setattr("payouts.issuing.order_statements.on_order_completed", broken)
+        defect.setattr("config.events.TABLE", with_effect("ORDER_COMPLETED", broken))
         post(event)
     Event.objects.update(next_try_at=None, attempts=0)
     (due,) = waiting.due(now=telling.NOW, limit=9)
@@ -292,7 +295,7 @@ def test_another_telling_of_a_fact_that_a_defect_stopped_does_not_hide_that_they
     event: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as defect:
-        defect.setattr("payouts.issuing.order_statements.on_order_completed", broken)
+        defect.setattr("config.events.TABLE", with_effect("ORDER_COMPLETED", broken))
         post(event)
     first, run = Event.objects.get(), effects._run_one
 
