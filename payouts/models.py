@@ -1,4 +1,7 @@
-"""What moved and what it settles. Statements themselves are documents; these rows tie money to them."""
+"""Payouts and the documents that they settle, and the approvals of payouts that do not close.
+
+Statements themselves are documents; these rows say which money paid them.
+"""
 
 import functools
 from typing import ClassVar
@@ -53,7 +56,7 @@ class Payout(models.Model):
 
 
 class Settlement(models.Model):
-    """A payout settles so much of one document (an order's statement, an adjustment's, a credit)."""
+    """How much a payout settles of one document: an order's statement, an adjustment's, or a credit."""
 
     payout = models.ForeignKey(Payout, models.PROTECT, related_name="settlements", verbose_name=_("pago"))
     document = models.ForeignKey(Document, models.PROTECT, related_name="settlements", verbose_name=_("documento"))
@@ -80,9 +83,9 @@ class ApprovalState(models.TextChoices):
 
 
 class DifferenceApproval(models.Model):
-    """One person asks to issue a payout with its difference, another one approves; the database keeps them two.
+    """One person requests to issue a payout with its difference, another one approves; a constraint keeps them two.
 
-    The difference is what they agree on: should it change meanwhile, the request has to be made again.
+    They agree on the difference: should it change in between, the request has to be made again.
     """
 
     public_id = models.CharField(

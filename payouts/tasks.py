@@ -1,4 +1,4 @@
-"""What the schedule rings on this floor. Running one twice changes nothing."""
+"""The scheduled tasks of this floor. Running one twice changes nothing."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -12,5 +12,5 @@ LIMIT_S = 3600
 
 @shared_task(name="payouts.reconcile", soft_time_limit=LIMIT_S, time_limit=LIMIT_S + 60)
 def reconcile() -> None:
-    """Compare statements, payouts and events once; what differs is in the discrepancies."""
+    """Compare statements, payouts and events once; what differs becomes a discrepancy."""
     run.run(walk=run.key_ranges(), now=timezone.now(), actor=ACTOR)

@@ -1,4 +1,4 @@
-"""What finance fills in to credit a receipt: all that remains, or an amount for each tax group, and why."""
+"""The forms of finance: to dismiss an event, and to credit a document, in whole or in part."""
 
 import re
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class DismissForm(reasons.ReasonForm):
         self.documents = documents
 
     def clean_document(self) -> Document | None:
-        """Find the document by its number among the caller's; a foreign one is as unknown."""
+        """Return the document with that number; one outside of the caller's scope counts as unknown."""
         number = self.cleaned_data["document"].upper()
         document = self.documents.filter(number=number).first() if number else None
         if number and document is None:
@@ -45,7 +45,7 @@ class DismissForm(reasons.ReasonForm):
 
 
 class CorrectionForm(reasons.ReasonForm):
-    """All or part. The hidden id is made once for each page that asks, so that sending it twice credits once."""
+    """What to credit of a document. The hidden id is made once for each page, so a form sent twice credits once."""
 
     correction = forms.CharField(widget=forms.HiddenInput, max_length=30)
     extent = forms.ChoiceField(
@@ -74,7 +74,7 @@ class CorrectionForm(reasons.ReasonForm):
         self.order_fields(["correction", "extent", *(f"amount_{place}" for place in range(len(remaining))), "reason"])
 
     def clean(self) -> dict[str, Any]:
-        """Read the amounts, and refuse a part of nothing."""
+        """Read the amounts, and refuse a part without any."""
         cleaned: dict[str, Any] = super().clean() or {}
         self.minors = [self._minor(place=place) for place in range(len(self.remaining))]
         if cleaned.get("extent") == "part" and not self.errors and not any(self.minors):
@@ -84,7 +84,7 @@ class CorrectionForm(reasons.ReasonForm):
         return cleaned
 
     def _minor(self, *, place: int) -> int:
-        """Read one amount, written with a point or a comma; deductions take their sign here."""
+        """Read one amount, written with a point or a comma; a deduction gets its sign here."""
         text = (self.cleaned_data.get(f"amount_{place}") or "").replace(",", ".")
         if not text:
             return 0
@@ -109,13 +109,13 @@ class CorrectionForm(reasons.ReasonForm):
 
 
 def _remain(group: CreditableGroup) -> str:
-    """Say whether an amount is written with its tax or without it, as in the receipt."""
+    """Say what remains of a group, and whether its amounts are without tax, as in the document."""
     if group.amount_minor == group.gross_minor:
         return _("Quedan %(amount)s.")
     return _("Quedan %(amount)s, sin impuestos.")
 
 
 def group_label(group: CreditableGroup) -> str:
-    """Name a tax group for whoever fills in."""
+    """Return the label of a tax group in the form."""
     tax = group.tax or _("sin impuesto")
     return _("descuentos, %(tax)s") % {"tax": tax} if group.amount_minor < 0 else tax

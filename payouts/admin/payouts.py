@@ -1,4 +1,4 @@
-"""Payouts and what they settle, in the Document Center."""
+"""The pages of payouts and settlements in the Document Center."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ SETTLED_MAX = 200
 
 
 class SentFilter(filters.Recent):
-    """By the moment the money was sent."""
+    """The filter by when the money was sent."""
 
     title, parameter_name, column = _("enviado"), "sent", "sent_at"
 

@@ -1,4 +1,4 @@
-"""How the work list is shown: tabs, one line for each item, and the cards of the pages that ask."""
+"""What the work list shows: its tabs, a row for each item, and the cards of the pages that ask for a decision."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ FINDINGS_MAX = 3
 
 
 def kinds() -> Mapping[str, str]:
-    """Return what each kind of item is called."""
+    """Return {kind of item: its title}."""
     return {
         "held": _("Retenidos"),
         "parked": _("En espera, pasado su plazo"),
@@ -41,7 +41,7 @@ def kinds() -> Mapping[str, str]:
 
 
 def code_label(code: str) -> str:
-    """Call a code by words that finance uses."""
+    """Return what finance calls a code, in the reader's language."""
     row = errors.CODES.get(code)
     if row is not None:
         return row.en if cells.locale() == "en" else row.es
@@ -62,7 +62,7 @@ def code_label(code: str) -> str:
 
 
 def tabs(*, counts: Mapping[str, int], chosen: str, home: str) -> list[dict[str, Any]]:
-    """Lay out one tab for all and one for each kind, with its count."""
+    """Return a tab for all items and one for each kind, with its count."""
     total, most = sum(counts.values()), worklist.EACH_MAX
     shown = {kind: f"+{most}" if count > most else str(count) for kind, count in counts.items()}
     every = f"+{total - 1}" if max(counts.values(), default=0) > most else str(total)  # one more is counted than shown
@@ -79,7 +79,7 @@ def tabs(*, counts: Mapping[str, int], chosen: str, home: str) -> list[dict[str,
 
 
 def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]:
-    """Lay out one line of the list."""
+    """Return one row of the list."""
     return {
         "what": what(item),
         "age": cells.since(item.since, now=now),
@@ -96,7 +96,7 @@ def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]
 
 
 def what(item: Item) -> "SafeString":
-    """Link the item's page, and what it is about."""
+    """Link the page of the item, and the document or event it is about."""
     target = item.discrepancy or item.event
     about = item.document or item.event
     return format_html(
@@ -109,7 +109,7 @@ def what(item: Item) -> "SafeString":
 
 
 def assignee(item: Item) -> "SafeString | str":
-    """Say who took the item's alert."""
+    """Say who acknowledged the alert of the item."""
     if item.alert is None:
         return ""
     by = item.alert.acknowledged_by
@@ -118,14 +118,14 @@ def assignee(item: Item) -> "SafeString | str":
 
 
 def amount(*, minor: int | None, item: Item, signed: bool = False) -> "SafeString | str":
-    """Write an amount as its diagnosis does, a difference with its sign."""
+    """Write an amount of the item as the item's country does, a difference with its sign."""
     if minor is None or not item.amounts.currency:
         return cells.NOTHING
     return written(minor=minor, currency=item.amounts.currency, country=item.country, signed=signed)
 
 
 def written(*, minor: int, currency: str, country: str, signed: bool = False) -> "SafeString":
-    """Write an amount as its country does."""
+    """Write an amount as a country does."""
     country_pack = pack.for_country(country)
     locale = country_pack.locale if country_pack and cells.locale() == "es" else cells.locale()
     text = gap_causes.written(minor=minor, digits=money.digits(currency), currency=currency, locale=locale)
@@ -133,7 +133,7 @@ def written(*, minor: int, currency: str, country: str, signed: bool = False) ->
 
 
 def actions(*, item: Item, request: HttpRequest) -> "SafeString | str":
-    """Offer what the caller may do with the item; each is asked for on its own page."""
+    """Link the actions that the caller may take; each is asked for on its own page."""
     if not rights.may(request=request, right="approve_difference"):
         return ""
     if item.discrepancy is not None:
@@ -145,13 +145,13 @@ def actions(*, item: Item, request: HttpRequest) -> "SafeString | str":
         offered.append(_action_link(name="dismiss", public_id=item.event.public_id, label=_("Cerrar sin emitir")))
     return (
         format_html('<span class="dc-acts">{}</span>', format_html_join("", "{}", ((action,) for action in offered)))
-        if (offered)
+        if offered
         else ""
     )
 
 
 def _next_step(*, item: Item, event: Event, request: HttpRequest) -> "SafeString":
-    """Offer the next step of an issue with its difference, to whoever may take it."""
+    """Link the next step of an issue with its difference, for whoever may take it."""
     if item.request is None:
         return _action_link(name="request", public_id=event.public_id, label=_("Proponer emisión"))
     if item.request.requested_by_id == rights.person(request=request).pk:
@@ -160,7 +160,7 @@ def _next_step(*, item: Item, event: Event, request: HttpRequest) -> "SafeString
 
 
 def later(*, item: Item) -> str:
-    """Say from when a payout may be issued as it is; nothing where it may be now, or never."""
+    """Say from when a payout may be issued with its difference; empty where it may be now, or never."""
     if item.approvable_from is None or item.approvable:
         return ""
     moment = timezone.localtime(item.approvable_from)
@@ -169,13 +169,13 @@ def later(*, item: Item) -> str:
 
 
 def work_card(request: HttpRequest, event: Event) -> Card | None:
-    """Show on an event's page what can be done about it, and what it looks like."""
+    """Return the card of an event's page with the findings about it and the actions; None where there is neither."""
     if event.status not in {EventStatus.HELD, EventStatus.PARKED} or event.superseded_by_id is not None:
         return None
     item = worklist.with_people([worklist.of_event(event, now=timezone.now())])[0]
     facts = [Fact(label=_("Diagnóstico"), value=_lines(item.findings), wide=True)] if item.findings else []
-    if said := later(item=item):
-        facts.append(Fact(label=_("Emisión con diferencia"), value=said, wide=True))
+    if text := later(item=item):
+        facts.append(Fact(label=_("Emisión con diferencia"), value=text, wide=True))
     if offered := actions(item=item, request=request):
         facts.append(Fact(label=_("Acciones"), value=offered, wide=True))
     return Card(title=_("Por conciliar"), facts=facts, wide=True) if facts else None
@@ -192,7 +192,7 @@ def _action_link(*, name: str, public_id: str, label: str, main: bool = False) -
 
 
 def cards(*, item: Item) -> list[Card]:
-    """Show what a decision is about."""
+    """Return the card that says what a decision is about."""
     amounts = item.amounts
     facts = [
         Fact(label=_("Causa"), value=code_label(item.code)),
@@ -209,7 +209,7 @@ def cards(*, item: Item) -> list[Card]:
 
 
 def proposal(*, approval: DifferenceApproval, country: str) -> Card:
-    """Show who proposed a settlement, when, and why."""
+    """Return the card that says who proposed to issue a payout with its difference, when, and why."""
     return Card(
         title=_("Propuesta"),
         facts=[
@@ -227,7 +227,7 @@ def proposal(*, approval: DifferenceApproval, country: str) -> Card:
 
 
 def remaining_card(*, remaining: Sequence[CreditableGroup], currency: str, country: str) -> Card:
-    """Show what of a receipt can still be credited."""
+    """Return the card that says what of a document can still be credited."""
     return Card(
         title=_("Lo que queda por abonar"),
         heads=(_("Impuesto"), _("Importe"), _("Con impuestos")),

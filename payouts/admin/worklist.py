@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from django.forms import Form
 
 events.WORK_CARDS.append(rows.work_card)
-PAGE_SIZE = 50
+PAGE_SIZE, PAGE_DIGITS_MAX = 50, 4
 DECIDES = "approve_difference"  # the right to act on the list
 
 
@@ -83,11 +83,11 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
 
     # --- the list ---
     def offered(self) -> frozenset[str]:
-        """Name what the list may be asked: a kind and a page."""
+        """Return the query parameters of the list: a kind and a page."""
         return frozenset({"kind", "p"})
 
     def list_view(self, request: HttpRequest) -> HttpResponse:
-        """Show what waits, the oldest first; tabs by kind."""
+        """Show the items, the oldest first, with a tab for each kind."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         self.check_asked(request=request)
@@ -98,7 +98,11 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
         counts = worklist.counts(countries=mine, now=now)
         number = request.GET.get("p", "1")
         pages = max(1, -(-len(items) // PAGE_SIZE))
-        page = min(int(number), pages) if number.isascii() and number.isdigit() and 0 < len(number) < 5 else 1  # noqa: PLR2004 - digits
+        page = (
+            min(int(number), pages)
+            if number.isascii() and number.isdigit() and 0 < len(number) <= PAGE_DIGITS_MAX
+            else 1
+        )
         shown = items[(max(page, 1) - 1) * PAGE_SIZE :][:PAGE_SIZE]
         context = {
             **self.admin_site.each_context(request),

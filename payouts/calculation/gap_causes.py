@@ -13,8 +13,7 @@ from typing import Literal
 from babel import numbers
 
 from documents.countries.pack import Words
-from payouts.calculation import totals as computation
-from payouts.calculation.totals import AmountLine, WithheldTax
+from payouts.calculation.amounts import AmountLine, PayoutTotals, WithheldTax
 
 Language = Literal["es", "en"]
 PAIRS_MAX = 40  # among more orders than that, some two fit any gap by chance
@@ -51,7 +50,7 @@ class Guess:
 
 def diagnose(
     *,
-    payout: computation.PayoutTotals,
+    payout: PayoutTotals,
     parts: Sequence[OwedItem],
     unsettled: Sequence[OwedItem] = (),
     adjustments: Sequence[AmountLine] = (),
@@ -252,7 +251,7 @@ def _by_name(named: Iterable[tuple[tuple[str, int], ...]]) -> dict[str, int]:
 
 def _of_items(
     *,
-    payout: computation.PayoutTotals,
+    payout: PayoutTotals,
     cash: int,
     adjustments: Sequence[AmountLine],
     withholdings: Sequence[WithheldTax],

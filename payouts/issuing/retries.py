@@ -1,6 +1,7 @@
 """Held payouts that a later event may close or explain: each such event lets them be tried again."""
 
 import datetime as dt
+import functools
 import json
 from typing import cast
 
@@ -30,7 +31,7 @@ def retry_held(*, payee: str, now: dt.datetime) -> None:
     ).values_list("pk", flat=True)
     for pk in sorted(held):
         Event.objects.filter(pk=pk, status=EventStatus.HELD).update(next_try_at=now)
-        transaction.on_commit(lambda pk=pk: queue.enqueue(task="documents.resume", args=[pk]))  # type: ignore[misc]  # the default binds the loop variable
+        transaction.on_commit(functools.partial(queue.enqueue, task="documents.resume", args=[pk]))
 
 
 def _awaited(payee: str) -> str:

@@ -7,6 +7,7 @@ bounded; it may be broken off at any moment and repeated at will.
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from django.db import connection, transaction
 from django.db.models import Max
@@ -43,18 +44,20 @@ def run(
     now: dt.datetime,
     actor: log.Actor,
     country: str | None = None,
-    step: Callable[[str], None] = lambda over: None,  # noqa: ARG005 - nobody watches
+    step: Callable[[str], None] | None = None,
 ) -> Summary:
     """Compare everything in the walk, open what differs and resolve what no longer does.
 
     Discrepancies are opened range by range. They are resolved at the end, and only after a walk that saw everything.
+    `step` is called after each range, with what was compared.
     """
     summary, seen = Summary(country=country), set[str]()
     began_at = _clock()
     for key_range in walk:
         differing = list(findings.find(key_range=key_range, country=country, summary=summary))
         _open(differing=differing, seen=seen, summary=summary, actor=actor)
-        step(key_range.over)
+        if step is not None:
+            step(key_range.over)
         if len(seen) >= FINDINGS_MAX:
             summary.truncated = True
             return summary
@@ -109,4 +112,4 @@ def _clock() -> dt.datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         row = cursor.fetchone()
-    return row[0]  # type: ignore[no-any-return]  # a SELECT without FROM has one row
+    return cast("dt.datetime", row[0])  # a SELECT without FROM has one row
