@@ -17,38 +17,7 @@ from payouts.calculation.amounts import (
     PayoutTotals,
     Prices,
     WithheldTax,
-    check_totals,
-    read_groups,
-    read_lines,
-    read_withholdings,
-    texts,
 )
-
-# Callers find everything they need for a sum here, figures included.
-__all__ = [
-    "UNTAXED",
-    "AmountLine",
-    "BrokenSum",
-    "Computed",
-    "Credited",
-    "Group",
-    "PayoutTotals",
-    "Prices",
-    "WithheldTax",
-    "check_totals",
-    "credit",
-    "creditable",
-    "order_statement",
-    "overpaid",
-    "payout",
-    "read_groups",
-    "read_lines",
-    "read_withholdings",
-    "receipt",
-    "tax_groups",
-    "tax_of",
-    "texts",
-]
 
 
 class BrokenSum(ArithmeticError):

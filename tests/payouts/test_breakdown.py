@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payouts.calculation import breakdown, footing, totals
+from payouts.calculation import amounts, breakdown, footing, totals
+from payouts.calculation.amounts import AmountLine, Prices
 from payouts.calculation.breakdown import PaidDocument
-from payouts.calculation.totals import AmountLine, Prices
 from tests.payouts import making, telling
 
 EXAMPLES = settings(max_examples=10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200, deadline=None)
 RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1")}
-ISR = totals.WithheldTax(
+ISR = amounts.WithheldTax(
     name="ISR",
     rate=Fraction("0.021"),
     base_minor=80000,
@@ -64,9 +64,9 @@ def test_every_cent_of_the_ride_is_explained() -> None:
 
 
 @EXAMPLES
-@given(amounts=LINES, prices=PRICES)
-def test_no_cent_is_left_unexplained(amounts: list[tuple[int, str]], prices: Prices) -> None:
-    lines = [AmountLine(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(amounts)]
+@given(priced=LINES, prices=PRICES)
+def test_no_cent_is_left_unexplained(priced: list[tuple[int, str]], prices: Prices) -> None:
+    lines = [AmountLine(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(priced)]
     rows = explained(lines, prices=prices, withheld=True)
     owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=[ISR])
     assert sum(row.amount_minor for row in rows) == owed.totals["payable"]
@@ -82,11 +82,11 @@ def test_no_cent_is_left_unexplained(amounts: list[tuple[int, str]], prices: Pri
 
 
 @EXAMPLES
-@given(amounts=LINES, prices=PRICES, withheld=st.booleans())
+@given(priced=LINES, prices=PRICES, withheld=st.booleans())
 def test_what_is_frozen_explains_itself_without_the_event(
-    amounts: list[tuple[int, str]], prices: Prices, withheld: bool
+    priced: list[tuple[int, str]], prices: Prices, withheld: bool
 ) -> None:
-    lines = [AmountLine(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(amounts)]
+    lines = [AmountLine(id=str(place), amount_minor=amount, tax=tax) for place, (amount, tax) in enumerate(priced)]
     withholdings = [ISR] if withheld else []
     owed = totals.order_statement(lines=lines, rates=RATES, prices=prices, withholdings=withholdings)
     content = {
@@ -98,7 +98,7 @@ def test_what_is_frozen_explains_itself_without_the_event(
         ],
         "tax_groups": [group.content(digits=2) for group in owed.groups],
         "withholdings": [item.content(digits=2) for item in withholdings],
-        "totals": totals.texts(amounts=owed.totals, digits=2),
+        "totals": amounts.texts(amounts=owed.totals, digits=2),
     }
     rows = breakdown.frozen(content=content, order="ord_1", digits=2)
     assert rows == explained(lines, prices=prices, withheld=withheld)

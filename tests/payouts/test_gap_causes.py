@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payouts.calculation import gap_causes, totals
+from payouts.calculation import amounts, gap_causes, totals
+from payouts.calculation.amounts import AmountLine
 from payouts.calculation.gap_causes import OwedItem
-from payouts.calculation.totals import AmountLine
 from tests.payouts.test_breakdown import EXAMPLES
 
-ISR = totals.WithheldTax(
+ISR = amounts.WithheldTax(
     name="ISR",
     rate=Fraction("0.021"),
     base_minor=80000,

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from documents import errors, money
 from documents.countries import pack
+from payouts.calculation import amounts
 from payouts.calculation import totals as computation
-from payouts.calculation.totals import AmountLine, Prices
+from payouts.calculation.amounts import AmountLine, Prices
 
 EXAMPLES = settings(max_examples=10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200, deadline=None)
 RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1"), "INC8": Fraction("0.08"), "IVA105": Fraction("0.105")}
@@ -29,9 +30,9 @@ def lines_of(*, smallest: int = -(10**9), largest: int = 10**9) -> st.SearchStra
     return st.lists(one, min_size=1, max_size=12)
 
 
-def withholding(*, rate: str, base: str, amount: str, orders: int = 1, name: str = "ISR") -> computation.WithheldTax:
+def withholding(*, rate: str, base: str, amount: str, orders: int = 1, name: str = "ISR") -> amounts.WithheldTax:
     raw = {"name": name, "rate": rate, "base": base, "amount": amount, "legal_ref": "LISR art. 113-A"}
-    return computation.read_withholdings(withholdings=[raw], digits=2, orders=orders)[0]
+    return amounts.read_withholdings(withholdings=[raw], digits=2, orders=orders)[0]
 
 
 # -- the worked samples --
@@ -40,7 +41,7 @@ def withholding(*, rate: str, base: str, amount: str, orders: int = 1, name: str
 def test_the_spanish_ride_leaves_the_driver_what_the_sample_says() -> None:
     rates = pack.required("ES").rates_on(codes=["IVA10", "IVA21"], date=dt.date(2026, 2, 21))
     owed = computation.order_statement(lines=[line(2200, "IVA10"), line(300), line(-440, "IVA21")], rates=rates)
-    totals = computation.texts(amounts=owed.totals, digits=2)
+    totals = amounts.texts(amounts=owed.totals, digits=2)
     assert totals == {"earnings": "25.00", "deductions": "-4.40", "tax": "1.28", "withheld": "0.00", "payable": "21.88"}
     assert [group.content(digits=2) for group in owed.groups] == [
         {"code": "IVA10", "rate": "0.1", "base": "22.00", "tax": "2.20"},
@@ -72,7 +73,7 @@ def test_the_mexican_week_closes_to_the_cent() -> None:
     )
     assert isr.status == iva.status == "checked"
     assert paid.closes
-    assert computation.texts(amounts=paid.totals, digits=2) == {
+    assert amounts.texts(amounts=paid.totals, digits=2) == {
         "included": "696.00",
         "adjustments": "50.00",
         "withheld": "80.80",
@@ -93,10 +94,10 @@ def test_a_driver_never_gets_the_restaurants_lines_nor_the_restaurant_the_driver
     rates = pack.required("CO").rates_on(codes=["INC8", "IVA19"], date=dt.date(2026, 2, 22))
     owed = {}
     for party in ("beneficiary", "partner"):
-        lines = computation.read_lines(lines=raw, digits=2, party=party)
+        lines = amounts.read_lines(lines=raw, digits=2, party=party)
         owed[party] = computation.order_statement(lines=lines, rates=rates).totals["payable"]
     assert owed == {"beneficiary": 700000, "partner": 2105000}
-    assert len(computation.read_lines(lines=raw, digits=2)) == 4
+    assert len(amounts.read_lines(lines=raw, digits=2)) == 4
 
 
 def test_the_colombian_refund_keeps_the_rate_and_what_remains() -> None:
@@ -177,7 +178,7 @@ def test_totals_never_depend_on_the_order_of_lines(
 def test_groups_survive_freezing_and_reading_back(lines: list[AmountLine], prices: Prices) -> None:
     groups = computation.tax_groups(lines=lines, rates=RATES, prices=prices)
     frozen = [group.content(digits=2) for group in groups]
-    back = computation.read_groups(groups=frozen, digits=2)
+    back = amounts.read_groups(groups=frozen, digits=2)
     assert [group.content(digits=2) for group in back] == frozen
     assert [group.key for group in back if group.gross_minor] == [group.key for group in groups if group.gross_minor]
 
@@ -190,10 +191,10 @@ def test_a_sum_that_no_column_holds_is_refused_not_cut() -> None:
 
 def test_a_stated_total_a_cent_off_is_never_let_through() -> None:
     computed = {"net": 2200, "tax": 220, "gross": 2420}
-    computation.check_totals(stated={"net": "22", "gross": "24.2"}, computed=computed, digits=2)
-    computation.check_totals(stated=None, computed=computed, digits=2)
+    amounts.check_totals(stated={"net": "22", "gross": "24.2"}, computed=computed, digits=2)
+    amounts.check_totals(stated=None, computed=computed, digits=2)
     with pytest.raises(errors.Problem) as caught:
-        computation.check_totals(stated={"net": "22.00", "tax": "2.21", "gross": "24.21"}, computed=computed, digits=2)
+        amounts.check_totals(stated={"net": "22.00", "tax": "2.21", "gross": "24.21"}, computed=computed, digits=2)
     assert caught.value.code == "totals_mismatch"
     assert [fault.pointer for fault in caught.value.errors] == ["/data/totals/tax", "/data/totals/gross"]
 
@@ -284,12 +285,12 @@ def test_an_order_paid_twice_is_always_seen(net: int, settled: list[int], excess
 # -- credits --
 
 
-def original_of(lines: Sequence[AmountLine], prices: Prices) -> tuple[computation.Group, ...]:
+def original_of(lines: Sequence[AmountLine], prices: Prices) -> tuple[amounts.Group, ...]:
     paid = computation.receipt(lines=lines, rates=RATES, prices=prices)
     return computation.creditable(lines=lines, groups=paid.groups)
 
 
-def credited_of(done: computation.Credited, lines: Sequence[AmountLine]) -> tuple[computation.Group, ...]:
+def credited_of(done: amounts.Credited, lines: Sequence[AmountLine]) -> tuple[amounts.Group, ...]:
     return computation.creditable(lines=lines, groups=done.groups)
 
 
@@ -303,7 +304,7 @@ def test_partial_credits_end_on_the_original_to_the_cent_whatever_their_sizes(
     lines: list[AmountLine], prices: Prices, data: st.DataObject
 ) -> None:
     original = original_of(lines, prices)
-    credited: list[computation.Group] = []
+    credited: list[amounts.Group] = []
     given_back = 0
     for one in lines:
         first = data.draw(st.integers(0, one.amount_minor))
@@ -332,7 +333,7 @@ def test_a_full_credit_is_the_original_even_with_promotions(lines: list[AmountLi
 
 def test_the_last_partial_credit_takes_the_tax_that_is_left() -> None:
     original = original_of([line(15, "IVA10")], "net")  # tax 1.5 -> 2
-    credited: list[computation.Group] = []
+    credited: list[amounts.Group] = []
     taxes = []
     for _ in range(3):
         piece = [line(5, "IVA10")]  # 0.5 -> 1 each: a third cent of tax would not exist
