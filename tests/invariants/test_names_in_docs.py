@@ -40,6 +40,7 @@ FOLDERS = (
 ALSO = [ROOT / "tests" / name for name in ("invariants/test_access.py", "journeys/test_month.py")]
 # The first word of members of a JSON answer or of an event's data: `dependencies.clock.detail`, `payment.amount`.
 MEMBERS = {"checks", "dependencies", "payment", "payout"}
+UNSAID = {"__init__.py", "apps.py", "migrations", "admin", "static"}
 ENDINGS = (".py", ".md", ".html", ".json", ".css", ".yml", ".toml", ".po", "/")
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`([^`]+)`")
@@ -238,6 +239,16 @@ def test_what_is_named_behind_a_file_is_in_that_file() -> None:
     for path, name in named:
         file = next(file for file in (ROOT / path, ROOT / "documents" / path, ROOT / "payouts" / path) if file.exists())
         assert re.search(rf"\b{re.escape(name)}\b", file.read_text(encoding="utf-8")), f"{path} has no {name}"
+
+
+@pytest.mark.parametrize("floor", ["audit", "config", "documents", "payouts"])
+def test_a_floors_page_names_each_of_its_rooms_and_modules(floor: str) -> None:
+    text = (ROOT / floor / "README.md").read_text(encoding="utf-8")
+    inside = [path for path in (ROOT / floor).iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"]
+    names = [path.name + "/" * path.is_dir() for path in inside if path.name not in UNSAID]
+    if floor == "payouts":  # its rooms are small: the page names each module of them
+        names += [path.name for path in (ROOT / floor).glob("*/*.py") if path.parent.name not in UNSAID]
+    assert [name for name in names if name not in UNSAID and name.rstrip("/") not in text] == []
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.name)
