@@ -14,7 +14,7 @@ from documents.models.parties import Country, Issuer, Party, Series, public_id
 class DocumentKey(models.Model):
     """The claim on a permanent business key: who inserts the row issues, everyone else finds the document."""
 
-    key = models.CharField(primary_key=True, max_length=200)
+    key = models.CharField(primary_key=True, max_length=200, db_collation="C")  # as `Document.number`
     fingerprint = models.CharField(max_length=64)
 
     def __str__(self) -> str:
@@ -67,7 +67,8 @@ class Document(models.Model):
     )
     series = models.ForeignKey(Series, models.PROTECT, verbose_name=_("serie"), db_index=False)
     sequence = models.PositiveBigIntegerField(_("orden en la serie"))
-    number = models.CharField(_("número"), max_length=40, unique=True)
+    # Searched by its beginning: only in the C locale can PostgreSQL tell from its statistics how many rows share one.
+    number = models.CharField(_("número"), max_length=40, unique=True, db_collation="C")
     currency = models.CharField(_("moneda"), max_length=3)
     total_minor = models.BigIntegerField(_("importe"))
     operation_date = models.DateField(_("fecha de operación"))
