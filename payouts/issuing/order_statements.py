@@ -291,7 +291,7 @@ def _supplement(
 def _issue(
     *, awaited: str, drafts: Sequence[issuing.Draft], event: Event, now: dt.datetime, actor: log.Actor
 ) -> list[issuing.Issued]:
-    """Issue the statements of an event, and let go on what waits for them."""
+    """Issue the statements of an event, and wake what waits for them."""
     # Woken before the numbers are taken, in one transaction: who has a series locked should have nothing left to do.
     waiting.wake(awaited=awaited, now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
