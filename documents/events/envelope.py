@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from documents import errors, money
-from documents.events import fields, schemas
+from documents.events import fields, schema_parts, schemas
 
 AHEAD_MAX = dt.timedelta(minutes=5)
 FAULTS_MAX = 50
@@ -22,7 +22,7 @@ CONTACT = frozenset({"email", "locale", "address"})
 _UNSAFE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
 
 
-class EventMessage(schemas.Strict):
+class EventMessage(schema_parts.Strict):
     """What every event has around its data."""
 
     id: fields.Id

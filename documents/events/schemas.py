@@ -1,93 +1,20 @@
-"""What other systems tell us, type by type: the strict schema of every event's data, and nothing that is not in it.
+"""The data of every event, type by type: a strict schema each, and nothing that is not in it.
 
-A schema says what a fact may look like; whether it can be issued (totals, tax ids, rates, issuers) is asked later, by
-the effect, so that a fact which looks right is never lost.
+A schema says what a message may look like. Whether it can be issued (totals, tax ids, rates, issuers) is asked later,
+by the effect, so that a message which looks right is always stored.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from documents.events import fields
-
-LINES_MAX = 2000
-WITHHOLDINGS_MAX = 100
-
-Prices = Literal["net", "gross"]
-LineKind = Literal[
-    "FARE", "TIP", "TOLL", "SURCHARGE", "BONUS", "PROMOTION", "ITEM", "PLATFORM_FEE", "REFUND_ITEM", "ADJUSTMENT"
-]
-
-
-class Strict(BaseModel):
-    """Unknown fields, numbers for text and later changes are all refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Party(Strict):
-    """A person or company as the platform knows it: `id` is the identity, everything else may change."""
-
-    id: fields.Id
-    legal_name: fields.Text
-    tax_id: fields.Text | None = None
-    tax_id_type: fields.Text | None = None
-    address: fields.Text | None = None
-    email: fields.Email | None = None
-    locale: fields.Locale | None = None
-
-
-class Named(Strict):
-    """Somebody or something that another event has told about."""
-
-    id: fields.Id
-
-
-class Line(Strict):
-    """One line; `party` says whose it is when it is not the beneficiary's."""
-
-    id: fields.Id
-    kind: LineKind
-    description: fields.Text
-    amount: fields.Amount
-    tax: fields.Text | None = None
-    party: Literal["partner"] | None = None
-
-
-class Withholding(Strict):
-    """Tax held back, as decided elsewhere."""
-
-    name: fields.Text
-    rate: fields.Rate
-    base: fields.Amount
-    amount: fields.Amount
-    legal_ref: fields.Text
-
-
-Lines = Annotated[list[Line], Field(min_length=1, max_length=LINES_MAX), fields.once(lambda line: line.id)]
-LinesOrNone = Annotated[list[Line], Field(max_length=LINES_MAX), fields.once(lambda line: line.id)]
-Withholdings = Annotated[list[Withholding], Field(max_length=WITHHOLDINGS_MAX)]
-
-
-class NetTaxGross(Strict):
-    """The totals of a receipt or a credit."""
-
-    net: fields.Amount
-    tax: fields.Amount
-    gross: fields.Amount
-
-
-class Data(Strict):
-    """What every event's data has."""
-
-    currency: fields.CurrencyCode
-
+from documents.events import fields, schema_parts
 
 # -- payments and refunds --
 
 
-class Payment(Strict):
+class Payment(schema_parts.Strict):
     """A captured payment."""
 
     id: fields.Id
@@ -98,7 +25,7 @@ class Payment(Strict):
     amount: fields.Moved
 
 
-class PaidOrder(Strict):
+class PaidOrder(schema_parts.Strict):
     """The order that a payment is for."""
 
     id: fields.Id
@@ -107,18 +34,18 @@ class PaidOrder(Strict):
     time_zone: fields.Zone | None = None
 
 
-class PaymentData(Data):
+class PaymentData(schema_parts.EventData):
     """PAYMENT_CAPTURED."""
 
     payment: Payment
     order: PaidOrder
-    customer: Party
-    lines: Lines
-    prices: Prices = "net"
-    totals: NetTaxGross | None = None
+    customer: schema_parts.StatedParty
+    lines: schema_parts.Lines
+    prices: schema_parts.Prices = "net"
+    totals: schema_parts.NetTaxGross | None = None
 
 
-class Refund(Strict):
+class Refund(schema_parts.Strict):
     """A refund of a payment, whole or in part."""
 
     id: fields.Id
@@ -126,12 +53,12 @@ class Refund(Strict):
     reason: fields.Text
 
 
-class RefundData(Data):
+class RefundData(schema_parts.EventData):
     """REFUND_ISSUED."""
 
     refund: Refund
-    lines: Lines
-    totals: NetTaxGross | None = None
+    lines: schema_parts.Lines
+    totals: schema_parts.NetTaxGross | None = None
 
 
 # -- orders --
@@ -143,23 +70,23 @@ class Order(PaidOrder):
     completed_at: fields.Moment
 
 
-class OrderTotals(Strict):
+class OrderTotals(schema_parts.Strict):
     """What the beneficiary and the partner are owed."""
 
     payable: fields.Amount
     partner_payable: fields.Amount | None = None
 
 
-class OrderData(Data):
+class OrderData(schema_parts.EventData):
     """ORDER_COMPLETED."""
 
     order: Order
-    driver: Party
-    beneficiary: Party | None = None
-    partner: Party | None = None
-    lines: Lines
-    prices: Prices = "net"
-    withholdings: Withholdings
+    driver: schema_parts.StatedParty
+    beneficiary: schema_parts.StatedParty | None = None
+    partner: schema_parts.StatedParty | None = None
+    lines: schema_parts.Lines
+    prices: schema_parts.Prices = "net"
+    withholdings: schema_parts.Withholdings
     cash_collected: fields.Amount | None = None
     totals: OrderTotals | None = None
 
@@ -174,7 +101,7 @@ class OrderData(Data):
         return self
 
 
-class Adjustment(Strict):
+class Adjustment(schema_parts.Strict):
     """A late tip, a fare review."""
 
     id: fields.Id
@@ -182,26 +109,26 @@ class Adjustment(Strict):
     made_at: fields.Moment
 
 
-class AdjustmentTotals(Strict):
+class AdjustmentTotals(schema_parts.Strict):
     """What an adjustment adds or takes."""
 
     payable: fields.Amount
 
 
-class AdjustmentData(Data):
+class AdjustmentData(schema_parts.EventData):
     """ORDER_ADJUSTED."""
 
     adjustment: Adjustment
-    order: Named
-    lines: Lines
-    prices: Prices = "net"
+    order: schema_parts.Reference
+    lines: schema_parts.Lines
+    prices: schema_parts.Prices = "net"
     totals: AdjustmentTotals | None = None
 
 
 # -- payouts --
 
 
-class Sent(Strict):
+class SentPayout(schema_parts.Strict):
     """A transfer of money."""
 
     id: fields.Id
@@ -212,7 +139,7 @@ class Sent(Strict):
     amount: fields.Moved
 
 
-class Closed(Strict):
+class ClosedPeriod(schema_parts.Strict):
     """A period that ends at zero or below: nothing is transferred."""
 
     id: fields.Id
@@ -222,14 +149,14 @@ class Closed(Strict):
     amount: fields.Moved
 
 
-class Period(Strict):
-    """Both days are in it. Whether it runs forwards is asked later: an inverted one is held, not refused."""
+class Period(schema_parts.Strict):
+    """Both days are in it. Whether it runs forwards is asked by the effect: an inverted period is held, not refused."""
 
     from_date: fields.Day = Field(alias="from")
     until_date: fields.Day = Field(alias="to")
 
 
-class Settles(Strict):
+class Settles(schema_parts.Strict):
     """One thing that a payout pays, and how much of it."""
 
     order: fields.Id | None = None
@@ -250,13 +177,15 @@ class Settles(Strict):
         return self
 
 
-class _PayoutData(Data):
-    payee: Named
+class _PayoutData(schema_parts.EventData):
+    payee: schema_parts.Reference
     period: Period
-    orders: Annotated[list[fields.Id], Field(max_length=LINES_MAX), fields.once(str)] | None = None
-    settles: Annotated[list[Settles], Field(max_length=LINES_MAX), fields.once(lambda item: item.named)] | None = None
-    adjustments: LinesOrNone
-    withholdings: Withholdings
+    orders: Annotated[list[fields.Id], Field(max_length=schema_parts.LINES_MAX), fields.once(str)] | None = None
+    settles: (
+        Annotated[list[Settles], Field(max_length=schema_parts.LINES_MAX), fields.once(lambda item: item.named)] | None
+    ) = None
+    adjustments: schema_parts.LinesOrNone
+    withholdings: schema_parts.Withholdings
     cash_collected: fields.Amount
     opening_carry_over: fields.Amount
     closing_carry_over: fields.Amount
@@ -273,13 +202,13 @@ class _PayoutData(Data):
 class PayoutData(_PayoutData):
     """PAYOUT_SENT."""
 
-    payout: Sent
+    payout: SentPayout
 
 
 class PeriodClosedData(_PayoutData):
     """PAYOUT_PERIOD_CLOSED."""
 
-    payout: Closed
+    payout: ClosedPeriod
 
     @model_validator(mode="after")
     def moves_nothing(self) -> Self:
@@ -289,25 +218,25 @@ class PeriodClosedData(_PayoutData):
         return self
 
 
-class Moved(Strict):
+class ReversedPayout(schema_parts.Strict):
     """The payout that failed or came back."""
 
     id: fields.Id
     amount: fields.Moved
 
 
-class Reason(Strict):
+class Reason(schema_parts.Strict):
     """Why, for machines and for people."""
 
     code: fields.Text
     text: fields.Text
 
 
-class ReversalData(Data):
+class ReversalData(schema_parts.EventData):
     """PAYOUT_FAILED and PAYOUT_RETURNED."""
 
-    payout: Moved
-    payee: Named
+    payout: ReversedPayout
+    payee: schema_parts.Reference
     reason: Reason
     next_step: fields.Text | None = None
 
@@ -315,7 +244,7 @@ class ReversalData(Data):
 # -- parties --
 
 
-class Contact(Strict):
+class Contact(schema_parts.Strict):
     """Where somebody is reached now."""
 
     id: fields.Id
@@ -323,8 +252,8 @@ class Contact(Strict):
     locale: fields.Locale | None = None
 
 
-class ContactData(Strict):
-    """CONTACT_CHANGED: the only fact without money, so its currency may be left out."""
+class ContactData(schema_parts.Strict):
+    """CONTACT_CHANGED: the only event without money, so its currency may be left out."""
 
     currency: fields.CurrencyCode | None = None
     party: Contact

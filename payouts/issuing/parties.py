@@ -14,7 +14,7 @@ from documents import errors, identifiers
 from documents.countries.pack import Pack
 from documents.delivery import links, notices
 from documents.emission import issuing
-from documents.events import envelope, schemas, waiting
+from documents.events import envelope, schema_parts, waiting
 from documents.models import Event, Party
 
 
@@ -22,13 +22,13 @@ from documents.models import Event, Party
 class NamedParty:
     """A party as an event names it: `printed` is the content's `owner` block, `flags` the warnings about it."""
 
-    party: schemas.Party
+    party: schema_parts.StatedParty
     tax_id: str
     printed: dict[str, str]
     flags: tuple[str, ...] = ()
 
 
-def check(*, party: schemas.Party, pack: Pack, pointer: str) -> NamedParty:
+def check(*, party: schema_parts.StatedParty, pack: Pack, pointer: str) -> NamedParty:
     """Check a party's tax id and return how the party is printed.
 
     :raises errors.Problem: `tax_id_invalid`

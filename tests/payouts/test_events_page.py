@@ -1,5 +1,6 @@
 """The page that integrators read says what is true: its examples are sent, and no field is missing from it."""
 
+import importlib
 import json
 import pathlib
 import re
@@ -34,9 +35,8 @@ def _fields(model: Any) -> Iterator[str]:
     """Yield every field that a schema takes, however deep."""
     for name, field in model.model_fields.items():
         yield field.alias or name
-        found = re.findall(r"documents\.schemas\.(\w+)", repr(field.annotation))
-        for inner in found:
-            yield from _fields(getattr(__import__("documents.events.schemas", fromlist=[inner]), inner))
+        for module, inner in re.findall(r"documents\.events\.(schemas|schema_parts)\.(\w+)", repr(field.annotation)):
+            yield from _fields(getattr(importlib.import_module(f"documents.events.{module}"), inner))
 
 
 @pytest.mark.parametrize("kind", sorted(envelope.SCHEMAS))

@@ -1,0 +1,79 @@
+"""The parts that several events are made of: parties, lines, withholdings and their totals, each with its limits."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from documents.events import fields
+
+LINES_MAX = 2000
+WITHHOLDINGS_MAX = 100
+
+Prices = Literal["net", "gross"]
+LineKind = Literal[
+    "FARE", "TIP", "TOLL", "SURCHARGE", "BONUS", "PROMOTION", "ITEM", "PLATFORM_FEE", "REFUND_ITEM", "ADJUSTMENT"
+]
+
+
+class Strict(BaseModel):
+    """Unknown fields, numbers for text and later changes are all refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class StatedParty(Strict):
+    """A person or company as the platform knows it: `id` is the identity, everything else may change."""
+
+    id: fields.Id
+    legal_name: fields.Text
+    tax_id: fields.Text | None = None
+    tax_id_type: fields.Text | None = None
+    address: fields.Text | None = None
+    email: fields.Email | None = None
+    locale: fields.Locale | None = None
+
+
+class Reference(Strict):
+    """Somebody or something that another event is about, by its id."""
+
+    id: fields.Id
+
+
+class Line(Strict):
+    """One line; `party` says whose it is when it is not the beneficiary's."""
+
+    id: fields.Id
+    kind: LineKind
+    description: fields.Text
+    amount: fields.Amount
+    tax: fields.Text | None = None
+    party: Literal["partner"] | None = None
+
+
+class Withholding(Strict):
+    """Tax held back, as decided elsewhere."""
+
+    name: fields.Text
+    rate: fields.Rate
+    base: fields.Amount
+    amount: fields.Amount
+    legal_ref: fields.Text
+
+
+Lines = Annotated[list[Line], Field(min_length=1, max_length=LINES_MAX), fields.once(lambda line: line.id)]
+LinesOrNone = Annotated[list[Line], Field(max_length=LINES_MAX), fields.once(lambda line: line.id)]
+Withholdings = Annotated[list[Withholding], Field(max_length=WITHHOLDINGS_MAX)]
+
+
+class NetTaxGross(Strict):
+    """The totals of a receipt or a credit."""
+
+    net: fields.Amount
+    tax: fields.Amount
+    gross: fields.Amount
+
+
+class EventData(Strict):
+    """What every event's data has."""
+
+    currency: fields.CurrencyCode
