@@ -1,4 +1,4 @@
-"""From frozen content to bytes under lock: render, note the intent, put once, read back, compare."""
+"""Lock a document: render its frozen content, note the intent, put the bytes once, read them back and compare."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ WATERMARK = "ENTORNO DE PRUEBAS · SIN VALIDEZ"
 
 @dataclass(frozen=True, kw_only=True)
 class LockedFile:
-    """Bytes that are in the vault and were checked there."""
+    """A PDF that is in the vault and was checked there."""
 
     stored: store.Stored
     pages: int
@@ -63,7 +63,7 @@ def lock(*, document: Document, fence: uuid.UUID, plain: bool) -> LockedFile:
     earlier = _earlier(document=document)
     if earlier is not None:
         return earlier
-    # Not behind a breaker: what one hostile document does to its renderer must not hold the others back.
+    # Not behind a breaker: one hostile document that fails to render must not delay the others.
     rendered = render.render(
         content=json.loads(document.content),
         issued_at=document.issued_at,
@@ -72,7 +72,7 @@ def lock(*, document: Document, fence: uuid.UUID, plain: bool) -> LockedFile:
         watermark=WATERMARK if settings.ENVIRONMENT == "sandbox" else "",
     )
     key = vault_key(document=document)
-    # The intent comes before the bytes: whoever finds an object without a LOCKED row knows whose it is.
+    # The intent is stored before the bytes: an object in the vault can then be traced to its row, LOCKED or not.
     noted = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
         vault_key=key,
         file_sha256=sha256(rendered.pdf),
@@ -90,18 +90,18 @@ def lock(*, document: Document, fence: uuid.UUID, plain: bool) -> LockedFile:
 
 
 def _earlier(*, document: Document) -> LockedFile | None:
-    """Finish what an earlier try left: the very bytes that it noted and put before it was cut off.
+    """Lock the bytes that an earlier try noted and put before it was cut off; None where it left none.
 
-    What the row says of them (template, engine, pages) is then true; bytes rendered anew, perhaps in another template,
-    would be described by it and never stored.
+    The row describes those bytes (template, engine, pages). Bytes rendered anew, perhaps with another template, would
+    not be what it describes.
     """
     if not document.vault_key:
         return None
-    held = store.open_vault()
-    found = held.find(key=document.vault_key)
-    if found is None or found.sha256 != document.file_sha256:
+    vault = store.open_vault()
+    earlier = vault.find(key=document.vault_key)
+    if earlier is None or earlier.sha256 != document.file_sha256:
         return None
-    body = held.read(key=document.vault_key, version=found.version)
+    body = vault.read(key=document.vault_key, version=earlier.version)
     if attachments.content_sha256(pdf=body) != document.content_sha256:
         return None
     stored = store.lock(
@@ -117,10 +117,10 @@ def _put(*, document: Document, key: str, body: bytes) -> store.Stored:
     except errors.WormError as error:
         if error.code != "worm_checksum_mismatch":
             raise
-        held = store.open_vault()
-        found = held.find(key=key)
-        there = held.read(key=key, version=found.version) if found else b""
-        if attachments.content_sha256(pdf=there) != document.content_sha256:
+        vault = store.open_vault()
+        earlier = vault.find(key=key)
+        earlier_body = vault.read(key=key, version=earlier.version) if earlier else b""
+        if attachments.content_sha256(pdf=earlier_body) != document.content_sha256:
             raise
-        # Locking what is there again seals what a crash left half sealed, and checks all of it.
-        return store.lock(key=key, body=there, retain_until=document.retain_until, sha256=sha256(there))
+        # Locking it again finishes what a crash left half done, and checks all of it.
+        return store.lock(key=key, body=earlier_body, retain_until=document.retain_until, sha256=sha256(earlier_body))

@@ -1,9 +1,11 @@
-"""Issue a document: claim its key, freeze its content, take its number last."""
+"""Issue a document: claim its key, freeze its content, and take its number last."""
 
 import datetime as dt
+import functools
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 
@@ -18,7 +20,7 @@ from documents.resilience import queue
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A document about to be issued.
+    """A document that is about to be issued.
 
     `body` is the kind's own part of the content, `business_input` what the fingerprint covers, `owner_facts` the owner
     as the event named it.
@@ -46,7 +48,7 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Issued:
-    """A document that answers a draft; `replayed`: it was there before."""
+    """The document of a draft; `replayed`: it was there before."""
 
     document: Document
     replayed: bool
@@ -60,8 +62,8 @@ def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: s
 def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log.Actor) -> list[Issued]:
     """Issue each draft, or find the document that its key already has; in the drafts' order.
 
-    Keys are claimed in sorted order, then numbers are taken in series order: two transactions never wait for each other
-    in a circle, and nothing that can fail comes after the first number.
+    Keys are claimed in sorted order and numbers are taken in the order of the series, so two transactions never wait
+    for each other, and nothing that can fail comes after the first number.
 
     :raises errors.Problem: `series_exhausted`
     """
@@ -91,7 +93,7 @@ def _fingerprint(draft: Draft) -> str:
 
 
 def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Actor) -> Issued:
-    """Return the existing document, and keep on record that its fact was told again."""
+    """Return the existing document, and put on record that its event was sent again."""
     document = Document.objects.select_related("issuer", "owner", "settled_by", "corrects").get(document_key_id=key)
     document_keys.repeated(document=document, first=first, other=_fingerprint(draft), event=event, actor=actor)
     return Issued(document=document, replayed=True)
@@ -100,9 +102,41 @@ def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Acto
 def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log.Actor) -> Document:
     """Take the number, freeze the content and insert the row with its audit event."""
     issue_date = now.astimezone(zoneinfo.ZoneInfo(draft.pack.time_zone)).date()
-    retain_until = draft.pack.retention.until(issue_date=issue_date)
+    dates = {"issue_date": issue_date, "retain_until": draft.pack.retention.until(issue_date=issue_date)}
     code = identifiers.verification_code()
-    content: dict[str, object] = {
+    content = _content(key=key, draft=draft, code=code, **dates)
+    canonical.encode(value=content)  # what cannot be frozen fails here, before a number is taken
+    legal = numbering.take(issuer=draft.issuer, kind=draft.kind, issue_date=issue_date, actor=actor)
+    frozen = canonical.encode(value=content | {"number": legal.number})
+    document = Document.objects.create(
+        **_columns(draft=draft),
+        **dates,
+        document_key_id=key,
+        event=event,
+        series_id=legal.series_id,
+        sequence=legal.sequence,
+        number=legal.number,
+        issued_at=now,
+        verification_code=code,
+        content=frozen.decode(),
+        content_sha256=custody.sha256(frozen),
+        next_try_at=now,
+    )
+    log.record(
+        action=Action.DOCUMENT_ISSUED,
+        object_type="document",
+        object_id=document.public_id,
+        actor=actor,
+        details={"number": legal.number, "document_key": key, "content_sha256": document.content_sha256},
+    )
+    metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
+    transaction.on_commit(functools.partial(queue.enqueue, task="documents.advance", args=[document.pk]))
+    return document
+
+
+def _content(*, key: str, draft: Draft, code: str, issue_date: dt.date, retain_until: dt.date) -> dict[str, object]:
+    """Return what a document prints, still without its number."""
+    return {
         "kind": str(draft.kind),
         "number": "",
         "document_key": key,
@@ -119,43 +153,22 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         "verification": {"code": code, "url": custody.verification_url(code=code)},
         **draft.body,
     }
-    canonical.encode(value=content)  # what cannot be frozen fails here, before a number is taken
-    legal = numbering.take(issuer=draft.issuer, kind=draft.kind, issue_date=issue_date, actor=actor)
-    frozen = canonical.encode(value=content | {"number": legal.number})
-    document = Document.objects.create(
-        document_key_id=key,
-        kind=draft.kind,
-        audience=draft.audience,
-        country_id=draft.pack.country,
-        issuer=draft.issuer,
-        owner=draft.owner,
-        event=event,
-        subject=":".join(draft.subject),
-        corrects=draft.corrects,
-        series_id=legal.series_id,
-        sequence=legal.sequence,
-        number=legal.number,
-        currency=draft.currency,
-        total_minor=draft.total_minor,
-        operation_date=draft.operation_date,
-        issue_date=issue_date,
-        issued_at=now,
-        retain_until=retain_until,
-        payout_status_at_issue=draft.payout_status_at_issue,
-        payout_status=draft.payout_status,
-        verification_code=code,
-        content=frozen.decode(),
-        content_sha256=custody.sha256(frozen),
-        flags=sorted(draft.flags),
-        next_try_at=now,
-    )
-    log.record(
-        action=Action.DOCUMENT_ISSUED,
-        object_type="document",
-        object_id=document.public_id,
-        actor=actor,
-        details={"number": legal.number, "document_key": key, "content_sha256": document.content_sha256},
-    )
-    metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
-    transaction.on_commit(lambda: queue.enqueue(task="documents.advance", args=[document.pk]))
-    return document
+
+
+def _columns(*, draft: Draft) -> dict[str, Any]:
+    """Return the columns of a document's row that the draft gives."""
+    return {
+        "kind": draft.kind,
+        "audience": draft.audience,
+        "country_id": draft.pack.country,
+        "issuer": draft.issuer,
+        "owner": draft.owner,
+        "subject": ":".join(draft.subject),
+        "corrects": draft.corrects,
+        "currency": draft.currency,
+        "total_minor": draft.total_minor,
+        "operation_date": draft.operation_date,
+        "payout_status_at_issue": draft.payout_status_at_issue,
+        "payout_status": draft.payout_status,
+        "flags": sorted(draft.flags),
+    }

@@ -1,4 +1,4 @@
-"""Bring a document from ISSUED to LOCKED: the table of steps and the loop that walks it."""
+"""Bring a document from ISSUED to LOCKED: the table of steps, and the loop that takes them."""
 
 import datetime as dt
 import functools
@@ -22,7 +22,7 @@ TRIES_MAX = 8  # then the document rests with its cause until a person retries i
 
 
 def advance(*, document_id: int, now: dt.datetime) -> None:
-    """Move a document as far as it goes: the only loop of the line, bounded by the states."""
+    """Move a document as far as it goes: the only loop of the line, bounded by the number of states."""
     for _ in STEPS:
         status = Document.objects.values_list("status", flat=True).get(pk=document_id)
         step = STEPS.get(Status(status))
@@ -31,7 +31,7 @@ def advance(*, document_id: int, now: dt.datetime) -> None:
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """Return documents that stand still and may be tried now, the longest waiting first."""
+    """Return documents that are not LOCKED yet and may be tried now, those that have waited longest first."""
     return list(
         Document.objects.filter(status=Status.ISSUED, next_try_at__lte=now)
         .order_by("next_try_at")
@@ -40,14 +40,14 @@ def due(*, now: dt.datetime, limit: int) -> list[int]:
 
 
 def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
-    """Let a resting document be tried again, counted from zero; returns whether it was waiting."""
+    """Let a document that has given up be tried again, counted from zero; return whether it was waiting."""
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED).update(attempts=0, next_try_at=now)
         if moved:
             log.record(
                 action=Action.DOCUMENT_RETRIED, object_type="document", object_id=document.public_id, actor=actor
             )
-            transaction.on_commit(lambda: queue.enqueue(task="documents.advance", args=[document.pk]))
+            transaction.on_commit(functools.partial(queue.enqueue, task="documents.advance", args=[document.pk]))
     return bool(moved)
 
 
@@ -67,7 +67,7 @@ def _lock(document_id: int, now: dt.datetime) -> bool:
 
 
 def _refuse_endless(*, document: Document) -> None:
-    """Give up on a document none of whose tries came to its end: each of them ended its worker.
+    """Give up on a document whose tries all ended their worker before they came to an end.
 
     :raises errors.Problem: `internal_error`
     """
@@ -77,16 +77,17 @@ def _refuse_endless(*, document: Document) -> None:
 
 def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.LockedFile) -> bool:
     """Move a document to LOCKED with its audit event and deliveries, if the lease still holds."""
-    locked_at = locked_file.stored.stored_at
+    stored = locked_file.stored
+    locked_at = stored.stored_at
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
             status=Status.LOCKED,
             locked_at=locked_at,
             verified_at=locked_at,
-            vault_version=locked_file.stored.version,
-            vault_mode=locked_file.stored.mode,
-            file_sha256=locked_file.stored.sha256,
-            file_bytes=locked_file.stored.size,
+            vault_version=stored.version,
+            vault_mode=stored.mode,
+            file_sha256=stored.sha256,
+            file_bytes=stored.size,
             pages=locked_file.pages,
             flags=sorted({*document.flags, *locked_file.flags}),
             cause="",
@@ -103,14 +104,13 @@ def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.Locke
             object_id=document.public_id,
             actor=log.SYSTEM,
             details={
-                "file_sha256": locked_file.stored.sha256,
-                "vault_key": locked_file.stored.key,
-                "vault_version": locked_file.stored.version,
-                "vault_mode": locked_file.stored.mode,
+                "file_sha256": stored.sha256,
+                "vault_key": stored.key,
+                "vault_version": stored.version,
+                "vault_mode": stored.mode,
             },
         )
-        for planned in deliveries.plan(document=document, now=locked_at, actor=log.SYSTEM):
-            transaction.on_commit(functools.partial(queue.enqueue, task="documents.deliver", args=[planned.pk]))
+        _plan_deliveries(document=document, now=locked_at)
         if document.attempts > 1:
             incidents.resolve_alert(dedup_key=f"document:{document.public_id}")
     metrics.DOCUMENT_LOCKED.inc()
@@ -118,8 +118,14 @@ def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.Locke
     return True
 
 
+def _plan_deliveries(*, document: Document, now: dt.datetime) -> None:
+    """Plan the deliveries of a locked document, and enqueue those that are due at once."""
+    for planned in deliveries.plan(document=document, now=now, actor=log.SYSTEM):
+        transaction.on_commit(functools.partial(queue.enqueue, task="documents.deliver", args=[planned.pk]))
+
+
 def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now: dt.datetime) -> None:
-    """Put a document down with its cause: tried again later, or, out of tries, by a person.
+    """Store why a document could not be locked: it is tried again later or, out of tries, by a person.
 
     An outage is not the document's fault and costs it no tries.
     """
@@ -156,5 +162,5 @@ def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now:
             )
 
 
-# TABLE: the line. State -> the step that leaves it; a state without a step is where a document rests.
+# TABLE: the line. State -> the step that leaves it; a document rests in a state that has no step.
 STEPS: dict[Status, Callable[[int, dt.datetime], bool]] = {Status.ISSUED: _lock}
