@@ -9,8 +9,9 @@ import struct
 from django.conf import settings
 
 # <linux/fs.h>; the number encodes the size of a C long, though the kernel reads and writes an int.
-FS_IOC_GETFLAGS = 0x80086601 if struct.calcsize("l") == 8 else 0x80046601  # noqa: PLR2004 - bytes of a C long
-FS_IOC_SETFLAGS = 0x40086602 if struct.calcsize("l") == 8 else 0x40046602  # noqa: PLR2004 - bytes of a C long
+C_LONG_BYTES = struct.calcsize("l")
+FS_IOC_GETFLAGS = 0x80006601 | C_LONG_BYTES << 16
+FS_IOC_SETFLAGS = 0x40006602 | C_LONG_BYTES << 16
 FS_IMMUTABLE_FL = 0x10
 WITHOUT_FLAGS = {errno.ENOTTY, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 

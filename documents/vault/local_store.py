@@ -1,10 +1,8 @@
 """The local store: a folder whose files are written once. It cannot promise WORM, so it says which level it reached.
 
-An object is two files in the same folder: first `.{name}.{sha256}.lock`, the lock record (mode, date, hash, type,
-time),
-then the bytes as `{name}`. The record is named by the hash of the bytes, so after a crash between the two the same or
-other bytes
-may still be put, and bytes that someone changed by force find no record.
+An object is two files in the same folder: first the lock record `.{name}.{sha256}.lock` (mode, date, hash, type, time),
+then the bytes as `{name}`. The record is named by the hash of the bytes. After a crash between the two, the same or
+other bytes may therefore still be put; and bytes that someone changed by force have no record.
 """
 
 import errno
@@ -20,9 +18,7 @@ from datetime import UTC, date, datetime
 from urllib.parse import unquote, urlsplit
 
 from documents import errors
-from documents.vault import immutable
-from documents.vault import object_files as files
-from documents.vault import store as vault
+from documents.vault import immutable, object_files, store
 
 log = logging.getLogger(__name__)
 IMMUTABLE, READ_ONLY = "LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"
@@ -30,34 +26,37 @@ CANARY = "canary"
 
 
 def open_store(*, url: str) -> "LocalVault":
-    """Open the folder of a `file:///...` URL, probe it and say what it reached.
+    """Open the folder of a `file:///...` URL and probe it.
 
-    The folder is made here and nowhere else: one that disappears later (an unmounted disk) must be missed.
+    The folder is made here and nowhere else, so that one which disappears later (an unmounted disk) is noticed.
     """
     parts = urlsplit(url)
     root = pathlib.Path(unquote(parts.path))
     if parts.netloc not in {"", "localhost"} or not root.is_absolute():
         raise errors.WormError(code="worm_bucket_misconfigured", detail="VAULT_URL: use file:///absolute/folder")
-    with files.named(doing="open"):
+    with object_files.named(doing="open"):
         root.mkdir(parents=True, exist_ok=True)
-    store = LocalVault(root=root)
-    store.probe()
-    return store
+    opened = LocalVault(root=root)
+    opened.probe()
+    return opened
 
 
 class LocalVault:
-    """Write-once files under one folder; see `vault.Vault` for the contract."""
+    """Write-once files under one folder; see `store.Vault` for the contract."""
 
     def __init__(self, *, root: pathlib.Path) -> None:
         self.root = root
         self.mode = READ_ONLY
 
     def probe(self) -> str:
-        """Attack a canary object; the level is what the attacks met, not what the system claims.
+        """Attack a canary object and return the level that the attacks found, whatever the system claims.
 
         :raises errors.WormError: `worm_bucket_misconfigured` where even a second put on an existing key goes through.
         """
-        with files.named(doing="probe"), files.opened(root=self.root, parts=(".probe",), create=True) as folder:
+        with (
+            object_files.named(doing="probe"),
+            object_files.opened(root=self.root, parts=(".probe",), create=True) as folder,
+        ):
             before = self._canary(folder=folder)
             reached = (
                 IMMUTABLE if immutable.available(folder=folder) and self._attacks_fail(folder=folder) else READ_ONLY
@@ -73,9 +72,9 @@ class LocalVault:
             log.info("vault.local_immutable")
         return reached
 
-    def put(self, *, key: str, body: bytes, content_type: str, retain_until: date) -> vault.Stored:
+    def put(self, *, key: str, body: bytes, content_type: str, retain_until: date) -> store.Stored:
         """Write record and bytes once, and seal them; identical bytes already there are adopted."""
-        vault.check_key(key=key)
+        store.check_key(key=key)
         *parents, name = key.split("/")
         digest = hashlib.sha256(body).hexdigest()
         record = {
@@ -86,32 +85,35 @@ class LocalVault:
             "size": len(body),
             "stored_at": datetime.now(tz=UTC).isoformat(),
         }
-        with files.named(doing="write"), files.opened(root=self.root, parts=tuple(parents), create=True) as folder:
-            files.link_once(
+        with (
+            object_files.named(doing="write"),
+            object_files.opened(root=self.root, parts=tuple(parents), create=True) as folder,
+        ):
+            object_files.link_once(
                 folder=folder, name=_record_name(name=name, sha256=digest), body=json.dumps(record).encode()
             )
             if (
-                not files.link_once(folder=folder, name=name, body=body)
-                and files.read(folder=folder, name=name) != body
+                not object_files.link_once(folder=folder, name=name, body=body)
+                and object_files.read(folder=folder, name=name) != body
             ):
                 raise errors.WormError(code="worm_checksum_mismatch", detail=f"other bytes already lie under {key}")
             for file in (_record_name(name=name, sha256=digest), name):
                 self._seal(folder=folder, name=file)
             os.fsync(folder)
-        found = self.find(key=key)
-        if found is None:
+        stored = self.find(key=key)
+        if stored is None:
             raise errors.WormError(code="worm_version_missing", detail=key)
-        return found
+        return stored
 
-    def find(self, *, key: str) -> vault.Stored | None:
-        """Return what lies under a key, by the hash of the bytes as they are now."""
-        vault.check_key(key=key)
+    def find(self, *, key: str) -> store.Stored | None:
+        """Return what is stored under a key, by the hash of the bytes as they are now."""
+        store.check_key(key=key)
         *parents, name = key.split("/")
         self._present()
-        with files.named(doing="read"):
+        with object_files.named(doing="read"):
             try:
-                with files.opened(root=self.root, parts=tuple(parents)) as folder:
-                    body = files.read(folder=folder, name=name)
+                with object_files.opened(root=self.root, parts=tuple(parents)) as folder:
+                    body = object_files.read(folder=folder, name=name)
                     digest = hashlib.sha256(body).hexdigest()
                     return _stored(folder=folder, key=key, name=name, sha256=digest)
             except FileNotFoundError:
@@ -119,13 +121,13 @@ class LocalVault:
 
     def read(self, *, key: str, version: str) -> bytes:
         """Return the bytes of the version, and never those of another one."""
-        vault.check_key(key=key)
+        store.check_key(key=key)
         *parents, name = key.split("/")
         self._present()
-        with files.named(doing="read"):
+        with object_files.named(doing="read"):
             try:
-                with files.opened(root=self.root, parts=tuple(parents)) as folder:
-                    body = files.read(folder=folder, name=name)
+                with object_files.opened(root=self.root, parts=tuple(parents)) as folder:
+                    body = object_files.read(folder=folder, name=name)
             except FileNotFoundError as gone:
                 raise errors.WormError(code="worm_version_missing", detail=key) from gone
         if hashlib.sha256(body).hexdigest() != version:
@@ -135,8 +137,8 @@ class LocalVault:
         return body
 
     def verify(
-        self, *, key: str, version: str, sha256: str, size: int, retain_until: date, content_type: str = vault.PDF
-    ) -> vault.Stored:
+        self, *, key: str, version: str, sha256: str, size: int, retain_until: date, content_type: str = store.PDF
+    ) -> store.Stored:
         """Read from the medium and compare bytes, hash, length, type, mode, lock and date."""
         body = self.read(key=key, version=version)
         if hashlib.sha256(body).hexdigest() != sha256 or len(body) != size:
@@ -144,7 +146,7 @@ class LocalVault:
                 code="worm_checksum_mismatch", detail=f"{key}: {len(body)} bytes read, {size} promised"
             )
         *parents, name = key.split("/")
-        with files.named(doing="read"), files.opened(root=self.root, parts=tuple(parents)) as folder:
+        with object_files.named(doing="read"), object_files.opened(root=self.root, parts=tuple(parents)) as folder:
             stored = _stored(folder=folder, key=key, name=name, sha256=sha256)
             _check_sealed(folder=folder, name=name, mode=stored.mode)
             _check_sealed(folder=folder, name=_record_name(name=name, sha256=sha256), mode=stored.mode)
@@ -160,15 +162,19 @@ class LocalVault:
     def keys(self, *, prefix: str = "") -> Iterator[str]:
         """Walk every key below the prefix, in no order; lock records and the canary are not keys."""
         self._present()
-        with files.named(doing="read"):
+        with object_files.named(doing="read"):
             for folder, below, names in os.walk(self.root, onerror=_raise):
-                below[:] = [one for one in below if not one.startswith(".")]
+                below[:] = [name for name in below if not name.startswith(".")]
                 for name in names:
                     key = (pathlib.Path(folder) / name).relative_to(self.root).as_posix()
                     if not name.startswith(".") and key.startswith(prefix):
                         yield key
 
     def _present(self) -> None:
+        """Refuse to answer for a folder that is not there.
+
+        :raises errors.WormError: `worm_unavailable`.
+        """
         if not self.root.is_dir():
             raise errors.WormError(code="worm_unavailable", detail="the vault's folder is gone")
 
@@ -176,8 +182,8 @@ class LocalVault:
         """Make a file read-only, and immutable where this process may; safe to repeat."""
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
-            if stat.S_IMODE(os.fstat(descriptor).st_mode) != files.SEALED_MODE:
-                os.fchmod(descriptor, files.SEALED_MODE)
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) != object_files.SEALED_MODE:
+                os.fchmod(descriptor, object_files.SEALED_MODE)
             if self.mode == IMMUTABLE:
                 immutable.put_flag(descriptor=descriptor)
             os.fsync(descriptor)
@@ -187,11 +193,11 @@ class LocalVault:
     def _canary(self, *, folder: int) -> int:
         """Make the canary if missing and return its inode; a second put must not replace it."""
         body = b"This object is attacked at every start. It must survive.\n"
-        files.link_once(folder=folder, name=CANARY, body=body)
+        object_files.link_once(folder=folder, name=CANARY, body=body)
         number = os.stat(CANARY, dir_fd=folder, follow_symlinks=False).st_ino
         if (
-            files.link_once(folder=folder, name=CANARY, body=b"overwritten")
-            or files.read(folder=folder, name=CANARY) != body
+            object_files.link_once(folder=folder, name=CANARY, body=b"overwritten")
+            or object_files.read(folder=folder, name=CANARY) != body
         ):
             raise errors.WormError(code="worm_bucket_misconfigured", detail="a put replaced an existing object")
         return number
@@ -216,19 +222,20 @@ class LocalVault:
 
 
 def _record_name(*, name: str, sha256: str) -> str:
+    """Return the name of the lock record of an object's bytes."""
     return f".{name}.{sha256[:32]}.lock"
 
 
-def _stored(*, folder: int, key: str, name: str, sha256: str) -> vault.Stored:
+def _stored(*, folder: int, key: str, name: str, sha256: str) -> store.Stored:
     """Read the lock record of these bytes.
 
     :raises errors.WormError: `worm_checksum_mismatch` where the bytes have no record but other bytes had one.
     """
     try:
-        record = json.loads(files.read(folder=folder, name=_record_name(name=name, sha256=sha256)))
+        record = json.loads(object_files.read(folder=folder, name=_record_name(name=name, sha256=sha256)))
         if record["sha256"] != sha256 or record["mode"] not in {IMMUTABLE, READ_ONLY}:
             raise errors.WormError(code="worm_lock_missing", detail=f"{key}: its lock record is not this object's")
-        return vault.Stored(
+        return store.Stored(
             key=key,
             version=sha256,
             sha256=sha256,
@@ -239,7 +246,7 @@ def _stored(*, folder: int, key: str, name: str, sha256: str) -> vault.Stored:
             content_type=record["content_type"],
         )
     except FileNotFoundError as missing:
-        others = [one for one in os.listdir(folder) if one.startswith(f".{name}.") and one.endswith(".lock")]
+        others = [file for file in os.listdir(folder) if file.startswith(f".{name}.") and file.endswith(".lock")]
         code = "worm_checksum_mismatch" if others else "worm_lock_missing"
         raise errors.WormError(code=code, detail=f"{key}: no lock record for the bytes that lie there") from missing
     except (ValueError, KeyError, TypeError) as garbage:
@@ -262,6 +269,7 @@ def _check_sealed(*, folder: int, name: str, mode: str) -> None:
 
 
 def _refused(*, attack: Callable[[], None]) -> bool:
+    """Return whether the system refused an attack."""
     try:
         attack()
     except OSError as answer:

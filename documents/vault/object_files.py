@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: what the local vault asks of the operating system, and its errors by name."""
+"""Files that appear whole or not at all, and `worm_*` codes for the errors of the operating system."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The vault: write-once storage for issued bytes. This file is its interface, its promises and the one way to write.
+"""The vault: write-once storage for issued bytes. Its interface, its promises, and `lock`, the only way to write.
 
 A store protects a *version* of an object: whatever reads back names the version that it stored. The local store
 (`documents.vault.local_store`) keeps one version a key; one with S3 Object Lock keeps several. Nothing here deletes.
@@ -44,8 +44,8 @@ class Stored:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What a `worm_*` code sets off: `retry` says who tries again and when, `runbook` is a page and its anchor."""
+class WormRule:
+    """What follows from a `worm_*` code: `retry` says who tries again and when, `runbook` is a page and its anchor."""
 
     severity: str
     retry: str
@@ -53,17 +53,18 @@ class Rule:
     metric: str = "docs_worm_errors_total"
 
 
-def _rule(*, code: str) -> Rule:
+def _rule(*, code: str) -> WormRule:
+    """Return the rule of a `worm_*` code."""
     row = errors.CODES[code]
     retry = (
         "the document stays ISSUED; tried again with backoff"
         if row.retryable
         else "never by itself: a person resolves it"
     )
-    return Rule(severity=row.severity, retry=retry, runbook=f"docs/runbooks/worm.md#{code}")
+    return WormRule(severity=row.severity, retry=retry, runbook=f"docs/runbooks/worm.md#{code}")
 
 
-RULES: dict[str, Rule] = {code: _rule(code=code) for code in errors.CODES if code.startswith("worm_")}
+RULES: dict[str, WormRule] = {code: _rule(code=code) for code in errors.CODES if code.startswith("worm_")}
 
 
 class Vault(Protocol):
@@ -136,7 +137,7 @@ def lock(
 ) -> Stored:
     """Put bytes once, read them back and compare: only what it returns may be called locked.
 
-    Safe to repeat: identical bytes that are already there are adopted, and what a crash left half sealed is finished.
+    Safe to repeat: identical bytes that are there are adopted, and a seal that a crash left half done is finished.
     To adopt an object with other bytes but the same content, read it (`find`, `read`) and lock what was read.
 
     :param retain_until: first date on which removal would be allowed.
@@ -144,14 +145,7 @@ def lock(
     :raises errors.WormError: one of RULES; counted in `docs_worm_errors_total`.
     """
     check_key(key=key)
-    if hashlib.sha256(body).hexdigest() != sha256:
-        # Before anything is written: an object under a wrong name could never be taken back.
-        raise _counted(
-            errors.WormError(code="worm_checksum_mismatch", detail="the intended hash is not that of the bytes")
-        )
-    skew = skew_s()
-    if skew is not None and abs(skew) > SKEW_MAX_S:
-        raise _counted(errors.WormError(code="worm_bucket_misconfigured", detail=f"clock skew of {skew:.0f} s"))
+    _check_intent(body=body, sha256=sha256, skew_s=skew_s)
 
     def work() -> Stored:
         store = open_vault()
@@ -170,8 +164,23 @@ def lock(
     return guarded(work=work)
 
 
+def _check_intent(*, body: bytes, sha256: str, skew_s: Callable[[], float | None]) -> None:
+    """Refuse, before anything is written, bytes of another hash and a clock that is off by more than SKEW_MAX_S.
+
+    :raises errors.WormError: `worm_checksum_mismatch`, `worm_bucket_misconfigured`.
+    """
+    if hashlib.sha256(body).hexdigest() != sha256:
+        # An object under a wrong name could never be removed.
+        raise _counted(
+            errors.WormError(code="worm_checksum_mismatch", detail="the intended hash is not that of the bytes")
+        )
+    skew = skew_s()
+    if skew is not None and abs(skew) > SKEW_MAX_S:
+        raise _counted(errors.WormError(code="worm_bucket_misconfigured", detail=f"clock skew of {skew:.0f} s"))
+
+
 def guarded(*, work: Callable[[], T]) -> T:
-    """Run a call to the vault behind its breaker, and answer every failure by its `worm_*` name."""
+    """Call the vault behind its breaker, and give every failure its `worm_*` code."""
     try:
         return calls.call(dependency="vault", work=work)
     except errors.WormError as error:
@@ -194,5 +203,6 @@ def check_key(*, key: str) -> None:
 
 
 def _counted(error: errors.WormError) -> errors.WormError:
+    """Count an error and return it, to be raised."""
     metrics.WORM_ERRORS.labels(code=error.code).inc()
     return error
