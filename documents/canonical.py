@@ -1,4 +1,4 @@
-"""One spelling for one meaning: RFC 8785 canonical JSON in NFC, and its SHA-256."""
+"""Canonical JSON (RFC 8785) in NFC, so that equal values have equal bytes, and its SHA-256."""
 
 import hashlib
 import unicodedata

@@ -1,4 +1,4 @@
-"""TABLE: kind -> the code in its numbers, who it is about, how its owner is told, which template prints it."""
+"""TABLE: kind -> the code in its numbers, whom it is about, how its owner gets it, which template prints it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from documents.models import Channel, Kind
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class KindRules:
     """The rules of one kind. `channel` is the policy of its first delivery.
 
-    `template_version` is frozen in each new document's content, and printed with for ever: a change of layout is a new
-    version beside the old one, never a change of one that documents already have.
+    `template_version` is frozen in each new document's content and printed with for ever: a change of layout is a new
+    beside the old one, never a change of a version that documents already have.
     """
 
     code: str
@@ -23,20 +23,20 @@ class Row:
     template_version: str = "v1"
 
 
-TABLE: Mapping[Kind, Row] = MappingProxyType(
+TABLE: Mapping[Kind, KindRules] = MappingProxyType(
     {
-        Kind.PAYMENT_RECEIPT: Row(code="PR", audiences=("customer",), channel=Channel.EMAIL, creditable=True),
-        Kind.ORDER_FINAL_STATEMENT: Row(
+        Kind.PAYMENT_RECEIPT: KindRules(code="PR", audiences=("customer",), channel=Channel.EMAIL, creditable=True),
+        Kind.ORDER_FINAL_STATEMENT: KindRules(
             code="OFS",
             audiences=("beneficiary", "partner"),
             channel=Channel.DIGEST,
             shows_payout_status=True,
             creditable=True,
         ),
-        Kind.PAYOUT_STATEMENT: Row(code="PS", audiences=("payee",), channel=Channel.EMAIL),
-        Kind.PAYOUT_REVERSAL_NOTICE: Row(code="PRN", audiences=("payee",), channel=Channel.EMAIL),
+        Kind.PAYOUT_STATEMENT: KindRules(code="PS", audiences=("payee",), channel=Channel.EMAIL),
+        Kind.PAYOUT_REVERSAL_NOTICE: KindRules(code="PRN", audiences=("payee",), channel=Channel.EMAIL),
         # A credit note's audience is its original's owner, who may be any of them.
-        Kind.CREDIT_NOTE: Row(
+        Kind.CREDIT_NOTE: KindRules(
             code="CN", audiences=("customer", "beneficiary", "partner", "payee"), channel=Channel.EMAIL
         ),
     }

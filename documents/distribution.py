@@ -1,7 +1,7 @@
-"""The only door through which bytes of a document leave: checks, reads, compares, audits, counts; then hands out.
+"""The only way out for the bytes of a document: check, read, compare, audit, count, and only then hand out.
 
-Nothing here returns a byte before the audit event of that byte is committed. What does not compare is withheld from
-everyone at once and calls a person.
+No byte is returned before the audit event of the access is committed. A document whose bytes do not compare is withheld
+from everyone at once, with an alert.
 """
 
 import collections
@@ -28,7 +28,7 @@ ACTIONS: dict[Purpose, Action] = {
     "view": Action.DOCUMENT_VIEWED,
     "preview": Action.DOCUMENT_PREVIEWED,
 }
-BROKEN = frozenset(  # what the vault answers when the bytes or their lock are not what was promised
+BROKEN = frozenset(  # the vault answers so where the bytes or their lock are not what was promised
     {
         "worm_checksum_mismatch",
         "worm_version_missing",
@@ -44,7 +44,7 @@ PICTURES_MAX = 64  # of about 100 kB, in each process
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """What may leave: `sha256` is of the stored PDF, also when `body` is a picture of one of its pages."""
+    """Bytes to hand out: `sha256` is of the stored PDF, also where `body` is a picture of one of its pages."""
 
     body: bytes
     filename: str
@@ -69,7 +69,7 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
 ) -> Opened:
     """Return the bytes of a LOCKED document, or a picture of one page, and put that on record.
 
-    :param link: the way it was reached by; a download takes one of its downloads, `session` tells repeats apart.
+    :param link: by which the document was reached; a download counts against it, once for each `session`.
     :raises errors.Problem: `document_not_ready`, `document_quarantined`, a `link_*` code, `not_found` (page)
     :raises errors.WormError: the vault does not answer; nothing has been counted
     :raises log.AuditUnavailable: nothing is served without its event
@@ -82,19 +82,7 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
         body = _picture(document=document, page=page, width=width, actor=actor, now=now)
     else:
         body = _bytes(document=document, actor=actor, now=now)
-    with transaction.atomic():
-        # Withheld meanwhile? The row's lock keeps it as it is until the event of this access is committed.
-        held = Document.objects.select_for_update(no_key=True).only("status", "public_id").get(pk=document.pk)
-        _check_servable(document=held, actor=actor)
-        if link is not None and purpose == "download":
-            links.count_download(link=link, session=session, now=now, actor=actor)
-        log.record(
-            action=ACTIONS[purpose],
-            object_type="document",
-            object_id=document.public_id,
-            actor=actor,
-            details={"page": page} if purpose == "preview" else {"sha256": document.file_sha256},
-        )
+    _admit(document=document, purpose=purpose, link=link, session=session, page=page, now=now, actor=actor)
     if purpose == "download":
         metrics.DOCUMENT_DOWNLOADED.labels(channel=actor.channel or "web").inc()
     picture = purpose == "preview"
@@ -106,8 +94,37 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
     )
 
 
+def _admit(
+    *,
+    document: Document,
+    purpose: Purpose,
+    link: Link | None,
+    session: str,
+    page: int,
+    now: dt.datetime,
+    actor: log.Actor,
+) -> None:
+    """Check once more that the document may be served, count a download, and put the access on record.
+
+    :raises errors.Problem: it has been withheld meanwhile, or the link has come to its end
+    """
+    with transaction.atomic():
+        # The row's lock keeps its status until the event of this access is committed.
+        row = Document.objects.select_for_update(no_key=True).only("status", "public_id").get(pk=document.pk)
+        _check_servable(document=row, actor=actor)
+        if link is not None and purpose == "download":
+            links.count_download(link=link, session=session, now=now, actor=actor)
+        log.record(
+            action=ACTIONS[purpose],
+            object_type="document",
+            object_id=document.public_id,
+            actor=actor,
+            details={"page": page} if purpose == "preview" else {"sha256": document.file_sha256},
+        )
+
+
 def quarantine(*, document: Document, code: str, actor: log.Actor, now: dt.datetime) -> bool:
-    """Withhold a document that does not check out and raise a P1; False if it was already."""
+    """Withhold a document whose bytes are not what they were, and open a P1; False where it was withheld already."""
     with transaction.atomic():
         moved = Document.objects.filter(pk=document.pk, status=Status.LOCKED).update(
             status=Status.QUARANTINED, quarantined_at=now, cause=code
@@ -136,7 +153,7 @@ def quarantine(*, document: Document, code: str, actor: log.Actor, now: dt.datet
 
 
 def _check_servable(*, document: Document, actor: log.Actor) -> None:
-    """Refuse what is not LOCKED; what is withheld is refused on record.
+    """Refuse a document that is not LOCKED; one in quarantine is refused on record.
 
     :raises errors.Problem: `document_not_ready`, `document_quarantined`
     """
@@ -148,15 +165,15 @@ def _check_servable(*, document: Document, actor: log.Actor) -> None:
 
 
 def _check_link(*, link: Link, document: Document, session: str, now: dt.datetime) -> None:
-    """Refuse a link that is dead, before the vault is troubled for it; counting looks again.
+    """Refuse a link that cannot be used, before the vault is asked; counting checks again.
 
     :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`, `not_owner`
     """
     if link.document_id != document.pk:
         raise errors.Problem(code="not_owner", detail=f"link {link.public_id} is not for {document.public_id}")
-    found = links.state(link=link, now=now, session=session)
-    if found is not links.State.LIVE:
-        raise errors.Problem(code=found.value, detail=f"link {link.public_id}")
+    link_state = links.state(link=link, now=now, session=session)
+    if link_state is not links.State.LIVE:
+        raise errors.Problem(code=link_state.value, detail=f"link {link.public_id}")
 
 
 def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
@@ -181,7 +198,7 @@ def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
 
 
 def _picture(*, document: Document, page: int, width: int, actor: log.Actor, now: dt.datetime) -> bytes:
-    """Return a page as PNG, kept for the next time under the hash of the bytes it was made from."""
+    """Return a page as PNG, cached under the hash of the bytes that it was made from."""
     if not 1 <= page <= (document.pages or 0):
         raise errors.Problem(code="not_found", detail=f"page {page} of {document.pages}")
     key = (document.file_sha256, page, width)

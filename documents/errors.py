@@ -1,4 +1,4 @@
-"""Every code that this service answers, once: HTTP status, words in Spanish and English, whether to try again.
+"""Every code that this service answers, once: HTTP status, text in Spanish and English, whether to try again.
 
 The one source for code, problem+json, work items, the error pages under /errors/, OpenAPI and translations.
 `severity` is set where the code also opens an alert: P1 where custody of an issued document is at risk, else P2.
@@ -21,7 +21,7 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One place in the input: `pointer` is an RFC 6901 JSON pointer, `code` a short reason, `detail` English words."""
+    """One place in the input: `pointer` is an RFC 6901 JSON pointer, `code` a short reason, `detail` in English."""
 
     pointer: str
     code: str

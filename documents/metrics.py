@@ -1,9 +1,8 @@
-"""What this service counts, by the names that dashboards, alert rules and runbooks use.
+"""The metrics of this service, by the names that dashboards, alert rules and runbooks use.
 
 Web and worker are several processes: with PROMETHEUS_MULTIPROC_DIR (one folder for all, emptied at start) `/metrics`
-adds them up;
-without it a process shows its own numbers only. Labels come from closed vocabularies: never an id, an address or a
-name.
+adds them up; without it a process shows its own numbers only. Labels come from closed vocabularies: never an id, an
+address or a name.
 """
 
 from collections.abc import Iterable
@@ -74,7 +73,7 @@ class _Collected:
 def _latency_p95(*, families: Iterable[Metric]) -> GaugeMetricFamily:
     """Estimate each country's 95th percentile since start, in seconds, as `histogram_quantile` does.
 
-    Over a window use the recording rule in ops/alerts.yml; this one is for who reads `/metrics` with bare eyes.
+    Over a window use the recording rule in ops/alerts.yml; this one is for people who read `/metrics` itself.
     """
     gauge = GaugeMetricFamily(
         "docs_driver_api_latency_p95", "95th percentile of answers to a driver, s, since start", labels=["country"]

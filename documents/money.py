@@ -13,12 +13,12 @@ from documents.countries import pack
 AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?", flags=re.ASCII)  # as it may come in
 _WRITTEN = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?", flags=re.ASCII)  # a sum of those, up to MINOR_MAX
 RATE = re.compile(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,12})?", flags=re.ASCII)
-MINOR_MAX = 10**18 - 1  # what a bigint column holds, with room
+MINOR_MAX = 10**18 - 1  # fits a bigint column with room to spare
 
 
 @cache
 def digits(currency: str) -> int:
-    """Return how many decimals a currency has: the packs' word first, ISO 4217 through Babel after.
+    """Return how many decimals a currency has: as a country pack says, else as ISO 4217 does (Babel).
 
     :raises errors.Problem: `currency_unsupported`
     """
@@ -62,7 +62,7 @@ def rate(text: str) -> Fraction:
 def rate_text(rate: Fraction) -> str:
     """Write a rate that has a finite decimal form as text without trailing zeros: "0.1", "0.021".
 
-    :raises ValueError: a fraction such as 1/3, which no decimal text can hold
+    :raises ValueError: a fraction such as 1/3, which no decimal text can write
     """
     for places in range(13):
         scaled = rate * 10**places

@@ -1,4 +1,4 @@
-"""What the doorbell rings: each task moves one row as far as it goes. Running one twice changes nothing."""
+"""The Celery tasks: each moves one row as far as it goes. Running a task twice changes nothing."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -17,19 +17,19 @@ def advance(document_id: int) -> None:
 
 @shared_task(name="documents.deliver")
 def deliver(delivery_id: int) -> None:
-    """Tell one recipient."""
+    """Send one delivery."""
     deliveries.send(delivery_id=delivery_id, now=timezone.now())
 
 
 @shared_task(name="documents.notify")
 def notify(notice_id: int) -> None:
-    """Tell one party of a change."""
+    """Send one notice of a change."""
     notices.send(notice_id=notice_id, now=timezone.now())
 
 
 @shared_task(name="documents.resume")
 def resume(event_id: int) -> None:
-    """Look at a parked event again."""
+    """Run a waiting event again."""
     intake.resume(event_id=event_id, now=timezone.now())
 
 

@@ -1,4 +1,4 @@
-"""Work done in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
+"""Transactions that are run again from the start where PostgreSQL ended them in favour of another one."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,7 +10,10 @@ Result = TypeVar("Result")
 
 
 def retry_on_conflict(work: Callable[[], Result]) -> Result:
-    """Do work in one transaction, again from the start where PostgreSQL gave it up for a rival's."""
+    """Do work in one transaction, again from the start where PostgreSQL ended it in favour of another one.
+
+    :raises django.db.OperationalError: any other failure, or a conflict at the last try
+    """
     for attempt in range(1, DEADLOCK_TRIES_MAX + 1):
         try:
             with transaction.atomic():

@@ -1,7 +1,7 @@
-"""Telling people: one record per recipient and channel, claimed once, sent with a fixed Message-ID, confirmed.
+"""Deliveries: one record for each recipient and channel, leased, sent with a fixed Message-ID, and confirmed.
 
 A crash between sending and confirming sends the mail again, with the same Message-ID and the same link: a mailbox shows
-it once. Delays live in PostgreSQL (`next_try_at`); nothing here waits, and nothing here can hold a document back.
+it once. Delays are stored in PostgreSQL (`next_try_at`); nothing here waits, and nothing here delays a document.
 """
 
 import datetime as dt
@@ -26,13 +26,13 @@ EmlFolder = mailbox.EmlFolder  # the name by which MAIL_URL=file:///... asks for
 
 DIGEST_MAX = 100  # documents in one mail: about 60 kB, under the size at which mail programs cut
 WEEKDAY, HOUR = 0, 9  # the summary goes out on Monday mornings, by the clock of the document's own place
-REPEAT = dt.timedelta(minutes=10)  # who asks for a new link twice within this gets one
+REPEAT = dt.timedelta(minutes=10)  # a person who asks for a new link twice within this gets one
 
 
 def plan(*, document: Document, now: dt.datetime, actor: log.Actor) -> list[Delivery]:
-    """Queue what the policy of the document's kind says, once, in the transaction that locks it."""
+    """Queue the delivery that the document's kind asks for, once, in the transaction that locks the document."""
     if Delivery.objects.filter(document=document).exists():
-        return []  # it was released from quarantine: its owner has been told before
+        return []  # it was released from quarantine: its owner got it before
     channel = catalog.TABLE[Kind(document.kind)].channel
     if channel == Channel.EMAIL and not document.owner.email:
         return [_queue(document=document, channel=channel, sequence=1, cause="no_address", now=now, actor=actor)]
@@ -66,9 +66,9 @@ def resend(
 
 
 def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery | None:
-    """Answer a person who holds a dead link: a new one by e-mail, or None where none may be sent.
+    """Send a new link to the owner of a dead one by e-mail; None where none may be sent.
 
-    Whoever asks learns nothing from it, so the door answers the same in every case.
+    The door answers the same in every case, so that who asks learns nothing.
     """
     owner = document.owner
     if document.status != Status.LOCKED or not owner.email:
@@ -85,7 +85,7 @@ def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """Return deliveries that may be tried now, the longest waiting first."""
+    """Return deliveries that may be tried now, those that have waited longest first."""
     waiting = Delivery.objects.filter(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
     alone = Q(channel=Channel.DIGEST, lease=None)  # not bundled yet: `digest` comes first
     return list(waiting.exclude(alone).order_by("next_try_at").values_list("pk", flat=True)[:limit])
@@ -94,7 +94,7 @@ def due(*, now: dt.datetime, limit: int) -> list[int]:
 def digest(*, now: dt.datetime) -> list[int]:
     """Bundle what is due for the week's summary, one mail a party, and return one delivery of each.
 
-    Call it as often as you like. What is bundled shares a lease from then on: tried again after a crash, it is the same
+    Safe to repeat. The deliveries of a bundle share a lease from then on: tried again after a crash, it is the same
     bundle with the same Message-ID.
     """
     waiting = Delivery.objects.filter(
@@ -117,9 +117,9 @@ def digest(*, now: dt.datetime) -> list[int]:
 
 
 def send(*, delivery_id: int, now: dt.datetime) -> None:
-    """Send one mail that is due: claim, compose, hand over, confirm. Safe to repeat."""
+    """Send one mail that is due: lease, compose, hand over, confirm. Safe to repeat."""
     fence = uuid.uuid4()
-    batch = outbox.claim(delivery_id=delivery_id, fence=fence, now=now)
+    batch = outbox.lease(delivery_id=delivery_id, fence=fence, now=now)
     if not batch:
         return
     with leases.leased(model=Delivery, fence=fence):
@@ -127,7 +127,7 @@ def send(*, delivery_id: int, now: dt.datetime) -> None:
 
 
 def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
-    """Bring a claimed mail to one of its ends, or put it down for later."""
+    """Send a leased mail and record its end, or put it off."""
     batch = outbox.sendable(batch=batch, fence=fence, now=now)
     if not batch:
         return
@@ -154,7 +154,7 @@ def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
 
 
 def confirm(*, batch: Sequence[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
-    """Record that the mail is out, if the claim still stands; a zombie changes nothing."""
+    """Record that the mail is out, if the lease still stands; a worker that lost it changes nothing."""
     outbox.end(batch=batch, fence=fence, status=DeliveryStatus.SENT, cause="", now=now)
 
 

@@ -1,4 +1,4 @@
-"""What the mails say: the person's language, no amounts, nothing remote, one link a document.
+"""The mails: in the person's language, without amounts or anything remote, one link a document.
 
 A letter is composed anew at each try and is the same each time: same Message-ID, same links.
 """
@@ -24,7 +24,7 @@ from documents.rendering import printout
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class LetterEntry:
     """One document in a letter, as the template shows it."""
 
     title: str
@@ -44,7 +44,10 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
     """
     first = batch[0]
     with translation.override(formatting.of_party(party=first.recipient)):
-        entries = [_entry(document=one.document, link=links.for_delivery(delivery=one, now=now)) for one in batch]
+        entries = [
+            _entry(document=delivery.document, link=links.for_delivery(delivery=delivery, now=now))
+            for delivery in batch
+        ]
         weekly = first.channel == Channel.DIGEST
         name = "digest" if weekly else "document"
         context = {
@@ -65,7 +68,7 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
 def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
     """Write to a party's former address that it is no longer the one on file.
 
-    Whoever reads there may be anybody by now: no name, no new address, no link.
+    Anybody may read there by now, so it has no name, no new address and no link.
     """
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
     with translation.override(formatting.language_of(locale=notice.locale)):
@@ -97,8 +100,9 @@ def _letter(*, name: str, context: Mapping[str, object], to: str, message_id: st
     return letter
 
 
-def _entry(*, document: Document, link: Link) -> Entry:
-    return Entry(
+def _entry(*, document: Document, link: Link) -> LetterEntry:
+    """Return a document as the letter shows it."""
+    return LetterEntry(
         title=formatting.title(document=document),
         number=document.number,
         issuer=document.issuer.legal_name,
@@ -111,6 +115,7 @@ def _entry(*, document: Document, link: Link) -> Entry:
 
 
 def _subject(*, delivery: Delivery) -> str:
+    """Return the subject of the mail about one document."""
     if delivery.sequence > 1:
         return _("Tu enlace nuevo está listo")
     return {
@@ -127,6 +132,7 @@ def _weekly_subject(*, count: int) -> str:
 
 
 def _lead(*, kind: str) -> str:
+    """Return the first sentence about a document of that kind."""
     return {
         Kind.PAYMENT_RECEIPT: _("Gracias por tu pago. Este es su recibo, numerado y guardado a tu nombre."),
         Kind.ORDER_FINAL_STATEMENT: _("Este es el detalle definitivo de tu pedido, línea a línea."),
@@ -139,13 +145,13 @@ def _lead(*, kind: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Drop what template tags leave behind: trailing blanks and runs of empty lines."""
+    """Drop the trailing blanks and runs of empty lines that template tags leave behind."""
     lines = [line.rstrip() for line in text.strip().splitlines()]
-    kept = [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]
-    return "\n".join(kept) + "\n"
+    tidied = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
+    return "\n".join(tidied) + "\n"
 
 
 @functools.cache
 def _inliner() -> css_inline.CSSInliner:
-    """Return the one that moves styles into the tags; what it cannot move (dark mode) stays."""
+    """Return what moves styles into the tags; styles that it cannot move (dark mode) stay."""
     return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)

@@ -28,9 +28,8 @@ NOTHING, LAST4 = "nothing", "last4"
 ANSWER_LENGTH = 4
 LOCK_EVERY = 5  # wrong answers
 REVOKE_AT = 10
-REVOKE_ALL_AT = 20  # over all open links of one recipient: a stolen mailbox holds many
-LOCK = dt.timedelta(minutes=15)
-SESSION = dt.timedelta(minutes=15)
+REVOKE_ALL_AT = 20  # over all open links of one recipient: a stolen mailbox has many
+LOCK = SESSION = dt.timedelta(minutes=15)
 COUNTED = dt.timedelta(minutes=10)  # the same session downloads again without being counted again
 WRONG_PERSON = "wrong_person"  # the reason after which no new link is sent by itself
 
@@ -51,7 +50,7 @@ _FORWARD = {  # a delivery's way; it never goes back
 
 @enum.unique
 class State(enum.StrEnum):
-    """What a link is good for at a moment; the values of what it is not good for are codes of `errors`."""
+    """Whether a link can be used at a moment; the values of the states in which it cannot are codes of `errors`."""
 
     LIVE = "live"
     LOCKED = "link_locked"
@@ -62,7 +61,7 @@ class State(enum.StrEnum):
 
 @enum.unique
 class Verdict(enum.StrEnum):
-    """What became of an answer. MALFORMED is no try: it says nothing about who is asking."""
+    """What became of an answer. MALFORMED does not count as a try: it says nothing about who is asking."""
 
     OPENED = "opened"
     WRONG = "wrong"
@@ -73,7 +72,7 @@ class Verdict(enum.StrEnum):
 def asks(*, document: Document, recipient: Party) -> str:
     """Return what opening a link to this document needs: NOTHING or LAST4.
 
-    Who has no tax id on file cannot be asked for it; the mailbox is then the only proof.
+    A recipient without a tax id on file cannot be asked for it; the mailbox is then the only proof.
     """
     places = ((document.country_id, "*"), (document.kind, "*"), (document.audience, "*"))
     wanted = next(POLICY[key] for key in itertools.product(*places) if key in POLICY)
@@ -107,7 +106,7 @@ def create(
 
 
 def for_delivery(*, delivery: Delivery, now: dt.datetime) -> Link:
-    """Return the delivery's link, made at its first try: a mail sent again carries the same one."""
+    """Return the delivery's link, made at its first try: a mail sent again carries the same link."""
     with transaction.atomic():
         Delivery.objects.select_for_update().get(pk=delivery.pk)
         made = Link.objects.filter(delivery=delivery, revoked_at=None, expires_at__gt=now).order_by("id").first()
@@ -122,7 +121,7 @@ def token(*, link: Link) -> str:
 
 
 def digest(*, token: str) -> str:
-    """Return what the database keeps of a token: its SHA-256 in hex."""
+    """Return what the database stores of a token: its SHA-256 in hex."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -132,18 +131,18 @@ def url(*, link: Link) -> str:
 
 
 def find(*, token: str) -> Link | None:
-    """Return the link of a token. What cannot be one costs the same look-up as what could."""
+    """Return the link of a token. A text that cannot be a token costs the same look-up as one that can."""
     shaped = _TOKEN.fullmatch(token) is not None
-    found = (
+    link = (
         Link.objects.select_related("document__issuer", "recipient", "delivery")
         .filter(token_sha256=hashlib.sha256(token.encode(errors="replace")).hexdigest())
         .first()
     )
-    return found if shaped else None
+    return link if shaped else None
 
 
 def state(*, link: Link, now: dt.datetime, session: str = "") -> State:
-    """Say what a link is good for now; a session just counted may repeat its download."""
+    """Return whether a link can be used now; a session just counted may repeat its download."""
     if link.revoked_at is not None:
         return State.REVOKED
     if link.expires_at <= now:
@@ -165,29 +164,29 @@ def note_seen(*, link: Link, now: dt.datetime, actor: log.Actor) -> None:
 
 
 def answer(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Verdict:
-    """Judge what a person gave to open the link; the row's lock counts tries at once one by one."""
+    """Judge the answer that is to open the link; the row's lock counts tries that come at once one by one."""
     given = _plain(answer)
     with transaction.atomic():
         # First the recipient, then the link: the same order wherever one person's links are ended together.
         Party.objects.select_for_update(no_key=True).get(pk=link.recipient_id)
-        held = Link.objects.select_for_update(of=("self",)).select_related("recipient").get(pk=link.pk)
-        if state(link=held, now=now) is not State.LIVE:
+        row = Link.objects.select_for_update(of=("self",)).select_related("recipient").get(pk=link.pk)
+        if state(link=row, now=now) is not State.LIVE:
             return Verdict.CLOSED
-        if held.knows == LAST4:
+        if row.knows == LAST4:
             if len(given) != ANSWER_LENGTH:
                 return Verdict.MALFORMED
-            known = _plain(held.recipient.tax_id)[-ANSWER_LENGTH:]
+            known = _plain(row.recipient.tax_id)[-ANSWER_LENGTH:]
             if not known or not hmac.compare_digest(given, known):
-                return _wrong(link=held, now=now, actor=actor)
-        if held.opened_at is None:
-            Link.objects.filter(pk=held.pk).update(opened_at=now)
-        _record(Action.LINK_OPENED, link=held, actor=actor)
-        _move_delivery(link=held, to=DeliveryStatus.OPENED, action=Action.DELIVERY_OPENED, now=now, actor=actor)
+                return _wrong(link=row, now=now, actor=actor)
+        if row.opened_at is None:
+            Link.objects.filter(pk=row.pk).update(opened_at=now)
+        _record(Action.LINK_OPENED, link=row, actor=actor)
+        _move_delivery(link=row, to=DeliveryStatus.OPENED, action=Action.DELIVERY_OPENED, now=now, actor=actor)
     return Verdict.OPENED
 
 
 def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
-    """Count a wrong answer: the fifth locks for a while, the tenth revokes and calls a person."""
+    """Count a wrong answer: the fifth locks for a while, the tenth revokes and opens an alert."""
     wrong = link.wrong_answers + 1
     until_at = now + LOCK if wrong % LOCK_EVERY == 0 else link.locked_until_at
     Link.objects.filter(pk=link.pk).update(wrong_answers=wrong, locked_until_at=until_at)
@@ -213,7 +212,7 @@ def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
 def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bool:
     """End a link for good; False where it had ended already.
 
-    :param reason: a short code or a person's words; kept on the row, erasable in the log.
+    :param reason: a short code or a person's text; stays on the row, erasable in the log.
     """
     with transaction.atomic():
         ended = Link.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=now, revoked_reason=reason[:200])
@@ -225,11 +224,11 @@ def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bo
 def revoke_open(
     *, recipient: Party, reason: str, actor: log.Actor, now: dt.datetime, document: Document | None = None
 ) -> int:
-    """End every open link of a recipient, to one document where named; returns how many."""
-    held = Link.objects.filter(recipient=recipient, revoked_at=None, expires_at__gt=now)
+    """End every open link of a recipient, to one document where named; return how many."""
+    links = Link.objects.filter(recipient=recipient, revoked_at=None, expires_at__gt=now)
     if document is not None:
-        held = held.filter(document=document)
-    return sum(revoke(link=link, reason=reason, actor=actor, now=now) for link in held.order_by("id"))
+        links = links.filter(document=document)
+    return sum(revoke(link=link, reason=reason, actor=actor, now=now) for link in links.order_by("id"))
 
 
 def count_download(*, link: Link, session: str, now: dt.datetime, actor: log.Actor) -> None:
@@ -239,31 +238,32 @@ def count_download(*, link: Link, session: str, now: dt.datetime, actor: log.Act
 
     :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`
     """
-    held = Link.objects.select_for_update().get(pk=link.pk)
-    now_state = state(link=held, now=now, session=session)
+    row = Link.objects.select_for_update().get(pk=link.pk)
+    now_state = state(link=row, now=now, session=session)
     if now_state is not State.LIVE:
-        raise errors.Problem(code=now_state.value, detail=f"link {held.public_id}")
-    if _just_counted(link=held, session=session, now=now):
+        raise errors.Problem(code=now_state.value, detail=f"link {row.public_id}")
+    if _just_counted(link=row, session=session, now=now):
         return
-    fresh = {one: at for one, at in held.counted.items() if now.timestamp() - at < COUNTED.total_seconds()}
+    since = now.timestamp() - COUNTED.total_seconds()
+    recent = {name: counted_at for name, counted_at in row.counted.items() if counted_at > since}
     if session:
-        fresh[session] = int(now.timestamp())
+        recent[session] = int(now.timestamp())
     # The condition repeats what the row's lock already promises; the check constraint repeats it once more.
-    taken = Link.objects.filter(pk=held.pk, downloads__lt=F("downloads_max")).update(
-        downloads=F("downloads") + 1, counted=fresh
+    counted = Link.objects.filter(pk=row.pk, downloads__lt=F("downloads_max")).update(
+        downloads=F("downloads") + 1, counted=recent
     )
-    if not taken:
-        raise errors.Problem(code=State.EXHAUSTED.value, detail=f"link {held.public_id}")
-    _move_delivery(link=held, to=DeliveryStatus.DOWNLOADED, action=Action.DELIVERY_DOWNLOADED, now=now, actor=actor)
+    if not counted:
+        raise errors.Problem(code=State.EXHAUSTED.value, detail=f"link {row.public_id}")
+    _move_delivery(link=row, to=DeliveryStatus.DOWNLOADED, action=Action.DELIVERY_DOWNLOADED, now=now, actor=actor)
 
 
 def _just_counted(*, link: Link, session: str, now: dt.datetime) -> bool:
-    at = link.counted.get(session) if session else None
-    return at is not None and now.timestamp() - at < COUNTED.total_seconds()
+    counted_at = link.counted.get(session) if session else None
+    return counted_at is not None and now.timestamp() - counted_at < COUNTED.total_seconds()
 
 
 def _move_delivery(*, link: Link, to: DeliveryStatus, action: Action, now: dt.datetime, actor: log.Actor) -> None:
-    """Let the delivery that brought the link say how far it came, with its audit event."""
+    """Move the delivery that brought the link forward, with its audit event."""
     if link.delivery_id is None:
         return
     moment = {DeliveryStatus.OPENED: "opened_at", DeliveryStatus.DOWNLOADED: "downloaded_at"}[to]

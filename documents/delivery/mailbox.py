@@ -1,4 +1,4 @@
-"""The way out of the house for mail: one conversation with a server under a deadline, or a folder as mailbox.
+"""Where mail goes out: one conversation with a server under a deadline, or a folder as mailbox.
 
 The folder (`MAIL_URL=file:///...`) is for the demo and for tests: one `.eml` file a message.
 """
@@ -10,11 +10,10 @@ import pathlib
 import re
 import secrets
 import smtplib
+import socket
 import threading
 from collections.abc import Sequence
 from email.message import Message
-from socket import SHUT_RDWR
-from socket import socket as Socket  # noqa: N812 - the class, beside the variables that hold one
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -32,7 +31,7 @@ class EmlFolder(BaseEmailBackend):
     """Django's mail backend for `MAIL_URL=file:///folder`.
 
     A file is named by its Message-ID and never replaced: a message sent again after a crash lies beside the first one
-    as `name.2.eml`, where whoever counts can see it.
+    as `name.2.eml`, where it can be counted.
     """
 
     def __init__(self, fail_silently: bool = False, **_kwargs: object) -> None:  # noqa: FBT001, FBT002 - Django's own
@@ -45,8 +44,8 @@ class EmlFolder(BaseEmailBackend):
         :raises OSError: when the folder cannot be written; nothing half-written is ever visible.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        for one in email_messages:
-            self._write(message=one.message())
+        for email in email_messages:
+            self._write(message=email.message())
         return len(email_messages)
 
     def _write(self, *, message: Message) -> None:
@@ -88,24 +87,24 @@ def hand_over(*, message: EmailMessage) -> None:
     limits = dependencies.DEPENDENCIES["mail"]
     connection = mail.get_connection(timeout=limits.connect_s)
     connection.open()
-    socket = getattr(getattr(connection, "connection", None), "sock", None)
-    deadline = threading.Timer(limits.total_s, _cut, args=[socket])
+    open_socket = getattr(getattr(connection, "connection", None), "sock", None)
+    deadline = threading.Timer(limits.total_s, _cut, args=[open_socket])
     deadline.daemon = True
     deadline.start()
     try:
-        if socket is not None:
-            socket.settimeout(limits.total_s)
+        if open_socket is not None:
+            open_socket.settimeout(limits.total_s)
         connection.send_messages([message])
     finally:
         deadline.cancel()
-        # The message has been accepted or refused by now: how the server says goodbye changes nothing, and an error
-        # here must not make it go out a second time.
+        # The message has been accepted or refused by now. An error while closing changes nothing, and must not make it
+        # go out a second time.
         with contextlib.suppress(OSError, smtplib.SMTPException):
             connection.close()
 
 
 def for_good(*, refusal: smtplib.SMTPException) -> bool:
-    """Say whether the recipient was refused for ever; a refused sender is our own fault."""
+    """Return whether the recipient was refused for ever; a refused sender is our own fault."""
     if isinstance(refusal, smtplib.SMTPRecipientsRefused):
         return all(code >= REFUSED_SMTP for code, _text in refusal.recipients.values())
     return isinstance(refusal, smtplib.SMTPDataError) and refusal.smtp_code >= REFUSED_SMTP
@@ -116,7 +115,8 @@ def message_id(*, reference: str) -> str:
     return f"<{reference}@{urlsplit(settings.PUBLIC_URL).hostname or 'localhost'}>"
 
 
-def _cut(socket: Socket | None) -> None:
-    if socket is not None:
+def _cut(open_socket: socket.socket | None) -> None:
+    """End a conversation whose deadline has passed."""
+    if open_socket is not None:
         with contextlib.suppress(OSError):
-            socket.shutdown(SHUT_RDWR)
+            open_socket.shutdown(socket.SHUT_RDWR)

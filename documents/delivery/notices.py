@@ -1,4 +1,4 @@
-"""Telling a party of a change at the address that was its own until then: one mail a change, claimed, sent, confirmed.
+"""Notices to a party's former address that its address has changed: one mail a change, leased, sent, confirmed.
 
 Like a delivery, a notice is a row: a crash between sending and confirming sends the mail again with the same
 Message-ID, and a dead mail server costs time only. The address is erased by the write that ends the notice.
@@ -26,9 +26,9 @@ PATIENCE = outbox.PATIENCE[Channel.EMAIL]
 
 
 def plan(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> Notice:
-    """Queue a notice to the address and in the language that `party` still has in memory.
+    """Queue a notice to the address and in the language that `party` had before the change.
 
-    Call it in the transaction of the change: neither is true without the other.
+    Call it in the transaction of the change, with `party` as it was read before.
     """
     public_id = identifiers.new(prefix="ntc")
     made = Notice.objects.create(
@@ -47,7 +47,7 @@ def plan(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> N
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """Return notices that may be tried now, the longest waiting first."""
+    """Return notices that may be tried now, those that have waited longest first."""
     waiting = Notice.objects.filter(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
     return list(waiting.order_by("next_try_at").values_list("pk", flat=True)[:limit])
 
@@ -61,7 +61,7 @@ def send(*, notice_id: int, now: dt.datetime) -> None:
 
 
 def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
-    """Bring a claimed notice to its end, or put it down for later."""
+    """Send a leased notice and record its end, or put it off."""
     try:
         message = letters.contact_changed(notice=notice)
         calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
@@ -69,7 +69,7 @@ def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
         _again(notice=notice, fence=fence, cause="mail_unavailable", now=now)
     except smtplib.SMTPException as refusal:
         if mailbox.for_good(refusal=refusal):
-            # Often the very reason for the change: the old mailbox is gone, and nobody has to be woken for that.
+            # Often the reason for the change: the old mailbox is gone. No alert is due for that.
             _end(notice=notice, fence=fence, status=DeliveryStatus.BOUNCED, cause="recipient_refused", now=now)
         else:
             _again(notice=notice, fence=fence, cause="sender_refused", now=now)
@@ -82,12 +82,12 @@ def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
 
 
 def confirm(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
-    """Record that the mail is out, if the claim still stands; a zombie changes nothing."""
+    """Record that the mail is out, if the lease still stands; a worker that lost it changes nothing."""
     _end(notice=notice, fence=fence, status=DeliveryStatus.SENT, cause="", now=now)
 
 
 def _again(*, notice: Notice, fence: uuid.UUID, cause: str, now: dt.datetime) -> None:
-    """Put a notice down for a later try, or give it up when its time is over."""
+    """Put a notice off for a later try, or give it up when its time is over."""
     if now - notice.queued_at > PATIENCE:
         _end(notice=notice, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
         return
@@ -100,7 +100,7 @@ def _again(*, notice: Notice, fence: uuid.UUID, cause: str, now: dt.datetime) ->
 
 
 def _end(*, notice: Notice, fence: uuid.UUID, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
-    """End a claimed notice and erase its address, with its audit event, in one transaction."""
+    """End a leased notice and erase its address, with its audit event, in one transaction."""
     bounced = status == DeliveryStatus.BOUNCED
     with transaction.atomic():
         moved = Notice.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
@@ -122,7 +122,7 @@ def _end(*, notice: Notice, fence: uuid.UUID, status: DeliveryStatus, cause: str
 
 
 def _alert(*, notice: Notice, cause: str) -> None:
-    """Tell a person that the former address was never told."""
+    """Open an alert: the former address did not get its notice."""
     incidents.open_alert(
         code="delivery_failed",
         severity="P2",

@@ -1,4 +1,4 @@
-"""How a delivery's row moves: claimed by lease, put down with its cause, ended with its audit events."""
+"""The moves of a delivery's row: leased, put off with its cause, ended with its audit events."""
 
 import datetime as dt
 import hashlib
@@ -29,26 +29,26 @@ ENDS = {
 }
 
 
-def claim(*, delivery_id: int, fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
+def lease(*, delivery_id: int, fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
     """Lease a due delivery with all of its bundle, at once; empty where another worker has it."""
     free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now) & (Q(lease_until_at=None) | Q(lease_until_at__lt=now))
-    one = Delivery.objects.filter(free, pk=delivery_id).values("channel", "lease").first()
-    if one is None or (one["channel"] == Channel.DIGEST and one["lease"] is None):
-        return []  # the second waits for its bundle
-    bundle = Q(lease=one["lease"]) if one["channel"] == Channel.DIGEST else Q(pk=delivery_id)
+    row = Delivery.objects.filter(free, pk=delivery_id).values("channel", "lease").first()
+    if row is None or (row["channel"] == Channel.DIGEST and row["lease"] is None):
+        return []  # the second is not bundled yet
+    bundle = Q(lease=row["lease"]) if row["channel"] == Channel.DIGEST else Q(pk=delivery_id)
     until_at = now + dt.timedelta(seconds=settings.LEASE_S)
-    claimed = Delivery.objects.filter(free, bundle).update(
+    leased = Delivery.objects.filter(free, bundle).update(
         lease=fence, lease_until_at=until_at, next_try_at=until_at, attempts=F("attempts") + 1
     )
-    if not claimed:
+    if not leased:
         return []
-    held = Delivery.objects.select_related("document__issuer", "recipient").filter(lease=fence)
-    return list(held.order_by("id"))
+    batch = Delivery.objects.select_related("document__issuer", "recipient").filter(lease=fence)
+    return list(batch.order_by("id"))
 
 
 def sendable(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
-    """Keep back what is in quarantine: a bundle goes without it, unless it may be out already."""
-    withheld = [one.pk for one in batch if one.document.status != Status.LOCKED]
+    """Return what may be sent: a bundle goes without documents in quarantine, unless it may be out already."""
+    withheld = [delivery.pk for delivery in batch if delivery.document.status != Status.LOCKED]
     if not withheld:
         return batch
     if len(withheld) == len(batch) or batch[0].attempts > 1:
@@ -56,12 +56,12 @@ def sendable(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> li
         return []
     loose = Delivery.objects.filter(pk__in=withheld, lease=fence)
     loose.update(lease=None, lease_until_at=None, next_try_at=now + WITHHELD, attempts=0)  # a later summary's
-    return [one for one in batch if one.pk not in withheld]
+    return [delivery for delivery in batch if delivery.pk not in withheld]
 
 
 def again(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, now: dt.datetime) -> None:
-    """Put a mail down for a later try, or give it up when its time is over."""
-    oldest = min(one.queued_at for one in batch)
+    """Put a mail off for a later try, or give it up when its time is over."""
+    oldest = min(delivery.queued_at for delivery in batch)
     if now - oldest > PATIENCE[Channel(batch[0].channel)]:
         end(batch=batch, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
         return
@@ -70,18 +70,18 @@ def again(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, now: dt.da
 
 
 def rest(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, wait: dt.timedelta, now: dt.datetime) -> None:
-    """Give the lease's time back and keep its id: it is what holds a bundle together."""
+    """End the lease's time but leave its id, by which the deliveries of a bundle belong together."""
     with transaction.atomic():
         rested = Delivery.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
             cause=cause, lease_until_at=None, next_try_at=now + wait
         )
         if rested:
-            for one in batch:
-                record(Action.DELIVERY_FAILED, delivery=one, actor=log.SYSTEM, code=cause, outcome="failed")
+            for delivery in batch:
+                record(Action.DELIVERY_FAILED, delivery=delivery, actor=log.SYSTEM, code=cause, outcome="failed")
 
 
 def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
-    """Move a claimed mail to where it ends, with its audit events, in one transaction."""
+    """Move a leased mail to where it ends, with its audit events, in one transaction."""
     sent = status == DeliveryStatus.SENT
     with transaction.atomic():
         moved = Delivery.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
@@ -96,10 +96,10 @@ def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, 
         if not moved:
             return
         outcome = "failed" if status == DeliveryStatus.BOUNCED else "ok"
-        for one in batch:
+        for delivery in batch:
             record(
                 ENDS[status],
-                delivery=one,
+                delivery=delivery,
                 actor=log.SYSTEM,
                 code=cause,
                 outcome=outcome,
@@ -111,7 +111,7 @@ def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, 
 
 
 def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:
-    """Tell a person that a mail came to nothing; one incident a recipient, not one a mail."""
+    """Open an alert for a mail that was given up; one incident a recipient, not one a mail."""
     incidents.open_alert(
         code="delivery_failed",
         severity="P2",
@@ -123,7 +123,7 @@ def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:
 
 
 def address_digest(*, address: str) -> str:
-    """Return what is kept of an address that was used: a digest only we can repeat."""
+    """Return what is stored of an address that was used: a keyed digest."""
     return hmac.new(
         settings.LINK_KEY.encode(), f"address:{address.strip().lower()}".encode(), hashlib.sha256
     ).hexdigest()

@@ -1,7 +1,7 @@
-"""The values that facts are made of, each with its limits: what may come in at the door, and how it is spelled after.
+"""The values that messages are made of, each with its limits and its one spelling.
 
-Amounts arrive as text and leave here with exactly the currency's digits; rates without trailing zeros; texts in NFC;
-moments in UTC. The same fact in another spelling is therefore the same value, and has the same fingerprint.
+Amounts come as text and get exactly the currency's digits; rates lose trailing zeros; texts are put in NFC and moments
+in UTC. The same data in another spelling is therefore the same value, and has the same fingerprint.
 """
 
 import datetime as dt
@@ -20,6 +20,7 @@ from documents import money
 Item = TypeVar("Item")
 
 TEXT_LENGTH_MAX = 500
+EMAIL_LENGTH_MAX = 254  # RFC 5321, 4.5.3.1.3
 MARKS_MAX = 8  # combining marks in a row
 DIGITS_SHOWN_MAX = 8  # of an account; more than that is no mask
 YEARS = range(1970, 2200)  # far from where local dates and years of retention overflow
@@ -33,13 +34,13 @@ _FORBIDDEN = re.compile(
 )
 
 
-def _wrong(code: str, words: str) -> PydanticCustomError:
-    """Name what is wrong with a value, without repeating the value."""
-    return PydanticCustomError(code, words)
+def _wrong(code: str, text: str) -> PydanticCustomError:
+    """Return an error that says what is wrong with a value, without repeating the value."""
+    return PydanticCustomError(code, text)
 
 
 def _text(value: str) -> str:
-    """Return a text in NFC, or say which limit of the door it passes."""
+    """Return a text in NFC, or refuse one beyond the limits."""
     if value.isascii() and value.isprintable():
         text = value
     else:
@@ -125,14 +126,14 @@ def _zone(value: str) -> str:
 
 
 def _email(value: str) -> str:
-    """Refuse what cannot be an address; line breaks were refused with the controls."""
-    if len(value) > 254 or not _EMAIL.fullmatch(value) or value.endswith("."):  # noqa: PLR2004 - RFC 5321, 4.5.3.1.3
+    """Refuse a text that cannot be an address; line breaks were refused with the control characters."""
+    if len(value) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(value) or value.endswith("."):
         raise _wrong("email", "not an e-mail address")
     return value
 
 
 def _masked(value: str) -> str:
-    """Refuse an account number that nobody has masked: it would live for years."""
+    """Refuse an account number that is not masked: it would be stored for years."""
     if sum(character.isdigit() for character in value) > DIGITS_SHOWN_MAX:
         raise _wrong("not_masked", "shows more than 8 digits of the account")
     return value

@@ -1,38 +1,27 @@
-"""The breaker: stops calling a dependency that fails, lets one call probe it, and knows when an incident is over."""
+"""The breaker: it stops the calls to a dependency that fails, lets one probe it, and says when an incident is over."""
 
 import threading
-from typing import Protocol
 
 from documents import metrics
+from documents.resilience import dependencies
 
-SETTLE_S = 30.0  # an incident ends when the dependency has held this long: one that flaps is one incident, not forty
+SETTLE_S = (
+    30.0  # an incident ends when the dependency has answered this long: one that flaps is one incident, not forty
+)
 CODES = {"closed": 0, "half_open": 1, "open": 2}
-
-
-class Row(Protocol):
-    """What a breaker reads of its dependency's row."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102 - a field
-    @property
-    def total_s(self) -> float: ...  # noqa: D102 - a field
-    @property
-    def breaker_failures(self) -> int: ...  # noqa: D102 - a field
-    @property
-    def breaker_open_s(self) -> float: ...  # noqa: D102 - a field
 
 
 class Breaker:
     """Closed, open, half open; one per dependency and process; safe among threads. Times are monotonic seconds."""
 
-    def __init__(self, *, row: Row) -> None:
+    def __init__(self, *, row: dependencies.Dependency) -> None:
         self.row, self.state, self.failures = row, "closed", 0
         self.opened_at = self.closed_at = 0.0
         self.incident = False
         self._lock = threading.Lock()
 
     def admits(self, *, now: float) -> bool:
-        """Let a call through; once the pause is over, exactly one probes."""
+        """Return whether a call may go through; once the pause is over, exactly one may, as a probe."""
         with self._lock:
             if self.state == "closed":
                 return True
@@ -62,7 +51,7 @@ class Breaker:
             return True
 
     def succeeded(self, *, now: float) -> bool:
-        """Close the breaker; True when an incident is over: the dependency has held SETTLE_S."""
+        """Close the breaker; True when an incident is over: the dependency has answered for SETTLE_S."""
         with self._lock:
             self.failures = 0
             if self.state != "closed":
@@ -74,5 +63,6 @@ class Breaker:
             return True
 
     def _become(self, state: str) -> None:
+        """Move to a state and show it in the metrics."""
         self.state = state
         metrics.BREAKER_STATE.labels(dependency=self.row.name).set(CODES[state])

@@ -1,8 +1,8 @@
-"""The outside world in one table, and the one way to call it: timeouts, breaker, fallback, alert.
+"""The only way to call a dependency: once, behind its breaker, with an alert when it stays away.
 
 Only one layer retries: the row in PostgreSQL (a document's, a delivery's, an alert's next try). `call` therefore tries
-once; the
-row waits `backoff_s` and comes again, at most `attempts_max` times before it rests for a person. Nothing here sleeps.
+once; the row waits `backoff_s` and is tried again, at most `attempts_max` times before a person must retry it. Nothing
+here sleeps.
 """
 
 import logging
@@ -19,29 +19,28 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from documents import errors, metrics
-from documents.resilience import dependencies
-from documents.resilience.breaker import Breaker
+from documents.resilience import breaker, dependencies
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class RefusedError(Exception):
-    """The dependency answers that it will not (an HTTP 4xx): its address or key is wrong; no repeat mends it."""
+    """The dependency refuses (an HTTP 4xx): its address or key is wrong, and a repeat changes nothing."""
 
 
 class Listener(Protocol):
-    """What hears of outages: `documents.alerts` opens and resolves their incidents. Calls know nothing of alerts."""
+    """A listener for outages: `documents.alerts` opens and resolves their incidents. Calls know nothing of alerts."""
 
     def outage_began(self, *, row: dependencies.Dependency, cause: BaseException) -> None:
-        """Hear that a breaker has opened."""
+        """Take note that a breaker has opened."""
 
     def outage_ended(self, *, row: dependencies.Dependency) -> None:
-        """Hear that a dependency has answered for long enough."""
+        """Take note that a dependency has answered for long enough."""
 
 
 LISTENERS: list[Listener] = []  # added to by `documents.apps`
-# What a dependency does wrong. Anything else (a TypeError) is a defect of ours and must not be taken for an outage.
+# The ways in which a dependency fails. Anything else (a TypeError) is a defect of ours and no outage.
 FAILURES = (
     OSError,
     EOFError,
@@ -58,14 +57,16 @@ PERMANENT_SMTP = 500
 
 
 class DependencyDown(Exception):
-    """The dependency is away (`cause` is its error) or its breaker is open (`cause` is None): take the fallback."""
+    """The dependency is down (`cause` is its error) or its breaker is open (`cause` is None): use the fallback."""
 
     def __init__(self, *, dependency: str, cause: BaseException | None = None) -> None:
         self.dependency, self.cause = dependency, cause
         super().__init__(f"{dependency}: {cause or 'breaker open'}")
 
 
-BREAKERS: dict[str, Breaker] = {name: Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
+BREAKERS: dict[str, breaker.Breaker] = {
+    name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()
+}
 
 
 class _Inside(threading.local):
@@ -82,8 +83,7 @@ def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | N
     """Try an outside call once, behind its breaker; a slow answer is used, and counted as a failure.
 
     `work` sets the row's timeouts on its own sockets. A refusal that no repeat would change (a Problem that is not
-    retryable,
-    a recipient refused for good) comes through as it is: the dependency is well.
+    retryable, a recipient refused for good) is raised as it is: the dependency is well.
 
     :raises DependencyDown: the breaker is open, or the call failed.
     """
@@ -97,14 +97,15 @@ def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | N
 
 
 def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float]) -> T:
-    breaker = BREAKERS[dependency]
+    """Try a call once; see `call`."""
+    circuit = BREAKERS[dependency]
     started = clock()
-    if not breaker.admits(now=started):
+    if not circuit.admits(now=started):
         raise DependencyDown(dependency=dependency)
     try:
         result = work()
     except DependencyDown:
-        breaker.abandoned()  # another dependency's outage says nothing about this one
+        circuit.abandoned()  # another dependency's outage says nothing about this one
         raise
     except Exception as error:
         if not _is_outage(error=error):
@@ -112,14 +113,14 @@ def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float])
             if isinstance(error, ANSWERS):
                 note_success(dependency=dependency, now=clock)
             else:
-                breaker.abandoned()
+                circuit.abandoned()
             raise
         metrics.DEPENDENCY_SECONDS.labels(dependency=dependency, outcome="failed").observe(clock() - started)
         note_failure(dependency=dependency, cause=error, now=clock)
         raise DependencyDown(dependency=dependency, cause=error) from error
     took = clock() - started
     metrics.DEPENDENCY_SECONDS.labels(dependency=dependency, outcome="ok").observe(took)
-    if took > breaker.row.total_s:
+    if took > circuit.row.total_s:
         note_failure(dependency=dependency, cause=TimeoutError(f"answered after {took:.1f} s"), now=clock)
     else:
         note_success(dependency=dependency, now=clock)
@@ -127,7 +128,7 @@ def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float])
 
 
 def note_failure(*, dependency: str, cause: BaseException, now: Callable[[], float] | None = None) -> None:
-    """Count a failure that was met outside `call` (a door that lost PostgreSQL); opens the alert."""
+    """Count a failure, also one met outside `call` (a door that lost PostgreSQL); open the alert with the breaker."""
     row = dependencies.DEPENDENCIES[dependency]
     log.warning(
         "dependency.failed", extra={"dependency": dependency, "cause": f"{type(cause).__name__}: {cause}"[:300]}
@@ -138,13 +139,14 @@ def note_failure(*, dependency: str, cause: BaseException, now: Callable[[], flo
 
 
 def note_success(*, dependency: str, now: Callable[[], float] | None = None) -> None:
-    """Count a success; resolves the incident's alert once the dependency has held SETTLE_S."""
+    """Count a success; resolve the incident's alert once the dependency has answered for SETTLE_S."""
     if BREAKERS[dependency].succeeded(now=(now or time.monotonic)()):
         for listener in LISTENERS:
             listener.outage_ended(row=dependencies.DEPENDENCIES[dependency])
 
 
 def _is_outage(*, error: Exception) -> bool:
+    """Return whether an error means that the dependency is down."""
     if isinstance(error, errors.Problem):
         return error.row.retryable
     if isinstance(error, smtplib.SMTPRecipientsRefused):

@@ -4,10 +4,7 @@ import time
 
 from django.db import DatabaseError, InterfaceError, connections
 
-# `alerts` sends through `call`, `call` opens alerts: each uses the other at run time only.
 SKEW_FRESH_S = 60.0
-
-
 _skew: dict[str, float] = {}
 
 

@@ -3,8 +3,6 @@
 import random
 from dataclasses import dataclass, field
 
-# `alerts` sends through `call`, `call` opens alerts: each uses the other at run time only.
-
 ENDLESS = 1_000_000  # the row is tried for as long as the dependency is away
 
 

@@ -1,6 +1,6 @@
-"""The doorbell: tells the broker that a row may have work, without ever making its caller wait.
+"""The publisher of tasks: it tells the broker that a row may have work, without ever making its caller wait.
 
-One thread per process publishes from a short queue. Whatever is lost here (full queue, dead broker, end of the
+One thread per process publishes from a short queue. A task that is lost here (full queue, dead broker, end of the
 process) costs seconds: the sweeper finds the row in PostgreSQL.
 """
 
@@ -25,6 +25,8 @@ WAITING_MAX = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class _QueuedTask:
+    """A task that waits to be published."""
+
     app: Celery
     task: str
     args: tuple[object, ...]
@@ -51,7 +53,7 @@ class Publisher:
         self._connection: Connection | None = None
 
     def enqueue(self, *, app: Celery, task: str, args: tuple[object, ...]) -> bool:
-        """Queue a task for the publisher; False at once when that would be in vain."""
+        """Queue a task for the publisher; False at once where the queue is full or the broker hangs."""
         self._start()
         busy_since = self._busy_since
         hangs = busy_since is not None and time.monotonic() - busy_since > self.publish_s
@@ -66,7 +68,7 @@ class Publisher:
         return False
 
     def drain(self, *, timeout_s: float) -> bool:
-        """Wait until everything queued was tried; False when the time was not enough."""
+        """Wait until everything queued was tried; False where the time was too short."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             if self._queue.unfinished_tasks == 0:

@@ -1,15 +1,13 @@
-"""Enqueue a task: tell a worker that there is work; losing the message loses nothing."""
+"""Enqueue a task for a worker. A task that is lost loses nothing: the sweeper finds its row."""
 
 import time
 from collections.abc import Sequence
 
 from celery import current_app
 
-# `alerts` sends through `call`, `call` opens alerts: each uses the other at run time only.
-from documents.resilience import calls, dependencies
-from documents.resilience.publisher import Publisher
+from documents.resilience import calls, dependencies, publisher
 
-_publisher = Publisher(
+_publisher = publisher.Publisher(
     publish_s=dependencies.DEPENDENCIES["redis"].total_s,
     admits=lambda: calls.BREAKERS["redis"].admits(now=time.monotonic()),
     failed=lambda cause: calls.note_failure(dependency="redis", cause=cause),
@@ -21,7 +19,7 @@ _publisher = Publisher(
 def enqueue(*, task: str, args: Sequence[object] = ()) -> bool:
     """Ask the broker for a task by its name: never waits for the broker, never raises.
 
-    False when nobody was asked (breaker open, queue full); True promises nothing either: the sweeper is the guarantee.
+    False where the task was not queued (queue full, broker hangs). True promises nothing: the sweeper is the guarantee.
     """
     app = current_app._get_current_object()
     return _publisher.enqueue(app=app, task=task, args=tuple(args))

@@ -188,7 +188,7 @@ def test_a_crash_between_sending_and_confirming_repeats_the_same_mail(
 def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
     one = queued()
     fence = uuid.uuid4()
-    batch = outbox.claim(delivery_id=one.pk, fence=fence, now=NOW)
+    batch = outbox.lease(delivery_id=one.pk, fence=fence, now=NOW)
     deliveries.send(delivery_id=one.pk, now=NOW + LEASE)
     sent = Delivery.objects.get(pk=one.pk)
     deliveries.confirm(batch=batch, fence=fence, now=NOW + HOUR)
@@ -201,7 +201,7 @@ def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
 
 def test_a_mail_in_somebodys_hands_is_left_alone(smtp: mailbox.Mailbox) -> None:
     one = queued()
-    outbox.claim(delivery_id=one.pk, fence=uuid.uuid4(), now=NOW)
+    outbox.lease(delivery_id=one.pk, fence=uuid.uuid4(), now=NOW)
     deliveries.send(delivery_id=one.pk, now=NOW + dt.timedelta(seconds=1))
     assert smtp.messages == []
 
