@@ -80,8 +80,8 @@ def bare_worker() -> None:
 
 def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
     """Return the very HTML that our side prints, with its style sheet and QR code inside it."""
-    words = render.words_for(kind=content["kind"], country=content["country"])
-    context = press.composition.compose(content=content, words=words, characters=press.characters)
+    texts = render.texts_for(kind=content["kind"], country=content["country"])
+    context = press.composition.compose(content=content, texts=texts, characters=press.characters)
     context |= {"content_sha256": canonical.sha256(value=content), "created": "2026-02-23T09:00:00Z", "qr": True}
     about = {word: content[word] for word in ("kind", "country")}
     name = render.template_for(**about, version=content["template_version"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from typing import Any, cast
 
 import rfc8785
 
@@ -14,7 +15,7 @@ def encode(*, value: object) -> bytes:
     :raises ValueError: a number beyond the exact range, or text that is not Unicode
     """
     try:
-        text = rfc8785.dumps(value).decode()  # type: ignore[arg-type]  # the library's own recursive type is private
+        text = rfc8785.dumps(cast("Any", value)).decode()  # the library's own recursive type is private
     except rfc8785.CanonicalizationError as error:
         raise ValueError(str(error)) from error
     # The quote and the backslash compose with nothing, so normalising the whole text normalises each string in it.

@@ -49,7 +49,7 @@ def exposition(*, extra: Iterable[Metric] = ()) -> bytes:
     """
     registry = CollectorRegistry()
     try:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the package's own
+        MultiProcessCollector(registry)
     except ValueError:  # no PROMETHEUS_MULTIPROC_DIR: this process alone
         registry = REGISTRY
     families = list(registry.collect())

@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from email.message import Message
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -34,8 +35,8 @@ class EmlFolder(BaseEmailBackend):
     as `name.2.eml`, where it can be counted.
     """
 
-    def __init__(self, fail_silently: bool = False, **_kwargs: object) -> None:  # noqa: FBT001, FBT002 - Django's own
-        super().__init__(fail_silently=fail_silently)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.folder = pathlib.Path(str(settings.EMAIL_FILE_PATH))
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:

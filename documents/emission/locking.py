@@ -18,6 +18,7 @@ from documents.models import Document, Status
 from documents.resilience import dependencies, leases, queue
 
 RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content
+_NO_LEASE = {"lease": None, "lease_until_at": None, "next_try_at": None}
 TRIES_MAX = 8  # then the document rests with its cause until a person retries it
 
 
@@ -91,9 +92,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.Locke
             pages=locked_file.pages,
             flags=sorted({*document.flags, *locked_file.flags}),
             cause="",
-            lease=None,
-            lease_until_at=None,
-            next_try_at=None,
+            **_NO_LEASE,
         )
         if not moved:
             return False

@@ -43,52 +43,66 @@ def insert(
         subject=subject,
         occurred_at=message.occurred_at,
         received_at=now,
+        payload_sha256=payload_sha256,
         status=status,
     )
-    event.pk = _insert(
-        event.public_id,
-        event.event_id,
-        service,
-        event.type,
-        event.country_code,
-        event.issuer_slug,
-        subject,
-        event.occurred_at,
-        now,
-        raw,
-        hashlib.sha256(raw).hexdigest(),
-        payload_sha256,
-        status,
-        "",
-        "[]",
-    )
-    event._state.adding = False  # the row exists: it was inserted in plain SQL, for its ON CONFLICT
-    return event if event.pk else None
+    return event if _insert(event=event, raw=raw) else None
 
 
 def keep_apart(
     *, raw: bytes, service: str, code: str, faults: Sequence[errors.Fault], now: dt.datetime, actor: log.Actor
 ) -> None:
     """Store a signed body that is no event of its own, so that nothing that was sent is lost."""
-    body_sha256, public_id = hashlib.sha256(raw).hexdigest(), identifiers.new(prefix="evt")
-    listed = json.dumps([fault.as_json() for fault in faults])
-    inserted = _insert(public_id, "", service, "", "", "", "", None, now, raw, body_sha256, "", "refused", code, listed)
-    if inserted is not None:
+    event = Event(
+        public_id=identifiers.new(prefix="evt"),
+        service=service,
+        received_at=now,
+        status=EventStatus.REFUSED,
+        code=code,
+        errors=[fault.as_json() for fault in faults],
+    )
+    if _insert(event=event, raw=raw):
         log.record(
             action=Action.EVENT_REFUSED,
             object_type="event",
-            object_id=public_id,
+            object_id=event.public_id,
             actor=actor,
             outcome="denied",
             code=code,
         )
     else:
-        Event.objects.filter(body_sha256=body_sha256, status=EventStatus.REFUSED).update(repeats=F("repeats") + 1)
+        same = Event.objects.filter(body_sha256=event.body_sha256, status=EventStatus.REFUSED)
+        same.update(repeats=F("repeats") + 1)
 
 
-def _insert(*values: str | bytes | dt.datetime | None) -> int | None:
-    """Insert a row and return its key; None where its id, or the body of a refused one, is there already."""
+def _insert(*, event: Event, raw: bytes) -> bool:
+    """Insert an event's row with its body; False where its id, or the body of a refused one, is there already.
+
+    In plain SQL, for its ON CONFLICT.
+    """
+    event.body_sha256 = hashlib.sha256(raw).hexdigest()
+    columns = (
+        event.public_id,
+        event.event_id,
+        event.service,
+        event.type,
+        event.country_code,
+        event.issuer_slug,
+        event.subject,
+        event.occurred_at,
+        event.received_at,
+        raw,
+        event.body_sha256,
+        event.payload_sha256,
+        event.status,
+        event.code,
+        json.dumps(event.errors),
+    )
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, values)
+        cursor.execute(_INSERT, columns)
         row = cursor.fetchone()
-    return row and int(row[0])
+    if row is None:
+        return False
+    event.pk = int(row[0])
+    event._state.adding = False
+    return True

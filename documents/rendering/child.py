@@ -1,7 +1,7 @@
 """The renderer's child process: one warm WeasyPrint that reads jobs from a socket and answers with PDF bytes.
 
-Started by `renderer_pool` as `python -m documents.rendering.child <socket> <bundle folder> <address space>`. Once
-warm it writes no file and opens no connection: an audit hook refuses, and the kernel's limits refuse again. Its output
+Started by `rendering.pool` as `python -m documents.rendering.child <socket> <bundle folder> <address space>`. Once
+warm it can write no file and open no connection: an audit hook refuses both, and so do the kernel's limits. Its output
 depends on the job, the template bundle and the engine, and on nothing else of the machine.
 """
 
@@ -36,7 +36,7 @@ OPEN_FILES_MAX = 64
 
 
 def limit(*, address_space_bytes: int) -> None:
-    """Bound what the process may take; files cannot grow at all, so nothing can be written."""
+    """Limit the resources of the process; files cannot grow at all, so nothing can be written."""
     resource.setrlimit(resource.RLIMIT_AS, (address_space_bytes, address_space_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES_MAX, OPEN_FILES_MAX))
@@ -56,7 +56,7 @@ def die_with_parent() -> None:
 
 
 def refuse(event: str, args: tuple[Any, ...]) -> None:
-    """Refuse, as an audit hook, what a renderer never does: connect, start programs, write files."""
+    """Refuse, as an audit hook, to connect, to start programs and to write files."""
     if event.startswith(("socket.", "subprocess.", "os.exec", "os.spawn", "os.posix_spawn", "os.system", "os.fork")):
         raise PermissionError(event)
     if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
@@ -78,20 +78,20 @@ class Bundle:
 
     def used_by(self, name: str) -> set[str]:
         """Return a template and all it extends or includes."""
-        found, waiting = set[str](), [name]
+        used, waiting = set[str](), [name]
         while waiting:
-            one = waiting.pop()
-            if one not in found:
-                found.add(one)
-                waiting += TEMPLATE_TAG.findall(self.files[one].decode())
-        return found
+            template = waiting.pop()
+            if template not in used:
+                used.add(template)
+                waiting += TEMPLATE_TAG.findall(self.files[template].decode())
+        return used
 
     def digest(self, *, name: str, extras: bytes) -> str:
-        """Return the SHA-256 over all that decides the bytes except content and engine."""
+        """Return the SHA-256 over all that the bytes depend on, except content and engine."""
         shared = {file for file in self.files if file.startswith("fonts/") and not file.endswith((".md", ".txt"))}
         names = self.used_by(name) | shared | {"print.css"}
-        parts = {one: hashlib.sha256(self.files[one]).hexdigest() for one in names}
-        parts |= {one: hashlib.sha256(body).hexdigest() for one, body in self.sources.items()}
+        parts = {file: hashlib.sha256(self.files[file]).hexdigest() for file in names}
+        parts |= {file: hashlib.sha256(body).hexdigest() for file, body in self.sources.items()}
         parts["extras"] = hashlib.sha256(extras).hexdigest()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -105,7 +105,7 @@ class Bundle:
 
 
 class Press:
-    """Everything that is prepared once: template engine, parsed style sheet, one font configuration."""
+    """The parts that are prepared once: template engine, parsed style sheet, one font configuration."""
 
     def __init__(self, *, folder: pathlib.Path, tuned: bool = True) -> None:
         import django.conf
@@ -136,7 +136,7 @@ class Press:
     def print(self, *, job: dict[str, Any], logo: bytes) -> tuple[dict[str, Any], bytes]:
         """Render one job; the answer's header has pages, flags and the bundle's digest."""
         compose = self.composition.compose_plain if job["plain"] else self.composition.compose
-        context = compose(content=job["content"], words=job["words"], characters=self.characters)
+        context = compose(content=job["content"], texts=job["words"], characters=self.characters)
         payload = job["canonical"].encode()
         extras = json.dumps([job["words"], job["watermark"], hashlib.sha256(logo).hexdigest()], sort_keys=True)
         images = {"logo": logo} if logo else {}
@@ -166,13 +166,13 @@ class Press:
 
 
 def cause(error: BaseException) -> str:
-    """Name an error and its place without its message, which may quote a person's data."""
+    """Return an error's name and place without its message, which may quote a person's data."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {pathlib.PurePath(frame.filename).name}:{frame.lineno}"
 
 
 def receive(descriptor: int, size: int) -> bytes:
-    """Read exactly `size` bytes, and end the process quietly when the parent has gone."""
+    """Read exactly `size` bytes; end the process where the parent has gone."""
     parts = []
     while size:
         part = os.read(descriptor, min(size, 1 << 20))
@@ -194,7 +194,7 @@ def send(descriptor: int, header: dict[str, Any], body: bytes = b"") -> None:
 def serve(*, descriptor: int, press: Press) -> None:
     """Answer jobs until the parent closes the socket.
 
-    Garbage is collected after the answer, not during the work. A job that is out of CPU time is killed by the kernel
+    Garbage is collected after the answer, not during the work. A job that is out of CPU time is ended by the kernel
     (SIGPROF), one that is out of memory ends the process: the parent starts another.
     """
     while True:

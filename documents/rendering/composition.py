@@ -1,7 +1,7 @@
-"""What a page is made of: the content as written (`printout`), lines by section, where each cent comes from. Pure.
+"""Compose a page: the content as written (`printout`), lines by section, where each cent comes from. Pure.
 
-Runs inside the renderer's child process. A sum that is printed and not frozen (a section's, one carried over to the
-next page) is added up here from figures that are both.
+Runs inside the renderer's child process. A sum that is printed and not frozen (a section's, or one carried over to the
+next page) is added up here from amounts that are both printed and frozen.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ MIXED = {OTHER, *((es, en) for es, en, kinds in SECTIONS if len(kinds) > 1)}
 
 @dataclass(kw_only=True)
 class Explained:
-    """One line with what it leaves: `base` without tax, `rate` and `tax` of its share, `total`; all as written."""
+    """One line with its amounts: `base` without tax, `rate` and `tax` of its share, `total`; all as written."""
 
     line: Leaves
     base: str = ""
@@ -71,29 +71,29 @@ class Table:
     long: bool
 
 
-def compose(*, content: Content, words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
+def compose(*, content: Content, texts: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
     """Return the template's context: `doc` (the content as written) and what is derived from it.
 
-    `words` is the country's: locale, title, labels, legal_notice, decimals. `characters` are the fonts' code points.
+    `texts` are the country's: locale, title, labels, legal_notice, decimals. `characters` are the fonts' code points.
     """
-    locale = words["locale"]
+    locale = texts["locale"]
     writer = Writer(
-        locale=locale, characters=characters, decimals=decimals(content=content, shown=words.get("decimals", 9))
+        locale=locale, characters=characters, decimals=decimals(content=content, shown=texts.get("decimals", 9))
     )
     doc = writer.tree(content)
     signs = [line["amount"].startswith("-") for line in content.get("lines", ())]
     lines = list(zip(doc.get("lines", ()), signs, strict=True))
     return {
         "doc": doc,
-        "w": words["labels"],
-        "title": words["title"],
-        "legal_notice": words["legal_notice"],
+        "w": texts["labels"],
+        "title": texts["title"],
+        "legal_notice": texts["legal_notice"],
         "monogram": writer.text(monogram(content["issuer"]["legal_name"])),
         "long": {key: long_date(text=content[key], locale=locale) for key in ("issue_date", "operation_date")},
         "earnings": [line for line, negative in lines if not negative],
         "deductions": [line for line, negative in lines if negative],
-        "role": role(content=content, labels=words["labels"]),
-        # A credit of a statement takes from its owner what a receipt's gives back to the customer.
+        "role": role(content=content, labels=texts["labels"]),
+        # The credit of a statement reduces what its owner gets; the credit of a receipt gives back to the customer.
         "taken": content.get("original", {}).get("document_key", "").startswith("ORDER_FINAL_STATEMENT:"),
         "codes": list(writer.codes),
         "flags": sorted(writer.flags),
@@ -102,16 +102,16 @@ def compose(*, content: Content, words: Mapping[str, Any], characters: frozenset
     }
 
 
-def compose_plain(*, content: Content, words: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
+def compose_plain(*, content: Content, texts: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
     """Return the context of the plain template, asking nothing of the content's shape.
 
     An object is one row, whatever it has in it: a payout's 7,500 rows of explanation would not be printed in time as
     45,000 leaves.
     """
-    writer = Writer(locale=words["locale"], characters=characters)
+    writer = Writer(locale=texts["locale"], characters=characters)
     doc = writer.tree(content)
     rows = list(_records(leaves=doc))
-    return {"doc": doc, "title": words["title"], "rows": rows, "flags": sorted(writer.flags), "rest": ()}
+    return {"doc": doc, "title": texts["title"], "rows": rows, "flags": sorted(writer.flags), "rest": ()}
 
 
 def _records(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -143,17 +143,17 @@ def role(*, content: Content, labels: Mapping[str, Mapping[str, str]]) -> Mappin
 
 def _explained(*, content: Content, doc: Leaves, writer: Writer) -> dict[str, Any]:
     """Return sections, tables of settled documents, and each explained effect on the total."""
-    told = list(zip(content.get("explanation", ()), doc.get("explanation", ()), strict=True))
-    own = [(raw, row) for raw, row in told if "number" not in raw]
+    explained = list(zip(content.get("explanation", ()), doc.get("explanation", ()), strict=True))
+    own = [(raw, row) for raw, row in explained if "number" not in raw]
     by_number: dict[str, list[Leaves]] = {}
-    for raw, row in told:
+    for raw, row in explained:
         if "number" in raw:
             by_number.setdefault(raw["number"], []).append(row)
-    word = "lines" if "lines" in content else "adjustments"
+    member = "lines" if "lines" in content else "adjustments"
     return {
-        "sections": _sections(raws=content.get(word, ()), lines=doc.get(word, ()), told=own, writer=writer),
+        "sections": _sections(raws=content.get(member, ()), lines=doc.get(member, ()), explained=own, writer=writer),
         "tables": _tables(content=content, doc=doc, by_number=by_number, writer=writer),
-        "cash": [row for raw, row in told if raw["rule"] == "cash_collected"],
+        "cash": [row for raw, row in explained if raw["rule"] == "cash_collected"],
         "effects": _effects(content=content, doc=doc, own=own, writer=writer),
         "withheld": [
             (row, _taken(row, "amount", amount=raw["amount"], writer=writer))
@@ -166,25 +166,25 @@ def _sections(
     *,
     raws: Sequence[Content],
     lines: Sequence[Leaves],
-    told: Iterable[tuple[Content, Leaves]],
+    explained: Iterable[tuple[Content, Leaves]],
     writer: Writer,
 ) -> list[Section]:
     """Sort the lines into their sections, each with its own amount, its tax and their sum."""
     rows: dict[str, dict[str, tuple[Content, Leaves]]] = {}
-    for raw, row in told:
+    for raw, row in explained:
         if "line" in raw:
             rows.setdefault(raw["line"], {})[raw["rule"]] = (raw, row)
-    found: dict[tuple[str, str], Section] = {}
+    sections: dict[tuple[str, str], Section] = {}
     for raw, line in zip(raws, lines, strict=True):
         name = next(((es, en) for es, en, kinds in SECTIONS if raw["kind"] in kinds), OTHER)
-        section = found.setdefault(name, Section(es=name[0], en=name[1], mixed=name in MIXED))
+        section = sections.setdefault(name, Section(es=name[0], en=name[1], mixed=name in MIXED))
         if not section.mixed:
             _printed(line, "kind")
         section.lines.append(_line(line=line, raw=raw, rows=rows.get(raw["id"], {}), writer=writer))
     order = [*((es, en) for es, en, _ in SECTIONS), OTHER]
-    for section in found.values():
-        section.total = writer.amount(str(sum((one.amount for one in section.lines), Decimal(0))))
-    return [found[name] for name in order if name in found]
+    for section in sections.values():
+        section.total = writer.amount(str(sum((line.amount for line in section.lines), Decimal(0))))
+    return [sections[name] for name in order if name in sections]
 
 
 def _line(*, line: Leaves, raw: Content, rows: Mapping[str, tuple[Content, Leaves]], writer: Writer) -> Explained:
@@ -207,7 +207,7 @@ def _line(*, line: Leaves, raw: Content, rows: Mapping[str, tuple[Content, Leave
 
 
 def _tables(*, content: Content, doc: Leaves, by_number: Mapping[str, list[Leaves]], writer: Writer) -> list[Table]:
-    """Part what a payout pays by the period that its orders are of, this one's first."""
+    """Return what a payout pays in a table for each period of its orders, the payout's own period first."""
     rows = list(zip(content.get("settles", ()), doc.get("settles", ()), strict=True))
     begins = content["period"]["from"] if rows else ""
     tables = []
@@ -221,29 +221,29 @@ def _tables(*, content: Content, doc: Leaves, by_number: Mapping[str, list[Leave
             parts = by_number.get(raw["number"], [])
             for part in parts:
                 _printed(part, "order", "number", "rule")
-            one = Settled(row=row, parts=[part for part in parts if part["rule"] != "cash_collected"])
+            paid = Settled(row=row, parts=[part for part in parts if part["rule"] != "cash_collected"])
             if long:
-                one.before = writer.amount(str(before)) if place else ""
-                one.after = writer.amount(str(total)) if place < len(mine) - 1 else ""
-            settled.append(one)
+                paid.before = writer.amount(str(before)) if place else ""
+                paid.after = writer.amount(str(total)) if place < len(mine) - 1 else ""
+            settled.append(paid)
         tables.append(Table(prior=prior, total=writer.amount(str(total)), rows=settled, long=long))
     return tables
 
 
 def _effects(*, content: Content, doc: Leaves, own: Iterable[tuple[Content, Leaves]], writer: Writer) -> dict[str, str]:
-    """Return what the totals that take away do to the sum, with their sign, as written."""
+    """Return the totals that reduce the sum, with the sign of their effect, as written."""
     for raw, row in own:
         if raw["rule"] == "cash_collected":
             _printed(row, "rule")
         elif "line" not in raw:
             _printed(row, "order", "rule", "name", "rate", "amount")
     totals = content["totals"]
-    words = [word for word in ("withheld", "cash_collected", "closing_carry_over") if word in totals]
-    return {word: _taken(doc["totals"], word, amount=totals[word], writer=writer) for word in words}
+    names = [name for name in ("withheld", "cash_collected", "closing_carry_over") if name in totals]
+    return {name: _taken(doc["totals"], name, amount=totals[name], writer=writer) for name in names}
 
 
 def _taken(row: Leaves, key: str, *, amount: str, writer: Writer) -> str:
-    """Return an amount as what it takes away; "-16,80" says "16,80" too."""
+    """Return an amount with the sign of its effect; "-16,80" prints "16,80" too."""
     effect = writer.amount(_turned(amount))
     if dict.__getitem__(row, key) in effect:
         _printed(row, key)
@@ -251,10 +251,10 @@ def _taken(row: Leaves, key: str, *, amount: str, writer: Writer) -> str:
 
 
 def _turned(amount: str) -> str:
-    """Return an amount's text with the other sign; nothing stays nothing."""
+    """Return an amount's text with the other sign; zero stays zero."""
     return amount.removeprefix("-") if amount.startswith("-") else f"-{amount}" if amount.strip("0.") else amount
 
 
 def _printed(row: Leaves, *keys: str) -> None:
-    """Note that leaves stand on the page, in words or beside others of the same."""
+    """Note that leaves are printed, as text or beside others of the same value."""
     row.read.update(keys)

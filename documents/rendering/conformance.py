@@ -80,7 +80,7 @@ def fetcher(images: Mapping[str, bytes]) -> _Fetcher:
 
 
 def qr(url: str) -> bytes:
-    """Return a QR code as a 1-bit PNG, one pixel a module (the PDF scales it, crisp)."""
+    """Return a QR code as a 1-bit PNG, one pixel a module (the PDF scales it without blur)."""
     image = io.BytesIO()
     # One fixed mask: choosing among eight costs twenty times the rest, and any of them is a valid code (ISO/IEC 18004).
     segno.make_qr(url, error="m", mask=3).save(image, kind="png", scale=1, border=2)
@@ -128,7 +128,7 @@ def write(
 
 
 def rehearse(press: Any) -> None:
-    """Render a scrap, so that fonts, codecs and lazy imports are loaded before the first job."""
+    """Render a small page, so that fonts, codecs and lazy imports are loaded before the first job."""
     letters = "".join(map(chr, range(ord("0"), ord("z")))).replace("<", "")
     html = f"<html><head><title>-</title></head><body><h1>{letters}</h1><p>{letters}</p></body></html>"
     write(
@@ -143,14 +143,13 @@ def rehearse(press: Any) -> None:
 
 
 def engine() -> str:
-    """Return the versions of everything that decides the bytes, as one line."""
+    """Return the versions of all that the bytes depend on, as one line."""
     pango, harfbuzz = ffi.pango.pango_version(), ctypes.CDLL("libharfbuzz.so.0").hb_version_string
     harfbuzz.restype = ctypes.c_char_p
     names = ("pydyf", "fonttools", "pillow", "segno", "babel", "django")
-    found = {name: importlib.metadata.version(name) for name in names}
-    found = {"weasyprint": VERSION} | found
-    found["pango"] = f"{pango // 10000}.{pango // 100 % 100}.{pango % 100}"
-    found["harfbuzz"] = harfbuzz().decode()
-    found["subset"] = "harfbuzz" if ffi.harfbuzz_subset else "fonttools"
-    found["zlib"] = re.sub(r"[^0-9A-Za-z.-]", "", zlib.ZLIB_RUNTIME_VERSION)
-    return " ".join(f"{name}={version}" for name, version in found.items())
+    versions = {"weasyprint": VERSION} | {name: importlib.metadata.version(name) for name in names}
+    versions["pango"] = f"{pango // 10000}.{pango // 100 % 100}.{pango % 100}"
+    versions["harfbuzz"] = harfbuzz().decode()
+    versions["subset"] = "harfbuzz" if ffi.harfbuzz_subset else "fonttools"
+    versions["zlib"] = re.sub(r"[^0-9A-Za-z.-]", "", zlib.ZLIB_RUNTIME_VERSION)
+    return " ".join(f"{name}={version}" for name, version in versions.items())

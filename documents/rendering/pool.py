@@ -1,6 +1,7 @@
-"""Warm renderer processes: started when first needed, limited, watched, replaced when they fall.
+"""Warm renderer processes: started when first needed, limited, watched, and replaced when they end.
 
-One job at a time each. Over its CPU time the kernel ends a child, over the wall clock we do; both are `render_timeout`.
+Each does one job at a time. Over its CPU time the kernel ends a child, over the wall time the pool does; both are
+`render_timeout`.
 """
 
 import itertools
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from documents import errors
-from documents.rendering import child as renderer
+from documents.rendering import child
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUNDLE = ROOT / "templates" / "pdf"
@@ -26,7 +27,7 @@ ANSWER_BYTES_MAX = 256 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one job may take: CPU grows with the lines, wall time is three times that, memory belongs to the child."""
+    """The limits of one job: CPU time grows with the lines, wall time is three times that, memory is the child's."""
 
     cpu_base_s: float = 10.0
     cpu_line_s: float = 0.020
@@ -46,35 +47,8 @@ class Child:
     def __init__(self, *, bundle: pathlib.Path, limits: Limits, environment: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair()
         self.socket, self.limits = ours, limits
-        # A clean environment: nobody's locale, time zone, hash seed or library path reaches a document. Set before
-        # Pango loads: the only fonts that exist for the child are those of the bundle.
-        clean = {
-            "FONTCONFIG_FILE": str(bundle / "fonts" / "fonts.conf"),
-            "LC_ALL": "C.UTF-8",
-            "TZ": "UTC",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
-            "PYTHONPATH": str(ROOT),
-        }
-        command = [
-            sys.executable,
-            "-m",
-            "documents.rendering.child",
-            str(theirs.fileno()),
-            str(bundle),
-            str(limits.address_space_bytes),
-        ]
         with theirs:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**clean, **environment},
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # a Ctrl-C at the terminal is the parent's business
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            self.process = _start_process(their_socket=theirs, bundle=bundle, limits=limits, environment=environment)
         self.tickets = itertools.count(1)
         try:
             hello, _ = self._receive(until_s=time.monotonic() + limits.start_s)
@@ -89,9 +63,9 @@ class Child:
     def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes]:
         """Have one job done and return (header, PDF); a header that is not `ok` names the cause.
 
-        Whatever interrupts the talk ends the child: an answer left in the socket would be taken for the next one's.
+        Any interruption ends the child: an answer left in the socket would be taken for the next job's.
 
-        :raises errors.Problem: `render_timeout`, or `render_failed` when the child fell
+        :raises errors.Problem: `render_timeout`, or `render_failed` where the child has ended
         """
         cpu_s = self.limits.cpu_s(lines=lines)
         until_s = time.monotonic() + cpu_s * self.limits.wall_factor
@@ -99,7 +73,7 @@ class Child:
         text = json.dumps(job | {"cpu_s": cpu_s, "ticket": ticket}).encode()
         try:
             self.socket.settimeout(max(until_s - time.monotonic(), 0.001))
-            self.socket.sendall(renderer.FRAME.pack(len(text), len(logo)) + text + logo)
+            self.socket.sendall(child.FRAME.pack(len(text), len(logo)) + text + logo)
             header, pdf = self._receive(until_s=until_s)
         except TimeoutError as cause:
             self.close()
@@ -107,7 +81,7 @@ class Child:
                 code="render_timeout", detail=f"no answer after {cpu_s * self.limits.wall_factor:.1f} s"
             ) from cause
         except OSError as cause:
-            raise self._fallen() from cause
+            raise self._ended() from cause
         except BaseException:
             self.close()
             raise
@@ -118,7 +92,7 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Say whether the process still runs."""
+        """Return whether the process still runs."""
         return self.process.poll() is None
 
     def close(self) -> None:
@@ -127,8 +101,8 @@ class Child:
         self.process.kill()
         self.process.wait()
 
-    def _fallen(self) -> errors.Problem:
-        """Name why the child is gone: the kernel's CPU clock means a timeout."""
+    def _ended(self) -> errors.Problem:
+        """Return why the child has ended: by the kernel's CPU clock it is a timeout."""
         self.socket.close()
         try:
             code = self.process.wait(timeout=5)
@@ -140,7 +114,7 @@ class Child:
         return errors.Problem(code="render_failed", detail=f"the renderer ended with {code}")
 
     def _receive(self, *, until_s: float) -> tuple[dict[str, Any], bytes]:
-        header_size, body_size = renderer.FRAME.unpack(self._exactly(renderer.FRAME.size, until_s=until_s))
+        header_size, body_size = child.FRAME.unpack(self._exactly(child.FRAME.size, until_s=until_s))
         if header_size + body_size > ANSWER_BYTES_MAX:
             raise ConnectionError("the answer is too big")
         header: dict[str, Any] = json.loads(self._exactly(header_size, until_s=until_s))
@@ -157,8 +131,37 @@ class Child:
         return bytes(body)
 
 
+def _start_process(
+    *, their_socket: socket.socket, bundle: pathlib.Path, limits: Limits, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a child in a clean environment: no locale, time zone, hash seed or library path of the machine reaches it.
+
+    It is set before Pango loads, so the only fonts that exist for the child are those of the bundle.
+    """
+    clean = {
+        "FONTCONFIG_FILE": str(bundle / "fonts" / "fonts.conf"),
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": str(ROOT),
+    }
+    descriptor = their_socket.fileno()
+    command = [sys.executable, "-m", "documents.rendering.child"]
+    return subprocess.Popen(
+        [*command, str(descriptor), str(bundle), str(limits.address_space_bytes)],
+        cwd=ROOT,
+        env={**clean, **environment},
+        pass_fds=(descriptor,),
+        start_new_session=True,  # a Ctrl-C at the terminal reaches the parent only
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 class Pool:
-    """A few children, started when first needed; each serves one job at a time, a fallen one is replaced."""
+    """A few children, started when first needed; each does one job at a time, one that has ended is replaced."""
 
     def __init__(
         self,
@@ -170,30 +173,30 @@ class Pool:
     ) -> None:
         self.size, self.bundle, self.limits, self.environment = size, bundle, limits or Limits(), environment or {}
         self.wait_s = self.limits.cpu_max_s * self.limits.wall_factor
-        self.places: queue.LifoQueue[Child | None] = queue.LifoQueue()  # last in, first out: the warmest serves
+        self.places: queue.LifoQueue[Child | None] = queue.LifoQueue()  # last in, first out: the warmest works
         for _ in range(size):
             self.places.put(None)
 
     def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes, str]:
-        """Return (header, PDF, engine) from a free child.
+        """Have a free child render a job and return (header, PDF, engine).
 
         :raises errors.Problem: `render_timeout` (also when no child gets free in time) or `render_failed`
         """
         try:
-            child = self.places.get(timeout=self.wait_s)
+            worker = self.places.get(timeout=self.wait_s)
         except queue.Empty as cause:
             raise errors.Problem(code="render_timeout", detail="every renderer is busy") from cause
         try:
-            if child is None or not child.alive:
-                child = None
-                child = self._start()
-            header, pdf = child.render(job=job, logo=logo, lines=lines)
+            if worker is None or not worker.alive:
+                worker = None
+                worker = self._start()
+            header, pdf = worker.render(job=job, logo=logo, lines=lines)
             if not header["ok"]:
-                child.close()  # short of memory, C code fails in ways that spoil the next document: start afresh
+                worker.close()  # short of memory, C code fails in ways that could damage the next document
                 raise errors.Problem(code="render_failed", detail=header["cause"])
-            return header, pdf, child.engine
+            return header, pdf, worker.engine
         finally:
-            self.places.put(child if child is not None and child.alive else None)
+            self.places.put(worker if worker is not None and worker.alive else None)
 
     def _start(self) -> Child:
         try:
@@ -205,8 +208,8 @@ class Pool:
         """End the children that are free."""
         for _ in range(self.size):
             try:
-                child = self.places.get_nowait()
+                worker = self.places.get_nowait()
             except queue.Empty:
                 return
-            if child is not None:
-                child.close()
+            if worker is not None:
+                worker.close()

@@ -1,7 +1,7 @@
-"""What a page says: the frozen content with amounts, rates and dates as a reader of its country writes them. Pure.
+"""Write the frozen content for a page: amounts, rates and dates as in the document's country. Pure.
 
-Runs inside the renderer's child process. Two promises are kept here: no character reaches the page that the bundled
-fonts lack (U+25AF stands in for it), and no leaf of the content stays unprinted (`rest` lists what templates left out).
+Runs inside the renderer's child process. It makes two promises: no character that the bundled fonts lack is printed
+(U+25AF replaces it), and every leaf of the content is printed (`rest` lists those that the templates left out).
 """
 
 import datetime as dt
@@ -35,7 +35,7 @@ _RULES = {
     "part": "Fuera de este pago", "cash_collected": "Efectivo", "opening_carry_over": "Saldo anterior",
     "closing_carry_over": "Saldo siguiente", "difference": "Diferencia en conciliación",
 }  # fmt: skip
-# Codes that a reader should not have to read: the page says the name, the small print lists the codes.
+# Codes that readers need not see: the page prints the name, the small print lists the codes.
 NAMES: Mapping[str, Mapping[str, str]] = {
     "kind": _KINDS,
     "rule": _RULES,
@@ -61,16 +61,17 @@ NAMES: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 
 
-class Coded(str):  # noqa: SLOT000 - a str subclass has no slots for more
+class Coded(str):
     """A code of the content; `name` is what a reader sees in its place."""
 
+    __slots__ = ("name",)
     name: str
 
     def __new__(cls, code: str, name: str) -> Self:
         """Build the pair."""
-        found = super().__new__(cls, code)
-        found.name = name
-        return found
+        coded = super().__new__(cls, code)
+        coded.name = name
+        return coded
 
 
 class Leaves(dict[str, Any]):
@@ -143,17 +144,17 @@ class Writer:
     def tree(self, value: Any, *, key: str = "", parent: str = "") -> Any:
         """Return the content as `Leaves`, every leaf written."""
         if isinstance(value, dict):
-            found = Leaves()
+            leaves = Leaves()
             for name, member in value.items():
-                dict.__setitem__(found, name, self.tree(member, key=name, parent=key))
-            return found
+                dict.__setitem__(leaves, name, self.tree(member, key=name, parent=key))
+            return leaves
         if isinstance(value, list):
             return [self.tree(member, key=key, parent=parent) for member in value]
         return self.leaf(key=key, parent=parent, value=value)
 
 
 def is_amount(*, key: str, parent: str, text: str) -> bool:
-    """Tell whether a leaf is an amount of money, by its name and the name of what it is part of."""
+    """Return whether a leaf is an amount of money, by its name and the name of what it is part of."""
     return key in (AMOUNTS_IN_TOTALS if parent in {"totals", "tax_groups"} else AMOUNTS) and bool(
         NUMBER.fullmatch(text)
     )
@@ -172,23 +173,23 @@ def decimals(*, content: Any, shown: int) -> int | None:
         elif isinstance(value, str) and is_amount(key=key, parent=parent, text=value):
             yield value.partition(".")[2]
 
-    return None if any(one[shown:].strip("0") for one in cents(content)) else shown
+    return None if any(digits[shown:].strip("0") for digits in cents(content)) else shown
 
 
 @lru_cache(maxsize=32)
 def _separators(locale: str) -> dict[int, str]:
     """Return a translation of Python's separators to a locale's ("es-ES")."""
-    found = Locale.parse(locale, sep="-")
-    return {ord(","): numbers.get_group_symbol(found), ord("."): numbers.get_decimal_symbol(found)}
+    parsed = Locale.parse(locale, sep="-")
+    return {ord(","): numbers.get_group_symbol(parsed), ord("."): numbers.get_decimal_symbol(parsed)}
 
 
 def _invisible(character: str) -> bool:
-    """Say whether a character has no shape: joiners, soft hyphens, variation selectors."""
+    """Return whether a character has no shape: joiners, soft hyphens, variation selectors."""
     return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f"
 
 
 def _clusters(text: str) -> Iterator[str]:
-    """Split text into a base and what clings to it: marks, joiners and what a joiner binds."""
+    """Split text into clusters: a base with its marks, joiners and what a joiner binds to it."""
     cluster = ""
     for character in text:
         clings = unicodedata.category(character)[0] == "M" or _invisible(character)
@@ -201,14 +202,14 @@ def _clusters(text: str) -> Iterator[str]:
 
 
 def long_date(*, text: str, locale: str) -> str:
-    """Write an ISO date in words: "21 de febrero de 2026"."""
+    """Write an ISO date out: "21 de febrero de 2026"."""
     return dates.format_date(dt.date.fromisoformat(text), format="long", locale=Locale.parse(locale, sep="-"))
 
 
 def monogram(name: str) -> str:
     """Return the initials that stand in for a logo: "Aventide Iberia, S.L." is "AI"."""
-    words = [word for word in re.findall(r"\w+", name) if len(word) > 1]
-    return "".join(word[0] for word in words[:2]).upper()
+    parts = [part for part in re.findall(r"\w+", name) if len(part) > 1]
+    return "".join(part[0] for part in parts[:2]).upper()
 
 
 def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:

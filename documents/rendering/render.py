@@ -1,7 +1,7 @@
 """From frozen content to PDF bytes, in warm child processes with limits; and from PDF bytes to a page's image.
 
-The bytes depend on the content, the moment of issue, the logo, the country's words, the template bundle and the engine.
-The last two are named in what is returned, so that `verify` can say "not comparable" instead of crying wolf.
+The bytes depend on the content, the moment of issue, the logo, the country's texts, the template bundle and the engine.
+The last two are named in the result, so that `verify` can say "not comparable" where they differ.
 
 Template lookup: `pdf/<country>/<kind>/<version>.html`, then `pdf/<kind>/<version>.html`, all in lower case.
 """
@@ -27,7 +27,7 @@ BUNDLE = renderer_pool.BUNDLE
 PLAIN = "pdf/plain/v1.html"
 FIRST_VERSION = "v1"  # of a content that names none
 PREVIEW_WIDTH_MAX = 2000
-DECIMALS_MAX = 9  # more than any currency has: nothing is left off
+DECIMALS_MAX = 9  # more than any currency has: nothing is cut
 Pool = renderer_pool.Pool
 
 
@@ -76,15 +76,15 @@ def template_for(*, kind: str, country: str, version: str, bundle: pathlib.Path 
     raise errors.Problem(code="render_failed", detail=f"no PDF template for {kind} in {country}, version {version}")
 
 
-def words_for(*, kind: str, country: str) -> dict[str, Any]:
-    """Return the country's words as the child needs them; the common ones where it has no pack."""
-    found = pack.for_country(country)
-    titles, labels = (found.titles, found.labels) if found else (pack.TITLES, pack.LABELS)
+def texts_for(*, kind: str, country: str) -> dict[str, Any]:
+    """Return the country's texts as the child needs them; the common ones where it has no pack."""
+    own = pack.for_country(country)
+    titles, labels = (own.titles, own.labels) if own else (pack.TITLES, pack.LABELS)
     title = titles.get(kind) or pack.Words(es="Documento", en="Document")
-    notice = found.legal_notice if found else pack.Words(es="", en="")
+    notice = own.legal_notice if own else pack.Words(es="", en="")
     return {
-        "locale": found.locale if found else "es",
-        "decimals": found.decimals_shown if found else DECIMALS_MAX,
+        "locale": own.locale if own else "es",
+        "decimals": own.decimals_shown if own else DECIMALS_MAX,
         "title": {"es": title.es, "en": title.en},
         "labels": {key: {"es": label.es, "en": label.en} for key, label in labels.items()},
         "legal_notice": {"es": notice.es, "en": notice.en},
@@ -99,7 +99,7 @@ def job_for(
     watermark: str = "",
     bundle: pathlib.Path = BUNDLE,
 ) -> dict[str, Any]:
-    """Return what the child is told: the content and all else that decides the bytes but the logo.
+    """Return the job of a document: the content and all else that the bytes depend on, except the logo.
 
     :raises errors.Problem: `render_failed`: no template for that kind, country and version
     """
@@ -111,7 +111,7 @@ def job_for(
         "plain": name == PLAIN,
         "content": content,
         "canonical": canonical.encode(value=content).decode(),
-        "words": words_for(kind=kind, country=country),
+        "words": texts_for(kind=kind, country=country),
         "created": issued_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "watermark": watermark,
     }

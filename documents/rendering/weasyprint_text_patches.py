@@ -18,7 +18,7 @@ _setup, _reactivate, _set_text, _strut = (
 )
 
 
-def _laid(self: Untyped, style: Untyped) -> None:
+def _set_up(self: Untyped, style: Untyped) -> None:
     """Set up a text layout with the Pango context that the style already has."""
     if style["text_decoration_line"] != "none":
         _setup(self, style)
@@ -30,7 +30,7 @@ def _laid(self: Untyped, style: Untyped) -> None:
     self.underline_position = self.strikethrough_position = None
     context, self.language, description, special = ready
     self.layout = ffi.gc(pango.pango_layout_new(context), gobject.g_object_unref)
-    pango.pango_layout_set_auto_dir(self.layout, False)  # noqa: FBT003 - C
+    pango.pango_layout_set_auto_dir(self.layout, 0)
     pango.pango_layout_set_font_description(self.layout, description)
     if special:
         _setup(self, style)
@@ -39,7 +39,7 @@ def _laid(self: Untyped, style: Untyped) -> None:
 def _prepared(style: Untyped) -> tuple[Untyped, Untyped, Untyped, bool]:
     """Return what `Layout.setup` makes for each text: context, language, description, if special."""
     context = ffi.gc(pango.pango_font_map_create_context(style.font_config.font_map), gobject.g_object_unref)
-    pango.pango_context_set_round_glyph_positions(context, False)  # noqa: FBT003 - C
+    pango.pango_context_set_round_glyph_positions(context, 0)
     pango.pango_context_set_base_dir(context, line_break.PANGO_DIRECTION[style["direction"]])
     if style["font_language_override"] == "normal" and style["lang"]:
         pointer, _kept = unicode_to_char_p(style["lang"])
@@ -69,19 +69,19 @@ def _again(self: Untyped, style: Untyped) -> None:
 def _text(self: Untyped, text: str, *others: Untyped, **named: Untyped) -> None:
     """Set a text in the mode in which it is drawn; changing the mode later shapes it again."""
     if "\n" not in text:
-        pango.pango_layout_set_single_paragraph_mode(self.layout, True)  # noqa: FBT003 - C
+        pango.pango_layout_set_single_paragraph_mode(self.layout, 1)
     _set_text(self, text, *others, **named)
 
 
 def strut(style: Untyped) -> Untyped:
-    """Remember a style's strut with the style: its key in the common cache is slow to write."""
-    found = style.__dict__.get("strut")
-    if found is None:
-        found = style.strut = _strut(style)
-    return found
+    """Store a style's strut with the style: its key in the common cache is slow to make."""
+    known = style.__dict__.get("strut")
+    if known is None:
+        known = style.strut = _strut(style)
+    return known
 
 
 def apply() -> None:
-    """Put the shorter ways in place."""
+    """Replace WeasyPrint's functions by the faster ones."""
     layout = line_break.Layout
-    layout.setup, layout.deactivate, layout.reactivate, layout.set_text = _laid, _keep, _again, _text
+    layout.setup, layout.deactivate, layout.reactivate, layout.set_text = _set_up, _keep, _again, _text

@@ -216,15 +216,15 @@ def pdf_reading_of(pdf: bytes) -> str:
 
 PARENT = """
 import datetime as dt, sys, threading, time
-from documents import rendering
-from documents.renderer import renderer_pool
+from documents.rendering import pool as renderer_pool
+from documents.rendering import render
 from tests.documents import pdf_contents
 when = dt.datetime(2026, 2, 24, tzinfo=dt.UTC)
 pool = renderer_pool.Pool(size=1)
-rendering.render(content=pdf_contents.receipt(), issued_at=when, pool=pool)
+render.render(content=pdf_contents.receipt(), issued_at=when, pool=pool)
 print(pool.places.queue[-1].process.pid, flush=True)
 if sys.argv[1] == "busy":
-    rendering.render(content=pdf_contents.payout(rows=1500), issued_at=when, pool=pool)
+    render.render(content=pdf_contents.payout(rows=1500), issued_at=when, pool=pool)
 time.sleep(60)
 """
 
