@@ -17,7 +17,7 @@ from documents.alerts import incidents
 from documents.models import Channel, Delivery, DeliveryStatus, Party, Status
 from documents.resilience import dependencies
 
-PATIENCE = {  # since queueing; then the mail has bounced and a person is told
+PATIENCE = {  # since queueing; after that the mail counts as bounced, with an alert
     Channel.EMAIL: dt.timedelta(hours=72),
     Channel.DIGEST: dt.timedelta(days=7, hours=72),  # it may have waited a week for its day
 }

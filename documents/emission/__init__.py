@@ -1,1 +1,1 @@
-"""From a fact to a numbered and locked document."""
+"""From a stored event to a numbered and locked document."""

@@ -55,7 +55,7 @@ class Issued:
 
 
 def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: str = "") -> str:
-    """Return the permanent document key of a business fact; see `document_keys.key`."""
+    """Return the permanent document key of a subject; see `document_keys.key`."""
     return document_keys.key(kind=kind, subject=subject, audience=audience, discriminator=discriminator)
 
 

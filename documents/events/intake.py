@@ -1,7 +1,6 @@
 """Intake: a signed event is stored raw and once, set in motion in the same transaction, and answered with the truth.
 
-Nothing here knows HTTP beyond its status codes: `receive` returns a status and a body, as in the table "No fact is
-lost".
+Nothing here knows HTTP beyond its status codes: `receive` returns a status and a body.
 """
 
 import dataclasses

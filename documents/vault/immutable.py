@@ -25,7 +25,7 @@ def flags_of(*, descriptor: int) -> int:
 
 
 def has_flag(*, descriptor: int) -> bool:
-    """Say whether the file is immutable; a file system without flags has no immutable file.
+    """Return whether the file is immutable; a file system without flags has no immutable file.
 
     :raises OSError: the disk failed to answer, which says nothing about the flag.
     """
@@ -47,7 +47,7 @@ def put_flag(*, descriptor: int) -> None:
 
 
 def available(*, folder: int) -> bool:
-    """Say whether this process may make files immutable here, tried on a file without a name."""
+    """Return whether this process may make files immutable here, tried on a file without a name."""
     try:
         descriptor = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=folder)
     except OSError:

@@ -16,7 +16,7 @@ UNSUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL, errno
 
 @contextmanager
 def opened(*, root: pathlib.Path, parts: tuple[str, ...], create: bool = False) -> Iterator[int]:
-    """Open a folder step by step, following no symbolic link; yields its descriptor."""
+    """Open a folder step by step, following no symbolic link, and yield its descriptor."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     try:
         here = os.open(root, flags)
