@@ -1,18 +1,15 @@
 """How a page is sent: its language, its security headers, its one style sheet. No script, nothing remote."""
 
-import base64
-import functools
-import hashlib
-import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import get_template, render_to_string
+from django.template.loader import render_to_string
 from django.utils import translation
 
 from documents import formatting
+from documents.access import style
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -22,8 +19,6 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 LENGTH_DIGITS_MAX = 18  # int() refuses thousands of them
-_GAPS = re.compile(r">\s+<")
-_BLANKS = re.compile(r"\s*\n\s*")
 
 
 def page(
@@ -36,10 +31,9 @@ def page(
             "language": formatting.language(),
             "other_language": other,
             "query": f"?lang={formatting.language()}" if "lang" in request.GET else "",
-            "style": style(),
+            "style": style.TEXT,
         }
-        body = render_to_string(template, texts | dict(context or {}))
-        response = HttpResponse(_GAPS.sub("><", _BLANKS.sub("\n", body)).strip(), status=status)
+        response = HttpResponse(render_to_string(template, texts | dict(context or {})), status=status)
         response["Content-Language"] = formatting.language()
     return secure_headers(response=response)
 
@@ -51,29 +45,10 @@ def requested_language(*, request: HttpRequest) -> str:
 
 
 def secure_headers(*, response: HttpResponse) -> HttpResponse:
-    """Set the security headers of a page without scripts on any response, and return it."""
+    """Set the headers of a page without scripts on any response, and return it; its content policy is the settings'."""
     for name, value in HEADERS.items():
         response.headers[name] = value
-    response.headers["Content-Security-Policy"] = policy()
     return response
-
-
-@functools.cache
-def style() -> str:
-    """Return the one style sheet, without comments and needless blanks."""
-    text = get_template("web/page.css").template.source  # type: ignore[attr-defined] # Django's own backend
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    return re.sub(r"\s*([{};,:>])\s*", r"\1", re.sub(r"\s+", " ", text)).replace(";}", "}").strip()
-
-
-@functools.cache
-def policy() -> str:
-    """Return the content security policy: nothing but this page's own style, images and forms."""
-    style_digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{style_digest}'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    )
 
 
 def same_site(*, request: HttpRequest) -> bool:

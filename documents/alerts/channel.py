@@ -1,12 +1,7 @@
 """The one real channel of the alerts: an Alertmanager-compatible webhook (`https:`) or a mailbox (`mailto:`)."""
 
-import contextlib
 import hashlib
-import http.client
 import json
-import ssl
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -15,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.core.mail import EmailMessage
 
+from documents import outside_http
 from documents.alerts.incidents import Incident
 from documents.models import Alert
 from documents.resilience import calls
@@ -155,50 +151,17 @@ def _mail(*, address: str, message: AlertMessage) -> None:
 
 
 def _post(*, url: str, body: bytes) -> None:
-    """Post JSON; follow no redirect and read no more of the answer than its head."""
-    parts = urlsplit(url)
-    client = _client(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with _deadline(client=client):
-        try:
-            client.connect()
-            if client.sock:
-                client.sock.settimeout(TOTAL_S)
-            client.request(
-                "POST", path, body=body, headers={"Content-Type": "application/json", "User-Agent": "billing-docs"}
-            )
-            answer = client.getresponse()
-            status, asked = answer.status, answer.headers.get("Retry-After", "")
-        except (http.client.HTTPException, ValueError) as garbage:
-            raise Unavailable(answer=f"not an HTTP answer: {type(garbage).__name__}") from garbage
+    """Post JSON to the webhook, and say what its answer means."""
+    try:
+        answer = outside_http.post(
+            url=url, body=body, content_type="application/json", connect_s=CONNECT_S, total_s=TOTAL_S
+        )
+    except outside_http.NotHTTPError as garbage:
+        raise Unavailable(answer=str(garbage)) from garbage
+    status, asked = answer.status, answer.headers.get("retry-after", "")
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in TRANSIENT:
         raise calls.RefusedError(str(status))
     waits_s = min(float(asked), RETRY_AFTER_MAX_S) if asked.isascii() and asked.isdigit() else 0.0
     raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s)
-
-
-def _client(*, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-    if scheme == "https":
-        return http.client.HTTPSConnection(host, port, timeout=CONNECT_S, context=ssl.create_default_context())
-    return http.client.HTTPConnection(host, port, timeout=CONNECT_S)
-
-
-@contextlib.contextmanager
-def _deadline(*, client: http.client.HTTPConnection) -> Iterator[None]:
-    """Cut the connection after TOTAL_S: a server that sends a byte now and then never trips a socket timeout."""
-
-    def cut() -> None:
-        if client.sock:
-            with contextlib.suppress(OSError):
-                client.sock.shutdown(2)
-
-    timer = threading.Timer(TOTAL_S, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        client.close()
