@@ -230,7 +230,7 @@ def test_an_owner_cannot_tell_a_foreign_document_from_one_that_never_was(world: 
 
 def test_no_route_starts_without_roles_ownership_and_audit_event(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(checks.check_routes(None)) == []
-    bare = path("bare/", lambda request: HttpResponse())
+    bare = path("bare/", lambda _request: HttpResponse())
     monkeypatch.setattr(get_resolver(), "url_patterns", [*get_resolver().url_patterns, bare])
     (error,) = checks.check_routes(None)
     assert (error.id, "bare/" in error.msg) == ("access.E001", True)

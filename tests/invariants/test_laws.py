@@ -13,13 +13,22 @@ from config import env
 
 PRODUCT = ("audit", "config", "documents", "payouts")
 FILE_LINES_MAX, FUNCTION_LINES_MAX = 300, 40
-# Ceilings that only come down.
-LONG_FILES_MAX, LONG_FUNCTIONS_MAX = 4, 11
-LINTER_EXCEPTIONS_MAX = 130
+# TABLE: what is longer -> how long it is and why it stays whole. Only shrinks: nothing is added, and nothing grows.
+LONG_FILES: dict[str, tuple[int, str]] = {}
+LONG_FUNCTIONS: dict[str, tuple[int, str]] = {}
+# Lines with `noqa` or `type: ignore`, and codes of per-file-ignores, tests included. Only comes down.
+LINTER_EXCEPTIONS_MAX = 85
 # Names that say nothing of a value; as names of functions they are verbs.
 EMPTY_NAMES = frozenset({"told", "under", "found", "one", "at", "keep", "take", "words"})
-EMPTY_NAMES_MAX = 150
-SAME_CLASS_NAMES_MAX = 4
+EMPTY_NAMES_ALLOWED = {
+    "audit/models.py: at": "a member of the sealed leaf, whose encoding never changes",
+    "audit/leaf.py: at": "the same",
+}
+SAME_CLASS_NAMES = {
+    "Meta": "Django's",
+    "Command": "Django's",
+    "Event": "one of the audit log, one of the platform",
+}
 BANNED = {
     "utils",
     "util",
@@ -71,9 +80,18 @@ def functions(tree: ast.AST, *, inside: str = "") -> Iterator[tuple[str, ast.Fun
             yield from functions(node, inside=inside)
 
 
+def _assert_kept(*, lengths: dict[str, int], most: int, table: dict[str, tuple[int, str]]) -> None:
+    long = {name: length for name, length in lengths.items() if length > most}
+    assert {name: length for name, length in long.items() if name not in table} == {}, "too long"
+    assert {name: length for name, length in long.items() if length > table[name][0]} == {}, "grown"
+    assert set(table) - set(long) == set(), "no longer too long: take it out of the table"
+    assert all(reason for _, reason in table.values())
+
+
 def test_no_file_is_too_long_to_be_read_in_one_sitting() -> None:
-    lengths = {path.as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in files()}
-    assert len({name for name, length in lengths.items() if length > FILE_LINES_MAX}) <= LONG_FILES_MAX
+    texts = {path.relative_to(env.BASE_DIR).as_posix(): path.read_text(encoding="utf-8") for path in files()}
+    lengths = {name: len(text.splitlines()) for name, text in texts.items()}
+    _assert_kept(lengths=lengths, most=FILE_LINES_MAX, table=LONG_FILES)
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
@@ -82,7 +100,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
         for path, tree in trees()
         for name, node in functions(tree)
     }
-    assert len({name for name, length in lengths.items() if length > FUNCTION_LINES_MAX}) <= LONG_FUNCTIONS_MAX
+    _assert_kept(lengths=lengths, most=FUNCTION_LINES_MAX, table=LONG_FUNCTIONS)
 
 
 def test_the_exceptions_from_linter_and_types_only_become_fewer() -> None:
@@ -98,33 +116,30 @@ def test_the_exceptions_from_linter_and_types_only_become_fewer() -> None:
 
 
 def test_no_value_bears_a_name_that_says_nothing() -> None:
-    named = [
-        f"{path}:{node.lineno}: {name}"
+    named = {
+        f"{path}: {name}"
         for path, tree in trees()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Name | ast.Attribute | ast.arg | ast.keyword)
+        if isinstance(node, ast.Name | ast.Attribute | ast.arg | ast.keyword | ast.alias)
         if (name := _value_name(node)) and name.strip("_") in EMPTY_NAMES
-    ]
-    assert len(named) <= EMPTY_NAMES_MAX, named
+    }
+    assert named == set(EMPTY_NAMES_ALLOWED)
 
 
-def _value_name(node: ast.Name | ast.Attribute | ast.arg | ast.keyword) -> str | None:
-    """Return the name that a node gives to a value: a variable, an attribute, a parameter, an argument."""
+def _value_name(node: ast.Name | ast.Attribute | ast.arg | ast.keyword | ast.alias) -> str | None:
+    """Return the name that a node gives to a value: a variable, an attribute, a parameter, an argument, an alias."""
     if isinstance(node, ast.arg | ast.keyword):
         return node.arg
+    if isinstance(node, ast.alias):
+        return node.asname
     if not isinstance(node.ctx, ast.Store):
         return None
     return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def test_a_class_name_means_one_class() -> None:
-    classes = Counter(
-        node.name
-        for _, tree in trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and node.name not in {"Meta", "Command"}
-    )
-    assert len([name for name, count in classes.items() if count > 1]) <= SAME_CLASS_NAMES_MAX
+    classes = Counter(node.name for _, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert {name for name, count in classes.items() if count > 1} == set(SAME_CLASS_NAMES)
 
 
 def test_no_package_does_anything_when_it_is_imported() -> None:

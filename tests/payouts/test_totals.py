@@ -237,7 +237,7 @@ def test_a_withholding_is_never_recomputed_only_checked() -> None:
     gap=st.integers(-1000, 1000),
 )
 def test_a_payout_closes_exactly_when_not_a_cent_is_missing(
-    settled: list[int], adjustments: list[AmountLine], cash: int, opening: int, closing: int, gap: int
+    *, settled: list[int], adjustments: list[AmountLine], cash: int, opening: int, closing: int, gap: int
 ) -> None:
     extra = computation.receipt(lines=adjustments, rates=RATES).totals["gross"]
     amount = sum(settled) + extra - cash + opening - closing
