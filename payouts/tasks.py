@@ -3,10 +3,10 @@
 from celery import shared_task
 from django.utils import timezone
 
-from audit import log
+from documents.access import actors
 from payouts.reconciliation import run
 
-ACTOR = log.Actor(kind="system", id="reconciliation", channel="worker")
+ACTOR = actors.program(name="reconciliation", channel="worker")
 LIMIT_S = 3600
 
 

@@ -1,7 +1,8 @@
-"""The actor of an audit event, made from a request here only, and the refusal of a request, put on record."""
+"""The actor of an audit event, made here only, and the refusal of a request, put on record."""
 
 from typing import NoReturn
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
 from audit import log
@@ -14,16 +15,36 @@ USER = "usr_"  # how the log names a person: by number
 def actor(*, request: HttpRequest, channel: str = "web") -> log.Actor:
     """Return who is asking, for the log: the user's number, never the user's name."""
     user = getattr(request, "user", None)
-    user_id = f"{USER}{user.pk}" if user is not None and user.is_authenticated else ""
-    return log.Actor(
-        kind="user" if user_id else "anonymous",
-        id=user_id,
-        role=",".join(sorted(roles.roles_of(user=user))),
-        channel=channel,
-        request_id=getattr(request, "request_id", ""),
-        address=str(request.META.get("REMOTE_ADDR", "")),
-        agent=str(request.META.get("HTTP_USER_AGENT", ""))[:500],
+    number = _number(user=user)
+    kind = "user" if number else "anonymous"
+    return _asking(request=request, kind=kind, identity=number, channel=channel, role=_roles(user=user))
+
+
+def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:
+    """Return who is asking, for the log, where nobody is signed in: a link, or an anonymous visitor."""
+    return _asking(request=request, kind=kind, identity=identity, channel=channel)
+
+
+def service(*, request: HttpRequest, name: str) -> log.Actor:
+    """Return the platform service whose signature a request carries; without a name, whoever sent it unsigned."""
+    return _asking(
+        request=request, kind="service" if name else "anonymous", identity=name, channel="webhook", service_name=name
     )
+
+
+def person(*, user: User) -> log.Actor:
+    """Return the person in whose name a command runs; whoever starts it answers for the name."""
+    return log.Actor(kind="user", id=_number(user=user), role=_roles(user=user), channel="command")
+
+
+def program(*, name: str, channel: str) -> log.Actor:
+    """Return a part of this service that acts by itself: a `command`, or a scheduled task of the `worker`."""
+    return log.Actor(kind="system", id=name, channel=channel)
+
+
+def crowd() -> log.Actor:
+    """Return the many visitors of public pages whom one event counts together."""
+    return log.Actor(kind="anonymous", id="", channel="web")
 
 
 def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str, detail: str = "") -> NoReturn:
@@ -37,13 +58,26 @@ def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str,
     raise errors.Problem(code=code, detail=detail)
 
 
-def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:
-    """Return who is asking, for the log, where nobody is signed in: a link, or an anonymous visitor."""
+def _asking(
+    *, request: HttpRequest, kind: str, identity: str, channel: str, role: str = "", service_name: str = ""
+) -> log.Actor:
+    """Return an actor with what the request says of where it came from."""
     return log.Actor(
         kind=kind,
         id=identity,
+        role=role,
+        service=service_name,
         channel=channel,
         request_id=getattr(request, "request_id", ""),
         address=str(request.META.get("REMOTE_ADDR", "")),
         agent=str(request.META.get("HTTP_USER_AGENT", "")),
     )
+
+
+def _number(*, user: User | AnonymousUser | None) -> str:
+    """Return a user's number for the log, empty where nobody is signed in."""
+    return f"{USER}{user.pk}" if user is not None and user.is_authenticated else ""
+
+
+def _roles(*, user: User | AnonymousUser | None) -> str:
+    return ",".join(sorted(roles.roles_of(user=user)))

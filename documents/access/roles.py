@@ -33,6 +33,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "reconcile": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # sees the work list
     "acknowledge": frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE}),
     "holds": frozenset({Role.COMPLIANCE}),
+    "release": frozenset({Role.COMPLIANCE}),  # from quarantine
     "audit": frozenset({Role.COMPLIANCE, Role.AUDITOR}),
     "admin": frozenset({Role.ADMIN}),
 }

@@ -227,6 +227,42 @@ def retry(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest,
     )
 
 
+def release(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
+    """Let a document out of quarantine, with a reason, if its bytes and their lock check out now."""
+    rights.require(request=request, right="release", object_type=KIND, object_id=document.public_id)
+    form = reasons.ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            released = distribution.release(
+                document=document,
+                reason=form.cleaned_data["reason"],
+                actor=actors.actor(request=request),
+                now=timezone.now(),
+            )
+        except (errors.Problem, calls.DependencyDown) as problem:
+            messages.error(request, _("Sigue en cuarentena: %(cause)s.") % {"cause": _sentence(problem).rstrip(".")})
+        else:
+            if released:
+                messages.success(request, _("Liberado: bytes y bloqueo comprobados ahora mismo."))
+            else:
+                messages.warning(request, _("Este documento ya no está en cuarentena."))
+        return HttpResponseRedirect(cells.page(document))
+    return _asked(
+        model_admin=model_admin,
+        request=request,
+        document=document,
+        form=form,
+        context={
+            "title": _("Liberar de la cuarentena"),
+            "text": _(
+                "Primero se releen los bytes de la bóveda y su bloqueo. Solo si son los que se resguardaron, el "
+                "documento vuelve a estar disponible para quien puede verlo."
+            ),
+            "submit": _("Comprobar y liberar"),
+        },
+    )
+
+
 class DocumentAction(NamedTuple):
     """An action: its view, the right it needs, and what it records in the log itself, with what it changes."""
 
@@ -243,5 +279,6 @@ TABLE: Mapping[str, DocumentAction] = MappingProxyType(
         "resend": DocumentAction(resend, "send", Action.DELIVERY_RESENT),
         "revoke": DocumentAction(revoke, "send", Action.LINK_REVOKED),
         "retry": DocumentAction(retry, "retry", Action.DOCUMENT_RETRIED),
+        "release": DocumentAction(release, "release", Action.DOCUMENT_RELEASED),
     }
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RELATED_MAX = 20
 PAGES_MAX = 500
 PAGE_DIGITS_MAX = 5
-RIGHTS = ("pdf", "send", "retry", "audit", "correct")  # those that decide which buttons are shown
+RIGHTS = ("pdf", "send", "retry", "release", "audit", "correct")  # those that decide which buttons are shown
 CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a million, and its PDF shows them all
 
 

@@ -27,6 +27,7 @@ WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise | str]]" = {
     "pdf": (_("ver y descargar el PDF"), _("soporte, finanzas, cumplimiento o auditoría")),
     "send": (_("enviar, reenviar y anular enlaces"), _("soporte o finanzas")),
     "retry": (_("reintentar una emisión"), _("finanzas")),
+    "release": (_("liberar de la cuarentena"), _("cumplimiento")),
     "correct": (_("emitir notas de crédito"), _("finanzas")),
     "approve_difference": (_("resolver lo retenido y las discrepancias"), _("finanzas")),
     "reconcile": (_("ver lo que está por conciliar"), _("finanzas, cumplimiento o auditoría")),

@@ -211,7 +211,7 @@ def _note_viewed(*, document: Document, actor: log.Actor) -> None:
         action=Action.VERIFICATION_VIEWED,
         object_type="verification",
         object_id="many",
-        actor=log.Actor(kind="anonymous", id="", channel="web"),
+        actor=actors.crowd(),
     )
     ended = _views.due()
     due = [dataclasses.replace(window.sample, count=window.counted) for window in ended]

@@ -148,9 +148,7 @@ def lock(
     _check_intent(body=body, sha256=sha256, skew_s=skew_s)
 
     def work() -> Stored:
-        store = open_vault()
-        if settings.ENVIRONMENT == "production" and store.mode != COMPLIANCE:
-            raise errors.WormError(code="worm_mode_weak", detail=f"the store promises {store.mode}")
+        store = _strict_vault()
         stored = store.put(key=key, body=body, content_type=content_type, retain_until=retain_until)
         return store.verify(
             key=key,
@@ -162,6 +160,29 @@ def lock(
         )
 
     return guarded(work=work)
+
+
+def verify(*, key: str, version: str, sha256: str, size: int, retain_until: date) -> Stored:
+    """Read one version back from the medium and compare bytes, lock, mode and date with what was promised.
+
+    :raises errors.WormError: one of RULES; counted in `docs_worm_errors_total`.
+    """
+    return guarded(
+        work=lambda: _strict_vault().verify(
+            key=key, version=version, sha256=sha256, size=size, retain_until=retain_until
+        )
+    )
+
+
+def _strict_vault() -> Vault:
+    """Return the store, which in production must promise COMPLIANCE.
+
+    :raises errors.WormError: `worm_mode_weak`, or as `open_vault`.
+    """
+    store = open_vault()
+    if settings.ENVIRONMENT == "production" and store.mode != COMPLIANCE:
+        raise errors.WormError(code="worm_mode_weak", detail=f"the store promises {store.mode}")
+    return store
 
 
 def _check_intent(*, body: bytes, sha256: str, skew_s: Callable[[], float | None]) -> None:

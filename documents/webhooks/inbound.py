@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from audit import log
 from audit.actions import Action
 from documents import errors, metrics
-from documents.access import pages
+from documents.access import actors, pages
 from documents.events import intake
 from documents.webhooks import signing
 
@@ -29,7 +29,8 @@ def events(request: HttpRequest) -> HttpResponse:
     raw = _body(request)
     services = _signers(request=request, raw=raw, now=now)
     try:
-        answer = intake.receive(raw=raw, services=services, now=now, actor=_actor(request=request, service=services[0]))
+        actor = actors.service(request=request, name=services[0])
+        answer = intake.receive(raw=raw, services=services, now=now, actor=actor)
     except errors.Problem as problem:
         _deny(request=request, code=problem.code, service=services[0])
         raise
@@ -90,23 +91,11 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
     return services
 
 
-def _actor(*, request: HttpRequest, service: str) -> log.Actor:
-    return log.Actor(
-        kind="service" if service else "anonymous",
-        id=service,
-        service=service,
-        channel="webhook",
-        request_id=getattr(request, "request_id", ""),
-        address=str(request.META.get("REMOTE_ADDR", "")),
-        agent=str(request.META.get("HTTP_USER_AGENT", ""))[:500],
-    )
-
-
 def _deny(*, request: HttpRequest, code: str, service: str = "") -> None:
     """Record that a request was refused before it was stored; the record is all that is left of it."""
     metrics.DENIED.labels(code=code).inc()
     log.deny(
-        actor=_actor(request=request, service=service),
+        actor=actors.service(request=request, name=service),
         object_type="webhook",
         object_id="events",
         code=code,

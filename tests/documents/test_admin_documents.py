@@ -253,7 +253,7 @@ def test_an_auditor_looks_and_never_acts(ivan: cast.Member, document: Document) 
     text = browser.get(center.page(document)).content.decode()
     assert "resend/" not in text
     assert "revoke/" not in text
-    for act in ("resend", "retry", f"revoke/?link={held.public_id}"):
+    for act in ("resend", "retry", "release", f"revoke/?link={held.public_id}"):
         address = f"{center.page(document)}{act}" + ("" if "?" in act else "/")
         assert browser.post(address, {"reason": REASON}).status_code == 403
     held.refresh_from_db()

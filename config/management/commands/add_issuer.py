@@ -17,11 +17,12 @@ from PIL import Image
 from audit import log
 from audit.actions import Action
 from documents import catalog, errors
+from documents.access import actors
 from documents.countries import pack
 from documents.emission import numbering
 from documents.models import Country, Issuer, Kind
 
-ACTOR = log.Actor(kind="system", id="add_issuer", channel="command")
+ACTOR = actors.program(name="add_issuer", channel="command")
 FIELDS = ("slug", "country", "legal_name", "tax_id", "address", "code")
 SERIES_FIELDS = {"kind", "year", "first", "last", "valid_from", "valid_until", "authority_reference"}
 SERIES_FORM = "kind, and maybe year, first, last (1, 2, ...), valid_from, valid_until (2026-12-31), authority_reference"

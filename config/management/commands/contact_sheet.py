@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from PIL import Image, ImageDraw, ImageFont
 
-from audit import log
 from config import env, progress
 from config.simulation import sample_week
+from documents.access import actors
 from documents.countries import pack
 from documents.emission import locking
 from documents.events import intake
@@ -39,7 +39,7 @@ COLUMNS = (
 WIDTH, GAP, HEAD, SIDE = 300, 16, 44, 56  # pixels
 BACK, INK = "#e6eaee", "#17212f"
 COLORS_MAX = 48
-ACTOR = log.Actor(kind="system", id="contact_sheet", channel="command")
+ACTOR = actors.program(name="contact_sheet", channel="command")
 SERVICES = env.SERVICES
 
 

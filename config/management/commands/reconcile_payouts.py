@@ -8,13 +8,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from audit import log
 from config import progress
 from documents import money
+from documents.access import actors
 from documents.models import Country
 from payouts.reconciliation import findings, run
 
-ACTOR = log.Actor(kind="system", id="reconciliation", channel="command")
+ACTOR = actors.program(name="reconciliation", channel="command")
 DIFFERS, INTERRUPTED = 2, 130
 SHOWN = {
     "earned": "ganado · earned",
