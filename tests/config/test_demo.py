@@ -1,6 +1,7 @@
 """What the demo changes of the settings, and that other commands can take part in it by the lines it prints."""
 
 import contextlib
+import datetime as dt
 import json
 import pathlib
 import re
@@ -9,16 +10,23 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from typing import Any
 
 import psutil
 import pytest
 
 from config import env
 from config.embedded import machine
+from config.management.commands import demo as demo_command
 from config.simulation import demo
 from documents.vault import immutable
 
 READY_S = 240.0
+DEMO_JSON = {  # a contract with programs: fields are added, never renamed
+    "base_url", "admin", "webhooks", "database_url", "database_owner_url", "vault", "vault_s3", "mail", "links",
+    "documents", "ready_at", "environment", "keys", "users", "metrics_token",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -143,6 +151,8 @@ def test_the_demos_last_lines_work_as_printed_and_ctrl_c_leaves_nothing(tmp_path
         assert json.loads(answers[0].stdout) == {"sent": 3, "answers": {"processed": 3}, "replayed": 3}
         assert "todo cuadra" in answers[1].stdout
         summary = json.loads((tmp_path / "demo.json").read_text(encoding="utf-8"))
+        assert set(summary) >= DEMO_JSON, "programs read these fields: they are added to and never renamed"
+        _check_demo_json(summary)
         assert summary["environment"]["DATABASE_URL"] == summary["database_url"]
         assert summary["environment"]["WEBHOOK_SECRET_ORDERS"] == summary["webhooks"]["orders"]
         family = psutil.Process(served.pid).children(recursive=True)
@@ -157,6 +167,24 @@ def test_the_demos_last_lines_work_as_printed_and_ctrl_c_leaves_nothing(tmp_path
         with contextlib.suppress(ProcessLookupError):
             served.terminate()
         served.wait(timeout=60)
+
+
+def _check_demo_json(summary: dict[str, Any]) -> None:
+    """Check that what the demo tells programs is true of it, and empty where it has no such thing."""
+    assert summary["base_url"] == summary["environment"]["PUBLIC_URL"]
+    assert set(summary["webhooks"]) == set(env.SERVICES)
+    assert pathlib.Path(summary["vault"]).is_dir()
+    assert list(pathlib.Path(summary["mail"]).glob("*.eml"))
+    assert all(url.startswith(f"{summary['base_url']}/l/") for url in summary["links"])
+    assert {document["status"] for document in summary["documents"]} == {"LOCKED"}
+    assert dt.datetime.fromisoformat(summary["ready_at"]).tzinfo is not None
+    assert (summary["vault_s3"], summary["keys"], summary["metrics_token"]) == (None, {}, "")
+    with urllib.request.urlopen(f"{summary['base_url']}/metrics", timeout=10) as page:
+        assert page.status == 200
+    assert summary["admin"] == {"username": "admin", "password": summary["users"]["admin"]["password"]}
+    assert {login: user["roles"] for login, user in summary["users"].items()} == {
+        login: list(roles) for login, roles in demo_command.STAFF.items()
+    }
 
 
 def _awaited(*, path: pathlib.Path, process: subprocess.Popen[bytes]) -> str:

@@ -234,6 +234,10 @@ def _vault_folder() -> str:
 
 
 def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
+    """Return what DEMO_JSON tells programs: a contract, whose fields are added to and never renamed.
+
+    What this demo does not have is null or empty: an S3 vault, API keys, a token of `/metrics`.
+    """
     documents = presentation.joined(rows=Document.objects.order_by("pk"))
     return {
         "base_url": settings.PUBLIC_URL,
@@ -242,10 +246,14 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
         "database_url": env.text(name="DATABASE_URL"),
         "database_owner_url": env.text(name="DATABASE_OWNER_URL"),
         "vault": _vault_folder(),
+        "vault_s3": None,
         "mail": settings.EMAIL_FILE_PATH,
         "links": urls,
         "documents": presentation.documents(rows=documents),
         "environment": demo.environment(),
+        "keys": {},
+        "users": {login: {"password": password, "roles": list(roles)} for login, roles in STAFF.items()},
+        "metrics_token": "",
         "ready_at": dt.datetime.now(tz=dt.UTC).isoformat(),
     }
 
