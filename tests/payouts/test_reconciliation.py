@@ -349,8 +349,9 @@ def test_it_asks_no_more_questions_of_more_rows() -> None:
         telling.told([making.payout(f"po_{week}", "120.00", orders=[f"ord_{week}_{n}" for n in range(12)])])
         with CaptureQueriesContext(connection) as asked:
             assert _run().clean
-        counts.append(len(asked))
-    assert counts[0] == counts[1]
+        # An outage that a busy machine sees meanwhile opens an alert of its own.
+        counts.append([one["sql"] for one in asked if "documents_alert" not in one["sql"]])
+    assert len(counts[0]) == len(counts[1]), "\n".join(counts[1])
 
 
 # -- the command and the schedule --
