@@ -33,14 +33,14 @@ class AddressRefusedError(OSError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """The head of an answer; its body is never read. The names of `headers` are in small letters."""
 
     status: int
     headers: Mapping[str, str]
 
 
-def post(*, url: str, body: bytes, content_type: str, connect_s: float, total_s: float) -> Answer:
+def post(*, url: str, body: bytes, content_type: str, connect_s: float, total_s: float) -> HttpAnswer:
     """Post a body once and return the head of the answer, whatever its status; a redirect is an answer like any other.
 
     :raises AddressRefusedError: the address is private and the URL does not say so
@@ -57,7 +57,9 @@ def post(*, url: str, body: bytes, content_type: str, connect_s: float, total_s:
                 "POST", path, body=body, headers={"Content-Type": content_type, "User-Agent": "billing-docs"}
             )
             answer = client.getresponse()
-            return Answer(status=answer.status, headers={name.lower(): value for name, value in answer.headers.items()})
+            return HttpAnswer(
+                status=answer.status, headers={name.lower(): value for name, value in answer.headers.items()}
+            )
     except (http.client.HTTPException, ValueError) as garbage:
         raise NotHTTPError(f"not an HTTP answer: {type(garbage).__name__}") from garbage
 
@@ -110,8 +112,8 @@ def _resolved(*, host: str, ends: float) -> list[Address]:
     def ask() -> None:
         try:
             rows = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            found = [_in_digits(host=str(row[4][0]).partition("%")[0]) for row in rows]
-            answers.put([address for address in found if address])
+            addresses = [_in_digits(host=str(row[4][0]).partition("%")[0]) for row in rows]
+            answers.put([address for address in addresses if address])
         except OSError as unknown:
             answers.put(unknown)
         except UnicodeError:  # a label that is empty or too long
