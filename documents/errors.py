@@ -86,7 +86,7 @@ CODES: dict[str, Code] = {
     "document_not_ready": Code(
         status=409, es="El documento aún no está resguardado", en="The document is not locked yet", retryable=True
     ),
-    "settlement_not_possible": Code(
+    "decision_not_possible": Code(
         status=409,
         es="Este evento ya no puede emitirse así: revisa su estado",
         en="This event can no longer be issued this way: look at its state",

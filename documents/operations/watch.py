@@ -51,7 +51,7 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
 def _end_orphan(*, name: str, now: datetime) -> None:
     """Resolve an incident that no process has repeated for as long as a breaker stays suspicious."""
     row = dependencies.DEPENDENCIES[name]
-    quiet = now - timedelta(seconds=breaker.SETTLE_S + row.breaker_open_s)
+    quiet = now - timedelta(seconds=breaker.STEADY_S + row.breaker_open_s)
     stale = Q(dedup_key=f"dependency:{name}", resolved_at=None, last_seen_at__lt=quiet)
     with contextlib.suppress(DatabaseError, InterfaceError):
         if calls.BREAKERS[name].state == "closed" and Alert.objects.filter(stale).exists():

@@ -95,7 +95,7 @@ def finish(_document: Document, pdf: pydyf.PDF) -> None:
             obj.stream = [xml.replace(b"</rdf:RDF>", UA_MARK + b"</rdf:RDF>", 1)]
             obj.compress = False
     pdf.catalog["AF"] = pydyf.Array(list(dict.fromkeys(pdf.catalog["AF"])))
-    weasyprint_patches.settle(pdf)
+    weasyprint_patches.write_once(pdf)
 
 
 def write(

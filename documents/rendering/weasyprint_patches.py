@@ -110,7 +110,7 @@ class Written(pydyf.Object):
         return self._compressible
 
 
-def settle(pdf: pydyf.PDF) -> None:
+def write_once(pdf: pydyf.PDF) -> None:
     """Write each object once: pydyf writes, and compresses, all of them again for the file's id."""
     for number, obj in enumerate(pdf.objects if _in_place else ()):
         if obj.free != "f":

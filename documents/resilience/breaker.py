@@ -5,9 +5,8 @@ import threading
 from documents import metrics
 from documents.resilience import dependencies
 
-SETTLE_S = (
-    30.0  # an incident ends when the dependency has answered this long: one that flaps is one incident, not forty
-)
+# An incident ends when the dependency has answered this long: one that flaps is one incident, not forty.
+STEADY_S = 30.0
 CODES = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -51,13 +50,13 @@ class Breaker:
             return True
 
     def succeeded(self, *, now: float) -> bool:
-        """Close the breaker; True when an incident is over: the dependency has answered for SETTLE_S."""
+        """Close the breaker; True when an incident is over: the dependency has answered for STEADY_S."""
         with self._lock:
             self.failures = 0
             if self.state != "closed":
                 self._become("closed")
                 self.closed_at = now
-            if not self.incident or now - self.closed_at < SETTLE_S:
+            if not self.incident or now - self.closed_at < STEADY_S:
                 return False
             self.incident = False
             return True

@@ -92,7 +92,7 @@ class Publisher:
             try:
                 self._publish(queued=queued)
             except Exception:  # the publisher must outlive every defect of a single task
-                log.exception("doorbell.defect", extra={"task": queued.task})
+                log.exception("publisher.defect", extra={"task": queued.task})
             finally:
                 self._busy_since = None
                 waiting.task_done()

@@ -131,7 +131,7 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
         def resolve(form: "Form") -> None:
             with transaction.atomic():
                 if not Discrepancy.objects.select_for_update().filter(pk=gap.pk, resolved_at=None).exists():
-                    raise errors.Problem(code="settlement_not_possible")
+                    raise errors.Problem(code="decision_not_possible")
                 discrepancies.resolve(
                     dedup_key=gap.dedup_key,
                     resolution=form.cleaned_data["reason"],

@@ -51,7 +51,7 @@ def request(*, event: Event, reason: str, user: User, now: dt.datetime, actor: l
     A request whose difference is no longer the payout's is withdrawn for the new one; otherwise the first one stands.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `validation_error` (the reason),
-        `settlement_not_possible`, and what keeps the payout from being issued at all
+        `decision_not_possible`, and what keeps the payout from being issued at all
     """
     _require(event=event, user=user, actor=actor)
     text = decisions.reason(reason)
@@ -66,7 +66,7 @@ def approve(*, approval: DifferenceApproval, reason: str, user: User, now: dt.da
     Of two approvals at the same time one issues, and the other is refused.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `second_person_required` (all on record),
-        `validation_error` (the reason), `settlement_not_possible`: not held any more, or with another difference
+        `validation_error` (the reason), `decision_not_possible`: not held any more, or with another difference
     """
     event = approval.event
     _require(event=event, user=user, actor=actor)
@@ -85,7 +85,7 @@ def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor:
     earlier = DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED).first()
     if earlier is not None:
         if earlier.difference_minor == candidate.sums.difference_minor:
-            raise errors.Problem(code="settlement_not_possible", detail="it is asked for already")
+            raise errors.Problem(code="decision_not_possible", detail="it is asked for already")
         DifferenceApproval.objects.filter(pk=earlier.pk).update(state=ApprovalState.WITHDRAWN)
         _record(Action.EVENT_DIFFERENCE_WITHDRAWN, event=event, actor=actor, request=earlier.public_id)
     made = DifferenceApproval.objects.create(
@@ -117,7 +117,7 @@ def _approve(*, approval_id: int, reason: str, user: User, now: dt.datetime, act
         pk=approval.pk, state=ApprovalState.REQUESTED, difference_minor=_compute(event=event).sums.difference_minor
     ).update(state=ApprovalState.APPROVED, approval=reason, approved_by=user, approved_at=now)
     if not moved:
-        raise errors.Problem(code="settlement_not_possible", detail="the difference has changed: ask again")
+        raise errors.Problem(code="decision_not_possible", detail="the difference has changed: ask again")
     message = envelope.parse(payload=_payload(event))
     (issued,) = payout_statements.issue_with_difference(event=event, message=message, now=now, actor=actor)
     document = issued.document
@@ -163,7 +163,7 @@ def _open_discrepancy(
             "computed": money.text(document.total_minor + approval.difference_minor, digits),
             "transferred": money.text(document.total_minor, digits),
             "difference": money.text(-approval.difference_minor, digits),
-            "opening_told": data.opening_carry_over,
+            "opening_stated": data.opening_carry_over,
             "opening_printed": printed,
             "request": approval.public_id,
         },
@@ -176,11 +176,11 @@ def _open_discrepancy(
 def _lock_payout_event(*, event_id: int, now: dt.datetime) -> Event:
     """Lock the event of a payout that may be issued with its difference, until the transaction ends.
 
-    :raises errors.Problem: `settlement_not_possible`
+    :raises errors.Problem: `decision_not_possible`
     """
     event = Event.objects.select_for_update().get(pk=event_id)
     if not can_approve(event=event, now=now):
-        raise errors.Problem(code="settlement_not_possible", detail=f"the event is {event.status} {event.code}".strip())
+        raise errors.Problem(code="decision_not_possible", detail=f"the event is {event.status} {event.code}".strip())
     return event
 
 
@@ -192,13 +192,13 @@ def _payload(event: Event) -> dict[str, object]:
 def _compute(*, event: Event) -> payout_totals.PayoutCandidate:
     """Return the candidate that would be issued now.
 
-    :raises errors.Problem: `settlement_not_possible`, it names what has not been issued
+    :raises errors.Problem: `decision_not_possible`, it names what has not been issued
     """
     try:
         return payout_statements.with_difference(message=envelope.parse(payload=_payload(event)))
     except waiting.Parked as parked:
         detail = f"waits for {', '.join(parked.missing)}"[:500]
-        raise errors.Problem(code="settlement_not_possible", detail=detail) from None
+        raise errors.Problem(code="decision_not_possible", detail=detail) from None
 
 
 def _require(*, event: Event, user: User, actor: log.Actor) -> None:

@@ -113,7 +113,7 @@ def _twice(gap: Discrepancy) -> str:
 
 
 def _printed(gap: Discrepancy) -> str:
-    if gap.facts.get("opening_told") != gap.facts.get("opening_printed"):
+    if gap.facts.get("opening_stated") != gap.facts.get("opening_printed"):
         return _("Emitido por dos personas: la diferencia es el saldo inicial, que no consta.")
     return _("Emitido por dos personas con la diferencia impresa; falta encontrarla.")
 

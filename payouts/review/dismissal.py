@@ -34,7 +34,7 @@ def dismiss(
     `document` is the one that records the same fact already, where there is one.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (both on record), `validation_error` (the
-        reason), `settlement_not_possible`: it does not wait for a person, or is dismissed already
+        reason), `decision_not_possible`: it does not wait for a person, or is dismissed already
     """
     for country in [event.country_code, *([document.country_id] if document else [])]:
         decisions.require(
@@ -57,7 +57,7 @@ def _dismiss(
     event = Event.objects.select_for_update().get(pk=event_id)
     if not can_dismiss(event=event, now=now) or Event.objects.filter(outcomes.dismissed(), pk=event.pk).exists():
         detail = f"the event is {event.status} {event.code}".strip()
-        raise errors.Problem(code="settlement_not_possible", detail=detail)
+        raise errors.Problem(code="decision_not_possible", detail=detail)
     for asked in DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED):
         DifferenceApproval.objects.filter(pk=asked.pk).update(state=ApprovalState.WITHDRAWN)
         log.record(

@@ -149,7 +149,7 @@ def test_the_watch_tells_an_outage_nobody_has_met_yet_and_ends_it(settings: Sett
     assert Alert.objects.get().dedup_key == "dependency:redis"
     settings.REDIS_URL = well
     assert operations_watch.watch(now=timezone.now()) == []
-    calls.BREAKERS["redis"].closed_at -= breaker.SETTLE_S
+    calls.BREAKERS["redis"].closed_at -= breaker.STEADY_S
     operations_watch.watch(now=timezone.now())
     assert Alert.objects.get().resolved_at is not None
 

@@ -102,7 +102,7 @@ def test_a_long_outage_is_one_alert_and_it_resolves_when_the_dependency_has_held
     assert attempt(answer, clock) == "answer"
     alert.refresh_from_db()
     assert alert.resolved_at is None  # one good answer is not a recovery yet
-    clock.at += breaker.SETTLE_S
+    clock.at += breaker.STEADY_S
     attempt(answer, clock)
     alert.refresh_from_db()
     assert alert.resolved_at is not None
@@ -135,7 +135,7 @@ def test_a_second_incident_is_a_second_alert(clock: Clock) -> None:
             attempt(refuse, clock)
         clock.at += row.breaker_open_s
         attempt(answer, clock)
-        clock.at += breaker.SETTLE_S
+        clock.at += breaker.STEADY_S
         attempt(answer, clock)
     assert Alert.objects.filter(dedup_key="dependency:mail").exclude(resolved_at=None).count() == 2
 

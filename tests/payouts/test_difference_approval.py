@@ -164,7 +164,7 @@ def test_nobody_issues_a_payout_with_its_difference_before_the_limit_has_passed(
         assert not difference_approval.can_approve(event=event, now=early)
         with pytest.raises(errors.Problem) as refused:
             people.ask(event, now=early)
-        assert refused.value.code == "settlement_not_possible"
+        assert refused.value.code == "decision_not_possible"
     assert people.approve(people.ask(event, now=first), now=first).flags == ["reconciliation_difference"]
 
 
@@ -206,7 +206,7 @@ def test_what_may_not_be_issued_that_way_is_not(people: People) -> None:
     for name in ("evt_ord_1", "evt_pay_1", "evt_po_2"):
         with pytest.raises(errors.Problem) as refused:
             people.ask(Event.objects.get(event_id=name), now=LATER)
-        assert refused.value.code == "settlement_not_possible"
+        assert refused.value.code == "decision_not_possible"
 
 
 def test_one_request_at_a_time_and_none_after_a_corrected_event(people: People) -> None:
@@ -217,7 +217,7 @@ def test_one_request_at_a_time_and_none_after_a_corrected_event(people: People) 
     telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_corrected"}])
     with pytest.raises(errors.Problem) as late:
         people.approve(asked)
-    assert late.value.code == "settlement_not_possible"
+    assert late.value.code == "decision_not_possible"
     assert Document.objects.filter(kind="PAYOUT_STATEMENT").count() == 1
 
 
@@ -250,7 +250,7 @@ def test_a_payout_that_waits_past_the_limit_for_its_balance_opens_with_the_one_t
     content = json.loads(document.content)
     assert (content["difference"], content["totals"]["opening_carry_over"]) == ("5.00", "0.00")
     facts = Discrepancy.objects.get(code="reconciliation_difference").facts
-    assert (facts["opening_told"], facts["opening_printed"]) == ("5.00", "0.00")
+    assert (facts["opening_stated"], facts["opening_printed"]) == ("5.00", "0.00")
     assert event.waits.count() == 0
 
 
@@ -290,7 +290,7 @@ def test_approvals_at_the_same_time_issue_one_statement() -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert results.count("settlement_not_possible") == 7
+    assert results.count("decision_not_possible") == 7
     assert Document.objects.filter(kind="PAYOUT_STATEMENT").count() == 1
     assert DifferenceApproval.objects.get().state == ApprovalState.APPROVED
 

@@ -189,11 +189,11 @@ def test_only_what_waits_for_a_person_can_be_closed_and_only_once(finance: Finan
     for event, now in ((issued, LATER), (parked, telling.NOW)):
         with pytest.raises(errors.Problem) as refused:
             finance.dismiss(event, now=now)
-        assert refused.value.code == "settlement_not_possible"
+        assert refused.value.code == "decision_not_possible"
     finance.dismiss(held)
     with pytest.raises(errors.Problem) as again:
         finance.dismiss(held)
-    assert again.value.code == "settlement_not_possible"
+    assert again.value.code == "decision_not_possible"
     assert Dismissal.objects.count() == 1
 
 
@@ -277,5 +277,5 @@ def test_closed_by_eight_at_the_same_time_it_is_closed_once() -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert sorted(results) == ["DISMISSED", *["settlement_not_possible"] * 7]
+    assert sorted(results) == ["DISMISSED", *["decision_not_possible"] * 7]
     assert LogEvent.objects.filter(object_id=event.public_id, action="event.dismissed").count() == 1
