@@ -44,6 +44,8 @@ BANNED = {
 }
 # The line says what happens, not when: `now` comes in from the door.
 LINE = ("documents/events/", "documents/emission/", "documents/delivery/", "documents/distribution.py")
+# What import-linter cannot forbid, for it knows other people's packages only as a whole.
+ROOMS_WITHOUT_ADMIN = (*LINE, "documents/rendering/", "documents/vault/")
 BIG_TABLES = {
     "Document",
     "DocumentKey",
@@ -214,6 +216,25 @@ def test_the_line_never_looks_at_the_clock_itself() -> None:
             and re.fullmatch(r"(timezone|dt\.datetime|datetime)\.(utc)?now", ast.unparse(node.func))
         ]
         assert clocks == [], f"{name} reads the clock in lines {clocks}"
+
+
+def test_the_line_imports_nothing_of_djangos_admin() -> None:
+    imports = {
+        f"{name}: {imported}"
+        for name, tree in trees()
+        if name.startswith(ROOMS_WITHOUT_ADMIN)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for imported in _imported(node)
+    }
+    assert len(imports) > 100
+    assert {line for line in imports if ": django.contrib.admin" in line} == set()
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Return the dotted names that a statement imports."""
+    within = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+    return [within + alias.name for alias in node.names]
 
 
 @pytest.mark.parametrize("app", [*PRODUCT, "tests"])
