@@ -62,7 +62,8 @@ def same_site(*, request: HttpRequest) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     origin = request.headers.get("Origin", "null")
-    return origin == "null" or urlsplit(origin).netloc in {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc}
+    host = origin.partition("://")[2]  # not split as an address: `http://[` is none, and a fault
+    return origin == "null" or host in {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc}
 
 
 def declared_bytes(*, request: HttpRequest) -> int:

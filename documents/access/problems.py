@@ -5,9 +5,10 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import get_language
 from rest_framework import exceptions
 
@@ -87,6 +88,8 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
         return errors.Problem(code="dependency_degraded", detail="postgresql")
     if isinstance(exception, Http404):
         return errors.Problem(code="not_found")
+    if isinstance(exception, BadRequest | MultiPartParserError):  # a form that cannot be read
+        return errors.Problem(code="validation_error")
     if isinstance(exception, PermissionDenied | SuspiciousOperation):
         return None
     logger.error("unhandled", exc_info=exception)

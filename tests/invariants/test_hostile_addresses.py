@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.conf import settings
+from django.core import signals
+from django.db import close_old_connections
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from audit import denials
 from audit.models import Event as AuditEvent
+from config import wsgi
 from documents.admin.site import site
 from documents.api import documents as api
 from documents.delivery import links
@@ -42,6 +47,11 @@ def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URL
             yield place, one
 
 
+def a_link(*, document: Document) -> Link:
+    """Return a link that opens, which one made without its token would not."""
+    return links.create(document=document, recipient=document.owner, delivery=None, now=timezone.now())
+
+
 ROUTES = sorted({place for place, _ in patterns(get_resolver()) if "<" in place})
 
 
@@ -65,7 +75,7 @@ def addresses(*, document: Document, link: Link, value: str) -> Iterator[str]:
 @pytest.mark.parametrize("name", IDS)
 def test_at_no_route_an_id_that_no_column_can_hold_is_a_fault(name: str) -> None:
     document = factories.document()
-    link = center.link(document=document)
+    link = a_link(document=document)
     browser = center.client(member=center.staff(roles=["finance", "compliance"], countries=["ES", "MX"]))
     wrong = []
     for address in addresses(document=document, link=link, value=IDS[name]):
@@ -105,7 +115,7 @@ def test_where_an_id_is_looked_up_one_that_no_column_can_hold_is_the_refusal_of_
 @pytest.mark.parametrize("name", IDS)
 def test_at_no_list_a_parameter_that_no_column_can_hold_is_a_fault(name: str) -> None:
     document = factories.document()
-    held = center.link(document=document)
+    held = a_link(document=document)
     browser = center.client(member=center.everywhere(roles=["finance", "compliance"]))
     asked = [f"/api/v1/documents/?{one}=" for one in (*api.FILTERS, *api.MOMENTS, "limit", "cursor", "unheard_of")]
     asked += [f"/v/?{one}=" for one in ("code", "lang")]
@@ -134,7 +144,7 @@ def test_the_first_and_the_last_moment_there_is_are_moments(moment: str) -> None
 @pytest.mark.parametrize("cookie", ["sessionid", "csrftoken", "django_language", "link", "messages"])
 def test_a_cookie_that_spells_a_nul_is_no_fault(cookie: str) -> None:
     document = factories.document()
-    token = links.token(link=center.link(document=document))
+    token = links.token(link=a_link(document=document))
     for address in ("/admin/", "/api/v1/documents/", f"/l/{token}/"):
         answer = Client().get(address, headers={"cookie": f'{cookie}="abcdefgh\\000ijkl"'})
         assert answer.status_code < 500, address
@@ -148,7 +158,7 @@ def test_an_address_with_a_nul_that_is_none_of_ours_does_not_exist(address: str)
 def test_a_form_that_spells_a_nul_is_asked_again(sofia: cast.Member) -> None:
     document = factories.document()
     browser = center.client(member=sofia)
-    held = center.link(document=document)
+    held = a_link(document=document)
     page = f"{center.page(document)}revoke/?link={held.public_id}"
     assert browser.post(page, {"reason": "una razón\x00 con control"}).status_code == 400
     assert Client().post("/admin/login/", {"username": "so\x00fia", "password": "x\x00"}).status_code == 200
@@ -163,3 +173,72 @@ def test_a_length_that_int_refuses_is_no_fault(length: str, status: int) -> None
     assert Client().post("/api/v1/events/", **request).status_code == status
     code = factories.document().verification_code
     assert Client().post(f"/v/{code}", **request).status_code == (413 if status == 413 else 200)
+
+
+# Each is a character set of Python's, and none of an address: as NUL, as half of a pair, or as a fault of the codec.
+CHARACTER_SETS = ("; charset=utf-7", "; charset=rot13", "; charset=undefined", "; charset=cp037", "; charset*=nope''x")
+
+
+def status(*, content_type: str, **asked: Any) -> int:
+    """Answer a request as the web server does, which has a front that the test client passes by."""
+    statuses: list[str] = []
+
+    def start_response(status: str, _headers: object, _error: object = None, /) -> Any:
+        statuses.append(status)
+
+    signals.request_started.disconnect(close_old_connections)  # they are the test's
+    environ = RequestFactory().generic(**asked).environ | {"CONTENT_TYPE": content_type}
+    try:
+        list(wsgi.application(environ, start_response))
+    finally:
+        signals.request_started.connect(close_old_connections)
+    return int(statuses[0].split()[0])
+
+
+@pytest.mark.parametrize("character_set", CHARACTER_SETS)
+def test_a_character_set_that_the_caller_names_changes_nothing(character_set: str) -> None:
+    document = factories.document()
+    token = links.token(link=a_link(document=document))
+    driver = center.client(member=center.staff(roles=["finance"], countries=["ES"]))
+    cookie = f"{settings.SESSION_COOKIE_NAME}={driver.cookies[settings.SESSION_COOKIE_NAME].value}"
+    asked: list[dict[str, Any]] = [
+        {"method": "GET", "path": path, "headers": {"cookie": cookie}}
+        for path in (
+            *("/healthz", "/v/?code=+AAA-", "/nothing/?+2AA-", "/api/v1/documents/?number=+AAA-"),
+            *(f"{center.ADMIN}documents/document/?q=+2AA-", f"/l/{token}/?lang=+AAA-"),
+        )
+    ]
+    asked += [
+        {"method": "POST", "path": path, "data": b"answer=+AAA-"}
+        for path in (f"/l/{token}/open/", "/healthz", "/admin/login/")
+    ]
+    for one in asked:
+        kind = "application/x-www-form-urlencoded"
+        plain = status(**one, content_type=kind)
+        assert (plain < 500, status(**one, content_type=kind + character_set)) == (True, plain), one
+
+
+def test_a_form_in_parts_has_its_boundary_and_nothing_else_of_its_header(sofia: cast.Member) -> None:
+    held = a_link(document=factories.document())
+    body = b'--"\r\nContent-Disposition: form-data; name="answer"\r\n\r\n1\r\n--"--'
+    body = body.replace(b'--"', b"--a b")
+    kind = 'multipart/form-data; charset=rot13; boundary="a b"; x=y'
+    page = f"/l/{links.token(link=held)}/open/"
+    assert status(method="POST", path=page, data=body, content_type=kind) == Client().post(page).status_code
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=" + "a" * 300])
+def test_a_form_in_parts_that_cannot_be_taken_apart_is_the_fault_of_its_sender(kind: str) -> None:
+    page = f"/l/{links.token(link=a_link(document=factories.document()))}/open/"
+    assert Client().post(page, b"x", content_type=kind).status_code == 400
+    assert (
+        Client().post(page, b"a=b", content_type="application/x-www-form-urlencoded; charset=latin-1").status_code
+        == 400
+    )
+
+
+@pytest.mark.parametrize("origin", ["http://[::1", "http://[", "\xff", "//", "testserver", "http://testserver:80"])
+def test_an_origin_that_is_no_address_is_another_site(origin: str) -> None:
+    held = a_link(document=factories.document())
+    answer = Client().post(f"/l/{links.token(link=held)}/open/", {"answer": "1"}, headers={"origin": origin})
+    assert (answer.status_code, refusals(answer)) == (403, ["csrf_failed"])
