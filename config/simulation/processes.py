@@ -21,7 +21,7 @@ from typing import IO, Self
 import psutil
 
 from config import env
-from config.embedded import launch
+from config.embedded import ending, launch
 
 RESTART_PAUSE_S = 1.0
 STOP_LIMIT_S = 20.0
@@ -96,12 +96,18 @@ class ProcessGroup:
         return f"http://{host}:{port}"
 
     def __enter__(self) -> Self:
-        """Start all processes."""
-        for server in self.processes.values():
-            self._start(server)
-        self._watch.start()
+        """Start all processes; where a signal comes meanwhile, end them again."""
+        try:
+            with ending.undisturbed():
+                for server in self.processes.values():
+                    self._start(server)
+                self._watch.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
+    @ending.undisturbed()
     def __exit__(self, *_error: object) -> None:
         """End all processes: ask first, force after `patience_s`."""
         self._ended.set()

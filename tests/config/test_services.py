@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 from collections.abc import Iterator
 
 import psutil
@@ -15,7 +16,7 @@ import redis
 
 from config import env
 from config.embedded import commands, machine, servers, services, shared
-from config.simulation import sender
+from config.simulation import processes, sender
 
 PATIENCE_S = 15.0
 SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
@@ -171,6 +172,73 @@ def test_a_killed_parent_takes_its_servers_along(number: signal.Signals, ignored
     assert _gone(*family)
     if number != signal.SIGKILL:
         assert not list(machine.home().glob("run-*"))
+
+
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C as a command hears it, also where the tests were started with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("home", "_ctrl_c")
+def test_a_second_ctrl_c_lets_the_end_finish_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = services.Stack().start()
+    family, folder = _family(stack=stack), stack.folder
+    stop = servers.Server.stop
+
+    def disturbed(server: servers.Server) -> None:
+        signal.raise_signal(signal.SIGINT)
+        stop(server)
+
+    monkeypatch.setattr(servers.Server, "stop", disturbed)
+    with pytest.raises(KeyboardInterrupt):
+        stack.stop()
+    assert _gone(*family)
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("home", "_ctrl_c")
+def test_ctrl_c_while_a_server_is_being_launched_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        pids: typing.ClassVar[list[int]] = []
+
+        def __init__(self, *words: typing.Any, **how: typing.Any) -> None:
+            super().__init__(*words, **how)
+            self.pids.append(self.pid)
+            signal.raise_signal(signal.SIGINT)  # before anybody has noted the process
+
+    stack = services.Stack()
+    group = processes.ProcessGroup(folder=machine.VAR, listening=processes.listen())
+    for server in group.processes.values():
+        server.command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stack.start()
+        with pytest.raises(KeyboardInterrupt), group:
+            pass
+    assert not stack.folder.exists()
+    assert len(Interrupted.pids) == 3
+    assert _gone(*Interrupted.pids)
+
+
+def _log(server: servers.Server) -> str:
+    return (server.folder / f"{server.name}.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("home")
+def test_a_broker_whose_starter_died_before_it_wrote_the_password_ends_when_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    broker = servers.Valkey(folder=tmp_path)
+    monkeypatch.setattr(servers.Valkey, "configuration", lambda _broker: b"")
+    monkeypatch.setattr(servers.Valkey, "answers", lambda broker: "Ready to accept" in _log(broker))
+    broker.start()
+    assert broker.process
+    broker.process.terminate()
+    assert broker.process.wait(timeout=PATIENCE_S) == 0
 
 
 def test_a_command_that_nohup_started_outlives_its_terminal(home: pathlib.Path) -> None:
