@@ -3,12 +3,13 @@
 import os
 import pathlib
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("demo", "test", "sandbox", "production")
 SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
 SECRET_LENGTH_MIN = 32
+NUMBER_MAX = 1_000_000_000
 WEBHOOK_SECRET_LENGTH_MIN = 38  # `whsec_` and 24 bytes in base64
 
 
@@ -58,19 +59,34 @@ def production() -> bool:
     return environment() == "production"
 
 
-def number(*, name: str, default: int, least: int = 0) -> int:
-    """Return a whole number not below `least`."""
+def number(*, name: str, default: int, least: int = 0, most: int = NUMBER_MAX) -> int:
+    """Return a whole number from `least` to `most`."""
     value = text(name=name)
     if not value:
         return default
-    if not value.isascii() or not value.isdigit() or int(value) < least:
-        raise Misconfigured(name=name, mend=f"use a whole number of at least {least}")
+    # int() refuses thousands of digits with an error of its own.
+    plain = value.isascii() and value.isdigit() and len(value) <= len(str(NUMBER_MAX))
+    if not plain or not least <= int(value) <= most:
+        raise Misconfigured(name=name, mend=f"use a whole number of at least {least} and at most {most}")
     return int(value)
 
 
 def items(*, name: str, default: str = "") -> list[str]:
     """Return the items of a variable, split at commas and blanks."""
     return text(name=name, default=default).replace(",", " ").split()
+
+
+def _address(*, name: str, url: str, mend: str) -> SplitResult:
+    """Return the parts of a URL whose host and port can be read.
+
+    :raises Misconfigured: with `mend`, where they cannot
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # here a port that is none is noticed
+    except ValueError as error:
+        raise Misconfigured(name=name, mend=mend) from error
+    return parts
 
 
 def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
@@ -83,9 +99,10 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
         # Commands that need no database (gate, makemigrations --check) still import settings: an address that
         # refuses at once is a clearer failure than a missing key.
         url = "postgresql://nobody@127.0.0.1:1/none"
-    parts = urlsplit(url)
+    mend = "use postgresql://user:password@host:port/database"
+    parts = _address(name=name, url=url, mend=mend)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-        raise Misconfigured(name=name, mend="use postgresql://user:password@host:port/database")
+        raise Misconfigured(name=name, mend=mend)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),
@@ -104,7 +121,8 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
 
 def mail(*, url: str) -> dict[str, str | int | bool]:
     """Turn a mail URL into Django's settings: `smtp://user:password@host:port?tls=1` or `file:///folder`."""
-    parts = urlsplit(url)
+    mend = "use smtp://user:password@host:port or file:///folder"
+    parts = _address(name="MAIL_URL", url=url, mend=mend)
     settings: dict[str, str | int | bool] = {
         "host": "",
         "port": 0,
@@ -124,7 +142,7 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
             "password": unquote(parts.password or ""),
             "tls": "tls=1" in parts.query,
         }
-    raise Misconfigured(name="MAIL_URL", mend="use smtp://user:password@host:port or file:///folder")
+    raise Misconfigured(name="MAIL_URL", mend=mend)
 
 
 def webhook_secrets() -> dict[str, list[str]]:

@@ -52,18 +52,34 @@ def test_production_never_signs_with_a_secret_that_others_know(value: str, monke
         env.secret(name="LINK_KEY", demo="the public default")
 
 
-@pytest.mark.parametrize("value", ["-1", "1.5", "ten", "0", "²"])
+@pytest.mark.parametrize("value", ["-1", "1.5", "ten", "0", "²", "9" * 5000, "1000000001"])
 def test_a_number_that_is_none_is_not_guessed(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEASE_S", value)
     with pytest.raises(env.Misconfigured, match="LEASE_S"):
         env.number(name="LEASE_S", default=200, least=1)
 
 
-@pytest.mark.parametrize("value", ["mysql://db/billing", "postgresql://db", "billing"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mysql://db/billing",
+        "postgresql://db",
+        "billing",
+        "postgresql://[db/billing",
+        "postgresql://db:x/billing",
+        "postgresql://db:99999/billing",
+    ],
+)
 def test_a_database_that_is_not_postgresql_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", value)
     with pytest.raises(env.Misconfigured, match="DATABASE_URL"):
         env.database(name="DATABASE_URL")
+
+
+@pytest.mark.parametrize("url", ["smtp://[mail", "smtp://mail:x", "smtp://mail:99999", "https://mail"])
+def test_a_mail_server_that_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(env.Misconfigured, match="MAIL_URL"):
+        env.mail(url=url)
 
 
 def test_a_password_with_reserved_characters_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
