@@ -66,7 +66,7 @@ class Verdict(enum.StrEnum):
     OPENED = "opened"
     WRONG = "wrong"
     MALFORMED = "malformed"
-    CLOSED = "closed"  # the link is locked, revoked, expired or used up: see `state`
+    UNUSABLE = "unusable"  # the link is locked, revoked, expired or used up: see `state`
 
 
 def asks(*, document: Document, recipient: Party) -> str:
@@ -171,7 +171,7 @@ def answer(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Ve
         Party.objects.select_for_update(no_key=True).get(pk=link.recipient_id)
         row = Link.objects.select_for_update(of=("self",)).select_related("recipient").get(pk=link.pk)
         if state(link=row, now=now) is not State.LIVE:
-            return Verdict.CLOSED
+            return Verdict.UNUSABLE
         if row.knows == LAST4:
             if len(given) != ANSWER_LENGTH:
                 return Verdict.MALFORMED

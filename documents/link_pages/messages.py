@@ -49,10 +49,10 @@ def total(*, kind: Kind) -> str:
 
 def _pages(*, link: Link | None) -> dict[str, MessagePage]:
     """Return every page by its name, in the language in force."""
-    return _of_closed_links(link=link) | _of_documents() | _of_requests()
+    return _of_unusable_links(link=link) | _of_documents() | _of_requests()
 
 
-def _of_closed_links(*, link: Link | None) -> dict[str, MessagePage]:
+def _of_unusable_links(*, link: Link | None) -> dict[str, MessagePage]:
     """Return the pages of a link that opens nothing now, by its state."""
     until = formatting.clock(when=link.locked_until_at, document=link.document) if link and link.locked_until_at else ""
     expired = formatting.moment(when=link.expires_at, document=link.document) if link else ""

@@ -38,9 +38,9 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
         return unknown(request)
     links.note_seen(link=link, now=now, actor=_actor(request=request, link=link))
     session_id = session.current(request=request, link=link, now=now)
-    closed = _closed(request=request, link=link, session_id=session_id, now=now)
-    if closed is not None:
-        return closed
+    refusal = _refuse_unusable(request=request, link=link, session_id=session_id, now=now)
+    if refusal is not None:
+        return refusal
     return _show(request=request, link=link) if session_id else _ask(request=request, link=link)
 
 
@@ -53,9 +53,9 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
     if link is None:
         return unknown(request)
     actor = _actor(request=request, link=link)
-    closed = _closed(request=request, link=link, session_id="", now=now)
-    if closed is not None:
-        return closed
+    refusal = _refuse_unusable(request=request, link=link, session_id="", now=now)
+    if refusal is not None:
+        return refusal
     given = request.POST.get("answer", "")[:ANSWER_LENGTH_MAX]
     verdict = links.answer(link=link, answer=given, now=now, actor=actor)
     if verdict is links.Verdict.OPENED:
@@ -64,9 +64,9 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
         return response
     link.refresh_from_db(fields=["wrong_answers", "locked_until_at", "revoked_at", "revoked_reason"])
     if verdict is not links.Verdict.MALFORMED:
-        closed = _closed(request=request, link=link, session_id="", now=now)
-        if closed is not None:
-            return closed
+        refusal = _refuse_unusable(request=request, link=link, session_id="", now=now)
+        if refusal is not None:
+            return refusal
     with translation.override(pages.requested_language(request=request)):
         alert = _("Escribe los 4 últimos caracteres, ni más ni menos.")
         if verdict is links.Verdict.WRONG:
@@ -144,9 +144,9 @@ def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, n
         return unknown(request)
     actor = _actor(request=request, link=link)
     session_id = session.current(request=request, link=link, now=now)
-    closed = _closed(request=request, link=link, session_id=session_id, now=now)
-    if closed is not None:
-        return closed
+    refusal = _refuse_unusable(request=request, link=link, session_id=session_id, now=now)
+    if refusal is not None:
+        return refusal
     if not session_id:
         log.deny(actor=actor, object_type="link", object_id=link.public_id, code="not_authenticated")
         return _see_landing(request=request, token=token)
@@ -195,7 +195,7 @@ def _asked(*, request: HttpRequest, token: str) -> Link | None:
     return link
 
 
-def _closed(*, request: HttpRequest, link: Link, session_id: str, now: dt.datetime) -> HttpResponse | None:
+def _refuse_unusable(*, request: HttpRequest, link: Link, session_id: str, now: dt.datetime) -> HttpResponse | None:
     """Answer for a link that opens nothing now (on record), or a document that cannot be handed out; else None."""
     state = links.state(link=link, now=now, session=session_id)
     if state is not links.State.LIVE:

@@ -98,8 +98,8 @@ def test_the_fifth_wrong_answer_locks_for_fifteen_minutes_even_against_the_right
     link = a_link()
     for _ in range(5):
         assert answer(link, "0000") is links.Verdict.WRONG
-    assert answer(link, "678Z") is links.Verdict.CLOSED
-    assert answer(link, "678Z", now=NOW + dt.timedelta(minutes=14)) is links.Verdict.CLOSED
+    assert answer(link, "678Z") is links.Verdict.UNUSABLE
+    assert answer(link, "678Z", now=NOW + dt.timedelta(minutes=14)) is links.Verdict.UNUSABLE
     assert actions(link).count("link.failed") == 5
     assert actions(link).count("link.locked") == 1
     assert answer(link, "678Z", now=NOW + dt.timedelta(minutes=15, seconds=1)) is links.Verdict.OPENED
@@ -111,7 +111,7 @@ def test_the_tenth_wrong_answer_revokes_for_good_and_calls_a_person() -> None:
         assert answer(link, "0000", now=NOW + turn * dt.timedelta(minutes=16)) is links.Verdict.WRONG
     link.refresh_from_db()
     assert link.revoked_reason == "wrong_answers"
-    assert answer(link, "678Z", now=NOW + dt.timedelta(days=1)) is links.Verdict.CLOSED
+    assert answer(link, "678Z", now=NOW + dt.timedelta(days=1)) is links.Verdict.UNUSABLE
     alert = Alert.objects.get(object_id=link.public_id)
     assert (alert.code, alert.severity) == ("link_revoked", "P2")
 
@@ -136,7 +136,7 @@ def test_a_right_answer_does_not_give_an_attacker_new_tries() -> None:
         answer(link, "0000")
     answer(link, "678Z")
     answer(link, "0000")
-    assert answer(link, "678Z") is links.Verdict.CLOSED
+    assert answer(link, "678Z") is links.Verdict.UNUSABLE
 
 
 @pytest.mark.parametrize(
@@ -268,4 +268,4 @@ def test_twenty_wrong_answers_at_once_are_five_tries_and_a_lock() -> None:
     link.refresh_from_db()
     assert link.wrong_answers == 5
     assert verdicts.count(links.Verdict.WRONG) == 5
-    assert verdicts.count(links.Verdict.CLOSED) == 15
+    assert verdicts.count(links.Verdict.UNUSABLE) == 15
