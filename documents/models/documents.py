@@ -47,7 +47,7 @@ class PayoutStatus(models.TextChoices):
 
 
 class Document(models.Model):
-    """A numbered record about one business fact, written once by `emission.issue`.
+    """A numbered record about one business fact, written once by `emission.issuing.issue`.
 
     Only the columns below "the line" move afterwards, each with its audit event; a trigger refuses any other change.
     """
