@@ -6,9 +6,14 @@ broker for ever; a publisher gives up at once, because the sweeper finds in Post
 
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
+from celery.signals import setup_logging
+from django.dispatch import receiver
+from django_structlog.celery.signals import bind_extra_task_metadata
+from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Queue
 from kombu.connection import Connection
+from structlog import contextvars
 
 from config import env
 from documents.operations.sweeper import Poller
@@ -54,7 +59,6 @@ app.conf.update(
     task_default_queue=PAGES,
     task_routes={"documents.resume": {"queue": FACTS}},
     worker_prefetch_multiplier=1,
-    worker_hijack_root_logger=False,
     broker_transport_options={
         "socket_connect_timeout": CONNECT_S,
         "socket_timeout": SOCKET_S,
@@ -72,3 +76,17 @@ app.conf.update(
 )
 app.autodiscover_tasks()
 app.steps["worker"].add(Poller)
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+def leave_logging(**_options: object) -> None:
+    """Do nothing: Celery sets no logging up where somebody listens here, and `config.logs` has done so."""
+
+
+setup_logging.connect(leave_logging)
+
+
+@receiver(bind_extra_task_metadata)
+def bind_task(*, task: Task, **_options: object) -> None:
+    """Bind a task's name to every line that is logged until its end."""
+    contextvars.bind_contextvars(task=task.name)

@@ -2,12 +2,14 @@
 
 import os
 import pathlib
+import sys
 from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote, urlsplit
 
 BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("demo", "test", "sandbox", "production")
 SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SECRET_LENGTH_MIN = 32
 NUMBER_MAX = 1_000_000_000
 WEBHOOK_SECRET_LENGTH_MIN = 38  # `whsec_` and 24 bytes in base64
@@ -69,6 +71,22 @@ def number(*, name: str, default: int, least: int = 0, most: int = NUMBER_MAX) -
     if not plain or not least <= int(value) <= most:
         raise Misconfigured(name=name, mend=f"use a whole number of at least {least} and at most {most}")
     return int(value)
+
+
+def is_command() -> bool:
+    """Say whether a person has typed this process as a command; web server and workers are none."""
+    return pathlib.Path(sys.argv[0]).name == "manage.py"
+
+
+def log_level() -> str:
+    """Return LOG_LEVEL, from which level on our own modules log: INFO by default, WARNING in a command.
+
+    INFO has a line for each request and task, DEBUG also their beginnings. Other packages log from WARNING on.
+    """
+    value = text(name="LOG_LEVEL", default="WARNING" if is_command() else "INFO").upper()
+    if value not in LOG_LEVELS:
+        raise Misconfigured(name="LOG_LEVEL", mend=f"use one of {', '.join(LOG_LEVELS)}")
+    return value
 
 
 def items(*, name: str, default: str = "") -> list[str]:

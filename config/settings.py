@@ -1,8 +1,9 @@
 """Django's settings, read once from `config.env`. Anything a person may want to change is a variable there."""
 
+import logging
 from datetime import timedelta
 
-from config import env, schedule
+from config import env, logs, schedule
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 from documents.access import style
 
@@ -30,6 +31,7 @@ INSTALLED_APPS = [
     "guardian",
     "django.contrib.postgres",
     "rest_framework",
+    "django_structlog",
     "audit",
     "documents",
     "payouts",
@@ -39,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "documents.access.middleware.RequestLog",
     "documents.access.middleware.RequestContext",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -66,6 +69,14 @@ TEMPLATES = [
         },
     },
 ]
+
+LOGGING = logs.settings(level=env.log_level())
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # who it was stands in the audit log, under the same request id
+DJANGO_STRUCTLOG_USER_ID_FIELD = ""
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO  # the caller's mistake, and no news for the operator
+DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG
 
 DATABASES = {
     # The runtime role owns nothing: see the command `provision`.

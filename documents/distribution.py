@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.db import transaction
+from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
@@ -74,6 +75,7 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
     :raises errors.WormError: the vault does not answer; nothing has been counted
     :raises log.AuditUnavailable: nothing is served without its event
     """
+    contextvars.bind_contextvars(document=document.public_id)  # for the access log's line, too
     document.refresh_from_db(fields=["status", "vault_key", "vault_version", "file_sha256", "file_bytes", "pages"])
     _check_servable(document=document, actor=actor)
     if link is not None:

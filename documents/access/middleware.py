@@ -1,5 +1,6 @@
-"""What every request gets: an id, an address without NUL, and headers that separate what caches store."""
+"""What every request gets: an id, a line in the log, an address without NUL, and headers for caches."""
 
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
@@ -7,6 +8,8 @@ from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
+from django_structlog.middlewares import RequestMiddleware
+from structlog import contextvars
 
 from documents import identifiers
 from documents.access import problems
@@ -16,28 +19,53 @@ VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answe
 
 
 class NamedRequest(HttpRequest):
-    """A request that has its id."""
+    """A request that has its id, and its start by the monotonic clock in seconds."""
 
     request_id: str
+    started_s: float
+
+
+class RequestLog(RequestMiddleware):
+    """Middleware: give each request an id for log, answer and error, and log its end: the access log.
+
+    The line has the route's pattern in the place of the address, which may hold the token of a link.
+    """
+
+    def prepare(self, request: HttpRequest) -> None:
+        """Give the request its id, and bind that to every line that is logged until its end."""
+        request_id = cast("NamedRequest", request).request_id = identifiers.new(prefix="req")
+        contextvars.clear_contextvars()
+        contextvars.bind_contextvars(request=request_id)
+        cast("NamedRequest", request).started_s = time.monotonic()
+
+    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Log the request with what it took."""
+        contextvars.bind_contextvars(ms=round((time.monotonic() - cast("NamedRequest", request).started_s) * 1000, 1))
+        super().handle_response(request, response)
+
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
+        """Return method and pattern of the route; nothing of what the caller has written."""
+        match = request.resolver_match
+        return f"{request.method} /{match.route if match else '-'}"
 
 
 class RequestContext:
-    """Middleware: give each request an id for log, answer and error; answer problems; replace NUL in what comes in."""
+    """Middleware: answer problems; replace NUL in what comes in; tell caches what an answer depends on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Give the request its id, run it, and send the id with the answer."""
+        """Run the request and send its id with the answer."""
         _replace_nul(request=request)
-        request_id = cast("NamedRequest", request).request_id = identifiers.new(prefix="req")
         response = self.get_response(request)
         if response.status_code >= HTTPStatus.BAD_REQUEST and request.path.startswith("/api/"):
             response = problems.ensure(request=request, response=response)
         if request.path.startswith("/api/"):
             response.setdefault("Cache-Control", "no-store")
             patch_vary_headers(response, VARY)
-        response["Request-Id"] = request_id
+        response["Request-Id"] = cast("NamedRequest", request).request_id
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

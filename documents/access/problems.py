@@ -92,7 +92,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
         return errors.Problem(code="validation_error")
     if isinstance(exception, PermissionDenied | SuspiciousOperation):
         return None
-    logger.error("unhandled", exc_info=exception)
+    logger.error("request.failed", exc_info=exception)
     return errors.Problem(code="internal_error")
 
 

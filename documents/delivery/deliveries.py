@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import Max, Q
+from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
@@ -122,7 +123,8 @@ def send(*, delivery_id: int, now: dt.datetime) -> None:
     batch = outbox.lease(delivery_id=delivery_id, fence=fence, now=now)
     if not batch:
         return
-    with leases.leased(model=Delivery, fence=fence):
+    bound = contextvars.bound_contextvars(delivery=batch[0].public_id)  # the log
+    with leases.leased(model=Delivery, fence=fence), bound:
         _send(batch=batch, fence=fence, now=now)
 
 
@@ -147,7 +149,7 @@ def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
             outbox.again(batch=batch, fence=fence, cause="sender_refused", now=now)
     except Exception:
         # One letter that cannot be written must not be tried every second, nor stop the others.
-        logger.exception("delivery.failed", extra={"delivery": batch[0].public_id})
+        logger.exception("delivery.failed")
         outbox.again(batch=batch, fence=fence, cause="internal_error", now=now)
     else:
         confirm(batch=batch, fence=fence, now=now)

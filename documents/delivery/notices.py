@@ -12,6 +12,7 @@ import uuid
 
 from django.db import transaction
 from django.db.models import Q
+from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
@@ -57,7 +58,9 @@ def send(*, notice_id: int, now: dt.datetime) -> None:
     free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
     with leases.lease(model=Notice, pk=notice_id, free=free, now=now) as fence:
         if fence is not None:
-            _send(notice=Notice.objects.select_related("party", "event").get(pk=notice_id), fence=fence, now=now)
+            notice = Notice.objects.select_related("party", "event").get(pk=notice_id)
+            with contextvars.bound_contextvars(notice=notice.public_id):  # the log
+                _send(notice=notice, fence=fence, now=now)
 
 
 def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
@@ -75,7 +78,7 @@ def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
             _again(notice=notice, fence=fence, cause="sender_refused", now=now)
     except Exception:
         # One letter that cannot be written must not be tried every second, nor stop the others.
-        logger.exception("notice.failed", extra={"notice": notice.public_id})
+        logger.exception("notice.failed")
         _again(notice=notice, fence=fence, cause="internal_error", now=now)
     else:
         confirm(notice=notice, fence=fence, now=now)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 from django.db.models import Q
+from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
@@ -58,13 +59,19 @@ def _lock(document_id: int, now: dt.datetime) -> bool:
         if fence is None:
             return False
         document = Document.objects.select_related("issuer", "country", "owner").get(pk=document_id)
-        try:
-            _refuse_endless(document=document)
-            locked_file = custody.lock(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
-        except errors.Problem as problem:
-            _rest(document=document, fence=fence, problem=problem, now=now)
-            return False
-        return _confirm(document=document, fence=fence, locked_file=locked_file)
+        with contextvars.bound_contextvars(document=document.public_id):  # the log
+            return _lock_leased(document=document, fence=fence, now=now)
+
+
+def _lock_leased(*, document: Document, fence: uuid.UUID, now: dt.datetime) -> bool:
+    """Lock a leased document, or put it off."""
+    try:
+        _refuse_endless(document=document)
+        locked_file = custody.lock(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
+    except errors.Problem as problem:
+        _rest(document=document, fence=fence, problem=problem, now=now)
+        return False
+    return _confirm(document=document, fence=fence, locked_file=locked_file)
 
 
 def _refuse_endless(*, document: Document) -> None:

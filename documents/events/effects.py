@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils.module_loading import import_string
+from structlog import contextvars
 
 from audit import log
 from documents import errors
@@ -113,25 +114,26 @@ def run(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor
 
 def _run_one(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> RunResult:
     """Run one event's effect; what the effect did before it gave up is undone."""
-    try:
-        with transaction.atomic():
-            issued = _issue(event=event, message=message, now=now, actor=actor)
-    except (waiting.Parked, errors.Problem, _AlreadyIssued) as cause:
-        repeated = _not_issued(event=event, message=message, cause=cause, now=now, actor=actor)
-        return RunResult(replayed=repeated)
-    except OUTAGES:
-        raise
-    except Exception:
-        logger.exception("the effect of %s failed", event.public_id)
-        repeated = _repeats(event=event, message=message, actor=actor)
-        if not repeated:
-            outcomes.failed(event=event, now=now, actor=actor)
-        return RunResult(replayed=repeated)
-    outcomes.processed(event=event, documents=[item.document.pk for item in issued], actor=actor)
-    return RunResult(
-        replayed=bool(issued) and all(item.replayed for item in issued),
-        written=[item.document for item in issued if not item.replayed],
-    )
+    with contextvars.bound_contextvars(event=event.public_id):  # the log
+        try:
+            with transaction.atomic():
+                issued = _issue(event=event, message=message, now=now, actor=actor)
+        except (waiting.Parked, errors.Problem, _AlreadyIssued) as cause:
+            repeated = _not_issued(event=event, message=message, cause=cause, now=now, actor=actor)
+            return RunResult(replayed=repeated)
+        except OUTAGES:
+            raise
+        except Exception:
+            logger.exception("event.failed")
+            repeated = _repeats(event=event, message=message, actor=actor)
+            if not repeated:
+                outcomes.failed(event=event, now=now, actor=actor)
+            return RunResult(replayed=repeated)
+        outcomes.processed(event=event, documents=[item.document.pk for item in issued], actor=actor)
+        return RunResult(
+            replayed=bool(issued) and all(item.replayed for item in issued),
+            written=[item.document for item in issued if not item.replayed],
+        )
 
 
 def _issue(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import F
+from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
@@ -56,7 +57,7 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
     except (errors.Problem, *effects.OUTAGES):
         raise
     except Exception:
-        logger.exception("an event could not be stored")
+        logger.exception("event.not_stored")
         problem = outcomes.defect(detail="the event is not stored: send it again")
         return answers.Answer(status=problem.status, body={}, problem=problem)
 
@@ -77,19 +78,20 @@ def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: lo
     except effects.OUTAGES:
         raise
     except Exception:
-        logger.exception("the event %s failed outside of its effect; it is stored and run later", message.id)
+        logger.exception("event.failed_outside_effect")  # it is stored below, and run later
         return transactions.retry_on_conflict(lambda: _take_in(arrival=arrival, runs=False))
 
 
 def resume(*, event_id: int, now: dt.datetime) -> None:
     """Look again at an event that waits; one that another transaction is looking at is left to it."""
-    try:
-        transactions.retry_on_conflict(lambda: _resume(event_id=event_id, now=now, runs=True))
-    except effects.OUTAGES:
-        raise
-    except Exception:
-        logger.exception("event %s failed outside of its effect; it is run again later", event_id)
-        transactions.retry_on_conflict(lambda: _resume(event_id=event_id, now=now, runs=False))
+    with contextvars.bound_contextvars(event=""):  # the log: `_resume` binds the id as soon as it has read it
+        try:
+            transactions.retry_on_conflict(lambda: _resume(event_id=event_id, now=now, runs=True))
+        except effects.OUTAGES:
+            raise
+        except Exception:
+            logger.exception("event.failed_outside_effect")
+            transactions.retry_on_conflict(lambda: _resume(event_id=event_id, now=now, runs=False))
 
 
 def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
@@ -98,6 +100,7 @@ def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
     seen = still_waiting.first()
     if seen is None:
         return
+    contextvars.bind_contextvars(event=seen.public_id)
     if not runs:
         event = still_waiting.select_for_update(skip_locked=True).first()
         if event is not None:
@@ -149,6 +152,7 @@ def _take_in(*, arrival: _Arrival, runs: bool) -> answers.Answer:
     )
     if event is None:
         return _answer_repeat(arrival=arrival, runs=runs)
+    contextvars.bind_contextvars(event=event.public_id)  # for the access log's line, too
     log.record(
         action=Action.EVENT_RECEIVED,
         object_type="event",
@@ -170,6 +174,7 @@ def _answer_repeat(*, arrival: _Arrival, runs: bool) -> answers.Answer:
     """Answer for the stored event of an id; one that waits is run again first."""
     stored = Event.objects.exclude(status=EventStatus.REFUSED)
     seen = stored.get(event_id=arrival.message.id)
+    contextvars.bind_contextvars(event=seen.public_id)
     if runs and _is_waiting(event=seen):
         effects.lock_rows(message=effects.message_of(event=seen))
     event = stored.select_for_update().get(pk=seen.pk)

@@ -57,7 +57,7 @@ def _due_jobs(
     try:
         return [functools.partial(work, pk) for pk in due(now=now, limit=limit)]
     except DatabaseError:
-        logger.exception("what is due could not be asked; the other kinds go on")
+        logger.exception("sweep.due_not_read")  # the other kinds go on
         return []
 
 
@@ -66,7 +66,7 @@ def _alone(job: Callable[[], object]) -> None:
     try:
         job()
     except Exception:
-        logger.exception("a swept job failed; it is due again later")
+        logger.exception("sweep.job_failed")  # it is due again later
     finally:
         if threading.current_thread() is not threading.main_thread():
             connections.close_all()
@@ -99,7 +99,7 @@ class Poller(bootsteps.StartStopStep):
             try:
                 turn()
             except Exception:
-                logger.exception("%s failed; it goes on", turn.__name__)
+                logger.exception("sweep.turn_failed", extra={"task": turn.__name__})
 
     def _renew(self) -> None:
         from documents.resilience import leases

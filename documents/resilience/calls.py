@@ -130,9 +130,7 @@ def _call(*, dependency: str, work: Callable[[], T], clock: Callable[[], float])
 def note_failure(*, dependency: str, cause: BaseException, now: Callable[[], float] | None = None) -> None:
     """Count a failure, also one met outside `call` (a door that lost PostgreSQL); open the alert with the breaker."""
     row = dependencies.DEPENDENCIES[dependency]
-    log.warning(
-        "dependency.failed", extra={"dependency": dependency, "cause": f"{type(cause).__name__}: {cause}"[:300]}
-    )
+    log.warning("dependency.failed", extra={"dependency": dependency, "cause": cause})
     if BREAKERS[dependency].failed(now=(now or time.monotonic)()):
         for listener in LISTENERS:
             listener.outage_began(row=row, cause=cause)

@@ -16,6 +16,7 @@ from typing import Any
 from celery import Celery
 from django.db import connections
 from kombu.connection import Connection
+from structlog import contextvars
 
 from documents import metrics
 
@@ -30,6 +31,7 @@ class _QueuedTask:
     app: Celery
     task: str
     args: tuple[object, ...]
+    context: dict[str, Any]  # of the log: the task is logged with the request that asked for it
 
 
 class Publisher:
@@ -59,7 +61,8 @@ class Publisher:
         hangs = busy_since is not None and time.monotonic() - busy_since > self.publish_s
         if not hangs:
             try:
-                self._queue.put_nowait(_QueuedTask(app=app, task=task, args=args))
+                context = contextvars.get_contextvars()
+                self._queue.put_nowait(_QueuedTask(app=app, task=task, args=args, context=context))
             except queue.Full:
                 hangs = True
             else:
@@ -90,7 +93,8 @@ class Publisher:
         while True:
             queued = waiting.get()
             try:
-                self._publish(queued=queued)
+                with contextvars.bound_contextvars(**queued.context):
+                    self._publish(queued=queued)
             except Exception:  # the publisher must outlive every defect of a single task
                 log.exception("publisher.defect", extra={"task": queued.task})
             finally:

@@ -65,9 +65,8 @@ class LocalVault:
                 reached = READ_ONLY
         self.mode = reached
         if reached == READ_ONLY:
-            log.warning(
-                "vault.local_read_only: its owner could still remove a file; chattr +i needs root on ext4, xfs or btrfs"
-            )
+            # Its owner could still remove a file: `chattr +i` needs root on ext4, xfs or btrfs.
+            log.warning("vault.local_read_only", extra={"code": "vault_read_only"})
         else:
             log.info("vault.local_immutable")
         return reached

@@ -120,7 +120,7 @@ def _read(read: Callable[[], Result], *, nothing: Result, about: str) -> Result:
     except DatabaseError:
         raise
     except Exception:
-        logger.exception("cannot say what is the matter with %s", about)
+        logger.exception("worklist.item_not_read", extra={"item": about})
         return nothing
 
 
