@@ -8,7 +8,6 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.signals import setup_logging
-from django.dispatch import receiver
 from django_structlog.celery.signals import bind_extra_task_metadata
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Queue
@@ -86,7 +85,9 @@ def leave_logging(**_options: object) -> None:
 setup_logging.connect(leave_logging)
 
 
-@receiver(bind_extra_task_metadata)
 def bind_task(*, task: Task, **_options: object) -> None:
     """Bind a task's name to every line that is logged until its end."""
     contextvars.bind_contextvars(task=task.name)
+
+
+bind_extra_task_metadata.connect(bind_task)
