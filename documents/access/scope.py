@@ -37,6 +37,12 @@ def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
     return Document.objects.filter(owner__in=[*parties_for(user=user).values_list("pk", flat=True), roles.NOBODY])
 
 
+def sees(*, user_id: int, document: Document) -> bool:
+    """Tell whether a document is among those that a user may see, as things are now."""
+    user = User.objects.filter(pk=user_id).first()
+    return user is not None and documents_for(user=user).filter(pk=document.pk).exists()
+
+
 def list_order(*, user: User | AnonymousUser) -> tuple[str, ...]:
     """Return the order, newest first, that the index of the caller's scope has.
 
