@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import connection, transaction
 
 from audit import log
 from audit.actions import Action
@@ -60,6 +60,32 @@ def open_series(
                 actor=actor,
                 details={"first": first, "last": last},
             )
+
+
+def move(*, code: str, next_sequence: int, reason: str, actor: log.Actor) -> int:
+    """Move a series forward, past numbers that were given elsewhere, and return how many are skipped.
+
+    The skipped span stands in the sealed code of the event, as `first-last`: `operations.numbers` does not miss them.
+
+    :raises errors.Problem: `validation_error`: no such series, not forward, or past its authorised range
+    """
+    with transaction.atomic():
+        series = Series.objects.select_for_update().filter(code=code).first()
+        if series is None:
+            raise errors.Problem(code="validation_error", detail=f"no series has the code {code!r}")
+        if next_sequence <= series.next or (series.last is not None and next_sequence > series.last + 1):
+            detail = f"{code} gives {series.next} next and goes up to {series.last or 'any number'}"
+            raise errors.Problem(code="validation_error", detail=detail)
+        Series.objects.filter(pk=series.pk).update(next=next_sequence)
+        log.record(
+            action=Action.SERIES_MOVED,
+            object_type="series",
+            object_id=code,
+            actor=actor,
+            code=f"{series.next}-{next_sequence - 1}",
+            details={"reason": reason},
+        )
+    return next_sequence - series.next
 
 
 def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -> LegalNumber:

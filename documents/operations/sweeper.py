@@ -19,7 +19,7 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 BATCH_MAX, EVENTS_MAX = 20, 200  # events come first and take milliseconds: what they issue is rendered next
 THREADS = 2
-WATCH_EVERY_S = 10
+WATCH_EVERY_S, NUMBERS_EVERY_S = 10, 60
 
 
 def sweep(*, now: dt.datetime) -> int:
@@ -28,7 +28,7 @@ def sweep(*, now: dt.datetime) -> int:
     from documents.delivery import deliveries, notices
     from documents.emission import locking
     from documents.events import intake, outcomes, waiting
-    from documents.operations import watch
+    from documents.operations import numbers, watch
 
     jobs = [
         *_due_jobs(
@@ -42,6 +42,7 @@ def sweep(*, now: dt.datetime) -> int:
         list(threads.map(_alone, jobs))
     for periodic in (
         lambda: watch.watch(now=now, every_s=WATCH_EVERY_S),
+        lambda: numbers.look(every_s=NUMBERS_EVERY_S),
         lambda: sending.deliver(now=now),
         lambda: deliveries.digest(now=now),
         lambda: outcomes.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),

@@ -1,0 +1,107 @@
+"""The watch over the series: no number is missing, and none is given twice.
+
+A look is cheap: it counts only the numbers that have been given since the last one. At the start of a process, and once
+a day, it counts all of them.
+"""
+
+import contextlib
+import time
+from dataclasses import dataclass
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from audit import log
+from audit.actions import Action
+from audit.models import Event
+from documents.alerts import incidents
+from documents.models import Alert
+
+AFRESH_EVERY_S = 86_400.0
+GAP, DUPLICATE = "number_gap", "number_duplicate"
+# One statement, so one snapshot: a number and its document are committed together.
+_SERIES = """
+SELECT series.id, series.code, series.first, series.next, coalesce(
+         (SELECT max(document.sequence) FROM documents_document AS document WHERE document.series_id = series.id), 0)
+  FROM documents_series AS series ORDER BY series.id
+"""
+_COUNT = "SELECT count(*) FROM documents_document WHERE series_id = %s AND sequence BETWEEN %s AND %s"
+_counted: dict[int, int] = {}  # series -> the first number that this process has not counted yet
+_last: dict[str, float] = {}  # when this process looked, and when it began to count afresh (monotonic)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Series:
+    """A series as it is now: `highest` is the highest number that a document has."""
+
+    id: int
+    code: str
+    first: int
+    next: int
+    highest: int
+
+
+def look(*, every_s: float = 0.0) -> list[str]:
+    """Compare each series with its documents; return the dedup keys of the alerts that are open after that.
+
+    It does nothing when called again before `every_s` have passed in this process.
+    """
+    if time.monotonic() - _last.get("look", -every_s) < every_s:
+        return []
+    _last["look"] = time.monotonic()
+    if time.monotonic() - _last.setdefault("afresh", time.monotonic()) >= AFRESH_EVERY_S:
+        _last["afresh"] = time.monotonic()
+        _counted.clear()
+    wrong: dict[str, str] = {}
+    with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):
+        with connection.cursor() as cursor:
+            cursor.execute(_SERIES)
+            rows = cursor.fetchall()
+        for row in rows:
+            series = _Series(**dict(zip(("id", "code", "first", "next", "highest"), row, strict=True)))
+            faults = _faults(series=series)
+            wrong |= {f"{code}:{series.code}": detail for code, detail in faults.items()}
+            if not faults:
+                _counted[series.id] = series.next
+        _tell(wrong=wrong)
+    return sorted(wrong)
+
+
+def _faults(*, series: _Series) -> dict[str, str]:
+    """Return what is wrong with a series since the last look that was content: code -> detail."""
+    faults = {}
+    start, end = _counted.get(series.id, series.first), series.next - 1
+    given = _documents(series=series, start=start, end=end) - (end - start + 1 - _skipped(series=series, start=start))
+    if given < 0:
+        faults[GAP] = f"Series {series.code}: {-given} numbers between {start} and {end} have no document"
+    if given > 0:
+        faults[DUPLICATE] = f"Series {series.code}: {given} documents too many between {start} and {end}"
+    if series.highest > end:
+        faults[DUPLICATE] = f"Series {series.code}: it would give {series.next} next, but {series.highest} is given"
+    return faults
+
+
+def _documents(*, series: _Series, start: int, end: int) -> int:
+    """Count a series' documents of a span of numbers, in the index alone."""
+    if start > end:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [series.id, start, end])
+        (count,) = cursor.fetchone()
+    return int(count)
+
+
+def _skipped(*, series: _Series, start: int) -> int:
+    """Count the numbers from `start` on that a person has had the series skip, by the sealed codes of the log."""
+    moves = Event.objects.filter(object_id=series.code, action=Action.SERIES_MOVED).values_list("code", flat=True)
+    spans = [tuple(map(int, move.split("-"))) for move in moves]
+    return sum(max(0, last - max(first, start) + 1) for first, last in spans)
+
+
+def _tell(*, wrong: dict[str, str]) -> None:
+    """Open a P1 for what is wrong, once, and resolve those that are over."""
+    is_open = set(Alert.objects.filter(code__in=(GAP, DUPLICATE), resolved_at=None).values_list("dedup_key", flat=True))
+    for key in wrong.keys() - is_open:
+        code, _, series = key.partition(":")
+        incidents.open_alert(code=code, severity="P1", dedup_key=key, detail=wrong[key], object_id=series)
+    for key in is_open - wrong.keys():
+        incidents.resolve_alert(dedup_key=key)
