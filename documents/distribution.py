@@ -17,6 +17,7 @@ from structlog import contextvars
 from audit import log
 from audit.actions import Action
 from documents import errors, metrics
+from documents.access import actors, scope
 from documents.alerts import incidents
 from documents.delivery import links
 from documents.models import Document, Link, Status
@@ -33,7 +34,6 @@ BROKEN = frozenset(  # the vault answers so where the bytes or their lock are no
     {
         "worm_checksum_mismatch",
         "worm_version_missing",
-        "worm_delete_marker",
         "worm_lock_missing",
         "worm_lock_too_short",
         "worm_mode_weak",
@@ -71,15 +71,16 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
     """Return the bytes of a LOCKED document, or a picture of one page, and put that on record.
 
     :param link: by which the document was reached; a download counts against it, once for each `session`.
-    :raises errors.Problem: `document_not_ready`, `document_quarantined`, a `link_*` code, `not_found` (page)
+    :raises errors.Problem: `document_not_ready`, `document_quarantined`, `not_owner`, a `link_*` code, `not_found`
     :raises errors.WormError: the vault does not answer; nothing has been counted
     :raises log.AuditUnavailable: nothing is served without its event
     """
     contextvars.bind_contextvars(document=document.public_id)  # for the access log's line, too
     document.refresh_from_db(fields=["status", "vault_key", "vault_version", "file_sha256", "file_bytes", "pages"])
+    _check_reader(document=document, actor=actor, link=link)
     _check_servable(document=document, actor=actor)
     if link is not None:
-        _check_link(link=link, document=document, session=session, now=now)
+        _check_link(link=link, session=session, now=now)
     if purpose == "preview":
         body = _picture(document=document, page=page, width=width, actor=actor, now=now)
     else:
@@ -219,6 +220,28 @@ def _record_look(*, document: Document, actor: log.Actor, code: str = "") -> Non
     )
 
 
+def _check_reader(*, document: Document, actor: log.Actor, link: Link | None) -> None:
+    """Refuse a reader whose document this is not, whatever the door has checked: a door that let him through is a P1.
+
+    :raises errors.Problem: `not_owner`
+    """
+    if link is not None:
+        entitled = link.document_id == document.pk
+    else:
+        entitled = actor.kind != "user" or scope.sees(user_id=actors.number(actor=actor), document=document)
+    if entitled:
+        return
+    log.deny(actor=actor, object_type="document", object_id=document.public_id, code="not_owner")
+    incidents.open_alert(
+        code="cross_owner_read",
+        severity="P1",
+        dedup_key=f"cross_owner_read:{document.public_id}:{actor.id}",
+        detail=f"A door asked for {document.number} for {actor.id}, who may not see it; nothing left",
+        object_id=document.public_id,
+    )
+    raise errors.Problem(code="not_owner", detail=f"{document.public_id} is not {actor.id}'s")
+
+
 def _check_servable(*, document: Document, actor: log.Actor) -> None:
     """Refuse a document that is not LOCKED; one in quarantine is refused on record.
 
@@ -231,13 +254,11 @@ def _check_servable(*, document: Document, actor: log.Actor) -> None:
         raise errors.Problem(code="document_not_ready", detail=document.public_id)
 
 
-def _check_link(*, link: Link, document: Document, session: str, now: dt.datetime) -> None:
+def _check_link(*, link: Link, session: str, now: dt.datetime) -> None:
     """Refuse a link that cannot be used, before the vault is asked; counting checks again.
 
-    :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`, `not_owner`
+    :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`
     """
-    if link.document_id != document.pk:
-        raise errors.Problem(code="not_owner", detail=f"link {link.public_id} is not for {document.public_id}")
     link_state = links.state(link=link, now=now, session=session)
     if link_state is not links.State.LIVE:
         raise errors.Problem(code=link_state.value, detail=f"link {link.public_id}")

@@ -37,6 +37,11 @@ def person(*, user: User) -> log.Actor:
     return log.Actor(kind="user", id=_number(user=user), role=_roles(user=user), channel="command")
 
 
+def number(*, actor: log.Actor) -> int:
+    """Return the number of the user that an actor is."""
+    return int(actor.id.removeprefix(USER))
+
+
 def program(*, name: str, channel: str) -> log.Actor:
     """Return a part of this service that acts by itself: a `command`, or a scheduled task of the `worker`."""
     return log.Actor(kind="system", id=name, channel=channel)

@@ -17,11 +17,11 @@ from documents.models import Alert, Document, Link, Status
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable
 from documents.vault import store as vault
-from tests import factories
+from tests import cast, factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
 NOW = factories.NOW
-ACTOR = log.Actor(kind="user", id="usr_1", role="finance", channel="web", request_id="req_1")
+ACTOR = log.Actor(kind="service", id="platform", role="finance", channel="web", request_id="req_1")
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_every_byte_that_leaves_has_its_event(purpose: distribution.Purpose, act
     fetch(document, purpose=purpose)
     assert told(document)[2:] == [action, action]
     event = Event.objects.filter(action=action).latest("id")
-    assert (event.actor_id, event.role, event.request_id) == ("usr_1", "finance", "req_1")
+    assert (event.actor_id, event.role, event.request_id) == ("platform", "finance", "req_1")
 
 
 @pytest.mark.parametrize("purpose", ["download", "view", "preview"])
@@ -164,6 +164,23 @@ def test_a_link_opens_its_own_document_and_no_other() -> None:
     with pytest.raises(errors.Problem) as refused:
         fetch(other, link=link, session="one")
     assert refused.value.code == "not_owner"
+    alert = Alert.objects.get(code="cross_owner_read")
+    assert (alert.severity, alert.object_id) == ("P1", other.public_id)
+    assert told(other)[2:] == []
+
+
+def test_a_door_that_asks_for_somebody_who_may_not_see_the_document_gets_nothing_and_is_a_p1() -> None:
+    document = factories.document()
+    member = cast.staff(name="marta", roles=["finance"], countries=["MX"])
+    stranger = log.Actor(kind="user", id=f"usr_{member.user.pk}", role="finance", channel="web")
+    for purpose in ("download", "view", "preview"):
+        with pytest.raises(errors.Problem) as refused:
+            distribution.open(document=document, actor=stranger, purpose=purpose, now=NOW)
+        assert refused.value.code == "not_owner"
+    [alert] = Alert.objects.filter(code="cross_owner_read")
+    assert (alert.severity, alert.object_id, alert.count) == ("P1", document.public_id, 3)
+    assert Event.objects.using("denials").filter(object_id=document.public_id, outcome="denied").count() == 3
+    assert told(document)[2:] == []
 
 
 @pytest.mark.parametrize(

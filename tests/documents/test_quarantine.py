@@ -68,7 +68,7 @@ def test_a_false_alarm_ends_and_the_document_is_served_again() -> None:
     assert (event.actor_id, event.role) == ("usr_1", "compliance")
     assert event.detail.details == {"cause": "worm_checksum_mismatch", "reason": REASON}
     assert Alert.objects.get(object_id=document.public_id).resolved_at is not None
-    opened = distribution.open(document=document, actor=ACTOR, purpose="download", now=LATER)
+    opened = distribution.open(document=document, actor=log.SYSTEM, purpose="download", now=LATER)
     assert opened.sha256 == document.file_sha256
 
 
