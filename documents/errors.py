@@ -149,9 +149,6 @@ CODES: dict[str, Code] = {
     "worm_version_missing": Code(
         status=500, es="Falta la versión resguardada", en="The stored version is missing", severity="P1"
     ),
-    "worm_delete_marker": Code(
-        status=500, es="El objeto tiene una marca de borrado", en="The object carries a delete marker", severity="P1"
-    ),
     "audit_broken": Code(status=500, es="La bitácora no verifica", en="The audit log does not verify", severity="P1"),
     "render_timeout": Code(
         status=503,

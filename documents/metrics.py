@@ -24,9 +24,7 @@ DOCUMENT_QUARANTINED = Counter("docs_document_quarantined", "Documents withheld:
 DOCUMENT_DOWNLOADED = Counter("docs_document_downloaded", "Documents whose bytes were served", ["channel"])
 DOCUMENT_REPEATED = Counter("docs_document_repeated", "Repeats answered with the document that was there")
 DELIVERY = Counter("docs_delivery", "Deliveries, by the state reached", ["status"])
-LINK_EVENTS = Counter(
-    "docs_link_events", "Secure links: created, seen, opened, failed, locked, revoked, expired", ["event"]
-)
+LINK_EVENTS = Counter("docs_link_events", "Secure links: created, seen, opened, failed, locked, revoked", ["event"])
 DENIED = Counter("docs_denied", "Refused accesses", ["code"])
 WORM_ERRORS = Counter("docs_worm_errors", "Broken or unproven promises of the vault", ["code"])
 ALERTS = Counter("docs_alerts", "Incidents opened", ["code", "severity"])

@@ -24,8 +24,6 @@ RUNBOOKS = "docs/runbooks"
 PAGES = {
     "audit_broken": "audit.md",
     "audit_unavailable": "audit.md",
-    "audit_seal_late": "audit.md",
-    "discrepancy_opened": "discrepancies.md",
     "divergent_repeat": "discrepancies.md",
     "event_id_reused": "discrepancies.md",
     "paid_twice": "discrepancies.md",
@@ -41,10 +39,8 @@ PAGES = {
     "number_duplicate": "numbers.md",
     "series_exhausted": "numbers.md",
     "series_range_low": "numbers.md",
-    "document_stuck": "documents.md",
+    "document_stuck": "documents.md",  # by the rule of ops/alerts.yml
     "document_quarantined": "documents.md",
-    "vault_unavailable": "documents.md",
-    "renderer_unavailable": "documents.md",
     "internal_error": "documents.md",
     "render_failed": "renderer.md",
     "render_timeout": "renderer.md",

@@ -2,11 +2,14 @@
 
 import base64
 import datetime as dt
+import time
+from typing import Any
 
 from django.core import signing
 from django.db import transaction
 from django.db.models import BooleanField, DateTimeField, F, Func, Q, QuerySet, Value
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,8 +17,8 @@ from rest_framework.views import APIView
 
 from audit import log
 from audit.actions import Action
-from documents import distribution, errors, presentation
-from documents.access import actors, scope
+from documents import distribution, errors, metrics, presentation
+from documents.access import actors, roles, scope
 from documents.models import Document
 
 LIMIT_DEFAULT, LIMIT_MAX, LIMIT_DIGITS_MAX = 25, 100, 3
@@ -32,7 +35,21 @@ FILTERS = {
 MOMENTS = {"issued_after": "issued_at__gt", "issued_before": "issued_at__lt"}
 
 
-class DocumentList(APIView):
+class DriverTimed(APIView):
+    """A view whose answers to drivers are timed; `country` is of the documents that the answer is about."""
+
+    country = "none"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer, and observe how long it took if a driver asked."""
+        began = time.monotonic()
+        response = super().dispatch(request, *args, **kwargs)
+        if roles.Role.DRIVER in roles.reading_as(user=request.user):
+            metrics.DRIVER_API_LATENCY.labels(country=self.country).observe(time.monotonic() - began)
+        return response
+
+
+class DocumentList(DriverTimed):
     """GET /documents/: what the caller may see, newest first, by an opaque cursor over a unique column."""
 
     def get(self, request: Request) -> Response:
@@ -46,6 +63,7 @@ class DocumentList(APIView):
         rows = list(presentation.joined(rows=_filtered(request, by=by)).order_by(*order)[: limit + 1])
         page, more = rows[:limit], len(rows) > limit
         log_listing(request=request)
+        self.country = page[0].country_id if page else self.country
         return Response(
             {
                 "data": presentation.documents(rows=page),
@@ -55,12 +73,13 @@ class DocumentList(APIView):
         )
 
 
-class DocumentDetail(APIView):
+class DocumentDetail(DriverTimed):
     """GET /documents/{id}/; every other verb is refused: an issued document never changes."""
 
     def get(self, request: Request, public_id: str) -> Response:
         """Return the document object."""
         document = scope.document(request=request, public_id=public_id)
+        self.country = document.country_id
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=document)
         return Response(presentation.document(document=document))
 
@@ -79,12 +98,13 @@ class DocumentDetail(APIView):
         return ["GET", "HEAD", "OPTIONS"]
 
 
-class DocumentContent(APIView):
+class DocumentContent(DriverTimed):
     """GET /documents/{id}/content/: the PDF."""
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the locked bytes with their digest."""
         document = scope.opened(request=request, public_id=public_id)
+        self.country = document.country_id
         opened = distribution.open(
             document=document,
             actor=actors.actor(request=request, channel="api"),
@@ -98,12 +118,13 @@ class DocumentContent(APIView):
         return response
 
 
-class DocumentData(APIView):
+class DocumentData(DriverTimed):
     """GET /documents/{id}/data/: the frozen content, the exact canonical JSON."""
 
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the bytes whose SHA-256 is `content_sha256`."""
         document = scope.opened(request=request, public_id=public_id)
+        self.country = document.country_id
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=document)
         return HttpResponse(
             document.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"}

@@ -6,7 +6,7 @@ from django.db import connection
 
 from audit import log
 from audit.actions import Action
-from documents import canonical
+from documents import canonical, metrics
 from documents.alerts import discrepancies
 from documents.models import Document, Event, Kind
 
@@ -72,6 +72,7 @@ def repeated(*, document: Document, first: str, other: str, event: Event, actor:
         actor=actor,
         code="divergent_repeat" if first != other else "",
     )
+    metrics.DOCUMENT_REPEATED.inc()
     if first != other:
         key = document.document_key_id
         discrepancies.open_one(

@@ -72,6 +72,9 @@ def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> No
     if event.status != EventStatus.PROCESSED:
         Wait.objects.filter(event=event).delete()
         incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
+        log.record(  # by the cause that it waited for, empty for another event
+            action=Action.EVENT_RESUMED, object_type="event", object_id=event.public_id, actor=actor, code=event.code
+        )
     event.status, event.document_ids, event.code, event.errors, event.missing = (
         EventStatus.PROCESSED, [*documents], "", [], [],
     )  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 
 import pypdfium2
 
-from documents import canonical, errors
+from documents import canonical, errors, metrics
 from documents.countries import pack
 from documents.rendering import pool as renderer_pool
 
@@ -136,7 +136,8 @@ def render(
     pool = pool or _pool
     job = job_for(content=content, issued_at=issued_at, plain=plain, watermark=watermark, bundle=pool.bundle)
     lines = sum(len(content.get(key, ())) for key in ("lines", "settles", "adjustments", "withholdings"))
-    header, pdf, engine = pool.render(job=job, logo=logo or b"", lines=lines)
+    with metrics.RENDER_SECONDS.labels(kind=str(content.get("kind", ""))).time():
+        header, pdf, engine = pool.render(job=job, logo=logo or b"", lines=lines)
     return Rendered(
         pdf=pdf,
         pages=header["pages"],

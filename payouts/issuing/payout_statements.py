@@ -9,6 +9,7 @@ import json
 from typing import Any, cast
 
 from audit import log
+from audit.actions import Action
 from documents import money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
@@ -244,4 +245,5 @@ def _settle(*, draft: PayoutDraft, statement: Document, event: Event, now: dt.da
         Settlement(payout=payout, document=line.document, amount_minor=line.amount_minor, effective=failed_at is None)
         for line in lines
     )
+    settlements.record(Action.PAYOUT_SETTLED, payout=payout, actor=actor)
     settlements.refresh(document_ids=[line.document.pk for line in lines], now=now, actor=actor)

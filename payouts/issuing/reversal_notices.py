@@ -5,6 +5,7 @@ import json
 from typing import Literal, cast
 
 from audit import log
+from audit.actions import Action
 from documents import errors, money
 from documents.emission import issuing
 from documents.events import envelope, schemas, waiting
@@ -16,6 +17,7 @@ from payouts.models import Payout, PayoutState
 
 Outcome = Literal["failed", "returned"]
 _STATES = {"failed": PayoutState.FAILED, "returned": PayoutState.RETURNED}
+_ACTIONS = {"failed": Action.PAYOUT_FAILED, "returned": Action.PAYOUT_RETURNED}
 
 
 def on_payout_failed(
@@ -169,4 +171,5 @@ def _end(*, payout: Payout, outcome: Outcome, ended_at: dt.datetime, now: dt.dat
     """Mark a payout as failed or returned, at the earlier of the two where events of both came."""
     if payout.returned_at is None or ended_at < payout.returned_at:
         Payout.objects.filter(pk=payout.pk).update(state=_STATES[outcome], returned_at=ended_at)
+    settlements.record(_ACTIONS[outcome], payout=payout, actor=actor)
     settlements.withdraw(payout=payout, now=now, actor=actor)

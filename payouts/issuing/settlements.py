@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from audit import log
+from audit.actions import Action
 from documents import money
 from documents.alerts import discrepancies
 from documents.emission import payout_status
@@ -71,6 +72,13 @@ def statuses_at_issue(*, awaited: str, payee: str, earned_at: dt.datetime) -> tu
             missing_of_sent.append(missing)
     printed = PayoutStatus.SENT if missing_of_sent else PayoutStatus.PENDING
     return printed, PayoutStatus.SENT if [awaited] in missing_of_sent else PayoutStatus.PENDING
+
+
+def record(action: Action, *, payout: Payout, actor: log.Actor) -> None:
+    """Put on record that a payout settles its documents, or no longer does; by number, as its id is the platform's."""
+    log.record(
+        action=action, object_type="payout", object_id=f"payout_{payout.pk}", actor=actor, code=payout.state.lower()
+    )
 
 
 def withdraw(*, payout: Payout, now: dt.datetime, actor: log.Actor) -> None:

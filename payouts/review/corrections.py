@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, catalog, errors, money, transactions
+from documents import canonical, catalog, errors, metrics, money, transactions
 from documents.emission import issuing
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
@@ -185,6 +185,7 @@ def _issued_before(*, correction: Correction, actor: log.Actor) -> issuing.Issue
     if DocumentKey.objects.get(pk=correction.key).fingerprint != correction.fingerprint:
         raise errors.Problem(code="document_key_conflict")
     log.record(action=Action.DOCUMENT_REPEATED, object_type="document", object_id=document.public_id, actor=actor)
+    metrics.DOCUMENT_REPEATED.inc()
     return issuing.Issued(document=document, replayed=True)
 
 

@@ -1,11 +1,13 @@
 """The list of documents over HTTP: few queries however long the page, nothing kept by a cache, nothing changed."""
 
 import datetime as dt
+import pathlib
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from prometheus_client import REGISTRY
 
 from documents import presentation
 from documents.models import Document, Kind, Status
@@ -144,3 +146,19 @@ def test_an_owner_sees_only_his_own_in_the_list_whatever_he_filters_by(ana: cast
     assert [one["id"] for one in browser.get(LIST).json()["data"]] == [hers.public_id]
     for query in ({"owner": beto.party.platform_id}, {"number": his.number}, {"document_key": his.document_key_id}):
         assert browser.get(LIST, query).json()["data"] == []
+
+
+def test_an_answer_to_a_driver_is_timed_by_its_country_and_an_answer_to_staff_is_not(
+    browser: Client, ana: cast.Member, vault_folder: pathlib.Path
+) -> None:
+    def timed(country: str) -> float:
+        return REGISTRY.get_sample_value("docs_driver_api_latency_seconds_count", {"country": country}) or 0.0
+
+    document = factories.document(owner=ana.party)
+    before, refused = timed("ES"), timed("none")
+    for path in ("", f"{document.public_id}/", f"{document.public_id}/content/", f"{document.public_id}/data/"):
+        assert center.client(member=ana).get(f"{LIST}{path}").status_code == 200
+        assert browser.get(f"{LIST}{path}").status_code == 200
+    assert timed("ES") - before == 4
+    assert center.client(member=ana).get(f"{LIST}doc_none/").status_code == 403
+    assert (timed("ES") - before, timed("none") - refused) == (4, 1)

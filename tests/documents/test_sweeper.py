@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, ProgrammingError, transaction
 
+from audit.models import Event as LogEvent
 from documents.delivery import deliveries, notices
 from documents.emission import custody, locking
 from documents.events import waiting
@@ -49,6 +50,9 @@ def test_a_sweep_resumes_what_is_parked_though_nobody_rang() -> None:
     telling.tell(making.order("ord_1", "10.00"))
     sweep()
     assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
+    payout = Event.objects.order_by("pk")[0]
+    told = LogEvent.objects.filter(object_id=payout.public_id).order_by("pk").values_list("action", flat=True)
+    assert list(told) == ["event.received", "event.parked", "event.resumed", "event.processed"]
 
 
 @pytest.mark.parametrize("error", [ProgrammingError("no such table"), OperationalError("timeout")])

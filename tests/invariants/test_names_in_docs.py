@@ -61,7 +61,6 @@ OUTSIDE = frozenset({
     # PostgreSQL and Redis
     "UPDATE", "UPDATE ... RETURNING", "UPDATE ... WHERE lease = <its own>", "ENABLE ALWAYS", "ENABLE TRIGGER",
     "ALTER TABLE ... ENABLE ALWAYS TRIGGER ...", "SELECT count(*) FROM pg_stat_activity",
-    "SELECT pid, xact_start, query FROM pg_stat_activity ORDER BY xact_start LIMIT 5",
     "xid < pg_snapshot_xmin(pg_current_snapshot())", "id > last seen", "max + 1", "nextval", "max_connections",
     "INFO memory", "maxmemory", "session_replication_role",
     # Python, Django, pytest, Playwright, HTTP

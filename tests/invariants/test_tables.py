@@ -1,21 +1,25 @@
 """The tables are whole, agree with each other, and the documentation is drawn from them."""
 
+import functools
 import re
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from prometheus_client.metrics import MetricWrapperBase
 
 from audit import guard
-from audit.actions import Action
+from audit.actions import RETIRED, Action
 from config import celery, events, schedule
 from config import env as environment
 from documents import catalog, errors, metrics
+from documents.alerts import incidents
 from documents.countries import pack
 from documents.emission import locking
 from documents.events import envelope
 from documents.models import Document, Kind, Status
 from documents.resilience import dependencies
+from tests.invariants.test_laws import files
 
 DOCS = environment.BASE_DIR / "docs"
 
@@ -124,6 +128,47 @@ def test_what_beat_rings_exists() -> None:
     celery.app.loader.import_default_modules()
     for name, row in schedule.SCHEDULE.items():
         assert row["task"] in celery.app.tasks, name
+
+
+def test_every_action_of_the_vocabulary_is_recorded_somewhere() -> None:
+    """Not named: recorded. An action stands in the code that records it, beside the tables of routes and of labels."""
+    recorded = {name for name in Action.__members__ if any(f"Action.{name}" in text for text in _sources().values())}
+    assert {name for name, action in Action.__members__.items() if action not in RETIRED} - recorded == set()
+    assert {action.name for action in RETIRED} & recorded == set()
+
+
+def test_every_exported_metric_is_fed() -> None:
+    exported = {name for name, value in vars(metrics).items() if isinstance(value, MetricWrapperBase)}
+    fed = {name for name in exported if any(f"metrics.{name}." in text for text in _sources().values())}
+    assert exported - fed == set()
+    assert len(exported) > 10
+
+
+def test_every_alert_that_has_a_page_is_raised_by_something() -> None:
+    """By code that names it, or by a rule of Prometheus that names its page."""
+    rules = (environment.BASE_DIR / "ops" / "alerts.yml").read_text(encoding="utf-8")
+    alarming = {code for code, row in errors.CODES.items() if row.severity} | set(incidents.PAGES)
+    raised = {code for code in alarming if f"#{code}" in rules}
+    raised |= {code for code in alarming if any(f'"{code}"' in text for text in _sources().values())}
+    assert alarming - raised == set()
+
+
+def test_who_acts_is_made_in_one_place() -> None:
+    makers = {name for name, text in _sources().items() if re.search(r"(?<!class )\bActor\(", text)}
+    assert {name for name in makers if not name.startswith("audit/")} == {"documents/access/actors.py"}
+
+
+@functools.cache
+def _sources() -> dict[str, str]:
+    """Return the product's code by file, without what only lists: the vocabularies and the tables of routes."""
+    lists = {"audit/actions.py", "audit/labels.py", "documents/urls.py", "documents/errors.py"}
+    lists |= {"documents/admin/document_actions.py"}
+    paths = {str(path.relative_to(environment.BASE_DIR)): path for path in files()}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in paths.items() if name not in lists}
+    pages = "documents/alerts/incidents.py"
+    texts[pages], removed = re.subn(r"^PAGES = \{.*?^\}", "", texts[pages], flags=re.DOTALL | re.MULTILINE)
+    assert removed == 1
+    return texts
 
 
 def _metrics() -> set[str]:
