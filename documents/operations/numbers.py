@@ -70,6 +70,8 @@ def _faults(*, series: _Series) -> dict[str, str]:
     """Return what is wrong with a series since the last look that was content: code -> detail."""
     faults = {}
     start, end = _counted.get(series.id, series.first), series.next - 1
+    if start > series.next:  # this process has counted in another database, such as the one before a restore
+        start = series.first
     given = _documents(series=series, start=start, end=end) - (end - start + 1 - _skipped(series=series, start=start))
     if given < 0:
         faults[GAP] = f"Series {series.code}: {-given} numbers between {start} and {end} have no document"

@@ -66,6 +66,15 @@ def test_a_series_that_was_set_back_is_named_before_it_gives_a_number_again() ->
     assert alerts() == [("number_duplicate", "P1", series.code)]
 
 
+def test_a_database_that_was_put_back_whole_is_counted_afresh_and_raises_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    series = the_series()
+    monkeypatch.setattr(numbers, "_counted", {series.pk: 900})  # as it was before the restore
+    assert numbers.look() == []
+    assert alerts() == []
+
+
 def test_a_look_counts_only_what_is_new_and_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     the_series()
     asked: list[tuple[int, int]] = []
