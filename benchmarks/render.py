@@ -32,6 +32,7 @@ from tests.documents import pdf_contents
 
 REST_S = 0.0005  # less than this within 20 ms: the child waits for work
 ISSUED_AT = dt.datetime(2026, 2, 23, 9, 0, tzinfo=dt.UTC)
+ALWAYS_WARM = renderer_pool.Limits(growth_bytes_max=1 << 40, age_max_s=1e9)  # bare is never renewed either
 CASES: dict[str, tuple[Callable[[], dict[str, Any]], float, int]] = {
     # what: (content, goal, share of the pairs)
     "receipt, 1 page": (pdf_contents.receipt, 1.7, 1),
@@ -162,7 +163,7 @@ def row(*, name: str, goal: float, both: list[tuple[float, float]]) -> str:
 
 def measure(*, pairs: int) -> list[str]:
     """Return the table's rows."""
-    pool = renderer_pool.Pool(size=1)
+    pool = renderer_pool.Pool(size=1, limits=ALWAYS_WARM)
     press = renderer.Press(folder=render.BUNDLE)
     rows, seed = [], 1
     with side(role="--bare-worker") as worker:
@@ -186,7 +187,7 @@ def measure(*, pairs: int) -> list[str]:
 
 def memory(*, documents: int) -> str:
     """Return the row of the child's growth over that many receipts, after the first hundred."""
-    pool, content = renderer_pool.Pool(size=1), pdf_contents.receipt()
+    pool, content = renderer_pool.Pool(size=1, limits=ALWAYS_WARM), pdf_contents.receipt()
     for turn in range(100):
         render.render(content=varied(content=content, seed=turn), issued_at=ISSUED_AT, pool=pool)
     child = pool.places.queue[-1]

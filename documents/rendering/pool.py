@@ -1,4 +1,4 @@
-"""Warm renderer processes: started when first needed, limited, watched, and replaced when they end.
+"""Warm renderer processes: started when first needed, limited, watched, and replaced when they end, grow or age.
 
 Each does one job at a time. Over its CPU time the kernel ends a child, over the wall time the pool does; both are
 `render_timeout`.
@@ -16,6 +16,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import psutil
 
 from documents import errors
 from documents.rendering import child
@@ -35,6 +37,9 @@ class Limits:
     wall_factor: float = 3.0
     start_s: float = 30.0
     address_space_bytes: int = 2 * 1024**3
+    # How long a child serves. A long payout leaves it twice as big as it was, and starting one takes half a second.
+    growth_bytes_max: int = 40 * 1024**2  # of resident memory, since it was warm
+    age_max_s: float = 3600.0
 
     def cpu_s(self, *, lines: int) -> float:
         """Return the CPU seconds that a document of that many lines may take."""
@@ -59,6 +64,7 @@ class Child:
             self.close()
             raise errors.Problem(code="render_failed", detail=hello["cause"])
         self.engine: str = hello["engine"]
+        self.warm_at_s, self.warm_bytes = time.monotonic(), self._resident_bytes()
 
     def render(self, *, job: dict[str, Any], logo: bytes, lines: int) -> tuple[dict[str, Any], bytes]:
         """Have one job done and return (header, PDF); a header that is not `ok` names the cause.
@@ -95,11 +101,24 @@ class Child:
         """Return whether the process still runs."""
         return self.process.poll() is None
 
+    @property
+    def worn(self) -> bool:
+        """Say whether it has grown or aged so much that it should serve no more."""
+        grown = self._resident_bytes() - self.warm_bytes
+        return grown > self.limits.growth_bytes_max or time.monotonic() - self.warm_at_s > self.limits.age_max_s
+
     def close(self) -> None:
         """End the process and wait for it."""
         self.socket.close()
         self.process.kill()
         self.process.wait()
+
+    def _resident_bytes(self) -> int:
+        """Return how much memory the process has; none once it has ended."""
+        try:
+            return int(psutil.Process(self.process.pid).memory_info().rss)
+        except psutil.NoSuchProcess:
+            return 0
 
     def _ended(self) -> errors.Problem:
         """Return why the child has ended: by the kernel's CPU clock it is a timeout."""
@@ -161,7 +180,7 @@ def _start_process(
 
 
 class Pool:
-    """A few children, started when first needed; each does one job at a time, one that has ended is replaced."""
+    """A few children, started when first needed, for one job at a time; one that has ended or is worn is replaced."""
 
     def __init__(
         self,
@@ -194,6 +213,8 @@ class Pool:
             if not header["ok"]:
                 worker.close()  # short of memory, C code fails in ways that could damage the next document
                 raise errors.Problem(code="render_failed", detail=header["cause"])
+            if worker.worn:
+                worker.close()  # at once: while it waited for a document, it would hold what it has
             return header, pdf, worker.engine
         finally:
             self.places.put(worker if worker is not None and worker.alive else None)

@@ -27,6 +27,7 @@ HANGS = (
     "{% for d in doc.document_key %}.{% endfor %}{% endfor %}{% endfor %}{% endfor %}"
 )
 HUNGRY = HANGS.replace("{% for d in doc.document_key %}.{% endfor %}", "x" * 20_000)  # 700 MB
+LONG_ROWS = 450  # of a payout of some twenty pages
 
 
 class Interrupted(Exception):
@@ -133,6 +134,31 @@ def test_a_renderer_killed_in_the_middle_is_named_and_replaced(pools: Callable[.
     with pytest.raises(errors.Problem) as caught:
         render(pool, pdf_contents.payout(rows=1500))
     assert caught.value.code == "render_failed"
+    assert render(pool).pages == 1
+
+
+def test_a_renderer_that_a_long_payout_has_left_big_serves_no_more(pools: Callable[..., renderer_pool.Pool]) -> None:
+    pool = pools()
+    before = render(pool).pdf
+    first = child(pool).process.pid
+    assert render(pool, pdf_contents.order(lines=34)).pages == 2
+    assert child(pool).process.pid == first, "it serves on after a document of everyday length"
+    assert render(pool, pdf_contents.payout(rows=LONG_ROWS)).pages > 15
+    assert pool.places.queue[-1] is None
+    assert not pathlib.Path(f"/proc/{first}").exists(), "ended and reaped: its memory is given back at once"
+    assert render(pool).pdf == before
+
+
+def test_a_renderer_serves_for_an_hour_and_no_longer(pools: Callable[..., renderer_pool.Pool]) -> None:
+    pool = pools()
+    render(pool)
+    first = child(pool)
+    first.warm_at_s -= 3500
+    render(pool)
+    assert child(pool) is first
+    first.warm_at_s -= 101
+    render(pool)
+    assert not first.alive
     assert render(pool).pages == 1
 
 
