@@ -40,7 +40,7 @@ BROKEN = frozenset(  # the vault answers so where the bytes or their lock are no
     }
 )
 PICTURE_WIDTH = 840  # pixels
-PICTURES_MAX = 64  # of about 100 kB, in each process
+PICTURES_BYTES_MAX = 8 * 1024**2  # in each process: some 80 pages of text, fewer of those with more on them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +297,6 @@ def _picture(*, document: Document, page: int, width: int, actor: log.Actor, now
     made = render.preview(pdf=_bytes(document=document, actor=actor, now=now), page=page, width=width)
     with _pictures_lock:
         _pictures[key] = made
-        while len(_pictures) > PICTURES_MAX:
+        while sum(len(picture) for picture in _pictures.values()) > PICTURES_BYTES_MAX:
             _pictures.popitem(last=False)
     return made

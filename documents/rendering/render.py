@@ -167,5 +167,5 @@ def preview(*, pdf: bytes, page: int, width: int) -> bytes:
         finally:
             document.close()
     body = io.BytesIO()
-    image.save(body, format="PNG", optimize=True)
+    image.save(body, format="PNG")
     return body.getvalue()

@@ -14,6 +14,7 @@ from audit.models import Event
 from documents import distribution, errors
 from documents.delivery import links
 from documents.models import Alert, Document, Link, Status
+from documents.rendering import render
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable
 from documents.vault import store as vault
@@ -239,6 +240,24 @@ def test_a_preview_is_a_picture_of_a_page_that_exists() -> None:
         with pytest.raises(errors.Problem) as missing:
             fetch(document, purpose="preview", page=page)
         assert missing.value.code == "not_found"
+
+
+def test_pictures_are_kept_up_to_so_many_bytes_and_the_latest_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def draw(*, pdf: bytes, page: int, width: int) -> bytes:
+        assert pdf
+        made.append(width)
+        return bytes(page * 1000 * width)
+
+    monkeypatch.setattr(render, "preview", draw)
+    monkeypatch.setattr(distribution, "PICTURES_BYTES_MAX", 1_000_000)
+    monkeypatch.setattr(distribution, "_pictures", type(distribution._pictures)())
+    document = factories.document()
+    for width in (400, 500, 600, 600, 400, 1001, 600):
+        assert len(fetch(document, purpose="preview", width=width).body) == width * 1000
+    assert made == [400, 500, 600, 400, 1001, 600], "500 gave way to 600, and what is too big alone is not kept"
+    assert sum(len(picture) for picture in distribution._pictures.values()) <= 1_000_000
 
 
 def test_a_kept_picture_is_not_shown_of_a_document_withheld_since() -> None:
