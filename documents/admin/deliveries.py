@@ -24,13 +24,9 @@ class OfDocument(base.DocumentCenterAdmin[D]):
     checked_scope = "document__country_id"
     list_select_related = ("document", "recipient")
 
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """Read no contents: the list does not show them."""
-        return super().get_queryset(request).defer("document__content")
-
     def rows(self, *, request: HttpRequest) -> "QuerySet[Any]":
-        """Join document and recipient."""
-        return super().rows(request=request).select_related("document", "recipient")
+        """Join document and recipient, without what the document prints."""
+        return super().rows(request=request).select_related("document", "recipient").defer("document__content")
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str

@@ -165,11 +165,12 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
 
     # --- the page ---
     def rows(self, *, request: HttpRequest) -> "QuerySet[Document]":
-        """Join what a document's page shows."""
+        """Join what a document's page shows of other rows: their names."""
         return (
             super()
             .rows(request=request)
             .select_related("owner", "issuer", "country", "series", "event", "corrects", "settled_by")
+            .defer("issuer__logo", "event__body", "corrects__content", "settled_by__content")
         )
 
     def detail(self, *, request: HttpRequest, row: Document) -> dict[str, Any]:

@@ -138,8 +138,8 @@ class EventAdmin(base.DocumentCenterAdmin[Event]):
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Event]":
         """Join what superseded the event, and say whether somebody has dismissed it."""
-        rows = super().rows(request=request).select_related("superseded_by").annotate(dismissed=outcomes.dismissed())
-        return cast("QuerySet[Event]", rows)
+        rows = super().rows(request=request).select_related("superseded_by").defer("superseded_by__body")
+        return cast("QuerySet[Event]", rows.annotate(dismissed=outcomes.dismissed()))
 
 
 def _summary(row: Event) -> base.Card:

@@ -263,4 +263,4 @@ class SeriesAdmin(base.DocumentCenterAdmin[Series]):
 
     def rows(self, *, request: HttpRequest) -> "QuerySet[Series]":
         """Join the issuer."""
-        return super().rows(request=request).select_related("issuer")
+        return super().rows(request=request).select_related("issuer").defer("issuer__logo")

@@ -58,7 +58,8 @@ def send(*, notice_id: int, now: dt.datetime) -> None:
     free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
     with leases.lease(model=Notice, pk=notice_id, free=free, now=now) as fence:
         if fence is not None:
-            notice = Notice.objects.select_related("party", "event").get(pk=notice_id)
+            rows = Notice.objects.select_related("party", "event").defer("event__body")
+            notice = rows.get(pk=notice_id)
             with contextvars.bound_contextvars(notice=notice.public_id):  # the log
                 _send(notice=notice, fence=fence, now=now)
 

@@ -42,8 +42,8 @@ def lease(*, delivery_id: int, fence: uuid.UUID, now: dt.datetime) -> list[Deliv
     )
     if not leased:
         return []
-    batch = Delivery.objects.select_related("document__issuer", "recipient").filter(lease=fence)
-    return list(batch.order_by("id"))
+    batch = Delivery.objects.select_related("document__issuer", "recipient").defer("document__issuer__logo")
+    return list(batch.filter(lease=fence).order_by("id"))
 
 
 def sendable(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:

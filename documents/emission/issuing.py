@@ -94,7 +94,8 @@ def _fingerprint(draft: Draft) -> str:
 
 def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Actor) -> Issued:
     """Return the existing document, and put on record that its event was sent again."""
-    document = Document.objects.select_related("issuer", "owner", "settled_by", "corrects").get(document_key_id=key)
+    read = Document.objects.select_related("issuer", "owner", "settled_by", "corrects")
+    document = read.defer("issuer__logo", "settled_by__content", "corrects__content").get(document_key_id=key)
     document_keys.repeated(document=document, first=first, other=_fingerprint(draft), event=event, actor=actor)
     return Issued(document=document, replayed=True)
 

@@ -46,7 +46,7 @@ def too_long(*, now: dt.datetime, limit_s: int) -> Q:
 
 def overdue(*, now: dt.datetime, limit_s: int) -> int:
     """Open one P2 for each event parked past the limit and return how many there are."""
-    late = Event.objects.filter(too_long(now=now, limit_s=limit_s))
+    late = Event.objects.filter(too_long(now=now, limit_s=limit_s)).defer("body")
     for event in late:
         with transaction.atomic():
             incidents.open_alert(

@@ -85,7 +85,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def verification(request: HttpRequest, code: str) -> HttpResponse:
     """Say whether a document is genuine, and compare a file with it (GET, POST /v/<code>)."""
-    document = Document.objects.select_related("issuer").filter(verification_code=_spelled(code=code)).first()
+    documents = Document.objects.select_related("issuer").defer("content", "issuer__logo")
+    document = documents.filter(verification_code=_spelled(code=code)).first()
     actor = actors.visitor(request=request, kind="anonymous", identity="", channel="web")
     if document is None:
         log.deny(actor=actor, object_type="verification", object_id="unknown", code="not_found")

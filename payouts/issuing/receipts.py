@@ -146,7 +146,11 @@ def _lock_receipt(*, payment: str) -> Document | None:
 
 def lock_document(*, key: str) -> Document | None:
     """Return a document by its key; until the transaction ends nobody else credits it."""
-    rows = Document.objects.select_for_update(no_key=True, of=("self",)).select_related("issuer", "owner")
+    rows = (
+        Document.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("issuer", "owner")
+        .defer("issuer__logo")
+    )
     return rows.filter(document_key_id=key).first()
 
 

@@ -99,7 +99,9 @@ class Command(BaseCommand):
                             f"  {document.number:<24} ISSUED → LOCKED   "
                             f"{document.file_sha256[:16]}…  {document.vault_mode}"
                         )
-                for mail in mails.exclude(status=DeliveryStatus.QUEUED).select_related("document"):
+                for mail in (
+                    mails.exclude(status=DeliveryStatus.QUEUED).select_related("document").defer("document__content")
+                ):
                     if (mail.pk, "MAIL") not in seen:
                         seen.add((mail.pk, "MAIL"))
                         self.say(f"  {mail.document.number:<24} {mail.channel} → {mail.status}")
@@ -222,7 +224,9 @@ def _faults(document: Document) -> list[str]:
 
 
 def _open_links() -> list[Link]:
-    return list(Link.objects.filter(revoked_at=None).select_related("document").order_by("pk"))
+    return list(
+        Link.objects.filter(revoked_at=None).select_related("document").defer("document__content").order_by("pk")
+    )
 
 
 def _links() -> list[str]:
