@@ -64,22 +64,7 @@ def settings(*, level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "line": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "processors": [
-                    line,
-                    structlog.processors.LogfmtRenderer()
-                    if env.is_command()
-                    else structlog.processors.JSONRenderer(ensure_ascii=False),
-                ],
-                "foreign_pre_chain": [
-                    structlog.processors.EventRenamer("message"),
-                    structlog.stdlib.ExtraAdder(allow=FIELDS),
-                    structlog.contextvars.merge_contextvars,
-                ],
-            }
-        },
+        "formatters": {"line": _formatter()},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
             "nowhere": {"class": "logging.NullHandler"},
@@ -91,6 +76,20 @@ def settings(*, level: str) -> dict[str, Any]:
             # They bring handlers of their own.
             **{name: {"handlers": [], "level": "WARNING", "propagate": True} for name in ("django", "gunicorn.error")},
         },
+    }
+
+
+def _formatter() -> dict[str, Any]:
+    """Return what turns a record into a line, whether `structlog` or `logging` has made it."""
+    as_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+    return {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "processors": [line, structlog.processors.LogfmtRenderer() if env.is_command() else as_json],
+        "foreign_pre_chain": [
+            structlog.processors.EventRenamer("message"),
+            structlog.stdlib.ExtraAdder(allow=FIELDS),
+            structlog.contextvars.merge_contextvars,
+        ],
     }
 
 
