@@ -23,7 +23,6 @@ from typing import Any
 FRAME = struct.Struct(">II")  # length of the header (JSON), length of the body (bytes)
 TEMPLATE_TAG = re.compile(r"""\{%\s*(?:extends|include)\s+"([^"]+)""")
 FONT_FILES = ("IBMPlexSans-Regular.ttf", "IBMPlexSans-SemiBold.ttf")
-BOX_FILE = "BillingDocsBox.ttf"
 SOURCES = (
     "child.py",
     "printout.py",

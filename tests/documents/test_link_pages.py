@@ -299,11 +299,11 @@ def test_another_sites_form_is_refused_on_record_and_our_own_is_not() -> None:
         assert client.post(path(link, "open/"), {"answer": "678Z"}, headers=headers).status_code == 303
 
 
-# --- closed doors ---
+# --- links that open nothing ---
 
 
 def states() -> dict[str, tuple[Link, int]]:
-    """Return a link for every way of being closed, with the status of its page."""
+    """Return a link for every way of opening nothing, with the status of its page."""
     now = timezone.now()
     waiting = factories.document(status=Status.ISSUED, now=now)
     withheld = factories.document(status=Status.QUARANTINED, now=now)
