@@ -167,7 +167,7 @@ def _through(*, event: dict[str, Any]) -> None:
     from documents.emission import locking
 
     _receive(event=event)
-    for pk in locking.due(now=timezone.now(), limit=10):
+    for pk in locking.due(now=timezone.now()).values_list("pk", flat=True):
         locking.advance(document_id=pk, now=timezone.now())
 
 

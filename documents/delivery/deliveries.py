@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from structlog import contextvars
 
 from audit import log
@@ -85,11 +85,11 @@ def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery
         return resend(document=document, actor=actor, now=now)
 
 
-def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """Return deliveries that may be tried now, those that have waited longest first."""
-    waiting = Delivery.objects.filter(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
+def due(*, now: dt.datetime) -> QuerySet[Delivery]:
+    """Return the deliveries that may be tried now, those that have waited longest first."""
+    waiting = Delivery.objects.filter(leases.free(now=now), status=DeliveryStatus.QUEUED, next_try_at__lte=now)
     alone = Q(channel=Channel.DIGEST, lease=None)  # not bundled yet: `digest` comes first
-    return list(waiting.exclude(alone).order_by("next_try_at").values_list("pk", flat=True)[:limit])
+    return waiting.exclude(alone).order_by("next_try_at", "pk")
 
 
 def digest(*, now: dt.datetime) -> list[int]:
@@ -119,13 +119,18 @@ def digest(*, now: dt.datetime) -> list[int]:
 
 def send(*, delivery_id: int, now: dt.datetime) -> None:
     """Send one mail that is due: lease, compose, hand over, confirm. Safe to repeat."""
+    send_next(rows=due(now=now).filter(pk=delivery_id), now=now)
+
+
+def send_next(*, rows: QuerySet[Delivery], now: dt.datetime) -> bool:
+    """Send the first of `rows` that no other worker has, with all of its bundle; return whether there was one."""
     fence = uuid.uuid4()
-    batch = outbox.lease(delivery_id=delivery_id, fence=fence, now=now)
-    if not batch:
-        return
-    bound = contextvars.bound_contextvars(delivery=batch[0].public_id)  # the log
-    with leases.leased(model=Delivery, fence=fence), bound:
-        _send(batch=batch, fence=fence, now=now)
+    batch = outbox.lease(rows=rows, fence=fence, now=now)
+    if batch:
+        bound = contextvars.bound_contextvars(delivery=batch[0].public_id)  # the log
+        with leases.leased(model=Delivery, fence=fence), bound:
+            _send(batch=batch, fence=fence, now=now)
+    return bool(batch)
 
 
 def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:

@@ -11,7 +11,7 @@ import smtplib
 import uuid
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import QuerySet
 from structlog import contextvars
 
 from audit import log
@@ -47,21 +47,27 @@ def plan(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> N
     return made
 
 
-def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """Return notices that may be tried now, those that have waited longest first."""
-    waiting = Notice.objects.filter(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
-    return list(waiting.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+def due(*, now: dt.datetime) -> QuerySet[Notice]:
+    """Return the notices that may be tried now, those that have waited longest first."""
+    return Notice.objects.filter(leases.free(now=now), status=DeliveryStatus.QUEUED, next_try_at__lte=now).order_by(
+        "next_try_at", "pk"
+    )
 
 
 def send(*, notice_id: int, now: dt.datetime) -> None:
     """Send one notice that is due. Safe to repeat."""
-    free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now)
-    with leases.lease(model=Notice, pk=notice_id, free=free, now=now) as fence:
-        if fence is not None:
-            rows = Notice.objects.select_related("party", "event").defer("event__body")
-            notice = rows.get(pk=notice_id)
-            with contextvars.bound_contextvars(notice=notice.public_id):  # the log
-                _send(notice=notice, fence=fence, now=now)
+    send_next(rows=due(now=now).filter(pk=notice_id), now=now)
+
+
+def send_next(*, rows: QuerySet[Notice], now: dt.datetime) -> bool:
+    """Send the first of `rows` that no other worker has; return whether there was one."""
+    with leases.claim(rows=rows, now=now) as lease:
+        if lease is None:
+            return False
+        notice = Notice.objects.select_related("party", "event").defer("event__body").get(pk=lease.pk)
+        with contextvars.bound_contextvars(notice=notice.public_id):  # the log
+            _send(notice=notice, fence=lease.fence, now=now)
+        return True
 
 
 def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:

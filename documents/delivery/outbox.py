@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from audit import log
 from audit.actions import Action
 from documents import metrics
 from documents.alerts import incidents
 from documents.models import Channel, Delivery, DeliveryStatus, Party, Status
-from documents.resilience import dependencies
+from documents.resilience import dependencies, leases
 
 PATIENCE = {  # since queueing; after that the mail counts as bounced, with an alert
     Channel.EMAIL: dt.timedelta(hours=72),
@@ -29,19 +29,20 @@ ENDS = {
 }
 
 
-def lease(*, delivery_id: int, fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
-    """Lease a due delivery with all of its bundle, at once; empty where another worker has it."""
-    free = Q(status=DeliveryStatus.QUEUED, next_try_at__lte=now) & (Q(lease_until_at=None) | Q(lease_until_at__lt=now))
-    row = Delivery.objects.filter(free, pk=delivery_id).values("channel", "lease").first()
-    if row is None or (row["channel"] == Channel.DIGEST and row["lease"] is None):
-        return []  # the second is not bundled yet
-    bundle = Q(lease=row["lease"]) if row["channel"] == Channel.DIGEST else Q(pk=delivery_id)
-    until_at = now + dt.timedelta(seconds=settings.LEASE_S)
-    leased = Delivery.objects.filter(free, bundle).update(
-        lease=fence, lease_until_at=until_at, next_try_at=until_at, attempts=F("attempts") + 1
-    )
-    if not leased:
-        return []
+def lease(*, rows: QuerySet[Delivery], fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
+    """Lease the first of `rows` with all of its bundle, at once; empty where there is none.
+
+    A worker that asks at the same moment waits until the bundle is leased, and gets the next one: passing over a locked
+    row, it would get the second half of the same bundle.
+    """
+    with transaction.atomic():
+        first = rows.select_for_update(no_key=True).values("pk", "channel", "lease").first()
+        if first is None:
+            return []
+        bundle = Q(lease=first["lease"]) if first["channel"] == Channel.DIGEST else Q(pk=first["pk"])
+        Delivery.objects.filter(bundle, status=DeliveryStatus.QUEUED).update(
+            lease=fence, lease_until_at=leases.until(now=now), attempts=F("attempts") + 1
+        )
     batch = Delivery.objects.select_related("document__issuer", "recipient").defer("document__issuer__logo")
     return list(batch.filter(lease=fence).order_by("id"))
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import QuerySet
 from structlog import contextvars
 
 from audit import log
@@ -32,12 +32,19 @@ def advance(*, document_id: int, now: dt.datetime) -> None:
             return
 
 
-def due(*, now: dt.datetime, limit: int) -> list[int]:
-    """Return documents that are not LOCKED yet and may be tried now, those that have waited longest first."""
-    return list(
-        Document.objects.filter(status=Status.ISSUED, next_try_at__lte=now)
-        .order_by("next_try_at")
-        .values_list("pk", flat=True)[:limit]
+def advance_next(*, rows: QuerySet[Document], now: dt.datetime) -> bool:
+    """Move the first of `rows` that no other worker has as far as it goes; return whether there was one."""
+    with leases.claim(rows=rows, now=now) as lease:
+        if lease is None:
+            return False
+        _lock_leased(lease=lease, now=now)
+        return True
+
+
+def due(*, now: dt.datetime) -> QuerySet[Document]:
+    """Return the documents that are not LOCKED yet and may be tried now, those that have waited longest first."""
+    return Document.objects.filter(leases.free(now=now), status=Status.ISSUED, next_try_at__lte=now).order_by(
+        "next_try_at", "pk"
     )
 
 
@@ -54,16 +61,19 @@ def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
 
 
 def _lock(document_id: int, now: dt.datetime) -> bool:
-    """Render, store and verify one document, and only then call it LOCKED."""
-    with leases.lease(model=Document, pk=document_id, free=Q(status=Status.ISSUED), now=now) as fence:
-        if fence is None:
-            return False
-        document = Document.objects.select_related("issuer", "country", "owner").get(pk=document_id)
-        with contextvars.bound_contextvars(document=document.public_id):  # the log
-            return _lock_leased(document=document, fence=fence, now=now)
+    """Lease one document and lock it."""
+    with leases.claim(rows=Document.objects.filter(pk=document_id, status=Status.ISSUED), now=now) as lease:
+        return lease is not None and _lock_leased(lease=lease, now=now)
 
 
-def _lock_leased(*, document: Document, fence: uuid.UUID, now: dt.datetime) -> bool:
+def _lock_leased(*, lease: leases.Lease, now: dt.datetime) -> bool:
+    """Render, store and verify a leased document, and only then call it LOCKED."""
+    document = Document.objects.select_related("issuer", "country", "owner").get(pk=lease.pk)
+    with contextvars.bound_contextvars(document=document.public_id):  # the log
+        return _lock_or_rest(document=document, fence=lease.fence, now=now)
+
+
+def _lock_or_rest(*, document: Document, fence: uuid.UUID, now: dt.datetime) -> bool:
     """Lock a leased document, or put it off."""
     try:
         _refuse_endless(document=document)

@@ -1,10 +1,9 @@
-"""The sweeper: what is due in PostgreSQL is picked up again, with or without the broker.
+"""The sweeper: what is overdue in PostgreSQL is picked up again, with or without the broker.
 
-`sweep` does one round. `Poller` runs it on threads of the worker's own, which also renew the leases of what is being
-worked on, even while the worker waits for its broker to come back.
+`sweep` does one round. `Poller` runs its parts on threads of the worker's own, one of which renews the leases of what
+is being worked on, even while the worker waits for its broker to come back.
 """
 
-import concurrent.futures
 import datetime as dt
 import functools
 import logging
@@ -13,33 +12,67 @@ from collections.abc import Callable
 
 from celery import bootsteps
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
-BATCH_MAX, EVENTS_MAX = 20, 200  # events come first and take milliseconds: what they issue is rendered next
+# What is fresh is the queue's: its message is on the way. Where none comes, the row is the sweeper's after this time.
+OVERDUE_AFTER = dt.timedelta(seconds=3)
+TURNS_MAX, EVENTS_MAX = 20, 200  # of one round
 THREADS = 2
 WATCH_EVERY_S, NUMBERS_EVERY_S = 10, 60
 
 
 def sweep(*, now: dt.datetime) -> int:
-    """Try once whatever is due (events, documents, mails) and do the periodic work; return how many were due."""
-    from documents.alerts import sending
+    """Try once whatever is overdue (events, documents, mails) and do the periodic work; return how much was overdue."""
+    done = resume(now=now) + work_off(now=now)
+    tend(now=now)
+    return done
+
+
+def resume(*, now: dt.datetime) -> int:
+    """Run the overdue events again; return how many there were. What they issue is due afterwards."""
+    from documents.events import intake, waiting
+
+    try:
+        events = waiting.due(now=now - OVERDUE_AFTER, limit=EVENTS_MAX)
+    except DatabaseError:
+        logger.exception("sweep.due_not_read")  # the other kinds go on
+        return 0
+    for pk in events:
+        _alone(functools.partial(intake.resume, event_id=pk, now=timezone.now()))
+    return len(events)
+
+
+def work_off(*, now: dt.datetime) -> int:
+    """Work on overdue rows, one of each kind in turn and the oldest first; return how many there were.
+
+    Each row is leased when its turn comes, so any number of threads and workers share what there is. A few payouts
+    never wait behind thousands of statements: each kind of document has a turn of its own.
+    """
     from documents.delivery import deliveries, notices
-    from documents.emission import locking
-    from documents.events import intake, outcomes, waiting
+    from documents.models import Kind
+
+    overdue_at = now - OVERDUE_AFTER
+    kinds: list[Callable[[], bool]] = [
+        *(functools.partial(_next_document, kind=kind, overdue_at=overdue_at) for kind in Kind),
+        lambda: deliveries.send_next(rows=deliveries.due(now=overdue_at), now=timezone.now()),
+        lambda: notices.send_next(rows=notices.due(now=overdue_at), now=timezone.now()),
+    ]
+    done = 0
+    for _ in range(TURNS_MAX):
+        kinds = [next_one for next_one in kinds if _alone(next_one)]
+        done += len(kinds)
+    return done
+
+
+def tend(*, now: dt.datetime) -> None:
+    """Do the periodic work: watch, send alerts, bundle the week's summaries, report events that wait for too long."""
+    from documents.alerts import sending
+    from documents.delivery import deliveries
+    from documents.events import outcomes
     from documents.operations import numbers, watch
 
-    jobs = [
-        *_due_jobs(
-            due=waiting.due, work=lambda pk: intake.resume(event_id=pk, now=timezone.now()), now=now, limit=EVENTS_MAX
-        ),
-        *_due_jobs(due=locking.due, work=lambda pk: locking.advance(document_id=pk, now=timezone.now()), now=now),
-        *_due_jobs(due=deliveries.due, work=lambda pk: deliveries.send(delivery_id=pk, now=timezone.now()), now=now),
-        *_due_jobs(due=notices.due, work=lambda pk: notices.send(notice_id=pk, now=timezone.now()), now=now),
-    ]
-    with concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sweep") as threads:
-        list(threads.map(_alone, jobs))
     for periodic in (
         lambda: watch.watch(now=now, every_s=WATCH_EVERY_S),
         lambda: numbers.look(every_s=NUMBERS_EVERY_S),
@@ -48,33 +81,33 @@ def sweep(*, now: dt.datetime) -> int:
         lambda: outcomes.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
     ):
         _alone(periodic)
-    return len(jobs)
 
 
-def _due_jobs(
-    *, due: Callable[..., list[int]], work: Callable[[int], object], now: dt.datetime, limit: int = BATCH_MAX
-) -> list[functools.partial[object]]:
-    """Return the jobs of one kind that are due; a kind that cannot be read does not stop the others."""
+def _next_document(*, kind: str, overdue_at: dt.datetime) -> bool:
+    from documents.emission import locking
+
+    return locking.advance_next(rows=locking.due(now=overdue_at).filter(kind=kind), now=timezone.now())
+
+
+def _alone(job: Callable[[], object]) -> bool:
+    """Do one job, whose failure stops no other, and return whether there may be another one of its kind now."""
     try:
-        return [functools.partial(work, pk) for pk in due(now=now, limit=limit)]
+        return bool(job())
     except DatabaseError:
         logger.exception("sweep.due_not_read")  # the other kinds go on
-        return []
-
-
-def _alone(job: Callable[[], object]) -> None:
-    """Run one job on connections of its own thread; its failure does not stop the others."""
-    try:
-        job()
+        return False
     except Exception:
         logger.exception("sweep.job_failed")  # it is due again later
+        return True
     finally:
-        if threading.current_thread() is not threading.main_thread():
-            connections.close_all()
+        close_old_connections()
 
 
 class Poller(bootsteps.StartStopStep):
-    """Celery worker step: two threads, for leases and sweeps, that live as long as the worker."""
+    """Celery worker step: a few threads, for leases, periodic work and sweeps, that live as long as the worker.
+
+    Each keeps its connection from one turn to the next.
+    """
 
     def __init__(self, parent: object, **options: object) -> None:
         super().__init__(parent, **options)
@@ -82,8 +115,8 @@ class Poller(bootsteps.StartStopStep):
         self.threads: list[threading.Thread] = []
 
     def start(self, _parent: object) -> None:
-        """Start renewing and sweeping."""
-        for turn in (self._renew, self._sweep):
+        """Start renewing, tending and sweeping."""
+        for turn in (self._renew, self._tend, *[self._work_off] * THREADS):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
             thread.start()
             self.threads.append(thread)
@@ -107,7 +140,12 @@ class Poller(bootsteps.StartStopStep):
 
         leases.renew(now=timezone.now())
 
-    def _sweep(self) -> None:
+    def _tend(self) -> None:
         # A full batch says that more is waiting: go on at once.
-        while sweep(now=timezone.now()) >= BATCH_MAX and not self.ended.is_set():
+        while resume(now=timezone.now()) >= EVENTS_MAX and not self.ended.is_set():
+            pass
+        tend(now=timezone.now())
+
+    def _work_off(self) -> None:
+        while work_off(now=timezone.now()) and not self.ended.is_set():
             pass

@@ -126,7 +126,7 @@ def _advance(job: dict[str, Any]) -> int:
     """Try the documents that wait longest, `limit` of them; returns how many there were."""
     from documents.emission import locking
 
-    due = locking.due(now=_now(), limit=job.get("limit", 1))
+    due = locking.due(now=_now()).values_list("pk", flat=True)[: job.get("limit", 1)]
     for pk in due:
         locking.advance(document_id=pk, now=_now())
     return len(due)
@@ -136,7 +136,7 @@ def _deliver(job: dict[str, Any]) -> int:
     """Try the mail that waits longest; returns how many there were to choose from (0 or 1)."""
     from documents.delivery import deliveries
 
-    due = deliveries.due(now=_now(), limit=1)
+    due = deliveries.due(now=_now()).values_list("pk", flat=True)[:1]
     for pk in due:
         deliveries.send(delivery_id=pk, now=_now())
     return len(due)
@@ -149,7 +149,7 @@ def _continue(job: dict[str, Any]) -> int:
 
     done, until = 0, time.monotonic() + CONTINUE_MAX_S
     while time.monotonic() < until:
-        done += sweeper.sweep(now=_now())
+        done += sweeper.sweep(now=_now() + sweeper.OVERDUE_AFTER)
         documents = Document.objects.filter(status=Status.ISSUED).exists()
         if not documents and not Delivery.objects.filter(status=DeliveryStatus.QUEUED, channel=Channel.EMAIL).exists():
             break

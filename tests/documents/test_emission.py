@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
 
 from audit.models import Event as AuditEvent
 from documents import errors
@@ -95,9 +94,9 @@ def test_a_leased_document_is_nobody_elses_until_the_lease_ends() -> None:
 def test_a_lease_in_flight_is_renewed_and_a_dead_ones_is_not() -> None:
     document = issued()
     now = dt.datetime.now(tz=dt.UTC)
-    with leases.lease(model=Document, pk=document.pk, free=Q(status=Status.ISSUED), now=now) as fence:
+    with leases.claim(rows=locking.due(now=now), now=now) as lease:
         later = now + dt.timedelta(seconds=5)
-        assert (fence is not None, leases.renew(now=later)) == (True, 1)
+        assert (lease is not None, leases.renew(now=later)) == (True, 1)
         document.refresh_from_db()
         assert document.lease_until_at is not None
         assert document.lease_until_at > later
@@ -158,7 +157,7 @@ def test_a_document_that_cannot_be_rendered_at_all_rests_with_its_cause_until_a_
             advance(document, later_s=attempt * 1000)
     assert (document.next_try_at, document.cause, document.attempts) == (None, "render_failed", locking.TRIES_MAX)
     assert Alert.objects.get(dedup_key=f"document:{document.public_id}").severity == "P2"
-    assert document.pk not in locking.due(now=dt.datetime(2099, 1, 1, tzinfo=dt.UTC), limit=10)
+    assert document not in locking.due(now=dt.datetime(2099, 1, 1, tzinfo=dt.UTC))
     assert locking.retry(document=document, actor=telling.ACTOR, now=telling.NOW)
     assert advance(document, later_s=100_000).status == Status.LOCKED
 

@@ -125,7 +125,7 @@ class Line(RuleBasedStateMachine):
 
     @rule()
     def the_worker_sends_a_mail(self) -> None:
-        for pk in deliveries.due(now=dt.datetime.now(tz=dt.UTC), limit=1):
+        for pk in deliveries.due(now=dt.datetime.now(tz=dt.UTC)).values_list("pk", flat=True)[:1]:
             deliveries.send(delivery_id=pk, now=dt.datetime.now(tz=dt.UTC))
 
     @invariant()

@@ -41,7 +41,7 @@ def _live(*, name: str, vault_folder: pathlib.Path) -> Stored:
         telling.told(sample_week.week(pack=country, issuer=f"aventide-{name.lower()}"))
         wanted = {key.replace("{C}", country.country) for key in sample_week.KEYS}
     now = dt.datetime.now(tz=dt.UTC)
-    for pk in locking.due(now=now, limit=100):
+    for pk in locking.due(now=now).values_list("pk", flat=True):
         locking.advance(document_id=pk, now=now)
     documents = list(Document.objects.select_related("issuer").order_by("pk"))
     assert {document.document_key_id for document in documents} == wanted
