@@ -19,11 +19,12 @@ from structlog import contextvars
 
 from config import env
 from documents.operations.sweeper import Poller
+from documents.task_names import TaskName
 
 CONNECT_S, SOCKET_S, PUBLISH_S = 1.0, 2.0, 0.8
 # Longer than the renderer's own limit; a task that takes longer is ended, by an exception first.
 SOFT_LIMIT_S, HARD_LIMIT_S = 210, 240
-PAGES, FACTS = "celery", "facts"
+PAGES, PAYOUTS, FACTS = "celery", "payouts", "facts"
 
 env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODULE", default="config.settings"))
 
@@ -88,11 +89,11 @@ app.conf.update(
     task_soft_time_limit=SOFT_LIMIT_S,
     task_time_limit=HARD_LIMIT_S,
     task_publish_retry=False,
-    # Resuming an event takes milliseconds, rendering a document a second: with two queues a worker takes from both in
-    # turn, so that events are resumed while thousands of documents wait.
-    task_queues=(Queue(PAGES), Queue(FACTS)),
+    # A worker takes from its queues in turn. Resuming an event takes milliseconds, rendering a document a second:
+    # events are resumed, and a few payouts are locked, while thousands of statements wait.
+    task_queues=(Queue(PAGES), Queue(PAYOUTS), Queue(FACTS)),
     task_default_queue=PAGES,
-    task_routes={"documents.resume": {"queue": FACTS}},
+    task_routes={TaskName.RESUME: {"queue": FACTS}, TaskName.ADVANCE_PAYOUT: {"queue": PAYOUTS}},
     worker_prefetch_multiplier=1,
     broker_transport_options={
         "socket_connect_timeout": CONNECT_S,

@@ -11,13 +11,14 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from audit.actions import Action
-from config import env
+from config import celery, env, schedule
 from config.events import TABLE
 from documents import catalog, errors
 from documents.access import routes
 from documents.countries import pack, proof
 from documents.events import envelope
 from documents.rendering import render
+from documents.task_names import TaskName
 
 POSTGRESQL_MIN = 15  # has_parameter_privilege: whether the runtime role may switch triggers off
 # The zone in which a day begins first: no review date of today is in its future.
@@ -54,6 +55,19 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
                 render.template_for(kind=kind, country=code, version=rules.template_version)
             except errors.Problem as problem:
                 yield Error(problem.detail, id="templates.E001")
+
+
+@register()
+def check_tasks(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
+    """Refuse to start where Celery knows other tasks than are enqueued and scheduled."""
+    celery.app.autodiscover_tasks(force=True)
+    celery.app.finalize()
+    own = {str(name) for name, task in celery.app.tasks.items() if not task.__module__.startswith("celery.")}
+    if own != set(TaskName):
+        yield Error(f"the tasks and their names differ: {sorted(own ^ set(TaskName))}", id="tasks.E001")
+    for name, entry in schedule.SCHEDULE.items():
+        if entry["task"] not in set(TaskName):
+            yield Error(f"the schedule's {name} names no task: {entry['task']}", id="tasks.E002")
 
 
 @register(Tags.database)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from documents.models import Channel, Kind
+from documents.task_names import TaskName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class KindRules:
     shows_payout_status: bool = False
     creditable: bool = False  # a credit note may take all or part of it back
     template_version: str = "v1"
+    task: TaskName = TaskName.ADVANCE  # locks it; what is rare and awaited does not queue behind what is common
 
 
 TABLE: Mapping[Kind, KindRules] = MappingProxyType(
@@ -33,8 +35,12 @@ TABLE: Mapping[Kind, KindRules] = MappingProxyType(
             shows_payout_status=True,
             creditable=True,
         ),
-        Kind.PAYOUT_STATEMENT: KindRules(code="PS", audiences=("payee",), channel=Channel.EMAIL),
-        Kind.PAYOUT_REVERSAL_NOTICE: KindRules(code="PRN", audiences=("payee",), channel=Channel.EMAIL),
+        Kind.PAYOUT_STATEMENT: KindRules(
+            code="PS", audiences=("payee",), channel=Channel.EMAIL, task=TaskName.ADVANCE_PAYOUT
+        ),
+        Kind.PAYOUT_REVERSAL_NOTICE: KindRules(
+            code="PRN", audiences=("payee",), channel=Channel.EMAIL, task=TaskName.ADVANCE_PAYOUT
+        ),
         # A credit note's audience is its original's owner, who may be any of them.
         Kind.CREDIT_NOTE: KindRules(
             code="CN", audiences=("customer", "beneficiary", "partner", "payee"), channel=Channel.EMAIL

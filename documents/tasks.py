@@ -7,33 +7,40 @@ from documents.delivery import deliveries, notices
 from documents.emission import locking
 from documents.events import intake
 from documents.operations import sweeper
+from documents.task_names import TaskName
 
 
-@shared_task(name="documents.advance")
-def advance(document_id: int) -> None:
+@shared_task(name=TaskName.ADVANCE)
+def advance(*, document_id: int) -> None:
     """Lock an issued document."""
     locking.advance(document_id=document_id, now=timezone.now())
 
 
-@shared_task(name="documents.deliver")
-def deliver(delivery_id: int) -> None:
+@shared_task(name=TaskName.ADVANCE_PAYOUT)
+def advance_payout(*, document_id: int) -> None:
+    """Lock an issued document of a payout: the same, from a queue of its own."""
+    locking.advance(document_id=document_id, now=timezone.now())
+
+
+@shared_task(name=TaskName.DELIVER)
+def deliver(*, delivery_id: int) -> None:
     """Send one delivery."""
     deliveries.send(delivery_id=delivery_id, now=timezone.now())
 
 
-@shared_task(name="documents.notify")
-def notify(notice_id: int) -> None:
+@shared_task(name=TaskName.NOTIFY)
+def notify(*, notice_id: int) -> None:
     """Send one notice of a change."""
     notices.send(notice_id=notice_id, now=timezone.now())
 
 
-@shared_task(name="documents.resume")
-def resume(event_id: int) -> None:
+@shared_task(name=TaskName.RESUME)
+def resume(*, event_id: int) -> None:
     """Run a waiting event again."""
     intake.resume(event_id=event_id, now=timezone.now())
 
 
-@shared_task(name="documents.sweep")
+@shared_task(name=TaskName.SWEEP)
 def sweep() -> None:
     """Do one round of the sweeper."""
     sweeper.sweep(now=timezone.now())

@@ -21,6 +21,7 @@ from documents import catalog, errors, formatting, identifiers
 from documents.delivery import letters, links, mailbox, outbox
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Status
 from documents.resilience import calls, leases, queue
+from documents.task_names import TaskName
 
 logger = logging.getLogger(__name__)
 EmlFolder = mailbox.EmlFolder  # the name by which MAIL_URL=file:///... asks for it
@@ -62,7 +63,7 @@ def resend(
         if revoke_older:
             links.revoke_open(recipient=document.owner, document=document, reason=reason, actor=actor, now=now)
         made = _queue(document=document, channel=Channel.EMAIL, sequence=last + 1, now=now, actor=actor)
-        transaction.on_commit(functools.partial(queue.enqueue, task="documents.deliver", args=[made.pk]))
+        transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=made.pk))
     return made
 
 
@@ -113,7 +114,7 @@ def digest(*, now: dt.datetime) -> list[int]:
             if waiting.filter(pk__in=part).update(lease=uuid.uuid4(), next_try_at=now):
                 bundled.append(part[0])
     for pk in bundled:
-        queue.enqueue(task="documents.deliver", args=[pk])
+        queue.enqueue(task=TaskName.DELIVER, delivery_id=pk)
     return bundled
 
 

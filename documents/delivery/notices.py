@@ -21,6 +21,7 @@ from documents.alerts import incidents
 from documents.delivery import letters, mailbox, outbox
 from documents.models import Channel, DeliveryStatus, Event, Notice, Party
 from documents.resilience import calls, dependencies, leases, queue
+from documents.task_names import TaskName
 
 logger = logging.getLogger(__name__)
 PATIENCE = outbox.PATIENCE[Channel.EMAIL]
@@ -43,7 +44,7 @@ def plan(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> N
         next_try_at=now,
     )
     _record(Action.DELIVERY_QUEUED, notice=made, actor=actor)
-    transaction.on_commit(functools.partial(queue.enqueue, task="documents.notify", args=[made.pk]))
+    transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.NOTIFY, notice_id=made.pk))
     return made
 
 

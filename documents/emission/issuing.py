@@ -102,6 +102,7 @@ def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Acto
 
 def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log.Actor) -> Document:
     """Take the number, freeze the content and insert the row with its audit event."""
+    rules = catalog.TABLE[draft.kind]
     issue_date = now.astimezone(zoneinfo.ZoneInfo(draft.pack.time_zone)).date()
     dates = {"issue_date": issue_date, "retain_until": draft.pack.retention.until(issue_date=issue_date)}
     code = identifiers.verification_code()
@@ -131,7 +132,7 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         details={"number": legal.number, "document_key": key, "content_sha256": document.content_sha256},
     )
     metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
-    transaction.on_commit(functools.partial(queue.enqueue, task="documents.advance", args=[document.pk]))
+    transaction.on_commit(functools.partial(queue.enqueue, task=rules.task, document_id=document.pk))
     return document
 
 

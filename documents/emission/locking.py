@@ -11,12 +11,13 @@ from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
-from documents import errors, metrics
+from documents import catalog, errors, metrics
 from documents.alerts import incidents
 from documents.delivery import deliveries
 from documents.emission import custody
-from documents.models import Document, Status
+from documents.models import Document, Kind, Status
 from documents.resilience import dependencies, leases, queue
+from documents.task_names import TaskName
 
 RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content
 _NO_LEASE = {"lease": None, "lease_until_at": None, "next_try_at": None}
@@ -56,7 +57,9 @@ def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
             log.record(
                 action=Action.DOCUMENT_RETRIED, object_type="document", object_id=document.public_id, actor=actor
             )
-            transaction.on_commit(functools.partial(queue.enqueue, task="documents.advance", args=[document.pk]))
+            transaction.on_commit(
+                functools.partial(queue.enqueue, task=catalog.TABLE[Kind(document.kind)].task, document_id=document.pk)
+            )
     return bool(moved)
 
 
@@ -137,7 +140,7 @@ def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.Locke
 def _plan_deliveries(*, document: Document, now: dt.datetime) -> None:
     """Plan the deliveries of a locked document, and enqueue those that are due at once."""
     for planned in deliveries.plan(document=document, now=now, actor=log.SYSTEM):
-        transaction.on_commit(functools.partial(queue.enqueue, task="documents.deliver", args=[planned.pk]))
+        transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=planned.pk))
 
 
 def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now: dt.datetime) -> None:

@@ -19,6 +19,7 @@ from documents.emission import document_keys
 from documents.events import envelope
 from documents.models import Dismissal, DismissalState, Document, Event, EventStatus, Kind, Wait
 from documents.resilience import queue
+from documents.task_names import TaskName
 
 BACKOFF_S = (2, 300)  # first and longest pause between looks at an event that is parked, or has failed
 DEFECT = "internal_error"  # the code of an event whose effect failed by a defect of ours
@@ -111,7 +112,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
         )
         metrics.EVENTS.labels(type=event.type, status="parked").inc()
         # What is missing may have been committed while this transaction looked: look once more, at once.
-        transaction.on_commit(lambda: queue.enqueue(task="documents.resume", args=[event.pk]))
+        transaction.on_commit(lambda: queue.enqueue(task=TaskName.RESUME, event_id=event.pk))
 
 
 def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:

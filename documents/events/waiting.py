@@ -10,6 +10,7 @@ from django.db.models import Q
 from documents.events import outcomes
 from documents.models import Event, EventStatus
 from documents.resilience import queue
+from documents.task_names import TaskName
 
 NEXT_MAX = 3  # woken of a chain
 PARKED = Q(status=EventStatus.PARKED)
@@ -55,7 +56,7 @@ def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) ->
         cursor.execute(_WAKE, {"awaited": awaited, "now": now, "after": after, "next_max": NEXT_MAX})
         woken = [pk for pk, ready in cursor.fetchall() if ready]
     for pk in woken:
-        transaction.on_commit(functools.partial(queue.enqueue, task="documents.resume", args=[pk]))
+        transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.RESUME, event_id=pk))
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:

@@ -126,7 +126,7 @@ class Document(models.Model):
             models.Index(fields=["owner", "-id"], name="document_by_owner"),
             models.Index(fields=["country", "-id"], name="document_by_country"),
             models.Index(fields=["subject"], name="document_by_subject"),
-            models.Index(fields=["next_try_at"], condition=Q(status="ISSUED"), name="document_due"),
+            models.Index(fields=["kind", "next_try_at", "id"], condition=Q(status="ISSUED"), name="document_due"),
             models.Index(fields=["status", "-id"], name="document_by_status"),
             models.Index(fields=["kind", "-id"], name="document_by_kind"),
             # A list of a span of days walks these in its own order, however long ago the span is.

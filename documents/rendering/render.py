@@ -44,7 +44,7 @@ class Rendered:
     cpu_s: float = 0.0
 
 
-POOL_SIZE = min(4, os.cpu_count() or 1)
+POOL_SIZE = len(os.sched_getaffinity(0))  # one for each core that this process may use, started when first needed
 _pool = renderer_pool.Pool(size=POOL_SIZE)
 _pdfium = threading.Lock()  # PDFium serves one thread at a time
 

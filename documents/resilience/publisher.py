@@ -9,7 +9,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class _QueuedTask:
 
     app: Celery
     task: str
-    args: tuple[object, ...]
+    arguments: Mapping[str, object]
     context: dict[str, Any]  # of the log: the task is logged with the request that asked for it
 
 
@@ -54,7 +54,7 @@ class Publisher:
         self._busy_since: float | None = None
         self._connection: Connection | None = None
 
-    def enqueue(self, *, app: Celery, task: str, args: tuple[object, ...]) -> bool:
+    def enqueue(self, *, app: Celery, task: str, arguments: Mapping[str, object]) -> bool:
         """Queue a task for the publisher; False at once where the queue is full or the broker hangs."""
         self._start()
         busy_since = self._busy_since
@@ -62,7 +62,7 @@ class Publisher:
         if not hangs:
             try:
                 context = contextvars.get_contextvars()
-                self._queue.put_nowait(_QueuedTask(app=app, task=task, args=args, context=context))
+                self._queue.put_nowait(_QueuedTask(app=app, task=task, arguments=arguments, context=context))
             except queue.Full:
                 hangs = True
             else:
@@ -111,7 +111,7 @@ class Publisher:
         try:
             queued.app.send_task(
                 queued.task,
-                args=list(queued.args),
+                kwargs=dict(queued.arguments),
                 connection=self._connect(app=queued.app),
                 retry=False,
                 ignore_result=True,

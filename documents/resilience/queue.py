@@ -1,11 +1,11 @@
 """Enqueue a task for a worker. A task that is lost loses nothing: the sweeper finds its row."""
 
 import time
-from collections.abc import Sequence
 
 from celery import current_app
 
 from documents.resilience import calls, dependencies, publisher
+from documents.task_names import TaskName
 
 _publisher = publisher.Publisher(
     publish_s=dependencies.DEPENDENCIES["redis"].total_s,
@@ -16,10 +16,10 @@ _publisher = publisher.Publisher(
 )
 
 
-def enqueue(*, task: str, args: Sequence[object] = ()) -> bool:
-    """Ask the broker for a task by its name: never waits for the broker, never raises.
+def enqueue(*, task: TaskName, **arguments: object) -> bool:
+    """Ask the broker for a task with its arguments: never waits for the broker, never raises.
 
     False where the task was not queued (queue full, broker hangs). True promises nothing: the sweeper is the guarantee.
     """
     app = current_app._get_current_object()
-    return _publisher.enqueue(app=app, task=task, args=tuple(args))
+    return _publisher.enqueue(app=app, task=task, arguments=arguments)

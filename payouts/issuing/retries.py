@@ -10,6 +10,7 @@ from django.db import transaction
 from documents.events import envelope, schemas
 from documents.models import Event, EventStatus, Wait
 from documents.resilience import queue
+from documents.task_names import TaskName
 
 CODE = "payout_does_not_close"
 
@@ -31,7 +32,7 @@ def retry_held(*, payee: str, now: dt.datetime) -> None:
     ).values_list("pk", flat=True)
     for pk in sorted(held):
         Event.objects.filter(pk=pk, status=EventStatus.HELD).update(next_try_at=now)
-        transaction.on_commit(functools.partial(queue.enqueue, task="documents.resume", args=[pk]))
+        transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.RESUME, event_id=pk))
 
 
 def _awaited(payee: str) -> str:

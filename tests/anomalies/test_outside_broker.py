@@ -14,6 +14,7 @@ from config import celery
 from config.embedded import servers
 from documents.models import Alert
 from documents.resilience import breaker, calls, dependencies, publisher, queue
+from documents.task_names import TaskName
 from tests.services import misbehaving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,7 +53,7 @@ def longest_enqueue_s(*, own_publisher: publisher.Publisher, app: Celery, count:
     longest = 0.0
     for number in range(count):
         started = time.monotonic()
-        own_publisher.enqueue(app=app, task="documents.advance", args=(number,))
+        own_publisher.enqueue(app=app, task="documents.advance", arguments={"document_id": number})
         longest = max(longest, time.monotonic() - started)
     return longest
 
@@ -114,11 +115,11 @@ def test_a_publisher_that_hangs_beyond_every_timeout_leaves_rings_to_the_sweeper
     monkeypatch.setattr(own_publisher, "publish_s", 0.2)
     before = threading.active_count()
     with misbehaving.nobody_listens() as port, app_at(port) as app:
-        assert own_publisher.enqueue(app=app, task="documents.advance", args=(1,))
+        assert own_publisher.enqueue(app=app, task="documents.advance", arguments={"document_id": 1})
         time.sleep(0.4)
-        assert [own_publisher.enqueue(app=app, task="documents.advance", args=(2,)) for _ in range(100)] == [
-            False
-        ] * 100
+        assert [
+            own_publisher.enqueue(app=app, task="documents.advance", arguments={"document_id": 2}) for _ in range(100)
+        ] == [False] * 100
         assert threading.active_count() <= before + 1
         release.set()
         assert own_publisher.drain(timeout_s=5)
@@ -129,7 +130,7 @@ def test_the_queue_is_bounded(own_publisher: publisher.Publisher, monkeypatch: p
     monkeypatch.setattr(Celery, "send_task", lambda *_a, **_k: release.wait(30))
     with misbehaving.nobody_listens() as port, app_at(port) as app:
         taken = sum(
-            own_publisher.enqueue(app=app, task="documents.advance", args=(n,))
+            own_publisher.enqueue(app=app, task="documents.advance", arguments={"document_id": n})
             for n in range(publisher.WAITING_MAX * 2)
         )
         assert taken <= publisher.WAITING_MAX + 1
@@ -145,18 +146,18 @@ def test_a_broker_killed_and_started_again_is_rung_again_without_a_restart(
     def lengths() -> int:
         return int(Redis.from_url(valkey.url).llen("celery"))
 
-    own_publisher.enqueue(app=app, task="documents.advance", args=(1,))
+    own_publisher.enqueue(app=app, task="documents.advance", arguments={"document_id": 1})
     assert own_publisher.drain(timeout_s=5)
     assert lengths() == 1
     valkey.kill()
     for number in range(10):
-        own_publisher.enqueue(app=app, task="documents.advance", args=(number,))
+        own_publisher.enqueue(app=app, task="documents.advance", arguments={"document_id": number})
     assert own_publisher.drain(timeout_s=15)
     assert calls.BREAKERS["redis"].state == "open"
     valkey.start()
     before = lengths()
     time.sleep(dependencies.DEPENDENCIES["redis"].breaker_open_s + 0.1)
-    own_publisher.enqueue(app=app, task="documents.advance", args=(99,))
+    own_publisher.enqueue(app=app, task="documents.advance", arguments={"document_id": 99})
     assert own_publisher.drain(timeout_s=5)
     assert calls.BREAKERS["redis"].state == "closed"
     assert lengths() == before + 1
@@ -167,12 +168,12 @@ def test_a_broker_that_stands_still_in_the_middle_delays_nobody(
 ) -> None:
     app = celery.app
 
-    own_publisher.enqueue(app=app, task="documents.advance", args=(1,))
+    own_publisher.enqueue(app=app, task="documents.advance", arguments={"document_id": 1})
     assert own_publisher.drain(timeout_s=5)
     valkey.pause()
     started = time.monotonic()
     for number in range(20):
-        queue.enqueue(task="documents.advance", args=[number])
+        queue.enqueue(task=TaskName.ADVANCE, document_id=number)
     assert time.monotonic() - started < 0.5
     assert own_publisher.drain(timeout_s=15)
     valkey.resume()

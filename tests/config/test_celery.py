@@ -6,16 +6,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 import redis
+from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from config import celery, env
+from config import celery, checks, env, schedule
 from config.embedded import servers, services
+from documents import catalog
+from documents.models import Kind
+from documents.operations import sweeper
+from documents.task_names import TaskName
+from tests.payouts import making, telling
 
 PATIENCE_S = 30.0
 TASK = "tests.nobody_knows_this_task"
+WARM, COUNTED = 10, 30  # documents: every thread has connected after the first
+CHECK_SESSIONS = 3  # of the watch: it asks PostgreSQL, its clock and the log as somebody who has just come
 
 
 def _ring() -> float:
@@ -64,12 +74,14 @@ def test_a_task_is_given_back_when_its_worker_dies() -> None:
     assert conf.task_soft_time_limit < conf.task_time_limit
 
 
-def test_a_parked_event_does_not_queue_behind_the_pages(valkey: servers.Valkey) -> None:
-    for task in ("documents.advance", "documents.resume", "documents.deliver"):
-        celery.app.send_task(task, args=[1])
+def test_a_parked_event_and_a_payout_do_not_queue_behind_the_pages(valkey: servers.Valkey) -> None:
+    for task in ("documents.advance", "documents.resume", "documents.deliver", "documents.advance_payout"):
+        celery.app.send_task(task, kwargs={"document_id": 1})
     broker = redis.Redis.from_url(valkey.url)
-    assert (broker.llen(celery.PAGES), broker.llen(celery.FACTS)) == (2, 1)
-    assert {queue.name for queue in celery.app.conf.task_queues} == {celery.PAGES, celery.FACTS}
+    assert [broker.llen(name) for name in (celery.PAGES, celery.PAYOUTS, celery.FACTS)] == [2, 1, 1]
+    assert {queue.name for queue in celery.app.conf.task_queues} == {celery.PAGES, celery.PAYOUTS, celery.FACTS}
+    payouts = {kind for kind, rules in catalog.TABLE.items() if rules.task == "documents.advance_payout"}
+    assert payouts == {Kind.PAYOUT_STATEMENT, Kind.PAYOUT_REVERSAL_NOTICE}
 
 
 @pytest.fixture
@@ -113,9 +125,51 @@ def test_a_worker_waits_for_a_broker_that_is_late_or_dies(
         valkey.start()
         broker = redis.Redis.from_url(valkey.url)
         for task in (TASK, "documents.resume"):
-            celery.app.send_task(task, args=[0])
+            celery.app.send_task(task, kwargs={"event_id": 0})
         assert _emptied(broker=broker, worker=worker)
         valkey.kill()
+
+
+def test_a_worker_opens_no_sessions_of_postgresql_for_each_document(
+    worker: subprocess.Popen[bytes], valkey: servers.Valkey, stack: services.Stack
+) -> None:
+    """Each mail and each document is a task: Celery by itself would connect anew for every one."""
+    valkey.start()
+    with transaction.atomic():
+        telling.issuers()
+    for number in range(WARM + COUNTED):
+        event = making.payment(f"pay_{number}", "10.00", [making.line("10.00")])
+        event["data"]["customer"]["email"] = "ana@example.com"
+        telling.tell(event)
+    with psycopg.connect(stack.superuser_url, autocommit=True) as server:
+        began, before = _sessions(server=server, locked=WARM, worker=worker)
+        ended, after = _sessions(server=server, locked=WARM + COUNTED, worker=worker)
+    watched = CHECK_SESSIONS * (1 + (ended - began) // sweeper.WATCH_EVERY_S)
+    assert after - before <= COUNTED // 10 + watched
+
+
+def _sessions(
+    *, server: psycopg.Connection[tuple[Any, ...]], locked: int, worker: subprocess.Popen[bytes]
+) -> tuple[float, int]:
+    """Wait until so many documents are locked; return the moment and how many sessions there have ever been."""
+    until = time.monotonic() + 3 * PATIENCE_S
+    while time.monotonic() < until and worker.poll() is None:
+        row = server.execute(
+            "SELECT count(*), (SELECT sessions FROM pg_stat_database WHERE datname = current_database())"
+            " FROM documents_document WHERE status = 'LOCKED'"
+        ).fetchone()
+        assert row is not None
+        if row[0] >= locked:
+            return time.monotonic(), int(row[1])
+        time.sleep(0.1)
+    raise AssertionError(f"{locked} documents were not locked in time")
+
+
+def test_a_task_that_no_name_stands_for_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(checks.check_tasks(None)) == []
+    monkeypatch.setitem(schedule.SCHEDULE, "sweep", {"task": "documents.swep"})
+    monkeypatch.setattr(checks, "TaskName", [name for name in TaskName if name != TaskName.DELIVER])
+    assert [message.id for message in checks.check_tasks(None)] == ["tasks.E001", "tasks.E002"]
 
 
 def _emptied(*, broker: redis.Redis, worker: subprocess.Popen[bytes]) -> bool:

@@ -199,6 +199,28 @@ def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
     assert told(one).count("delivery.sent") == 1
 
 
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_a_summary_is_leased_whole_though_two_workers_ask_at_the_same_moment() -> None:
+    owner = factories.party(platform_id="drv_ana")
+    bundle = [queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(3)]
+    deliveries.digest(now=MONDAY)
+
+    def leased() -> list[Delivery]:
+        try:
+            return outbox.lease(rows=deliveries.due(now=MONDAY), fence=uuid.uuid4(), now=MONDAY)
+        finally:
+            connections.close_all()
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other:
+        with transaction.atomic():
+            batch = outbox.lease(rows=deliveries.due(now=MONDAY), fence=uuid.uuid4(), now=MONDAY)
+            late = other.submit(leased)
+            with pytest.raises(TimeoutError):
+                late.result(timeout=0.5)
+        assert (batch, late.result(timeout=10)) == (bundle, [])
+
+
 def test_a_mail_in_somebodys_hands_is_left_alone(smtp: mailbox.Mailbox) -> None:
     one = queued()
     outbox.lease(rows=deliveries.due(now=NOW), fence=uuid.uuid4(), now=NOW)

@@ -1,12 +1,14 @@
 """Issuing and locking: numbers without gap, leases that a zombie cannot use, and an end for every document."""
 
+import concurrent.futures
 import datetime as dt
 import pathlib
 import uuid
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.conf import settings
+from django.db import IntegrityError, connection, connections, transaction
 
 from audit.models import Event as AuditEvent
 from documents import errors
@@ -101,6 +103,42 @@ def test_a_lease_in_flight_is_renewed_and_a_dead_ones_is_not() -> None:
         assert document.lease_until_at is not None
         assert document.lease_until_at > later
     assert leases.renew(now=now) == 0
+
+
+def test_the_document_of_a_dead_worker_is_the_first_in_turn_again() -> None:
+    first, second = issued("ord_1"), issued("ord_2")
+    now = dt.datetime.now(tz=dt.UTC)
+    turns = []
+    for later_s in (0, 1, settings.LEASE_S + 0.5):
+        then = now + dt.timedelta(seconds=later_s)
+        with leases.claim(rows=locking.due(now=then), now=then) as lease:
+            turns.append(lease and lease.pk)  # and is given up without a word, as by a worker that dies
+    assert turns == [first.pk, second.pk, first.pk]
+    first.refresh_from_db()
+    assert (first.attempts, first.next_try_at) == (2, first.issued_at)
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_workers_that_ask_at_the_same_moment_get_different_documents_and_none_waits() -> None:
+    first, second = issued("ord_1"), issued("ord_2")
+    now = dt.datetime.now(tz=dt.UTC)
+
+    def claimed() -> int | None:
+        try:
+            with leases.claim(rows=locking.due(now=now), now=now) as lease:
+                return lease.pk if lease else None
+        finally:
+            connections.close_all()
+
+    with (
+        concurrent.futures.ThreadPoolExecutor(max_workers=1) as other,
+        transaction.atomic(),
+        leases.claim(rows=locking.due(now=now), now=now) as lease,
+    ):
+        assert lease is not None
+        assert (lease.pk, other.submit(claimed).result(timeout=10)) == (first.pk, second.pk)
+        assert other.submit(claimed).result(timeout=10) is None
 
 
 def test_bytes_that_a_killed_worker_left_are_finished_and_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

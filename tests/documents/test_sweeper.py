@@ -11,7 +11,7 @@ from audit.models import Event as LogEvent
 from documents.delivery import deliveries, notices
 from documents.emission import custody
 from documents.events import waiting
-from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Status
+from documents.models import Delivery, DeliveryStatus, Document, Event, EventStatus, Kind, Status
 from documents.operations import sweeper
 from tests.payouts import making, telling
 
@@ -88,4 +88,25 @@ def test_one_documents_failure_stops_no_other(monkeypatch: pytest.MonkeyPatch) -
         row.pk: Status.ISSUED if row == poison else Status.LOCKED for row in Document.objects.all()
     }
     # It is leased until its lease ends, so the next rounds leave it alone.
-    assert sweep() == 0
+    sweep()
+    assert Document.objects.get(pk=poison.pk).attempts == 1
+
+
+def test_the_sweeper_leaves_to_the_queue_what_is_fresh() -> None:
+    receipt("pay_1")
+    Document.objects.update(next_try_at=dt.datetime.now(tz=dt.UTC))
+    sweeper.sweep(now=dt.datetime.now(tz=dt.UTC))
+    assert Document.objects.get().attempts == 0
+    sweep()
+    assert Document.objects.get().status == Status.LOCKED
+
+
+def test_a_payout_does_not_wait_behind_the_statements_that_came_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        telling.tell(making.order(f"ord_{number}", "10.00"))
+    telling.tell(making.payout("po_1", "10.00", orders=["ord_0"]))
+    monkeypatch.setattr(sweeper, "TURNS_MAX", 1)
+    sweep()
+    locked = Document.objects.filter(status=Status.LOCKED).order_by("pk")
+    assert [document.kind for document in locked] == [Kind.ORDER_FINAL_STATEMENT, Kind.PAYOUT_STATEMENT]
+    assert locked[0] == Document.objects.earliest("pk")

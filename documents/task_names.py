@@ -1,0 +1,15 @@
+"""TABLE: the tasks. Pure: settings and schedule name them too."""
+
+import enum
+
+
+class TaskName(enum.StrEnum):
+    """The name of each task, of every floor. The start compares them with those that Celery knows."""
+
+    ADVANCE = "documents.advance"
+    ADVANCE_PAYOUT = "documents.advance_payout"
+    DELIVER = "documents.deliver"
+    NOTIFY = "documents.notify"
+    RESUME = "documents.resume"
+    SWEEP = "documents.sweep"
+    RECONCILE = "payouts.reconcile"
