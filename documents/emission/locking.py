@@ -34,7 +34,7 @@ def advance(*, document_id: int, now: dt.datetime) -> None:
 
 
 def advance_next(*, rows: QuerySet[Document], now: dt.datetime) -> bool:
-    """Move the first of `rows` that no other worker has as far as it goes; return whether there was one."""
+    """Lock the first of `rows` that no other worker has; return whether there was one."""
     with leases.claim(rows=rows, now=now) as lease:
         if lease is None:
             return False

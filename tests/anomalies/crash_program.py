@@ -123,20 +123,23 @@ def _receive(job: dict[str, Any]) -> list[list[object]]:
 
 
 def _advance(job: dict[str, Any]) -> int:
-    """Try the documents that wait longest, `limit` of them; returns how many there were."""
+    """Try `limit` documents that nobody has tried before; returns how many there were.
+
+    What a killed worker left is first in turn as soon as its lease is over, and does not pass every step again.
+    """
     from documents.emission import locking
 
-    due = locking.due(now=_now()).values_list("pk", flat=True)[: job.get("limit", 1)]
+    due = locking.due(now=_now()).filter(attempts=0).values_list("pk", flat=True)[: job.get("limit", 1)]
     for pk in due:
         locking.advance(document_id=pk, now=_now())
     return len(due)
 
 
 def _deliver(job: dict[str, Any]) -> int:
-    """Try the mail that waits longest; returns how many there were to choose from (0 or 1)."""
+    """Try a mail that nobody has tried before; returns how many there were to choose from (0 or 1)."""
     from documents.delivery import deliveries
 
-    due = deliveries.due(now=_now()).values_list("pk", flat=True)[:1]
+    due = deliveries.due(now=_now()).filter(attempts=0).values_list("pk", flat=True)[:1]
     for pk in due:
         deliveries.send(delivery_id=pk, now=_now())
     return len(due)
