@@ -62,7 +62,7 @@ def send(*, notice_id: int, now: dt.datetime) -> None:
 
 def send_next(*, rows: QuerySet[Notice], now: dt.datetime) -> bool:
     """Send the first of `rows` that no other worker has; return whether there was one."""
-    with leases.claim(rows=rows, now=now) as lease:
+    with leases.lease(rows=rows, now=now) as lease:
         if lease is None:
             return False
         notice = Notice.objects.select_related("party", "event").defer("event__body").get(pk=lease.pk)

@@ -35,7 +35,7 @@ def advance(*, document_id: int, now: dt.datetime) -> None:
 
 def advance_next(*, rows: QuerySet[Document], now: dt.datetime) -> bool:
     """Lock the first of `rows` that no other worker has; return whether there was one."""
-    with leases.claim(rows=rows, now=now) as lease:
+    with leases.lease(rows=rows, now=now) as lease:
         if lease is None:
             return False
         _lock_leased(lease=lease, now=now)
@@ -65,7 +65,7 @@ def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
 
 def _lock(document_id: int, now: dt.datetime) -> bool:
     """Lease one document and lock it."""
-    with leases.claim(rows=Document.objects.filter(pk=document_id, status=Status.ISSUED), now=now) as lease:
+    with leases.lease(rows=Document.objects.filter(pk=document_id, status=Status.ISSUED), now=now) as lease:
         return lease is not None and _lock_leased(lease=lease, now=now)
 
 

@@ -20,7 +20,7 @@ from django.db.models import Q, QuerySet
 _in_flight: dict[uuid.UUID, type[models.Model]] = {}
 _lock = threading.Lock()
 
-_CLAIM = """
+_LEASE = """
 UPDATE {table} SET lease = %s, lease_until_at = %s, attempts = attempts + 1
  WHERE id = ({first} FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id
@@ -46,7 +46,7 @@ def until(*, now: dt.datetime) -> dt.datetime:
 
 
 @contextlib.contextmanager
-def claim(*, rows: QuerySet[Any], now: dt.datetime) -> Iterator[Lease | None]:
+def lease(*, rows: QuerySet[Any], now: dt.datetime) -> Iterator[Lease | None]:
     """Lease the first of `rows` that nobody has, counting an attempt, and renew the lease for as long as it is used.
 
     Yield None where there is none. Workers that ask at the same moment get different rows, and none waits.
@@ -55,13 +55,13 @@ def claim(*, rows: QuerySet[Any], now: dt.datetime) -> Iterator[Lease | None]:
     model = rows.model
     first, parameters = rows.filter(free(now=now)).values("pk")[:1].query.sql_with_params()
     with connections[rows.db].cursor() as cursor:
-        cursor.execute(_CLAIM.format(table=model._meta.db_table, first=first), [fence, until(now=now), *parameters])
-        claimed = cursor.fetchone()
-    if claimed is None:
+        cursor.execute(_LEASE.format(table=model._meta.db_table, first=first), [fence, until(now=now), *parameters])
+        row = cursor.fetchone()
+    if row is None:
         yield None
         return
     with leased(model=model, fence=fence):
-        yield Lease(pk=claimed[0], fence=fence)
+        yield Lease(pk=row[0], fence=fence)
 
 
 @contextlib.contextmanager

@@ -96,7 +96,7 @@ def test_a_leased_document_is_nobody_elses_until_the_lease_ends() -> None:
 def test_a_lease_in_flight_is_renewed_and_a_dead_ones_is_not() -> None:
     document = issued()
     now = dt.datetime.now(tz=dt.UTC)
-    with leases.claim(rows=locking.due(now=now), now=now) as lease:
+    with leases.lease(rows=locking.due(now=now), now=now) as lease:
         later = now + dt.timedelta(seconds=5)
         assert (lease is not None, leases.renew(now=later)) == (True, 1)
         document.refresh_from_db()
@@ -111,7 +111,7 @@ def test_the_document_of_a_dead_worker_is_the_first_in_turn_again() -> None:
     turns = []
     for later_s in (0, 1, settings.LEASE_S + 0.5):
         then = now + dt.timedelta(seconds=later_s)
-        with leases.claim(rows=locking.due(now=then), now=then) as lease:
+        with leases.lease(rows=locking.due(now=then), now=then) as lease:
             turns.append(lease and lease.pk)  # and is given up without a word, as by a worker that dies
     assert turns == [first.pk, second.pk, first.pk]
     first.refresh_from_db()
@@ -124,9 +124,9 @@ def test_workers_that_ask_at_the_same_moment_get_different_documents_and_none_wa
     first, second = issued("ord_1"), issued("ord_2")
     now = dt.datetime.now(tz=dt.UTC)
 
-    def claimed() -> int | None:
+    def leased() -> int | None:
         try:
-            with leases.claim(rows=locking.due(now=now), now=now) as lease:
+            with leases.lease(rows=locking.due(now=now), now=now) as lease:
                 return lease.pk if lease else None
         finally:
             connections.close_all()
@@ -134,11 +134,11 @@ def test_workers_that_ask_at_the_same_moment_get_different_documents_and_none_wa
     with (
         concurrent.futures.ThreadPoolExecutor(max_workers=1) as other,
         transaction.atomic(),
-        leases.claim(rows=locking.due(now=now), now=now) as lease,
+        leases.lease(rows=locking.due(now=now), now=now) as lease,
     ):
         assert lease is not None
-        assert (lease.pk, other.submit(claimed).result(timeout=10)) == (first.pk, second.pk)
-        assert other.submit(claimed).result(timeout=10) is None
+        assert (lease.pk, other.submit(leased).result(timeout=10)) == (first.pk, second.pk)
+        assert other.submit(leased).result(timeout=10) is None
 
 
 def test_bytes_that_a_killed_worker_left_are_finished_and_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,7 +197,7 @@ def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
 
 def test_a_notice_in_somebodys_hands_is_left_alone(smtp: mailbox.Mailbox) -> None:
     one = queued()
-    with leases.claim(rows=Notice.objects.filter(pk=one.pk), now=NOW):
+    with leases.lease(rows=Notice.objects.filter(pk=one.pk), now=NOW):
         notices.send(notice_id=one.pk, now=NOW)
     assert smtp.messages == []
 
