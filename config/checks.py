@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -62,7 +62,8 @@ def check_tasks(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iter
     """Refuse to start where Celery knows other tasks than are enqueued and scheduled."""
     celery.app.autodiscover_tasks(force=True)
     celery.app.finalize()
-    own = {str(name) for name, task in celery.app.tasks.items() if not task.__module__.startswith("celery.")}
+    floors = tuple(f"{app.name}." for app in apps.get_app_configs())
+    own = {str(name) for name, task in celery.app.tasks.items() if task.__module__.startswith(floors)}
     if own != set(TaskName):
         yield Error(f"the tasks and their names differ: {sorted(own ^ set(TaskName))}", id="tasks.E001")
     for name, entry in schedule.SCHEDULE.items():
