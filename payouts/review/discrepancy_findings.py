@@ -113,7 +113,8 @@ def _twice(gap: Discrepancy) -> str:
 
 
 def _printed(gap: Discrepancy) -> str:
-    if gap.facts.get("opening_stated") != gap.facts.get("opening_printed"):
+    stated = gap.facts.get("opening_stated", gap.facts.get("opening_told"))  # the latter in rows of an earlier version
+    if stated != gap.facts.get("opening_printed"):
         return _("Emitido por dos personas: la diferencia es el saldo inicial, que no consta.")
     return _("Emitido por dos personas con la diferencia impresa; falta encontrarla.")
 

@@ -16,7 +16,7 @@ from documents import errors
 from documents.models import Discrepancy, Document, Event, EventStatus, Series
 from payouts.models import ApprovalState, DifferenceApproval, Payout
 from payouts.reconciliation import run
-from payouts.review import difference_approval
+from payouts.review import difference_approval, discrepancy_findings
 from tests import cast
 from tests.payouts import making, telling
 
@@ -321,3 +321,11 @@ def test_an_approval_beside_the_corrected_event_ends_with_one_statement_and_no_l
     assert failed == []
     assert Document.objects.filter(kind="PAYOUT_STATEMENT").count() == 1
     assert not Event.objects.filter(status=EventStatus.HELD, superseded_by=None).exists()
+
+
+@pytest.mark.parametrize("key", ["opening_stated", "opening_told"])
+def test_a_difference_of_an_earlier_version_is_still_explained_rightly(key: str) -> None:
+    same = Discrepancy(facts={key: "5.00", "opening_printed": "5.00"})
+    other = Discrepancy(facts={key: "5.00", "opening_printed": "0.00"})
+    assert "falta encontrarla" in discrepancy_findings._printed(same)
+    assert "saldo inicial" in discrepancy_findings._printed(other)
