@@ -95,26 +95,32 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
 
     :raises errors.Problem: `series_exhausted` when the authorised range or its validity has ended
     """
-    for attempt in (1, 2):
-        with connection.cursor() as cursor:
-            cursor.execute(_TAKE, [issuer.pk, kind, issue_date.year, issue_date, issue_date])
-            row = cursor.fetchone()
-        if row:
-            series_id, sequence, code, first, last = row
-            if last is not None and sequence - first + 1 >= RANGE_ALERT_SHARE * (last - first + 1):
-                incidents.open_alert(
-                    code="series_range_low",
-                    severity="P2",
-                    dedup_key=f"series:{code}",
-                    detail=f"Series {code}: {last - sequence} numbers are left of its authorised range",
-                    object_id=code,
-                )
-            return LegalNumber(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")
-        if attempt == 1 and not Series.objects.filter(issuer=issuer, kind=kind, year=issue_date.year).exists():
-            open_series(issuer=issuer, kind=kind, year=issue_date.year, actor=actor)
-            continue
-        break
-    raise errors.Problem(
-        code="series_exhausted",
-        detail=f"{issuer.code} {catalog.TABLE[kind].code} {issue_date.year}: no number may be taken",
-    )
+    row = _take_next(issuer=issuer, kind=kind, issue_date=issue_date)
+    if row is None:
+        # No row: used up, or not opened yet. Another transaction may open it between two statements of this one, so
+        # the second look comes whoever opened it.
+        open_series(issuer=issuer, kind=kind, year=issue_date.year, actor=actor)
+        row = _take_next(issuer=issuer, kind=kind, issue_date=issue_date)
+    if row is None:
+        raise errors.Problem(
+            code="series_exhausted",
+            detail=f"{issuer.code} {catalog.TABLE[kind].code} {issue_date.year}: no number may be taken",
+        )
+    series_id, sequence, code, first, last = row
+    if last is not None and sequence - first + 1 >= RANGE_ALERT_SHARE * (last - first + 1):
+        incidents.open_alert(
+            code="series_range_low",
+            severity="P2",
+            dedup_key=f"series:{code}",
+            detail=f"Series {code}: {last - sequence} numbers are left of its authorised range",
+            object_id=code,
+        )
+    return LegalNumber(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")
+
+
+def _take_next(*, issuer: Issuer, kind: Kind, issue_date: dt.date) -> tuple[int, int, str, int, int | None] | None:
+    """Take the next number of a series; None where the series is not there, or may give none on the date."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [issuer.pk, kind, issue_date.year, issue_date, issue_date])
+        row: tuple[int, int, str, int, int | None] | None = cursor.fetchone()
+    return row

@@ -4,6 +4,7 @@ import concurrent.futures
 import datetime as dt
 import pathlib
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -240,6 +241,28 @@ def test_an_exhausted_range_holds_the_event_and_is_a_p1() -> None:
     assert (answer.body["status"], answer.body["code"]) == ("held", "series_exhausted")
     assert Alert.objects.filter(code="event_held", severity="P1").count() == 1
     assert Document.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_a_series_that_another_transaction_opens_in_between_gives_the_next_number() -> None:
+    def by_another() -> None:
+        try:
+            assert telling.tell(making.order("ord_2", driver="drv_2")).status == 201
+        finally:
+            connections.close_all()
+
+    rivals = iter([by_another])
+
+    def overtaken(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if sql.startswith("\nUPDATE documents_series"):
+            for rival in rivals:
+                other.submit(rival).result(timeout=10)
+        return result
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other, connection.execute_wrapper(overtaken):
+        assert telling.tell(making.order("ord_1")).status == 201
+    assert set(Document.objects.values_list("subject", "sequence")) == {("order:ord_1", 2), ("order:ord_2", 1)}
 
 
 def test_a_range_that_runs_low_is_told_once() -> None:
