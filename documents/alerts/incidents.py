@@ -17,6 +17,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, metrics
 from documents.models import Alert
+from documents.resilience import leases
 
 logger = logging.getLogger(__name__)
 RUNBOOKS = "docs/runbooks"
@@ -52,6 +53,25 @@ PAGES = {
     "vault_read_only": "worm.md",
     "dependency_degraded": "README.md",
 }
+
+# A higher severity is sent again, and whoever is sending the lower one has lost the lease.
+_WRITE = """
+INSERT INTO documents_alert (public_id, dedup_key, code, severity, detail, object_id, fallback, runbook, count,
+  attempts, opened_at, last_seen_at, sent_at, next_try_at)
+VALUES (%(public_id)s, %(dedup_key)s, %(code)s, %(severity)s, %(detail)s, %(object_id)s, %(fallback)s, %(runbook)s, 1,
+  0, coalesce(%(opened_at)s, statement_timestamp()), statement_timestamp(), %(sent_at)s,
+  CASE WHEN %(sent_at)s::timestamptz IS NULL THEN statement_timestamp() END)
+ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
+  count = documents_alert.count + 1,
+  last_seen_at = statement_timestamp(),
+  severity = least(documents_alert.severity, excluded.severity),
+  sent_at = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.sent_at END,
+  lease = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.lease END,
+  lease_until_at = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.lease_until_at END,
+  next_try_at = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.next_try_at
+                     ELSE statement_timestamp() END
+RETURNING id, (xmax = 0)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,30 +122,19 @@ def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
-                """
-                INSERT INTO documents_alert (public_id, dedup_key, code, severity, detail, object_id, fallback, runbook,
-                                             count, attempts, opened_at, last_seen_at, sent_at)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, 0,
-                        coalesce(%s, statement_timestamp()), statement_timestamp(), %s)
-                ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
-                    count = documents_alert.count + 1,
-                    last_seen_at = statement_timestamp(),
-                    severity = least(documents_alert.severity, excluded.severity),
-                    sent_at = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.sent_at END
-                RETURNING id, (xmax = 0)
-                """,
-                [
-                    identifiers.new(prefix="alr"),
-                    incident.dedup_key[:200],
-                    incident.code,
-                    incident.severity,
-                    incident.detail[:500],
-                    incident.object_id[:140],
-                    incident.fallback[:300],
-                    runbook(code=incident.code),
-                    opened_at,
-                    sent_at,
-                ],
+                _WRITE,
+                {
+                    "public_id": identifiers.new(prefix="alr"),
+                    "dedup_key": incident.dedup_key[:200],
+                    "code": incident.code,
+                    "severity": incident.severity,
+                    "detail": incident.detail[:500],
+                    "object_id": incident.object_id[:140],
+                    "fallback": incident.fallback[:300],
+                    "runbook": runbook(code=incident.code),
+                    "opened_at": opened_at,
+                    "sent_at": sent_at,
+                },
             )
             row_id, is_new = cursor.fetchone()
         alert = Alert.objects.get(pk=row_id)
@@ -140,14 +149,13 @@ def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
 
 
 def resolve_alert(*, dedup_key: str) -> bool:
-    """Resolve the open incident of this key; False where there is none."""
+    """Resolve the open incident of this key; False where there is none. Whoever is sending it has lost its lease."""
+    now = timezone.now()
     with transaction.atomic():
         alert = Alert.objects.select_for_update().filter(dedup_key=dedup_key[:200], resolved_at=None).first()
         if alert is None:
             return False
-        Alert.objects.filter(pk=alert.pk).update(
-            resolved_at=timezone.now(), next_try_at=None, lease_until_at=None, attempts=0
-        )
+        Alert.objects.filter(pk=alert.pk).update(resolved_at=now, next_try_at=now, attempts=0, **leases.ENDED)
         _record(action=Action.ALERT_RESOLVED, alert=alert, actor=log.SYSTEM)
     logger.info("alert.resolved", extra={"code": alert.code, "alert": alert.public_id})
     return True

@@ -1,17 +1,16 @@
 """Sends alerts to the channel: leased, sent once, escalated where an outage lasts."""
 
+import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import QuerySet
 
 from documents.alerts import channel, incidents
 from documents.models import Alert
-from documents.resilience import calls, dependencies
+from documents.resilience import calls, dependencies, leases
 
-BATCH_MAX = 20
-LEASE = timedelta(seconds=60)  # outlives the channel's 10 s
+ROUND_MAX = 20  # alerts
 REST = timedelta(days=1)  # after a 4xx: the channel's address is wrong, and a repeat does not mend it
 VAULT_PATIENCE = timedelta(hours=1)
 
@@ -19,50 +18,53 @@ VAULT_PATIENCE = timedelta(hours=1)
 def deliver(*, now: datetime) -> int:
     """Send what is unsent, openings and resolutions; return how many the channel accepted.
 
-    Each alert is leased first, so any number of workers may run it. Call it outside transactions.
+    Each alert is leased when its turn comes, so any number of workers may run it. Call it outside transactions.
     """
     _escalate(now=now)
     if not settings.ALERT_URL:
         return 0
-    return sum(_deliver_one(alert=alert, now=now) for alert in _lease(now=now))
+    began, accepted = time.monotonic(), 0
+    for _ in range(ROUND_MAX):
+        moment = now + timedelta(
+            seconds=time.monotonic() - began
+        )  # a channel that hangs takes longer than a lease lasts
+        with leases.lease(rows=due(now=moment), now=moment) as lease:
+            if lease is None:
+                break
+            accepted += _send(lease=lease, now=moment)
+    return accepted
+
+
+def due(*, now: datetime) -> QuerySet[Alert]:
+    """Return the alerts whose opening or resolution may be sent now, those that have waited longest first."""
+    return leases.due(rows=Alert.objects.all(), now=now)
 
 
 def _escalate(*, now: datetime) -> None:
     """Raise the vault's outage to P1 after an hour, and have it sent again."""
-    late = Q(code="dependency_vault", severity="P2", resolved_at=None, opened_at__lt=now - VAULT_PATIENCE)
-    Alert.objects.filter(late).update(severity="P1", sent_at=None, next_try_at=None)
+    late = Alert.objects.filter(
+        code="dependency_vault", severity="P2", resolved_at=None, opened_at__lt=now - VAULT_PATIENCE
+    )
+    late.update(severity="P1", sent_at=None, next_try_at=now, **leases.ENDED)
 
 
-def _lease(*, now: datetime) -> list[Alert]:
-    unsent = Q(resolved_at=None, sent_at=None) | Q(resolved_at__isnull=False, resolution_sent_at=None)
-    due = (Q(next_try_at=None) | Q(next_try_at__lte=now)) & (Q(lease_until_at=None) | Q(lease_until_at__lte=now))
-    with transaction.atomic():
-        leased = list(Alert.objects.select_for_update(skip_locked=True).filter(unsent & due).order_by("pk")[:BATCH_MAX])
-        Alert.objects.filter(pk__in=[alert.pk for alert in leased]).update(
-            lease_until_at=now + LEASE, attempts=F("attempts") + 1
-        )
-    return leased
-
-
-def _deliver_one(*, alert: Alert, now: datetime) -> bool:
-    """Send one leased alert and note the result, if the row still says what was sent."""
+def _send(*, lease: leases.Lease, now: datetime) -> bool:
+    """Send a leased alert and note the result, unless the alert has come to say something else meanwhile."""
+    alert = Alert.objects.get(pk=lease.pk)
     message = channel.AlertMessage.of(
         incident=alert, runbook=alert.runbook, opened_at=alert.opened_at, resolved_at=alert.resolved_at
     )
-    row = Alert.objects.filter(pk=alert.pk, resolved_at=alert.resolved_at, severity=alert.severity)
     try:
         calls.call(dependency="alert_channel", work=lambda: channel.send(url=settings.ALERT_URL, message=message))
     except calls.RefusedError as refused:
         incidents.logger.error("alert.refused", extra={"alert": alert.public_id, "answer": str(refused)})
-        row.update(lease_until_at=None, next_try_at=now + REST)
+        leases.release(lease=lease, next_try_at=now + REST)
         return False
     except calls.DependencyDown as down:
         asked = getattr(down.cause, "retry_after_s", 0.0)
-        wait_s = max(dependencies.backoff_s(dependency="alert_channel", attempt=alert.attempts + 1), asked)
-        row.update(lease_until_at=None, next_try_at=now + timedelta(seconds=wait_s))
+        wait_s = max(dependencies.backoff_s(dependency="alert_channel", attempt=alert.attempts), asked)
+        leases.release(lease=lease, next_try_at=now + timedelta(seconds=wait_s))
         return False
-    if alert.resolved_at is None:
-        row.update(sent_at=now, lease_until_at=None, next_try_at=None, attempts=0)
-    else:
-        row.update(resolution_sent_at=now, lease_until_at=None, next_try_at=None)
+    sent = "sent_at" if alert.resolved_at is None else "resolution_sent_at"
+    leases.finish(lease=lease, attempts=0, **{sent: now})
     return True

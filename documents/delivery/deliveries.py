@@ -8,11 +8,10 @@ import datetime as dt
 import functools
 import logging
 import smtplib
-import uuid
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from structlog import contextvars
 
 from audit import log
@@ -87,35 +86,39 @@ def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery
 
 
 def due(*, now: dt.datetime) -> QuerySet[Delivery]:
-    """Return the deliveries that may be tried now, those that have waited longest first."""
-    waiting = Delivery.objects.filter(leases.free(now=now), status=DeliveryStatus.QUEUED, next_try_at__lte=now)
-    alone = Q(channel=Channel.DIGEST, lease=None)  # not bundled yet: `digest` comes first
-    return waiting.exclude(alone).order_by("next_try_at", "pk")
+    """Return the mails that may be tried now, by the delivery that is leased for each, the longest waiting first."""
+    mails = Q(channel=Channel.EMAIL) | Q(bundle=F("pk"))  # the week's summary once `digest` has bundled it
+    return leases.due(rows=Delivery.objects.filter(mails, status=DeliveryStatus.QUEUED), now=now)
 
 
 def digest(*, now: dt.datetime) -> list[int]:
-    """Bundle what is due for the week's summary, one mail a party, and return one delivery of each.
+    """Bundle what is due for the week's summary, one mail a party, and return the first delivery of each.
 
-    Safe to repeat. The deliveries of a bundle share a lease from then on: tried again after a crash, it is the same
-    bundle with the same Message-ID.
+    Safe to repeat, and by several at once. A bundle stays together: tried again after a crash, it is the same one with
+    the same Message-ID.
     """
     waiting = Delivery.objects.filter(
-        channel=Channel.DIGEST, status=DeliveryStatus.QUEUED, lease=None, next_try_at__lte=now
+        channel=Channel.DIGEST, status=DeliveryStatus.QUEUED, bundle=None, next_try_at__lte=now
     )
     parties = (
         waiting.exclude(recipient__email="").order_by("recipient_id").values_list("recipient_id", flat=True).distinct()
     )
-    bundled: list[int] = []
-    for party in list(parties):
-        mine = list(waiting.filter(recipient_id=party).order_by("id").values_list("pk", flat=True))
-        for start in range(0, len(mine), DIGEST_MAX):
-            part = mine[start : start + DIGEST_MAX]
-            # Only rows that no other run has bundled meanwhile; a run that comes late bundles nothing.
-            if waiting.filter(pk__in=part).update(lease=uuid.uuid4(), next_try_at=now):
-                bundled.append(part[0])
+    bundled = [first for party in list(parties) for first in _bundle(rows=waiting.filter(recipient_id=party), now=now)]
     for pk in bundled:
         queue.enqueue(task=TaskName.DELIVER, delivery_id=pk)
     return bundled
+
+
+def _bundle(*, rows: QuerySet[Delivery], now: dt.datetime) -> list[int]:
+    """Bundle the deliveries of a party and return the first of each bundle; what another run bundles is left to it."""
+    with transaction.atomic():
+        locked = rows.select_for_update(no_key=True, skip_locked=True).order_by("id")
+        mine = list(locked.values_list("pk", flat=True))
+        firsts = mine[::DIGEST_MAX]
+        for place, first in enumerate(firsts):
+            part = mine[place * DIGEST_MAX :][:DIGEST_MAX]
+            Delivery.objects.filter(pk__in=part).update(bundle=first, next_try_at=now)
+    return firsts
 
 
 def send(*, delivery_id: int, now: dt.datetime) -> None:
@@ -125,45 +128,45 @@ def send(*, delivery_id: int, now: dt.datetime) -> None:
 
 def send_next(*, rows: QuerySet[Delivery], now: dt.datetime) -> bool:
     """Send the first of `rows` that no other worker has, with all of its bundle; return whether there was one."""
-    fence = uuid.uuid4()
-    batch = outbox.lease(rows=rows, fence=fence, now=now)
-    if batch:
-        bound = contextvars.bound_contextvars(delivery=batch[0].public_id)  # the log
-        with leases.leased(model=Delivery, fence=fence), bound:
-            _send(batch=batch, fence=fence, now=now)
-    return bool(batch)
+    with leases.lease(rows=rows, now=now) as lease:
+        if lease is None:
+            return False
+        batch = outbox.bundle(lease=lease)
+        with contextvars.bound_contextvars(delivery=batch[0].public_id):  # the log
+            _send(batch=batch, lease=lease, now=now)
+        return True
 
 
-def _send(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
+def _send(*, batch: list[Delivery], lease: leases.Lease, now: dt.datetime) -> None:
     """Send a leased mail and record its end, or put it off."""
-    batch = outbox.sendable(batch=batch, fence=fence, now=now)
+    batch = outbox.sendable(batch=batch, lease=lease, now=now)
     if not batch:
         return
     recipient = batch[0].recipient
     if not recipient.email:
-        outbox.end(batch=batch, fence=fence, status=DeliveryStatus.NOT_WANTED, cause="no_address", now=now)
+        outbox.end(batch=batch, lease=lease, status=DeliveryStatus.NOT_WANTED, cause="no_address", now=now)
         return
     try:
         message = letters.compose(batch=batch, now=now)
         calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
     except calls.DependencyDown:
-        outbox.again(batch=batch, fence=fence, cause="mail_unavailable", now=now)
+        outbox.again(batch=batch, lease=lease, cause="mail_unavailable", now=now)
     except smtplib.SMTPException as refusal:
         if mailbox.for_good(refusal=refusal):
-            outbox.end(batch=batch, fence=fence, status=DeliveryStatus.BOUNCED, cause="recipient_refused", now=now)
+            outbox.end(batch=batch, lease=lease, status=DeliveryStatus.BOUNCED, cause="recipient_refused", now=now)
         else:
-            outbox.again(batch=batch, fence=fence, cause="sender_refused", now=now)
+            outbox.again(batch=batch, lease=lease, cause="sender_refused", now=now)
     except Exception:
         # One letter that cannot be written must not be tried every second, nor stop the others.
         logger.exception("delivery.failed")
-        outbox.again(batch=batch, fence=fence, cause="internal_error", now=now)
+        outbox.again(batch=batch, lease=lease, cause="internal_error", now=now)
     else:
-        confirm(batch=batch, fence=fence, now=now)
+        confirm(batch=batch, lease=lease, now=now)
 
 
-def confirm(*, batch: Sequence[Delivery], fence: uuid.UUID, now: dt.datetime) -> None:
+def confirm(*, batch: Sequence[Delivery], lease: leases.Lease, now: dt.datetime) -> None:
     """Record that the mail is out, if the lease still stands; a worker that lost it changes nothing."""
-    outbox.end(batch=batch, fence=fence, status=DeliveryStatus.SENT, cause="", now=now)
+    outbox.end(batch=batch, lease=lease, status=DeliveryStatus.SENT, cause="", now=now)
 
 
 def summary_at(*, document: Document, now: dt.datetime) -> dt.datetime:

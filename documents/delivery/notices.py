@@ -8,7 +8,6 @@ import datetime as dt
 import functools
 import logging
 import smtplib
-import uuid
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -50,9 +49,7 @@ def plan(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> N
 
 def due(*, now: dt.datetime) -> QuerySet[Notice]:
     """Return the notices that may be tried now, those that have waited longest first."""
-    return Notice.objects.filter(leases.free(now=now), status=DeliveryStatus.QUEUED, next_try_at__lte=now).order_by(
-        "next_try_at", "pk"
-    )
+    return leases.due(rows=Notice.objects.filter(status=DeliveryStatus.QUEUED), now=now)
 
 
 def send(*, notice_id: int, now: dt.datetime) -> None:
@@ -67,63 +64,52 @@ def send_next(*, rows: QuerySet[Notice], now: dt.datetime) -> bool:
             return False
         notice = Notice.objects.select_related("party", "event").defer("event__body").get(pk=lease.pk)
         with contextvars.bound_contextvars(notice=notice.public_id):  # the log
-            _send(notice=notice, fence=lease.fence, now=now)
+            _send(notice=notice, lease=lease, now=now)
         return True
 
 
-def _send(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
+def _send(*, notice: Notice, lease: leases.Lease, now: dt.datetime) -> None:
     """Send a leased notice and record its end, or put it off."""
     try:
         message = letters.contact_changed(notice=notice)
         calls.call(dependency="mail", work=lambda: mailbox.hand_over(message=message))
     except calls.DependencyDown:
-        _again(notice=notice, fence=fence, cause="mail_unavailable", now=now)
+        _again(notice=notice, lease=lease, cause="mail_unavailable", now=now)
     except smtplib.SMTPException as refusal:
         if mailbox.for_good(refusal=refusal):
             # Often the reason for the change: the old mailbox is gone. No alert is due for that.
-            _end(notice=notice, fence=fence, status=DeliveryStatus.BOUNCED, cause="recipient_refused", now=now)
+            _end(notice=notice, lease=lease, status=DeliveryStatus.BOUNCED, cause="recipient_refused", now=now)
         else:
-            _again(notice=notice, fence=fence, cause="sender_refused", now=now)
+            _again(notice=notice, lease=lease, cause="sender_refused", now=now)
     except Exception:
         # One letter that cannot be written must not be tried every second, nor stop the others.
         logger.exception("notice.failed")
-        _again(notice=notice, fence=fence, cause="internal_error", now=now)
+        _again(notice=notice, lease=lease, cause="internal_error", now=now)
     else:
-        confirm(notice=notice, fence=fence, now=now)
+        confirm(notice=notice, lease=lease, now=now)
 
 
-def confirm(*, notice: Notice, fence: uuid.UUID, now: dt.datetime) -> None:
+def confirm(*, notice: Notice, lease: leases.Lease, now: dt.datetime) -> None:
     """Record that the mail is out, if the lease still stands; a worker that lost it changes nothing."""
-    _end(notice=notice, fence=fence, status=DeliveryStatus.SENT, cause="", now=now)
+    _end(notice=notice, lease=lease, status=DeliveryStatus.SENT, cause="", now=now)
 
 
-def _again(*, notice: Notice, fence: uuid.UUID, cause: str, now: dt.datetime) -> None:
+def _again(*, notice: Notice, lease: leases.Lease, cause: str, now: dt.datetime) -> None:
     """Put a notice off for a later try, or give it up when its time is over."""
     if now - notice.queued_at > PATIENCE:
-        _end(notice=notice, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
+        _end(notice=notice, lease=lease, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
         return
     wait = dt.timedelta(seconds=dependencies.backoff_s(dependency="mail", attempt=notice.attempts))
     with transaction.atomic():
-        if Notice.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
-            cause=cause, lease=None, lease_until_at=None, next_try_at=now + wait
-        ):
+        if leases.release(lease=lease, next_try_at=now + wait, cause=cause):
             _record(Action.DELIVERY_FAILED, notice=notice, actor=log.SYSTEM, code=cause, outcome="failed")
 
 
-def _end(*, notice: Notice, fence: uuid.UUID, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
+def _end(*, notice: Notice, lease: leases.Lease, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
     """End a leased notice and erase its address, with its audit event, in one transaction."""
     bounced = status == DeliveryStatus.BOUNCED
     with transaction.atomic():
-        moved = Notice.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
-            status=status,
-            address="",
-            cause=cause,
-            sent_at=None if bounced else now,
-            lease=None,
-            lease_until_at=None,
-            next_try_at=None,
-        )
-        if not moved:
+        if not leases.finish(lease=lease, status=status, address="", cause=cause, sent_at=None if bounced else now):
             return
         action = Action.DELIVERY_BOUNCED if bounced else Action.DELIVERY_SENT
         _record(action, notice=notice, actor=log.SYSTEM, code=cause, outcome="failed" if bounced else "ok")

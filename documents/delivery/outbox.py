@@ -3,12 +3,12 @@
 import datetime as dt
 import hashlib
 import hmac
-import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from audit import log
 from audit.actions import Action
@@ -29,73 +29,70 @@ ENDS = {
 }
 
 
-def lease(*, rows: QuerySet[Delivery], fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
-    """Lease the first of `rows` with all of its bundle, at once; empty where there is none.
-
-    A worker that asks at the same moment waits until the bundle is leased, and gets the next one: passing over a locked
-    row, it would get the second half of the same bundle.
-    """
-    with transaction.atomic():
-        first = rows.select_for_update(no_key=True).values("pk", "channel", "lease").first()
-        if first is None:
-            return []
-        bundle = Q(lease=first["lease"]) if first["channel"] == Channel.DIGEST else Q(pk=first["pk"])
-        Delivery.objects.filter(bundle, status=DeliveryStatus.QUEUED).update(
-            lease=fence, lease_until_at=leases.until(now=now), attempts=F("attempts") + 1
-        )
-    batch = Delivery.objects.select_related("document__issuer", "recipient").defer("document__issuer__logo")
-    return list(batch.filter(lease=fence).order_by("id"))
+def bundle(*, lease: leases.Lease) -> list[Delivery]:
+    """Return a leased delivery, and after it those that go in the same mail."""
+    waiting = Delivery.objects.filter(Q(pk=lease.pk) | Q(bundle=lease.pk), status=DeliveryStatus.QUEUED)
+    return list(waiting.select_related("document__issuer", "recipient").defer("document__issuer__logo").order_by("id"))
 
 
-def sendable(*, batch: list[Delivery], fence: uuid.UUID, now: dt.datetime) -> list[Delivery]:
+def sendable(*, batch: list[Delivery], lease: leases.Lease, now: dt.datetime) -> list[Delivery]:
     """Return what may be sent: a bundle goes without documents in quarantine, unless it may be out already."""
-    withheld = [delivery.pk for delivery in batch if delivery.document.status != Status.LOCKED]
+    withheld = [delivery for delivery in batch if delivery.document.status != Status.LOCKED]
     if not withheld:
         return batch
     if len(withheld) == len(batch) or batch[0].attempts > 1:
-        rest(batch=batch, fence=fence, cause="document_withheld", wait=WITHHELD, now=now)
+        rest(batch=batch, lease=lease, cause="document_withheld", wait=WITHHELD, now=now)
         return []
-    loose = Delivery.objects.filter(pk__in=withheld, lease=fence)
-    loose.update(lease=None, lease_until_at=None, next_try_at=now + WITHHELD, attempts=0)  # a later summary's
-    return [delivery for delivery in batch if delivery.pk not in withheld]
+    others = [delivery for delivery in batch if delivery not in withheld]
+    later: dict[str, Any] = {"bundle": None, "next_try_at": now + WITHHELD, "attempts": 0}  # a later summary's
+    with transaction.atomic():
+        if batch[0] in others:
+            stands = leases.write(lease=lease, bundle=batch[0])
+        else:  # what is left is a bundle of its own, and the next in turn
+            stands = leases.release(lease=lease, **later)
+        if not stands:
+            return []
+        Delivery.objects.filter(pk__in=[delivery.pk for delivery in withheld if delivery.pk != lease.pk]).update(
+            **later
+        )
+        Delivery.objects.filter(pk__in=[delivery.pk for delivery in others]).update(bundle=others[0])
+    return others if batch[0] in others else []
 
 
-def again(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, now: dt.datetime) -> None:
+def again(*, batch: Sequence[Delivery], lease: leases.Lease, cause: str, now: dt.datetime) -> None:
     """Put a mail off for a later try, or give it up when its time is over."""
     oldest = min(delivery.queued_at for delivery in batch)
     if now - oldest > PATIENCE[Channel(batch[0].channel)]:
-        end(batch=batch, fence=fence, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
+        end(batch=batch, lease=lease, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
         return
     wait_s = dependencies.backoff_s(dependency="mail", attempt=batch[0].attempts)
-    rest(batch=batch, fence=fence, cause=cause, wait=dt.timedelta(seconds=wait_s), now=now)
+    rest(batch=batch, lease=lease, cause=cause, wait=dt.timedelta(seconds=wait_s), now=now)
 
 
-def rest(*, batch: Sequence[Delivery], fence: uuid.UUID, cause: str, wait: dt.timedelta, now: dt.datetime) -> None:
-    """End the lease's time but leave its id, by which the deliveries of a bundle belong together."""
+def rest(*, batch: Sequence[Delivery], lease: leases.Lease, cause: str, wait: dt.timedelta, now: dt.datetime) -> None:
+    """Put a leased mail off, with its audit events, in one transaction."""
+    columns: dict[str, Any] = {"cause": cause, "next_try_at": now + wait}
     with transaction.atomic():
-        rested = Delivery.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
-            cause=cause, lease_until_at=None, next_try_at=now + wait
-        )
-        if rested:
+        if leases.release(lease=lease, **columns):
+            _bundled(batch).update(attempts=batch[0].attempts, **columns)
             for delivery in batch:
                 record(Action.DELIVERY_FAILED, delivery=delivery, actor=log.SYSTEM, code=cause, outcome="failed")
 
 
-def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, cause: str, now: dt.datetime) -> None:
+def end(
+    *, batch: Sequence[Delivery], lease: leases.Lease, status: DeliveryStatus, cause: str, now: dt.datetime
+) -> None:
     """Move a leased mail to where it ends, with its audit events, in one transaction."""
-    sent = status == DeliveryStatus.SENT
+    columns = {
+        "status": status,
+        "cause": cause,
+        "sent_at": now if status == DeliveryStatus.SENT else None,
+        "address_digest": address_digest(address=batch[0].recipient.email) if batch[0].recipient.email else "",
+    }
     with transaction.atomic():
-        moved = Delivery.objects.filter(lease=fence, status=DeliveryStatus.QUEUED).update(
-            status=status,
-            cause=cause,
-            sent_at=now if sent else None,
-            address_digest=address_digest(address=batch[0].recipient.email) if batch[0].recipient.email else "",
-            lease=None,
-            lease_until_at=None,
-            next_try_at=None,
-        )
-        if not moved:
+        if not leases.finish(lease=lease, **columns):
             return
+        _bundled(batch).update(attempts=batch[0].attempts, next_try_at=None, **columns)
         outcome = "failed" if status == DeliveryStatus.BOUNCED else "ok"
         for delivery in batch:
             record(
@@ -108,7 +105,12 @@ def end(*, batch: Sequence[Delivery], fence: uuid.UUID, status: DeliveryStatus, 
             )
         if status == DeliveryStatus.BOUNCED:
             _alert(delivery=batch[0], recipient=batch[0].recipient, cause=cause)
-    metrics.DELIVERY.labels(status=status).inc(moved)
+    metrics.DELIVERY.labels(status=status).inc(len(batch))
+
+
+def _bundled(batch: Sequence[Delivery]) -> QuerySet[Delivery]:
+    """Return the rows of what goes in the mail of the first delivery, which alone is leased."""
+    return Delivery.objects.filter(pk__in=[delivery.pk for delivery in batch[1:]])
 
 
 def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -10,8 +9,9 @@ from django.conf import settings
 from documents import errors
 from documents.countries.pack import Pack
 from documents.emission import attachments
-from documents.models import Document, Issuer, Status
+from documents.models import Document, Issuer
 from documents.rendering import render
+from documents.resilience import leases
 from documents.vault import store
 
 MEDIA_TYPE = "application/pdf"
@@ -55,7 +55,7 @@ def vault_key(*, document: Document) -> str:
     )
 
 
-def lock(*, document: Document, fence: uuid.UUID, plain: bool) -> LockedFile:
+def lock(*, document: Document, lease: leases.Lease, plain: bool) -> LockedFile:
     """Put a document's PDF under lock and check it there; safe to repeat after any crash.
 
     :raises errors.Problem: `render_failed`, `render_timeout`, `worm_*`, or `document_not_ready` for a lost lease
@@ -73,7 +73,8 @@ def lock(*, document: Document, fence: uuid.UUID, plain: bool) -> LockedFile:
     )
     key = vault_key(document=document)
     # The intent is stored before the bytes: an object in the vault can then be traced to its row, LOCKED or not.
-    noted = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
+    noted = leases.write(
+        lease=lease,
         vault_key=key,
         file_sha256=sha256(rendered.pdf),
         file_bytes=len(rendered.pdf),

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import functools
-import uuid
 from collections.abc import Callable
 
 from django.db import transaction
@@ -20,7 +19,6 @@ from documents.resilience import dependencies, leases, queue
 from documents.task_names import TaskName
 
 RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content
-_NO_LEASE = {"lease": None, "lease_until_at": None, "next_try_at": None}
 TRIES_MAX = 8  # then the document rests with its cause until a person retries it
 
 
@@ -44,9 +42,7 @@ def advance_next(*, rows: QuerySet[Document], now: dt.datetime) -> bool:
 
 def due(*, now: dt.datetime) -> QuerySet[Document]:
     """Return the documents that are not LOCKED yet and may be tried now, those that have waited longest first."""
-    return Document.objects.filter(leases.free(now=now), status=Status.ISSUED, next_try_at__lte=now).order_by(
-        "next_try_at", "pk"
-    )
+    return leases.due(rows=Document.objects.filter(status=Status.ISSUED), now=now)
 
 
 def retry(*, document: Document, actor: log.Actor, now: dt.datetime) -> bool:
@@ -73,18 +69,18 @@ def _lock_leased(*, lease: leases.Lease, now: dt.datetime) -> bool:
     """Render, store and verify a leased document, and only then call it LOCKED."""
     document = Document.objects.select_related("issuer", "country", "owner").get(pk=lease.pk)
     with contextvars.bound_contextvars(document=document.public_id):  # the log
-        return _lock_or_rest(document=document, fence=lease.fence, now=now)
+        return _lock_or_rest(document=document, lease=lease, now=now)
 
 
-def _lock_or_rest(*, document: Document, fence: uuid.UUID, now: dt.datetime) -> bool:
+def _lock_or_rest(*, document: Document, lease: leases.Lease, now: dt.datetime) -> bool:
     """Lock a leased document, or put it off."""
     try:
         _refuse_endless(document=document)
-        locked_file = custody.lock(document=document, fence=fence, plain=document.attempts > RENDER_TRIES_MAX)
+        locked_file = custody.lock(document=document, lease=lease, plain=document.attempts > RENDER_TRIES_MAX)
     except errors.Problem as problem:
-        _rest(document=document, fence=fence, problem=problem, now=now)
+        _rest(document=document, lease=lease, problem=problem, now=now)
         return False
-    return _confirm(document=document, fence=fence, locked_file=locked_file)
+    return _confirm(document=document, lease=lease, locked_file=locked_file)
 
 
 def _refuse_endless(*, document: Document) -> None:
@@ -96,12 +92,13 @@ def _refuse_endless(*, document: Document) -> None:
         raise errors.Problem(code="internal_error", detail="no try came to its end")
 
 
-def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.LockedFile) -> bool:
+def _confirm(*, document: Document, lease: leases.Lease, locked_file: custody.LockedFile) -> bool:
     """Move a document to LOCKED with its audit event and deliveries, if the lease still holds."""
     stored = locked_file.stored
     locked_at = stored.stored_at
     with transaction.atomic():
-        moved = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
+        moved = leases.finish(
+            lease=lease,
             status=Status.LOCKED,
             locked_at=locked_at,
             verified_at=locked_at,
@@ -112,7 +109,6 @@ def _confirm(*, document: Document, fence: uuid.UUID, locked_file: custody.Locke
             pages=locked_file.pages,
             flags=sorted({*document.flags, *locked_file.flags}),
             cause="",
-            **_NO_LEASE,
         )
         if not moved:
             return False
@@ -143,7 +139,7 @@ def _plan_deliveries(*, document: Document, now: dt.datetime) -> None:
         transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=planned.pk))
 
 
-def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now: dt.datetime) -> None:
+def _rest(*, document: Document, lease: leases.Lease, problem: errors.Problem, now: dt.datetime) -> None:
     """Store why a document could not be locked: it is tried again later or, out of tries, by a person.
 
     An outage is not the document's fault and costs it no tries.
@@ -153,11 +149,10 @@ def _rest(*, document: Document, fence: uuid.UUID, problem: errors.Problem, now:
     final = not outage and document.attempts >= TRIES_MAX
     pause_s = dependencies.backoff_s(dependency="vault" if outage else "renderer", attempt=document.attempts)
     with transaction.atomic():
-        rested = Document.objects.filter(pk=document.pk, status=Status.ISSUED, lease=fence).update(
+        rested = leases.release(
+            lease=lease,
             cause=code,
             attempts=document.attempts - 1 if outage else document.attempts,
-            lease=None,
-            lease_until_at=None,
             next_try_at=None if final else now + dt.timedelta(seconds=pause_s),
         )
         if not rested:

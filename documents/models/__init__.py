@@ -8,6 +8,7 @@ from documents.models.dismissal import Dismissal, DismissalState
 from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus, Status
 from documents.models.events import Event, EventStatus, Wait
 from documents.models.incidents import Alert, Discrepancy
+from documents.models.leased import Leased
 from documents.models.parties import Country, Issuer, Party, Series
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "EventStatus",
     "Issuer",
     "Kind",
+    "Leased",
     "Link",
     "Notice",
     "Party",

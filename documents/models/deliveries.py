@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from documents.models.documents import Document
 from documents.models.events import Event
+from documents.models.leased import Leased
 from documents.models.parties import Party, public_id
 
 
@@ -30,7 +31,7 @@ class DeliveryStatus(models.TextChoices):
     NOT_WANTED = "NOT_WANTED", _("no procede")
 
 
-class Delivery(models.Model):
+class Delivery(Leased):
     """Sends one document to one recipient through one channel. The Message-ID is fixed before the first try."""
 
     public_id = public_id("dlv")
@@ -39,13 +40,13 @@ class Delivery(models.Model):
     channel = models.CharField(_("canal"), max_length=10, choices=Channel)
     status = models.CharField(_("estado"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.QUEUED)
     sequence = models.PositiveIntegerField(_("envío"), default=1, help_text="2 and more: sent again on request")
+    # Only the first delivery of a bundle is leased; the others go where it goes.
+    bundle = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="bundled", help_text="the first delivery of the same mail"
+    )
     message_id = models.CharField(max_length=120, unique=True)
     address_digest = models.CharField(max_length=64, blank=True, help_text="keyed digest of the address used")
     cause = models.CharField(_("causa"), max_length=40, blank=True)
-    attempts = models.PositiveIntegerField(_("intentos"), default=0)
-    lease = models.UUIDField(null=True)
-    lease_until_at = models.DateTimeField(null=True)
-    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
     queued_at = models.DateTimeField(_("en cola desde"), db_default=Now())
     sent_at = models.DateTimeField(_("enviado"), null=True)
     opened_at = models.DateTimeField(_("abierto"), null=True)
@@ -64,7 +65,7 @@ class Delivery(models.Model):
         return f"{self.channel} {self.public_id}"
 
 
-class Notice(models.Model):
+class Notice(Leased):
     """A mail to a party about a change of its address, to the address it had before; one per change.
 
     The old address is stored only while the mail waits: a constraint requires it to be empty once the notice has ended.
@@ -78,10 +79,6 @@ class Notice(models.Model):
     status = models.CharField(_("estado"), max_length=12, choices=DeliveryStatus, default=DeliveryStatus.QUEUED)
     message_id = models.CharField(max_length=120, unique=True)
     cause = models.CharField(_("causa"), max_length=40, blank=True)
-    attempts = models.PositiveIntegerField(_("intentos"), default=0)
-    lease = models.UUIDField(null=True)
-    lease_until_at = models.DateTimeField(null=True)
-    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
     queued_at = models.DateTimeField(_("en cola desde"), db_default=Now())
     sent_at = models.DateTimeField(_("enviado"), null=True)
 

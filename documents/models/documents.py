@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from documents.models.events import Event
+from documents.models.leased import Leased
 from documents.models.parties import Country, Issuer, Party, Series, public_id
 
 
@@ -46,10 +47,11 @@ class PayoutStatus(models.TextChoices):
     SENT = "SENT", _("Enviado")
 
 
-class Document(models.Model):
+class Document(Leased):
     """A numbered record about one business fact, written once by `emission.issuing.issue`.
 
-    Only the columns below "the line" move afterwards, each with its audit event; a trigger refuses any other change.
+    Only its lease and the columns below "the line" move afterwards, each state with its audit event; a trigger
+    refuses any other change.
     """
 
     public_id = public_id("doc")
@@ -87,10 +89,6 @@ class Document(models.Model):
     settled_by = models.ForeignKey(
         "self", models.PROTECT, null=True, related_name="settled_documents", verbose_name=_("pagado en")
     )
-    attempts = models.PositiveIntegerField(_("intentos"), default=0)
-    lease = models.UUIDField(null=True)
-    lease_until_at = models.DateTimeField(null=True)
-    next_try_at = models.DateTimeField(_("siguiente intento"), null=True)
     cause = models.CharField(_("causa"), max_length=40, blank=True)
     template = models.CharField(_("plantilla"), max_length=80, blank=True)
     bundle_digest = models.CharField(max_length=64, blank=True)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from documents.models.documents import Document
 from documents.models.events import Event
+from documents.models.leased import Leased
 from documents.models.parties import Country, public_id
 
 
@@ -39,7 +40,7 @@ class Discrepancy(models.Model):
         return f"{self.code} {self.public_id}"
 
 
-class Alert(models.Model):
+class Alert(Leased):
     """One incident: opened once, counted while it lasts, resolved on recovery, sent to one channel."""
 
     public_id = public_id("alr")
@@ -60,14 +61,14 @@ class Alert(models.Model):
     resolved_at = models.DateTimeField(_("resuelta"), null=True)
     sent_at = models.DateTimeField(_("avisada"), null=True)
     resolution_sent_at = models.DateTimeField(_("cierre avisado"), null=True)
-    attempts = models.PositiveIntegerField(_("intentos"), default=0)
-    lease_until_at = models.DateTimeField(null=True)
-    next_try_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("alerta"), _("alertas")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["dedup_key"], condition=Q(resolved_at=None), name="alert_once")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name="alert_due"),
         ]
 
     def __str__(self) -> str:

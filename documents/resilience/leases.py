@@ -1,23 +1,31 @@
 """Leases: one worker at a time on a row, renewed while it lives, worthless once it is dead.
 
-Leasing is one UPDATE, which passes over what others are leasing at the same moment. Every later write of the worker
-names the lease, so that a zombie that wakes up changes nothing. The lease alone keeps others away: `next_try_at` stays
-what it was, so that the rows of a killed worker are the first in turn again once `LEASE_S` is over.
+Every queue is a table of `models.Leased` rows, and this is how all of them are worked on: `due` says what may be
+tried, `lease` takes the first of it, `write` notes a step, and `release` or `finish` says what came of it. Each write
+names the fence of the lease, so that a zombie that wakes up changes nothing. The lease alone keeps others away:
+`next_try_at` stays what it was, so that the rows of a killed worker are the first in turn again once `LEASE_S` is over.
 """
 
 import contextlib
 import datetime as dt
 import threading
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connections, models
+from django.db import connections
 from django.db.models import Q, QuerySet
 
-_in_flight: dict[uuid.UUID, type[models.Model]] = {}
+from documents.models import Leased
+
+ENDED: Mapping[str, None] = MappingProxyType({"lease": None, "lease_until_at": None})
+Row = TypeVar("Row", bound=Leased)
+
+_in_flight: set["Lease"] = set()
 _lock = threading.Lock()
 
 _LEASE = """
@@ -31,18 +39,18 @@ RETURNING id
 class Lease:
     """A leased row and the fence that each later write names."""
 
+    model: type[Leased]
     pk: int
     fence: uuid.UUID
 
+    def row(self) -> QuerySet[Leased]:
+        """Return the row, as long as the lease stands: no row once it has ended or is another worker's."""
+        return self.model._default_manager.filter(pk=self.pk, lease=self.fence)
 
-def free(*, now: dt.datetime) -> Q:
-    """Return the condition of rows that are leased to nobody."""
-    return Q(lease_until_at=None) | Q(lease_until_at__lt=now)
 
-
-def until(*, now: dt.datetime) -> dt.datetime:
-    """Return the end of a lease that is given or renewed now."""
-    return now + dt.timedelta(seconds=settings.LEASE_S)
+def due(*, rows: QuerySet[Row], now: dt.datetime) -> QuerySet[Row]:
+    """Return those of `rows` that may be tried now and that nobody has leased, those that have waited longest first."""
+    return rows.filter(_free(now=now), next_try_at__lte=now).order_by("next_try_at", "pk")
 
 
 @contextlib.contextmanager
@@ -52,36 +60,57 @@ def lease(*, rows: QuerySet[Any], now: dt.datetime) -> Iterator[Lease | None]:
     Yield None where there is none. Workers that ask at the same moment get different rows, and none waits.
     """
     fence = uuid.uuid4()
-    model = rows.model
-    first, parameters = rows.filter(free(now=now)).values("pk")[:1].query.sql_with_params()
+    first, parameters = rows.filter(_free(now=now)).values("pk")[:1].query.sql_with_params()
     with connections[rows.db].cursor() as cursor:
-        cursor.execute(_LEASE.format(table=model._meta.db_table, first=first), [fence, until(now=now), *parameters])
+        cursor.execute(_LEASE.format(table=rows.model._meta.db_table, first=first), [fence, _end(now), *parameters])
         row = cursor.fetchone()
     if row is None:
         yield None
         return
-    with leased(model=model, fence=fence):
-        yield Lease(pk=row[0], fence=fence)
-
-
-@contextlib.contextmanager
-def leased(*, model: type[models.Model], fence: uuid.UUID) -> Iterator[None]:
-    """Have a lease renewed for as long as its work lasts, also one of several rows at once."""
+    leased = Lease(model=rows.model, pk=row[0], fence=fence)
     with _lock:
-        _in_flight[fence] = model
+        _in_flight.add(leased)
     try:
-        yield
+        yield leased
     finally:
         with _lock:
-            _in_flight.pop(fence, None)
+            _in_flight.discard(leased)
 
 
 def renew(*, now: dt.datetime) -> int:
     """Extend the leases of this process and return how many of them are still its own."""
+    fences: dict[type[Leased], list[uuid.UUID]] = defaultdict(list)
     with _lock:
-        in_flight = dict(_in_flight)
-    renewed = 0
-    for model in set(in_flight.values()):
-        fences = [fence for fence, leased_model in in_flight.items() if leased_model is model]
-        renewed += model._default_manager.filter(lease__in=fences).update(lease_until_at=until(now=now))
-    return renewed
+        for leased in _in_flight:
+            fences[leased.model].append(leased.fence)
+    return sum(
+        model._default_manager.filter(lease__in=mine).update(lease_until_at=_end(now)) for model, mine in fences.items()
+    )
+
+
+def write(*, lease: Lease, **columns: object) -> bool:
+    """Write columns of a leased row; False, and nothing is written, where the lease does not stand any more."""
+    return bool(lease.row().update(**columns))
+
+
+def release(*, lease: Lease, next_try_at: dt.datetime | None, **columns: object) -> bool:
+    """Write what came of a try and end its lease: the row is due again at `next_try_at`.
+
+    False, and nothing is written, where the lease does not stand any more.
+    """
+    return bool(lease.row().update(next_try_at=next_try_at, **ENDED, **columns))
+
+
+def finish(*, lease: Lease, **columns: object) -> bool:
+    """Write where a row has arrived and end its lease: it is not due any more. False as of `release`."""
+    return release(lease=lease, next_try_at=None, **columns)
+
+
+def _free(*, now: dt.datetime) -> Q:
+    """Return the condition of rows that are leased to nobody."""
+    return Q(lease_until_at=None) | Q(lease_until_at__lt=now)
+
+
+def _end(now: dt.datetime) -> dt.datetime:
+    """Return the end of a lease that is given or renewed now."""
+    return now + dt.timedelta(seconds=settings.LEASE_S)

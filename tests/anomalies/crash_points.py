@@ -60,7 +60,7 @@ TABLE: dict[str, Point] = {
     "the delivery is planned, not committed": _point("advance", "documents.delivery.deliveries:plan", "after"),
     "the document is locked": _point("advance", "documents.emission.locking:_confirm", "after"),
     # -- mail: sent again after a crash, under the same Message-ID --
-    "the mail is leased": _point("deliver", "documents.delivery.outbox:lease", "after"),
+    "the mail is leased": _point("deliver", "documents.delivery.outbox:bundle", "after"),
     "the letter is written": _point("deliver", "documents.delivery.letters:compose", "after"),
     "the mail is about to go out": _point("deliver", "documents.delivery.mailbox:hand_over", "before"),
     "the mail is out, not confirmed": _point("deliver", "documents.delivery.mailbox:EmlFolder._link", "after"),

@@ -18,6 +18,7 @@ from celery import shared_task
 from django.conf import settings as django_settings
 from django.db import DataError, IntegrityError, OperationalError
 from django.test import Client
+from django.utils import timezone
 from django_structlog.celery.receivers import CeleryReceiver
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from pytest_django import Settings
@@ -212,7 +213,7 @@ def letter_failed(monkeypatch: pytest.MonkeyPatch) -> None:
 def alert_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(django_settings, "ALERT_URL", "gopher://somewhere")
     alert_opened(monkeypatch)
-    sending.deliver(now=factories.NOW)
+    sending.deliver(now=timezone.now())
 
 
 def alert_opened(_monkeypatch: pytest.MonkeyPatch) -> None:

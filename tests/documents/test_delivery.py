@@ -7,8 +7,8 @@ import json
 import pathlib
 import re
 import socket
+import threading
 import time
-import uuid
 from collections.abc import Callable
 from email.message import EmailMessage
 
@@ -23,7 +23,7 @@ from config import env
 from documents import distribution, errors
 from documents.delivery import deliveries, letters, links, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, Status
-from documents.resilience import breaker, calls, dependencies, queue
+from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
 from tests.services import mailbox, misbehaving
 
@@ -185,20 +185,6 @@ def test_a_crash_between_sending_and_confirming_repeats_the_same_mail(
     assert told(one).count("delivery.sent") == 1
 
 
-def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
-    one = queued()
-    fence = uuid.uuid4()
-    batch = outbox.lease(rows=deliveries.due(now=NOW), fence=fence, now=NOW)
-    deliveries.send(delivery_id=one.pk, now=NOW + LEASE)
-    sent = Delivery.objects.get(pk=one.pk)
-    deliveries.confirm(batch=batch, fence=fence, now=NOW + HOUR)
-    outbox.again(batch=batch, fence=fence, cause="mail_unavailable", now=NOW + HOUR)
-    one.refresh_from_db()
-    assert (one.status, one.sent_at) == (DeliveryStatus.SENT, sent.sent_at)
-    assert len(smtp.messages) == 1
-    assert told(one).count("delivery.sent") == 1
-
-
 @pytest.mark.usefixtures("committed_db")
 @pytest.mark.django_db(transaction=True, databases=["default", "denials"])
 def test_a_summary_is_leased_whole_though_two_workers_ask_at_the_same_moment() -> None:
@@ -208,23 +194,46 @@ def test_a_summary_is_leased_whole_though_two_workers_ask_at_the_same_moment() -
 
     def leased() -> list[Delivery]:
         try:
-            return outbox.lease(rows=deliveries.due(now=MONDAY), fence=uuid.uuid4(), now=MONDAY)
+            with leases.lease(rows=deliveries.due(now=MONDAY), now=MONDAY) as lease:
+                return outbox.bundle(lease=lease) if lease else []
         finally:
             connections.close_all()
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other:
-        with transaction.atomic():
-            batch = outbox.lease(rows=deliveries.due(now=MONDAY), fence=uuid.uuid4(), now=MONDAY)
-            late = other.submit(leased)
-            with pytest.raises(TimeoutError):
-                late.result(timeout=0.5)
-        assert (batch, late.result(timeout=10)) == (bundle, [])
+    with (
+        concurrent.futures.ThreadPoolExecutor(max_workers=1) as other,
+        transaction.atomic(),
+        leases.lease(rows=deliveries.due(now=MONDAY), now=MONDAY) as lease,
+    ):
+        assert lease is not None
+        assert (outbox.bundle(lease=lease), other.submit(leased).result(timeout=10)) == (bundle, [])
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_two_rounds_at_once_bundle_each_statement_once_and_none_is_left_without_a_mail(smtp: mailbox.Mailbox) -> None:
+    owner = factories.party(platform_id="drv_ana")
+    bundled = [queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(4)]
+    ready = threading.Barrier(4)
+
+    def bundle(_number: int) -> list[int]:
+        ready.wait(timeout=10)
+        try:
+            return deliveries.digest(now=MONDAY)
+        finally:
+            connections.close_all()
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as threads:
+        firsts = [pk for made in threads.map(bundle, range(4)) for pk in made]
+    for pk in firsts:
+        deliveries.send(delivery_id=pk, now=MONDAY)
+    assert len(smtp.messages) == len(firsts)
+    assert [told(one).count("delivery.sent") for one in bundled] == [1, 1, 1, 1]
 
 
 def test_a_mail_in_somebodys_hands_is_left_alone(smtp: mailbox.Mailbox) -> None:
     one = queued()
-    outbox.lease(rows=deliveries.due(now=NOW), fence=uuid.uuid4(), now=NOW)
-    deliveries.send(delivery_id=one.pk, now=NOW + dt.timedelta(seconds=1))
+    with leases.lease(rows=deliveries.due(now=NOW), now=NOW):
+        deliveries.send(delivery_id=one.pk, now=NOW + dt.timedelta(seconds=1))
     assert smtp.messages == []
 
 
@@ -486,7 +495,22 @@ def test_a_summary_goes_without_what_is_in_quarantine(smtp: mailbox.Mailbox) -> 
     assert fine.document.number in text_of(message)
     assert withheld.document.number not in text_of(message)
     withheld.refresh_from_db()
-    assert (withheld.status, withheld.lease) == (DeliveryStatus.QUEUED, None)
+    assert (withheld.status, withheld.lease, withheld.bundle) == (DeliveryStatus.QUEUED, None, None)
+
+
+def test_of_a_summary_whose_first_document_is_in_quarantine_the_others_go_without_it(smtp: mailbox.Mailbox) -> None:
+    owner = factories.party(platform_id="drv_ana")
+    withheld, *others = (queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(3))
+    distribution.quarantine(document=withheld.document, code="worm_lock_missing", actor=log.SYSTEM, now=NOW)
+    deliveries.digest(now=MONDAY)
+    while deliveries.send_next(rows=deliveries.due(now=MONDAY), now=MONDAY):
+        pass
+    [message] = smtp.messages
+    assert message["Message-ID"] == others[0].message_id
+    assert all(one.document.number in text_of(message) for one in others)
+    assert [told(one)[-1] for one in (withheld, *others)] == ["delivery.queued", "delivery.sent", "delivery.sent"]
+    withheld.refresh_from_db()
+    assert (withheld.bundle, withheld.attempts, withheld.next_try_at) == (None, 0, MONDAY + outbox.WITHHELD)
 
 
 # --- sending again ---

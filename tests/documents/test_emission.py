@@ -60,32 +60,6 @@ def test_locking_again_changes_nothing() -> None:
     assert Delivery.objects.filter(document=document).count() == 1
 
 
-def test_a_zombie_that_wakes_up_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    document = issued()
-
-    def taken_over(**_: Any) -> custody.LockedFile:
-        Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4())  # another worker has it now
-        return lock(**_)
-
-    lock = custody.lock
-    monkeypatch.setattr(custody, "lock", taken_over)
-    advance(document)
-    assert (document.status, document.vault_key, document.cause) == (Status.ISSUED, "", "")
-    assert not AuditEvent.objects.filter(object_id=document.public_id, action="document.locked").exists()
-
-
-def test_a_zombie_that_wakes_up_after_its_put_does_not_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    document = issued()
-    confirm = locking._confirm
-
-    def late(**given: Any) -> bool:
-        Document.objects.filter(pk=document.pk).update(lease=uuid.uuid4())
-        return confirm(**given)
-
-    monkeypatch.setattr(locking, "_confirm", late)
-    assert advance(document).status == Status.ISSUED
-
-
 def test_a_leased_document_is_nobody_elses_until_the_lease_ends() -> None:
     document = issued()
     now = dt.datetime.now(tz=dt.UTC)

@@ -4,7 +4,6 @@ import datetime as dt
 import email.message
 import json
 import re
-import uuid
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -182,16 +181,6 @@ def test_a_crash_between_sending_and_confirming_repeats_the_same_mail(
     first, second = smtp.messages
     assert first["Message-ID"] == second["Message-ID"] == one.message_id
     assert first.as_bytes().count(b"ntc_") == second.as_bytes().count(b"ntc_")
-    assert told(one).count("delivery.sent") == 1
-
-
-def test_a_zombie_that_wakes_up_confirms_nothing(smtp: mailbox.Mailbox) -> None:
-    one = queued()
-    notices.send(notice_id=one.pk, now=NOW)
-    notices.confirm(notice=one, fence=uuid.uuid4(), now=NOW + HOUR)
-    one.refresh_from_db()
-    assert one.sent_at == NOW
-    assert len(smtp.messages) == 1
     assert told(one).count("delivery.sent") == 1
 
 

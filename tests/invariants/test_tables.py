@@ -1,7 +1,10 @@
 """The tables are whole, agree with each other, and the documentation is drawn from them."""
 
+import ast
 import functools
+import inspect
 import re
+from collections.abc import Iterator
 
 import pytest
 from django.core.management import call_command
@@ -19,7 +22,8 @@ from documents.emission import locking
 from documents.events import envelope
 from documents.models import Document, Kind, Status
 from documents.resilience import dependencies
-from tests.invariants.test_laws import files
+from documents.task_names import TaskName
+from tests.invariants.test_laws import files, trees
 
 DOCS = environment.BASE_DIR / "docs"
 
@@ -122,6 +126,27 @@ def test_every_event_type_has_its_schema_its_service_and_its_page() -> None:
     for name, row in events.TABLE.items():
         assert row.service in environment.SERVICES
         assert name in told, f"docs/events.md does not tell of {name}"
+
+
+def test_each_task_is_enqueued_with_the_arguments_that_it_takes() -> None:
+    call_command("check")  # knows every task
+    enqueued = list(_enqueued())
+    assert {name for name, _ in enqueued} | {TaskName(str(row["task"])) for row in schedule.SCHEDULE.values()} == set(
+        TaskName
+    )
+    for name, arguments in enqueued:
+        assert arguments == set(inspect.signature(celery.app.tasks[name].run).parameters), name
+
+
+def _enqueued() -> Iterator[tuple[TaskName, set[str]]]:
+    """Yield each task that some code enqueues, with the names of the arguments that it gives."""
+    for _, tree in trees():
+        for node in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
+            if "queue.enqueue" in {ast.unparse(part) for part in (node.func, *node.args)}:
+                given = {keyword.arg or "": keyword.value for keyword in node.keywords}
+                name = ast.unparse(given.pop("task")).rpartition(".")[2]
+                names = [TaskName[name]] if name != "task" else [row.task for row in catalog.TABLE.values()]
+                yield from ((each, set(given)) for each in names)
 
 
 def test_what_beat_rings_exists() -> None:
