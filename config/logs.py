@@ -7,13 +7,14 @@ exception shows its type and where it was raised and not its message, and texts 
 """
 
 import itertools
+import logging
 import pathlib
 import re
 import smtplib
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from django.db import Error, InterfaceError, OperationalError
@@ -21,9 +22,6 @@ from structlog.typing import EventDict, WrappedLogger
 
 from audit import scrub
 from config import env
-
-if TYPE_CHECKING:
-    import logging
 
 # TABLE: what a line may hold beside time, level, logger and message. `event` is the id of a money event; `cause` the
 # types of what was raised, the last one first; `trace` where, the innermost call first.
@@ -49,6 +47,7 @@ _SYSTEM_MODULES = ("redis.", "kombu.", "http.", "documents.operations.checks")
 
 def settings(*, level: str) -> dict[str, Any]:
     """Set structlog up, and return Django's LOGGING; commands that a person types get readable lines."""
+    logging.captureWarnings(capture=True)  # Python writes its warnings past every handler
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

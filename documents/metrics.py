@@ -28,7 +28,9 @@ LINK_EVENTS = Counter("docs_link_events", "Secure links: created, seen, opened, 
 DENIED = Counter("docs_denied", "Refused accesses", ["code"])
 WORM_ERRORS = Counter("docs_worm_errors", "Broken or unproven promises of the vault", ["code"])
 ALERTS = Counter("docs_alerts", "Incidents opened", ["code", "severity"])
-RING_SKIPPED = Counter("docs_ring_skipped", "Tasks left to the sweeper because the broker did not take them", ["task"])
+ENQUEUE_SKIPPED = Counter(
+    "docs_enqueue_skipped", "Tasks left to the sweeper because the broker did not take them", ["task"]
+)
 BREAKER_STATE = Gauge(
     "docs_breaker_state", "0 closed, 1 half open, 2 open", ["dependency"], multiprocess_mode="livemax"
 )

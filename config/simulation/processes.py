@@ -75,12 +75,11 @@ class ProcessGroup:
         self.folder, self._listening, self._pause_s, self._patience_s = folder, listening, pause_s, patience_s
         self._environment = environment or {}
         python = sys.executable
-        web = [python, "-m", "gunicorn", "--bind", f"fd://{listening.fileno()}", "--workers", "2", "--threads", "8"]
-        web += ["--worker-class", "gthread", "--timeout", "60", "--graceful-timeout", "5", "--log-level", "warning"]
+        web = [python, "-m", "gunicorn", "--config", "python:config.gunicorn", "--bind", f"fd://{listening.fileno()}"]
         worker = [python, "-m", "celery", "-A", "config.celery", "worker", "--pool", "threads", "--concurrency", "2"]
         worker += ["--loglevel", "warning", "--without-gossip", "--without-mingle", *(["-B"] if beat else [])]
         self.processes = {
-            "web": ServerProcess(name="web", command=[*web, "config.wsgi"], files=(listening.fileno(),)),
+            "web": ServerProcess(name="web", command=web, files=(listening.fileno(),)),
             "worker": ServerProcess(name="worker", command=worker),
         }
         self._absent: set[str] = set()

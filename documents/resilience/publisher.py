@@ -67,7 +67,7 @@ class Publisher:
                 hangs = True
             else:
                 return True
-        metrics.RING_SKIPPED.labels(task=task).inc()
+        metrics.ENQUEUE_SKIPPED.labels(task=task).inc()
         return False
 
     def drain(self, *, timeout_s: float) -> bool:
@@ -105,7 +105,7 @@ class Publisher:
 
     def _publish(self, *, queued: _QueuedTask) -> None:
         if not self._admits():
-            metrics.RING_SKIPPED.labels(task=queued.task).inc()
+            metrics.ENQUEUE_SKIPPED.labels(task=queued.task).inc()
             return
         self._busy_since = time.monotonic()
         try:
@@ -118,7 +118,7 @@ class Publisher:
             )
         except self.outages as cause:
             self._drop()
-            metrics.RING_SKIPPED.labels(task=queued.task).inc()
+            metrics.ENQUEUE_SKIPPED.labels(task=queued.task).inc()
             self._failed(cause)
         else:
             self._succeeded()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from typing import Any
 
+import psutil
 import pytest
 from celery import shared_task
 from django.conf import settings as django_settings
@@ -74,8 +75,10 @@ def links_of(live: Live) -> list[str]:
 
 def written(live: Live) -> list[dict[str, Any]]:
     """Return every line that web server and worker have written; the worker's greeting is no line of the log."""
-    text = "".join((live.folder / f"{name}.log").read_text(encoding="utf-8") for name in ("web", "worker"))
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    web, worker = ((live.folder / f"{name}.log").read_text(encoding="utf-8") for name in ("web", "worker"))
+    return [
+        json.loads(line) for line in [*web.splitlines(), *(line for line in worker.splitlines() if line[:1] == "{")]
+    ]
 
 
 def walk(live: Live) -> tuple[dict[str, str], list[str]]:
@@ -159,6 +162,16 @@ def test_a_day_at_every_door_is_on_record_line_by_line_without_a_word_about_anyb
     tasks = [line for line in everything if line["message"] == "task_succeeded"]
     asked = {requests[name] for name in ("order", "payout", "payment")}
     assert asked & {line.get("request") for line in tasks if line["task"] == "documents.advance"}
+
+
+def test_the_web_servers_master_says_that_a_worker_was_killed_in_a_line_of_the_log(live: Live) -> None:
+    started = live.process_group.processes["web"].process
+    assert started is not None
+    psutil.Process(started.pid).children()[0].kill()
+    until = time.monotonic() + 20
+    while time.monotonic() < until and not any(line["logger"] == "gunicorn.error" for line in written(live)):
+        time.sleep(0.1)
+    assert [line["level"] for line in written(live) if "SIGKILL" in line["message"]] == ["error"]
 
 
 # --- the line that each runbook names ---
