@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from config import env
@@ -182,6 +183,13 @@ def _check_demo_json(summary: dict[str, Any]) -> None:
     assert {login: user["roles"] for login, user in summary["users"].items()} == {
         login: list(roles) for login, roles in demo_command.STAFF.items()
     }
+    with psycopg.connect(summary["database_owner_url"]) as owner:
+        given = owner.execute(
+            "SELECT (SELECT count(*) FROM auth_user_groups) + (SELECT count(*) FROM guardian_userobjectpermission),"
+            " (SELECT count(*) FROM audit_event WHERE action = 'access.granted')"
+        ).fetchone()
+    assert given is not None
+    assert given[0] == given[1] > len(demo_command.STAFF), "each role and country was given with its event"
 
 
 def _awaited(*, path: pathlib.Path, process: subprocess.Popen[bytes]) -> str:

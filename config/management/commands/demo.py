@@ -14,16 +14,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
-from guardian.shortcuts import assign_perm
 
 from audit.models import Event as AuditEvent
 from config import env, progress
 from config.simulation import demo, sender
 from documents import presentation
+from documents.access import actors, grants, roles
 from documents.delivery import links
 from documents.emission import attachments
 from documents.models import Channel, Country, Delivery, DeliveryStatus, Document, Link, Status
@@ -142,8 +141,8 @@ class Command(BaseCommand):
         urls = _links()
         self.say("")
         self.say(f"  Document Center   {base}/admin/")
-        for login, roles in STAFF.items():
-            self.say(f"    {login:<8} {password}   ({', '.join(roles)})")
+        for login, names in STAFF.items():
+            self.say(f"    {login:<8} {password}   ({', '.join(names)})")
         self.say("  Enlaces seguros · Secure links")
         for url, link in zip(urls, _open_links(), strict=True):
             self.say(f"    {link.document.number:<24} {url}")
@@ -185,12 +184,13 @@ class Command(BaseCommand):
 def _staff() -> str:
     """Create the demo's logins with one random password and return it."""
     password = secrets.token_urlsafe(12)
-    with transaction.atomic():
-        for login, roles in STAFF.items():
-            user = User.objects.create_user(login, password=password, is_staff=True, is_superuser=login == "admin")
-            user.groups.set(Group.objects.filter(name__in=roles))
-            for country in Country.objects.all():
-                assign_perm("documents.see_country", user, country)
+    actor = actors.program(name="demo", channel="command")
+    for login, names in STAFF.items():
+        user = User.objects.create_user(login, password=password, is_staff=True, is_superuser=login == "admin")
+        for name in names:
+            grants.change_role(user=user, role=roles.Role(name), given=True, actor=actor)
+        for country in Country.objects.all():
+            grants.change_scope(user=user, scope=country, given=True, actor=actor)
     return password
 
 
@@ -256,7 +256,7 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
         "documents": presentation.documents(rows=documents),
         "environment": demo.environment(),
         "keys": {},
-        "users": {login: {"password": password, "roles": list(roles)} for login, roles in STAFF.items()},
+        "users": {login: {"password": password, "roles": list(names)} for login, names in STAFF.items()},
         "metrics_token": "",
         "ready_at": dt.datetime.now(tz=dt.UTC).isoformat(),
     }
