@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import Action
-from documents import distribution, errors
+from documents import distribution, errors, quarantine
 from documents.access import actors
 from documents.admin import base, cells, reasons, rights
 from documents.delivery import deliveries, links
@@ -233,7 +233,7 @@ def release(model_admin: base.DocumentCenterAdmin[Document], request: HttpReques
     form = reasons.ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            released = distribution.release(
+            released = quarantine.release(
                 document=document,
                 reason=form.cleaned_data["reason"],
                 actor=actors.actor(request=request),

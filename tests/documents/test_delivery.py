@@ -20,7 +20,7 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Event, EventDetail
 from config import env
-from documents import distribution, errors
+from documents import distribution, errors, quarantine
 from documents.delivery import deliveries, letters, links, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, Status
 from documents.resilience import breaker, calls, dependencies, leases, queue
@@ -387,7 +387,7 @@ def test_a_letter_that_cannot_be_written_does_not_stop_the_others(
 
 def test_no_mail_goes_out_about_a_document_in_quarantine(smtp: mailbox.Mailbox) -> None:
     one = queued()
-    distribution.quarantine(document=one.document, code="worm_checksum_mismatch", actor=log.SYSTEM, now=NOW)
+    quarantine.withhold(document=one.document, code="worm_checksum_mismatch", actor=log.SYSTEM, now=NOW)
     deliveries.send(delivery_id=one.pk, now=NOW)
     one.refresh_from_db()
     assert smtp.messages == []
@@ -488,7 +488,7 @@ def test_a_long_week_comes_in_parts(smtp: mailbox.Mailbox, monkeypatch: pytest.M
 def test_a_summary_goes_without_what_is_in_quarantine(smtp: mailbox.Mailbox) -> None:
     owner = factories.party(platform_id="drv_ana")
     fine, withheld = (queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(2))
-    distribution.quarantine(document=withheld.document, code="worm_lock_missing", actor=log.SYSTEM, now=NOW)
+    quarantine.withhold(document=withheld.document, code="worm_lock_missing", actor=log.SYSTEM, now=NOW)
     for pk in deliveries.digest(now=MONDAY):
         deliveries.send(delivery_id=pk, now=MONDAY)
     [message] = smtp.messages
@@ -501,7 +501,7 @@ def test_a_summary_goes_without_what_is_in_quarantine(smtp: mailbox.Mailbox) -> 
 def test_of_a_summary_whose_first_document_is_in_quarantine_the_others_go_without_it(smtp: mailbox.Mailbox) -> None:
     owner = factories.party(platform_id="drv_ana")
     withheld, *others = (queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(3))
-    distribution.quarantine(document=withheld.document, code="worm_lock_missing", actor=log.SYSTEM, now=NOW)
+    quarantine.withhold(document=withheld.document, code="worm_lock_missing", actor=log.SYSTEM, now=NOW)
     deliveries.digest(now=MONDAY)
     while deliveries.send_next(rows=deliveries.due(now=MONDAY), now=MONDAY):
         pass

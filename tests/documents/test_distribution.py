@@ -11,7 +11,7 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event
-from documents import distribution, errors
+from documents import distribution, errors, quarantine
 from documents.delivery import links
 from documents.models import Alert, Document, Link, Status
 from documents.rendering import render
@@ -78,7 +78,7 @@ def test_what_is_not_locked_is_never_served(purpose: distribution.Purpose) -> No
 def test_a_stale_object_in_memory_does_not_open_what_is_withheld_by_now() -> None:
     document = factories.document()
     stale = Document.objects.get(pk=document.pk)
-    distribution.quarantine(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
+    quarantine.withhold(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
     with pytest.raises(errors.Problem):
         fetch(stale)
 
@@ -125,8 +125,8 @@ def test_one_changed_bit_that_the_vault_overlooks_is_found_here(monkeypatch: pyt
 
 def test_quarantining_twice_is_one_incident() -> None:
     document = factories.document()
-    assert distribution.quarantine(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
-    assert not distribution.quarantine(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
+    assert quarantine.withhold(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
+    assert not quarantine.withhold(document=document, code="worm_checksum_mismatch", actor=ACTOR, now=NOW)
     assert told(document).count("document.quarantined") == 1
 
 
@@ -263,7 +263,7 @@ def test_pictures_are_kept_up_to_so_many_bytes_and_the_latest_of_them(monkeypatc
 def test_a_kept_picture_is_not_shown_of_a_document_withheld_since() -> None:
     document = factories.document()
     fetch(document, purpose="preview")
-    distribution.quarantine(document=document, code="worm_lock_missing", actor=ACTOR, now=NOW)
+    quarantine.withhold(document=document, code="worm_lock_missing", actor=ACTOR, now=NOW)
     with pytest.raises(errors.Problem):
         fetch(document, purpose="preview")
 

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from audit import log
 from audit.models import Event
-from documents import distribution, errors
+from documents import distribution, errors, quarantine
 from documents.models import Alert, Document, Status
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable, store
@@ -41,13 +41,13 @@ def carmen() -> cast.Member:
 def withheld() -> Document:
     """A document in quarantine though its bytes and their lock are as they were: a false alarm."""
     document = factories.document()
-    distribution.quarantine(document=document, code="worm_checksum_mismatch", actor=log.SYSTEM, now=NOW)
+    quarantine.withhold(document=document, code="worm_checksum_mismatch", actor=log.SYSTEM, now=NOW)
     document.refresh_from_db()
     return document
 
 
 def release(document: Document) -> bool:
-    return distribution.release(document=document, reason=REASON, actor=ACTOR, now=LATER)
+    return quarantine.release(document=document, reason=REASON, actor=ACTOR, now=LATER)
 
 
 def said(document: Document) -> list[tuple[str, str, str]]:
@@ -146,7 +146,7 @@ def test_a_quarantine_that_began_during_the_look_is_not_ended_by_it(monkeypatch:
         monkeypatch.setattr(store, "verify", verify)
         other = Document.objects.get(pk=document.pk)
         assert release(other)
-        distribution.quarantine(document=other, code="worm_lock_missing", actor=log.SYSTEM, now=LATER)
+        quarantine.withhold(document=other, code="worm_lock_missing", actor=log.SYSTEM, now=LATER)
         return stored
 
     monkeypatch.setattr(store, "verify", meanwhile)

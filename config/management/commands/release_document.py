@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import log
-from documents import distribution, errors
+from documents import errors, quarantine
 from documents.access import actors, roles, scope
 from documents.models import Document
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(f"no document is called {options['document']!r}")
         self.check_right(user=user, document=document)
         try:
-            released = distribution.release(
+            released = quarantine.release(
                 document=document, reason=reason, actor=actors.person(user=user), now=timezone.now()
             )
         except errors.WormError as error:
