@@ -23,7 +23,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_DIFFERENCE_WITHDRAWN: _("Propuesta de emisión con diferencia sustituida"),
     Action.EVENT_DISMISSED: _("Evento cerrado sin emitir"),
     Action.EVENT_REOPENED: _("Evento vuelto a la lista por otra causa"),
-    Action.EVENT_IGNORED: _("Evento de tipo desconocido, guardado"),
+    Action.EVENT_IGNORED: _("Evento que no pide nada, guardado"),
     Action.EVENT_REFUSED: _("Evento rechazado"),
     Action.EVENT_REPEATED: _("Evento repetido"),
     Action.EVENT_DENIED: _("Evento denegado en la puerta"),

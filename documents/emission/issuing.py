@@ -47,7 +47,7 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Issued:
+class IssuedDocument:
     """The document of a draft; `replayed`: it was there before."""
 
     document: Document
@@ -59,7 +59,7 @@ def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: s
     return document_keys.key(kind=kind, subject=subject, audience=audience, discriminator=discriminator)
 
 
-def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log.Actor) -> list[Issued]:
+def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log.Actor) -> list[IssuedDocument]:
     """Issue each draft, or find the document that its key already has; in the drafts' order.
 
     Keys are claimed in sorted order and numbers are taken in the order of the series, so two transactions never wait
@@ -68,7 +68,7 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
     :raises errors.Problem: `series_exhausted`
     """
     keyed = sorted(((_key(draft), draft) for draft in drafts), key=lambda pair: pair[0])
-    issued: dict[str, Issued] = {}
+    issued: dict[str, IssuedDocument] = {}
     fresh: list[tuple[str, Draft]] = []
     for text, draft in keyed:
         fingerprint = _fingerprint(draft)
@@ -78,7 +78,9 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
         else:
             issued[text] = _repeat(key=text, draft=draft, first=claim.fingerprint, event=event, actor=actor)
     for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, pair[1].kind, pair[0])):
-        issued[text] = Issued(document=_write(key=text, draft=draft, event=event, now=now, actor=actor), replayed=False)
+        issued[text] = IssuedDocument(
+            document=_write(key=text, draft=draft, event=event, now=now, actor=actor), replayed=False
+        )
     return [issued[_key(draft)] for draft in drafts]
 
 
@@ -92,12 +94,12 @@ def _fingerprint(draft: Draft) -> str:
     )
 
 
-def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Actor) -> Issued:
+def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Actor) -> IssuedDocument:
     """Return the existing document, and put on record that its event was sent again."""
     read = Document.objects.select_related("issuer", "owner", "settled_by", "corrects")
     document = read.defer("issuer__logo", "settled_by__content", "corrects__content").get(document_key_id=key)
     document_keys.repeated(document=document, first=first, other=_fingerprint(draft), event=event, actor=actor)
-    return Issued(document=document, replayed=True)
+    return IssuedDocument(document=document, replayed=True)
 
 
 def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log.Actor) -> Document:

@@ -42,6 +42,8 @@ def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), st
         return Answer(status=problem.status, body={}, problem=problem)
     if current.status == EventStatus.HELD:
         body |= {"code": current.code, "errors": current.errors}
+    if current.status == EventStatus.IGNORED and current.code:
+        body["code"] = current.code
     if current.status == EventStatus.PARKED:
         body["missing"] = current.missing
     if status is None:

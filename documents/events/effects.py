@@ -1,15 +1,17 @@
-"""Run the effect of a stored event: issue what it asks for, or find that it must wait or be held.
+"""Run the effect of a stored event, and move the event by what came of it.
 
-`config.events.TABLE` says which function is the effect of a type, and which rows are locked before it. The effect has
-a savepoint of its own, so the event stays whatever becomes of the effect.
+`config.events.TABLE` says which function is the effect of a type, and which rows are locked before it. An effect
+returns its outcome: `Issued`, `Waiting`, `Held` or `Ignored`. It has a savepoint of its own, so the event stays
+whatever becomes of the effect.
 """
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils.module_loading import import_string
@@ -17,12 +19,9 @@ from structlog import contextvars
 
 from audit import log
 from documents import errors
-from documents.emission import document_keys
-from documents.events import envelope, outcomes, waiting
+from documents.emission import document_keys, issuing
+from documents.events import envelope, outcomes
 from documents.models import Document, Event, EventStatus, Kind
-
-if TYPE_CHECKING:
-    from documents.emission import issuing
 
 logger = logging.getLogger(__name__)
 # Not defects: the database is out, or the log. Nothing is stored, and the sender must try again.
@@ -30,17 +29,42 @@ OUTAGES = (OperationalError, InterfaceError, log.AuditUnavailable)
 TABLE = "config.events.TABLE"  # a floor above, so by name
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Issued:
+    """What an effect has issued, now or before; nothing for an event that asks for no document."""
+
+    documents: Sequence[issuing.IssuedDocument] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`."""
+
+    missing: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Held:
+    """An event cannot be issued as it is: a person must look at it, or a corrected one come."""
+
+    problem: errors.Problem
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ignored:
+    """An event asks for nothing, for the reason in `code`: it is stored, answered 202, and issues nothing."""
+
+    code: str
+
+
+Outcome = Issued | Waiting | Held | Ignored
+
+
 class Effect(Protocol):
     """A function that issues what an event asks for."""
 
-    def __call__(
-        self, *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-    ) -> "Sequence[issuing.Issued]":
-        """Return what was issued, now or before.
-
-        :raises waiting.Parked: something that must come first is missing
-        :raises errors.Problem: a person must look at it
-        """
+    def __call__(self, *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> Outcome:
+        """Return what came of it; what it wrote before it returns `Waiting` or `Held` is undone."""
 
 
 class RowLock(Protocol):
@@ -71,16 +95,28 @@ class EventType:
     waits: WaitEffect | None = None
 
 
-class _AlreadyIssued(Exception):
-    """An earlier event of the same subject has its documents, and this one would issue others."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunResult:
     """What came of an effect: whether its documents were there before, and the rows that it has written now."""
 
     replayed: bool
     written: Sequence[Document] = ()
+
+
+def holds_on_problem(effect: Effect) -> Effect:
+    """Return an effect that holds its event with the problem which its calculation finds.
+
+    Terms, amounts and numbers raise a problem wherever they meet a wrong figure; here it becomes an outcome.
+    """
+
+    @functools.wraps(effect)
+    def outcome(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> Outcome:
+        try:
+            return effect(event=event, message=message, now=now, actor=actor)
+        except errors.Problem as problem:
+            return Held(problem=problem)
+
+    return outcome
 
 
 def row(*, type_: object) -> EventType | None:
@@ -91,20 +127,26 @@ def row(*, type_: object) -> EventType | None:
 
 def message_of(*, event: Event) -> envelope.EventMessage:
     """Read a stored event's message again; it passed the schema when it came, whatever the clock says now."""
-    body = Event.objects.values_list("body", flat=True).get(pk=event.pk)
-    return envelope.parse(payload=json.loads(bytes(body or b"")), now=None)
+    return envelope.parse(payload=json.loads(bytes(event.body or b"")), now=None)
 
 
 def lock_rows(*, message: envelope.EventMessage) -> None:
-    """Lock what an effect is about before any row of an event, so that no two transactions wait for each other."""
-    locks = _row(message).locks
+    """Lock what an effect is about before any row of an event, so that no two transactions wait for each other.
+
+    Last comes the subject: of a wrong event and its correction that come at once, one sees what came of the other.
+    """
+    locks, subject = _row(message).locks, envelope.subject(message=message)
     if locks:
         locks(message=message)
+    if subject:
+        outcomes.lock_subject(subject=subject)
 
 
 def run(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> RunResult:
-    """Run an event until it rests; events about the same subject that came before it and wait are run first."""
-    lock_rows(message=message)
+    """Run an event until it rests; events about the same subject that came before it and wait are run first.
+
+    Call after `lock_rows`.
+    """
     for earlier in outcomes.waiting_before(event=event):
         _run_one(event=earlier, message=message_of(event=earlier), now=now, actor=actor)
         if earlier.status == EventStatus.PROCESSED:
@@ -113,84 +155,81 @@ def run(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor
 
 
 def _run_one(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> RunResult:
-    """Run one event's effect; what the effect did before it gave up is undone."""
+    """Run one event's effect, and move the event by what came of it.
+
+    Where an earlier event about the same subject has its documents, this one is a repeat like any other unless it finds
+    the same: what was issued stays, nothing is added, and a difference is put on record.
+    """
     with contextvars.bound_contextvars(event=event.public_id):  # the log
-        try:
-            with transaction.atomic():
-                issued = _issue(event=event, message=message, now=now, actor=actor)
-        except (waiting.Parked, errors.Problem, _AlreadyIssued) as cause:
-            repeated = _not_issued(event=event, message=message, cause=cause, now=now, actor=actor)
-            return RunResult(replayed=repeated)
-        except OUTAGES:
-            raise
-        except Exception:
-            logger.exception("event.failed")
-            repeated = _repeats(event=event, message=message, actor=actor)
-            if not repeated:
+        before = outcomes.processed_before(event=event)
+        outcome = _outcome(event=event, message=message, before=before, now=now, actor=actor)
+        if before is not None and not _stands(outcome=outcome, before=before):
+            _repeat(event=event, message=message, before=before, actor=actor)
+            return RunResult(replayed=True)
+        match outcome:
+            case Issued(documents=issued):
+                outcomes.processed(event=event, documents=[item.document.pk for item in issued], actor=actor)
+                return RunResult(
+                    replayed=bool(issued) and all(item.replayed for item in issued),
+                    written=[item.document for item in issued if not item.replayed],
+                )
+            case Ignored(code=code):
+                outcomes.ignored(event=event, code=code, actor=actor)
+                return RunResult(replayed=False)
+            case Waiting(missing=missing):
+                outcomes.park(event=event, missing=sorted(set(missing)), now=now, actor=actor)
+            case Held(problem=problem):
+                outcomes.hold(event=event, problem=problem, actor=actor)
+            case None:
                 outcomes.failed(event=event, now=now, actor=actor)
-            return RunResult(replayed=repeated)
-        outcomes.processed(event=event, documents=[item.document.pk for item in issued], actor=actor)
-        return RunResult(
-            replayed=bool(issued) and all(item.replayed for item in issued),
-            written=[item.document for item in issued if not item.replayed],
-        )
+                return RunResult(replayed=False)
+        waits = _row(message).waits
+        if waits:
+            waits(event=event, message=message, now=now, actor=actor)
+        return RunResult(replayed=False)
 
 
-def _issue(
-    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> "Sequence[issuing.Issued]":
-    """Call an event's effect.
+def _outcome(
+    *, event: Event, message: envelope.EventMessage, before: Event | None, now: dt.datetime, actor: log.Actor
+) -> Outcome | None:
+    """Return what came of an event's effect; None where it failed by a defect of ours.
 
-    :raises _AlreadyIssued: an earlier event of the subject has its documents, and this one would issue others
+    What it has written is undone unless its outcome stands.
     """
-    issued = _row(message).effect(event=event, message=message, now=now, actor=actor)
-    if any(not item.replayed for item in issued) and outcomes.processed_before(event=event) is not None:
-        raise _AlreadyIssued
-    return issued
+    try:
+        with transaction.atomic():
+            outcome = _row(message).effect(event=event, message=message, now=now, actor=actor)
+            if not _stands(outcome=outcome, before=before):
+                transaction.set_rollback(rollback=True)
+            return outcome
+    except OUTAGES:
+        raise
+    except Exception:
+        logger.exception("event.failed")
+        return None
 
 
-def _not_issued(
-    *,
-    event: Event,
-    message: envelope.EventMessage,
-    cause: waiting.Parked | errors.Problem | _AlreadyIssued,
-    now: dt.datetime,
-    actor: log.Actor,
-) -> bool:
-    """Park or hold an event whose effect gave up; return whether it is answered with earlier documents instead."""
-    if _repeats(event=event, message=message, actor=actor):
-        return True
-    if isinstance(cause, waiting.Parked):
-        outcomes.park(event=event, missing=cause.missing, now=now, actor=actor)
-    elif isinstance(cause, errors.Problem):
-        outcomes.hold(event=event, problem=cause, actor=actor)
-    waits = _row(message).waits
-    if waits:
-        waits(event=event, message=message, now=now, actor=actor)
-    return False
+def _stands(*, outcome: Outcome | None, before: Event | None) -> bool:
+    """Tell whether what an effect has written stays: it did not give up, and adds nothing to what the first issued."""
+    if isinstance(outcome, Issued):
+        return before is None or all(item.replayed for item in outcome.documents)
+    return isinstance(outcome, Ignored)
 
 
-def _repeats(*, event: Event, message: envelope.EventMessage, actor: log.Actor) -> bool:
-    """Return whether an event's subject has its documents already, and answer it with them if so.
-
-    It is then a repeat like any other: what was issued stays, and a difference is put on record.
-    """
-    before = outcomes.processed_before(event=event)
-    if before is None:
-        return False
+def _repeat(*, event: Event, message: envelope.EventMessage, before: Event, actor: log.Actor) -> None:
+    """Answer an event with the documents that its subject has already."""
     data = envelope.business_input(message=message)
 
     def fingerprint(kind: Kind) -> str:
         return document_keys.fingerprint(kind=kind, country=message.country, issuer=message.issuer, data=data)
 
     outcomes.repeat(event=event, by=before, fingerprint=fingerprint, actor=actor)
-    return True
 
 
 def _row(message: envelope.EventMessage) -> EventType:
-    """Return the table's row of a message whose type is in it.
+    """Return the table's row of a message; one that ignores it for a type that is in no table."""
+    return row(type_=message.type) or EventType(service="", effect=_ignore)
 
-    :raises KeyError: a type that is in no table
-    """
-    table: Mapping[str, EventType] = import_string(TABLE)
-    return table[message.type]
+
+def _ignore(**_: object) -> Ignored:
+    return Ignored(code="")

@@ -154,10 +154,12 @@ def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:
 
 
 def subject(*, message: EventMessage) -> str:
-    """Return what a message is about: `payment:pay_1`, `order:ord_1`, `adjustment:adj_1`...
+    """Return what a message is about: `payment:pay_1`, `order:ord_1`...; empty for an unknown type.
 
-    :raises KeyError: a type that is in no table
+    :raises KeyError: a type that has a schema and no row in `_SUBJECTS`
     """
+    if isinstance(message, Unknown):
+        return ""
     name = _SUBJECTS[message.type]
     return f"{name}:{getattr(message.data, name).id}"
 

@@ -108,7 +108,7 @@ def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
         return
     message = effects.message_of(event=seen)
     effects.lock_rows(message=message)
-    event = still_waiting.select_for_update(skip_locked=True).first()
+    event = still_waiting.select_for_update(skip_locked=True).defer("body").first()
     if event is not None:
         effects.run(event=event, message=message, now=now, actor=log.SYSTEM)
 
@@ -140,14 +140,12 @@ def _take_in(*, arrival: _Arrival, runs: bool) -> answers.Answer:
     Without `runs`, which has just failed, it is only stored, to be run later.
     """
     message, now, actor = arrival.message, arrival.now, arrival.actor
-    known = effects.row(type_=message.type) is not None
     event = store.insert(
         message=message,
         service=arrival.service,
-        subject=envelope.subject(message=message) if known else "",
+        subject=envelope.subject(message=message),
         raw=arrival.raw,
         payload_sha256=arrival.payload_sha256,
-        status=EventStatus.PROCESSED if known else EventStatus.IGNORED,
         now=now,
     )
     if event is None:
@@ -160,26 +158,27 @@ def _take_in(*, arrival: _Arrival, runs: bool) -> answers.Answer:
         actor=actor,
         details={"type": message.type},
     )
-    if not known:
-        log.record(action=Action.EVENT_IGNORED, object_type="event", object_id=event.public_id, actor=actor)
-        return answers.answer(event=event, replayed=False)
     if not runs:
         outcomes.failed(event=event, now=now, actor=actor)
         return answers.answer(event=event, replayed=False)
+    effects.lock_rows(message=message)
     result = effects.run(event=event, message=message, now=now, actor=actor)
     return answers.answer(event=event, replayed=result.replayed, written=result.written)
 
 
 def _answer_repeat(*, arrival: _Arrival, runs: bool) -> answers.Answer:
-    """Answer for the stored event of an id; one that waits is run again first."""
-    stored = Event.objects.exclude(status=EventStatus.REFUSED)
+    """Answer for the stored event of an id; one that waits is run again first.
+
+    What came now says the same as what is stored, or is put on record: the stored body is not read again.
+    """
+    stored = Event.objects.exclude(status=EventStatus.REFUSED).defer("body")
     seen = stored.get(event_id=arrival.message.id)
     contextvars.bind_contextvars(event=seen.public_id)
-    if runs and _is_waiting(event=seen):
-        effects.lock_rows(message=effects.message_of(event=seen))
+    same = seen.payload_sha256 == arrival.payload_sha256
+    if same and runs and _is_waiting(event=seen):
+        effects.lock_rows(message=arrival.message)
     event = stored.select_for_update().get(pk=seen.pk)
     Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)
-    same = event.payload_sha256 == arrival.payload_sha256
     log.record(
         action=Action.EVENT_REPEATED,
         object_type="event",
@@ -190,7 +189,7 @@ def _answer_repeat(*, arrival: _Arrival, runs: bool) -> answers.Answer:
     if not same:
         _note_reused_id(arrival=arrival, event=event)
     elif _is_waiting(event=event) and runs:
-        effects.run(event=event, message=effects.message_of(event=event), now=arrival.now, actor=arrival.actor)
+        effects.run(event=event, message=arrival.message, now=arrival.now, actor=arrival.actor)
     elif _is_waiting(event=event):
         outcomes.failed(event=event, now=arrival.now, actor=arrival.actor)
     return answers.answer(event=event, replayed=True, status=None if same else http.HTTPStatus.OK)

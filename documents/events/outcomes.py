@@ -28,6 +28,7 @@ FAULTS_MAX, FAULT_LENGTH_MAX = 60, 500
 
 EARLIER_MAX = 8  # events of one subject that are run before a later one: the first that can be issued wins
 PARKED_TOO_LONG = "event_parked_too_long"
+_RESTS = {EventStatus.PROCESSED: Action.EVENT_PROCESSED, EventStatus.IGNORED: Action.EVENT_IGNORED}
 
 
 def dismissed() -> Exists:
@@ -62,26 +63,32 @@ def overdue(*, now: dt.datetime, limit_s: int) -> int:
 
 def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
     """Move an event to processed: its documents answer it."""
-    Event.objects.filter(pk=event.pk).update(
-        status=EventStatus.PROCESSED,
-        code="",
-        errors=[],
-        missing=[],
-        next_try_at=None,
-        document_ids=documents,
-    )
-    if event.status != EventStatus.PROCESSED:
+    _finish(event=event, status=EventStatus.PROCESSED, documents=documents, actor=actor)
+    _supersede_held(by=event, actor=actor)
+
+
+def ignored(*, event: Event, code: str, actor: log.Actor) -> None:
+    """Move an event to ignored: it asks for nothing, and no document answers it."""
+    _finish(event=event, status=EventStatus.IGNORED, code=code, actor=actor)
+
+
+def _finish(
+    *, event: Event, status: EventStatus, code: str = "", documents: Sequence[int] = (), actor: log.Actor
+) -> None:
+    """Move an event to a state in which it rests for ever."""
+    if event.status in {EventStatus.PARKED, EventStatus.HELD}:
         Wait.objects.filter(event=event).delete()
         incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
         log.record(  # by the cause that it waited for, empty for another event
             action=Action.EVENT_RESUMED, object_type="event", object_id=event.public_id, actor=actor, code=event.code
         )
-    event.status, event.document_ids, event.code, event.errors, event.missing = (
-        EventStatus.PROCESSED, [*documents], "", [], [],
-    )  # fmt: skip
-    log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)
-    metrics.EVENTS.labels(type=event.type, status="processed").inc()
-    _supersede_held(by=event, actor=actor)
+    moved = {"status": status, "code": code, "errors": [], "missing": [], "document_ids": [*documents]}
+    for name, value in moved.items():
+        setattr(event, name, value)
+    Event.objects.filter(pk=event.pk).update(**moved, next_try_at=None)
+    log.record(action=_RESTS[status], object_type="event", object_id=event.public_id, actor=actor, code=code)
+    # A type that is in no table has no subject, and its name is the sender's own.
+    metrics.EVENTS.labels(type=event.type if event.subject else "", status=status).inc()
 
 
 def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
@@ -162,12 +169,7 @@ def _pause(*, attempts: int) -> dt.timedelta:
 
 
 def processed_before(*, event: Event) -> Event | None:
-    """Return an event of the same subject that has been processed already, if there is one.
-
-    A transaction that is finishing with the same subject is waited for: of a wrong event and its correction that come
-    at once, one sees the other.
-    """
-    _lock_subject(subject=event.subject)
+    """Return an event of the same subject that has been processed already, if there is one; call with it locked."""
     # One without documents is being run right now, in this transaction.
     processed_events = _of_same_subject(event=event).filter(status=EventStatus.PROCESSED, document_ids__len__gt=0)
     return processed_events.exclude(pk=event.pk).order_by("pk").first()
@@ -183,7 +185,9 @@ def waiting_before(*, event: Event) -> list[Event]:
 
 
 def _of_same_subject(*, event: Event) -> QuerySet[Event]:
-    """Return the events of the same subject whose types mean the same."""
+    """Return the events of the same subject whose types mean the same; none for one without a subject."""
+    if not event.subject:
+        return Event.objects.none()
     return Event.objects.filter(subject=event.subject, type__in=envelope.equivalent_types(type_=event.type))
 
 
@@ -203,8 +207,8 @@ def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor
     processed(event=event, documents=by.document_ids, actor=actor)
 
 
-def _lock_subject(*, subject: str) -> None:
-    """Let one transaction at a time finish with a subject."""
+def lock_subject(*, subject: str) -> None:
+    """Let one transaction at a time look at what has come about a subject, until it ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [subject])
 
@@ -215,7 +219,6 @@ def _supersede_held(*, by: Event, actor: log.Actor) -> None:
     One that is held by a defect of ours is left out: it is run again by itself and is a repeat then, and what differs
     is put on record.
     """
-    _lock_subject(subject=by.subject)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE documents_event SET superseded_by_id = %(by)s WHERE subject = %(subject)s AND type = ANY(%(types)s)"

@@ -29,10 +29,12 @@ def insert(
     subject: str,
     raw: bytes,
     payload_sha256: str,
-    status: EventStatus,
     now: dt.datetime,
 ) -> Event | None:
-    """Store an event with its raw body and return it; None where its id is taken."""
+    """Store an event with its raw body and return it; None where its id is taken.
+
+    It is moved to what becomes of it before its transaction ends.
+    """
     event = Event(
         public_id=identifiers.new(prefix="evt"),
         event_id=message.id,
@@ -44,7 +46,7 @@ def insert(
         occurred_at=message.occurred_at,
         received_at=now,
         payload_sha256=payload_sha256,
-        status=status,
+        status=EventStatus.PROCESSED,
     )
     return event if _insert(event=event, raw=raw) else None
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import functools
-from collections.abc import Sequence
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -32,14 +31,6 @@ SET missing = e.missing - %(awaited)s::text,
 FROM waiting WHERE e.id = waiting.id
 RETURNING e.id, e.missing = '[]'
 """
-
-
-class Parked(Exception):
-    """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`."""
-
-    def __init__(self, *, missing: Sequence[str]) -> None:
-        self.missing = sorted(set(missing))
-        super().__init__(", ".join(self.missing))
 
 
 def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) -> None:

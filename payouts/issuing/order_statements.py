@@ -13,7 +13,7 @@ from typing import Any, cast
 from audit import log
 from documents import errors
 from documents.emission import issuing
-from documents.events import envelope, schemas, waiting
+from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
 from payouts.calculation import amounts, breakdown, totals
 from payouts.issuing import parties, retries, settlements
@@ -25,12 +25,13 @@ AUDIENCES = ("beneficiary", "partner")
 _PAYABLE: Mapping[str, str] = {"payable": "beneficiary", "partner_payable": "partner"}
 
 
+@effects.holds_on_problem
 def on_order_completed(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Outcome:
     """Issue the statement of an order's beneficiary, and the partner's where the order names one.
 
-    :raises errors.Problem: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`
+    Held: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.OrderData", message.data)
     stated = envelope.business_input(message=message)
@@ -66,19 +67,22 @@ def on_order_completed(
     return _issue(awaited=f"order:{data.order.id}", drafts=drafts, event=event, now=now, actor=actor)
 
 
+@effects.holds_on_problem
 def on_order_adjusted(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Outcome:
     """Issue what an adjustment adds to an order's statements or takes from them.
 
     Owner, driver and time zone are those of the first statement, as it prints them.
 
-    :raises errors.Problem: the codes of `terms.resolve`, `totals_mismatch`, `party_unknown` (no statement of a partner)
-    :raises waiting.Parked: the order's statement has not been issued
+    Waits for the order's statement. Held: the codes of `terms.resolve`, `totals_mismatch`, `party_unknown` (no
+    statement of a partner).
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.AdjustmentData", message.data)
     stated = envelope.business_input(message=message)
     first = _first_statements(order=data.order.id)
+    if "beneficiary" not in first:
+        return effects.Waiting(missing=[f"order:{data.order.id}"])
     audiences = _adjusted_audiences(data=data, first=first)
     terms.require_match(document=first["beneficiary"])
     # See `parties.lock_payee`: without this, neither would see what the other one has not committed yet.
@@ -109,13 +113,8 @@ def first_statement(*, order: str, audience: str) -> Document | None:
 
 
 def _first_statements(*, order: str) -> dict[str, Document]:
-    """Return {audience: first statement} of an order, the beneficiary's always among them.
-
-    :raises waiting.Parked: it has not been issued
-    """
+    """Return {audience: first statement} of an order; the beneficiary has one as soon as anybody has."""
     statements = {audience: first_statement(order=order, audience=audience) for audience in AUDIENCES}
-    if statements["beneficiary"] is None:
-        raise waiting.Parked(missing=[f"order:{order}"])
     return {audience: statement for audience, statement in statements.items() if statement is not None}
 
 
@@ -290,10 +289,10 @@ def _supplement(
 
 def _issue(
     *, awaited: str, drafts: Sequence[issuing.Draft], event: Event, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Issued:
     """Issue the statements of an event, and wake what waits for them."""
     # Woken before the numbers are taken, in one transaction: who has a series locked should have nothing left to do.
     waiting.wake(awaited=awaited, now=now)
     for payee in sorted({draft.owner.platform_id for draft in drafts}):
         retries.retry_held(payee=payee, now=now)
-    return issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
+    return effects.Issued(documents=issuing.issue(drafts=drafts, event=event, now=now, actor=actor))

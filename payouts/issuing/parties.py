@@ -13,8 +13,7 @@ from audit.actions import Action
 from documents import errors, identifiers
 from documents.countries.pack import Pack
 from documents.delivery import links, notices
-from documents.emission import issuing
-from documents.events import envelope, schema_parts, waiting
+from documents.events import effects, envelope, schema_parts, waiting
 from documents.models import Event, Party
 
 
@@ -109,21 +108,18 @@ def lock_payee(*, message: envelope.EventMessage) -> None:
     lock_party(platform_id=message.data.payee.id)
 
 
+@effects.holds_on_problem
 def on_contact_changed(
-    *,
-    event: Event,
-    message: envelope.EventMessage,
-    now: dt.datetime,
-    actor: log.Actor,
-) -> list[issuing.Issued]:
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
+) -> effects.Outcome:
     """Set a party's contact data to what it asked for last, in whatever order the events came. Issues nothing.
 
-    :raises waiting.Parked: no party has that id yet
+    Waits for the event that first names the party. What a newer change has overtaken is processed, too: it was heard.
     """
     stated = message.data.party
     party = lock_party(platform_id=stated.id)
     if party is None:
-        raise waiting.Parked(missing=[f"party:{stated.id}"])
+        return effects.Waiting(missing=[f"party:{stated.id}"])
     changes: dict[str, object] = {}
     if stated.email is not None and (party.contact_at is None or party.contact_at < message.occurred_at):
         changes |= {"email": stated.email, "contact_at": message.occurred_at}
@@ -131,7 +127,7 @@ def on_contact_changed(
         changes |= {"locale": stated.locale, "locale_at": message.occurred_at}
     if changes:
         _move(party=party, changes=changes, event=event, now=now, actor=actor)
-    return []
+    return effects.Issued()
 
 
 def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.datetime, actor: log.Actor) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from documents import errors, money
 from documents.emission import issuing
-from documents.events import envelope, schemas, waiting
+from documents.events import envelope, schemas
 from documents.models import Document, Event, Kind
 from payouts.calculation import breakdown
 from payouts.issuing import settlements
@@ -43,32 +43,52 @@ class PayoutLine:
         return row | {word: name for word in ("adjustment", "credit") if (name := getattr(self, word))}
 
 
-def candidates(*, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date) -> list[list[PayoutLine]]:
-    """Return the lists of lines that a payout may stand for, likeliest first.
+@dataclass(frozen=True, kw_only=True)
+class NamedDocuments:
+    """What a payout names, in its order, and {what is named: its documents}; none where it has not been issued."""
 
-    `settles` names each document and amount. `orders` stands for the orders' own statements; should these not close,
-    for the statements of adjustments made before the payout was sent too; and last for what was credited of them.
+    items: Sequence[schemas.Settles]
+    documents: Mapping[tuple[str, str], Sequence[Document]]
 
-    :raises waiting.Parked: something that it names has not been issued
-    :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
-    """
-    named = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
+    @property
+    def missing(self) -> list[str]:
+        """Return the subjects of what has not been issued."""
+        return [":".join(item.named) for item in self.items if not self.documents.get(item.named)]
+
+
+def named(*, data: schemas.PayoutData) -> NamedDocuments:
+    """Return what a payout names."""
+    items = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
     documents = {
-        ("order", name): rows for name, rows in _of_orders([item.order for item in named if item.order]).items()
+        ("order", name): rows for name, rows in _of_orders([item.order for item in items if item.order]).items()
     }
-    for item in named:
+    for item in items:
         if item.adjustment:
             documents["adjustment", item.adjustment] = _of_event(subject=f"adjustment:{item.adjustment}")
         elif item.credit:
             subjects = [f"{word}:{item.credit}" for word in ("refund", "correction")]
             documents["credit", item.credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
-    missing = [":".join(item.named) for item in named if not documents.get(item.named)]
-    if missing:
-        raise waiting.Parked(missing=missing)
-    owned = {key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in documents.items()}
-    _check(named=named, owned=owned, terms=terms, listed="orders" if data.orders is not None else "settles")
+    return NamedDocuments(items=items, documents=documents)
+
+
+def candidates(
+    *, named: NamedDocuments, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date
+) -> list[list[PayoutLine]]:
+    """Return the lists of lines that a payout may stand for, likeliest first; call where nothing of it is missing.
+
+    `settles` names each document and amount. `orders` stands for the orders' own statements; should these not close,
+    for the statements of adjustments made before the payout was sent too; and last for what was credited of them.
+
+    :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
+    """
+    owned = {
+        key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in named.documents.items()
+    }
+    _check(items=named.items, owned=owned, terms=terms, listed="orders" if data.orders is not None else "settles")
     if data.settles is not None:
-        return [[line for item in named for line in _part(item=item, rows=owned[item.named], digits=terms.digits)]]
+        return [
+            [line for item in named.items for line in _part(item=item, rows=owned[item.named], digits=terms.digits)]
+        ]
     whole = [_whole(order=order, document=row) for (_, order), rows in owned.items() for row in rows]
     own = [line for line in whole if not line.adjustment]
     later = [line for line in whole if line.adjustment and line.document.operation_date <= date]
@@ -115,7 +135,7 @@ def _credits(*, of: Sequence[PayoutLine], sent_at: dt.datetime | None) -> list[P
 
 def _check(
     *,
-    named: Sequence[schemas.Settles],
+    items: Sequence[schemas.Settles],
     owned: dict[tuple[str, str], list[Document]],
     terms: IssuingTerms,
     listed: str,
@@ -130,7 +150,7 @@ def _check(
             code="payee_mismatch",
             detail=f"{item.named[1]} belongs to somebody else",
         )
-        for place, item in enumerate(named)
+        for place, item in enumerate(items)
         if not owned[item.named]
     ]
     if faults:

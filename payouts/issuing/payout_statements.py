@@ -12,7 +12,7 @@ from audit import log
 from audit.actions import Action
 from documents import money
 from documents.emission import issuing
-from documents.events import envelope, schemas, waiting
+from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party, PayoutStatus
 from payouts.calculation import amounts, breakdown
 from payouts.issuing import (
@@ -32,22 +32,39 @@ from payouts.models import Payout, PayoutState, Settlement
 PRINTED = ("id", "method", "destination_masked", "reference")  # of what is stated of the payout
 
 
+@effects.holds_on_problem
 def on_payout_sent(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Outcome:
     """Issue the payout statement of a transfer that closes, and settle what it lists.
 
-    :raises errors.Problem: the codes of `terms.resolve`, `period_invalid`, `payee_mismatch`, `payout_does_not_close`
-    :raises waiting.Parked: an order, adjustment or credit has not been issued, or the opening balance is not known yet
+    Waits for each order, adjustment and credit that it names, and for the payout with whose balance it opens. Held: the
+    codes of `terms.resolve`, `period_invalid`, `payee_mismatch`, `payout_does_not_close`.
     """
-    return _issue(event=event, message=message, now=now, actor=actor, accept=False)
+    data = cast("schemas.PayoutData", message.data)
+    payee = parties.lock_party(platform_id=data.payee.id)
+    before = statement_of(payout=data.payout.id)
+    if before is not None:
+        terms, stated = issuing_terms.resolve(message=message), envelope.business_input(message=message)
+        payout_totals.check_period(data=data)
+        again = _again(document=before, stated=stated, terms=terms, event=event, now=now, actor=actor)
+        return effects.Issued(documents=[again])
+    draft = payout_totals.resolve(message=message, payee=payee, accept=False)
+    if isinstance(draft, effects.Waiting):
+        return draft
+    if not draft.candidate.sums.closes:
+        gap = payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
+        return effects.Held(problem=gap)
+    if not _opens_as_known(draft=draft):
+        return effects.Waiting(missing=[balance(payee=draft.payee, terms=draft.terms)])
+    return effects.Issued(documents=[issue(draft=draft, event=event, now=now, actor=actor)])
 
 
 def on_period_closed(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Outcome:
     """Issue the payout statement of a period that ends at zero or below; see `on_payout_sent`."""
-    return _issue(event=event, message=message, now=now, actor=actor, accept=False)
+    return on_payout_sent(event=event, message=message, now=now, actor=actor)
 
 
 def on_payout_waiting(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
@@ -65,51 +82,32 @@ def on_payout_waiting(*, event: Event, message: envelope.EventMessage, now: dt.d
     settlements.refresh(document_ids=shown_as_sent, now=now, actor=actor)
 
 
-def issue_with_difference(
-    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
-    """Issue a payout that does not close, with its difference printed and flagged.
+def with_difference(*, message: envelope.EventMessage) -> PayoutDraft | effects.Waiting:
+    """Return the draft of a payout that is issued whether it closes or not, or what it waits for; nothing is written.
 
-    It opens with the known balance, so that the payee's next payout can follow it. The caller has checked that two
-    people decided it, and opens the discrepancy.
-    """
-    return _issue(event=event, message=message, now=now, actor=actor, accept=True)
-
-
-def with_difference(*, message: envelope.EventMessage) -> PayoutCandidate:
-    """Return the candidate that `issue_with_difference` would issue; nothing is written.
+    It opens with the known balance, so that the payee's next payout can follow it. To issue it takes two people.
 
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
-    :raises waiting.Parked: it names something that has not been issued
     """
     data = cast("schemas.PayoutData", message.data)
     payee = parties.lock_party(platform_id=data.payee.id)
-    return payout_totals.resolve(message=message, payee=payee, accept=True).candidate
+    return payout_totals.resolve(message=message, payee=payee, accept=True)
 
 
-def _issue(
-    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor, accept: bool
-) -> list[issuing.Issued]:
-    """Issue one payout statement, or find the one that its payout has."""
-    data = cast("schemas.PayoutData", message.data)
-    payee = parties.lock_party(platform_id=data.payee.id)
-    before = statement_of(payout=data.payout.id)
-    if before is not None:
-        terms, stated = issuing_terms.resolve(message=message), envelope.business_input(message=message)
-        payout_totals.check_period(data=data)
-        return [_again(document=before, stated=stated, terms=terms, event=event, now=now, actor=actor)]
-    draft = payout_totals.resolve(message=message, payee=payee, accept=accept)
-    if not accept:
-        if not draft.candidate.sums.closes:
-            raise payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
-        _check_opening(data=data, payee=draft.payee, terms=draft.terms, sent_at=draft.sent_at)
+def issue(*, draft: PayoutDraft, event: Event, now: dt.datetime, actor: log.Actor) -> issuing.IssuedDocument:
+    """Issue the statement of a payout, settle what it lists, and wake what waits for it.
+
+    The difference of one that does not close is printed and flagged; the caller opens the discrepancy.
+
+    :raises errors.Problem: `series_exhausted`
+    """
     (issued,) = issuing.issue(drafts=[_statement(draft=draft)], event=event, now=now, actor=actor)
     if not issued.replayed:
         _settle(draft=draft, statement=issued.document, event=event, now=now, actor=actor)
-        waiting.wake(awaited=f"payout:{data.payout.id}", now=now)
+        waiting.wake(awaited=f"payout:{draft.data.payout.id}", now=now)
         waiting.wake(awaited=balance(payee=draft.payee, terms=draft.terms), now=now, after=draft.sent_at)
-        retries.retry_held(payee=data.payee.id, now=now)
-    return [issued]
+        retries.retry_held(payee=draft.payee.platform_id, now=now)
+    return issued
 
 
 def statement_of(*, payout: str) -> Document | None:
@@ -125,7 +123,7 @@ def balance(*, payee: Party, terms: IssuingTerms) -> str:
 
 def _again(
     *, document: Document, stated: dict[str, Any], terms: IssuingTerms, event: Event, now: dt.datetime, actor: log.Actor
-) -> issuing.Issued:
+) -> issuing.IssuedDocument:
     """Answer a repeat with the document that was issued: nothing is computed, only the fingerprints are compared."""
     content = json.loads(document.content)
     draft = issuing.Draft(
@@ -146,16 +144,13 @@ def _again(
     return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)[0]
 
 
-def _check_opening(*, data: schemas.PayoutData, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> None:
-    """Refuse a payout that does not open with the closing balance of the one before it: it waits for that one.
+def _opens_as_known(*, draft: PayoutDraft) -> bool:
+    """Tell whether a payout opens with the closing balance of the one before it; it waits for that one otherwise.
 
     The one before is the last that was sent earlier and had not failed or come back by then, by the events' own times.
-
-    :raises waiting.Parked: the earlier payout has not come, or has not come back yet
     """
-    opening_minor = money.minor(data.opening_carry_over, terms.digits)
-    if payout_totals.last_closing_balance(payee=payee, terms=terms, sent_at=sent_at) != opening_minor:
-        raise waiting.Parked(missing=[balance(payee=payee, terms=terms)])
+    known_minor = payout_totals.last_closing_balance(payee=draft.payee, terms=draft.terms, sent_at=draft.sent_at)
+    return money.minor(draft.data.opening_carry_over, draft.terms.digits) == known_minor
 
 
 def _statement(*, draft: PayoutDraft) -> issuing.Draft:

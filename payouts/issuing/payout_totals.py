@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from documents import errors, money
-from documents.events import envelope, schemas, waiting
+from documents.events import effects, envelope, schemas
 from documents.models import Party
 from payouts.calculation import amounts, totals
 from payouts.issuing import payout_lines
@@ -38,23 +38,28 @@ class PayoutDraft:
     candidate: PayoutCandidate
 
 
-def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> PayoutDraft:
+def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> PayoutDraft | effects.Waiting:
     """Return the draft of a payout, with the first candidate that closes, else the likeliest one.
 
     It opens with the balance that it states or, where two people have decided to issue it with its difference
-    (`accept`), with the known one. Call with the payee locked.
+    (`accept`), with the known one. It waits for what it names, and for the event that first names its payee. Call with
+    the payee locked.
 
     :raises errors.Problem: the codes of `terms.resolve`, `period_invalid`, `payee_mismatch`
-    :raises waiting.Parked: something that it names, or its payee, has not come
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.PayoutData", message.data)
     stated = envelope.business_input(message=message)
     check_period(data=data)
     sent_at = data.payout.sent_at or message.occurred_at
     date = terms.local_date(moment=sent_at)
-    lines_of_candidates = _lines_of_candidates(data=data, terms=terms, date=date, payee=payee)
+    unknown = [] if payee else [f"party:{data.payee.id}"]
+    named = payout_lines.named(data=data)
+    if named.missing:
+        return effects.Waiting(missing=[*named.missing, *unknown])
+    lines_of_candidates = payout_lines.candidates(named=named, data=data, terms=terms, date=date)
+    if payee is None:
+        return effects.Waiting(missing=unknown)
     rates = terms.rates(lines=stated["adjustments"], date=date, pointer="/data/adjustments")
-    payee = cast("Party", payee)
     opening_minor = money.minor(data.opening_carry_over, terms.digits)
     if accept:
         opening_minor = last_closing_balance(payee=payee, terms=terms, sent_at=sent_at)
@@ -86,23 +91,6 @@ def last_closing_balance(*, payee: Party, terms: IssuingTerms, sent_at: dt.datet
     ).exclude(returned_at__lte=sent_at)
     last = earlier.order_by("-sent_at", "-payout_id").first()
     return last.closing_minor if last else 0
-
-
-def _lines_of_candidates(
-    *, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date, payee: Party | None
-) -> list[list[payout_lines.PayoutLine]]:
-    """Return the lists of lines that the payout may stand for, once its payee is known.
-
-    :raises waiting.Parked: also for a payee whom no event has named
-    """
-    unknown = [] if payee is not None else [f"party:{data.payee.id}"]
-    try:
-        candidates = payout_lines.candidates(data=data, terms=terms, date=date)
-    except waiting.Parked as parked:
-        raise waiting.Parked(missing=[*parked.missing, *unknown]) from None
-    if unknown:
-        raise waiting.Parked(missing=unknown)
-    return candidates
 
 
 def compute(

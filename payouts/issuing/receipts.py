@@ -8,7 +8,7 @@ from typing import Any, cast
 from audit import log
 from documents import errors, money
 from documents.emission import issuing
-from documents.events import envelope, schemas, waiting
+from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts.calculation import amounts, totals
 from payouts.issuing import parties
@@ -16,12 +16,13 @@ from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
 
+@effects.holds_on_problem
 def on_payment_captured(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Outcome:
     """Issue the receipt of a payment; its total is the captured amount, to the cent.
 
-    :raises errors.Problem: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`
+    Held: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.PaymentData", message.data)
     stated = envelope.business_input(message=message)
@@ -54,23 +55,23 @@ def on_payment_captured(
         flags=customer.flags,
     )
     waiting.wake(awaited=f"payment:{data.payment.id}", now=now)
-    return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
+    return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
 
 
+@effects.holds_on_problem
 def on_refund_issued(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Outcome:
     """Issue the credit note of a refund, at its receipt's own rates and within what remains of it.
 
-    :raises errors.Problem: the codes of `terms.resolve`, `tax_code_unknown`, `credit_exceeds_remaining`,
-        `totals_mismatch`
-    :raises waiting.Parked: the payment's receipt has not been issued
+    Waits for the payment's receipt. Held: the codes of `terms.resolve`, `tax_code_unknown`,
+    `credit_exceeds_remaining`, `totals_mismatch`.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.RefundData", message.data)
     stated = envelope.business_input(message=message)
     receipt = _lock_receipt(payment=data.refund.payment_id)
     if receipt is None:
-        raise waiting.Parked(missing=[f"payment:{data.refund.payment_id}"])
+        return effects.Waiting(missing=[f"payment:{data.refund.payment_id}"])
     terms.require_match(document=receipt)
     content = json.loads(receipt.content)
     # A repeat is only compared with what was issued: what remains now says nothing about what remained then.
@@ -96,7 +97,7 @@ def on_refund_issued(
         corrects=receipt,
     )
     waiting.wake(awaited=f"credit:{data.refund.id}", now=now)
-    return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
+    return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
 
 
 def _refund_body(

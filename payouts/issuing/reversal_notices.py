@@ -8,7 +8,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, money
 from documents.emission import issuing
-from documents.events import envelope, schemas, waiting
+from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
 from payouts.issuing import parties, retries, settlements
 from payouts.issuing import terms as issuing_terms
@@ -20,18 +20,19 @@ _STATES = {"failed": PayoutState.FAILED, "returned": PayoutState.RETURNED}
 _ACTIONS = {"failed": Action.PAYOUT_FAILED, "returned": Action.PAYOUT_RETURNED}
 
 
+@effects.holds_on_problem
 def on_payout_failed(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Outcome:
     """Issue the notice of a payout that failed, at once: its PAYOUT_SENT may never come.
 
-    :raises errors.Problem: the codes of `terms.resolve`; where the payout is known, those of `on_payout_returned`
-    :raises waiting.Parked: no event has named the payee yet, so nothing but the id is known
+    Waits for the event that first names the payee: nothing but the id is known. Held: the codes of `terms.resolve`;
+    where the payout is known, those of `on_payout_returned`.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.ReversalData", message.data)
     payee = parties.lock_party(platform_id=data.payee.id)
     if payee is None:
-        raise waiting.Parked(missing=[f"party:{data.payee.id}"])
+        return effects.Waiting(missing=[f"party:{data.payee.id}"])
     payout = _payout(data=data)
     if payout is not None:
         _check_match(payout=payout, payee=payee, data=data, terms=terms)
@@ -41,20 +42,21 @@ def on_payout_failed(
     )
 
 
+@effects.holds_on_problem
 def on_payout_returned(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> list[issuing.Issued]:
+) -> effects.Outcome:
     """Issue the notice of a payout that came back, once its statement has been issued.
 
-    :raises errors.Problem: the codes of `terms.resolve`, `payee_mismatch`, `totals_mismatch` against what was sent
-    :raises waiting.Parked: its PAYOUT_SENT has not been processed
+    Waits for its PAYOUT_SENT. Held: the codes of `terms.resolve`, `payee_mismatch`, `totals_mismatch` against what was
+    sent.
     """
     data = cast("schemas.ReversalData", message.data)
     terms = issuing_terms.resolve(message=message)
     payee = parties.lock_party(platform_id=data.payee.id)
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
-        raise waiting.Parked(missing=[f"payout:{data.payout.id}"])
+        return effects.Waiting(missing=[f"payout:{data.payout.id}"])
     _check_match(payout=payout, payee=payee, data=data, terms=terms)
     return _issue(
         outcome="returned",
@@ -112,7 +114,7 @@ def _issue(
     message: envelope.EventMessage,
     now: dt.datetime,
     actor: log.Actor,
-) -> list[issuing.Issued]:
+) -> effects.Issued:
     """Issue the notice and, where the payout has been processed, end what it settled."""
     data = cast("schemas.ReversalData", message.data)
     statement = payout.statement if payout else None
@@ -123,7 +125,7 @@ def _issue(
         _end(payout=payout, outcome=outcome, ended_at=message.occurred_at, now=now, actor=actor)
         waiting.wake(awaited=f"balance:{payee.platform_id}:{terms.issuer.slug}", now=now)
         retries.retry_held(payee=payee.platform_id, now=now)
-    return [issued]
+    return effects.Issued(documents=[issued])
 
 
 def _draft(

@@ -73,7 +73,7 @@ def correct(
     user: User,
     now: dt.datetime,
     actor: log.Actor,
-) -> issuing.Issued:
+) -> issuing.IssuedDocument:
     """Issue the credit note of a correction, or return the one that the same correction has.
 
     `correction_id` ("cor_...") is made once for each decision, so a form that is sent twice credits once.
@@ -110,7 +110,7 @@ def _correct(
     reason: str,
     now: dt.datetime,
     actor: log.Actor,
-) -> issuing.Issued:
+) -> issuing.IssuedDocument:
     owner = Document.objects.filter(document_key_id=key).values_list("owner__platform_id", flat=True).first()
     # Locked before what the owner is owed is read: see the third rule of README.md.
     parties.lock_party(platform_id=owner or "")
@@ -131,7 +131,7 @@ def _correct(
     return _issue(correction=correction, now=now, actor=actor)
 
 
-def _issue(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> issuing.Issued:
+def _issue(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> issuing.IssuedDocument:
     """Issue the credit note, with the event and the audit events of the decision.
 
     :raises errors.Problem: `already_credited`, `credit_exceeds_remaining`, `tax_code_unknown`, `document_key_conflict`
@@ -174,7 +174,7 @@ def _credited(*, correction: Correction) -> Sequence[CreditedAmount]:
     return [CreditedAmount(tax=group.tax, amount_minor=group.amount_minor) for group in remaining]
 
 
-def _issued_before(*, correction: Correction, actor: log.Actor) -> issuing.Issued | None:
+def _issued_before(*, correction: Correction, actor: log.Actor) -> issuing.IssuedDocument | None:
     """Return the credit note that the same correction has, and record the repeat; None for a new correction.
 
     :raises errors.Problem: `document_key_conflict`
@@ -186,7 +186,7 @@ def _issued_before(*, correction: Correction, actor: log.Actor) -> issuing.Issue
         raise errors.Problem(code="document_key_conflict")
     log.record(action=Action.DOCUMENT_REPEATED, object_type="document", object_id=document.public_id, actor=actor)
     metrics.DOCUMENT_REPEATED.inc()
-    return issuing.Issued(document=document, replayed=True)
+    return issuing.IssuedDocument(document=document, replayed=True)
 
 
 def _store_event(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> Event:

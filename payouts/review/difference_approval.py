@@ -6,7 +6,6 @@ the difference. Whoever requested it cannot approve it: that is refused here, on
 
 import datetime as dt
 import json
-from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -15,7 +14,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, money, transactions
 from documents.alerts import discrepancies
-from documents.events import envelope, outcomes, schemas, waiting
+from documents.events import effects, outcomes, schemas
 from documents.models import Document, Event, EventStatus
 from payouts.issuing import payout_statements, payout_totals
 from payouts.models import ApprovalState, DifferenceApproval
@@ -79,18 +78,17 @@ def approve(*, approval: DifferenceApproval, reason: str, user: User, now: dt.da
 
 
 def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> DifferenceApproval:
-    event = _lock_payout_event(event_id=event_id, now=now)
-    candidate = _compute(event=event)
-    currency = str(envelope.parse(payload=_payload(event)).data.currency)
+    event, draft = _lock_payout(event_id=event_id, now=now)
+    difference_minor, currency = draft.candidate.sums.difference_minor, draft.terms.currency
     earlier = DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED).first()
     if earlier is not None:
-        if earlier.difference_minor == candidate.sums.difference_minor:
+        if earlier.difference_minor == difference_minor:
             raise errors.Problem(code="decision_not_possible", detail="it is asked for already")
         DifferenceApproval.objects.filter(pk=earlier.pk).update(state=ApprovalState.WITHDRAWN)
         _record(Action.EVENT_DIFFERENCE_WITHDRAWN, event=event, actor=actor, request=earlier.public_id)
     made = DifferenceApproval.objects.create(
         event=event,
-        difference_minor=candidate.sums.difference_minor,
+        difference_minor=difference_minor,
         currency=currency,
         reason=reason,
         requested_by=user,
@@ -110,25 +108,18 @@ def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor:
 
 def _approve(*, approval_id: int, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> Document:
     approval = DifferenceApproval.objects.get(pk=approval_id)
-    event = _lock_payout_event(
+    event, draft = _lock_payout(
         event_id=Event.objects.values_list("pk", flat=True).get(public_id=approval.event_id), now=now
     )
     moved = DifferenceApproval.objects.filter(
-        pk=approval.pk, state=ApprovalState.REQUESTED, difference_minor=_compute(event=event).sums.difference_minor
+        pk=approval.pk, state=ApprovalState.REQUESTED, difference_minor=draft.candidate.sums.difference_minor
     ).update(state=ApprovalState.APPROVED, approval=reason, approved_by=user, approved_at=now)
     if not moved:
         raise errors.Problem(code="decision_not_possible", detail="the difference has changed: ask again")
-    message = envelope.parse(payload=_payload(event))
-    (issued,) = payout_statements.issue_with_difference(event=event, message=message, now=now, actor=actor)
+    issued = payout_statements.issue(draft=draft, event=event, now=now, actor=actor)
     document = issued.document
     if not issued.replayed:
-        _open_discrepancy(
-            approval=approval,
-            document=document,
-            event=event,
-            data=cast("schemas.PayoutData", message.data),
-            actor=actor,
-        )
+        _open_discrepancy(approval=approval, document=document, event=event, data=draft.data, actor=actor)
     _record(
         Action.EVENT_DIFFERENCE_APPROVED,
         event=event,
@@ -173,32 +164,33 @@ def _open_discrepancy(
     )
 
 
-def _lock_payout_event(*, event_id: int, now: dt.datetime) -> Event:
-    """Lock the event of a payout that may be issued with its difference, until the transaction ends.
+def _lock_payout(*, event_id: int, now: dt.datetime) -> tuple[Event, payout_totals.PayoutDraft]:
+    """Lock a payout that may be issued with its difference until the transaction ends; return what would be issued now.
+
+    Locked in the order of every event: the payee and the subject first.
+
+    :raises errors.Problem: `decision_not_possible`: not such a payout, or it names what has not been issued
+    """
+    seen = Event.objects.get(pk=event_id)
+    _require_open(event=seen, now=now)
+    message = effects.message_of(event=seen)
+    effects.lock_rows(message=message)
+    event = Event.objects.select_for_update().get(pk=event_id)
+    _require_open(event=event, now=now)
+    draft = payout_statements.with_difference(message=message)
+    if isinstance(draft, effects.Waiting):
+        detail = f"waits for {', '.join(sorted(draft.missing))}"[:500]
+        raise errors.Problem(code="decision_not_possible", detail=detail)
+    return event, draft
+
+
+def _require_open(*, event: Event, now: dt.datetime) -> None:
+    """Refuse what may not be issued with its difference.
 
     :raises errors.Problem: `decision_not_possible`
     """
-    event = Event.objects.select_for_update().get(pk=event_id)
     if not can_approve(event=event, now=now):
         raise errors.Problem(code="decision_not_possible", detail=f"the event is {event.status} {event.code}".strip())
-    return event
-
-
-def _payload(event: Event) -> dict[str, object]:
-    payload: dict[str, object] = json.loads(bytes(event.body or b""))
-    return payload
-
-
-def _compute(*, event: Event) -> payout_totals.PayoutCandidate:
-    """Return the candidate that would be issued now.
-
-    :raises errors.Problem: `decision_not_possible`, it names what has not been issued
-    """
-    try:
-        return payout_statements.with_difference(message=envelope.parse(payload=_payload(event)))
-    except waiting.Parked as parked:
-        detail = f"waits for {', '.join(parked.missing)}"[:500]
-        raise errors.Problem(code="decision_not_possible", detail=detail) from None
 
 
 def _require(*, event: Event, user: User, actor: log.Actor) -> None:

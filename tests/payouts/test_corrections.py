@@ -46,7 +46,7 @@ class Finance:
         by: cast.Member | None = None,
         name: str = "",
         reason: str = REASON,
-    ) -> issuing.Issued:
+    ) -> issuing.IssuedDocument:
         who = by or self.sofia
         return corrections.correct(
             document=document,

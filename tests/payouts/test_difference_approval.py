@@ -1,18 +1,20 @@
 """A payout that does not close is issued by two people or by nobody, once; its difference is printed and stays open."""
 
+import concurrent.futures
 import datetime as dt
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from audit import log
 from audit.models import Event as LogEvent
-from documents import errors
+from documents import errors, transactions
 from documents.models import Discrepancy, Document, Event, EventStatus, Series
 from payouts.models import ApprovalState, DifferenceApproval, Payout
 from payouts.reconciliation import run
@@ -321,6 +323,46 @@ def test_an_approval_beside_the_corrected_event_ends_with_one_statement_and_no_l
     assert failed == []
     assert Document.objects.filter(kind="PAYOUT_STATEMENT").count() == 1
     assert not Event.objects.filter(status=EventStatus.HELD, superseded_by=None).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_approval_and_the_corrected_event_never_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = People()
+    asked = people.ask(_held())
+    monkeypatch.setattr(transactions, "DEADLOCK_TRIES_MAX", 1)  # a deadlock is not mended by trying again
+
+    def by_another() -> int:
+        try:
+            corrected = making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_corrected"}
+            return telling.tell(corrected).status
+        finally:
+            connections.close_all()
+
+    rivals, answers = iter([by_another]), []
+
+    def overtaken(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if sql.startswith("SELECT") and sql.endswith("FOR UPDATE") and "documents_event" in sql:
+            for rival in rivals:
+                answers.append(other.submit(rival))
+                _await_a_waiting_transaction()
+        return result
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other, connection.execute_wrapper(overtaken):
+        people.approve(asked)
+    assert [answer.result(timeout=10) for answer in answers] == [200]
+    assert Document.objects.filter(kind="PAYOUT_STATEMENT").count() == 1
+
+
+def _await_a_waiting_transaction() -> None:
+    """Wait until another transaction waits for a lock."""
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone() == (True,):
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 @pytest.mark.parametrize("key", ["opening_stated", "opening_told"])

@@ -9,9 +9,9 @@ import pytest
 from django.db import connections, transaction
 
 from documents import money
-from documents.events import envelope, waiting
+from documents.events import effects, waiting
 from documents.models import Discrepancy, Document, Event, EventStatus, PayoutStatus
-from payouts.issuing import payout_statements
+from payouts.issuing import payout_statements, payout_totals
 from payouts.models import Payout, Settlement
 from tests.payouts import making, telling
 
@@ -184,10 +184,9 @@ def test_two_people_may_issue_a_payout_that_does_not_close_and_the_paper_says_so
     telling.told([making.order("ord_1")])
     _held(making.payout("po_1", "10.40", orders=["ord_1"]), "payout_does_not_close")
     event = Event.objects.get(event_id="evt_po_1")
-    message = envelope.parse(payload=json.loads(bytes(event.body or b"")))
-    (issued,) = payout_statements.issue_with_difference(
-        event=event, message=message, now=telling.NOW, actor=telling.ACTOR
-    )
+    draft = payout_statements.with_difference(message=effects.message_of(event=event))
+    assert isinstance(draft, payout_totals.PayoutDraft)
+    issued = payout_statements.issue(draft=draft, event=event, now=telling.NOW, actor=telling.ACTOR)
     assert json.loads(issued.document.content)["difference"] == "0.40"
     assert issued.document.flags == ["reconciliation_difference"]
 
