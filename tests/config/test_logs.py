@@ -29,7 +29,8 @@ from config import celery, env, logs
 from config.simulation import sender
 from documents.alerts import channel, incidents, outages, sending
 from documents.delivery import deliveries, letters
-from documents.events import effects, intake
+from documents.emission import issuing
+from documents.events import intake
 from documents.models import Channel, Event
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable, local_store
@@ -210,7 +211,7 @@ def request_failed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def event_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(effects, "_issue", defect)
+    monkeypatch.setattr(issuing, "issue", defect)
     post()
 
 
