@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Model)
 LOOKUPS_LENGTH_MAX = 200
-PAGE_DIGITS_MAX = 6
 KEY_LENGTH_MAX = 100
 BIGINT_DIGITS_MAX = 18  # as many always fit
 
@@ -214,13 +213,8 @@ class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         self.check_asked(request=request)
-        number = request.GET.get("p", "1")
-        if (
-            not number.isascii()
-            or not number.isdigit()
-            or len(number) > PAGE_DIGITS_MAX
-            or int(number) > paging.PAGE_MAX
-        ):
+        number = paging.number(text=request.GET.get("p", "1"))
+        if number is None or number > paging.PAGE_MAX:
             messages.warning(
                 request, _("La lista llega hasta la página %(max)s: acota con un filtro.") % {"max": paging.PAGE_MAX}
             )

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from audit.actions import Action
 from documents import distribution, errors, quarantine
 from documents.access import actors
-from documents.admin import base, cells, reasons, rights
+from documents.admin import base, cells, paging, reasons, rights
 from documents.delivery import deliveries, links
 from documents.emission import locking
 from documents.models import Document, Link
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     ActionView = Callable[[base.DocumentCenterAdmin[Document], HttpRequest, Document], HttpResponse]
 
 PREVIEW_WIDTH = 1000
-PAGE_DIGITS_MAX = 5
 KIND = "document"
 
 
@@ -79,20 +78,15 @@ def preview(model_admin: base.DocumentCenterAdmin[Document], request: HttpReques
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
     _open_or_reason(request=request, document=document)
-    text = request.GET.get("page", "1")
-    if (
-        not text.isascii()
-        or not text.isdigit()
-        or len(text) > PAGE_DIGITS_MAX
-        or not 1 <= int(text) <= (document.pages or 1)
-    ):
+    page = paging.number(text=request.GET.get("page", "1"))
+    if page is None or not 1 <= page <= (document.pages or 1):
         raise Http404
     opened = distribution.open(
         document=document,
         actor=actors.actor(request=request),
         purpose="preview",
         now=timezone.now(),
-        page=int(text),
+        page=page,
         width=PREVIEW_WIDTH,
     )
     return HttpResponse(opened.body, content_type=opened.media_type, headers={"Cache-Control": "private, no-store"})

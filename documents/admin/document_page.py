@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from documents import catalog, errors
-from documents.admin import breakdown_card, cells, filters, reasons, rights, timeline
+from documents.admin import breakdown_card, cells, filters, paging, reasons, rights, timeline
 from documents.admin.base import Card, Fact
 from documents.models import Delivery, Document, Kind, Link, Status
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 RELATED_MAX = 20
 PAGES_MAX = 500
-PAGE_DIGITS_MAX = 5
 RIGHTS = ("pdf", "send", "retry", "release", "audit", "correct")  # those that decide which buttons are shown
 CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a million, and its PDF shows them all
 
@@ -68,9 +67,8 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
 
 def requested_page(*, request: HttpRequest, pages: int) -> int:
     """Return the page of the preview that was asked for, within the document."""
-    text = request.GET.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= PAGE_DIGITS_MAX else 1
-    return max(1, min(number, pages, PAGES_MAX))
+    number = paging.number(text=request.GET.get("page", "1"))
+    return max(1, min(number or 1, pages, PAGES_MAX))
 
 
 def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeString]":

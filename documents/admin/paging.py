@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 COUNT_MAX = 10_000
 PAGE_MAX = 200
+NUMBER_DIGITS_MAX = 6  # of a page's number, of a list or a document
+
+
+def number(*, text: str) -> int | None:
+    """Return the number of the page that an address asks for; None where it is none."""
+    usable = text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX
+    return int(text) if usable else None
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in its types only

@@ -75,7 +75,7 @@ class RowLock(Protocol):
 
 
 class WaitEffect(Protocol):
-    """A function that is called when an effect gave up, and its event is parked or held."""
+    """A function that is called when an event has issued nothing: it waits, is held or ignored, or repeats another."""
 
     def __call__(self, *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
         """Correct what was done in the belief that the effect would succeed."""
@@ -86,7 +86,7 @@ class EventType:
     """`service` signs events of the type; `effect` is the function that they set in motion.
 
     `locks` first locks the rows that the effect is about. It runs outside the effect's savepoint, so that they stay
-    locked until the event's outcome is committed, whatever the outcome is. `waits` is called when the effect gave up.
+    locked until the event's outcome is committed, whatever the outcome is. `waits` is called when nothing was issued.
     """
 
     service: str
@@ -165,28 +165,33 @@ def _run_one(*, event: Event, message: envelope.EventMessage, now: dt.datetime, 
         outcome = _outcome(event=event, message=message, before=before, now=now, actor=actor)
         if before is not None and not _stands(outcome=outcome, before=before):
             _repeat(event=event, message=message, before=before, actor=actor)
-            return RunResult(replayed=True)
-        match outcome:
-            case Issued(documents=issued):
-                outcomes.processed(event=event, documents=[item.document.pk for item in issued], actor=actor)
-                return RunResult(
-                    replayed=bool(issued) and all(item.replayed for item in issued),
-                    written=[item.document for item in issued if not item.replayed],
-                )
-            case Ignored(code=code):
-                outcomes.ignored(event=event, code=code, actor=actor)
-                return RunResult(replayed=False)
-            case Waiting(missing=missing):
-                outcomes.park(event=event, missing=sorted(set(missing)), now=now, actor=actor)
-            case Held(problem=problem):
-                outcomes.hold(event=event, problem=problem, actor=actor)
-            case None:
-                outcomes.failed(event=event, now=now, actor=actor)
-                return RunResult(replayed=False)
+            result = RunResult(replayed=True)
+        else:
+            result = _move(event=event, outcome=outcome, now=now, actor=actor)
         waits = _row(message).waits
-        if waits:
+        if waits and outcome is not None and not result.written:
             waits(event=event, message=message, now=now, actor=actor)
-        return RunResult(replayed=False)
+        return result
+
+
+def _move(*, event: Event, outcome: Outcome | None, now: dt.datetime, actor: log.Actor) -> RunResult:
+    """Move an event by what came of its effect."""
+    match outcome:
+        case Issued(documents=issued):
+            outcomes.processed(event=event, documents=[item.document.pk for item in issued], actor=actor)
+            return RunResult(
+                replayed=bool(issued) and all(item.replayed for item in issued),
+                written=[item.document for item in issued if not item.replayed],
+            )
+        case Ignored(code=code):
+            outcomes.ignored(event=event, code=code, actor=actor)
+        case Waiting(missing=missing):
+            outcomes.park(event=event, missing=sorted(set(missing)), now=now, actor=actor)
+        case Held(problem=problem):
+            outcomes.hold(event=event, problem=problem, actor=actor)
+        case None:
+            outcomes.failed(event=event, now=now, actor=actor)
+    return RunResult(replayed=False)
 
 
 def _outcome(

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from audit.actions import Action
 from documents import errors
 from documents.access import actors, roles
-from documents.admin import cells, events, reasons, rights
+from documents.admin import cells, events, paging, reasons, rights
 from documents.admin.site import declared, site
 from documents.alerts import discrepancies
 from documents.models import Discrepancy, Document
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from django.forms import Form
 
 events.WORK_CARDS.append(rows.work_card)
-PAGE_SIZE, PAGE_DIGITS_MAX = 50, 4
+PAGE_SIZE = 50
 DECIDES = "approve_difference"  # the right to act on the list
 
 
@@ -96,14 +96,9 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
         now, mine = timezone.now(), scope(request=request)
         items = worklist.items(countries=mine, now=now, kind=kind)
         counts = worklist.counts(countries=mine, now=now)
-        number = request.GET.get("p", "1")
         pages = max(1, -(-len(items) // PAGE_SIZE))
-        page = (
-            min(int(number), pages)
-            if number.isascii() and number.isdigit() and 0 < len(number) <= PAGE_DIGITS_MAX
-            else 1
-        )
-        shown = items[(max(page, 1) - 1) * PAGE_SIZE :][:PAGE_SIZE]
+        page = min(paging.number(text=request.GET.get("p", "1")) or 1, pages)
+        shown = items[(page - 1) * PAGE_SIZE :][:PAGE_SIZE]
         context = {
             **self.admin_site.each_context(request),
             "title": _("Por conciliar"),

@@ -13,9 +13,10 @@ from audit.actions import Action
 from documents import money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
-from documents.models import Document, Event, Kind, Party, PayoutStatus
+from documents.models import Document, Event, Kind, PayoutStatus
 from payouts.calculation import amounts, breakdown
 from payouts.issuing import (
+    balances,
     parties,
     payout_gap,
     payout_lines,
@@ -55,8 +56,8 @@ def on_payout_sent(
     if not draft.candidate.sums.closes:
         gap = payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
         return effects.Held(problem=gap)
-    if not _opens_as_known(draft=draft):
-        return effects.Waiting(missing=[balance(payee=draft.payee, terms=draft.terms)])
+    if not draft.opens_as_known:
+        return effects.Waiting(missing=[balances.awaited(payee=draft.payee, issuer=draft.terms.issuer)])
     return effects.Issued(documents=[issue(draft=draft, event=event, now=now, actor=actor)])
 
 
@@ -70,7 +71,7 @@ def on_period_closed(
 def on_payout_waiting(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
     """Take back the live status SENT of statements that were issued in the belief that this payout would be.
 
-    Runs when the payout is parked or held; see `settlements.statuses_at_issue`.
+    Runs when the payout waits, is held, or repeats one that paid other orders; see `settlements.statuses_at_issue`.
     """
     data = cast("schemas.PayoutData", message.data)
     retries.watch(event=event, payee=data.payee.id)
@@ -105,7 +106,8 @@ def issue(*, draft: PayoutDraft, event: Event, now: dt.datetime, actor: log.Acto
     if not issued.replayed:
         _settle(draft=draft, statement=issued.document, event=event, now=now, actor=actor)
         waiting.wake(awaited=f"payout:{draft.data.payout.id}", now=now)
-        waiting.wake(awaited=balance(payee=draft.payee, terms=draft.terms), now=now, after=draft.sent_at)
+        following = balances.awaited(payee=draft.payee, issuer=draft.terms.issuer)
+        waiting.wake(awaited=following, now=now, after=draft.sent_at)
         retries.retry_held(payee=draft.payee.platform_id, now=now)
     return issued
 
@@ -114,11 +116,6 @@ def statement_of(*, payout: str) -> Document | None:
     """Return the statement of a payout, if it has been issued."""
     key = issuing.key(kind=Kind.PAYOUT_STATEMENT, subject=("payout", payout), audience="payee")
     return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
-
-
-def balance(*, payee: Party, terms: IssuingTerms) -> str:
-    """Return the name under which a payout waits for the one whose closing balance it opens with."""
-    return f"balance:{payee.platform_id}:{terms.issuer.slug}"
 
 
 def _again(
@@ -142,15 +139,6 @@ def _again(
         business_input=stated,
     )
     return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)[0]
-
-
-def _opens_as_known(*, draft: PayoutDraft) -> bool:
-    """Tell whether a payout opens with the closing balance of the one before it; it waits for that one otherwise.
-
-    The one before is the last that was sent earlier and had not failed or come back by then, by the events' own times.
-    """
-    known_minor = payout_totals.last_closing_balance(payee=draft.payee, terms=draft.terms, sent_at=draft.sent_at)
-    return money.minor(draft.data.opening_carry_over, draft.terms.digits) == known_minor
 
 
 def _statement(*, draft: PayoutDraft) -> issuing.Draft:

@@ -9,10 +9,9 @@ from documents import errors, money
 from documents.events import effects, envelope, schemas
 from documents.models import Party
 from payouts.calculation import amounts, totals
-from payouts.issuing import payout_lines
+from payouts.issuing import balances, payout_lines
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
-from payouts.models import Payout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +26,10 @@ class PayoutCandidate:
 
 @dataclass(frozen=True, kw_only=True)
 class PayoutDraft:
-    """A payout before it is issued: what was stated, on which terms, and the candidate that was chosen."""
+    """A payout before it is issued: what was stated, on which terms, and the candidate that was chosen.
+
+    `opens_as_known`: it opens with the closing balance of the payout before it.
+    """
 
     terms: IssuingTerms
     data: schemas.PayoutData
@@ -36,14 +38,14 @@ class PayoutDraft:
     sent_at: dt.datetime
     date: dt.date
     candidate: PayoutCandidate
+    opens_as_known: bool
 
 
 def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> PayoutDraft | effects.Waiting:
     """Return the draft of a payout, with the first candidate that closes, else the likeliest one.
 
-    It opens with the balance that it states or, where two people have decided to issue it with its difference
-    (`accept`), with the known one. It waits for what it names, and for the event that first names its payee. Call with
-    the payee locked.
+    It opens with the balance that it states, with the known one where two people `accept` its difference. It waits for
+    what it names, and for the event that first names its payee. Call with the payee locked.
 
     :raises errors.Problem: the codes of `terms.resolve`, `period_invalid`, `payee_mismatch`
     """
@@ -52,24 +54,32 @@ def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool
     check_period(data=data)
     sent_at = data.payout.sent_at or message.occurred_at
     date = terms.local_date(moment=sent_at)
-    unknown = [] if payee else [f"party:{data.payee.id}"]
-    named = payout_lines.named(data=data)
+    named, unknown = payout_lines.named(data=data), [] if payee else [f"party:{data.payee.id}"]
     if named.missing:
         return effects.Waiting(missing=[*named.missing, *unknown])
     lines_of_candidates = payout_lines.candidates(named=named, data=data, terms=terms, date=date)
     if payee is None:
         return effects.Waiting(missing=unknown)
     rates = terms.rates(lines=stated["adjustments"], date=date, pointer="/data/adjustments")
-    opening_minor = money.minor(data.opening_carry_over, terms.digits)
-    if accept:
-        opening_minor = last_closing_balance(payee=payee, terms=terms, sent_at=sent_at)
+    before = balances.payout_before(
+        payout=data.payout.id, sent_at=sent_at, payee=payee, issuer=terms.issuer, currency=terms.currency
+    )
+    known_minor = balances.closing_minor(before=before)
+    opening_minor = known_minor if accept else money.minor(data.opening_carry_over, terms.digits)
     candidates = [
         compute(lines=lines, data=data, stated=stated, rates=rates, terms=terms, opening_minor=opening_minor)
         for lines in lines_of_candidates
     ]
     candidate = next((item for item in candidates if item.sums.closes), candidates[0])
     return PayoutDraft(
-        terms=terms, data=data, stated=stated, payee=payee, sent_at=sent_at, date=date, candidate=candidate
+        terms=terms,
+        data=data,
+        stated=stated,
+        payee=payee,
+        sent_at=sent_at,
+        date=date,
+        candidate=candidate,
+        opens_as_known=opening_minor == known_minor,
     )
 
 
@@ -82,15 +92,6 @@ def check_period(*, data: schemas.PayoutData) -> None:
         detail = f"from {data.period.from_date} to {data.period.until_date}"
         fault = errors.Fault(pointer="/data/period", code="period_invalid", detail=detail)
         raise errors.Problem(code="period_invalid", detail=detail, errors=[fault])
-
-
-def last_closing_balance(*, payee: Party, terms: IssuingTerms, sent_at: dt.datetime) -> int:
-    """Return the balance that the payout before a moment left, zero where there is none."""
-    earlier = Payout.objects.filter(
-        payee=payee, issuer=terms.issuer, currency=terms.currency, sent_at__lt=sent_at
-    ).exclude(returned_at__lte=sent_at)
-    last = earlier.order_by("-sent_at", "-payout_id").first()
-    return last.closing_minor if last else 0
 
 
 def compute(

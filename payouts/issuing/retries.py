@@ -3,6 +3,7 @@
 import datetime as dt
 import functools
 import json
+from dataclasses import dataclass
 from typing import cast
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from documents.resilience import queue
 from documents.task_names import TaskName
 
 CODE = "payout_does_not_close"
+TRANSFERS_MAX = 4096  # of payouts that wait, kept in a process
 
 
 def watch(*, event: Event, payee: str) -> None:
@@ -37,6 +39,26 @@ def retry_held(*, payee: str, now: dt.datetime) -> None:
 
 def _awaited(payee: str) -> str:
     return f"payee:{payee}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """Whom a payout pays, and when it was sent."""
+
+    payee: str
+    sent_at: dt.datetime
+
+
+@functools.lru_cache(maxsize=TRANSFERS_MAX)
+def transfer_of(*, event: str) -> Transfer | None:
+    """Return the transfer of a stored PAYOUT_SENT, by its public id; None once its raw body has been stripped.
+
+    Each order of a payout that waits asks for it. What is stored never changes, so a process reads it once.
+    """
+    data = payout_data(body=Event.objects.values_list("body", flat=True).get(public_id=event))
+    if data is None or data.payout.sent_at is None:
+        return None
+    return Transfer(payee=data.payee.id, sent_at=data.payout.sent_at)
 
 
 def payout_data(*, body: bytes | memoryview | None) -> schemas.PayoutData | None:

@@ -10,7 +10,7 @@ from documents import errors, money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
-from payouts.issuing import parties, retries, settlements
+from payouts.issuing import balances, parties, retries, settlements
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout, PayoutState
@@ -123,7 +123,7 @@ def _issue(
     payout = payout or _payout(data=data)
     if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
         _end(payout=payout, outcome=outcome, ended_at=message.occurred_at, now=now, actor=actor)
-        waiting.wake(awaited=f"balance:{payee.platform_id}:{terms.issuer.slug}", now=now)
+        waiting.wake(awaited=balances.awaited(payee=payee, issuer=terms.issuer), now=now)
         retries.retry_held(payee=payee.platform_id, now=now)
     return effects.Issued(documents=[issued])
 

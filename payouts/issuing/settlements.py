@@ -72,9 +72,9 @@ def statuses_at_issue(*, awaited: str, payee: str, earned_at: dt.datetime) -> tu
     """
     waits = Wait.objects.filter(awaited=awaited, event__status=EventStatus.PARKED, event__type="PAYOUT_SENT")
     missing_of_sent: list[Sequence[str]] = []
-    for body, missing in waits.values_list("event__body", "event__missing"):
-        payout = retries.payout_data(body=body)
-        if payout is not None and payout.payee.id == payee and payout.payout.sent_at < earned_at:
+    for event, missing in waits.values_list("event__public_id", "event__missing"):
+        transfer = retries.transfer_of(event=event)
+        if transfer is not None and transfer.payee == payee and transfer.sent_at < earned_at:
             missing_of_sent.append(missing)
     printed = PayoutStatus.SENT if missing_of_sent else PayoutStatus.PENDING
     return printed, PayoutStatus.SENT if [awaited] in missing_of_sent else PayoutStatus.PENDING

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from payouts.issuing import balances
+
 
 class FindingCode(StrEnum):
     """The discrepancies that reconciliation opens."""
@@ -119,19 +121,30 @@ WHERE d.owner_id BETWEEN %(low)s AND %(high)s AND d.kind = 'ORDER_FINAL_STATEMEN
         IN convert_from(e.body, 'UTF8')) > 0))
 """
 
-_BALANCE = """
-WITH chain AS (
-  SELECT p.*, lag(p.payout_id) OVER chained AS before, coalesce(lag(p.closing_minor) OVER chained, 0) AS left_minor
-  FROM payouts_payout p
-  WHERE p.payee_id BETWEEN %(low)s AND %(high)s AND p.returned_at IS NULL
-  WINDOW chained AS (PARTITION BY p.payee_id, p.issuer_id, p.currency ORDER BY p.sent_at, p.payout_id)
-)
-SELECT payout_id AS key, country_id, statement_id AS document_id, event_id, jsonb_build_object(
-  'currency', currency, 'payout', payout_id, 'payout_before', before, 'closing_before_minor', left_minor,
-  'opening_minor', opening_minor, 'difference_minor', opening_minor - left_minor) AS facts
-FROM chain
-WHERE opening_minor <> left_minor AND (%(country)s::text IS NULL OR country_id = %(country)s)
+# The chain as it is now: what came back since a payout was sent has left nothing to open with.
+_BEFORE = balances.BEFORE % {
+    "payee": "p.payee_id",
+    "issuer": "p.issuer_id",
+    "currency": "p.currency",
+    "sent_at": "p.sent_at",
+    "payout": "p.payout_id",
+    "at": "'infinity'",
+}
+_BALANCE = (
+    """
+SELECT p.payout_id AS key, p.country_id, p.statement_id AS document_id, p.event_id, jsonb_build_object(
+  'currency', p.currency, 'payout', p.payout_id, 'payout_before', before.payout_id,
+  'closing_before_minor', c.left_minor, 'opening_minor', p.opening_minor,
+  'difference_minor', p.opening_minor - c.left_minor) AS facts
+FROM payouts_payout p
+LEFT JOIN LATERAL ("""
+    + _BEFORE
+    + """) before ON true
+CROSS JOIN LATERAL (SELECT coalesce(before.closing_minor, 0) AS left_minor) c
+WHERE p.payee_id BETWEEN %(low)s AND %(high)s AND p.returned_at IS NULL AND p.opening_minor <> c.left_minor
+  AND (%(country)s::text IS NULL OR p.country_id = %(country)s)
 """
+)
 
 # The payout's row, its statement, its settlements and its reversal notices say the same.
 _PAYOUT = """

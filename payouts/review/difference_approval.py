@@ -16,7 +16,7 @@ from documents import errors, money, transactions
 from documents.alerts import discrepancies
 from documents.events import effects, outcomes, schemas
 from documents.models import Document, Event, EventStatus
-from payouts.issuing import payout_statements, payout_totals
+from payouts.issuing import balances, payout_statements, payout_totals
 from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import decisions
 
@@ -37,8 +37,8 @@ def approvable_from(*, event: Event) -> dt.datetime | None:
     """
     if event.type not in TYPES or event.body is None or event.superseded_by_id is not None:
         return None
-    balances = bool(event.missing) and all(name.startswith("balance:") for name in event.missing)
-    open_ = {EventStatus.HELD: event.code == "payout_does_not_close", EventStatus.PARKED: balances}
+    before_only = bool(event.missing) and all(balances.is_awaited(name) for name in event.missing)
+    open_ = {EventStatus.HELD: event.code == "payout_does_not_close", EventStatus.PARKED: before_only}
     if not open_.get(EventStatus(event.status), False):
         return None
     return event.received_at + dt.timedelta(seconds=settings.PARKED_LIMIT_S)

@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 
 from documents import errors, money
 from documents.countries import pack
-from documents.models import Document, Event, EventStatus
+from documents.models import Document, Event, EventStatus, Issuer, Party
 from payouts.calculation.gap_causes import Language
-from payouts.issuing import payout_gap, retries
+from payouts.issuing import balances, payout_gap, retries
 from payouts.models import Payout
 
 NAMED_MAX = 2  # of what a parked event lacks
@@ -253,14 +253,13 @@ def _explain_parked(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, lis
     """Say what a parked event lacks; of an opening balance, which one is known and which the event states."""
     currency = str(data.get("currency", ""))
     amounts, sentences = Amounts(currency=currency), []
-    balances = [str(name) for name in event.missing if str(name).startswith("balance:")]
-    named = [str(name).partition(":")[2] or str(name) for name in event.missing if str(name) not in balances]
+    names = [str(name) for name in event.missing]
+    named = [name.partition(":")[2] or name for name in names if not balances.is_awaited(name)]
     if named:
         sentences.append(_("Falta %(what)s.") % {"what": _listed(named)})
-    for rest in (name.removeprefix("balance:") for name in balances[:1]):
-        payee, _colon, issuer = rest.partition(":")
-        last = _payout_before(event=event, payee=payee, issuer=issuer, currency=currency)
-        stated, known = minor(data.get("opening_carry_over"), currency), last.closing_minor if last else 0
+    if len(named) < len(names):
+        last = _payout_before(event=event, currency=currency)
+        stated, known = minor(data.get("opening_carry_over"), currency), balances.closing_minor(before=last)
         if stated is not None:
             amounts = Amounts.of(currency=currency, expected=known, actual=stated)
         sentences.append(
@@ -288,11 +287,14 @@ def _language() -> Language:
     return "en" if (get_language() or "es").startswith("en") else "es"
 
 
-def _payout_before(*, event: Event, payee: str, issuer: str, currency: str) -> Payout | None:
+def _payout_before(*, event: Event, currency: str) -> Payout | None:
     """Return the payout whose closing balance a payout has to open with."""
-    payout = retries.payout_data(body=event.body)
-    sent_at = (payout.payout.sent_at if payout else None) or event.occurred_at
-    earlier = Payout.objects.filter(
-        payee__platform_id=payee, issuer__slug=issuer, currency=currency, sent_at__lt=sent_at
-    ).exclude(returned_at__lte=sent_at)
-    return earlier.order_by("-sent_at", "-payout_id").first()
+    stated = retries.payout_data(body=event.body)
+    payee = Party.objects.filter(platform_id=stated.payee.id if stated else "").first()
+    issuer = Issuer.objects.filter(slug=event.issuer_slug).first()
+    sent_at = (stated.payout.sent_at if stated else None) or event.occurred_at
+    if stated is None or payee is None or issuer is None or sent_at is None:
+        return None
+    return balances.payout_before(
+        payout=stated.payout.id, sent_at=sent_at, payee=payee, issuer=issuer, currency=currency
+    )

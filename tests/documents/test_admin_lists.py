@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import denials
 from audit.models import EventDetail
-from documents.admin import rights
+from documents.admin import paging, rights
 from documents.admin.base import DocumentCenterAdmin
 from documents.admin.site import site
 from documents.alerts import incidents
@@ -151,6 +151,15 @@ def test_an_administrator_of_access_sees_no_document_and_no_number() -> None:
         document.number
         not in center.client(member=one).get(f"{center.ADMIN}search/", {"s": document.number}).content.decode()
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1", 1), ("0", 0), ("200", 200), ("999999", 999_999)]
+    + [(text, None) for text in ("", "-1", "1.0", " 1", "\u00b2", "\u0663", "1" * 7, "1" * 5000)],
+)
+def test_only_a_short_number_is_a_page(text: str, number: int | None) -> None:
+    assert paging.number(text=text) == number
 
 
 # What each list may be asked beside its page and its search: written from what its filters and our links show.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from documents.events import intake
+from documents.events import envelope, intake
 from documents.models import Discrepancy, Document, Event, EventStatus, Kind
 from payouts.models import Payout
 from tests.payouts import making, telling
@@ -53,6 +53,16 @@ def test_nothing_stays_sent_on_the_word_of_a_payout_that_was_corrected(order: tu
     assert not Event.objects.exclude(status=EventStatus.PROCESSED).filter(superseded_by=None).exists()
 
 
+def test_an_order_that_only_the_corrected_payout_named_does_not_stay_sent_when_it_comes_last() -> None:
+    wrong = making.payout("po_1", "20.01", orders=["ord_1", "ord_2"], at=EARLY)
+    right = making.payout("po_1", "10.00", orders=["ord_2"], at=EARLY) | {"id": "evt_right"}
+    for event in (wrong, making.order("ord_2"), right, making.order("ord_1")):
+        telling.tell(event)
+    telling.settle()
+    assert (_status("ord_1"), _status("ord_2")) == ("PENDING", "SENT")
+    assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
+
+
 @pytest.mark.parametrize("wrong_first", [True, False])
 def test_a_held_payout_pays_nobody(wrong_first: bool) -> None:
     events = [making.payout("po_1", "11.00", orders=["ord_1"], at=EARLY), making.order("ord_1")]
@@ -68,6 +78,23 @@ def test_a_payout_that_lacks_another_order_pays_nobody_yet() -> None:
     assert _status("ord_1") == "PENDING"
     telling.told([making.order("ord_2")])
     assert (_status("ord_1"), _status("ord_2")) == ("SENT", "SENT")
+
+
+def test_a_payout_that_waits_is_read_once_however_many_of_its_orders_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"ord_{number}" for number in range(5)]
+    telling.tell(making.payout("po_1", "50.00", orders=names, at=EARLY))
+    parse, read = envelope.parse, []
+
+    def counted(**what: Any) -> envelope.EventMessage:
+        read.append(what["payload"]["id"])
+        return parse(**what)
+
+    monkeypatch.setattr(envelope, "parse", counted)
+    for name in names:
+        assert telling.tell(making.order(name)).status == 201
+    assert read.count("evt_po_1") == 1
+    printed = Document.objects.values_list("payout_status_at_issue", "payout_status").order_by("pk")
+    assert [*printed] == [("SENT", "PENDING")] * 4 + [("SENT", "SENT")]
 
 
 # -- of divergent repeats the first to arrive wins --

@@ -13,6 +13,7 @@ from documents.events import effects, waiting
 from documents.models import Discrepancy, Document, Event, EventStatus, PayoutStatus
 from payouts.issuing import payout_statements, payout_totals
 from payouts.models import Payout, Settlement
+from payouts.reconciliation import run
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.django_db
@@ -248,6 +249,17 @@ def test_a_payout_waits_for_the_one_whose_balance_it_opens_with() -> None:
     assert (body[2]["status"], body[2]["missing"]) == ("parked", ["balance:drv_1:aventide-es"])
     telling.told([events[2]])
     assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_payouts_of_one_moment_are_one_chain_by_their_ids(first: int) -> None:
+    events = [
+        making.payout("po_1", "12.00", orders=["ord_1"], closing="-2.00"),
+        making.payout("po_2", "8.00", orders=["ord_2"], opening="-2.00"),
+    ]
+    telling.told([making.order("ord_1"), making.order("ord_2"), events[first], events[1 - first]])
+    assert not Event.objects.exclude(status="processed").exists()
+    assert run.run(walk=run.key_ranges(), now=telling.NOW, actor=telling.ACTOR).findings == {}
 
 
 def test_balances_of_two_issuers_do_not_mix() -> None:
