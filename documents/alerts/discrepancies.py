@@ -65,11 +65,12 @@ def open_one(
     return fresh
 
 
-def keep_current(*, dedup_key: str, facts: Mapping[str, object], actor: log.Actor) -> None:
-    """Update the facts of an open discrepancy to what is true now, if they have changed."""
-    for row in Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None):
-        if row.facts == facts:
-            continue
+def keep_current(*, dedup_key: str, facts: Mapping[str, object], actor: log.Actor) -> bool:
+    """Update the facts of an open discrepancy to what is true now, if they have changed; False where none is open."""
+    row = Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None).first()
+    if row is None:
+        return False
+    if row.facts != facts:
         Discrepancy.objects.filter(pk=row.pk).update(facts=facts)
         log.record(
             action=Action.DISCREPANCY_CHANGED,
@@ -78,6 +79,7 @@ def keep_current(*, dedup_key: str, facts: Mapping[str, object], actor: log.Acto
             actor=actor,
             code=row.code,
         )
+    return True
 
 
 def stated_total(*, payload: object) -> tuple[str, str] | None:

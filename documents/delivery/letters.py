@@ -12,6 +12,7 @@ from email.utils import parseaddr
 import css_inline
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -19,7 +20,7 @@ from django.utils.translation import ngettext
 
 from documents import formatting
 from documents.delivery import links
-from documents.models import Channel, Delivery, Document, Kind, Link, Notice
+from documents.models import Channel, Delivery, Document, Kind, Link, Notice, Party
 from documents.rendering import printout
 
 
@@ -40,14 +41,15 @@ class LetterEntry:
 def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlternatives:
     """Write the letter of one delivery, or of a week's bundle: text and HTML that say the same.
 
-    The Message-ID is that of the bundle's first delivery, fixed when it was queued.
+    The Message-ID is that of the bundle's first delivery, fixed when it was queued. The recipient's row is locked until
+    the links are made: a change of address that comes at once is seen here, or sees these links and ends them.
     """
     first = batch[0]
+    with transaction.atomic():
+        first.recipient.refresh_from_db(from_queryset=Party.objects.select_for_update(no_key=True))
+        made = [(delivery.document, links.for_delivery(delivery=delivery, now=now)) for delivery in batch]
     with translation.override(formatting.of_party(party=first.recipient)):
-        entries = [
-            _entry(document=delivery.document, link=links.for_delivery(delivery=delivery, now=now))
-            for delivery in batch
-        ]
+        entries = [_entry(document=document, link=link) for document, link in made]
         weekly = first.channel == Channel.DIGEST
         name = "digest" if weekly else "document"
         context = {

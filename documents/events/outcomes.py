@@ -46,21 +46,6 @@ def too_long(*, now: dt.datetime, limit_s: int) -> Q:
     return Q(~dismissed(), status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=limit_s))
 
 
-def overdue(*, now: dt.datetime, limit_s: int) -> int:
-    """Open one P2 for each event parked past the limit and return how many there are."""
-    late = Event.objects.filter(too_long(now=now, limit_s=limit_s)).defer("body")
-    for event in late:
-        with transaction.atomic():
-            incidents.open_alert(
-                code=PARKED_TOO_LONG,
-                severity="P2",
-                dedup_key=f"event:{event.public_id}",
-                detail=f"{event.type} {event.event_id} still waits for {', '.join(event.missing)}"[:500],
-                object_id=event.public_id,
-            )
-    return len(late)
-
-
 def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
     """Move an event to processed: its documents answer it."""
     _finish(event=event, status=EventStatus.PROCESSED, documents=documents, actor=actor)

@@ -1,4 +1,4 @@
-"""Events that wait: which are due, and which one that has just come wakes."""
+"""Events that wait: which are due, which one that has just come wakes, and which have waited for too long."""
 
 import datetime as dt
 import functools
@@ -6,6 +6,7 @@ import functools
 from django.db import connection, transaction
 from django.db.models import Q
 
+from documents.alerts import incidents
 from documents.events import outcomes
 from documents.models import Event, EventStatus
 from documents.resilience import queue
@@ -58,3 +59,25 @@ def due(*, now: dt.datetime, limit: int) -> list[int]:
         rows = Event.objects.filter(waits).order_by("next_try_at", "pk")
         due_events += rows.values_list("pk", flat=True)[: limit - len(due_events)]
     return due_events
+
+
+def overdue(*, now: dt.datetime, limit_s: int) -> int:
+    """Open one P2 for each event parked past the limit and return how many there are.
+
+    Each is looked at again under its lock: one that has been processed meanwhile would keep its alert for ever.
+    """
+    late = Event.objects.filter(outcomes.too_long(now=now, limit_s=limit_s)).defer("body")
+    keys = list(late.values_list("pk", flat=True))
+    for pk in keys:
+        with transaction.atomic():
+            event = late.select_for_update(no_key=True, skip_locked=True).filter(pk=pk).first()
+            if event is None:
+                continue
+            incidents.open_alert(
+                code=outcomes.PARKED_TOO_LONG,
+                severity="P2",
+                dedup_key=f"event:{event.public_id}",
+                detail=f"{event.type} {event.event_id} still waits for {', '.join(event.missing)}"[:500],
+                object_id=event.public_id,
+            )
+    return len(keys)

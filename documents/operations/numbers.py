@@ -72,7 +72,8 @@ def _faults(*, series: _Series) -> dict[str, str]:
     start, end = _counted.get(series.id, series.first), series.next - 1
     if start > series.next:  # this process has counted in another database, such as the one before a restore
         start = series.first
-    given = _documents(series=series, start=start, end=end) - (end - start + 1 - _skipped(series=series, start=start))
+    skipped = _skipped(series=series, start=start, end=end)
+    given = _documents(series=series, start=start, end=end) - (end - start + 1 - skipped)
     if given < 0:
         faults[GAP] = f"Series {series.code}: {-given} numbers between {start} and {end} have no document"
     if given > 0:
@@ -92,11 +93,14 @@ def _documents(*, series: _Series, start: int, end: int) -> int:
     return int(count)
 
 
-def _skipped(*, series: _Series, start: int) -> int:
-    """Count the numbers from `start` on that a person has had the series skip, by the sealed codes of the log."""
+def _skipped(*, series: _Series, start: int, end: int) -> int:
+    """Count the numbers of a span that a person has had the series skip, by the sealed codes of the log.
+
+    Not beyond its end: the series may have been moved since it was read.
+    """
     moves = Event.objects.filter(object_id=series.code, action=Action.SERIES_MOVED).values_list("code", flat=True)
     spans = [tuple(map(int, move.split("-"))) for move in moves]
-    return sum(max(0, last - max(first, start) + 1) for first, last in spans)
+    return sum(max(0, min(last, end) - max(first, start) + 1) for first, last in spans)
 
 
 def _tell(*, wrong: dict[str, str]) -> None:

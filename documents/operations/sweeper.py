@@ -70,7 +70,7 @@ def tend(*, now: dt.datetime) -> None:
     """Do the periodic work: watch, send alerts, bundle the week's summaries, report events that wait for too long."""
     from documents.alerts import sending
     from documents.delivery import deliveries
-    from documents.events import outcomes
+    from documents.events import waiting
     from documents.operations import numbers, watch
 
     for periodic in (
@@ -78,7 +78,7 @@ def tend(*, now: dt.datetime) -> None:
         lambda: numbers.look(every_s=NUMBERS_EVERY_S),
         lambda: sending.deliver(now=now),
         lambda: deliveries.digest(now=now),
-        lambda: outcomes.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
+        lambda: waiting.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
     ):
         _alone(periodic)
 

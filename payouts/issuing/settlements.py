@@ -127,7 +127,8 @@ def _compare(
         "difference": money.text(over, digits),
         "payouts": [part.payout.payout_id for part in parts],
     }
-    if key in open_keys:
+    # A person may resolve the open one meanwhile, and reconciliation may open one.
+    if not discrepancies.keep_current(dedup_key=key, facts=facts, actor=actor) and not discrepancies.open_one(
+        code="paid_twice", dedup_key=key, facts=facts, document=document, actor=actor
+    ):
         discrepancies.keep_current(dedup_key=key, facts=facts, actor=actor)
-    else:
-        discrepancies.open_one(code="paid_twice", dedup_key=key, facts=facts, document=document, actor=actor)

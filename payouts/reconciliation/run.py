@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from audit import log
 from documents.alerts import discrepancies
 from documents.models import Country, Discrepancy, Document, Event, Party
 from payouts.issuing import settlements
 from payouts.reconciliation import findings
-from payouts.reconciliation.checks import RANGES
+from payouts.reconciliation.checks import RANGES, FindingCode
 from payouts.reconciliation.findings import PREFIX, Finding, KeyRange, Summary
 
 RESOLUTION = "reconciliation finds no difference any more"
@@ -96,8 +96,12 @@ def _accepted(finding: Finding) -> bool:
 
 
 def _resolve(*, seen: set[str], began_at: dt.datetime, country: str | None, now: dt.datetime, actor: log.Actor) -> int:
-    """Resolve what an earlier run opened and this one did not find; returns how many."""
-    rows = Discrepancy.objects.filter(dedup_key__startswith=PREFIX, resolved_at=None, opened_at__lt=began_at)
+    """Resolve what an earlier run opened and this one did not find; returns how many.
+
+    And what a payout opened: a run that looked before money came back may have opened it again afterwards.
+    """
+    opened = Q(dedup_key__startswith=PREFIX) | Q(code=FindingCode.PAID_TWICE)
+    rows = Discrepancy.objects.filter(opened, resolved_at=None, opened_at__lt=began_at)
     if country is not None:
         rows = rows.filter(country_id=country)
     gone = [key for key in rows.order_by("pk").values_list("dedup_key", flat=True) if key not in seen]

@@ -4,7 +4,6 @@ import concurrent.futures
 import datetime as dt
 import pathlib
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from documents.rendering import render as rendering
 from documents.resilience import leases
 from documents.vault import local_store
 from tests.payouts import making, telling
+from tests.services import rivals
 
 pytestmark = pytest.mark.django_db
 
@@ -219,22 +219,8 @@ def test_an_exhausted_range_holds_the_event_and_is_a_p1() -> None:
 
 @pytest.mark.django_db(transaction=True, databases=["default", "denials"])
 def test_a_series_that_another_transaction_opens_in_between_gives_the_next_number() -> None:
-    def by_another() -> None:
-        try:
-            assert telling.tell(making.order("ord_2", driver="drv_2")).status == 201
-        finally:
-            connections.close_all()
-
-    rivals = iter([by_another])
-
-    def overtaken(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        result = execute(sql, *rest)
-        if sql.startswith("\nUPDATE documents_series"):
-            for rival in rivals:
-                other.submit(rival).result(timeout=10)
-        return result
-
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other, connection.execute_wrapper(overtaken):
+    second = making.order("ord_2", driver="drv_2")
+    with rivals.overtaken(after="UPDATE documents_series", by=lambda: telling.tell(second)):
         assert telling.tell(making.order("ord_1")).status == 201
     assert set(Document.objects.values_list("subject", "sequence")) == {("order:ord_1", 2), ("order:ord_2", 1)}
 

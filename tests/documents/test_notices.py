@@ -8,16 +8,17 @@ import re
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from audit import log
 from audit.models import Event as LogEvent
 from audit.models import EventDetail
-from documents.delivery import letters, links, notices
+from documents.delivery import deliveries, letters, links, notices, outbox
 from documents.delivery import mailbox as mailbox_room
-from documents.models import Alert, DeliveryStatus, Event, EventStatus, Notice, Party
+from documents.models import Alert, DeliveryStatus, Event, EventStatus, Kind, Notice, Party
 from documents.operations import sweeper, watch
 from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
 from tests.payouts import making, telling
-from tests.services import mailbox
+from tests.services import mailbox, rivals
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
 NOW = telling.NOW
@@ -117,6 +118,18 @@ def test_the_same_address_again_tells_nobody_and_leaves_the_links_open(email: st
     assert not Notice.objects.exists()
     link.refresh_from_db()
     assert link.revoked_at is None
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_a_mail_that_was_being_written_opens_no_new_link_for_the_old_address(smtp: mailbox.Mailbox) -> None:
+    document = factories.document(kind=Kind.PAYOUT_STATEMENT, owner=party(), now=NOW)
+    with transaction.atomic():
+        [queued_mail] = deliveries.plan(document=document, now=NOW, actor=log.SYSTEM)
+    with rivals.overtaken(after='FROM "documents_delivery" INNER JOIN', by=lambda: change(email=NEW)):
+        deliveries.send(delivery_id=queued_mail.pk, now=NOW)
+    assert [envelope.rcpt_tos for envelope in smtp.envelopes] == [[NEW]]
+    queued_mail.refresh_from_db()
+    assert queued_mail.address_digest == outbox.address_digest(address=NEW)
 
 
 def test_a_change_of_language_alone_tells_nobody() -> None:

@@ -10,6 +10,7 @@ from audit.models import Event
 from documents.models import Alert, Series
 from documents.operations import numbers
 from tests import factories
+from tests.services import rivals
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
 
@@ -108,6 +109,15 @@ def test_a_series_moves_past_numbers_given_elsewhere_on_record_and_that_is_no_ga
     assert numbers.look() == []
     Series.objects.filter(pk=series.pk).update(next=F("next") + 1)
     assert numbers.look() == [f"number_gap:{series.code}"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_series_that_is_moved_while_it_is_looked_at_has_no_number_twice() -> None:
+    series = the_series()
+    with rivals.overtaken(after="FROM documents_series", by=lambda: move(series, to=10)):
+        assert numbers.look() == []
+    assert numbers.look() == []
+    assert alerts() == []
 
 
 @pytest.mark.parametrize("to", [-1, 3, 4])

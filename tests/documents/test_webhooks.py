@@ -26,6 +26,7 @@ from documents.events import answers, effects, intake, outcomes, store, waiting
 from documents.models import Alert, Discrepancy, Event
 from documents.webhooks import signing
 from tests.payouts import making, telling
+from tests.services import rivals
 
 pytestmark = pytest.mark.django_db(databases=["default", "denials"])
 SECRET = "whsec_" + base64.b64encode(b"a secret of at least twenty-four").decode()
@@ -331,10 +332,26 @@ def test_where_not_even_the_event_can_be_stored_the_sender_is_told_so(
 
 
 @pytest.mark.usefixtures("event")
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_what_came_at_last_while_its_wait_was_looked_at_leaves_no_alert_behind() -> None:
+    telling.tell(making.payout("po_1", "10.00", orders=["ord_1"]))
+    (parked,) = Event.objects.values_list("pk", flat=True)
+
+    def comes_at_last() -> None:
+        telling.tell(making.order("ord_1"))
+        intake.resume(event_id=parked, now=telling.NOW)
+
+    with rivals.overtaken(after='FROM "documents_event"', by=comes_at_last):
+        waiting.overdue(now=telling.NOW + dt.timedelta(hours=73), limit_s=72 * 3600)
+    assert Event.objects.get(pk=parked).status == "processed"
+    assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+@pytest.mark.usefixtures("event")
 def test_what_is_parked_for_too_long_is_told_once() -> None:
     early = making.payout("po_1", "10.00", orders=["ord_never"])
     telling.tell(early)
     late = telling.NOW + dt.timedelta(hours=73)
-    assert outcomes.overdue(now=late, limit_s=72 * 3600) == 1
-    assert outcomes.overdue(now=late, limit_s=72 * 3600) == 1
+    assert waiting.overdue(now=late, limit_s=72 * 3600) == 1
+    assert waiting.overdue(now=late, limit_s=72 * 3600) == 1
     assert Alert.objects.filter(code="event_parked_too_long").count() == 1

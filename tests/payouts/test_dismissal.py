@@ -89,12 +89,12 @@ def test_a_held_event_leaves_the_list_with_its_alert_and_who_closed_it_and_why_i
 
 def test_one_parked_past_the_limit_leaves_it_too_and_no_sweep_brings_its_alert_back(finance: Finance) -> None:
     event = _parked()
-    assert outcomes.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 1
+    assert waiting.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 1
     assert (_listed(), _alerts(event)) == (["evt_po_2"], 1)
     assert finance.dismiss(event).code == "event_parked_too_long"
     for pk in waiting.due(now=LATER, limit=10):
         intake.resume(event_id=pk, now=LATER)
-    assert outcomes.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 0
+    assert waiting.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 0
     assert (_listed(), _alerts(event)) == ([], 0)
 
 

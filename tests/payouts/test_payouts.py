@@ -9,12 +9,14 @@ import pytest
 from django.db import connections, transaction
 
 from documents import money
+from documents.alerts import discrepancies
 from documents.events import effects, waiting
 from documents.models import Discrepancy, Document, Event, EventStatus, PayoutStatus
 from payouts.issuing import payout_statements, payout_totals
 from payouts.models import Payout, Settlement
 from payouts.reconciliation import run
 from tests.payouts import making, telling
+from tests.services import rivals
 
 pytestmark = pytest.mark.django_db
 OFS = "ORDER_FINAL_STATEMENT:order"
@@ -365,6 +367,28 @@ def test_an_order_paid_twice_is_issued_all_the_same_and_closes_by_itself_on_retu
     found.refresh_from_db()
     assert found.resolved_at is not None
     assert _status("ord_1") == ("SENT", f"{PS}:po_2:payee")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_money_paid_a_third_time_is_open_again_though_somebody_resolves_the_second_meanwhile() -> None:
+    telling.told(
+        [
+            making.order("ord_1"),
+            making.payout("po_1", "10.00", orders=["ord_1"]),
+            making.payout("po_2", "10.00", orders=["ord_1"], at="2026-02-24T07:00:00Z"),
+        ]
+    )
+    key = Discrepancy.objects.get(code="paid_twice").dedup_key
+
+    def resolved() -> None:
+        with transaction.atomic():
+            discrepancies.resolve(dedup_key=key, resolution="let be", actor=telling.ACTOR, now=telling.NOW)
+
+    third = making.payout("po_3", "10.00", orders=["ord_1"], at="2026-02-25T07:00:00Z")
+    with rivals.overtaken(after='FROM "documents_discrepancy"', by=resolved):
+        assert telling.tell(third).status == 201
+    rows = Discrepancy.objects.filter(code="paid_twice").order_by("pk")
+    assert [(row.resolved_at is None, row.facts["difference"]) for row in rows] == [(False, "10.00"), (True, "20.00")]
 
 
 def test_an_adjustment_is_settled_by_name() -> None:

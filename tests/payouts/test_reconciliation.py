@@ -20,6 +20,7 @@ from payouts import tasks
 from payouts.models import Payout, Settlement
 from payouts.reconciliation import findings, run
 from tests.payouts import making, telling
+from tests.services import rivals
 
 pytestmark = pytest.mark.django_db
 
@@ -267,6 +268,22 @@ def test_what_agrees_again_is_let_go_of_with_its_alert() -> None:
     assert (summary.clean, summary.resolved, _open()) == (True, 2, [])
     assert not Alert.objects.filter(resolved_at=None, dedup_key__startswith="discrepancy:").exists()
     assert set(Discrepancy.objects.values_list("resolution", flat=True)) == {run.RESOLUTION}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_money_that_came_back_while_it_was_found_paid_twice_is_let_go_of_by_the_next_run() -> None:
+    telling.told(
+        [
+            making.order("ord_1"),
+            making.payout("po_1", "10.00", orders=["ord_1"]),
+            making.payout("po_2", "10.00", orders=["ord_1"], at="2026-02-24T07:00:00Z"),
+        ]
+    )
+    back = making.reversal("po_2", "10.00", at="2026-02-25T10:00:00Z")
+    with rivals.overtaken(after="least(greatest(s.settled", by=lambda: telling.tell(back)):
+        _run()
+    assert _open() == ["paid_twice"]
+    assert (_run().resolved, _open()) == (1, [])
 
 
 def test_a_difference_that_grows_is_told_anew() -> None:

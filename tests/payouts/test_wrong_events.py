@@ -10,7 +10,7 @@ from django.db import connections, transaction
 
 from audit.models import Event as LogEvent
 from documents.countries import pack
-from documents.events import intake, outcomes, waiting
+from documents.events import intake, waiting
 from documents.models import Alert, Discrepancy, Document, Event, Series
 from payouts.models import Payout, Settlement
 from tests.payouts import making, telling
@@ -357,7 +357,7 @@ def test_what_waits_for_ever_is_told_to_people_and_takes_no_number(what: str) ->
     for event_id in waiting.due(now=later, limit=10):
         intake.resume(event_id=event_id, now=later)
     assert telling.tell(event).body["missing"] == missing
-    assert outcomes.overdue(now=later, limit_s=72 * 3600) == 1
+    assert waiting.overdue(now=later, limit_s=72 * 3600) == 1
     stored = Event.objects.get(event_id=event["id"])
     alert = Alert.objects.get(dedup_key=f"event:{stored.public_id}", resolved_at=None)
     assert (alert.severity, alert.code) == ("P2", "event_parked_too_long")
