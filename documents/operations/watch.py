@@ -40,11 +40,15 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
             _end_orphan(name=name, now=now)
         else:
             calls.note_failure(dependency=name, cause=checks.Degrades(result.detail))
-    with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):
-        outages.write_unwritten()
-        _warn_of_weak_vault(result=results["vault"])
-        _warn_of_weak_log(weak=checks.log_weaknesses(asked=checks.ask_log(), wait_s=5.0))
-        _probe_daily()
+    for look in (
+        outages.write_unwritten,
+        lambda: _warn_of_weak_vault(result=results["vault"]),
+        lambda: _warn_of_weak_log(weak=checks.log_weaknesses(asked=checks.ask_log(), wait_s=5.0)),
+        _probe_daily,
+    ):
+        # Each by itself: an alert that cannot be written now must not keep the next one from being sent.
+        with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):
+            look()
     return [name for name, result in results.items() if not result.ok]
 
 

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections import Counter
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def all_at_once(live: Live, *, events: list[dict[str, Any]], seed: int) -> Count
         mine = [*events]
         random.Random(f"{seed} {number}").shuffle(mine)
         together.wait()
-        answers.extend(live.post(event, timeout_s=120).status for event in mine)
+        answers.extend(_until_stored(live, event=event) for event in mine)
 
     threads = [threading.Thread(target=send, args=[number]) for number in range(SENDERS)]
     for thread in threads:
@@ -43,6 +44,17 @@ def all_at_once(live: Live, *, events: list[dict[str, Any]], seed: int) -> Count
     for thread in threads:
         thread.join()
     return Counter(answers)
+
+
+def _until_stored(live: Live, *, event: dict[str, Any]) -> int:
+    """Send an event as the platform does, again after Retry-After, and return the answer's status.
+
+    A machine with other work may let a sender wait for a payee's lock longer than PostgreSQL is given.
+    """
+    while (answer := live.post(event, timeout_s=120)).status == HTTPStatus.SERVICE_UNAVAILABLE:
+        assert answer.body["code"] == "dependency_degraded", answer.body
+        time.sleep(float(answer.headers["retry-after"]))
+    return answer.status
 
 
 def await_processed(live: Live, *, ids: list[str]) -> None:
@@ -82,7 +94,8 @@ def test_all_samples_from_16_senders_at_once_end_as_expected_without_a_gap_or_an
     assert {row["repeats"] for row in repeats} == {SENDERS}  # the first is none, and we asked once more
     assert live.numbered() == before + len(expected)
     assert _gaps(live) == []
-    assert live.rows("SELECT code, detail FROM documents_alert WHERE resolved_at IS NULL") == []
+    alerts = live.rows("SELECT code FROM documents_alert WHERE resolved_at IS NULL")
+    assert {row["code"] for row in alerts} <= {"vault_read_only"}  # that an ordinary user cannot make files immutable
     assert live.rows("SELECT code FROM documents_discrepancy") == []
 
 
