@@ -14,7 +14,7 @@ DETAILS_BYTES_MAX = 16 * 1024
 ADDRESS_LENGTH_MAX = 100
 AGENT_LENGTH_MAX = 500
 ACTOR_KINDS = frozenset({"user", "service", "link", "system", "anonymous"})
-CHANNELS = frozenset({"", "web", "api", "webhook", "link", "worker", "command"})
+CHANNELS = frozenset({"", "web", "api", "admin", "webhook", "link", "public", "worker", "command"})
 
 # The sealed texts of a row and how much their columns hold.
 LENGTH_MAX = {

@@ -117,8 +117,10 @@ LIFE = frozenset(
 )
 
 CHANNELS: "Mapping[str, _StrPromise]" = {
-    "web": _("Centro de documentos"),
+    "web": _("página web"),
     "api": _("API"),
+    "admin": _("Centro de documentos"),
+    "public": _("página pública"),
     "webhook": _("webhook"),
     "link": _("enlace seguro"),
     "worker": _("proceso interno"),

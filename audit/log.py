@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import Error, connections, transaction
 
-from audit import denials, leaf, models
+from audit import denials, leaf, models, recorder
 from audit.actions import Action
 from audit.entries import SYSTEM, Actor, AuditUnavailable, Entry, append, lay_out
 from audit.scrub import LeakRefused
@@ -22,6 +22,7 @@ __all__ = [
     "deny",
     "erase",
     "flush_denials",
+    "note_counted",
     "record",
     "record_many",
 ]
@@ -75,11 +76,18 @@ def record_many(*, entries: Sequence[Entry], using: str = "default") -> list[int
         raise ValueError(f"more than {ENTRIES_MAX} audit events at once")
     rows = [lay_out(entry=entry) for entry in entries]
     try:
-        return append(rows=rows, using=using)
+        ids = append(rows=rows, using=using)
     except Error as error:
         # A caller that swallows the exception must not commit: PostgreSQL would roll back silently.
         connection.needs_rollback = True
         raise AuditUnavailable("the audit log did not take the event") from error
+    recorder.note_appended(entries=entries, using=using)
+    return ids
+
+
+def note_counted(*, entry: Entry) -> None:
+    """Note, for the guard of the route, an event that its caller counts and records with others when a window ends."""
+    recorder.note_written(entry=entry, using="default")
 
 
 def deny(
@@ -99,17 +107,17 @@ def deny(
 
     :raises AuditUnavailable: when it cannot be written; the caller answers 503 instead of the refusal.
     """
-    denials.write(
-        entry=Entry(
-            action=Action(action),
-            object_type=object_type,
-            object_id=object_id,
-            actor=actor,
-            outcome="denied",
-            code=code,
-            details=details,
-        )
+    entry = Entry(
+        action=Action(action),
+        object_type=object_type,
+        object_id=object_id,
+        actor=actor,
+        outcome="denied",
+        code=code,
+        details=details,
     )
+    denials.write(entry=entry)
+    recorder.note_written(entry=entry, using=denials.ALIAS)
 
 
 def flush_denials(*, everything: bool = True) -> int:

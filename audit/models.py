@@ -40,7 +40,7 @@ class Event(models.Model):
     role = models.CharField(max_length=60, blank=True)
     key = models.CharField(max_length=100, blank=True)  # the public id of an API key, never the key
     service = models.CharField(max_length=60, blank=True)
-    channel = models.CharField(max_length=20, blank=True)  # web | api | webhook | link | worker | command
+    channel = models.CharField(max_length=20, blank=True)  # see `audit.entries.CHANNELS`
     outcome = models.CharField(max_length=20)  # ok | denied | failed
     code = models.CharField(max_length=80, blank=True)
     request_id = models.CharField(max_length=100, blank=True)

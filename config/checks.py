@@ -10,11 +10,12 @@ from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from audit.actions import Action
+from audit.actions import RETIRED, Action
 from config import celery, env, schedule
 from config.events import TABLE
 from documents import catalog, errors
-from documents.access import routes
+from documents.access import ownership
+from documents.access.admission import AccessRule, Recorded, Unrecorded
 from documents.countries import pack, proof
 from documents.events import envelope
 from documents.rendering import render
@@ -27,15 +28,17 @@ FIRST_ZONE = dt.timezone(dt.timedelta(hours=14))
 
 @register()
 def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
-    """Refuse to start with a URL that declares no roles, no ownership rule or no audit event."""
+    """Refuse to start with a URL that declares no roles, no ownership with a resolver, or no audit event."""
     for place, pattern in _patterns(get_resolver()):
         rule = getattr(pattern, "rule", None)
-        if not isinstance(rule, routes.AccessRule):
-            yield Error(f"the route {place!r} declares no rule", hint="declare it with access.route", id="access.E001")
-        elif not rule.roles or not rule.owner:
+        if not isinstance(rule, AccessRule):
+            yield Error(f"the route {place!r} declares no rule", hint="declare it with routes.route", id="access.E001")
+        elif not rule.roles or rule.ownership not in ownership.RESOLVERS:
             yield Error(f"the route {place!r} leaves roles or ownership empty", id="access.E002")
-        elif rule.audit is not None and rule.audit not in set(Action):
+        elif isinstance(rule.audit, Recorded) and rule.audit.action not in set(Action) - RETIRED:
             yield Error(f"the route {place!r} names an unknown audit event", id="access.E003")
+        elif isinstance(rule.audit, Unrecorded) and not rule.audit.reason.strip():
+            yield Error(f"the route {place!r} does not say why nothing is recorded", id="access.E004")
 
 
 @register()

@@ -109,6 +109,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 SECURE_REFERRER_POLICY = "no-referrer"
 X_FRAME_OPTIONS = "DENY"
 LOGIN_URL = "/admin/login/"
+CSRF_FAILURE_VIEW = "documents.access.problems.csrf_failure"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
@@ -116,6 +117,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PERMISSION_CLASSES": ["documents.access.routes.DeclaredRule"],
     "EXCEPTION_HANDLER": "documents.access.problems.rest",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is answered 405: an operation is described by the documentation
     "UNAUTHENTICATED_USER": None,
 }
 

@@ -2,11 +2,12 @@
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
 
-from audit.actions import Action
 from documents import errors
 from documents import urls as documents_urls
 from documents.access import problems, roles, routes
+from documents.access.admission import Door, Ownership, Unrecorded
 from documents.admin.site import site
 
 
@@ -16,8 +17,16 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    routes.route("", home, name="home", roles=roles.PUBLIC, owner="none", audit=None),
-    routes.mount("admin/", site.urls, roles=roles.STAFF, owner="country", audit=Action.DOCUMENT_VIEWED),
+    routes.route(
+        "",
+        home,
+        name="home",
+        door=Door.PUBLIC,
+        roles=roles.PUBLIC,
+        ownership=Ownership.NONE,
+        audit=Unrecorded(reason="leads to the sign-in"),
+    ),
+    path("admin/", site.urls),  # each of its pages is declared with `routes.route`, too
     *documents_urls.urlpatterns,
 ]
 

@@ -17,8 +17,7 @@ from structlog import contextvars
 from audit import log
 from audit.actions import Action
 from documents import errors, metrics, quarantine
-from documents.access import actors, scope
-from documents.alerts import incidents
+from documents.access import actors, guard, scope
 from documents.delivery import links
 from documents.models import Document, Link, Status
 from documents.rendering import render
@@ -131,14 +130,7 @@ def _check_reader(*, document: Document, actor: log.Actor, link: Link | None) ->
         entitled = actor.kind != "user" or scope.sees(user_id=actors.number(actor=actor), document=document)
     if entitled:
         return
-    log.deny(actor=actor, object_type="document", object_id=document.public_id, code="not_owner")
-    incidents.open_alert(
-        code="cross_owner_read",
-        severity="P1",
-        dedup_key=f"cross_owner_read:{document.public_id}:{actor.id}",
-        detail=f"A door asked for {document.number} for {actor.id}, who may not see it; nothing left",
-        object_id=document.public_id,
-    )
+    guard.report_foreign(public_id=document.public_id, actor=actor)
     raise errors.Problem(code="not_owner", detail=f"{document.public_id} is not {actor.id}'s")
 
 

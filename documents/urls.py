@@ -1,120 +1,143 @@
-"""THE ACCESS MATRIX of the documents floor: every URL, who may come, whose things he sees, what the log says."""
+"""THE ACCESS MATRIX of the documents floor: every URL, its door, who may come, whose things, what the log must say."""
+
+import functools
 
 from audit.actions import Action
-from documents.access import roles, routes
+from documents.access import problems, roles, routes
+from documents.access.admission import Door, Ownership, Recorded, Unrecorded
 from documents.api import documents
 from documents.link_pages import verification, views
 from documents.operations import health, runbooks
 from documents.webhooks import inbound
+
+SAFE, POST = ("GET", "HEAD"), ("POST",)
+_api = functools.partial(routes.route, door=Door.API, roles=roles.READERS, around=documents.timed)
+_link = functools.partial(routes.route, door=Door.LINK, roles=roles.LINK, ownership=Ownership.LINK)
+_public = functools.partial(routes.route, door=Door.PUBLIC, roles=roles.PUBLIC)
 
 urlpatterns = [
     routes.route(
         "api/v1/events/",
         inbound.events,
         name="events",
+        door=Door.WEBHOOK,
         roles=roles.SIGNED,
-        owner="its own types",
-        audit=Action.EVENT_RECEIVED,
+        ownership=Ownership.SIGNATURE,
+        audit=Recorded(action=Action.EVENT_RECEIVED, instead=(Action.EVENT_REPEATED,)),
+        methods=POST,
     ),
-    routes.route(
+    _api(
         "api/v1/documents/",
         documents.DocumentList.as_view(),
         name="documents",
-        roles=roles.READERS,
-        owner="country or party",
+        ownership=Ownership.PARTY_OR_COUNTRY_LIST,
         audit=Action.DOCUMENT_LISTED,
+        methods=SAFE,
     ),
-    routes.route(
+    _api(
         "api/v1/documents/<str:public_id>/",
         documents.DocumentDetail.as_view(),
         name="document",
-        roles=roles.READERS,
-        owner="country or party",
+        ownership=Ownership.PARTY_OR_COUNTRY,
         audit=Action.DOCUMENT_VIEWED,
     ),
-    routes.route(
+    _api(
         "api/v1/documents/<str:public_id>/content/",
         documents.DocumentContent.as_view(),
         name="document-content",
-        roles=roles.READERS,
-        owner="country or party",
+        ownership=Ownership.PARTY_OR_COUNTRY_UNMASKED,
         audit=Action.DOCUMENT_DOWNLOADED,
+        methods=SAFE,
     ),
-    routes.route(
+    _api(
         "api/v1/documents/<str:public_id>/data/",
         documents.DocumentData.as_view(),
         name="document-data",
-        roles=roles.READERS,
-        owner="country or party",
+        ownership=Ownership.PARTY_OR_COUNTRY_UNMASKED,
         audit=Action.DOCUMENT_VIEWED,
+        methods=SAFE,
     ),
-    routes.route(
+    _link(
         "l/<str:token>/",
         views.landing,
         name="link",
-        roles=roles.LINK,
-        owner="the link's document",
-        audit=Action.LINK_SEEN,
+        audit=Recorded(action=Action.LINK_SEEN, once="seen_at"),
+        methods=SAFE,
     ),
-    routes.route(
+    _link(
         "l/<str:token>/open/",
         views.open_session,
         name="link-open",
-        roles=roles.LINK,
-        owner="the link's document",
-        audit=Action.LINK_OPENED,
+        audit=Recorded(action=Action.LINK_OPENED, instead=(Action.LINK_FAILED,)),
+        methods=POST,
     ),
-    routes.route(
+    _link(
         "l/<str:token>/download/",
         views.download,
         name="link-download",
-        roles=roles.LINK,
-        owner="the link's document",
         audit=Action.DOCUMENT_DOWNLOADED,
+        methods=POST,
     ),
-    routes.route(
+    _link(
         "l/<str:token>/page/<int:number>/",
         views.preview,
         name="link-page",
-        roles=roles.LINK,
-        owner="the link's document",
         audit=Action.DOCUMENT_PREVIEWED,
+        methods=SAFE,
     ),
-    routes.route(
+    _link(
         "l/<str:token>/renew/",
         views.renew,
         name="link-renew",
-        roles=roles.LINK,
-        owner="the link's document",
-        audit=Action.DELIVERY_RESENT,
+        # The page is the same whether a new link is sent or not: who asks learns nothing.
+        audit=Recorded(action=Action.DELIVERY_RESENT, instead=(Action.DELIVERY_QUEUED, Action.ACCESS_DENIED)),
+        methods=POST,
     ),
-    routes.route(
+    _link(
         "l/<str:token>/report/",
         views.report,
         name="link-report",
-        roles=roles.LINK,
-        owner="the link's document",
-        audit=Action.LINK_REVOKED,
+        audit=Recorded(action=Action.LINK_REVOKED, once="revoked_at"),
+        methods=POST,
     ),
-    routes.route(
-        "l/<path:rest>", views.unknown, name="link-unknown", roles=roles.LINK, owner="none", audit=Action.ACCESS_DENIED
-    ),
-    routes.route(
+    _link("l/<path:rest>", views.unknown, name="link-unknown", audit=Action.ACCESS_DENIED),
+    _public(
         "v/<str:code>",
         verification.verification,
         name="verification",
-        roles=roles.PUBLIC,
-        owner="none",
+        ownership=Ownership.CODE,
         audit=Action.VERIFICATION_VIEWED,
+        methods=(*SAFE, *POST),
     ),
     routes.route(
-        "runbooks/<slug:page>/", runbooks.runbook, name="runbook", roles=roles.STAFF, owner="none", audit=None
+        "runbooks/<slug:page>/",
+        runbooks.runbook,
+        name="runbook",
+        door=Door.WEB,
+        roles=roles.STAFF,
+        ownership=Ownership.NONE,
+        audit=Unrecorded(reason="a page of the documentation"),
     ),
-    routes.route("v/", verification.index, name="verification-index", roles=roles.PUBLIC, owner="none", audit=None),
-    routes.route(
-        "errors/<slug:code>/", verification.error_page, name="error", roles=roles.PUBLIC, owner="none", audit=None
+    *(
+        _public(pattern, view, name=name, ownership=Ownership.NONE, audit=Unrecorded(reason=reason))
+        for pattern, view, name, reason in (
+            ("v/", verification.index, "verification-index", "asks for a code"),
+            ("errors/<slug:code>/", verification.error_page, "error", "explains a code of ours"),
+            ("healthz", health.healthz, "healthz", "says that the process answers"),
+            ("readyz", health.readyz, "readyz", "says which dependencies answer"),
+            ("metrics", health.metrics_page, "metrics", "counts, without names or ids"),
+        )
     ),
-    routes.route("healthz", health.healthz, name="healthz", roles=roles.PUBLIC, owner="none", audit=None),
-    routes.route("readyz", health.readyz, name="readyz", roles=roles.PUBLIC, owner="none", audit=None),
-    routes.route("metrics", health.metrics_page, name="metrics", roles=roles.PUBLIC, owner="none", audit=None),
+    *(
+        routes.route(
+            pattern,
+            problems.unknown,
+            name=name,
+            door=Door.API,
+            roles=roles.PUBLIC,
+            ownership=Ownership.NONE,
+            audit=Unrecorded(reason="there is nothing at this address"),
+        )
+        for pattern, name in (("api/", "api"), ("api/<path:rest>", "api-unknown"))
+    ),
 ]

@@ -7,29 +7,26 @@ from django.http import HttpRequest
 
 from audit import log
 from documents import errors, metrics
-from documents.access import roles
+from documents.access import admission, roles
 
 USER = "usr_"  # how the log names a person: by number
 
 
-def actor(*, request: HttpRequest, channel: str = "web") -> log.Actor:
+def actor(*, request: HttpRequest) -> log.Actor:
     """Return who is asking, for the log: the user's number, never the user's name."""
     user = getattr(request, "user", None)
     number = _number(user=user)
-    kind = "user" if number else "anonymous"
-    return _asking(request=request, kind=kind, identity=number, channel=channel, role=_roles(user=user))
+    return _asking(request=request, kind="user" if number else "anonymous", identity=number, role=_roles(user=user))
 
 
-def visitor(*, request: HttpRequest, kind: str, identity: str, channel: str) -> log.Actor:
+def visitor(*, request: HttpRequest, kind: str = "anonymous", identity: str = "") -> log.Actor:
     """Return who is asking, for the log, where nobody is signed in: a link, or an anonymous visitor."""
-    return _asking(request=request, kind=kind, identity=identity, channel=channel)
+    return _asking(request=request, kind=kind, identity=identity)
 
 
 def service(*, request: HttpRequest, name: str) -> log.Actor:
     """Return the platform service whose signature a request carries; without a name, whoever sent it unsigned."""
-    return _asking(
-        request=request, kind="service" if name else "anonymous", identity=name, channel="webhook", service_name=name
-    )
+    return _asking(request=request, kind="service" if name else "anonymous", identity=name, service_name=name)
 
 
 def person(*, user: User) -> log.Actor:
@@ -49,7 +46,7 @@ def program(*, name: str, channel: str) -> log.Actor:
 
 def crowd() -> log.Actor:
     """Return the many visitors of public pages whom one event counts together."""
-    return log.Actor(kind="anonymous", id="", channel="web")
+    return log.Actor(kind="anonymous", id="", channel=admission.Door.PUBLIC)
 
 
 def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str, detail: str = "") -> NoReturn:
@@ -57,22 +54,19 @@ def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str,
 
     :raises errors.Problem: always, with `code`
     """
-    channel = "api" if request.path.startswith("/api/") else "web"
     metrics.DENIED.labels(code=code).inc()
-    log.deny(actor=actor(request=request, channel=channel), object_type=object_type, object_id=object_id, code=code)
+    log.deny(actor=actor(request=request), object_type=object_type, object_id=object_id, code=code)
     raise errors.Problem(code=code, detail=detail)
 
 
-def _asking(
-    *, request: HttpRequest, kind: str, identity: str, channel: str, role: str = "", service_name: str = ""
-) -> log.Actor:
-    """Return an actor with what the request says of where it came from."""
+def _asking(*, request: HttpRequest, kind: str, identity: str, role: str = "", service_name: str = "") -> log.Actor:
+    """Return an actor with what the request says of where it came from; the channel is the door of its route."""
     return log.Actor(
         kind=kind,
         id=identity,
         role=role,
         service=service_name,
-        channel=channel,
+        channel=admission.door_of(request=request),
         request_id=getattr(request, "request_id", ""),
         address=str(request.META.get("REMOTE_ADDR", "")),
         agent=str(request.META.get("HTTP_USER_AGENT", "")),

@@ -12,7 +12,7 @@ from django_structlog.middlewares import RequestMiddleware
 from structlog import contextvars
 
 from documents import identifiers
-from documents.access import problems
+from documents.access import admission, problems
 
 NUL, REPLACED = "\x00", "\ufffd"
 VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
@@ -60,9 +60,9 @@ class RequestContext:
         """Run the request and send its id with the answer."""
         _replace_nul(request=request)
         response = self.get_response(request)
-        if response.status_code >= HTTPStatus.BAD_REQUEST and request.path.startswith("/api/"):
-            response = problems.ensure(request=request, response=response)
-        if request.path.startswith("/api/"):
+        if admission.answers_json(request=request):
+            if response.status_code >= HTTPStatus.BAD_REQUEST:
+                response = problems.ensure(request=request, response=response)
             response.setdefault("Cache-Control", "no-store")
             patch_vary_headers(response, VARY)
         response["Request-Id"] = cast("NamedRequest", request).request_id

@@ -1,10 +1,12 @@
 """How a page is sent: its language, its security headers, its one style sheet. No script, nothing remote."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import translation
 
@@ -19,6 +21,7 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 LENGTH_DIGITS_MAX = 18  # int() refuses thousands of them
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
 def page(
@@ -44,7 +47,7 @@ def requested_language(*, request: HttpRequest) -> str:
     return wanted if wanted in formatting.LANGUAGES else formatting.language()
 
 
-def secure_headers(*, response: HttpResponse) -> HttpResponse:
+def secure_headers(*, response: Answer) -> Answer:
     """Set the headers of a page without scripts on any response, and return it; its content policy is the settings'."""
     for name, value in HEADERS.items():
         response.headers[name] = value

@@ -1,4 +1,4 @@
-"""Refusals and failures as people and machines read them: problem+json (RFC 9457) under /api/, a page elsewhere."""
+"""Refusals and failures as people and programs read them: problem+json (RFC 9457) or a page, by the door."""
 
 import logging
 from http import HTTPStatus
@@ -10,11 +10,12 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import get_language
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from audit import log
 from documents import errors
-from documents.access import pages
+from documents.access import actors, admission, pages
 from documents.resilience import calls
 
 logger = logging.getLogger(__name__)
@@ -52,9 +53,9 @@ def body(*, request: HttpRequest, problem: errors.Problem) -> dict[str, object]:
 
 
 def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
-    """Answer a problem in the form the caller reads: problem+json under /api/, a page elsewhere."""
+    """Answer a problem in the form the caller reads: problem+json at the doors for programs, a page elsewhere."""
     response: HttpResponse
-    if request.path.startswith("/api/"):
+    if admission.answers_json(request=request):
         response = JsonResponse(body(request=request, problem=problem), status=problem.status, content_type=MEDIA_TYPE)
     else:
         response = pages.page(
@@ -63,6 +64,9 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
             context=body(request=request, problem=problem),
             status=problem.status,
         )
+    rule = admission.rule_of(request=request)
+    if problem.code == "method_not_allowed" and rule is not None and rule.methods:
+        response["Allow"] = ", ".join(sorted(rule.methods))
     if problem.row.retryable and problem.status >= HTTPStatus.TOO_MANY_REQUESTS:
         response["Retry-After"] = str(RETRY_AFTER_S)
     response["Cache-Control"] = "no-store"
@@ -99,6 +103,8 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
 def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """Answer an exception of a DRF view as the middleware would: DRF's exception handler."""
     request = context["request"]._request  # DRF wraps the request
+    if isinstance(exception, exceptions.PermissionDenied):  # a form's token: everything else the guard has checked
+        return csrf_failure(request)
     if isinstance(exception, exceptions.APIException):
         code = _BY_STATUS.get(exception.status_code, "internal_error")
         if isinstance(exception, exceptions.ParseError):
@@ -108,7 +114,7 @@ def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
 
 
 def ensure(*, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Make an error answer under /api/ a problem document, whoever wrote it."""
+    """Make an error answer to a program a problem document, whoever wrote it."""
     if response.headers.get("Content-Type", "").startswith(MEDIA_TYPE):
         return response
     code = _BY_STATUS.get(response.status_code, "internal_error")
@@ -118,3 +124,19 @@ def ensure(*, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if name in response.headers:
             answer[name] = response.headers[name]
     return answer
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Refuse a form without its token, on record: the setting CSRF_FAILURE_VIEW."""
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    log.deny(actor=actors.actor(request=request), object_type="route", object_id=name, code="csrf_failed")
+    return respond(request=request, problem=errors.Problem(code="csrf_failed"))
+
+
+@csrf_exempt  # so that a POST is told, too, that there is nothing
+def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Answer an address that does not exist.
+
+    :raises errors.Problem: `not_found`
+    """
+    raise errors.Problem(code="not_found")

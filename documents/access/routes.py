@@ -2,34 +2,34 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, URLResolver, path
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from audit.actions import Action
 from documents import errors
-from documents.access import actors
+from documents.access import actors, guard, private
+from documents.access.admission import (
+    JSON,
+    AccessRule,
+    Door,
+    Ownership,
+    Recorded,
+    RowSource,
+    Unrecorded,
+)
 from documents.access.roles import LINK, PUBLIC, SIGNED, roles_of
 
 if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
     from rest_framework.views import APIView
 _NO_SESSION = (PUBLIC, SIGNED, LINK)
 
-View = Callable[..., HttpResponse]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccessRule:
-    """What a route declares: who may come, whose things he sees there, and what the log says of it."""
-
-    roles: frozenset[str]
-    owner: str
-    audit: Action | None
+View = Callable[..., HttpResponseBase]
 
 
 class Route(URLPattern):
@@ -38,38 +38,41 @@ class Route(URLPattern):
     rule: AccessRule
 
 
-class AdmittedRequest(HttpRequest):
-    """A request that the guard of its route has let in, with the route's rule."""
+def route(
+    pattern: str,
+    view: View,
+    *,
+    name: str,
+    door: Door,
+    roles: Iterable[str],
+    ownership: Ownership,
+    audit: Action | Recorded | Unrecorded,
+    methods: Iterable[str] = (),
+    source: RowSource | None = None,
+    entrance: Callable[[View], View] | None = None,
+    around: Callable[[View], View] | None = None,
+) -> URLPattern:
+    """Declare a URL: the only way in this project.
 
-    rule: AccessRule
-
-
-def route(pattern: str, view: View, *, name: str, roles: Iterable[str], owner: str, audit: Action | None) -> URLPattern:
-    """Declare a URL: the only way in this project. A view for roles is wrapped by their guard."""
-    rule = AccessRule(roles=frozenset(roles), owner=owner, audit=audit)
-    guarded = view if rule.roles in _NO_SESSION else _guarded(view=view, rule=rule)
+    :param source: the list of the Document Center whose rows the ownership loads.
+    :param entrance: how the door itself asks who comes; without one, a view for roles asks for a session.
+    :param around: what observes every answer, a refusal included.
+    """
+    recorded = Recorded(action=audit) if isinstance(audit, Action) else audit
+    who, how = frozenset(roles), frozenset(methods)
+    rule = AccessRule(door=door, roles=who, ownership=ownership, audit=recorded, methods=how, source=source)
+    loaded = guard.loading(view=view, rule=rule)
+    if entrance is not None:
+        loaded = entrance(loaded)
+    elif rule.roles not in _NO_SESSION:
+        loaded = _signed_in(view=loaded, rule=rule)
+    guarded = guard.checked(view=around(loaded) if around else loaded, rule=rule)
+    if door is Door.LINK:
+        guarded = private.quiet(guarded)
+    guarded.__dict__["rule"] = rule  # where `admission.rule_of` finds it
     declared = cast("Route", path(pattern, guarded, name=name))
     declared.rule = rule
     return declared
-
-
-def mount(
-    prefix: str,
-    urls: tuple[list[URLPattern | URLResolver], str, str],
-    *,
-    roles: Iterable[str],
-    owner: str,
-    audit: Action | None,
-) -> URLResolver:
-    """Declare a site of many pages with one door: its guard is the site's own `admin_view`.
-
-    Each page carries the rule; one that declares its own keeps it.
-    """
-    rule = AccessRule(roles=frozenset(roles), owner=owner, audit=audit)
-    for page in urls[0]:
-        if not isinstance(getattr(page, "rule", None), AccessRule):
-            cast("Route", page).rule = rule
-    return path(prefix, urls)
 
 
 class DeclaredRule(BasePermission):
@@ -80,20 +83,19 @@ class DeclaredRule(BasePermission):
         return isinstance(getattr(request._request, "rule", None), AccessRule)  # DRF wraps the request
 
 
-def _guarded(*, view: View, rule: AccessRule) -> View:
+def _signed_in(*, view: View, rule: AccessRule) -> View:
     """Wrap a view: without a session the answer is 401 or the login page, without a role an audited 403."""
 
     @functools.wraps(view)
-    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def entered(request: HttpRequest, **parts: Any) -> HttpResponseBase:
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:
-            if request.path.startswith("/api/"):
+            if rule.door in JSON:
                 raise errors.Problem(code="not_authenticated")
             return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={request.path}")
         if not roles_of(user=user) & rule.roles:
             name = request.resolver_match.view_name if request.resolver_match else ""
             actors.refuse(request=request, code="role_not_allowed", object_type="route", object_id=name)
-        cast("AdmittedRequest", request).rule = rule
-        return view(request, *args, **kwargs)
+        return view(request, **parts)
 
-    return guarded
+    return entered

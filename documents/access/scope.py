@@ -1,5 +1,9 @@
 """What a user may see: the countries, parties and documents in his scope."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -8,6 +12,24 @@ from guardian.shortcuts import get_objects_for_user
 from documents import errors
 from documents.access import actors, roles
 from documents.models import Country, Document, Party
+from documents.models.reads import DocumentRead
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """Which documents somebody may see: those with one of these values in this column, which is indexed."""
+
+    column: Literal["country_id", "owner_id"]
+    values: Collection[str] | Collection[int]
+
+    def rows(self) -> QuerySet[Document]:
+        """Return the documents."""
+        return Document.objects.filter(**{f"{self.column}__in": list(self.values)})
+
+    def covers(self, read: DocumentRead) -> bool:
+        """Tell whether a document that was read is one of them; asked of the database only if the row does not say."""
+        value = getattr(read, self.column)
+        return self.rows().filter(pk=read.pk).exists() if value is None else value in self.values
 
 
 def countries_for(*, user: User | AnonymousUser) -> QuerySet[Country]:
@@ -24,17 +46,29 @@ def parties_for(*, user: User | AnonymousUser) -> QuerySet[Party]:
     return get_objects_for_user(user, "documents.own_party", klass=Party, with_superuser=False)
 
 
-def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
-    """Return what a user may see: by country for staff, by owner for owners; both are indexed.
+def reach(*, user: User | AnonymousUser) -> Reach:
+    """Return what a user may see, as things are now: by country for staff, by owner for owners.
 
     The grants are read first and put in as values, so that PostgreSQL walks the owner's or the country's index.
     """
     reading = roles.reading_as(user=user)
-    if not reading:
-        return Document.objects.none()
     if reading & roles.STAFF:
-        return Document.objects.filter(country__in=list(countries_for(user=user).values_list("pk", flat=True)))
-    return Document.objects.filter(owner__in=[*parties_for(user=user).values_list("pk", flat=True), roles.NOBODY])
+        return Reach(column="country_id", values=list(countries_for(user=user).values_list("pk", flat=True)))
+    mine = list(parties_for(user=user).values_list("pk", flat=True)) if reading else []
+    return Reach(column="owner_id", values=[*mine, roles.NOBODY])
+
+
+def mine(*, request: HttpRequest) -> Reach:
+    """Return what the caller may see, read once per request."""
+    known: Reach | None = request.__dict__.get("_reach")
+    if known is None:
+        known = request.__dict__["_reach"] = reach(user=request.user)
+    return known
+
+
+def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
+    """Return the documents that a user may see."""
+    return reach(user=user).rows()
 
 
 def sees(*, user_id: int, document: Document) -> bool:
@@ -43,16 +77,15 @@ def sees(*, user_id: int, document: Document) -> bool:
     return user is not None and documents_for(user=user).filter(pk=document.pk).exists()
 
 
-def list_order(*, user: User | AnonymousUser) -> tuple[str, ...]:
+def list_order(*, of: Reach) -> tuple[str, ...]:
     """Return the order, newest first, that the index of the caller's scope has.
 
     The documents of one party are adjacent in the index by owner. Ordered by row id alone, PostgreSQL may read the
     documents of all parties to find those of one that has had none for long. (With NOBODY among the owners, the planner
     does not drop the first column of the order as constant.)
     """
-    if roles.reading_as(user=user) & roles.STAFF or parties_for(user=user)[:2].count() != 1:
-        return ("-pk",)
-    return ("owner_id", "-pk")
+    alone = of.column == "owner_id" and len(of.values) == len([roles.NOBODY]) + 1
+    return ("owner_id", "-pk") if alone else ("-pk",)
 
 
 def document(*, request: HttpRequest, public_id: str) -> Document:
@@ -62,7 +95,7 @@ def document(*, request: HttpRequest, public_id: str) -> Document:
 
     :raises errors.Problem: `not_owner`, `country_out_of_scope`; `not_found` for staff
     """
-    row = documents_for(user=request.user).filter(public_id=public_id).first()
+    row = mine(request=request).rows().filter(public_id=public_id).first()
     if row is not None:
         return row
     if roles.reading_as(user=request.user) & roles.STAFF:
@@ -70,14 +103,3 @@ def document(*, request: HttpRequest, public_id: str) -> Document:
             actors.refuse(request=request, code="country_out_of_scope", object_type="document", object_id=public_id)
         raise errors.Problem(code="not_found")
     actors.refuse(request=request, code="not_owner", object_type="document", object_id=public_id[:64])
-
-
-def opened(*, request: HttpRequest, public_id: str) -> Document:
-    """Return a document whose PDF and unmasked data the caller may have without a stated reason.
-
-    :raises errors.Problem: what `document` raises; `reason_required`, on record
-    """
-    row = document(request=request, public_id=public_id)
-    if roles.needs_reason(user=request.user):
-        actors.refuse(request=request, code="reason_required", object_type="document", object_id=row.public_id)
-    return row

@@ -1,6 +1,5 @@
 """The base of every list and page of the Document Center: read-only, scoped, fast."""
 
-import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -8,14 +7,15 @@ from django.contrib import admin, messages
 from django.contrib.admin.views import main
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
 from audit import log
 from audit.actions import Action
-from documents.access import actors, roles
+from documents.access import actors, ownership
+from documents.access.admission import AdmittedRequest, Ownership, Recorded, Unrecorded
 from documents.admin import cells, paging, rights, site, theme
 
 if TYPE_CHECKING:
@@ -57,11 +57,12 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class RowPage:
-    """A further page of one row: its view, the right it needs, and the action that the log records."""
+    """A further page of one row: its view, the right it needs, its methods, and what the log says of it."""
 
     view: "View"
     right: str
-    audit: Action | None = None
+    audit: Action | Recorded
+    methods: "Sequence[str]" = ("GET", "HEAD", "POST")
 
 
 class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
@@ -72,8 +73,9 @@ class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
     detail_template: ClassVar[str] = "admin/dc/detail.html"
     checked_scope: ClassVar[str] = ""  # the column with the country's code; "" where rows have none
     plural: "ClassVar[str | _StrPromise]" = ""  # the name of the rows, where the model's own does not fit
-    listed: ClassVar[Action | None] = None  # the action recorded for the list
-    viewed: ClassVar[Action | None] = None  # the action recorded for the page of one row
+    # What is recorded for the list and for the page of one row.
+    listed: ClassVar[Action | Unrecorded] = Unrecorded(reason="ids and states; the page of one row says more")
+    viewed: ClassVar[Action | Unrecorded] = Unrecorded(reason="no document and no person")
 
     actions = None
     list_per_page = 50
@@ -119,54 +121,51 @@ class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
         """Return the rows that the caller may see: the start of every list, count, search and page."""
         return self.scoped(request=request, rows=self.model._default_manager.order_by(*self.ordering))
 
+    @property
+    def object_type(self) -> str:
+        """Return what the log calls a row of the list."""
+        return str(self.model._meta.model_name)
+
+    def object_id(self, *, row: M) -> str:
+        """Return what addresses a row, here and in the log."""
+        return str(getattr(row, self.key))
+
     def get_queryset(self, request: HttpRequest) -> "QuerySet[M]":
-        """Return the rows of the list; an override may read fewer columns, but not other rows."""
-        return self.rows(request=request)
+        """Return the rows that the guard has handed over; an override may read fewer columns, but not other rows."""
+        return cast("QuerySet[M]", cast("AdmittedRequest", request).admitted.handed["rows"])
 
     # --- addresses ---
     def get_urls(self) -> list[URLPattern]:
         """Return the list, the page, and what `pages` adds; there is no add, delete or history."""
         meta = self.model._meta
         name, start = f"{meta.app_label}_{meta.model_name}", f"{meta.app_label}/{meta.model_name}/"
-        rows = [
-            ("", f"{name}_changelist", self.changelist_view, self.right, self.listed),
+        safe = ("GET", "HEAD")
+        row, listed = Ownership.COUNTRY, Ownership.COUNTRY_LIST
+        rows: list[tuple[str, str, View, str, Ownership, Action | Recorded | Unrecorded, Sequence[str]]] = [
+            ("", f"{name}_changelist", self.changelist_view, self.right, listed, self.listed, safe),
             *(
-                (f"<str:object_id>/{part}/", f"{name}_{part}", page.view, page.right, page.audit)
+                (f"<str:object_id>/{part}/", f"{name}_{part}", page.view, page.right, row, page.audit, page.methods)
                 for part, page in self.pages().items()
             ),
-            ("<str:object_id>/", f"{name}_change", self.detail_view, self.right, self.viewed),
+            ("<str:object_id>/", f"{name}_change", self.detail_view, self.right, row, self.viewed, safe),
         ]
         return [
-            site.declared(
+            cast("site.DocumentCenter", self.admin_site).page(
                 start + pattern,
-                self.guarded(cast("View", view)),
+                view,
                 name=view_name,
-                roles=roles.RIGHTS[right] & roles.STAFF,
-                owner="country" if self.checked_scope else "none",
-                audit=action,
+                right=right,
+                ownership=owner,
+                audit=audit,
+                methods=methods,
+                source=self,
             )
-            for pattern, view_name, view, right, action in rows
+            for pattern, view_name, view, right, owner, audit, methods in rows
         ]
 
     def pages(self) -> "Mapping[str, RowPage]":
         """Return further pages of one row by the last part of their address."""
         return {}
-
-    def guarded(self, view: "View") -> "View":
-        """Guard a view with the model's right and the site's own guard."""
-
-        @functools.wraps(view)
-        def entitled(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-            rights.require(
-                request=request,
-                right=self.right,
-                object_type=str(self.model._meta.model_name),
-                object_id=str(kwargs.get("object_id", "list")),
-            )
-            return view(request, *args, **kwargs)
-
-        guarded: View = self.admin_site.admin_view(entitled)
-        return guarded
 
     # --- what the address of a list may ask ---
     def offered(self) -> frozenset[str]:
@@ -191,8 +190,8 @@ class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
             raise rights.Refused(
                 right="lookup",
                 code="lookup_not_allowed",
-                object_type=str(self.model._meta.model_name),
-                object_id="list",
+                object_type=self.object_type,
+                object_id=ownership.LIST,
                 details={"lookups": " ".join(sorted(foreign))[:LOOKUPS_LENGTH_MAX]},
             )
 
@@ -208,10 +207,10 @@ class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
         """Return the list class whose rows link by public id."""
         return paging.ChangeList
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None, *, rows: "QuerySet[M]"
+    ) -> HttpResponse:
         """Show the list; a page past the cap leads back to the first with a message."""
-        if request.method != "GET":
-            return HttpResponseNotAllowed(["GET"])
         self.check_asked(request=request)
         number = paging.number(text=request.GET.get("p", "1"))
         if number is None or number > paging.PAGE_MAX:
@@ -221,17 +220,17 @@ class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
             query = request.GET.copy()
             query.pop("p", None)
             return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
-        self.on_record(request=request, action=self.listed, object_id="list")
+        self.on_record(request=request, action=self.listed, object_id=ownership.LIST)
         response: HttpResponse = super().changelist_view(request, extra_context)
         return response
 
-    def on_record(self, *, request: HttpRequest, action: Action | None, object_id: str) -> None:
+    def on_record(self, *, request: HttpRequest, action: Action | Unrecorded, object_id: str) -> None:
         """Record a view before it is answered."""
-        if action is not None:
+        if isinstance(action, Action):
             with transaction.atomic():
                 log.record(
                     action=action,
-                    object_type=str(self.model._meta.model_name),
+                    object_type=self.object_type,
                     object_id=object_id,
                     actor=actors.actor(request=request),
                 )
@@ -254,16 +253,13 @@ class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
         raise rights.Refused(
             right="scope",
             code="country_out_of_scope",
-            object_type=str(self.model._meta.model_name),
+            object_type=self.object_type,
             object_id=object_id,
         )
 
-    def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def detail_view(self, request: HttpRequest, row: M) -> HttpResponse:
         """Show the page of one row."""
-        if request.method != "GET":
-            return HttpResponseNotAllowed(["GET"])
-        row = self.get_row(request=request, object_id=object_id)
-        self.on_record(request=request, action=self.viewed, object_id=str(getattr(row, self.key)))
+        self.on_record(request=request, action=self.viewed, object_id=self.object_id(row=row))
         return self.render(
             request=request, row=row, template=self.detail_template, context=self.detail(request=request, row=row)
         )

@@ -33,12 +33,11 @@ class Tile(NamedTuple):
     url: str
 
 
-def context(*, request: HttpRequest) -> dict[str, Any]:
+def context(*, request: HttpRequest, mine: "QuerySet[Document]") -> dict[str, Any]:
     """Return what the first page shows; without the right to see documents it is only a welcome."""
     if not rights.may(request=request, right="see"):
         return {"tiles": [], "newest": [], "dependencies": [], "alerts": [], "sees": False}
     now = timezone.now()
-    mine = rights.documents(request=request)
     open_alerts = list(Alert.objects.filter(resolved_at=None).order_by("severity", "-pk")[:COUNT_MAX])
     return {
         "sees": True,

@@ -1,19 +1,19 @@
 """The actions on one document, from its page: each asks on a page of its own and changes something by POST only."""
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import Action
 from documents import distribution, errors, quarantine
 from documents.access import actors
+from documents.access.admission import Recorded
 from documents.admin import base, cells, paging, reasons, rights
 from documents.delivery import deliveries, links
 from documents.emission import locking
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
 PREVIEW_WIDTH = 1000
 KIND = "document"
-
-
-def bound(*, action_view: "ActionView", model_admin: base.DocumentCenterAdmin[Document]) -> Callable[..., HttpResponse]:
-    """Return the view of an action: it reads the row in the caller's scope first; the action checks its own right."""
-
-    @functools.wraps(action_view)
-    def view(request: HttpRequest, object_id: str) -> HttpResponse:
-        return action_view(model_admin, request, model_admin.get_row(request=request, object_id=object_id))
-
-    return view
 
 
 def _sentence(problem: Exception) -> str:
@@ -63,26 +53,23 @@ def _asked(
     )
 
 
-def _open_or_reason(*, request: HttpRequest, document: Document) -> None:
-    """Check that the caller may open the PDF; support states a reason first.
+def _require_reason(*, request: HttpRequest, document: Document) -> None:
+    """Check that support has stated the reason for which it opens the PDF.
 
-    :raises rights.Refused: no right, or no reason yet
+    :raises rights.Refused: no reason yet
     """
-    rights.require(request=request, right="pdf", object_type=KIND, object_id=document.public_id)
     if not reasons.opened(request=request, document=document, now=timezone.now()):
         raise rights.Refused(right="reason", code="reason_required", object_type=KIND, object_id=document.public_id)
 
 
-def preview(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
+def preview(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, row: Document) -> HttpResponse:
     """Answer one page as an image; the bytes come from `distribution.open`."""
-    if request.method != "GET":
-        return HttpResponseNotAllowed(["GET"])
-    _open_or_reason(request=request, document=document)
+    _require_reason(request=request, document=row)
     page = paging.number(text=request.GET.get("page", "1"))
-    if page is None or not 1 <= page <= (document.pages or 1):
+    if page is None or not 1 <= page <= (row.pages or 1):
         raise Http404
     opened = distribution.open(
-        document=document,
+        document=row,
         actor=actors.actor(request=request),
         purpose="preview",
         now=timezone.now(),
@@ -92,18 +79,16 @@ def preview(model_admin: base.DocumentCenterAdmin[Document], request: HttpReques
     return HttpResponse(opened.body, content_type=opened.media_type, headers={"Cache-Control": "private, no-store"})
 
 
-def download(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
+def download(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, row: Document) -> HttpResponse:
     """Hand out the PDF."""
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
-    _open_or_reason(request=request, document=document)
+    _require_reason(request=request, document=row)
     try:
         opened = distribution.open(
-            document=document, actor=actors.actor(request=request), purpose="download", now=timezone.now()
+            document=row, actor=actors.actor(request=request), purpose="download", now=timezone.now()
         )
     except (errors.Problem, calls.DependencyDown) as problem:
         messages.error(request, _sentence(problem))
-        return HttpResponseRedirect(cells.page(document))
+        return HttpResponseRedirect(cells.page(row))
     return HttpResponse(
         opened.body,
         content_type=opened.media_type,
@@ -115,17 +100,16 @@ def download(model_admin: base.DocumentCenterAdmin[Document], request: HttpReque
     )
 
 
-def reveal(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
+def reveal(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, row: Document) -> HttpResponse:
     """Ask for the reason for which support opens a document, and record it."""
-    rights.require(request=request, right="pdf", object_type=KIND, object_id=document.public_id)
     form = reasons.ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        reasons.state(request=request, document=document, reason=form.cleaned_data["reason"], now=timezone.now())
-        return HttpResponseRedirect(cells.page(document))
+        reasons.state(request=request, document=row, reason=form.cleaned_data["reason"], now=timezone.now())
+        return HttpResponseRedirect(cells.page(row))
     return _asked(
         model_admin=model_admin,
         request=request,
-        document=document,
+        document=row,
         form=form,
         context={
             "title": _("Abrir con motivo"),
@@ -135,21 +119,20 @@ def reveal(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest
     )
 
 
-def resend(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
+def resend(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, row: Document) -> HttpResponse:
     """Send the owner a new link after a confirmation."""
-    rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
         try:
-            deliveries.resend(document=document, actor=actors.actor(request=request), now=timezone.now())
+            deliveries.resend(document=row, actor=actors.actor(request=request), now=timezone.now())
         except (errors.Problem, calls.DependencyDown) as problem:
             messages.error(request, _sentence(problem))
         else:
             messages.success(request, _("Enlace nuevo en camino al correo del titular."))
-        return HttpResponseRedirect(cells.page(document))
+        return HttpResponseRedirect(cells.page(row))
     return _asked(
         model_admin=model_admin,
         request=request,
-        document=document,
+        document=row,
         form=None,
         context={
             "title": _("Reenviar el enlace"),
@@ -161,11 +144,10 @@ def resend(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest
     )
 
 
-def revoke(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
+def revoke(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, row: Document) -> HttpResponse:
     """Revoke one link of the document, with a reason."""
-    rights.require(request=request, right="send", object_type=KIND, object_id=document.public_id)
     link = (
-        Link.objects.filter(document=document, public_id=request.GET.get("link", "")[:40])
+        Link.objects.filter(document=row, public_id=request.GET.get("link", "")[:40])
         .select_related("recipient")
         .first()
     )
@@ -180,11 +162,11 @@ def revoke(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest
             messages.success(request, _("Enlace anulado: ya no abre nada."))
         else:
             messages.warning(request, _("Ese enlace ya estaba anulado."))
-        return HttpResponseRedirect(cells.page(document))
+        return HttpResponseRedirect(cells.page(row))
     return _asked(
         model_admin=model_admin,
         request=request,
-        document=document,
+        document=row,
         form=form,
         context={
             "title": _("Anular el enlace"),
@@ -196,19 +178,18 @@ def revoke(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest
     )
 
 
-def retry(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
+def retry(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, row: Document) -> HttpResponse:
     """Have a stuck document tried again."""
-    rights.require(request=request, right="retry", object_type=KIND, object_id=document.public_id)
     if request.method == "POST":
-        if locking.retry(document=document, actor=actors.actor(request=request), now=timezone.now()):
+        if locking.retry(document=row, actor=actors.actor(request=request), now=timezone.now()):
             messages.success(request, _("Reintento en marcha: el estado cambia en unos segundos."))
         else:
             messages.warning(request, _("Este documento ya no está pendiente de resguardo."))
-        return HttpResponseRedirect(cells.page(document))
+        return HttpResponseRedirect(cells.page(row))
     return _asked(
         model_admin=model_admin,
         request=request,
-        document=document,
+        document=row,
         form=None,
         context={
             "title": _("Reintentar la emisión"),
@@ -221,14 +202,13 @@ def retry(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest,
     )
 
 
-def release(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, document: Document) -> HttpResponse:
+def release(model_admin: base.DocumentCenterAdmin[Document], request: HttpRequest, row: Document) -> HttpResponse:
     """Let a document out of quarantine, with a reason, if its bytes and their lock check out now."""
-    rights.require(request=request, right="release", object_type=KIND, object_id=document.public_id)
     form = reasons.ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             released = quarantine.release(
-                document=document,
+                document=row,
                 reason=form.cleaned_data["reason"],
                 actor=actors.actor(request=request),
                 now=timezone.now(),
@@ -240,11 +220,11 @@ def release(model_admin: base.DocumentCenterAdmin[Document], request: HttpReques
                 messages.success(request, _("Liberado: bytes y bloqueo comprobados ahora mismo."))
             else:
                 messages.warning(request, _("Este documento ya no está en cuarentena."))
-        return HttpResponseRedirect(cells.page(document))
+        return HttpResponseRedirect(cells.page(row))
     return _asked(
         model_admin=model_admin,
         request=request,
-        document=document,
+        document=row,
         form=form,
         context={
             "title": _("Liberar de la cuarentena"),
@@ -258,21 +238,27 @@ def release(model_admin: base.DocumentCenterAdmin[Document], request: HttpReques
 
 
 class DocumentAction(NamedTuple):
-    """An action: its view, the right it needs, and what it records in the log itself, with what it changes."""
+    """An action: its view, the right it needs, what it records in the log itself with what it changes, its methods."""
 
     view: "ActionView"
     right: str
-    audit: Action
+    audit: Action | Recorded
+    methods: Sequence[str] = ("GET", "HEAD", "POST")
+
+
+def _done(action: Action, *instead: Action) -> Recorded:
+    """Return the rule of an action that is asked for by GET and done by POST."""
+    return Recorded(action=action, methods=frozenset({"POST"}), instead=instead)
 
 
 TABLE: Mapping[str, DocumentAction] = MappingProxyType(
     {
-        "preview": DocumentAction(preview, "pdf", Action.DOCUMENT_PREVIEWED),
-        "download": DocumentAction(download, "pdf", Action.DOCUMENT_DOWNLOADED),
-        "reveal": DocumentAction(reveal, "pdf", Action.DOCUMENT_REVEALED),
-        "resend": DocumentAction(resend, "send", Action.DELIVERY_RESENT),
-        "revoke": DocumentAction(revoke, "send", Action.LINK_REVOKED),
-        "retry": DocumentAction(retry, "retry", Action.DOCUMENT_RETRIED),
-        "release": DocumentAction(release, "release", Action.DOCUMENT_RELEASED),
+        "preview": DocumentAction(preview, "pdf", Action.DOCUMENT_PREVIEWED, ("GET", "HEAD")),
+        "download": DocumentAction(download, "pdf", Action.DOCUMENT_DOWNLOADED, ("POST",)),
+        "reveal": DocumentAction(reveal, "pdf", _done(Action.DOCUMENT_REVEALED)),
+        "resend": DocumentAction(resend, "send", _done(Action.DELIVERY_RESENT, Action.DELIVERY_QUEUED)),
+        "revoke": DocumentAction(revoke, "send", _done(Action.LINK_REVOKED)),
+        "retry": DocumentAction(retry, "retry", _done(Action.DOCUMENT_RETRIED)),
+        "release": DocumentAction(release, "release", _done(Action.DOCUMENT_RELEASED)),
     }
 )

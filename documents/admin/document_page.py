@@ -215,15 +215,8 @@ def relatives(*, request: HttpRequest, document: Document) -> Card:
         .exclude(pk=document.pk)
         .order_by("-pk")
         .only(
-            "public_id",
-            "number",
-            "kind",
-            "currency",
-            "total_minor",
-            "status",
-            "corrects_id",
-            "settled_by_id",
-            "subject",
+            *("public_id", "country_id", "number", "kind", "currency", "total_minor", "status"),
+            *("corrects_id", "settled_by_id", "subject"),
         )
     )
     table = [

@@ -1,5 +1,6 @@
 """The list of documents, and the page of one with its actions."""
 
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
@@ -82,7 +83,7 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
         """Return the action pages of one document; they change something by POST only."""
         return {
             name: base.RowPage(
-                view=document_actions.bound(action_view=row.view, model_admin=self), right=row.right, audit=row.audit
+                view=functools.partial(row.view, self), right=row.right, audit=row.audit, methods=row.methods
             )
             for name, row in document_actions.TABLE.items()
         }
@@ -110,16 +111,16 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
         """Search for a term by its shape."""
         return (search.narrowed(rows=queryset, term=search_term) if search_term.strip() else queryset), False
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None, *, rows: "QuerySet[Document]"
+    ) -> HttpResponse:
         """Show the list; a term that means exactly one document leads straight to it."""
         term = request.GET.get("q", "").strip()
         if request.method == "GET" and set(request.GET) == {"q"} and term:
-            matches = search.narrowed(rows=self.rows(request=request).select_related(None), term=term).only(
-                "public_id"
-            )[:2]
+            matches = search.narrowed(rows=rows.select_related(None), term=term).only("public_id", "country_id")[:2]
             if len(matches) == 1:
                 return HttpResponseRedirect(cells.page(matches[0]))
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(request, extra_context, rows=rows)
 
     @admin.display(description=_("titular"))
     def owner_cell(self, row: "WithAnnotations[Document, cells.Masked]") -> "SafeString":

@@ -123,7 +123,7 @@ class EventAdmin(base.DocumentCenterAdmin[Event]):
         cards = [
             _summary(row),
             *work_cards,
-            *_dismissals(row),
+            *_dismissals(row, request=request),
             _faults(row, explained_above=bool(work_cards)) if row.errors or row.code else None,
             _awaited(row) if row.missing else None,
             _issued(row, request=request),
@@ -208,9 +208,11 @@ def _faults(row: Event, *, explained_above: bool) -> base.Card:
     )
 
 
-def _dismissals(row: Event) -> list[base.Card]:
+def _dismissals(row: Event, *, request: HttpRequest) -> list[base.Card]:
     """Return who dismissed the event without issuing it, why, and whether it came back."""
-    rows = row.dismissals.select_related("dismissed_by", "document").defer("document__content").order_by("-pk")
+    rows = list(row.dismissals.select_related("dismissed_by").order_by("-pk")[:DISMISSALS_MAX])
+    mine = rights.documents(request=request).only("public_id", "country_id", "number")
+    documents = mine.in_bulk([dismissal.document_id for dismissal in rows if dismissal.document_id])
     return [
         base.Card(
             title=_("Cerrado sin emitir"),
@@ -219,7 +221,10 @@ def _dismissals(row: Event) -> list[base.Card]:
                 base.Fact(label=_("Cerrado el"), value=cells.moment(dismissal.dismissed_at)),
                 base.Fact(label=_("Cerrado por"), value=dismissal.dismissed_by.get_username()),
                 base.Fact(label=_("Causa"), value=titled_code(dismissal.code)),
-                base.Fact(label=_("Documento que lo resuelve"), value=cells.link(dismissal.document, mono_face=True)),
+                base.Fact(
+                    label=_("Documento que lo resuelve"),
+                    value=cells.link(documents.get(dismissal.document_id), mono_face=True),
+                ),
                 *(
                     [base.Fact(label=_("Vuelto el"), value=cells.moment(dismissal.reopened_at))]
                     if dismissal.reopened_at
@@ -228,7 +233,7 @@ def _dismissals(row: Event) -> list[base.Card]:
                 base.Fact(label=_("Motivo"), value=dismissal.reason, wide=True),
             ],
         )
-        for dismissal in rows[:DISMISSALS_MAX]
+        for dismissal in rows
     ]
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
 from documents.access import actors
+from documents.access.admission import Recorded
 from documents.admin import base, cells, filters, rights, timeline
 from documents.admin.site import site
 from documents.alerts import channel, incidents
@@ -135,7 +136,9 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
         """Add the page on which an alert is acknowledged."""
         return {
             "acknowledge": base.RowPage(
-                view=self.acknowledge_view, right="acknowledge", audit=Action.ALERT_ACKNOWLEDGED
+                view=self.acknowledge_view,
+                right="acknowledge",
+                audit=Recorded(action=Action.ALERT_ACKNOWLEDGED, methods=frozenset({"POST"})),
             )
         }
 
@@ -207,10 +210,8 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
             "whole_log": rights.may(request=request, right="audit"),
         }
 
-    def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def acknowledge_view(self, request: HttpRequest, row: Alert) -> HttpResponse:
         """Ask, and on POST record the caller as the one who takes care of the alert."""
-        row = self.get_row(request=request, object_id=object_id)
-        rights.require(request=request, right="acknowledge", object_type="alert", object_id=row.public_id)
         if request.method == "POST":
             acknowledged = incidents.acknowledge(
                 alert=row,

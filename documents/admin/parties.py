@@ -28,7 +28,9 @@ def newest(*, request: HttpRequest, **condition: object) -> base.Card:
         rights.documents(request=request)
         .filter(**condition)
         .order_by("-pk")
-        .only("public_id", "number", "kind", "currency", "total_minor", "status", "issued_at")[:NEWEST_MAX]
+        .only("public_id", "country_id", "number", "kind", "currency", "total_minor", "status", "issued_at")[
+            :NEWEST_MAX
+        ]
     )
     return base.Card(
         title=_("Documentos más recientes"),

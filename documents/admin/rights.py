@@ -61,8 +61,12 @@ def may(*, request: HttpRequest, right: str) -> bool:
     user = request.user
     if not getattr(user, "is_staff", False):
         return False
-    entitled = roles.STAFF if right == "staff" else roles.STAFF & roles.RIGHTS[right]  # an owner's right opens no page
-    return bool(roles.roles_of(user=user) & entitled)
+    return bool(roles.roles_of(user=user) & holders(right=right))
+
+
+def holders(*, right: str) -> frozenset[roles.Role]:
+    """Return the roles of staff that have a right; an owner's right opens no page here."""
+    return roles.STAFF if right == "staff" else roles.STAFF & roles.RIGHTS[right]
 
 
 def require(*, request: HttpRequest, right: str, object_type: str, object_id: str) -> None:
@@ -81,7 +85,7 @@ def person(*, request: HttpRequest) -> User:
 
 def documents(*, request: HttpRequest) -> "QuerySet[Document]":
     """Return the documents of the caller's scope."""
-    return scope.documents_for(user=person(request=request))
+    return scope.mine(request=request).rows()
 
 
 def masked(*, request: HttpRequest) -> bool:

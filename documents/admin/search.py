@@ -88,7 +88,7 @@ class Result(NamedTuple):
     icon: str
 
 
-def palette(*, request: HttpRequest, pages: list[dict[str, Any]]) -> HttpResponse:
+def palette(*, request: HttpRequest, pages: list[dict[str, Any]], mine: QuerySet[Document]) -> HttpResponse:
     """Answer the palette with the pages whose name has the term, and the documents that it means."""
     began = time.perf_counter()
     term = request.GET.get("s", "").strip()[:TERM_LENGTH_MAX]
@@ -101,7 +101,7 @@ def palette(*, request: HttpRequest, pages: list[dict[str, Any]]) -> HttpRespons
         if term.lower() in str(model["name"]).lower()
     ]
     if rights.may(request=request, right="see"):
-        rows = narrowed(rows=rights.documents(request=request).order_by("-pk"), term=term)
+        rows = narrowed(rows=mine, term=term)
         results += [
             Result(
                 row.number,

@@ -3,14 +3,14 @@
 import functools
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from csp.decorators import csp
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import URLPattern, URLResolver, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.i18n import set_language
@@ -18,10 +18,16 @@ from django.views.i18n import set_language
 from audit import log
 from audit.actions import Action
 from documents.access import actors, routes
-from documents.access.roles import PUBLIC, STAFF
+from documents.access.admission import Door, Ownership, Recorded, RowSource, Unrecorded
+from documents.access.ownership import LIST
+from documents.access.roles import PUBLIC
 from documents.admin import dashboard, rights, search, theme
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from documents.models import Document
+
     View = Callable[..., HttpResponseBase]
 
 # Unfold evaluates Alpine expressions ('unsafe-eval') and writes its palette inline; both are allowed here only.
@@ -38,15 +44,6 @@ POLICY = {
     "frame-ancestors": ["'none'"],
     "object-src": ["'none'"],
 }
-
-
-def declared(
-    pattern: str, view: "View", *, name: str, roles: Iterable[str], owner: str, audit: Action | None
-) -> URLPattern:
-    """Declare an address with its rule; its guard is `DocumentCenter.admin_view`."""
-    page = cast("routes.Route", path(pattern, view, name=name))
-    page.rule = routes.AccessRule(roles=frozenset(roles), owner=owner, audit=audit)
-    return page
 
 
 def framed(view: "View") -> "View":
@@ -86,46 +83,69 @@ class DocumentCenter(theme.UnfoldAdminSite):
             pages += model_admin.get_urls()
         return pages
 
+    def page(
+        self,
+        pattern: str,
+        view: "View",
+        *,
+        name: str,
+        right: str,
+        ownership: Ownership,
+        audit: Action | Recorded | Unrecorded,
+        methods: Iterable[str] = (),
+        source: RowSource | None = None,
+    ) -> URLPattern:
+        """Declare a page of the Document Center: a route for those members of staff who have a right."""
+        object_type = source.object_type if source else "page"
+
+        def entrance(loaded: "View") -> "View":
+            @functools.wraps(loaded)
+            def entitled(request: HttpRequest, **parts: Any) -> HttpResponseBase:
+                named = str(next(iter(parts.values()), LIST)) if source else name
+                rights.require(request=request, right=right, object_type=object_type, object_id=named)
+                return loaded(request, **parts)
+
+            return self.admin_view(entitled)
+
+        return routes.route(
+            pattern,
+            view,
+            name=name,
+            door=Door.ADMIN,
+            roles=rights.holders(right=right),
+            ownership=ownership,
+            audit=audit,
+            methods=methods,
+            source=source,
+            entrance=entrance,
+        )
+
     def _entrance(self) -> list[URLPattern]:
         """Return signing in and out: the only pages for those who are not signed in."""
+        entrance = functools.partial(
+            routes.route, door=Door.ADMIN, roles=PUBLIC, ownership=Ownership.NONE, methods=("GET", "HEAD", "POST")
+        )
+        signed_in = Recorded(action=Action.SESSION_LOGIN, methods=frozenset({"POST"}), instead=(Action.SESSION_FAILED,))
         return [
-            declared(
-                "login/",
-                framed(self.login),
-                name="login",
-                roles=PUBLIC,
-                owner="none",
-                audit=Action.SESSION_LOGIN,
-            ),
-            declared(
-                "logout/",
-                self.admin_view(self.logout),
-                name="logout",
-                roles=PUBLIC,
-                owner="none",
-                audit=Action.SESSION_LOGOUT,
-            ),
+            entrance("login/", self.login, name="login", audit=signed_in, entrance=framed),
+            entrance("logout/", self.logout, name="logout", audit=Action.SESSION_LOGOUT, entrance=self.admin_view),
         ]
 
     def _own_pages(self) -> list[URLPattern]:
         """Return the pages that belong to no model, for every member of staff."""
-        views: list[tuple[str, str, View, str]] = [
-            ("", "index", self.admin_view(self.index), "country"),
-            *(
-                (f"{name}/", name.replace("/", "_"), self.admin_view(view, cacheable=True), "country")
-                for name, view in {
-                    "password_change": self.password_change,
-                    "password_change/done": self.password_change_done,
-                    "jsi18n": self.i18n_javascript,
-                    "language": set_language,
-                    "search": self.search,
-                }.items()
-            ),
-            ("<slug:app_label>/", "app_list", self.admin_view(self.app_index), "none"),
+        none, documents = Ownership.NONE, Ownership.PARTY_OR_COUNTRY_LIST
+        pages: list[tuple[str, str, View, Ownership, str]] = [
+            ("", "index", self.index, documents, "counts, and the newest numbers of the caller's countries"),
+            ("search/", "search", self.search, documents, "the palette: names of pages, numbers of documents"),
+            ("password_change/", "password_change", self.password_change, none, "the caller's own password"),
+            ("password_change/done/", "password_change_done", self.password_change_done, none, "a thank-you"),
+            ("jsi18n/", "jsi18n", self.i18n_javascript, none, "words of the forms"),
+            ("language/", "language", set_language, none, "the caller's own language"),
+            ("<slug:app_label>/", "app_list", self.app_index, none, "leads to the dashboard"),
         ]
         return [
-            declared(pattern, view, name=name, roles=STAFF, owner=owner, audit=None)
-            for pattern, name, view, owner in views
+            self.page(pattern, view, name=name, right="staff", ownership=ownership, audit=Unrecorded(reason=reason))
+            for pattern, name, view, ownership, reason in pages
         ]
 
     def admin_view(self, view: "View", cacheable: bool = False) -> "View":  # noqa: FBT001, FBT002 - Django's signature
@@ -202,9 +222,11 @@ class DocumentCenter(theme.UnfoldAdminSite):
         with transaction.atomic():
             log.record(action=action, object_type="session", object_id=actor.id, actor=actor)
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None, *, rows: "QuerySet[Document]"
+    ) -> HttpResponse:
         """Show the numbers that matter within the caller's scope."""
-        shown = {**dashboard.context(request=request), **(extra_context or {})}
+        shown = {**dashboard.context(request=request, mine=rows), **(extra_context or {})}
         response: HttpResponse = super().index(request, shown)
         return response
 
@@ -214,9 +236,11 @@ class DocumentCenter(theme.UnfoldAdminSite):
         """Redirect to the dashboard: apps have no pages of their own here."""
         return HttpResponseRedirect(reverse("admin:index"))
 
-    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def search(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None, *, rows: "QuerySet[Document]"
+    ) -> HttpResponse:
         """Answer the palette: pages by name, documents by what a term means; at most 20 rows, uncached."""
-        return search.palette(request=request, pages=self.get_app_list(request))
+        return search.palette(request=request, pages=self.get_app_list(request), mine=rows)
 
 
 site = DocumentCenter(name="admin")

@@ -49,7 +49,8 @@ PAGES = {
     "event_parked_too_long": "events.md",
     "delivery_failed": "mail.md",
     "link_revoked": "links.md",
-    "cross_owner_read": "links.md",
+    "cross_owner_read": "access.md",
+    "access_rule_broken": "access.md",
     "vault_read_only": "worm.md",
     "dependency_degraded": "README.md",
 }

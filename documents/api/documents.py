@@ -2,7 +2,9 @@
 
 import base64
 import datetime as dt
+import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.core import signing
@@ -18,7 +20,7 @@ from rest_framework.views import APIView
 from audit import log
 from audit.actions import Action
 from documents import distribution, errors, metrics, presentation
-from documents.access import actors, roles, scope
+from documents.access import actors, ownership, roles
 from documents.models import Document
 
 LIMIT_DEFAULT, LIMIT_MAX, LIMIT_DIGITS_MAX = 25, 100, 3
@@ -35,35 +37,45 @@ FILTERS = {
 MOMENTS = {"issued_after": "issued_at__gt", "issued_before": "issued_at__lt"}
 
 
-class DriverTimed(APIView):
-    """A view whose answers to drivers are timed; `country` is of the documents that the answer is about."""
+def timed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Wrap what a route leads to: observe how long an answer to a driver took, by the country that it is about."""
 
-    country = "none"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, and observe how long it took if a driver asked."""
+    @functools.wraps(view)
+    def observed(request: HttpRequest, **parts: Any) -> HttpResponseBase:
         began = time.monotonic()
-        response = super().dispatch(request, *args, **kwargs)
-        if roles.Role.DRIVER in roles.reading_as(user=request.user):
-            metrics.DRIVER_API_LATENCY.labels(country=self.country).observe(time.monotonic() - began)
-        return response
+        try:
+            return view(request, **parts)
+        finally:
+            if roles.Role.DRIVER in roles.reading_as(user=request.user):
+                country = request.__dict__.get("answered_country", "none")
+                metrics.DRIVER_API_LATENCY.labels(country=country).observe(time.monotonic() - began)
+
+    return observed
 
 
-class DocumentList(DriverTimed):
+def _note_country(request: Request, country: str) -> None:
+    """Note, for `timed`, of which country the documents are that the answer is about."""
+    request._request.__dict__["answered_country"] = country
+
+
+class DocumentList(APIView):
     """GET /documents/: what the caller may see, newest first, by an opaque cursor over a unique column."""
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request, rows: QuerySet[Document]) -> Response:
         """Return one page: `{"data": [...], "has_more": bool, "next_cursor": str | null}`."""
         unknown = set(request.query_params) - set(FILTERS) - set(MOMENTS) - {"limit", "cursor"}
         if unknown:
             raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
         limit = _limit(request.query_params.get("limit"))
         by = _order(request)
-        order = [f"-{name}" for name in by] if len(by) > 1 else scope.list_order(user=request.user)
-        rows = list(presentation.joined(rows=_filtered(request, by=by)).order_by(*order)[: limit + 1])
-        page, more = rows[:limit], len(rows) > limit
+        wanted = _filtered(request, rows=rows, by=by)
+        if len(by) > 1:
+            wanted = wanted.order_by(*(f"-{name}" for name in by))
+        read = list(presentation.joined(rows=wanted)[: limit + 1])
+        page, more = read[:limit], len(read) > limit
         log_listing(request=request)
-        self.country = page[0].country_id if page else self.country
+        if page:
+            _note_country(request, page[0].country_id)
         return Response(
             {
                 "data": presentation.documents(rows=page),
@@ -73,17 +85,16 @@ class DocumentList(DriverTimed):
         )
 
 
-class DocumentDetail(DriverTimed):
+class DocumentDetail(APIView):
     """GET /documents/{id}/; every other verb is refused: an issued document never changes."""
 
-    def get(self, request: Request, public_id: str) -> Response:
+    def get(self, request: Request, document: Document) -> Response:
         """Return the document object."""
-        document = scope.document(request=request, public_id=public_id)
-        self.country = document.country_id
+        _note_country(request, document.country_id)
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=document)
         return Response(presentation.document(document=document))
 
-    def immutable(self, _request: Request, **_path: str) -> Response:
+    def immutable(self, _request: Request, **_handed: Document) -> Response:
         """Refuse and point at corrections.
 
         :raises errors.Problem: `document_immutable`
@@ -95,19 +106,18 @@ class DocumentDetail(DriverTimed):
     @property
     def allowed_methods(self) -> list[str]:
         """Methods for the `Allow` header: the refused verbs are not among it."""
-        return ["GET", "HEAD", "OPTIONS"]
+        return ["GET", "HEAD"]
 
 
-class DocumentContent(DriverTimed):
+class DocumentContent(APIView):
     """GET /documents/{id}/content/: the PDF."""
 
-    def get(self, request: Request, public_id: str) -> HttpResponse:
+    def get(self, request: Request, document: Document) -> HttpResponse:
         """Return the locked bytes with their digest."""
-        document = scope.opened(request=request, public_id=public_id)
-        self.country = document.country_id
+        _note_country(request, document.country_id)
         opened = distribution.open(
             document=document,
-            actor=actors.actor(request=request, channel="api"),
+            actor=actors.actor(request=request),
             purpose="download",
             now=timezone.now(),
         )
@@ -118,13 +128,12 @@ class DocumentContent(DriverTimed):
         return response
 
 
-class DocumentData(DriverTimed):
+class DocumentData(APIView):
     """GET /documents/{id}/data/: the frozen content, the exact canonical JSON."""
 
-    def get(self, request: Request, public_id: str) -> HttpResponse:
+    def get(self, request: Request, document: Document) -> HttpResponse:
         """Return the bytes whose SHA-256 is `content_sha256`."""
-        document = scope.opened(request=request, public_id=public_id)
-        self.country = document.country_id
+        _note_country(request, document.country_id)
         _record(request=request, action=Action.DOCUMENT_VIEWED, document=document)
         return HttpResponse(
             document.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"}
@@ -133,12 +142,12 @@ class DocumentData(DriverTimed):
 
 def log_listing(*, request: Request) -> None:
     """Record that somebody listed documents, and by which filters."""
-    actor = actors.actor(request=request, channel="api")
+    actor = actors.actor(request=request)
     with transaction.atomic():
         log.record(
             action=Action.DOCUMENT_LISTED,
             object_type="documents",
-            object_id="list",
+            object_id=ownership.LIST,
             actor=actor,
             details={"filters": ",".join(sorted(request.query_params))},
         )
@@ -150,7 +159,7 @@ def _record(*, request: Request, action: Action, document: Document) -> None:
             action=action,
             object_type="document",
             object_id=document.public_id,
-            actor=actors.actor(request=request, channel="api"),
+            actor=actors.actor(request=request),
         )
 
 
@@ -162,12 +171,11 @@ def _order(request: Request) -> tuple[str, ...]:
     return ("issued_at", "pk") if set(MOMENTS) & set(request.query_params) else ("pk",)
 
 
-def _filtered(request: Request, *, by: tuple[str, ...]) -> QuerySet[Document]:
-    """Start from what the caller may see and narrow it by the query.
+def _filtered(request: Request, *, rows: QuerySet[Document], by: tuple[str, ...]) -> QuerySet[Document]:
+    """Narrow what the caller may see by the query.
 
     :raises errors.Problem: `validation_error`, `invalid_cursor`
     """
-    rows = scope.documents_for(user=request.user)
     for name, column in FILTERS.items():
         if name in request.query_params:
             rows = rows.filter(**{column: request.query_params[name]})

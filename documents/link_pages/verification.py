@@ -16,12 +16,13 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from audit import flood, log
 from audit.actions import Action
 from documents import errors, formatting
-from documents.access import actors, pages
+from documents.access import actors, ownership, pages
+from documents.access.admission import Admitted, Ownership, Visit
 from documents.models import Document, Status
 from documents.rendering import printout
 
@@ -81,13 +82,19 @@ def index(request: HttpRequest) -> HttpResponse:
     return pages.page(request=request, template="web/verification.html", context=context)
 
 
-@csrf_exempt  # nothing is changed and nobody is logged in: there is nothing to forge
-@require_http_methods(["GET", "HEAD", "POST"])
-def verification(request: HttpRequest, code: str) -> HttpResponse:
-    """Say whether a document is genuine, and compare a file with it (GET, POST /v/<code>)."""
+@ownership.resolver(Ownership.CODE)
+def printed(visit: Visit) -> Admitted:
+    """Load the document of the code in the address; None for the page that says that there is none."""
     documents = Document.objects.select_related("issuer").defer("content", "issuer__logo")
-    document = documents.filter(verification_code=_spelled(code=code)).first()
-    actor = actors.visitor(request=request, kind="anonymous", identity="", channel="web")
+    document = documents.filter(verification_code=_spelled(code=visit.parts["code"])).first()
+    about = ownership.about(("document", document.public_id)) if document else ownership.about()
+    return Admitted(handed={"document": document}, about=about, loaded=document)
+
+
+@csrf_exempt  # nothing is changed and nobody is logged in: there is nothing to forge
+def verification(request: HttpRequest, document: Document | None) -> HttpResponse:
+    """Say whether a document is genuine, and compare a file with it (GET, POST /v/<code>)."""
+    actor = actors.visitor(request=request)
     if document is None:
         log.deny(actor=actor, object_type="verification", object_id="unknown", code="not_found")
         return _not_found(request=request)
@@ -218,6 +225,8 @@ def _note_viewed(*, document: Document, actor: log.Actor) -> None:
     due = [dataclasses.replace(window.sample, count=window.counted) for window in ended]
     if _views.admit(key=(document.pk, actor.address), sample=entry, crowd="many", crowd_sample=lambda: crowd):
         due.append(entry)
+    else:
+        log.note_counted(entry=entry)
     if not due:
         return
     try:

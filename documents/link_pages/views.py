@@ -19,7 +19,7 @@ from documents import distribution, errors, formatting
 from documents.access import actors, pages
 from documents.alerts import incidents
 from documents.delivery import deliveries, links
-from documents.link_pages import messages, private_view, session
+from documents.link_pages import messages, session
 from documents.models import Kind, Link, Status
 from documents.rendering import printout
 from documents.resilience import calls
@@ -29,13 +29,11 @@ RETRY_AFTER_S = 300
 ANSWER_LENGTH_MAX = 64
 
 
-@private_view.view("GET", "HEAD")
-def landing(request: HttpRequest, token: str) -> HttpResponse:
+def landing(request: HttpRequest, link: Link | None) -> HttpResponse:
     """Show the document of a link, the question before it, or why neither (GET /l/<token>/)."""
     now = timezone.now()
-    link = links.find(token=token)
     if link is None:
-        return unknown(request)
+        return unknown(request, link)
     links.note_seen(link=link, now=now, actor=_actor(request=request, link=link))
     session_id = session.current(request=request, link=link, now=now)
     refusal = _refuse_unusable(request=request, link=link, session_id=session_id, now=now)
@@ -45,22 +43,20 @@ def landing(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @csrf_exempt
-@private_view.view("POST")
-def open_session(request: HttpRequest, token: str) -> HttpResponse:
+def open_session(request: HttpRequest, link: Link | None) -> HttpResponse:
     """Check the answer and start the short session (POST /l/<token>/open/)."""
     now = timezone.now()
-    link = _asked(request=request, token=token)
     if link is None:
-        return unknown(request)
-    actor = _actor(request=request, link=link)
+        return unknown(request, link)
+    actor = _asking(request=request, link=link)
     refusal = _refuse_unusable(request=request, link=link, session_id="", now=now)
     if refusal is not None:
         return refusal
     given = request.POST.get("answer", "")[:ANSWER_LENGTH_MAX]
     verdict = links.answer(link=link, answer=given, now=now, actor=actor)
     if verdict is links.Verdict.OPENED:
-        response = _see_landing(request=request, token=token)
-        session.start(response=response, request=request, link=link, token=token, now=now)
+        response = _see_landing(request=request, link=link)
+        session.start(response=response, request=request, link=link, now=now)
         return response
     link.refresh_from_db(fields=["wrong_answers", "locked_until_at", "revoked_at", "revoked_reason"])
     if verdict is not links.Verdict.MALFORMED:
@@ -76,41 +72,37 @@ def open_session(request: HttpRequest, token: str) -> HttpResponse:
                 "El dato no coincide. Te quedan %(left)d intentos.",
                 left,
             ) % {"left": left}
-    return _ask(request=request, link=link, alert=alert)
+    return _ask(request=request, link=link, alert=alert, status=200 if verdict is links.Verdict.WRONG else 400)
 
 
 @csrf_exempt
-@private_view.view("POST")
-def download(request: HttpRequest, token: str) -> HttpResponse:
+def download(request: HttpRequest, link: Link | None) -> HttpResponse:
     """Hand out the PDF, counted and audited (POST /l/<token>/download/)."""
-    return _bytes(request=request, token=token, purpose="download", number=1)
+    return _bytes(request=request, link=link, purpose="download", number=1)
 
 
-@private_view.view("GET", "HEAD")
-def preview(request: HttpRequest, token: str, number: int) -> HttpResponse:
+def preview(request: HttpRequest, link: Link | None, number: int) -> HttpResponse:
     """Show a page as a picture to an opened session (GET /l/<token>/page/<n>/)."""
-    return _bytes(request=request, token=token, purpose="preview", number=number)
+    return _bytes(request=request, link=link, purpose="preview", number=number)
 
 
 @csrf_exempt
-@private_view.view("POST")
-def renew(request: HttpRequest, token: str) -> HttpResponse:
+def renew(request: HttpRequest, link: Link | None) -> HttpResponse:
     """Have a new link mailed to the address on file; the answer is always the same (POST .../renew/)."""
-    link = _asked(request=request, token=token)
     if link is None:
-        return unknown(request)
-    deliveries.renew(document=link.document, actor=_actor(request=request, link=link), now=timezone.now())
+        return unknown(request, link)
+    actor = _asking(request=request, link=link)
+    if deliveries.renew(document=link.document, actor=actor, now=timezone.now()) is None:
+        log.deny(actor=actor, object_type="link", object_id=link.public_id, code="not_renewed")
     return _say(request=request, link=link, page_name="renewed")
 
 
 @csrf_exempt
-@private_view.view("POST")
-def report(request: HttpRequest, token: str) -> HttpResponse:
+def report(request: HttpRequest, link: Link | None) -> HttpResponse:
     """Revoke a link that reached the wrong person, and open an alert (POST /l/<token>/report/)."""
-    link = _asked(request=request, token=token)
     if link is None:
-        return unknown(request)
-    actor = _actor(request=request, link=link)
+        return unknown(request, link)
+    actor = _asking(request=request, link=link)
     if links.revoke(link=link, reason=links.WRONG_PERSON, actor=actor, now=timezone.now()):
         incidents.open_alert(
             code="link_revoked",
@@ -123,33 +115,30 @@ def report(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @csrf_exempt
-@private_view.view()
-def unknown(request: HttpRequest, rest: str = "") -> HttpResponse:
+def unknown(request: HttpRequest, link: Link | None) -> HttpResponse:
     """Answer every address below /l/ that is no link: one page, one status, on record.
 
     Some mail programs drop the last slash; such an address is redirected to the link.
     """
-    if request.method in {"GET", "HEAD"} and links.find(token=rest) is not None:
-        return _see_landing(request=request, token=rest)
-    actor = actors.visitor(request=request, kind="anonymous", identity="", channel="link")
-    log.deny(actor=actor, object_type="link", object_id="unknown", code="not_found")
+    if request.method in {"GET", "HEAD"} and link is not None:
+        return _see_landing(request=request, link=link)
+    log.deny(actor=actors.visitor(request=request), object_type="link", object_id="unknown", code="not_found")
     return _say(request=request, link=None, page_name="unknown")
 
 
-def _bytes(*, request: HttpRequest, token: str, purpose: distribution.Purpose, number: int) -> HttpResponse:
+def _bytes(*, request: HttpRequest, link: Link | None, purpose: distribution.Purpose, number: int) -> HttpResponse:
     """Answer with the bytes that `distribution.open` hands out, or with the page that says why there are none."""
     now = timezone.now()
-    link = _asked(request=request, token=token) if request.method == "POST" else links.find(token=token)
     if link is None:
-        return unknown(request)
-    actor = _actor(request=request, link=link)
+        return unknown(request, link)
+    actor = _asking(request=request, link=link)
     session_id = session.current(request=request, link=link, now=now)
     refusal = _refuse_unusable(request=request, link=link, session_id=session_id, now=now)
     if refusal is not None:
         return refusal
     if not session_id:
         log.deny(actor=actor, object_type="link", object_id=link.public_id, code="not_authenticated")
-        return _see_landing(request=request, token=token)
+        return _see_landing(request=request, link=link)
     try:
         opened = distribution.open(
             document=link.document, actor=actor, purpose=purpose, now=now, link=link, session=session_id, page=number
@@ -175,24 +164,24 @@ def _refused(*, request: HttpRequest, link: Link, problem: errors.Problem) -> Ht
             actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code=problem.code
         )
         return _say(request=request, link=link, page_name=problem.code)
-    page_names = {"document_not_ready": "preparing", "document_quarantined": "withheld", "not_found": "unknown"}
+    if problem.code == "document_not_ready":
+        return _preparing(request=request, link=link)
+    page_names = {"document_quarantined": "withheld", "not_found": "unknown"}
     if problem.code not in page_names and not problem.code.startswith("worm_"):
         raise problem
     return _say(request=request, link=link, page_name=page_names.get(problem.code, "away"))
 
 
-def _asked(*, request: HttpRequest, token: str) -> Link | None:
-    """Return the link that a form of ours was sent to.
+def _asking(*, request: HttpRequest, link: Link) -> log.Actor:
+    """Return who asks for something by a link; a form must be one of ours.
 
     :raises errors.Problem: `csrf_failed` for another site's form, on record
     """
-    link = links.find(token=token)
-    if link is not None and not pages.same_site(request=request):
-        log.deny(
-            actor=_actor(request=request, link=link), object_type="link", object_id=link.public_id, code="csrf_failed"
-        )
+    actor = _actor(request=request, link=link)
+    if request.method == "POST" and not pages.same_site(request=request):
+        log.deny(actor=actor, object_type="link", object_id=link.public_id, code="csrf_failed")
         raise errors.Problem(code="csrf_failed")
-    return link
+    return actor
 
 
 def _refuse_unusable(*, request: HttpRequest, link: Link, session_id: str, now: dt.datetime) -> HttpResponse | None:
@@ -206,11 +195,18 @@ def _refuse_unusable(*, request: HttpRequest, link: Link, session_id: str, now: 
     if link.document.status == Status.QUARANTINED:
         return _say(request=request, link=link, page_name="withheld")
     if link.document.status != Status.LOCKED:
-        return _say(request=request, link=link, page_name="preparing")
+        return _preparing(request=request, link=link)
     return None
 
 
-def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
+def _preparing(*, request: HttpRequest, link: Link) -> HttpResponse:
+    """Show that the document is not there yet: on the link's own page, which looks again by itself."""
+    if request.resolver_match is not None and request.resolver_match.view_name == "link":
+        return _say(request=request, link=link, page_name="preparing")
+    return _see_landing(request=request, link=link)
+
+
+def _ask(*, request: HttpRequest, link: Link, alert: str = "", status: int = 200) -> HttpResponse:
     with translation.override(pages.requested_language(request=request)):
         context = {
             "alert": alert,
@@ -221,7 +217,7 @@ def _ask(*, request: HttpRequest, link: Link, alert: str = "") -> HttpResponse:
             "asks": link.knows == links.LAST4,
             "tax_id_name": formatting.tax_id_name(document=link.document),
         }
-    return _page(request=request, link=link, template="web/link.html", context=context)
+    return _page(request=request, link=link, template="web/link.html", context=context, status=status)
 
 
 def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
@@ -280,11 +276,11 @@ def _page(
     return pages.page(request=request, template=template, context=own, status=status)
 
 
-def _see_landing(*, request: HttpRequest, token: str) -> HttpResponse:
+def _see_landing(*, request: HttpRequest, link: Link) -> HttpResponse:
     wanted = request.GET.get("lang", "")
     query = f"?lang={wanted}" if wanted in formatting.LANGUAGES else ""
-    return HttpResponse(status=303, headers={"Location": reverse("link", args=[token]) + query})
+    return HttpResponse(status=303, headers={"Location": reverse("link", args=[links.token(link=link)]) + query})
 
 
 def _actor(*, request: HttpRequest, link: Link) -> log.Actor:
-    return actors.visitor(request=request, kind="link", identity=link.public_id, channel="link")
+    return actors.visitor(request=request, kind="link", identity=link.public_id)

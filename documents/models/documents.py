@@ -1,12 +1,14 @@
 """The documents and their permanent business keys."""
 
-from typing import ClassVar
+from collections.abc import Collection
+from typing import Any, ClassVar, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from documents.models import reads
 from documents.models.events import Event
 from documents.models.leased import Leased
 from documents.models.parties import Country, Issuer, Party, Series, public_id
@@ -138,3 +140,10 @@ class Document(Leased):
 
     def __str__(self) -> str:
         return self.number
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any) -> Self:
+        """Make the object of a row that was read, and note that it was: see `documents.access.guard`."""
+        row = super().from_db(db, field_names, values, **options)
+        reads.note(columns=row.__dict__)
+        return row

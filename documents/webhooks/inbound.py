@@ -7,12 +7,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from audit import log
 from audit.actions import Action
 from documents import errors, metrics
-from documents.access import actors, pages
+from documents.access import actors, ownership, pages
+from documents.access.admission import Admitted, Ownership, Visit, any_document
 from documents.events import intake
 from documents.webhooks import signing
 
@@ -21,13 +21,21 @@ SIGNATURES_MAX = 10
 SECONDS_DIGITS_MAX = 12
 
 
-@csrf_exempt
-@require_POST
-def events(request: HttpRequest) -> HttpResponse:
-    """Take in one signed event and answer what became of it (POST /api/v1/events/)."""
-    now = timezone.now()
+@ownership.resolver(Ownership.SIGNATURE)
+def signed(visit: Visit) -> Admitted:
+    """Check the signature of a request, and hand over its raw body with the services that have signed it.
+
+    :raises errors.Problem: `payload_too_large`, `webhook_signature_invalid`, `webhook_stale`
+    """
+    now, request = timezone.now(), visit.request
     raw = _body(request)
     services = _signers(request=request, raw=raw, now=now)
+    return Admitted(handed={"raw": raw, "services": services, "now": now}, covers=any_document)
+
+
+@csrf_exempt
+def events(request: HttpRequest, raw: bytes, services: list[str], now: dt.datetime) -> HttpResponse:
+    """Take in one signed event and answer what became of it (POST /api/v1/events/)."""
     try:
         actor = actors.service(request=request, name=services[0])
         answer = intake.receive(raw=raw, services=services, now=now, actor=actor)

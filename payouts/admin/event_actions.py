@@ -6,7 +6,7 @@ Each action is asked for on its own page, done by POST only, and recorded with i
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from documents import errors
 from documents.access import actors
 from documents.admin import base, cells, navigation, reasons, rights
-from documents.admin.site import site
 from documents.models import Event
 from payouts.admin import forms, rows
 from payouts.models import ApprovalState, DifferenceApproval
@@ -29,15 +28,6 @@ if TYPE_CHECKING:
 HOME = "admin:payouts_differenceapproval_changelist"
 
 
-def get_row(*, request: HttpRequest, model: "type[Model]", public_id: str) -> Any:
-    """Return one row of the caller's scope, as its own page in the Document Center would.
-
-    :raises rights.Refused: outside of it
-    :raises Http404: unknown
-    """
-    return site.get_model_admin(model).get_row(request=request, object_id=public_id)
-
-
 def problem_text(problem: errors.Problem) -> str:
     """Say in the reader's language why a decision cannot be taken."""
     return problem.row.en if cells.locale() == "en" else problem.row.es
@@ -46,16 +36,14 @@ def problem_text(problem: errors.Problem) -> str:
 class EventActionsAdmin(base.DocumentCenterAdmin[DifferenceApproval]):
     """The pages on which the actions about events are asked for."""
 
-    def request_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+    def request_view(self, request: HttpRequest, row: Event) -> HttpResponse:
         """Ask for a reason, and propose to issue a payout with its difference."""
-        rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
-        event = get_row(request=request, model=Event, public_id=public_id)
         return self.decided(
             request=request,
-            row=event,
+            row=row,
             form=reasons.ReasonForm(request.POST or None),
             act=lambda form: difference_approval.request(
-                event=event,
+                event=row,
                 reason=form.cleaned_data["reason"],
                 user=rights.person(request=request),
                 now=timezone.now(),
@@ -69,20 +57,18 @@ class EventActionsAdmin(base.DocumentCenterAdmin[DifferenceApproval]):
                     "La discrepancia queda abierta hasta que se encuentre la causa."
                 ),
                 "submit": _("Proponer"),
-                "cards": rows.cards(item=worklist.of_event(event, now=timezone.now())),
+                "cards": rows.cards(item=worklist.of_event(row, now=timezone.now())),
             },
         )
 
-    def approve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+    def approve_view(self, request: HttpRequest, row: Event) -> HttpResponse:
         """Ask for a reason, and issue the payout that somebody else has proposed."""
-        rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
-        event = get_row(request=request, model=Event, public_id=public_id)
-        approval = DifferenceApproval.objects.filter(event=event).exclude(state=ApprovalState.WITHDRAWN).first()
+        approval = DifferenceApproval.objects.filter(event=row).exclude(state=ApprovalState.WITHDRAWN).first()
         if approval is None:
             raise Http404
         return self.decided(
             request=request,
-            row=event,
+            row=row,
             form=reasons.ReasonForm(request.POST or None),
             act=lambda form: difference_approval.approve(
                 approval=approval,
@@ -97,22 +83,20 @@ class EventActionsAdmin(base.DocumentCenterAdmin[DifferenceApproval]):
                 "text": _("Se numera y se emite en el acto. No puede deshacerse: una corrección es otro documento."),
                 "submit": _("Aprobar y emitir"),
                 "cards": [
-                    *rows.cards(item=worklist.of_event(event, now=timezone.now())),
-                    rows.proposal(approval=approval, country=event.country_code),
+                    *rows.cards(item=worklist.of_event(row, now=timezone.now())),
+                    rows.proposal(approval=approval, country=row.country_code),
                 ],
             },
         )
 
-    def dismiss_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+    def dismiss_view(self, request: HttpRequest, row: Event) -> HttpResponse:
         """Ask for a reason, and take the event off the list without issuing it."""
-        rights.require(request=request, right="approve_difference", object_type="event", object_id=public_id)
-        event = get_row(request=request, model=Event, public_id=public_id)
         return self.decided(
             request=request,
-            row=event,
+            row=row,
             form=forms.DismissForm(request.POST or None, documents=rights.documents(request=request)),
             act=lambda form: dismissal.dismiss(
-                event=event,
+                event=row,
                 reason=form.cleaned_data["reason"],
                 document=form.cleaned_data["document"],
                 user=rights.person(request=request),
@@ -128,7 +112,7 @@ class EventActionsAdmin(base.DocumentCenterAdmin[DifferenceApproval]):
                 ),
                 "submit": _("Cerrar sin emitir"),
                 "danger": True,
-                "cards": rows.cards(item=worklist.of_event(event, now=timezone.now())),
+                "cards": rows.cards(item=worklist.of_event(row, now=timezone.now())),
             },
         )
 
@@ -157,8 +141,6 @@ class EventActionsAdmin(base.DocumentCenterAdmin[DifferenceApproval]):
                     navigation.forget(request=request)
                     messages.success(request, done)
                     return HttpResponseRedirect(back or reverse(HOME))
-        elif request.method != "GET":
-            return HttpResponseNotAllowed(["GET", "POST"])
         return self.render(
             request=request,
             row=row,

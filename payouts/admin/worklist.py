@@ -4,11 +4,11 @@ Who has the right `reconcile` sees the list; only finance acts. Each action is a
 only, and recorded with its reason.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -16,11 +16,12 @@ from django.utils.translation import gettext as _
 
 from audit.actions import Action
 from documents import errors
-from documents.access import actors, roles
+from documents.access import actors
+from documents.access.admission import Ownership, Recorded, RowSource
 from documents.admin import cells, events, paging, reasons, rights
-from documents.admin.site import declared, site
+from documents.admin.site import DocumentCenter, site
 from documents.alerts import discrepancies
-from documents.models import Discrepancy, Document
+from documents.models import Discrepancy, Document, Event
 from payouts.admin import event_actions, forms, rows
 from payouts.models import DifferenceApproval
 from payouts.review import corrections, worklist
@@ -28,16 +29,55 @@ from payouts.review import corrections, worklist
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.db.models import Model
     from django.forms import Form
 
 events.WORK_CARDS.append(rows.work_card)
 PAGE_SIZE = 50
+NAME = "payouts_differenceapproval"  # the beginning of the names of the routes
 DECIDES = "approve_difference"  # the right to act on the list
+_POST = frozenset({"POST"})
 
 
-def scope(*, request: HttpRequest) -> list[str] | None:
-    """Return the codes of the caller's countries; None for one who sees them all."""
-    return None if rights.everywhere(request=request) else rights.countries(request=request)
+class Decision(NamedTuple):
+    """What can be decided: its address, what it is about, the right that it needs, and what is recorded of it."""
+
+    pattern: str
+    model: "type[Model]"
+    right: str
+    audit: Recorded
+
+
+# TABLE: the decisions, by the names of their routes and views.
+DECISIONS = {
+    "request": Decision(
+        "event/<str:public_id>/request/",
+        Event,
+        DECIDES,
+        Recorded(action=Action.EVENT_DIFFERENCE_REQUESTED, methods=_POST),
+    ),
+    "approve": Decision(
+        "event/<str:public_id>/approve/",
+        Event,
+        DECIDES,
+        Recorded(action=Action.EVENT_DIFFERENCE_APPROVED, methods=_POST),
+    ),
+    "dismiss": Decision(
+        "event/<str:public_id>/close/", Event, DECIDES, Recorded(action=Action.EVENT_DISMISSED, methods=_POST)
+    ),
+    "resolve": Decision(
+        "discrepancy/<str:public_id>/resolve/",
+        Discrepancy,
+        DECIDES,
+        Recorded(action=Action.DISCREPANCY_RESOLVED, methods=_POST),
+    ),
+    "correct": Decision(
+        "document/<str:public_id>/correct/",
+        Document,
+        "correct",
+        Recorded(action=Action.DOCUMENT_CORRECTED, methods=_POST, instead=(Action.DOCUMENT_REPEATED,)),
+    ),
+}
 
 
 @admin.register(DifferenceApproval, site=site)
@@ -48,37 +88,39 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Return the list, and one address for each action."""
-        start = "payouts/conciliar/"
-        pages: list[tuple[str, str, Callable[..., HttpResponse], str, Action | None]] = [
-            ("", "changelist", self.list_view, "reconcile", None),
-            (
-                "event/<str:public_id>/request/",
-                "request",
-                self.request_view,
-                DECIDES,
-                Action.EVENT_DIFFERENCE_REQUESTED,
-            ),
-            ("event/<str:public_id>/approve/", "approve", self.approve_view, DECIDES, Action.EVENT_DIFFERENCE_APPROVED),
-            ("event/<str:public_id>/close/", "dismiss", self.dismiss_view, DECIDES, Action.EVENT_DISMISSED),
-            (
-                "discrepancy/<str:public_id>/resolve/",
-                "resolve",
-                self.resolve_view,
-                DECIDES,
-                Action.DISCREPANCY_RESOLVED,
-            ),
-            ("document/<str:public_id>/correct/", "correct", self.correct_view, "correct", Action.DOCUMENT_CORRECTED),
-        ]
+        start, safe = "payouts/conciliar/", ("GET", "HEAD")
+        center = cast("DocumentCenter", self.admin_site)
+        views = {
+            "request": self.request_view,
+            "approve": self.approve_view,
+            "dismiss": self.dismiss_view,
+            "resolve": self.resolve_view,
+            "correct": self.correct_view,
+        }
+        worklist_page = center.page(
+            start,
+            self.list_view,
+            name=f"{NAME}_changelist",
+            right=self.right,
+            ownership=Ownership.COUNTRIES,
+            audit=self.listed,
+            methods=safe,
+        )
         return [
-            declared(
-                start + pattern,
-                self.guarded(view),
-                name=f"payouts_differenceapproval_{name}",
-                roles=roles.RIGHTS[right] & roles.STAFF,
-                owner="country",
-                audit=action,
-            )
-            for pattern, name, view, right, action in pages
+            worklist_page,
+            *(
+                center.page(
+                    start + row.pattern,
+                    cast("Callable[..., HttpResponse]", views[name]),
+                    name=f"{NAME}_{name}",
+                    right=row.right,
+                    ownership=Ownership.COUNTRY,
+                    audit=row.audit,
+                    methods=(*safe, "POST"),
+                    source=cast("RowSource", center.get_model_admin(row.model)),
+                )
+                for name, row in DECISIONS.items()
+            ),
         ]
 
     # --- the list ---
@@ -86,16 +128,14 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
         """Return the query parameters of the list: a kind and a page."""
         return frozenset({"kind", "p"})
 
-    def list_view(self, request: HttpRequest) -> HttpResponse:
+    def list_view(self, request: HttpRequest, countries: list[str] | None) -> HttpResponse:
         """Show the items, the oldest first, with a tab for each kind."""
-        if request.method != "GET":
-            return HttpResponseNotAllowed(["GET"])
         self.check_asked(request=request)
         kind = request.GET.get("kind", "")
         kind = kind if kind in worklist.KINDS else ""
-        now, mine = timezone.now(), scope(request=request)
-        items = worklist.items(countries=mine, now=now, kind=kind)
-        counts = worklist.counts(countries=mine, now=now)
+        now = timezone.now()
+        items = worklist.items(countries=countries, now=now, kind=kind)
+        counts = worklist.counts(countries=countries, now=now)
         pages = max(1, -(-len(items) // PAGE_SIZE))
         page = min(paging.number(text=request.GET.get("p", "1")) or 1, pages)
         shown = items[(page - 1) * PAGE_SIZE :][:PAGE_SIZE]
@@ -118,17 +158,15 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
         return TemplateResponse(request, "admin/dc/conciliar.html", context)
 
     # --- the actions about discrepancies and documents ---
-    def resolve_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+    def resolve_view(self, request: HttpRequest, row: Discrepancy) -> HttpResponse:
         """Ask for a reason, and resolve an open discrepancy."""
-        rights.require(request=request, right=DECIDES, object_type="discrepancy", object_id=public_id)
-        gap = event_actions.get_row(request=request, model=Discrepancy, public_id=public_id)
 
         def resolve(form: "Form") -> None:
             with transaction.atomic():
-                if not Discrepancy.objects.select_for_update().filter(pk=gap.pk, resolved_at=None).exists():
+                if not Discrepancy.objects.select_for_update().filter(pk=row.pk, resolved_at=None).exists():
                     raise errors.Problem(code="decision_not_possible")
                 discrepancies.resolve(
-                    dedup_key=gap.dedup_key,
+                    dedup_key=row.dedup_key,
                     resolution=form.cleaned_data["reason"],
                     actor=actors.actor(request=request),
                     now=timezone.now(),
@@ -136,7 +174,7 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
 
         return self.decided(
             request=request,
-            row=gap,
+            row=row,
             form=reasons.ReasonForm(request.POST or None),
             act=resolve,
             done=_("Discrepancia resuelta: queda anotado quién y por qué."),
@@ -144,25 +182,23 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
                 "title": _("Resolver la discrepancia"),
                 "text": _("Nada cambia en los documentos. Tu motivo queda en la bitácora y en la discrepancia."),
                 "submit": _("Resolver"),
-                "cards": rows.cards(item=worklist.of_discrepancy(gap)),
+                "cards": rows.cards(item=worklist.of_discrepancy(row)),
             },
         )
 
-    def correct_view(self, request: HttpRequest, public_id: str) -> HttpResponse:
+    def correct_view(self, request: HttpRequest, row: Document) -> HttpResponse:
         """Ask what to credit and why, and issue the credit note."""
-        rights.require(request=request, right="correct", object_type="document", object_id=public_id)
-        document: Document = event_actions.get_row(request=request, model=Document, public_id=public_id)
-        remaining = corrections.remaining_creditable(document=document)
+        remaining = corrections.remaining_creditable(document=row)
         if not remaining:
             messages.warning(request, _("De este documento no queda nada que abonar."))
-            return HttpResponseRedirect(cells.page(document))
-        form = forms.CorrectionForm(request.POST or None, remaining=remaining, currency=document.currency)
+            return HttpResponseRedirect(cells.page(row))
+        form = forms.CorrectionForm(request.POST or None, remaining=remaining, currency=row.currency)
         return self.decided(
             request=request,
-            row=document,
+            row=row,
             form=form,
             act=lambda _form: corrections.correct(
-                document=document,
+                document=row,
                 correction_id=form.cleaned_data["correction"],
                 parts=form.parts(),
                 reason=form.cleaned_data["reason"],
@@ -178,9 +214,7 @@ class WorklistAdmin(event_actions.EventActionsAdmin):
                     "y nunca abona más de lo que queda. El motivo se imprime."
                 ),
                 "submit": _("Emitir la nota de crédito"),
-                "cards": [
-                    rows.remaining_card(remaining=remaining, currency=document.currency, country=document.country_id)
-                ],
+                "cards": [rows.remaining_card(remaining=remaining, currency=row.currency, country=row.country_id)],
             },
-            back=cells.page(document),
+            back=cells.page(row),
         )

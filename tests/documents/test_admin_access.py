@@ -6,13 +6,11 @@ from django.test import Client
 from django.urls import reverse
 
 from audit import log
-from documents.access import roles
 from documents.models import Document, Status
 from tests import cast, factories
 from tests.documents import center
 
 pytestmark = pytest.mark.usefixtures("db", "vault_folder")
-ROLES = ["support", "finance", "compliance", "auditor", "admin"]
 
 
 @pytest.fixture
@@ -56,33 +54,6 @@ def test_nobody_sees_a_page_without_signing_in(document: Document) -> None:
         answer = Client().get(address)
         assert answer.status_code == 302
         assert answer["Location"].startswith("/admin/login/")
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_every_address_answers_each_role_as_its_rule_says_and_each_refusal_is_on_record_once(role: str) -> None:
-    document = factories.document()
-    ids = center.one_of_each(document=document)
-    browser = center.client(member=center.staff(roles=[role], countries=["ES"]))
-    wrong: list[tuple[str, int, str]] = []
-    for route in center.routes():
-        place = str(route.pattern)
-        model = "/".join(place.split("/")[:2])
-        if (
-            model == "payouts/conciliar" and "<" in place
-        ):  # the acts of the work list: about an event, a discrepancy ...
-            model = f"documents/{place.split('/')[2]}"
-        if place in {"login/", "logout/"} or (model not in ids and "<" in place):
-            continue
-        address = center.ADMIN + re.sub(r"<str:\w+>", ids.get(model, ""), place)
-        before = len(center.denials())
-        answer = browser.get(address, {"link": ids["documents/link"]} if place.endswith("revoke/") else {})
-        allowed = roles.Role(role) in route.rule.roles  # type: ignore[attr-defined]
-        refused_for_a_reason = role == "support" and place.endswith("preview/")  # support states one first
-        if (answer.status_code == 403) != (not allowed or refused_for_a_reason) or answer.status_code >= 500:
-            wrong.append((place, answer.status_code, "answer"))
-        if len(center.denials()) - before != (answer.status_code == 403):
-            wrong.append((place, len(center.denials()) - before, "denials"))
-    assert wrong == []
 
 
 def test_the_refusal_names_the_right_that_is_missing_and_the_request() -> None:

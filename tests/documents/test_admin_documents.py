@@ -335,6 +335,6 @@ def test_an_alert_is_taken_once_by_name_and_only_by_post(sofia: cast.Member, doc
     assert "la había reconocido ya" in again.content.decode()
     (said,) = center.said("alert.acknowledged")
     assert (said.actor_kind, said.actor_id) == ("user", f"usr_{sofia.user.pk}")
-    assert (said.role, said.channel) == ("finance,support", "web")
+    assert (said.role, said.channel) == ("finance,support", "admin")
     assert said.request_id.startswith("req_")
     assert "sofia" in browser.get(page).content.decode()

@@ -1,4 +1,4 @@
-"""docs/contributing.md is true: two of its lists are followed word for word on a copy, and without a step they fail.
+"""docs/contributing.md is true: three of its lists are followed word for word on a copy, and without a step they fail.
 
 A block under "New file" is written, one under "In ... in place of" replaces the quoted line, a block of commands is run.
 """
@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from config import env
-from tests import cast
+from documents.models import Alert
+from tests import cast, factories
 from tests.services import live
 
 PAGE = (env.BASE_DIR / "docs" / "contributing.md").read_text(encoding="utf-8")
@@ -45,6 +46,17 @@ for event in json.load(sys.stdin):
     rows = Document.objects.filter(event__event_id=event["id"]).values("status", "number", "template")
     print(json.dumps({"code": answer.body.get("code"), "documents": list(rows)}))
 """
+ASKING = """
+import json, sys
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.test import Client
+client = Client()
+client.force_login(User.objects.get(username="asker"), backend="django.contrib.auth.backends.ModelBackend")
+answer = client.get(f"/api/v1/documents/{sys.argv[1]}/number/")
+print(json.dumps([answer.status_code, answer.content.decode()]))
+"""
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 
@@ -68,7 +80,7 @@ def steps(heading: str) -> list[Step]:
     ]
 
 
-COUNTRY, VERSION = steps("Add a country"), steps("Add a template version")
+COUNTRY, VERSION, ROUTE = steps("Add a country"), steps("Add a template version"), steps("Add a route")
 
 
 class Copy:
@@ -112,6 +124,13 @@ class Copy:
         done = self.run(["-c", PROGRAM], stdin=json.dumps(events))
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def ask(self, document_id: str) -> tuple[int, str]:
+        """Ask the route of the page for a document's number, in a process of the copy."""
+        done = self.run(["-c", ASKING, document_id])
+        assert done.returncode == 0, done.stderr
+        status, body = json.loads(done.stdout.splitlines()[-1])
+        return status, body
 
     def run(self, words: list[str], *, stdin: str = "") -> subprocess.CompletedProcess[str]:
         variables = env.inherited() | {
@@ -198,3 +217,21 @@ def test_a_step_that_is_left_out_fails_as_the_page_says(tmp_path: pathlib.Path) 
         ]
         for done in waiting:
             done.result()
+
+
+def test_a_route_is_added_by_doing_what_the_page_says_and_one_that_forgets_its_event_answers_nobody(
+    tmp_path: pathlib.Path, vault_folder: pathlib.Path
+) -> None:
+    document = factories.document()
+    cast.staff(name="asker", roles=["finance"], countries=["ES"])
+    copy = Copy(tmp_path / "copy")
+    view, *declared, check = ROUTE
+    for step in (view, *declared):
+        copy.follow(step)
+    assert copy.type(check.block).returncode == 0
+    assert copy.ask(document.public_id) == (200, document.number)
+    event = view.block[view.block.index("        with transaction") : view.block.index("        return HttpResponse")]
+    copy.follow(dataclasses.replace(view, block=view.block.replace(event, "")))
+    status, body = copy.ask(document.public_id)
+    assert (status, document.number in body) == (500, False)
+    assert Alert.objects.get().code == said("access_rule_broken")

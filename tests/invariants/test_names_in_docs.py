@@ -4,6 +4,7 @@ A name is what stands between backticks. What is no name of this project stands 
 """
 
 import ast
+import contextlib
 import functools
 import pathlib
 import re
@@ -133,11 +134,9 @@ def is_address(span: str) -> bool:
     """Tell whether a span is a URL of this service; `...` and `{id}` stand for any word."""
     path = re.sub(r"\.\.\.|\{\w+\}|<[^>]+>", "x", span.rpartition(" ")[2])
     for end in ("", "/"):
-        try:
-            resolve(path + end)
-        except Resolver404:
-            continue
-        return True
+        with contextlib.suppress(Resolver404):
+            if resolve(path + end).url_name not in {"api-unknown", "link-unknown"}:  # the rows for what does not exist
+                return True
     return False
 
 

@@ -1,0 +1,150 @@
+"""What a route declares, and what its guard hands to the view: the words of the access table."""
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import Resolver404, resolve
+
+from audit.actions import Action
+from documents.models.reads import DocumentRead
+
+
+@enum.unique
+class Door(enum.StrEnum):
+    """Where a request comes in: the channel of its audit events, and the form in which a refusal is answered."""
+
+    API = "api"
+    WEB = "web"
+    LINK = "link"
+    ADMIN = "admin"
+    WEBHOOK = "webhook"
+    PUBLIC = "public"
+
+
+JSON = frozenset({Door.API, Door.WEBHOOK})  # their problems are JSON; people read the others
+
+
+@enum.unique
+class Ownership(enum.Enum):
+    """Whose things a route is about. The resolver of each (`ownership.RESOLVERS`) loads them for the view."""
+
+    PARTY_OR_COUNTRY = "a document of a party of the caller's, or of a country in his scope"
+    PARTY_OR_COUNTRY_UNMASKED = "the same, and who reads as support only is refused: he states a reason elsewhere"
+    PARTY_OR_COUNTRY_LIST = "all documents of the caller's parties or countries"
+    COUNTRY = "one row of a list of the Document Center, of a country in the caller's scope"
+    COUNTRIES = "whatever lies in the countries of the caller's scope: the view gets their codes"
+    COUNTRY_LIST = "the rows of the Document Center of the countries in the caller's scope"
+    LINK = "the document of the link whose token is in the address"
+    CODE = "the document whose verification code is in the address"
+    SIGNATURE = "the events of the service that has signed the request"
+    NONE = "nothing that belongs to anybody"
+
+
+class RowSource(Protocol):
+    """A list of the Document Center: what `Ownership.COUNTRY` and `Ownership.COUNTRY_LIST` load from."""
+
+    @property
+    def object_type(self) -> str:
+        """Return what the log calls its rows."""
+
+    def rows(self, *, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows that the caller may see."""
+
+    def get_row(self, *, request: HttpRequest, object_id: str) -> Model:
+        """Return one of them, or refuse on record."""
+
+    def object_id(self, *, row: Model) -> str:
+        """Return what the log calls a row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What the log must say of an answer: the action, about what was loaded, with the outcome "ok"."""
+
+    action: Action
+    methods: frozenset[str] = frozenset()  # that need it; empty: all
+    once: str = ""  # the column of the loaded object that says that it has been recorded before
+    instead: tuple[Action, ...] = ()  # recorded where the page is answered but what was asked for is not done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unrecorded:
+    """Why the log says nothing of an answer."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRule:
+    """What a route declares: its door, who may come, whose things he sees there, and what the log says of it."""
+
+    door: Door
+    roles: frozenset[str]
+    ownership: Ownership
+    audit: Recorded | Unrecorded
+    methods: frozenset[str] = frozenset()  # empty: the view says which
+    source: RowSource | None = None
+
+
+def no_document(_read: DocumentRead) -> bool:
+    """Cover nothing: the route is about no documents."""
+    return False
+
+
+def any_document(_read: DocumentRead) -> bool:
+    """Cover everything: what a signed event sets in motion is not limited by a person's scope."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admitted:
+    """What the guard has loaded: what the view gets, what its event must be about, which documents it may read.
+
+    `about` are pairs of type and id as the log has them; None where nothing was loaded that an event could be about.
+    """
+
+    handed: Mapping[str, Any] = field(default_factory=dict)
+    about: frozenset[tuple[str, str]] | None = None
+    loaded: Model | None = None
+    covers: Callable[[DocumentRead], bool] = no_document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """What a resolver loads from: a request, the parts of its address, and the list that the route belongs to."""
+
+    request: HttpRequest
+    parts: Mapping[str, Any]
+    source: RowSource | None
+
+
+class AdmittedRequest(HttpRequest):
+    """A request that the guard of its route has let in."""
+
+    rule: AccessRule
+    admitted: Admitted
+
+
+def rule_of(*, request: HttpRequest) -> AccessRule | None:
+    """Return the rule of a request's route, also where the request never reached it; None for an unknown address."""
+    try:
+        match = request.resolver_match or resolve(request.path_info)
+    except Resolver404:
+        return None
+    rule = getattr(match.func, "rule", None)
+    return rule if isinstance(rule, AccessRule) else None
+
+
+def door_of(*, request: HttpRequest) -> Door:
+    """Return the door of a request; an address that no route has is a page of the web."""
+    rule = rule_of(request=request)
+    return Door.WEB if rule is None else rule.door
+
+
+def answers_json(*, request: HttpRequest) -> bool:
+    """Tell whether the caller is a program, which reads problem+json; a person gets a page."""
+    return door_of(request=request) in JSON
