@@ -208,6 +208,16 @@ def test_only_one_file_reads_the_environment() -> None:
     assert readers == {"config/env.py"}
 
 
+def test_only_one_file_tries_a_transaction_again() -> None:
+    tries = {
+        name
+        for name, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in {"40P01", "40001"}
+    }
+    assert tries == {"documents/transactions.py"}
+
+
 def test_the_line_never_looks_at_the_clock_itself() -> None:
     for name, tree in trees():
         if not name.startswith(LINE):
