@@ -68,6 +68,7 @@ class Recorded:
     action: Action
     methods: frozenset[str] = frozenset()  # that need it; empty: all
     once: str = ""  # the column of the loaded object that says that it has been recorded before
+    acts: bool = False  # a redirect, too, says that it is done
     instead: tuple[Action, ...] = ()  # recorded where the page is answered but what was asked for is not done
 
 

@@ -106,11 +106,12 @@ def _breach(*, rule: AccessRule, request: AdmittedRequest, status: int, entries:
     if status in REFUSALS and done:
         return f"answered {status} with its action on record as done"
     audit = rule.audit
-    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or isinstance(audit, Unrecorded):
+    if isinstance(audit, Unrecorded):
         return ""
+    shows = status < (HTTPStatus.BAD_REQUEST if audit.acts else HTTPStatus.MULTIPLE_CHOICES)
     asked_only = bool(audit.methods) and request.method not in audit.methods
     instead = any(entry.action in audit.instead for entry in entries)
-    if asked_only or done or instead or _said_before(audit=audit, admitted=request.admitted):
+    if not shows or asked_only or done or instead or _said_before(audit=audit, admitted=request.admitted):
         return ""
     return f"answered {status} without {audit.action} on record about what it loaded"
 

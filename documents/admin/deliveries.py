@@ -7,11 +7,15 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from documents.admin import base, cells, document_page, rights, timeline
+from audit.actions import Action
+from documents.admin import base, cells, confirm, document_page, rights, timeline
 from documents.admin.site import site
+from documents.delivery import links
 from documents.models import Delivery, Link
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
 
@@ -125,9 +129,30 @@ class DeliveryAdmin(OfDocument[Delivery]):
         return self.shown(request=request, row=row, facts=facts, badge=cells.state(row.status))
 
 
+# TABLE: what is asked about a link before it is done.
+CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Link]]" = {
+    "revoke": confirm.Confirmation(
+        title=_("Anular el enlace"),
+        text=_("Este enlace dejará de abrir el documento en el acto. El documento no cambia."),
+        submit=_("Anular enlace"),
+        right="send",
+        audit=Action.LINK_REVOKED,
+        act=lambda made: links.revoke(link=made.row, reason=made.reason, actor=made.actor, now=made.now),
+        done=_("Enlace anulado: ya no abre nada."),
+        not_now=_("Ese enlace ya estaba anulado."),
+        back=lambda link: cells.page(link.document),
+        danger=True,
+    ),
+}
+
+
 @admin.register(Link, site=site)
 class LinkAdmin(OfDocument[Link]):
     """The links that were sent; the token itself is stored nowhere."""
+
+    def pages(self) -> "Mapping[str, base.RowPage]":
+        """Add the page on which a link is revoked."""
+        return {name: row.page(self) for name, row in CONFIRMATIONS.items()}
 
     list_display = (
         "id_cell",

@@ -81,12 +81,13 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
 
     def pages(self) -> "Mapping[str, base.RowPage]":
         """Return the action pages of one document; they change something by POST only."""
-        return {
+        shown = {
             name: base.RowPage(
-                view=functools.partial(row.view, self), right=row.right, audit=row.audit, methods=row.methods
+                view=functools.partial(row.view, self), right="pdf", audit=row.audit, methods=row.methods
             )
-            for name, row in document_actions.TABLE.items()
+            for name, row in document_actions.BYTES.items()
         }
+        return shown | {name: row.page(self) for name, row in document_actions.CONFIRMATIONS.items()}
 
     # --- the list ---
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Document]":

@@ -2,16 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
+from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents.access import actors
-from documents.access.admission import Recorded
-from documents.admin import base, cells, filters, rights, timeline
+from documents.admin import base, cells, confirm, filters, rights, timeline
 from documents.admin.site import site
 from documents.alerts import channel, incidents
 from documents.models import Alert, Discrepancy
@@ -20,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.db.models import QuerySet
+    from django.utils.functional import _StrPromise
     from django.utils.safestring import SafeString
 
 
@@ -107,6 +105,48 @@ def situation(row: Alert) -> str:
     return "ACKNOWLEDGED" if row.acknowledged_at else "OPEN"
 
 
+def _not_resolved_by_hand(alert: Alert) -> "_StrPromise | str":
+    """Say why a person does not resolve an alert."""
+    by_hand = alert.code in incidents.BY_A_PERSON
+    return "" if by_hand else _("Esta alerta se resuelve sola cuando termina su causa.")
+
+
+def _resolve(made: confirm.Confirmed[Alert]) -> bool:
+    """Resolve an alert that nothing else resolves; False where it is resolved already, or is not a person's to."""
+    if made.row.resolved_at or _not_resolved_by_hand(made.row):
+        return False
+    return incidents.resolve_alert(dedup_key=made.row.dedup_key, actor=made.actor, reason=made.reason)
+
+
+# TABLE: what is asked about an alert before it is done.
+CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Alert]]" = {
+    "acknowledge": confirm.Confirmation(
+        title=_("Reconocer la alerta"),
+        text=_(
+            "Tu nombre queda en la alerta como quien se ocupa. La alerta sigue abierta hasta que se resuelva su causa."
+        ),
+        submit=_("Reconocer"),
+        right="acknowledge",
+        audit=Action.ALERT_ACKNOWLEDGED,
+        form=confirm.no_form,
+        act=lambda made: incidents.acknowledge(alert=made.row, user=made.user, actor=made.actor, now=made.now),
+        done=_("La alerta es tuya: queda anotado quién y cuándo."),
+        not_now=_("Alguien la había reconocido ya."),
+    ),
+    "resolve": confirm.Confirmation(
+        title=_("Resolver la alerta"),
+        text=_("Nadie más la cierra: hazlo cuando la causa haya terminado. Tu motivo queda en la bitácora."),
+        submit=_("Resolver"),
+        right="acknowledge",
+        audit=Action.ALERT_RESOLVED,
+        act=_resolve,
+        done=_("Alerta resuelta: queda anotado quién y por qué."),
+        not_now=_("Esta alerta ya no está abierta."),
+        blocked=_not_resolved_by_hand,
+    ),
+}
+
+
 @admin.register(Alert, site=site)
 class AlertAdmin(base.DocumentCenterAdmin[Alert]):
     """One row per incident; alerts have no country: all staff who see documents see them."""
@@ -133,14 +173,8 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
         return super().rows(request=request).select_related("acknowledged_by")
 
     def pages(self) -> "Mapping[str, base.RowPage]":
-        """Add the page on which an alert is acknowledged."""
-        return {
-            "acknowledge": base.RowPage(
-                view=self.acknowledge_view,
-                right="acknowledge",
-                audit=Recorded(action=Action.ALERT_ACKNOWLEDGED, methods=frozenset({"POST"})),
-            )
-        }
+        """Add the pages on which an alert is acknowledged, and resolved where nothing else does that."""
+        return {name: row.page(self) for name, row in CONFIRMATIONS.items()}
 
     @admin.display(description=_("gravedad"))
     def severity_cell(self, row: Alert) -> "SafeString":
@@ -199,38 +233,16 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
             base.Fact(label=_("Reconocida por"), value=acknowledged_by),
             base.Fact(label=_("Resuelta"), value=cells.moment(row.resolved_at)),
         ]
-        can_acknowledge = (
-            not row.acknowledged_at and not row.resolved_at and rights.may(request=request, right="acknowledge")
-        )
+        acts = not row.resolved_at and rights.may(request=request, right="acknowledge")
+        action = None
+        if acts and not row.acknowledged_at:
+            action = {"url": "acknowledge/", "label": _("Reconocer")}
+        elif acts and row.code in incidents.BY_A_PERSON:
+            action = {"url": "resolve/", "label": _("Resolver")}
         return {
             "badges": [self.severity_cell(row), self.state_cell(row)],
             "cards": [base.Card(title=_("Alerta"), facts=facts)],
-            "action": {"url": "acknowledge/", "label": _("Reconocer")} if can_acknowledge else None,
+            "action": action,
             "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }
-
-    def acknowledge_view(self, request: HttpRequest, row: Alert) -> HttpResponse:
-        """Ask, and on POST record the caller as the one who takes care of the alert."""
-        if request.method == "POST":
-            acknowledged = incidents.acknowledge(
-                alert=row,
-                user=rights.person(request=request),
-                actor=actors.actor(request=request),
-                now=timezone.now(),
-            )
-            if acknowledged:
-                messages.success(request, _("La alerta es tuya: queda anotado quién y cuándo."))
-            else:
-                messages.warning(request, _("Alguien la había reconocido ya."))
-            return HttpResponseRedirect(cells.page(row))
-        context = {
-            "title": _("Reconocer la alerta"),
-            "text": _(
-                "Tu nombre queda en la alerta como quien se ocupa. "
-                "La alerta sigue abierta hasta que se resuelva su causa."
-            ),
-            "submit": _("Reconocer"),
-            "form": None,
-        }
-        return self.render(request=request, row=row, template="admin/dc/confirm.html", context=context)

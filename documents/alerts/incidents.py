@@ -54,6 +54,8 @@ PAGES = {
     "vault_read_only": "worm.md",
     "dependency_degraded": "README.md",
 }
+# Nothing that the service sees ends these: a person does, with a reason.
+BY_A_PERSON = frozenset({"cross_owner_read", "access_rule_broken", "link_revoked", "delivery_failed"})
 
 # A higher severity is sent again, and whoever is sending the lower one has lost the lease.
 _WRITE = """
@@ -149,15 +151,18 @@ def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
     return alert
 
 
-def resolve_alert(*, dedup_key: str) -> bool:
-    """Resolve the open incident of this key; False where there is none. Whoever is sending it has lost its lease."""
+def resolve_alert(*, dedup_key: str, actor: log.Actor = log.SYSTEM, reason: str = "") -> bool:
+    """Resolve the open incident of this key; False where there is none. Whoever is sending it has lost its lease.
+
+    :param reason: why a person resolves it, in that person's words
+    """
     now = timezone.now()
     with transaction.atomic():
         alert = Alert.objects.select_for_update().filter(dedup_key=dedup_key[:200], resolved_at=None).first()
         if alert is None:
             return False
         Alert.objects.filter(pk=alert.pk).update(resolved_at=now, next_try_at=now, attempts=0, **leases.ENDED)
-        _record(action=Action.ALERT_RESOLVED, alert=alert, actor=log.SYSTEM)
+        _record(action=Action.ALERT_RESOLVED, alert=alert, actor=actor, reason=reason)
     logger.info("alert.resolved", extra={"code": alert.code, "alert": alert.public_id})
     return True
 
@@ -173,8 +178,10 @@ def acknowledge(*, alert: Alert, user: AbstractBaseUser, actor: log.Actor, now: 
     return bool(acknowledged)
 
 
-def _record(*, action: Action, alert: Alert, actor: log.Actor) -> None:
+def _record(*, action: Action, alert: Alert, actor: log.Actor, reason: str = "") -> None:
     details = {"alert": alert.code, "severity": alert.severity, "about": alert.object_id}
+    if reason:
+        details["reason"] = reason
     log.record(
         action=action, object_type="alert", object_id=alert.public_id, actor=actor, code=alert.code, details=details
     )

@@ -335,6 +335,16 @@ def test_a_redirect_shows_nothing_and_needs_no_event(
     assert center.client(member=ana).get(f"/added/{hers.public_id}/").status_code == 302
 
 
+def test_a_page_that_leads_on_as_if_it_had_done_what_was_asked_cannot_answer(
+    adding: Callable[..., None], hers: Document, ana: cast.Member
+) -> None:
+    acts = Recorded(action=Action.DOCUMENT_RETRIED, methods=frozenset({"POST"}), acts=True)
+    adding("added/<str:public_id>/", lambda _request, **_handed: redirect("home"), **of_a_document(audit=acts))
+    browser = center.client(member=ana)
+    assert browser.get(f"/added/{hers.public_id}/").status_code == 302
+    assert browser.post(f"/added/{hers.public_id}/").status_code == 500
+
+
 def test_a_form_without_its_token_is_refused_on_record_at_every_door(ana: cast.Member, hers: Document) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(ana.user, backend="django.contrib.auth.backends.ModelBackend")

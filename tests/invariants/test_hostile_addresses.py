@@ -120,7 +120,7 @@ def test_at_no_list_a_parameter_that_no_column_can_hold_is_a_fault(name: str) ->
     asked = [f"/api/v1/documents/?{one}=" for one in (*api.FILTERS, *api.MOMENTS, "limit", "cursor", "unheard_of")]
     asked += [f"/v/?{one}=" for one in ("code", "lang")]
     asked += [f"{center.ADMIN}search/?s=", f"{center.ADMIN}login/?next=", f"/l/{links.token(link=held)}/?lang="]
-    asked += [f"{center.page(document)}{act}/?{one}=" for act, one in (("revoke", "link"), ("preview", "page"))]
+    asked += [f"{center.page(document)}preview/?page="]
     asked += [f"{center.page(document)}?page="]
     for model_admin in site._registry.values():
         meta = model_admin.model._meta
@@ -159,7 +159,7 @@ def test_a_form_that_spells_a_nul_is_asked_again(sofia: cast.Member) -> None:
     document = factories.document()
     browser = center.client(member=sofia)
     held = a_link(document=document)
-    page = f"{center.page(document)}revoke/?link={held.public_id}"
+    page = f"{center.ADMIN}documents/link/{held.public_id}/revoke/"
     assert browser.post(page, {"reason": "una razón\x00 con control"}).status_code == 400
     assert Client().post("/admin/login/", {"username": "so\x00fia", "password": "x\x00"}).status_code == 200
     assert browser.post(f"{center.ADMIN}language/", {"language": "e\x00s", "next": "/\x00"}).status_code == 302

@@ -187,7 +187,8 @@ def test_who_acts_is_made_in_one_place() -> None:
 def _sources() -> dict[str, str]:
     """Return the product's code by file, without what only lists: the vocabularies and the tables of routes."""
     lists = {"audit/actions.py", "audit/labels.py", "documents/urls.py", "documents/errors.py"}
-    lists |= {"documents/admin/document_actions.py"}
+    lists |= {f"documents/admin/{name}.py" for name in ("document_actions", "deliveries", "incidents")}
+    lists |= {"payouts/admin/decisions.py"}
     paths = {str(path.relative_to(environment.BASE_DIR)): path for path in files()}
     texts = {name: path.read_text(encoding="utf-8") for name, path in paths.items() if name not in lists}
     pages = "documents/alerts/incidents.py"
