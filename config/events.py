@@ -14,6 +14,7 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
         "ORDER_ADJUSTED": effects.EventType(
             service="orders",
             effect=order_statements.on_order_adjusted,
+            locks=order_statements.lock_owners,
         ),
         "PAYOUT_SENT": effects.EventType(
             service="payouts",
@@ -37,6 +38,10 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
             effect=reversal_notices.on_payout_returned,
             locks=parties.lock_payee,
         ),
-        "CONTACT_CHANGED": effects.EventType(service="parties", effect=parties.on_contact_changed),
+        "CONTACT_CHANGED": effects.EventType(
+            service="parties",
+            effect=parties.on_contact_changed,
+            locks=parties.lock_named,
+        ),
     }
 )

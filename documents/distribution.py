@@ -16,7 +16,7 @@ from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
-from documents import errors, metrics, quarantine
+from documents import errors, locks, metrics, quarantine
 from documents.access import actors, guard, scope
 from documents.delivery import links
 from documents.models import Document, Link, Status
@@ -106,7 +106,7 @@ def _admit(
     """
     with transaction.atomic():
         # The row's lock keeps its status until the event of this access is committed.
-        row = Document.objects.select_for_update(no_key=True).only("status", "public_id").get(pk=document.pk)
+        [row] = locks.rows(queryset=Document.objects.filter(pk=document.pk).only("status", "public_id"))
         _check_servable(document=row, actor=actor)
         if link is not None and purpose == "download":
             links.count_download(link=link, session=session, now=now, actor=actor)

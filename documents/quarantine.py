@@ -6,7 +6,7 @@ from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import errors, metrics
+from documents import errors, locks, metrics
 from documents.alerts import incidents
 from documents.models import Document, Status
 from documents.vault import store
@@ -15,6 +15,7 @@ from documents.vault import store
 def withhold(*, document: Document, code: str, actor: log.Actor, now: dt.datetime) -> bool:
     """Withhold a document whose bytes are not what they were, and open a P1; False where it was withheld already."""
     with transaction.atomic():
+        locks.declare(rank=locks.Rank.DOCUMENT, keys=[(document.pk,)])
         moved = Document.objects.filter(pk=document.pk, status=Status.LOCKED).update(
             status=Status.QUARANTINED, quarantined_at=now, cause=code
         )
@@ -59,6 +60,7 @@ def release(*, document: Document, reason: str, actor: log.Actor, now: dt.dateti
             _record_look(document=document, actor=actor, code=error.code)
         raise
     with transaction.atomic():
+        locks.declare(rank=locks.Rank.DOCUMENT, keys=[(document.pk,)])
         # The moment names this quarantine: one that somebody else has ended and another has begun is not released.
         moved = Document.objects.filter(
             pk=document.pk, status=Status.QUARANTINED, quarantined_at=document.quarantined_at

@@ -13,6 +13,7 @@ role `billing_app`, never as the owner of the tables: what production may not do
 
 import base64
 import importlib
+import logging
 import pathlib
 import shutil
 import sys
@@ -22,12 +23,14 @@ from collections.abc import Iterator
 import django.conf
 import pytest
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
 
 from audit import denials
 from config import env
 from config.embedded import machine, servers, services
+from documents import locks
 from documents.models import Issuer
 from tests import cast
 from tests.services import database, mailbox
@@ -105,6 +108,36 @@ def _no_counted_denials() -> Iterator[None]:
     denials.forget()
     yield
     denials.forget()
+
+
+class _LockFaults(logging.Handler):
+    """Collects what `documents.locks` says of locks out of order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take one down."""
+        self.faults.append(str(vars(record)["item"]))
+
+
+@pytest.fixture(autouse=True)
+def lock_faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Fail a test in which a lock came out of order, also where the code under test went on after it.
+
+    The transaction in which a test of `db` lies is not the product's: an order is kept within what is inside it.
+    """
+    listener, logger = _LockFaults(), logging.getLogger("documents.locks")
+
+    def inside() -> transaction.Atomic | None:
+        return next((block for block in connection.atomic_blocks if not getattr(block, "_from_testcase", False)), None)
+
+    monkeypatch.setattr(locks, "_transaction", inside)
+    logger.addHandler(listener)
+    yield listener.faults
+    logger.removeHandler(listener)
+    assert listener.faults == []
 
 
 @pytest.fixture(scope="session")

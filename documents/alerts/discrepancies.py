@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from audit import log
 from audit.actions import Action
@@ -66,12 +67,11 @@ def open_one(
 
 
 def keep_current(*, dedup_key: str, facts: Mapping[str, object], actor: log.Actor) -> bool:
-    """Update the facts of an open discrepancy to what is true now, if they have changed; False where none is open."""
-    row = Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None).first()
-    if row is None:
+    """Update the facts of an open discrepancy to what is true now; False where none is open."""
+    row = _open(dedup_key=dedup_key).first()
+    if row is None or not _open(dedup_key=dedup_key).filter(pk=row.pk).update(facts=facts):
         return False
     if row.facts != facts:
-        Discrepancy.objects.filter(pk=row.pk).update(facts=facts)
         log.record(
             action=Action.DISCREPANCY_CHANGED,
             object_type="discrepancy",
@@ -101,16 +101,24 @@ def both_totals(*, first: object, other: object) -> dict[str, str]:
     return {"currency": first_total[1], "first_total": first_total[0], "other_total": other_total[0]}
 
 
-def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.datetime) -> None:
-    """Resolve the open discrepancy of a key, if there is one, with its alert."""
-    for row in Discrepancy.objects.select_for_update().filter(dedup_key=dedup_key, resolved_at=None):
-        Discrepancy.objects.filter(pk=row.pk).update(resolved_at=now, resolution=resolution)
-        log.record(
-            action=Action.DISCREPANCY_RESOLVED,
-            object_type="discrepancy",
-            object_id=row.public_id,
-            actor=actor,
-            code=row.code,
-            details={"resolution": resolution},
-        )
-        incidents.resolve_alert(dedup_key=f"discrepancy:{dedup_key}")
+def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.datetime) -> bool:
+    """Resolve the open discrepancy of a key with its alert, in the caller's transaction; False where there is none."""
+    row = _open(dedup_key=dedup_key).first()
+    resolved = {"resolved_at": now, "resolution": resolution}
+    if row is None or not _open(dedup_key=dedup_key).filter(pk=row.pk).update(**resolved):
+        return False
+    log.record(
+        action=Action.DISCREPANCY_RESOLVED,
+        object_type="discrepancy",
+        object_id=row.public_id,
+        actor=actor,
+        code=row.code,
+        details={"resolution": resolution},
+    )
+    incidents.resolve_alert(dedup_key=f"discrepancy:{dedup_key}")
+    return True
+
+
+def _open(*, dedup_key: str) -> QuerySet[Discrepancy]:
+    """Return the open discrepancy of a key."""
+    return Discrepancy.objects.filter(dedup_key=dedup_key, resolved_at=None)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from audit import log
 from audit.actions import Action
-from documents import errors, identifiers, metrics
+from documents import errors, identifiers, locks, metrics
 from documents.models import Alert
 from documents.resilience import leases
 
@@ -123,6 +123,7 @@ def open_alert(
 def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: datetime | None = None) -> Alert:
     """Write an incident's row, or add one to the count of the open one."""
     with transaction.atomic():
+        _declare(dedup_key=incident.dedup_key)
         with connection.cursor() as cursor:
             cursor.execute(
                 _WRITE,
@@ -158,13 +159,26 @@ def resolve_alert(*, dedup_key: str, actor: log.Actor = log.SYSTEM, reason: str 
     """
     now = timezone.now()
     with transaction.atomic():
-        alert = Alert.objects.select_for_update().filter(dedup_key=dedup_key[:200], resolved_at=None).first()
+        alert = Alert.objects.filter(dedup_key=dedup_key[:200], resolved_at=None).first()
         if alert is None:
             return False
-        Alert.objects.filter(pk=alert.pk).update(resolved_at=now, next_try_at=now, attempts=0, **leases.ENDED)
+        _declare(dedup_key=dedup_key)
+        resolved = {"resolved_at": now, "next_try_at": now, "attempts": 0}
+        if not Alert.objects.filter(pk=alert.pk, resolved_at=None).update(**resolved, **leases.ENDED):
+            return False
         _record(action=Action.ALERT_RESOLVED, alert=alert, actor=actor, reason=reason)
     logger.info("alert.resolved", extra={"code": alert.code, "alert": alert.public_id})
     return True
+
+
+def _declare(*, dedup_key: str) -> None:
+    """Declare the lock on an alert.
+
+    Whoever writes an alert about an event has the event locked; and whoever opens or resolves a discrepancy has locked
+    its subject or payee, or locks nothing else. So the locks of these order nothing.
+    """
+    if not dedup_key.startswith(("event:", "discrepancy:")):
+        locks.declare(rank=locks.Rank.ALERT, keys=[(dedup_key[:200],)])
 
 
 def acknowledge(*, alert: Alert, user: AbstractBaseUser, actor: log.Actor, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
-from documents import catalog, errors, formatting, identifiers
+from documents import catalog, errors, formatting, identifiers, locks
 from documents.delivery import letters, links, mailbox, outbox
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Status
 from documents.resilience import calls, leases, queue
@@ -56,7 +56,7 @@ def resend(
     if not document.owner.email:
         raise errors.Problem(code="validation_error", detail="the owner has no e-mail address on file")
     with transaction.atomic():
-        Document.objects.select_for_update(no_key=True).get(pk=document.pk)
+        locks.rows(queryset=Document.objects.filter(pk=document.pk).only("pk"))
         same = Delivery.objects.filter(document=document, recipient=document.owner, channel=Channel.EMAIL)
         last = same.aggregate(last=Max("sequence"))["last"] or 0
         if revoke_older:
@@ -77,7 +77,7 @@ def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery
     if document.links.filter(recipient=owner, revoked_reason=links.WRONG_PERSON).exists():
         return None  # the address on file is somebody else's
     with transaction.atomic():
-        Document.objects.select_for_update(no_key=True).get(pk=document.pk)
+        locks.rows(queryset=Document.objects.filter(pk=document.pk).only("pk"))
         if Delivery.objects.filter(
             document=document, recipient=owner, channel=Channel.EMAIL, queued_at__gt=now - REPEAT
         ).exists():
@@ -112,8 +112,7 @@ def digest(*, now: dt.datetime) -> list[int]:
 def _bundle(*, rows: QuerySet[Delivery], now: dt.datetime) -> list[int]:
     """Bundle the deliveries of a party and return the first of each bundle; what another run bundles is left to it."""
     with transaction.atomic():
-        locked = rows.select_for_update(no_key=True, skip_locked=True).order_by("id")
-        mine = list(locked.values_list("pk", flat=True))
+        mine = [delivery.pk for delivery in locks.rows(queryset=rows.only("pk"), skip_locked=True)]
         firsts = mine[::DIGEST_MAX]
         for place, first in enumerate(firsts):
             part = mine[place * DIGEST_MAX :][:DIGEST_MAX]

@@ -16,11 +16,11 @@ from types import MappingProxyType
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from audit import log
 from audit.actions import Action
-from documents import errors, identifiers, metrics
+from documents import errors, identifiers, locks, metrics
 from documents.alerts import incidents
 from documents.models import Delivery, DeliveryStatus, Document, Link, Party
 
@@ -108,7 +108,7 @@ def create(
 def for_delivery(*, delivery: Delivery, now: dt.datetime) -> Link:
     """Return the delivery's link, made at its first try: a mail sent again carries the same link."""
     with transaction.atomic():
-        Delivery.objects.select_for_update().get(pk=delivery.pk)
+        locks.rows(queryset=Delivery.objects.filter(pk=delivery.pk).only("pk"))
         made = Link.objects.filter(delivery=delivery, revoked_at=None, expires_at__gt=now).order_by("id").first()
         return made or create(document=delivery.document, recipient=delivery.recipient, delivery=delivery, now=now)
 
@@ -167,9 +167,10 @@ def answer(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Ve
     """Judge the answer that is to open the link; the row's lock counts tries that come at once one by one."""
     given = _plain(answer)
     with transaction.atomic():
-        # First the recipient, then the link: the same order wherever one person's links are ended together.
-        Party.objects.select_for_update(no_key=True).get(pk=link.recipient_id)
-        row = Link.objects.select_for_update(of=("self",)).select_related("recipient").get(pk=link.pk)
+        # With the others of the recipient, which a wrong answer may end too: all at once, so in one order.
+        ended_together = Q(pk=link.pk) | Q(recipient=link.recipient_id, revoked_at=None, expires_at__gt=now)
+        locked = locks.rows(queryset=Link.objects.select_related("recipient").filter(ended_together))
+        row = next(each for each in locked if each.pk == link.pk)
         if state(link=row, now=now) is not State.LIVE:
             return Verdict.UNUSABLE
         if row.knows == LAST4:
@@ -215,6 +216,7 @@ def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bo
     :param reason: a short code or a person's text; stays on the row, erasable in the log.
     """
     with transaction.atomic():
+        locks.declare(rank=locks.Rank.LINK, keys=[(link.pk,)])
         ended = Link.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=now, revoked_reason=reason[:200])
         if ended:
             _record(Action.LINK_REVOKED, link=link, actor=actor, details={"reason": reason[:200]})
@@ -238,7 +240,7 @@ def count_download(*, link: Link, session: str, now: dt.datetime, actor: log.Act
 
     :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`
     """
-    row = Link.objects.select_for_update().get(pk=link.pk)
+    [row] = locks.rows(queryset=Link.objects.filter(pk=link.pk))
     now_state = state(link=row, now=now, session=session)
     if now_state is not State.LIVE:
         raise errors.Problem(code=now_state.value, detail=f"link {row.public_id}")
@@ -248,12 +250,7 @@ def count_download(*, link: Link, session: str, now: dt.datetime, actor: log.Act
     recent = {name: counted_at for name, counted_at in row.counted.items() if counted_at > since}
     if session:
         recent[session] = int(now.timestamp())
-    # The condition repeats what the row's lock already promises; the check constraint repeats it once more.
-    counted = Link.objects.filter(pk=row.pk, downloads__lt=F("downloads_max")).update(
-        downloads=F("downloads") + 1, counted=recent
-    )
-    if not counted:
-        raise errors.Problem(code=State.EXHAUSTED.value, detail=f"link {row.public_id}")
+    Link.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1, counted=recent)  # a constraint has the limit
     _move_delivery(link=row, to=DeliveryStatus.DOWNLOADED, action=Action.DELIVERY_DOWNLOADED, now=now, actor=actor)
 
 
@@ -267,6 +264,7 @@ def _move_delivery(*, link: Link, to: DeliveryStatus, action: Action, now: dt.da
     if link.delivery_id is None:
         return
     moment = {DeliveryStatus.OPENED: "opened_at", DeliveryStatus.DOWNLOADED: "downloaded_at"}[to]
+    locks.declare(rank=locks.Rank.DELIVERY, keys=[(link.delivery_id,)])
     moved = Delivery.objects.filter(pk=link.delivery_id, status__in=_FORWARD[to]).update(status=to, **{moment: now})
     if moved:
         public_id = Delivery.objects.values_list("public_id", flat=True).get(pk=link.delivery_id)

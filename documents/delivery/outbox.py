@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from audit import log
 from audit.actions import Action
-from documents import metrics
+from documents import locks, metrics
 from documents.alerts import incidents
 from documents.models import Channel, Delivery, DeliveryStatus, Party, Status
 from documents.resilience import dependencies, leases
@@ -109,8 +109,10 @@ def end(
 
 
 def _bundled(batch: Sequence[Delivery]) -> QuerySet[Delivery]:
-    """Return the rows of what goes in the mail of the first delivery, which alone is leased."""
-    return Delivery.objects.filter(pk__in=[delivery.pk for delivery in batch[1:]])
+    """Return the rows of what goes in the mail of the first delivery, which alone is leased; to be updated."""
+    others = [delivery.pk for delivery in batch[1:]]
+    locks.declare(rank=locks.Rank.DELIVERY, keys=[(pk,) for pk in others])
+    return Delivery.objects.filter(pk__in=others)
 
 
 def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:

@@ -6,7 +6,7 @@ from django.db import connection
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, metrics
+from documents import canonical, locks, metrics
 from documents.alerts import discrepancies
 from documents.models import Document, Event, Kind
 
@@ -47,6 +47,7 @@ def claim(*, key: str, fingerprint: str) -> KeyClaim:
     Two statements at READ COMMITTED, on purpose: the insert waits for a rival transaction to end, and only a second
     statement has a snapshot that sees what the rival committed.
     """
+    locks.declare(rank=locks.Rank.DOCUMENT_KEY, keys=[(key,)])
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO documents_documentkey (key, fingerprint) VALUES (%s, %s) ON CONFLICT DO NOTHING",

@@ -70,17 +70,19 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
     keyed = sorted(((_key(draft), draft) for draft in drafts), key=lambda pair: pair[0])
     issued: dict[str, IssuedDocument] = {}
     fresh: list[tuple[str, Draft]] = []
+    repeated: list[tuple[str, Draft, str]] = []
     for text, draft in keyed:
-        fingerprint = _fingerprint(draft)
-        claim = document_keys.claim(key=text, fingerprint=fingerprint)
+        claim = document_keys.claim(key=text, fingerprint=_fingerprint(draft))
         if claim.fresh:
             fresh.append((text, draft))
         else:
-            issued[text] = _repeat(key=text, draft=draft, first=claim.fingerprint, event=event, actor=actor)
+            repeated.append((text, draft, claim.fingerprint))
     for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, pair[1].kind, pair[0])):
         issued[text] = IssuedDocument(
             document=_write(key=text, draft=draft, event=event, now=now, actor=actor), replayed=False
         )
+    for text, draft, first in repeated:
+        issued[text] = _repeat(key=text, draft=draft, first=first, event=event, actor=actor)
     return [issued[_key(draft)] for draft in drafts]
 
 

@@ -7,19 +7,17 @@ from django.db import connection, transaction
 
 from audit import log
 from audit.actions import Action
-from documents import catalog, errors
-from documents.alerts import incidents
+from documents import catalog, errors, locks
 from documents.models import Issuer, Kind, Series
 
 DIGITS = 7
-RANGE_ALERT_SHARE = 0.9  # of an authorised range
 
 _TAKE = """
 UPDATE documents_series SET next = next + 1
  WHERE issuer_id = %s AND kind = %s AND year = %s
    AND (last IS NULL OR next <= last)
    AND (valid_from IS NULL OR valid_from <= %s) AND (valid_until IS NULL OR valid_until >= %s)
-RETURNING id, next - 1, code, first, last
+RETURNING id, next - 1, code
 """
 
 
@@ -46,6 +44,7 @@ def open_series(
 ) -> None:
     """Make the series of an issuer, kind and year exist; an existing one stays as it is."""
     code = f"{issuer.code}-{catalog.TABLE[kind].code}-{year}"
+    locks.declare(rank=locks.Rank.SERIES, keys=[(issuer.pk, kind, year)])
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO documents_series (issuer_id, kind, year, code, first, last, next, valid_from, valid_until,"
@@ -70,9 +69,10 @@ def move(*, code: str, next_sequence: int, reason: str, actor: log.Actor) -> int
     :raises errors.Problem: `validation_error`: no such series, not forward, or past its authorised range
     """
     with transaction.atomic():
-        series = Series.objects.select_for_update().filter(code=code).first()
-        if series is None:
+        chosen = locks.rows(queryset=Series.objects.filter(code=code), rank=locks.Rank.SERIES, key=_key)
+        if not chosen:
             raise errors.Problem(code="validation_error", detail=f"no series has the code {code!r}")
+        (series,) = chosen
         if next_sequence <= series.next or (series.last is not None and next_sequence > series.last + 1):
             detail = f"{code} gives {series.next} next and goes up to {series.last or 'any number'}"
             raise errors.Problem(code="validation_error", detail=detail)
@@ -106,21 +106,19 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
             code="series_exhausted",
             detail=f"{issuer.code} {catalog.TABLE[kind].code} {issue_date.year}: no number may be taken",
         )
-    series_id, sequence, code, first, last = row
-    if last is not None and sequence - first + 1 >= RANGE_ALERT_SHARE * (last - first + 1):
-        incidents.open_alert(
-            code="series_range_low",
-            severity="P2",
-            dedup_key=f"series:{code}",
-            detail=f"Series {code}: {last - sequence} numbers are left of its authorised range",
-            object_id=code,
-        )
+    series_id, sequence, code = row
     return LegalNumber(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")
 
 
-def _take_next(*, issuer: Issuer, kind: Kind, issue_date: dt.date) -> tuple[int, int, str, int, int | None] | None:
+def _key(series: Series) -> locks.Key:
+    """Return the key by which series are locked: that of the order in which numbers are taken."""
+    return series.issuer_id, series.kind, series.year
+
+
+def _take_next(*, issuer: Issuer, kind: Kind, issue_date: dt.date) -> tuple[int, int, str] | None:
     """Take the next number of a series; None where the series is not there, or may give none on the date."""
+    locks.declare(rank=locks.Rank.SERIES, keys=[(issuer.pk, kind, issue_date.year)])
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, [issuer.pk, kind, issue_date.year, issue_date, issue_date])
-        row: tuple[int, int, str, int, int | None] | None = cursor.fetchone()
+        row: tuple[int, int, str] | None = cursor.fetchone()
     return row

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from audit import log
 from audit.actions import Action
+from documents import locks
 from documents.models import Document, PayoutStatus
 
 
@@ -17,6 +18,7 @@ def set_payout_status(
     moving = [
         row for row in documents if (row.payout_status, row.settled_by_id) != (status, settled_by and settled_by.pk)
     ]
+    locks.declare(rank=locks.Rank.DOCUMENT, keys=[(row.pk,) for row in moving])
     Document.objects.filter(pk__in=[row.pk for row in moving]).update(payout_status=status, settled_by=settled_by)
     entries = [
         log.Entry(

@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 from structlog import contextvars
 
 from audit import log
-from documents import errors
+from documents import errors, locks
 from documents.emission import document_keys, issuing
 from documents.events import envelope, outcomes
 from documents.models import Document, Event, EventStatus, Kind
@@ -45,9 +45,13 @@ class Waiting:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Held:
-    """An event cannot be issued as it is: a person must look at it, or a corrected one come."""
+    """An event cannot be issued as it is: a person must look at it, or a corrected one come.
+
+    `awaits` names what may make it right or explain it, such as `payee:drv_1`: whoever brings that lets it be tried.
+    """
 
     problem: errors.Problem
+    awaits: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,9 +79,9 @@ class RowLock(Protocol):
 
 
 class WaitEffect(Protocol):
-    """A function that is called when an event has issued nothing: it waits, is held or ignored, or repeats another."""
+    """A function that is called before an event moves that has issued nothing: to wait, to be held, or as a repeat."""
 
-    def __call__(self, *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
+    def __call__(self, *, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
         """Correct what was done in the belief that the effect would succeed."""
 
 
@@ -135,19 +139,26 @@ def lock_rows(*, message: envelope.EventMessage) -> None:
 
     Last comes the subject: of a wrong event and its correction that come at once, one sees what came of the other.
     """
-    locks, subject = _row(message).locks, envelope.subject(message=message)
-    if locks:
-        locks(message=message)
+    lock, subject = _row(message).locks, envelope.subject(message=message)
+    if lock:
+        lock(message=message)
     if subject:
-        outcomes.lock_subject(subject=subject)
+        locks.name(rank=locks.Rank.SUBJECT, key=subject)
 
 
-def run(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> RunResult:
+def run(
+    *,
+    event: Event,
+    waits: Mapping[int, Event],
+    message: envelope.EventMessage,
+    now: dt.datetime,
+    actor: log.Actor,
+) -> RunResult:
     """Run an event until it rests; events about the same subject that came before it and wait are run first.
 
-    Call after `lock_rows`.
+    Call after `lock_rows`; `waits` is what `outcomes.lock_waiting` has locked then.
     """
-    for earlier in outcomes.waiting_before(event=event):
+    for earlier in outcomes.waiting_before(event=event, waits=waits):
         _run_one(event=earlier, message=message_of(event=earlier), now=now, actor=actor)
         if earlier.status == EventStatus.PROCESSED:
             break
@@ -163,35 +174,36 @@ def _run_one(*, event: Event, message: envelope.EventMessage, now: dt.datetime, 
     with contextvars.bound_contextvars(event=event.public_id):  # the log
         before = outcomes.processed_before(event=event)
         outcome = _outcome(event=event, message=message, before=before, now=now, actor=actor)
-        if before is not None and not _stands(outcome=outcome, before=before):
-            _repeat(event=event, message=message, before=before, actor=actor)
-            result = RunResult(replayed=True)
-        else:
-            result = _move(event=event, outcome=outcome, now=now, actor=actor)
+        stands, issued = _stands(outcome=outcome, before=before), _issued(outcome=outcome)
+        written = [item.document for item in issued if stands and not item.replayed]
         waits = _row(message).waits
-        if waits and outcome is not None and not result.written:
-            waits(event=event, message=message, now=now, actor=actor)
-        return result
+        if waits and outcome is not None and not written:
+            waits(message=message, now=now, actor=actor)
+        if before is not None and not stands:
+            _repeat(event=event, message=message, before=before, actor=actor)
+            return RunResult(replayed=True)
+        _move(event=event, outcome=outcome, now=now, actor=actor)
+        return RunResult(replayed=bool(issued) and not written, written=written)
 
 
-def _move(*, event: Event, outcome: Outcome | None, now: dt.datetime, actor: log.Actor) -> RunResult:
+def _issued(*, outcome: Outcome | None) -> Sequence[issuing.IssuedDocument]:
+    """Return what an effect says it has issued."""
+    return outcome.documents if isinstance(outcome, Issued) else ()
+
+
+def _move(*, event: Event, outcome: Outcome | None, now: dt.datetime, actor: log.Actor) -> None:
     """Move an event by what came of its effect."""
     match outcome:
         case Issued(documents=issued):
             outcomes.processed(event=event, documents=[item.document.pk for item in issued], actor=actor)
-            return RunResult(
-                replayed=bool(issued) and all(item.replayed for item in issued),
-                written=[item.document for item in issued if not item.replayed],
-            )
         case Ignored(code=code):
             outcomes.ignored(event=event, code=code, actor=actor)
         case Waiting(missing=missing):
             outcomes.park(event=event, missing=sorted(set(missing)), now=now, actor=actor)
-        case Held(problem=problem):
-            outcomes.hold(event=event, problem=problem, actor=actor)
+        case Held(problem=problem, awaits=awaits):
+            outcomes.hold(event=event, problem=problem, awaits=awaits, actor=actor)
         case None:
             outcomes.failed(event=event, now=now, actor=actor)
-    return RunResult(replayed=False)
 
 
 def _outcome(

@@ -9,7 +9,7 @@ import functools
 import http
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import F
@@ -17,7 +17,7 @@ from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, errors, metrics, transactions
+from documents import canonical, errors, locks, metrics, transactions
 from documents.alerts import discrepancies
 from documents.events import answers, effects, envelope, outcomes, store, strict_json, waiting
 from documents.models import Event, EventStatus
@@ -83,7 +83,7 @@ def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: lo
 
 
 def resume(*, event_id: int, now: dt.datetime) -> None:
-    """Look again at an event that waits; one that another transaction is looking at is left to it."""
+    """Look again at an event that waits."""
     with contextvars.bound_contextvars(event=""):  # the log: `_resume` binds the id as soon as it has read it
         try:
             transactions.retry_on_conflict(lambda: _resume(event_id=event_id, now=now, runs=True))
@@ -102,15 +102,14 @@ def _resume(*, event_id: int, now: dt.datetime, runs: bool) -> None:
         return
     contextvars.bind_contextvars(event=seen.public_id)
     if not runs:
-        event = still_waiting.select_for_update(skip_locked=True).first()
-        if event is not None:
+        for event in locks.rows(queryset=still_waiting, skip_locked=True):
             outcomes.failed(event=event, now=now, actor=log.SYSTEM)
         return
     message = effects.message_of(event=seen)
     effects.lock_rows(message=message)
-    event = still_waiting.select_for_update(skip_locked=True).defer("body").first()
-    if event is not None:
-        effects.run(event=event, message=message, now=now, actor=log.SYSTEM)
+    waits = outcomes.lock_waiting(event=seen)
+    if still_waiting.exists():
+        effects.run(event=waits[seen.pk], waits=waits, message=message, now=now, actor=log.SYSTEM)
 
 
 def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
@@ -162,7 +161,8 @@ def _take_in(*, arrival: _Arrival, runs: bool) -> answers.Answer:
         outcomes.failed(event=event, now=now, actor=actor)
         return answers.answer(event=event, replayed=False)
     effects.lock_rows(message=message)
-    result = effects.run(event=event, message=message, now=now, actor=actor)
+    waits = outcomes.lock_waiting(event=event)
+    result = effects.run(event=event, waits=waits, message=message, now=now, actor=actor)
     return answers.answer(event=event, replayed=result.replayed, written=result.written)
 
 
@@ -175,9 +175,11 @@ def _answer_repeat(*, arrival: _Arrival, runs: bool) -> answers.Answer:
     seen = stored.get(event_id=arrival.message.id)
     contextvars.bind_contextvars(event=seen.public_id)
     same = seen.payload_sha256 == arrival.payload_sha256
+    waits: Mapping[int, Event] = {}
     if same and runs and _is_waiting(event=seen):
         effects.lock_rows(message=arrival.message)
-    event = stored.select_for_update().get(pk=seen.pk)
+        waits = outcomes.lock_waiting(event=seen)
+    event = waits.get(seen.pk) or locks.rows(queryset=stored.filter(pk=seen.pk))[0]
     Event.objects.filter(pk=event.pk).update(repeats=F("repeats") + 1)
     log.record(
         action=Action.EVENT_REPEATED,
@@ -188,9 +190,9 @@ def _answer_repeat(*, arrival: _Arrival, runs: bool) -> answers.Answer:
     )
     if not same:
         _note_reused_id(arrival=arrival, event=event)
-    elif _is_waiting(event=event) and runs:
-        effects.run(event=event, message=arrival.message, now=arrival.now, actor=arrival.actor)
-    elif _is_waiting(event=event):
+    elif _is_waiting(event=event) and waits:
+        effects.run(event=event, waits=waits, message=arrival.message, now=arrival.now, actor=arrival.actor)
+    elif _is_waiting(event=event) and not runs:
         outcomes.failed(event=event, now=arrival.now, actor=arrival.actor)
     return answers.answer(event=event, replayed=True, status=None if same else http.HTTPStatus.OK)
 

@@ -4,16 +4,16 @@ Each outcome moves the row and writes its audit event, in the caller's transacti
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from audit import log
 from audit.actions import Action
-from documents import errors, metrics
+from documents import errors, locks, metrics
 from documents.alerts import incidents
 from documents.emission import document_keys
 from documents.events import envelope
@@ -107,7 +107,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
         transaction.on_commit(lambda: queue.enqueue(task=TaskName.RESUME, event_id=event.pk))
 
 
-def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
+def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), actor: log.Actor) -> None:
     """Hold an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
     faults = [fault.as_json() | {"detail": fault.detail[:FAULT_LENGTH_MAX]} for fault in problem.errors[:FAULTS_MAX]]
     changed = event.status != EventStatus.HELD or event.code != problem.code
@@ -117,6 +117,8 @@ def hold(*, event: Event, problem: errors.Problem, actor: log.Actor) -> None:
     Event.objects.filter(pk=event.pk).update(
         status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None
     )
+    for awaited in awaits:
+        Wait.objects.get_or_create(event=event, awaited=awaited)
     if not changed:
         return
     still_dismissed = _reopen(event=event, code=problem.code, actor=actor)
@@ -160,13 +162,25 @@ def processed_before(*, event: Event) -> Event | None:
     return processed_events.exclude(pk=event.pk).order_by("pk").first()
 
 
-def waiting_before(*, event: Event) -> list[Event]:
-    """Return the events of the same subject that came before this one and wait to be run again, locked."""
+def lock_waiting(*, event: Event) -> dict[int, Event]:
+    """Lock an event with all about its subject that are parked or held: those may be run or superseded with it.
+
+    Call with the subject locked.
+
+    :returns: {primary key: event}, by their keys
+    """
+    others = _of_same_subject(event=event).filter(status__in=(EventStatus.PARKED, EventStatus.HELD))
+    locked = locks.rows(queryset=Event.objects.filter(Q(pk=event.pk) | Q(pk__in=others.values("pk"))).defer("body"))
+    return {row.pk: row for row in locked}
+
+
+def waiting_before(*, event: Event, waits: Mapping[int, Event]) -> list[Event]:
+    """Return the events of the same subject that came before this one and wait to be run again."""
     if envelope.each_counts(type_=event.type):
         return []
-    waits = Q(status=EventStatus.PARKED) | Q(status=EventStatus.HELD, code=DEFECT)
-    earlier = _of_same_subject(event=event).filter(waits, pk__lt=event.pk)
-    return list(earlier.select_for_update().order_by("pk")[:EARLIER_MAX])
+    earlier = (row for pk, row in waits.items() if pk < event.pk)
+    again = [row for row in earlier if row.status == EventStatus.PARKED or row.code == DEFECT]
+    return again[:EARLIER_MAX]
 
 
 def _of_same_subject(*, event: Event) -> QuerySet[Event]:
@@ -192,32 +206,17 @@ def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor
     processed(event=event, documents=by.document_ids, actor=actor)
 
 
-def lock_subject(*, subject: str) -> None:
-    """Let one transaction at a time look at what has come about a subject, until it ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [subject])
-
-
 def _supersede_held(*, by: Event, actor: log.Actor) -> None:
     """Mark the held events about a subject as superseded by the one that has now been processed.
 
     One that is held by a defect of ours is left out: it is run again by itself and is a repeat then, and what differs
     is put on record.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE documents_event SET superseded_by_id = %(by)s WHERE subject = %(subject)s AND type = ANY(%(types)s)"
-            " AND status = 'held' AND code <> %(defect)s AND superseded_by_id IS NULL AND id <> %(by)s"
-            " RETURNING public_id",
-            {
-                "by": by.pk,
-                "subject": by.subject,
-                "types": [*envelope.equivalent_types(type_=by.type)],
-                "defect": DEFECT,
-            },
-        )
-        superseded = [public_id for (public_id,) in cursor.fetchall()]
-    for public_id in superseded:
+    held = _of_same_subject(event=by).filter(status=EventStatus.HELD, superseded_by=None)
+    superseded = dict(held.exclude(code=DEFECT).exclude(pk=by.pk).order_by("pk").values_list("pk", "public_id"))
+    locks.declare(rank=locks.Rank.EVENT, keys=[(pk,) for pk in superseded])
+    Event.objects.filter(pk__in=superseded).update(superseded_by=by)
+    for public_id in superseded.values():
         log.record(
             action=Action.EVENT_SUPERSEDED,
             object_type="event",

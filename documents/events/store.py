@@ -10,7 +10,7 @@ from django.db.models import F
 
 from audit import log
 from audit.actions import Action
-from documents import errors, identifiers
+from documents import errors, identifiers, locks
 from documents.events import envelope
 from documents.models import Event, EventStatus
 
@@ -100,6 +100,9 @@ def _insert(*, event: Event, raw: bytes) -> bool:
         event.code,
         json.dumps(event.errors),
     )
+    refused = event.status == EventStatus.REFUSED
+    rank = locks.Rank.REFUSED_BODY if refused else locks.Rank.EVENT_ID
+    locks.declare(rank=rank, keys=[(event.body_sha256 if refused else event.event_id,)])
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, columns)
         row = cursor.fetchone()

@@ -2,13 +2,15 @@
 
 import datetime as dt
 import functools
+from collections.abc import Sequence
 
 from django.db import connection, transaction
 from django.db.models import Q
 
+from documents import locks
 from documents.alerts import incidents
 from documents.events import outcomes
-from documents.models import Event, EventStatus
+from documents.models import Event, EventStatus, Wait
 from documents.resilience import queue
 from documents.task_names import TaskName
 
@@ -20,22 +22,14 @@ HELD_AGAIN = Q(status=EventStatus.HELD, superseded_by=None) & Q(Q(next_try_at__i
 _DUE_AT_ONCE = Q(code=outcomes.DEFECT, next_try_at=None)
 
 _WAKE = """
-WITH waiting AS (
-  SELECT e.id FROM documents_wait w JOIN documents_event e ON e.id = w.event_id
-  WHERE w.awaited = %(awaited)s AND e.status = 'parked'
-  ORDER BY e.occurred_at < %(after)s, CASE WHEN %(after)s::timestamptz IS NOT NULL THEN e.occurred_at END, e.id
-  LIMIT CASE WHEN %(after)s::timestamptz IS NOT NULL THEN %(next_max)s END FOR NO KEY UPDATE OF e
-)
-UPDATE documents_event e
-SET missing = e.missing - %(awaited)s::text,
-  next_try_at = CASE WHEN e.missing - %(awaited)s::text = '[]' THEN %(now)s ELSE e.next_try_at END
-FROM waiting WHERE e.id = waiting.id
-RETURNING e.id, e.missing = '[]'
+UPDATE documents_event SET missing = missing - %(awaited)s::text[],
+  next_try_at = CASE WHEN missing - %(awaited)s::text[] = '[]' THEN %(now)s ELSE next_try_at END
+WHERE id = ANY(%(ids)s) RETURNING id, missing = '[]'
 """
 
 
-def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) -> None:
-    """Make due the events that wait for a subject which has just come, in the transaction that brought it.
+def wake(*, awaited: Sequence[str], now: dt.datetime, after: dt.datetime | None = None) -> None:
+    """Make due the events that wait for subjects which have just come, in the transaction that brought them.
 
     `after` is for a chain: the moment of the link that has come. A few of the next links are woken, and each wakes the
     ones after it.
@@ -44,8 +38,17 @@ def wake(*, awaited: str, now: dt.datetime, after: dt.datetime | None = None) ->
     comes. The rows are locked meanwhile, so of two transactions that bring the last two at once, the later one sees
     that it was the last.
     """
+    waits = Wait.objects.filter(awaited__in=awaited).values("event_id")
+    parked = Event.objects.filter(PARKED, pk__in=waits)
+    if after is not None:
+        links = parked.annotate(past=Q(occurred_at__lt=after)).order_by("past", "occurred_at", "pk")
+        parked = parked.filter(pk__in=list(links.values_list("pk", flat=True)[:NEXT_MAX]))
+    rank = locks.Rank.WOKEN_EVENT
+    locked = locks.rows(queryset=parked.only("pk"), rank=rank, key=lambda event: (min(awaited), event.pk))
+    if not locked:
+        return
     with connection.cursor() as cursor:
-        cursor.execute(_WAKE, {"awaited": awaited, "now": now, "after": after, "next_max": NEXT_MAX})
+        cursor.execute(_WAKE, {"awaited": [*awaited], "now": now, "ids": [event.pk for event in locked]})
         woken = [pk for pk, ready in cursor.fetchall() if ready]
     for pk in woken:
         transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.RESUME, event_id=pk))
@@ -70,14 +73,12 @@ def overdue(*, now: dt.datetime, limit_s: int) -> int:
     keys = list(late.values_list("pk", flat=True))
     for pk in keys:
         with transaction.atomic():
-            event = late.select_for_update(no_key=True, skip_locked=True).filter(pk=pk).first()
-            if event is None:
-                continue
-            incidents.open_alert(
-                code=outcomes.PARKED_TOO_LONG,
-                severity="P2",
-                dedup_key=f"event:{event.public_id}",
-                detail=f"{event.type} {event.event_id} still waits for {', '.join(event.missing)}"[:500],
-                object_id=event.public_id,
-            )
+            for event in locks.rows(queryset=late.filter(pk=pk), skip_locked=True):
+                incidents.open_alert(
+                    code=outcomes.PARKED_TOO_LONG,
+                    severity="P2",
+                    dedup_key=f"event:{event.public_id}",
+                    detail=f"{event.type} {event.event_id} still waits for {', '.join(event.missing)}"[:500],
+                    object_id=event.public_id,
+                )
     return len(keys)

@@ -1,4 +1,4 @@
-"""The watch over the series: no number is missing, and none is given twice.
+"""The watch over the series: no number is missing, none is given twice, and a range that runs out is known before.
 
 A look is cheap: it counts only the numbers that have been given since the last one. At the start of a process, and once
 a day, it counts all of them.
@@ -17,11 +17,16 @@ from documents.alerts import incidents
 from documents.models import Alert
 
 AFRESH_EVERY_S = 86_400.0
-GAP, DUPLICATE = "number_gap", "number_duplicate"
+GAP, DUPLICATE, RANGE_LOW = "number_gap", "number_duplicate", "series_range_low"
+SEVERITIES = {GAP: "P1", DUPLICATE: "P1", RANGE_LOW: "P2"}
+RANGE_LOW_SHARE = 0.9  # given of an authorised range
 # One statement, so one snapshot: a number and its document are committed together.
 _SERIES = """
-SELECT series.id, series.code, series.first, series.next, coalesce(
-         (SELECT max(document.sequence) FROM documents_document AS document WHERE document.series_id = series.id), 0)
+SELECT series.id, series.code, series.first, series.next,
+       coalesce((SELECT max(document.sequence) FROM documents_document AS document
+                  WHERE document.series_id = series.id), 0),
+       CASE WHEN series.year >= extract(year FROM current_date)
+             AND coalesce(series.valid_until, current_date) >= current_date THEN series.last END
   FROM documents_series AS series ORDER BY series.id
 """
 _COUNT = "SELECT count(*) FROM documents_document WHERE series_id = %s AND sequence BETWEEN %s AND %s"
@@ -31,13 +36,17 @@ _last: dict[str, float] = {}  # when this process looked, and when it began to c
 
 @dataclass(frozen=True, kw_only=True)
 class _Series:
-    """A series as it is now: `highest` is the highest number that a document has."""
+    """A series as it is now.
+
+    `highest` is the highest number that a document has, `last` the end of the range that numbers are still taken from.
+    """
 
     id: int
     code: str
     first: int
     next: int
     highest: int
+    last: int | None
 
 
 def look(*, every_s: float = 0.0) -> list[str]:
@@ -57,9 +66,9 @@ def look(*, every_s: float = 0.0) -> list[str]:
             cursor.execute(_SERIES)
             rows = cursor.fetchall()
         for row in rows:
-            series = _Series(**dict(zip(("id", "code", "first", "next", "highest"), row, strict=True)))
+            series = _Series(**dict(zip(("id", "code", "first", "next", "highest", "last"), row, strict=True)))
             faults = _faults(series=series)
-            wrong |= {f"{code}:{series.code}": detail for code, detail in faults.items()}
+            wrong |= {f"{code}:{series.code}": detail for code, detail in (faults | _low(series=series)).items()}
             if not faults:
                 _counted[series.id] = series.next
         _tell(wrong=wrong)
@@ -83,6 +92,14 @@ def _faults(*, series: _Series) -> dict[str, str]:
     return faults
 
 
+def _low(*, series: _Series) -> dict[str, str]:
+    """Return what to say of a series whose authorised range runs out."""
+    if series.last is None or series.next - series.first < RANGE_LOW_SHARE * (series.last - series.first + 1):
+        return {}
+    left = series.last - series.next + 1
+    return {RANGE_LOW: f"Series {series.code}: {left} numbers are left of its authorised range"}
+
+
 def _documents(*, series: _Series, start: int, end: int) -> int:
     """Count a series' documents of a span of numbers, in the index alone."""
     if start > end:
@@ -104,10 +121,10 @@ def _skipped(*, series: _Series, start: int, end: int) -> int:
 
 
 def _tell(*, wrong: dict[str, str]) -> None:
-    """Open a P1 for what is wrong, once, and resolve those that are over."""
-    is_open = set(Alert.objects.filter(code__in=(GAP, DUPLICATE), resolved_at=None).values_list("dedup_key", flat=True))
+    """Open an alert for what is wrong, once, and resolve those that are over."""
+    is_open = set(Alert.objects.filter(code__in=SEVERITIES, resolved_at=None).values_list("dedup_key", flat=True))
     for key in wrong.keys() - is_open:
         code, _, series = key.partition(":")
-        incidents.open_alert(code=code, severity="P1", dedup_key=key, detail=wrong[key], object_id=series)
+        incidents.open_alert(code=code, severity=SEVERITIES[code], dedup_key=key, detail=wrong[key], object_id=series)
     for key in is_open - wrong.keys():
         incidents.resolve_alert(dedup_key=key)

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import connections
 from django.db.models import Q, QuerySet
 
+from documents import locks
 from documents.models import Leased
 
 ENDED: Mapping[str, None] = MappingProxyType({"lease": None, "lease_until_at": None})
@@ -90,6 +91,7 @@ def renew(*, now: dt.datetime) -> int:
 
 def write(*, lease: Lease, **columns: object) -> bool:
     """Write columns of a leased row; False, and nothing is written, where the lease does not stand any more."""
+    _declare(lease=lease)
     return bool(lease.row().update(**columns))
 
 
@@ -98,12 +100,19 @@ def release(*, lease: Lease, next_try_at: dt.datetime | None, **columns: object)
 
     False, and nothing is written, where the lease does not stand any more.
     """
+    _declare(lease=lease)
     return bool(lease.row().update(next_try_at=next_try_at, **ENDED, **columns))
 
 
 def finish(*, lease: Lease, **columns: object) -> bool:
     """Write where a row has arrived and end its lease: it is not due any more. False as of `release`."""
     return release(lease=lease, next_try_at=None, **columns)
+
+
+def _declare(*, lease: Lease) -> None:
+    """Declare the lock on a leased row; that of an alert, which is written alone, has another key."""
+    if lease.model in locks.RANKS:
+        locks.declare(rank=locks.RANKS[lease.model], keys=[(lease.pk,)])
 
 
 def _free(*, now: dt.datetime) -> Q:

@@ -86,9 +86,11 @@ def _resolve(made: confirm.Confirmed[Discrepancy]) -> None:
     :raises errors.Problem: `decision_not_possible`: it is resolved already
     """
     with transaction.atomic():
-        if not Discrepancy.objects.select_for_update().filter(pk=made.row.pk, resolved_at=None).exists():
+        is_open = Discrepancy.objects.filter(pk=made.row.pk, resolved_at=None).exists()
+        if not is_open or not discrepancies.resolve(
+            dedup_key=made.row.dedup_key, resolution=made.reason, actor=made.actor, now=made.now
+        ):
             raise errors.Problem(code="decision_not_possible")
-        discrepancies.resolve(dedup_key=made.row.dedup_key, resolution=made.reason, actor=made.actor, now=made.now)
 
 
 def _correct(made: confirm.Confirmed[Document]) -> None:

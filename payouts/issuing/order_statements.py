@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, cast
 
 from audit import log
-from documents import errors
+from documents import errors, locks
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
@@ -49,7 +49,7 @@ def on_order_completed(
     )
     payable = {total: computed[who].totals["payable"] for total, who in _PAYABLE.items() if who in computed}
     amounts.check_totals(stated=stated.get("totals"), computed=payable, digits=terms.digits)
-    rows = parties.add_missing(named=[*people.values()], now=now, actor=actor)
+    rows = parties.add_missing(named=[*people.values()], actor=actor)
     drafts = [
         _draft(
             audience=audience,
@@ -64,7 +64,8 @@ def on_order_completed(
         )
         for audience, sums in computed.items()
     ]
-    return _issue(awaited=f"order:{data.order.id}", drafts=drafts, event=event, now=now, actor=actor)
+    brought = [f"order:{data.order.id}", *parties.awaited(platform_ids=rows)]
+    return _issue(awaited=brought, drafts=drafts, event=event, now=now, actor=actor)
 
 
 @effects.holds_on_problem
@@ -73,21 +74,18 @@ def on_order_adjusted(
 ) -> effects.Outcome:
     """Issue what an adjustment adds to an order's statements or takes from them.
 
-    Owner, driver and time zone are those of the first statement, as it prints them.
-
-    Waits for the order's statement. Held: the codes of `terms.resolve`, `totals_mismatch`, `party_unknown` (no
-    statement of a partner).
+    Owner, driver and time zone are those of the first statement, as it prints them. Waits for that statement. Held: the
+    codes of `terms.resolve`, `totals_mismatch`, `party_unknown` (no statement of a partner).
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.AdjustmentData", message.data)
     stated = envelope.business_input(message=message)
     first = _first_statements(order=data.order.id)
-    if "beneficiary" not in first:
+    owners = [(statement.owner_id,) for statement in first.values()]
+    # Owners not locked: issued since `lock_owners` looked. Locked now, it would be out of order; it runs again at once.
+    if "beneficiary" not in first or not locks.has(rank=locks.Rank.PARTY, keys=owners):
         return effects.Waiting(missing=[f"order:{data.order.id}"])
     audiences = _adjusted_audiences(data=data, first=first)
     terms.require_match(document=first["beneficiary"])
-    # See `parties.lock_payee`: without this, neither would see what the other one has not committed yet.
-    for owner in sorted({first[audience].owner.platform_id for audience in audiences}):
-        parties.lock_party(platform_id=owner)
     time_zone = json.loads(first["beneficiary"].content)["time_zone"]
     date = terms.local_date(moment=data.adjustment.made_at, time_zone=time_zone)
     rates = terms.rates(lines=stated["lines"], date=date)
@@ -103,7 +101,13 @@ def on_order_adjusted(
         )
         for audience, sums in computed.items()
     ]
-    return _issue(awaited=f"adjustment:{data.adjustment.id}", drafts=drafts, event=event, now=now, actor=actor)
+    return _issue(awaited=[f"adjustment:{data.adjustment.id}"], drafts=drafts, event=event, now=now, actor=actor)
+
+
+def lock_owners(*, message: envelope.EventMessage) -> None:
+    """Lock the owners of an order's statements, which an adjustment supplements; see `parties.lock_payee`."""
+    first = _first_statements(order=message.data.order.id)
+    parties.lock_parties(platform_ids=[statement.owner.platform_id for statement in first.values()])
 
 
 def first_statement(*, order: str, audience: str) -> Document | None:
@@ -288,11 +292,9 @@ def _supplement(
 
 
 def _issue(
-    *, awaited: str, drafts: Sequence[issuing.Draft], event: Event, now: dt.datetime, actor: log.Actor
+    *, awaited: Sequence[str], drafts: Sequence[issuing.Draft], event: Event, now: dt.datetime, actor: log.Actor
 ) -> effects.Issued:
-    """Issue the statements of an event, and wake what waits for them."""
-    # Woken before the numbers are taken, in one transaction: who has a series locked should have nothing left to do.
+    """Wake what waits for the statements of an event, and issue them: nothing is left to do once a series is locked."""
     waiting.wake(awaited=awaited, now=now)
-    for payee in sorted({draft.owner.platform_id for draft in drafts}):
-        retries.retry_held(payee=payee, now=now)
+    retries.retry_held(payees={draft.owner.platform_id for draft in drafts}, now=now)
     return effects.Issued(documents=issuing.issue(drafts=drafts, event=event, now=now, actor=actor))

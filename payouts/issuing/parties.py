@@ -5,15 +5,15 @@ data comes from the first event that names it, and after that only from CONTACT_
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from audit import log
 from audit.actions import Action
-from documents import errors, identifiers
+from documents import errors, identifiers, locks
 from documents.countries.pack import Pack
 from documents.delivery import links, notices
-from documents.events import effects, envelope, schema_parts, waiting
+from documents.events import effects, envelope, schema_parts
 from documents.models import Event, Party
 
 
@@ -49,8 +49,8 @@ def check(*, party: schema_parts.StatedParty, pack: Pack, pointer: str) -> Named
     return NamedParty(party=party, tax_id=tax_id, printed=printed, flags=flags)
 
 
-def add_missing(*, named: Sequence[NamedParty], now: dt.datetime, actor: log.Actor) -> dict[str, Party]:
-    """Return {platform id: party}, and add those that no event has named before.
+def add_missing(*, named: Sequence[NamedParty], actor: log.Actor) -> dict[str, Party]:
+    """Return {platform id: party}, and add those that no event has named before. The caller wakes what is `awaited`.
 
     Rows are added in the order of their ids, so that two events which name the same people never wait in a circle.
     """
@@ -59,14 +59,19 @@ def add_missing(*, named: Sequence[NamedParty], now: dt.datetime, actor: log.Act
     fresh = [_row(person) for platform_id, person in wanted.items() if platform_id not in known]
     if not fresh:
         return known
+    locks.declare(rank=locks.Rank.PARTY_ID, keys=[(row.platform_id,) for row in fresh])
     Party.objects.bulk_create(fresh, ignore_conflicts=True)
     # Another transaction may add them at the same time: its rows are seen only by a query after waiting for it.
     known = {party.platform_id: party for party in Party.objects.filter(platform_id__in=wanted)}
     for row in fresh:
         if known[row.platform_id].public_id == row.public_id:
             log.record(action=Action.PARTY_ADDED, object_type="party", object_id=row.public_id, actor=actor)
-            waiting.wake(awaited=f"party:{row.platform_id}", now=now)
     return known
+
+
+def awaited(*, platform_ids: Iterable[str]) -> list[str]:
+    """Return the names under which events wait for parties whom no event has named yet."""
+    return [f"party:{platform_id}" for platform_id in platform_ids]
 
 
 def _row(person: NamedParty) -> Party:
@@ -94,9 +99,23 @@ def printed(*, party: Party, pack: Pack) -> dict[str, str]:
 def lock_party(*, platform_id: str) -> Party | None:
     """Return a party, locked until the transaction ends so that nothing else moves its money; None for nobody.
 
-    `no_key`: documents about the party may still be inserted meanwhile.
+    Documents about the party may still be inserted meanwhile.
     """
-    return Party.objects.select_for_update(no_key=True).filter(platform_id=platform_id).first()
+    return next(iter(lock_parties(platform_ids=[platform_id])), None)
+
+
+def lock_parties(*, platform_ids: Collection[str]) -> list[Party]:
+    """Return those parties that there are, locked at once like that of `lock_party`."""
+    return locks.rows(queryset=Party.objects.filter(platform_id__in=platform_ids))
+
+
+def locked(*, platform_id: str) -> Party | None:
+    """Return a party that is locked; None for nobody, and for one who has come since the event's parties were locked.
+
+    Locked now, that one would be out of order. The event waits for it, and is looked at again at once.
+    """
+    party = Party.objects.filter(platform_id=platform_id).first()
+    return party if party and locks.has(rank=locks.Rank.PARTY, keys=[(party.pk,)]) else None
 
 
 def lock_payee(*, message: envelope.EventMessage) -> None:
@@ -108,6 +127,11 @@ def lock_payee(*, message: envelope.EventMessage) -> None:
     lock_party(platform_id=message.data.payee.id)
 
 
+def lock_named(*, message: envelope.EventMessage) -> None:
+    """Lock the party whose contact data change."""
+    lock_party(platform_id=message.data.party.id)
+
+
 @effects.holds_on_problem
 def on_contact_changed(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
@@ -117,9 +141,9 @@ def on_contact_changed(
     Waits for the event that first names the party. What a newer change has overtaken is processed, too: it was heard.
     """
     stated = message.data.party
-    party = lock_party(platform_id=stated.id)
+    party = locked(platform_id=stated.id)
     if party is None:
-        return effects.Waiting(missing=[f"party:{stated.id}"])
+        return effects.Waiting(missing=awaited(platform_ids=[stated.id]))
     changes: dict[str, object] = {}
     if stated.email is not None and (party.contact_at is None or party.contact_at < message.occurred_at):
         changes |= {"email": stated.email, "contact_at": message.occurred_at}

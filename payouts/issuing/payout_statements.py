@@ -43,11 +43,12 @@ def on_payout_sent(
     codes of `terms.resolve`, `period_invalid`, `payee_mismatch`, `payout_does_not_close`.
     """
     data = cast("schemas.PayoutData", message.data)
-    payee = parties.lock_party(platform_id=data.payee.id)
+    payee = parties.locked(platform_id=data.payee.id)
     before = statement_of(payout=data.payout.id)
     if before is not None:
         terms, stated = issuing_terms.resolve(message=message), envelope.business_input(message=message)
         payout_totals.check_period(data=data)
+        settlements.lock(document_ids=_believed(data=data))  # what `on_payout_waiting` takes back, before any key
         again = _again(document=before, stated=stated, terms=terms, event=event, now=now, actor=actor)
         return effects.Issued(documents=[again])
     draft = payout_totals.resolve(message=message, payee=payee, accept=False)
@@ -55,7 +56,7 @@ def on_payout_sent(
         return draft
     if not draft.candidate.sums.closes:
         gap = payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
-        return effects.Held(problem=gap)
+        return effects.Held(problem=gap, awaits=[retries.awaited(payee=data.payee.id)])
     if not draft.opens_as_known:
         return effects.Waiting(missing=[balances.awaited(payee=draft.payee, issuer=draft.terms.issuer)])
     return effects.Issued(documents=[issue(draft=draft, event=event, now=now, actor=actor)])
@@ -68,19 +69,22 @@ def on_period_closed(
     return on_payout_sent(event=event, message=message, now=now, actor=actor)
 
 
-def on_payout_waiting(*, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
+def on_payout_waiting(*, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
     """Take back the live status SENT of statements that were issued in the belief that this payout would be.
 
     Runs when the payout waits, is held, or repeats one that paid other orders; see `settlements.statuses_at_issue`.
     """
     data = cast("schemas.PayoutData", message.data)
-    retries.watch(event=event, payee=data.payee.id)
+    settlements.refresh(document_ids=_believed(data=data), now=now, actor=actor)
+
+
+def _believed(*, data: schemas.PayoutData) -> list[int]:
+    """Return the statements that a payout names and that are shown as SENT though no payout has settled them."""
     named = {*(data.orders or ()), *(item.order or item.adjustment for item in data.settles or ())}
     believed = Document.objects.filter(
         owner__platform_id=data.payee.id, payout_status=PayoutStatus.SENT, settled_by=None
     ).values_list("pk", "document_key_id")
-    shown_as_sent = [pk for pk, key in believed if named & {*key.split(":")[2::2]}]  # its order, and its adjustment
-    settlements.refresh(document_ids=shown_as_sent, now=now, actor=actor)
+    return [pk for pk, key in believed if named & {*key.split(":")[2::2]}]  # its order, and its adjustment
 
 
 def with_difference(*, message: envelope.EventMessage) -> PayoutDraft | effects.Waiting:
@@ -91,7 +95,7 @@ def with_difference(*, message: envelope.EventMessage) -> PayoutDraft | effects.
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
     """
     data = cast("schemas.PayoutData", message.data)
-    payee = parties.lock_party(platform_id=data.payee.id)
+    payee = parties.locked(platform_id=data.payee.id)
     return payout_totals.resolve(message=message, payee=payee, accept=True)
 
 
@@ -102,13 +106,15 @@ def issue(*, draft: PayoutDraft, event: Event, now: dt.datetime, actor: log.Acto
 
     :raises errors.Problem: `series_exhausted`
     """
+    # In the order of locks: what it settles, what it wakes, and the number after both.
+    settlements.lock(document_ids=[line.document.pk for line in draft.candidate.lines])
+    following = balances.awaited(payee=draft.payee, issuer=draft.terms.issuer)
+    waiting.wake(awaited=[following], now=now, after=draft.sent_at)
+    waiting.wake(awaited=[f"payout:{draft.data.payout.id}"], now=now)
+    retries.retry_held(payees=[draft.payee.platform_id], now=now)
     (issued,) = issuing.issue(drafts=[_statement(draft=draft)], event=event, now=now, actor=actor)
     if not issued.replayed:
         _settle(draft=draft, statement=issued.document, event=event, now=now, actor=actor)
-        waiting.wake(awaited=f"payout:{draft.data.payout.id}", now=now)
-        following = balances.awaited(payee=draft.payee, issuer=draft.terms.issuer)
-        waiting.wake(awaited=following, now=now, after=draft.sent_at)
-        retries.retry_held(payee=draft.payee.platform_id, now=now)
     return issued
 
 

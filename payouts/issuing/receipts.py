@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
-from documents import errors, money
+from documents import errors, locks, money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind
@@ -33,7 +33,7 @@ def on_payment_captured(
     lines = amounts.read_lines(lines=stated["lines"], digits=terms.digits)
     sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
     _check(data=data, stated=stated, sums=sums, digits=terms.digits)
-    rows = parties.add_missing(named=[customer], now=now, actor=actor)
+    rows = parties.add_missing(named=[customer], actor=actor)
     draft = issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
         subject=("payment", data.payment.id),
@@ -54,7 +54,7 @@ def on_payment_captured(
         business_input=stated,
         flags=customer.flags,
     )
-    waiting.wake(awaited=f"payment:{data.payment.id}", now=now)
+    waiting.wake(awaited=[f"payment:{data.payment.id}", *parties.awaited(platform_ids=rows)], now=now)
     return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
 
 
@@ -96,7 +96,7 @@ def on_refund_issued(
         business_input=stated,
         corrects=receipt,
     )
-    waiting.wake(awaited=f"credit:{data.refund.id}", now=now)
+    waiting.wake(awaited=[f"credit:{data.refund.id}"], now=now)
     return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
 
 
@@ -147,12 +147,8 @@ def _lock_receipt(*, payment: str) -> Document | None:
 
 def lock_document(*, key: str) -> Document | None:
     """Return a document by its key; until the transaction ends nobody else credits it."""
-    rows = (
-        Document.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("issuer", "owner")
-        .defer("issuer__logo")
-    )
-    return rows.filter(document_key_id=key).first()
+    rows = Document.objects.select_related("issuer", "owner").defer("issuer__logo")
+    return next(iter(locks.rows(queryset=rows.filter(document_key_id=key))), None)
 
 
 def _of_refund(*, refund: str) -> Document | None:

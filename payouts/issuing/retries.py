@@ -3,11 +3,13 @@
 import datetime as dt
 import functools
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
 from django.db import transaction
 
+from documents import locks
 from documents.events import envelope, schemas
 from documents.models import Event, EventStatus, Wait
 from documents.resilience import queue
@@ -17,27 +19,23 @@ CODE = "payout_does_not_close"
 TRANSFERS_MAX = 4096  # of payouts that wait, kept in a process
 
 
-def watch(*, event: Event, payee: str) -> None:
-    """Register a held payout that does not close, for `retry_held` with the same payee."""
-    if event.status == EventStatus.HELD and event.code == CODE:
-        Wait.objects.get_or_create(event=event, awaited=_awaited(payee))
-
-
-def retry_held(*, payee: str, now: dt.datetime) -> None:
-    """Let each held payout of the payee that does not close be tried again, after the commit.
+def retry_held(*, payees: Collection[str], now: dt.datetime) -> None:
+    """Let each held payout of the payees that does not close be tried again, after the commit.
 
     A payout that comes before an adjustment of one of its orders does not close until the adjustment is here. And an
     order missing from its list explains the difference only once it is here and while no other payout settles it.
     """
-    held = Event.objects.filter(
-        waits__awaited=_awaited(payee), status=EventStatus.HELD, code=CODE, superseded_by=None
-    ).values_list("pk", flat=True)
-    for pk in sorted(held):
-        Event.objects.filter(pk=pk, status=EventStatus.HELD).update(next_try_at=now)
+    waits = Wait.objects.filter(awaited__in=[awaited(payee=payee) for payee in payees]).values("event_id")
+    held = Event.objects.filter(pk__in=waits, status=EventStatus.HELD, code=CODE, superseded_by=None)
+    locked = [event.pk for event in locks.rows(queryset=held.only("pk"), rank=locks.Rank.RETRIED_EVENT)]
+    if locked:
+        Event.objects.filter(pk__in=locked).update(next_try_at=now)
+    for pk in locked:
         transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.RESUME, event_id=pk))
 
 
-def _awaited(payee: str) -> str:
+def awaited(*, payee: str) -> str:
+    """Return the name under which a held payout that does not close awaits what concerns its payee."""
     return f"payee:{payee}"
 
 

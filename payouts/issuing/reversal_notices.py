@@ -30,7 +30,7 @@ def on_payout_failed(
     where the payout is known, those of `on_payout_returned`.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.ReversalData", message.data)
-    payee = parties.lock_party(platform_id=data.payee.id)
+    payee = parties.locked(platform_id=data.payee.id)
     if payee is None:
         return effects.Waiting(missing=[f"party:{data.payee.id}"])
     payout = _payout(data=data)
@@ -53,7 +53,7 @@ def on_payout_returned(
     """
     data = cast("schemas.ReversalData", message.data)
     terms = issuing_terms.resolve(message=message)
-    payee = parties.lock_party(platform_id=data.payee.id)
+    payee = parties.locked(platform_id=data.payee.id)
     payout = _payout(data=data)
     if payout is None or payout.statement is None:
         return effects.Waiting(missing=[f"payout:{data.payout.id}"])
@@ -119,12 +119,15 @@ def _issue(
     data = cast("schemas.ReversalData", message.data)
     statement = payout.statement if payout else None
     draft = _draft(outcome=outcome, statement=statement, payee=payee, terms=terms, message=message)
-    (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     payout = payout or _payout(data=data)
-    if not issued.replayed and payout is not None and payout.payee_id == payee.pk:
-        _end(payout=payout, outcome=outcome, ended_at=message.occurred_at, now=now, actor=actor)
-        waiting.wake(awaited=balances.awaited(payee=payee, issuer=terms.issuer), now=now)
-        retries.retry_held(payee=payee.platform_id, now=now)
+    ended = payout if payout is not None and payout.payee_id == payee.pk else None
+    if ended is not None:  # in the order of locks: what it settled, what is woken, and the number after both
+        settlements.lock(document_ids=ended.settlements.values_list("document_id", flat=True))
+        waiting.wake(awaited=[balances.awaited(payee=payee, issuer=terms.issuer)], now=now)
+        retries.retry_held(payees=[payee.platform_id], now=now)
+    (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
+    if ended is not None and not issued.replayed:
+        _end(payout=ended, outcome=outcome, ended_at=message.occurred_at, now=now, actor=actor)
     return effects.Issued(documents=[issued])
 
 

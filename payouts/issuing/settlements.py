@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from audit import log
 from audit.actions import Action
-from documents import money
+from documents import locks, money
 from documents.alerts import discrepancies
 from documents.emission import payout_status
 from documents.models import Discrepancy, Document, EventStatus, Kind, PayoutStatus, Wait
@@ -32,7 +32,7 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
     A document that was issued as SENT is no exception: the payout that settles it is here now, and may have failed
     before it came.
     """
-    documents = Document.objects.defer("content").filter(pk__in=document_ids).order_by("pk")
+    documents = locks.rows(queryset=Document.objects.defer("content").filter(pk__in=document_ids))
     settled: dict[int, list[Settlement]] = defaultdict(list)
     rows = (
         Settlement.objects.filter(document__in=documents, effective=True)
@@ -61,6 +61,11 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
     for key, moved in moves.items():
         status = PayoutStatus.PENDING if key is None else PayoutStatus.SENT
         payout_status.set_payout_status(documents=moved, status=status, settled_by=statements[key], actor=actor)
+
+
+def lock(*, document_ids: Iterable[int]) -> None:
+    """Lock documents whose live status `refresh` will change later in the transaction."""
+    locks.rows(queryset=Document.objects.filter(pk__in=document_ids).only("pk"))
 
 
 def statuses_at_issue(*, awaited: str, payee: str, earned_at: dt.datetime) -> tuple[PayoutStatus, PayoutStatus]:

@@ -67,22 +67,25 @@ def run(
 
 def _open(*, differing: Sequence[Finding], seen: set[str], summary: Summary, actor: log.Actor) -> None:
     """Open what is new; what a person has resolved with these very amounts stays resolved."""
-    with transaction.atomic():
-        for finding in differing:
-            if finding.key in seen:
-                continue
-            seen.add(finding.key)
-            if _accepted(finding):
-                summary.accepted += 1
-                continue
-            summary.findings[finding.code] = summary.findings.get(finding.code, 0) + 1
+    for finding in differing:
+        if finding.key in seen:
+            continue
+        seen.add(finding.key)
+        if _accepted(finding):
+            summary.accepted += 1
+            continue
+        summary.findings[finding.code] = summary.findings.get(finding.code, 0) + 1
+        document = Document.objects.defer("content").filter(pk=finding.document_id or 0).first()
+        event = Event.objects.defer("body").filter(pk=finding.event_id or 0).first()
+        country = Country.objects.filter(pk=finding.country).first()
+        with transaction.atomic():  # one at a time: a walk locks nothing that an event may wait for
             summary.opened += discrepancies.open_one(
                 code=finding.code,
                 dedup_key=finding.key,
                 facts=finding.facts,
-                document=Document.objects.defer("content").filter(pk=finding.document_id or 0).first(),
-                event=Event.objects.defer("body").filter(pk=finding.event_id or 0).first(),
-                country=Country.objects.filter(pk=finding.country).first(),
+                document=document,
+                event=event,
+                country=country,
                 actor=actor,
             )
 

@@ -141,9 +141,9 @@ def _issue(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> iss
     sums = receipts.credit(lines=lines, original=original, content=content, terms=terms)
     event = _store_event(correction=correction, now=now, actor=actor)
     draft = correction_notes.draft(correction=correction, lines=lines, sums=sums, now=now)
-    waiting.wake(awaited=f"credit:{correction.id}", now=now)
+    waiting.wake(awaited=[f"credit:{correction.id}"], now=now)
     if original.kind == Kind.ORDER_FINAL_STATEMENT:
-        retries.retry_held(payee=original.owner.platform_id, now=now)
+        retries.retry_held(payees=[original.owner.platform_id], now=now)
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     Event.objects.filter(pk=event.pk).update(document_ids=[issued.document.pk])
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)

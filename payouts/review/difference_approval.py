@@ -175,7 +175,7 @@ def _lock_payout(*, event_id: int, now: dt.datetime) -> tuple[Event, payout_tota
     _require_open(event=seen, now=now)
     message = effects.message_of(event=seen)
     effects.lock_rows(message=message)
-    event = Event.objects.select_for_update().get(pk=event_id)
+    event = outcomes.lock_waiting(event=seen)[event_id]
     _require_open(event=event, now=now)
     draft = payout_statements.with_difference(message=message)
     if isinstance(draft, effects.Waiting):

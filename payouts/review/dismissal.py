@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from audit import log
 from audit.actions import Action
-from documents import errors, transactions
+from documents import errors, locks, transactions
 from documents.events import outcomes
 from documents.models import Dismissal, Document, Event, EventStatus
 from payouts.models import ApprovalState, DifferenceApproval
@@ -54,7 +54,7 @@ def dismiss(
 def _dismiss(
     *, event_id: int, reason: str, document: Document | None, user: User, now: dt.datetime, actor: log.Actor
 ) -> Dismissal:
-    event = Event.objects.select_for_update().get(pk=event_id)
+    [event] = locks.rows(queryset=Event.objects.filter(pk=event_id))
     if not can_dismiss(event=event, now=now) or Event.objects.filter(outcomes.dismissed(), pk=event.pk).exists():
         detail = f"the event is {event.status} {event.code}".strip()
         raise errors.Problem(code="decision_not_possible", detail=detail)

@@ -225,15 +225,6 @@ def test_a_series_that_another_transaction_opens_in_between_gives_the_next_numbe
     assert set(Document.objects.values_list("subject", "sequence")) == {("order:ord_1", 2), ("order:ord_2", 1)}
 
 
-def test_a_range_that_runs_low_is_told_once() -> None:
-    telling.tell(making.order("ord_0"))
-    Series.objects.filter(kind="ORDER_FINAL_STATEMENT").update(last=10)
-    for number in range(1, 10):
-        telling.tell(making.order(f"ord_{number}"))
-    assert Alert.objects.filter(code="series_range_low").count() == 1
-    assert Document.objects.count() == 10
-
-
 @pytest.mark.parametrize("column", ["number", "content", "total_minor", "owner_id", "issue_date", "retain_until"])
 def test_what_is_issued_is_frozen_by_the_database_itself(column: str) -> None:
     document = issued()

@@ -50,6 +50,27 @@ def test_a_number_without_a_document_is_one_p1_until_it_is_over() -> None:
     assert alerts() == []
 
 
+def test_a_range_that_runs_low_is_one_p2_until_it_is_longer() -> None:
+    series = the_series(documents=8)
+    Series.objects.filter(pk=series.pk).update(last=10)
+    assert numbers.look() == []
+    factories.document()
+    for _ in range(3):
+        assert numbers.look() == [f"series_range_low:{series.code}"]
+    assert alerts() == [("series_range_low", "P2", series.code)]
+    assert "1 numbers are left" in Alert.objects.get().detail
+    Series.objects.filter(pk=series.pk).update(last=20)
+    assert numbers.look() == []
+    assert alerts() == []
+
+
+@pytest.mark.parametrize("over", [{"year": 2025}, {"valid_until": "2025-12-31"}])
+def test_a_range_that_no_number_is_taken_from_any_more_may_be_used_up(over: dict[str, object]) -> None:
+    series = the_series()
+    Series.objects.filter(pk=series.pk).update(last=3, **over)
+    assert numbers.look() == []
+
+
 def test_a_gap_is_still_seen_after_more_numbers_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
     series = the_series(documents=1)
     Series.objects.filter(pk=series.pk).update(next=F("next") + 1)

@@ -342,7 +342,7 @@ def test_an_approval_and_the_corrected_event_never_wait_for_each_other(monkeypat
 
     def overtaken(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         result = execute(sql, *rest)
-        if sql.startswith("SELECT") and sql.endswith("FOR UPDATE") and "documents_event" in sql:
+        if sql.startswith("SELECT") and sql.endswith('FOR NO KEY UPDATE OF "documents_event"'):
             for rival in rivals:
                 answers.append(other.submit(rival))
                 _await_a_waiting_transaction()

@@ -59,11 +59,17 @@ class Command(BaseCommand):
         rows = read if isinstance(read, list) else [read]
         if options["logo"] and len(rows) != 1:
             raise CommandError("--logo goes with a file of one issuer")
+        wanted: list[tuple[Issuer, dict[str, Any]]] = []
         with transaction.atomic():
             for row in rows:
                 _check(row=row)
                 logo = options["logo"] or (options["file"].parent / row["logo"] if row.get("logo") else None)
-                self.stdout.write(_add(row=row, logo=logo, starts=options["start"]))
+                issuer, result = _add(row=row, logo=logo)
+                wanted += [(issuer, series) for series in _series(row=row, starts=options["start"])]
+                self.stdout.write(result)
+            # In the order in which numbers are taken: see `documents.locks`.
+            for issuer, series in sorted(wanted, key=lambda pair: (pair[0].pk, pair[1]["kind"], pair[1]["year"])):
+                numbering.open_series(issuer=issuer, actor=ACTOR, **series)
 
 
 def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
@@ -85,8 +91,8 @@ def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
         raise CommandError(f"{row['slug']}: logo is the name of a file beside this one, series is a list")
 
 
-def _add(*, row: dict[str, Any], logo: pathlib.Path | None, starts: list[str]) -> str:
-    """Add one issuer and its series.
+def _add(*, row: dict[str, Any], logo: pathlib.Path | None) -> tuple[Issuer, str]:
+    """Add one issuer, and return it with what became of it.
 
     :raises CommandError: what cannot be added, and how to mend it
     """
@@ -120,9 +126,7 @@ def _add(*, row: dict[str, Any], logo: pathlib.Path | None, starts: list[str]) -
         issuer = Issuer.objects.create(slug=row["slug"], logo=_png(logo) if logo else None, **values)
         log.record(action=Action.ISSUER_ADDED, object_type="issuer", object_id=issuer.slug, actor=ACTOR)
         result = f"{row['slug']}: added"
-    for series in _series(row=row, starts=starts):
-        numbering.open_series(issuer=issuer, actor=ACTOR, **series)
-    return result
+    return issuer, result
 
 
 def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,161 @@
+"""The order of locks: transactions that take theirs in one order never wait for each other in a circle.
+
+Every lock on a row, on a key that is about to exist and on a name is taken or declared here. Ranks rise within a
+transaction, and so do the keys of one rank. Who breaks the order fails a test, whether or not two transactions meet at
+that moment; elsewhere it is an error line.
+"""
+
+import enum
+import logging
+import pathlib
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.db.models import QuerySet
+
+from documents.models import Delivery, Document, Event, Link, Notice, Party
+
+logger = logging.getLogger(__name__)
+Key = tuple[int | str, ...]
+Row = TypeVar("Row", bound=models.Model)
+
+
+class Rank(enum.IntEnum):
+    """TABLE: what a transaction locks, in the order in which it does."""
+
+    EVENT_ID = enum.auto()  # of an event that is being stored: the insert waits until a rival one has ended
+    PARTY = enum.auto()  # whose money moves
+    SUBJECT = enum.auto()  # a name: one transaction at a time runs the events about a subject
+    EVENT = enum.auto()  # those that are run, all about one subject
+    REFUSED_BODY = enum.auto()
+    PARTY_ID = enum.auto()  # of a party whom no event has named before
+    DOCUMENT = enum.auto()
+    # Parked events that are woken. What wakes is never what it wakes waits for, except among the payouts of one payee,
+    # which is locked then; so it is no circle that those that are run come first.
+    WOKEN_EVENT = enum.auto()
+    RETRIED_EVENT = enum.auto()  # held events of payees, which are let be run again: for them the same is true
+    DOCUMENT_KEY = enum.auto()
+    SERIES = enum.auto()  # nearly last: who waits here waits for a commit, not for work
+    LINK = enum.auto()
+    DELIVERY = enum.auto()
+    NOTICE = enum.auto()
+    ALERT = enum.auto()  # by its dedup key
+
+
+# TABLE: model -> its rank, where the key is the primary key.
+RANKS: Mapping[type[models.Model], Rank] = MappingProxyType(
+    {
+        Party: Rank.PARTY,
+        Event: Rank.EVENT,
+        Document: Rank.DOCUMENT,
+        Link: Rank.LINK,
+        Delivery: Rank.DELIVERY,
+        Notice: Rank.NOTICE,
+    }
+)
+
+
+class OutOfOrder(AssertionError):
+    """A lock was taken whose rank, or whose key in its rank, is below one that the transaction has already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Locked:
+    """What a transaction has locked. It lies among the transaction's callbacks: a rollback takes it from there."""
+
+    within: transaction.Atomic
+    rank: Rank
+    keys: frozenset[Key]
+
+    def __call__(self) -> None:
+        """Do nothing at the commit, which ends the lock."""
+
+
+def rows(
+    *,
+    queryset: QuerySet[Row],
+    rank: Rank | None = None,
+    key: Callable[[Row], Key] | None = None,
+    rows_max: int | None = None,
+    skip_locked: bool = False,
+) -> list[Row]:
+    """Lock the rows of a query until the transaction ends, in the order of their ids, and return them.
+
+    Rows that refer to them may still be inserted meanwhile. `rank` and `key` are those of RANKS where nothing else is
+    given. With `skip_locked` nothing is waited for, so any order is right.
+    """
+    chosen = queryset.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked).order_by("pk")
+    locked = list(chosen if rows_max is None else chosen[:rows_max])
+    _note(
+        rank=RANKS[queryset.model] if rank is None else rank,
+        keys=[(int(row.pk),) if key is None else key(row) for row in locked],
+        waits=not skip_locked,
+    )
+    return locked
+
+
+def name(*, rank: Rank, key: str) -> None:
+    """Lock a name until the transaction ends."""
+    if (key,) in _of_rank(rank=rank):
+        return
+    _note(rank=rank, keys=[(key,)])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+
+
+def declare(*, rank: Rank, keys: Iterable[Key]) -> None:
+    """Say what the next statement locks: an UPDATE of rows that are not locked yet, or an INSERT that may wait."""
+    _note(rank=rank, keys=keys)
+
+
+def has(*, rank: Rank, keys: Iterable[Key]) -> bool:
+    """Tell whether the transaction has all of these locked."""
+    return frozenset(keys) <= _of_rank(rank=rank)
+
+
+def _note(*, rank: Rank, keys: Iterable[Key], waits: bool = True) -> None:
+    """Note what the transaction locks now, after the order has been looked at; outside one nothing stays locked."""
+    within = _transaction()
+    fresh = sorted(frozenset(keys) - _of_rank(rank=rank))
+    if within is None or not fresh:
+        return
+    if waits:
+        _check(rank=rank, first=fresh[0])
+    transaction.on_commit(_Locked(within=within, rank=rank, keys=frozenset(fresh)))
+
+
+def _check(*, rank: Rank, first: Key) -> None:
+    """Compare a lock with those that the transaction has.
+
+    :raises OutOfOrder: the order is broken, in a test; anywhere else that is only logged
+    """
+    last = max((locked.rank for locked in _locked()), default=rank)
+    if last < rank or (last == rank and all(key < first for key in _of_rank(rank=rank))):
+        return
+    after = last.name if last != rank else max(_of_rank(rank=rank))
+    calls = [frame for frame in traceback.extract_stack() if pathlib.Path(frame.filename) != pathlib.Path(__file__)]
+    error = OutOfOrder(f"{rank.name} {first} after {after} ({calls[-1].filename}:{calls[-1].lineno})")
+    logger.error("lock.out_of_order", extra={"item": str(error)})
+    if settings.ENVIRONMENT == "test":
+        raise error
+
+
+def _locked() -> list[_Locked]:
+    """Return what the transaction has locked."""
+    within, callbacks = _transaction(), (callback for _, callback, *_ in connection.run_on_commit)
+    return [each for each in callbacks if isinstance(each, _Locked) and each.within is within]
+
+
+def _of_rank(*, rank: Rank) -> frozenset[Key]:
+    """Return what the transaction has locked of a rank."""
+    return frozenset(key for locked in _locked() if locked.rank == rank for key in locked.keys)
+
+
+def _transaction() -> transaction.Atomic | None:
+    """Return the outermost block of the transaction; None outside of one."""
+    return next(iter(connection.atomic_blocks), None)
