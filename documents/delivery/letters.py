@@ -18,7 +18,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from documents import formatting
+from documents import formatting, locks
 from documents.delivery import links
 from documents.models import Channel, Delivery, Document, Kind, Link, Notice, Party
 from documents.rendering import printout
@@ -46,7 +46,7 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
     """
     first = batch[0]
     with transaction.atomic():
-        first.recipient.refresh_from_db(from_queryset=Party.objects.select_for_update(no_key=True))
+        [first.recipient] = locks.rows(queryset=Party.objects.filter(pk=first.recipient_id))
         made = [(delivery.document, links.for_delivery(delivery=delivery, now=now)) for delivery in batch]
     with translation.override(formatting.of_party(party=first.recipient)):
         entries = [_entry(document=document, link=link) for document, link in made]
