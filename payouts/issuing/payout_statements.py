@@ -90,7 +90,8 @@ def _believed(*, data: schemas.PayoutData) -> list[int]:
 def with_difference(*, message: envelope.EventMessage) -> PayoutDraft | effects.Waiting:
     """Return the draft of a payout that is issued whether it closes or not, or what it waits for; nothing is written.
 
-    It opens with the known balance, so that the payee's next payout can follow it. To issue it takes two people.
+    It opens with the known balance, so that the payee's next payout can follow it. To issue it takes two people. Call
+    after `effects.lock_rows`.
 
     :raises errors.Problem: the codes of `on_payout_sent`, but for one that does not close
     """

@@ -187,9 +187,12 @@ def test_two_people_may_issue_a_payout_that_does_not_close_and_the_paper_says_so
     telling.told([making.order("ord_1")])
     _held(making.payout("po_1", "10.40", orders=["ord_1"]), "payout_does_not_close")
     event = Event.objects.get(event_id="evt_po_1")
-    draft = payout_statements.with_difference(message=effects.message_of(event=event))
-    assert isinstance(draft, payout_totals.PayoutDraft)
-    issued = payout_statements.issue(draft=draft, event=event, now=telling.NOW, actor=telling.ACTOR)
+    with transaction.atomic():
+        message = effects.message_of(event=event)
+        effects.lock_rows(message=message)
+        draft = payout_statements.with_difference(message=message)
+        assert isinstance(draft, payout_totals.PayoutDraft)
+        issued = payout_statements.issue(draft=draft, event=event, now=telling.NOW, actor=telling.ACTOR)
     assert json.loads(issued.document.content)["difference"] == "0.40"
     assert issued.document.flags == ["reconciliation_difference"]
 
