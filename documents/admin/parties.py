@@ -55,7 +55,7 @@ def newest(*, request: HttpRequest, **condition: object) -> base.Card:
 class PartyAdmin(base.DocumentCenterAdmin[Party]):
     """The parties that own a document in the caller's countries; support sees their names masked."""
 
-    viewed = Action.PARTY_VIEWED
+    listed = viewed = Action.PARTY_VIEWED
     list_display = ("platform_cell", "name_cell", "tax_cell", "email_cell", "locale", "seen_cell")
     list_display_links = ("platform_cell",)
     search_fields = ("platform_id",)

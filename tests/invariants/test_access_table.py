@@ -271,6 +271,22 @@ def test_nothing_for_which_a_foreign_document_was_read_leaves_and_it_is_a_p1(
     assert (denied.code, denied.object_id) == ("not_owner", alert.object_id)
 
 
+def test_a_stream_breaks_off_before_what_a_foreign_document_says(
+    adding: Callable[..., None], hers: Document, ana: cast.Member
+) -> None:
+    def page(request: HttpRequest, document: Document) -> StreamingHttpResponse:
+        say(request, document.public_id)
+        return StreamingHttpResponse(row.number for row in Document.objects.order_by("-pk").iterator(chunk_size=1))
+
+    adding("added/<str:public_id>/", page, **of_a_document())
+    answer: typing.Any = center.client(member=ana).get(f"/added/{hers.public_id}/")
+    parts = iter(answer.streaming_content)
+    assert next(parts) == hers.number.encode()
+    with pytest.raises(errors.Problem, match="not_owner"):
+        next(parts)
+    assert len(alerts("cross_owner_read")) == 1
+
+
 @pytest.mark.django_db(transaction=True, databases=["default", "denials"])
 def test_only_what_is_committed_counts(adding: Callable[..., None], hers: Document, ana: cast.Member) -> None:
     for view, status in ((honest, 200), (taken_back, 500)):
@@ -343,6 +359,25 @@ def test_a_page_that_leads_on_as_if_it_had_done_what_was_asked_cannot_answer(
     browser = center.client(member=ana)
     assert browser.get(f"/added/{hers.public_id}/").status_code == 302
     assert browser.post(f"/added/{hers.public_id}/").status_code == 500
+
+
+def test_every_door_has_its_channel_in_the_log_and_its_form_of_a_refusal(ana: cast.Member, hers: Document) -> None:
+    link = a_link(hers)
+    staff = center.client(member=center.staff(roles=["finance"], countries=["ES"]))
+    for address, browser, channel in (
+        (f"/api/v1/documents/{hers.public_id}/", center.client(member=ana), "api"),
+        (f"/l/{links.token(link=link)}/", Client(), "link"),
+        (f"/v/{hers.verification_code}", Client(), "public"),
+        (f"/admin/documents/document/{hers.public_id}/", staff, "admin"),
+        ("/admin/documents/party/", staff, "admin"),
+    ):
+        answer = browser.get(address)
+        said = AuditEvent.objects.get(request_id=answer["Request-Id"])
+        assert (answer.status_code, said.channel) == (200, channel), address
+    for address, kind in (("/api/v1/nothing", "application/problem+json"), ("/nothing", "text/html; charset=utf-8")):
+        assert Client().post(address).headers["Content-Type"] == kind
+        strange = Client(headers={"host": "evil.example"}).get(address)  # refused before its route is looked up
+        assert (strange.status_code, "json" in strange["Content-Type"]) == (400, "json" in kind)
 
 
 def test_a_form_without_its_token_is_refused_on_record_at_every_door(ana: cast.Member, hers: Document) -> None:
