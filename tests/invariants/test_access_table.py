@@ -21,6 +21,7 @@ from audit import denials as audit_denials
 from audit import log
 from audit.actions import Action
 from audit.models import Event as AuditEvent
+from config import checks
 from documents import errors
 from documents.access import actors, guard, ownership, roles, routes
 from documents.access.admission import AccessRule, Door, Ownership, Recorded, RowSource, Unrecorded
@@ -412,6 +413,28 @@ def test_every_route_has_a_row_and_its_guard_and_says_what_is_recorded_or_why_no
         assert said.strip(), place
         if "<" in place and isinstance(rule.audit, Recorded):
             assert rule.ownership is not Ownership.NONE, f"{place} loads nothing that its event could be about"
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ({"roles": ()}, "access.E002"),
+        ({"audit": Action.EVENT_SETTLED}, "access.E003"),  # a word that was given up
+        ({"audit": Unrecorded(reason=" ")}, "access.E004"),
+    ],
+)
+def test_a_row_with_a_hole_keeps_the_service_from_starting(
+    adding: Callable[..., None], row: dict[str, typing.Any], code: str
+) -> None:
+    adding("added/<str:public_id>/", honest, **of_a_document(**row))
+    (error,) = checks.check_routes(None)
+    assert (error.id, "added/" in error.msg) == (code, True)
+
+
+def test_an_ownership_without_a_resolver_keeps_the_service_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(ownership.RESOLVERS, Ownership.CODE)
+    (error,) = checks.check_routes(None)
+    assert (error.id, "v/<str:code>" in error.msg) == ("access.E002", True)
 
 
 def test_the_guard_is_the_only_one_who_loads_by_the_address() -> None:
