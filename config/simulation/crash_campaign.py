@@ -107,7 +107,7 @@ def run(
             worker_starts=process_group.processes["worker"].starts,
             answers=dict(sorted(Counter(answers.values()).items())),
             figures=figures,
-            findings=findings + outside,
+            findings=findings + outside + process_group.locks_out_of_order(),
         )
 
 

@@ -171,6 +171,11 @@ class ProcessGroup:
         """Return the end of what a process has written to its log."""
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")[-4000:]
 
+    def locks_out_of_order(self) -> list[str]:
+        """Return what the processes have logged of locks in another order than that of `documents.locks`."""
+        logs = [(self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace") for name in self.processes]
+        return [line[:400] for log in logs for line in log.splitlines() if "lock.out_of_order" in line]
+
     def _start(self, server: ServerProcess) -> None:
         log = (self.folder / f"{server.name}.log").open("ab")
         self._logs.append(log)

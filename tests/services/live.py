@@ -148,7 +148,7 @@ class Live:
             keys=held,
             events=events or {},
         )
-        return findings
+        return findings + self.process_group.locks_out_of_order()
 
 
 def payment(*, name: str = "", net: str = "22.00", gross: str = "24.20", **changes: object) -> dict[str, Any]:
