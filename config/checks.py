@@ -19,6 +19,7 @@ from documents.access.admission import AccessRule, Recorded, Unrecorded
 from documents.countries import pack, proof
 from documents.events import envelope
 from documents.rendering import render
+from documents.sentences import writing
 from documents.task_names import TaskName
 
 POSTGRESQL_MIN = 15  # has_parameter_privilege: whether the runtime role may switch triggers off
@@ -57,7 +58,7 @@ def check_tables(app_configs: Sequence[AppConfig] | None, **options: Any) -> Ite
             try:
                 render.template_for(kind=kind, country=code, version=rules.template_version)
             except errors.Problem as problem:
-                yield Error(problem.detail, id="templates.E001")
+                yield Error(writing.of_problem(problem=problem, language="en"), id="templates.E001")
 
 
 @register()

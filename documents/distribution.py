@@ -131,7 +131,7 @@ def _check_reader(*, document: Document, actor: log.Actor, link: Link | None) ->
     if entitled:
         return
     guard.report_foreign(public_id=document.public_id, actor=actor)
-    raise errors.Problem(code="not_owner", detail=f"{document.public_id} is not {actor.id}'s")
+    raise errors.Problem(code="not_owner")
 
 
 def _check_servable(*, document: Document, actor: log.Actor) -> None:
@@ -141,9 +141,9 @@ def _check_servable(*, document: Document, actor: log.Actor) -> None:
     """
     if document.status == Status.QUARANTINED:
         log.deny(actor=actor, object_type="document", object_id=document.public_id, code="document_quarantined")
-        raise errors.Problem(code="document_quarantined", detail=document.public_id)
+        raise errors.Problem(code="document_quarantined")
     if document.status != Status.LOCKED:
-        raise errors.Problem(code="document_not_ready", detail=document.public_id)
+        raise errors.Problem(code="document_not_ready")
 
 
 def _check_link(*, link: Link, session: str, now: dt.datetime) -> None:
@@ -153,7 +153,7 @@ def _check_link(*, link: Link, session: str, now: dt.datetime) -> None:
     """
     link_state = links.state(link=link, now=now, session=session)
     if link_state is not links.State.LIVE:
-        raise errors.Problem(code=link_state.value, detail=f"link {link.public_id}")
+        raise errors.Problem(code=link_state.value)
 
 
 def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
@@ -174,13 +174,13 @@ def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
             return body
         code = "worm_checksum_mismatch"
     quarantine.withhold(document=document, code=code, actor=actor, now=now)
-    raise errors.Problem(code="document_quarantined", detail=f"{document.public_id}: {code}")
+    raise errors.Problem(code="document_quarantined")
 
 
 def _picture(*, document: Document, page: int, width: int, actor: log.Actor, now: dt.datetime) -> bytes:
     """Return a page as PNG, cached under the hash of the bytes that it was made from."""
     if not 1 <= page <= (document.pages or 0):
-        raise errors.Problem(code="not_found", detail=f"page {page} of {document.pages}")
+        raise errors.Problem(code="not_found", values={"cause": "page", "page": page, "pages": document.pages or 0})
     key = (document.file_sha256, page, width)
     with _pictures_lock:
         if key in _pictures:

@@ -2,10 +2,17 @@
 
 The one source for code, problem+json, work items, the error pages under /errors/, OpenAPI and translations.
 `severity` is set where the code also opens an alert: P1 where custody of an issued document is at risk, else P2.
+
+A problem or fault is a code with values. Sentences about it are made at the edge, by `documents.sentences`, where the
+value `cause` chooses between the sentences of a code that has several.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Value = str | int | list[str]
+VALUE_LENGTH_MAX, VALUES_MAX = 200, 50  # of what is stored: a payout has up to 1,500 orders
+NAMES_MAX = 2  # of what is missing, where a sentence counts the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +28,34 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One place in the input: `pointer` is an RFC 6901 JSON pointer, `code` a short reason, `detail` in English."""
+    """One place in the input: `pointer` is an RFC 6901 JSON pointer, `code` a short reason, `values` what it names."""
 
     pointer: str
     code: str
-    detail: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, str]:
-        """Return the `errors[]` member of a problem document."""
-        return {"pointer": self.pointer, "code": self.code, "detail": self.detail}
+    def as_json(self) -> dict[str, object]:
+        """Return the fault as it is stored, its values within their limits."""
+        return {"pointer": self.pointer, "code": self.code, "values": bounded(values=self.values)}
+
+
+def counted(*, missing: Sequence[str]) -> dict[str, Value]:
+    """Return the values of a list of what is missing: the first names, and how many more there are."""
+    rest = max(0, len(missing) - NAMES_MAX)
+    names: dict[str, Value] = {"missing": [*missing[:NAMES_MAX]]}
+    return {**names, "more": rest} if rest else names
+
+
+def bounded(*, values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return values with long texts and long lists cut."""
+    return {
+        name: value
+        if isinstance(value, int)
+        else value[:VALUE_LENGTH_MAX]
+        if isinstance(value, str)
+        else [text[:VALUE_LENGTH_MAX] for text in value[:VALUES_MAX]]
+        for name, value in values.items()
+    }
 
 
 CODES: dict[str, Code] = {
@@ -178,12 +204,24 @@ CODES: dict[str, Code] = {
 class Problem(Exception):
     """A refusal or failure with a code of CODES; doors turn it into problem+json, the line into a work item."""
 
-    def __init__(self, *, code: str, detail: str = "", errors: Sequence[Fault] = (), status: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        code: str,
+        values: Mapping[str, Value] | None = None,
+        errors: Sequence[Fault] = (),
+        status: int = 0,
+    ) -> None:
         """`status` is given where a door answers with another one than the code's own."""
-        self.code, self.detail, self.errors = code, detail, tuple(errors)
+        self.code, self.values, self.errors = code, dict(values or {}), tuple(errors)
         self.row = CODES[code]
         self.status = status or self.row.status
-        super().__init__(f"{code}: {detail}" if detail else code)
+        super().__init__(f"{code} {self.values}" if self.values else code)
+
+
+def problem_at(*, pointer: str, code: str, values: Mapping[str, Value] | None = None) -> Problem:
+    """Return a problem with one fault of the same code."""
+    return Problem(code=code, errors=[Fault(pointer=pointer, code=code, values=values or {})])
 
 
 class WormError(Problem):

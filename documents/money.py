@@ -26,7 +26,7 @@ def digits(currency: str) -> int:
         if country.currency == currency:
             return country.decimals
     if currency not in numbers.list_currencies():
-        raise errors.Problem(code="currency_unsupported", detail=f"{currency!r} is not an ISO 4217 currency")
+        raise errors.Problem(code="currency_unsupported", values={"cause": "not_iso", "currency": currency})
     return numbers.get_currency_precision(currency)
 
 
@@ -36,10 +36,10 @@ def minor(text: str, digits: int) -> int:
     :raises errors.Problem: `validation_error` when it is no amount, or has more decimals than the currency
     """
     if not _WRITTEN.fullmatch(text):
-        raise errors.Problem(code="validation_error", detail=f"{text[:40]!r} is not an amount")
+        raise errors.Problem(code="validation_error", values={"cause": "amount", "text": text[:40]})
     whole, _, decimals = text.partition(".")
     if len(decimals) > digits:
-        raise errors.Problem(code="validation_error", detail=f"{text[:40]!r} has more than {digits} decimals")
+        raise errors.Problem(code="validation_error", values={"cause": "decimals", "text": text[:40], "digits": digits})
     return int(whole + decimals.ljust(digits, "0"))
 
 
@@ -55,7 +55,7 @@ def rate(text: str) -> Fraction:
     :raises errors.Problem: `validation_error`
     """
     if not RATE.fullmatch(text):
-        raise errors.Problem(code="validation_error", detail=f"{text[:40]!r} is not a rate")
+        raise errors.Problem(code="validation_error", values={"cause": "rate", "text": text[:40]})
     return Fraction(text)
 
 

@@ -32,11 +32,9 @@ def withhold(*, document: Document, code: str, actor: log.Actor, now: dt.datetim
         )
         incidents.open_alert(
             code="document_quarantined",
-            severity="P1",
             dedup_key=f"quarantine:{document.public_id}",
-            detail=f"Document {document.number} is withheld from everyone: {code}",
+            values={"document": document.number, "cause": code},
             object_id=document.public_id,
-            fallback="Nadie lo recibe hasta que una persona lo resuelva / Nobody gets it until a person resolves it",
         )
     metrics.DOCUMENT_QUARANTINED.inc()
     return True
@@ -92,7 +90,7 @@ def _check_custody(*, document: Document) -> None:
         retain_until=document.retain_until,
     )
     if stored.mode != document.vault_mode:
-        raise errors.WormError(code="worm_mode_weak", detail=f"{stored.mode} is not the mode of the row")
+        raise errors.WormError(code="worm_mode_weak", values={"mode": stored.mode})
 
 
 def _record_look(*, document: Document, actor: log.Actor, code: str = "") -> None:

@@ -72,7 +72,7 @@ class _Rows:
         self.deliveries = read("SELECT * FROM documents_delivery ORDER BY id")
         self.notices = read("SELECT public_id, message_id, status, cause FROM documents_notice ORDER BY id")
         self.links = {row["token_sha256"]: row for row in read("SELECT * FROM documents_link")}
-        self.alerts = read("SELECT severity, code, dedup_key, detail FROM documents_alert WHERE resolved_at IS NULL")
+        self.alerts = read("SELECT severity, code, dedup_key, values FROM documents_alert WHERE resolved_at IS NULL")
         self.log = Counter(
             (row["object_id"], row["action"]) for row in read("SELECT object_id, action FROM audit_event")
         )
@@ -90,7 +90,7 @@ def _documents(*, rows: _Rows, keys: Collection[str]) -> Iterator[str]:
         for row in rows.documents
         if row["status"] != "LOCKED"
     )
-    yield from (f"open P1 alert {row['code']}: {row['detail']}" for row in rows.alerts if row["severity"] == "P1")
+    yield from (f"open P1 alert {row['code']}: {row['values']}" for row in rows.alerts if row["severity"] == "P1")
 
 
 def _series(*, rows: _Rows) -> Iterator[str]:

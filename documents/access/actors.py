@@ -49,14 +49,14 @@ def crowd() -> log.Actor:
     return log.Actor(kind="anonymous", id="", channel=admission.Door.PUBLIC)
 
 
-def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str, detail: str = "") -> NoReturn:
+def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str) -> NoReturn:
     """Record a denial where no rollback reaches it, and raise it.
 
     :raises errors.Problem: always, with `code`
     """
     metrics.DENIED.labels(code=code).inc()
     log.deny(actor=actor(request=request), object_type=object_type, object_id=object_id, code=code)
-    raise errors.Problem(code=code, detail=detail)
+    raise errors.Problem(code=code)
 
 
 def _asking(*, request: HttpRequest, kind: str, identity: str, role: str = "", service_name: str = "") -> log.Actor:

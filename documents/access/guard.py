@@ -79,9 +79,8 @@ def report_foreign(*, public_id: str, actor: log.Actor) -> None:
     log.deny(actor=actor, object_type="document", object_id=public_id, code="not_owner")
     incidents.open_alert(
         code="cross_owner_read",
-        severity="P1",
         dedup_key=f"cross_owner_read:{public_id}:{actor.id}",
-        detail=f"A door asked for {public_id} for {actor.id or actor.kind}, who may not see it; nothing left",
+        values={"document": public_id, "actor": actor.id or actor.kind},
         object_id=public_id,
     )
 
@@ -101,22 +100,24 @@ def _status(*, error: Exception) -> int:
     return HTTPStatus.FORBIDDEN if isinstance(error, PermissionDenied) else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _breach(*, rule: AccessRule, request: AdmittedRequest, status: int, entries: list[Entry]) -> str:
-    """Say how an answer breaks the rule of its route; "" where it keeps it."""
+def _breach(
+    *, rule: AccessRule, request: AdmittedRequest, status: int, entries: list[Entry]
+) -> dict[str, errors.Value]:
+    """Return how an answer breaks the rule of its route, as values of its alert; none where it keeps it."""
     done = _said(rule=rule, request=request, entries=entries)
     if status == HTTPStatus.FORBIDDEN and not any(entry.outcome == "denied" for entry in entries):
-        return f"answered {status} with no refusal on record"
+        return {"cause": "refusal_unrecorded", "status": status}
     if status in REFUSALS and done:
-        return f"answered {status} with its action on record as done"
+        return {"cause": "done_and_refused", "status": status}
     audit = rule.audit
     if isinstance(audit, Unrecorded):
-        return ""
+        return {}
     shows = status < (HTTPStatus.BAD_REQUEST if audit.acts else HTTPStatus.MULTIPLE_CHOICES)
     asked_only = bool(audit.methods) and request.method not in audit.methods
     instead = any(entry.action in audit.instead for entry in entries)
     if not shows or asked_only or done or instead or _said_before(audit=audit, admitted=request.admitted):
-        return ""
-    return f"answered {status} without {audit.action} on record about what it loaded"
+        return {}
+    return {"cause": "action_unrecorded", "status": status, "action": str(audit.action)}
 
 
 def _said(*, rule: AccessRule, request: AdmittedRequest, entries: list[Entry]) -> bool:
@@ -184,17 +185,15 @@ def _report(*, request: AdmittedRequest, foreign: DocumentRead) -> None:
     report_foreign(public_id=public_id, actor=actors.actor(request=request))
 
 
-def _withheld(*, request: AdmittedRequest, breach: str) -> HttpResponse:
+def _withheld(*, request: AdmittedRequest, breach: dict[str, errors.Value]) -> HttpResponse:
     """Answer 500 in the place of an answer that breaks the rule of its route, and open a P1 that names the route."""
     match = request.resolver_match
     name = match.view_name if match else ""
-    logger.error("access.rule_broken", extra={"cause": breach})
+    logger.error("access.rule_broken", extra={"cause": breach["cause"]})
     outages.open_alert_or_send(
         code="access_rule_broken",
-        severity="P1",
         dedup_key=f"access_rule_broken:{name}",
-        detail=f"The route {name} {breach}: withheld",
+        values={**breach, "route": name},
         object_id=name,
-        fallback="Nada sale por esa ruta: quien pide recibe un error / Nothing leaves by it: who asks gets an error",
     )
     return problems.respond(request=request, problem=errors.Problem(code="internal_error"))

@@ -9,14 +9,14 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
-from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 
 from audit import log
-from documents import errors
+from documents import errors, formatting
 from documents.access import actors, admission, pages
 from documents.resilience import calls
+from documents.sentences import writing
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -38,17 +38,17 @@ _BY_STATUS = {
 
 def body(*, request: HttpRequest, problem: errors.Problem) -> dict[str, object]:
     """Return the members of the problem document."""
-    row = problem.row
-    english = (get_language() or "es").startswith("en")
+    row, language = problem.row, formatting.language()
     return {
         "type": f"{settings.PUBLIC_URL}/errors/{problem.code}/",
-        "title": row.en if english else row.es,
+        "title": row.en if language == "en" else row.es,
         "status": problem.status,
         "code": problem.code,
-        "detail": problem.detail or (row.en if english else row.es),
+        "detail": writing.of_problem(problem=problem, language=language),
+        "values": problem.values,
         "request_id": getattr(request, "request_id", ""),
         "retryable": row.retryable,
-        "errors": [fault.as_json() for fault in problem.errors],
+        "errors": writing.answered(stored=[fault.as_json() for fault in problem.errors], language=language),
     }
 
 
@@ -89,7 +89,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
         return errors.Problem(code="worm_unavailable" if exception.dependency == "vault" else "dependency_degraded")
     if isinstance(exception, OperationalError | InterfaceError):
         calls.note_failure(dependency="postgresql", cause=exception)
-        return errors.Problem(code="dependency_degraded", detail="postgresql")
+        return errors.Problem(code="dependency_degraded", values={"dependency": "postgresql"})
     if isinstance(exception, Http404):
         return errors.Problem(code="not_found")
     if isinstance(exception, BadRequest | MultiPartParserError):  # a form that cannot be read

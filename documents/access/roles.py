@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from django.contrib.auth.models import AnonymousUser, Group, User
 
+REASON_LENGTH_MIN, REASON_LENGTH_MAX = 10, 200  # of what a person states for the record
+
 
 class Role(StrEnum):
     """The roles; each is a group of Django's with the same name."""

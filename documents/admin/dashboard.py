@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from documents.admin import cells, filters, rights
+from documents.alerts import channel
 from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus, Status
 from documents.resilience import dependencies
@@ -48,7 +49,7 @@ def context(*, request: HttpRequest, mine: "QuerySet[Document]") -> dict[str, An
             (
                 cells.state(alert.severity),
                 cells.link(alert, text=alert.code, mono_face=True),
-                alert.detail,
+                channel.sentence(alert=alert, language=cells.locale()),
                 cells.since(alert.opened_at, now=now),
             )
             for alert in open_alerts[:ALERTS_MAX]

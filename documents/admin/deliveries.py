@@ -11,7 +11,7 @@ from audit.actions import Action
 from documents.admin import base, cells, confirm, document_page, rights, timeline
 from documents.admin.site import site
 from documents.delivery import links
-from documents.models import Delivery, Link
+from documents.models import Delivery, Link, RevokeReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,6 +146,12 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Link]]" = {
 }
 
 
+def _reason(row: Link) -> str:
+    """Write why a link was revoked: a reason of ours by its name, a person's as it was written."""
+    ours = row.revoked_reason in RevokeReason.values
+    return str(RevokeReason(row.revoked_reason).label) if ours else row.revoked_reason
+
+
 @admin.register(Link, site=site)
 class LinkAdmin(OfDocument[Link]):
     """The links that were sent; the token itself is stored nowhere."""
@@ -201,6 +207,6 @@ class LinkAdmin(OfDocument[Link]):
             base.Fact(label=_("Abierto"), value=cells.moment(row.opened_at)),
             base.Fact(label=_("Bloqueado hasta"), value=cells.moment(row.locked_until_at)),
             base.Fact(label=_("Anulado"), value=cells.moment(row.revoked_at)),
-            base.Fact(label=_("Motivo"), value=row.revoked_reason or cells.NOTHING),
+            base.Fact(label=_("Motivo"), value=_reason(row) or cells.NOTHING),
         ]
         return self.shown(request=request, row=row, facts=facts, badge=self.state_cell(row))

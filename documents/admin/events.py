@@ -15,6 +15,7 @@ from documents.admin import base, cells, filters, rights, timeline
 from documents.admin.site import site
 from documents.events import outcomes
 from documents.models import Document, Event, EventStatus
+from documents.sentences import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,17 +187,12 @@ def _issued(row: Event, *, request: HttpRequest) -> base.Card:
 def _faults(row: Event, *, explained_above: bool) -> base.Card:
     """Return why the event is held or refused, one row for each place of the body.
 
-    A diagnosis is stored in both languages: the reader's is shown, unless a card above says it already.
+    A diagnosis is left out where a card above says it already.
     """
-    diagnosis_code = "diagnosis_en" if cells.locale() == "en" else "diagnosis"
     faults = [
-        (cells.mono(fault.get("pointer") or "/"), cells.mono(fault.get("code", "")), fault.get("detail", ""))
-        for fault in row.errors
-        if isinstance(fault, dict)
-        and (
-            not str(fault.get("code", "")).startswith("diagnosis")
-            or (fault.get("code") == diagnosis_code and not explained_above)
-        )
+        (cells.mono(fault["pointer"] or "/"), cells.mono(fault["code"]), fault["detail"])
+        for fault in writing.answered(stored=row.errors, language=cells.locale())
+        if not (explained_above and fault["code"] == "diagnosis")
     ]
     return base.Card(
         title=_("Por qué"),

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from audit.actions import Action
 from documents.admin import base, cells, confirm, filters, rights, timeline
 from documents.admin.site import site
-from documents.alerts import channel, incidents
-from documents.models import Alert, Discrepancy
+from documents.alerts import catalog, channel, incidents, owners
+from documents.models import Alert, Discrepancy, Resolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.utils.functional import _StrPromise
     from django.utils.safestring import SafeString
+
+
+def _resolution(row: Discrepancy) -> str:
+    """Write why it was resolved: a reason of ours by its name, a person's as it was written."""
+    ours = row.resolution in Resolution.values
+    return str(Resolution(row.resolution).label) if ours else row.resolution
 
 
 @admin.register(Discrepancy, site=site)
@@ -79,7 +85,7 @@ class DiscrepancyAdmin(base.DocumentCenterAdmin[Discrepancy]):
             base.Fact(label=_("País"), value=self.country_cell(row)),
             base.Fact(label=_("Abierta"), value=cells.moment(row.opened_at)),
             base.Fact(label=_("Resuelta"), value=cells.moment(row.resolved_at)),
-            base.Fact(label=_("Resolución"), value=row.resolution or cells.NOTHING, wide=True),
+            base.Fact(label=_("Resolución"), value=_resolution(row) or cells.NOTHING, wide=True),
         ]
         facts_card = base.Card(
             title=_("Hechos"),
@@ -105,9 +111,15 @@ def situation(row: Alert) -> str:
     return "ACKNOWLEDGED" if row.acknowledged_at else "OPEN"
 
 
+def _ends_by_hand(alert: Alert) -> bool:
+    """Tell whether a person ends an alert of its kind."""
+    row = catalog.ALERTS.get(alert.code)
+    return row is not None and row.ends_by_hand
+
+
 def _not_resolved_by_hand(alert: Alert) -> "_StrPromise | str":
     """Say why a person does not resolve an alert."""
-    by_hand = alert.code in incidents.BY_A_PERSON
+    by_hand = _ends_by_hand(alert)
     return "" if by_hand else _("Esta alerta se resuelve sola cuando termina su causa.")
 
 
@@ -145,6 +157,15 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Alert]]" = {
         blocked=_not_resolved_by_hand,
     ),
 }
+
+
+def _owner(row: Alert) -> str:
+    """Write who takes care of an alert of its kind first."""
+    known = catalog.ALERTS.get(row.code)
+    if known is None:
+        return cells.NOTHING
+    owner = owners.OWNERS[known.owner]
+    return owner.en if cells.locale() == "en" else owner.es
 
 
 @admin.register(Alert, site=site)
@@ -189,7 +210,8 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
     @admin.display(description=_("detalle"))
     def detail_cell(self, row: Alert) -> "SafeString":
         """Write the detail on one line, whole in its title."""
-        return format_html('<span class="dc-clip" title="{}">{}</span>', row.detail, row.detail)
+        text = channel.sentence(alert=row, language=cells.locale())
+        return format_html('<span class="dc-clip" title="{}">{}</span>', text, text)
 
     @admin.display(description=_("situación"))
     def state_cell(self, row: Alert) -> "SafeString":
@@ -221,8 +243,13 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
         facts = [
             base.Fact(label=_("Código"), value=cells.mono(row.code)),
             base.Fact(label=_("Gravedad"), value=self.severity_cell(row)),
-            base.Fact(label=_("Detalle"), value=row.detail, wide=True),
-            base.Fact(label=_("Mientras tanto"), value=row.fallback or cells.NOTHING, wide=True),
+            base.Fact(label=_("Detalle"), value=channel.sentence(alert=row, language=cells.locale()), wide=True),
+            base.Fact(
+                label=_("Mientras tanto"),
+                value=channel.meanwhile(code=row.code, language=cells.locale()) or cells.NOTHING,
+                wide=True,
+            ),
+            base.Fact(label=_("Se ocupa"), value=_owner(row)),
             base.Fact(label=_("Objeto"), value=cells.mono(row.object_id)),
             base.Fact(label=_("Guía"), value=self.runbook_cell(row)),
             base.Fact(label=_("Veces"), value=row.count),
@@ -237,7 +264,7 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
         action = None
         if acts and not row.acknowledged_at:
             action = {"url": "acknowledge/", "label": _("Reconocer")}
-        elif acts and row.code in incidents.BY_A_PERSON:
+        elif acts and _ends_by_hand(row):
             action = {"url": "resolve/", "label": _("Resolver")}
         return {
             "badges": [self.severity_cell(row), self.state_cell(row)],

@@ -15,7 +15,6 @@ from documents.models import Document
 
 VALID_FOR = dt.timedelta(minutes=15)
 REASONS_MAX = 50
-LENGTH_MIN, LENGTH_MAX = 10, 200
 SESSION_KEY = "dc_reasons"
 
 
@@ -24,8 +23,8 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(
         label=_("Motivo"),
-        min_length=LENGTH_MIN,
-        max_length=LENGTH_MAX,
+        min_length=roles.REASON_LENGTH_MIN,
+        max_length=roles.REASON_LENGTH_MAX,
         strip=True,
         widget=forms.Textarea(attrs={"rows": 3, "class": "dc-input"}),
         help_text=_("Al menos 10 caracteres; queda en la bitácora."),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -11,13 +12,16 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from documents import outside_http
+from documents.alerts import catalog
 from documents.alerts.incidents import Incident
 from documents.models import Alert
 from documents.resilience import calls
+from documents.sentences import writing
 
 CONNECT_S, TOTAL_S = 3.0, 10.0
 RETRY_AFTER_MAX_S = 3600.0
 TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+LANGUAGES = ("es", "en")  # of a message: Spanish first
 NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
 
 
@@ -36,9 +40,8 @@ class AlertMessage:
     code: str
     severity: str
     dedup_key: str
-    detail: str
+    values: Mapping[str, object]
     object_id: str
-    fallback: str
     runbook_url: str
     opened_at: datetime
     resolved_at: datetime | None
@@ -52,9 +55,8 @@ class AlertMessage:
             code=incident.code,
             severity=incident.severity,
             dedup_key=incident.dedup_key,
-            detail=incident.detail,
+            values=incident.values,
             object_id=incident.object_id,
-            fallback=incident.fallback,
             runbook_url=runbook_url(runbook=runbook),
             opened_at=opened_at,
             resolved_at=resolved_at,
@@ -67,16 +69,20 @@ class AlertMessage:
 
     def as_webhook(self) -> dict[str, object]:
         """Return Alertmanager's webhook body, version 4."""
+        row = catalog.ALERTS.get(self.code)
         labels = {
             "alertname": self.code,
             "severity": self.severity,
             "service": "billing-docs",
             "object": self.object_id,
+            "owner": row.owner if row else "",
         }
         annotations = {
             "summary": self.code,
-            "description": self.detail,
-            "fallback": self.fallback,
+            "description": " / ".join(sentence(alert=self, language=language) for language in LANGUAGES),
+            "fallback": " / ".join(
+                filter(None, (meanwhile(code=self.code, language=language) for language in LANGUAGES))
+            ),
             "runbook_url": self.runbook_url,
         }
         alert = {
@@ -104,11 +110,37 @@ class AlertMessage:
     def as_text(self) -> str:
         """Return the mail's body, Spanish first."""
         state = "RESUELTA / RESOLVED" if self.resolved_at else "ABIERTA / OPEN"
+        said = "\n".join(sentence(alert=self, language=language) for language in LANGUAGES)
+        fallback = " / ".join(filter(None, (meanwhile(code=self.code, language=language) for language in LANGUAGES)))
         return (
-            f"{self.severity} {self.code}: {state}\n\n{self.detail}\n\n"
-            f"Mientras tanto / Meanwhile: {self.fallback or '-'}\nObjeto / Object: {self.object_id or '-'}\n"
+            f"{self.severity} {self.code}: {state}\n\n{said}\n\n"
+            f"Mientras tanto / Meanwhile: {fallback or '-'}\nObjeto / Object: {self.object_id or '-'}\n"
             f"Desde / Since: {self.opened_at.isoformat(timespec='seconds')}\nGuía / Runbook: {self.runbook_url}\n"
         )
+
+
+def sentence(*, alert: AlertMessage | Alert, language: str) -> str:
+    """Return what an alert says, in "es" or "en"; of one from an earlier version, what that version wrote.
+
+    A failure that has a sentence of its own adds it: which file, or which template.
+    """
+    if "text" in alert.values:
+        return str(alert.values["text"])
+    row = catalog.ALERTS.get(alert.code)
+    if row is None:
+        return writing.title(code=alert.code, language=language)
+    said = writing.chosen(sentences=row.sentences, values=alert.values, language=language) or alert.code
+    if not writing.has_own(code=alert.code, values=alert.values):
+        return said
+    return f"{said} {writing.sentence(code=alert.code, values=alert.values, language=language)}"
+
+
+def meanwhile(*, code: str, language: str) -> str:
+    """Return what happens until an alert is over, empty where nothing is known of that."""
+    row = catalog.ALERTS.get(code)
+    if row is None or row.meanwhile is None:
+        return ""
+    return row.meanwhile.en if language == "en" else row.meanwhile.es
 
 
 def runbook_path(*, runbook: str) -> str:

@@ -56,13 +56,7 @@ def open_one(
         log.record(
             action=Action.DISCREPANCY_OPENED, object_type="discrepancy", object_id=public_id, actor=actor, code=code
         )
-        incidents.open_alert(
-            code=code,
-            severity="P2",
-            dedup_key=f"discrepancy:{dedup_key}",
-            detail=f"Open discrepancy {code}",
-            object_id=public_id,
-        )
+        incidents.open_alert(code=code, dedup_key=f"discrepancy:{dedup_key}", object_id=public_id)
     return fresh
 
 
@@ -102,7 +96,10 @@ def both_totals(*, first: object, other: object) -> dict[str, str]:
 
 
 def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.datetime) -> bool:
-    """Resolve the open discrepancy of a key with its alert, in the caller's transaction; False where there is none."""
+    """Resolve the open discrepancy of a key with its alert, in the caller's transaction; False where there is none.
+
+    :param resolution: a `Resolution`, or a person's text
+    """
     row = _open(dedup_key=dedup_key).first()
     resolved = {"resolved_at": now, "resolution": resolution}
     if row is None or not _open(dedup_key=dedup_key).filter(pk=row.pk).update(**resolved):

@@ -5,7 +5,9 @@ alert is lost neither with its process nor with the channel. Only while PostgreS
 and written afterwards (`outages`).
 """
 
+import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,52 +18,17 @@ from django.utils import timezone
 from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, locks, metrics
+from documents.alerts import catalog
 from documents.models import Alert
 from documents.resilience import leases
 
 logger = logging.getLogger(__name__)
-RUNBOOKS = "docs/runbooks"
-# TABLE: code of an alert -> its runbook page, where no door answers with the code; the others are in `errors.CODES`.
-PAGES = {
-    "audit_broken": "audit.md",
-    "audit_unavailable": "audit.md",
-    "divergent_repeat": "discrepancies.md",
-    "event_id_reused": "discrepancies.md",
-    "paid_twice": "discrepancies.md",
-    "reconciliation_difference": "discrepancies.md",
-    "document_does_not_add_up": "discrepancies.md",
-    "books_differ": "discrepancies.md",
-    "payout_status_differs": "discrepancies.md",
-    "balance_chain_broken": "discrepancies.md",
-    "payout_and_statement_differ": "discrepancies.md",
-    "event_and_document_differ": "discrepancies.md",
-    "event_without_document": "discrepancies.md",
-    "number_gap": "numbers.md",
-    "number_duplicate": "numbers.md",
-    "series_exhausted": "numbers.md",
-    "series_range_low": "numbers.md",
-    "document_stuck": "documents.md",  # by the rule of ops/alerts.yml
-    "document_quarantined": "documents.md",
-    "internal_error": "documents.md",
-    "render_failed": "renderer.md",
-    "render_timeout": "renderer.md",
-    "event_held": "events.md",
-    "event_parked_too_long": "events.md",
-    "delivery_failed": "mail.md",
-    "link_revoked": "links.md",
-    "cross_owner_read": "access.md",
-    "access_rule_broken": "access.md",
-    "vault_read_only": "worm.md",
-    "dependency_degraded": "README.md",
-}
-# Nothing that the service sees ends these: a person does, with a reason.
-BY_A_PERSON = frozenset({"cross_owner_read", "access_rule_broken", "link_revoked", "delivery_failed"})
 
 # A higher severity is sent again, and whoever is sending the lower one has lost the lease.
 _WRITE = """
-INSERT INTO documents_alert (public_id, dedup_key, code, severity, detail, object_id, fallback, runbook, count,
+INSERT INTO documents_alert (public_id, dedup_key, code, severity, values, object_id, runbook, count,
   attempts, opened_at, last_seen_at, sent_at, next_try_at)
-VALUES (%(public_id)s, %(dedup_key)s, %(code)s, %(severity)s, %(detail)s, %(object_id)s, %(fallback)s, %(runbook)s, 1,
+VALUES (%(public_id)s, %(dedup_key)s, %(code)s, %(severity)s, %(values)s::jsonb, %(object_id)s, %(runbook)s, 1,
   0, coalesce(%(opened_at)s, statement_timestamp()), statement_timestamp(), %(sent_at)s,
   CASE WHEN %(sent_at)s::timestamptz IS NULL THEN statement_timestamp() END)
 ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
@@ -84,28 +51,28 @@ class Incident:
     code: str
     severity: str
     dedup_key: str
-    detail: str
+    values: Mapping[str, errors.Value]
     object_id: str
-    fallback: str
 
 
-def runbook(*, code: str) -> str:
-    """Return the runbook's page and anchor of a code."""
-    if code.startswith("worm_"):
-        page = "worm.md"
-    elif code.startswith("dependency_") and code not in PAGES:
-        page = f"{code.removeprefix('dependency_').replace('_', '-')}.md"
-    elif code in PAGES:
-        page = PAGES[code]
-    elif code in errors.CODES and errors.CODES[code].severity:
-        page = "events.md"  # right schema, cannot be issued as it is: a held event
-    else:
-        return f"{RUNBOOKS}/README.md"
-    return f"{RUNBOOKS}/{page}#{code}"
+def incident(
+    *, code: str, dedup_key: str, values: Mapping[str, errors.Value], object_id: str = "", severity: str = ""
+) -> Incident:
+    """Return what an alert says: with the severity of its row in `catalog.ALERTS`, unless it has one of its own.
+
+    :raises KeyError: a code without a row
+    """
+    severity = severity or catalog.severity(code=code, values=values)
+    return Incident(code=code, severity=severity, dedup_key=dedup_key, values=values, object_id=object_id)
 
 
 def open_alert(
-    *, code: str, severity: str, dedup_key: str, detail: str, object_id: str = "", fallback: str = ""
+    *,
+    code: str,
+    dedup_key: str,
+    values: Mapping[str, errors.Value] | None = None,
+    object_id: str = "",
+    severity: str = "",
 ) -> Alert:
     """Open the incident, or add one to the count of the open one (its severity may rise, never fall).
 
@@ -114,9 +81,7 @@ def open_alert(
     :raises audit.log.AuditUnavailable: no incident is opened without its audit event.
     """
     return write(
-        incident=Incident(
-            code=code, severity=severity, dedup_key=dedup_key, detail=detail, object_id=object_id, fallback=fallback
-        )
+        incident=incident(code=code, dedup_key=dedup_key, values=values or {}, object_id=object_id, severity=severity)
     )
 
 
@@ -132,10 +97,9 @@ def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
                     "dedup_key": incident.dedup_key[:200],
                     "code": incident.code,
                     "severity": incident.severity,
-                    "detail": incident.detail[:500],
+                    "values": json.dumps(errors.bounded(values=incident.values)),
                     "object_id": incident.object_id[:140],
-                    "fallback": incident.fallback[:300],
-                    "runbook": runbook(code=incident.code),
+                    "runbook": catalog.runbook(code=incident.code),
                     "opened_at": opened_at,
                     "sent_at": sent_at,
                 },

@@ -1,6 +1,7 @@
 """Alerts about outages, PostgreSQL's own included: what cannot be written now is sent, and written later."""
 
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
@@ -8,7 +9,8 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from audit import log
-from documents.alerts import channel, incidents
+from documents import errors
+from documents.alerts import catalog, channel, incidents
 from documents.resilience import calls, dependencies
 
 _unwritten: dict[str, tuple[incidents.Incident, datetime]] = {}  # sent while PostgreSQL was away; written on recovery
@@ -22,11 +24,9 @@ class DependencyIncidents:
         """Open the incident of a dependency's outage."""
         open_alert_or_send(
             code=f"dependency_{row.name}",
-            severity=row.alert_severity,
             dedup_key=f"dependency:{row.name}",
-            detail=f"{type(cause).__name__}: {cause}"[:500],
+            values={"error": f"{type(cause).__name__}: {cause}"},
             object_id=row.name,
-            fallback=" / ".join(row.fallback),
         )
 
     def outage_ended(self, *, row: dependencies.Dependency) -> None:
@@ -37,15 +37,13 @@ class DependencyIncidents:
 LISTENER = DependencyIncidents()
 
 
-def open_alert_or_send(*, code: str, severity: str, dedup_key: str, detail: str, object_id: str, fallback: str) -> None:
+def open_alert_or_send(*, code: str, dedup_key: str, values: Mapping[str, errors.Value], object_id: str) -> None:
     """Open an alert, or send it straight to the channel when no row can be written."""
-    incident = incidents.Incident(
-        code=code, severity=severity, dedup_key=dedup_key, detail=detail, object_id=object_id, fallback=fallback
-    )
+    incident = incidents.incident(code=code, dedup_key=dedup_key, values=values, object_id=object_id)
     try:
         incidents.write(incident=incident)
     except (DatabaseError, InterfaceError, log.AuditUnavailable):
-        incidents.logger.critical("alert.opened_without_database", extra={"code": code, "severity": severity})
+        incidents.logger.critical("alert.opened_without_database", extra={"code": code, "severity": incident.severity})
         if dedup_key not in _unwritten and _send_directly(incident=incident):
             _unwritten[dedup_key] = (incident, timezone.now())
 
@@ -79,7 +77,7 @@ def _send_directly(*, incident: incidents.Incident) -> bool:
         return True
     if not _direct.acquire(blocking=False):
         return False
-    page = incidents.runbook(code=incident.code)
+    page = catalog.runbook(code=incident.code)
     message = channel.AlertMessage.of(incident=incident, runbook=page, opened_at=timezone.now())
 
     def send() -> None:

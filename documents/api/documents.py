@@ -65,7 +65,9 @@ class DocumentList(APIView):
         """Return one page: `{"data": [...], "has_more": bool, "next_cursor": str | null}`."""
         unknown = set(request.query_params) - set(FILTERS) - set(MOMENTS) - {"limit", "cursor"}
         if unknown:
-            raise errors.Problem(code="unknown_parameter", detail=", ".join(sorted(unknown))[:200])
+            raise errors.Problem(
+                code="unknown_parameter", values=errors.bounded(values={"parameters": sorted(unknown)})
+            )
         limit = _limit(request.query_params.get("limit"))
         by = _order(request)
         wanted = _filtered(request, rows=rows, by=by)
@@ -203,7 +205,7 @@ def _after(*, text: str, by: tuple[str, ...]) -> Q:
     except signing.BadSignature as error:
         raise errors.Problem(code="invalid_cursor") from error
     if len(moments) + 1 != len(by):
-        raise errors.Problem(code="invalid_cursor", detail="the cursor belongs to a list with other parameters")
+        raise errors.Problem(code="invalid_cursor", values={"cause": "other_list"})
     if not moments:
         return Q(pk__lt=pk)
     moment = Value(dt.datetime.fromisoformat(moments[0]), output_field=DateTimeField())
@@ -218,7 +220,7 @@ def _moment(name: str, text: str) -> dt.datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        fault = errors.Fault(pointer=f"/{name}", code="moment", detail="RFC 3339 with zone")
+        fault = errors.Fault(pointer=f"/{name}", code="moment")
         raise errors.Problem(code="validation_error", errors=[fault])
     return moment
 
@@ -227,6 +229,6 @@ def _limit(text: str | None) -> int:
     if text is None:
         return LIMIT_DEFAULT
     if not text.isascii() or not text.isdigit() or len(text) > LIMIT_DIGITS_MAX or not 1 <= int(text) <= LIMIT_MAX:
-        fault = errors.Fault(pointer="/limit", code="range", detail=f"1..{LIMIT_MAX}")
+        fault = errors.Fault(pointer="/limit", code="range", values={"min": 1, "max": LIMIT_MAX})
         raise errors.Problem(code="validation_error", errors=[fault])
     return int(text)

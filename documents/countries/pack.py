@@ -24,6 +24,12 @@ Rounding = Literal["per_group_half_up"]
 KINDS = ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT", "PAYOUT_STATEMENT", "PAYOUT_REVERSAL_NOTICE", "CREDIT_NOTE")
 SOURCED = ("currency", "locale", "time_zone")  # cells that keep their source in `sources`
 TAX_ID_LENGTH_MAX = 32
+# TABLE: what python-stdnum finds -> the cause that a problem names, else `format`.
+_CAUSES = {
+    exceptions.InvalidLength: "length",
+    exceptions.InvalidChecksum: "check_digit",
+    exceptions.InvalidComponent: "component",
+}
 NO_COUNTRY = ("pack", "proof")  # the other modules of this folder
 
 
@@ -153,12 +159,13 @@ class Pack:
         if rates is None:
             raise errors.Problem(
                 code="tax_code_unknown",
-                detail=f"{code!r} is not a tax code of {self.country}; known: {', '.join(self.tax_codes)}",
+                values={"tax": code, "country": self.country, "known": [*self.tax_codes]},
             )
         for rate in rates:
             if rate.in_force(date=date):
                 return rate
-        raise errors.Problem(code="tax_rate_not_in_force", detail=f"{code} of {self.country} on {date.isoformat()}")
+        values = {"tax": code, "country": self.country, "date": date.isoformat()}
+        raise errors.Problem(code="tax_rate_not_in_force", values=values)
 
     def rates_on(self, *, codes: Iterable[str], date: dt.date) -> dict[str, Fraction]:
         """Return {tax code: exact rate} for the codes of a document, each looked up once.
@@ -176,18 +183,23 @@ class Pack:
         """
         kind = self.tax_ids.get((type or self.tax_id_default).upper())
         if kind is None:
-            known = ", ".join(self.tax_ids)
-            raise errors.Problem(
-                code="tax_id_invalid", detail=f"{type!r} is no tax id type of {self.country}; known: {known}"
-            )
+            known: dict[str, errors.Value] = {"country": self.country, "known": [*self.tax_ids]}
+            raise errors.Problem(code="tax_id_invalid", values={"cause": "type", "type": str(type), **known})
         if len(value) > TAX_ID_LENGTH_MAX:
-            raise errors.Problem(
-                code="tax_id_invalid", detail=f"{kind.name}: longer than {TAX_ID_LENGTH_MAX} characters"
-            )
-        number, warning = _checked(kind=kind, value=value)
+            raise self._refused(kind=kind, cause="length")
+        try:
+            number, warning = _checked(kind=kind, value=value)
+        except exceptions.ValidationError as error:
+            raise self._refused(kind=kind, cause=_CAUSES.get(error.__class__, "format")) from error
         if kind.check_digit_after_dash:
             number = f"{number[:-1]}-{number[-1]}"
         return CheckedTaxId(value=number, name=kind.name, warning=warning)
+
+    def _refused(self, *, kind: TaxId, cause: str) -> errors.Problem:
+        """Return the problem of a tax id that is none of its type."""
+        return errors.Problem(
+            code="tax_id_invalid", values={"cause": cause, "name": kind.name, "country": self.country}
+        )
 
     def retain_until(self, *, issue_date: dt.date) -> dt.date:
         """Return the last local day on which a document issued on `issue_date` is protected."""
@@ -201,22 +213,19 @@ class Pack:
 def _checked(*, kind: TaxId, value: str) -> tuple[str, str | None]:
     """Return (compact number, warning or None).
 
-    :raises errors.Problem: `tax_id_invalid`
+    :raises exceptions.ValidationError: it is none of its type
     """
     bare = re.sub(r"[\s.\-]", "", value).upper()
     if bare in kind.generics:
         return bare, None
     if kind.pattern:
         if not re.fullmatch(kind.pattern, bare, flags=re.ASCII):
-            raise errors.Problem(code="tax_id_invalid", detail=f"{kind.name}: wrong length or characters")
+            raise exceptions.InvalidFormat
         return bare, None
     validator = cast("_Validator", importlib.import_module(f"stdnum.{kind.module}"))
-    try:
-        if not kind.check_digit_optional:
-            return validator.validate(value), None
-        number = validator.validate(value, validate_check_digits=False)
-    except exceptions.ValidationError as cause:
-        raise errors.Problem(code="tax_id_invalid", detail=f"{kind.name}: {cause}") from cause
+    if not kind.check_digit_optional:
+        return validator.validate(value), None
+    number = validator.validate(value, validate_check_digits=False)
     try:
         validator.validate(value, validate_check_digits=True)
     except exceptions.ValidationError:
@@ -257,7 +266,7 @@ def required(code: str) -> Pack:
     """
     country = for_country(code)
     if country is None:
-        raise errors.Problem(code="country_unsupported", detail=f"{code!r}; supported: {', '.join(registry())}")
+        raise errors.Problem(code="country_unsupported", values={"country": code, "known": [*registry()]})
     return country
 
 

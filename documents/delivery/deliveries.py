@@ -18,7 +18,7 @@ from audit import log
 from audit.actions import Action
 from documents import catalog, errors, formatting, identifiers, locks
 from documents.delivery import letters, links, mailbox, outbox
-from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Status
+from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, RevokeReason, Status
 from documents.resilience import calls, leases, queue
 from documents.task_names import TaskName
 
@@ -41,7 +41,12 @@ def plan(*, document: Document, now: dt.datetime, actor: log.Actor) -> list[Deli
 
 
 def resend(
-    *, document: Document, actor: log.Actor, now: dt.datetime, revoke_older: bool = False, reason: str = "resent"
+    *,
+    document: Document,
+    actor: log.Actor,
+    now: dt.datetime,
+    revoke_older: bool = False,
+    reason: str = RevokeReason.RESENT,
 ) -> Delivery:
     """Queue one more mail, with a link of its own, to the address on file now.
 
@@ -50,11 +55,9 @@ def resend(
     """
     if document.status != Status.LOCKED:
         quarantined = document.status == Status.QUARANTINED
-        raise errors.Problem(
-            code="document_quarantined" if quarantined else "document_not_ready", detail=document.number
-        )
+        raise errors.Problem(code="document_quarantined" if quarantined else "document_not_ready")
     if not document.owner.email:
-        raise errors.Problem(code="validation_error", detail="the owner has no e-mail address on file")
+        raise errors.Problem(code="validation_error", values={"cause": "no_address"})
     with transaction.atomic():
         locks.rows(queryset=Document.objects.filter(pk=document.pk).only("pk"))
         same = Delivery.objects.filter(document=document, recipient=document.owner, channel=Channel.EMAIL)
@@ -74,7 +77,7 @@ def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery
     owner = document.owner
     if document.status != Status.LOCKED or not owner.email:
         return None
-    if document.links.filter(recipient=owner, revoked_reason=links.WRONG_PERSON).exists():
+    if document.links.filter(recipient=owner, revoked_reason=RevokeReason.WRONG_PERSON).exists():
         return None  # the address on file is somebody else's
     with transaction.atomic():
         locks.rows(queryset=Document.objects.filter(pk=document.pk).only("pk"))

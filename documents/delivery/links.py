@@ -22,7 +22,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, locks, metrics
 from documents.alerts import incidents
-from documents.models import Delivery, DeliveryStatus, Document, Link, Party
+from documents.models import Delivery, DeliveryStatus, Document, Link, Party, RevokeReason
 
 NOTHING, LAST4 = "nothing", "last4"
 ANSWER_LENGTH = 4
@@ -31,7 +31,6 @@ REVOKE_AT = 10
 REVOKE_ALL_AT = 20  # over all open links of one recipient: a stolen mailbox has many
 LOCK = SESSION = dt.timedelta(minutes=15)
 COUNTED = dt.timedelta(minutes=10)  # the same session downloads again without being counted again
-WRONG_PERSON = "wrong_person"  # the reason after which no new link is sent by itself
 
 # TABLE: (country, kind, audience) -> what the person must know; `*` is any, the most specific row wins.
 POLICY: Mapping[tuple[str, str, str], str] = MappingProxyType(
@@ -195,14 +194,13 @@ def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
     tried = Link.objects.filter(recipient=link.recipient_id, revoked_at=None, expires_at__gt=now)
     everywhere = tried.aggregate(total=Sum("wrong_answers"))["total"] or 0
     if wrong >= REVOKE_AT or everywhere >= REVOKE_ALL_AT:
-        revoke(link=link, reason="wrong_answers", actor=actor, now=now)
+        revoke(link=link, reason=RevokeReason.WRONG_ANSWERS, actor=actor, now=now)
         if everywhere >= REVOKE_ALL_AT:
-            revoke_open(recipient=link.recipient, reason="wrong_answers", actor=actor, now=now)
+            revoke_open(recipient=link.recipient, reason=RevokeReason.WRONG_ANSWERS, actor=actor, now=now)
         incidents.open_alert(
             code="link_revoked",
-            severity="P2",
             dedup_key=f"link:{link.public_id}",
-            detail=f"{max(wrong, everywhere)} wrong answers at the secure links of one recipient: revoked",
+            values={"cause": RevokeReason.WRONG_ANSWERS, "tries": max(wrong, everywhere)},
             object_id=link.public_id,
         )
     elif wrong % LOCK_EVERY == 0:
@@ -213,7 +211,7 @@ def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
 def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bool:
     """End a link for good; False where it had ended already.
 
-    :param reason: a short code or a person's text; stays on the row, erasable in the log.
+    :param reason: a `RevokeReason`, or a person's text; stays on the row, erasable in the log.
     """
     with transaction.atomic():
         locks.declare(rank=locks.Rank.LINK, keys=[(link.pk,)])
@@ -243,7 +241,7 @@ def count_download(*, link: Link, session: str, now: dt.datetime, actor: log.Act
     [row] = locks.rows(queryset=Link.objects.filter(pk=link.pk))
     now_state = state(link=row, now=now, session=session)
     if now_state is not State.LIVE:
-        raise errors.Problem(code=now_state.value, detail=f"link {row.public_id}")
+        raise errors.Problem(code=now_state.value)
     if _just_counted(link=row, session=session, now=now):
         return
     since = now.timestamp() - COUNTED.total_seconds()

@@ -122,11 +122,9 @@ def _alert(*, notice: Notice, cause: str) -> None:
     """Open an alert: the former address did not get its notice."""
     incidents.open_alert(
         code="delivery_failed",
-        severity="P2",
         dedup_key=f"notice:{notice.party.public_id}",
-        detail=f"The former address of {notice.party.platform_id} was not told of its change: {cause}",
+        values={"cause": "notice", "recipient": notice.party.platform_id, "failure": cause},
         object_id=notice.public_id,
-        fallback="Los enlaces abiertos se anularon / Open links were revoked",
     )
 
 

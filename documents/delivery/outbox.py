@@ -119,11 +119,9 @@ def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:
     """Open an alert for a mail that was given up; one incident a recipient, not one a mail."""
     incidents.open_alert(
         code="delivery_failed",
-        severity="P2",
         dedup_key=f"delivery:{recipient.public_id}",
-        detail=f"Mail to {recipient.platform_id} was given up: {cause}",
+        values={"recipient": recipient.platform_id, "failure": cause},
         object_id=delivery.public_id,
-        fallback="El documento está en el panel / The document is in the panel",
     )
 
 

@@ -85,7 +85,7 @@ def lock(*, document: Document, lease: leases.Lease, plain: bool) -> LockedFile:
         flags=sorted({*document.flags, *rendered.flags}),
     )
     if not noted:
-        raise errors.Problem(code="document_not_ready", detail="another worker has the lease")
+        raise errors.Problem(code="document_not_ready", values={"cause": "leased"})
     stored = _put(document=document, key=key, body=rendered.pdf)
     return LockedFile(stored=stored, pages=rendered.pages, flags=tuple(rendered.flags))
 

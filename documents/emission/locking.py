@@ -89,7 +89,7 @@ def _refuse_endless(*, document: Document) -> None:
     :raises errors.Problem: `internal_error`
     """
     if document.attempts > TRIES_MAX:
-        raise errors.Problem(code="internal_error", detail="no try came to its end")
+        raise errors.Problem(code="internal_error", values={"cause": "no_try_ended"})
 
 
 def _confirm(*, document: Document, lease: leases.Lease, locked_file: custody.LockedFile) -> bool:
@@ -169,9 +169,8 @@ def _rest(*, document: Document, lease: leases.Lease, problem: errors.Problem, n
         if final or not outage:
             incidents.open_alert(
                 code=code,
-                severity=problem.row.severity or "P2",
                 dedup_key=f"document:{document.public_id}",
-                detail=f"Document {document.number} waits as ISSUED: {code}",
+                values={**problem.values, "what": document.number},
                 object_id=document.public_id,
             )
 

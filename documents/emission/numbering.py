@@ -71,11 +71,13 @@ def move(*, code: str, next_sequence: int, reason: str, actor: log.Actor) -> int
     with transaction.atomic():
         chosen = locks.rows(queryset=Series.objects.filter(code=code), rank=locks.Rank.SERIES, key=_key)
         if not chosen:
-            raise errors.Problem(code="validation_error", detail=f"no series has the code {code!r}")
+            raise errors.Problem(code="validation_error", values={"cause": "no_series", "series": code})
         (series,) = chosen
-        if next_sequence <= series.next or (series.last is not None and next_sequence > series.last + 1):
-            detail = f"{code} gives {series.next} next and goes up to {series.last or 'any number'}"
-            raise errors.Problem(code="validation_error", detail=detail)
+        place: dict[str, errors.Value] = {"series": code, "next": series.next}
+        if next_sequence <= series.next:
+            raise errors.Problem(code="validation_error", values={"cause": "not_forward", **place})
+        if series.last is not None and next_sequence > series.last + 1:
+            raise errors.Problem(code="validation_error", values={"cause": "past_range", **place, "last": series.last})
         Series.objects.filter(pk=series.pk).update(next=next_sequence)
         log.record(
             action=Action.SERIES_MOVED,
@@ -104,7 +106,7 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
     if row is None:
         raise errors.Problem(
             code="series_exhausted",
-            detail=f"{issuer.code} {catalog.TABLE[kind].code} {issue_date.year}: no number may be taken",
+            values={"issuer": issuer.code, "kind": catalog.TABLE[kind].code, "year": str(issue_date.year)},
         )
     series_id, sequence, code = row
     return LegalNumber(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")

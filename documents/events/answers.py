@@ -36,9 +36,7 @@ def answer(*, event: Event, replayed: bool, written: Sequence[Document] = (), st
         "documents": presentation.documents(rows=documents),
     }
     if current.status == EventStatus.HELD and current.code == outcomes.DEFECT and status is None:
-        problem = outcomes.defect(
-            detail="the event is stored and is run again by itself; sent again, it is run at once"
-        )
+        problem = outcomes.defect(cause="event_waits")
         return Answer(status=problem.status, body={}, problem=problem)
     if current.status == EventStatus.HELD:
         body |= {"code": current.code, "errors": current.errors}

@@ -18,6 +18,8 @@ from documents.events import fields, schema_parts, schemas
 AHEAD_MAX = dt.timedelta(minutes=5)
 FAULTS_MAX = 50
 POINTER_LENGTH_MAX = 200
+# What of a finding's context is ours to repeat: limits and forms, never what came.
+LIMITS = frozenset({"max", "min_length", "max_length", "pattern", "expected"})
 CONTACT = frozenset({"email", "locale", "address"})
 _UNSAFE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
 
@@ -136,10 +138,10 @@ def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:
     :raises errors.Problem: `validation_error` with a fault per wrong place (at most FAULTS_MAX)
     """
     if not isinstance(payload, dict):
-        raise _refused([errors.Fault(pointer="", code="type", detail="an event is a JSON object")])
+        raise _refused([errors.Fault(pointer="", code="type")])
     kind = payload.get("type")
     schema = SCHEMAS.get(kind, Unknown) if isinstance(kind, str) else Unknown
-    faults = [errors.Fault(pointer=path, code="null", detail="leave an unknown field out") for path in _nulls(payload)]
+    faults = [errors.Fault(pointer=path, code="null") for path in _nulls(payload)]
     if schema is Unknown:
         faults = []  # its data may have any shape
     if faults:
@@ -149,7 +151,8 @@ def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:
     except ValidationError as cause:
         raise _refused([_fault(error) for error in cause.errors(include_url=False, include_input=False)]) from None
     if now is not None and message.occurred_at > now + AHEAD_MAX:
-        raise _refused([errors.Fault(pointer="/occurred_at", code="ahead", detail="more than 5 minutes ahead of now")])
+        minutes_max = int(AHEAD_MAX.total_seconds() // 60)
+        raise _refused([errors.Fault(pointer="/occurred_at", code="ahead", values={"minutes_max": minutes_max})])
     return message
 
 
@@ -238,13 +241,12 @@ def _token(part: object) -> str:
 def _fault(error: ErrorDetails) -> errors.Fault:
     """Turn one of pydantic's findings into a fault; the value itself is never repeated."""
     pointer = "".join(f"/{_token(part)}" for part in error["loc"])[:POINTER_LENGTH_MAX]
-    return errors.Fault(pointer=pointer, code=error["type"], detail=error["msg"])
+    values: dict[str, errors.Value] = {
+        name: value for name, value in error.get("ctx", {}).items() if name in LIMITS and isinstance(value, int | str)
+    }
+    return errors.Fault(pointer=pointer, code=error["type"], values=values)
 
 
 def _refused(faults: list[errors.Fault]) -> errors.Problem:
     """Build the refusal of a payload that is not what its schema says."""
-    count = len(faults)
-    detail = (
-        f"{count} fault{'s' if count > 1 else ''}; the first at {faults[0].pointer or 'the root'}: {faults[0].detail}"
-    )
-    return errors.Problem(code="validation_error", detail=detail, errors=faults[:FAULTS_MAX])
+    return errors.Problem(code="validation_error", errors=faults[:FAULTS_MAX])

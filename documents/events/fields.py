@@ -34,9 +34,9 @@ _FORBIDDEN = re.compile(
 )
 
 
-def _wrong(code: str, text: str) -> PydanticCustomError:
-    """Return an error that says what is wrong with a value, without repeating the value."""
-    return PydanticCustomError(code, text)
+def wrong(code: str, /, **limits: int) -> PydanticCustomError:
+    """Return an error that names what is wrong with a value, without repeating the value."""
+    return PydanticCustomError(code, code, limits)
 
 
 def _text(value: str) -> str:
@@ -45,15 +45,15 @@ def _text(value: str) -> str:
         text = value
     else:
         if len(value) > 4 * TEXT_LENGTH_MAX:  # before NFC, whose cost grows faster than the text
-            raise _wrong("too_long", "longer than 500 characters")
+            raise wrong("too_long", max_length=TEXT_LENGTH_MAX)
         if _FORBIDDEN.search(value):
-            raise _wrong("forbidden_character", "control, bidi or other forbidden character")
+            raise wrong("forbidden_character")
         text = unicodedata.normalize("NFC", value)
         _refuse_piled_marks(text)
     if len(text) > TEXT_LENGTH_MAX:
-        raise _wrong("too_long", "longer than 500 characters")
+        raise wrong("too_long", max_length=TEXT_LENGTH_MAX)
     if not text.strip():
-        raise _wrong("blank", "empty")
+        raise wrong("blank")
     return text
 
 
@@ -63,32 +63,32 @@ def _refuse_piled_marks(text: str) -> None:
     for character in text:
         run = run + 1 if character > "\u02ff" and unicodedata.category(character)[0] == "M" else 0
         if run > MARKS_MAX:
-            raise _wrong("too_many_marks", "more than 8 combining marks in a row")
+            raise wrong("too_many_marks", max=MARKS_MAX)
 
 
 def _amount(value: str, info: ValidationInfo) -> str:
     """Return an amount with exactly the currency's digits; untouched for an unknown currency."""
     if not money.AMOUNT.fullmatch(value):
-        raise _wrong("amount", "an amount is text such as 22.00, without exponent, sign + or leading zeros")
+        raise wrong("amount")
     digits = (info.context or {}).get("digits")
     if digits is None:
         return value
     if len(value.partition(".")[2]) > digits:
-        raise _wrong("digits", "more decimals than the currency has")
+        raise wrong("digits")
     return money.text(money.minor(value, digits), digits)
 
 
 def _not_negative(value: str) -> str:
     """Refuse moved money below zero."""
     if value.startswith("-"):
-        raise _wrong("negative", "cannot be negative")
+        raise wrong("negative")
     return value
 
 
 def _rate(value: str) -> str:
     """Return a rate without trailing zeros."""
     if not money.RATE.fullmatch(value):
-        raise _wrong("rate", "a rate is a decimal fraction as text, such as 0.021")
+        raise wrong("rate")
     return money.rate_text(money.rate(value))
 
 
@@ -99,7 +99,7 @@ def _moment(value: object) -> dt.datetime:
             return dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
         except ValueError:
             pass
-    raise _wrong("moment", "not an RFC 3339 date and time with zone")
+    raise wrong("moment")
 
 
 def _date(value: object) -> dt.date:
@@ -109,7 +109,7 @@ def _date(value: object) -> dt.date:
             return dt.date.fromisoformat(value)
         except ValueError:
             pass
-    raise _wrong("date", "not a date YYYY-MM-DD")
+    raise wrong("date")
 
 
 @cache
@@ -121,21 +121,21 @@ def _zones() -> frozenset[str]:
 def _zone(value: str) -> str:
     """Refuse a name that is no IANA time zone."""
     if value not in _zones():
-        raise _wrong("time_zone", "not an IANA time zone")
+        raise wrong("time_zone")
     return value
 
 
 def _email(value: str) -> str:
     """Refuse a text that cannot be an address; line breaks were refused with the control characters."""
     if len(value) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(value) or value.endswith("."):
-        raise _wrong("email", "not an e-mail address")
+        raise wrong("email")
     return value
 
 
 def _masked(value: str) -> str:
     """Refuse an account number that is not masked: it would be stored for years."""
     if sum(character.isdigit() for character in value) > DIGITS_SHOWN_MAX:
-        raise _wrong("not_masked", "shows more than 8 digits of the account")
+        raise wrong("not_masked", max=DIGITS_SHOWN_MAX)
     return value
 
 
@@ -144,7 +144,7 @@ def once(name: Callable[[Item], object]) -> AfterValidator:
 
     def check(items: list[Item]) -> list[Item]:
         if len({name(item) for item in items}) != len(items):
-            raise _wrong("repeated", "the same id twice in the list")
+            raise wrong("repeated")
         return items
 
     return AfterValidator(check)

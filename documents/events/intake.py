@@ -58,7 +58,7 @@ def receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: log
         raise
     except Exception:
         logger.exception("event.not_stored")
-        problem = outcomes.defect(detail="the event is not stored: send it again")
+        problem = outcomes.defect(cause="event_not_stored")
         return answers.Answer(status=problem.status, body={}, problem=problem)
 
 
@@ -121,7 +121,8 @@ def _service(*, payload: dict[str, object], services: Sequence[str]) -> str:
     if row is None:
         return services[0]
     if row.service not in services:
-        raise errors.Problem(code="event_type_not_allowed", detail=f"{payload['type']} is not {services[0]}'s to send")
+        values = {"type": str(payload["type"]), "service": services[0]}
+        raise errors.Problem(code="event_type_not_allowed", values=values)
     return row.service
 
 

@@ -24,7 +24,7 @@ from documents.task_names import TaskName
 BACKOFF_S = (2, 300)  # first and longest pause between looks at an event that is parked, or has failed
 DEFECT = "internal_error"  # the code of an event whose effect failed by a defect of ours
 # Stored of a held event: a payout has up to 1,500 orders, and each of them may be wrong.
-FAULTS_MAX, FAULT_LENGTH_MAX = 60, 500
+FAULTS_MAX = 60
 
 EARLIER_MAX = 8  # events of one subject that are run before a later one: the first that can be issued wins
 PARKED_TOO_LONG = "event_parked_too_long"
@@ -109,7 +109,8 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
 
 def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), actor: log.Actor) -> None:
     """Hold an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
-    faults = [fault.as_json() | {"detail": fault.detail[:FAULT_LENGTH_MAX]} for fault in problem.errors[:FAULTS_MAX]]
+    alone = [errors.Fault(pointer="", code=problem.code, values=problem.values)] if problem.values else []
+    faults = [fault.as_json() for fault in (problem.errors or alone)[:FAULTS_MAX]]
     changed = event.status != EventStatus.HELD or event.code != problem.code
     if changed:
         _resolve_defect(event=event)
@@ -127,9 +128,8 @@ def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), a
     if not still_dismissed:
         incidents.open_alert(
             code=DEFECT if problem.code == DEFECT else "event_held",
-            severity=problem.row.severity or "P2",
             dedup_key=f"event:{event.public_id}",
-            detail=f"{event.type} {event.event_id} is held: {problem.code}"[:500],
+            values={"type": event.type, "event": event.event_id, "cause": problem.code, "what": event.event_id},
             object_id=event.public_id,
         )
 
@@ -275,6 +275,6 @@ def _reopen(*, event: Event, code: str, actor: log.Actor) -> bool:
     return False
 
 
-def defect(*, detail: str) -> errors.Problem:
+def defect(*, cause: str) -> errors.Problem:
     """Return what the door answers to a defect of ours: 503, and the same event will go through later."""
-    return errors.Problem(code=DEFECT, detail=detail, status=503)
+    return errors.Problem(code=DEFECT, values={"cause": cause}, status=503)

@@ -7,7 +7,6 @@ by the effect, so that a message which looks right is always stored.
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from documents.events import fields, schema_parts
 
@@ -95,9 +94,9 @@ class OrderData(schema_parts.EventData):
         """Refuse lines and totals of a partner whom the order does not name."""
         if self.partner is None:
             if any(line.party for line in self.lines):
-                raise PydanticCustomError("partner_missing", "a line says party=partner and the order names no partner")
+                raise fields.wrong("partner_missing")
             if self.totals and self.totals.partner_payable is not None:
-                raise PydanticCustomError("partner_missing", "partner_payable is stated and the order names no partner")
+                raise fields.wrong("partner_missing")
         return self
 
 
@@ -173,7 +172,7 @@ class Settles(schema_parts.Strict):
     def names_one(self) -> Self:
         """Refuse an item that names nothing, or two things."""
         if sum(1 for name in (self.order, self.adjustment, self.credit) if name) != 1:
-            raise PydanticCustomError("names_one", "exactly one of order, adjustment and credit")
+            raise fields.wrong("names_one")
         return self
 
 
@@ -195,7 +194,7 @@ class _PayoutData(schema_parts.EventData):
     def one_list(self) -> Self:
         """Refuse both lists of what is settled, and none."""
         if (self.orders is None) == (self.settles is None):
-            raise PydanticCustomError("orders_or_settles", "exactly one of orders and settles")
+            raise fields.wrong("orders_or_settles")
         return self
 
 
@@ -214,7 +213,7 @@ class PeriodClosedData(_PayoutData):
     def moves_nothing(self) -> Self:
         """Refuse a closed period that moves money."""
         if self.payout.amount.strip("0."):
-            raise PydanticCustomError("not_zero", "a period that is closed without a payout has amount zero")
+            raise fields.wrong("not_zero")
         return self
 
 

@@ -18,15 +18,19 @@ def read(*, raw: bytes) -> dict[str, object]:
     try:
         text = raw.decode("utf-8")
         if _depth(raw) > DEPTH_MAX:
-            raise errors.Problem(code="malformed_json", detail=f"nested deeper than {DEPTH_MAX}")
+            raise _malformed(cause="depth", depth_max=DEPTH_MAX)
         payload = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
         if not isinstance(payload, dict):
-            raise errors.Problem(code="validation_error", detail="the body must be one JSON object")
+            raise errors.Problem(code="validation_error", values={"cause": "not_an_object"})
         canonical.encode(value=payload)
     except UnicodeDecodeError as error:
-        raise errors.Problem(code="malformed_json", detail="not UTF-8") from error
-    except (ValueError, RecursionError) as error:
-        raise errors.Problem(code="malformed_json", detail=str(error)[:200]) from error
+        raise _malformed(cause="encoding") from error
+    except json.JSONDecodeError as error:
+        raise _malformed(cause="syntax", line=error.lineno, column=error.colno) from error
+    except RecursionError as error:
+        raise _malformed(cause="depth", depth_max=DEPTH_MAX) from error
+    except ValueError as error:
+        raise _malformed(cause="value") from error
     return payload
 
 
@@ -42,9 +46,13 @@ def _depth(raw: bytes) -> int:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member name appears twice")
+        raise _malformed(cause="repeated_name")
     return members
 
 
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
+def _no_constant(_name: str) -> object:
+    raise _malformed(cause="value")
+
+
+def _malformed(**values: errors.Value) -> errors.Problem:
+    return errors.Problem(code="malformed_json", values=values)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 from django.db.models import Q
 
-from documents import locks
+from documents import errors, locks
 from documents.alerts import incidents
 from documents.events import outcomes
 from documents.models import Event, EventStatus, Wait
@@ -76,9 +76,8 @@ def overdue(*, now: dt.datetime, limit_s: int) -> int:
             for event in locks.rows(queryset=late.filter(pk=pk), skip_locked=True):
                 incidents.open_alert(
                     code=outcomes.PARKED_TOO_LONG,
-                    severity="P2",
                     dedup_key=f"event:{event.public_id}",
-                    detail=f"{event.type} {event.event_id} still waits for {', '.join(event.missing)}"[:500],
+                    values={"type": event.type, "event": event.event_id, **errors.counted(missing=event.missing)},
                     object_id=event.public_id,
                 )
     return len(keys)

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from documents import formatting
 from documents.delivery import links
-from documents.models import Kind, Link
+from documents.models import Kind, Link, RevokeReason
 
 AWAY = 503
 
@@ -31,7 +31,7 @@ def message(*, name: str, link: Link | None) -> MessagePage:
     :raises KeyError: for a name that no page has
     """
     page = _pages(link=link)[name]
-    if link is not None and link.revoked_reason == links.WRONG_PERSON:
+    if link is not None and link.revoked_reason == RevokeReason.WRONG_PERSON:
         return dataclasses.replace(page, renew=False)
     return page
 

@@ -20,7 +20,7 @@ from documents.access import actors, pages
 from documents.alerts import incidents
 from documents.delivery import deliveries, links
 from documents.link_pages import messages, session
-from documents.models import Kind, Link, Status
+from documents.models import Kind, Link, RevokeReason, Status
 from documents.rendering import printout
 from documents.resilience import calls
 
@@ -103,12 +103,11 @@ def report(request: HttpRequest, link: Link | None) -> HttpResponse:
     if link is None:
         return unknown(request, link)
     actor = _asking(request=request, link=link)
-    if links.revoke(link=link, reason=links.WRONG_PERSON, actor=actor, now=timezone.now()):
+    if links.revoke(link=link, reason=RevokeReason.WRONG_PERSON, actor=actor, now=timezone.now()):
         incidents.open_alert(
             code="link_revoked",
-            severity="P2",
             dedup_key=f"link:{link.public_id}",
-            detail="A secure link reached the wrong person, who said so: check the address on file",
+            values={"cause": RevokeReason.WRONG_PERSON},
             object_id=link.public_id,
         )
     return _say(request=request, link=link, page_name="reported")

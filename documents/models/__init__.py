@@ -3,11 +3,11 @@
 Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal local days in `_date` or `_until`.
 """
 
-from documents.models.deliveries import Channel, Delivery, DeliveryStatus, Link, Notice
+from documents.models.deliveries import Channel, Delivery, DeliveryStatus, Link, Notice, RevokeReason
 from documents.models.dismissal import Dismissal, DismissalState
 from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus, Status
 from documents.models.events import Event, EventStatus, Wait
-from documents.models.incidents import Alert, Discrepancy
+from documents.models.incidents import Alert, Discrepancy, Resolution
 from documents.models.leased import Leased
 from documents.models.parties import Country, Issuer, Party, Series
 
@@ -31,6 +31,8 @@ __all__ = [
     "Notice",
     "Party",
     "PayoutStatus",
+    "Resolution",
+    "RevokeReason",
     "Series",
     "Status",
     "Wait",

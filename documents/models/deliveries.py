@@ -31,6 +31,15 @@ class DeliveryStatus(models.TextChoices):
     NOT_WANTED = "NOT_WANTED", _("no procede")
 
 
+class RevokeReason(models.TextChoices):
+    """Why a link was revoked, where it was not by a person in that person's words."""
+
+    WRONG_ANSWERS = "wrong_answers", _("demasiadas respuestas erróneas")
+    WRONG_PERSON = "wrong_person", _("lo recibió otra persona")  # after which no new link is sent by itself
+    RESENT = "resent", _("se envió otro")
+    CONTACT_CHANGED = "contact_changed", _("cambió la dirección")
+
+
 class Delivery(Leased):
     """Sends one document to one recipient through one channel. The Message-ID is fixed before the first try."""
 

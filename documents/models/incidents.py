@@ -14,6 +14,13 @@ from documents.models.leased import Leased
 from documents.models.parties import Country, public_id
 
 
+class Resolution(models.TextChoices):
+    """Why a discrepancy was resolved, where it was not by a person in that person's words."""
+
+    NO_DIFFERENCE = "no_difference", _("la conciliación ya no encuentra diferencia")
+    NOT_OVERPAID = "not_overpaid", _("lo liquidado ya no pasa de lo ganado")
+
+
 class Discrepancy(models.Model):
     """Two records that differ, with their amounts and age; resolved by a later document or by a person."""
 
@@ -47,9 +54,8 @@ class Alert(Leased):
     dedup_key = models.CharField(max_length=200)
     code = models.CharField(_("código"), max_length=60)
     severity = models.CharField(_("gravedad"), max_length=2, choices=[("P1", "P1"), ("P2", "P2")])
-    detail = models.CharField(_("detalle"), max_length=500)
+    values = models.JSONField(_("valores"), default=dict)
     object_id = models.CharField(_("objeto"), max_length=140, blank=True)
-    fallback = models.CharField(_("mientras tanto"), max_length=300, blank=True)
     runbook = models.CharField(_("guía"), max_length=200)
     count = models.PositiveIntegerField(_("veces"), default=1)
     opened_at = models.DateTimeField(_("abierta"), db_default=Now())

@@ -50,7 +50,7 @@ def _vault() -> str:
     vault = store.open_vault()
     vault.find(key="readyz")  # never there: the question is whether the store answers
     if vault.mode != store.COMPLIANCE and settings.ENVIRONMENT == "production":
-        raise errors.WormError(code="worm_mode_weak", detail=vault.mode)
+        raise errors.WormError(code="worm_mode_weak", values={"mode": vault.mode})
     return vault.mode
 
 

@@ -6,6 +6,7 @@ a day, it counts all of them.
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -13,12 +14,13 @@ from django.db import DatabaseError, InterfaceError, connection
 from audit import log
 from audit.actions import Action
 from audit.models import Event
+from documents import errors
 from documents.alerts import incidents
 from documents.models import Alert
 
+Values = Mapping[str, errors.Value]
 AFRESH_EVERY_S = 86_400.0
 GAP, DUPLICATE, RANGE_LOW = "number_gap", "number_duplicate", "series_range_low"
-SEVERITIES = {GAP: "P1", DUPLICATE: "P1", RANGE_LOW: "P2"}
 RANGE_LOW_SHARE = 0.9  # given of an authorised range
 # One statement, so one snapshot: a number and its document are committed together.
 _SERIES = """
@@ -60,7 +62,7 @@ def look(*, every_s: float = 0.0) -> list[str]:
     if time.monotonic() - _last.setdefault("afresh", time.monotonic()) >= AFRESH_EVERY_S:
         _last["afresh"] = time.monotonic()
         _counted.clear()
-    wrong: dict[str, str] = {}
+    wrong: dict[str, Values] = {}
     with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):
         with connection.cursor() as cursor:
             cursor.execute(_SERIES)
@@ -68,36 +70,38 @@ def look(*, every_s: float = 0.0) -> list[str]:
         for row in rows:
             series = _Series(**dict(zip(("id", "code", "first", "next", "highest", "last"), row, strict=True)))
             faults = _faults(series=series)
-            wrong |= {f"{code}:{series.code}": detail for code, detail in (faults | _low(series=series)).items()}
+            wrong |= {f"{code}:{series.code}": values for code, values in (faults | _low(series=series)).items()}
             if not faults:
                 _counted[series.id] = series.next
         _tell(wrong=wrong)
     return sorted(wrong)
 
 
-def _faults(*, series: _Series) -> dict[str, str]:
-    """Return what is wrong with a series since the last look that was content: code -> detail."""
-    faults = {}
+def _faults(*, series: _Series) -> dict[str, Values]:
+    """Return what is wrong with a series since the last look that was content: code of an alert -> its values."""
+    faults: dict[str, Values] = {}
     start, end = _counted.get(series.id, series.first), series.next - 1
     if start > series.next:  # this process has counted in another database, such as the one before a restore
         start = series.first
     skipped = _skipped(series=series, start=start, end=end)
     given = _documents(series=series, start=start, end=end) - (end - start + 1 - skipped)
     if given < 0:
-        faults[GAP] = f"Series {series.code}: {-given} numbers between {start} and {end} have no document"
+        faults[GAP] = {"series": series.code, "count": -given, "first": start, "last": end}
     if given > 0:
-        faults[DUPLICATE] = f"Series {series.code}: {given} documents too many between {start} and {end}"
+        span = {"count": given, "first": start, "last": end}
+        faults[DUPLICATE] = {"cause": "surplus", "series": series.code, **span}
     if series.highest > end:
-        faults[DUPLICATE] = f"Series {series.code}: it would give {series.next} next, but {series.highest} is given"
+        place = {"next": series.next, "highest": series.highest}
+        faults[DUPLICATE] = {"cause": "behind", "series": series.code, **place}
     return faults
 
 
-def _low(*, series: _Series) -> dict[str, str]:
-    """Return what to say of a series whose authorised range runs out."""
+def _low(*, series: _Series) -> dict[str, Values]:
+    """Return the alert of a series whose authorised range runs out."""
     if series.last is None or series.next - series.first < RANGE_LOW_SHARE * (series.last - series.first + 1):
         return {}
     left = series.last - series.next + 1
-    return {RANGE_LOW: f"Series {series.code}: {left} numbers are left of its authorised range"}
+    return {RANGE_LOW: {"series": series.code, "left": left}}
 
 
 def _documents(*, series: _Series, start: int, end: int) -> int:
@@ -120,11 +124,13 @@ def _skipped(*, series: _Series, start: int, end: int) -> int:
     return sum(max(0, min(last, end) - max(first, start) + 1) for first, last in spans)
 
 
-def _tell(*, wrong: dict[str, str]) -> None:
+def _tell(*, wrong: dict[str, Values]) -> None:
     """Open an alert for what is wrong, once, and resolve those that are over."""
-    is_open = set(Alert.objects.filter(code__in=SEVERITIES, resolved_at=None).values_list("dedup_key", flat=True))
+    is_open = set(
+        Alert.objects.filter(code__in=(GAP, DUPLICATE, RANGE_LOW), resolved_at=None).values_list("dedup_key", flat=True)
+    )
     for key in wrong.keys() - is_open:
         code, _, series = key.partition(":")
-        incidents.open_alert(code=code, severity=SEVERITIES[code], dedup_key=key, detail=wrong[key], object_id=series)
+        incidents.open_alert(code=code, dedup_key=key, values=wrong[key], object_id=series)
     for key in is_open - wrong.keys():
         incidents.resolve_alert(dedup_key=key)

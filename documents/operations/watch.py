@@ -66,8 +66,7 @@ def _warn_of_weak_vault(*, result: checks.CheckResult) -> None:
     key = "vault_read_only"
     if result.detail == local_store.READ_ONLY:
         if not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
-            detail = "LOCAL_READ_ONLY: the owner of the files could still remove them"
-            incidents.open_alert(code=key, severity="P2", dedup_key=key, detail=detail, object_id="vault")
+            incidents.open_alert(code=key, dedup_key=key, object_id="vault")
     elif result.ok:
         incidents.resolve_alert(dedup_key=key)
 
@@ -83,11 +82,9 @@ def _warn_of_weak_log(*, weak: list[str] | None) -> None:
         # Sent directly to the channel where the log itself no longer accepts events.
         outages.open_alert_or_send(
             code=checks.AUDIT_WEAK,
-            severity="P1",
             dedup_key=key,
-            detail="; ".join(weak),
+            values={"weaknesses": weak},
             object_id=checks.AUDIT,
-            fallback="Se sigue registrando todo / Everything is still recorded",
         )
 
 
@@ -100,6 +97,7 @@ def _probe_daily() -> None:
     try:
         store.probe_again()
     except errors.WormError as error:
-        incidents.open_alert(code=error.code, severity="P1", dedup_key=key, detail=error.detail, object_id="vault")
+        values = {**error.values, "what": key}
+        incidents.open_alert(code=error.code, severity="P1", dedup_key=key, values=values, object_id="vault")
     else:
         incidents.resolve_alert(dedup_key=key)

@@ -62,7 +62,7 @@ class Child:
             raise
         if not hello["ok"]:
             self.close()
-            raise errors.Problem(code="render_failed", detail=hello["cause"])
+            raise errors.Problem(code="render_failed", values={"cause": "engine", "error": hello["cause"]})
         self.engine: str = hello["engine"]
         self.warm_at_s, self.warm_bytes = time.monotonic(), self._resident_bytes()
 
@@ -83,9 +83,8 @@ class Child:
             header, pdf = self._receive(until_s=until_s)
         except TimeoutError as cause:
             self.close()
-            raise errors.Problem(
-                code="render_timeout", detail=f"no answer after {cpu_s * self.limits.wall_factor:.1f} s"
-            ) from cause
+            seconds = f"{cpu_s * self.limits.wall_factor:.1f}"
+            raise errors.Problem(code="render_timeout", values={"cause": "answer", "seconds": seconds}) from cause
         except OSError as cause:
             raise self._ended() from cause
         except BaseException:
@@ -93,7 +92,7 @@ class Child:
             raise
         if header.get("ticket") != ticket:
             self.close()
-            raise errors.Problem(code="render_failed", detail="the answer belongs to another job")
+            raise errors.Problem(code="render_failed", values={"cause": "other_job"})
         return header, pdf
 
     @property
@@ -127,10 +126,10 @@ class Child:
             code = self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self.close()
-            return errors.Problem(code="render_failed", detail="the renderer closed its socket")
+            return errors.Problem(code="render_failed", values={"cause": "socket"})
         if code == -signal.SIGPROF:
-            return errors.Problem(code="render_timeout", detail="out of CPU time")
-        return errors.Problem(code="render_failed", detail=f"the renderer ended with {code}")
+            return errors.Problem(code="render_timeout", values={"cause": "cpu"})
+        return errors.Problem(code="render_failed", values={"cause": "ended", "status": code})
 
     def _receive(self, *, until_s: float) -> tuple[dict[str, Any], bytes]:
         header_size, body_size = child.FRAME.unpack(self._exactly(child.FRAME.size, until_s=until_s))
@@ -204,7 +203,7 @@ class Pool:
         try:
             worker = self.places.get(timeout=self.wait_s)
         except queue.Empty as cause:
-            raise errors.Problem(code="render_timeout", detail="every renderer is busy") from cause
+            raise errors.Problem(code="render_timeout", values={"cause": "busy"}) from cause
         try:
             if worker is None or not worker.alive:
                 worker = None
@@ -212,7 +211,7 @@ class Pool:
             header, pdf = worker.render(job=job, logo=logo, lines=lines)
             if not header["ok"]:
                 worker.close()  # short of memory, C code fails in ways that could damage the next document
-                raise errors.Problem(code="render_failed", detail=header["cause"])
+                raise errors.Problem(code="render_failed", values={"cause": "engine", "error": header["cause"]})
             if worker.worn:
                 worker.close()  # at once: while it waited for a document, it would hold what it has
             return header, pdf, worker.engine
@@ -223,7 +222,7 @@ class Pool:
         try:
             return Child(bundle=self.bundle, limits=self.limits, environment=self.environment)
         except (OSError, ValueError, KeyError) as cause:
-            raise errors.Problem(code="render_failed", detail="the renderer does not start") from cause
+            raise errors.Problem(code="render_failed", values={"cause": "start"}) from cause
 
     def close(self) -> None:
         """End the children that are free."""

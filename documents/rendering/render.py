@@ -73,7 +73,8 @@ def template_for(*, kind: str, country: str, version: str, bundle: pathlib.Path 
         name = f"{folder.lower()}/{version}.html"
         if (bundle / name).is_file():
             return f"pdf/{name}"
-    raise errors.Problem(code="render_failed", detail=f"no PDF template for {kind} in {country}, version {version}")
+    place = {"kind": kind, "country": country, "version": version}
+    raise errors.Problem(code="render_failed", values={"cause": "template", **place})
 
 
 def texts_for(*, kind: str, country: str) -> dict[str, Any]:

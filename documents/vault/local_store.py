@@ -33,7 +33,7 @@ def open_store(*, url: str) -> "LocalVault":
     parts = urlsplit(url)
     root = pathlib.Path(unquote(parts.path))
     if parts.netloc not in {"", "localhost"} or not root.is_absolute():
-        raise errors.WormError(code="worm_bucket_misconfigured", detail="VAULT_URL: use file:///absolute/folder")
+        raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "url", "scheme": "file:///"})
     with object_files.named(doing="open"):
         root.mkdir(parents=True, exist_ok=True)
     opened = LocalVault(root=root)
@@ -95,13 +95,13 @@ class LocalVault:
                 not object_files.link_once(folder=folder, name=name, body=body)
                 and object_files.read(folder=folder, name=name) != body
             ):
-                raise errors.WormError(code="worm_checksum_mismatch", detail=f"other bytes already lie under {key}")
+                raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "other_bytes", "key": key})
             for file in (_record_name(name=name, sha256=digest), name):
                 self._seal(folder=folder, name=file)
             os.fsync(folder)
         stored = self.find(key=key)
         if stored is None:
-            raise errors.WormError(code="worm_version_missing", detail=key)
+            raise errors.WormError(code="worm_version_missing", values={"key": key})
         return stored
 
     def find(self, *, key: str) -> store.Stored | None:
@@ -128,11 +128,9 @@ class LocalVault:
                 with object_files.opened(root=self.root, parts=tuple(parents)) as folder:
                     body = object_files.read(folder=folder, name=name)
             except FileNotFoundError as gone:
-                raise errors.WormError(code="worm_version_missing", detail=key) from gone
+                raise errors.WormError(code="worm_version_missing", values={"key": key}) from gone
         if hashlib.sha256(body).hexdigest() != version:
-            raise errors.WormError(
-                code="worm_checksum_mismatch", detail=f"{key}: not the bytes of version {version[:12]}"
-            )
+            raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "version", "key": key})
         return body
 
     def verify(
@@ -141,21 +139,18 @@ class LocalVault:
         """Read from the medium and compare bytes, hash, length, type, mode, lock and date."""
         body = self.read(key=key, version=version)
         if hashlib.sha256(body).hexdigest() != sha256 or len(body) != size:
-            raise errors.WormError(
-                code="worm_checksum_mismatch", detail=f"{key}: {len(body)} bytes read, {size} promised"
-            )
+            sizes: dict[str, errors.Value] = {"found_bytes": len(body), "promised_bytes": size}
+            raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "size", "key": key, **sizes})
         *parents, name = key.split("/")
         with object_files.named(doing="read"), object_files.opened(root=self.root, parts=tuple(parents)) as folder:
             stored = _stored(folder=folder, key=key, name=name, sha256=sha256)
             _check_sealed(folder=folder, name=name, mode=stored.mode)
             _check_sealed(folder=folder, name=_record_name(name=name, sha256=sha256), mode=stored.mode)
         if stored.retain_until < retain_until:
-            detail = f"{key}: until {stored.retain_until}, the policy says {retain_until}"
-            raise errors.WormError(code="worm_lock_too_short", detail=detail)
+            dates = {"until_date": str(stored.retain_until), "policy_date": str(retain_until)}
+            raise errors.WormError(code="worm_lock_too_short", values={"key": key, **dates})
         if (stored.content_type, stored.size) != (content_type, size):
-            raise errors.WormError(
-                code="worm_checksum_mismatch", detail=f"{key}: its record names another type or length"
-            )
+            raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "record", "key": key})
         return stored
 
     def keys(self, *, prefix: str = "") -> Iterator[str]:
@@ -175,7 +170,7 @@ class LocalVault:
         :raises errors.WormError: `worm_unavailable`.
         """
         if not self.root.is_dir():
-            raise errors.WormError(code="worm_unavailable", detail="the vault's folder is gone")
+            raise errors.WormError(code="worm_unavailable", values={"cause": "folder"})
 
     def _seal(self, *, folder: int, name: str) -> None:
         """Make a file read-only, and immutable where this process may; safe to repeat."""
@@ -198,7 +193,7 @@ class LocalVault:
             object_files.link_once(folder=folder, name=CANARY, body=b"overwritten")
             or object_files.read(folder=folder, name=CANARY) != body
         ):
-            raise errors.WormError(code="worm_bucket_misconfigured", detail="a put replaced an existing object")
+            raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "replaced"})
         return number
 
     def _attacks_fail(self, *, folder: int) -> bool:
@@ -233,7 +228,7 @@ def _stored(*, folder: int, key: str, name: str, sha256: str) -> store.Stored:
     try:
         record = json.loads(object_files.read(folder=folder, name=_record_name(name=name, sha256=sha256)))
         if record["sha256"] != sha256 or record["mode"] not in {IMMUTABLE, READ_ONLY}:
-            raise errors.WormError(code="worm_lock_missing", detail=f"{key}: its lock record is not this object's")
+            raise errors.WormError(code="worm_lock_missing", values={"cause": "other_record", "key": key})
         return store.Stored(
             key=key,
             version=sha256,
@@ -247,9 +242,9 @@ def _stored(*, folder: int, key: str, name: str, sha256: str) -> store.Stored:
     except FileNotFoundError as missing:
         others = [file for file in os.listdir(folder) if file.startswith(f".{name}.") and file.endswith(".lock")]
         code = "worm_checksum_mismatch" if others else "worm_lock_missing"
-        raise errors.WormError(code=code, detail=f"{key}: no lock record for the bytes that lie there") from missing
+        raise errors.WormError(code=code, values={"cause": "no_record", "key": key}) from missing
     except (ValueError, KeyError, TypeError) as garbage:
-        raise errors.WormError(code="worm_lock_missing", detail=f"{key}: its lock record cannot be read") from garbage
+        raise errors.WormError(code="worm_lock_missing", values={"cause": "unreadable", "key": key}) from garbage
 
 
 def _check_sealed(*, folder: int, name: str, mode: str) -> None:
@@ -260,9 +255,9 @@ def _check_sealed(*, folder: int, name: str, mode: str) -> None:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o222:
-            raise errors.WormError(code="worm_lock_missing", detail=f"{name}: the file is writable")
+            raise errors.WormError(code="worm_lock_missing", values={"cause": "writable", "file": name})
         if mode == IMMUTABLE and not immutable.has_flag(descriptor=descriptor):
-            raise errors.WormError(code="worm_lock_missing", detail=f"{name}: the immutable flag is gone")
+            raise errors.WormError(code="worm_lock_missing", values={"cause": "flag", "file": name})
     finally:
         os.close(descriptor)
 

@@ -21,7 +21,7 @@ def opened(*, root: pathlib.Path, parts: tuple[str, ...], create: bool = False) 
     try:
         here = os.open(root, flags)
     except FileNotFoundError as gone:
-        raise errors.WormError(code="worm_unavailable", detail="the vault's folder is gone") from gone
+        raise errors.WormError(code="worm_unavailable", values={"cause": "folder"}) from gone
     try:
         for part in parts:
             if create:
@@ -87,4 +87,5 @@ def named(*, doing: str) -> Iterator[None]:
     except OSError as error:
         denied = error.errno in DENIED and doing != "read"
         code = "worm_write_denied" if denied else "worm_unavailable"
-        raise errors.WormError(code=code, detail=f"{doing}: {error.strerror or error}") from error
+        said = {"cause": "system", "doing": doing, "error": error.strerror or str(error)}
+        raise errors.WormError(code=code, values=said) from error

@@ -109,7 +109,9 @@ def open_vault() -> Vault:
         if url not in _opened:
             scheme = urlsplit(url).scheme
             if scheme not in BACKENDS:
-                raise errors.WormError(code="worm_bucket_misconfigured", detail=f"VAULT_URL: no store for {scheme}://")
+                raise errors.WormError(
+                    code="worm_bucket_misconfigured", values={"cause": "url", "scheme": f"{scheme}://"}
+                )
             _opened[url] = importlib.import_module(BACKENDS[scheme]).open_store(url=url)
         return _opened[url]
 
@@ -181,7 +183,7 @@ def _strict_vault() -> Vault:
     """
     store = open_vault()
     if settings.ENVIRONMENT == "production" and store.mode != COMPLIANCE:
-        raise errors.WormError(code="worm_mode_weak", detail=f"the store promises {store.mode}")
+        raise errors.WormError(code="worm_mode_weak", values={"mode": store.mode})
     return store
 
 
@@ -192,12 +194,12 @@ def _check_intent(*, body: bytes, sha256: str, skew_s: Callable[[], float | None
     """
     if hashlib.sha256(body).hexdigest() != sha256:
         # An object under a wrong name could never be removed.
-        raise _counted(
-            errors.WormError(code="worm_checksum_mismatch", detail="the intended hash is not that of the bytes")
-        )
+        raise _counted(errors.WormError(code="worm_checksum_mismatch", values={"cause": "intent"}))
     skew = skew_s()
     if skew is not None and abs(skew) > SKEW_MAX_S:
-        raise _counted(errors.WormError(code="worm_bucket_misconfigured", detail=f"clock skew of {skew:.0f} s"))
+        raise _counted(
+            errors.WormError(code="worm_bucket_misconfigured", values={"cause": "clock", "seconds": round(skew)})
+        )
 
 
 def guarded(*, work: Callable[[], T]) -> T:
@@ -209,8 +211,11 @@ def guarded(*, work: Callable[[], T]) -> T:
     except calls.DependencyDown as down:
         cause = down.cause
         known = cause if isinstance(cause, errors.WormError) else None
-        code, detail = (known.code, known.detail) if known else ("worm_unavailable", str(down))
-        raise _counted(errors.WormError(code=code, detail=detail)) from down
+        if known is not None:
+            raise _counted(errors.WormError(code=known.code, values=known.values)) from down
+        said = f"{type(cause).__name__}: {cause}" if cause else "breaker open"
+        values = {"cause": "system", "doing": "call", "error": said}
+        raise _counted(errors.WormError(code="worm_unavailable", values=values)) from down
 
 
 def check_key(*, key: str) -> None:

@@ -10,10 +10,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
 from audit.actions import Action
-from documents import errors, metrics
+from documents import errors, formatting, metrics
 from documents.access import actors, ownership, pages
 from documents.access.admission import Admitted, Ownership, Visit, any_document
 from documents.events import intake
+from documents.sentences import writing
 from documents.webhooks import signing
 
 ID_LENGTH_MAX = 128
@@ -44,7 +45,10 @@ def events(request: HttpRequest, raw: bytes, services: list[str], now: dt.dateti
         raise
     if answer.problem is not None:
         raise answer.problem
-    return JsonResponse(answer.body, status=answer.status)
+    body = answer.body
+    if isinstance(stored := body.get("errors"), list):
+        body = {**body, "errors": writing.answered(stored=stored, language=formatting.language())}
+    return JsonResponse(body, status=answer.status)
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 from documents import errors, money
 from documents.admin import cells, rights
 from documents.admin.base import Card, Fact
+from documents.alerts import discrepancy_catalog
 from documents.countries import pack
+from documents.events import outcomes
 from documents.models import Event, EventStatus
+from documents.sentences import writing
 from payouts.admin import forms
-from payouts.calculation import gap_causes
 from payouts.models import DifferenceApproval
 from payouts.review import worklist
 from payouts.review.corrections import CreditableGroup
@@ -45,20 +47,10 @@ def code_label(code: str) -> str:
     row = errors.CODES.get(code)
     if row is not None:
         return row.en if cells.locale() == "en" else row.es
-    return {
-        "event_parked_too_long": _("Espera desde hace demasiado"),
-        "divergent_repeat": _("Repetido con otros datos"),
-        "paid_twice": _("Pagado dos veces"),
-        "reconciliation_difference": _("Diferencia en conciliación"),
-        "balance_chain_broken": _("Saldos que no enlazan"),
-        "books_differ": _("Libros que no cuadran"),
-        "payout_and_statement_differ": _("Pago y comprobante distintos"),
-        "payout_status_differs": _("Estado del pago dudoso"),
-        "event_and_document_differ": _("Evento y documento distintos"),
-        "event_without_document": _("Evento sin documento"),
-        "document_does_not_add_up": _("Documento que no suma"),
-        "event_id_reused": _("Id de evento reutilizado"),
-    }.get(code, code)
+    known = discrepancy_catalog.DISCREPANCIES.get(code)
+    if known is not None:
+        return known.title.en if cells.locale() == "en" else known.title.es
+    return _("Espera desde hace demasiado") if code == outcomes.PARKED_TOO_LONG else code
 
 
 def tabs(*, counts: Mapping[str, int], chosen: str, home: str) -> list[dict[str, Any]]:
@@ -89,7 +81,7 @@ def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]
         "expected": amount(minor=item.amounts.expected_minor, item=item),
         "actual": amount(minor=item.amounts.actual_minor, item=item),
         "difference": amount(minor=item.amounts.difference_minor, item=item, signed=True),
-        "findings": list(item.findings)[:FINDINGS_MAX],
+        "findings": sentences(item=item)[:FINDINGS_MAX],
         "later": later(item=item),
         "actions": actions(item=item, request=request),
     }
@@ -128,7 +120,7 @@ def written(*, minor: int, currency: str, country: str, signed: bool = False) ->
     """Write an amount as a country does."""
     country_pack = pack.for_country(country)
     locale = country_pack.locale if country_pack and cells.locale() == "es" else cells.locale()
-    text = gap_causes.written(minor=minor, digits=money.digits(currency), currency=currency, locale=locale)
+    text = writing.amount(minor=minor, digits=money.digits(currency), currency=currency, locale=locale)
     return format_html('<span class="dc-amount">{}</span>', f"+{text}" if signed and minor > 0 else text)
 
 
@@ -159,6 +151,21 @@ def _next_step(*, item: Item, event: Event, request: HttpRequest) -> "SafeString
     return _action_link(name="approve", public_id=event.public_id, label=_("Aprobar"), main=True)
 
 
+def sentences(*, item: Item) -> list[str]:
+    """Say what is wrong, in the reader's language; of a discrepancy of a later version, nothing."""
+    language = cells.locale()
+    if item.discrepancy is None:
+        said = [fault["detail"] for fault in writing.answered(stored=item.findings, language=language)]
+        return [str(sentence) for sentence in said if sentence]
+    row = discrepancy_catalog.DISCREPANCIES.get(item.code)
+    if row is None:
+        return []
+    return [
+        writing.chosen(sentences=row.sentences, values=finding["values"], language=language)
+        for finding in item.findings
+    ]
+
+
 def later(*, item: Item) -> str:
     """Say from when a payout may be issued with its difference; empty where it may be now, or never."""
     if item.approvable_from is None or item.approvable:
@@ -173,7 +180,8 @@ def work_card(request: HttpRequest, event: Event) -> Card | None:
     if event.status not in {EventStatus.HELD, EventStatus.PARKED} or event.superseded_by_id is not None:
         return None
     item = worklist.with_people([worklist.of_event(event, now=timezone.now())])[0]
-    facts = [Fact(label=_("Diagnóstico"), value=_lines(item.findings), wide=True)] if item.findings else []
+    said = sentences(item=item)
+    facts = [Fact(label=_("Diagnóstico"), value=_lines(said), wide=True)] if said else []
     if text := later(item=item):
         facts.append(Fact(label=_("Emisión con diferencia"), value=text, wide=True))
     if offered := actions(item=item, request=request):
@@ -203,8 +211,8 @@ def cards(*, item: Item) -> list[Card]:
         Fact(label=_("Recibido"), value=amount(minor=amounts.actual_minor, item=item)),
         Fact(label=_("Diferencia"), value=amount(minor=amounts.difference_minor, item=item, signed=True)),
     ]
-    if item.findings:
-        facts.append(Fact(label=_("Diagnóstico"), value=_lines(item.findings), wide=True))
+    if said := sentences(item=item):
+        facts.append(Fact(label=_("Diagnóstico"), value=_lines(said), wide=True))
     return [Card(title=_("Qué difiere"), facts=facts)]
 
 

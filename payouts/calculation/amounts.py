@@ -178,10 +178,10 @@ def check_totals(
         errors.Fault(
             pointer=f"{pointer}/{word}",
             code="totals_mismatch",
-            detail=f"stated {amount}, computed {money.text(computed[word], digits)}",
+            values={"total": word, "stated": amount, "expected": money.text(computed[word], digits)},
         )
         for word, amount in (stated or {}).items()
         if money.minor(amount, digits) != computed[word]
     ]
     if faults:
-        raise errors.Problem(code="totals_mismatch", detail=faults[0].detail, errors=faults)
+        raise errors.Problem(code="totals_mismatch", errors=faults)

@@ -29,11 +29,11 @@ def gaps(*, kind: str, content: Content, total_minor: int, digits: int) -> list[
     :raises errors.Problem: `validation_error`, a text that is no amount
     """
     page = _Page(content=content, digits=digits)
-    laws = [("the row's total is the printed one", total_minor, page.total(TOTALS[kind])), *LAWS[kind](page)]
+    laws = [("row_total", total_minor, page.total(TOTALS[kind])), *LAWS[kind](page)]
     return [Gap(law=law, stated_minor=stated, found_minor=summed) for law, stated, summed in laws if stated != summed]
 
 
-Law = tuple[str, int, int]  # words, the figure that is stated, the one that comes of adding up
+Law = tuple[str, int, int]  # its code, the figure that is stated, the one that comes of adding up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,21 +59,21 @@ class _Page:
 
 
 def _receipt(page: _Page) -> Iterable[Law]:
-    yield "net and tax are the gross", page.total("gross"), page.total("net") + page.total("tax")
-    yield "the tax is that of the groups", page.total("tax"), page.column("tax_groups", "tax")
-    yield "the lines are the total", page.total("gross" if page.gross_prices else "net"), page.column("lines")
+    yield "net_and_tax", page.total("gross"), page.total("net") + page.total("tax")
+    yield "tax_of_groups", page.total("tax"), page.column("tax_groups", "tax")
+    yield "lines_total", page.total("gross" if page.gross_prices else "net"), page.column("lines")
 
 
 def _statement(page: _Page) -> Iterable[Law]:
     without_tax, tax = page.total("earnings") + page.total("deductions"), page.total("tax")
     yield (
-        "what is owed is earned, less deducted and withheld",
+        "owed_total",
         page.total("payable"),
         without_tax + tax - page.total("withheld"),
     )
-    yield "the tax is that of the groups", tax, page.column("tax_groups", "tax")
-    yield "the withholdings are the total withheld", page.total("withheld"), page.column("withholdings")
-    yield "the lines are the total", without_tax + (tax if page.gross_prices else 0), page.column("lines")
+    yield "tax_of_groups", tax, page.column("tax_groups", "tax")
+    yield "withheld_total", page.total("withheld"), page.column("withholdings")
+    yield "lines_total", without_tax + (tax if page.gross_prices else 0), page.column("lines")
     yield from _explained(page, "payable")
 
 
@@ -81,20 +81,20 @@ def _payout(page: _Page) -> Iterable[Law]:
     owed = page.total("included") + page.total("adjustments") - page.total("withheld") - page.total("cash_collected")
     owed += page.total("opening_carry_over") - page.total("closing_carry_over")
     printed = page.minor(page.content.get("difference", "0"))
-    yield "it closes to the cent, but for a printed difference", page.total("amount"), owed + printed
-    yield "what is settled is the total included", page.total("included"), page.column("settles")
-    yield "the withholdings are the total withheld", page.total("withheld"), page.column("withholdings")
+    yield "closes_to_the_cent", page.total("amount"), owed + printed
+    yield "settled_total", page.total("included"), page.column("settles")
+    yield "withheld_total", page.total("withheld"), page.column("withholdings")
     added = page.column("adjustments") + page.column("tax_groups", "tax")
-    yield "the adjustments and their tax are their total", page.total("adjustments"), added
+    yield "adjustments_total", page.total("adjustments"), added
     yield from _explained(page, "amount")
     if "concepts" in page.content:
-        yield "the concepts are what is included", page.total("included"), page.column("concepts")
+        yield "concepts_total", page.total("included"), page.column("concepts")
 
 
 def _explained(page: _Page, word: str) -> Iterable[Law]:
     """Add up the rows of the explanation; documents from before it have none."""
     if "explanation" in page.content:
-        yield "every cent of the net is explained", page.total(word), page.column("explanation")
+        yield "explained_net", page.total(word), page.column("explanation")
 
 
 def _notice(_page: _Page) -> Iterable[Law]:

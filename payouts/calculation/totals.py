@@ -160,15 +160,15 @@ def credit(
     given = []
     for key, amount in _sums(lines).items():
         if key not in remaining:
-            raise _exceeds(f"the original has no {'deductions' if key[1] else 'lines'} with tax {key[0] or 'none'}")
+            raise _exceeds("no_group" if key[0] else "no_untaxed", tax=key[0])
         given.append(_share(remaining=remaining[key], amount_minor=amount, prices=prices))
     after = _remaining(original=tuple(remaining.values()), credited=given)
     before_minor = sum(group.gross_minor for group in remaining.values())
     gross = sum(group.gross_minor for group in given)
     if gross > max(0, before_minor):
-        raise _exceeds(f"{gross} minor units, of {before_minor} that remain in total")
+        raise _exceeds("total", asked_minor=gross, remaining_minor=before_minor)
     if gross < 0:
-        raise _exceeds("a credit gives back; this one would charge")
+        raise _exceeds("charges")
     totals = {"net": sum(group.base_minor for group in given), "tax": sum(group.tax_minor for group in given)}
     totals["gross"] = totals["net"] + totals["tax"]
     _must(gross == totals["gross"], "net and tax are the gross")
@@ -185,7 +185,12 @@ def _share(*, remaining: Group, amount_minor: int, prices: Prices) -> Group:
     whole = remaining.base_minor if prices == "net" else remaining.gross_minor
     sign = -1 if remaining.deduction else 1
     if amount_minor * sign > whole * sign:
-        raise _exceeds(f"{amount_minor} minor units with tax {remaining.code or 'none'}, of {whole} that remain")
+        raise _exceeds(
+            "group" if remaining.code else "untaxed",
+            tax=remaining.code,
+            asked_minor=amount_minor,
+            remaining_minor=whole,
+        )
     if amount_minor == whole:
         return remaining
     base, tax = tax_of(amount_minor=amount_minor, rate=remaining.rate, prices=prices)
@@ -204,7 +209,7 @@ def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[
     for group in credited:
         before = remaining.get(group.key)
         if before is None:
-            raise _exceeds(f"an earlier credit of tax {group.code or 'none'} has no place in the original")
+            raise _exceeds("no_group" if group.code else "no_untaxed", tax=group.code)
         remaining[group.key] = Group(
             code=before.code,
             rate=before.rate,
@@ -215,9 +220,9 @@ def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[
     return remaining
 
 
-def _exceeds(detail: str) -> errors.Problem:
+def _exceeds(cause: str, **values: errors.Value) -> errors.Problem:
     """Return the problem of a credit that is more than what remains."""
-    return errors.Problem(code="credit_exceeds_remaining", detail=detail)
+    return errors.Problem(code="credit_exceeds_remaining", values={"cause": cause, **values})
 
 
 # -- sums --
@@ -252,7 +257,7 @@ def _bounded(totals: dict[str, int]) -> dict[str, int]:
     """
     for word, amount in totals.items():
         if abs(amount) > money.MINOR_MAX:
-            raise errors.Problem(code="validation_error", detail=f"{word} is larger than any amount may be")
+            raise errors.Problem(code="validation_error", values={"cause": "too_large", "total": word})
     return totals
 
 

@@ -129,9 +129,7 @@ def _adjusted_audiences(*, data: schemas.AdjustmentData, first: Mapping[str, Doc
     """
     audiences = [who for who in AUDIENCES if any((line.party or "beneficiary") == who for line in data.lines)]
     if any(audience not in first for audience in audiences):
-        detail = f"order {data.order.id} has no statement of a partner"
-        fault = errors.Fault(pointer="/data/lines", code="party_unknown")
-        raise errors.Problem(code="party_unknown", detail=detail, errors=[fault])
+        raise errors.problem_at(pointer="/data/lines", code="party_unknown", values={"order": data.order.id})
     return audiences
 
 

@@ -14,7 +14,7 @@ from documents import errors, identifiers, locks
 from documents.countries.pack import Pack
 from documents.delivery import links, notices
 from documents.events import effects, envelope, schema_parts
-from documents.models import Event, Party
+from documents.models import Event, Party, RevokeReason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ def check(*, party: schema_parts.StatedParty, pack: Pack, pointer: str) -> Named
         try:
             checked = pack.check_tax_id(value=party.tax_id, type=party.tax_id_type)
         except errors.Problem as problem:
-            fault = errors.Fault(pointer=f"{pointer}/tax_id", code=problem.code, detail=problem.detail)
-            raise errors.Problem(code=problem.code, detail=problem.detail, errors=[fault]) from None
+            values = {**problem.values, "party": party.id}
+            raise errors.problem_at(pointer=f"{pointer}/tax_id", code=problem.code, values=values) from None
         tax_id = checked.value
         flags = ("tax_id_warning",) if checked.warning else ()
         printed |= {"tax_id": checked.value, "tax_id_name": checked.name}
@@ -170,7 +170,7 @@ def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.
         details={"fields": ", ".join(name for name in changes if not name.endswith("_at"))},
     )
     if moves:
-        links.revoke_open(recipient=party, reason="contact_changed", actor=actor, now=now)
+        links.revoke_open(recipient=party, reason=RevokeReason.CONTACT_CHANGED, actor=actor, now=now)
         if party.email:
             notices.plan(party=party, event=event, now=now, actor=actor)
 

@@ -1,4 +1,4 @@
-"""The problem of a payout that does not close: its exact difference, and the sentences of what may have caused it."""
+"""The problem of a payout that does not close: its exact difference, and what may have caused it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,6 @@ from payouts.issuing import payout_lines, payout_totals
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Settlement
 
-# TABLE: language -> code of the faults whose details are diagnoses in it.
-LANGUAGES: dict[gap_causes.Language, str] = {"es": "diagnosis", "en": "diagnosis_en"}
 UNSETTLED_MAX = 2000  # some weeks of a busy driver
 
 
@@ -23,26 +21,26 @@ def problem(*, candidate: payout_totals.PayoutCandidate, payee: str, terms: Issu
 
     Two queries, however many orders the payout has.
     """
-    gap = money.text(candidate.sums.difference_minor, terms.digits)
+    gap: dict[str, errors.Value] = {
+        "difference": money.text(candidate.sums.difference_minor, terms.digits),
+        "currency": terms.currency,
+        "country": terms.pack.country,
+    }
     parts = _parts(lines=candidate.lines, terms=terms)
     listed = [payout_line.document.pk for payout_line in candidate.lines]
     unsettled = _unsettled(payee=payee, listed=listed, terms=terms)
-    faults = [errors.Fault(pointer="/data/payout/amount", code="difference", detail=gap)]
-    for language, code in LANGUAGES.items():
-        sentences = gap_causes.diagnose(
-            payout=candidate.sums,
-            parts=parts,
-            unsettled=unsettled,
-            adjustments=candidate.adjustments,
-            withholdings=candidate.withholdings,
-            digits=terms.digits,
-            currency=terms.currency,
-            language=language,
-            locale=terms.pack.locale,
-        )
-        faults += [errors.Fault(pointer="/data", code=code, detail=sentence) for sentence in sentences]
-    detail = f"computed minus stated is {gap} {terms.currency}"
-    return errors.Problem(code="payout_does_not_close", detail=detail, errors=faults)
+    diagnoses = gap_causes.diagnose(
+        payout=candidate.sums,
+        parts=parts,
+        unsettled=unsettled,
+        adjustments=candidate.adjustments,
+        withholdings=candidate.withholdings,
+    )
+    faults = [errors.Fault(pointer="/data/payout/amount", code="difference", values=gap)]
+    faults += [
+        errors.Fault(pointer="/data", code="diagnosis", values=diagnosis.values | gap) for diagnosis in diagnoses
+    ]
+    return errors.Problem(code="payout_does_not_close", errors=faults)
 
 
 def _unsettled(*, payee: str, listed: Sequence[int], terms: IssuingTerms) -> list[gap_causes.OwedItem]:

@@ -148,17 +148,20 @@ def _check(
         errors.Fault(
             pointer=f"/data/{listed}/{place}",
             code="payee_mismatch",
-            detail=f"{item.named[1]} belongs to somebody else",
+            values={"cause": "document", "subject": item.named[1]},
         )
         for place, item in enumerate(items)
         if not owned[item.named]
     ]
     if faults:
-        raise errors.Problem(code="payee_mismatch", detail=faults[0].detail, errors=faults[:50])
+        raise errors.Problem(code="payee_mismatch", errors=faults[:50])
     for rows in owned.values():
         for row in rows:
             if row.currency != terms.currency:
-                raise errors.Problem(code="currency_unsupported", detail=f"{row.number} is in {row.currency}")
+                raise errors.Problem(
+                    code="currency_unsupported",
+                    values={"cause": "document", "document": row.number, "expected": row.currency},
+                )
 
 
 def _suffix(document: Document) -> str:

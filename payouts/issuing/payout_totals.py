@@ -89,9 +89,11 @@ def check_period(*, data: schemas.PayoutData) -> None:
     :raises errors.Problem: `period_invalid`
     """
     if data.period.from_date > data.period.until_date:
-        detail = f"from {data.period.from_date} to {data.period.until_date}"
-        fault = errors.Fault(pointer="/data/period", code="period_invalid", detail=detail)
-        raise errors.Problem(code="period_invalid", detail=detail, errors=[fault])
+        raise errors.problem_at(
+            pointer="/data/period",
+            code="period_invalid",
+            values={"first": data.period.from_date.isoformat(), "last": data.period.until_date.isoformat()},
+        )
 
 
 def compute(

@@ -133,10 +133,14 @@ def _check(*, data: schemas.PaymentData, stated: Mapping[str, Any], sums: amount
     except errors.Problem as problem:
         faults += problem.errors
     if money.minor(data.payment.amount, digits) != sums.totals["gross"]:
-        detail = f"captured {data.payment.amount}, computed {money.text(sums.totals['gross'], digits)}"
-        faults.append(errors.Fault(pointer="/data/payment/amount", code="totals_mismatch", detail=detail))
+        values = {
+            "total": "amount",
+            "stated": data.payment.amount,
+            "expected": money.text(sums.totals["gross"], digits),
+        }
+        faults.append(errors.Fault(pointer="/data/payment/amount", code="totals_mismatch", values=values))
     if faults:
-        raise errors.Problem(code="totals_mismatch", detail=faults[0].detail, errors=faults)
+        raise errors.Problem(code="totals_mismatch", errors=faults)
 
 
 def _lock_receipt(*, payment: str) -> Document | None:
@@ -179,9 +183,11 @@ def credit(
     """
     for place, line in enumerate(lines):
         if line.get("tax") and line["tax"] not in terms.pack.tax_codes:
-            detail = f"{line['tax']!r} is not a tax code of {terms.pack.country}"
-            fault = errors.Fault(pointer=f"/data/lines/{place}/tax", code="tax_code_unknown", detail=detail)
-            raise errors.Problem(code="tax_code_unknown", detail=detail, errors=[fault])
+            raise errors.problem_at(
+                pointer=f"/data/lines/{place}/tax",
+                code="tax_code_unknown",
+                values={"tax": line["tax"], "country": terms.pack.country, "known": [*terms.pack.tax_codes]},
+            )
     earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
     notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
     credited = [group for note in notes for group in _creditable(content=note, digits=terms.digits)]
@@ -193,8 +199,8 @@ def credit(
             prices=content["prices"],
         )
     except errors.Problem as problem:
-        fault = errors.Fault(pointer="/data/lines", code=problem.code, detail=problem.detail)
-        raise errors.Problem(code=problem.code, detail=problem.detail, errors=[fault]) from None
+        values = {**problem.values, "currency": terms.currency, "country": terms.pack.country}
+        raise errors.problem_at(pointer="/data/lines", code=problem.code, values=values) from None
 
 
 def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[amounts.Group, ...]:

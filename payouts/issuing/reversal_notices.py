@@ -88,15 +88,16 @@ def _check_match(*, payout: Payout, payee: Party | None, data: schemas.ReversalD
     :raises errors.Problem: `payee_mismatch`, `totals_mismatch`, the codes of `IssuingTerms.require_match`
     """
     if payee is None or payout.payee_id != payee.pk:
-        fault = errors.Fault(pointer="/data/payee/id", code="payee_mismatch", detail="sent to somebody else")
-        raise errors.Problem(code="payee_mismatch", detail=fault.detail, errors=[fault])
+        raise errors.problem_at(pointer="/data/payee/id", code="payee_mismatch")
     if payout.statement is not None:
         terms.require_match(document=payout.statement)
     if payout.amount_minor != money.minor(data.payout.amount, terms.digits):
         sent = money.text(payout.amount_minor, terms.digits)
-        detail = f"stated {data.payout.amount}, sent {sent}"
-        fault = errors.Fault(pointer="/data/payout/amount", code="totals_mismatch", detail=detail)
-        raise errors.Problem(code="totals_mismatch", detail=detail, errors=[fault])
+        raise errors.problem_at(
+            pointer="/data/payout/amount",
+            code="totals_mismatch",
+            values={"total": "amount", "stated": data.payout.amount, "expected": sent},
+        )
 
 
 def _payout(*, data: schemas.ReversalData) -> Payout | None:

@@ -13,12 +13,10 @@ from audit.actions import Action
 from documents import locks, money
 from documents.alerts import discrepancies
 from documents.emission import payout_status
-from documents.models import Discrepancy, Document, EventStatus, Kind, PayoutStatus, Wait
+from documents.models import Discrepancy, Document, EventStatus, Kind, PayoutStatus, Resolution, Wait
 from payouts.calculation import totals
 from payouts.issuing import retries
 from payouts.models import Payout, Settlement
-
-RESOLUTION = "what is settled is no more than was earned"
 
 
 def net_minor(*, document: Document) -> int:
@@ -121,7 +119,7 @@ def _compare(
     over = totals.overpaid(net_minor=net, settled=[part.amount_minor for part in parts])
     if over == 0:
         if key in open_keys:
-            discrepancies.resolve(dedup_key=key, resolution=RESOLUTION, actor=actor, now=now)
+            discrepancies.resolve(dedup_key=key, resolution=Resolution.NOT_OVERPAID, actor=actor, now=now)
         return
     digits = money.digits(document.currency)
     facts = {

@@ -46,9 +46,9 @@ class IssuingTerms:
             try:
                 rates[code] = self.pack.rate_on(code=code, date=date).fraction
             except errors.Problem as problem:
-                faults.append(errors.Fault(pointer=f"{pointer}/{place}/tax", code=problem.code, detail=problem.detail))
+                faults.append(errors.Fault(pointer=f"{pointer}/{place}/tax", code=problem.code, values=problem.values))
         if faults:
-            raise errors.Problem(code=faults[0].code, detail=faults[0].detail, errors=faults)
+            raise errors.Problem(code=faults[0].code, errors=faults)
         return rates
 
     def require_match(self, *, document: Document) -> None:
@@ -56,12 +56,21 @@ class IssuingTerms:
 
         :raises errors.Problem: `country_unsupported`, `issuer_unknown`, `currency_unsupported`
         """
+        about: dict[str, errors.Value] = {"cause": "document", "document": document.number}
         if document.country_id != self.pack.country:
-            raise _problem("country_unsupported", "/country", f"{document.number} is of {document.country_id}")
+            raise errors.problem_at(
+                pointer="/country",
+                code="country_unsupported",
+                values={**about, "country": self.pack.country, "expected": document.country_id},
+            )
         if document.issuer_id != self.issuer.pk:
-            raise _problem("issuer_unknown", "/issuer", f"{document.number} was issued by somebody else")
+            raise errors.problem_at(
+                pointer="/issuer", code="issuer_unknown", values={**about, "issuer": self.issuer.slug}
+            )
         if document.currency != self.currency:
-            raise _problem("currency_unsupported", "/data/currency", f"{document.number} is in {document.currency}")
+            raise errors.problem_at(
+                pointer="/data/currency", code="currency_unsupported", values={**about, "expected": document.currency}
+            )
 
 
 def resolve(*, message: envelope.EventMessage) -> IssuingTerms:
@@ -71,14 +80,20 @@ def resolve(*, message: envelope.EventMessage) -> IssuingTerms:
     """
     pack = packs.for_country(message.country)
     if pack is None:
-        known = ", ".join(packs.registry())
-        raise _problem("country_unsupported", "/country", f"{message.country} has no pack; supported: {known}")
+        values: dict[str, errors.Value] = {"country": message.country, "known": [*packs.registry()]}
+        raise errors.problem_at(pointer="/country", code="country_unsupported", values=values)
     issuer = Issuer.objects.filter(slug=message.issuer, country_id=pack.country).first()
     if issuer is None:
-        raise _problem("issuer_unknown", "/issuer", f"no issuer of {pack.country} has this name")
+        raise errors.problem_at(
+            pointer="/issuer", code="issuer_unknown", values={"issuer": message.issuer, "country": pack.country}
+        )
     currency = message.data.currency
     if currency != pack.currency:
-        raise _problem("currency_unsupported", "/data/currency", f"{pack.country} issues in {pack.currency}")
+        raise errors.problem_at(
+            pointer="/data/currency",
+            code="currency_unsupported",
+            values={"currency": currency, "country": pack.country, "expected": pack.currency},
+        )
     return IssuingTerms(pack=pack, issuer=issuer, currency=currency, digits=money.digits(currency))
 
 
@@ -90,8 +105,3 @@ def of_document(*, document: Document) -> IssuingTerms:
         currency=document.currency,
         digits=money.digits(document.currency),
     )
-
-
-def _problem(code: str, pointer: str, detail: str) -> errors.Problem:
-    """Build a problem with its one fault."""
-    return errors.Problem(code=code, detail=detail, errors=[errors.Fault(pointer=pointer, code=code, detail=detail)])

@@ -106,7 +106,7 @@ def _documents(*, key_range: KeyRange, country: str | None, summary: Summary) ->
                 kind=row["kind"], content=json.loads(row["content"]), total_minor=row["total_minor"], digits=digits
             )
         except (KeyError, errors.Problem) as error:
-            yield _footed(row=row, facts={"law": f"unreadable: {type(error).__name__}"})
+            yield _footed(row=row, facts={"law": "unreadable", "error": type(error).__name__})
             continue
         for gap in gaps:
             yield _footed(

@@ -14,13 +14,11 @@ from django.db.models import Max, Q
 
 from audit import log
 from documents.alerts import discrepancies
-from documents.models import Country, Discrepancy, Document, Event, Party
-from payouts.issuing import settlements
+from documents.models import Country, Discrepancy, Document, Event, Party, Resolution
 from payouts.reconciliation import findings
 from payouts.reconciliation.checks import RANGES, FindingCode
 from payouts.reconciliation.findings import PREFIX, Finding, KeyRange, Summary
 
-RESOLUTION = "reconciliation finds no difference any more"
 FINDINGS_MAX = 1000  # so many have one cause, which a flood of alerts would hide
 
 
@@ -93,7 +91,7 @@ def _open(*, differing: Sequence[Finding], seen: set[str], summary: Summary, act
 def _accepted(finding: Finding) -> bool:
     """Tell whether a person has resolved a discrepancy with these very amounts."""
     last = Discrepancy.objects.filter(dedup_key=finding.key).order_by("-pk").first()
-    if last is None or last.resolved_at is None or last.resolution in {RESOLUTION, settlements.RESOLUTION}:
+    if last is None or last.resolved_at is None or last.resolution in Resolution.values:
         return False
     return finding.key.startswith(PREFIX) or last.facts == finding.facts  # the other keys do not hold the amounts
 
@@ -110,7 +108,7 @@ def _resolve(*, seen: set[str], began_at: dt.datetime, country: str | None, now:
     gone = [key for key in rows.order_by("pk").values_list("dedup_key", flat=True) if key not in seen]
     for key in gone:
         with transaction.atomic():
-            discrepancies.resolve(dedup_key=key, resolution=RESOLUTION, actor=actor, now=now)
+            discrepancies.resolve(dedup_key=key, resolution=Resolution.NO_DIFFERENCE, actor=actor, now=now)
     return len(gone)
 
 

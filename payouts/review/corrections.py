@@ -91,9 +91,9 @@ def correct(
     )
     text = decisions.reason(reason)
     if not _ID.fullmatch(correction_id) or (parts is not None and not any(part.amount_minor for part in parts)):
-        raise errors.Problem(code="validation_error", detail="a correction has an id, and credits something")
+        raise errors.Problem(code="validation_error", values={"cause": "correction"})
     if not catalog.TABLE[Kind(document.kind)].creditable:
-        raise errors.Problem(code="credit_exceeds_remaining", detail=f"nothing of a {document.kind} can be credited")
+        raise errors.Problem(code="credit_exceeds_remaining", values={"cause": "kind"})
     credited = None if parts is None else tuple(part for part in parts if part.amount_minor)
     return transactions.retry_on_conflict(
         lambda: _correct(

@@ -12,7 +12,6 @@ from documents.events import fields
 from documents.models import Country
 
 _TEXT: TypeAdapter[str] = TypeAdapter(fields.Text)
-REASON_LENGTH_MIN, REASON_LENGTH_MAX = 10, 200
 
 
 def require(*, right: str, user: User, country: str, object_type: str, object_id: str, actor: log.Actor) -> None:
@@ -52,8 +51,8 @@ def reason(text: str) -> str:
         reason_text = _TEXT.validate_python(" ".join(text.split()))
     except ValidationError:
         reason_text = ""
-    if not REASON_LENGTH_MIN <= len(reason_text) <= REASON_LENGTH_MAX:
-        detail = f"{REASON_LENGTH_MIN} to {REASON_LENGTH_MAX} printable characters"
-        fault = errors.Fault(pointer="/reason", code="reason", detail=detail)
-        raise errors.Problem(code="validation_error", detail=detail, errors=[fault])
+    if not roles.REASON_LENGTH_MIN <= len(reason_text) <= roles.REASON_LENGTH_MAX:
+        limits: dict[str, errors.Value] = {"min": roles.REASON_LENGTH_MIN, "max": roles.REASON_LENGTH_MAX}
+        fault = errors.Fault(pointer="/reason", code="reason", values=limits)
+        raise errors.Problem(code="validation_error", errors=[fault])
     return reason_text

@@ -83,7 +83,7 @@ def _request(*, event_id: int, reason: str, user: User, now: dt.datetime, actor:
     earlier = DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED).first()
     if earlier is not None:
         if earlier.difference_minor == difference_minor:
-            raise errors.Problem(code="decision_not_possible", detail="it is asked for already")
+            raise errors.Problem(code="decision_not_possible", values={"cause": "requested"})
         DifferenceApproval.objects.filter(pk=earlier.pk).update(state=ApprovalState.WITHDRAWN)
         _record(Action.EVENT_DIFFERENCE_WITHDRAWN, event=event, actor=actor, request=earlier.public_id)
     made = DifferenceApproval.objects.create(
@@ -115,7 +115,7 @@ def _approve(*, approval_id: int, reason: str, user: User, now: dt.datetime, act
         pk=approval.pk, state=ApprovalState.REQUESTED, difference_minor=draft.candidate.sums.difference_minor
     ).update(state=ApprovalState.APPROVED, approval=reason, approved_by=user, approved_at=now)
     if not moved:
-        raise errors.Problem(code="decision_not_possible", detail="the difference has changed: ask again")
+        raise errors.Problem(code="decision_not_possible", values={"cause": "changed"})
     issued = payout_statements.issue(draft=draft, event=event, now=now, actor=actor)
     document = issued.document
     if not issued.replayed:
@@ -179,8 +179,8 @@ def _lock_payout(*, event_id: int, now: dt.datetime) -> tuple[Event, payout_tota
     _require_open(event=event, now=now)
     draft = payout_statements.with_difference(message=message)
     if isinstance(draft, effects.Waiting):
-        detail = f"waits for {', '.join(sorted(draft.missing))}"[:500]
-        raise errors.Problem(code="decision_not_possible", detail=detail)
+        missing = sorted(draft.missing)
+        raise errors.Problem(code="decision_not_possible", values={"cause": "waits", "missing": missing})
     return event, draft
 
 
@@ -190,7 +190,10 @@ def _require_open(*, event: Event, now: dt.datetime) -> None:
     :raises errors.Problem: `decision_not_possible`
     """
     if not can_approve(event=event, now=now):
-        raise errors.Problem(code="decision_not_possible", detail=f"the event is {event.status} {event.code}".strip())
+        raise errors.Problem(
+            code="decision_not_possible",
+            values={"cause": "state", "status": str(event.status), "event_code": event.code},
+        )
 
 
 def _require(*, event: Event, user: User, actor: log.Actor) -> None:

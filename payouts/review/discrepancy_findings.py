@@ -1,30 +1,16 @@
-"""The findings about a discrepancy: which of its facts are the two sides, and a sentence that says what differs."""
+"""The findings about a discrepancy: its two sides, and the values that its sentence names."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from documents import errors, money
-from documents.alerts import discrepancies
+from documents.alerts import discrepancies, discrepancy_catalog
 from documents.countries import pack
 from documents.models import Discrepancy, Document, Event, Kind
 from payouts.calculation import amounts, totals
 
-CHANGES_MAX = 4
 Facts = Mapping[str, Any]
-
-# TABLE: code -> the facts that were expected and that came.
-SIDES: Mapping[str, tuple[str, str]] = {
-    "paid_twice": ("earned", "settled"),
-    "event_id_reused": ("first_total", "other_total"),
-    "reconciliation_difference": ("computed", "transferred"),
-    "balance_chain_broken": ("closing_before", "opening"),
-    "event_and_document_differ": ("document_prints", "event_states"),
-    "document_does_not_add_up": ("found", "stated"),
-    "payout_and_statement_differ": ("amount", "statement_amount"),
-}
 
 
 def sides(*, gap: Discrepancy) -> tuple[object, object]:
@@ -34,14 +20,25 @@ def sides(*, gap: Discrepancy) -> tuple[object, object]:
         stated = _stated_total(event=gap.event, document=gap.document)
         stated = stated or _computed_total(event=gap.event, document=gap.document)
         return content["totals"].get(_total_of(content)), stated
-    first, other = SIDES.get(gap.code, ("", ""))
+    row = discrepancy_catalog.DISCREPANCIES.get(gap.code)
+    first, other = row.sides if row else ("", "")
     return gap.facts.get(first), gap.facts.get(other)
 
 
-def explain(*, gap: Discrepancy) -> list[str]:
-    """Return what a discrepancy looks like, in the reader's language; empty for an unknown code."""
-    say = _SENTENCES.get(gap.code)
-    return [say(gap)] if say else []
+def values(*, gap: Discrepancy) -> dict[str, Any]:
+    """Return what a discrepancy's sentence may name: its facts, and what comes of comparing both records."""
+    if gap.code == "divergent_repeat":
+        first = Event.objects.filter(documents=gap.document).first() if gap.document else None
+        places = list(_changed(_body(first), _body(gap.event)))
+        return {**gap.facts, **({"cause": "changed", "places": places} if places else {})}
+    if gap.code == "reconciliation_difference":
+        stated = gap.facts.get(
+            "opening_stated", gap.facts.get("opening_told")
+        )  # the latter in rows of an earlier version
+        return {**gap.facts, **({"cause": "opening"} if stated != gap.facts.get("opening_printed") else {})}
+    if gap.code == "event_and_document_differ":
+        return {**gap.facts, "field": str(gap.facts.get("field", "")).strip("{}").replace(",", "/")}
+    return dict(gap.facts)
 
 
 def _total_of(content: Facts) -> str:
@@ -96,49 +93,3 @@ def _changed(first: object, other: object, path: str = "") -> Iterator[str]:
             yield from _changed(left, right, f"{path}/{place}")
     elif first != other:
         yield path or "/"
-
-
-def _divergent(gap: Discrepancy) -> str:
-    first = Event.objects.filter(documents=gap.document).first() if gap.document else None
-    places = list(_changed(_body(first), _body(gap.event)))
-    if not places:
-        return _("El mismo hecho llegó otra vez con otros datos; vale el primero.")
-    shown = ", ".join(places[:CHANGES_MAX]) + (" …" if len(places) > CHANGES_MAX else "")
-    return _("El mismo hecho llegó otra vez y cambia %(places)s; vale el primero.") % {"places": shown}
-
-
-def _twice(gap: Discrepancy) -> str:
-    payouts = ", ".join(str(name) for name in gap.facts.get("payouts", ()))
-    return _("Se pagó más de lo ganado con %(payouts)s; se cierra sola si uno vuelve.") % {"payouts": payouts}
-
-
-def _printed(gap: Discrepancy) -> str:
-    stated = gap.facts.get("opening_stated", gap.facts.get("opening_told"))  # the latter in rows of an earlier version
-    if stated != gap.facts.get("opening_printed"):
-        return _("Emitido por dos personas: la diferencia es el saldo inicial, que no consta.")
-    return _("Emitido por dos personas con la diferencia impresa; falta encontrarla.")
-
-
-def _chain(gap: Discrepancy) -> str:
-    before = gap.facts.get("payout_before") or "—"
-    return _("El saldo inicial no es el que dejó %(payout)s.") % {"payout": before}
-
-
-def _field(gap: Discrepancy) -> str:
-    place = str(gap.facts.get("field", "")).strip("{}").replace(",", "/")
-    return _("El evento y el documento dicen otra cosa en %(place)s.") % {"place": place}
-
-
-_SENTENCES: Mapping[str, Callable[[Discrepancy], str]] = {
-    "divergent_repeat": _divergent,
-    "paid_twice": _twice,
-    "reconciliation_difference": _printed,
-    "balance_chain_broken": _chain,
-    "event_and_document_differ": _field,
-    "event_id_reused": lambda _gap: _("Dos hechos distintos llegaron con el mismo id; vale el primero."),
-    "books_differ": lambda _gap: _("Lo liquidado y lo transferido a este beneficiario no suman lo mismo."),
-    "payout_and_statement_differ": lambda _gap: _("El pago y su comprobante no dicen lo mismo."),
-    "payout_status_differs": lambda _gap: _("El estado del pago no es el que dicen sus partidas."),
-    "event_without_document": lambda _gap: _("Consta como procesado y falta lo que debió emitir."),
-    "document_does_not_add_up": lambda _gap: _("Las líneas y los totales del documento no suman lo mismo."),
-}

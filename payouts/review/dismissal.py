@@ -56,8 +56,10 @@ def _dismiss(
 ) -> Dismissal:
     [event] = locks.rows(queryset=Event.objects.filter(pk=event_id))
     if not can_dismiss(event=event, now=now) or Event.objects.filter(outcomes.dismissed(), pk=event.pk).exists():
-        detail = f"the event is {event.status} {event.code}".strip()
-        raise errors.Problem(code="decision_not_possible", detail=detail)
+        raise errors.Problem(
+            code="decision_not_possible",
+            values={"cause": "state", "status": str(event.status), "event_code": event.code},
+        )
     for asked in DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED):
         DifferenceApproval.objects.filter(pk=asked.pk).update(state=ApprovalState.WITHDRAWN)
         log.record(

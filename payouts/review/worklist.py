@@ -1,6 +1,6 @@
 """The work list of finance: held events, events parked for too long, and open discrepancies; oldest first.
 
-Each item says what was expected, what came, the difference, and sentences about its likely cause.
+Each item says what was expected, what came, the difference, and what is wrong; a page writes its sentences.
 """
 
 import datetime as dt
@@ -38,7 +38,7 @@ class Item:
     subject: str = ""
     country: str = ""
     amounts: Amounts = field(default_factory=Amounts)
-    findings: Sequence[str] = ()
+    findings: Sequence[event_findings.StoredFault] = ()
     event: Event | None = None
     discrepancy: Discrepancy | None = None
     document: Document | None = None
@@ -131,7 +131,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
     """Return the item of a held or parked event."""
     data = event_findings.event_data(event=event)
     parked = event.status == EventStatus.PARKED
-    unread: tuple[Amounts, list[str]] = (Amounts(), [])
+    unread: tuple[Amounts, list[event_findings.StoredFault]] = (Amounts(), [])
     amounts, findings = _read(
         lambda: event_findings.explain(event=event, data=data), nothing=unread, about=event.public_id
     )
@@ -174,8 +174,12 @@ def of_discrepancy(gap: Discrepancy) -> Item:
         subject=document.number if document else gap.event.subject if gap.event else "",
         country=gap.country_id or "",
         amounts=Amounts(currency=currency, expected_minor=expected, actual_minor=actual, difference_minor=difference),
-        findings=_read(lambda: discrepancy_findings.explain(gap=gap), nothing=[], about=gap.public_id),
+        findings=_read(lambda: _findings(gap), nothing=[], about=gap.public_id),
         event=gap.event,
         discrepancy=gap,
         document=document,
     )
+
+
+def _findings(gap: Discrepancy) -> list[event_findings.StoredFault]:
+    return [{"code": gap.code, "values": discrepancy_findings.values(gap=gap)}]

@@ -214,8 +214,8 @@ PLANTED: dict[str, tuple[Callable[[Scene], object], str]] = {
     ),
     "an open P1": (
         lambda it: it.force(
-            "INSERT INTO documents_alert (public_id, dedup_key, code, severity, detail, object_id, fallback, runbook,"
-            " count, attempts) VALUES ('alr_x', 'x', 'number_gap', 'P1', 'planted', '', '', '', 1, 0)"
+            "INSERT INTO documents_alert (public_id, dedup_key, code, severity, values, object_id, runbook,"
+            " count, attempts) VALUES ('alr_x', 'x', 'number_gap', 'P1', '{}', '', '', 1, 0)"
         ),
         "open P1 alert",
     ),

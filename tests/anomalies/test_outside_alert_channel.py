@@ -33,7 +33,7 @@ def server(settings: Settings) -> Iterator[misbehaving.Server]:
 
 
 def open_one() -> Alert:
-    return incidents.open_alert(code="document_stuck", severity="P2", dedup_key="document:doc_1", detail="waits")
+    return incidents.open_alert(code="document_stuck", dedup_key="document:doc_1", values={"document": "doc_1"})
 
 
 def deliver_once() -> tuple[int, float]:
@@ -117,7 +117,7 @@ def test_a_channel_that_comes_back_gets_every_alert_once(server: misbehaving.Ser
     well: Callable[..., None] = server.behave
     server.behave = server.answering(misbehaving.http(status=503))
     for number in range(5):
-        incidents.open_alert(code="document_stuck", severity="P2", dedup_key=f"document:{number}", detail="waits")
+        incidents.open_alert(code="document_stuck", dedup_key=f"document:{number}")
     now = timezone.now()
     sending.deliver(now=now)
     opened = calls.BREAKERS["alert_channel"]
@@ -141,7 +141,7 @@ def test_a_channel_that_answers_every_second_time_gets_every_alert(server: misbe
 
     server.behave = flap
     for number in range(6):
-        incidents.open_alert(code="document_stuck", severity="P2", dedup_key=f"document:{number}", detail="waits")
+        incidents.open_alert(code="document_stuck", dedup_key=f"document:{number}")
     now = timezone.now()
     for hour in range(8):
         sending.deliver(now=now + timedelta(hours=hour))

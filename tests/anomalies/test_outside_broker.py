@@ -12,6 +12,7 @@ from redis import Redis
 
 from config import celery
 from config.embedded import servers
+from documents.alerts import channel
 from documents.models import Alert
 from documents.resilience import breaker, calls, dependencies, publisher, queue
 from documents.task_names import TaskName
@@ -65,7 +66,7 @@ def test_a_broker_that_refuses_costs_the_caller_nothing_and_is_one_alert(own_pub
     assert calls.BREAKERS["redis"].state == "open"
     alert = Alert.objects.get()
     assert (alert.dedup_key, alert.severity) == ("dependency:redis", "P2")
-    assert "PostgreSQL" in alert.fallback
+    assert "PostgreSQL" in channel.meanwhile(code=alert.code, language="es")
 
 
 def test_a_broker_that_accepts_and_never_answers_is_noticed_within_seconds_and_delays_nobody(

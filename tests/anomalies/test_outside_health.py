@@ -222,7 +222,7 @@ def test_the_watch_survives_postgresqls_own_outage(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_metrics_page_says_what_stands_in_the_tables_and_the_seeds_own_name() -> None:
-    incidents.open_alert(code="document_stuck", severity="P2", dedup_key="document:1", detail="waits")
+    incidents.open_alert(code="document_stuck", dedup_key="document:1")
     for _ in range(20):
         metrics.DRIVER_API_LATENCY.labels(country="ES").observe(0.2)
     answer = health.metrics_page(RequestFactory().get("/metrics"))
@@ -288,7 +288,7 @@ def test_a_log_that_could_be_rewritten_is_one_p1_alert_until_it_is_guarded_again
         watch()
     alert = Alert.objects.get(dedup_key="audit_guard")
     assert (alert.code, alert.severity, alert.count, alert.resolved_at) == ("audit_broken", "P1", 1, None)
-    assert "audit_event_rows_stay" in alert.detail
+    assert "audit_event_rows_stay" in " ".join(alert.values["weaknesses"])
     assert alert.runbook == "docs/runbooks/audit.md#audit_broken"
     owner.execute("ALTER TABLE audit_event ENABLE ALWAYS TRIGGER audit_event_rows_stay")
     watch()
@@ -301,7 +301,9 @@ def test_a_log_that_could_be_rewritten_is_one_p1_alert_until_it_is_guarded_again
 def test_a_guard_of_a_documents_state_that_is_off_is_told_as_well(owner: psycopg.Connection[Any]) -> None:
     owner.execute("ALTER TABLE documents_document DISABLE TRIGGER audit_guard_documents_document_moved")
     watch()
-    assert "audit_guard_documents_document_moved" in Alert.objects.get(dedup_key="audit_guard").detail
+    assert "audit_guard_documents_document_moved" in " ".join(
+        Alert.objects.get(dedup_key="audit_guard").values["weaknesses"]
+    )
 
 
 @pytest.mark.usefixtures("_at_once")

@@ -8,6 +8,7 @@ import pytest
 from django.core.mail import EmailMessage
 from pytest_django import Settings
 
+from documents.alerts import channel
 from documents.models import Alert
 from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
@@ -74,7 +75,7 @@ def test_a_refusing_mail_server_opens_the_breaker_and_is_one_p2_that_says_what_h
         assert check_fails()
     alert = Alert.objects.get()
     assert (alert.dedup_key, alert.severity) == ("dependency:mail", "P2")
-    assert "72 h" in alert.fallback
+    assert "72 h" in channel.meanwhile(code=alert.code, language="es")
 
 
 def test_a_mail_server_that_accepts_and_says_nothing_costs_its_timeout_only(server: misbehaving.Server) -> None:

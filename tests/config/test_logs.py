@@ -231,7 +231,7 @@ def alert_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def alert_opened(_monkeypatch: pytest.MonkeyPatch) -> None:
-    incidents.open_alert(code="document_stuck", severity="P2", dedup_key="document:doc_1", detail="Ana Ruiz waits")
+    incidents.open_alert(code="document_stuck", dedup_key="document:doc_1", values={"document": "Ana Ruiz"})
 
 
 def alert_without_database(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,9 +239,7 @@ def alert_without_database(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OperationalError("away")
 
     monkeypatch.setattr(incidents, "write", away)
-    outages.open_alert_or_send(
-        code="dependency_postgresql", severity="P1", dedup_key="k", detail="", object_id="", fallback=""
-    )
+    outages.open_alert_or_send(code="dependency_postgresql", dedup_key="k", values={}, object_id="")
 
 
 def vault_read_only(monkeypatch: pytest.MonkeyPatch) -> None:

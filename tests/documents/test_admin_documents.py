@@ -206,7 +206,9 @@ def test_nothing_but_a_locked_document_is_ever_shown_or_handed_out(sofia: cast.M
 @pytest.mark.parametrize(
     "failure",
     [
-        errors.WormError(code="worm_unavailable", detail="secret internals"),
+        errors.WormError(
+            code="worm_unavailable", values={"cause": "system", "doing": "read", "error": "secret internals"}
+        ),
         errors.Problem(code="document_quarantined"),
         calls.DependencyDown(dependency="vault"),
     ],
@@ -315,7 +317,7 @@ def test_hostile_text_of_an_event_or_a_name_is_shown_and_never_run(sofia: cast.M
     event = document.event
     type(event).objects.filter(pk=event.pk).update(
         body=f'{{"a": "{hostile}"}}'.encode(), status=EventStatus.HELD, code="totals_mismatch",
-        errors=[{"pointer": hostile, "code": hostile, "detail": hostile}],
+        errors=[{"pointer": hostile, "code": hostile, "values": {"text": hostile}}],
     )  # fmt: skip
     browser = center.client(member=sofia)
     for address in (

@@ -76,7 +76,7 @@ def test_the_first_page_counts_what_needs_a_person(eva: cast.Member) -> None:
 
 
 def test_a_dependency_with_an_open_incident_is_shown_degraded_with_its_fallback(eva: cast.Member) -> None:
-    incidents.open_alert(code="dependency_vault", severity="P2", dedup_key="dependency:vault", detail="refused")
+    incidents.open_alert(code="dependency_vault", dedup_key="dependency:vault", values={"error": "refused"})
     text = center.client(member=eva).get(center.ADMIN).content.decode()
     assert "Degradado" in text
     assert "no se sirve nada sin resguardar" in text

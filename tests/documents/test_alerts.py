@@ -22,8 +22,8 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Event as AuditEvent
 from documents import errors
+from documents.alerts import catalog, incidents, outages, sending
 from documents.alerts import channel as alert_channel
-from documents.alerts import incidents, outages, sending
 from documents.models import Alert
 from documents.operations import runbooks
 from documents.resilience import breaker, calls, dependencies
@@ -50,7 +50,7 @@ def channel(settings: Settings) -> Iterator[misbehaving.Server]:
 
 def open_one(*, key: str = "dependency:mail", severity: str = "P2", code: str = "dependency_mail") -> Alert:
     return incidents.open_alert(
-        code=code, severity=severity, dedup_key=key, detail="ConnectionRefusedError", object_id="mail", fallback="72 h"
+        code=code, severity=severity, dedup_key=key, values={"error": "ConnectionRefusedError"}, object_id="mail"
     )
 
 
@@ -152,6 +152,7 @@ def test_the_channel_is_told_of_the_opening_once_and_of_the_resolution_once(chan
         "severity": "P2",
         "service": "billing-docs",
         "object": "mail",
+        "owner": "operations",
     }
     assert told["annotations"]["runbook_url"].endswith("/runbooks/mail/#dependency_mail")
     assert datetime.fromisoformat(told["startsAt"]) == alert.opened_at
@@ -265,14 +266,14 @@ def test_postgresqls_own_outage_is_told_at_once_and_written_when_it_is_back(
 
 def test_every_alert_code_in_the_code_leads_to_an_anchor_that_exists() -> None:
     literal = re.compile(r'open_alert\((?:[^()]|\([^()]*\))*?code="([a-z0-9_]+)"', re.DOTALL)
-    used = {code for code, row in errors.CODES.items() if row.severity} | set(incidents.PAGES)
+    used = {code for code, row in errors.CODES.items() if row.severity} | set(catalog.ALERTS)
     used |= {f"dependency_{name}" for name in dependencies.DEPENDENCIES}
     for folder in ("audit", "config", "documents", "payouts"):
         for path in (ROOT / folder).rglob("*.py"):
             used.update(literal.findall(path.read_text(encoding="utf-8")))
     broken = []
     for code in sorted(used):
-        page, _, anchor = incidents.runbook(code=code).partition("#")
+        page, _, anchor = catalog.runbook(code=code).partition("#")
         if anchor not in runbooks.anchors(page=pathlib.Path(page).stem):
             broken.append(code)
     assert not broken
@@ -313,5 +314,5 @@ def test_the_document_center_leads_to_the_same_runbook_as_the_alert_that_was_sen
 
 def test_every_runbook_has_an_address_of_its_own() -> None:
     for name in runbooks.pages():
-        path = alert_channel.runbook_path(runbook=f"{incidents.RUNBOOKS}/{name}.md")
+        path = alert_channel.runbook_path(runbook=f"{catalog.RUNBOOKS}/{name}.md")
         assert path == reverse("runbook", args=[name])

@@ -22,7 +22,7 @@ from audit.models import Event, EventDetail
 from config import env
 from documents import distribution, errors, quarantine
 from documents.delivery import deliveries, letters, links, outbox
-from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, Status
+from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, RevokeReason, Status
 from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
 from tests.services import mailbox, misbehaving
@@ -553,7 +553,7 @@ def test_asking_for_a_new_link_a_hundred_times_sends_one() -> None:
 def test_no_new_link_goes_to_an_address_that_proved_to_be_somebody_elses() -> None:
     document = factories.document()
     link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
-    links.revoke(link=link, reason=links.WRONG_PERSON, actor=log.SYSTEM, now=NOW)
+    links.revoke(link=link, reason=RevokeReason.WRONG_PERSON, actor=log.SYSTEM, now=NOW)
     assert deliveries.renew(document=document, actor=log.SYSTEM, now=NOW) is None
 
 

@@ -144,7 +144,7 @@ def test_a_template_that_fails_for_good_ends_in_the_plain_one(monkeypatch: pytes
 
     def broken(**given: Any) -> rendering.Rendered:
         if not given["plain"]:
-            raise errors.Problem(code="render_failed", detail="the template is broken")
+            raise errors.Problem(code="render_failed")
         return render(**given)
 
     monkeypatch.setattr(rendering, "render", broken)
@@ -162,7 +162,7 @@ def test_a_document_that_cannot_be_rendered_at_all_rests_with_its_cause_until_a_
     document = issued()
 
     def broken(**_: Any) -> None:
-        raise errors.Problem(code="render_failed", detail="always")
+        raise errors.Problem(code="render_failed")
 
     with monkeypatch.context() as broken_down:
         broken_down.setattr(rendering, "render", broken)

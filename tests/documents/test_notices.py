@@ -230,7 +230,7 @@ def test_after_three_days_without_a_mail_server_a_person_knows_and_the_address_i
     assert told(one)[-1] == "delivery.bounced"
     alert = Alert.objects.get(object_id=one.public_id)
     assert (alert.code, alert.severity) == ("delivery_failed", "P2")
-    assert OLD not in alert.detail
+    assert OLD not in json.dumps(alert.values)
 
 
 def test_an_old_mailbox_that_is_gone_ends_the_notice_and_wakes_nobody(smtp: mailbox.Mailbox) -> None:

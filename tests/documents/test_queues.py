@@ -68,7 +68,7 @@ def notice() -> None:
 
 
 def opened(*, severity: str = "P2") -> None:
-    incidents.open_alert(code="document_stuck", severity=severity, dedup_key="document:doc_1", detail="waits")
+    incidents.open_alert(code="document_stuck", severity=severity, dedup_key="document:doc_1")
 
 
 def resolved() -> None:
@@ -92,8 +92,8 @@ def report(now: dt.datetime) -> int:
     return sending.deliver(now=now)
 
 
-RENDER_FAILED = errors.Problem(code="render_failed", detail="no page")
-VAULT_OUT = errors.WormError(code="worm_unavailable", detail="no answer")
+RENDER_FAILED = errors.Problem(code="render_failed")
+VAULT_OUT = errors.WormError(code="worm_unavailable")
 HAND_OVER, POST = (mailbox, "hand_over"), (channel, "send")
 QUEUES = {
     "a document that is rendered": Queue(

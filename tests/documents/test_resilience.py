@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 
 from documents import errors
-from documents.alerts import outages
+from documents.alerts import channel, outages
 from documents.models import Alert
 from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
@@ -97,7 +97,7 @@ def test_a_long_outage_is_one_alert_and_it_resolves_when_the_dependency_has_held
     alert = Alert.objects.get(dedup_key="dependency:mail")
     assert (alert.code, alert.severity, alert.resolved_at) == ("dependency_mail", "P2", None)
     assert alert.count > 1
-    assert "72 h" in alert.fallback
+    assert "72 h" in channel.meanwhile(code=alert.code, language="es")
     clock.at += 60
     assert attempt(answer, clock) == "answer"
     alert.refresh_from_db()

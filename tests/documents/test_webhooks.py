@@ -325,7 +325,7 @@ def test_where_not_even_the_event_can_be_stored_the_sender_is_told_so(
     for body in (event, b"{}"):
         answer = post(body)
         assert (answer.status_code, answer["Retry-After"], answer.json()["code"]) == (503, "5", "internal_error")
-        assert "not stored" in answer.json()["detail"]
+        assert answer.json()["values"] == {"cause": "event_not_stored"}
     assert not Event.objects.exists()
     monkeypatch.undo()
     assert post(event).status_code == 201

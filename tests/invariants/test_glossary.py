@@ -13,6 +13,7 @@ from config import env
 from documents import errors
 from documents.access import roles
 from documents.countries import pack
+from documents.sentences import faults, writing
 from tests.invariants import naming
 
 PAGE = (env.BASE_DIR / "docs" / "glossary.md").read_text(encoding="utf-8")
@@ -32,7 +33,9 @@ def texts() -> str:
         words.es for one in pack.registry().values() for words in (one.name, *one.titles.values(), *one.labels.values())
     ]
     read = [path.read_text(encoding="utf-8") for path in paths]
-    return "\n".join([*read, *packs, *(row.es for row in errors.CODES.values())]).lower()
+    written = [words.es for words in (*writing.TABLE.values(), *faults.CAUSES.values())]
+    tables = [*(row.es for row in errors.CODES.values()), *written]
+    return "\n".join([*read, *packs, *tables]).lower()
 
 
 TEXTS = texts()

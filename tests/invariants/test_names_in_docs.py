@@ -17,7 +17,7 @@ from django.urls import Resolver404, resolve
 
 from audit.actions import Action
 from config import env
-from documents.alerts import incidents
+from documents.alerts import catalog
 from documents.countries import pack
 from documents.resilience import dependencies
 from tests.invariants import naming
@@ -252,7 +252,7 @@ def test_a_floors_page_names_each_of_its_rooms_and_modules(floor: str) -> None:
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.name)
 def test_every_heading_of_a_runbook_is_an_alert_that_leads_there(page: pathlib.Path) -> None:
     for code in re.findall(r"^## (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
-        assert incidents.runbook(code=code) == f"docs/runbooks/{page.name}#{code}"
+        assert catalog.runbook(code=code) == f"docs/runbooks/{page.name}#{code}"
         assert is_word(code) or is_word(code.removeprefix("dependency_")), code
 
 

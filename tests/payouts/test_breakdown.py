@@ -262,4 +262,4 @@ def test_an_explanation_that_lost_a_cent_is_found_by_whoever_foots_the_page() ->
 
     assert broken() == []
     content["explanation"][1]["amount"] = "2.19"
-    assert broken() == ["every cent of the net is explained"]
+    assert broken() == ["explained_net"]

@@ -367,7 +367,7 @@ def _await_a_waiting_transaction() -> None:
 
 @pytest.mark.parametrize("key", ["opening_stated", "opening_told"])
 def test_a_difference_of_an_earlier_version_is_still_explained_rightly(key: str) -> None:
-    same = Discrepancy(facts={key: "5.00", "opening_printed": "5.00"})
-    other = Discrepancy(facts={key: "5.00", "opening_printed": "0.00"})
-    assert "falta encontrarla" in discrepancy_findings._printed(same)
-    assert "saldo inicial" in discrepancy_findings._printed(other)
+    same = Discrepancy(code="reconciliation_difference", facts={key: "5.00", "opening_printed": "5.00"})
+    other = Discrepancy(code="reconciliation_difference", facts={key: "5.00", "opening_printed": "0.00"})
+    assert "cause" not in discrepancy_findings.values(gap=same)
+    assert discrepancy_findings.values(gap=other)["cause"] == "opening"

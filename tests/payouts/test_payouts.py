@@ -86,20 +86,23 @@ def test_a_payout_settles_its_orders_and_changes_no_paper() -> None:
 def test_a_payout_off_by_one_cent_is_held_with_the_exact_difference_in_words() -> None:
     telling.told([making.order("ord_1"), making.order("ord_2", "5.00")])
     body = _held(making.payout("po_1", "15.01", orders=["ord_1", "ord_2"]), "payout_does_not_close")
-    assert body["errors"][0] == {"pointer": "/data/payout/amount", "code": "difference", "detail": "-0.01"}
+    gap = {"difference": "-0.01", "currency": "EUR", "country": "ES"}
+    assert body["errors"][0] == {"pointer": "/data/payout/amount", "code": "difference", "values": gap}
     assert _status("ord_1") == ("PENDING", None)
 
 
 def test_the_diagnosis_names_the_order_whose_cash_was_forgotten() -> None:
     telling.told([making.order("ord_1", cash_collected="4.00"), making.order("ord_2", "5.00")])
     body = _held(making.payout("po_1", "11.00", orders=["ord_1", "ord_2"]), "payout_does_not_close")
-    assert any("efectivo de ord_1" in fault["detail"] for fault in body["errors"])
+    diagnoses = [fault["values"] for fault in body["errors"] if fault["code"] == "diagnosis"]
+    assert ("cash_omitted", ["ord_1"]) in [(values["cause"], values["who"]) for values in diagnoses]
 
 
 def test_the_diagnosis_names_the_order_that_is_not_listed() -> None:
     telling.told([making.order("ord_1"), making.order("ord_2", "5.00")])
     body = _held(making.payout("po_1", "15.00", orders=["ord_1"]), "payout_does_not_close")
-    assert any("falta ord_2, cuyo neto es exactamente la diferencia" in fault["detail"] for fault in body["errors"])
+    diagnoses = [fault["values"] for fault in body["errors"] if fault["code"] == "diagnosis"]
+    assert ("missing", ["ord_2"]) in [(values["cause"], values["who"]) for values in diagnoses]
 
 
 def test_a_held_payout_is_settled_by_a_corrected_event_for_the_same_payout() -> None:

@@ -4,8 +4,10 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from documents.models import Event
+from payouts.admin import rows
 from payouts.review import event_findings, worklist
 from payouts.review.worklist import Item
 from tests.payouts import making, telling
@@ -34,7 +36,7 @@ def test_a_moment_in_small_letters_is_a_moment_on_the_list_too() -> None:
     telling.told([making.order("ord_1"), late | {"occurred_at": "2026-02-23T07:00:00Z"}])
     (item,) = _items("parked")
     assert (item.amounts.expected_minor, item.amounts.actual_minor, item.owner) == (0, 500, "drv_1")
-    assert "no consta ningún pago anterior" in item.findings[0]
+    assert (item.findings[0]["code"], item.findings[0]["values"]) == ("opening_balance", {"cause": "first"})
 
 
 def test_a_repeat_beyond_any_amount_is_listed_without_its_sum() -> None:
@@ -89,7 +91,8 @@ def test_the_list_says_in_words_why_a_fact_is_held(name: str) -> None:
     event, words = WORDS[name]
     telling.told([PAID, making.order("ord_0"), event])
     (item,) = _items("held")
-    assert words in item.findings[0], item.findings
+    said = rows.sentences(item=item)
+    assert words in said[0], said
     assert Event.objects.get(event_id=event["id"]).code == item.code
 
 
@@ -110,3 +113,21 @@ def test_an_item_that_cannot_be_read_is_listed_all_the_same(monkeypatch: pytest.
     monkeypatch.setattr(event_findings, "explain", broken)
     (item,) = _items()
     assert (item.kind, item.code, item.findings) == ("held", "payout_does_not_close", [])
+
+
+def test_an_event_held_by_an_earlier_version_is_listed_as_that_version_wrote_it() -> None:
+    """Its sentences may say anything: they are shown, and nothing is read out of them."""
+    telling.told([PAID, WORDS["too large a credit"][0]])
+    stored = [
+        {"pointer": "/data/lines", "code": "credit_exceeds_remaining", "detail": "zq 17 minor units, of xk"},
+        {"pointer": "/data", "code": "diagnosis_en", "detail": "vw"},
+    ]
+    Event.objects.filter(status="held").update(errors=stored)
+    (item,) = _items("held")
+    assert item.code == "credit_exceeds_remaining"
+    assert (item.amounts.expected_minor, item.amounts.actual_minor) == (None, None)
+    with translation.override("en"):
+        assert rows.sentences(item=item) == ["vw"]
+    Event.objects.filter(status="held").update(errors=stored[:1])
+    (item,) = _items("held")
+    assert rows.sentences(item=item) == ["zq 17 minor units, of xk"]

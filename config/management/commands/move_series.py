@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from documents import errors
 from documents.access import actors
 from documents.emission import numbering
+from documents.sentences import writing
 
 
 class Command(BaseCommand):
@@ -32,5 +33,5 @@ class Command(BaseCommand):
                 code=options["code"], next_sequence=options["next"], reason=options["reason"], actor=actor
             )
         except errors.Problem as problem:
-            raise CommandError(problem.detail) from problem
+            raise CommandError(writing.of_problem(problem=problem, language="en")) from problem
         self.stdout.write(f"✓ {options['code']}: {skipped} saltados · skipped, {options['next']} sigue · is next")

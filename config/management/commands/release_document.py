@@ -13,8 +13,6 @@ from documents import errors, quarantine
 from documents.access import actors, roles, scope
 from documents.models import Document
 
-REASON_LENGTH_MIN, REASON_LENGTH_MAX = 10, 200  # as in the Document Center
-
 
 class Command(BaseCommand):
     """`make manage ARGS="release_document NUMBER --by LOGIN --reason '...'"`."""
@@ -33,8 +31,8 @@ class Command(BaseCommand):
         :raises CommandError: the person may not, the document is in no quarantine, or it still does not check out
         """
         reason = options["reason"].strip()
-        if not REASON_LENGTH_MIN <= len(reason) <= REASON_LENGTH_MAX:
-            raise CommandError(f"--reason: between {REASON_LENGTH_MIN} and {REASON_LENGTH_MAX} characters")
+        if not roles.REASON_LENGTH_MIN <= len(reason) <= roles.REASON_LENGTH_MAX:
+            raise CommandError(f"--reason: between {roles.REASON_LENGTH_MIN} and {roles.REASON_LENGTH_MAX} characters")
         user = User.objects.filter(username=options["by"]).first()
         if user is None:
             raise CommandError(f"--by: nobody has the login {options['by']!r}")

@@ -1,0 +1,259 @@
+"""The one table of alerts: severity, runbook, owner, sentences, and what happens meanwhile.
+
+A row's sentences are chosen by the value `cause` of the alert; "" is the one without a cause. They are data here:
+`channel` and the pages fill them in, in the reader's language.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from documents import errors
+from documents.alerts.discrepancy_catalog import DISCREPANCIES, DiscrepancyRow
+from documents.alerts.owners import Owner
+from documents.countries.pack import Words
+from documents.resilience import dependencies
+
+RUNBOOKS = "docs/runbooks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertRow:
+    """One alert: `page` is its runbook; without a `severity` it has that of the code in its value `cause`.
+
+    Nothing that the service sees ends one that `ends_by_hand`: a person does, with a reason.
+    """
+
+    severity: str
+    page: str
+    owner: Owner
+    sentences: Mapping[str, Words]
+    meanwhile: Words | None = None
+    ends_by_hand: bool = False
+
+
+def _alone(es: str, en: str) -> Mapping[str, Words]:
+    return {"": Words(es=es, en=en)}
+
+
+def _of_code(code: str, *, page: str, owner: Owner, meanwhile: Words | None = None) -> AlertRow:
+    """Return the alert of a code that doors answer with, too: its title, and what it is about."""
+    row = errors.CODES[code]
+    return AlertRow(
+        severity=row.severity,
+        page=page,
+        owner=owner,
+        sentences=_alone(f"{row.es}: {{what}}.", f"{row.en}: {{what}}."),
+        meanwhile=meanwhile,
+    )
+
+
+def _of_discrepancy(row: DiscrepancyRow) -> AlertRow:
+    about = _alone(f"Discrepancia abierta: {row.title.es}.", f"Open discrepancy: {row.title.en}.")
+    return AlertRow(severity=row.severity, page=row.page, owner=row.owner, sentences=about)
+
+
+def _of_outage(row: dependencies.Dependency) -> AlertRow:
+    return AlertRow(
+        severity=row.alert_severity,
+        page=row.runbook.removeprefix(f"{RUNBOOKS}/"),
+        owner=Owner.OPERATIONS,
+        sentences=_alone(f"{row.name} no responde: {{error}}.", f"{row.name} does not answer: {{error}}."),
+        meanwhile=Words(es=row.fallback[0], en=row.fallback[1]),
+    )
+
+
+_EVENTS: Mapping[str, AlertRow] = {
+    "event_held": AlertRow(
+        severity="",
+        page="events.md",
+        owner=Owner.FINANCE,
+        sentences=_alone("{type} {event} está retenido: {cause:title}.", "{type} {event} is held: {cause:title}."),
+    ),
+    "event_parked_too_long": AlertRow(
+        severity="P2",
+        page="events.md",
+        owner=Owner.OPERATIONS,
+        sentences=_alone(
+            "{type} {event} sigue esperando: falta {missing:all}.", "{type} {event} still waits for {missing:all}."
+        ),
+    ),
+    "internal_error": _of_code("internal_error", page="documents.md", owner=Owner.ENGINEERING),
+    "delivery_failed": AlertRow(
+        severity="P2",
+        page="mail.md",
+        owner=Owner.OPERATIONS,
+        sentences={
+            "": Words(
+                es="El correo a {recipient} se ha dado por perdido ({failure:title}).",
+                en="Mail to {recipient} was given up ({failure:title}).",
+            ),
+            "notice": Words(
+                es="La dirección anterior de {recipient} no se enteró de su cambio ({failure:title}).",
+                en="The former address of {recipient} did not hear of its change ({failure:title}).",
+            ),
+        },
+        meanwhile=Words(
+            es="El documento está en el panel; los enlaces a una dirección anterior se anularon",
+            en="The document is in the panel; links to a former address were revoked",
+        ),
+        ends_by_hand=True,
+    ),
+    "link_revoked": AlertRow(
+        severity="P2",
+        page="links.md",
+        owner=Owner.OPERATIONS,
+        sentences={
+            "wrong_answers": Words(
+                es="{tries} respuestas erróneas en los enlaces seguros de una persona: anulados.",
+                en="{tries} wrong answers at the secure links of one recipient: revoked.",
+            ),
+            "wrong_person": Words(
+                es="Un enlace seguro llegó a otra persona, que lo dijo: revisa la dirección que consta.",
+                en="A secure link reached the wrong person, who said so: check the address on file.",
+            ),
+        },
+        ends_by_hand=True,
+    ),
+    "access_rule_broken": AlertRow(
+        severity="P1",
+        page="access.md",
+        owner=Owner.ENGINEERING,
+        sentences={
+            "refusal_unrecorded": Words(
+                es="La ruta {route} respondió {status} sin dejar la denegación en la bitácora; no salió nada.",
+                en="The route {route} answered {status} with no refusal on record; nothing left.",
+            ),
+            "done_and_refused": Words(
+                es="La ruta {route} respondió {status} y su acción consta como hecha; no salió nada.",
+                en="The route {route} answered {status} with its action on record as done; nothing left.",
+            ),
+            "action_unrecorded": Words(
+                es="La ruta {route} respondió {status} sin que conste {action} sobre lo que cargó; no salió nada.",
+                en="The route {route} answered {status} without {action} on record about its load; nothing left.",
+            ),
+        },
+        meanwhile=Words(
+            es="Nada sale por esa ruta: quien pide recibe un error", en="Nothing leaves by it: who asks gets an error"
+        ),
+        ends_by_hand=True,
+    ),
+    "cross_owner_read": AlertRow(
+        severity="P1",
+        page="access.md",
+        owner=Owner.ENGINEERING,
+        sentences=_alone(
+            "Una puerta pidió {document} para {actor}, que no puede verlo; no salió nada.",
+            "A door asked for {document} for {actor}, who may not see it; nothing left.",
+        ),
+        ends_by_hand=True,
+    ),
+}
+_CUSTODY: Mapping[str, AlertRow] = {
+    "document_stuck": AlertRow(
+        severity="P2",
+        page="documents.md",
+        owner=Owner.OPERATIONS,
+        sentences=_alone("{document} espera como ISSUED.", "{document} waits as ISSUED."),
+    ),
+    "document_quarantined": AlertRow(
+        severity="P1",
+        page="documents.md",
+        owner=Owner.COMPLIANCE,
+        sentences=_alone(
+            "{document} no se entrega a nadie: {cause:title}.", "{document} is withheld from everyone: {cause:title}."
+        ),
+        meanwhile=Words(
+            es="Nadie lo recibe hasta que una persona lo resuelva", en="Nobody gets it until a person resolves it"
+        ),
+    ),
+    "render_failed": _of_code("render_failed", page="renderer.md", owner=Owner.ENGINEERING),
+    "render_timeout": _of_code("render_timeout", page="renderer.md", owner=Owner.OPERATIONS),
+    **{
+        code: _of_code(code, page="worm.md", owner=Owner.COMPLIANCE)
+        for code in errors.CODES
+        if code.startswith("worm_")
+    },
+    "vault_read_only": AlertRow(
+        severity="P2",
+        page="worm.md",
+        owner=Owner.OPERATIONS,
+        sentences=_alone(
+            "LOCAL_READ_ONLY: el dueño de los ficheros aún podría borrarlos.",
+            "LOCAL_READ_ONLY: the owner of the files could still remove them.",
+        ),
+    ),
+    "audit_broken": AlertRow(
+        severity="P1",
+        page="audit.md",
+        owner=Owner.COMPLIANCE,
+        sentences=_alone(
+            "La bitácora se podría reescribir: {weaknesses}.", "The log could be rewritten: {weaknesses}."
+        ),
+        meanwhile=Words(es="Se sigue registrando todo", en="Everything is still recorded"),
+    ),
+    "series_range_low": AlertRow(
+        severity="P2",
+        page="numbers.md",
+        owner=Owner.FINANCE,
+        sentences=_alone(
+            "A la serie {series} le quedan {left} números de su rango autorizado.",
+            "The series {series} has {left} numbers left of its authorised range.",
+        ),
+    ),
+    "number_gap": AlertRow(
+        severity="P1",
+        page="numbers.md",
+        owner=Owner.COMPLIANCE,
+        sentences=_alone(
+            "Serie {series}: {count} números entre {first} y {last} no tienen documento.",
+            "Series {series}: {count} numbers between {first} and {last} have no document.",
+        ),
+    ),
+    "number_duplicate": AlertRow(
+        severity="P1",
+        page="numbers.md",
+        owner=Owner.COMPLIANCE,
+        sentences={
+            "surplus": Words(
+                es="Serie {series}: sobran {count} documentos entre {first} y {last}.",
+                en="Series {series}: {count} documents too many between {first} and {last}.",
+            ),
+            "behind": Words(
+                es="Serie {series}: daría ahora el {next}, y el {highest} ya está dado.",
+                en="Series {series}: it would give {next} next, but {highest} is given.",
+            ),
+        },
+    ),
+}
+ALERTS: Mapping[str, AlertRow] = {
+    **_EVENTS,
+    **_CUSTODY,
+    **{code: _of_discrepancy(row) for code, row in DISCREPANCIES.items()},
+    **{f"dependency_{name}": _of_outage(row) for name, row in dependencies.DEPENDENCIES.items()},
+}
+# TABLE: code that is the cause of another alert, or only of a rule of Prometheus -> its page; else a held event's.
+_OTHER_PAGES = {
+    "audit_unavailable": "audit.md",
+    "series_exhausted": "numbers.md",
+    "dependency_degraded": "README.md",
+}
+
+
+def runbook(*, code: str) -> str:
+    """Return the runbook's page and anchor of a code."""
+    row = ALERTS.get(code)
+    if row is not None:
+        page = row.page
+    elif code in _OTHER_PAGES:
+        page = _OTHER_PAGES[code]
+    elif code in errors.CODES and errors.CODES[code].severity:
+        page = "events.md"  # right schema, cannot be issued as it is: a held event
+    else:
+        return f"{RUNBOOKS}/README.md"
+    return f"{RUNBOOKS}/{page}#{code}"
+
+
+def severity(*, code: str, values: Mapping[str, object]) -> str:
+    """Return the severity of an alert: of its row, else that of its cause; P2 where neither has one."""
+    row, cause = ALERTS[code], errors.CODES.get(str(values.get("cause", "")))
+    return row.severity or (cause.severity if cause else "") or "P2"

@@ -1,0 +1,82 @@
+"""The sentences of rendering and of the vault: code, or `code.cause` where a code has several."""
+
+from collections.abc import Mapping
+
+from documents.countries.pack import Words
+
+TABLE: Mapping[str, Words] = {
+    "dependency_degraded": Words(
+        es="No responde {dependency}: reintenta.", en="{dependency} does not answer: try again."
+    ),
+    "document_not_ready.leased": Words(es="Otro proceso tiene el documento.", en="Another worker has the document."),
+    "not_found.page": Words(
+        es="La página {page} no existe: hay {pages}.", en="There is no page {page}: it has {pages}."
+    ),
+    "render_failed.engine": Words(es="El motor de PDF falló: {error}.", en="The PDF engine failed: {error}."),
+    "render_failed.template": Words(
+        es="No hay plantilla de {kind} para {country}, versión {version}.",
+        en="There is no PDF template for {kind} in {country}, version {version}.",
+    ),
+    "render_failed.other_job": Words(es="La respuesta es de otro trabajo.", en="The answer belongs to another job."),
+    "render_failed.ended": Words(es="El proceso que compone terminó ({status}).", en="The renderer ended ({status})."),
+    "render_failed.socket": Words(es="El proceso que compone cerró su conexión.", en="The renderer closed its socket."),
+    "render_failed.start": Words(es="El proceso que compone no arranca.", en="The renderer does not start."),
+    "render_timeout.answer": Words(
+        es="No hubo respuesta en {seconds} s.", en="There was no answer within {seconds} s."
+    ),
+    "render_timeout.cpu": Words(es="Agotó su tiempo de CPU.", en="It was out of CPU time."),
+    "render_timeout.busy": Words(es="Todos los procesos que componen están ocupados.", en="Every renderer is busy."),
+    "worm_bucket_misconfigured.url": Words(
+        es="VAULT_URL no sirve con {scheme}: usa file:///carpeta/absoluta.",
+        en="VAULT_URL does not work with {scheme}: use file:///absolute/folder.",
+    ),
+    "worm_bucket_misconfigured.replaced": Words(
+        es="Una escritura sustituyó un objeto que existía.", en="A put replaced an existing object."
+    ),
+    "worm_bucket_misconfigured.clock": Words(es="El reloj se desvía {seconds} s.", en="The clock is {seconds} s off."),
+    "worm_checksum_mismatch.other_bytes": Words(
+        es="Otros bytes ocupan ya {key}.", en="Other bytes already lie under {key}."
+    ),
+    "worm_checksum_mismatch.version": Words(
+        es="{key} no tiene los bytes de su versión.", en="{key} has not the bytes of its version."
+    ),
+    "worm_checksum_mismatch.size": Words(
+        es="{key}: se leen {found_bytes} bytes y se prometieron {promised_bytes}.",
+        en="{key}: {found_bytes} bytes are read, {promised_bytes} were promised.",
+    ),
+    "worm_checksum_mismatch.record": Words(
+        es="El registro de {key} dice otro tipo o tamaño.", en="The record of {key} names another type or length."
+    ),
+    "worm_checksum_mismatch.intent": Words(
+        es="La huella prevista no es la de los bytes.", en="The intended hash is not that of the bytes."
+    ),
+    "worm_checksum_mismatch.no_record": Words(
+        es="Los bytes de {key} no tienen registro de bloqueo.", en="The bytes of {key} have no lock record."
+    ),
+    "worm_version_missing": Words(es="Falta {key} en la bóveda.", en="{key} is missing in the vault."),
+    "worm_lock_missing.no_record": Words(
+        es="Los bytes de {key} no tienen registro de bloqueo.", en="The bytes of {key} have no lock record."
+    ),
+    "worm_lock_missing.other_record": Words(
+        es="El registro de bloqueo de {key} es de otro objeto.", en="The lock record of {key} is not this object's."
+    ),
+    "worm_lock_missing.unreadable": Words(
+        es="El registro de bloqueo de {key} no se puede leer.", en="The lock record of {key} cannot be read."
+    ),
+    "worm_lock_missing.writable": Words(es="El fichero {file} se puede escribir.", en="The file {file} is writable."),
+    "worm_lock_missing.flag": Words(
+        es="El fichero {file} ya no es inmutable.", en="The immutable flag of the file {file} is gone."
+    ),
+    "worm_lock_too_short": Words(
+        es="{key} está bloqueado hasta {until_date} y la política dice {policy_date}.",
+        en="{key} is locked until {until_date}, and the policy says {policy_date}.",
+    ),
+    "worm_mode_weak": Words(es="La bóveda promete {mode}.", en="The vault promises {mode}."),
+    "worm_unavailable.folder": Words(es="La carpeta de la bóveda no está.", en="The vault's folder is gone."),
+    "worm_unavailable.system": Words(
+        es="La bóveda no responde ({doing}): {error}.", en="The vault does not answer ({doing}): {error}."
+    ),
+    "worm_write_denied": Words(
+        es="La bóveda rechaza la escritura ({doing}): {error}.", en="The vault refuses to write ({doing}): {error}."
+    ),
+}

@@ -1,0 +1,216 @@
+"""The sentences of problems and faults: code, or `code.cause` where a code has several; and the words for causes.
+
+What is not here has its title in `errors.CODES` as its sentence. `{place}` is the pointer of a fault.
+"""
+
+from collections.abc import Mapping
+
+from documents.countries.pack import Words
+from documents.sentences import bodies, custody
+
+SEVERAL = Words(es="Hay {count} fallos; el primero: {first}", en="{count} faults; the first: {first}")
+
+_EVENTS: Mapping[str, Words] = {
+    "internal_error.event_not_stored": Words(
+        es="El evento no se ha guardado: envíalo otra vez.", en="The event is not stored: send it again."
+    ),
+    "internal_error.event_waits": Words(
+        es="El evento está guardado y se reintenta solo; si se envía otra vez, se intenta en el acto.",
+        en="The event is stored and is run again by itself; sent again, it is run at once.",
+    ),
+    "internal_error.held": Words(
+        es="Falló la emisión por un defecto del servicio: se reintenta sola, y el equipo técnico está avisado.",
+        en="Issuing failed by a defect of the service: it is tried again by itself, and the technical team knows.",
+    ),
+    "internal_error.no_try_ended": Words(es="Ningún intento llegó a terminar.", en="No try came to its end."),
+    "validation_error.amount": Words(es="«{text}» no es un importe.", en="“{text}” is not an amount."),
+    "validation_error.decimals": Words(
+        es="«{text}» tiene más de {digits} decimales.", en="“{text}” has more than {digits} decimals."
+    ),
+    "validation_error.rate": Words(es="«{text}» no es un tipo.", en="“{text}” is not a rate."),
+    "validation_error.too_large": Words(
+        es="La suma de las líneas pasa del importe máximo ({total:title}).",
+        en="The sum of the lines is larger than any amount may be ({total:title}).",
+    ),
+    "validation_error.no_address": Words(
+        es="El titular no tiene dirección de correo.", en="The owner has no e-mail address on file."
+    ),
+    "validation_error.no_series": Words(es="Ninguna serie es {series}.", en="No series has the code {series}."),
+    "validation_error.not_forward": Words(
+        es="La serie {series} da ahora el {next}: solo avanza.",
+        en="The series {series} gives {next} next: it only goes up.",
+    ),
+    "validation_error.past_range": Words(
+        es="La serie {series} da ahora el {next} y llega hasta el {last}.",
+        en="The series {series} gives {next} next and goes up to {last}.",
+    ),
+    "validation_error.correction": Words(
+        es="Una corrección lleva un id y abona algo.", en="A correction has an id, and credits something."
+    ),
+    "reason": Words(
+        es="El motivo lleva de {min} a {max} caracteres imprimibles.",
+        en="The reason has {min} to {max} printable characters.",
+    ),
+    "currency_unsupported.not_iso": Words(
+        es="{currency} no es una moneda ISO 4217.", en="{currency} is not an ISO 4217 currency."
+    ),
+    "currency_unsupported": Words(
+        es="Viene en {currency}: no es la moneda de {country}, {expected}.",
+        en="It comes in {currency}: that is not the currency of {country}, {expected}.",
+    ),
+    "currency_unsupported.document": Words(es="{document} está en {expected}.", en="{document} is in {expected}."),
+    "country_unsupported": Words(
+        es="El país {country} no se emite aquí; se emiten {known}.",
+        en="The country {country} is not issued here; supported: {known}.",
+    ),
+    "country_unsupported.document": Words(
+        es="{document} es de {expected}, no de {country}.", en="{document} is of {expected}, not of {country}."
+    ),
+    "issuer_unknown": Words(
+        es="«{issuer}» no es un emisor de {country}.", en="“{issuer}” is not an issuer of {country}."
+    ),
+    "issuer_unknown.document": Words(
+        es="{document} es de otro emisor, no de «{issuer}».", en="{document} is another issuer's, not of “{issuer}”."
+    ),
+    "tax_code_unknown": Words(
+        es="«{tax}» no es un código de impuesto de {country} ({place}); lo son {known}.",
+        en="“{tax}” is not a tax code of {country} ({place}); known: {known}.",
+    ),
+    "tax_rate_not_in_force": Words(
+        es="«{tax}» no está en vigor en {country} el {date} ({place}).",
+        en="“{tax}” is not in force in {country} on {date} ({place}).",
+    ),
+    "tax_id_invalid.type": Words(
+        es="{type} no es un tipo de identificador fiscal de {country} ({place}); lo son {known}.",
+        en="{type} is no type of tax id of {country} ({place}); known: {known}.",
+    ),
+    "tax_id_invalid": Words(
+        es="El identificador fiscal de {party} no es válido en {country} ({place}): {cause:title} ({name}).",
+        en="The tax id of {party} is not valid in {country} ({place}): {cause:title} ({name}).",
+    ),
+    "period_invalid": Words(
+        es="El periodo empieza el {first} y termina antes, el {last}.",
+        en="The period begins on {first} and ends before that, on {last}.",
+    ),
+    "payee_mismatch.document": Words(
+        es="Es de otro beneficiario: {subject:all}.", en="It belongs to another payee: {subject:all}."
+    ),
+    "payee_mismatch": Words(es="El pago se envió a otro beneficiario.", en="The payout was sent to another payee."),
+    "party_unknown": Words(
+        es="El pedido {order} no tiene comercio, y el ajuste trae líneas suyas.",
+        en="The order {order} has no partner, and the adjustment has lines of one.",
+    ),
+    "totals_mismatch": Words(
+        es="No coincide {total:title} ({place}): dice {stated:amount} y debe ser {expected:amount}.",
+        en="{total:title} does not match ({place}): it says {stated:amount} and should be {expected:amount}.",
+    ),
+    "difference": Words(es="{difference:gap}.", en="{difference:gap}."),
+    "credit_exceeds_remaining.group": Words(
+        es="Abona más de lo que queda con {tax} en el documento original: {asked_minor:amount} de "
+        "{remaining_minor:amount}.",
+        en="It credits more than remains with {tax} in the original document: {asked_minor:amount} of "
+        "{remaining_minor:amount}.",
+    ),
+    "credit_exceeds_remaining.untaxed": Words(
+        es="Abona más de lo que queda sin impuesto en el documento original: {asked_minor:amount} de "
+        "{remaining_minor:amount}.",
+        en="It credits more than remains without tax in the original document: {asked_minor:amount} of "
+        "{remaining_minor:amount}.",
+    ),
+    "credit_exceeds_remaining.total": Words(
+        es="Abona más de lo que queda del documento original: {asked_minor:amount} de {remaining_minor:amount}.",
+        en="It credits more than remains of the original document: {asked_minor:amount} of {remaining_minor:amount}.",
+    ),
+    "credit_exceeds_remaining.no_group": Words(
+        es="El documento original no tiene partidas así con el impuesto {tax}.",
+        en="The original document has no such lines with the tax {tax}.",
+    ),
+    "credit_exceeds_remaining.no_untaxed": Words(
+        es="El documento original no tiene partidas así sin impuesto.",
+        en="The original document has no such lines without tax.",
+    ),
+    "credit_exceeds_remaining.charges": Words(
+        es="El abono cobraría en vez de devolver.", en="The credit would charge instead of giving back."
+    ),
+    "credit_exceeds_remaining.kind": Words(
+        es="De este tipo de documento no se abona nada.", en="Nothing of this kind of document can be credited."
+    ),
+    "series_exhausted": Words(
+        es="El emisor {issuer} no puede dar más números a {kind} en {year}.",
+        en="The issuer {issuer} may take no more numbers for {kind} in {year}.",
+    ),
+    "decision_not_possible.requested": Words(es="Ya está propuesto.", en="It is requested already."),
+    "decision_not_possible.changed": Words(
+        es="La diferencia ha cambiado: proponlo otra vez.", en="The difference has changed: request it again."
+    ),
+    "decision_not_possible.state": Words(
+        es="El evento está en otro estado: {status} {event_code:title}.",
+        en="The event is in another state: {status} {event_code:title}.",
+    ),
+    # What a parked event lacks.
+    "awaited": Words(es="Falta {missing:all}.", en="Missing: {missing:all}."),
+    "opening_balance.after": Words(
+        es="Su saldo inicial no es el que dejó {payout}: falta un pago intermedio.",
+        en="Its opening balance is not what {payout} left: a payout between them is missing.",
+    ),
+    "opening_balance.first": Words(
+        es="Trae un saldo inicial y no consta ningún pago anterior: falta un pago.",
+        en="It brings an opening balance and no earlier payout is known: one is missing.",
+    ),
+    "decision_not_possible.waits": Words(es="Falta {missing:all}.", en="Missing: {missing:all}."),
+}
+
+TABLE: Mapping[str, Words] = {**bodies.TABLE, **_EVENTS, **custody.TABLE}
+
+# TABLE: a word among the values -> how people say it.
+CAUSES: Mapping[str, Words] = {
+    # the totals of an event
+    "amount": Words(es="el importe", en="The amount"),
+    "net": Words(es="la base", en="The net"),
+    "tax": Words(es="el impuesto", en="The tax"),
+    "gross": Words(es="el total", en="The total"),
+    "payable": Words(es="el neto a recibir", en="The payable"),
+    "partner_payable": Words(es="el neto del comercio", en="The partner's payable"),
+    "earnings": Words(es="lo ganado", en="The earnings"),
+    "deductions": Words(es="los descuentos", en="The deductions"),
+    "withheld": Words(es="lo retenido", en="What is withheld"),
+    "included": Words(es="lo liquidado", en="What is settled"),
+    "adjustments": Words(es="los ajustes", en="The adjustments"),
+    "cash_collected": Words(es="el efectivo", en="The cash"),
+    "opening_carry_over": Words(es="el saldo inicial", en="The opening balance"),
+    "closing_carry_over": Words(es="el saldo final", en="The closing balance"),
+    # what of a document does not add up
+    "row_total": Words(es="el total de la fila no es el impreso", en="the row's total is not the printed one"),
+    "net_and_tax": Words(es="base e impuesto no dan el total", en="net and tax are not the gross"),
+    "tax_of_groups": Words(es="el impuesto no es el de sus grupos", en="the tax is not that of the groups"),
+    "lines_total": Words(es="las líneas no dan el total", en="the lines are not the total"),
+    "owed_total": Words(
+        es="lo debido no es lo ganado menos lo descontado y retenido",
+        en="what is owed is not earned, less deducted and withheld",
+    ),
+    "withheld_total": Words(
+        es="las retenciones no dan el total retenido", en="the withholdings are not the total withheld"
+    ),
+    "closes_to_the_cent": Words(
+        es="no cuadra al céntimo, ni con la diferencia impresa",
+        en="it does not close to the cent, not even with a printed difference",
+    ),
+    "settled_total": Words(es="lo liquidado no da el total incluido", en="what is settled is not the total included"),
+    "adjustments_total": Words(
+        es="los ajustes y su impuesto no dan su total", en="the adjustments and their tax are not their total"
+    ),
+    "concepts_total": Words(es="los conceptos no dan lo incluido", en="the concepts are not what is included"),
+    "explained_net": Words(
+        es="la explicación no llega a cada céntimo del neto", en="the explanation does not reach every cent of the net"
+    ),
+    "unreadable": Words(es="no se puede leer", en="it cannot be read"),
+    # why a mail was given up
+    "mail_unavailable": Words(es="el correo no respondió", en="mail did not answer"),
+    "recipient_refused": Words(es="su buzón lo rechaza", en="its mailbox refuses it"),
+    "sender_refused": Words(es="el correo rechaza el envío", en="mail refuses the sender"),
+    # what is wrong with a tax id
+    "length": Words(es="su longitud", en="its length"),
+    "format": Words(es="su forma", en="its form"),
+    "check_digit": Words(es="su dígito de control", en="its check digit"),
+    "component": Words(es="una de sus partes", en="one of its parts"),
+}
