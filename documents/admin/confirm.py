@@ -25,6 +25,7 @@ from documents.access import actors
 from documents.access.admission import Recorded
 from documents.admin import base, cells, navigation, reasons, rights
 from documents.resilience import calls
+from documents.sentences import writing
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -151,5 +152,9 @@ def _attempt(*, asked: Confirmation[M], form: forms.Form, row: M, request: HttpR
 def sentence(problem: Exception) -> str:
     """Return what went wrong as a sentence in the caller's language, without internals."""
     if isinstance(problem, errors.Problem):
-        return problem.row.en if cells.locale() == "en" else problem.row.es
+        title = writing.title(code=problem.code, language=cells.locale())
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return title
+        said = writing.of_problem(problem=problem, language=cells.locale())
+        return title if said == title else f"{title}. {said}"
     return _("No disponible ahora: inténtalo en unos minutos.")

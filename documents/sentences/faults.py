@@ -102,7 +102,7 @@ _EVENTS: Mapping[str, Words] = {
     ),
     "totals_mismatch": Words(
         es="No coincide {total:title} ({place}): dice {stated:amount} y debe ser {expected:amount}.",
-        en="{total:title} does not match ({place}): it says {stated:amount} and should be {expected:amount}.",
+        en="Mismatch of {total:title} ({place}): it says {stated:amount} and should be {expected:amount}.",
     ),
     "difference": Words(es="{difference:gap}.", en="{difference:gap}."),
     "credit_exceeds_remaining.group": Words(
@@ -144,8 +144,7 @@ _EVENTS: Mapping[str, Words] = {
         es="La diferencia ha cambiado: proponlo otra vez.", en="The difference has changed: request it again."
     ),
     "decision_not_possible.state": Words(
-        es="El evento está en otro estado: {status} {event_code:title}.",
-        en="The event is in another state: {status} {event_code:title}.",
+        es="El evento ha cambiado de estado ({status}).", en="The event has changed its state ({status})."
     ),
     # What a parked event lacks.
     "awaited": Words(es="Falta {missing:all}.", en="Missing: {missing:all}."),
@@ -165,20 +164,20 @@ TABLE: Mapping[str, Words] = {**bodies.TABLE, **_EVENTS, **custody.TABLE}
 # TABLE: a word among the values -> how people say it.
 CAUSES: Mapping[str, Words] = {
     # the totals of an event
-    "amount": Words(es="el importe", en="The amount"),
-    "net": Words(es="la base", en="The net"),
-    "tax": Words(es="el impuesto", en="The tax"),
-    "gross": Words(es="el total", en="The total"),
-    "payable": Words(es="el neto a recibir", en="The payable"),
-    "partner_payable": Words(es="el neto del comercio", en="The partner's payable"),
-    "earnings": Words(es="lo ganado", en="The earnings"),
-    "deductions": Words(es="los descuentos", en="The deductions"),
-    "withheld": Words(es="lo retenido", en="What is withheld"),
-    "included": Words(es="lo liquidado", en="What is settled"),
-    "adjustments": Words(es="los ajustes", en="The adjustments"),
-    "cash_collected": Words(es="el efectivo", en="The cash"),
-    "opening_carry_over": Words(es="el saldo inicial", en="The opening balance"),
-    "closing_carry_over": Words(es="el saldo final", en="The closing balance"),
+    "amount": Words(es="el importe", en="the amount"),
+    "net": Words(es="la base", en="the net"),
+    "tax": Words(es="el impuesto", en="the tax"),
+    "gross": Words(es="el total", en="the total"),
+    "payable": Words(es="el neto a recibir", en="the payable"),
+    "partner_payable": Words(es="el neto del comercio", en="the partner's payable"),
+    "earnings": Words(es="lo ganado", en="the earnings"),
+    "deductions": Words(es="los descuentos", en="the deductions"),
+    "withheld": Words(es="lo retenido", en="what is withheld"),
+    "included": Words(es="lo liquidado", en="what is settled"),
+    "adjustments": Words(es="los ajustes", en="the adjustments"),
+    "cash_collected": Words(es="el efectivo", en="the cash"),
+    "opening_carry_over": Words(es="el saldo inicial", en="the opening balance"),
+    "closing_carry_over": Words(es="el saldo final", en="the closing balance"),
     # what of a document does not add up
     "row_total": Words(es="el total de la fila no es el impreso", en="the row's total is not the printed one"),
     "net_and_tax": Words(es="base e impuesto no dan el total", en="net and tax are not the gross"),

@@ -192,7 +192,7 @@ def _require_open(*, event: Event, now: dt.datetime) -> None:
     if not can_approve(event=event, now=now):
         raise errors.Problem(
             code="decision_not_possible",
-            values={"cause": "state", "status": str(event.status), "event_code": event.code},
+            values={"cause": "state", "status": str(event.status)},
         )
 
 

@@ -58,7 +58,7 @@ def _dismiss(
     if not can_dismiss(event=event, now=now) or Event.objects.filter(outcomes.dismissed(), pk=event.pk).exists():
         raise errors.Problem(
             code="decision_not_possible",
-            values={"cause": "state", "status": str(event.status), "event_code": event.code},
+            values={"cause": "state", "status": str(event.status)},
         )
     for asked in DifferenceApproval.objects.filter(event=event, state=ApprovalState.REQUESTED):
         DifferenceApproval.objects.filter(pk=asked.pk).update(state=ApprovalState.WITHDRAWN)

@@ -59,7 +59,7 @@ def test_a_range_that_runs_low_is_one_p2_until_it_is_longer() -> None:
     for _ in range(3):
         assert numbers.look() == [f"series_range_low:{series.code}"]
     assert alerts() == [("series_range_low", "P2", series.code)]
-    assert "1 numbers are left" in Alert.objects.get().detail
+    assert Alert.objects.get().values == {"series": series.code, "left": 1}
     Series.objects.filter(pk=series.pk).update(last=20)
     assert numbers.look() == []
     assert alerts() == []
