@@ -81,7 +81,6 @@ def rows(
     queryset: QuerySet[Row],
     rank: Rank | None = None,
     key: Callable[[Row], Key] | None = None,
-    rows_max: int | None = None,
     skip_locked: bool = False,
 ) -> list[Row]:
     """Lock the rows of a query until the transaction ends, in the order of their ids, and return them.
@@ -89,8 +88,7 @@ def rows(
     Rows that refer to them may still be inserted meanwhile. `rank` and `key` are those of RANKS where nothing else is
     given. With `skip_locked` nothing is waited for, so any order is right.
     """
-    chosen = queryset.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked).order_by("pk")
-    locked = list(chosen if rows_max is None else chosen[:rows_max])
+    locked = list(queryset.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked).order_by("pk"))
     _note(
         rank=RANKS[queryset.model] if rank is None else rank,
         keys=[(int(row.pk),) if key is None else key(row) for row in locked],
@@ -99,7 +97,7 @@ def rows(
     return locked
 
 
-def name(*, rank: Rank, key: str) -> None:
+def advisory(*, rank: Rank, key: str) -> None:
     """Lock a name until the transaction ends."""
     if (key,) in _of_rank(rank=rank):
         return

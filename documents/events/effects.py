@@ -143,7 +143,7 @@ def lock_rows(*, message: envelope.EventMessage) -> None:
     if lock:
         lock(message=message)
     if subject:
-        locks.name(rank=locks.Rank.SUBJECT, key=subject)
+        locks.advisory(rank=locks.Rank.SUBJECT, key=subject)
 
 
 def run(
