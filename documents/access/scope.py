@@ -1,6 +1,5 @@
 """What a user may see: the countries, parties and documents in his scope."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +19,7 @@ class Reach:
     """Which documents somebody may see: those with one of these values in this column, which is indexed."""
 
     column: Literal["country_id", "owner_id"]
-    values: Collection[str] | Collection[int]
+    values: frozenset[str] | frozenset[int]
 
     def rows(self) -> QuerySet[Document]:
         """Return the documents."""
@@ -53,9 +52,9 @@ def reach(*, user: User | AnonymousUser) -> Reach:
     """
     reading = roles.reading_as(user=user)
     if reading & roles.STAFF:
-        return Reach(column="country_id", values=list(countries_for(user=user).values_list("pk", flat=True)))
-    mine = list(parties_for(user=user).values_list("pk", flat=True)) if reading else []
-    return Reach(column="owner_id", values=[*mine, roles.NOBODY])
+        return Reach(column="country_id", values=frozenset(countries_for(user=user).values_list("pk", flat=True)))
+    mine = parties_for(user=user).values_list("pk", flat=True) if reading else ()
+    return Reach(column="owner_id", values=frozenset({*mine, roles.NOBODY}))
 
 
 def mine(*, request: HttpRequest) -> Reach:

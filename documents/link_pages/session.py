@@ -26,7 +26,7 @@ def linked(visit: Visit) -> Admitted:
     handed = {**parts, "link": link}
     if link is None:
         return Admitted(handed=handed, about=ownership.about())
-    mine = scope.Reach(column="owner_id", values=[link.document.owner_id])
+    mine = scope.Reach(column="owner_id", values=frozenset({link.document.owner_id}))
     return Admitted(
         handed=handed,
         about=ownership.about(("link", link.public_id), ("document", link.document.public_id)),
