@@ -142,6 +142,12 @@ CODES: dict[str, Code] = {
     "currency_unsupported": Code(
         status=422, es="Moneda no disponible en este país", en="Currency not supported in this country", severity="P2"
     ),
+    "time_implausible": Code(
+        status=422,
+        es="La fecha del hecho no puede ser",
+        en="The fact cannot have happened then",
+        severity="P2",
+    ),
     "period_invalid": Code(status=422, es="El periodo no es válido", en="The period is not valid", severity="P2"),
     "payee_mismatch": Code(
         status=422, es="El beneficiario no corresponde", en="The payee is not the beneficiary", severity="P2"

@@ -8,7 +8,7 @@ from guardian.shortcuts import assign_perm
 from documents.models import Country, Issuer, Party
 
 PASSWORD = "una contraseña larga"
-COUNTRIES = {"ES": "España", "MX": "México", "CO": "Colombia"}
+COUNTRIES = {"ES": "España", "MX": "México", "CO": "Colombia", "CL": "Chile"}
 ADDRESS = "198.51.100.7"
 
 

@@ -1,6 +1,7 @@
 """Cells: how the Document Center shows amounts, moments, states and masked data. All HTML comes from `format_html`."""
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypedDict
 
@@ -148,6 +149,18 @@ def mask_name(name: str) -> str:
 def mask_end(value: str, *, shown: int = 3) -> str:
     """Mask an identification but for its last characters: "12345678Z" is "••••••78Z"."""
     return value if not value else DOT * max(len(value) - shown, 4) + (value[-shown:] if len(value) > 2 * shown else "")
+
+
+def flags(codes: Iterable[str]) -> str:
+    """Say what a document's flags mean; the code of one without words."""
+    meanings = {
+        "glyph_substituted": _("un carácter del texto no está en la tipografía"),
+        "reconciliation_difference": _("emitido con una diferencia en conciliación"),
+        "tax_id_unverified": _("identificación sin verificar: su tipo no tiene dígito de control"),
+        "tax_id_warning": _("el dígito de control de la identificación no corresponde"),
+        "withholding_declared": _("retención fiscal declarada, sin comprobar"),
+    }
+    return "; ".join(meanings.get(code, code) for code in codes)
 
 
 def mask_email(value: str) -> str:

@@ -170,7 +170,7 @@ def totals(*, document: Document) -> Card:
         if name in printed
     ]
     total = cells.amount(minor=document.total_minor, currency=document.currency)
-    note = ", ".join(document.flags)
+    note = cells.flags(document.flags)
     return Card(title=_("Importes"), facts=[*facts, Fact(label=_("Total del documento"), value=total)], note=note)
 
 

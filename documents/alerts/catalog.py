@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from documents import errors
 from documents.alerts.discrepancy_catalog import DISCREPANCIES, DiscrepancyRow
 from documents.alerts.owners import Owner
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 from documents.resilience import dependencies
 
 RUNBOOKS = "docs/runbooks"

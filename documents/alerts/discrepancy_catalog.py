@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from documents.alerts.owners import Owner
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 
 
 class Owner(StrEnum):

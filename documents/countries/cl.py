@@ -2,9 +2,19 @@
 
 import datetime as dt
 
-from documents.countries.pack import LABELS, TITLES, Pack, Rate, Retention, SeenWithholding, Source, TaxId, Words
+from documents.countries.pack import LABELS, TITLES, Pack, Rate, Retention, SeenWithholding
+from documents.countries.sources import Source, Words
+from documents.countries.tax_ids import TaxId
 
 _RUT = Source(text="DFL 3 de 1969 (RUT)", certainty="M")
+_NUMBER = "[1-9][0-9]{5,7}[0-9K]"
+# Additional taxes on drinks, charged beside the IVA on the same base.
+_DRINKS = Source(text="DL 825, art. 42", certainty="M")
+_SINCE_2014 = Source(text="Ley 20.780", certainty="M")
+_ILA = {
+    f"ILA{name}": (Rate(rate=rate, source=_DRINKS, valid_from=dt.date(2014, 10, 1), valid_from_source=_SINCE_2014),)
+    for name, rate in (("10", "0.1"), ("18", "0.18"), ("205", "0.205"), ("315", "0.315"))
+}
 
 PACK = Pack(
     country="CL",
@@ -24,10 +34,25 @@ PACK = Pack(
                 valid_from_source=Source(text="Ley 19.888", certainty="M"),
             ),
         ),
+        **_ILA,
+        "EXENTO": (
+            Rate(
+                rate="0",
+                source=Source(text="DL 825, arts. 12 y 13", certainty="M"),
+                legal_reason=Words(
+                    es="Exento de IVA: DL 825, arts. 12 y 13", en="Exempt from VAT: DL 825, sections 12, 13"
+                ),
+            ),
+        ),
     },
     tax_ids={
-        "RUT": TaxId(name="RUT", module="cl.rut", check_digit_after_dash=True, source=_RUT),
-        "RUN": TaxId(name="RUN", module="cl.rut", check_digit_after_dash=True, source=_RUT),
+        "RUT": TaxId(name="RUT", module="cl.rut", pattern=_NUMBER, check_digit_after_dash=True, source=_RUT),
+        "RUN": TaxId(name="RUN", module="cl.rut", pattern=_NUMBER, check_digit_after_dash=True, source=_RUT),
+        "PASSPORT": TaxId(
+            name="Pasaporte",
+            pattern="[A-Z0-9]{5,15}",
+            source=Source(text="OACI, documento 9303: sin dígito de control en el número impreso", certainty="M"),
+        ),
     },
     tax_id_default="RUT",
     retention=Retention(years=6, source=Source(text="Código Tributario, arts. 17 y 200", certainty="S")),
@@ -41,8 +66,10 @@ PACK = Pack(
         "currency": Source(text="ISO 4217", certainty="S"),
         "locale": Source(text="CLDR", certainty="S"),
         "time_zone": Source(text="IANA tz; Magallanes e Isla de Pascua la traen en order.time_zone", certainty="S"),
+        "first_date": Source(text="Antes de 2010 no había plataformas de viajes y reparto en el país", certainty="M"),
     },
-    reviewed_date=dt.date(2026, 11, 22),
+    reviewed_date=dt.date(2026, 11, 27),
+    first_date=dt.date(2010, 1, 1),
     fiscal_record=Words(es="DTE (SII)", en="DTE (SII)"),
     withholdings_seen=(
         SeenWithholding(

@@ -2,7 +2,20 @@
 
 import datetime as dt
 
-from documents.countries.pack import LABELS, TITLES, Pack, Rate, Retention, SeenWithholding, Source, TaxId, Words
+from documents.countries.pack import LABELS, TITLES, Pack, Rate, Retention, SeenWithholding
+from documents.countries.sources import Source, Words
+from documents.countries.tax_ids import TaxId
+
+# Sales to the public at large.
+_FINAL_CONSUMER = frozenset({"222222222222"})
+_FOREIGNERS = Source(
+    text="Migración Colombia: CE, PEP (Res. 5797/2017) y PPT (Dec. 216/2021), sin dígito", certainty="M"
+)
+_PASSPORT = TaxId(
+    name="Pasaporte",
+    pattern="[A-Z0-9]{5,15}",
+    source=Source(text="OACI, documento 9303: sin dígito de control en el número impreso", certainty="M"),
+)
 
 PACK = Pack(
     country="CO",
@@ -30,6 +43,26 @@ PACK = Pack(
                 valid_from_source=Source(text="Ley 1607/2012", certainty="M"),
             ),
         ),
+        "IVA0": (
+            Rate(
+                rate="0",
+                source=Source(text="Estatuto Tributario, arts. 477 y 481", certainty="M"),
+                legal_reason=Words(
+                    es="Exento, tarifa 0 %: Estatuto Tributario, arts. 477 y 481",
+                    en="Exempt at 0 %: Tax Code, sections 477 and 481",
+                ),
+            ),
+        ),
+        "EXCLUIDO": (
+            Rate(
+                rate="0",
+                source=Source(text="Estatuto Tributario, arts. 424 y 476", certainty="M"),
+                legal_reason=Words(
+                    es="Excluido de IVA: Estatuto Tributario, arts. 424 y 476",
+                    en="Excluded from VAT: Tax Code, sections 424 and 476",
+                ),
+            ),
+        ),
         # National consumption tax: restaurants.
         "INC8": (
             Rate(
@@ -45,12 +78,24 @@ PACK = Pack(
             name="NIT",
             module="co.nit",
             check_digit_after_dash=True,
+            generics=_FINAL_CONSUMER,
             source=Source(text="Estatuto Tributario, art. 555-1", certainty="M"),
         ),
         "CC": TaxId(
             name="CC",
             pattern="[1-9][0-9]{5,9}",
+            generics=_FINAL_CONSUMER,
             source=Source(text="Cédula de ciudadanía: sin dígito de control", certainty="M"),
+        ),
+        "CE": TaxId(name="CE", pattern="[0-9]{6,7}", source=_FOREIGNERS),
+        "PPT": TaxId(name="PPT", pattern="[0-9]{6,8}", source=_FOREIGNERS),
+        "PEP": TaxId(name="PEP", pattern="[0-9]{13,16}", source=_FOREIGNERS),
+        "PA": _PASSPORT,
+        "PASSPORT": _PASSPORT,
+        "TI": TaxId(
+            name="TI",
+            pattern="[0-9]{10,11}",
+            source=Source(text="Tarjeta de identidad de menores: sin dígito de control", certainty="M"),
         ),
     },
     tax_id_default="NIT",
@@ -70,8 +115,10 @@ PACK = Pack(
         "currency": Source(text="ISO 4217", certainty="S"),
         "locale": Source(text="CLDR", certainty="S"),
         "time_zone": Source(text="IANA tz", certainty="S"),
+        "first_date": Source(text="Antes de 2010 no había plataformas de viajes y reparto en el país", certainty="M"),
     },
-    reviewed_date=dt.date(2026, 11, 22),
+    reviewed_date=dt.date(2026, 11, 27),
+    first_date=dt.date(2010, 1, 1),
     fiscal_record=Words(es="CUFE / CUDE (DIAN)", en="CUFE / CUDE (DIAN)"),
     withholdings_seen=(
         SeenWithholding(

@@ -1,4 +1,4 @@
-"""The shape of a country pack, its two look-ups (a rate on a date, the check of a tax id) and the registry. Pure.
+"""The shape of a country pack, its two look-ups (a rate on a date, the reading of a tax id) and the registry. Pure.
 
 A pack is data. A cell that nobody is sure of is absent; `proof.complete` lists the faults of a pack, required cells
 that are missing among them.
@@ -7,54 +7,33 @@ that are missing among them.
 import datetime as dt
 import importlib
 import pkgutil
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol, cast
-
-from stdnum import exceptions
+from typing import Literal
 
 from documents import countries, errors
+from documents.countries import tax_ids as ids
+from documents.countries.sources import Source, Words
 
-Certainty = Literal["S", "M"]  # S: read in a legal or official source; M: general knowledge. Unsure cells are absent.
 Rounding = Literal["per_group_half_up"]
 KINDS = ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT", "PAYOUT_STATEMENT", "PAYOUT_REVERSAL_NOTICE", "CREDIT_NOTE")
-SOURCED = ("currency", "locale", "time_zone")  # cells that keep their source in `sources`
-TAX_ID_LENGTH_MAX = 32
-# TABLE: what python-stdnum finds -> the cause that a problem names, else `format`.
-_CAUSES = {
-    exceptions.InvalidLength: "length",
-    exceptions.InvalidChecksum: "check_digit",
-    exceptions.InvalidComponent: "component",
-}
-NO_COUNTRY = ("pack", "proof")  # the other modules of this folder
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where a cell comes from, and how sure its writer was."""
-
-    text: str
-    certainty: Certainty
-
-
-@dataclass(frozen=True, kw_only=True)
-class Words:
-    """One text in both languages of the service."""
-
-    es: str
-    en: str
+SOURCED = ("currency", "locale", "time_zone", "first_date")  # cells that keep their source in `sources`
+NO_COUNTRY = ("cell_checks", "pack", "proof", "sources", "tax_ids")  # the other modules of this folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """One rate of a tax code while it is in force: both dates inclusive; None: no limit was read."""
+    """One rate of a tax code while it is in force: both dates inclusive; None: no limit was read.
+
+    A rate of zero has the legal reason for which nothing is charged; documents print it.
+    """
 
     rate: str  # decimal fraction as text: "0.1" is 10 %
     source: Source
+    legal_reason: Words | None = None
     valid_from: dt.date | None = None
     valid_from_source: Source | None = None  # the source of the first day is seldom the source of the rate
     valid_to: dt.date | None = None
@@ -67,19 +46,6 @@ class Rate:
     def in_force(self, *, date: dt.date) -> bool:
         """Tell whether the rate holds on that local legal date."""
         return (self.valid_from is None or self.valid_from <= date) and (self.valid_to is None or date <= self.valid_to)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaxId:
-    """One type of tax id: the name printed, and a python-stdnum module, or a pattern for ids without check digit."""
-
-    name: str
-    source: Source
-    module: str = ""  # "es.nif" is stdnum.es.nif
-    pattern: str = ""  # full match after separators are dropped
-    generics: frozenset[str] = frozenset()  # valid as they are, whatever the check digit says
-    check_digit_optional: bool = False  # a wrong check digit is a warning, not a refusal
-    check_digit_after_dash: bool = False  # 9012345677 is written 901234567-7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,20 +72,6 @@ class SeenWithholding:
     source: Source
 
 
-class CheckedTaxId(NamedTuple):
-    """A valid tax id: as it is stored and printed, the name printed before it, and a warning for a person, if any."""
-
-    value: str
-    name: str
-    warning: str | None
-
-
-class _Validator(Protocol):
-    """The part of a python-stdnum module that packs use."""
-
-    def validate(self, number: str, **options: bool) -> str: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Pack:
     """What the documents of one country take from its law and its language."""
@@ -133,7 +85,7 @@ class Pack:
     time_zone: str
     tax_name: str
     tax_codes: Mapping[str, tuple[Rate, ...]]
-    tax_ids: Mapping[str, TaxId]
+    tax_ids: Mapping[str, ids.TaxId]
     tax_id_default: str
     retention: Retention
     titles: Mapping[str, Words]
@@ -141,6 +93,7 @@ class Pack:
     legal_notice: Words
     sources: Mapping[str, Source]  # of the cells that do not carry their own
     reviewed_date: dt.date
+    first_date: dt.date  # no fact is older: an earlier day is the mistake of somebody's clock
     tax_rounding: Rounding = "per_group_half_up"
     fiscal_record: Words | None = None
     withholdings_seen: tuple[SeenWithholding, ...] = field(default=())
@@ -174,32 +127,37 @@ class Pack:
         """
         return {code: self.rate_on(code=code, date=date).fraction for code in sorted(set(codes))}
 
-    def check_tax_id(self, *, value: str, type: str | None = None) -> CheckedTaxId:  # noqa: A002 - the platform's own word
-        """Check a tax id and return it normalised; checking the result again changes nothing.
+    def legal_reason(self, *, code: str, date: dt.date) -> Words | None:
+        """Return why a tax code charges nothing on a date; None for one that charges, or is unknown."""
+        in_force = (rate.legal_reason for rate in self.tax_codes.get(code, ()) if rate.in_force(date=date))
+        return next(in_force, None)
 
-        `type` is the event's `tax_id_type`; without one, the country's default.
+    def read_tax_id(self, *, value: str, stated_type: str | None = None) -> ids.CheckedTaxId | ids.WrongTaxId:
+        """Return a tax id normalised, or why it is wrong; `stated_type` is the event's `tax_id_type`, if any."""
+        return ids.read(
+            value=value,
+            stated_type=stated_type,
+            types=self.tax_ids,
+            default=self.tax_id_default,
+            country=self.country,
+        )
+
+    def check_tax_id(self, *, value: str, type: str | None = None) -> ids.CheckedTaxId:  # noqa: A002 - the platform's own word
+        """Return a tax id normalised.
 
         :raises errors.Problem: `tax_id_invalid`
         """
-        kind = self.tax_ids.get((type or self.tax_id_default).upper())
-        if kind is None:
-            known: dict[str, errors.Value] = {"country": self.country, "known": [*self.tax_ids]}
-            raise errors.Problem(code="tax_id_invalid", values={"cause": "type", "type": str(type), **known})
-        if len(value) > TAX_ID_LENGTH_MAX:
-            raise self._refused(kind=kind, cause="length")
-        try:
-            number, warning = _checked(kind=kind, value=value)
-        except exceptions.ValidationError as error:
-            raise self._refused(kind=kind, cause=_CAUSES.get(error.__class__, "format")) from error
-        if kind.check_digit_after_dash:
-            number = f"{number[:-1]}-{number[-1]}"
-        return CheckedTaxId(value=number, name=kind.name, warning=warning)
+        reading = self.read_tax_id(value=value, stated_type=type)
+        if isinstance(reading, ids.WrongTaxId):
+            others = [word for word in self.tax_ids if word != reading.type]
+            values: dict[str, errors.Value] = {"name": reading.name, "country": self.country, "known": others}
+            raise errors.Problem(code="tax_id_invalid", values={"cause": reading.reason, **values})
+        return reading
 
-    def _refused(self, *, kind: TaxId, cause: str) -> errors.Problem:
-        """Return the problem of a tax id that is none of its type."""
-        return errors.Problem(
-            code="tax_id_invalid", values={"cause": cause, "name": kind.name, "country": self.country}
-        )
+    def tax_id_name(self, *, tax_id_type: str) -> str:
+        """Return what is printed before an id of a stored type; an empty one is the country's default type."""
+        word = ids.type_word(stated=tax_id_type or self.tax_id_default, types=self.tax_ids)
+        return self.tax_ids[word].name if word in self.tax_ids else word
 
     def retain_until(self, *, issue_date: dt.date) -> dt.date:
         """Return the last local day on which a document issued on `issue_date` is protected."""
@@ -208,29 +166,6 @@ class Pack:
     def title(self, *, kind: str) -> Words:
         """Return the title of a kind of document in this country."""
         return self.titles[kind]
-
-
-def _checked(*, kind: TaxId, value: str) -> tuple[str, str | None]:
-    """Return (compact number, warning or None).
-
-    :raises exceptions.ValidationError: it is none of its type
-    """
-    bare = re.sub(r"[\s.\-]", "", value).upper()
-    if bare in kind.generics:
-        return bare, None
-    if kind.pattern:
-        if not re.fullmatch(kind.pattern, bare, flags=re.ASCII):
-            raise exceptions.InvalidFormat
-        return bare, None
-    validator = cast("_Validator", importlib.import_module(f"stdnum.{kind.module}"))
-    if not kind.check_digit_optional:
-        return validator.validate(value), None
-    number = validator.validate(value, validate_check_digits=False)
-    try:
-        validator.validate(value, validate_check_digits=True)
-    except exceptions.ValidationError:
-        return number, f"{kind.name}: the check digit does not match"
-    return number, None
 
 
 @cache

@@ -1,7 +1,7 @@
 """The check of a country pack: every cell is there, has the right type and names its source.
 
 Pure: the caller gives the date. A pack is written by hand and used only once a document needs it, so what types cannot
-express is checked at start-up. Values are checked as `object`: a data file is not type-checked where it is deployed.
+express is checked at start-up.
 """
 
 import datetime as dt
@@ -11,21 +11,22 @@ import itertools
 import re
 import zoneinfo
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeGuard, get_args
+from fractions import Fraction
+from typing import get_args
 
 import babel
 from babel import numbers
 
-from documents.countries import pack
+from documents.countries import cell_checks, pack, sources, tax_ids
 
-LANGUAGES = ("es", "en")
 # 0 to 1, as `money.rate_text` writes it: at most 12 decimals, no sign, no percent, no exponent.
 RATE = re.compile(r"0(\.[0-9]{1,12})?|1(\.0{1,12})?", flags=re.ASCII)
 COUNTRY = re.compile(r"[A-Z]{2}", flags=re.ASCII)
-TAX_ID_TYPE = re.compile(r"[A-Z][A-Z0-9_]*", flags=re.ASCII)  # `check_tax_id` looks types up in capitals
-GENERIC = re.compile(rf"[0-9A-ZÑ&]{{1,{pack.TAX_ID_LENGTH_MAX}}}")  # as an id is compared: capitals, no separators
+TAX_ID_TYPE = re.compile(r"[A-Z][A-Z0-9]*", flags=re.ASCII)  # as `tax_ids.read` looks types up
+GENERIC = re.compile(rf"[0-9A-ZÑ&]{{1,{tax_ids.LENGTH_MAX}}}")  # as an id is compared: capitals, no separators
 # These words need an authority's permission, which is given to an issuer and not to a country.
 FORBIDDEN = ("factura", "invoice")
+FIRST_DATE_MAX = dt.date(2015, 1, 1)  # facts of that day must be accepted everywhere
 A_COMMON_YEAR = 2001  # no leap year: each of its days exists in every year
 
 
@@ -41,12 +42,13 @@ def complete(country: pack.Pack, *, today: dt.date) -> list[str]:
         *_sources(country=country),
         *_withholdings(seen=country.withholdings_seen),
         *_reviewed(value=country.reviewed_date, today=today),
+        *_first_date(value=country.first_date),
     ]
 
 
 def _identity(*, country: pack.Pack) -> Iterator[str]:
     """Check the country's code, locale and time zone."""
-    coded = _matches(COUNTRY, country.country)
+    coded = cell_checks.matches(COUNTRY, country.country)
     if not coded:
         yield f"country: {country.country!r} is no ISO 3166-1 code of two capitals"
     try:
@@ -70,23 +72,23 @@ def _money(*, country: pack.Pack) -> Iterator[str]:
         yield f"currency: ISO 4217 knows no {country.currency!r}"
         return
     digits = numbers.get_currency_precision(country.currency)
-    if not _whole(country.decimals, at_least=0) or country.decimals != digits:
+    if not cell_checks.whole(country.decimals, at_least=0) or country.decimals != digits:
         yield f"decimals: {country.currency} has {digits}, not {country.decimals!r}"
-    elif not _whole(country.decimals_shown, at_least=0) or country.decimals_shown > country.decimals:
+    elif not cell_checks.whole(country.decimals_shown, at_least=0) or country.decimals_shown > country.decimals:
         yield f"decimals_shown: {country.decimals_shown!r} is not between 0 and {country.decimals}"
 
 
 def _tax_codes(*, country: pack.Pack) -> Iterator[str]:
     """Check every rate, and the days on which each is in force."""
-    if _blank(country.tax_name):
+    if cell_checks.blank(country.tax_name):
         yield "tax_name: is empty"
     if not country.tax_codes:
         yield "tax_codes: there is none"
     for code, rates in country.tax_codes.items():
         cell = f"tax_codes.{code}"
-        if _blank(code):
+        if cell_checks.blank(code):
             yield f"{cell}: a code without a name"
-        if not _all_are(rates, kind=pack.Rate):
+        if not cell_checks.all_are(rates, kind=pack.Rate):
             yield f"{cell}: is no tuple of rates, or an empty one"
             continue
         broken = [*itertools.chain.from_iterable(_rate(cell=f"{cell}[{n}]", rate=rate) for n, rate in enumerate(rates))]
@@ -97,14 +99,18 @@ def _tax_codes(*, country: pack.Pack) -> Iterator[str]:
 
 def _rate(*, cell: str, rate: pack.Rate) -> Iterator[str]:
     """Check one rate, its sources, its first and its last day."""
-    if not _matches(RATE, rate.rate):
+    if not cell_checks.matches(RATE, rate.rate):
         yield f"{cell}.rate: {rate.rate!r} is no decimal fraction between 0 and 1, such as '0.18'"
-    yield from _source(cell=f"{cell}.source", value=rate.source)
+    elif Fraction(rate.rate) == 0:
+        yield from cell_checks.words(cell=f"{cell}.legal_reason", value=rate.legal_reason)
+    elif rate.legal_reason is not None:
+        yield f"{cell}.legal_reason: a rate that is charged has none"
+    yield from cell_checks.source(cell=f"{cell}.source", value=rate.source)
     days = {"valid_from": rate.valid_from, "valid_to": rate.valid_to}
-    wrong = [name for name, value in days.items() if value is not None and not _day(value)]
+    wrong = [name for name, value in days.items() if value is not None and not cell_checks.is_day(value)]
     yield from (f"{cell}.{name}: {days[name]!r} is no date" for name in wrong)
     if rate.valid_from is not None or rate.valid_from_source is not None:
-        yield from _source(cell=f"{cell}.valid_from_source", value=rate.valid_from_source)
+        yield from cell_checks.source(cell=f"{cell}.valid_from_source", value=rate.valid_from_source)
     if not wrong and rate.valid_from and rate.valid_to and rate.valid_to < rate.valid_from:
         yield f"{cell}.valid_to: {rate.valid_to} comes before the first day, {rate.valid_from}"
 
@@ -125,35 +131,43 @@ def _tax_ids(*, country: pack.Pack) -> Iterator[str]:
         yield f"tax_id_default: {country.tax_id_default!r} is not among tax_ids"
     for name, kind in country.tax_ids.items():
         cell = f"tax_ids.{name}"
-        if not _matches(TAX_ID_TYPE, name):
+        if not cell_checks.matches(TAX_ID_TYPE, name):
             yield f"{cell}: a type is written in capitals"
-        if not _is(kind, pack.TaxId):
+        if not cell_checks.is_a(kind, tax_ids.TaxId):
             yield f"{cell}: is no TaxId"
             continue
-        if _blank(kind.name):
+        if cell_checks.blank(kind.name):
             yield f"{cell}.name: is empty"
-        yield from _source(cell=f"{cell}.source", value=kind.source)
-        if not isinstance(kind.generics, frozenset) or not all(_matches(GENERIC, generic) for generic in kind.generics):
+        yield from cell_checks.source(cell=f"{cell}.source", value=kind.source)
+        if not isinstance(kind.generics, frozenset) or not all(
+            cell_checks.matches(GENERIC, generic) for generic in kind.generics
+        ):
             yield f"{cell}.generics: is no frozenset of ids in capitals without separators"
-        if bool(kind.module) == bool(kind.pattern):
-            yield f"{cell}: has either a module or a pattern"
-        else:
-            yield from _pattern(cell=cell, kind=kind) if kind.pattern else _module(cell=cell, kind=kind)
+        if not kind.module and not kind.pattern:
+            yield f"{cell}: has a module, a pattern, or both"
+        yield from _patterns(cell=cell, kind=kind)
+        yield from _module(cell=cell, kind=kind) if kind.module else _without_module(cell=cell, kind=kind)
 
 
-def _pattern(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
-    """Check a type without check digit."""
-    try:
-        if re.fullmatch(kind.pattern, "", flags=re.ASCII):
-            yield f"{cell}.pattern: lets an empty id pass"
-    except (re.error, TypeError) as fault:
-        yield f"{cell}.pattern: {kind.pattern!r} is no regular expression ({fault})"
-    for option in ("check_digit_optional", "check_digit_after_dash"):
+def _patterns(*, cell: str, kind: tax_ids.TaxId) -> Iterator[str]:
+    """Check the shapes of an id."""
+    for name in ("pattern", "without_digit"):
+        pattern = getattr(kind, name)
+        try:
+            if pattern and re.fullmatch(pattern, "", flags=re.ASCII):
+                yield f"{cell}.{name}: lets an empty id pass"
+        except (re.error, TypeError) as fault:
+            yield f"{cell}.{name}: {pattern!r} is no regular expression ({fault})"
+
+
+def _without_module(*, cell: str, kind: tax_ids.TaxId) -> Iterator[str]:
+    """Check a type without check digit: it has no option that is about one."""
+    for option in ("without_digit", "check_digit_optional", "check_digit_after_dash"):
         if getattr(kind, option):
-            yield f"{cell}.{option}: a pattern knows no check digit"
+            yield f"{cell}.{option}: a type without module knows no check digit"
 
 
-def _module(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
+def _module(*, cell: str, kind: tax_ids.TaxId) -> Iterator[str]:
     """Check that a type's python-stdnum module exists and has what the options need."""
     try:
         module = importlib.import_module(f"stdnum.{kind.module}")
@@ -166,25 +180,26 @@ def _module(*, cell: str, kind: pack.TaxId) -> Iterator[str]:
         return
     if kind.check_digit_optional and "validate_check_digits" not in inspect.signature(validate).parameters:
         yield f"{cell}.check_digit_optional: stdnum.{kind.module} always checks its digit"
-    if kind.check_digit_after_dash and not hasattr(module, "calc_check_digit"):
-        yield f"{cell}.check_digit_after_dash: stdnum.{kind.module} has no check digit"
+    for option in ("pattern", "check_digit_after_dash"):
+        if getattr(kind, option) and not hasattr(module, "calc_check_digit"):
+            yield f"{cell}.{option}: stdnum.{kind.module} has no check digit"
 
 
 def _retention(*, retention: pack.Retention) -> Iterator[str]:
     """Check the retention: at least one year, from a day that every year has."""
-    if not _is(retention, pack.Retention):
+    if not cell_checks.is_a(retention, pack.Retention):
         yield "retention: is missing"
         return
-    if not _whole(retention.years, at_least=1):
+    if not cell_checks.whole(retention.years, at_least=1):
         yield f"retention.years: {retention.years!r} is not one or more"
-    if not _whole(retention.anchor_years, at_least=0):
+    if not cell_checks.whole(retention.anchor_years, at_least=0):
         yield f"retention.anchor_years: {retention.anchor_years!r} is not zero or more"
     try:
         dt.date(A_COMMON_YEAR, retention.anchor_month, retention.anchor_day)
     except (ValueError, TypeError):
         day = f"day {retention.anchor_day!r} of month {retention.anchor_month!r}"
         yield f"retention.anchor_day: not every year has {day}"
-    yield from _source(cell="retention.source", value=retention.source)
+    yield from cell_checks.source(cell="retention.source", value=retention.source)
 
 
 def _printed(*, country: pack.Pack) -> Iterator[str]:
@@ -195,12 +210,12 @@ def _printed(*, country: pack.Pack) -> Iterator[str]:
     printed |= {f"labels.{label}": text for label, text in country.labels.items()}
     printed["legal_notice"] = country.legal_notice
     for cell, text in {"name": country.name, **printed}.items():
-        yield from _words(cell=cell, value=text)
+        yield from cell_checks.words(cell=cell, value=text)
     # The name of the fiscal record is given in both languages or not at all.
     if country.fiscal_record is not None:
-        yield from _words(cell="fiscal_record", value=country.fiscal_record)
+        yield from cell_checks.words(cell="fiscal_record", value=country.fiscal_record)
     for cell, text in printed.items():
-        for language in LANGUAGES:
+        for language in cell_checks.LANGUAGES:
             printed_text = str(getattr(text, language, "")).lower()
             yield from (
                 f"{cell}.{language}: says {word!r}, which needs an authority's permission for the issuer"
@@ -209,7 +224,7 @@ def _printed(*, country: pack.Pack) -> Iterator[str]:
             )
 
 
-def _keys(*, table: str, given: Mapping[str, pack.Words], known: Iterable[str]) -> Iterator[str]:
+def _keys(*, table: str, given: Mapping[str, sources.Words], known: Iterable[str]) -> Iterator[str]:
     """Report the rows that a table lacks, and those that no document prints."""
     yield from (f"{table}.{key}: is missing" for key in known if key not in given)
     yield from (f"{table}.{key}: nothing prints this" for key in given if key not in known)
@@ -219,77 +234,38 @@ def _sources(*, country: pack.Pack) -> Iterator[str]:
     """Check the sources of the cells that do not carry their own."""
     yield from (f"sources.{cell}: is missing" for cell in pack.SOURCED if cell not in country.sources)
     for cell, source in country.sources.items():
-        yield from _source(cell=f"sources.{cell}", value=source)
+        yield from cell_checks.source(cell=f"sources.{cell}", value=source)
 
 
 def _withholdings(*, seen: tuple[pack.SeenWithholding, ...]) -> Iterator[str]:
     """Check the withholdings known from events; a country may have none."""
     if seen == ():
         return
-    if not _all_are(seen, kind=pack.SeenWithholding):
+    if not cell_checks.all_are(seen, kind=pack.SeenWithholding):
         yield "withholdings_seen: is no tuple of SeenWithholding"
         return
     for place, withholding in enumerate(seen):
         cell = f"withholdings_seen[{place}]"
-        if _blank(withholding.name):
+        if cell_checks.blank(withholding.name):
             yield f"{cell}.name: is empty"
-        if not _all_are(withholding.rates, kind=str) or not all(_matches(RATE, rate) for rate in withholding.rates):
+        if not cell_checks.all_are(withholding.rates, kind=str) or not all(
+            cell_checks.matches(RATE, rate) for rate in withholding.rates
+        ):
             yield f"{cell}.rates: {withholding.rates!r} are no decimal fractions between 0 and 1, such as ('0.021',)"
-        yield from _source(cell=f"{cell}.source", value=withholding.source)
+        yield from cell_checks.source(cell=f"{cell}.source", value=withholding.source)
 
 
 def _reviewed(*, value: object, today: dt.date) -> Iterator[str]:
     """Check the day on which somebody last compared the pack with the law."""
-    if not _day(value):
+    if not cell_checks.is_day(value):
         yield f"reviewed_date: {value!r} is no date"
     elif value > today:
         yield f"reviewed_date: {value} has not come yet"
 
 
-def _source(*, cell: str, value: object) -> Iterator[str]:
-    """Check that a source is there, has a text and a known certainty."""
-    if not isinstance(value, pack.Source):
-        yield f"{cell}: is missing"
-        return
-    if _blank(value.text):
-        yield f"{cell}.text: is empty"
-    if value.certainty not in get_args(pack.Certainty):
-        yield f"{cell}.certainty: {value.certainty!r} is not among {', '.join(get_args(pack.Certainty))}"
-
-
-def _words(*, cell: str, value: object) -> Iterator[str]:
-    """Report the languages in which a text is missing."""
-    if not isinstance(value, pack.Words):
-        yield f"{cell}: is no text in two languages"
-        return
-    yield from (f"{cell}.{language}: is empty" for language in LANGUAGES if _blank(getattr(value, language)))
-
-
-def _blank(value: object) -> bool:
-    """Tell whether a value is not a text, or a blank one."""
-    return not isinstance(value, str) or not value.strip()
-
-
-def _matches(shape: re.Pattern[str], value: object) -> bool:
-    """Tell whether a value is a text that matches the whole pattern."""
-    return isinstance(value, str) and shape.fullmatch(value) is not None
-
-
-def _whole(value: object, *, at_least: int) -> bool:
-    """Tell whether a value is a whole number and large enough; a bool does not count."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
-
-
-def _day(value: object) -> TypeGuard[dt.date]:
-    """Tell whether a value is a date and not a datetime: the two do not compare."""
-    return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
-
-
-def _is(value: object, kind: type[Any]) -> bool:
-    """Tell whether a value has the type that the pack states."""
-    return isinstance(value, kind)
-
-
-def _all_are(values: object, *, kind: type[Any]) -> bool:
-    """Tell whether a value is a tuple of that type only, not empty; ("a") without a comma is not."""
-    return isinstance(values, tuple) and bool(values) and all(isinstance(value, kind) for value in values)
+def _first_date(*, value: object) -> Iterator[str]:
+    """Check the day before which a fact is taken for the mistake of a clock."""
+    if not cell_checks.is_day(value):
+        yield f"first_date: {value!r} is no date"
+    elif value > FIRST_DATE_MAX:
+        yield f"first_date: {value} is after {FIRST_DATE_MAX}"

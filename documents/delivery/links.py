@@ -71,11 +71,11 @@ class Verdict(enum.StrEnum):
 def asks(*, document: Document, recipient: Party) -> str:
     """Return what opening a link to this document needs: NOTHING or LAST4.
 
-    A recipient without a tax id on file cannot be asked for it; the mailbox is then the only proof.
+    A recipient without a tax id on file, or with one too short, cannot be asked; the mailbox is then the only proof.
     """
     places = ((document.country_id, "*"), (document.kind, "*"), (document.audience, "*"))
     wanted = next(POLICY[key] for key in itertools.product(*places) if key in POLICY)
-    return wanted if _plain(recipient.tax_id) else NOTHING
+    return wanted if len(_plain(recipient.tax_id)) >= ANSWER_LENGTH else NOTHING
 
 
 def create(

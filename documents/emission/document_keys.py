@@ -1,5 +1,8 @@
 """Permanent document keys: one document for one subject. Who inserts the key issues, the others find the document."""
 
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import connection
@@ -8,9 +11,14 @@ from audit import log
 from audit.actions import Action
 from documents import canonical, locks, metrics
 from documents.alerts import discrepancies
+from documents.countries import pack as packs
+from documents.countries import tax_ids
 from documents.models import Document, Event, Kind
 
 KEY_MAX = 200
+# Amounts that a message may leave out, which says the same as zero.
+_AMOUNTS = frozenset({"amount", "base", "cash_collected", "closing_carry_over", "fee", "opening_carry_over"})
+_ZERO = re.compile(r"-?0(\.0+)?", flags=re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +44,49 @@ def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: s
 def fingerprint(*, kind: Kind, country: str, issuer: str, data: dict[str, object]) -> str:
     """Return the SHA-256 of the normalised business input.
 
-    No event id, no times of the envelope, no contact data, nothing computed.
+    No event id, no times of the envelope, no contact data, nothing computed. Lists are in one order, blanks are folded,
+    zero is the same as nothing, and a tax id is as it is printed: the same fact told in other words is the same.
     """
-    return canonical.sha256(value={"kind": str(kind), "country": country, "issuer": issuer, "data": data})
+    normal = _normal_members(members=data, country=packs.for_country(country))
+    if "beneficiary" in normal and normal["beneficiary"] == normal.get("driver"):
+        del normal["beneficiary"]
+    return canonical.sha256(value={"kind": str(kind), "country": country, "issuer": issuer, "data": normal})
+
+
+def _normal_members(*, members: Mapping[str, object], country: packs.Pack | None) -> dict[str, object]:
+    """Return an object's members in their normal form, without what is computed, empty or zero."""
+    stated = {key: value for key, value in members.items() if key != "totals"}
+    if "tax" in stated:
+        stated["taxes"] = [stated.pop("tax")]
+    if "tax_id" not in stated:
+        stated.pop("tax_id_type", None)  # nothing of it is printed
+    elif country is not None:
+        stated |= _normal_tax_id(party=stated, country=country)
+    normal = {key: _normal(value=value, country=country) for key, value in stated.items()}
+    return {
+        key: value
+        for key, value in normal.items()
+        if value not in ("", [], {}) and not (key in _AMOUNTS and _ZERO.fullmatch(str(value)))
+    }
+
+
+def _normal_tax_id(*, party: Mapping[str, object], country: packs.Pack) -> dict[str, object]:
+    """Return a party's tax id as it is printed; its type says something only where nothing else verifies the id."""
+    stated_type = party.get("tax_id_type")
+    reading = country.read_tax_id(value=str(party["tax_id"]), stated_type=str(stated_type) if stated_type else None)
+    if isinstance(reading, tax_ids.WrongTaxId):
+        return {}
+    return {"tax_id": reading.value, "tax_id_type": reading.name if reading.flag == tax_ids.UNVERIFIED else ""}
+
+
+def _normal(*, value: object, country: packs.Pack | None) -> object:
+    """Return a value in its normal form: lists sorted, blanks folded."""
+    if isinstance(value, Mapping):
+        return _normal_members(members=value, country=country)
+    if isinstance(value, list):
+        items = [_normal(value=item, country=country) for item in value]
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+    return " ".join(value.split()) if isinstance(value, str) else value
 
 
 def claim(*, key: str, fingerprint: str) -> KeyClaim:

@@ -15,11 +15,10 @@ from pydantic_core import ErrorDetails
 from documents import errors, money
 from documents.events import fields, schema_parts, schemas
 
-AHEAD_MAX = dt.timedelta(minutes=5)
 FAULTS_MAX = 50
 POINTER_LENGTH_MAX = 200
 # What of a finding's context is ours to repeat: limits and forms, never what came.
-LIMITS = frozenset({"max", "min_length", "max_length", "pattern", "expected"})
+LIMITS = frozenset({"max", "min_length", "max_length", "pattern", "expected", "minutes_max", "first_max", "last_max"})
 CONTACT = frozenset({"email", "locale", "address"})
 _UNSAFE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\uffff]")
 
@@ -133,7 +132,7 @@ _PAYOUT = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:
     """Return an event's payload as its strict schema reads it; an unknown type as Unknown.
 
-    With `now`, an `occurred_at` more than AHEAD_MAX ahead of it is refused.
+    With `now`, a moment too far ahead of it is refused; without, the message is a stored one.
 
     :raises errors.Problem: `validation_error` with a fault per wrong place (at most FAULTS_MAX)
     """
@@ -147,13 +146,21 @@ def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:
     if faults:
         raise _refused(faults)
     try:
-        message = schema.model_validate(payload, context={"digits": _digits(payload)})
+        latest = None if now is None else now + dt.timedelta(minutes=fields.AHEAD_MINUTES_MAX)
+        context = {"digits": _digits(payload), "latest": latest}
+        return schema.model_validate(payload, context=context)
     except ValidationError as cause:
         raise _refused([_fault(error) for error in cause.errors(include_url=False, include_input=False)]) from None
-    if now is not None and message.occurred_at > now + AHEAD_MAX:
-        minutes_max = int(AHEAD_MAX.total_seconds() // 60)
-        raise _refused([errors.Fault(pointer="/occurred_at", code="ahead", values={"minutes_max": minutes_max})])
-    return message
+
+
+def moments(*, message: BaseModel, path: str = "") -> Iterator[tuple[str, dt.date]]:
+    """Yield (pointer, moment or day) of all that a message dates; the items of its lists have no dates."""
+    for name, field in type(message).model_fields.items():
+        value, pointer = getattr(message, name), f"{path}/{field.alias or name}"
+        if isinstance(value, dt.date):  # a datetime is one too
+            yield pointer, value
+        elif isinstance(value, BaseModel):
+            yield from moments(message=value, path=pointer)
 
 
 def subject(*, message: EventMessage) -> str:

@@ -4,6 +4,7 @@ Amounts come as text and get exactly the currency's digits; rates lose trailing 
 in UTC. The same data in another spelling is therefore the same value, and has the same fingerprint.
 """
 
+import contextlib
 import datetime as dt
 import re
 import unicodedata
@@ -22,11 +23,14 @@ Item = TypeVar("Item")
 TEXT_LENGTH_MAX = 500
 EMAIL_LENGTH_MAX = 254  # RFC 5321, 4.5.3.1.3
 MARKS_MAX = 8  # combining marks in a row
-DIGITS_SHOWN_MAX = 8  # of an account; more than that is no mask
+AHEAD_MINUTES_MAX = 5  # clocks of other systems differ
+FIRST_SHOWN_MAX, LAST_SHOWN_MAX = 6, 4  # digits of an account before and after what its mask hides
 YEARS = range(1970, 2200)  # far from where local dates and years of retention overflow
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", flags=re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", flags=re.ASCII)
+# What banks write for a hidden character; an x by itself may be part of a name.
+_HIDDEN = re.compile(r"[*#_•●·…█]|[xX]{2,}|\.{2,}")
 _EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"]{1,64}@[^\s@<>()\[\]\\,;:\"/]+")
 # Controls, line and paragraph separators, bidi marks and overrides, lone surrogates, noncharacters.
 _FORBIDDEN = re.compile(
@@ -92,14 +96,24 @@ def _rate(value: str) -> str:
     return money.rate_text(money.rate(value))
 
 
-def _moment(value: object) -> dt.datetime:
-    """Read an RFC 3339 moment with zone as UTC."""
+def _moment(value: object, info: ValidationInfo) -> dt.datetime:
+    """Read an RFC 3339 moment with zone as UTC; at the door, refuse one that has not come."""
+    moment = None
     if isinstance(value, str) and _MOMENT.fullmatch(value) and int(value[:4]) in YEARS:
-        try:
-            return dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
-        except ValueError:
-            pass
-    raise wrong("moment")
+        with contextlib.suppress(ValueError):
+            moment = dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
+    if moment is None:
+        raise wrong("moment")
+    latest = _latest(info)
+    if latest is not None and moment > latest:
+        raise wrong("ahead", minutes_max=AHEAD_MINUTES_MAX)
+    return moment
+
+
+def _latest(info: ValidationInfo) -> dt.datetime | None:
+    """Return the last moment that a message may state; None for a stored one, let in by the rules of its day."""
+    latest: dt.datetime | None = (info.context or {}).get("latest")
+    return latest
 
 
 def _date(value: object) -> dt.date:
@@ -132,10 +146,20 @@ def _email(value: str) -> str:
     return value
 
 
-def _masked(value: str) -> str:
-    """Refuse an account number that is not masked: it would be stored for years."""
-    if sum(character.isdigit() for character in value) > DIGITS_SHOWN_MAX:
-        raise wrong("not_masked", max=DIGITS_SHOWN_MAX)
+def _masked(value: str, info: ValidationInfo) -> str:
+    """Refuse an account number that is not masked: it would be stored for years.
+
+    Digits may be seen at both ends only, and at least as many characters must be hidden.
+    """
+    shown = sum(character.isdigit() for character in value)
+    if not shown or _latest(info) is None:
+        return value
+    first, *between = _HIDDEN.split(value)
+    last = between.pop() if between else ""
+    ends = [sum(character.isdigit() for character in end) for end in (first, last)]
+    hidden = sum(len(signs) for signs in _HIDDEN.findall(value))
+    if ends[0] > FIRST_SHOWN_MAX or ends[1] > LAST_SHOWN_MAX or sum(ends) < shown or hidden < shown:
+        raise wrong("not_masked", first_max=FIRST_SHOWN_MAX, last_max=LAST_SHOWN_MAX)
     return value
 
 

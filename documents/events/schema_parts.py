@@ -1,12 +1,13 @@
 """The parts that several events are made of: parties, lines, withholdings and their totals, each with its limits."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from documents.events import fields
 
 LINES_MAX = 2000
+TAXES_MAX = 10  # codes of one line
 WITHHOLDINGS_MAX = 100
 
 Prices = Literal["net", "gross"]
@@ -40,14 +41,22 @@ class Reference(Strict):
 
 
 class Line(Strict):
-    """One line; `party` says whose it is when it is not the beneficiary's."""
+    """One line; `taxes` are several codes on its amount, `party` says whose it is when not the beneficiary's."""
 
     id: fields.Id
     kind: LineKind
     description: fields.Text
     amount: fields.Amount
     tax: fields.Text | None = None
+    taxes: Annotated[list[fields.Text], Field(min_length=1, max_length=TAXES_MAX), fields.once(str)] | None = None
     party: Literal["partner"] | None = None
+
+    @model_validator(mode="after")
+    def taxed_one_way(self) -> Self:
+        """Refuse a line that states both `tax` and `taxes`."""
+        if self.tax is not None and self.taxes is not None:
+            raise fields.wrong("tax_or_taxes")
+        return self
 
 
 class Withholding(Strict):

@@ -91,7 +91,8 @@ class Party(models.Model):
     platform_id = models.CharField(_("id de la plataforma"), max_length=64, unique=True)
     legal_name = models.CharField(_("nombre legal"), max_length=500)
     tax_id = models.CharField(_("identificación fiscal"), max_length=40, blank=True)
-    tax_id_type = models.CharField(_("tipo de identificación"), max_length=20, blank=True)
+    # The platform may state a type that no country lists: it is printed as it came, and is as long as any text.
+    tax_id_type = models.CharField(_("tipo de identificación"), max_length=500, blank=True)
     email = models.EmailField(_("correo"), max_length=254, blank=True)
     locale = models.CharField(_("idioma"), max_length=10, default="es")
     contact_at = models.DateTimeField(_("contacto desde"), null=True)

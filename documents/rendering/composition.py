@@ -30,11 +30,11 @@ MIXED = {OTHER, *((es, en) for es, en, kinds in SECTIONS if len(kinds) > 1)}
 
 @dataclass(kw_only=True)
 class Explained:
-    """One line with its amounts: `base` without tax, `rate` and `tax` of its share, `total`; all as written."""
+    """One line with its amounts: `base` without tax, its `codes` with their rates, their `tax`, `total`; as written."""
 
     line: Leaves
+    codes: str = ""
     base: str = ""
-    rate: str = ""
     tax: str = ""
     total: str = ""
     amount: Decimal = Decimal(0)
@@ -170,10 +170,10 @@ def _sections(
     writer: Writer,
 ) -> list[Section]:
     """Sort the lines into their sections, each with its own amount, its tax and their sum."""
-    rows: dict[str, dict[str, tuple[Content, Leaves]]] = {}
+    rows: dict[str, dict[str, list[tuple[Content, Leaves]]]] = {}
     for raw, row in explained:
         if "line" in raw:
-            rows.setdefault(raw["line"], {})[raw["rule"]] = (raw, row)
+            rows.setdefault(raw["line"], {}).setdefault(raw["rule"], []).append((raw, row))
     sections: dict[tuple[str, str], Section] = {}
     for raw, line in zip(raws, lines, strict=True):
         name = next(((es, en) for es, en, kinds in SECTIONS if raw["kind"] in kinds), OTHER)
@@ -187,19 +187,24 @@ def _sections(
     return [sections[name] for name in order if name in sections]
 
 
-def _line(*, line: Leaves, raw: Content, rows: Mapping[str, tuple[Content, Leaves]], writer: Writer) -> Explained:
-    """Put one line's own amount and its share of the tax side by side."""
+def _line(
+    *, line: Leaves, raw: Content, rows: Mapping[str, Sequence[tuple[Content, Leaves]]], writer: Writer
+) -> Explained:
+    """Put one line's own amount and its share of each tax side by side."""
     if "line" not in rows:  # a document from before its lines were explained
-        return Explained(line=line, total=line["amount"], amount=Decimal(raw["amount"]))
-    own, own_row = rows["line"]
-    amount = Decimal(own["amount"])
+        codes = " + ".join(line.get("taxes", [line.get("tax", "")]))
+        _printed(line, "tax", "taxes")
+        return Explained(line=line, codes=codes, total=line["amount"], amount=Decimal(raw["amount"]))
+    ((own, own_row),) = rows["line"]
     explained = Explained(line=line, base=own_row["amount"])
     _printed(own_row, "order", "line", "kind", "rule")
-    if "tax" in rows:
-        share, tax_row = rows["tax"]
-        amount += Decimal(share["amount"])
-        explained.rate, explained.tax = tax_row["rate"], tax_row["amount"]
-        _printed(tax_row, "order", "line", "tax", "rule")
+    taxes = rows.get("tax", ())
+    explained.codes = " + ".join(f"{row['tax']} {row['rate']}" for _raw, row in taxes)
+    explained.tax = " + ".join(row["amount"] for _raw, row in taxes)
+    _printed(line, "tax", "taxes")
+    for _raw, row in taxes:
+        _printed(row, "order", "line", "rule")
+    amount = sum((Decimal(share["amount"]) for share, _row in taxes), Decimal(own["amount"]))
     explained.amount, explained.total = amount, writer.amount(str(amount))
     if dict.__getitem__(line, "amount") in {explained.base, explained.total}:
         _printed(line, "amount")

@@ -212,6 +212,11 @@ def monogram(name: str) -> str:
     return "".join(part[0] for part in parts[:2]).upper()
 
 
+def _has_leaves(member: Any) -> bool:
+    """Return whether a member has objects in it, which remember by themselves what was read of them."""
+    return isinstance(member, Leaves) or (isinstance(member, list) and any(map(_has_leaves, member)))
+
+
 def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield (path, text) of every leaf that no template asked for."""
     if isinstance(leaves, list):
@@ -219,7 +224,7 @@ def rest(*, leaves: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from rest(leaves=member, path=f"{path}.{place}")
     elif isinstance(leaves, Leaves):
         for key, member in leaves.items():
-            if isinstance(member, Leaves | list) or key not in leaves.read:
+            if key not in leaves.read or _has_leaves(member):
                 yield from rest(leaves=member, path=f"{path}.{key}" if path else key)
     else:
         yield path, leaves

@@ -19,7 +19,7 @@ from typing import Any
 import pypdfium2
 
 from documents import canonical, errors, metrics
-from documents.countries import pack
+from documents.countries import pack, sources
 from documents.rendering import pool as renderer_pool
 
 TEMPLATES = renderer_pool.ROOT / "templates"
@@ -81,8 +81,8 @@ def texts_for(*, kind: str, country: str) -> dict[str, Any]:
     """Return the country's texts as the child needs them; the common ones where it has no pack."""
     own = pack.for_country(country)
     titles, labels = (own.titles, own.labels) if own else (pack.TITLES, pack.LABELS)
-    title = titles.get(kind) or pack.Words(es="Documento", en="Document")
-    notice = own.legal_notice if own else pack.Words(es="", en="")
+    title = titles.get(kind) or sources.Words(es="Documento", en="Document")
+    notice = own.legal_notice if own else sources.Words(es="", en="")
     return {
         "locale": own.locale if own else "es",
         "decimals": own.decimals_shown if own else DECIMALS_MAX,
@@ -90,6 +90,21 @@ def texts_for(*, kind: str, country: str) -> dict[str, Any]:
         "labels": {key: {"es": label.es, "en": label.en} for key, label in labels.items()},
         "legal_notice": {"es": notice.es, "en": notice.en},
     }
+
+
+def _named_taxes(*, texts: dict[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the country's texts; where another tax is charged than its label names, it is called a tax only.
+
+    The Canary Islands charge IGIC and no IVA: "IVA: 0.60" would be false there.
+    """
+    label = texts["labels"]["tax"]
+    charged = {
+        group["code"].rstrip("0123456789") for group in content.get("tax_groups", ()) if group["rate"].strip("0.")
+    }
+    if all(name in label["es"] for name in charged):
+        return texts
+    plain = pack.LABELS["tax"]
+    return texts | {"labels": texts["labels"] | {"tax": {"es": plain.es, "en": plain.en}}}
 
 
 def job_for(
@@ -106,13 +121,14 @@ def job_for(
     """
     kind, country = str(content.get("kind", "")), str(content.get("country", ""))
     version = str(content.get("template_version", FIRST_VERSION))
+    texts = texts_for(kind=kind, country=country)
     name = PLAIN if plain else template_for(kind=kind, country=country, version=version, bundle=bundle)
     return {
         "template": name.removeprefix("pdf/"),
         "plain": name == PLAIN,
         "content": content,
         "canonical": canonical.encode(value=content).decode(),
-        "words": texts_for(kind=kind, country=country),
+        "words": texts if plain else _named_taxes(texts=texts, content=content),
         "created": issued_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "watermark": watermark,
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 
 TABLE: Mapping[str, Words] = {
     "malformed_json.depth": Words(
@@ -76,9 +76,11 @@ TABLE: Mapping[str, Words] = {
     "time_zone": Words(es="No es una zona horaria IANA.", en="It is not an IANA time zone."),
     "email": Words(es="No es una dirección de correo.", en="It is not an e-mail address."),
     "not_masked": Words(
-        es="Muestra más de {max} dígitos de la cuenta.", en="It shows more than {max} digits of the account."
+        es="Muestra como mucho {first_max} dígitos al principio y {last_max} al final, y oculta al menos otros tantos.",
+        en="Show at most {first_max} digits at the start and {last_max} at the end, and hide at least as many.",
     ),
     "repeated": Words(es="El mismo id aparece dos veces en la lista.", en="The same id is twice in the list."),
+    "tax_or_taxes": Words(es="Indica uno solo de tax y taxes.", en="State either tax or taxes."),
     "partner_missing": Words(
         es="Trae importes del comercio, y el pedido no nombra ninguno.",
         en="It has amounts of a partner, and the order names none.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 
 TABLE: Mapping[str, Words] = {
     "dependency_degraded": Words(

@@ -5,7 +5,7 @@ A mistake comes in two or three shapes: something was `omitted`, `doubled`, or h
 
 from collections.abc import Iterator, Mapping
 
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 
 SHORT = Words(es="Faltan {size:amount} en la transferencia", en="The transfer is {size:amount} short")
 OVER = Words(es="Sobran {size:amount} en la transferencia", en="The transfer is {size:amount} over")

@@ -5,7 +5,7 @@ What is not here has its title in `errors.CODES` as its sentence. `{place}` is t
 
 from collections.abc import Mapping
 
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 from documents.sentences import bodies, custody
 
 SEVERAL = Words(es="Hay {count} fallos; el primero: {first}", en="{count} faults; the first: {first}")
@@ -80,13 +80,33 @@ _EVENTS: Mapping[str, Words] = {
         es="«{tax}» no está en vigor en {country} el {date} ({place}).",
         en="“{tax}” is not in force in {country} on {date} ({place}).",
     ),
-    "tax_id_invalid.type": Words(
-        es="{type} no es un tipo de identificador fiscal de {country} ({place}); lo son {known}.",
-        en="{type} is no type of tax id of {country} ({place}); known: {known}.",
+    "tax_id_invalid.check_digit": Words(
+        es="El dígito de control del {name} de {party} no corresponde: corrige el número ({place}). Si es otro "
+        "documento, indica su tipo en {place}_type: {known}.",
+        en="The check digit of the {name} of {party} does not match: correct the number ({place}). If it is another "
+        "document, state its type in {place}_type: {known}.",
     ),
-    "tax_id_invalid": Words(
-        es="El identificador fiscal de {party} no es válido en {country} ({place}): {cause:title} ({name}).",
-        en="The tax id of {party} is not valid in {country} ({place}): {cause:title} ({name}).",
+    "tax_id_invalid.shape": Words(
+        es="El {name} de {party} tiene otra longitud u otros caracteres: corrige el número ({place}). Si es otro "
+        "documento, indica su tipo en {place}_type: {known}.",
+        en="The {name} of {party} has another length or other characters: correct the number ({place}). If it is "
+        "another document, state its type in {place}_type: {known}.",
+    ),
+    "tax_id_invalid.length": Words(
+        es="La identificación de {party} es demasiado larga: corrígela ({place}).",
+        en="The identity document of {party} is too long: correct it ({place}).",
+    ),
+    "time_implausible": Words(
+        es="{date} ({place}) es anterior a que hubiera servicio en {country}, el {first}: corrige la fecha.",
+        en="{date} ({place}) is before there was a service in {country}, {first}: correct the date.",
+    ),
+    "time_implausible.before_payment": Words(
+        es="Devuelve el pago de {document} antes de que se cobrara: corrige la fecha ({place}).",
+        en="It gives back the payment of {document} before it was taken: correct the date ({place}).",
+    ),
+    "time_implausible.before_sending": Words(
+        es="Devuelve el pago {payout} antes de que se enviara: corrige la fecha ({place}).",
+        en="It returns the payout {payout} before it was sent: correct the date ({place}).",
     ),
     "period_invalid": Words(
         es="El periodo empieza el {first} y termina antes, el {last}.",
@@ -207,9 +227,4 @@ CAUSES: Mapping[str, Words] = {
     "mail_unavailable": Words(es="el correo no respondió", en="mail did not answer"),
     "recipient_refused": Words(es="su buzón lo rechaza", en="its mailbox refuses it"),
     "sender_refused": Words(es="el correo rechaza el envío", en="mail refuses the sender"),
-    # what is wrong with a tax id
-    "length": Words(es="su longitud", en="its length"),
-    "format": Words(es="su forma", en="its form"),
-    "check_digit": Words(es="su dígito de control", en="its check digit"),
-    "component": Words(es="una de sus partes", en="one of its parts"),
 }

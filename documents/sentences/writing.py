@@ -11,7 +11,7 @@ from babel import numbers
 
 from documents import errors, money
 from documents.countries import pack
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 from documents.sentences import diagnoses, faults
 
 NAMED_MAX = 2  # of a list of names; the others are counted

@@ -9,11 +9,15 @@ from documents import errors, money
 
 Prices = Literal["net", "gross"]
 UNTAXED = ""
+JOINT = "+"  # between the codes of a line that has several: "ILA315+IVA19"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AmountLine:
-    """One line of an order, a receipt, a credit or a payout's adjustments; deductions are negative."""
+    """One line of an order, a receipt, a credit or a payout's adjustments; deductions are negative.
+
+    `tax` are its codes as `joined` writes them.
+    """
 
     id: str
     amount_minor: int
@@ -23,14 +27,36 @@ class AmountLine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
-    """The lines of one tax code and one sign: `base` without tax, and its tax rounded once."""
+class CodeTax:
+    """The tax of one code on a group's base."""
 
     code: str
     rate: Fraction
-    base_minor: int
     tax_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The lines of the same tax codes and one sign: `base` without tax, and the tax of each code on it."""
+
+    base_minor: int
+    taxes: tuple[CodeTax, ...] = ()
     deduction: bool = False
+
+    @property
+    def code(self) -> str:
+        """Return the codes of its lines, as `joined` writes them."""
+        return joined([tax.code for tax in self.taxes])
+
+    @property
+    def rate(self) -> Fraction:
+        """Return the rates of all its codes together."""
+        return sum((tax.rate for tax in self.taxes), Fraction(0))
+
+    @property
+    def tax_minor(self) -> int:
+        """Return the tax of all its codes together."""
+        return sum(tax.tax_minor for tax in self.taxes)
 
     @property
     def gross_minor(self) -> int:
@@ -39,17 +65,8 @@ class Group:
 
     @property
     def key(self) -> tuple[str, bool]:
-        """Return what makes the group one of its kind: tax code, and earnings or deductions."""
+        """Return what makes the group one of its kind: tax codes, and earnings or deductions."""
         return self.code, self.deduction
-
-    def content(self, *, digits: int) -> dict[str, str]:
-        """Return the group as it is frozen: {code, rate, base, tax}, all text."""
-        return {
-            "code": self.code,
-            "rate": money.rate_text(self.rate),
-            "base": money.text(self.base_minor, digits),
-            "tax": money.text(self.tax_minor, digits),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +136,7 @@ def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | 
         AmountLine(
             id=line["id"],
             amount_minor=money.minor(line["amount"], digits),
-            tax=line.get("tax") or UNTAXED,
+            tax=joined(codes_of(line=line)),
             kind=line.get("kind", ""),
             description=line.get("description", ""),
         )
@@ -128,13 +145,51 @@ def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | 
     ]
 
 
-def read_groups(*, groups: Iterable[Mapping[str, str]], digits: int) -> list[Group]:
+def codes_of(*, line: Mapping[str, Any]) -> list[str]:
+    """Return the tax codes that a line of an event or a content states; none where it is not taxed."""
+    return list(line.get("taxes") or [line["tax"]]) if line.get("taxes") or line.get("tax") else []
+
+
+def joined(codes: Iterable[str]) -> str:
+    """Return tax codes as one text, the same in whatever order they are stated; UNTAXED for none."""
+    return JOINT.join(sorted(codes))
+
+
+def split(tax: str) -> list[str]:
+    """Return the tax codes that `joined` made one text of."""
+    return tax.split(JOINT) if tax else []
+
+
+def group_rows(*, groups: Iterable[Group], digits: int) -> list[dict[str, str]]:
+    """Return groups as they are frozen: a row {code, rate, base, tax} a code, all text.
+
+    A row of lines with several codes names the others in `with_codes`: their base is the same money.
+    """
+    return [
+        {
+            "code": tax.code,
+            "rate": money.rate_text(tax.rate),
+            "base": money.text(group.base_minor, digits),
+            "tax": money.text(tax.tax_minor, digits),
+        }
+        | ({"with_codes": joined(others)} if (others := [each.code for each in group.taxes if each is not tax]) else {})
+        for group in groups
+        for tax in group.taxes
+    ]
+
+
+def read_groups(*, groups: Iterable[Mapping[str, Any]], digits: int) -> list[Group]:
     """Read a frozen content's `tax_groups` back; a negative base is a deduction's."""
-    read = []
-    for group in groups:
-        base, tax = money.minor(group["base"], digits), money.minor(group["tax"], digits)
-        rate, deduction = money.rate(group["rate"]), base < 0 or tax < 0
-        read.append(Group(code=group["code"], rate=rate, base_minor=base, tax_minor=tax, deduction=deduction))
+    read: list[Group] = []
+    taxes: list[CodeTax] = []
+    for row in groups:
+        rate, tax_minor = money.rate(row["rate"]), money.minor(row["tax"], digits)
+        taxes.append(CodeTax(code=row["code"], rate=rate, tax_minor=tax_minor))
+        if len(taxes) > len(split(row.get("with_codes", ""))):
+            base = money.minor(row["base"], digits)
+            deduction = base < 0 or any(tax.tax_minor < 0 for tax in taxes)
+            read.append(Group(base_minor=base, taxes=tuple(taxes), deduction=deduction))
+            taxes = []
     return read
 
 

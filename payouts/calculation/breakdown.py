@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from documents import money
 from payouts.calculation import amounts
-from payouts.calculation.amounts import UNTAXED, AmountLine, Group, Prices, WithheldTax
+from payouts.calculation.amounts import AmountLine, CodeTax, Group, Prices, WithheldTax
 from payouts.calculation.totals import BrokenSum
 
 Rule = Literal[
@@ -80,13 +80,20 @@ def statement(
     `groups` are the tax groups computed of these lines; `total_minor` is what the rows have to add up to.
     """
     rows: list[ExplanationRow] = []
-    for line, rate, share in _shares(lines=lines, groups=groups):
-        amount = line.amount_minor - (share if prices == "gross" else 0)
+    for line, taxes in _shares(lines=lines, groups=groups):
+        amount = line.amount_minor - (sum(tax.tax_minor for tax in taxes) if prices == "gross" else 0)
         rows.append(ExplanationRow(rule="line", amount_minor=amount, order=order, line=line.id, kind=line.kind))
-        if line.tax != UNTAXED:
-            rows.append(
-                ExplanationRow(rule="tax", amount_minor=share, order=order, line=line.id, tax=line.tax, rate=rate)
+        rows += [
+            ExplanationRow(
+                rule="tax",
+                amount_minor=tax.tax_minor,
+                order=order,
+                line=line.id,
+                tax=tax.code,
+                rate=money.rate_text(tax.rate),
             )
+            for tax in taxes
+        ]
     rows += [_withholding(order=order, item=item) for item in withholdings]
     return _adding_up(rows=rows, total_minor=total_minor)
 
@@ -178,17 +185,18 @@ def concepts(*, rows: Sequence[ExplanationRow]) -> dict[str, int]:
     return {word: sums[word] for word in order if sums.get(word)}
 
 
-def _shares(*, lines: Sequence[AmountLine], groups: Iterable[Group]) -> list[tuple[AmountLine, str, int]]:
-    """Return (line, rate, its share of its group's tax), in the lines' order."""
+def _shares(*, lines: Sequence[AmountLine], groups: Iterable[Group]) -> list[tuple[AmountLine, list[CodeTax]]]:
+    """Return (line, its share of each of its group's taxes), in the lines' order."""
     members: dict[tuple[str, bool], list[int]] = {}
     for place, line in enumerate(lines):
         members.setdefault((line.tax, line.amount_minor < 0), []).append(place)
-    shares = [(line, "", 0) for line in lines]
+    shares: list[tuple[AmountLine, list[CodeTax]]] = [(line, []) for line in lines]
     for group in groups:
         places = members.get(group.key, [])
-        taxes = money.split(group.tax_minor, [lines[place].amount_minor for place in places])
-        for place, tax_minor in zip(places, taxes, strict=True):
-            shares[place] = (lines[place], money.rate_text(group.rate), tax_minor)
+        for tax in group.taxes:
+            parts = money.split(tax.tax_minor, [lines[place].amount_minor for place in places])
+            for place, part in zip(places, parts, strict=True):
+                shares[place][1].append(dataclasses.replace(tax, tax_minor=part))
     return shares
 
 

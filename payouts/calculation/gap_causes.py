@@ -233,7 +233,7 @@ def _of_items(
     totals = payout.totals
     items = [
         *((line.amount_minor, Mistake.LINE, line.description or line.id) for line in adjustments),
-        *((group.tax_minor, Mistake.LINES_TAX, group.code) for group in payout.groups),
+        *((tax.tax_minor, Mistake.LINES_TAX, tax.code) for group in payout.groups for tax in group.taxes),
         *((-tax.amount_minor, Mistake.WITHHOLDING, tax.name) for tax in withholdings),
         (totals["adjustments"] if len(adjustments) > 1 else 0, Mistake.ALL_LINES, ""),
         (-_sum(tax.amount_minor for tax in withholdings), Mistake.ALL_WITHHOLDINGS, ""),

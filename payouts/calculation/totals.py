@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from documents import errors, money
+from payouts.calculation import taxes
 from payouts.calculation.amounts import (
     UNTAXED,
     AmountLine,
+    CodeTax,
     Computed,
     Credited,
     Group,
@@ -27,36 +29,9 @@ class BrokenSum(ArithmeticError):
 # -- computing --
 
 
-def tax_of(*, amount_minor: int, rate: Fraction, prices: Prices) -> tuple[int, int]:
-    """Return (base, tax) of a group's summed amount, rounded once, half away from zero.
-
-    Net prices add the tax; gross ones contain it, and base + tax is the amount again, untouched.
-    """
-    if prices == "net":
-        return amount_minor, money.round_half_up(amount_minor * rate)
-    base = money.round_half_up(amount_minor, 1 + rate)
-    return base, amount_minor - base
-
-
-def tax_groups(
-    *, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices: Prices = "net"
-) -> tuple[Group, ...]:
-    """Group taxed lines by code and sign, in order of appearance; untaxed lines make no group.
-
-    :raises KeyError: a code without rate; ask the pack first, it says why
-    """
-    sums = _sums(lines)
-    groups = []
-    for (code, deduction), amount in sums.items():
-        if code != UNTAXED:
-            base, tax = tax_of(amount_minor=amount, rate=rates[code], prices=prices)
-            groups.append(Group(code=code, rate=rates[code], base_minor=base, tax_minor=tax, deduction=deduction))
-    return tuple(groups)
-
-
 def receipt(*, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices: Prices = "net") -> Computed:
     """Return a receipt's totals {net, tax, gross} and tax groups."""
-    groups = tax_groups(lines=lines, rates=rates, prices=prices)
+    groups = taxes.groups(lines=lines, rates=rates, prices=prices)
     return Computed(totals=_net_tax_gross(lines=lines, groups=groups, prices=prices), groups=groups)
 
 
@@ -72,8 +47,8 @@ def order_statement(
     Totals: {earnings, deductions (not above zero), tax (of all groups), withheld, payable}, where
     payable = earnings + deductions + tax - withheld.
     """
-    groups = tax_groups(lines=lines, rates=rates, prices=prices)
-    untaxed = _sums(lines)
+    groups = taxes.groups(lines=lines, rates=rates, prices=prices)
+    untaxed = taxes.sums(lines)
     earned, deducted = (
         untaxed.get((UNTAXED, side), 0) + sum(group.base_minor for group in groups if group.deduction is side)
         for side in (False, True)
@@ -135,13 +110,10 @@ def creditable(*, lines: Sequence[AmountLine], groups: Sequence[Group], withheld
 
     What was withheld of it is an untaxed deduction, so that all groups together are the document's total.
     """
-    sums = {deduction: amount for (code, deduction), amount in _sums(lines).items() if code == UNTAXED}
+    sums = {deduction: amount for (code, deduction), amount in taxes.sums(lines).items() if code == UNTAXED}
     if withheld_minor:
         sums[True] = sums.get(True, 0) - withheld_minor
-    untaxed = [
-        Group(code=UNTAXED, rate=Fraction(0), base_minor=amount, tax_minor=0, deduction=deduction)
-        for deduction, amount in sums.items()
-    ]
+    untaxed = [Group(base_minor=amount, deduction=deduction) for deduction, amount in sums.items()]
     return (*groups, *untaxed)
 
 
@@ -156,12 +128,21 @@ def credit(
 
     :raises errors.Problem: `credit_exceeds_remaining`, in a group or in total
     """
-    remaining = _remaining(original=original, credited=credited)
-    given = []
-    for key, amount in _sums(lines).items():
+    remaining, asked = _remaining(original=original, credited=credited), taxes.sums(lines)
+    for key in asked:
         if key not in remaining:
             raise _exceeds("no_group" if key[0] else "no_untaxed", tax=key[0])
-        given.append(_share(remaining=remaining[key], amount_minor=amount, prices=prices))
+    rates = {tax.code: tax.rate for group in original for tax in group.taxes}
+    computed = {group.key: group for group in taxes.groups(lines=lines, rates=rates, prices=prices)}
+    given = [
+        _share(
+            remaining=remaining[key],
+            amount_minor=amount,
+            computed=computed.get(key) or Group(base_minor=amount, deduction=key[1]),
+            prices=prices,
+        )
+        for key, amount in asked.items()
+    ]
     after = _remaining(original=tuple(remaining.values()), credited=given)
     before_minor = sum(group.gross_minor for group in remaining.values())
     gross = sum(group.gross_minor for group in given)
@@ -177,8 +158,8 @@ def credit(
     return Credited(totals=_bounded(totals), groups=taxed, remaining=tuple(after.values()))
 
 
-def _share(*, remaining: Group, amount_minor: int, prices: Prices) -> Group:
-    """Return one credit's share of what remains of a group.
+def _share(*, remaining: Group, amount_minor: int, computed: Group, prices: Prices) -> Group:
+    """Return one credit's share of what remains of a group: what is computed of its amount, and no more than remains.
 
     :raises errors.Problem: `credit_exceeds_remaining`
     """
@@ -193,13 +174,28 @@ def _share(*, remaining: Group, amount_minor: int, prices: Prices) -> Group:
         )
     if amount_minor == whole:
         return remaining
-    base, tax = tax_of(amount_minor=amount_minor, rate=remaining.rate, prices=prices)
-    if tax * sign > remaining.tax_minor * sign:  # earlier credits rounded up: what they took cannot be taken again
-        base, tax = (base if prices == "net" else amount_minor - remaining.tax_minor), remaining.tax_minor
-    if base * sign > remaining.base_minor * sign:  # only with gross prices: the rest of the amount is tax
-        base, tax = remaining.base_minor, amount_minor - remaining.base_minor
+    lefts = [tax.tax_minor for tax in remaining.taxes]
+    # Earlier credits rounded up: what they took cannot be taken again.
+    if prices == "net":
+        minors = [
+            sign * min(tax.tax_minor * sign, left * sign) for tax, left in zip(computed.taxes, lefts, strict=True)
+        ]
+        return _with_taxes(group=remaining, base_minor=amount_minor, minors=minors)
+    tax = sign * min(computed.tax_minor * sign, remaining.tax_minor * sign)
+    if (amount_minor - tax) * sign > remaining.base_minor * sign:  # the rest of the amount is tax
+        tax = amount_minor - remaining.base_minor
+    return _with_taxes(group=remaining, base_minor=amount_minor - tax, minors=money.split(tax, lefts) if lefts else [])
+
+
+def _with_taxes(*, group: Group, base_minor: int, minors: Sequence[int]) -> Group:
+    """Return a group of the same codes with other money."""
     return Group(
-        code=remaining.code, rate=remaining.rate, base_minor=base, tax_minor=tax, deduction=remaining.deduction
+        base_minor=base_minor,
+        taxes=tuple(
+            CodeTax(code=tax.code, rate=tax.rate, tax_minor=minor)
+            for tax, minor in zip(group.taxes, minors, strict=True)
+        ),
+        deduction=group.deduction,
     )
 
 
@@ -210,12 +206,11 @@ def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[
         before = remaining.get(group.key)
         if before is None:
             raise _exceeds("no_group" if group.code else "no_untaxed", tax=group.code)
-        remaining[group.key] = Group(
-            code=before.code,
-            rate=before.rate,
+        credited_taxes = {tax.code: tax.tax_minor for tax in group.taxes}
+        remaining[group.key] = _with_taxes(
+            group=before,
             base_minor=before.base_minor - group.base_minor,
-            tax_minor=before.tax_minor - group.tax_minor,
-            deduction=before.deduction,
+            minors=[tax.tax_minor - credited_taxes[tax.code] for tax in before.taxes],
         )
     return remaining
 
@@ -226,15 +221,6 @@ def _exceeds(cause: str, **values: errors.Value) -> errors.Problem:
 
 
 # -- sums --
-
-
-def _sums(lines: Sequence[AmountLine]) -> dict[tuple[str, bool], int]:
-    """Sum amounts by (tax code, is a deduction), in order of appearance; zero counts as earned."""
-    sums: dict[tuple[str, bool], int] = {}
-    for line in lines:
-        key = (line.tax, line.amount_minor < 0)
-        sums[key] = sums.get(key, 0) + line.amount_minor
-    return sums
 
 
 def _sum(lines: Sequence[AmountLine]) -> int:

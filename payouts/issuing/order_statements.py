@@ -180,7 +180,7 @@ def _draft(
 ) -> issuing.Draft:
     """Draft the first statement of an order for one audience."""
     order, earned_at = data.order.id, data.order.completed_at
-    body = _body(audience=audience, order=order, sums=sums, stated=stated, withholdings=withholdings, terms=terms)
+    body = _body(audience=audience, sums=sums, stated=stated, withholdings=withholdings, date=date, terms=terms)
     body["order"] = {key: stated["order"][key] for key in ("id", "service", "city") if key in stated["order"]}
     awaited = f"order:{order}"
     printed, live = settlements.statuses_at_issue(awaited=awaited, payee=owner.platform_id, earned_at=earned_at)
@@ -211,16 +211,16 @@ def _draft(
 def _body(
     *,
     audience: str,
-    order: str,
     sums: amounts.Computed,
     stated: Mapping[str, Any],
     withholdings: Sequence[amounts.WithheldTax] = (),
+    date: dt.date,
     terms: IssuingTerms,
 ) -> dict[str, Any]:
     """Return the part of the content that every order statement has."""
     lines = [line for line in stated["lines"] if line.get("party", "beneficiary") == audience]
     explained = breakdown.statement(
-        order=order,
+        order=stated["order"]["id"],
         lines=amounts.read_lines(lines=lines, digits=terms.digits),
         groups=sums.groups,
         prices=stated["prices"],
@@ -231,7 +231,7 @@ def _body(
         "audience": audience,
         "prices": stated["prices"],
         "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
-        "tax_groups": [group.content(digits=terms.digits) for group in sums.groups],
+        "tax_groups": terms.printed_groups(groups=sums.groups, date=date),
         "withholdings": [item.content(digits=terms.digits) for item in withholdings],
         "totals": amounts.texts(amounts=sums.totals, digits=terms.digits),
         "explanation": [row.content(digits=terms.digits) for row in explained],
@@ -263,7 +263,7 @@ def _supplement(
     printed, live = settlements.statuses_at_issue(
         awaited=f"adjustment:{adjustment.id}", payee=first.owner.platform_id, earned_at=adjustment.made_at
     )
-    body = _body(audience=audience, order=data.order.id, sums=sums, stated=stated, terms=terms)
+    body = _body(audience=audience, sums=sums, stated=stated, date=date, terms=terms)
     body |= {"order": content["order"], "payout_status": str(printed)}
     body["adjustment"] = {"id": adjustment.id, "reason": adjustment.reason, "corrects": first.number}
     if "driver" in content:

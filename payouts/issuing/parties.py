@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, locks
+from documents.countries import pack as packs
 from documents.countries.pack import Pack
 from documents.delivery import links, notices
 from documents.events import effects, envelope, schema_parts
 from documents.models import Event, Party, RevokeReason
+from payouts.issuing import terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class NamedParty:
 
     party: schema_parts.StatedParty
     tax_id: str
+    tax_id_type: str
     printed: dict[str, str]
     flags: tuple[str, ...] = ()
 
@@ -33,7 +36,7 @@ def check(*, party: schema_parts.StatedParty, pack: Pack, pointer: str) -> Named
     :raises errors.Problem: `tax_id_invalid`
     """
     printed = {"id": party.id, "legal_name": party.legal_name}
-    tax_id = ""
+    tax_id, tax_id_type = "", ""
     flags: tuple[str, ...] = ()
     if party.tax_id is not None:
         try:
@@ -41,12 +44,12 @@ def check(*, party: schema_parts.StatedParty, pack: Pack, pointer: str) -> Named
         except errors.Problem as problem:
             values = {**problem.values, "party": party.id}
             raise errors.problem_at(pointer=f"{pointer}/tax_id", code=problem.code, values=values) from None
-        tax_id = checked.value
-        flags = ("tax_id_warning",) if checked.warning else ()
+        tax_id, tax_id_type = checked.value, checked.type
+        flags = (checked.flag,) if checked.flag else ()
         printed |= {"tax_id": checked.value, "tax_id_name": checked.name}
     if party.address is not None:
         printed["address"] = party.address
-    return NamedParty(party=party, tax_id=tax_id, printed=printed, flags=flags)
+    return NamedParty(party=party, tax_id=tax_id, tax_id_type=tax_id_type, printed=printed, flags=flags)
 
 
 def add_missing(*, named: Sequence[NamedParty], actor: log.Actor) -> dict[str, Party]:
@@ -81,7 +84,7 @@ def _row(person: NamedParty) -> Party:
         platform_id=person.party.id,
         legal_name=person.party.legal_name,
         tax_id=person.tax_id,
-        tax_id_type=(person.party.tax_id_type or "") if person.tax_id else "",
+        tax_id_type=person.tax_id_type,
         email=person.party.email or "",
         locale=person.party.locale or "es",
     )
@@ -90,9 +93,8 @@ def _row(person: NamedParty) -> Party:
 def printed(*, party: Party, pack: Pack) -> dict[str, str]:
     """Return the `owner` block of a party of whom the event states only the id."""
     block = {"id": party.platform_id, "legal_name": party.legal_name}
-    kind = pack.tax_ids.get((party.tax_id_type or pack.tax_id_default).upper())
-    if party.tax_id and kind is not None:
-        block |= {"tax_id": party.tax_id, "tax_id_name": kind.name}
+    if party.tax_id:
+        block |= {"tax_id": party.tax_id, "tax_id_name": pack.tax_id_name(tax_id_type=party.tax_id_type)}
     return block
 
 
@@ -139,7 +141,11 @@ def on_contact_changed(
     """Set a party's contact data to what it asked for last, in whatever order the events came. Issues nothing.
 
     Waits for the event that first names the party. What a newer change has overtaken is processed, too: it was heard.
+    Held: `time_implausible`.
     """
+    pack = packs.for_country(message.country)
+    if pack is not None:
+        terms.require_plausible(message=message, pack=pack)
     stated = message.data.party
     party = locked(platform_id=stated.id)
     if party is None:

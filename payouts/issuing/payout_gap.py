@@ -82,9 +82,9 @@ def _part(
     """Return what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
     for group in amounts.read_groups(groups=content["tax_groups"], digits=terms.digits):
-        if group.deduction:
-            name = tax_name(code=group.code, terms=terms)
-            taxes[name] = taxes.get(name, 0) + group.tax_minor
+        for tax in group.taxes if group.deduction else ():
+            name = tax_name(code=tax.code, terms=terms)
+            taxes[name] = taxes.get(name, 0) + tax.tax_minor
     return gap_causes.OwedItem(
         order=payout_line.order,
         adjustment=payout_line.adjustment,

@@ -182,7 +182,7 @@ def _body(*, draft: PayoutDraft) -> dict[str, object]:
         "period": stated["period"],
         "settles": [line.content(digits=digits) for line in candidate.lines],
         "adjustments": stated["adjustments"],
-        "tax_groups": [group.content(digits=digits) for group in sums.groups],
+        "tax_groups": draft.terms.printed_groups(groups=sums.groups, date=draft.date),
         "withholdings": [item.content(digits=digits) for item in candidate.withholdings],
         "totals": amounts.texts(amounts=sums.totals, digits=digits),
         **_explained(candidate=candidate, digits=digits),

@@ -49,7 +49,7 @@ def on_payment_captured(
         body={
             "payment": _some(stated["payment"], "id", "method", "brand", "last4"),
             "order": _some(stated["order"], "id", "service", "city"),
-            **printed_amounts(lines=stated["lines"], sums=sums, prices=data.prices, digits=terms.digits),
+            **printed_amounts(lines=stated["lines"], sums=sums, prices=data.prices, terms=terms, date=date),
         },
         business_input=stated,
         flags=customer.flags,
@@ -65,7 +65,7 @@ def on_refund_issued(
     """Issue the credit note of a refund, at its receipt's own rates and within what remains of it.
 
     Waits for the payment's receipt. Held: the codes of `terms.resolve`, `tax_code_unknown`,
-    `credit_exceeds_remaining`, `totals_mismatch`.
+    `credit_exceeds_remaining`, `totals_mismatch`, and `time_implausible` for one that happened before its payment.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.RefundData", message.data)
     stated = envelope.business_input(message=message)
@@ -77,6 +77,7 @@ def on_refund_issued(
     # A repeat is only compared with what was issued: what remains now says nothing about what remained then.
     issued = _of_refund(refund=data.refund.id)
     if issued is None:
+        _require_later(message=message, receipt=receipt, time_zone=content["time_zone"], terms=terms)
         body, total_minor = _refund_body(data=data, stated=stated, receipt=receipt, content=content, terms=terms)
     else:
         body, total_minor = {}, issued.total_minor
@@ -117,7 +118,9 @@ def _refund_body(
     body = {
         "original": named(original=receipt),
         "refund": {"id": data.refund.id, "reason": data.refund.reason},
-        **printed_amounts(lines=stated["lines"], sums=sums, prices=content["prices"], digits=terms.digits),
+        **printed_amounts(
+            lines=stated["lines"], sums=sums, prices=content["prices"], terms=terms, date=receipt.operation_date
+        ),
     }
     return body, sums.totals["gross"]
 
@@ -141,6 +144,26 @@ def _check(*, data: schemas.PaymentData, stated: Mapping[str, Any], sums: amount
         faults.append(errors.Fault(pointer="/data/payment/amount", code="totals_mismatch", values=values))
     if faults:
         raise errors.Problem(code="totals_mismatch", errors=faults)
+
+
+def _require_later(*, message: envelope.EventMessage, receipt: Document, time_zone: str, terms: IssuingTerms) -> None:
+    """Refuse to give back money before it was taken; on the day of the payment its moment decides.
+
+    :raises errors.Problem: `time_implausible`
+    """
+    day = terms.local_date(moment=message.occurred_at, time_zone=time_zone)
+    captured_at = _captured_at(receipt=receipt) if day == receipt.operation_date else None
+    if day < receipt.operation_date or (captured_at is not None and message.occurred_at < captured_at):
+        values = {"cause": "before_payment", "document": receipt.number}
+        raise errors.problem_at(pointer="/occurred_at", code="time_implausible", values=values)
+
+
+def _captured_at(*, receipt: Document) -> dt.datetime | None:
+    """Return the moment of a receipt's payment; None once the raw body of its event has been stripped."""
+    body = Event.objects.values_list("body", flat=True).get(pk=receipt.event_id)
+    if body is None:
+        return None
+    return cast("schemas.PaymentData", envelope.parse(payload=json.loads(bytes(body))).data).payment.captured_at
 
 
 def _lock_receipt(*, payment: str) -> Document | None:
@@ -172,7 +195,7 @@ def named(*, original: Document) -> dict[str, str]:
 
 
 def credit(
-    *, lines: Sequence[Mapping[str, str]], original: Document, content: Mapping[str, Any], terms: IssuingTerms
+    *, lines: Sequence[Mapping[str, Any]], original: Document, content: Mapping[str, Any], terms: IssuingTerms
 ) -> amounts.Credited:
     """Return a credit's sums after every earlier credit of the same document; call with it locked.
 
@@ -181,12 +204,12 @@ def credit(
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
     """
-    for place, line in enumerate(lines):
-        if line.get("tax") and line["tax"] not in terms.pack.tax_codes:
+    for code, place in issuing_terms.first_places(lines=lines).items():
+        if code not in terms.pack.tax_codes:
             raise errors.problem_at(
-                pointer=f"/data/lines/{place}/tax",
+                pointer=f"/data/lines/{place}",
                 code="tax_code_unknown",
-                values={"tax": line["tax"], "country": terms.pack.country, "known": [*terms.pack.tax_codes]},
+                values={"tax": code, "country": terms.pack.country, "known": [*terms.pack.tax_codes]},
             )
     earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
     notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
@@ -213,14 +236,14 @@ def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[amounts.Gro
 
 
 def printed_amounts(
-    *, lines: Sequence[Mapping[str, str]], sums: amounts.Computed, prices: str, digits: int
+    *, lines: Sequence[Mapping[str, Any]], sums: amounts.Computed, prices: str, terms: IssuingTerms, date: dt.date
 ) -> dict[str, Any]:
-    """Return the lines, tax groups and totals of a receipt or credit note."""
+    """Return the lines, tax groups and totals of a receipt or credit note; `date` is that of the taxes."""
     return {
         "prices": prices,
         "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
-        "tax_groups": [group.content(digits=digits) for group in sums.groups],
-        "totals": amounts.texts(amounts=sums.totals, digits=digits),
+        "tax_groups": terms.printed_groups(groups=sums.groups, date=date),
+        "totals": amounts.texts(amounts=sums.totals, digits=terms.digits),
     }
 
 

@@ -49,7 +49,7 @@ def on_payout_returned(
     """Issue the notice of a payout that came back, once its statement has been issued.
 
     Waits for its PAYOUT_SENT. Held: the codes of `terms.resolve`, `payee_mismatch`, `totals_mismatch` against what was
-    sent.
+    sent, and `time_implausible` for one that came back before it was sent.
     """
     data = cast("schemas.ReversalData", message.data)
     terms = issuing_terms.resolve(message=message)
@@ -58,6 +58,9 @@ def on_payout_returned(
     if payout is None or payout.statement is None:
         return effects.Waiting(missing=[f"payout:{data.payout.id}"])
     _check_match(payout=payout, payee=payee, data=data, terms=terms)
+    if message.occurred_at < payout.sent_at:
+        values = {"cause": "before_sending", "payout": payout.payout_id}
+        raise errors.problem_at(pointer="/occurred_at", code="time_implausible", values=values)
     return _issue(
         outcome="returned",
         payout=payout,

@@ -61,7 +61,7 @@ class Correction:
         )
 
 
-def lines(*, correction: Correction, credited: Sequence[CreditedAmount]) -> list[dict[str, str]]:
+def lines(*, correction: Correction, credited: Sequence[CreditedAmount]) -> list[dict[str, Any]]:
     """Return the lines of the credit note: one for each tax group that is credited."""
     label, withheld = _LINE_LABELS[Kind(correction.original.kind)], bool(correction.content.get("withholdings"))
     return [
@@ -70,21 +70,27 @@ def lines(*, correction: Correction, credited: Sequence[CreditedAmount]) -> list
             "kind": LINE_KIND,
             "description": f"{label}: {_group_label(part, withheld=withheld)}",
             "amount": money.text(part.amount_minor, correction.terms.digits),
-            **({"tax": part.tax} if part.tax else {}),
+            **_taxes(part),
         }
         for place, part in enumerate(credited, start=1)
     ]
+
+
+def _taxes(part: CreditedAmount) -> dict[str, object]:
+    """Return how a line states the tax codes of its group."""
+    codes = amounts.split(part.tax)
+    return {"taxes": codes} if len(codes) > 1 else {"tax": part.tax} if codes else {}
 
 
 def _group_label(part: CreditedAmount, *, withheld: bool) -> str:
     what = "descuentos" if part.amount_minor < 0 else "conceptos"
     if part.amount_minor < 0 and not part.tax and withheld:
         return "retenciones fiscales y descuentos sin impuesto"
-    return f"{what} con {part.tax}" if part.tax else f"{what} sin impuesto"
+    return f"{what} con {' + '.join(amounts.split(part.tax))}" if part.tax else f"{what} sin impuesto"
 
 
 def draft(
-    *, correction: Correction, lines: Sequence[dict[str, str]], sums: amounts.Credited, now: dt.datetime
+    *, correction: Correction, lines: Sequence[dict[str, Any]], sums: amounts.Credited, now: dt.datetime
 ) -> issuing.Draft:
     """Draft the credit note."""
     original, content, terms = correction.original, correction.content, correction.terms
@@ -103,7 +109,9 @@ def draft(
         body={
             "original": receipts.named(original=original),
             "correction": {"id": correction.id, "reason": correction.reason},
-            **receipts.printed_amounts(lines=lines, sums=sums, prices=content["prices"], digits=terms.digits),
+            **receipts.printed_amounts(
+                lines=lines, sums=sums, prices=content["prices"], terms=terms, date=original.operation_date
+            ),
         },
         business_input=correction.business_input,
         corrects=original,

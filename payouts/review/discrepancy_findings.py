@@ -71,7 +71,7 @@ def _computed_total(*, event: Event, document: Document) -> str | None:
     data, digits = _body(event), money.digits(document.currency)
     try:
         lines = amounts.read_lines(lines=data.get("lines", ()), digits=digits, party=document.audience)
-        codes = [line.tax for line in lines if line.tax != amounts.UNTAXED]
+        codes = [code for line in lines for code in amounts.split(line.tax)]
         rates = pack.required(document.country_id).rates_on(codes=codes, date=document.operation_date)
         withheld = data.get("withholdings", ()) if document.audience == "beneficiary" else ()
         withholdings = amounts.read_withholdings(withholdings=withheld, digits=digits)

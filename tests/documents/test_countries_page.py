@@ -19,12 +19,15 @@ def percent(rate: pack.Rate) -> str:
 def facts() -> str:
     """Return the page's table, a row a country."""
     rows = [
-        "| país | moneda, decimales (impresos) | zona | impuestos | identificación fiscal | conservar | revisado |",
-        "|---|---|---|---|---|---|---|",
+        "| país | moneda, decimales (impresos) | zona | impuestos | identificación fiscal | primer día | conservar | revisado |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for found in pack.registry().values():
         taxes = "; ".join(f"`{code}` {', '.join(map(percent, rates))}" for code, rates in found.tax_codes.items())
-        ids = ", ".join(f"{kind}*" if kind == found.tax_id_default else kind for kind in found.tax_ids)
+        ids = ", ".join(
+            f"{kind}*" if kind == found.tax_id_default else kind for kind, row in found.tax_ids.items() if row.module
+        )
+        others = ", ".join(kind for kind, row in found.tax_ids.items() if not row.module)
         rule = found.retention
         year = "año siguiente" if rule.anchor_years else "año de emisión"
         kept = f"{rule.years} años desde {rule.anchor_day:02}-{rule.anchor_month:02} del {year}"
@@ -33,7 +36,8 @@ def facts() -> str:
             f"{found.currency} {found.decimals} ({found.decimals_shown})",
             found.time_zone,
             taxes,
-            ids,
+            f"{ids}; sin dígito: {others}",
+            found.first_date.isoformat(),
             f"{kept} ({rule.source.text}) [{rule.source.certainty}]",
             found.reviewed_date.isoformat(),
         ]

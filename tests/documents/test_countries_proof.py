@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from config import checks
-from documents.countries import pack, proof
-from documents.countries.pack import Words
+from documents.countries import pack, proof, sources
+from documents.countries.sources import Words
 
-TODAY = dt.date(2026, 11, 25)
-SOURCE = pack.Source(text="a law", certainty="S")
-PERU, MEXICO, CHILE = (pack.required(code) for code in ("PE", "MX", "CL"))
+TODAY = dt.date(2026, 11, 28)
+SOURCE = sources.Source(text="a law", certainty="S")
+REASON = Words(es="Exento por ley", en="Exempt by law")
+PERU, MEXICO, CHILE, SPAIN = (pack.required(code) for code in ("PE", "MX", "CL", "ES"))
 SEEN = pack.SeenWithholding(name="IR", rates=("0.08",), source=SOURCE)
 
 
@@ -57,7 +58,7 @@ def seen(**cells: Any) -> pack.Pack:
     return whole(withholdings_seen=(SEEN, replace(SEEN, **cells)))
 
 
-def source(**cells: Any) -> pack.Source:
+def source(**cells: Any) -> sources.Source:
     return replace(SOURCE, **cells)
 
 
@@ -114,6 +115,12 @@ BROKEN: dict[str, tuple[pack.Pack, str]] = {
         f"rate {value!r}": (rate(rate=value), "tax_codes.IGV18[0].rate")
         for value in ("18 %", "18", "1.01", "-0.18", "1/3", "1e-1", ".18", "0,18", " 0.18", "", 0.18, None)
     },
+    "rate of nothing without its reason": (rate(rate="0"), "tax_codes.IGV18[0].legal_reason"),
+    "rate of nothing with a reason in one language": (
+        rate(rate="0.0", legal_reason=Words(es="Exento", en=" ")),
+        "tax_codes.IGV18[0].legal_reason.en",
+    ),
+    "rate that is charged with a reason not to": (rate(legal_reason=REASON), "tax_codes.IGV18[0].legal_reason"),
     "rate without source": (rate(source=None), "tax_codes.IGV18[0].source"),
     "rate with a blank source": (rate(source=source(text=" ")), "tax_codes.IGV18[0].source.text"),
     "rate of unknown certainty": (rate(source=source(certainty="?")), "tax_codes.IGV18[0].source.certainty"),
@@ -136,8 +143,17 @@ BROKEN: dict[str, tuple[pack.Pack, str]] = {
     "tax id module that is a folder": (tax_id("RUC", module="pe"), "tax_ids.RUC.module"),
     "tax id pattern broken": (tax_id("DNI", pattern="[0-9{8}"), "tax_ids.DNI.pattern"),
     "tax id pattern that takes nothing": (tax_id("DNI", pattern="[0-9]*"), "tax_ids.DNI.pattern"),
-    "tax id with both": (tax_id("RUC", pattern="[0-9]{11}"), "tax_ids.RUC"),
-    "tax id with neither": (tax_id("RUC", module=""), "tax_ids.RUC"),
+    "tax id with neither": (tax_id("DNI", pattern=""), "tax_ids.DNI"),
+    "tax id without digit broken": (tax_id("RFC", MEXICO, without_digit="[A-Z{4}"), "tax_ids.RFC.without_digit"),
+    "tax id without digit that takes nothing": (tax_id("RFC", MEXICO, without_digit=".*"), "tax_ids.RFC.without_digit"),
+    "tax id without digit of a type that has none": (
+        tax_id("DNI", without_digit="[0-9]{7}"),
+        "tax_ids.DNI.without_digit",
+    ),
+    "tax id pattern of a module that cannot compute its digit": (
+        tax_id("CIF", SPAIN, pattern="[A-W][0-9]{8}"),
+        "tax_ids.CIF.pattern",
+    ),
     "tax id name empty": (tax_id("RUC", name=""), "tax_ids.RUC.name"),
     "tax id without source": (tax_id("RUC", source=None), "tax_ids.RUC.source"),
     "tax id of unknown certainty": (
@@ -166,8 +182,8 @@ BROKEN: dict[str, tuple[pack.Pack, str]] = {
         "tax_ids.DNI.check_digit_after_dash",
     ),
     "dash before a digit that the module has not": (
-        tax_id("DNI", pack.required("AR"), check_digit_after_dash=True),
-        "tax_ids.DNI.check_digit_after_dash",
+        tax_id("CIF", SPAIN, check_digit_after_dash=True),
+        "tax_ids.CIF.check_digit_after_dash",
     ),
     "no retention": (whole(retention=None), "retention"),
     "kept for no time": (retention(years=0), "retention.years"),
@@ -187,6 +203,10 @@ BROKEN: dict[str, tuple[pack.Pack, str]] = {
     "reviewed in words": (whole(reviewed_date="ayer"), "reviewed_date"),
     "reviewed at a moment": (whole(reviewed_date=dt.datetime(2026, 11, 22, tzinfo=dt.UTC)), "reviewed_date"),
     "reviewed tomorrow": (whole(reviewed_date=TODAY + dt.timedelta(days=1)), "reviewed_date"),
+    "no first day": (whole(first_date=None), "first_date"),
+    "first day at a moment": (whole(first_date=dt.datetime(2010, 1, 1, tzinfo=dt.UTC)), "first_date"),
+    "first day too late": (whole(first_date=dt.date(2015, 1, 2)), "first_date"),
+    "first day of facts without source": (whole(sources=without(PERU.sources, "first_date")), "sources.first_date"),
     "withholdings without their comma": (whole(withholdings_seen=SEEN), "withholdings_seen"),
     "withholding without name": (seen(name=""), "withholdings_seen[1].name"),
     "withholding without rates": (seen(rates=()), "withholdings_seen[1].rates"),
@@ -203,7 +223,7 @@ def test_a_broken_cell_is_named_and_no_other(name: str, monkeypatch: pytest.Monk
     assert fault.partition(": ")[0] == cell
     assert fault.partition(": ")[2]
     monkeypatch.setattr(pack, "registry", lambda: {"PE": broken})
-    monkeypatch.setattr(checks, "timezone", SimpleNamespace(now=lambda: dt.datetime(2026, 11, 25, 9, tzinfo=dt.UTC)))
+    monkeypatch.setattr(checks, "timezone", SimpleNamespace(now=lambda: dt.datetime(2026, 11, 28, 9, tzinfo=dt.UTC)))
     assert [message.msg for message in checks.check_tables(None)] == [f"country pack PE: {fault}"]
 
 
@@ -213,7 +233,9 @@ def test_a_broken_cell_is_named_and_no_other(name: str, monkeypatch: pytest.Monk
         whole(fiscal_record=None),
         whole(withholdings_seen=(SEEN,)),
         whole(reviewed_date=TODAY),
-        rate(rate="0"),
+        rate(rate="0", legal_reason=REASON),
+        whole(first_date=dt.date(2015, 1, 1)),
+        tax_id("DNI", pattern="[0-9]{8}", generics=frozenset({"00000000"})),
         rate(rate="1"),
         rates((None, dt.date(2014, 12, 31)), (Y2015, None)),
         rates((Y2020, None), (None, Y2015)),

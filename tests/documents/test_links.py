@@ -169,6 +169,11 @@ def test_nobody_is_asked_for_a_tax_id_that_is_not_on_file() -> None:
     assert answer(link, "") is links.Verdict.OPENED
 
 
+def test_nobody_is_asked_for_more_figures_than_his_document_has() -> None:
+    document = factories.document(owner=factories.party(platform_id="drv_short", tax_id="AB1"))
+    assert links.asks(document=document, recipient=document.owner) == links.NOTHING
+
+
 def test_a_link_that_asks_stays_shut_when_the_tax_id_has_been_erased() -> None:
     link = a_link()
     link.recipient.tax_id = ""

@@ -71,7 +71,7 @@ OUTSIDE = frozenset({
     # forms and figures
     "YYYY-MM-DD", "?", "*", "22", "0.22", '"22"', '"22.00"', '"0.1"', '"0.18"', "[A-Za-z0-9_.-]{1,64}",
     r"-?(0\|[1-9][0-9]{0,14})(\.[0-9]+)?", "object.verb", "on_...", "ntc_...", "ARGS=line", "## dependency_<name>",
-    "country pack PE: tax_codes.IGV18[0].rate: ...",
+    "country pack PE: tax_codes.IGV18[0].rate: ...", "ES91 2100 **** **** **** 1332", "ES12345678Z", "#", "•", "xx",
     # the customer, and what is not built yet
     "Equipo billing-docs", "API_CONTRACTS · billing-docs", "facturacion--documentos-260207_0805.docx",
     "validate_operations",

@@ -14,7 +14,7 @@ from django.apps import apps
 from config import env
 from documents import errors
 from documents.alerts import catalog, channel, discrepancy_catalog
-from documents.countries.pack import Words
+from documents.countries.sources import Words
 from documents.events import envelope
 from documents.models import Alert
 from documents.resilience import dependencies

@@ -77,7 +77,7 @@ def payout(
         "payout": {
             "id": name,
             "method": "SEPA",
-            "destination_masked": "ES** 6789",
+            "destination_masked": "ES** **** 6789",
             "sent_at": at,
             "reference": name.upper(),
             "amount": amount,

@@ -16,7 +16,8 @@ from payouts.calculation.breakdown import PaidDocument
 from tests.payouts import making, telling
 
 EXAMPLES = settings(max_examples=10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200, deadline=None)
-RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1")}
+RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1"), "IVA19": Fraction("0.19"), "ILA315": Fraction("0.315")}
+TAXES = ["", *RATES, "ILA315+IVA19"]
 ISR = amounts.WithheldTax(
     name="ISR",
     rate=Fraction("0.021"),
@@ -25,7 +26,7 @@ ISR = amounts.WithheldTax(
     legal_ref="LISR art. 113-A",
     status="checked",
 )
-LINES = st.lists(st.tuples(st.integers(-(10**8), 10**8), st.sampled_from(["", *RATES])), min_size=1, max_size=12)
+LINES = st.lists(st.tuples(st.integers(-(10**8), 10**8), st.sampled_from(TAXES)), min_size=1, max_size=12)
 PRICES: st.SearchStrategy[Prices] = st.sampled_from(["net", "gross"])
 
 
@@ -73,12 +74,14 @@ def test_no_cent_is_left_unexplained(priced: list[tuple[int, str]], prices: Pric
     assert sum(row.amount_minor for row in rows if row.rule == "tax") == owed.totals["tax"]
     assert {row.line for row in rows if row.rule == "line"} == {line.id for line in lines}
     for line in lines:
-        own = {row.rule: row.amount_minor for row in rows if row.line == line.id}
-        whole = own["line"] + (own.get("tax", 0) if prices == "gross" else 0)
-        assert whole == line.amount_minor
-        if line.tax:  # a share is its line's own tax, but for the cents that rounding once leaves over
-            exact = line.amount_minor * RATES[line.tax] / (1 if prices == "net" else 1 + RATES[line.tax])
-            assert abs(own["tax"] - exact) <= 2
+        (own,) = [row.amount_minor for row in rows if row.line == line.id and row.rule == "line"]
+        shares = {row.tax: row.amount_minor for row in rows if row.line == line.id and row.rule == "tax"}
+        assert own + (sum(shares.values()) if prices == "gross" else 0) == line.amount_minor
+        assert set(shares) == set(amounts.split(line.tax))
+        whole = sum((RATES[code] for code in shares), Fraction(0))
+        for code, share in shares.items():  # a line's own tax, but for the cents that rounding once leaves over
+            exact = line.amount_minor * RATES[code] / (1 if prices == "net" else 1 + whole)
+            assert abs(share - exact) <= 3
 
 
 @EXAMPLES
@@ -93,10 +96,10 @@ def test_what_is_frozen_explains_itself_without_the_event(
         "prices": prices,
         "lines": [
             {"id": line.id, "amount": f"{Decimal(line.amount_minor).scaleb(-2):f}"}
-            | ({"tax": line.tax} if line.tax else {})
+            | ({"taxes": amounts.split(line.tax)} if "+" in line.tax else {"tax": line.tax} if line.tax else {})
             for line in lines
         ],
-        "tax_groups": [group.content(digits=2) for group in owed.groups],
+        "tax_groups": amounts.group_rows(groups=owed.groups, digits=2),
         "withholdings": [item.content(digits=2) for item in withholdings],
         "totals": amounts.texts(amounts=owed.totals, digits=2),
     }

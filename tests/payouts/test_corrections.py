@@ -243,7 +243,7 @@ def _statement(finance: Finance, **more: Any) -> Document:
 
 def _later(name: str, amount: str, **more: Any) -> dict[str, Any]:
     """Return a payout that is sent after the decision of the finance."""
-    return making.payout(name, amount, at="2026-03-02T09:30:00Z", **more) | {"occurred_at": "2026-03-02T09:03:00Z"}
+    return making.payout(name, amount, at="2026-03-02T09:04:00Z", **more) | {"occurred_at": "2026-03-02T09:03:00Z"}
 
 
 def test_what_is_credited_of_a_statement_is_taken_from_the_payout_that_lists_its_order(finance: Finance) -> None:

@@ -44,7 +44,7 @@ HELD: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "a tax id of another type": (
         "tax_id_invalid",
-        {"beneficiary": {"id": "flt", "legal_name": "Flota", "tax_id": "B12345674", "tax_id_type": "RFC"}},
+        {"beneficiary": {"id": "flt", "legal_name": "Flota", "tax_id": "B12345675", "tax_id_type": "CIF"}},
         "/data/beneficiary/tax_id",
     ),
     "a tax code of another country": (

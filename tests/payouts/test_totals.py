@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from documents import errors, money
 from documents.countries import pack
-from payouts.calculation import amounts
+from payouts.calculation import amounts, taxes
 from payouts.calculation import totals as computation
 from payouts.calculation.amounts import AmountLine, Prices
 
 EXAMPLES = settings(max_examples=10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200, deadline=None)
 RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1"), "INC8": Fraction("0.08"), "IVA105": Fraction("0.105")}
+RATES |= {"IVA19": Fraction("0.19"), "ILA315": Fraction("0.315"), "ILA205": Fraction("0.205")}
+SPIRITS, BEER = "ILA315+IVA19", "ILA205+IVA19"
+TAXES = ["", *RATES, SPIRITS, BEER]
 PRICES = st.sampled_from(["net", "gross"])
 
 
@@ -26,7 +29,7 @@ def line(amount_minor: int, tax: str = "", name: str = "1") -> AmountLine:
 
 def lines_of(*, smallest: int = -(10**9), largest: int = 10**9) -> st.SearchStrategy[list[AmountLine]]:
     """Draw orders of 1 to 12 lines, taxed or not, earning or deducting."""
-    one = st.builds(line, st.integers(smallest, largest), st.sampled_from(["", *RATES]))
+    one = st.builds(line, st.integers(smallest, largest), st.sampled_from(TAXES))
     return st.lists(one, min_size=1, max_size=12)
 
 
@@ -43,7 +46,7 @@ def test_the_spanish_ride_leaves_the_driver_what_the_sample_says() -> None:
     owed = computation.order_statement(lines=[line(2200, "IVA10"), line(300), line(-440, "IVA21")], rates=rates)
     totals = amounts.texts(amounts=owed.totals, digits=2)
     assert totals == {"earnings": "25.00", "deductions": "-4.40", "tax": "1.28", "withheld": "0.00", "payable": "21.88"}
-    assert [group.content(digits=2) for group in owed.groups] == [
+    assert amounts.group_rows(groups=owed.groups, digits=2) == [
         {"code": "IVA10", "rate": "0.1", "base": "22.00", "tax": "2.20"},
         {"code": "IVA21", "rate": "0.21", "base": "-4.40", "tax": "-0.92"},
     ]
@@ -120,7 +123,7 @@ def test_tax_is_rounded_once_per_group_not_per_line() -> None:
 
 
 def test_a_deduction_is_never_rounded_together_with_an_earning() -> None:
-    groups = computation.tax_groups(lines=[line(105, "IVA10"), line(-105, "IVA10")], rates=RATES)
+    groups = taxes.groups(lines=[line(105, "IVA10"), line(-105, "IVA10")], rates=RATES)
     assert [(group.base_minor, group.tax_minor, group.deduction) for group in groups] == [
         (105, 11, False),
         (-105, -11, True),
@@ -128,7 +131,7 @@ def test_a_deduction_is_never_rounded_together_with_an_earning() -> None:
 
 
 def test_a_line_without_tax_makes_no_group() -> None:
-    assert computation.tax_groups(lines=[line(300)], rates={}) == ()
+    assert taxes.groups(lines=[line(300)], rates={}) == ()
 
 
 def test_prices_with_tax_inside_keep_their_total() -> None:
@@ -146,8 +149,14 @@ def test_a_receipt_always_adds_up(lines: list[AmountLine], prices: Prices) -> No
     assert totals[stated] == sum(one.amount_minor for one in lines), "the total of the lines is untouched"
     assert totals["tax"] == sum(group.tax_minor for group in paid.groups)
     assert len({group.key for group in paid.groups}) == len(paid.groups)
-    for group in paid.groups:
-        assert abs(group.tax_minor - group.base_minor * group.rate) <= 1
+    for code, rate in RATES.items():
+        rows = [(group, tax) for group in paid.groups for tax in group.taxes if tax.code == code]
+        for group, tax in rows:
+            assert abs(tax.tax_minor - group.base_minor * rate) <= 2
+        for side in (False, True):
+            base = sum(group.base_minor for group, _tax in rows if group.deduction is side)
+            charged = sum(tax.tax_minor for group, tax in rows if group.deduction is side)
+            assert prices == "gross" or charged == money.round_half_up(base * rate), "rounded once a code and sign"
 
 
 @EXAMPLES
@@ -176,10 +185,10 @@ def test_totals_never_depend_on_the_order_of_lines(
 @EXAMPLES
 @given(lines=lines_of(), prices=PRICES)
 def test_groups_survive_freezing_and_reading_back(lines: list[AmountLine], prices: Prices) -> None:
-    groups = computation.tax_groups(lines=lines, rates=RATES, prices=prices)
-    frozen = [group.content(digits=2) for group in groups]
+    groups = taxes.groups(lines=lines, rates=RATES, prices=prices)
+    frozen = amounts.group_rows(groups=groups, digits=2)
     back = amounts.read_groups(groups=frozen, digits=2)
-    assert [group.content(digits=2) for group in back] == frozen
+    assert amounts.group_rows(groups=back, digits=2) == frozen
     assert [group.key for group in back if group.gross_minor] == [group.key for group in groups if group.gross_minor]
 
 
@@ -230,7 +239,7 @@ def test_a_withholding_is_never_recomputed_only_checked() -> None:
 @EXAMPLES
 @given(
     settled=st.lists(st.integers(-(10**8), 10**8), max_size=20),
-    adjustments=st.lists(st.builds(line, st.integers(-(10**6), 10**6), st.sampled_from(["", *RATES])), max_size=4),
+    adjustments=st.lists(st.builds(line, st.integers(-(10**6), 10**6), st.sampled_from(TAXES)), max_size=4),
     cash=st.integers(0, 10**7),
     opening=st.integers(-(10**7), 10**7),
     closing=st.integers(-(10**7), 10**7),
@@ -282,6 +291,33 @@ def test_an_order_paid_twice_is_always_seen(net: int, settled: list[int], excess
     assert computation.overpaid(net_minor=net, settled=settled) == excess
 
 
+# -- several taxes on one line --
+
+
+def test_iva_and_the_tax_on_spirits_are_charged_on_the_same_thousand_pesos() -> None:
+    sold = computation.receipt(lines=[line(1000, SPIRITS)], rates=RATES)
+    assert sold.totals == {"net": 1000, "tax": 505, "gross": 1505}
+    assert amounts.group_rows(groups=sold.groups, digits=0) == [
+        {"code": "ILA315", "rate": "0.315", "base": "1000", "tax": "315", "with_codes": "IVA19"},
+        {"code": "IVA19", "rate": "0.19", "base": "1000", "tax": "190", "with_codes": "ILA315"},
+    ]
+    assert computation.receipt(lines=[line(1505, SPIRITS)], rates=RATES, prices="gross") == sold
+
+
+def test_a_tax_of_lines_with_other_taxes_too_is_rounded_once() -> None:
+    """Food for 1,003 and spirits for 503 pesos: IVA is 19 % of 1,506, which is 286.14, not 190.57 and 95.57 rounded up."""
+    sold = computation.receipt(lines=[line(1003, "IVA19"), line(503, SPIRITS)], rates=RATES)
+    assert sold.totals == {"net": 1506, "tax": 286 + 158, "gross": 1950}
+
+
+@pytest.mark.parametrize("prices", ["net", "gross"])
+def test_spirits_are_never_given_back_as_food(prices: Prices) -> None:
+    original = original_of([line(1000, "IVA19"), line(500, SPIRITS)], prices)
+    with pytest.raises(errors.Problem) as caught:
+        computation.credit(original=original, lines=[line(1500, "IVA19")], prices=prices)
+    assert caught.value.code == "credit_exceeds_remaining"
+
+
 # -- credits --
 
 
@@ -296,7 +332,7 @@ def credited_of(done: amounts.Credited, lines: Sequence[AmountLine]) -> tuple[am
 
 @EXAMPLES
 @given(
-    lines=st.lists(st.builds(line, st.integers(1, 10**6), st.sampled_from(["", *RATES])), min_size=1, max_size=5),
+    lines=st.lists(st.builds(line, st.integers(1, 10**6), st.sampled_from(TAXES)), min_size=1, max_size=5),
     prices=PRICES,
     data=st.data(),
 )

@@ -71,7 +71,8 @@ WORDS: dict[str, tuple[dict[str, Any], str]] = {
     "somebody else's issuer": (making.order("ord_1") | {"issuer": "nadie"}, "«nadie» no es un emisor de ES"),
     "a tax id that is none": (
         making.order("ord_1", driver="drv_1"),
-        "El identificador fiscal de drv_1 no es válido en ES",
+        "El dígito de control del NIF de drv_1 no corresponde: corrige el número (/data/driver/tax_id). Si es otro "
+        "documento, indica su tipo en /data/driver/tax_id_type: DNI, NIE, CIF, VAT, PASSPORT.",
     ),
     "too large a credit": (
         making.refund("rf_1", "pay_1", [making.line("22.01", kind="REFUND_ITEM", tax="IVA10")]),

@@ -1,0 +1,76 @@
+"""Tax groups: the lines of the same tax codes and sign, with the tax of each code. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from documents import money
+from payouts.calculation import amounts
+from payouts.calculation.amounts import UNTAXED, AmountLine, CodeTax, Group, Prices
+
+Key = tuple[str, bool]  # the codes of a group, and whether it is of deductions
+
+
+def groups(*, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices: Prices = "net") -> tuple[Group, ...]:
+    """Group taxed lines by codes and sign, in order of appearance; untaxed lines make no group.
+
+    Net prices add the tax; gross ones contain it, and base + tax is the amount again, untouched.
+
+    :raises KeyError: a code without rate; ask the pack first, it says why
+    """
+    taxable = {key: amount for key, amount in sums(lines).items() if key[0] != UNTAXED}
+    taxed = _added(taxable=taxable, rates=rates) if prices == "net" else _contained(taxable=taxable, rates=rates)
+    return tuple(
+        Group(
+            base_minor=amount if prices == "net" else amount - sum(taxed[key].values()),
+            taxes=tuple(CodeTax(code=code, rate=rates[code], tax_minor=tax) for code, tax in taxed[key].items()),
+            deduction=key[1],
+        )
+        for key, amount in taxable.items()
+    )
+
+
+def _added(*, taxable: Mapping[Key, int], rates: Mapping[str, Fraction]) -> dict[Key, dict[str, int]]:
+    """Return the tax of each code on each group's base.
+
+    The tax of a code is rounded once over all bases of one sign that have it, half away from zero, and shared by
+    largest remainder.
+    """
+    members: dict[tuple[str, bool], list[Key]] = {}
+    for key in sorted(
+        taxable
+    ):  # a unit that is left over goes to the same group in whatever order the lines are stated
+        for code in amounts.split(key[0]):
+            members.setdefault((code, key[1]), []).append(key)
+    taxed = {key: dict.fromkeys(amounts.split(key[0]), 0) for key in taxable}
+    for (code, _deduction), keys in members.items():
+        bases = [taxable[key] for key in keys]
+        tax = money.round_half_up(sum(bases) * rates[code])
+        for key, share in zip(keys, money.split(tax, bases), strict=True):
+            taxed[key][code] = share
+    return taxed
+
+
+def _contained(*, taxable: Mapping[Key, int], rates: Mapping[str, Fraction]) -> dict[Key, dict[str, int]]:
+    """Return the tax of each code inside each group's price, shared by rate where it has several."""
+    taxed = {}
+    for key, amount in taxable.items():
+        codes = amounts.split(key[0])
+        tax = amount - money.round_half_up(amount, 1 + sum(rates[code] for code in codes))
+        taxed[key] = dict(zip(codes, money.split(tax, _weights([rates[code] for code in codes])), strict=True))
+    return taxed
+
+
+def _weights(rates: Sequence[Fraction]) -> list[int]:
+    """Return whole numbers in the proportion of the rates."""
+    common = math.lcm(*(rate.denominator for rate in rates))
+    return [int(rate * common) for rate in rates]
+
+
+def sums(lines: Sequence[AmountLine]) -> dict[Key, int]:
+    """Sum amounts by tax codes and sign, in order of appearance; zero counts as earned."""
+    added: dict[Key, int] = {}
+    for line in lines:
+        key = (line.tax, line.amount_minor < 0)
+        added[key] = added.get(key, 0) + line.amount_minor
+    return added
