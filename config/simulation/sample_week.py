@@ -67,9 +67,9 @@ class _Week:
             ("PLATFORM_FEE", "Comisión 20 %", Fraction(-22, 5), self.fee),
         ]
         cash = self._minor(Fraction(10))
-        now = self._order("B", moment=MONDAY + DAY, lines=whole, withheld=True, cash=cash)
+        now = self._order("B", moment=MONDAY + DAY, lines=whole, cash=cash)
         self._order("F", moment=MONDAY + DAY, lines=self._ride(Fraction(30)), fleet=True)
-        self._order("P", moment=MONDAY + 2 * DAY, lines=self._ride(Fraction(5)), meal=Fraction(25))
+        self._order("P", moment=MONDAY + 2 * DAY, lines=self._ride(Fraction(5)), withheld=True, meal=Fraction(25))
         self._receipt(moment=MONDAY + DAY - dt.timedelta(minutes=20))
         settles = [("order", "ord_A", earlier), ("adjustment", "adj_1", self._net(tip)), ("order", "ord_B", now)]
         self._payout(settles=settles, cash=cash)

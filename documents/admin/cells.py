@@ -158,6 +158,7 @@ def flags(codes: Iterable[str]) -> str:
         "reconciliation_difference": _("emitido con una diferencia en conciliación"),
         "tax_id_unverified": _("identificación sin verificar: su tipo no tiene dígito de control"),
         "tax_id_warning": _("el dígito de control de la identificación no corresponde"),
+        "withheld_twice": _("una retención fiscal de sus pedidos se retiene otra vez"),
         "withholding_declared": _("retención fiscal declarada, sin comprobar"),
     }
     return "; ".join(meanings.get(code, code) for code in codes)

@@ -53,6 +53,16 @@ DISCREPANCIES: Mapping[str, DiscrepancyRow] = {
             "More was paid than earned with {payouts}; it closes by itself if one comes back.",
         ),
     ),
+    "withheld_twice": DiscrepancyRow(
+        title=Words(es="Retención fiscal repetida", en="Withheld twice"),
+        sides=("withheld_by_orders", "withheld_by_payout"),
+        sentences=_alone(
+            "{withholdings:all}: los pedidos ya retuvieron {withheld_by_orders:amount} y el pago retiene otra vez "
+            "{withheld_by_payout:amount}.",
+            "{withholdings:all}: the orders withheld {withheld_by_orders:amount} already, and the payout withholds "
+            "{withheld_by_payout:amount} again.",
+        ),
+    ),
     "reconciliation_difference": DiscrepancyRow(
         title=Words(es="Diferencia en conciliación", en="Difference in reconciliation"),
         sides=("computed", "transferred"),

@@ -83,7 +83,7 @@ def _amount(value: str, info: ValidationInfo) -> str:
 
 
 def _not_negative(value: str) -> str:
-    """Refuse moved money below zero."""
+    """Refuse an amount below zero where the word itself says which way the money goes."""
     if value.startswith("-"):
         raise wrong("negative")
     return value

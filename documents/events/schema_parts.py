@@ -60,12 +60,12 @@ class Line(Strict):
 
 
 class Withholding(Strict):
-    """Tax held back, as decided elsewhere."""
+    """Tax held back, as decided elsewhere; never below zero."""
 
     name: fields.Text
     rate: fields.Rate
-    base: fields.Amount
-    amount: fields.Amount
+    base: fields.Moved
+    amount: fields.Moved
     legal_ref: fields.Text
 
 

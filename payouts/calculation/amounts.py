@@ -1,7 +1,7 @@
 """The amounts that a computation takes in and gives out, and how they are read from text and written as text. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -215,6 +215,11 @@ def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int,
             )
         )
     return read
+
+
+def within(*, withholdings: Iterable[WithheldTax], earned_minor: int) -> list[WithheldTax]:
+    """Return withholdings with those `declared` whose base is more than what was earned, whatever their arithmetic."""
+    return [replace(item, status="declared") if item.base_minor > earned_minor else item for item in withholdings]
 
 
 def texts(*, amounts: Mapping[str, int], digits: int) -> dict[str, str]:

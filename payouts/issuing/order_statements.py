@@ -180,13 +180,13 @@ def _draft(
 ) -> issuing.Draft:
     """Draft the first statement of an order for one audience."""
     order, earned_at = data.order.id, data.order.completed_at
+    withholdings = amounts.within(withholdings=withholdings, earned_minor=sums.totals["earnings"])
     body = _body(audience=audience, sums=sums, stated=stated, withholdings=withholdings, date=date, terms=terms)
     body["order"] = {key: stated["order"][key] for key in ("id", "service", "city") if key in stated["order"]}
     awaited = f"order:{order}"
     printed, live = settlements.statuses_at_issue(awaited=awaited, payee=owner.platform_id, earned_at=earned_at)
     body["payout_status"] = str(printed)
-    if audience == "beneficiary":
-        body |= _beneficiary_only(data=data, stated=stated)
+    body |= _beneficiary_only(data=data, stated=stated) if audience == "beneficiary" else {}
     warnings = ["withholding_declared"] if any(item.status == "declared" for item in withholdings) else []
     return issuing.Draft(
         kind=Kind.ORDER_FINAL_STATEMENT,

@@ -234,9 +234,10 @@ def contents(*, lines: Sequence[PayoutLine]) -> dict[int, dict[str, Any]]:
     return {pk: json.loads(text) for pk, text in read.iterator()}
 
 
-def parts(*, lines: Sequence[PayoutLine], digits: int) -> list[breakdown.PaidDocument]:
-    """Return what a payout pays of each document, with the explanation rows of the document."""
-    read = contents(lines=lines)
+def parts(
+    *, lines: Sequence[PayoutLine], read: Mapping[int, Mapping[str, Any]], digits: int
+) -> list[breakdown.PaidDocument]:
+    """Return what a payout pays of each document, with the explanation rows of the document; `read`: its contents."""
     return [
         breakdown.PaidDocument(
             order=line.order,

@@ -6,6 +6,7 @@ explained. The earlier documents do not change; only their live payout status do
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 from audit import log
@@ -24,6 +25,7 @@ from payouts.issuing import (
     retries,
     reversal_notices,
     settlements,
+    withheld_twice,
 )
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.payout_totals import PayoutCandidate, PayoutDraft
@@ -103,7 +105,8 @@ def with_difference(*, message: envelope.EventMessage) -> PayoutDraft | effects.
 def issue(*, draft: PayoutDraft, event: Event, now: dt.datetime, actor: log.Actor) -> issuing.IssuedDocument:
     """Issue the statement of a payout, settle what it lists, and wake what waits for it.
 
-    The difference of one that does not close is printed and flagged; the caller opens the discrepancy.
+    What was withheld of its orders already, and is withheld again, is flagged and a discrepancy. The difference of one
+    that does not close is printed and flagged; the caller opens the discrepancy.
 
     :raises errors.Problem: `series_exhausted`
     """
@@ -113,9 +116,14 @@ def issue(*, draft: PayoutDraft, event: Event, now: dt.datetime, actor: log.Acto
     waiting.wake(awaited=[following], now=now, after=draft.sent_at)
     waiting.wake(awaited=[f"payout:{draft.data.payout.id}"], now=now)
     retries.retry_held(payees=[draft.payee.platform_id], now=now)
-    (issued,) = issuing.issue(drafts=[_statement(draft=draft)], event=event, now=now, actor=actor)
+    read = payout_lines.contents(lines=draft.candidate.lines)
+    twice = withheld_twice.find(candidate=draft.candidate, read=read, digits=draft.terms.digits)
+    statement = _statement(draft=draft, read=read, twice=twice)
+    (issued,) = issuing.issue(drafts=[statement], event=event, now=now, actor=actor)
     if not issued.replayed:
         _settle(draft=draft, statement=issued.document, event=event, now=now, actor=actor)
+        if twice:
+            withheld_twice.open_discrepancy(twice=twice, statement=issued.document, event=event, actor=actor)
     return issued
 
 
@@ -148,12 +156,17 @@ def _again(
     return issuing.issue(drafts=[draft], event=event, now=now, actor=actor)[0]
 
 
-def _statement(*, draft: PayoutDraft) -> issuing.Draft:
-    """Draft the payout statement."""
+def _statement(
+    *, draft: PayoutDraft, read: Mapping[int, Mapping[str, Any]], twice: list[withheld_twice.WithheldTwice]
+) -> issuing.Draft:
+    """Draft the payout statement; `read`: the contents of what it pays."""
     candidate, data, terms = draft.candidate, draft.data, draft.terms
-    flags = ["withholding_declared"] if any(item.status == "declared" for item in candidate.withholdings) else []
-    if not candidate.sums.closes:
-        flags.append("reconciliation_difference")
+    withholdings = _checked(draft=draft, read=read)
+    raised = {
+        "withholding_declared": any(item.status == "declared" for item in withholdings),
+        "withheld_twice": bool(twice),
+        "reconciliation_difference": not candidate.sums.closes,
+    }
     printed_payee = payout_lines.payee_printed(lines=candidate.lines)
     return issuing.Draft(
         kind=Kind.PAYOUT_STATEMENT,
@@ -167,13 +180,23 @@ def _statement(*, draft: PayoutDraft) -> issuing.Draft:
         total_minor=candidate.sums.totals["amount"],
         operation_date=draft.date,
         time_zone=terms.pack.time_zone,
-        body=_body(draft=draft),
+        body=_body(draft=draft, read=read, withholdings=withholdings),
         business_input=draft.stated,
-        flags=tuple(flags),
+        flags=tuple(flag for flag, is_raised in raised.items() if is_raised),
     )
 
 
-def _body(*, draft: PayoutDraft) -> dict[str, object]:
+def _checked(*, draft: PayoutDraft, read: Mapping[int, Mapping[str, Any]]) -> list[amounts.WithheldTax]:
+    """Return a payout's withholdings; `declared` where the base is above what its orders and its own lines earned."""
+    candidate, digits = draft.candidate, draft.terms.digits
+    of_orders = sum(money.minor(content["totals"].get("earnings", "0"), digits) for content in read.values())
+    of_its_own = sum(max(line.amount_minor, 0) for line in candidate.adjustments)
+    return amounts.within(withholdings=candidate.withholdings, earned_minor=of_orders + of_its_own)
+
+
+def _body(
+    *, draft: PayoutDraft, read: Mapping[int, Mapping[str, Any]], withholdings: list[amounts.WithheldTax]
+) -> dict[str, object]:
     """Return the content of a payout statement."""
     candidate, stated, digits = draft.candidate, draft.stated, draft.terms.digits
     sums, payout = candidate.sums, stated["payout"]
@@ -183,9 +206,9 @@ def _body(*, draft: PayoutDraft) -> dict[str, object]:
         "settles": [line.content(digits=digits) for line in candidate.lines],
         "adjustments": stated["adjustments"],
         "tax_groups": draft.terms.printed_groups(groups=sums.groups, date=draft.date),
-        "withholdings": [item.content(digits=digits) for item in candidate.withholdings],
+        "withholdings": [item.content(digits=digits) for item in withholdings],
         "totals": amounts.texts(amounts=sums.totals, digits=digits),
-        **_explained(candidate=candidate, digits=digits),
+        **_explained(candidate=candidate, read=read, digits=digits),
     }
     if not sums.closes:
         body["difference"] = money.text(-sums.difference_minor, digits)
@@ -194,10 +217,10 @@ def _body(*, draft: PayoutDraft) -> dict[str, object]:
     return body
 
 
-def _explained(*, candidate: PayoutCandidate, digits: int) -> dict[str, object]:
+def _explained(*, candidate: PayoutCandidate, read: Mapping[int, Mapping[str, Any]], digits: int) -> dict[str, object]:
     """Return where each cent of a payout comes from, and what its documents consist of."""
     rows = breakdown.payout(
-        parts=payout_lines.parts(lines=candidate.lines, digits=digits),
+        parts=payout_lines.parts(lines=candidate.lines, read=read, digits=digits),
         adjustments=candidate.adjustments,
         sums=candidate.sums,
         withholdings=candidate.withholdings,

@@ -222,3 +222,13 @@ def test_a_later_order_does_not_move_somebodys_mail() -> None:
     second["data"]["driver"]["email"] = "thief@example.com"
     telling.told([second])
     assert Party.objects.get(platform_id="drv_1").email == ""
+
+
+def test_a_withholding_on_more_than_the_order_earned_is_declared_however_right_its_arithmetic() -> None:
+    for order, base, amount in (("ord_1", "10.00", "1.50"), ("ord_2", "10.01", "1.50")):
+        withholding = {"name": "IRPF", "rate": "0.15", "base": base, "amount": amount, "legal_ref": "RIRPF art. 95"}
+        telling.told([making.order(order, withholdings=[withholding])])
+    assert [
+        (document.flags, json.loads(document.content)["withholdings"][0]["status"])
+        for document in (telling.document(f"{OFS}:{order}:beneficiary") for order in ("ord_1", "ord_2"))
+    ] == [([], "checked"), (["withholding_declared"], "declared")]
