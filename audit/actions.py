@@ -74,11 +74,14 @@ class Action(enum.StrEnum):
     SESSION_LOGIN = "session.login"
     SESSION_LOGOUT = "session.logout"
     SESSION_FAILED = "session.failed"
+    CREDENTIAL_CHANGED = "credential.changed"
 
     DISCREPANCY_OPENED = "discrepancy.opened"
     DISCREPANCY_CHANGED = "discrepancy.changed"
     DISCREPANCY_RESOLVED = "discrepancy.resolved"
     ALERT_OPENED = "alert.opened"
+    ALERT_SENT = "alert.sent"
+    ALERT_ESCALATED = "alert.escalated"
     ALERT_ACKNOWLEDGED = "alert.acknowledged"
     ALERT_RESOLVED = "alert.resolved"
 

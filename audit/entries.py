@@ -13,6 +13,7 @@ from audit.actions import RETIRED, Action
 DETAILS_BYTES_MAX = 16 * 1024
 ADDRESS_LENGTH_MAX = 100
 AGENT_LENGTH_MAX = 500
+USER = "usr_"  # how the log names a person: by number
 ACTOR_KINDS = frozenset({"user", "service", "link", "system", "anonymous"})
 CHANNELS = frozenset({"", "web", "api", "admin", "webhook", "link", "public", "worker", "command"})
 

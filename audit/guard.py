@@ -1,20 +1,21 @@
 """What the database itself enforces: no state commits without its event, and nobody rewrites the log.
 
 `operations` goes into the migration of the app that owns a state column; `grants_sql` is run by provisioning, after
-every grant that names all tables; `weaknesses` lists what a running database lacks of it.
+every other grant; `audit.inspection` lists what a running database lacks of it.
 """
 
+import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from django.db import connections, migrations
-from django.db.backends.utils import CursorWrapper
+from django.db import migrations
 
-from audit import actions
+from audit.actions import Action
 
 EVENT_TABLE = "audit_event"
 DETAIL_TABLE = "audit_eventdetail"
-# What the runtime role may insert: not the id, not the time, not the transaction. Those are the database's.
+APPEND = "audit_append(jsonb, text)"
+# What an event states: not its id, not its time, not its transaction. Those are the database's.
 EVENT_COLUMNS = (
     "action",
     "object_type",
@@ -32,11 +33,53 @@ EVENT_COLUMNS = (
     "details_digest",
 )
 DETAIL_COLUMNS = ("event_id", "salt", "details")
-TRIGGERS = {
-    EVENT_TABLE: ("audit_event_rows_stay", "audit_event_stays"),
-    DETAIL_TABLE: ("audit_eventdetail_rows_stay", "audit_eventdetail_stays"),
-}
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A change that commits only with one of the actions recorded in the same transaction about the same object.
+
+    `columns` are watched in an UPDATE (where `while_` holds, in SQL), `born` watches the INSERT. `about` is the SQL of
+    the event's object id, `batch` that of an event about many rows at once; `instead` a condition that lets the change
+    commit too, `only` one that must hold besides.
+    """
+
+    word: str
+    actions: tuple[Action, ...]
+    columns: tuple[str, ...] = ()
+    born: bool = False
+    about: str = "NEW.public_id"
+    batch: str = ""
+    while_: str = ""
+    instead: str = ""
+    only: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableRights:
+    """The rights of the runtime role on one table, beside SELECT.
+
+    `insert` and `delete` are the reasons why a row may come or go without an event. `stated` are the columns of the
+    state guard that a migration made (`audit.guard.operations`).
+    """
+
+    insert: str = ""
+    delete: str = ""
+    working: tuple[str, ...] = ()
+    stated: tuple[str, ...] = ()
+    guards: tuple[Guard, ...] = ()
+
+    @property
+    def inserts(self) -> bool:
+        """Say whether rows may be inserted at all."""
+        return bool(self.insert or self.stated) or any(guard.born for guard in self.guards)
+
+    @property
+    def updates(self) -> tuple[str, ...]:
+        """Return the columns that may be updated, with an event or without."""
+        guarded = [column for guard in self.guards for column in guard.columns]
+        return tuple(sorted({*self.working, *self.stated, *guarded}))
 
 
 def operations(
@@ -51,7 +94,8 @@ def operations(
 
     The trigger runs with the rights of whoever commits (SELECT on the log is enough) under a fixed search path, so
     that a temporary table called like the log cannot stand in for it. Only a superuser or the table's owner can switch
-    it off; `weaknesses` says so. (It is not ENABLE ALWAYS: a logical replica applies rows under other transaction ids.)
+    it off; `audit.inspection` says so. (It is not ENABLE ALWAYS: a logical replica applies rows under other transaction
+    ids.)
 
     :raises ValueError: for a name that is no plain identifier, or an action outside the vocabulary.
     """
@@ -143,70 +187,23 @@ def path_sql(*, function: str) -> list[str]:
 
 
 def grants_sql(*, role: str) -> list[str]:
-    """Return the statements that leave the runtime role SELECT and INSERT on the log, nothing else.
+    """Return the statements that leave the runtime role SELECT on the log, and the function that appends to it.
 
-    INSERT is granted by column: `id`, `at` and `xid` are not among them, so that not even OVERRIDING SYSTEM VALUE
-    chooses an id, and no row brings its own time. Run them as the owner, last of all grants; they can be repeated.
+    It has no INSERT there: no id, no time and no digest of an event is its own. Run them as the owner, last of all
+    grants; they can be repeated.
     """
     quoted = '"' + role.replace('"', '""') + '"'
-    statements = [f"REVOKE ALL ON {EVENT_TABLE}, {DETAIL_TABLE} FROM PUBLIC, {quoted}"]
-    for table, columns in ((EVENT_TABLE, EVENT_COLUMNS), (DETAIL_TABLE, DETAIL_COLUMNS)):
-        listed = ", ".join(f'"{column}"' for column in columns)
-        statements.append(f"GRANT SELECT, INSERT ({listed}) ON {table} TO {quoted}")
-    return statements
-
-
-def weaknesses(*, using: str = "default") -> list[str]:
-    """Return what the connected role could do to the log, as English sentences; an empty list when all is well.
-
-    :raises django.db.Error: when the database does not answer.
-    """
-    weak: list[str] = []
-    with connections[using].cursor() as cursor:
-        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        if cursor.fetchone() == (True,):
-            weak.append("the runtime role is a superuser")
-        for table in TRIGGERS:
-            weak.extend(_weaknesses_of(cursor=cursor, table=table))
-        cursor.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname IN ('id', 'at', 'xid')"
-            " AND has_column_privilege(attrelid, attnum, 'INSERT') ORDER BY attnum",
-            [EVENT_TABLE],
-        )
-        weak.extend(f"the runtime role may choose the {column} of an event" for (column,) in cursor.fetchall())
-        cursor.execute(
-            "SELECT c.relname || '.' || t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-            " WHERE t.tgname LIKE 'audit\\_guard\\_%' AND t.tgenabled NOT IN ('O', 'A')"
-        )
-        weak.extend(f"trigger {name} is off" for (name,) in cursor.fetchall())
-    return weak
-
-
-def _weaknesses_of(*, cursor: CursorWrapper, table: str) -> Iterator[str]:
-    """Yield what is wrong with one table of the log."""
-    cursor.execute(
-        "SELECT pg_has_role(current_user, relowner, 'MEMBER'),"
-        " has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER, REFERENCES')"
-        " OR has_any_column_privilege(oid, 'UPDATE')"
-        " FROM pg_class WHERE oid = to_regclass(%s)",
-        [table],
-    )
-    row = cursor.fetchone()
-    if row is None:
-        yield f"{table} does not exist"
-        return
-    if row[0]:
-        yield f"the runtime role owns {table}"
-    if row[1]:
-        yield f"the runtime role may change {table}"
-    cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgenabled = 'A'", [table])
-    enabled = {name for (name,) in cursor.fetchall()}
-    yield from (f"trigger {name} of {table} is off" for name in TRIGGERS[table] if name not in enabled)
+    return [
+        f"REVOKE ALL ON {EVENT_TABLE}, {DETAIL_TABLE} FROM PUBLIC, {quoted}",
+        f"GRANT SELECT ON {EVENT_TABLE}, {DETAIL_TABLE} TO {quoted}",
+        f"REVOKE ALL ON FUNCTION {APPEND} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {APPEND} TO {quoted}",
+    ]
 
 
 def _known(word: str) -> str:
     """Return an action's word, or refuse one outside the vocabulary."""
-    return actions.Action(word).value
+    return Action(word).value
 
 
 def _literal(value: str) -> str:

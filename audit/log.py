@@ -10,11 +10,12 @@ from django.db import Error, connections, transaction
 
 from audit import denials, leaf, models, recorder
 from audit.actions import Action
-from audit.entries import SYSTEM, Actor, AuditUnavailable, Entry, append, lay_out
+from audit.entries import SYSTEM, USER, Actor, AuditUnavailable, Entry, append, lay_out
 from audit.scrub import LeakRefused
 
 __all__ = [
     "SYSTEM",
+    "USER",
     "Actor",
     "AuditUnavailable",
     "Entry",

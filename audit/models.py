@@ -90,3 +90,19 @@ class EventDetail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_id}"
+
+
+class GuardMark(models.Model):
+    """What an object of the database was when it was last provisioned; of a guard, which transaction wrote it.
+
+    Written by the owner alone, at the end of `provision`; a guard that is switched off and on again has another mark.
+    """
+
+    name = models.CharField(max_length=140, primary_key=True)
+    mark = models.CharField(max_length=64)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name

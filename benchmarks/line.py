@@ -95,7 +95,7 @@ def intake_rate(*, count: int) -> str:
         with transaction.atomic(), connection.cursor() as cursor:
             for _ in range(2):
                 cursor.execute(
-                    "INSERT INTO documents_documentkey (key, fingerprint) VALUES (%s, %s)",
+                    "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (%s, %s, now())",
                     [f"bench:{next(seeds)}", "0" * 64],
                 )
 

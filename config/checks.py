@@ -10,6 +10,7 @@ from django.db import connections
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from audit import tables
 from audit.actions import RETIRED, Action
 from config import celery, env, schedule
 from config.events import TABLE
@@ -23,6 +24,7 @@ from documents.sentences import writing
 from documents.task_names import TaskName
 
 POSTGRESQL_MIN = 15  # has_parameter_privilege: whether the runtime role may switch triggers off
+MIGRATIONS = "django_migrations"  # Django's own table, of no installed model
 # The zone in which a day begins first: no review date of today is in its future.
 FIRST_ZONE = dt.timezone(dt.timedelta(hours=14))
 
@@ -73,6 +75,22 @@ def check_tasks(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iter
     for name, entry in schedule.SCHEDULE.items():
         if entry["task"] not in set(TaskName):
             yield Error(f"the schedule's {name} names no task: {entry['task']}", id="tasks.E002")
+
+
+@register()
+def check_guards(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
+    """Refuse to start with a table that `audit.tables` does not declare, or a declaration of what does not exist."""
+    models = {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
+    for table in sorted(models.keys() - tables.TABLES.keys()):
+        yield Error(f"the table {table} has no row", hint="declare it in audit/tables.py", id="audit.E001")
+    for table, row in tables.TABLES.items():
+        if table not in models:
+            if table != MIGRATIONS:
+                yield Error(f"audit/tables.py declares {table}, which no model has", id="audit.E002")
+            continue
+        columns = {field.column for field in models[table]._meta.local_concrete_fields}
+        for column in sorted({*row.updates} - columns):
+            yield Error(f"audit/tables.py declares {table}.{column}, which does not exist", id="audit.E003")
 
 
 @register(Tags.database)

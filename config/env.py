@@ -12,6 +12,20 @@ SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SECRET_LENGTH_MIN = 32
 NUMBER_MAX = 1_000_000_000
+SESSION = {
+    "search_path": "public",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": r"read\ committed",
+    "datestyle": "ISO",
+    "statement_timeout": "5000",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "60000",
+    "idle_session_timeout": "0",
+    "local_preload_libraries": "",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "synchronous_commit": "on",  # a commit that is lost would give its number twice
+}
 WEBHOOK_SECRET_LENGTH_MIN = 38  # `whsec_` and 24 bytes in base64
 
 
@@ -132,7 +146,8 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 2,
-            "options": "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=60000",
+            # Said by the connection, so that no setting of the role or the database changes what a statement means.
+            "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
         },
     }
 

@@ -33,7 +33,7 @@ from config.embedded import machine, servers, services
 from documents import locks
 from documents.models import Issuer
 from tests import cast
-from tests.services import database, mailbox
+from tests.services import database, force, mailbox
 
 BOTH = frozenset({"default", "denials"})
 _folder: pathlib.Path
@@ -173,6 +173,7 @@ def django_db_setup(
     """Provision the database as production does, in place of pytest-django's `test_` database."""
     with django_db_blocker.unblock():
         call_command("provision", verbosity=0)
+        force.prepare(stack=stack)
         database.remember(stack=stack)
     # A flush would TRUNCATE, which the append-only triggers refuse.
     teardown = "_fixture_teardown"  # Django's types leave it out

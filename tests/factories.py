@@ -57,30 +57,47 @@ def party(
     locale: str = "es-ES",
 ) -> Party:
     """Return a person or company, the same one for the same `platform_id`."""
-    found, _ = Party.objects.get_or_create(
-        platform_id=platform_id or f"drv_{next(_serial)}",
-        defaults={"legal_name": legal_name, "tax_id": tax_id, "tax_id_type": "NIF", "email": email, "locale": locale},
-    )
-    return found
+    with transaction.atomic():
+        row, fresh = Party.objects.get_or_create(
+            platform_id=platform_id or f"drv_{next(_serial)}",
+            defaults={
+                "legal_name": legal_name,
+                "tax_id": tax_id,
+                "tax_id_type": "NIF",
+                "email": email,
+                "locale": locale,
+            },
+        )
+        if fresh:
+            _record(Action.PARTY_ADDED, object_type="party", object_id=row.public_id)
+    return row
 
 
 def country(*, code: str = "ES") -> Country:
     """Return a market."""
-    return Country.objects.get_or_create(code=code, defaults={"name": pack.required(code).name.es})[0]
+    return Country.objects.get(code=code)
 
 
 def issuer(*, slug: str = "aventide-es", code: str = "AES", country_code: str = "ES") -> Issuer:
     """Return a company that issues."""
-    return Issuer.objects.get_or_create(
-        slug=slug,
-        defaults={
-            "code": code,
-            "country": country(code=country_code),
-            "legal_name": "Aventide Iberia, S.L.",
-            "tax_id": "B12345674",
-            "address": "Calle de Alcalá 1, 28014 Madrid",
-        },
-    )[0]
+    with transaction.atomic():
+        row, fresh = Issuer.objects.get_or_create(
+            slug=slug,
+            defaults={
+                "code": code,
+                "country": country(code=country_code),
+                "legal_name": "Aventide Iberia, S.L.",
+                "tax_id": "B12345674",
+                "address": "Calle de Alcalá 1, 28014 Madrid",
+            },
+        )
+        if fresh:
+            _record(Action.ISSUER_ADDED, object_type="issuer", object_id=slug)
+    return row
+
+
+def _record(action: Action, *, object_type: str, object_id: str) -> None:
+    log.record(action=action, object_type=object_type, object_id=object_id, actor=log.SYSTEM)
 
 
 def event(*, type: str = "ORDER_COMPLETED", subject: str = "order:ord_1", now: dt.datetime = NOW) -> Event:  # noqa: A002 - the field's
@@ -138,9 +155,11 @@ def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: d
     subject_kind, audience = AUDIENCES[kind]
     subject = f"{subject_kind}:{subject_kind[:3]}_{next(_serial)}"
     key = DocumentKey.objects.create(key=f"{kind}:{subject}:{audience}", fingerprint="0" * 64)
-    series, _ = Series.objects.get_or_create(
+    series, fresh = Series.objects.get_or_create(
         issuer=issuer, kind=kind, year=now.year, defaults={"code": f"{issuer.code}-{CODES[kind]}-{now.year}"}
     )
+    if fresh:
+        _record(Action.SERIES_ADDED, object_type="series", object_id=series.code)
     series = Series.objects.select_for_update().get(pk=series.pk)
     Series.objects.filter(pk=series.pk).update(next=series.next + 1)
     country_pack = pack.required(issuer.country_id)

@@ -9,7 +9,7 @@ from audit import log
 from documents import errors, metrics
 from documents.access import admission, roles
 
-USER = "usr_"  # how the log names a person: by number
+USER = log.USER
 
 
 def actor(*, request: HttpRequest) -> log.Actor:

@@ -3,6 +3,7 @@
 Written through the owner's connection: what serves requests gives nobody a role or a scope.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
@@ -18,6 +19,19 @@ from documents.models import Country, Party
 OWNER = "owner"
 Scope = Country | Party
 RIGHTS: dict[type[Country | Party], str] = {Country: "see_country", Party: "own_party"}
+
+
+def add_staff(*, login: str, password: str, names: Sequence[str], is_superuser: bool, actor: log.Actor) -> User:
+    """Add a member of staff with roles, for every country."""
+    with transaction.atomic(using=OWNER):
+        user = User.objects.db_manager(OWNER).create_user(
+            login, password=password, is_staff=True, is_superuser=is_superuser
+        )
+        for name in names:
+            change_role(user=user, role=Role(name), given=True, actor=actor)
+        for country in Country.objects.using(OWNER).all():
+            change_scope(user=user, scope=country, given=True, actor=actor)
+    return user
 
 
 def change_role(*, user: User, role: Role, given: bool, actor: log.Actor) -> bool:

@@ -3,9 +3,11 @@
 import functools
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from csp.decorators import csp
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -14,6 +16,7 @@ from django.urls import URLPattern, URLResolver, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.i18n import set_language
+from unfold.forms import AdminOwnPasswordChangeForm
 
 from audit import log
 from audit.actions import Action
@@ -60,6 +63,19 @@ def framed(view: "View") -> "View":
         return response
 
     return csp(POLICY)(functools.update_wrapper(inner, view))
+
+
+class OwnPassword(PasswordChangeView):
+    """The page on which a person changes the one column of a login that the service may change."""
+
+    form_class = AdminOwnPasswordChangeForm
+
+    def form_valid(self, form: AdminOwnPasswordChangeForm) -> HttpResponse:
+        """Set the new password; the session goes on, those elsewhere end."""
+        user = form.save(commit=False)
+        user.save(update_fields=["password"])
+        update_session_auth_hash(self.request, user)
+        return HttpResponseRedirect(self.get_success_url())
 
 
 class DocumentCenter(theme.UnfoldAdminSite):
@@ -196,18 +212,33 @@ class DocumentCenter(theme.UnfoldAdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign a person in; success and failure are on record, the name that was typed is not."""
-        response: HttpResponse = super().login(request, extra_context)
-        if request.method == "POST":
-            if request.user.is_authenticated and response.status_code == HTTPStatus.FOUND:
+        with transaction.atomic():  # a login may renew an old hash of the password, which commits with its event only
+            response: HttpResponse = super().login(request, extra_context)
+            entered = request.user.is_authenticated and response.status_code == HTTPStatus.FOUND
+            if request.method == "POST" and entered:
                 self._on_record(request=request, action=Action.SESSION_LOGIN)
-            else:
-                log.deny(
-                    actor=actors.actor(request=request),
-                    object_type="session",
-                    object_id="admin",
-                    code="authentication_failed",
-                    action=Action.SESSION_FAILED,
-                )
+            elif not entered:
+                transaction.set_rollback(True)  # the password was right, of somebody who may not enter here
+        if request.method == "POST" and not entered:
+            log.deny(
+                actor=actors.actor(request=request),
+                object_type="session",
+                object_id="admin",
+                code="authentication_failed",
+                action=Action.SESSION_FAILED,
+            )
+        return response
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Let a person change her own password, on record."""
+        with transaction.atomic():
+            view = OwnPassword.as_view(
+                success_url=reverse("admin:password_change_done"),
+                extra_context={**self.each_context(request), **(extra_context or {})},
+            )
+            response = cast("HttpResponse", view(request))
+            if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+                self._on_record(request=request, action=Action.CREDENTIAL_CHANGED, object_type="user")
         return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -217,10 +248,10 @@ class DocumentCenter(theme.UnfoldAdminSite):
             super().logout(request, extra_context)
         return HttpResponseRedirect(reverse("admin:login"))
 
-    def _on_record(self, *, request: HttpRequest, action: Action) -> None:
+    def _on_record(self, *, request: HttpRequest, action: Action, object_type: str = "session") -> None:
         actor = actors.actor(request=request)
         with transaction.atomic():
-            log.record(action=action, object_type="session", object_id=actor.id, actor=actor)
+            log.record(action=action, object_type=object_type, object_id=actor.id, actor=actor)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None, *, rows: "QuerySet[Document]"

@@ -24,7 +24,6 @@ from documents.resilience import leases
 
 logger = logging.getLogger(__name__)
 
-# A higher severity is sent again, and whoever is sending the lower one has lost the lease.
 _WRITE = """
 INSERT INTO documents_alert (public_id, dedup_key, code, severity, values, object_id, runbook, count,
   attempts, opened_at, last_seen_at, sent_at, next_try_at)
@@ -33,13 +32,7 @@ VALUES (%(public_id)s, %(dedup_key)s, %(code)s, %(severity)s, %(values)s::jsonb,
   CASE WHEN %(sent_at)s::timestamptz IS NULL THEN statement_timestamp() END)
 ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
   count = documents_alert.count + 1,
-  last_seen_at = statement_timestamp(),
-  severity = least(documents_alert.severity, excluded.severity),
-  sent_at = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.sent_at END,
-  lease = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.lease END,
-  lease_until_at = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.lease_until_at END,
-  next_try_at = CASE WHEN excluded.severity >= documents_alert.severity THEN documents_alert.next_try_at
-                     ELSE statement_timestamp() END
+  last_seen_at = statement_timestamp()
 RETURNING id, (xmax = 0)
 """
 
@@ -107,7 +100,9 @@ def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
             row_id, is_new = cursor.fetchone()
         alert = Alert.objects.get(pk=row_id)
         if is_new:
-            _record(action=Action.ALERT_OPENED, alert=alert, actor=log.SYSTEM)
+            record(action=Action.ALERT_OPENED, alert=alert, actor=log.SYSTEM)
+        elif incident.severity < alert.severity:
+            escalate(alert=alert, severity=incident.severity, now=timezone.now())
     if is_new:
         metrics.ALERTS.labels(code=incident.code, severity=incident.severity).inc()
         logger.error(
@@ -130,7 +125,7 @@ def resolve_alert(*, dedup_key: str, actor: log.Actor = log.SYSTEM, reason: str 
         resolved = {"resolved_at": now, "next_try_at": now, "attempts": 0}
         if not Alert.objects.filter(pk=alert.pk, resolved_at=None).update(**resolved, **leases.ENDED):
             return False
-        _record(action=Action.ALERT_RESOLVED, alert=alert, actor=actor, reason=reason)
+        record(action=Action.ALERT_RESOLVED, alert=alert, actor=actor, reason=reason)
     logger.info("alert.resolved", extra={"code": alert.code, "alert": alert.public_id})
     return True
 
@@ -152,11 +147,21 @@ def acknowledge(*, alert: Alert, user: AbstractBaseUser, actor: log.Actor, now: 
             acknowledged_at=now, acknowledged_by=user
         )
         if acknowledged:
-            _record(action=Action.ALERT_ACKNOWLEDGED, alert=alert, actor=actor)
+            record(action=Action.ALERT_ACKNOWLEDGED, alert=alert, actor=actor)
     return bool(acknowledged)
 
 
-def _record(*, action: Action, alert: Alert, actor: log.Actor, reason: str = "") -> None:
+def escalate(*, alert: Alert, severity: str, now: datetime) -> None:
+    """Raise the severity of an open incident, which is then sent again: whoever is sending it has lost its lease."""
+    raised = {"severity": severity, "sent_at": None, "next_try_at": now, **leases.ENDED}
+    with transaction.atomic():
+        if Alert.objects.filter(pk=alert.pk, severity__gt=severity, resolved_at=None).update(**raised):
+            alert.refresh_from_db()
+            record(action=Action.ALERT_ESCALATED, alert=alert, actor=log.SYSTEM)
+
+
+def record(*, action: Action, alert: Alert, actor: log.Actor, reason: str = "") -> None:
+    """Put one step of an incident on record, in the caller's transaction."""
     details = {"alert": alert.code, "severity": alert.severity, "about": alert.object_id}
     if reason:
         details["reason"] = reason

@@ -4,14 +4,18 @@ import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 
+from audit import log
+from audit.actions import Action
 from documents.alerts import channel, incidents
 from documents.models import Alert
 from documents.resilience import calls, dependencies, leases
 
 ROUND_MAX = 20  # alerts
 REST = timedelta(days=1)  # after a 4xx: the channel's address is wrong, and a repeat does not mend it
+UNRECORDED = timedelta(hours=1)
 VAULT_PATIENCE = timedelta(hours=1)
 
 
@@ -45,7 +49,8 @@ def _escalate(*, now: datetime) -> None:
     late = Alert.objects.filter(
         code="dependency_vault", severity="P2", resolved_at=None, opened_at__lt=now - VAULT_PATIENCE
     )
-    late.update(severity="P1", sent_at=None, next_try_at=now, **leases.ENDED)
+    for alert in late.order_by("pk"):
+        incidents.escalate(alert=alert, severity="P1", now=now)
 
 
 def _send(*, lease: leases.Lease, now: datetime) -> bool:
@@ -65,6 +70,17 @@ def _send(*, lease: leases.Lease, now: datetime) -> bool:
         wait_s = max(dependencies.backoff_s(dependency="alert_channel", attempt=alert.attempts), asked)
         leases.release(lease=lease, next_try_at=now + timedelta(seconds=wait_s))
         return False
-    sent = "sent_at" if alert.resolved_at is None else "resolution_sent_at"
-    leases.finish(lease=lease, attempts=0, **{sent: now})
+    try:
+        _confirm(alert=alert, lease=lease, now=now)
+    except log.AuditUnavailable:
+        # It is out, which cannot be noted before the log takes it: rather a repeat an hour than one a minute.
+        leases.release(lease=lease, next_try_at=now + UNRECORDED)
     return True
+
+
+def _confirm(*, alert: Alert, lease: leases.Lease, now: datetime) -> None:
+    """Note that an opening or a resolution is out."""
+    sent = "sent_at" if alert.resolved_at is None else "resolution_sent_at"
+    with transaction.atomic():
+        if leases.finish(lease=lease, attempts=0, **{sent: now}):
+            incidents.record(action=Action.ALERT_SENT, alert=alert, actor=log.SYSTEM)

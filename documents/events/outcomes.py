@@ -114,16 +114,19 @@ def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), a
     changed = event.status != EventStatus.HELD or event.code != problem.code
     if changed:
         _resolve_defect(event=event)
+    differs = changed or event.errors != faults
     event.status, event.code, event.errors, event.missing = EventStatus.HELD, problem.code, faults, []
     Event.objects.filter(pk=event.pk).update(
         status=EventStatus.HELD, code=problem.code, errors=faults, missing=[], next_try_at=None
     )
     for awaited in awaits:
         Wait.objects.get_or_create(event=event, awaited=awaited)
+    if not differs:
+        return
+    still_dismissed = not changed or _reopen(event=event, code=problem.code, actor=actor)
+    log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
     if not changed:
         return
-    still_dismissed = _reopen(event=event, code=problem.code, actor=actor)
-    log.record(action=Action.EVENT_HELD, object_type="event", object_id=event.public_id, actor=actor, code=problem.code)
     metrics.EVENTS.labels(type=event.type, status="held").inc()
     if not still_dismissed:
         incidents.open_alert(

@@ -14,7 +14,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
 
-from audit import guard
+from audit import inspection
 from documents import errors
 from documents.resilience import clock
 from documents.vault import store
@@ -82,12 +82,14 @@ def _clock() -> str:
     return f"{skew_s:.3f} s off"
 
 
-def _audit() -> list[str]:
-    """Return the log's weaknesses, asked for at most once in AUDIT_EVERY_S."""
+def _audit() -> dict[str, str]:
+    """Return the log's weaknesses, object by object, asked for at most once in AUDIT_EVERY_S."""
     if time.monotonic() - _looked_at.get(AUDIT, -AUDIT_EVERY_S) >= AUDIT_EVERY_S:
-        _weak[:] = guard.weaknesses()
+        weak = inspection.weaknesses()
+        _weak.clear()
+        _weak.update(weak)
         _looked_at[AUDIT] = time.monotonic()
-    return list(_weak)
+    return dict(_weak)
 
 
 def breaker_only() -> str:
@@ -156,7 +158,7 @@ class Asked(Generic[T]):
 
 
 QUESTIONS: dict[str, Question[Any]] = {}
-_weak: list[str] = []  # what the log's guards lacked at the last look
+_weak: dict[str, str] = {}  # what the log's guards lacked at the last look
 _looked_at: dict[str, float] = {}  # when in this process (monotonic) the log was last looked at
 
 
@@ -181,12 +183,12 @@ def look(*, wait_s: float = ANSWER_S) -> dict[str, CheckResult]:
     return results
 
 
-def ask_log() -> Asked[list[str]]:
+def ask_log() -> Asked[dict[str, str]]:
     """Start asking what the log's guards lack, beside the dependencies."""
     return QUESTIONS.setdefault(AUDIT, Question(work=_audit)).ask()
 
 
-def log_weaknesses(*, asked: Asked[list[str]], wait_s: float) -> list[str] | None:
+def log_weaknesses(*, asked: Asked[dict[str, str]], wait_s: float) -> dict[str, str] | None:
     """Return what the log's guards lack; None where PostgreSQL does not answer."""
     try:
         return asked.answer(wait_s=wait_s)

@@ -59,7 +59,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return _uncached(answer)
 
 
-def _of_log(*, weak: list[str] | None) -> str:
+def _of_log(*, weak: dict[str, str] | None) -> str:
     return checks.NOT_COMPARABLE if weak is None else checks.AUDIT_WEAK if weak else ""
 
 

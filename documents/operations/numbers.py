@@ -1,7 +1,8 @@
 """The watch over the series: no number is missing, none is given twice, and a range that runs out is known before.
 
-A look is cheap: it counts only the numbers that have been given since the last one. At the start of a process, and once
-a day, it counts all of them.
+A look counts all numbers, also those of documents that somebody has deleted since, for as long as that takes next to
+nothing. Where there are so many that it takes a part of the time worth naming, the looks between count only the numbers
+that have been given since the last one.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from documents.alerts import incidents
 from documents.models import Alert
 
 Values = Mapping[str, errors.Value]
-AFRESH_EVERY_S = 86_400.0
+AFRESH_EVERY_S, AFRESH_SHARE = 30.0, 0.01  # all numbers are counted at most so often, and for so much of the time
 GAP, DUPLICATE, RANGE_LOW = "number_gap", "number_duplicate", "series_range_low"
 RANGE_LOW_SHARE = 0.9  # given of an authorised range
 # One statement, so one snapshot: a number and its document are committed together.
@@ -33,7 +34,7 @@ SELECT series.id, series.code, series.first, series.next,
 """
 _COUNT = "SELECT count(*) FROM documents_document WHERE series_id = %s AND sequence BETWEEN %s AND %s"
 _counted: dict[int, int] = {}  # series -> the first number that this process has not counted yet
-_last: dict[str, float] = {}  # when this process looked, and when it began to count afresh (monotonic)
+_last: dict[str, float] = {}  # when this process looked and counted afresh (monotonic), and how many seconds that took
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +59,11 @@ def look(*, every_s: float = 0.0) -> list[str]:
     """
     if time.monotonic() - _last.get("look", -every_s) < every_s:
         return []
-    _last["look"] = time.monotonic()
-    if time.monotonic() - _last.setdefault("afresh", time.monotonic()) >= AFRESH_EVERY_S:
-        _last["afresh"] = time.monotonic()
+    began = _last["look"] = time.monotonic()
+    pause_s = max(AFRESH_EVERY_S, _last.get("took", 0.0) / AFRESH_SHARE)
+    afresh = began - _last.setdefault("afresh", began) >= pause_s
+    if afresh:
+        _last["afresh"] = began
         _counted.clear()
     wrong: dict[str, Values] = {}
     with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):
@@ -73,6 +76,8 @@ def look(*, every_s: float = 0.0) -> list[str]:
             wrong |= {f"{code}:{series.code}": values for code, values in (faults | _low(series=series)).items()}
             if not faults:
                 _counted[series.id] = series.next
+        if afresh:
+            _last["took"] = time.monotonic() - began
         _tell(wrong=wrong)
     return sorted(wrong)
 

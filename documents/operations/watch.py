@@ -16,6 +16,8 @@ from documents.resilience import breaker, calls, dependencies
 from documents.vault import local_store, store
 
 PROBE_EVERY_S = 86_400.0
+GUARD, GUARD_REST = "audit_guard", "audit_guard:"  # the dedup keys of alerts about the log's guards
+GUARDS_MAX = 10
 _last: dict[str, float] = {
     "probe": time.monotonic()
 }  # when each was last done in this process; opening a vault probes it
@@ -71,21 +73,29 @@ def _warn_of_weak_vault(*, result: checks.CheckResult) -> None:
         incidents.resolve_alert(dedup_key=key)
 
 
-def _warn_of_weak_log(*, weak: list[str] | None) -> None:
-    """Open one P1 while the log could be rewritten; resolve it once the guards are back."""
-    key = "audit_guard"
+def _warn_of_weak_log(*, weak: dict[str, str] | None) -> None:
+    """Open one P1 for each object by which the log could be rewritten; resolve those whose object is as it should be.
+
+    Of very many, as after a restore, the first ones have each their own, and the rest share one.
+    """
     if weak is None:
         return
-    if not weak:
-        incidents.resolve_alert(dedup_key=key)
-    elif not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
+    named = {f"{GUARD}:{name}"[:200]: (name, [f"{name}: {fault}"]) for name, fault in weak.items()}
+    is_open = set(
+        Alert.objects.filter(dedup_key__startswith=f"{GUARD}:", resolved_at=None).values_list("dedup_key", flat=True)
+    )
+    free = GUARDS_MAX - len(is_open & named.keys())
+    fresh = [key for key in named if key not in is_open]
+    if fresh[free:]:
+        named[GUARD_REST] = (checks.AUDIT, [named[key][0] for key in fresh[free:]])
+    for key in (*fresh[:free], *({GUARD_REST} & named.keys() - is_open)):
+        name, weaknesses = named[key]
         # Sent directly to the channel where the log itself no longer accepts events.
         outages.open_alert_or_send(
-            code=checks.AUDIT_WEAK,
-            dedup_key=key,
-            values={"weaknesses": weak},
-            object_id=checks.AUDIT,
+            code=checks.AUDIT_WEAK, dedup_key=key, values={"weaknesses": weaknesses}, object_id=name
         )
+    for key in is_open - named.keys():
+        incidents.resolve_alert(dedup_key=key)
 
 
 def _probe_daily() -> None:

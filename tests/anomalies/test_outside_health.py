@@ -10,13 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, connections
 from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
-from audit import guard
+from audit import guard, inspection
 from config.embedded import services
 from documents import errors, metrics
 from documents.alerts import incidents, outages
@@ -286,11 +287,20 @@ def test_a_log_that_could_be_rewritten_is_one_p1_alert_until_it_is_guarded_again
     assert took_s < 2
     for _ in range(3):
         watch()
-    alert = Alert.objects.get(dedup_key="audit_guard")
+    alert = Alert.objects.get(dedup_key="audit_guard:trigger audit_event_rows_stay of audit_event")
     assert (alert.code, alert.severity, alert.count, alert.resolved_at) == ("audit_broken", "P1", 1, None)
     assert "audit_event_rows_stay" in " ".join(alert.values["weaknesses"])
     assert alert.runbook == "docs/runbooks/audit.md#audit_broken"
     owner.execute("ALTER TABLE audit_event ENABLE ALWAYS TRIGGER audit_event_rows_stay")
+    watch()
+    assert (
+        Alert.objects.get(pk=alert.pk).resolved_at is None
+    )  # on again, but it was off: a person looks, and provisions
+    owner.execute(
+        "UPDATE audit_guardmark SET mark = (SELECT encode(sha256(convert_to(tgenabled::text || xmin::text, 'UTF8')), 'hex')"
+        " FROM pg_trigger WHERE tgname = 'audit_event_rows_stay')"
+        " WHERE name = 'trigger audit_event_rows_stay of audit_event'"
+    )
     watch()
     alert.refresh_from_db()
     assert alert.resolved_at is not None
@@ -301,9 +311,8 @@ def test_a_log_that_could_be_rewritten_is_one_p1_alert_until_it_is_guarded_again
 def test_a_guard_of_a_documents_state_that_is_off_is_told_as_well(owner: psycopg.Connection[Any]) -> None:
     owner.execute("ALTER TABLE documents_document DISABLE TRIGGER audit_guard_documents_document_moved")
     watch()
-    assert "audit_guard_documents_document_moved" in " ".join(
-        Alert.objects.get(dedup_key="audit_guard").values["weaknesses"]
-    )
+    name = "trigger audit_guard_documents_document_moved of documents_document"
+    assert Alert.objects.get(dedup_key=f"audit_guard:{name}").values == {"weaknesses": [f"{name}: is off"]}
 
 
 @pytest.mark.usefixtures("_at_once")
@@ -311,26 +320,49 @@ def test_a_log_that_takes_no_event_any_more_is_told_to_the_channel_all_the_same(
     owner: psycopg.Connection[Any], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vault.open_vault(), "mode", "LOCAL_READ_ONLY")  # another alert, which cannot be written either
-    owner.execute(f"REVOKE INSERT ON audit_event FROM {services.RUNTIME_ROLE}")
+    owner.execute(f"REVOKE EXECUTE ON FUNCTION {guard.APPEND} FROM {services.RUNTIME_ROLE}")
     owner.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_rows_stay")
     with misbehaving.Server() as channel:
         settings.ALERT_URL = f"http://127.0.0.1:{channel.port}/hook"
-        for _ in range(3):
-            watch()
-        channel.wait_for(count=1)
-        told = [json.loads(body)["groupKey"] for _path, body in channel.received]
-    assert told == ["audit_guard"]
-    assert not Alert.objects.filter(dedup_key="audit_guard").exists()
+        objects = ["function audit_append", "the runtime role", "trigger audit_event_rows_stay of audit_event"]
+        until = time.monotonic() + 5
+        while len(channel.received) < len(objects) and time.monotonic() < until:
+            watch()  # one is sent at a time, so that nobody waits
+            time.sleep(0.05)
+        keys = sorted(json.loads(body)["groupKey"] for _path, body in channel.received)
+    assert keys == [f"audit_guard:{name}" for name in objects]
+    assert not Alert.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "denials", "owner"])
+@pytest.mark.usefixtures("_at_once")
+def test_of_very_many_changed_guards_some_are_named_one_by_one_and_the_rest_together(
+    owner: psycopg.Connection[Any],
+) -> None:
+    owner.execute("UPDATE audit_guardmark SET mark = 'restored'")
+    owner.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_rows_stay")
+    watch()
+    watch()
+    alerts = Alert.objects.filter(code="audit_broken", resolved_at=None)
+    assert alerts.count() == operations_watch.GUARDS_MAX + 1
+    name = "trigger audit_event_rows_stay of audit_event"
+    # What is wrong comes before what is only changed.
+    assert alerts.get(object_id=name).values == {"weaknesses": [f"{name}: is off"]}
+    assert len(alerts.get(dedup_key=operations_watch.GUARD_REST).values["weaknesses"]) > 1
+    owner.execute("ALTER TABLE audit_event ENABLE ALWAYS TRIGGER audit_event_rows_stay")
+    call_command("provision", verbosity=0)
+    watch()
+    assert not alerts.all().exists()
 
 
 def test_the_logs_guards_are_looked_at_once_in_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
 
-    def weaknesses() -> list[str]:
+    def weaknesses() -> dict[str, str]:
         looked.append("once")
-        return []
+        return {}
 
-    monkeypatch.setattr(guard, "weaknesses", weaknesses)
+    monkeypatch.setattr(inspection, "weaknesses", weaknesses)
     for _ in range(5):
         ask()
     watch()
@@ -338,10 +370,10 @@ def test_the_logs_guards_are_looked_at_once_in_ten_seconds(monkeypatch: pytest.M
 
 
 def test_a_database_that_does_not_answer_says_nothing_of_the_logs_guards(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> list[str]:
+    def away() -> dict[str, str]:
         raise OperationalError
 
-    monkeypatch.setattr(guard, "weaknesses", away)
+    monkeypatch.setattr(inspection, "weaknesses", away)
     assert ask()[1]["checks"]["audit"]["status"] == "ok"
     watch()
-    assert not Alert.objects.filter(dedup_key="audit_guard").exists()
+    assert not Alert.objects.filter(code="audit_broken").exists()

@@ -4,10 +4,10 @@ import datetime as dt
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from psycopg import errors
 
-from audit import guard, leaf, log
+from audit import leaf, log
 from audit.actions import Action
 from audit.models import Event, EventDetail
 
@@ -101,20 +101,14 @@ COLUMNS = "action, object_type, object_id, actor_kind, actor_id, role, key, serv
 VALUES = "'document.issued', 'document', 'doc_2', 'user', 'usr_eve', '', '', '', '', 'ok', '', ''"
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "overriding"),
-    [
-        ("id", "7", ""),
-        ("id", "7", "OVERRIDING SYSTEM VALUE"),
-        ("at", "'2001-01-01'", ""),
-        ("xid", "1", ""),
-    ],
-)
-def test_the_runtime_role_chooses_no_id_no_time_and_no_transaction(
-    runtime: psycopg.Connection, column: str, value: str, overriding: str
-) -> None:
-    with pytest.raises((errors.InsufficientPrivilege, errors.GeneratedAlways)):
-        runtime.execute(f"INSERT INTO audit_event ({column}, {COLUMNS}) {overriding} VALUES ({value}, {VALUES})")
+@pytest.mark.parametrize("column", ["id", "at", "xid", "details_digest", "code"])
+def test_the_runtime_role_inserts_no_event_by_itself(runtime: psycopg.Connection, column: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        runtime.execute(
+            f"INSERT INTO audit_event ({column}, {COLUMNS}) OVERRIDING SYSTEM VALUE VALUES (NULL, {VALUES})"
+            if column != "code"
+            else f"INSERT INTO audit_event ({COLUMNS}) VALUES ({VALUES})"
+        )
     assert not Event.objects.exists()
 
 
@@ -147,16 +141,16 @@ def test_two_events_of_one_transaction_have_their_own_times() -> None:
         {"details_digest": r"'\x00'::bytea"},
     ],
 )
-def test_the_database_refuses_an_unsound_row(runtime: psycopg.Connection, change: dict[str, str]) -> None:
+def test_the_database_refuses_an_unsound_row(owner: psycopg.Connection, change: dict[str, str]) -> None:
     names = COLUMNS.split(", ")
     row = dict(zip(names, VALUES.split(", "), strict=True)) | change
     with pytest.raises(errors.CheckViolation):
-        runtime.execute(f"INSERT INTO audit_event ({', '.join(row)}) VALUES ({', '.join(row.values())})")
+        owner.execute(f"INSERT INTO audit_event ({', '.join(row)}) VALUES ({', '.join(row.values())})")
 
 
-def test_no_detail_lies_in_wait_for_an_event_to_come(runtime: psycopg.Connection) -> None:
+def test_no_detail_lies_in_wait_for_an_event_to_come(owner: psycopg.Connection) -> None:
     with pytest.raises(errors.ForeignKeyViolation):
-        runtime.execute(
+        owner.execute(
             "INSERT INTO audit_eventdetail (event_id, salt, details) VALUES (1, decode(repeat('00', 16), 'hex'), '{}')"
         )
 
@@ -181,26 +175,3 @@ def test_the_runtime_role_erases_nothing(event: Event) -> None:
         log.erase(event_ids=[event.id], actor=log.SYSTEM, reason="erasure_request", using="default")
     assert EventDetail.objects.exists()
     assert not Event.objects.filter(action="audit.details_erased").exists()
-
-
-def test_a_database_as_provisioned_has_no_weakness() -> None:
-    assert guard.weaknesses() == []
-
-
-def test_each_weakness_of_a_database_is_named(owner: psycopg.Connection, superuser: psycopg.Connection) -> None:
-    role = connection.settings_dict["USER"]
-    owner.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_stays")
-    owner.execute(f"GRANT TRUNCATE ON audit_eventdetail TO {role}")
-    owner.execute("ALTER TABLE documents_document DISABLE TRIGGER audit_guard_documents_document_moved")
-    superuser.execute(f"ALTER ROLE {role} SUPERUSER")
-    try:
-        named = " / ".join(guard.weaknesses())
-    finally:
-        superuser.execute(f"ALTER ROLE {role} NOSUPERUSER")
-    for part in (
-        "trigger audit_event_stays of audit_event is off",
-        "may change audit_eventdetail",
-        "documents_document.audit_guard_documents_document_moved is off",
-        "superuser",
-    ):
-        assert part in named

@@ -172,7 +172,7 @@ def test_documents_themselves_are_guarded() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tgname FROM pg_trigger WHERE tgrelid = 'documents_document'::regclass"
-            " AND tgname LIKE 'audit_guard_%' AND tgdeferrable AND tginitdeferred ORDER BY tgname"
+            " AND tgname ~ '^audit_guard_documents_document_(born|moved)$' AND tgdeferrable AND tginitdeferred ORDER BY tgname"
         )
         assert [name for (name,) in cursor.fetchall()] == [
             "audit_guard_documents_document_born",

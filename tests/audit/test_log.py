@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from audit import entries, labels, leaf, log, models
+from audit import entries, guard, labels, leaf, log, models
 from audit.actions import GRAMMAR, RETIRED, Action
 
 Toy = Callable[[str], Callable[[], None]]
@@ -266,7 +266,7 @@ def test_an_actor_is_of_a_known_kind_and_came_by_a_known_channel(wrong: dict[str
 
 
 def revoked(owner: psycopg.Connection) -> None:
-    owner.execute(f"REVOKE ALL ON audit_event FROM {connection.settings_dict['USER']}")
+    owner.execute(f"REVOKE EXECUTE ON FUNCTION {guard.APPEND} FROM {connection.settings_dict['USER']}")
 
 
 def dropped(owner: psycopg.Connection) -> None:

@@ -97,9 +97,16 @@ def test_no_guard_can_be_stepped_around_by_the_role_that_serves(runtime: psycopg
 
 
 def test_the_role_that_serves_can_work(runtime: psycopg.Connection) -> None:
-    runtime.execute("INSERT INTO auth_group (name) VALUES ('one')")
-    runtime.execute("UPDATE auth_group SET name = 'two' WHERE name = 'one'")
-    runtime.execute("DELETE FROM auth_group WHERE name = 'two'")
+    runtime.execute("INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('one', '', now())")
+    runtime.execute("UPDATE django_session SET session_data = 'two' WHERE session_key = 'one'")
+    runtime.execute("DELETE FROM django_session WHERE session_key = 'one'")
+
+
+@pytest.mark.parametrize("table", ["auth_user", "auth_user_groups", "auth_group", "guardian_userobjectpermission"])
+def test_the_role_that_serves_gives_nobody_a_login_a_role_or_a_scope(runtime: psycopg.Connection, table: str) -> None:
+    for statement in (f"INSERT INTO {table} DEFAULT VALUES", f"DELETE FROM {table}", f"UPDATE {table} SET id = 1"):
+        with pytest.raises(REFUSED):
+            runtime.execute(statement)
 
 
 @provisions

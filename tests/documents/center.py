@@ -6,13 +6,13 @@ from typing import Any
 from django.test import Client
 from django.urls import URLPattern
 from django.utils import timezone
-from guardian.shortcuts import assign_perm
 
 from audit.models import Event as LogEvent
 from documents.admin.site import site
 from documents.models import Alert, Country, Delivery, Discrepancy, Document, Link, Party
 from payouts.models import Payout, PayoutState, Settlement
 from tests import cast, factories
+from tests.services import force
 
 ADMIN = "/admin/"
 
@@ -35,7 +35,7 @@ def everywhere(*, roles: list[str]) -> cast.Member:
     """Return a person of the house whose scope is every country there is."""
     member = staff(roles=roles, countries=[], name="everywhere")
     for one in Country.objects.all():
-        assign_perm("documents.see_country", member.user, one)
+        cast.grant("documents.see_country", member.user, one)
     return member
 
 
@@ -56,14 +56,16 @@ def said(action: str) -> list[LogEvent]:
 
 def link(*, document: Document) -> Link:
     """Return an open link."""
-    return Link.objects.create(
-        document=document,
-        recipient=document.owner,
-        token_sha256=document.public_id.ljust(64, "0")[:64],
-        expires_at=timezone.now() + dt.timedelta(days=7),
-    )
+    with force.by_force():
+        return Link.objects.create(
+            document=document,
+            recipient=document.owner,
+            token_sha256=document.public_id.ljust(64, "0")[:64],
+            expires_at=timezone.now() + dt.timedelta(days=7),
+        )
 
 
+@force.by_force()
 def one_of_each(*, document: Document) -> dict[str, str]:
     """Make one row of every list, and return the last part of each page's address."""
     delivery = Delivery.objects.create(document=document, recipient=document.owner, channel="EMAIL", message_id="m1@x")

@@ -1,16 +1,21 @@
 import re
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from audit import log
 from documents.models import Document, Status
 from tests import cast, factories
 from tests.documents import center
+from tests.services import force
 
 pytestmark = pytest.mark.usefixtures("db", "vault_folder")
+OLD_HASHER = "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher"
 
 
 @pytest.fixture
@@ -19,7 +24,8 @@ def document() -> Document:
 
 
 def test_a_superuser_without_a_role_enters_nowhere_and_the_attempt_is_on_record(document: Document) -> None:
-    root = User.objects.create_superuser("root", password=cast.PASSWORD)
+    with force.by_force():
+        root = User.objects.create_superuser("root", password=cast.PASSWORD)
     browser = center.client(member=cast.Member(user=root))
     for number, address in enumerate(
         (center.ADMIN, f"{center.ADMIN}documents/document/", center.page(document)), start=1
@@ -40,7 +46,8 @@ def test_a_driver_who_signed_in_elsewhere_gets_nothing_here(ana: cast.Member, do
 def test_a_role_without_the_staff_flag_gets_nothing() -> None:
     member = center.staff(roles=["finance"], countries=["ES"])
     member.user.is_staff = False
-    member.user.save(update_fields=["is_staff"])
+    with force.by_force():
+        member.user.save(update_fields=["is_staff"])
     assert center.client(member=member).get(center.ADMIN).status_code == 403
 
 
@@ -131,7 +138,8 @@ def test_a_filter_for_a_country_outside_the_scope_shows_nothing(document: Docume
 
 def test_an_event_whose_country_nobody_knows_is_shown_only_to_who_sees_every_country() -> None:
     event = factories.event()
-    type(event).objects.filter(pk=event.pk).update(country_code="XX")
+    with force.by_force():
+        type(event).objects.filter(pk=event.pk).update(country_code="XX")
     limited = center.staff(roles=["finance"], countries=["ES"])
     everyone = center.everywhere(roles=["finance"])
     assert event.event_id in center.client(member=everyone).get(f"{center.ADMIN}documents/event/").content.decode()
@@ -173,6 +181,47 @@ def test_signing_in_and_failing_to_are_on_record_without_what_was_typed(sofia: c
     written = str([vars(one) for one in center.denials() + center.said("session.login")])
     assert "not-the-password-1" not in written
     assert cast.PASSWORD not in written
+
+
+@pytest.fixture
+def old_hashes(sofia: cast.Member, settings: Settings) -> None:
+    """Sofia's password was hashed as an earlier version did it: her login renews it."""
+    settings.PASSWORD_HASHERS = [*settings.PASSWORD_HASHERS, OLD_HASHER]
+    with force.by_force():
+        User.objects.filter(pk=sofia.user.pk).update(password=make_password(cast.PASSWORD, hasher="pbkdf2_sha1"))
+
+
+@pytest.mark.usefixtures("old_hashes")
+def test_a_login_that_renews_the_hash_of_a_password_is_on_record_with_it(sofia: cast.Member) -> None:
+    answer = Client().post("/admin/login/", {"username": "sofia", "password": cast.PASSWORD, "next": "/admin/"})
+    connection.check_constraints()  # as COMMIT does
+    assert answer.status_code == 302
+    sofia.user.refresh_from_db()
+    assert sofia.user.password.startswith("md5")
+    assert len(center.said("session.login")) == 1
+
+
+@pytest.mark.usefixtures("old_hashes")
+def test_the_right_password_of_somebody_who_may_not_enter_is_a_refusal_and_no_defect(ana: cast.Member) -> None:
+    with force.by_force():
+        User.objects.filter(pk=ana.user.pk).update(password=make_password(cast.PASSWORD, hasher="pbkdf2_sha1"))
+    answer = Client().post("/admin/login/", {"username": "ana", "password": cast.PASSWORD})
+    connection.check_constraints()
+    assert answer.status_code == 200
+    assert [one.action for one in center.denials()] == ["session.failed"]
+
+
+def test_a_person_changes_her_own_password_and_that_is_on_record(sofia: cast.Member) -> None:
+    browser = center.client(member=sofia)
+    fresh = "otra contraseña, más larga"
+    form = {"old_password": "not-hers-at-all", "new_password1": fresh, "new_password2": fresh}
+    assert browser.post("/admin/password_change/", form).status_code == 200
+    assert center.said("credential.changed") == []
+    answer = browser.post("/admin/password_change/", form | {"old_password": cast.PASSWORD})
+    connection.check_constraints()
+    assert answer["Location"] == "/admin/password_change/done/"
+    assert User.objects.get(pk=sofia.user.pk).check_password(fresh)
+    assert [one.object_id for one in center.said("credential.changed")] == [f"usr_{sofia.user.pk}"]
 
 
 def test_the_sign_in_leads_nowhere_but_to_this_site(sofia: cast.Member) -> None:

@@ -19,6 +19,7 @@ from documents.alerts import incidents
 from documents.models import Event, EventStatus, Series
 from tests import cast, factories
 from tests.documents import center
+from tests.services import force
 
 pytestmark = pytest.mark.usefixtures("db", "vault_folder")
 LISTS = [
@@ -69,7 +70,8 @@ def test_every_list_without_a_row_says_so_in_words(eva: cast.Member, model: str)
 def test_the_first_page_counts_what_needs_a_person(eva: cast.Member) -> None:
     document = factories.document()
     center.one_of_each(document=document)
-    Event.objects.filter(pk=document.event_id).update(status=EventStatus.HELD, code="totals_mismatch")
+    with force.by_force():
+        Event.objects.filter(pk=document.event_id).update(status=EventStatus.HELD, code="totals_mismatch")
     text = center.client(member=eva).get(center.ADMIN).content.decode()
     for word in ("Eventos retenidos", "Alertas abiertas", "Dependencias", "Bóveda", document.number):
         assert word in text
@@ -84,9 +86,10 @@ def test_a_dependency_with_an_open_incident_is_shown_degraded_with_its_fallback(
 
 def test_the_work_lists_hold_what_waits_and_not_what_is_settled(eva: cast.Member) -> None:
     held, settled, parked = (factories.event(subject=f"order:ord_{word}") for word in ("held", "settled", "parked"))
-    Event.objects.filter(pk__in=[held.pk, settled.pk]).update(status=EventStatus.HELD, code="totals_mismatch")
-    Event.objects.filter(pk=settled.pk).update(superseded_by=held)
-    Event.objects.filter(pk=parked.pk).update(status=EventStatus.PARKED, missing=["order:ord_1"])
+    with force.by_force():
+        Event.objects.filter(pk__in=[held.pk, settled.pk]).update(status=EventStatus.HELD, code="totals_mismatch")
+        Event.objects.filter(pk=settled.pk).update(superseded_by=held)
+        Event.objects.filter(pk=parked.pk).update(status=EventStatus.PARKED, missing=["order:ord_1"])
     browser = center.client(member=eva)
     for view, wanted in (("held", held), ("parked", parked)):
         text = browser.get(f"{center.ADMIN}documents/event/", {"work": view}).content.decode()
@@ -97,7 +100,8 @@ def test_the_work_lists_hold_what_waits_and_not_what_is_settled(eva: cast.Member
 def test_a_series_shows_how_much_of_its_range_is_used(eva: cast.Member) -> None:
     factories.document()
     series = Series.objects.filter(issuer__country="ES", next__gt=1).get()
-    Series.objects.filter(pk=series.pk).update(first=1, next=96, last=100)
+    with force.by_force():
+        Series.objects.filter(pk=series.pk).update(first=1, next=96, last=100)
     text = center.client(member=eva).get(f"{center.ADMIN}documents/series/{series.pk}/").content.decode()
     assert "95 %" in text
     assert "dc-warn" in text

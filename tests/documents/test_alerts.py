@@ -29,7 +29,7 @@ from documents.operations import runbooks
 from documents.resilience import breaker, calls, dependencies
 from tests import cast
 from tests.documents import center
-from tests.services import misbehaving
+from tests.services import force, misbehaving
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -82,14 +82,33 @@ def test_an_alert_about_a_change_that_is_rolled_back_is_rolled_back_with_it() ->
 
 
 @pytest.mark.django_db
-def test_severity_rises_and_never_falls_and_a_rise_is_told_again() -> None:
+def test_severity_rises_and_never_falls_and_a_rise_is_on_record_and_told_again(channel: misbehaving.Server) -> None:
     alert = open_one()
-    Alert.objects.filter(pk=alert.pk).update(sent_at=timezone.now())
+    sending.deliver(now=timezone.now())
     assert open_one(severity="P1").sent_at is None
-    Alert.objects.filter(pk=alert.pk).update(sent_at=timezone.now())
+    sending.deliver(now=timezone.now())
     again = open_one(severity="P2")
+    connection.check_constraints()  # as COMMIT does
     assert again.severity == "P1"
     assert again.sent_at is not None
+    assert events_of(alert) == ["alert.opened", "alert.sent", "alert.escalated", "alert.sent"]
+
+
+@pytest.mark.django_db
+def test_an_alert_that_is_out_while_the_log_takes_nothing_is_not_sent_again_each_minute(
+    channel: misbehaving.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_given: object) -> None:
+        raise log.AuditUnavailable
+
+    open_one()
+    now = timezone.now()
+    with monkeypatch.context() as broken:
+        broken.setattr(log, "record", refused)
+        assert [sending.deliver(now=now + timedelta(minutes=minute)) for minute in (0, 2, 10)] == [1, 0, 0]
+    assert Alert.objects.get().sent_at is None
+    assert sending.deliver(now=now + timedelta(minutes=61)) == 1
+    assert Alert.objects.get().sent_at is not None
 
 
 @pytest.mark.django_db
@@ -104,7 +123,8 @@ def test_resolving_ends_the_incident_once_and_the_next_failure_is_a_new_one() ->
 @pytest.mark.django_db
 def test_only_the_first_person_takes_an_alert_and_the_log_names_him() -> None:
     alert = open_one()
-    sofia, ivan = (get_user_model().objects.create_user(username=name) for name in ("sofia", "ivan"))
+    with force.by_force():
+        sofia, ivan = (get_user_model().objects.create_user(username=name) for name in ("sofia", "ivan"))
     now = timezone.now()
     taken = [
         incidents.acknowledge(alert=alert, user=one, actor=log.Actor(kind="user", id=f"usr_{one.pk}"), now=now)

@@ -25,7 +25,7 @@ from documents.delivery import deliveries, letters, links, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, RevokeReason, Status
 from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
-from tests.services import mailbox, misbehaving
+from tests.services import force, mailbox, misbehaving
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
 NOW = factories.NOW
@@ -157,7 +157,8 @@ def test_a_name_full_of_html_stays_a_name(smtp: mailbox.Mailbox) -> None:
     one = queued()
     issuer = one.document.issuer
     issuer.legal_name = '<script>alert("x")</script> & Hijos'
-    issuer.save(update_fields=["legal_name"])
+    with force.by_force():
+        issuer.save(update_fields=["legal_name"])
     deliveries.send(delivery_id=one.pk, now=NOW)
     part = smtp.messages[0].get_body(preferencelist=("html",))
     assert part is not None
@@ -567,7 +568,8 @@ def test_a_second_mail_with_the_same_message_id_lies_visibly_beside_the_first(
     settings.EMAIL_BACKEND, settings.EMAIL_FILE_PATH = settings.MAIL["backend"], settings.MAIL["folder"]
     one = queued()
     deliveries.send(delivery_id=one.pk, now=NOW)
-    Delivery.objects.filter(pk=one.pk).update(status=DeliveryStatus.QUEUED, next_try_at=NOW)
+    with force.by_force():
+        Delivery.objects.filter(pk=one.pk).update(status=DeliveryStatus.QUEUED, next_try_at=NOW)
     deliveries.send(delivery_id=one.pk, now=NOW)
     names = sorted(file.name for file in (tmp_path / "mail").iterdir())
     assert names == [f"{one.public_id}.2.eml", f"{one.public_id}.eml"]

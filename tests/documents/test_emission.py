@@ -14,12 +14,13 @@ from audit.models import Event as AuditEvent
 from documents import errors
 from documents.alerts import discrepancies
 from documents.emission import custody, issuing, locking
-from documents.models import Alert, Delivery, Document, Party, Series, Status
+from documents.models import Alert, Delivery, Document, Series, Status
 from documents.rendering import render as rendering
 from documents.resilience import leases
 from documents.vault import local_store
+from tests import factories
 from tests.payouts import making, telling
-from tests.services import rivals
+from tests.services import force, rivals
 
 pytestmark = pytest.mark.django_db
 
@@ -210,7 +211,8 @@ def test_a_number_that_cannot_be_used_is_not_taken(monkeypatch: pytest.MonkeyPat
 
 def test_an_exhausted_range_holds_the_event_and_is_a_p1() -> None:
     telling.tell(making.order("ord_1"))
-    Series.objects.filter(kind="ORDER_FINAL_STATEMENT").update(last=1)
+    with force.by_force():
+        Series.objects.filter(kind="ORDER_FINAL_STATEMENT").update(last=1)
     answer = telling.tell(making.order("ord_2"))
     assert (answer.body["status"], answer.body["code"]) == ("held", "series_exhausted")
     assert Alert.objects.filter(code="event_held", severity="P1").count() == 1
@@ -228,19 +230,17 @@ def test_a_series_that_another_transaction_opens_in_between_gives_the_next_numbe
 @pytest.mark.parametrize("column", ["number", "content", "total_minor", "owner_id", "issue_date", "retain_until"])
 def test_what_is_issued_is_frozen_by_the_database_itself(column: str) -> None:
     document = issued()
-    value: object = {"total_minor": 1, "owner_id": Party.objects.create(platform_id="other", legal_name="x").pk}.get(
-        column
-    )
+    value: object = {"total_minor": 1, "owner_id": factories.party(platform_id="other").pk}.get(column)
     value = value or (dt.date(2020, 1, 1) if column.endswith(("date", "until")) else "x")
-    with pytest.raises(IntegrityError, match="frozen"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="frozen"), transaction.atomic(), force.by_force(triggers=True):
         Document.objects.filter(pk=document.pk).update(**{column: value})
 
 
 def test_nothing_issued_can_be_deleted_or_moved_without_its_event() -> None:
     document = advance(issued())
     for statement in ("DELETE FROM documents_document", "UPDATE documents_document SET file_sha256 = 'x'"):
-        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(statement)
+        with pytest.raises(IntegrityError), transaction.atomic(), force.by_force(triggers=True):
+            connection.cursor().execute(statement)
     with transaction.atomic():
         Document.objects.filter(pk=document.pk).update(status=Status.QUARANTINED)
         with pytest.raises(IntegrityError, match="audit guard"), connection.cursor() as cursor:

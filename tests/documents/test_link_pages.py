@@ -27,6 +27,7 @@ from documents.models import Alert, Delivery, DeliveryStatus, Document, Kind, Li
 from documents.resilience import breaker, calls, dependencies, queue
 from documents.vault import immutable
 from tests import factories
+from tests.services import force
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as HttpResponse
@@ -49,7 +50,8 @@ def a_link(document: Document | None = None, **fields: object) -> Link:
     """Return a link to a driver's statement, with some fields set by force."""
     document = document or factories.document(now=timezone.now())
     link = links.create(document=document, recipient=document.owner, delivery=None, now=timezone.now())
-    Link.objects.filter(pk=link.pk).update(**fields)
+    with force.by_force():
+        Link.objects.filter(pk=link.pk).update(**fields)
     link.refresh_from_db()
     return link
 
@@ -163,7 +165,8 @@ def test_a_customer_sees_her_receipt_with_one_tap_and_no_question() -> None:
 def test_the_opened_page_says_what_became_of_the_money() -> None:
     document = factories.document(now=timezone.now())
     payout = factories.document(kind=Kind.PAYOUT_STATEMENT, owner=document.owner, now=timezone.now())
-    Document.objects.filter(pk=document.pk).update(payout_status=PayoutStatus.SENT, settled_by=payout)
+    with force.by_force():
+        Document.objects.filter(pk=document.pk).update(payout_status=PayoutStatus.SENT, settled_by=payout)
     link = a_link(document)
     page = text(opened(link).get(path(link)))
     assert "Pago enviado." in page

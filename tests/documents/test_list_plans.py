@@ -16,6 +16,7 @@ from documents.admin import paging
 from documents.models import Party
 from tests import cast
 from tests.documents import center, crowd
+from tests.services import force
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "denials"])
 ROWS = 100_000
@@ -95,7 +96,8 @@ def test_among_a_hundred_thousand_documents_each_filter_and_search_reads_only_wh
     crowd.pour(stack=stack, rows=ROWS)
     staff = center.client(member=center.staff(roles=["finance"], countries=["ES"], name="plans"))
     fleet = cast.staff(name="fleet", roles=["partner"], countries=[])
-    assign_perm("documents.own_party", fleet.user, Party.objects.get(platform_id=crowd.FLEET))
+    with force.by_force():
+        assign_perm("documents.own_party", fleet.user, Party.objects.get(platform_id=crowd.FLEET))
     owner = center.client(member=fleet)
     for path, browser, table in ((ADMIN, staff, LISTS), (API, owner, PAGES)):
         taken = {json.dumps(query): (cost(browser=browser, path=path, query=query)[0], most) for query, most in table}

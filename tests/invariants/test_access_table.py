@@ -30,6 +30,7 @@ from documents.delivery import links
 from documents.models import Alert, Document, Link
 from tests import cast, factories
 from tests.documents import center
+from tests.services import force
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "denials"]),
@@ -475,7 +476,8 @@ def test_every_route_lets_in_whom_its_row_names_and_each_refusal_is_on_record_on
 ) -> None:
     browser = Client()
     if role in roles.OWNERS:
-        ana.user.groups.set([cast.Group.objects.get_or_create(name=role)[0]])
+        with force.by_force():
+            ana.user.groups.set([cast.Group.objects.get(name=role)])
         browser = center.client(member=ana)
     elif role != "nobody":
         browser = center.client(member=center.staff(roles=[role] if role in set(roles.Role) else [], countries=["ES"]))

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from prometheus_client.metrics import MetricWrapperBase
 
-from audit import guard
+from audit import inspection
 from audit.actions import RETIRED, Action
 from config import celery, events, schedule
 from config import env as environment
@@ -34,7 +34,7 @@ def test_every_route_declares_who_may_come_and_every_table_is_whole() -> None:
 
 @pytest.mark.django_db
 def test_no_weakness_is_left_in_the_running_databases_guards() -> None:
-    assert guard.weaknesses() == []
+    assert inspection.weaknesses() == {}
 
 
 @pytest.mark.django_db

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from pytest_django.plugin import DjangoDbBlocker
 
 from documents.models import Country
+from tests.services import force
 from tests.services.live import Live, live, order, payout
 
 __all__ = ["live"]
@@ -44,12 +45,13 @@ PATIENCE_MS = 30_000
 def nora(live: Live, django_db_blocker: DjangoDbBlocker) -> str:
     """Nora is in finance, for Spain; the live server checks her password with the real hasher."""
     with django_db_blocker.unblock():
-        user = User.objects.create(username="nora", is_staff=True)
-        User.objects.filter(pk=user.pk).update(
-            password=PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
-        )
-        user.groups.add(Group.objects.get(name="finance"))
-        assign_perm("documents.see_country", user, Country.objects.get(pk="ES"))
+        with force.by_force():
+            user = User.objects.create(username="nora", is_staff=True)
+            User.objects.filter(pk=user.pk).update(
+                password=PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
+            )
+            user.groups.add(Group.objects.get(name="finance"))
+            assign_perm("documents.see_country", user, Country.objects.get(pk="ES"))
         connections.close_all()
     return user.username
 

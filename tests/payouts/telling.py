@@ -6,9 +6,12 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import transaction
+
 from audit import log
+from audit.actions import Action
 from documents.events import answers, intake, waiting
-from documents.models import Country, Document, Issuer
+from documents.models import Document, Issuer
 
 SAMPLES = pathlib.Path(__file__).parent.parent / "samples"
 NOW = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
@@ -24,11 +27,11 @@ def sample(name: str) -> list[dict[str, Any]]:
 def issuers() -> None:
     """Add every issuer of the samples."""
     for row in json.loads((SAMPLES / "issuers.json").read_text(encoding="utf-8")):
-        country, _ = Country.objects.get_or_create(code=row["country"], defaults={"name": row["country"]})
-        Issuer.objects.get_or_create(
-            slug=row["slug"],
-            defaults={key: row[key] for key in ("code", "legal_name", "tax_id", "address")} | {"country": country},
-        )
+        facts = {key: row[key] for key in ("code", "legal_name", "tax_id", "address")}
+        with transaction.atomic():
+            _, fresh = Issuer.objects.get_or_create(slug=row["slug"], defaults=facts | {"country_id": row["country"]})
+            if fresh:
+                log.record(action=Action.ISSUER_ADDED, object_type="issuer", object_id=row["slug"], actor=ACTOR)
 
 
 def tell(event: dict[str, Any], *, now: dt.datetime = NOW) -> answers.Answer:

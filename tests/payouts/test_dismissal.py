@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from guardian.shortcuts import assign_perm
 
 from audit import log
@@ -18,6 +18,7 @@ from payouts.models import ApprovalState, DifferenceApproval
 from payouts.review import difference_approval, dismissal, worklist
 from tests import cast
 from tests.payouts import making, telling
+from tests.services import force
 
 REASON = "El pago se anuló en el banco; no existe"
 LATER = telling.NOW + dt.timedelta(seconds=settings.PARKED_LIMIT_S + 60)
@@ -146,12 +147,25 @@ def test_held_again_for_the_same_cause_it_stays_closed_without_an_alert(finance:
 def test_one_that_waits_for_something_new_is_told_again_past_its_limit(finance: Finance) -> None:
     event = _held()
     finance.dismiss(event)
-    Event.objects.filter(pk=event.pk).update(status=EventStatus.PARKED, missing=["order:ord_9"])
+    with force.by_force():
+        Event.objects.filter(pk=event.pk).update(status=EventStatus.PARKED, missing=["order:ord_9"])
     waits = Event.objects.get(pk=event.pk)
     waits.missing = []
     with transaction.atomic():
         outcomes.park(event=waits, missing=["order:ord_9"], now=LATER, actor=log.SYSTEM)
     assert _listed() == ["evt_po_1"]
+
+
+@pytest.mark.django_db
+def test_one_held_again_for_the_same_cause_with_other_particulars_is_on_record_and_no_second_alert() -> None:
+    event = _held()
+    other = errors.Problem(code=event.code, errors=[errors.Fault(pointer="/data/payout/amount", code="other")])
+    for _ in range(2):
+        with transaction.atomic():
+            outcomes.hold(event=event, problem=other, actor=log.SYSTEM)
+        connection.check_constraints()  # as COMMIT does
+    assert _actions(event).count("event.held") == 2
+    assert _alerts(event) == 1
 
 
 def test_a_proposal_to_issue_it_is_withdrawn_and_nobody_can_approve_it_any_more(finance: Finance) -> None:
@@ -235,7 +249,8 @@ def test_an_event_of_a_country_that_nobody_knows_is_closed_by_who_sees_them_all(
         finance.dismiss(event)
     assert refused.value.code == "country_out_of_scope"
     for country in Country.objects.all():
-        assign_perm("documents.see_country", finance.member.user, country)
+        with force.by_force():
+            assign_perm("documents.see_country", finance.member.user, country)
 
     finance.dismiss(event)
     assert Dismissal.objects.get().code == "country_unsupported"
@@ -252,9 +267,9 @@ def test_the_database_takes_no_closing_without_its_event_in_the_log_and_keeps_wh
     with pytest.raises(IntegrityError, match="audit guard"):
         Dismissal.objects.filter(pk=made.pk).update(state="REOPENED", reopened_at=LATER)
     for changes in ({"reason": "otra razón cualquiera"}, {"code": "other"}, {"dismissed_at": telling.NOW}):
-        with pytest.raises(IntegrityError, match="stays as it is"):
+        with pytest.raises(IntegrityError, match="stays as it is"), force.by_force(triggers=True):
             Dismissal.objects.filter(pk=made.pk).update(**changes)
-    with pytest.raises(IntegrityError, match="never deleted"):
+    with pytest.raises(IntegrityError, match="never deleted"), force.by_force(triggers=True):
         Dismissal.objects.filter(pk=made.pk).delete()
 
 

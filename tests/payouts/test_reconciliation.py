@@ -20,7 +20,7 @@ from payouts import tasks
 from payouts.models import Payout, Settlement
 from payouts.reconciliation import findings, run
 from tests.payouts import making, telling
-from tests.services import rivals
+from tests.services import force, rivals
 
 pytestmark = pytest.mark.django_db
 
@@ -120,11 +120,13 @@ def test_a_statement_that_says_sent_is_found_when_nobody_sent_it() -> None:
     early = making.payout("po_1", "19.00", orders=["ord_1", "ord_2"], at="2026-02-17T09:00:00Z")
     telling.told([early, making.order("ord_1")])
     assert _found() == {}
-    Document.objects.filter(document_key_id="ORDER_FINAL_STATEMENT:order:ord_1:beneficiary").update(
-        payout_status="SENT"
-    )
+    with force.by_force():
+        Document.objects.filter(document_key_id="ORDER_FINAL_STATEMENT:order:ord_1:beneficiary").update(
+            payout_status="SENT"
+        )
     assert _found() == {}  # its payout may come any moment
-    Event.objects.filter(event_id="evt_po_1").update(status="ignored")
+    with force.by_force():
+        Event.objects.filter(event_id="evt_po_1").update(status="ignored")
     assert _found() == {"payout_status_differs": 1}
 
 
@@ -185,14 +187,16 @@ BROKEN: dict[str, tuple[Any, set[str]]] = {
 def _retell(name: str, before: bytes, after: bytes) -> None:
     event = Event.objects.get(event_id=name)
     assert before in bytes(event.body or b"")
-    Event.objects.filter(pk=event.pk).update(body=bytes(event.body or b"").replace(before, after))
+    with force.by_force():
+        Event.objects.filter(pk=event.pk).update(body=bytes(event.body or b"").replace(before, after))
 
 
 def test_nothing_that_differs_goes_unseen() -> None:
     _week()
     for name, (breaks, codes) in BROKEN.items():
         undo = transaction.savepoint()
-        breaks()
+        with force.by_force():
+            breaks()
         assert set(_found()) == codes, name
         assert set(_open()) == codes, name
         transaction.savepoint_rollback(undo)
@@ -203,7 +207,8 @@ def test_a_live_status_that_no_settlement_explains_is_found() -> None:
     _week()
     document = telling.document("ORDER_FINAL_STATEMENT:order:ord_4:beneficiary")
     before = {"payout_status": document.payout_status, "settled_by": document.settled_by}
-    Document.objects.filter(pk=document.pk).update(payout_status="SENT")
+    with force.by_force():
+        Document.objects.filter(pk=document.pk).update(payout_status="SENT")
     assert _found() == {"payout_status_differs": 1}
     found = Discrepancy.objects.get(resolved_at=None)
     assert (found.document, found.country_id) == (document, "ES")
@@ -214,12 +219,14 @@ def test_a_live_status_that_no_settlement_explains_is_found() -> None:
         "settlements_say": "PENDING",
         "settlements_by": None,
     }
-    Document.objects.filter(pk=document.pk).update(**before)
+    with force.by_force():
+        Document.objects.filter(pk=document.pk).update(**before)
 
 
 def test_a_finding_carries_both_amounts_and_their_difference() -> None:
     _week()
-    Payout.objects.filter(payout_id="po_1").update(closing_minor=-150)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_1").update(closing_minor=-150)
     _run()
     found = Discrepancy.objects.get(code="balance_chain_broken")
     assert found.facts == {
@@ -253,7 +260,8 @@ def test_a_document_that_does_not_add_up_is_found(stack: services.Stack) -> None
 
 def test_the_same_difference_is_told_once_however_often_it_is_found() -> None:
     _week()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
     assert (_run().opened, _run().opened) == (2, 0)
     assert Discrepancy.objects.count() == 2
     assert Alert.objects.filter(resolved_at=None, dedup_key__startswith="discrepancy:reconciliation:").count() == 2
@@ -261,9 +269,11 @@ def test_the_same_difference_is_told_once_however_often_it_is_found() -> None:
 
 def test_what_agrees_again_is_let_go_of_with_its_alert() -> None:
     _week()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
     _run()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=100)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=100)
     summary = _run()
     assert (summary.clean, summary.resolved, _open()) == (True, 2, [])
     assert not Alert.objects.filter(resolved_at=None, dedup_key__startswith="discrepancy:").exists()
@@ -289,7 +299,8 @@ def test_money_that_came_back_while_it_was_found_paid_twice_is_let_go_of_by_the_
 def test_a_difference_that_grows_is_told_anew() -> None:
     _week()
     for amount in (101, 102):
-        Payout.objects.filter(payout_id="po_2").update(amount_minor=amount)
+        with force.by_force():
+            Payout.objects.filter(payout_id="po_2").update(amount_minor=amount)
         _run()
     assert _open() == ["books_differ", "payout_and_statement_differ"]
     assert Discrepancy.objects.count() == 4
@@ -297,7 +308,8 @@ def test_a_difference_that_grows_is_told_anew() -> None:
 
 def test_what_a_person_has_accepted_is_not_told_again_unless_its_amounts_change() -> None:
     _week()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
     _run()
     for row in Discrepancy.objects.all():
         discrepancies.resolve(
@@ -305,7 +317,8 @@ def test_what_a_person_has_accepted_is_not_told_again_unless_its_amounts_change(
         )
     summary = _run()
     assert (summary.clean, summary.accepted, _open()) == (True, 2, [])
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=102)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=102)
     assert _run().opened == 2
 
 
@@ -321,7 +334,8 @@ def test_an_order_paid_twice_is_a_finding_and_has_one_discrepancy() -> None:
     assert (summary.findings, summary.opened) == ({"paid_twice": 1}, 0)
     assert summary.books["ES", "EUR"]["overpaid"] == 1000
     before = Discrepancy.objects.get().facts
-    Discrepancy.objects.all().delete()
+    with force.by_force():
+        Discrepancy.objects.all().delete()
     assert _run().opened == 1
     assert Discrepancy.objects.get().facts == before
     telling.told([making.reversal("po_2", "10.00")])
@@ -331,7 +345,8 @@ def test_an_order_paid_twice_is_a_finding_and_has_one_discrepancy() -> None:
 
 def test_one_country_is_looked_at_without_touching_what_is_known_of_another() -> None:
     _week()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
     assert set(_found("ES")) == {"books_differ", "payout_and_statement_differ"}
     summary = _run("MX")
     assert (summary.clean, summary.documents, summary.resolved) == (True, 0, 0)
@@ -340,10 +355,12 @@ def test_one_country_is_looked_at_without_touching_what_is_known_of_another() ->
 
 def test_a_ruin_is_told_in_part_and_nothing_is_called_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     _week()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
     _run()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=100)
-    Settlement.objects.all().update(effective=False)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=100)
+        Settlement.objects.all().update(effective=False)
     monkeypatch.setattr(run, "FINDINGS_MAX", 2)
     summary = _run()
     assert (summary.truncated, summary.resolved) == (True, 0)
@@ -352,7 +369,8 @@ def test_a_ruin_is_told_in_part_and_nothing_is_called_resolved(monkeypatch: pyte
 
 def test_it_reads_and_writes_nothing_but_discrepancies() -> None:
     _week()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
     with CaptureQueriesContext(connection) as asked:
         _run()
     written = re.findall(r"(?m)(?:INSERT INTO|DELETE FROM|^UPDATE) \"?(\w+)", "\n".join(one["sql"] for one in asked))
@@ -387,7 +405,8 @@ def test_the_command_ends_with_0_when_clean_and_2_with_findings() -> None:
     _week()
     code, told = _call()
     assert (code, "todo cuadra" in told) == (0, True)
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
     code, told = _call()
     assert code == 2
     assert "books_differ: 1" in told
@@ -409,7 +428,8 @@ def test_the_command_knows_its_countries() -> None:
 
 def test_broken_off_it_keeps_what_it_found_and_resolves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     _week()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
 
     def broken_off(**_: object) -> None:
         raise KeyboardInterrupt
@@ -421,7 +441,8 @@ def test_broken_off_it_keeps_what_it_found_and_resolves_nothing(monkeypatch: pyt
 
 def test_the_schedule_rings_a_task_that_exists_and_reconciles() -> None:
     _week()
-    Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
+    with force.by_force():
+        Payout.objects.filter(payout_id="po_2").update(amount_minor=101)
     row = schedule.SCHEDULE["reconcile"]
     app.loader.import_default_modules()
     app.tasks[str(row["task"])].run()

@@ -11,6 +11,7 @@ from payouts.admin import rows
 from payouts.review import event_findings, worklist
 from payouts.review.worklist import Item
 from tests.payouts import making, telling
+from tests.services import force
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,12 +124,14 @@ def test_an_event_held_by_an_earlier_version_is_listed_as_that_version_wrote_it(
         {"pointer": "/data/lines", "code": "credit_exceeds_remaining", "detail": "zq 17 minor units, of xk"},
         {"pointer": "/data", "code": "diagnosis_en", "detail": "vw"},
     ]
-    Event.objects.filter(status="held").update(errors=stored)
+    with force.by_force():
+        Event.objects.filter(status="held").update(errors=stored)
     (item,) = _items("held")
     assert item.code == "credit_exceeds_remaining"
     assert (item.amounts.expected_minor, item.amounts.actual_minor) == (None, None)
     with translation.override("en"):
         assert rows.sentences(item=item) == ["vw"]
-    Event.objects.filter(status="held").update(errors=stored[:1])
+    with force.by_force():
+        Event.objects.filter(status="held").update(errors=stored[:1])
     (item,) = _items("held")
     assert rows.sentences(item=item) == ["zq 17 minor units, of xk"]

@@ -19,6 +19,7 @@ from payouts.review import worklist
 from tests import cast
 from tests.documents import center
 from tests.payouts import making, telling
+from tests.services import force
 
 pytestmark = pytest.mark.django_db
 HOME = f"{center.ADMIN}payouts/conciliar/"
@@ -60,7 +61,8 @@ def _twice() -> Discrepancy:
 def _late() -> Event:
     waits = making.payout("po_4", "12.00", orders=["ord_4"], opening="2.00", payee="drv_4")
     telling.told([making.order("ord_4", driver="drv_4"), waits])
-    Event.objects.filter(event_id="evt_po_4").update(received_at=timezone.now() - dt.timedelta(days=4))
+    with force.by_force():
+        Event.objects.filter(event_id="evt_po_4").update(received_at=timezone.now() - dt.timedelta(days=4))
     return Event.objects.get(event_id="evt_po_4", status=EventStatus.PARKED)
 
 
@@ -153,7 +155,8 @@ def test_what_a_payout_lacks_is_named_and_a_missing_order_too(fina: cast.Member)
     telling.told([making.order("ord_1"), making.order("ord_2", "3.00")])
     telling.told([making.payout("po_1", "13.00", orders=["ord_1"])])
     telling.told([making.payout("po_9", "1.00", orders=["ord_9"])])
-    Event.objects.filter(event_id="evt_po_9").update(received_at=timezone.now() - dt.timedelta(days=4))
+    with force.by_force():
+        Event.objects.filter(event_id="evt_po_9").update(received_at=timezone.now() - dt.timedelta(days=4))
     text = _text(center.client(member=fina))
     assert "falta ord_2, cuyo neto es exactamente la diferencia" in text
     assert "Falta ord_9." in text
@@ -164,7 +167,8 @@ def test_a_long_list_of_what_is_missing_is_cut_so_that_it_can_be_read(fina: cast
     telling.told([making.order("ord_met")])  # else its payee is missing too
     for name, count in (("po_1", 1500), ("po_2", 2), ("po_3", 3)):
         telling.told([making.payout(name, "1.00", orders=[f"ord_{place:04}" for place in range(count)])])
-    Event.objects.update(received_at=timezone.now() - dt.timedelta(days=4))
+    with force.by_force():
+        Event.objects.update(received_at=timezone.now() - dt.timedelta(days=4))
     browser = center.client(member=fina)
     text = _text(browser)
     for words in ("Falta ord_0000, ord_0001 y 1.498 más.", "Falta ord_0000 y ord_0001.", "ord_0001 y 1 más."):
@@ -193,7 +197,8 @@ def test_an_amount_stands_in_the_list_as_its_country_writes_it() -> None:
 
 def test_a_payout_within_its_limit_says_from_when_it_may_be_issued_and_offers_nothing_yet(fina: cast.Member) -> None:
     event = _held()
-    Event.objects.filter(pk=event.pk).update(received_at=dt.datetime(2126, 11, 25, 10, 0, tzinfo=dt.UTC))
+    with force.by_force():
+        Event.objects.filter(pk=event.pk).update(received_at=dt.datetime(2126, 11, 25, 10, 0, tzinfo=dt.UTC))
     browser = center.client(member=fina)
     page = f"{center.ADMIN}documents/event/{event.public_id}/"
     said = "Se podrá emitir con diferencia desde el 28/11/2126 10:00; antes puede llegar la corrección."
@@ -204,7 +209,8 @@ def test_a_payout_within_its_limit_says_from_when_it_may_be_issued_and_offers_no
     assert browser.post(f"{HOME}event/{event.public_id}/request/", {"reason": REASON}).status_code == 409
     browser.cookies["django_language"] = "en"
     assert "from 28 Nov 2126 10:00" in _text(browser)
-    Event.objects.filter(pk=event.pk).update(received_at=timezone.now() - dt.timedelta(days=4))
+    with force.by_force():
+        Event.objects.filter(pk=event.pk).update(received_at=timezone.now() - dt.timedelta(days=4))
     browser = center.client(member=fina)
     for text in (_text(browser), _text(browser, page)):
         assert "Se podrá emitir" not in text
@@ -458,5 +464,6 @@ def test_an_id_used_for_facts_that_cannot_be_compared_shows_no_amounts(fina: cas
 def test_a_stripped_or_broken_body_does_not_hide_the_event(fina: cast.Member) -> None:
     event = _held()
     for body in (None, b"[]", b"not json", b'{"data": []}', b'{"data": {"payout": 1, "currency": 7}}'):
-        Event.objects.filter(pk=event.pk).update(body=body)
+        with force.by_force():
+            Event.objects.filter(pk=event.pk).update(body=body)
         assert "payout:po_1" in _text(center.client(member=fina))

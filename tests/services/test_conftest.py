@@ -13,7 +13,7 @@ from django.db import connections
 from config.embedded import servers
 from documents.vault import store
 from tests import cast
-from tests.services import mailbox
+from tests.services import force, mailbox
 
 
 @pytest.mark.django_db
@@ -25,7 +25,8 @@ def test_a_test_runs_as_a_role_that_owns_nothing() -> None:
 
 @pytest.mark.usefixtures("committed_db")
 def test_what_a_test_commits_is_there_for_other_connections() -> None:
-    Group.objects.create(name="left behind")
+    with force.by_force():
+        Group.objects.create(name="left behind")
     assert Group.objects.using("denials").filter(name="left behind").exists()
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -22,10 +21,10 @@ from audit.models import Event as AuditEvent
 from config import env, progress
 from config.simulation import demo, sender
 from documents import presentation
-from documents.access import actors, grants, roles
+from documents.access import actors, grants
 from documents.delivery import links
 from documents.emission import attachments
-from documents.models import Channel, Country, Delivery, DeliveryStatus, Document, Link, Status
+from documents.models import Channel, Delivery, DeliveryStatus, Document, Link, Status
 from documents.rendering import render
 from documents.vault import store
 
@@ -186,11 +185,7 @@ def _staff() -> str:
     password = secrets.token_urlsafe(12)
     actor = actors.program(name="demo", channel="command")
     for login, names in STAFF.items():
-        user = User.objects.create_user(login, password=password, is_staff=True, is_superuser=login == "admin")
-        for name in names:
-            grants.change_role(user=user, role=roles.Role(name), given=True, actor=actor)
-        for country in Country.objects.all():
-            grants.change_scope(user=user, scope=country, given=True, actor=actor)
+        grants.add_staff(login=login, password=password, names=names, is_superuser=login == "admin", actor=actor)
     return password
 
 

@@ -1,0 +1,114 @@
+"""Makes the living database equal to the declaration in `audit.tables`: guards and grants, by the owner role."""
+
+import functools
+import hashlib
+from collections.abc import Iterator
+
+from django.db.backends.utils import CursorWrapper
+
+from audit import guard as log_guard
+from audit.guard import EVENT_TABLE, Guard
+from audit.tables import TABLES
+
+
+def name_of(*, table: str, guard: Guard) -> str:
+    """Return the name of a guard's function; its triggers' names begin with it."""
+    return f"audit_guard_{table}_{guard.word}"
+
+
+def triggers_sql(*, table: str, guard: Guard) -> dict[str, str]:
+    """Return the statement that makes each of a guard's triggers, by the trigger's name."""
+    name = name_of(table=table, guard=guard)
+    timing = f"ON {table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+    run = f"EXECUTE FUNCTION {name}()"
+    made = {}
+    if guard.born:
+        made[f"{name}_born"] = f"CREATE CONSTRAINT TRIGGER {name}_born AFTER INSERT {timing} {run}"
+    if guard.columns:
+        moved = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in guard.columns)
+        when = f"{guard.while_} AND ({moved})" if guard.while_ else moved
+        made[f"{name}_moved"] = f"CREATE CONSTRAINT TRIGGER {name}_moved AFTER UPDATE {timing} WHEN ({when}) {run}"
+    return made
+
+
+@functools.cache
+def body_of(*, table: str, word: str) -> str:
+    """Return the body of a guard's function; it names its triggers' digest, so that a change of them is one too."""
+    guard = next(guard for guard in TABLES[table].guards if guard.word == word)
+    made = "\n".join(triggers_sql(table=table, guard=guard).values())
+    listed = ", ".join(f"'{action}'" for action in guard.actions)
+    objects = ", ".join(f"({about})::text" for about in (guard.about, guard.batch) if about)
+    recorded = (
+        f"EXISTS (SELECT FROM {EVENT_TABLE} AS event WHERE event.object_id = ANY (ARRAY[{objects}])"
+        f" AND event.xid = pg_current_xact_id()::text::bigint AND event.action = ANY (ARRAY[{listed}]::text[]))"
+    )
+    holds = " OR ".join(
+        f"({condition})" for condition in (guard.instead, recorded if guard.actions else "") if condition
+    )
+    hint = " or ".join(guard.actions) or "the document"
+    condition = f"({guard.only}) AND ({holds})" if guard.only else holds
+    return f"""
+-- triggers {hashlib.sha256(made.encode()).hexdigest()[:16]}
+BEGIN
+    IF NOT ({condition}) THEN
+        RAISE EXCEPTION 'audit guard: {table} % ({word}) cannot change without its event', {guard.about}
+            USING ERRCODE = 'integrity_constraint_violation', TABLE = '{table}',
+                  CONSTRAINT = '{name_of(table=table, guard=guard)}',
+                  HINT = 'Record {hint} in the same transaction.';
+    END IF;
+    RETURN NULL;
+END
+"""
+
+
+def drop_guards(*, cursor: CursorWrapper) -> None:
+    """Drop each guard's triggers: before a migration, which could not change a column that they watch."""
+    for table, row in TABLES.items():
+        for guard in row.guards:
+            for trigger in triggers_sql(table=table, guard=guard):
+                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
+
+
+def make_guards(*, cursor: CursorWrapper) -> None:
+    """Make each guard that is missing or differs from its declaration; one that is as declared is not touched."""
+    for table, row in TABLES.items():
+        for guard in row.guards:
+            name, triggers = name_of(table=table, guard=guard), triggers_sql(table=table, guard=guard)
+            body = body_of(table=table, word=guard.word)
+            cursor.execute(
+                "SELECT (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(%s)),"
+                " ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = ANY(%s)"
+                " AND tgenabled = 'O')",
+                [f"{name}()", table, list(triggers)],
+            )
+            living_body, living_triggers = cursor.fetchone()
+            if living_body == body and set(living_triggers) == set(triggers):
+                continue
+            cursor.execute(
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard${body}$guard$"
+            )
+            for statement in log_guard.path_sql(function=name):
+                cursor.execute(statement)
+            for trigger, create in triggers.items():
+                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
+                cursor.execute(create)
+
+
+def grants_sql(*, role: str) -> Iterator[str]:
+    """Yield the statements that give the runtime role what the declaration names, after everything has been revoked."""
+    quoted = '"' + role.replace('"', '""') + '"'
+    for table, row in TABLES.items():
+        columns = ", ".join(f'"{column}"' for column in row.updates)
+        rights = [
+            "SELECT",
+            *(["INSERT"] if row.inserts else []),
+            *([f"UPDATE ({columns})"] if columns else []),
+            *(["DELETE"] if row.delete else []),
+        ]
+        yield f"GRANT {', '.join(rights)} ON {table} TO {quoted}"
+
+
+def undeclared(*, cursor: CursorWrapper) -> list[str]:
+    """Return the tables of the database that have no row in the declaration."""
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
+    return [table for (table,) in cursor.fetchall() if table not in TABLES]

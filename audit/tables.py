@@ -1,0 +1,289 @@
+"""What the runtime role may do to each table of the database; data by table name, because this floor knows no other.
+
+`audit.enforcement` makes the living database equal to TABLES: grants by column, and a deferred constraint trigger for
+each guard. A table without a row here fails the start.
+
+Everything that is not named is refused: no INSERT without a guard or a reason, no DELETE without a reason, no UPDATE of
+a column that is neither *working* (it may change without an audit event) nor guarded.
+"""
+
+from audit.actions import Action
+from audit.entries import USER
+from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights
+
+_LEASE = ("attempts", "lease", "lease_until_at", "next_try_at")
+_MAIL = (
+    Action.DELIVERY_SENT,
+    Action.DELIVERY_FAILED,
+    Action.DELIVERY_BOUNCED,
+    Action.DELIVERY_OPENED,
+    Action.DELIVERY_DOWNLOADED,
+    Action.DELIVERY_NOT_WANTED,
+)
+# The moment of a batch, as a sealed leaf has moments: the rows of the batch bear it.
+_VERIFIED_AT = """to_char(NEW.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+_BY_OWNER = TableRights()  # managed by `provision` and by people through the owner's connection
+
+TABLES: dict[str, TableRights] = {
+    # Appended to by the function `audit_append` alone.
+    EVENT_TABLE: TableRights(),
+    DETAIL_TABLE: TableRights(),
+    "audit_guardmark": TableRights(),
+    "auth_group": _BY_OWNER,
+    "auth_group_permissions": _BY_OWNER,
+    "auth_permission": _BY_OWNER,
+    "auth_user": TableRights(
+        working=("last_login",),
+        guards=(
+            Guard(
+                word="password",
+                columns=("password",),
+                about=f"'{USER}' || NEW.id",
+                # A login renews a hash of fewer rounds than are made today.
+                actions=(Action.CREDENTIAL_CHANGED, Action.SESSION_LOGIN),
+            ),
+        ),
+    ),
+    "auth_user_groups": _BY_OWNER,
+    "auth_user_user_permissions": _BY_OWNER,
+    "django_admin_log": _BY_OWNER,
+    "django_content_type": _BY_OWNER,
+    "django_migrations": _BY_OWNER,
+    "django_session": TableRights(
+        insert="a login, which is recorded itself",
+        delete="a logout, and `clearsessions`",
+        working=("session_data", "expire_date"),
+    ),
+    "guardian_groupobjectpermission": _BY_OWNER,
+    "guardian_userobjectpermission": _BY_OWNER,
+    "documents_country": _BY_OWNER,
+    "documents_alert": TableRights(
+        working=(*_LEASE, "count", "last_seen_at"),
+        guards=(
+            Guard(word="born", born=True, actions=(Action.ALERT_OPENED,)),
+            Guard(
+                word="escalated",
+                columns=("severity",),
+                actions=(Action.ALERT_ESCALATED,),
+                only="NEW.severity < OLD.severity",
+            ),
+            Guard(
+                word="sent",
+                columns=("sent_at", "resolution_sent_at"),
+                actions=(Action.ALERT_SENT, Action.ALERT_ESCALATED),
+            ),
+            Guard(
+                word="resolved",
+                columns=("resolved_at",),
+                actions=(Action.ALERT_RESOLVED,),
+                only="OLD.resolved_at IS NULL",
+            ),
+            Guard(
+                word="acknowledged",
+                columns=("acknowledged_at", "acknowledged_by_id"),
+                actions=(Action.ALERT_ACKNOWLEDGED,),
+            ),
+        ),
+    ),
+    "documents_closing": TableRights(stated=("state", "reopened_at")),
+    "documents_delivery": TableRights(
+        working=(*_LEASE, "bundle_id"),  # the bundle is leased by its first delivery
+        guards=(
+            Guard(
+                word="born",
+                born=True,
+                actions=(Action.DELIVERY_QUEUED, Action.DELIVERY_RESENT, Action.DELIVERY_NOT_WANTED),
+            ),
+            Guard(
+                word="moved",
+                columns=("status", "cause", "sent_at", "opened_at", "downloaded_at", "address_digest"),
+                actions=_MAIL,
+            ),
+        ),
+    ),
+    "documents_discrepancy": TableRights(
+        guards=(
+            Guard(word="born", born=True, actions=(Action.DISCREPANCY_OPENED,)),
+            Guard(
+                word="moved",
+                columns=("facts", "resolved_at", "resolution"),
+                actions=(Action.DISCREPANCY_CHANGED, Action.DISCREPANCY_RESOLVED),
+                only="OLD.resolved_at IS NULL",
+            ),
+        ),
+    ),
+    "documents_document": TableRights(
+        working=_LEASE,
+        stated=("status",),
+        guards=(
+            Guard(
+                word="paid",
+                columns=("payout_status", "settled_by_id"),
+                actions=(Action.DOCUMENT_PAYOUT_STATUS_CHANGED,),
+            ),
+            Guard(
+                word="marked",
+                columns=("vault_version", "vault_mode", "locked_at", "quarantined_at"),
+                actions=(Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED, Action.DOCUMENT_QUARANTINED),
+            ),
+            # Reading many documents again is one event, about the moment that all of them bear.
+            Guard(
+                word="verified",
+                columns=("verified_at",),
+                batch=_VERIFIED_AT,
+                actions=(Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED, Action.DOCUMENT_VERIFIED),
+            ),
+            Guard(
+                word="rested",
+                columns=("cause",),
+                actions=(
+                    Action.DOCUMENT_WORM_FAILED,
+                    Action.DOCUMENT_RENDER_FAILED,
+                    Action.DOCUMENT_LOCKED,
+                    Action.DOCUMENT_QUARANTINED,
+                    Action.DOCUMENT_RELEASED,
+                ),
+            ),
+            # Noted before the bytes are put, so that an object of the vault can be traced; until they are locked, each
+            # try may note others. A trigger freezes most of it then.
+            Guard(
+                word="described",
+                columns=(
+                    "vault_key",
+                    "file_sha256",
+                    "file_bytes",
+                    "template",
+                    "engine",
+                    "bundle_digest",
+                    "pages",
+                    "flags",
+                ),
+                while_="OLD.locked_at IS NOT NULL",
+                actions=(Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED),
+            ),
+        ),
+    ),
+    "documents_documentkey": TableRights(
+        guards=(
+            # A key is claimed by who issues; the document has its own event.
+            Guard(
+                word="claimed",
+                born=True,
+                actions=(),
+                about="NEW.key",
+                instead="EXISTS (SELECT 1 FROM documents_document AS document WHERE document.document_key = NEW.key)",
+            ),
+        ),
+    ),
+    "documents_event": TableRights(
+        # What is missing of what a parked event waits for: the one that comes is an event of its own.
+        working=("attempts", "next_try_at", "missing", "repeats"),
+        guards=(
+            Guard(word="born", born=True, actions=(Action.EVENT_RECEIVED, Action.EVENT_REFUSED)),
+            Guard(
+                word="moved",
+                columns=("status", "code", "errors", "document_ids", "superseded_by_id"),
+                actions=(
+                    Action.EVENT_PROCESSED,
+                    Action.EVENT_PARKED,
+                    Action.EVENT_HELD,
+                    Action.EVENT_SUPERSEDED,
+                    Action.EVENT_IGNORED,
+                ),
+            ),
+        ),
+    ),
+    "documents_issuer": TableRights(
+        guards=(Guard(word="born", born=True, about="NEW.slug", actions=(Action.ISSUER_ADDED,)),),
+    ),
+    "documents_link": TableRights(
+        guards=(
+            Guard(word="born", born=True, actions=(Action.LINK_CREATED,)),
+            Guard(
+                word="revoked",
+                columns=("revoked_at", "revoked_reason"),
+                actions=(Action.LINK_REVOKED,),
+                only="OLD.revoked_at IS NULL",
+            ),
+            Guard(
+                word="tried",
+                columns=("seen_at", "opened_at", "wrong_answers", "locked_until_at"),
+                actions=(Action.LINK_SEEN, Action.LINK_OPENED, Action.LINK_FAILED, Action.LINK_LOCKED),
+            ),
+            Guard(
+                word="counted",
+                columns=("downloads", "counted"),
+                about="(SELECT document.public_id FROM documents_document AS document"
+                " WHERE document.id = NEW.document_id)",
+                actions=(Action.DOCUMENT_DOWNLOADED,),
+            ),
+        ),
+    ),
+    "documents_notice": TableRights(
+        working=_LEASE,
+        stated=("status",),
+        guards=(Guard(word="ended", columns=("address", "cause", "sent_at"), actions=_MAIL),),
+    ),
+    "documents_party": TableRights(
+        guards=(
+            Guard(word="born", born=True, actions=(Action.PARTY_ADDED,)),
+            Guard(
+                word="contact",
+                columns=("email", "locale", "contact_at", "locale_at"),
+                actions=(Action.PARTY_CONTACT_CHANGED,),
+            ),
+        ),
+    ),
+    "documents_series": TableRights(
+        guards=(
+            Guard(word="born", born=True, about="NEW.code", actions=(Action.SERIES_ADDED,)),
+            # One up for each document, which has its own event; further up by a person, and never down.
+            Guard(
+                word="moved",
+                columns=("next",),
+                about="NEW.code",
+                actions=(Action.SERIES_MOVED,),
+                instead="NEW.next = OLD.next + 1 AND EXISTS (SELECT 1 FROM documents_document AS document"
+                " WHERE document.series_id = NEW.id AND document.sequence = OLD.next)",
+                only="NEW.next > OLD.next",
+            ),
+        ),
+    ),
+    "documents_wait": TableRights(
+        insert="what a parked event waits for; the parking is recorded",
+        delete="remade whenever an event is parked anew, gone once it is processed",
+    ),
+    "payouts_payout": TableRights(
+        guards=(
+            Guard(word="born", born=True, about="'payout_' || NEW.id", actions=(Action.PAYOUT_SETTLED,)),
+            Guard(
+                word="moved",
+                columns=("state", "returned_at"),
+                about="'payout_' || NEW.id",
+                actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
+            ),
+        ),
+    ),
+    "payouts_settlement": TableRights(
+        guards=(
+            Guard(word="born", born=True, about="'payout_' || NEW.payout_id", actions=(Action.PAYOUT_SETTLED,)),
+            Guard(
+                word="moved",
+                columns=("effective",),
+                about="'payout_' || NEW.payout_id",
+                actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
+            ),
+        ),
+    ),
+    "payouts_settlementrequest": TableRights(
+        stated=("state",),
+        guards=(
+            Guard(
+                word="approved",
+                columns=("approval", "approved_by_id", "approved_at"),
+                about="NEW.event_id",
+                actions=(Action.EVENT_DIFFERENCE_APPROVED,),
+            ),
+        ),
+    ),
+}
