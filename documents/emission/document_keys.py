@@ -53,6 +53,15 @@ def fingerprint(*, kind: Kind, country: str, issuer: str, data: dict[str, object
     return canonical.sha256(value={"kind": str(kind), "country": country, "issuer": issuer, "data": normal})
 
 
+def known_as(*, kind: Kind, country: str, issuer: str, data: dict[str, object]) -> tuple[str, str]:
+    """Return the fingerprints that a fact may be stored with: the present one, and that of earlier versions.
+
+    Those stored the data as it was stated, so of theirs only the same fact in the same words is known again.
+    """
+    former = {"kind": str(kind), "country": country, "issuer": issuer, "data": data}
+    return fingerprint(kind=kind, country=country, issuer=issuer, data=data), canonical.sha256(value=former)
+
+
 def _normal_members(*, members: Mapping[str, object], country: packs.Pack | None) -> dict[str, object]:
     """Return an object's members in their normal form, without what is computed, empty or zero."""
     stated = {key: value for key, value in members.items() if key != "totals"}
@@ -108,25 +117,26 @@ def claim(*, key: str, fingerprint: str) -> KeyClaim:
     return KeyClaim(fresh=False, fingerprint=first)
 
 
-def repeated(*, document: Document, first: str, other: str, event: Event, actor: log.Actor) -> None:
+def repeated(*, document: Document, first: str, others: tuple[str, str], event: Event, actor: log.Actor) -> None:
     """Put on record that the event of a document was sent again.
 
-    `first` and `other` are the fingerprints of both: should they differ, the document stays as it is, and a discrepancy
-    names both events.
+    `first` is the fingerprint that the document's key has, `others` are those of the event as `known_as` gives them:
+    should they differ, the document stays as it is, and a discrepancy names both events.
     """
+    diverges = first not in others
     log.record(
         action=Action.DOCUMENT_REPEATED,
         object_type="document",
         object_id=document.public_id,
         actor=actor,
-        code="divergent_repeat" if first != other else "",
+        code="divergent_repeat" if diverges else "",
     )
     metrics.DOCUMENT_REPEATED.inc()
-    if first != other:
+    if diverges:
         key = document.document_key_id
         discrepancies.open_one(
             code="divergent_repeat",
-            dedup_key=f"divergent_repeat:{key}:{other}",
+            dedup_key=f"divergent_repeat:{key}:{others[0]}",
             facts={"document_key": key, "first_event": document.event_id, "other_event": event.event_id},
             document=document,
             event=event,

@@ -100,7 +100,10 @@ def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Acto
     """Return the existing document, and put on record that its event was sent again."""
     read = Document.objects.select_related("issuer", "owner", "settled_by", "corrects")
     document = read.defer("issuer__logo", "settled_by__content", "corrects__content").get(document_key_id=key)
-    document_keys.repeated(document=document, first=first, other=_fingerprint(draft), event=event, actor=actor)
+    others = document_keys.known_as(
+        kind=draft.kind, country=draft.pack.country, issuer=draft.issuer.slug, data=draft.business_input
+    )
+    document_keys.repeated(document=document, first=first, others=others, event=event, actor=actor)
     return IssuedDocument(document=document, replayed=True)
 
 

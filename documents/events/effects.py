@@ -237,10 +237,10 @@ def _repeat(*, event: Event, message: envelope.EventMessage, before: Event, acto
     """Answer an event with the documents that its subject has already."""
     data = envelope.business_input(message=message)
 
-    def fingerprint(kind: Kind) -> str:
-        return document_keys.fingerprint(kind=kind, country=message.country, issuer=message.issuer, data=data)
+    def known_as(kind: Kind) -> tuple[str, str]:
+        return document_keys.known_as(kind=kind, country=message.country, issuer=message.issuer, data=data)
 
-    outcomes.repeat(event=event, by=before, fingerprint=fingerprint, actor=actor)
+    outcomes.repeat(event=event, by=before, known_as=known_as, actor=actor)
 
 
 def _row(message: envelope.EventMessage) -> EventType:

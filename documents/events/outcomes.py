@@ -193,16 +193,17 @@ def _of_same_subject(*, event: Event) -> QuerySet[Event]:
     return Event.objects.filter(subject=event.subject, type__in=envelope.equivalent_types(type_=event.type))
 
 
-def repeat(*, event: Event, by: Event, fingerprint: Callable[[Kind], str], actor: log.Actor) -> None:
+def repeat(*, event: Event, by: Event, known_as: Callable[[Kind], tuple[str, str]], actor: log.Actor) -> None:
     """Answer an event that cannot be issued, or not yet, with the documents that its subject has already.
 
-    The documents stay; should the data differ, that is put on record. `fingerprint` gives the event's own for a kind.
+    The documents stay; should the data differ, that is put on record. `known_as` gives the event's own fingerprints
+    for a kind.
     """
     for document in Document.objects.filter(pk__in=by.document_ids).select_related("document_key"):
         document_keys.repeated(
             document=document,
             first=document.document_key.fingerprint,
-            other=fingerprint(Kind(document.kind)),
+            others=known_as(Kind(document.kind)),
             event=event,
             actor=actor,
         )

@@ -27,7 +27,7 @@ class CreditedAmount:
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """What somebody decided; without `parts` it credits all that remains. `fingerprint` identifies a repeat."""
+    """What somebody decided; without `parts` it credits all that remains. `known_as` identifies a repeat."""
 
     id: str
     original: Document
@@ -51,9 +51,9 @@ class Correction:
         return {"document": self.original.document_key_id, "lines": lines, "reason": self.reason}
 
     @property
-    def fingerprint(self) -> str:
-        """Return the digest by which a repeat is known."""
-        return document_keys.fingerprint(
+    def known_as(self) -> tuple[str, str]:
+        """Return the digests by which a repeat is known."""
+        return document_keys.known_as(
             kind=Kind.CREDIT_NOTE,
             country=self.terms.pack.country,
             issuer=self.terms.issuer.slug,

@@ -182,7 +182,7 @@ def _issued_before(*, correction: Correction, actor: log.Actor) -> issuing.Issue
     document = Document.objects.filter(document_key_id=correction.key).first()
     if document is None:
         return None
-    if DocumentKey.objects.get(pk=correction.key).fingerprint != correction.fingerprint:
+    if DocumentKey.objects.get(pk=correction.key).fingerprint not in correction.known_as:
         raise errors.Problem(code="document_key_conflict")
     log.record(action=Action.DOCUMENT_REPEATED, object_type="document", object_id=document.public_id, actor=actor)
     metrics.DOCUMENT_REPEATED.inc()

@@ -7,6 +7,7 @@ import pytest
 from django.utils import translation
 
 from documents.admin import cells
+from documents.emission import document_keys
 from documents.models import Discrepancy, Document, Event, Party
 from payouts.admin import rows
 from payouts.review import worklist
@@ -169,6 +170,22 @@ def test_a_fact_in_other_words_never_diverges_from_itself(what: str, turned: boo
     first, second = SAME[what][::-1] if turned else SAME[what]
     _tell_both(first, second)
     assert not Discrepancy.objects.exists()
+
+
+def test_a_fact_that_an_earlier_version_issued_is_still_known_when_it_is_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Earlier versions stored the fingerprint of the data as it came: tax id, lines and totals as they were stated."""
+    event = _order(tax_id="12.345.678-z")
+    event["data"]["totals"] = {"payable": "21.44"}
+    with monkeypatch.context() as earlier:
+        earlier.setattr(document_keys, "_normal_members", lambda **facts: dict(facts["members"]))
+        telling.told([event])
+    assert telling.tell(event | {"id": "evt_again"}).status == 200
+    assert not Discrepancy.objects.exists()
+    event["data"]["driver"]["legal_name"] = "Otra"
+    telling.tell(event | {"id": "evt_other"})
+    assert [gap.code for gap in Discrepancy.objects.all()] == ["divergent_repeat"]
 
 
 OTHER: dict[str, tuple[Fact, Fact]] = {
