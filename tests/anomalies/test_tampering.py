@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from audit.models import Event
 from config.embedded import services
+from documents.alerts import outages
 from documents.models import Alert, Document
 from documents.operations import checks, numbers, sweeper
 from documents.operations import watch as operations_watch
@@ -79,6 +80,7 @@ def look(committed_db: None, vault_folder: pathlib.Path, monkeypatch: pytest.Mon
         return set(Alert.objects.filter(resolved_at=None, severity="P1").values_list("dedup_key", flat=True))
 
     monkeypatch.setattr(numbers, "_counted", {})
+    monkeypatch.setattr(outages, "_unwritten", {})
     return a_minute_later
 
 
