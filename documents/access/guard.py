@@ -27,6 +27,7 @@ from documents.models.reads import DocumentRead, noting
 View = Callable[..., HttpResponseBase]
 logger = logging.getLogger(__name__)
 REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+NOTHING = Admitted()  # nobody has been let in yet
 
 
 def loading(*, view: View, rule: AccessRule) -> View:
@@ -52,7 +53,7 @@ def checked(*, view: View, rule: AccessRule) -> View:
     @functools.wraps(view)
     def guarded(request: HttpRequest, **parts: Any) -> HttpResponseBase:
         request = cast("AdmittedRequest", request)
-        request.rule, request.admitted = rule, Admitted()
+        request.rule, request.admitted = rule, NOTHING
         with recorder.recording() as record, noting() as read:
             try:
                 response = _rendered(response=view(request, **parts))
@@ -112,7 +113,9 @@ def _breach(
     audit = rule.audit
     if isinstance(audit, Unrecorded):
         return {}
-    shows = status < (HTTPStatus.BAD_REQUEST if audit.acts else HTTPStatus.MULTIPLE_CHOICES)
+    # A redirect says that it is done only to one who was let in; another one is sent to sign in.
+    acts = audit.acts and request.admitted is not NOTHING
+    shows = status < (HTTPStatus.BAD_REQUEST if acts else HTTPStatus.MULTIPLE_CHOICES)
     asked_only = bool(audit.methods) and request.method not in audit.methods
     instead = any(entry.action in audit.instead for entry in entries)
     if not shows or asked_only or done or instead or _said_before(audit=audit, admitted=request.admitted):
