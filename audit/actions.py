@@ -23,6 +23,7 @@ class Action(enum.StrEnum):
     EVENT_PARKED = "event.parked"
     EVENT_RESUMED = "event.resumed"
     EVENT_HELD = "event.held"
+    EVENT_RETRIED = "event.retried"
     EVENT_SUPERSEDED = "event.superseded"
     EVENT_DIFFERENCE_REQUESTED = "event.difference_requested"
     EVENT_DIFFERENCE_APPROVED = "event.difference_approved"

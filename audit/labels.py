@@ -17,6 +17,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_PARKED: _("Evento en espera de otro"),
     Action.EVENT_RESUMED: _("Evento reanudado"),
     Action.EVENT_HELD: _("Evento retenido en revisión"),
+    Action.EVENT_RETRIED: _("Evento retenido, probado otra vez por una persona"),
     Action.EVENT_SUPERSEDED: _("Evento resuelto"),
     Action.EVENT_DIFFERENCE_REQUESTED: _("Emisión con diferencia propuesta"),
     Action.EVENT_DIFFERENCE_APPROVED: _("Emisión con diferencia aprobada por otra persona"),

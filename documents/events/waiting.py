@@ -5,7 +5,7 @@ import functools
 from collections.abc import Sequence
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from documents import errors, locks
 from documents.alerts import incidents
@@ -20,6 +20,20 @@ PARKED = Q(status=EventStatus.PARKED)
 # defect of ours: that is run again for ever (at once where an earlier version, which did not do so, has held it).
 HELD_AGAIN = Q(status=EventStatus.HELD, superseded_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
 _DUE_AT_ONCE = Q(code=outcomes.DEFECT, next_try_at=None)
+# What can be tried again when somebody, or something, says so: its body is still here to be read.
+RETRIABLE = Q(status=EventStatus.HELD, superseded_by=None, body__isnull=False)
+# TABLE: the codes under which an issuer, a number and what a country's pack says are missed.
+ISSUER_CODES = ("issuer_unknown",)
+SERIES_CODES = ("series_exhausted",)
+PACK_CODES = (
+    "country_unsupported",
+    "currency_unsupported",
+    "period_invalid",
+    "tax_code_unknown",
+    "tax_id_invalid",
+    "tax_rate_not_in_force",
+    "time_implausible",
+)
 
 _WAKE = """
 UPDATE documents_event SET missing = missing - %(awaited)s::text[],
@@ -52,6 +66,19 @@ def wake(*, awaited: Sequence[str], now: dt.datetime, after: dt.datetime | None 
         woken = [pk for pk, ready in cursor.fetchall() if ready]
     for pk in woken:
         transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.RESUME, event_id=pk))
+
+
+def retry(*, held: QuerySet[Event], now: dt.datetime) -> list[Event]:
+    """Let these held events be run again, by a worker or by the sweeper, after the commit; return them as they came.
+
+    Who retries holds no row of an event: a name, an issuer or a series comes first.
+    """
+    chosen = held.filter(RETRIABLE).defer("body")
+    locked = locks.rows(queryset=chosen, rank=locks.Rank.RETRIED_EVENT)
+    Event.objects.filter(pk__in=[event.pk for event in locked]).update(next_try_at=now)
+    for event in locked:
+        transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.RESUME, event_id=event.pk))
+    return locked
 
 
 def due(*, now: dt.datetime, limit: int) -> list[int]:

@@ -6,18 +6,22 @@ that have been given since the last one.
 """
 
 import contextlib
+import datetime as dt
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
 
 from audit import log
 from audit.actions import Action
-from audit.models import Event
+from audit.models import Event as LogEvent
 from documents import errors
 from documents.alerts import incidents
-from documents.models import Alert
+from documents.events import waiting
+from documents.models import Alert, Event, Series
 
 Values = Mapping[str, errors.Value]
 AFRESH_EVERY_S, AFRESH_SHARE = 30.0, 0.01  # all numbers are counted at most so often, and for so much of the time
@@ -79,6 +83,7 @@ def look(*, every_s: float = 0.0) -> list[str]:
         if afresh:
             _last["took"] = time.monotonic() - began
         _tell(wrong=wrong)
+        _retry_held(now=timezone.now())
     return sorted(wrong)
 
 
@@ -124,9 +129,28 @@ def _skipped(*, series: _Series, start: int, end: int) -> int:
 
     Not beyond its end: the series may have been moved since it was read.
     """
-    moves = Event.objects.filter(object_id=series.code, action=Action.SERIES_MOVED).values_list("code", flat=True)
+    moves = LogEvent.objects.filter(object_id=series.code, action=Action.SERIES_MOVED).values_list("code", flat=True)
     spans = [tuple(map(int, move.split("-"))) for move in moves]
     return sum(max(0, min(last, end) - max(first, start) + 1) for first, last in spans)
+
+
+def _retry_held(*, now: dt.datetime) -> None:
+    """Let events that found no number be tried again once their series gives numbers, or another year has begun."""
+    held = Event.objects.filter(waiting.RETRIABLE, code__in=waiting.SERIES_CODES)
+    wanted: dict[str, list[int]] = {}
+    for pk, faults in held.values_list("pk", "errors"):
+        for missed in (fault["values"] for fault in faults if fault["code"] in waiting.SERIES_CODES):
+            wanted.setdefault(f"{missed['issuer']}-{missed['kind']}-{now.year}", []).append(pk)
+    gives = Q(
+        Q(last=None) | Q(next__lte=F("last")),
+        Q(valid_from=None) | Q(valid_from__lte=now.date()),
+        Q(valid_until=None) | Q(valid_until__gte=now.date()),
+    )
+    used_up = set(Series.objects.filter(~gives, code__in=wanted).values_list("code", flat=True))
+    ready = [pk for code, keys in wanted.items() if code not in used_up for pk in keys]
+    if ready:
+        with transaction.atomic():
+            waiting.retry(held=Event.objects.filter(pk__in=ready), now=now)
 
 
 def _tell(*, wrong: dict[str, Values]) -> None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms as django_forms
+from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse_lazy
@@ -19,7 +20,7 @@ from documents.alerts import discrepancies
 from documents.models import Discrepancy, Document, Event
 from payouts.admin import forms, rows
 from payouts.models import ApprovalState, DifferenceApproval
-from payouts.review import corrections, difference_approval, dismissal, worklist
+from payouts.review import corrections, difference_approval, dismissal, retrying, worklist
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -78,6 +79,15 @@ def _dismiss(made: confirm.Confirmed[Event]) -> None:
         now=made.now,
         actor=made.actor,
     )
+
+
+def _retry(made: confirm.Confirmed[Event]) -> bool:
+    """Try a held event again, and say what became of it; False where it is not held any more."""
+    if not retrying.can_retry(event=made.row):
+        return False
+    result = retrying.retry(events=[made.row], user=made.user, now=made.now, actor=made.actor)
+    messages.success(made.request, rows.became(result=result))
+    return True
 
 
 def _resolve(made: confirm.Confirmed[Discrepancy]) -> None:
@@ -176,6 +186,25 @@ TABLE: Mapping[str, Decision] = MappingProxyType(
                 cards=_of_event,
                 back=_home,
                 danger=True,
+            ),
+        ),
+        "retry": Decision(
+            pattern="event/<str:public_id>/retry/",
+            model=Event,
+            asks=confirm.Confirmation(
+                title=_("Volver a intentar"),
+                text=_(
+                    "Se prueba otra vez el mismo evento, con lo que hay ahora: si lo que faltaba ya está, se numera y "
+                    "se emite; si no, sigue retenido. No puede duplicarse."
+                ),
+                submit=_("Volver a intentar"),
+                right=DECIDES,
+                audit=Action.EVENT_RETRIED,
+                form=confirm.no_form,
+                act=_retry,
+                not_now=_("Este evento ya no está retenido."),
+                cards=_of_event,
+                back=_home,
             ),
         ),
         "resolve": Decision(

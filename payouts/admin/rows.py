@@ -21,7 +21,7 @@ from documents.models import Event, EventStatus
 from documents.sentences import writing
 from payouts.admin import forms
 from payouts.models import DifferenceApproval
-from payouts.review import worklist
+from payouts.review import retrying, worklist
 from payouts.review.corrections import CreditableGroup
 from payouts.review.worklist import Item
 
@@ -74,6 +74,7 @@ def row(*, item: Item, request: HttpRequest, now: dt.datetime) -> dict[str, Any]
     """Return one row of the list."""
     return {
         "what": what(item),
+        "pick": item.event.public_id if item.event is not None and item.retriable else "",
         "age": cells.since(item.since, now=now),
         "since": cells.moment(item.since),
         "owner": cells.mono(item.owner, short=24) if item.owner else "",
@@ -133,6 +134,8 @@ def actions(*, item: Item, request: HttpRequest) -> "SafeString | str":
     if item.event is None:
         return ""
     offered = [_next_step(item=item, event=item.event, request=request)] if item.approvable else []
+    if item.retriable:
+        offered.append(_action_link(name="retry", public_id=item.event.public_id, label=_("Volver a intentar")))
     if item.dismissible:
         offered.append(_action_link(name="dismiss", public_id=item.event.public_id, label=_("Cerrar sin emitir")))
     return (
@@ -149,6 +152,27 @@ def _next_step(*, item: Item, event: Event, request: HttpRequest) -> "SafeString
     if item.request.requested_by_id == rights.person(request=request).pk:
         return format_html('<span class="dc-note">{}</span>', _("Propuesta tuya: espera a otra persona"))
     return _action_link(name="approve", public_id=event.public_id, label=_("Aprobar"), main=True)
+
+
+def retry_choices(*, codes: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Return what can be tried again at once: the events that are chosen in the list, or all of a code."""
+    all_of = _("todos los de «%(code)s» (%(count)s)")
+    return [
+        ("", _("los elegidos en la lista")),
+        *((code, all_of % {"code": code_label(code), "count": count}) for code, count in codes.items()),
+    ]
+
+
+def became(*, result: retrying.Retried) -> str:
+    """Say what became of events that were tried again."""
+    counts = [
+        (_("Emitidos: %(count)s."), result.issued, True),
+        (_("Siguen retenidos: %(count)s."), result.held, True),
+        (_("En espera de otro evento: %(count)s."), result.parked, False),
+        (_("No piden nada más: %(count)s."), result.over, False),
+        (_("En cola, se prueban en unos minutos: %(count)s."), result.queued, False),
+    ]
+    return " ".join(text % {"count": count} for text, count, always in counts if count or always)
 
 
 def sentences(*, item: Item) -> list[str]:

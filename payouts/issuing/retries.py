@@ -7,13 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
-from django.db import transaction
-
-from documents import locks
-from documents.events import envelope, schemas
-from documents.models import Event, EventStatus, Wait
-from documents.resilience import queue
-from documents.task_names import TaskName
+from documents.events import envelope, schemas, waiting
+from documents.models import Event, Wait
 
 CODE = "payout_does_not_close"
 TRANSFERS_MAX = 4096  # of payouts that wait, kept in a process
@@ -26,12 +21,7 @@ def retry_held(*, payees: Collection[str], now: dt.datetime) -> None:
     order missing from its list explains the difference only once it is here and while no other payout settles it.
     """
     waits = Wait.objects.filter(awaited__in=[awaited(payee=payee) for payee in payees]).values("event_id")
-    held = Event.objects.filter(pk__in=waits, status=EventStatus.HELD, code=CODE, superseded_by=None)
-    locked = [event.pk for event in locks.rows(queryset=held.only("pk"), rank=locks.Rank.RETRIED_EVENT)]
-    if locked:
-        Event.objects.filter(pk__in=locked).update(next_try_at=now)
-    for pk in locked:
-        transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.RESUME, event_id=pk))
+    waiting.retry(held=Event.objects.filter(pk__in=waits, code=CODE), now=now)
 
 
 def awaited(*, payee: str) -> str:

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from payouts.models import ApprovalState, DifferenceApproval
-from payouts.review import difference_approval, discrepancy_findings, dismissal, event_findings
+from payouts.review import difference_approval, discrepancy_findings, dismissal, event_findings, retrying
 from payouts.review.event_findings import Amounts, minor
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class Item:
     approvable: bool = False
     approvable_from: dt.datetime | None = None
     dismissible: bool = False
+    retriable: bool = False
     request: DifferenceApproval | None = None
     alert: Alert | None = None
 
@@ -148,6 +149,7 @@ def of_event(event: Event, *, now: dt.datetime) -> Item:
         approvable=difference_approval.can_approve(event=event, now=now),
         approvable_from=difference_approval.approvable_from(event=event),
         dismissible=dismissal.can_dismiss(event=event, now=now) and not getattr(event, "dismissed", False),
+        retriable=retrying.can_retry(event=event),
     )
 
 

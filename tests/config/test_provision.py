@@ -207,6 +207,19 @@ def test_the_service_takes_in_every_event_while_it_is_provisioned_again_and_agai
 
 
 @provisions
+def test_what_a_pack_of_this_version_may_know_is_tried_again() -> None:
+    telling.issuers()
+    telling.told([
+        making.order("ord_1"),
+        making.order("ord_2", lines=[making.line("1.00", tax="IVA99")]),
+        making.payout("po_1", "9.00", orders=["ord_1"]),
+    ])  # fmt: skip
+    _provision()
+    retried = Event.objects.filter(status=EventStatus.HELD, next_try_at__isnull=False)
+    assert list(retried.values_list("code", flat=True)) == ["tax_code_unknown"]
+
+
+@provisions
 def test_nobody_sees_a_right_taken_away_before_it_is_given_again(
     runtime: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -262,13 +262,14 @@ def test_only_finance_acts_compliance_and_audit_look_and_each_refusal_is_on_reco
     for place in (
         f"event/{event.public_id}/request/",
         f"event/{event.public_id}/close/",
+        f"event/{event.public_id}/retry/",
         f"discrepancy/{gap.public_id}/resolve/",
         f"document/{receipt.public_id}/correct/",
     ):
         assert browser.get(HOME + place).status_code == (200 if acts else 403)
         if not acts:
             assert browser.post(HOME + place, {"reason": REASON}).status_code == 403
-    assert len(center.denials()) - before == (0 if acts else 8)
+    assert len(center.denials()) - before == (0 if acts else 10)
     assert ("/admin/payouts/conciliar/" in browser.get(center.ADMIN).content.decode()) is sees
     assert not DifferenceApproval.objects.exists()
     assert not Dismissal.objects.exists()
@@ -413,7 +414,7 @@ def test_a_form_without_its_token_settles_nothing(fina: cast.Member) -> None:
     event = _held()
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(fina.user, backend="django.contrib.auth.backends.ModelBackend")
-    for act in ("request", "close"):
+    for act in ("request", "close", "retry"):
         assert browser.post(f"{HOME}event/{event.public_id}/{act}/", {"reason": REASON}).status_code == 403
     assert not DifferenceApproval.objects.exists()
     assert not Dismissal.objects.exists()

@@ -20,7 +20,8 @@ from documents import catalog, errors
 from documents.access import actors
 from documents.countries import pack
 from documents.emission import numbering
-from documents.models import Country, Issuer, Kind
+from documents.events import waiting
+from documents.models import Country, Event, Issuer, Kind
 
 ACTOR = actors.program(name="add_issuer", channel="command")
 FIELDS = ("slug", "country", "legal_name", "tax_id", "address", "code")
@@ -67,6 +68,9 @@ class Command(BaseCommand):
                 issuer, result = _add(row=row, logo=logo)
                 wanted += [(issuer, series) for series in _series(row=row, starts=options["start"])]
                 self.stdout.write(result)
+            slugs = [issuer.slug for issuer, _series in wanted]
+            missed = Event.objects.filter(code__in=waiting.ISSUER_CODES, issuer_slug__in=slugs)
+            waiting.retry(held=missed, now=timezone.now())
             # In the order in which numbers are taken: see `documents.locks`.
             for issuer, series in sorted(wanted, key=lambda pair: (pair[0].pk, pair[1]["kind"], pair[1]["year"])):
                 numbering.open_series(issuer=issuer, actor=ACTOR, **series)

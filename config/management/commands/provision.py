@@ -9,12 +9,15 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import NotSupportedError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 from psycopg import sql
 
 from audit import enforcement, guard, inspection
 from config import checks
 from documents.access import roles
 from documents.countries import pack
+from documents.events import waiting
+from documents.models import Event
 
 # Any number that nobody else uses: two deployments that provision at once take turns.
 LOCK = 7_262_026_020_708
@@ -67,6 +70,8 @@ class Command(BaseCommand):
         for name, fault in inspection.weaknesses().items():
             raise CommandError(f"the log is not safe: {name} {fault}")
         roles.ensure_groups()
+        with transaction.atomic():  # what this version's packs may know
+            waiting.retry(held=Event.objects.filter(code__in=waiting.PACK_CODES), now=timezone.now())
         if options["verbosity"]:
             self.stdout.write("provisioned: migrations, grants and role groups are in place")
 
