@@ -46,6 +46,11 @@ def put(*, name: str, value: str) -> None:
     os.environ[name] = value
 
 
+def drop(*, name: str) -> None:
+    """Unset a variable for this process and for the commands it starts."""
+    os.environ.pop(name, None)
+
+
 def inherited() -> dict[str, str]:
     """Return a copy of the whole environment, for a child process."""
     return dict(os.environ)

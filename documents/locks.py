@@ -116,6 +116,14 @@ def has(*, rank: Rank, keys: Iterable[Key]) -> bool:
     return frozenset(keys) <= _of_rank(rank=rank)
 
 
+def begin_anew() -> None:
+    """Forget what the transaction has locked and would do at its commit: it will be rolled back.
+
+    What follows stands for another transaction, whose order of locks is its own.
+    """
+    connection.run_on_commit = []
+
+
 def _note(*, rank: Rank, keys: Iterable[Key], waits: bool = True) -> None:
     """Note what the transaction locks now, after the order has been looked at; outside one nothing stays locked."""
     within = _transaction()

@@ -1,6 +1,7 @@
 """What `manage.py` puts around every command: servers behind it, and an end in order."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from config import env
@@ -22,6 +23,8 @@ def around(*, command: str) -> Iterator[None]:
     ends the command with a sentence.
     """
     ending.heed_signals()
+    if "--dry-run" in sys.argv:
+        env.drop(name="PROMETHEUS_MULTIPROC_DIR")  # what does not happen is counted in no metric of the service
     with ending.in_a_sentence(), _servers(command=command):
         yield
 

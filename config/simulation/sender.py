@@ -5,7 +5,7 @@ import http.client
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from http import HTTPStatus
 from typing import Any
@@ -87,9 +87,16 @@ def headers(*, body: bytes, secret: str) -> dict[str, str]:
 
 
 def post_all(
-    *, base_url: str, events: Sequence[Mapping[str, Any]], secrets: Mapping[str, str], senders: int = 1
+    *,
+    base_url: str,
+    events: Sequence[Mapping[str, Any]],
+    secrets: Mapping[str, str],
+    senders: int = 1,
+    answered: Callable[[Mapping[str, Any], PostedEvent], None] = lambda _event, _answer: None,
 ) -> list[PostedEvent]:
     """Post a list, by `senders` at once, with progress; a list sent twice changes nothing.
+
+    `answered` is told each event with its answer as soon as it has come.
 
     :raises OSError: the server did not answer
     :raises http.client.HTTPException: what answers there does not speak HTTP
@@ -99,13 +106,14 @@ def post_all(
         progress.progress(label="eventos", total=len(events)) as step,
         ThreadPoolExecutor(max_workers=senders) as threads,
     ):
-        jobs = [
-            threads.submit(post, base_url=base_url, event=event, secret=secrets[service_of(event=event)])
+        jobs = {
+            threads.submit(post, base_url=base_url, event=event, secret=secrets[service_of(event=event)]): event
             for event in events
-        ]
+        }
         try:
             for job in as_completed(jobs) if senders > 1 else jobs:
                 sent.append(job.result())
+                answered(jobs[job], sent[-1])
                 step(note=f"{sent[-1].status} {sent[-1].event_id}")
         except BaseException:  # Ctrl-C, a signal, or nobody answers: the rest of the list is not tried
             threads.shutdown(cancel_futures=True)

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms as django_forms
-from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse_lazy
@@ -86,7 +85,7 @@ def _retry(made: confirm.Confirmed[Event]) -> bool:
     if not retrying.can_retry(event=made.row):
         return False
     result = retrying.retry(events=[made.row], user=made.user, now=made.now, actor=made.actor)
-    messages.success(made.request, rows.became(result=result))
+    rows.tell_outcome(request=made.request, result=result)
     return True
 
 

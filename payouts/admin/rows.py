@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -163,8 +164,8 @@ def retry_choices(*, codes: Mapping[str, int]) -> list[tuple[str, str]]:
     ]
 
 
-def became(*, result: retrying.Retried) -> str:
-    """Say what became of events that were tried again."""
+def tell_outcome(*, request: HttpRequest, result: retrying.Retried) -> None:
+    """Say on the next page what became of events that were tried again."""
     counts = [
         (_("Emitidos: %(count)s."), result.issued, True),
         (_("Siguen retenidos: %(count)s."), result.held, True),
@@ -172,7 +173,8 @@ def became(*, result: retrying.Retried) -> str:
         (_("No piden nada más: %(count)s."), result.over, False),
         (_("En cola, se prueban en unos minutos: %(count)s."), result.queued, False),
     ]
-    return " ".join(text % {"count": count} for text, count, always in counts if count or always)
+    said = " ".join(text % {"count": count} for text, count, always in counts if count or always)
+    messages.add_message(request, messages.WARNING if result.held else messages.SUCCESS, said)
 
 
 def sentences(*, item: Item) -> list[str]:

@@ -130,5 +130,5 @@ class WorklistAdmin(base.DocumentCenterAdmin[DifferenceApproval]):
             actor=actors.actor(request=request),
         )
         navigation.forget(request=request)
-        messages.success(request, rows.became(result=result))
+        rows.tell_outcome(request=request, result=result)
         return HttpResponseRedirect(reverse(decisions.HOME))

@@ -1,4 +1,7 @@
-"""Signs and posts a JSON list of events, with progress; sending it again changes nothing, so Ctrl-C loses nothing."""
+"""Signs and posts a JSON list of events, with progress; sending it again changes nothing, so Ctrl-C loses nothing.
+
+With --dry-run it says what would become of each, and writes nothing; with --resume it goes on after a break.
+"""
 
 import argparse
 import collections
@@ -12,8 +15,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
-from config.simulation import sender
+from config import env
+from config.embedded import ending
+from config.simulation import acknowledged, rehearsal, sender
 from documents.webhooks import signing
 
 NOT_ITS_OWN = {
@@ -24,7 +30,10 @@ ANOTHER_WAY = "set it, sign everything with --secret, or take part in a running 
 
 
 class Command(BaseCommand):
-    """`make manage ARGS="send_events FILE [--url URL] [--secret whsec_...]"`: needs no database, only the door."""
+    """`make manage ARGS="send_events FILE [--url URL] [--secret whsec_...] [--resume]"`: needs only the door.
+
+    `--dry-run` needs the service's database instead.
+    """
 
     help = "Sign and post a JSON list of events, each with the secret of its own service (WEBHOOK_SECRET_...)."
 
@@ -39,25 +48,81 @@ class Command(BaseCommand):
             "--senders", type=int, default=1, help="how many post at once (default 1: in the list's order)"
         )
 
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be issued, held or repeated; nothing is written"
+        )
+        parser.add_argument(
+            "--resume", action="store_true", help="leave out what that address has acknowledged before a break"
+        )
+
     def handle(self, *_args: object, **options: Any) -> None:
         """Post the list and say what became of it; refused events end in exit code 1.
 
-        :raises CommandError: the file, a secret or the address cannot be used, or events were refused
+        :raises CommandError: the file, a secret, the address or the database cannot be used, or events were refused
         """
-        events, url = _events(path=options["file"]), _address(url=options["url"])
+        events = _events(path=options["file"])
+        if options["dry_run"]:
+            self.rehearse(events=events)
+            return
+        url = _address(url=options["url"])
         secrets = _secrets(services={sender.service_of(event=event) for event in events}, only=options["secret"])
-        try:
-            sent = sender.post_all(base_url=url, events=events, secrets=secrets, senders=max(1, options["senders"]))
-        except (OSError, http.client.HTTPException) as error:
-            raise CommandError(
-                f"{url} does not answer ({error}): name the right address with --url, or start a demo with make demo"
-            ) from error
+        memory = acknowledged.Acknowledged(events_file=options["file"], url=url, resume=options["resume"])
+        left = memory.left(events=events)
+        sent = self.post(events=left, url=url, secrets=secrets, senders=max(1, options["senders"]), memory=memory)
         counts = collections.Counter(str(answer.body.get("status", answer.status)) for answer in sent)
         replayed = sum(answer.body.get("replayed") is True for answer in sent)
+        before = {"acknowledged_before": len(events) - len(left)} if options["resume"] else {}
         self.stdout.write(
-            json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items())), "replayed": replayed})
+            json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items())), "replayed": replayed, **before})
         )
         self.print_refused(sent=sent)
+
+    def post(
+        self,
+        *,
+        events: Sequence[dict[str, Any]],
+        url: str,
+        secrets: Mapping[str, str],
+        senders: int,
+        memory: acknowledged.Acknowledged,
+    ) -> list[sender.PostedEvent]:
+        """Post what is left of the list, and remember what is acknowledged until all of it has been answered.
+
+        :raises CommandError: nobody answers, or Ctrl-C; --resume goes on from there
+        """
+        try:
+            sent = sender.post_all(base_url=url, events=events, secrets=secrets, senders=senders, answered=memory.add)
+        except (OSError, http.client.HTTPException) as error:
+            raise CommandError(
+                f"{url} does not answer ({error}): name the right address with --url, or start a demo with make demo;"
+                " --resume goes on from there"
+            ) from error
+        except KeyboardInterrupt:
+            mend = "--resume goes on from there" if not memory.fault else f"send all of it again ({memory.fault})"
+            raise CommandError(f"interrupted, and nothing is lost: {mend}", returncode=ending.INTERRUPTED) from None
+        memory.forget()
+        return sent
+
+    def rehearse(self, *, events: Sequence[dict[str, Any]]) -> None:
+        """Say how many events, and which, would come to each outcome; nothing is written.
+
+        :raises CommandError: there is no database to ask, or events would be refused
+        """
+        if not env.text(name="DATABASE_URL"):
+            raise CommandError(
+                "--dry-run asks the service's database: set DATABASE_URL, or take part in a running demo with DEMO=8000"
+            )
+        try:
+            rehearsed = rehearsal.rehearse_all(events=events, now=timezone.now())
+        except KeyboardInterrupt:
+            raise CommandError("interrupted: nothing was written", returncode=ending.INTERRUPTED) from None
+        would: dict[str, list[str]] = {}
+        for row in rehearsed:
+            would.setdefault(f"{row.outcome} {row.code}".strip(), []).append(row.event_id)
+        outcomes = {outcome: {"count": len(ids), "events": ids} for outcome, ids in sorted(would.items())}
+        self.stdout.write(json.dumps({"dry_run": True, "events": len(events), "would_be": outcomes}))
+        if refused := [row for row in rehearsed if row.outcome == "refused"]:
+            raise CommandError(f"{len(refused)} of {len(events)} would be refused")
 
     def print_refused(self, *, sent: Sequence[sender.PostedEvent]) -> None:
         """Name each refused event and its code.
