@@ -63,8 +63,8 @@ def groups(*, events: Sequence[Mapping[str, Any]]) -> list[list[int]]:
     first: dict[str, int] = {}
     for place, event in enumerate(events):
         for name in _names(event=event):
-            one, other = sorted((root(first.setdefault(name, place)), root(place)))
-            leader[other] = one
+            earlier, later = sorted((root(first.setdefault(name, place)), root(place)))
+            leader[later] = earlier
     found_groups: dict[int, list[int]] = {}
     for place in range(len(events)):
         found_groups.setdefault(root(place), []).append(place)
