@@ -16,10 +16,10 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
-from audit import log
 from config import progress
 from config.simulation import sender
 from documents import errors, locks
+from documents.access import actors
 from documents.events import answers, intake
 from documents.models import Event, EventStatus
 
@@ -27,7 +27,7 @@ TRIES_MAX = 5
 LOCK_TIMEOUT = "500ms"  # we give way: the running service comes first
 TURNS_MAX = 20  # of what waits within a group
 PARTIES = frozenset({"customer", "driver", "beneficiary", "partner", "party"})
-ACTOR = log.Actor(kind="service", id="platform", channel="webhook")
+ACTOR = actors.program(name="send_events", channel="command")
 
 
 @dataclass(frozen=True, kw_only=True)
