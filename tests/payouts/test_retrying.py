@@ -20,6 +20,7 @@ from payouts.review import retrying
 from tests import cast
 from tests.documents import center
 from tests.payouts import making, telling
+from tests.services import force
 
 pytestmark = pytest.mark.django_db
 HOME = f"{center.ADMIN}payouts/conciliar/"
@@ -147,7 +148,8 @@ def test_one_that_waits_now_or_asks_for_nothing_more_is_not_said_to_be_issued(fi
     telling.told([making.order("ord_1"), making.payout("po_1", "9.00", orders=["ord_1"])])
     held = Event.objects.get(status=EventStatus.HELD)
     body = json.dumps(making.payout("po_1", "9.00", orders=["ord_1", "ord_2"])).encode()
-    Event.objects.filter(pk=held.pk).update(body=body)
+    with force.by_force():
+        Event.objects.filter(pk=held.pk).update(body=body)
     browser = center.client(member=fina)
     browser.post(SEVERAL, {"event": [held.public_id]})
     assert "Emitidos: 0. Siguen retenidos: 0. En espera de otro evento: 1." in _said(browser)
@@ -176,7 +178,8 @@ def test_nothing_chosen_and_what_is_not_ones_own_is_not_tried(fina: cast.Member,
 def test_one_whose_body_is_stripped_or_that_is_superseded_is_not_offered(fina: cast.Member) -> None:
     telling.told([making.order("ord_1"), making.payout("po_1", "9.00", orders=["ord_1"])])
     telling.told([making.payment("pay_1", "9.99", [making.line("10.00")])])
-    Event.objects.filter(code="totals_mismatch").update(body=None)
+    with force.by_force():
+        Event.objects.filter(code="totals_mismatch").update(body=None)
     telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}])
     browser = center.client(member=fina)
     assert "Volver a intentar" not in _said(browser)
@@ -202,16 +205,19 @@ def test_a_series_that_gives_numbers_again_has_its_events_issued(monkeypatch: py
     now = timezone.now()
     assert telling.tell(making.order("ord_1"), now=now).body["status"] == "processed"
     series = Series.objects.filter(kind="ORDER_FINAL_STATEMENT", year=now.year)
-    series.update(last=F("next") - 1)
+    with force.by_force():
+        series.update(last=F("next") - 1)
     assert telling.tell(making.order("ord_2"), now=now).body["code"] == "series_exhausted"
     held = Event.objects.get(code="series_exhausted")
-    for wrong in ({}, {"last": None, "valid_until": now.date() - dt.timedelta(days=2)}):
-        series.update(**wrong)
+    for wrong in ({"last": F("last")}, {"last": None, "valid_until": now.date() - dt.timedelta(days=2)}):
+        with force.by_force():
+            series.update(**wrong)
         numbers.look()
         _work()
         held.refresh_from_db()
         assert (held.status, held.next_try_at) == (EventStatus.HELD, None)
-    series.update(valid_until=None)
+    with force.by_force():
+        series.update(valid_until=None)
     numbers.look()
     _work()
     held.refresh_from_db()

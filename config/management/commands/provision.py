@@ -70,10 +70,15 @@ class Command(BaseCommand):
         for name, fault in inspection.weaknesses().items():
             raise CommandError(f"the log is not safe: {name} {fault}")
         roles.ensure_groups()
-        with transaction.atomic():  # what this version's packs may know
-            waiting.retry(held=Event.objects.filter(code__in=waiting.PACK_CODES), now=timezone.now())
+        _retry_held()
         if options["verbosity"]:
             self.stdout.write("provisioned: migrations, grants and role groups are in place")
+
+
+def _retry_held() -> None:
+    """Let events be tried again that the country packs of this version may know better."""
+    with transaction.atomic():
+        waiting.retry(held=Event.objects.filter(code__in=waiting.PACK_CODES), now=timezone.now())
 
 
 def _migrate(*, cursor: CursorWrapper, verbosity: int) -> None:
