@@ -78,6 +78,27 @@ _OTHERS: Mapping[str, Words] = {
     ),
 }
 
+# TABLE: cause -> the mistake behind totals that differ from what the lines come to (es, en).
+_SUMS: Mapping[str, tuple[str, str]] = {
+    "gross_read_as_net": (
+        "es lo que suman las líneas si sus importes ya llevan el impuesto (falta «prices»: «gross»)",
+        "it is what the lines come to if their amounts hold the tax already (“prices”: “gross” is missing)",
+    ),
+    "net_read_as_gross": (
+        "es lo que suman las líneas si sus importes no llevan el impuesto (sobra «prices»: «gross»)",
+        "it is what the lines come to if their amounts are without tax (“prices”: “gross” is wrong)",
+    ),
+    "tax_rounded_per_line": (
+        "el impuesto se redondeó línea por línea; se redondea una vez por tipo",
+        "the tax was rounded line by line; it is rounded once for each rate",
+    ),
+    "discount_omitted": ("no se restó el descuento", "the discount was not taken off"),
+    "discount_doubled": ("el descuento se restó dos veces", "the discount was taken off twice"),
+    "discount_untaxed": (
+        "el descuento se restó sin su impuesto", "the discount was taken off without its tax",
+    ),
+}  # fmt: skip
+
 
 def _rows() -> Iterator[tuple[str, Words]]:
     """Yield each cause with what is said after the size of the difference."""
@@ -102,4 +123,10 @@ def _shapes(*, name: str, es: str, en: str, why: Why) -> Iterator[tuple[str, Wor
 TABLE: Mapping[str, Words] = {
     f"diagnosis.{cause}": Words(es=f"{{difference:gap}}: {row.es}.", en=f"{{difference:gap}}: {row.en}.")
     for cause, row in _rows()
+} | {
+    f"diagnosis.sum_{cause}": Words(
+        es=f"Dice {{stated:amount}} y las líneas suman {{expected:amount}}: {es}.",
+        en=f"It says {{stated:amount}} and the lines come to {{expected:amount}}: {en}.",
+    )
+    for cause, (es, en) in _SUMS.items()
 }

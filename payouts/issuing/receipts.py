@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, cast
 
 from audit import log
@@ -10,7 +11,7 @@ from documents import errors, locks, money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind
-from payouts.calculation import amounts, totals
+from payouts.calculation import amounts, sum_causes, totals
 from payouts.issuing import parties
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
@@ -32,7 +33,7 @@ def on_payment_captured(
     rates = terms.rates(lines=stated["lines"], date=date)
     lines = amounts.read_lines(lines=stated["lines"], digits=terms.digits)
     sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
-    _check(data=data, stated=stated, sums=sums, digits=terms.digits)
+    _check(data=data, stated=stated, lines=lines, rates=rates, sums=sums, terms=terms)
     rows = parties.add_missing(named=[customer], actor=actor)
     draft = issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
@@ -125,25 +126,43 @@ def _refund_body(
     return body, sums.totals["gross"]
 
 
-def _check(*, data: schemas.PaymentData, stated: Mapping[str, Any], sums: amounts.Computed, digits: int) -> None:
+def _check(
+    *,
+    data: schemas.PaymentData,
+    stated: Mapping[str, Any],
+    lines: Sequence[amounts.AmountLine],
+    rates: Mapping[str, Fraction],
+    sums: amounts.Computed,
+    terms: IssuingTerms,
+) -> None:
     """Compare the stated totals and the captured amount with what the lines come to.
 
-    :raises errors.Problem: `totals_mismatch`
+    :raises errors.Problem: `totals_mismatch`, with the mistake that explains it, where one does
     """
-    faults: list[errors.Fault] = []
-    try:
-        amounts.check_totals(stated=stated.get("totals"), computed=sums.totals, digits=digits)
-    except errors.Problem as problem:
-        faults += problem.errors
-    if money.minor(data.payment.amount, digits) != sums.totals["gross"]:
-        values = {
-            "total": "amount",
-            "stated": data.payment.amount,
-            "expected": money.text(sums.totals["gross"], digits),
-        }
-        faults.append(errors.Fault(pointer="/data/payment/amount", code="totals_mismatch", values=values))
-    if faults:
-        raise errors.Problem(code="totals_mismatch", errors=faults)
+    given = {f"/data/totals/{word}": (word, amount) for word, amount in (stated.get("totals") or {}).items()}
+    given["/data/payment/amount"] = ("amount", data.payment.amount)
+    computed = {**sums.totals, "amount": sums.totals["gross"]}
+    place = {"currency": terms.currency, "country": terms.pack.country}
+    faults = [
+        errors.Fault(
+            pointer=pointer,
+            code="totals_mismatch",
+            values={"total": word, "stated": amount, "expected": money.text(computed[word], terms.digits), **place},
+        )
+        for pointer, (word, amount) in given.items()
+        if money.minor(amount, terms.digits) != computed[word]
+    ]
+    if not faults:
+        return
+    minors = {word: money.minor(amount, terms.digits) for word, amount in given.values()}
+    if minors["amount"] == minors.get("gross", minors["amount"]):
+        totals_stated = {"gross": minors["amount"], **{word: minors[word] for word in ("net", "tax") if word in minors}}
+        cause = sum_causes.cause(lines=lines, rates=rates, prices=data.prices, stated=totals_stated)
+        if cause:
+            faults.append(
+                errors.Fault(pointer="/data", code="diagnosis", values={**faults[-1].values, "cause": f"sum_{cause}"})
+            )
+    raise errors.Problem(code="totals_mismatch", errors=faults)
 
 
 def _require_later(*, message: envelope.EventMessage, receipt: Document, time_zone: str, terms: IssuingTerms) -> None:
