@@ -33,7 +33,7 @@ def cause(
 def _mistakes(
     *, lines: Sequence[AmountLine], prices: Prices
 ) -> Iterator[tuple[str, Sequence[Sequence[AmountLine]], Prices]]:
-    """Yield each mistake with the lines that it adds up, in the parts in which tax is rounded, and how it reads them."""
+    """Yield each mistake with the lines that it adds up, in the parts it rounds by, and how it reads them."""
     if prices == "net":
         yield "gross_read_as_net", [lines], "gross"
     else:
