@@ -67,6 +67,8 @@ def _normal_members(*, members: Mapping[str, object], country: packs.Pack | None
     stated = {key: value for key, value in members.items() if key != "totals"}
     if "tax" in stated:
         stated["taxes"] = [stated.pop("tax")]
+    if stated.get("supply") == "service" or stated.get("kind") == "PLATFORM_FEE":
+        stated.pop("supply", None)  # what the line is of anyway
     if "tax_id" not in stated:
         stated.pop("tax_id_type", None)  # nothing of it is printed
     elif country is not None:

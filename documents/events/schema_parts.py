@@ -41,7 +41,10 @@ class Reference(Strict):
 
 
 class Line(Strict):
-    """One line; `taxes` are several codes on its amount, `party` says whose it is when not the beneficiary's."""
+    """One line; `taxes` are several codes on its amount, `party` says whose it is when not the beneficiary's.
+
+    A fee is of the platform's supply and all else of the service's; only a refund may be of either.
+    """
 
     id: fields.Id
     kind: LineKind
@@ -50,6 +53,15 @@ class Line(Strict):
     tax: fields.Text | None = None
     taxes: Annotated[list[fields.Text], Field(min_length=1, max_length=TAXES_MAX), fields.once(str)] | None = None
     party: Literal["partner"] | None = None
+    supply: Literal["service", "platform"] | None = None
+
+    @model_validator(mode="after")
+    def of_its_supply(self) -> Self:
+        """Refuse a line that is by its kind of another supply than it states."""
+        own = "platform" if self.kind == "PLATFORM_FEE" else "service"
+        if self.kind != "REFUND_ITEM" and self.supply not in {None, own}:
+            raise fields.wrong("other_supply")
+        return self
 
     @model_validator(mode="after")
     def taxed_one_way(self) -> Self:

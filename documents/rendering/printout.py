@@ -53,6 +53,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "ORDER_ITEM_MISSING": "Faltó un artículo del pedido", "ORDER_CANCELLED": "Pedido cancelado",
         "LATE_TIP": "Propina posterior", "FARE_REVIEW": "Revisión de la tarifa",
     },
+    "supply": {"service": "Servicio", "platform": "Plataforma"},
     "prices": {"net": "sin impuestos", "gross": "con impuestos incluidos"},
     "status": {"checked": "Comprobada", "declared": "Declarada, sin comprobar"},
     "audience": {"beneficiary": "beneficiario", "partner": "comercio"},

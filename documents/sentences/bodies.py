@@ -80,6 +80,9 @@ TABLE: Mapping[str, Words] = {
         en="Show at most {first_max} digits at the start and {last_max} at the end, and hide at least as many.",
     ),
     "repeated": Words(es="El mismo id aparece dos veces en la lista.", en="The same id is twice in the list."),
+    "other_supply": Words(
+        es="Una línea de esta clase no es de esa prestación (supply).", en="A line of this kind is of another supply."
+    ),
     "tax_or_taxes": Words(es="Indica uno solo de tax y taxes.", en="State either tax or taxes."),
     "partner_missing": Words(
         es="Trae importes del comercio, y el pedido no nombra ninguno.",

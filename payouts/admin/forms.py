@@ -102,7 +102,7 @@ class CorrectionForm(reasons.ReasonForm):
         if self.cleaned_data["extent"] == "all":
             return None
         return [
-            CreditedAmount(tax=group.tax, amount_minor=minor)
+            CreditedAmount(tax=group.tax, amount_minor=minor, supply=group.supply)
             for group, minor in zip(self.remaining, self.minors, strict=True)
             if minor
         ]
@@ -118,4 +118,4 @@ def _remain(group: CreditableGroup) -> str:
 def group_label(group: CreditableGroup) -> str:
     """Return the label of a tax group in the form."""
     tax = group.tax or _("sin impuesto")
-    return _("descuentos, %(tax)s") % {"tax": tax} if group.amount_minor < 0 else tax
+    return _("comisiones de la plataforma, %(tax)s") % {"tax": tax} if group.supply == "platform" else tax

@@ -1,6 +1,6 @@
 """The amounts that a computation takes in and gives out, and how they are read from text and written as text. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -8,6 +8,8 @@ from typing import Any, Literal
 from documents import errors, money
 
 Prices = Literal["net", "gross"]
+Supply = Literal["service", "platform"]  # what is rendered to the customer, and what the platform renders
+Key = tuple[str, Supply]  # of a group: the tax codes as `joined` writes them, and the supply
 UNTAXED = ""
 JOINT = "+"  # between the codes of a line that has several: "ILA315+IVA19"
 
@@ -22,6 +24,7 @@ class AmountLine:
     id: str
     amount_minor: int
     tax: str = UNTAXED
+    supply: Supply = "service"
     kind: str = ""
     description: str = ""
 
@@ -37,11 +40,11 @@ class CodeTax:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The lines of the same tax codes and one sign: `base` without tax, and the tax of each code on it."""
+    """The lines of the same tax codes and supply: `base` without tax, and the tax of each code on it."""
 
     base_minor: int
     taxes: tuple[CodeTax, ...] = ()
-    deduction: bool = False
+    supply: Supply = "service"
 
     @property
     def code(self) -> str:
@@ -64,9 +67,15 @@ class Group:
         return self.base_minor + self.tax_minor
 
     @property
-    def key(self) -> tuple[str, bool]:
-        """Return what makes the group one of its kind: tax codes, and earnings or deductions."""
-        return self.code, self.deduction
+    def key(self) -> Key:
+        """Return what makes the group one of its kind: tax codes and supply."""
+        return self.code, self.supply
+
+    def of(self, *, base_minor: int, minors: Sequence[int]) -> "Group":
+        """Return a group of the same codes and supply with other money: `minors` is the tax of each code."""
+        pairs = zip(self.taxes, minors, strict=True)
+        taxes = tuple(CodeTax(code=tax.code, rate=tax.rate, tax_minor=minor) for tax, minor in pairs)
+        return Group(base_minor=base_minor, taxes=taxes, supply=self.supply)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +146,18 @@ def read_lines(*, lines: Iterable[Mapping[str, Any]], digits: int, party: str | 
             id=line["id"],
             amount_minor=money.minor(line["amount"], digits),
             tax=joined(codes_of(line=line)),
+            supply=supply_of(line=line),
             kind=line.get("kind", ""),
             description=line.get("description", ""),
         )
         for line in lines
         if party is None or (line.get("party") or "beneficiary") == party
     ]
+
+
+def supply_of(*, line: Mapping[str, Any]) -> Supply:
+    """Return what a line of an event or a content belongs to: a fee is the platform's, all else the service's."""
+    return "platform" if line.get("supply", line.get("kind")) in {"platform", "PLATFORM_FEE"} else "service"
 
 
 def codes_of(*, line: Mapping[str, Any]) -> list[str]:
@@ -163,7 +178,8 @@ def split(tax: str) -> list[str]:
 def group_rows(*, groups: Iterable[Group], digits: int) -> list[dict[str, str]]:
     """Return groups as they are frozen: a row {code, rate, base, tax} a code, all text.
 
-    A row of lines with several codes names the others in `with_codes`: their base is the same money.
+    A row of the platform's supply says so in `supply`. A row of lines with several codes names the others in
+    `with_codes`: their base is the same money.
     """
     return [
         {
@@ -172,25 +188,60 @@ def group_rows(*, groups: Iterable[Group], digits: int) -> list[dict[str, str]]:
             "base": money.text(group.base_minor, digits),
             "tax": money.text(tax.tax_minor, digits),
         }
+        | ({"supply": "platform"} if group.supply == "platform" else {})
         | ({"with_codes": joined(others)} if (others := [each.code for each in group.taxes if each is not tax]) else {})
         for group in groups
         for tax in group.taxes
     ]
 
 
-def read_groups(*, groups: Iterable[Mapping[str, Any]], digits: int) -> list[Group]:
-    """Read a frozen content's `tax_groups` back; a negative base is a deduction's."""
-    read: list[Group] = []
-    taxes: list[CodeTax] = []
+def read_groups(*, groups: Iterable[Mapping[str, Any]], lines: Iterable[AmountLine], digits: int) -> list[Group]:
+    """Read a frozen content's `tax_groups` back, one group for each supply of the same codes.
+
+    `lines` are the document's own, or of a credit those of what it corrects. Rows from before supplies were written
+    are of one sign: see `supply_before`; the rows of one supply count as one.
+    """
+    read: dict[Key, Group] = {}
+    rows: list[Mapping[str, Any]] = []
+    earlier = list(lines)
     for row in groups:
-        rate, tax_minor = money.rate(row["rate"]), money.minor(row["tax"], digits)
-        taxes.append(CodeTax(code=row["code"], rate=rate, tax_minor=tax_minor))
-        if len(taxes) > len(split(row.get("with_codes", ""))):
-            base = money.minor(row["base"], digits)
-            deduction = base < 0 or any(tax.tax_minor < 0 for tax in taxes)
-            read.append(Group(base_minor=base, taxes=tuple(taxes), deduction=deduction))
-            taxes = []
-    return read
+        rows.append(row)
+        if len(rows) > len(split(row.get("with_codes", ""))):
+            group = _read_group(rows=rows, lines=earlier, digits=digits)
+            before = read.get(group.key)
+            read[group.key] = added(group, before) if before else group
+            rows = []
+    return list(read.values())
+
+
+def _read_group(*, rows: Sequence[Mapping[str, Any]], lines: Iterable[AmountLine], digits: int) -> Group:
+    """Read the rows of one group: one for each of its codes."""
+    base = money.minor(rows[0]["base"], digits)
+    taxes = tuple(
+        CodeTax(code=row["code"], rate=money.rate(row["rate"]), tax_minor=money.minor(row["tax"], digits))
+        for row in rows
+    )
+    codes, negative = joined(row["code"] for row in rows), base < 0 or any(tax.tax_minor < 0 for tax in taxes)
+    supply = rows[0].get("supply") or supply_before(tax=codes, negative=negative, lines=lines)
+    return Group(base_minor=base, taxes=taxes, supply=supply)
+
+
+def supply_before(*, tax: str, negative: bool, lines: Iterable[AmountLine]) -> Supply:
+    """Return the supply of what does not state it: the platform's if all lines of those codes and that sign are.
+
+    What states none today is of the service, and has such a line of the service.
+    """
+    supplies = {line.supply for line in lines if line.tax == tax and (line.amount_minor < 0) is negative}
+    return "platform" if supplies == {"platform"} else "service"
+
+
+def added(group: Group, other: Group) -> Group:
+    """Return two groups of the same codes as one."""
+    others = {tax.code: tax.tax_minor for tax in other.taxes}
+    return group.of(
+        base_minor=group.base_minor + other.base_minor,
+        minors=[tax.tax_minor + others[tax.code] for tax in group.taxes],
+    )
 
 
 def read_withholdings(*, withholdings: Iterable[Mapping[str, str]], digits: int, orders: int = 1) -> list[WithheldTax]:

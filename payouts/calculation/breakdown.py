@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from documents import money
-from payouts.calculation import amounts
+from payouts.calculation import amounts, taxes
 from payouts.calculation.amounts import AmountLine, CodeTax, Group, Prices, WithheldTax
 from payouts.calculation.totals import BrokenSum
 
@@ -80,19 +80,19 @@ def statement(
     `groups` are the tax groups computed of these lines; `total_minor` is what the rows have to add up to.
     """
     rows: list[ExplanationRow] = []
-    for line, taxes in _shares(lines=lines, groups=groups):
-        amount = line.amount_minor - (sum(tax.tax_minor for tax in taxes) if prices == "gross" else 0)
+    for line, parts in _shares(lines=lines, groups=groups, prices=prices):
+        amount = line.amount_minor - (sum(part.tax_minor for part in parts) if prices == "gross" else 0)
         rows.append(ExplanationRow(rule="line", amount_minor=amount, order=order, line=line.id, kind=line.kind))
         rows += [
             ExplanationRow(
                 rule="tax",
-                amount_minor=tax.tax_minor,
+                amount_minor=part.tax_minor,
                 order=order,
                 line=line.id,
-                tax=tax.code,
-                rate=money.rate_text(tax.rate),
+                tax=part.code,
+                rate=money.rate_text(part.rate),
             )
-            for tax in taxes
+            for part in parts
         ]
     rows += [_withholding(order=order, item=item) for item in withholdings]
     return _adding_up(rows=rows, total_minor=total_minor)
@@ -104,10 +104,11 @@ def frozen(*, content: Mapping[str, Any], order: str, digits: int) -> list[Expla
     They are computed from its lines and tax groups alone, so documents older than `explanation` have them too.
     """
     totals = content["totals"]
+    lines = amounts.read_lines(lines=content["lines"], digits=digits)
     rows = statement(
         order=order,
-        lines=amounts.read_lines(lines=content["lines"], digits=digits),
-        groups=amounts.read_groups(groups=content["tax_groups"], digits=digits),
+        lines=lines,
+        groups=amounts.read_groups(groups=content["tax_groups"], lines=lines, digits=digits),
         prices=content["prices"],
         withholdings=amounts.read_withholdings(withholdings=content.get("withholdings", ()), digits=digits),
         total_minor=money.minor(totals["payable" if "payable" in totals else "gross"], digits),
@@ -185,16 +186,24 @@ def concepts(*, rows: Sequence[ExplanationRow]) -> dict[str, int]:
     return {word: sums[word] for word in order if sums.get(word)}
 
 
-def _shares(*, lines: Sequence[AmountLine], groups: Iterable[Group]) -> list[tuple[AmountLine, list[CodeTax]]]:
+def _shares(
+    *, lines: Sequence[AmountLine], groups: Iterable[Group], prices: Prices
+) -> list[tuple[AmountLine, list[CodeTax]]]:
     """Return (line, its share of each of its group's taxes), in the lines' order."""
-    members: dict[tuple[str, bool], list[int]] = {}
+    members: dict[amounts.Key, list[int]] = {}
+    groups = list(groups)
+    keys = {group.key for group in groups}
     for place, line in enumerate(lines):
-        members.setdefault((line.tax, line.amount_minor < 0), []).append(place)
+        members.setdefault(taxes.placed((line.tax, line.supply), known=keys), []).append(place)
     shares: list[tuple[AmountLine, list[CodeTax]]] = [(line, []) for line in lines]
     for group in groups:
         places = members.get(group.key, [])
         for tax in group.taxes:
-            parts = money.split(tax.tax_minor, [lines[place].amount_minor for place in places])
+            parts = taxes.shares(
+                tax_minor=tax.tax_minor,
+                amounts_minor=[lines[place].amount_minor for place in places],
+                rate=tax.rate if prices == "net" else tax.rate / (1 + group.rate),
+            )
             for place, part in zip(places, parts, strict=True):
                 shares[place][1].append(dataclasses.replace(tax, tax_minor=part))
     return shares

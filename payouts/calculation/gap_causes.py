@@ -51,7 +51,7 @@ class Mistake(StrEnum):
 class OwedItem:
     """What a payout pays of one order (or adjustment, or credit), and what is known of that order.
 
-    `fee_taxes` are the taxes of its deductions by name (IVA, IGV), not above zero; `withheld` goes by name too.
+    `fee_taxes` are the taxes of its platform fees by name (IVA, IGV); `withheld` goes by name too.
     """
 
     order: str

@@ -1,18 +1,20 @@
-"""Tax groups: the lines of the same tax codes and sign, with the tax of each code. Pure."""
+"""Tax groups: the lines of the same tax codes and supply, with the tax of each code. Pure.
+
+A discount lowers the base of what it reduces, so lines of both signs are in one group; a fee of the platform is a
+supply of its own, whatever its sign.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from documents import money
 from payouts.calculation import amounts
-from payouts.calculation.amounts import UNTAXED, AmountLine, CodeTax, Group, Prices
-
-Key = tuple[str, bool]  # the codes of a group, and whether it is of deductions
+from payouts.calculation.amounts import UNTAXED, AmountLine, CodeTax, Group, Key, Prices, Supply
 
 
 def groups(*, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices: Prices = "net") -> tuple[Group, ...]:
-    """Group taxed lines by codes and sign, in order of appearance; untaxed lines make no group.
+    """Group taxed lines by codes and supply, in order of appearance; untaxed lines make no group.
 
     Net prices add the tax; gross ones contain it, and base + tax is the amount again, untouched.
 
@@ -24,7 +26,7 @@ def groups(*, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices
         Group(
             base_minor=amount if prices == "net" else amount - sum(taxed[key].values()),
             taxes=tuple(CodeTax(code=code, rate=rates[code], tax_minor=tax) for code, tax in taxed[key].items()),
-            deduction=key[1],
+            supply=key[1],
         )
         for key, amount in taxable.items()
     )
@@ -33,20 +35,18 @@ def groups(*, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices
 def _added(*, taxable: Mapping[Key, int], rates: Mapping[str, Fraction]) -> dict[Key, dict[str, int]]:
     """Return the tax of each code on each group's base.
 
-    The tax of a code is rounded once over all bases of one sign that have it, half away from zero, and shared by
+    The tax of a code is rounded once over all bases of one supply that have it, half away from zero, and shared by
     largest remainder.
     """
-    members: dict[tuple[str, bool], list[Key]] = {}
-    for key in sorted(
-        taxable
-    ):  # a unit that is left over goes to the same group in whatever order the lines are stated
+    members: dict[tuple[str, Supply], list[Key]] = {}
+    for key in sorted(taxable):  # a unit left over goes to the same group in whatever order the lines are stated
         for code in amounts.split(key[0]):
             members.setdefault((code, key[1]), []).append(key)
     taxed = {key: dict.fromkeys(amounts.split(key[0]), 0) for key in taxable}
-    for (code, _deduction), keys in members.items():
+    for (code, _supply), keys in members.items():
         bases = [taxable[key] for key in keys]
         tax = money.round_half_up(sum(bases) * rates[code])
-        for key, share in zip(keys, money.split(tax, bases), strict=True):
+        for key, share in zip(keys, shares(tax_minor=tax, amounts_minor=bases, rate=rates[code]), strict=True):
             taxed[key][code] = share
     return taxed
 
@@ -67,10 +67,32 @@ def _weights(rates: Sequence[Fraction]) -> list[int]:
     return [int(rate * common) for rate in rates]
 
 
-def sums(lines: Sequence[AmountLine]) -> dict[Key, int]:
-    """Sum amounts by tax codes and sign, in order of appearance; zero counts as earned."""
+def shares(*, tax_minor: int, amounts_minor: Sequence[int], rate: Fraction) -> list[int]:
+    """Share a tax between amounts by largest remainder; what adds and what reduces are shared apart.
+
+    `rate` is the part of an amount that is tax: of prices with tax inside, rate / (1 + all rates).
+    """
+    adding = [max(amount, 0) for amount in amounts_minor]
+    reducing = [min(amount, 0) for amount in amounts_minor]
+    added = money.round_half_up(sum(adding) * rate) if any(reducing) else tax_minor
+    pairs = zip(money.split(added, adding), money.split(tax_minor - added, reducing), strict=True)
+    return [more + less for more, less in pairs]
+
+
+def sums(lines: Iterable[AmountLine]) -> dict[Key, int]:
+    """Sum amounts by tax codes and supply, in order of appearance."""
     added: dict[Key, int] = {}
     for line in lines:
-        key = (line.tax, line.amount_minor < 0)
+        key = (line.tax, line.supply)
         added[key] = added.get(key, 0) + line.amount_minor
     return added
+
+
+def placed(key: Key, *, known: Iterable[Key]) -> Key:
+    """Return the key of the group that a line belongs to: its own, or the only one of the same codes.
+
+    A refund need not say that what it gives back is the platform's, where nothing else of the document is taxed so.
+    """
+    keys = set(known)
+    other: Key = (key[0], "service" if key[1] == "platform" else "platform")
+    return other if key not in keys and other in keys else key

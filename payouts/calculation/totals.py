@@ -4,20 +4,23 @@ Nothing here reads a clock, a database or a country: rates come in as exact frac
 country pack on the operation's legal date. Every sum is checked before it is returned; a wrong one raises BrokenSum.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from typing import get_args
 
 from documents import errors, money
-from payouts.calculation import taxes
+from payouts.calculation import amounts, taxes
 from payouts.calculation.amounts import (
     UNTAXED,
     AmountLine,
-    CodeTax,
     Computed,
     Credited,
     Group,
+    Key,
     PayoutTotals,
     Prices,
+    Supply,
     WithheldTax,
 )
 
@@ -44,19 +47,19 @@ def order_statement(
 ) -> Computed:
     """Return what an order leaves its beneficiary or partner, from that one's lines.
 
-    Totals: {earnings, deductions (not above zero), tax (of all groups), withheld, payable}, where
+    Totals: {earnings, deductions, tax (of all groups), withheld, payable}, where earnings are what the service comes to
+    without tax, deductions what the platform's supply does (each of either sign), and
     payable = earnings + deductions + tax - withheld.
     """
     groups = taxes.groups(lines=lines, rates=rates, prices=prices)
     untaxed = taxes.sums(lines)
     earned, deducted = (
-        untaxed.get((UNTAXED, side), 0) + sum(group.base_minor for group in groups if group.deduction is side)
-        for side in (False, True)
+        untaxed.get((UNTAXED, supply), 0) + sum(group.base_minor for group in groups if group.supply == supply)
+        for supply in get_args(Supply)
     )
     tax, withheld = sum(group.tax_minor for group in groups), sum(item.amount_minor for item in withholdings)
     totals = {"earnings": earned, "deductions": deducted, "tax": tax, "withheld": withheld}
     totals["payable"] = earned + deducted + tax - withheld
-    _must(deducted <= 0 <= earned, "deductions are not above zero, nor earnings below")
     _must(prices == "net" or earned + deducted + tax == _sum(lines), "gross prices keep their total")
     return Computed(totals=_bounded(totals), groups=groups)
 
@@ -105,16 +108,10 @@ def overpaid(*, net_minor: int, settled: Sequence[int]) -> int:
 # -- crediting --
 
 
-def creditable(*, lines: Sequence[AmountLine], groups: Sequence[Group], withheld_minor: int = 0) -> tuple[Group, ...]:
-    """Return what of a document can be credited: its tax groups, and its untaxed lines as groups of their own.
-
-    What was withheld of it is an untaxed deduction, so that all groups together are the document's total.
-    """
-    sums = {deduction: amount for (code, deduction), amount in taxes.sums(lines).items() if code == UNTAXED}
-    if withheld_minor:
-        sums[True] = sums.get(True, 0) - withheld_minor
-    untaxed = [Group(base_minor=amount, deduction=deduction) for deduction, amount in sums.items()]
-    return (*groups, *untaxed)
+def creditable(*, lines: Iterable[AmountLine], groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Return what of a document can be credited: its tax groups, and its untaxed lines as groups of their own."""
+    untaxed = {supply: amount for (code, supply), amount in taxes.sums(lines).items() if code == UNTAXED}
+    return (*groups, *(Group(base_minor=amount, supply=supply) for supply, amount in untaxed.items()))
 
 
 def credit(
@@ -128,7 +125,9 @@ def credit(
 
     :raises errors.Problem: `credit_exceeds_remaining`, in a group or in total
     """
-    remaining, asked = _remaining(original=original, credited=credited), taxes.sums(lines)
+    remaining = _remaining(original=original, credited=credited)
+    lines = [replace(line, supply=taxes.placed((line.tax, line.supply), known=remaining)[1]) for line in lines]
+    asked = taxes.sums(lines)
     for key in asked:
         if key not in remaining:
             raise _exceeds("no_group" if key[0] else "no_untaxed", tax=key[0])
@@ -138,7 +137,7 @@ def credit(
         _share(
             remaining=remaining[key],
             amount_minor=amount,
-            computed=computed.get(key) or Group(base_minor=amount, deduction=key[1]),
+            computed=computed.get(key) or Group(base_minor=amount, supply=key[1]),
             prices=prices,
         )
         for key, amount in asked.items()
@@ -150,12 +149,11 @@ def credit(
         raise _exceeds("total", asked_minor=gross, remaining_minor=before_minor)
     if gross < 0:
         raise _exceeds("charges")
-    totals = {"net": sum(group.base_minor for group in given), "tax": sum(group.tax_minor for group in given)}
-    totals["gross"] = totals["net"] + totals["tax"]
-    _must(gross == totals["gross"], "net and tax are the gross")
+    net, tax = sum(group.base_minor for group in given), sum(group.tax_minor for group in given)
+    _must(gross == net + tax, "net and tax are the gross")
     _must(prices == "net" or gross == _sum(lines), "gross prices keep their total")
-    taxed = tuple(group for group in given if group.code != UNTAXED)
-    return Credited(totals=_bounded(totals), groups=taxed, remaining=tuple(after.values()))
+    taxed, totals = tuple(group for group in given if group.taxes), _bounded({"net": net, "tax": tax, "gross": gross})
+    return Credited(totals=totals, groups=taxed, remaining=tuple(after.values()))
 
 
 def _share(*, remaining: Group, amount_minor: int, computed: Group, prices: Prices) -> Group:
@@ -164,8 +162,10 @@ def _share(*, remaining: Group, amount_minor: int, computed: Group, prices: Pric
     :raises errors.Problem: `credit_exceeds_remaining`
     """
     whole = remaining.base_minor if prices == "net" else remaining.gross_minor
-    sign = -1 if remaining.deduction else 1
-    if amount_minor * sign > whole * sign:
+    sign = -1 if whole < 0 else 1
+    if amount_minor < 0 <= whole:
+        raise _exceeds("charges")
+    if not 0 <= amount_minor * sign <= whole * sign:
         raise _exceeds(
             "group" if remaining.code else "untaxed",
             tax=remaining.code,
@@ -180,38 +180,23 @@ def _share(*, remaining: Group, amount_minor: int, computed: Group, prices: Pric
         minors = [
             sign * min(tax.tax_minor * sign, left * sign) for tax, left in zip(computed.taxes, lefts, strict=True)
         ]
-        return _with_taxes(group=remaining, base_minor=amount_minor, minors=minors)
+        return remaining.of(base_minor=amount_minor, minors=minors)
     tax = sign * min(computed.tax_minor * sign, remaining.tax_minor * sign)
     if (amount_minor - tax) * sign > remaining.base_minor * sign:  # the rest of the amount is tax
         tax = amount_minor - remaining.base_minor
-    return _with_taxes(group=remaining, base_minor=amount_minor - tax, minors=money.split(tax, lefts) if lefts else [])
+    return remaining.of(base_minor=amount_minor - tax, minors=money.split(tax, lefts) if lefts else [])
 
 
-def _with_taxes(*, group: Group, base_minor: int, minors: Sequence[int]) -> Group:
-    """Return a group of the same codes with other money."""
-    return Group(
-        base_minor=base_minor,
-        taxes=tuple(
-            CodeTax(code=tax.code, rate=tax.rate, tax_minor=minor)
-            for tax, minor in zip(group.taxes, minors, strict=True)
-        ),
-        deduction=group.deduction,
-    )
-
-
-def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[tuple[str, bool], Group]:
+def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[Key, Group]:
     """Subtract groups from groups, by key; the order and the rates are the original's."""
     remaining = {group.key: group for group in original}
     for group in credited:
-        before = remaining.get(group.key)
+        key = taxes.placed(group.key, known=remaining)
+        before = remaining.get(key)
         if before is None:
             raise _exceeds("no_group" if group.code else "no_untaxed", tax=group.code)
-        credited_taxes = {tax.code: tax.tax_minor for tax in group.taxes}
-        remaining[group.key] = _with_taxes(
-            group=before,
-            base_minor=before.base_minor - group.base_minor,
-            minors=[tax.tax_minor - credited_taxes[tax.code] for tax in before.taxes],
-        )
+        given = group.of(base_minor=-group.base_minor, minors=[-tax.tax_minor for tax in group.taxes])
+        remaining[key] = amounts.added(before, given)
     return remaining
 
 

@@ -81,8 +81,9 @@ def _part(
 ) -> gap_causes.OwedItem:
     """Return what of one document's content may have been forgotten or counted twice."""
     taxes: dict[str, int] = {}
-    for group in amounts.read_groups(groups=content["tax_groups"], digits=terms.digits):
-        for tax in group.taxes if group.deduction else ():
+    lines = amounts.read_lines(lines=content["lines"], digits=terms.digits)
+    for group in amounts.read_groups(groups=content["tax_groups"], lines=lines, digits=terms.digits):
+        for tax in group.taxes if group.supply == "platform" else ():
             name = tax_name(code=tax.code, terms=terms)
             taxes[name] = taxes.get(name, 0) + tax.tax_minor
     return gap_causes.OwedItem(
@@ -90,9 +91,7 @@ def _part(
         adjustment=payout_line.adjustment,
         amount_minor=payout_line.amount_minor,
         cash_collected_minor=money.minor(content.get("cash_collected", "0"), terms.digits),
-        tips_minor=sum(
-            money.minor(line["amount"], terms.digits) for line in content.get("lines", ()) if line.get("kind") == "TIP"
-        ),
+        tips_minor=sum(line.amount_minor for line in lines if line.kind == "TIP"),
         fee_taxes=tuple(taxes.items()),
         withheld=tuple(
             (item["name"], money.minor(item["amount"], terms.digits)) for item in content.get("withholdings", ())

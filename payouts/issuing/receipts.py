@@ -1,5 +1,6 @@
 """The receipt of a payment, the credit notes of its refunds, and what of a document may still be credited."""
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
@@ -232,11 +233,12 @@ def credit(
             )
     earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
     notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
-    credited = [group for note in notes for group in _creditable(content=note, digits=terms.digits)]
+    owed = _lines(content=content, digits=terms.digits)
+    groups = amounts.read_groups(groups=content["tax_groups"], lines=owed, digits=terms.digits)
     try:
         return totals.credit(
-            original=_creditable(content=content, digits=terms.digits),
-            credited=credited,
+            original=totals.creditable(lines=owed, groups=groups),
+            credited=[group for note in notes for group in _credited(note=note, owed=owed, digits=terms.digits)],
             lines=amounts.read_lines(lines=lines, digits=terms.digits),
             prices=content["prices"],
         )
@@ -245,13 +247,26 @@ def credit(
         raise errors.problem_at(pointer="/data/lines", code=problem.code, values=values) from None
 
 
-def _creditable(*, content: Mapping[str, Any], digits: int) -> tuple[amounts.Group, ...]:
-    """Return the groups of a document, its untaxed lines and what was withheld among them."""
-    return totals.creditable(
-        lines=amounts.read_lines(lines=content["lines"], digits=digits),
-        groups=amounts.read_groups(groups=content["tax_groups"], digits=digits),
-        withheld_minor=sum(money.minor(item["amount"], digits) for item in content.get("withholdings", ())),
-    )
+def _lines(*, content: Mapping[str, Any], digits: int) -> list[amounts.AmountLine]:
+    """Return the lines of a document that can be credited.
+
+    What was withheld of it counts as an untaxed deduction, so that all of them together are the document's total.
+    """
+    withheld = sum(money.minor(item["amount"], digits) for item in content.get("withholdings", ()))
+    taken = amounts.AmountLine(id="withheld", amount_minor=-withheld, supply="platform")
+    return [*amounts.read_lines(lines=content["lines"], digits=digits), *([taken] if withheld else [])]
+
+
+def _credited(*, note: Mapping[str, Any], owed: Sequence[amounts.AmountLine], digits: int) -> tuple[amounts.Group, ...]:
+    """Return the groups of an earlier credit; `owed` are the lines of what it corrects."""
+    lines = amounts.read_lines(lines=note["lines"], digits=digits)
+    for place, raw in enumerate(note["lines"]):
+        if raw["kind"] == "CORRECTION" and "supply" not in raw:
+            line = lines[place]
+            supply = amounts.supply_before(tax=line.tax, negative=line.amount_minor < 0, lines=owed)
+            lines[place] = dataclasses.replace(line, supply=supply)
+    groups = amounts.read_groups(groups=note["tax_groups"], lines=owed, digits=digits)
+    return totals.creditable(lines=lines, groups=groups)
 
 
 def printed_amounts(

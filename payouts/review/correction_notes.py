@@ -23,6 +23,12 @@ class CreditedAmount:
 
     tax: str
     amount_minor: int
+    supply: amounts.Supply = "service"
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """Return how the supply is written: that of the service is not."""
+        return {"supply": self.supply} if self.supply == "platform" else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +53,9 @@ class Correction:
         digits = self.terms.digits
         lines: object = "remaining"
         if self.parts is not None:
-            lines = [{"tax": part.tax, "amount": money.text(part.amount_minor, digits)} for part in self.parts]
+            lines = [
+                {"tax": part.tax, "amount": money.text(part.amount_minor, digits), **part.stated} for part in self.parts
+            ]
         return {"document": self.original.document_key_id, "lines": lines, "reason": self.reason}
 
     @property
@@ -71,6 +79,7 @@ def lines(*, correction: Correction, credited: Sequence[CreditedAmount]) -> list
             "description": f"{label}: {_group_label(part, withheld=withheld)}",
             "amount": money.text(part.amount_minor, correction.terms.digits),
             **_taxes(part),
+            **part.stated,
         }
         for place, part in enumerate(credited, start=1)
     ]
@@ -83,9 +92,9 @@ def _taxes(part: CreditedAmount) -> dict[str, object]:
 
 
 def _group_label(part: CreditedAmount, *, withheld: bool) -> str:
-    what = "descuentos" if part.amount_minor < 0 else "conceptos"
-    if part.amount_minor < 0 and not part.tax and withheld:
-        return "retenciones fiscales y descuentos sin impuesto"
+    what = "comisiones" if part.supply == "platform" else "conceptos"
+    if part.supply == "platform" and not part.tax and withheld:
+        return "retenciones fiscales y comisiones sin impuesto"
     return f"{what} con {' + '.join(amounts.split(part.tax))}" if part.tax else f"{what} sin impuesto"
 
 

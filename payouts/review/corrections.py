@@ -22,6 +22,7 @@ from documents import canonical, catalog, errors, metrics, money, transactions
 from documents.emission import issuing
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
+from payouts.calculation.amounts import Supply
 from payouts.issuing import parties, receipts, retries
 from payouts.issuing import terms as issuing_terms
 from payouts.review import correction_notes, decisions
@@ -38,6 +39,7 @@ class CreditableGroup:
     tax: str
     amount_minor: int
     gross_minor: int
+    supply: Supply = "service"
 
 
 def remaining_creditable(*, document: Document) -> list[CreditableGroup]:
@@ -58,6 +60,7 @@ def remaining_creditable(*, document: Document) -> list[CreditableGroup]:
             tax=group.code,
             amount_minor=group.base_minor if content["prices"] == "net" else group.gross_minor,
             gross_minor=group.gross_minor,
+            supply=group.supply,
         )
         for group in remaining
         if group.gross_minor or group.base_minor
@@ -171,7 +174,7 @@ def _credited(*, correction: Correction) -> Sequence[CreditedAmount]:
         raise errors.Problem(code="already_credited")
     if correction.parts is not None:
         return correction.parts
-    return [CreditedAmount(tax=group.tax, amount_minor=group.amount_minor) for group in remaining]
+    return [CreditedAmount(tax=group.tax, amount_minor=group.amount_minor, supply=group.supply) for group in remaining]
 
 
 def _issued_before(*, correction: Correction, actor: log.Actor) -> issuing.IssuedDocument | None:

@@ -152,7 +152,7 @@ def order(*, lines: int = 0) -> Content:
         order={"id": "ord_9F2K", "service": "PASSENGER_RIDE", "city": "Madrid"}, prices="net", lines=own,
         tax_groups=[
             {"code": "IVA10", "rate": "0.1", "base": "22.00", "tax": "2.20"},
-            {"code": "IVA21", "rate": "0.21", "base": "-4.40", "tax": "-0.92"},
+            {"code": "IVA21", "rate": "0.21", "base": "-4.40", "tax": "-0.92", "supply": "platform"},
         ],
         withholdings=[], totals={"earnings": "25.00", "deductions": "-4.40", "tax": "1.28", "withheld": "0.00", "payable": "21.88"},
         payout_status="PENDING",
@@ -204,7 +204,7 @@ def partner() -> Content:
         ],
         tax_groups=[
             {"code": "INC8", "rate": "0.08", "base": "25000.00", "tax": "2000.00"},
-            {"code": "IVA19", "rate": "0.19", "base": "-5000.00", "tax": "-950.00"},
+            {"code": "IVA19", "rate": "0.19", "base": "-5000.00", "tax": "-950.00", "supply": "platform"},
         ],
         withholdings=[],
         totals={"earnings": "25000.00", "deductions": "-5000.00", "tax": "1050.00", "withheld": "0.00", "payable": "21050.00"},

@@ -170,11 +170,12 @@ class Account:
 
 
 def net(rows: list[Row]) -> int:
-    """Net prices: the amounts, and each group's tax (code and sign), rounded once."""
+    """Net prices: the amounts, and each group's tax (code and supply), rounded once."""
     groups: dict[tuple[str, bool], int] = {}
-    for _kind, amount, tax in rows:
+    for kind, amount, tax in rows:
         if tax:
-            groups[tax, amount < 0] = groups.get((tax, amount < 0), 0) + amount
+            key = (tax, kind == "PLATFORM_FEE")
+            groups[key] = groups.get(key, 0) + amount
     return sum(amount for _, amount, _ in rows) + sum(
         share(base, {"IVA10": 100, "IVA21": 210}[code]) for (code, _), base in groups.items()
     )

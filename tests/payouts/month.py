@@ -131,7 +131,7 @@ class Month:
         fee, tip = -(sum(fares) * self.dice.randrange(15, 25) // 100), self.dice.randrange(50, 500)
         rows: list[Row] = [*(("FARE", fare, "IVA10") for fare in fares), ("PLATFORM_FEE", fee, "IVA21")]
         rows += [("TIP", tip, None)] if self.happens("tip") else []
-        rows += [("PROMOTION", -100, None)] if self.dice.random() < 0.1 else []
+        rows += [("PROMOTION", -105, "IVA10")] if self.dice.random() < 0.1 else []
         rows += [("FARE", self.dice.randrange(100, 900), "IVA21")] if self.dice.random() < 0.05 else []
         net = account.net(rows) if prices == "net" else sum(amount for _, amount, _ in rows)
         more = {"party": party} if party else {}

@@ -34,7 +34,7 @@ def ride() -> list[AmountLine]:
     return [
         AmountLine(id="1", amount_minor=2200, tax="IVA10", kind="FARE"),
         AmountLine(id="2", amount_minor=300, kind="TIP"),
-        AmountLine(id="3", amount_minor=-440, tax="IVA21", kind="PLATFORM_FEE"),
+        AmountLine(id="3", amount_minor=-440, tax="IVA21", kind="PLATFORM_FEE", supply="platform"),
     ]
 
 

@@ -316,7 +316,7 @@ def test_all_of_a_statement_with_a_withholding_is_credited_at_once(finance: Fina
     note = finance.correct(statement, None).document
     assert note.total_minor == statement.total_minor
     lines = json.loads(note.content)["lines"]
-    assert ("Descuento: retenciones fiscales y descuentos sin impuesto", "-1.50") in [
+    assert ("Descuento: retenciones fiscales y comisiones sin impuesto", "-1.50") in [
         (line["description"], line["amount"]) for line in lines
     ]
 
