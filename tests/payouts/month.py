@@ -180,5 +180,6 @@ class Month:
             refund = making.refund(
                 f"rf_{name}_{number}", f"pay_{name}", [making.line(account.money(part), tax="IVA10")]
             )
+            refund["occurred_at"] = account.text(at + dt.timedelta(days=number + 1))
             self.tell(refund, f"CREDIT_NOTE:refund:rf_{name}_{number}:customer")
             self.figures["refunds"] += 1
