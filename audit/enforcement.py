@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from django.db.backends.utils import CursorWrapper
 
@@ -10,10 +10,13 @@ from audit import guard as log_guard
 from audit.guard import EVENT_TABLE, Guard
 from audit.tables import TABLES
 
+# What an event of the same transaction has: an xid alone may come again after a restore, in another incarnation.
+_NOW = "event.xid = pg_current_xact_id()::text::bigint AND event.incarnation = audit_incarnation()"
+
 
 def name_of(*, table: str, guard: Guard) -> str:
     """Return the name of a guard's function; its triggers' names begin with it."""
-    return f"audit_guard_{table}_{guard.word}"
+    return f"audit_guard_{table}_{guard.word}" if guard.word else f"audit_guard_{table}"
 
 
 def triggers_sql(*, table: str, guard: Guard) -> dict[str, str]:
@@ -36,35 +39,55 @@ def body_of(*, table: str, word: str) -> str:
     """Return the body of a guard's function; it names its triggers' digest, so that a change of them is one too."""
     guard = next(guard for guard in TABLES[table].guards if guard.word == word)
     made = "\n".join(triggers_sql(table=table, guard=guard).values())
-    listed = ", ".join(f"'{action}'" for action in guard.actions)
     objects = ", ".join(f"({about})::text" for about in (guard.about, guard.batch) if about)
     recorded = (
         f"EXISTS (SELECT FROM {EVENT_TABLE} AS event WHERE event.object_id = ANY (ARRAY[{objects}])"
-        f" AND event.xid = pg_current_xact_id()::text::bigint AND event.action = ANY (ARRAY[{listed}]::text[]))"
+        f" AND {_NOW} AND event.action = ANY (allowed))"
     )
-    holds = " OR ".join(
-        f"({condition})" for condition in (guard.instead, recorded if guard.actions else "") if condition
-    )
-    hint = " or ".join(guard.actions) or "the document"
+    holds = " OR ".join(f"({condition})" for condition in (guard.instead, recorded) if condition)
     condition = f"({guard.only}) AND ({holds})" if guard.only else holds
+    if guard.states:
+        refusal = f"'audit guard: {table} % cannot become % without its event', {guard.about}, NEW.{guard.columns[0]}"
+    else:
+        refusal = f"'audit guard: {table} % ({word}) cannot change without its event', {guard.about}"
     return f"""
 -- triggers {hashlib.sha256(made.encode()).hexdigest()[:16]}
+DECLARE
+    allowed text[] := {_allowed(guard=guard)};
 BEGIN
-    IF NOT ({condition}) THEN
-        RAISE EXCEPTION 'audit guard: {table} % ({word}) cannot change without its event', {guard.about}
+    IF NOT coalesce({condition}, false) THEN
+        RAISE EXCEPTION {refusal}
             USING ERRCODE = 'integrity_constraint_violation', TABLE = '{table}',
                   CONSTRAINT = '{name_of(table=table, guard=guard)}',
-                  HINT = 'Record {hint} in the same transaction.';
+                  HINT = 'Record ' || coalesce(nullif(array_to_string(allowed, ' or '), ''), 'what it is for')
+                         || ' in the same transaction.';
     END IF;
     RETURN NULL;
 END
 """
 
 
+def _allowed(*, guard: Guard) -> str:
+    """Return the SQL of the actions that let a change commit."""
+
+    def array(actions: Sequence[str]) -> str:
+        return f"ARRAY[{', '.join(repr(str(action)) for action in actions)}]::text[]"
+
+    if not guard.states:
+        return array(guard.actions)
+    branches = " ".join(f"WHEN '{state}' THEN {array(actions)}" for state, actions in guard.states.items())
+    return f"CASE NEW.{guard.columns[0]} {branches} END"
+
+
 def drop_guards(*, cursor: CursorWrapper) -> None:
-    """Drop each guard's triggers: before a migration, which could not change a column that they watch."""
+    """Drop the triggers of guards before a migration, which could not change the type of a column that they watch.
+
+    Those of states stay: no migration changes the type of a state, and earlier ones give its guard other actions.
+    """
     for table, row in TABLES.items():
         for guard in row.guards:
+            if guard.states:
+                continue
             for trigger in triggers_sql(table=table, guard=guard):
                 cursor.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
 

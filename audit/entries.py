@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import connections
 
-from audit import leaf, scrub
+from audit import leaf, models, scrub
 from audit.actions import RETIRED, Action
 
 DETAILS_BYTES_MAX = 16 * 1024
@@ -17,20 +17,11 @@ USER = "usr_"  # how the log names a person: by number
 ACTOR_KINDS = frozenset({"user", "service", "link", "system", "anonymous"})
 CHANNELS = frozenset({"", "web", "api", "admin", "webhook", "link", "public", "worker", "command"})
 
-# The sealed texts of a row and how much their columns hold.
-LENGTH_MAX = {
-    "action": 60,
-    "object_type": 60,
-    "object_id": 200,
-    "actor_kind": 20,
-    "actor_id": 100,
-    "role": 60,
-    "key": 100,
-    "service": 60,
-    "channel": 20,
-    "outcome": 20,
-    "code": 80,
-    "request_id": 100,
+# The sealed texts of a row and of its facts, and how much they hold.
+TEXTS = tuple(name for name in leaf.STATED if name not in {"count", "facts"})
+LENGTH_MAX: dict[str, int] = {
+    **{field.name: field.max_length or 0 for field in models.Event._meta.concrete_fields if field.name in TEXTS},
+    **dict.fromkeys(leaf.FACTS, leaf.FACT_LENGTH_MAX),
 }
 _APPEND = "SELECT audit_append(%s, %s)"
 _APPEND_MANY = (
@@ -73,7 +64,11 @@ SYSTEM = Actor(kind="system", id="worker", channel="worker")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One event to be recorded. `details` are JSON without fractions; see `audit.leaf.check`."""
+    """One event to be recorded.
+
+    `facts` are sealed in clear for ever, by the names of `audit.leaf.FACTS`; `details` can be erased, and are JSON
+    without fractions: see `audit.leaf.check`.
+    """
 
     action: Action
     object_type: str
@@ -81,6 +76,7 @@ class Entry:
     actor: Actor
     outcome: str = "ok"
     code: str = ""
+    facts: Mapping[str, str] | None = None
     details: Mapping[str, leaf.Json] | None = None
     count: int = 1
 
@@ -89,15 +85,15 @@ class Entry:
 class EventRow:
     """One event as the two arguments of `audit_append`: its columns as an object, its details as canonical JSON."""
 
-    event: dict[str, str | int]
+    event: dict[str, str | int | dict[str, str]]
     details: str
 
 
 def lay_out(*, entry: Entry) -> EventRow:
     """Check one entry and lay it out for the database.
 
-    :raises ValueError: for an action outside the vocabulary or retired from it, a text too long, details that are not
-        plain JSON.
+    :raises ValueError: for an action outside the vocabulary or retired from it, a fact outside the closed list, a text
+        too long, details that are not plain JSON.
     :raises audit.scrub.LeakRefused: for a secret, or for personal data in a sealed column.
     """
     actor, action = entry.actor, Action(entry.action)
@@ -117,8 +113,11 @@ def lay_out(*, entry: Entry) -> EventRow:
         "code": entry.code,
         "request_id": actor.request_id,
     }
-    scrub.refuse_unsealable(columns=columns, length_max=LENGTH_MAX)
-    return EventRow(event={**columns, "count": entry.count}, details=_details(entry=entry))
+    facts = dict(entry.facts or {})
+    if not leaf.FACTS.issuperset(facts):
+        raise ValueError(f"facts outside the closed list: {sorted(facts.keys() - leaf.FACTS)}")
+    scrub.refuse_unsealable(columns={**columns, **facts}, length_max=LENGTH_MAX)
+    return EventRow(event={**columns, "count": entry.count, "facts": facts}, details=_details(entry=entry))
 
 
 def append(*, rows: Sequence[EventRow], using: str) -> list[int]:

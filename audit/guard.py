@@ -14,25 +14,7 @@ from audit.actions import Action
 
 EVENT_TABLE = "audit_event"
 DETAIL_TABLE = "audit_eventdetail"
-APPEND = "audit_append(jsonb, text)"
-# What an event states: not its id, not its time, not its transaction. Those are the database's.
-EVENT_COLUMNS = (
-    "action",
-    "object_type",
-    "object_id",
-    "actor_kind",
-    "actor_id",
-    "role",
-    "key",
-    "service",
-    "channel",
-    "outcome",
-    "code",
-    "request_id",
-    "count",
-    "details_digest",
-)
-DETAIL_COLUMNS = ("event_id", "salt", "details")
+APPEND, INCARNATION = "audit_append(jsonb, text)", "audit_incarnation()"
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 
 
@@ -40,13 +22,17 @@ _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 class Guard:
     """A change that commits only with one of the actions recorded in the same transaction about the same object.
 
+    Of a column of `states` (the first of `columns`, watched in the INSERT too), each state has its own actions, and one
+    that is not named cannot be committed.
+
     `columns` are watched in an UPDATE (where `while_` holds, in SQL), `born` watches the INSERT. `about` is the SQL of
     the event's object id, `batch` that of an event about many rows at once; `instead` a condition that lets the change
     commit too, `only` one that must hold besides.
     """
 
-    word: str
-    actions: tuple[Action, ...]
+    word: str = ""
+    actions: tuple[Action, ...] = ()
+    states: Mapping[str, tuple[Action, ...]] = dataclasses.field(default_factory=dict)
     columns: tuple[str, ...] = ()
     born: bool = False
     about: str = "NEW.public_id"
@@ -60,26 +46,24 @@ class Guard:
 class TableRights:
     """The rights of the runtime role on one table, beside SELECT.
 
-    `insert` and `delete` are the reasons why a row may come or go without an event. `stated` are the columns of the
-    state guard that a migration made (`audit.guard.operations`).
+    `insert` and `delete` are the reasons why a row may come or go without an event.
     """
 
     insert: str = ""
     delete: str = ""
     working: tuple[str, ...] = ()
-    stated: tuple[str, ...] = ()
     guards: tuple[Guard, ...] = ()
 
     @property
     def inserts(self) -> bool:
         """Say whether rows may be inserted at all."""
-        return bool(self.insert or self.stated) or any(guard.born for guard in self.guards)
+        return bool(self.insert) or any(guard.born for guard in self.guards)
 
     @property
     def updates(self) -> tuple[str, ...]:
         """Return the columns that may be updated, with an event or without."""
         guarded = [column for guard in self.guards for column in guard.columns]
-        return tuple(sorted({*self.working, *self.stated, *guarded}))
+        return tuple(sorted({*self.working, *guarded}))
 
 
 def operations(
@@ -196,8 +180,8 @@ def grants_sql(*, role: str) -> list[str]:
     return [
         f"REVOKE ALL ON {EVENT_TABLE}, {DETAIL_TABLE} FROM PUBLIC, {quoted}",
         f"GRANT SELECT ON {EVENT_TABLE}, {DETAIL_TABLE} TO {quoted}",
-        f"REVOKE ALL ON FUNCTION {APPEND} FROM PUBLIC",
-        f"GRANT EXECUTE ON FUNCTION {APPEND} TO {quoted}",
+        f"REVOKE ALL ON FUNCTION {APPEND}, {INCARNATION} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {APPEND}, {INCARNATION} TO {quoted}",  # the second is asked by the guards
     ]
 
 

@@ -120,6 +120,16 @@ LIFE = frozenset(
     }
 )
 
+FACTS: "Mapping[str, _StrPromise]" = {
+    "owner": _("Titular"),
+    "document_key": _("Clave de documento"),
+    "number": _("Número"),
+    "content_sha256": _("Huella del contenido"),
+    "file_sha256": _("Huella del archivo"),
+    "vault_version": _("Versión en la bóveda"),
+    "retain_until": _("Conservar hasta"),
+}
+
 CHANNELS: "Mapping[str, _StrPromise]" = {
     "web": _("página web"),
     "api": _("API"),

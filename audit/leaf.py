@@ -1,11 +1,17 @@
 """What a sealed leaf holds, and how: pure, so that an offline verifier can repeat it from this page alone.
 
 The leaf of an event is the canonical JSON (RFC 8785) of the object with exactly the members of `FIELDS` and `v`, the
-version of this encoding. Every member is text, except the integers `v`, `id` and `count`:
+version of this encoding. Every member is text, except the integers `v`, `id` and `count`, and the object `facts`:
 
 - `at`: UTC, `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always six digits of a second;
+- `facts`: texts by the names of `FACTS`, those that the event has: what it says of a document for ever, in clear;
 - `details_digest`: 64 lower-case hexadecimal digits, or empty when the event has no details;
+- `blind`: 32 lower-case hexadecimal digits, of 16 bytes that the database draws for each event;
 - all others: the column as stored, empty where there is nothing to say.
+
+`facts` prove what was issued and stored after everything else about a person has been erased: they hold ids of the
+service, numbers, digests and dates, no amount and no name. `blind` makes a leaf unguessable, so that its hash, which
+proofs show to strangers, says nothing of an event that somebody else's proof passes by.
 
 `details_digest` is SHA-256(salt || canonical JSON of the details). The 16 bytes of salt are random for each event and
 lie beside the details, so that erasing both leaves a digest that no list of names or addresses can be tried against.
@@ -15,9 +21,10 @@ import datetime as dt
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
-VERSION = 1
+VERSION = 2
 FIELDS = (
     "id",
     "at",
@@ -34,9 +41,16 @@ FIELDS = (
     "code",
     "request_id",
     "count",
+    "facts",
     "details_digest",
+    "blind",
 )
-SALT_BYTES = 16
+# Those that the database states itself; the others are what whoever records states.
+DRAWN = frozenset({"id", "at", "details_digest", "blind"})
+STATED = tuple(name for name in FIELDS if name not in DRAWN)
+FACTS = frozenset({"owner", "document_key", "number", "content_sha256", "file_sha256", "vault_version", "retain_until"})
+FACT_LENGTH_MAX = 200
+SALT_BYTES = BLIND_BYTES = 16
 INTEGER_MAX = 2**53 - 1  # RFC 8785: larger ones do not survive an IEEE double
 DEPTH_MAX = 8
 
@@ -65,7 +79,9 @@ class Sealable(Protocol):
     code: str
     request_id: str
     count: int
+    facts: Mapping[str, str]
     details_digest: bytes | memoryview | None
+    blind: bytes | memoryview
 
 
 def canonical(value: Json) -> bytes:
@@ -118,5 +134,7 @@ def encode(event: Sealable) -> bytes:
     moment = event.at.astimezone(dt.UTC)
     members["at"] = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
     members["details_digest"] = bytes(event.details_digest).hex() if event.details_digest is not None else ""
+    members["facts"] = dict(event.facts)
+    members["blind"] = bytes(event.blind).hex()
     members["v"] = VERSION
     return canonical(members)

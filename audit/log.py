@@ -39,6 +39,7 @@ def record(
     actor: Actor,
     outcome: str = "ok",
     code: str = "",
+    facts: Mapping[str, str] | None = None,
     details: Mapping[str, leaf.Json] | None = None,
     using: str = "default",
 ) -> int:
@@ -56,6 +57,7 @@ def record(
         actor=actor,
         outcome=outcome,
         code=code,
+        facts=facts,
         details=details,
     )
     return record_many(entries=[entry], using=using)[0]

@@ -13,15 +13,15 @@ from audit import actions, leaf
 class Event(models.Model):
     """One thing that happened: who did what to which object, when, with what outcome.
 
-    The sealed leaf is exactly the columns `audit.leaf.FIELDS`, encoded by `audit.leaf.encode` (version 1):
-    id, at, action, object_type, object_id, actor_kind, actor_id, role, key, service, channel, outcome, code,
-    request_id, count, details_digest. All of them are pseudonymous, since a leaf outlives every right to erasure:
-    ids are the service's own, never a name, an address or an e-mail; what is personal goes to `EventDetail`.
+    The sealed leaf is exactly the columns `audit.leaf.FIELDS`, encoded by `audit.leaf.encode`. All of them are
+    pseudonymous, since a leaf outlives every right to erasure: ids are the service's own, never a name, an address or
+    an e-mail; what is personal goes to `EventDetail`.
 
-    Only `xid` stays outside the leaf. It orders the sealing: rows become visible in the order of commits, not of ids,
-    so a sealer takes rows with `xid < pg_snapshot_xmin(pg_current_snapshot())` and never one that a later commit
-    could precede. The place of an event in the tree belongs in a table of its own (tree index -> event id), because
-    a row here is never updated; gaps between ids are rolled back transactions, not missing events.
+    Only `xid` and `incarnation` stay outside the leaf. They order the sealing: rows become visible in the order of
+    commits, not of ids, so a sealer takes rows with `xid < pg_snapshot_xmin(pg_current_snapshot())` and never one that
+    a later commit could precede. In another incarnation (cluster and timeline: after a restore) xids begin anew. The
+    place of an event in the tree belongs in a table of its own (tree index -> event id), because a row here is never
+    updated; gaps between ids are rolled back transactions, not missing events.
     """
 
     id = models.BigAutoField(primary_key=True)  # GENERATED ALWAYS: an id cannot be chosen
@@ -32,6 +32,7 @@ class Event(models.Model):
         ),
         editable=False,
     )
+    incarnation = models.CharField(max_length=40, db_default=models.Func(function="audit_incarnation"), editable=False)
     action = models.CharField(max_length=actions.LENGTH_MAX)
     object_type = models.CharField(max_length=60)
     object_id = models.CharField(max_length=200)
@@ -45,7 +46,11 @@ class Event(models.Model):
     code = models.CharField(max_length=80, blank=True)
     request_id = models.CharField(max_length=100, blank=True)
     count = models.IntegerField(db_default=1)  # above 1: so many alike denials of one window
+    facts = models.JSONField(db_default=models.Value({}, models.JSONField()))  # by the names of `leaf.FACTS`
     details_digest = models.BinaryField(max_length=32, null=True)
+    blind = models.BinaryField(
+        max_length=leaf.BLIND_BYTES, db_default=models.Func(function="audit_blind"), editable=False
+    )
 
     class Meta:
         default_permissions = ("view",)

@@ -11,6 +11,8 @@ from audit.actions import Action
 from audit.entries import USER
 from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights
 
+_LOCKED, _WITHHELD = (Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED), (Action.DOCUMENT_QUARANTINED,)
+_DESCRIBED = ("vault_key", "file_sha256", "file_bytes", "template", "engine", "bundle_digest", "pages", "flags")
 _LEASE = ("attempts", "lease", "lease_until_at", "next_try_at")
 _MAIL = (
     Action.DELIVERY_SENT,
@@ -23,6 +25,12 @@ _MAIL = (
 # The moment of a batch, as a sealed leaf has moments: the rows of the batch bear it.
 _VERIFIED_AT = """to_char(NEW.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 _BY_OWNER = TableRights()  # managed by `provision` and by people through the owner's connection
+
+
+def _words(object_: str, *states: str) -> dict[str, tuple[Action, ...]]:
+    """Return the action of each state: a state's word is its action's."""
+    return {state: (Action(f"{object_}{state.lower()}"),) for state in states}
+
 
 TABLES: dict[str, TableRights] = {
     # Appended to by the function `audit_append` alone.
@@ -85,7 +93,16 @@ TABLES: dict[str, TableRights] = {
             ),
         ),
     ),
-    "documents_closing": TableRights(stated=("state", "reopened_at")),
+    "documents_closing": TableRights(
+        guards=(
+            Guard(
+                born=True,
+                columns=("state", "reopened_at"),
+                about="NEW.event_id",
+                states=_words("event.", "DISMISSED", "REOPENED"),
+            ),
+        ),
+    ),
     "documents_delivery": TableRights(
         working=(*_LEASE, "bundle_id"),  # the bundle is leased by its first delivery
         guards=(
@@ -114,8 +131,12 @@ TABLES: dict[str, TableRights] = {
     ),
     "documents_document": TableRights(
         working=_LEASE,
-        stated=("status",),
         guards=(
+            Guard(
+                born=True,
+                columns=("status",),
+                states=_words("document.", "ISSUED", "LOCKED", "QUARANTINED") | {"LOCKED": _LOCKED},
+            ),
             Guard(
                 word="paid",
                 columns=("payout_status", "settled_by_id"),
@@ -124,43 +145,23 @@ TABLES: dict[str, TableRights] = {
             Guard(
                 word="marked",
                 columns=("vault_version", "vault_mode", "locked_at", "quarantined_at"),
-                actions=(Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED, Action.DOCUMENT_QUARANTINED),
+                actions=(*_LOCKED, *_WITHHELD),
             ),
             # Reading many documents again is one event, about the moment that all of them bear.
             Guard(
                 word="verified",
                 columns=("verified_at",),
                 batch=_VERIFIED_AT,
-                actions=(Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED, Action.DOCUMENT_VERIFIED),
+                actions=(*_LOCKED, Action.DOCUMENT_VERIFIED),
             ),
             Guard(
                 word="rested",
                 columns=("cause",),
-                actions=(
-                    Action.DOCUMENT_WORM_FAILED,
-                    Action.DOCUMENT_RENDER_FAILED,
-                    Action.DOCUMENT_LOCKED,
-                    Action.DOCUMENT_QUARANTINED,
-                    Action.DOCUMENT_RELEASED,
-                ),
+                actions=(*_WITHHELD, *_LOCKED, Action.DOCUMENT_WORM_FAILED, Action.DOCUMENT_RENDER_FAILED),
             ),
             # Noted before the bytes are put, so that an object of the vault can be traced; until they are locked, each
             # try may note others. A trigger freezes most of it then.
-            Guard(
-                word="described",
-                columns=(
-                    "vault_key",
-                    "file_sha256",
-                    "file_bytes",
-                    "template",
-                    "engine",
-                    "bundle_digest",
-                    "pages",
-                    "flags",
-                ),
-                while_="OLD.locked_at IS NOT NULL",
-                actions=(Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED),
-            ),
+            Guard(word="described", columns=_DESCRIBED, while_="OLD.locked_at IS NOT NULL", actions=_LOCKED),
         ),
     ),
     "documents_documentkey": TableRights(
@@ -169,7 +170,6 @@ TABLES: dict[str, TableRights] = {
             Guard(
                 word="claimed",
                 born=True,
-                actions=(),
                 about="NEW.key",
                 instead="EXISTS (SELECT 1 FROM documents_document AS document WHERE document.document_key = NEW.key)",
             ),
@@ -221,8 +221,10 @@ TABLES: dict[str, TableRights] = {
     ),
     "documents_notice": TableRights(
         working=_LEASE,
-        stated=("status",),
-        guards=(Guard(word="ended", columns=("address", "cause", "sent_at"), actions=_MAIL),),
+        guards=(
+            Guard(born=True, columns=("status",), states=_words("delivery.", "QUEUED", "SENT", "BOUNCED")),
+            Guard(word="ended", columns=("address", "cause", "sent_at"), actions=_MAIL),
+        ),
     ),
     "documents_party": TableRights(
         guards=(
@@ -276,8 +278,13 @@ TABLES: dict[str, TableRights] = {
         ),
     ),
     "payouts_settlementrequest": TableRights(
-        stated=("state",),
         guards=(
+            Guard(
+                born=True,
+                columns=("state",),
+                about="NEW.event_id",
+                states=_words("event.difference_", "REQUESTED", "APPROVED", "WITHDRAWN"),
+            ),
             Guard(
                 word="approved",
                 columns=("approval", "approved_by_id", "approved_at"),

@@ -115,7 +115,8 @@ def _admit(
             object_type="document",
             object_id=document.public_id,
             actor=actor,
-            details={"page": page} if purpose == "preview" else {"sha256": document.file_sha256},
+            facts={"file_sha256": document.file_sha256},
+            details={"page": page} if purpose == "preview" else None,
         )
 
 

@@ -28,7 +28,7 @@ def withhold(*, document: Document, code: str, actor: log.Actor, now: dt.datetim
             actor=actor,
             outcome="failed",
             code=code,
-            details={"expected_sha256": document.file_sha256, "vault_version": document.vault_version},
+            facts={"file_sha256": document.file_sha256, "vault_version": document.vault_version},
         )
         incidents.open_alert(
             code="document_quarantined",
@@ -102,5 +102,5 @@ def _record_look(*, document: Document, actor: log.Actor, code: str = "") -> Non
         actor=actor,
         outcome="failed" if code else "ok",
         code=code,
-        details={"expected_sha256": document.file_sha256, "vault_version": document.vault_version},
+        facts={"file_sha256": document.file_sha256, "vault_version": document.vault_version},
     )

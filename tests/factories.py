@@ -15,6 +15,7 @@ from audit import log
 from audit.actions import Action
 from documents import canonical, identifiers
 from documents.countries import pack
+from documents.emission import custody
 from documents.models import (
     Country,
     Document,
@@ -204,7 +205,13 @@ def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: d
         content_sha256=hashlib.sha256(content).hexdigest(),
         next_try_at=now,
     )
-    log.record(action=Action.DOCUMENT_ISSUED, object_type="document", object_id=made.public_id, actor=log.SYSTEM)
+    log.record(
+        action=Action.DOCUMENT_ISSUED,
+        object_type="document",
+        object_id=made.public_id,
+        actor=log.SYSTEM,
+        facts=custody.facts(document=made),
+    )
     return made
 
 
@@ -229,8 +236,13 @@ def _lock(*, document: Document, now: dt.datetime) -> None:
             template="pdf/test/v1.html",
             next_try_at=None,
         )
+        document.refresh_from_db()
         log.record(
-            action=Action.DOCUMENT_LOCKED, object_type="document", object_id=document.public_id, actor=log.SYSTEM
+            action=Action.DOCUMENT_LOCKED,
+            object_type="document",
+            object_id=document.public_id,
+            actor=log.SYSTEM,
+            facts=custody.facts(document=document),
         )
 
 

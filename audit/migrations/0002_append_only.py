@@ -15,7 +15,20 @@ $refuse$"""
 # One round trip for an event and its details, with plans that PostgreSQL keeps for the session (the same two inserts
 # as one statement cost half as much again, most of it planning). It runs with the caller's rights. The database draws
 # the salt and computes the digest: what stands sealed beside the details is never another text's.
-TEXTS = [column for column in guard.EVENT_COLUMNS if column not in {"count", "details_digest"}]
+TEXTS = (
+    "action",
+    "object_type",
+    "object_id",
+    "actor_kind",
+    "actor_id",
+    "role",
+    "key",
+    "service",
+    "channel",
+    "outcome",
+    "code",
+    "request_id",
+)
 APPEND = f"""
 DO $do$ BEGIN EXECUTE format($format$
 CREATE FUNCTION %1$I.audit_append(event jsonb, details text) RETURNS bigint LANGUAGE plpgsql AS $append$

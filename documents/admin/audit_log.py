@@ -157,6 +157,10 @@ class AuditLogAdmin(base.DocumentCenterAdmin[Event]):
             base.Fact(label=_("Canal"), value=self.channel_cell(row)),
             base.Fact(label=_("Petición"), value=cells.mono(row.request_id)),
             base.Fact(label=_("Veces"), value=row.count),
+            *(
+                base.Fact(label=labels.FACTS[name], value=cells.mono(text), wide=True)
+                for name, text in sorted(row.facts.items())
+            ),
             base.Fact(
                 label=_("Huella de los detalles"),
                 value=cells.mono(bytes(row.details_digest).hex() if row.details_digest else ""),

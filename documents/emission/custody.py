@@ -47,6 +47,20 @@ def issuer_facts(*, issuer: Issuer, pack: Pack) -> dict[str, object]:
     }
 
 
+def facts(*, document: Document) -> dict[str, str]:
+    """Return what the log keeps of a document for ever, in clear; an erasure leaves the proof."""
+    stated = {
+        "owner": document.owner.public_id,
+        "document_key": document.document_key_id,
+        "number": document.number,
+        "content_sha256": document.content_sha256,
+        "file_sha256": document.file_sha256 if document.locked_at else "",
+        "vault_version": document.vault_version,
+        "retain_until": document.retain_until.isoformat(),
+    }
+    return {name: text for name, text in stated.items() if text}
+
+
 def vault_key(*, document: Document) -> str:
     """Return where the bytes go: a key that names the document and what it says."""
     return (

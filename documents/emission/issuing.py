@@ -136,7 +136,7 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         object_type="document",
         object_id=document.public_id,
         actor=actor,
-        details={"number": legal.number, "document_key": key, "content_sha256": document.content_sha256},
+        facts=custody.facts(document=document),
     )
     metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
     transaction.on_commit(functools.partial(queue.enqueue, task=rules.task, document_id=document.pk))

@@ -118,12 +118,8 @@ def _confirm(*, document: Document, lease: leases.Lease, locked_file: custody.Lo
             object_type="document",
             object_id=document.public_id,
             actor=log.SYSTEM,
-            details={
-                "file_sha256": stored.sha256,
-                "vault_key": stored.key,
-                "vault_version": stored.version,
-                "vault_mode": stored.mode,
-            },
+            facts=custody.facts(document=document),
+            details={"vault_key": stored.key, "vault_mode": stored.mode},
         )
         _plan_deliveries(document=document, now=locked_at)
         if document.attempts > 1:

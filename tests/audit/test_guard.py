@@ -10,6 +10,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from audit import guard, log
 from audit.actions import RETIRED, Action
 from audit.models import Event
+from tests import factories
 
 Toy = Callable[[str], Callable[[], None]]
 ISSUE = "INSERT INTO toy (status, public_id) VALUES ('ISSUED', 'doc_1')"
@@ -165,6 +166,29 @@ def test_a_temporary_table_cannot_stand_in_for_the_log(issued: Toy, superuser: p
 def test_the_runtime_role_cannot_switch_a_guard_off(issued: Toy, statement: str) -> None:
     with pytest.raises(DatabaseError, match=r"permission denied|must be owner"):
         issued(statement)()
+
+
+@pytest.mark.usefixtures("committed_db", "vault_folder")
+def test_an_event_of_another_incarnation_does_not_count_though_its_transaction_has_the_same_number(
+    superuser: psycopg.Connection,
+) -> None:
+    """As after a logical restore: the new cluster counts transactions from the start, beside the events of the old one."""
+    document = factories.document()
+    superuser.execute(
+        "CREATE OR REPLACE FUNCTION audit_incarnation() RETURNS text LANGUAGE sql AS $$SELECT '1-00000001'$$"
+    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        log.record(
+            action=Action.DOCUMENT_VERIFIED, object_type="document", object_id=document.public_id, actor=log.SYSTEM
+        )
+        cursor.execute("UPDATE documents_document SET verified_at = now()")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        superuser.execute(
+            "CREATE OR REPLACE FUNCTION audit_incarnation() RETURNS text LANGUAGE sql AS $$SELECT '2-00000001'$$"
+        )
+        with pytest.raises(IntegrityError, match="verified"), transaction.atomic():
+            cursor.execute("UPDATE documents_document SET verified_at = now() + interval '1 s'")
+    assert Event.objects.filter(incarnation="1-00000001").count() == 1
 
 
 @pytest.mark.usefixtures("committed_db")

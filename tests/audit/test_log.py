@@ -41,9 +41,10 @@ def test_a_retired_word_is_still_read_and_nothing_records_it(action: Action) -> 
 
 
 def test_an_event_says_who_did_what_to_which_object(ana_acts: log.Actor) -> None:
-    identity = record(actor=ana_acts, outcome="failed", code="too_late", details={"n": 1})
+    facts = {"number": "AES-OFS-2026-0000001"}
+    identity = record(actor=ana_acts, outcome="failed", code="too_late", facts=facts, details={"n": 1})
     event = models.Event.objects.select_related("detail").get(id=identity)
-    assert {name: getattr(event, name) for name in leaf.FIELDS if name not in {"id", "at", "details_digest"}} == {
+    assert {name: getattr(event, name) for name in leaf.STATED} == {
         "action": "document.viewed",
         "object_type": "document",
         "object_id": "doc_1",
@@ -57,6 +58,7 @@ def test_an_event_says_who_did_what_to_which_object(ana_acts: log.Actor) -> None
         "code": "too_late",
         "request_id": "req_1",
         "count": 1,
+        "facts": {"number": "AES-OFS-2026-0000001"},
     }
     assert event.detail.details == {"n": 1, "address": "198.51.100.7", "agent": "Mozilla/5.0 (X11; Linux x86_64)"}
     assert len(bytes(event.detail.salt)) == 16
@@ -234,7 +236,23 @@ def test_a_text_longer_than_its_column_is_refused_before_the_database(column: st
 
 def test_the_columns_hold_what_the_code_lets_through() -> None:
     held = {field.name: field.max_length for field in models.Event._meta.get_fields() if hasattr(field, "max_length")}
-    assert {name: held[name] for name in entries.LENGTH_MAX} == entries.LENGTH_MAX
+    assert set(entries.LENGTH_MAX) == set(leaf.STATED) - {"count", "facts"} | leaf.FACTS
+    assert {
+        name: length for name, length in entries.LENGTH_MAX.items() if name not in leaf.FACTS
+    }.items() <= held.items()
+
+
+def test_facts_are_those_of_the_closed_list_and_never_a_name() -> None:
+    with pytest.raises(ValueError, match="closed list"):
+        record(facts={"legal_name": "Ana"})
+    with pytest.raises(log.LeakRefused):
+        record(facts={"owner": "Ana Gil"})
+
+
+def test_every_leaf_has_sixteen_bytes_of_its_own_that_nobody_can_guess() -> None:
+    drawn = [bytes(models.Event.objects.get(id=record()).blind) for _ in range(20)]
+    assert {len(blind) for blind in drawn} == {16}
+    assert len(set(drawn)) == 20
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,28 @@ def test_a_series_that_another_transaction_opens_in_between_gives_the_next_numbe
     assert set(Document.objects.values_list("subject", "sequence")) == {("order:ord_1", 2), ("order:ord_2", 1)}
 
 
+def test_what_proves_a_document_is_sealed_in_clear_and_survives_the_erasure_of_every_detail() -> None:
+    document = advance(issued())
+    made, locked = (
+        AuditEvent.objects.get(object_id=document.public_id, action=f"document.{word}") for word in ("issued", "locked")
+    )
+    issued_facts = {
+        "owner": document.owner.public_id,
+        "document_key": document.document_key_id,
+        "number": document.number,
+        "content_sha256": document.content_sha256,
+        "retain_until": document.retain_until.isoformat(),
+    }
+    assert made.facts == issued_facts
+    assert locked.facts == issued_facts | {
+        "file_sha256": document.file_sha256,
+        "vault_version": document.vault_version,
+    }
+    assert document.number not in str(locked.detail.details if locked.details_digest else "").replace(
+        document.vault_key, ""
+    )
+
+
 @pytest.mark.parametrize("column", ["number", "content", "total_minor", "owner_id", "issue_date", "retain_until"])
 def test_what_is_issued_is_frozen_by_the_database_itself(column: str) -> None:
     document = issued()

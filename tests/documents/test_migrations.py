@@ -23,6 +23,9 @@ def _migrate(*targets: tuple[str, str]) -> None:
         enforcement.drop_guards(cursor=cursor)  # as provisioning does
     executor = MigrationExecutor(connections["owner"])
     executor.migrate([*targets] or executor.loader.graph.leaf_nodes())
+    if not targets:
+        with connections["owner"].cursor() as cursor:
+            enforcement.make_guards(cursor=cursor)
     for connection in connections.all():
         connection.close()
 
