@@ -80,14 +80,9 @@ def _allowed(*, guard: Guard) -> str:
 
 
 def drop_guards(*, cursor: CursorWrapper) -> None:
-    """Drop the triggers of guards before a migration, which could not change the type of a column that they watch.
-
-    Those of states stay: no migration changes the type of a state, and earlier ones give its guard other actions.
-    """
+    """Drop the triggers of guards before a migration, which could not change the type of a column that they watch."""
     for table, row in TABLES.items():
         for guard in row.guards:
-            if guard.states:
-                continue
             for trigger in triggers_sql(table=table, guard=guard):
                 cursor.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
 

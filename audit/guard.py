@@ -1,12 +1,11 @@
-"""What the database itself enforces: no state commits without its event, and nobody rewrites the log.
+"""What a guard is, the functions by which rows stay as they are, and the rights on the log itself.
 
-`operations` goes into the migration of the app that owns a state column; `grants_sql` is run by provisioning, after
-every other grant; `audit.inspection` lists what a running database lacks of it.
+`frozen_operations` goes into the migration of the app whose rows stay; `grants_sql` is run by provisioning, after every
+other grant; `audit.inspection` lists what a running database lacks of it.
 """
 
 import dataclasses
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from django.db import migrations
 
@@ -15,7 +14,6 @@ from audit.actions import Action
 EVENT_TABLE = "audit_event"
 DETAIL_TABLE = "audit_eventdetail"
 APPEND, INCARNATION = "audit_append(jsonb, text)", "audit_incarnation()"
-_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,95 +64,24 @@ class TableRights:
         return tuple(sorted({*self.working, *guarded}))
 
 
-def operations(
-    *, table: str, column: str, object_id: str, actions: Mapping[str, str | Sequence[str]]
-) -> list[migrations.RunSQL]:
-    """Return the migration operations that guard one state column.
+def frozen_operations(*, function: str, body: str, triggers: Mapping[str, str]) -> list[migrations.RunSQL]:
+    """Return the migration operations of a function that refuses changes, and of its triggers by name.
 
-    At commit, each row whose `column` was inserted or changed must have an event of the same transaction: the row's
-    `object_id` column as object id and one of the actions mapped for the new state. A state without a mapping cannot
-    be committed at all. The check is deferred, so the order of the two writes inside the transaction is free; an event
-    of a rolled back savepoint does not count, one of an outer transaction does.
-
-    The trigger runs with the rights of whoever commits (SELECT on the log is enough) under a fixed search path, so
-    that a temporary table called like the log cannot stand in for it. Only a superuser or the table's owner can switch
-    it off; `audit.inspection` says so. (It is not ENABLE ALWAYS: a logical replica applies rows under other transaction
-    ids.)
-
-    :raises ValueError: for a name that is no plain identifier, or an action outside the vocabulary.
+    They can be repeated: a trigger of the same name is made anew.
     """
-    for name in (table, column, object_id):
-        if not _IDENTIFIER.fullmatch(name):
-            raise ValueError(f"not a plain lower-case identifier of at most 41 characters: {name!r}")
-    allowed = {state: [names] if isinstance(names, str) else list(names) for state, names in actions.items() if names}
-    if not allowed:
-        raise ValueError(f"no state of {table}.{column} has an action")
-    name = f"audit_guard_{table}"
-    function = _guard_sql(name=name, table=table, column=column, object_id=object_id, allowed=allowed)
-    # Two triggers, because only the one for UPDATE may look at OLD before it is queued.
-    timing = f"ON {table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
-    moved = " OR ".join(f"OLD.{field} IS DISTINCT FROM NEW.{field}" for field in (column, object_id))
-    run = f"EXECUTE FUNCTION {name}()"
-    triggers = {
-        "born": f"CREATE CONSTRAINT TRIGGER {name}_born AFTER INSERT {timing} {run}",
-        "moved": f"CREATE CONSTRAINT TRIGGER {name}_moved AFTER UPDATE {timing} WHEN ({moved}) {run}",
-    }
     return [
-        migrations.RunSQL(sql=[function, *path_sql(function=name)], reverse_sql=f"DROP FUNCTION {name}()"),
+        migrations.RunSQL(sql=[body, *path_sql(function=function)], reverse_sql=f"DROP FUNCTION {function}() CASCADE"),
         *(
-            migrations.RunSQL(sql=create, reverse_sql=f"DROP TRIGGER {name}_{verb} ON {table}")
-            for verb, create in triggers.items()
+            migrations.RunSQL(
+                sql=[
+                    f"DROP TRIGGER IF EXISTS {name} ON {when.partition(' ON ')[2].partition(' ')[0]}",
+                    f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {function}()",
+                ],
+                reverse_sql=migrations.RunSQL.noop,  # it goes with its function
+            )
+            for name, when in triggers.items()
         ),
     ]
-
-
-def remap_operation(
-    *,
-    table: str,
-    column: str,
-    object_id: str,
-    actions: Mapping[str, str | Sequence[str]],
-    before: Mapping[str, str | Sequence[str]],
-) -> migrations.RunSQL:
-    """Return the migration operation that gives the guard of a column other actions; its triggers stay.
-
-    `before` are the actions it had, for the way back.
-
-    :raises ValueError: what `operations` refuses.
-    """
-    names = {"table": table, "column": column, "object_id": object_id}
-    forwards, backwards = (operations(actions=mapping, **names)[0].sql for mapping in (actions, before))
-    return migrations.RunSQL(sql=forwards, reverse_sql=backwards)
-
-
-def _guard_sql(*, name: str, table: str, column: str, object_id: str, allowed: Mapping[str, Sequence[str]]) -> str:
-    """Return the statement that makes the trigger function of a guard; every name has been checked."""
-    branches = "\n".join(
-        f"        WHEN {_literal(state)} THEN ARRAY[{', '.join(_literal(_known(word)) for word in mapped)}]::text[]"
-        for state, mapped in allowed.items()
-    )
-    return f"""
-CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY INVOKER AS $guard$
-DECLARE
-    allowed text[] := CASE NEW.{column}
-{branches}
-    END;
-BEGIN
-    IF allowed IS NULL OR NOT EXISTS (
-        SELECT 1 FROM {EVENT_TABLE} AS event
-        WHERE event.object_id = NEW.{object_id}::text
-          AND event.xid = pg_current_xact_id()::text::bigint
-          AND event.action = ANY (allowed)
-    ) THEN
-        RAISE EXCEPTION 'audit guard: {table} % cannot become % without its event', NEW.{object_id}, NEW.{column}
-            USING ERRCODE = 'integrity_constraint_violation',
-                  TABLE = '{table}', COLUMN = '{column}', CONSTRAINT = '{name}',
-                  HINT = 'Record one of ' || coalesce(array_to_string(allowed, ', '), '(no action is mapped)')
-                         || ' with audit.log.record in the same transaction.';
-    END IF;
-    RETURN NULL;
-END
-$guard$"""  # noqa: S608 - identifiers checked above, literals quoted
 
 
 def path_sql(*, function: str) -> list[str]:
@@ -183,13 +110,3 @@ def grants_sql(*, role: str) -> list[str]:
         f"REVOKE ALL ON FUNCTION {APPEND}, {INCARNATION} FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION {APPEND}, {INCARNATION} TO {quoted}",  # the second is asked by the guards
     ]
-
-
-def _known(word: str) -> str:
-    """Return an action's word, or refuse one outside the vocabulary."""
-    return Action(word).value
-
-
-def _literal(value: str) -> str:
-    """Quote a text for SQL."""
-    return "'" + value.replace("'", "''") + "'"

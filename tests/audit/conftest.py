@@ -6,10 +6,20 @@ import psycopg
 import pytest
 from django.db import connection
 
-from audit import guard, log
+from audit import enforcement, guard, log, tables
+from audit.actions import Action
+from audit.guard import Guard, TableRights
 from config.embedded import services
 
-ALLOWED = {"ISSUED": "document.issued", "LOCKED": ["document.locked", "document.released"], "BROKEN": []}
+STATES = Guard(
+    born=True,
+    columns=("status", "public_id"),
+    states={
+        "ISSUED": (Action.DOCUMENT_ISSUED,),
+        "LOCKED": (Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED),
+        "BROKEN": (),
+    },
+)
 
 
 @pytest.fixture
@@ -44,13 +54,16 @@ def superuser(committed_db: None, stack: services.Stack) -> Iterator[psycopg.Con
 
 
 @pytest.fixture
-def toy(owner: psycopg.Connection) -> Callable[[str], Callable[[], None]]:
+def toy(owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Callable[[], None]]:
     """A guarded table; what it gives turns a statement into a step in Django's connection."""
     owner.execute("CREATE TABLE toy (id bigint GENERATED ALWAYS AS IDENTITY, status text, public_id text)")
     owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON toy TO {services.RUNTIME_ROLE}")
-    for operation in guard.operations(table="toy", column="status", object_id="public_id", actions=ALLOWED):
-        for statement in [operation.sql] if isinstance(operation.sql, str) else operation.sql:
-            owner.execute(str(statement))
+    monkeypatch.setitem(tables.TABLES, "toy", TableRights(guards=(STATES,)))
+    name = enforcement.name_of(table="toy", guard=STATES)
+    body = enforcement.body_of(table="toy", word=STATES.word)
+    owner.execute(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard${body}$guard$")
+    for statement in (*guard.path_sql(function=name), *enforcement.triggers_sql(table="toy", guard=STATES).values()):
+        owner.execute(statement)
 
     def prepared(statement: str) -> Callable[[], None]:
         def step() -> None:

@@ -47,6 +47,21 @@ def restore(*, stack: services.Stack) -> None:
     _copies.append(_behind.submit(_ready_copy, stack=stack, instead_of=old))
 
 
+def load(*, stack: services.Stack, dump: bytes) -> None:
+    """Put a database made from a dump in plain SQL in the place of this one, until the next `restore`."""
+    connections.close_all()
+    with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
+        _end_sessions(server=server)
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(services.DATABASE)))
+        server.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
+                sql.Identifier(services.DATABASE), sql.Identifier(services.OWNER_ROLE)
+            )
+        )
+    with psycopg.connect(stack.database_owner_url, autocommit=True) as owner:
+        owner.execute(dump)
+
+
 def wait() -> None:
     """Wait until the copies that are being made are ready: for a test that counts connections."""
     futures.wait(list(_copies))

@@ -82,8 +82,18 @@ def _retry_held() -> None:
 
 
 def _migrate(*, cursor: CursorWrapper, verbosity: int) -> None:
-    """Bring the tables to this version: without the guards, where there is anything to do."""
+    """Bring the tables to this version: without the guards, where there is anything to do.
+
+    :raises CommandError: for a database in the middle of the migrations that the base line squashed.
+    """
     executor = MigrationExecutor(connections["owner"])
+    for squashed in executor.loader.replacements.values():
+        applied = [name in executor.loader.applied_migrations for name in squashed.replaces]
+        if any(applied) and not all(applied):  # Django would go on behind them
+            raise CommandError(
+                "the database is older than the base line of 2026-11-27 (docs/04-CHANGELOG.md): provision it with the"
+                " last version before that first, then with this one"
+            )
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         enforcement.drop_guards(cursor=cursor)
     call_command("migrate", database="owner", interactive=False, verbosity=verbosity)

@@ -1,0 +1,1 @@
+"""What an earlier version stored is complete and usable in this one."""
