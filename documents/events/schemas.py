@@ -45,19 +45,28 @@ class PaymentData(schema_parts.EventData):
 
 
 class Refund(schema_parts.Strict):
-    """A refund of a payment, whole or in part."""
+    """A refund of a payment, whole or in part; `amount` is what went back, tax and all."""
 
     id: fields.Id
     payment_id: fields.Id
     reason: fields.Text
+    amount: fields.Moved | None = None
 
 
 class RefundData(schema_parts.EventData):
     """REFUND_ISSUED."""
 
     refund: Refund
-    lines: schema_parts.Lines
+    lines: schema_parts.Lines | None = None
+    prices: schema_parts.Prices | None = None  # the receipt's own where it does not say
     totals: schema_parts.NetTaxGross | None = None
+
+    @model_validator(mode="after")
+    def says_how_much(self) -> Self:
+        """Refuse a refund that gives back nothing, in lines or in an amount."""
+        if self.lines is None and not (self.refund.amount or "").strip("0."):
+            raise fields.wrong("lines_or_amount")
+        return self
 
 
 # -- orders --

@@ -94,6 +94,10 @@ TABLE: Mapping[str, Words] = {
     "orders_or_settles": Words(
         es="Indica uno solo de orders y settles.", en="State exactly one of orders and settles."
     ),
+    "lines_or_amount": Words(
+        es="Indica lo que se devuelve: lines, refund.amount (mayor que cero) o ambos.",
+        en="State what goes back: lines, refund.amount (above zero), or both.",
+    ),
     "not_zero": Words(
         es="Un periodo que se cierra sin pago tiene importe cero.",
         en="A period that is closed without a payout has amount zero.",

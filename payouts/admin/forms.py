@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from documents import errors, identifiers, money
 from documents.admin import cells, reasons
 from documents.models import Document
-from payouts.review.correction_notes import CreditedAmount
+from payouts.issuing.credit_notes import CreditedAmount
 from payouts.review.corrections import CreditableGroup
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,4})?", flags=re.ASCII)

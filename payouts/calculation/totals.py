@@ -182,8 +182,10 @@ def _share(*, remaining: Group, amount_minor: int, computed: Group, prices: Pric
         ]
         return remaining.of(base_minor=amount_minor, minors=minors)
     tax = sign * min(computed.tax_minor * sign, remaining.tax_minor * sign)
-    if (amount_minor - tax) * sign > remaining.base_minor * sign:  # the rest of the amount is tax
-        tax = amount_minor - remaining.base_minor
+    # The last unit of the base goes with the rest of the tax: what remains beside no base could not be credited as net.
+    most = max(0, remaining.base_minor * sign - 1)
+    if (amount_minor - tax) * sign > most:  # the rest of the amount is tax
+        tax = amount_minor - sign * most
     return remaining.of(base_minor=amount_minor - tax, minors=money.split(tax, lefts) if lefts else [])
 
 

@@ -1,6 +1,5 @@
 """The receipt of a payment, the credit notes of its refunds, and what of a document may still be credited."""
 
-import dataclasses
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
@@ -8,12 +7,12 @@ from fractions import Fraction
 from typing import Any, cast
 
 from audit import log
-from documents import errors, locks, money
+from documents import errors, money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts.calculation import amounts, sum_causes, totals
-from payouts.issuing import parties
+from payouts.issuing import credit_notes, parties
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
@@ -36,6 +35,7 @@ def on_payment_captured(
     sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
     _check(data=data, stated=stated, lines=lines, rates=rates, sums=sums, terms=terms)
     rows = parties.add_missing(named=[customer], actor=actor)
+    printed = credit_notes.printed_amounts(lines=stated["lines"], sums=sums, prices=data.prices, terms=terms, date=date)
     draft = issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
         subject=("payment", data.payment.id),
@@ -51,7 +51,7 @@ def on_payment_captured(
         body={
             "payment": _some(stated["payment"], "id", "method", "brand", "last4"),
             "order": _some(stated["order"], "id", "service", "city"),
-            **printed_amounts(lines=stated["lines"], sums=sums, prices=data.prices, terms=terms, date=date),
+            **printed,
         },
         business_input=stated,
         flags=customer.flags,
@@ -70,7 +70,6 @@ def on_refund_issued(
     `credit_exceeds_remaining`, `totals_mismatch`, and `time_implausible` for one that happened before its payment.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.RefundData", message.data)
-    stated = envelope.business_input(message=message)
     receipt = _lock_receipt(payment=data.refund.payment_id)
     if receipt is None:
         return effects.Waiting(missing=[f"payment:{data.refund.payment_id}"])
@@ -80,7 +79,7 @@ def on_refund_issued(
     issued = _of_refund(refund=data.refund.id)
     if issued is None:
         _require_later(message=message, receipt=receipt, time_zone=content["time_zone"], terms=terms)
-        body, total_minor = _refund_body(data=data, stated=stated, receipt=receipt, content=content, terms=terms)
+        body, total_minor = _refund_body(data=data, receipt=receipt, content=content, terms=terms)
     else:
         body, total_minor = {}, issued.total_minor
     draft = issuing.Draft(
@@ -96,35 +95,68 @@ def on_refund_issued(
         operation_date=terms.local_date(moment=message.occurred_at, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body=body,
-        business_input=stated,
+        business_input=_refund_input(message=message, prices=content["prices"]),
         corrects=receipt,
     )
     waiting.wake(awaited=[f"credit:{data.refund.id}"], now=now)
     return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
 
 
+def _refund_input(*, message: envelope.EventMessage, prices: str) -> dict[str, Any]:
+    """Return the normalised data of a refund; `prices` that are the receipt's own say nothing."""
+    stated = envelope.business_input(message=message)
+    return {word: value for word, value in stated.items() if (word, value) != ("prices", prices)}
+
+
 def _refund_body(
-    *,
-    data: schemas.RefundData,
-    stated: Mapping[str, Any],
-    receipt: Document,
-    content: Mapping[str, Any],
-    terms: IssuingTerms,
+    *, data: schemas.RefundData, receipt: Document, content: Mapping[str, Any], terms: IssuingTerms
 ) -> tuple[dict[str, Any], int]:
     """Return the content of a refund's credit note and its total, in minor units.
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
     """
-    sums = credit(lines=stated["lines"], original=receipt, content=content, terms=terms)
-    amounts.check_totals(stated=stated.get("totals"), computed=sums.totals, digits=terms.digits)
+    lines, sums, prices = _refunded(data=data, receipt=receipt, content=content, terms=terms)
+    stated = data.totals.model_dump() if data.totals else None
+    amounts.check_totals(stated=stated, computed=sums.totals, digits=terms.digits)
+    if data.refund.amount is not None:
+        amounts.check_totals(
+            stated={"amount": data.refund.amount},
+            computed={"amount": sums.totals["gross"]},
+            digits=terms.digits,
+            pointer="/data/refund",
+        )
     body = {
-        "original": named(original=receipt),
+        "original": credit_notes.named(original=receipt),
         "refund": {"id": data.refund.id, "reason": data.refund.reason},
-        **printed_amounts(
-            lines=stated["lines"], sums=sums, prices=content["prices"], terms=terms, date=receipt.operation_date
-        ),
+        **credit_notes.printed_amounts(lines=lines, sums=sums, prices=prices, terms=terms, date=receipt.operation_date),
     }
     return body, sums.totals["gross"]
+
+
+def _refunded(
+    *, data: schemas.RefundData, receipt: Document, content: Mapping[str, Any], terms: IssuingTerms
+) -> tuple[Sequence[Mapping[str, Any]], amounts.Credited, str]:
+    """Return the lines that a refund gives back, what they come to, and how they are priced.
+
+    :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
+    """
+    if data.lines is None:
+        gross_minor = money.minor(data.refund.amount or "", terms.digits)
+        lines, sums = credit_notes.of_amount(
+            gross_minor=gross_minor,
+            original=receipt,
+            content=content,
+            terms=terms,
+            kind="REFUND_ITEM",
+            label="Devolución",
+        )
+        return lines, sums, "gross"
+    stated, prices = [line.model_dump(exclude_none=True) for line in data.lines], data.prices or content["prices"]
+    return (
+        stated,
+        credit_notes.credit(lines=stated, original=receipt, content=content, terms=terms, prices=prices),
+        prices,
+    )
 
 
 def _check(
@@ -189,96 +221,13 @@ def _captured_at(*, receipt: Document) -> dt.datetime | None:
 def _lock_receipt(*, payment: str) -> Document | None:
     """Return a payment's receipt, locked so that two refunds never see the same remainder."""
     key = issuing.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
-    return lock_document(key=key)
-
-
-def lock_document(*, key: str) -> Document | None:
-    """Return a document by its key; until the transaction ends nobody else credits it."""
-    rows = Document.objects.select_related("issuer", "owner").defer("issuer__logo")
-    return next(iter(locks.rows(queryset=rows.filter(document_key_id=key))), None)
+    return credit_notes.lock_document(key=key)
 
 
 def _of_refund(*, refund: str) -> Document | None:
     """Return the credit note of a refund, if it has been issued."""
     key = issuing.key(kind=Kind.CREDIT_NOTE, subject=("refund", refund), audience="customer")
     return Document.objects.filter(document_key_id=key).first()
-
-
-def named(*, original: Document) -> dict[str, str]:
-    """Return how a credit note names what it corrects."""
-    return {
-        "number": original.number,
-        "issue_date": original.issue_date.isoformat(),
-        "content_sha256": original.content_sha256,
-        "document_key": original.document_key_id,
-    }
-
-
-def credit(
-    *, lines: Sequence[Mapping[str, Any]], original: Document, content: Mapping[str, Any], terms: IssuingTerms
-) -> amounts.Credited:
-    """Return a credit's sums after every earlier credit of the same document; call with it locked.
-
-    `remaining` of the result is what may still be credited after it; without lines, what may be now. All credits of an
-    order statement together take no more than it owes: what was withheld of it counts as a deduction.
-
-    :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
-    """
-    for code, place in issuing_terms.first_places(lines=lines).items():
-        if code not in terms.pack.tax_codes:
-            raise errors.problem_at(
-                pointer=f"/data/lines/{place}",
-                code="tax_code_unknown",
-                values={"tax": code, "country": terms.pack.country, "known": [*terms.pack.tax_codes]},
-            )
-    earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
-    notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
-    owed = _lines(content=content, digits=terms.digits)
-    groups = amounts.read_groups(groups=content["tax_groups"], lines=owed, digits=terms.digits)
-    try:
-        return totals.credit(
-            original=totals.creditable(lines=owed, groups=groups),
-            credited=[group for note in notes for group in _credited(note=note, owed=owed, digits=terms.digits)],
-            lines=amounts.read_lines(lines=lines, digits=terms.digits),
-            prices=content["prices"],
-        )
-    except errors.Problem as problem:
-        values = {**problem.values, "currency": terms.currency, "country": terms.pack.country}
-        raise errors.problem_at(pointer="/data/lines", code=problem.code, values=values) from None
-
-
-def _lines(*, content: Mapping[str, Any], digits: int) -> list[amounts.AmountLine]:
-    """Return the lines of a document that can be credited.
-
-    What was withheld of it counts as an untaxed deduction, so that all of them together are the document's total.
-    """
-    withheld = sum(money.minor(item["amount"], digits) for item in content.get("withholdings", ()))
-    taken = amounts.AmountLine(id="withheld", amount_minor=-withheld, supply="platform")
-    return [*amounts.read_lines(lines=content["lines"], digits=digits), *([taken] if withheld else [])]
-
-
-def _credited(*, note: Mapping[str, Any], owed: Sequence[amounts.AmountLine], digits: int) -> tuple[amounts.Group, ...]:
-    """Return the groups of an earlier credit; `owed` are the lines of what it corrects."""
-    lines = amounts.read_lines(lines=note["lines"], digits=digits)
-    for place, raw in enumerate(note["lines"]):
-        if raw["kind"] == "CORRECTION" and "supply" not in raw:
-            line = lines[place]
-            supply = amounts.supply_before(tax=line.tax, negative=line.amount_minor < 0, lines=owed)
-            lines[place] = dataclasses.replace(line, supply=supply)
-    groups = amounts.read_groups(groups=note["tax_groups"], lines=owed, digits=digits)
-    return totals.creditable(lines=lines, groups=groups)
-
-
-def printed_amounts(
-    *, lines: Sequence[Mapping[str, Any]], sums: amounts.Computed, prices: str, terms: IssuingTerms, date: dt.date
-) -> dict[str, Any]:
-    """Return the lines, tax groups and totals of a receipt or credit note; `date` is that of the taxes."""
-    return {
-        "prices": prices,
-        "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
-        "tax_groups": terms.printed_groups(groups=sums.groups, date=date),
-        "totals": amounts.texts(amounts=sums.totals, digits=terms.digits),
-    }
 
 
 def _some(block: Mapping[str, str], *names: str) -> dict[str, str]:

@@ -9,26 +9,13 @@ from documents import money
 from documents.emission import document_keys, issuing
 from documents.models import Document, Kind
 from payouts.calculation import amounts
-from payouts.issuing import receipts
+from payouts.issuing import credit_notes
+from payouts.issuing.credit_notes import CreditedAmount
 from payouts.issuing.terms import IssuingTerms
 
 LINE_KIND = "CORRECTION"
 # TABLE: kind of the original -> how a line of its credit begins.
 _LINE_LABELS = {Kind.PAYMENT_RECEIPT: "Abono", Kind.ORDER_FINAL_STATEMENT: "Descuento"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class CreditedAmount:
-    """So much of one tax group of the original, in minor units, with its sign, in the original's way of pricing."""
-
-    tax: str
-    amount_minor: int
-    supply: amounts.Supply = "service"
-
-    @property
-    def stated(self) -> dict[str, str]:
-        """Return how the supply is written: that of the service is not."""
-        return {"supply": self.supply} if self.supply == "platform" else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,31 +58,13 @@ class Correction:
 
 def lines(*, correction: Correction, credited: Sequence[CreditedAmount]) -> list[dict[str, Any]]:
     """Return the lines of the credit note: one for each tax group that is credited."""
-    label, withheld = _LINE_LABELS[Kind(correction.original.kind)], bool(correction.content.get("withholdings"))
-    return [
-        {
-            "id": str(place),
-            "kind": LINE_KIND,
-            "description": f"{label}: {_group_label(part, withheld=withheld)}",
-            "amount": money.text(part.amount_minor, correction.terms.digits),
-            **_taxes(part),
-            **part.stated,
-        }
-        for place, part in enumerate(credited, start=1)
-    ]
-
-
-def _taxes(part: CreditedAmount) -> dict[str, object]:
-    """Return how a line states the tax codes of its group."""
-    codes = amounts.split(part.tax)
-    return {"taxes": codes} if len(codes) > 1 else {"tax": part.tax} if codes else {}
-
-
-def _group_label(part: CreditedAmount, *, withheld: bool) -> str:
-    what = "comisiones" if part.supply == "platform" else "conceptos"
-    if part.supply == "platform" and not part.tax and withheld:
-        return "retenciones fiscales y comisiones sin impuesto"
-    return f"{what} con {' + '.join(amounts.split(part.tax))}" if part.tax else f"{what} sin impuesto"
+    return credit_notes.lines_of(
+        credited=credited,
+        kind=LINE_KIND,
+        label=_LINE_LABELS[Kind(correction.original.kind)],
+        withheld=bool(correction.content.get("withholdings")),
+        digits=correction.terms.digits,
+    )
 
 
 def draft(
@@ -116,9 +85,9 @@ def draft(
         operation_date=terms.local_date(moment=now, time_zone=content["time_zone"]),
         time_zone=content["time_zone"],
         body={
-            "original": receipts.named(original=original),
+            "original": credit_notes.named(original=original),
             "correction": {"id": correction.id, "reason": correction.reason},
-            **receipts.printed_amounts(
+            **credit_notes.printed_amounts(
                 lines=lines, sums=sums, prices=content["prices"], terms=terms, date=original.operation_date
             ),
         },

@@ -23,10 +23,11 @@ from documents.emission import issuing
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
 from payouts.calculation.amounts import Supply
-from payouts.issuing import parties, receipts, retries
+from payouts.issuing import credit_notes, parties, retries
 from payouts.issuing import terms as issuing_terms
+from payouts.issuing.credit_notes import CreditedAmount
 from payouts.review import correction_notes, decisions
-from payouts.review.correction_notes import Correction, CreditedAmount
+from payouts.review.correction_notes import Correction
 
 EVENT_TYPE, SERVICE = "DOCUMENT_CORRECTED", "staff"
 _ID = re.compile(r"cor_[a-z0-9]{26}")
@@ -50,7 +51,7 @@ def remaining_creditable(*, document: Document) -> list[CreditableGroup]:
     if not catalog.TABLE[Kind(document.kind)].creditable:
         return []
     content = json.loads(document.content)
-    remaining = receipts.credit(
+    remaining = credit_notes.credit(
         lines=(), original=document, content=content, terms=issuing_terms.of_document(document=document)
     ).remaining
     if sum(group.gross_minor for group in remaining) <= 0:
@@ -117,7 +118,7 @@ def _correct(
     owner = Document.objects.filter(document_key_id=key).values_list("owner__platform_id", flat=True).first()
     # Locked before what the owner is owed is read: see the third rule of README.md.
     parties.lock_party(platform_id=owner or "")
-    original = receipts.lock_document(key=key)
+    original = credit_notes.lock_document(key=key)
     if original is None:
         raise errors.Problem(code="not_found")
     correction = Correction(
@@ -141,7 +142,7 @@ def _issue(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> iss
     """
     original, content, terms = correction.original, correction.content, correction.terms
     lines = correction_notes.lines(correction=correction, credited=_credited(correction=correction))
-    sums = receipts.credit(lines=lines, original=original, content=content, terms=terms)
+    sums = credit_notes.credit(lines=lines, original=original, content=content, terms=terms)
     event = _store_event(correction=correction, now=now, actor=actor)
     draft = correction_notes.draft(correction=correction, lines=lines, sums=sums, now=now)
     waiting.wake(awaited=[f"credit:{correction.id}"], now=now)

@@ -13,9 +13,9 @@ from documents import errors, identifiers, presentation
 from documents.emission import issuing
 from documents.models import Document, Event, Series
 from documents.rendering import render
+from payouts.issuing.credit_notes import CreditedAmount
 from payouts.reconciliation import run
 from payouts.review import corrections
-from payouts.review.correction_notes import CreditedAmount
 from tests import cast
 from tests.documents import pdf_reading
 from tests.payouts import making, telling

@@ -15,9 +15,9 @@ from documents.models import Document
 from documents.rendering import render
 from payouts.calculation import amounts, footing, taxes
 from payouts.calculation.amounts import AmountLine, Group
-from payouts.issuing import receipts
+from payouts.issuing import credit_notes
+from payouts.issuing.credit_notes import CreditedAmount
 from payouts.review import corrections
-from payouts.review.correction_notes import CreditedAmount
 from tests import cast
 from tests.documents import pdf_reading
 from tests.payouts import making, telling
@@ -238,7 +238,7 @@ def _before() -> Iterator[None]:
 @contextlib.contextmanager
 def _notes_before() -> Iterator[None]:
     """Freeze credit notes as they were before: neither their lines nor their tax rows state a supply."""
-    printed = receipts.printed_amounts
+    printed = credit_notes.printed_amounts
 
     def unsaid(**more: Any) -> dict[str, Any]:
         frozen = printed(**more)
@@ -247,7 +247,7 @@ def _notes_before() -> Iterator[None]:
         return frozen
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(receipts, "printed_amounts", unsaid)
+        patch.setattr(credit_notes, "printed_amounts", unsaid)
         yield
 
 

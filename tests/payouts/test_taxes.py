@@ -11,8 +11,8 @@ from documents import identifiers
 from documents.models import Document, Event
 from documents.rendering import render
 from payouts.calculation import footing
+from payouts.issuing.credit_notes import CreditedAmount
 from payouts.review import corrections
-from payouts.review.correction_notes import CreditedAmount
 from tests import cast
 from tests.documents import pdf_reading
 from tests.payouts import making, telling

@@ -1,0 +1,180 @@
+"""What of a document may still be credited, what a credit of it comes to, and how its note is written."""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from documents import errors, locks, money
+from documents.models import Document, Kind
+from payouts.calculation import amounts, crediting, totals
+from payouts.issuing import terms as issuing_terms
+from payouts.issuing.terms import IssuingTerms
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CreditedAmount:
+    """So much of one tax group of the original, in minor units, with its sign, as the credit's prices are."""
+
+    tax: str
+    amount_minor: int
+    supply: amounts.Supply = "service"
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """Return how the supply is written: that of the service is not."""
+        return {"supply": self.supply} if self.supply == "platform" else {}
+
+
+def lock_document(*, key: str) -> Document | None:
+    """Return a document by its key; until the transaction ends nobody else credits it."""
+    rows = Document.objects.select_related("issuer", "owner").defer("issuer__logo")
+    return next(iter(locks.rows(queryset=rows.filter(document_key_id=key))), None)
+
+
+def named(*, original: Document) -> dict[str, str]:
+    """Return how a credit note names what it corrects."""
+    return {
+        "number": original.number,
+        "issue_date": original.issue_date.isoformat(),
+        "content_sha256": original.content_sha256,
+        "document_key": original.document_key_id,
+    }
+
+
+def credit(
+    *,
+    lines: Sequence[Mapping[str, Any]],
+    original: Document,
+    content: Mapping[str, Any],
+    terms: IssuingTerms,
+    prices: amounts.Prices | None = None,
+) -> amounts.Credited:
+    """Return a credit's sums after every earlier credit of the same document; call with it locked.
+
+    `prices` are the lines' own; the document's where they state none.
+
+    `remaining` of the result is what may still be credited after it; without lines, what may be now. All credits of an
+    order statement together take no more than it owes: what was withheld of it counts as a deduction.
+
+    :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
+    """
+    for code, place in issuing_terms.first_places(lines=lines).items():
+        if code not in terms.pack.tax_codes:
+            raise errors.problem_at(
+                pointer=f"/data/lines/{place}",
+                code="tax_code_unknown",
+                values={"tax": code, "country": terms.pack.country, "known": [*terms.pack.tax_codes]},
+            )
+    earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
+    notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
+    owed = _lines(content=content, digits=terms.digits)
+    groups = amounts.read_groups(groups=content["tax_groups"], lines=owed, digits=terms.digits)
+    try:
+        return totals.credit(
+            original=totals.creditable(lines=owed, groups=groups),
+            credited=[group for note in notes for group in _credited(note=note, owed=owed, digits=terms.digits)],
+            lines=amounts.read_lines(lines=lines, digits=terms.digits),
+            prices=prices or content["prices"],
+        )
+    except errors.Problem as problem:
+        raise _placed(problem, pointer="/data/lines", terms=terms) from None
+
+
+def _placed(problem: errors.Problem, *, pointer: str, terms: IssuingTerms) -> errors.Problem:
+    """Return a problem of the calculation with its place in the event, and what its amounts are written with."""
+    values = {**problem.values, "currency": terms.currency, "country": terms.pack.country}
+    return errors.problem_at(pointer=pointer, code=problem.code, values=values)
+
+
+def of_amount(
+    *, gross_minor: int, original: Document, content: Mapping[str, Any], terms: IssuingTerms, kind: str, label: str
+) -> tuple[list[dict[str, Any]], amounts.Credited]:
+    """Return the lines and sums of a credit of which only the gross is known, spread over what remains.
+
+    There is a line of that kind for each tax group, named by the label, with the tax inside: such a note's prices are
+    `gross`. Call with the original locked.
+
+    :raises errors.Problem: `credit_exceeds_remaining`
+    """
+    remaining = credit(lines=(), original=original, content=content, terms=terms).remaining
+    try:
+        parts = crediting.spread(gross_minor=gross_minor, remaining=remaining)
+    except errors.Problem as problem:
+        raise _placed(problem, pointer="/data/refund/amount", terms=terms) from None
+    credited = [
+        CreditedAmount(tax=group.code, amount_minor=part, supply=group.supply)
+        for group, part in zip(remaining, parts, strict=True)
+        if part
+    ]
+    withheld = bool(content.get("withholdings"))
+    lines = lines_of(credited=credited, kind=kind, label=label, withheld=withheld, digits=terms.digits)
+    return lines, credit(lines=lines, original=original, content=content, terms=terms, prices="gross")
+
+
+def _lines(*, content: Mapping[str, Any], digits: int) -> list[amounts.AmountLine]:
+    """Return the lines of a document that can be credited.
+
+    What was withheld of it counts as an untaxed deduction, so that all of them together are the document's total.
+    """
+    withheld = sum(money.minor(item["amount"], digits) for item in content.get("withholdings", ()))
+    taken = amounts.AmountLine(id="withheld", amount_minor=-withheld, supply="platform")
+    return [*amounts.read_lines(lines=content["lines"], digits=digits), *([taken] if withheld else [])]
+
+
+def _credited(*, note: Mapping[str, Any], owed: Sequence[amounts.AmountLine], digits: int) -> tuple[amounts.Group, ...]:
+    """Return the groups of an earlier credit; `owed` are the lines of what it corrects."""
+    lines = amounts.read_lines(lines=note["lines"], digits=digits)
+    for place, raw in enumerate(note["lines"]):
+        if raw["kind"] == "CORRECTION" and "supply" not in raw:
+            line = lines[place]
+            supply = amounts.supply_before(tax=line.tax, negative=line.amount_minor < 0, lines=owed)
+            lines[place] = dataclasses.replace(line, supply=supply)
+    groups = amounts.read_groups(groups=note["tax_groups"], lines=owed, digits=digits)
+    return totals.creditable(lines=lines, groups=groups)
+
+
+def lines_of(
+    *, credited: Sequence[CreditedAmount], kind: str, label: str, withheld: bool, digits: int
+) -> list[dict[str, Any]]:
+    """Return the lines of a credit note that were not stated: one for each tax group that is credited.
+
+    `withheld`: tax is withheld of the original, and credited with its untaxed fees.
+    """
+    return [
+        {
+            "id": str(place),
+            "kind": kind,
+            "description": f"{label}: {_group_label(part, withheld=withheld)}",
+            "amount": money.text(part.amount_minor, digits),
+            **_taxes(part),
+            **part.stated,
+        }
+        for place, part in enumerate(credited, start=1)
+    ]
+
+
+def _taxes(part: CreditedAmount) -> dict[str, object]:
+    """Return how a line states the tax codes of its group."""
+    codes = amounts.split(part.tax)
+    return {"taxes": codes} if len(codes) > 1 else {"tax": part.tax} if codes else {}
+
+
+def _group_label(part: CreditedAmount, *, withheld: bool) -> str:
+    what = "comisiones" if part.supply == "platform" else "conceptos"
+    if part.supply == "platform" and not part.tax and withheld:
+        return "retenciones fiscales y comisiones sin impuesto"
+    return f"{what} con {' + '.join(amounts.split(part.tax))}" if part.tax else f"{what} sin impuesto"
+
+
+def printed_amounts(
+    *, lines: Sequence[Mapping[str, Any]], sums: amounts.Computed, prices: str, terms: IssuingTerms, date: dt.date
+) -> dict[str, Any]:
+    """Return the lines, tax groups and totals of a receipt or credit note; `date` is that of the taxes."""
+    return {
+        "prices": prices,
+        "lines": [{key: value for key, value in line.items() if key != "party"} for line in lines],
+        "tax_groups": terms.printed_groups(groups=sums.groups, date=date),
+        "totals": amounts.texts(amounts=sums.totals, digits=terms.digits),
+    }
