@@ -108,6 +108,7 @@ def _correct(made: confirm.Confirmed[Document]) -> None:
         document=made.row,
         correction_id=form.cleaned_data["correction"],
         parts=form.parts(),
+        gross_minor=form.gross_minor,
         reason=made.reason,
         user=made.user,
         now=made.now,

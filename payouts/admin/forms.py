@@ -53,15 +53,27 @@ class CorrectionForm(reasons.ReasonForm):
         choices=[
             ("", gettext_lazy("Elige…")),
             ("all", gettext_lazy("Todo lo que queda")),
-            ("part", gettext_lazy("Solo los importes que indico abajo")),
+            ("gross", gettext_lazy("Un importe total, con impuestos")),
+            ("part", gettext_lazy("Solo los importes que indico abajo, por impuesto")),
         ],
         widget=forms.Select(attrs={"class": "dc-input"}),
     )
-    field_order = ("correction", "extent")
+    gross = forms.CharField(
+        label=gettext_lazy("Importe total, con impuestos"),
+        required=False,
+        max_length=20,
+        strip=True,
+        widget=forms.TextInput(attrs={"class": "dc-input", "inputmode": "decimal", "autocomplete": "off"}),
+    )
+    field_order = ("correction", "extent", "gross")
 
     def __init__(self, data: Any, *, remaining: Sequence[CreditableGroup], currency: str) -> None:
         super().__init__(data, initial={"correction": identifiers.new(prefix="cor")})
         self.remaining, self.digits = remaining, money.digits(currency)
+        whole = cells.amount_text(minor=sum(group.gross_minor for group in remaining), currency=currency)
+        self.fields["gross"].help_text = _("Se reparte entre lo que queda de cada impuesto. Quedan %(amount)s.") % {
+            "amount": whole
+        }
         for place, group in enumerate(remaining):
             self.fields[f"amount_{place}"] = forms.CharField(
                 label=_("Importe: %(what)s") % {"what": group_label(group)},
@@ -71,21 +83,29 @@ class CorrectionForm(reasons.ReasonForm):
                 widget=forms.TextInput(attrs={"class": "dc-input", "inputmode": "decimal", "autocomplete": "off"}),
                 help_text=_remain(group) % {"amount": cells.amount_text(minor=group.amount_minor, currency=currency)},
             )
-        self.order_fields(["correction", "extent", *(f"amount_{place}" for place in range(len(remaining))), "reason"])
+        amounts = [f"amount_{place}" for place in range(len(remaining))]
+        self.order_fields(["correction", "extent", "gross", *amounts, "reason"])
 
     def clean(self) -> dict[str, Any]:
-        """Read the amounts, and refuse a part without any."""
+        """Read the amounts, and refuse a part without any, and amounts that the extent does not ask for."""
         cleaned: dict[str, Any] = super().clean() or {}
-        self.minors = [self._minor(place=place) for place in range(len(self.remaining))]
-        if cleaned.get("extent") == "part" and not self.errors and not any(self.minors):
+        signs = [-1 if group.amount_minor < 0 else 1 for group in self.remaining]
+        self.minors = [self._minor(name=f"amount_{place}") * sign for place, sign in enumerate(signs)]
+        self.gross_minor = self._minor(name="gross") or None
+        extent = cleaned.get("extent")
+        if extent == "part" and not self.errors and not any(self.minors):
             self.add_error("amount_0", _("Indica al menos un importe."))
-        if cleaned.get("extent") == "all" and any(self.minors):
+        if extent == "gross" and not self.errors and not self.gross_minor:
+            self.add_error("gross", _("Indica el importe total."))
+        if extent == "all" and (any(self.minors) or self.gross_minor):
             self.add_error("extent", _("Con «todo lo que queda» no indiques importes."))
+        if (extent == "gross" and any(self.minors)) or (extent == "part" and self.gross_minor):
+            self.add_error("extent", _("Indica el importe total o los importes por impuesto, no ambos."))
         return cleaned
 
-    def _minor(self, *, place: int) -> int:
-        """Read one amount, written with a point or a comma; a deduction gets its sign here."""
-        text = (self.cleaned_data.get(f"amount_{place}") or "").replace(",", ".")
+    def _minor(self, *, name: str) -> int:
+        """Read one amount, written with a point or a comma."""
+        text = (self.cleaned_data.get(name) or "").replace(",", ".")
         if not text:
             return 0
         try:
@@ -93,13 +113,13 @@ class CorrectionForm(reasons.ReasonForm):
         except errors.Problem:
             minor = None
         if minor is None:
-            self.add_error(f"amount_{place}", _("Un importe como 12,50, sin separador de miles."))
+            self.add_error(name, _("Un importe como 12,50, sin separador de miles."))
             return 0
-        return -minor if self.remaining[place].amount_minor < 0 else minor
+        return minor
 
     def parts(self) -> list[CreditedAmount] | None:
-        """Return what to credit; None for all that remains."""
-        if self.cleaned_data["extent"] == "all":
+        """Return what to credit of each group; None for a gross, and for all that remains."""
+        if self.cleaned_data["extent"] != "part":
             return None
         return [
             CreditedAmount(tax=group.tax, amount_minor=minor, supply=group.supply)

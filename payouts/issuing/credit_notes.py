@@ -89,12 +89,19 @@ def _placed(problem: errors.Problem, *, pointer: str, terms: IssuingTerms) -> er
 
 
 def of_amount(
-    *, gross_minor: int, original: Document, content: Mapping[str, Any], terms: IssuingTerms, kind: str, label: str
+    *,
+    gross_minor: int,
+    original: Document,
+    content: Mapping[str, Any],
+    terms: IssuingTerms,
+    kind: str,
+    label: str,
+    pointer: str,
 ) -> tuple[list[dict[str, Any]], amounts.Credited]:
     """Return the lines and sums of a credit of which only the gross is known, spread over what remains.
 
     There is a line of that kind for each tax group, named by the label, with the tax inside: such a note's prices are
-    `gross`. Call with the original locked.
+    `gross`. `pointer` is where the event states it. Call with the original locked.
 
     :raises errors.Problem: `credit_exceeds_remaining`
     """
@@ -102,7 +109,7 @@ def of_amount(
     try:
         parts = crediting.spread(gross_minor=gross_minor, remaining=remaining)
     except errors.Problem as problem:
-        raise _placed(problem, pointer="/data/refund/amount", terms=terms) from None
+        raise _placed(problem, pointer=pointer, terms=terms) from None
     credited = [
         CreditedAmount(tax=group.code, amount_minor=part, supply=group.supply)
         for group, part in zip(remaining, parts, strict=True)

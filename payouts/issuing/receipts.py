@@ -149,6 +149,7 @@ def _refunded(
             terms=terms,
             kind="REFUND_ITEM",
             label="Devolución",
+            pointer="/data/refund/amount",
         )
         return lines, sums, "gross"
     stated, prices = [line.model_dump(exclude_none=True) for line in data.lines], data.prices or content["prices"]

@@ -20,13 +20,14 @@ _LINE_LABELS = {Kind.PAYMENT_RECEIPT: "Abono", Kind.ORDER_FINAL_STATEMENT: "Desc
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """What somebody decided; without `parts` it credits all that remains. `known_as` identifies a repeat."""
+    """What somebody decided: `parts`, a gross, or without either all that remains. `known_as` identifies a repeat."""
 
     id: str
     original: Document
     content: dict[str, Any]
     terms: IssuingTerms
     parts: tuple[CreditedAmount, ...] | None
+    gross_minor: int | None
     reason: str
 
     @property
@@ -37,13 +38,15 @@ class Correction:
     @property
     def business_input(self) -> dict[str, object]:
         """Return what was decided, without anything computed."""
-        digits = self.terms.digits
+        digits, about = self.terms.digits, {"document": self.original.document_key_id, "reason": self.reason}
+        if self.gross_minor is not None:
+            return {**about, "amount": money.text(self.gross_minor, digits)}
         lines: object = "remaining"
         if self.parts is not None:
             lines = [
                 {"tax": part.tax, "amount": money.text(part.amount_minor, digits), **part.stated} for part in self.parts
             ]
-        return {"document": self.original.document_key_id, "lines": lines, "reason": self.reason}
+        return {**about, "lines": lines}
 
     @property
     def known_as(self) -> tuple[str, str]:
@@ -56,19 +59,35 @@ class Correction:
         )
 
 
-def lines(*, correction: Correction, credited: Sequence[CreditedAmount]) -> list[dict[str, Any]]:
-    """Return the lines of the credit note: one for each tax group that is credited."""
-    return credit_notes.lines_of(
-        credited=credited,
-        kind=LINE_KIND,
-        label=_LINE_LABELS[Kind(correction.original.kind)],
-        withheld=bool(correction.content.get("withholdings")),
-        digits=correction.terms.digits,
-    )
+def credited(
+    *, correction: Correction, parts: Sequence[CreditedAmount]
+) -> tuple[list[dict[str, Any]], amounts.Credited, str]:
+    """Return the lines of the credit note, one for each tax group, what they come to, and how they are priced.
+
+    `parts` are the groups that are credited where no gross was decided.
+
+    :raises errors.Problem: `credit_exceeds_remaining`, `tax_code_unknown`
+    """
+    original, content, terms = correction.original, correction.content, correction.terms
+    label = _LINE_LABELS[Kind(original.kind)]
+    if correction.gross_minor is not None:
+        lines, sums = credit_notes.of_amount(
+            gross_minor=correction.gross_minor,
+            original=original,
+            content=content,
+            terms=terms,
+            kind=LINE_KIND,
+            label=label,
+            pointer="/data/amount",
+        )
+        return lines, sums, "gross"
+    withheld = bool(content.get("withholdings"))
+    lines = credit_notes.lines_of(credited=parts, kind=LINE_KIND, label=label, withheld=withheld, digits=terms.digits)
+    return lines, credit_notes.credit(lines=lines, original=original, content=content, terms=terms), content["prices"]
 
 
 def draft(
-    *, correction: Correction, lines: Sequence[dict[str, Any]], sums: amounts.Credited, now: dt.datetime
+    *, correction: Correction, lines: Sequence[dict[str, Any]], sums: amounts.Credited, prices: str, now: dt.datetime
 ) -> issuing.Draft:
     """Draft the credit note."""
     original, content, terms = correction.original, correction.content, correction.terms
@@ -88,7 +107,7 @@ def draft(
             "original": credit_notes.named(original=original),
             "correction": {"id": correction.id, "reason": correction.reason},
             **credit_notes.printed_amounts(
-                lines=lines, sums=sums, prices=content["prices"], terms=terms, date=original.operation_date
+                lines=lines, sums=sums, prices=prices, terms=terms, date=original.operation_date
             ),
         },
         business_input=correction.business_input,

@@ -73,6 +73,7 @@ def correct(
     document: Document,
     correction_id: str,
     parts: Sequence[CreditedAmount] | None,
+    gross_minor: int | None = None,
     reason: str,
     user: User,
     now: dt.datetime,
@@ -80,7 +81,8 @@ def correct(
 ) -> issuing.IssuedDocument:
     """Issue the credit note of a correction, or return the one that the same correction has.
 
-    `correction_id` ("cor_...") is made once for each decision, so a form that is sent twice credits once.
+    It credits the `parts`, or a gross spread over what remains, else all that remains. `correction_id` ("cor_...") is
+    made once for each decision, so a form that is sent twice credits once.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (on record), `validation_error`,
         `already_credited`, `credit_exceeds_remaining`, `document_key_conflict`: the same id for another decision
@@ -94,16 +96,35 @@ def correct(
         actor=actor,
     )
     text = decisions.reason(reason)
-    if not _ID.fullmatch(correction_id) or (parts is not None and not any(part.amount_minor for part in parts)):
+    credited = _checked(document=document, correction_id=correction_id, parts=parts, gross_minor=gross_minor)
+    return transactions.retry_on_conflict(
+        lambda: _correct(
+            key=document.document_key_id,
+            correction_id=correction_id,
+            parts=credited,
+            gross_minor=gross_minor,
+            reason=text,
+            now=now,
+            actor=actor,
+        )
+    )
+
+
+def _checked(
+    *, document: Document, correction_id: str, parts: Sequence[CreditedAmount] | None, gross_minor: int | None
+) -> tuple[CreditedAmount, ...] | None:
+    """Return the parts of a decision that credit something; None where it states none.
+
+    Refused is what credits nothing, says it in two ways, or is about what cannot be credited.
+
+    :raises errors.Problem: `validation_error`, `credit_exceeds_remaining`
+    """
+    nothing = parts is not None and not any(part.amount_minor for part in parts)
+    if not _ID.fullmatch(correction_id) or nothing or (gross_minor is not None and (parts or gross_minor <= 0)):
         raise errors.Problem(code="validation_error", values={"cause": "correction"})
     if not catalog.TABLE[Kind(document.kind)].creditable:
         raise errors.Problem(code="credit_exceeds_remaining", values={"cause": "kind"})
-    credited = None if parts is None else tuple(part for part in parts if part.amount_minor)
-    return transactions.retry_on_conflict(
-        lambda: _correct(
-            key=document.document_key_id, correction_id=correction_id, parts=credited, reason=text, now=now, actor=actor
-        )
-    )
+    return None if parts is None else tuple(part for part in parts if part.amount_minor)
 
 
 def _correct(
@@ -111,6 +132,7 @@ def _correct(
     key: str,
     correction_id: str,
     parts: tuple[CreditedAmount, ...] | None,
+    gross_minor: int | None,
     reason: str,
     now: dt.datetime,
     actor: log.Actor,
@@ -127,6 +149,7 @@ def _correct(
         content=json.loads(original.content),
         terms=issuing_terms.of_document(document=original),
         parts=parts,
+        gross_minor=gross_minor,
         reason=reason,
     )
     issued = _issued_before(correction=correction, actor=actor)
@@ -140,11 +163,10 @@ def _issue(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> iss
 
     :raises errors.Problem: `already_credited`, `credit_exceeds_remaining`, `tax_code_unknown`, `document_key_conflict`
     """
-    original, content, terms = correction.original, correction.content, correction.terms
-    lines = correction_notes.lines(correction=correction, credited=_credited(correction=correction))
-    sums = credit_notes.credit(lines=lines, original=original, content=content, terms=terms)
+    original, terms = correction.original, correction.terms
+    lines, sums, prices = correction_notes.credited(correction=correction, parts=_parts(correction=correction))
     event = _store_event(correction=correction, now=now, actor=actor)
-    draft = correction_notes.draft(correction=correction, lines=lines, sums=sums, now=now)
+    draft = correction_notes.draft(correction=correction, lines=lines, sums=sums, prices=prices, now=now)
     waiting.wake(awaited=[f"credit:{correction.id}"], now=now)
     if original.kind == Kind.ORDER_FINAL_STATEMENT:
         retries.retry_held(payees=[original.owner.platform_id], now=now)
@@ -165,8 +187,8 @@ def _issue(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> iss
     return issued
 
 
-def _credited(*, correction: Correction) -> Sequence[CreditedAmount]:
-    """Return what a correction credits of each tax group.
+def _parts(*, correction: Correction) -> Sequence[CreditedAmount]:
+    """Return what a correction credits of each tax group: what was decided, else all that remains.
 
     :raises errors.Problem: `already_credited`
     """

@@ -46,12 +46,14 @@ class Finance:
         by: cast.Member | None = None,
         name: str = "",
         reason: str = REASON,
+        gross_minor: int | None = None,
     ) -> issuing.IssuedDocument:
         who = by or self.sofia
         return corrections.correct(
             document=document,
             correction_id=name or identifiers.new(prefix="cor"),
             parts=parts,
+            gross_minor=gross_minor,
             reason=reason,
             user=who.user,
             now=telling.NOW,
@@ -84,6 +86,21 @@ def test_a_full_correction_credits_all_and_the_receipt_shows_it(finance: Finance
     shown = presentation.document(document=receipt)
     assert (shown["corrected_by"], shown["remaining_creditable"]) == ([note.document_key_id], "0.00")
     _refused(finance, "already_credited", receipt)
+
+
+def test_a_round_gross_is_credited_and_the_rest_leaves_nothing(finance: Finance) -> None:
+    receipt = finance.receipt()
+    note = finance.correct(receipt, gross_minor=1000, name="cor_" + "b" * 26).document
+    assert json.loads(note.content)["totals"]["gross"] == "10.00"
+    again = finance.correct(receipt, gross_minor=1000, name="cor_" + "b" * 26)
+    assert (again.replayed, again.document.pk) == (True, note.pk)
+    _refused(finance, "document_key_conflict", receipt, gross_minor=1001, name="cor_" + "b" * 26)
+    _refused(finance, "credit_exceeds_remaining", receipt, gross_minor=1423)
+    _refused(finance, "validation_error", receipt, gross_minor=0)
+    finance.correct(receipt, gross_minor=1)
+    finance.correct(receipt)
+    assert sum(row.total_minor for row in Document.objects.filter(kind="CREDIT_NOTE")) == receipt.total_minor
+    assert corrections.remaining_creditable(document=receipt) == []
 
 
 def test_every_leaf_of_a_correction_stands_in_its_pdf(finance: Finance) -> None:

@@ -1,6 +1,7 @@
 """The work list "Por conciliar": whatever waits for a person is on it, and only finance acts, with a reason."""
 
 import datetime as dt
+import json
 import re
 
 import pytest
@@ -395,6 +396,11 @@ def test_a_credit_note_is_asked_for_confirmed_and_seen_on_the_receipt(fina: cast
     assert browser.post(place, form | {"amount_0": ""}).status_code == 400
     assert browser.post(place, form | {"extent": "all"}).status_code == 400
     assert browser.post(place, form | {"amount_0": "10,01"}).status_code == 422
+    gross = {"correction": name[1], "extent": "gross", "gross": "5,00", "reason": REASON}
+    assert browser.post(place, form | {"gross": "5,00"}).status_code == 400
+    assert browser.post(place, gross | {"amount_0": "2,50"}).status_code == 400
+    assert browser.post(place, gross | {"gross": ""}).status_code == 400
+    assert browser.post(place, gross | {"gross": "23,11"}).status_code == 422
     assert not Document.objects.filter(kind="CREDIT_NOTE").exists()
     for _ in range(2):  # sent twice, credited once
         assert browser.post(place, form)["Location"] == center.page(receipt)
@@ -403,6 +409,10 @@ def test_a_credit_note_is_asked_for_confirmed_and_seen_on_the_receipt(fina: cast
     shown = _text(browser, center.page(receipt))
     assert note.number in shown
     assert "corregido por" in shown
+    rest = re.search(r'name="correction" value="(cor_\w+)"', _text(browser, place))
+    assert rest is not None
+    browser.post(place, gross | {"correction": rest[1]})
+    assert json.loads(Document.objects.filter(kind="CREDIT_NOTE").latest("pk").content)["totals"]["gross"] == "5.00"
     rest = re.search(r'name="correction" value="(cor_\w+)"', _text(browser, place))
     assert rest is not None
     browser.post(place, {"correction": rest[1], "extent": "all", "reason": REASON})
