@@ -66,7 +66,7 @@ TABLES: dict[str, TableRights] = {
     "guardian_userobjectpermission": _BY_OWNER,
     "documents_country": _BY_OWNER,
     "documents_alert": TableRights(
-        working=(*_LEASE, "count", "last_seen_at"),
+        working=(*_LEASE, "count", "last_seen_at", "values"),
         guards=(
             Guard(word="born", born=True, actions=(Action.ALERT_OPENED,)),
             Guard(

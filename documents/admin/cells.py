@@ -154,6 +154,8 @@ def mask_end(value: str, *, shown: int = 3) -> str:
 def flags(codes: Iterable[str]) -> str:
     """Say what a document's flags mean; the code of one without words."""
     meanings = {
+        "cash_differs": _("el efectivo descontado no es el que declaran los pedidos"),
+        "cash_undeclared": _("ningún pedido declara el efectivo descontado"),
         "glyph_substituted": _("un carácter del texto no está en la tipografía"),
         "reconciliation_difference": _("emitido con una diferencia en conciliación"),
         "tax_id_unverified": _("identificación sin verificar: su tipo no tiene dígito de control"),

@@ -49,6 +49,8 @@ def _of_code(code: str, *, page: str, owner: Owner, meanwhile: Words | None = No
 
 def _of_discrepancy(row: DiscrepancyRow) -> AlertRow:
     about = _alone(f"Discrepancia abierta: {row.title.es}.", f"Open discrepancy: {row.title.en}.")
+    if row.by_day is not None:
+        about = {"": row.by_day}
     return AlertRow(severity=row.severity, page=row.page, owner=row.owner, sentences=about)
 
 

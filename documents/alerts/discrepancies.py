@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 
 from audit import log
 from audit.actions import Action
-from documents import identifiers
-from documents.alerts import incidents
+from documents import errors, identifiers, locks
+from documents.alerts import discrepancy_catalog, incidents
 from documents.models import Country, Discrepancy, Document, Event
 
 # Without a document the country is the event's, if there is such a row: else nobody with a limited scope would see it.
@@ -56,7 +56,7 @@ def open_one(
         log.record(
             action=Action.DISCREPANCY_OPENED, object_type="discrepancy", object_id=public_id, actor=actor, code=code
         )
-        incidents.open_alert(code=code, dedup_key=f"discrepancy:{dedup_key}", object_id=public_id)
+        _announce(row=Discrepancy.objects.select_related("document").get(public_id=public_id))
     return fresh
 
 
@@ -100,7 +100,7 @@ def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.dateti
 
     :param resolution: a `Resolution`, or a person's text
     """
-    row = _open(dedup_key=dedup_key).first()
+    row = _open(dedup_key=dedup_key).select_related("document").first()
     resolved = {"resolved_at": now, "resolution": resolution}
     if row is None or not _open(dedup_key=dedup_key).filter(pk=row.pk).update(**resolved):
         return False
@@ -112,8 +112,68 @@ def resolve(*, dedup_key: str, resolution: str, actor: log.Actor, now: dt.dateti
         code=row.code,
         details={"resolution": resolution},
     )
-    incidents.resolve_alert(dedup_key=f"discrepancy:{dedup_key}")
+    if _is_by_day(row=row):
+        _list_day(row=row)
+    else:
+        incidents.resolve_alert(dedup_key=alert_key(row=row))
     return True
+
+
+def alert_key(*, row: Discrepancy) -> str:
+    """Return the key of a discrepancy's alert: its own, or that of its issuer and the day on which it was opened."""
+    if _is_by_day(row=row) and row.document is not None:
+        return f"{row.code}:{row.document.issuer_id}:{_day(row=row).isoformat()}"
+    return f"discrepancy:{row.dedup_key}"
+
+
+def _announce(*, row: Discrepancy) -> None:
+    """Open the alert of a new discrepancy, or have it listed in the day's."""
+    if _is_by_day(row=row):
+        _list_day(row=row)
+    else:
+        incidents.open_alert(code=row.code, dedup_key=alert_key(row=row), object_id=row.public_id)
+
+
+def _list_day(*, row: Discrepancy) -> None:
+    """Bring the alert of an issuer and day up to what is open of it; resolve it where nothing is.
+
+    It is locked first: so whoever comes second sees what the first one has opened.
+    """
+    key, day = alert_key(row=row), _day(row=row)
+    locks.advisory(rank=locks.Rank.ALERT, key=key)
+    midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
+    documents = list(
+        Discrepancy.objects.filter(
+            code=row.code,
+            resolved_at=None,
+            document__issuer=row.document.issuer_id if row.document else None,
+            opened_at__gte=midnight,
+            opened_at__lt=midnight + dt.timedelta(days=1),
+        )
+        .order_by("pk")
+        .values_list("document__number", "document__issuer__slug")
+    )
+    if not documents:
+        incidents.resolve_alert(dedup_key=key)
+        return
+    values: dict[str, errors.Value] = {
+        "count": len(documents),
+        "issuer": documents[0][1],
+        "day": day.isoformat(),
+        "documents": [number for number, _ in documents],
+    }
+    if not incidents.renew(dedup_key=key, values=values):
+        incidents.open_alert(code=row.code, dedup_key=key, values=values, object_id=row.public_id)
+
+
+def _is_by_day(*, row: Discrepancy) -> bool:
+    table = discrepancy_catalog.DISCREPANCIES.get(row.code)
+    return table is not None and table.by_day is not None and row.document is not None
+
+
+def _day(*, row: Discrepancy) -> dt.date:
+    """Return the day on which a discrepancy was opened, in UTC."""
+    return row.opened_at.astimezone(dt.UTC).date()
 
 
 def _open(*, dedup_key: str) -> QuerySet[Discrepancy]:

@@ -9,7 +9,10 @@ from documents.countries.sources import Words
 
 @dataclass(frozen=True, kw_only=True)
 class DiscrepancyRow:
-    """One discrepancy: its title, the facts that were expected and that came, and its sentences."""
+    """One discrepancy: its title, the facts that were expected and that came, and its sentences.
+
+    One with a sentence `by_day` has no alert of its own: one alert an issuer and day lists all that are open.
+    """
 
     title: Words
     sentences: Mapping[str, Words]
@@ -17,6 +20,7 @@ class DiscrepancyRow:
     severity: str = "P2"
     page: str = "discrepancies.md"
     owner: Owner = Owner.FINANCE
+    by_day: Words | None = None
 
 
 def _alone(es: str, en: str) -> Mapping[str, Words]:
@@ -51,6 +55,18 @@ DISCREPANCIES: Mapping[str, DiscrepancyRow] = {
         sentences=_alone(
             "Se pagó más de lo ganado con {payouts}; se cierra sola si uno vuelve.",
             "More was paid than earned with {payouts}; it closes by itself if one comes back.",
+        ),
+    ),
+    "cash_differs": DiscrepancyRow(
+        title=Words(es="Efectivo distinto", en="Cash differs"),
+        sides=("declared", "collected"),
+        sentences=_alone(
+            "{orders:all}: los pedidos declaran {declared:amount} en efectivo y el pago descuenta {collected:amount}.",
+            "{orders:all}: the orders declare {declared:amount} of cash, and the payout takes off {collected:amount}.",
+        ),
+        by_day=Words(
+            es="{count} pagos de {issuer} del {day} no descuentan el efectivo que declaran sus pedidos: {documents}.",
+            en="{count} payouts of {issuer} on {day} do not take off the cash that their orders declare: {documents}.",
         ),
     ),
     "withheld_twice": DiscrepancyRow(

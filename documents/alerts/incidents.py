@@ -111,6 +111,13 @@ def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
     return alert
 
 
+def renew(*, dedup_key: str, values: Mapping[str, errors.Value]) -> bool:
+    """Replace what the open incident of this key says; False where there is none. It is not sent again."""
+    return bool(
+        Alert.objects.filter(dedup_key=dedup_key[:200], resolved_at=None).update(values=errors.bounded(values=values))
+    )
+
+
 def resolve_alert(*, dedup_key: str, actor: log.Actor = log.SYSTEM, reason: str = "") -> bool:
     """Resolve the open incident of this key; False where there is none. Whoever is sending it has lost its lease.
 

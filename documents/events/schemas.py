@@ -95,7 +95,7 @@ class OrderData(schema_parts.EventData):
     lines: schema_parts.Lines
     prices: schema_parts.Prices = "net"
     withholdings: schema_parts.Withholdings
-    cash_collected: fields.Amount | None = None
+    cash_collected: fields.Moved | None = None
     totals: OrderTotals | None = None
 
     @model_validator(mode="after")
@@ -194,7 +194,7 @@ class _PayoutData(schema_parts.EventData):
     ) = None
     adjustments: schema_parts.LinesOrNone
     withholdings: schema_parts.Withholdings
-    cash_collected: fields.Amount
+    cash_collected: fields.Moved
     opening_carry_over: fields.Amount
     closing_carry_over: fields.Amount
     replaces: fields.Id | None = None

@@ -18,6 +18,7 @@ class Resolution(models.TextChoices):
     """Why a discrepancy was resolved, where it was not by a person in that person's words."""
 
     NO_DIFFERENCE = "no_difference", _("la conciliación ya no encuentra diferencia")
+    CASH_AGREES = "cash_agrees", _("el efectivo ya es el que declaran los pedidos")
     NOT_OVERPAID = "not_overpaid", _("lo liquidado ya no pasa de lo ganado")
 
 

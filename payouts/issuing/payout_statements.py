@@ -18,6 +18,7 @@ from documents.models import Document, Event, Kind, PayoutStatus
 from payouts.calculation import amounts, breakdown
 from payouts.issuing import (
     balances,
+    cash,
     parties,
     payout_gap,
     payout_lines,
@@ -162,7 +163,12 @@ def _statement(
     """Draft the payout statement; `read`: the contents of what it pays."""
     candidate, data, terms = draft.candidate, draft.data, draft.terms
     withholdings = _checked(draft=draft, read=read)
+    of_cash = cash.flag(
+        paid=[(line.document, line.amount_minor) for line in candidate.lines],
+        collected_minor=candidate.sums.totals["cash_collected"],
+    )
     raised = {
+        of_cash: bool(of_cash),
         "withholding_declared": any(item.status == "declared" for item in withholdings),
         "withheld_twice": bool(twice),
         "reconciliation_difference": not candidate.sums.closes,

@@ -15,7 +15,7 @@ from documents.alerts import discrepancies
 from documents.emission import payout_status
 from documents.models import Discrepancy, Document, EventStatus, Kind, PayoutStatus, Resolution, Wait
 from payouts.calculation import totals
-from payouts.issuing import retries
+from payouts.issuing import cash, retries
 from payouts.models import Payout, Settlement
 
 
@@ -25,7 +25,7 @@ def net_minor(*, document: Document) -> int:
 
 
 def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) -> None:
-    """Bring the live status of documents, and their `paid_twice`, up to the settlements in effect now.
+    """Bring the live status of documents, their `paid_twice` and `cash_differs` up to the settlements in effect now.
 
     A document that was issued as SENT is no exception: the payout that settles it is here now, and may have failed
     before it came.
@@ -59,6 +59,7 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
     for key, moved in moves.items():
         status = PayoutStatus.PENDING if key is None else PayoutStatus.SENT
         payout_status.set_payout_status(documents=moved, status=status, settled_by=statements[key], actor=actor)
+    cash.refresh(documents=[document.pk for document in documents], now=now, actor=actor)
 
 
 def lock(*, document_ids: Iterable[int]) -> None:

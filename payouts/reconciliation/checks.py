@@ -22,6 +22,7 @@ class FindingCode(StrEnum):
     BALANCE = "balance_chain_broken"
     PAYOUT = "payout_and_statement_differ"
     PAID_TWICE = "paid_twice"
+    CASH = "cash_differs"
     EVENT = "event_and_document_differ"
     EVENT_ALONE = "event_without_document"
 
@@ -226,6 +227,7 @@ JOIN (VALUES
   ('PAYOUT_SENT', 'payee', '{data,opening_carry_over}', '{totals,opening_carry_over}'),
   ('PAYOUT_SENT', 'payee', '{data,closing_carry_over}', '{totals,closing_carry_over}'),
   ('PAYOUT_PERIOD_CLOSED', 'payee', '{data,payout,amount}', '{totals,amount}'),
+  ('PAYOUT_PERIOD_CLOSED', 'payee', '{data,cash_collected}', '{totals,cash_collected}'),
   ('PAYOUT_PERIOD_CLOSED', 'payee', '{data,opening_carry_over}', '{totals,opening_carry_over}'),
   ('PAYOUT_PERIOD_CLOSED', 'payee', '{data,closing_carry_over}', '{totals,closing_carry_over}'),
   ('PAYOUT_FAILED', 'payee', '{data,payout,amount}', '{totals,amount}'),

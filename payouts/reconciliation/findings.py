@@ -12,6 +12,8 @@ from django.db import connection
 from documents import errors, money
 from documents.models import Document, Event
 from payouts.calculation import footing
+from payouts.issuing import cash
+from payouts.models import Payout
 from payouts.reconciliation.checks import BOOKS, COMPARISONS, FindingCode
 
 PREFIX = "reconciliation:"
@@ -158,6 +160,23 @@ def _payees(*, key_range: KeyRange, country: str | None, summary: Summary) -> It
                 },
             )
     yield from _differing(key_range=key_range, country=country)
+    yield from _cash(key_range=key_range, country=country)
+
+
+def _cash(*, key_range: KeyRange, country: str | None) -> Iterator[Finding]:
+    """Compare the cash of a range of payees' payouts in effect with their orders', by the rule of intake itself."""
+    payouts = Payout.objects.filter(payee__gte=key_range.low, payee__lte=key_range.high, returned_at=None)
+    if country is not None:
+        payouts = payouts.filter(country=country)
+    for gap in cash.gaps(payouts=list(payouts.values_list("pk", flat=True))):
+        yield Finding(
+            code=FindingCode.CASH,
+            key=gap.dedup_key,
+            country=gap.payout.country_id,
+            document_id=gap.payout.statement_id,
+            event_id=None,
+            facts=gap.facts,
+        )
 
 
 def _events(*, key_range: KeyRange, country: str | None, summary: Summary) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import QuerySet
 
+from documents.alerts import discrepancies
 from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from payouts.models import ApprovalState, DifferenceApproval
@@ -53,7 +54,7 @@ class Item:
     def incident(self) -> str:
         """Return the key under which the item's alert was opened."""
         if self.discrepancy is not None:
-            return f"discrepancy:{self.discrepancy.dedup_key}"
+            return discrepancies.alert_key(row=self.discrepancy)
         return f"event:{self.event.public_id}" if self.event else ""
 
 

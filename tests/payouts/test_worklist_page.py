@@ -148,7 +148,8 @@ def test_a_diagnosis_is_told_once_and_in_the_readers_language_on_the_events_page
 def test_a_young_wait_and_what_is_settled_are_not_work(fina: cast.Member) -> None:
     telling.tell(making.payout("po_9", "1.00", orders=["ord_9"]), now=timezone.now())
     _held()
-    telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}])
+    mended = making.payout("po_1", "6.00", orders=["ord_1"], cash_collected="4.00")
+    telling.told([mended | {"id": "evt_mended"}])
     assert "Nada por conciliar" in _text(center.client(member=fina))
 
 
@@ -309,7 +310,7 @@ def test_two_people_settle_a_held_payout_from_the_list(fina: cast.Member, fede: 
     assert REASON in _text(second, approve)
     assert second.post(approve, {"reason": "Aprobado con tesorería"})["Location"] == HOME
     statement = Document.objects.get(kind="PAYOUT_STATEMENT")
-    assert statement.flags == ["reconciliation_difference"]
+    assert statement.flags == ["cash_differs", "reconciliation_difference"]
     text = _text(second)
     assert "Diferencia en conciliación" in text
     assert second.post(approve, {"reason": REASON}).status_code == 409
