@@ -13,7 +13,7 @@ from audit.actions import Action
 
 EVENT_TABLE = "audit_event"
 DETAIL_TABLE = "audit_eventdetail"
-APPEND, INCARNATION = "audit_append(jsonb, text)", "audit_incarnation()"
+APPEND, INCARNATION, BLIND = "audit_append(jsonb, text)", "audit_incarnation()", "audit_blind()"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,6 +107,6 @@ def grants_sql(*, role: str) -> list[str]:
     return [
         f"REVOKE ALL ON {EVENT_TABLE}, {DETAIL_TABLE} FROM PUBLIC, {quoted}",
         f"GRANT SELECT ON {EVENT_TABLE}, {DETAIL_TABLE} TO {quoted}",
-        f"REVOKE ALL ON FUNCTION {APPEND}, {INCARNATION} FROM PUBLIC",
+        f"REVOKE ALL ON FUNCTION {APPEND}, {INCARNATION}, {BLIND} FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION {APPEND}, {INCARNATION} TO {quoted}",  # the second is asked by the guards
     ]

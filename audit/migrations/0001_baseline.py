@@ -44,9 +44,9 @@ class Migration(migrations.Migration):
             sql=[
                 INCARNATION,
                 BLIND,
-                f"REVOKE ALL ON FUNCTION {guard.INCARNATION}, audit_blind() FROM PUBLIC",
+                f"REVOKE ALL ON FUNCTION {guard.INCARNATION}, {guard.BLIND} FROM PUBLIC",
             ],
-            reverse_sql=["DROP FUNCTION audit_incarnation()", "DROP FUNCTION audit_blind()"],
+            reverse_sql=[f"DROP FUNCTION {guard.INCARNATION}", f"DROP FUNCTION {guard.BLIND}"],
         ),
         migrations.CreateModel(
             name="Event",

@@ -5,6 +5,9 @@ every newer one can read the dump:
 
     POSTGRES_BIN=/usr/lib/postgresql/15/bin .venv/bin/python -m pytest tests/upgrades/record_baseline.py
 
+What is there was recorded by the version before a discount lowered the base of what it reduces, and provisioned by the
+last one before the migrations were squashed: its amounts were frozen by earlier rules, its tables were made one by one.
+
 The folder holds `database.sql.gz` (schema and rows, without owners and grants, which `provision` makes) and the
 objects of the vault under their keys.
 """
@@ -68,6 +71,8 @@ def _leave_work() -> None:
     )
     different = telling.sample("es_ride")[0]
     telling.tell(different | {"id": "evt_other", "data": different["data"] | {"lines": different["data"]["lines"][:1]}})
+    lines = [making.line("10.06", tax="IVA10"), making.line("-1.06", name="promo", kind="PROMOTION", tax="IVA10")]
+    telling.told([making.payment("pay_less", "9.90", lines)])
 
 
 def _lock_and_deliver() -> None:

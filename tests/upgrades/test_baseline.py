@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.test import Client
 
 from audit.models import Event as LogEvent
@@ -20,6 +20,7 @@ from documents.emission import locking
 from documents.models import Document, Event, EventStatus, Kind, Link, Series, Status
 from documents.operations import numbers
 from documents.vault import store
+from payouts.review import corrections
 from tests import cast
 from tests.payouts import making, telling
 from tests.services import database, force
@@ -28,8 +29,30 @@ from tests.upgrades.record_baseline import FOLDER
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "denials", "owner"])
 
 
+SCHEMA = {
+    "columns": """
+        SELECT concat_ws(' ', table_name, column_name, data_type, character_maximum_length, is_nullable, column_default,
+                         collation_name, identity_generation, generation_expression)
+        FROM information_schema.columns WHERE table_schema = 'public'""",
+    "constraints": """
+        SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace""",
+    "indexes": "SELECT regexp_replace(indexdef, 'INDEX \\S+', '') FROM pg_indexes WHERE schemaname = 'public'",
+    "functions": """
+        SELECT pg_get_functiondef(oid) || coalesce(proacl::text, '') FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace""",
+    "triggers": """
+        SELECT pg_get_triggerdef(pg_trigger.oid) || tgenabled::text FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        WHERE NOT tgisinternal AND relnamespace = 'public'::regnamespace""",
+}
+
+
 @pytest.fixture
 def upgraded(stack: services.Stack, vault_folder: object) -> None:
+    _upgrade(stack=stack)
+
+
+def _upgrade(*, stack: services.Stack) -> None:
     """Load the base line's database, bring it to this version, and put its objects back into a vault."""
     database.load(stack=stack, dump=gzip.decompress((FOLDER / "database.sql.gz").read_bytes()))
     force.prepare(stack=stack)
@@ -91,6 +114,43 @@ def _second_refund() -> dict[str, Any]:
     refund = event["data"]["refund"] | {"id": "rf_new"}
     totals = {"net": "1000.00", "tax": "80.00", "gross": "1080.00"}
     return event | {"id": "evt_rf_new", "data": event["data"] | {"refund": refund, "lines": [line], "totals": totals}}
+
+
+def test_a_receipt_whose_tax_rows_were_frozen_apart_is_credited_as_one(upgraded: None) -> None:
+    receipt = telling.document("PAYMENT_RECEIPT:payment:pay_less:customer")
+    rows = [(row["code"], row["base"], row["tax"]) for row in json.loads(receipt.content)["tax_groups"]]
+    assert rows == [("IVA10", "10.06", "1.01"), ("IVA10", "-1.06", "-0.11")]
+    assert _remaining(receipt) == [(900, 990)]
+    asked = making.line("9.01", kind="REFUND_ITEM", tax="IVA10")
+    assert telling.tell(making.refund("rf_more", "pay_less", [asked])).body["code"] == "credit_exceeds_remaining"
+    telling.told([making.refund("rf_1", "pay_less", [asked | {"amount": "4.00"}])])
+    assert _remaining(receipt) == [(500, 550)]
+    telling.told([making.refund("rf_2", "pay_less", [asked | {"amount": "5.00"}])])
+    assert telling.document("CREDIT_NOTE:refund:rf_2:customer").total_minor == 550
+    assert _remaining(receipt) == []
+
+
+def _remaining(document: Document) -> list[tuple[int, int]]:
+    """Return what may still be credited of each tax group, in its prices and with its tax."""
+    groups = corrections.remaining_creditable(document=document)
+    return [(group.amount_minor, group.gross_minor) for group in groups]
+
+
+def test_its_tables_are_those_of_a_new_database(stack: services.Stack, vault_folder: object) -> None:
+    fresh = _schema()
+    _upgrade(stack=stack)
+    assert _schema() == fresh
+
+
+def _schema() -> dict[str, list[str]]:
+    """Return what the tables are made of, whatever a constraint or an index is called."""
+    with connections["owner"].cursor() as cursor:  # the runtime role is not shown every default
+        found = {}
+        for name, query in SCHEMA.items():
+            cursor.execute(query)
+            found[name] = sorted(row[0] for row in cursor.fetchall())
+    assert all(found.values())
+    return found
 
 
 def test_its_links_open_and_its_pages_show_every_row(upgraded: None) -> None:
