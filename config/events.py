@@ -9,7 +9,9 @@ from payouts.issuing import order_statements, parties, payout_statements, receip
 TABLE: Mapping[str, effects.EventType] = MappingProxyType(
     {
         "PAYMENT_CAPTURED": effects.EventType(service="payments", effect=receipts.on_payment_captured),
-        "REFUND_ISSUED": effects.EventType(service="refunds", effect=receipts.on_refund_issued),
+        "REFUND_ISSUED": effects.EventType(
+            service="refunds", effect=receipts.on_refund_issued, locks=receipts.lock_customer
+        ),
         "ORDER_COMPLETED": effects.EventType(service="orders", effect=order_statements.on_order_completed),
         "ORDER_ADJUSTED": effects.EventType(
             service="orders",

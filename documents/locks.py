@@ -38,7 +38,7 @@ class Rank(enum.IntEnum):
     # Parked events that are woken. What wakes is never what it wakes waits for, except among the payouts of one payee,
     # which is locked then; so it is no circle that those that are run come first.
     WOKEN_EVENT = enum.auto()
-    RETRIED_EVENT = enum.auto()  # held events of payees, which are let be run again: for them the same is true
+    RETRIED_EVENT = enum.auto()  # held events of a party, which are let be run again: for them the same is true
     DOCUMENT_KEY = enum.auto()
     SERIES = enum.auto()  # nearly last: who waits here waits for a commit, not for work
     LINK = enum.auto()

@@ -158,6 +158,7 @@ def flags(codes: Iterable[str]) -> str:
         "cash_undeclared": _("ningún pedido declara el efectivo descontado"),
         "glyph_substituted": _("un carácter del texto no está en la tipografía"),
         "reconciliation_difference": _("emitido con una diferencia en conciliación"),
+        "rounded_at_close": _("se llevó el impuesto que quedaba: difiere del indicado por el redondeo"),
         "tax_id_unverified": _("identificación sin verificar: su tipo no tiene dígito de control"),
         "tax_id_warning": _("el dígito de control de la identificación no corresponde"),
         "withheld_twice": _("una retención fiscal de sus pedidos se retiene otra vez"),

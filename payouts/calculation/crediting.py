@@ -1,9 +1,18 @@
-"""What a credit gives back where only its gross is known: so much of each tax group of what remains. Pure."""
+"""What a credit gives back where its gross is known, or its tax: so much of each tax group. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from documents import errors
-from payouts.calculation.amounts import Group
+from payouts.calculation.amounts import Credited, Group, Prices
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatedCredit:
+    """A credit with the tax that was stated of it; `rounded`: the credit that closes a group took what was left."""
+
+    credited: Credited
+    rounded: bool = False
 
 
 def spread(*, gross_minor: int, remaining: Sequence[Group]) -> list[int]:
@@ -24,3 +33,57 @@ def spread(*, gross_minor: int, remaining: Sequence[Group]) -> list[int]:
     for place in order[: gross_minor - sum(parts)]:
         parts[place] += 1
     return parts
+
+
+def as_stated(*, computed: Credited, stated: Mapping[str, int], prices: Prices) -> StatedCredit | None:
+    """Return a credit with the tax of its stated totals {net, tax, gross}; None where they are not its own.
+
+    Stated tax may differ by one unit a tax group. A group of which something remains takes it; the credit that brings
+    a group's net to zero takes the tax that is left of it, whatever is stated.
+    """
+    fixed = "net" if prices == "net" else "gross"  # what the lines come to without any rounding
+    if stated[fixed] != computed.totals[fixed] or stated["net"] + stated["tax"] != stated["gross"]:
+        return None
+    missing = stated["tax"] - computed.totals["tax"]
+    unit = 1 if missing > 0 else -1
+    given = {group.key: group for group in computed.groups}
+    rests = {group.key: group for group in computed.remaining}
+    open_keys = [key for key in given if rests[key].base_minor]
+    closed = [key for key, group in given.items() if group.rate and key not in open_keys]
+    over = {key: given[key].tax_minor + unit - given[key].base_minor * given[key].rate for key in open_keys}
+    for key in sorted(open_keys, key=lambda key: abs(over[key])):  # first where it is nearest to the exact tax
+        moved = _moved(group=given[key], rest=rests[key], unit=unit, prices=prices) if missing else None
+        if moved:
+            given[key], rests[key] = moved
+            missing -= unit
+    if abs(missing) > len(closed):
+        return None
+    tax = stated["tax"] - missing
+    net = computed.totals["net"] if prices == "net" else computed.totals["gross"] - tax
+    credited = replace(
+        computed,
+        totals={"net": net, "tax": tax, "gross": net + tax},
+        groups=tuple(given.values()),
+        remaining=tuple(rests.values()),
+    )
+    return StatedCredit(credited=credited, rounded=missing != 0)
+
+
+def _moved(*, group: Group, rest: Group, unit: int, prices: Prices) -> tuple[Group, Group] | None:
+    """Return a group of a credit with a unit of tax more or less, and its rest; None where either would change sides.
+
+    With the tax inside, the unit goes from or to the base, of which something must remain.
+    """
+    sign = -1 if rest.base_minor < 0 else 1
+    moved = unit if prices == "gross" else 0
+    if (group.base_minor - moved) * sign < 0 or (rest.base_minor + moved) * sign < 1:
+        return None
+    minors, lefts = [tax.tax_minor for tax in group.taxes], [tax.tax_minor for tax in rest.taxes]
+    for place, (minor, left) in enumerate(zip(minors, lefts, strict=True)):
+        if (minor + unit) * sign >= 0 and (left - unit) * sign >= 0:
+            minors[place], lefts[place] = minor + unit, left - unit
+            return (
+                group.of(base_minor=group.base_minor - moved, minors=minors),
+                rest.of(base_minor=rest.base_minor + moved, minors=lefts),
+            )
+    return None

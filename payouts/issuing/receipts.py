@@ -1,5 +1,6 @@
 """The receipt of a payment, the credit notes of its refunds, and what of a document may still be credited."""
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
@@ -7,12 +8,12 @@ from fractions import Fraction
 from typing import Any, cast
 
 from audit import log
-from documents import errors, money
+from documents import errors, locks, money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind
-from payouts.calculation import amounts, sum_causes, totals
-from payouts.issuing import credit_notes, parties
+from payouts.calculation import amounts, crediting, sum_causes, totals
+from payouts.issuing import credit_notes, parties, retries
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
@@ -60,6 +61,17 @@ def on_payment_captured(
     return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
 
 
+def lock_customer(*, message: envelope.EventMessage) -> None:
+    """Lock the customer of a refund's payment; see `parties.lock_payee`.
+
+    So of two credits of one payment at the same time, one of them held, either the other sees that one and lets it be
+    tried again, or that one sees what the other has taken.
+    """
+    key = _receipt_key(payment=message.data.refund.payment_id)
+    owner = Document.objects.filter(document_key_id=key).values_list("owner__platform_id", flat=True).first()
+    parties.lock_party(platform_id=owner or "")
+
+
 @effects.holds_on_problem
 def on_refund_issued(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
@@ -70,35 +82,26 @@ def on_refund_issued(
     `credit_exceeds_remaining`, `totals_mismatch`, and `time_implausible` for one that happened before its payment.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.RefundData", message.data)
-    receipt = _lock_receipt(payment=data.refund.payment_id)
-    if receipt is None:
-        return effects.Waiting(missing=[f"payment:{data.refund.payment_id}"])
+    payment = data.refund.payment_id
+    receipt = _lock_receipt(payment=payment)
+    # A receipt that has come since the customer was locked: the event waits, and is looked at again at once.
+    if receipt is None or not locks.has(rank=locks.Rank.PARTY, keys=[(receipt.owner_id,)]):
+        return effects.Waiting(missing=[f"payment:{payment}"])
     terms.require_match(document=receipt)
     content = json.loads(receipt.content)
-    # A repeat is only compared with what was issued: what remains now says nothing about what remained then.
     issued = _of_refund(refund=data.refund.id)
-    if issued is None:
-        _require_later(message=message, receipt=receipt, time_zone=content["time_zone"], terms=terms)
-        body, total_minor = _refund_body(data=data, receipt=receipt, content=content, terms=terms)
-    else:
-        body, total_minor = {}, issued.total_minor
-    draft = issuing.Draft(
-        kind=Kind.CREDIT_NOTE,
-        subject=("refund", data.refund.id),
-        audience="customer",
-        pack=terms.pack,
-        issuer=terms.issuer,
-        owner=receipt.owner,
-        owner_facts=content["owner"],
-        currency=terms.currency,
-        total_minor=total_minor,
-        operation_date=terms.local_date(moment=message.occurred_at, time_zone=content["time_zone"]),
-        time_zone=content["time_zone"],
-        body=body,
-        business_input=_refund_input(message=message, prices=content["prices"]),
-        corrects=receipt,
-    )
+    try:
+        if issued is None:
+            _require_later(message=message, receipt=receipt, time_zone=content["time_zone"], terms=terms)
+            note = _note(data=data, receipt=receipt, content=content, terms=terms)
+        else:  # only compared with what was issued: what remains now says nothing about what remained then
+            note = _Note(total_minor=issued.total_minor)
+    except errors.Problem as problem:
+        return effects.Held(problem=problem, awaits=[retries.credit_awaited(payment=payment)])
+    draft = _draft(message=message, note=note, receipt=receipt, content=content, terms=terms)
     waiting.wake(awaited=[f"credit:{data.refund.id}"], now=now)
+    if issued is None:
+        retries.retry_credits(payment=payment, now=now, but=event)
     return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
 
 
@@ -108,16 +111,57 @@ def _refund_input(*, message: envelope.EventMessage, prices: str) -> dict[str, A
     return {word: value for word, value in stated.items() if (word, value) != ("prices", prices)}
 
 
-def _refund_body(
-    *, data: schemas.RefundData, receipt: Document, content: Mapping[str, Any], terms: IssuingTerms
-) -> tuple[dict[str, Any], int]:
-    """Return the content of a refund's credit note and its total, in minor units.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Note:
+    """What a refund's credit note says: its content, its total in minor units, its flags."""
+
+    total_minor: int
+    body: dict[str, Any] = dataclasses.field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+def _draft(
+    *,
+    message: envelope.EventMessage,
+    note: _Note,
+    receipt: Document,
+    content: Mapping[str, Any],
+    terms: IssuingTerms,
+) -> issuing.Draft:
+    """Draft the credit note of a refund."""
+    return issuing.Draft(
+        kind=Kind.CREDIT_NOTE,
+        subject=("refund", message.data.refund.id),
+        audience="customer",
+        pack=terms.pack,
+        issuer=terms.issuer,
+        owner=receipt.owner,
+        owner_facts=content["owner"],
+        currency=terms.currency,
+        total_minor=note.total_minor,
+        operation_date=terms.local_date(moment=message.occurred_at, time_zone=content["time_zone"]),
+        time_zone=content["time_zone"],
+        body=note.body,
+        business_input=_refund_input(message=message, prices=content["prices"]),
+        flags=note.flags,
+        corrects=receipt,
+    )
+
+
+def _note(*, data: schemas.RefundData, receipt: Document, content: Mapping[str, Any], terms: IssuingTerms) -> _Note:
+    """Return what the credit note of a refund says.
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
     """
     lines, sums, prices = _refunded(data=data, receipt=receipt, content=content, terms=terms)
-    stated = data.totals.model_dump() if data.totals else None
-    amounts.check_totals(stated=stated, computed=sums.totals, digits=terms.digits)
+    flags: tuple[str, ...] = ()
+    if data.totals:
+        stated = {word: money.minor(amount, terms.digits) for word, amount in data.totals.model_dump().items()}
+        settled = crediting.as_stated(computed=sums, stated=stated, prices=prices)
+        if settled is None:
+            amounts.check_totals(stated=data.totals.model_dump(), computed=sums.totals, digits=terms.digits)
+        else:
+            sums, flags = settled.credited, ("rounded_at_close",) if settled.rounded else ()
     if data.refund.amount is not None:
         amounts.check_totals(
             stated={"amount": data.refund.amount},
@@ -130,12 +174,12 @@ def _refund_body(
         "refund": {"id": data.refund.id, "reason": data.refund.reason},
         **credit_notes.printed_amounts(lines=lines, sums=sums, prices=prices, terms=terms, date=receipt.operation_date),
     }
-    return body, sums.totals["gross"]
+    return _Note(body=body, total_minor=sums.totals["gross"], flags=flags)
 
 
 def _refunded(
     *, data: schemas.RefundData, receipt: Document, content: Mapping[str, Any], terms: IssuingTerms
-) -> tuple[Sequence[Mapping[str, Any]], amounts.Credited, str]:
+) -> tuple[Sequence[Mapping[str, Any]], amounts.Credited, amounts.Prices]:
     """Return the lines that a refund gives back, what they come to, and how they are priced.
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
@@ -221,8 +265,11 @@ def _captured_at(*, receipt: Document) -> dt.datetime | None:
 
 def _lock_receipt(*, payment: str) -> Document | None:
     """Return a payment's receipt, locked so that two refunds never see the same remainder."""
-    key = issuing.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
-    return credit_notes.lock_document(key=key)
+    return credit_notes.lock_document(key=_receipt_key(payment=payment))
+
+
+def _receipt_key(*, payment: str) -> str:
+    return issuing.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
 
 
 def _of_refund(*, refund: str) -> Document | None:

@@ -1,4 +1,4 @@
-"""Held payouts that a later event may close or explain: each such event lets them be tried again."""
+"""Held payouts and credits that a later event may make right or explain: each such event lets them be tried again."""
 
 import datetime as dt
 import functools
@@ -11,6 +11,7 @@ from documents.events import envelope, schemas, waiting
 from documents.models import Event, Wait
 
 CODE = "payout_does_not_close"
+CREDIT_CODES = ("credit_exceeds_remaining", "totals_mismatch")
 TRANSFERS_MAX = 4096  # of payouts that wait, kept in a process
 
 
@@ -22,6 +23,21 @@ def retry_held(*, payees: Collection[str], now: dt.datetime) -> None:
     """
     waits = Wait.objects.filter(awaited__in=[awaited(payee=payee) for payee in payees]).values("event_id")
     waiting.retry(held=Event.objects.filter(pk__in=waits, code=CODE), now=now)
+
+
+def retry_credits(*, payment: str, now: dt.datetime, but: Event | None = None) -> None:
+    """Let each held credit of a payment be tried again, after the commit: what remains of it has changed.
+
+    Call with the customer locked. `but` is the event that changes it.
+    """
+    waits = Wait.objects.filter(awaited=credit_awaited(payment=payment)).values("event_id")
+    held = Event.objects.filter(pk__in=waits, code__in=CREDIT_CODES)
+    waiting.retry(held=held.exclude(pk=but.pk) if but else held, now=now)
+
+
+def credit_awaited(*, payment: str) -> str:
+    """Return the name under which a held credit awaits what else is credited of its payment."""
+    return f"credits_of:{payment}"
 
 
 def awaited(*, payee: str) -> str:

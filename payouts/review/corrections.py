@@ -170,6 +170,8 @@ def _issue(*, correction: Correction, now: dt.datetime, actor: log.Actor) -> iss
     waiting.wake(awaited=[f"credit:{correction.id}"], now=now)
     if original.kind == Kind.ORDER_FINAL_STATEMENT:
         retries.retry_held(payees=[original.owner.platform_id], now=now)
+    else:
+        retries.retry_credits(payment=correction.content["payment"]["id"], now=now)
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     Event.objects.filter(pk=event.pk).update(document_ids=[issued.document.pk])
     log.record(action=Action.EVENT_PROCESSED, object_type="event", object_id=event.public_id, actor=actor)

@@ -1,5 +1,6 @@
 """Money goes back in round amounts: any gross up to what remains is credited exactly, whatever the tax inside."""
 
+import itertools
 import json
 from fractions import Fraction
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from documents import errors
-from documents.models import Document, Event
+from documents.models import Document, Event, EventStatus
 from documents.rendering import render
 from payouts.calculation import amounts, crediting, totals
 from payouts.calculation.amounts import AmountLine, Group
@@ -215,3 +216,111 @@ def test_prices_that_are_the_receipts_own_are_no_other_refund() -> None:
     again["data"]["prices"] = "net"
     body = telling.tell(again).body
     assert (body["status"], body["replayed"], body.get("code")) == ("processed", True, None)
+
+
+# -- totals that somebody else has rounded --
+
+
+THREE = [making.line("4.05", name=str(n), kind="ITEM", tax="IVA10") for n in (1, 2, 3)]  # 12.15, tax 1.215
+
+
+def _part(name: str, tax: str = "", **more: Any) -> dict[str, Any]:
+    """Give 4.05 back of 12.15: its own tax is 0.405."""
+    if tax:
+        more["totals"] = {"net": "4.05", "tax": tax, "gross": f"{4.05 + float(tax):.2f}"}
+    return making.refund(name, "pay_1", [making.line("4.05", kind="REFUND_ITEM", tax="IVA10")], **more)
+
+
+@pytest.mark.usefixtures("issuers")
+@pytest.mark.parametrize("order", list(itertools.permutations(["0.40", "0.41", "0.41"]))[::2])
+def test_stated_tax_within_a_cent_is_taken_in_any_order(order: tuple[str, ...]) -> None:
+    parts = [_part(f"rf_{place}", tax) for place, tax in enumerate(order)]
+    assert telling.told([making.payment("pay_1", "13.37", THREE), *parts]) == ["processed"] * 4
+    assert [_credited(f"rf_{place}")["tax"] for place in range(3)] == list(order)
+    assert not any(telling.document(f"CREDIT_NOTE:refund:rf_{place}:customer").flags for place in range(3))
+
+
+@pytest.mark.usefixtures("issuers")
+def test_without_totals_a_credit_is_of_its_own_lines_and_the_last_takes_what_is_left() -> None:
+    telling.told([making.payment("pay_1", "13.37", THREE), *(_part(f"rf_{place}") for place in range(3))])
+    assert [_credited(f"rf_{place}")["gross"] for place in range(3)] == ["4.46", "4.46", "4.45"]
+
+
+@pytest.mark.usefixtures("issuers")
+def test_the_last_credit_takes_the_tax_that_is_left_and_says_that_it_differs() -> None:
+    parts = [_part("rf_1", "0.41"), _part("rf_2", "0.41"), _part("rf_3", "0.41")]
+    assert telling.told([making.payment("pay_1", "13.37", THREE), *parts]) == ["processed"] * 4
+    assert _credited("rf_3") == {"net": "4.05", "tax": "0.40", "gross": "4.45"}
+    assert telling.document("CREDIT_NOTE:refund:rf_3:customer").flags == ["rounded_at_close"]
+
+
+@pytest.mark.usefixtures("issuers")
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("0.43", None), ("0.39", None), ("0.40", "0.40")],  # two cents off: at once, or by what is left for the last
+)
+def test_by_more_than_a_cent_it_is_held(first: str, last: str | None) -> None:
+    told = [_part("rf_1", first)] if last is None else [_part("rf_1", first), _part("rf_2", first), _part("rf_3", last)]
+    answers = telling.told([making.payment("pay_1", "13.37", THREE), *told])
+    assert answers == ["processed"] * len(told) + ["held"]
+    assert Event.objects.get(status=EventStatus.HELD).code == "totals_mismatch"
+
+
+@pytest.mark.usefixtures("issuers")
+def test_of_two_tax_groups_each_may_be_a_cent_off() -> None:
+    lines = [making.line("10.05", tax="IVA10"), making.line("10.05", name="2", tax="IVA21")]  # 1.005 and 2.1105
+    parts = [
+        making.line("5.05", kind="REFUND_ITEM", tax="IVA10"),
+        making.line("5.05", name="2", kind="REFUND_ITEM", tax="IVA21"),
+    ]
+    totals_stated = {"net": "10.10", "tax": "1.55", "gross": "11.65"}  # computed: 0.51 + 1.06
+    refund = making.refund("rf_1", "pay_1", parts, totals=totals_stated)
+    assert telling.told([making.payment("pay_1", "23.22", lines), refund]) == ["processed"] * 2
+    assert _credited("rf_1") == totals_stated
+    rest = _amount("rf_2", "11.57")
+    assert telling.told([rest]) == ["processed"]
+    assert _credited("rf_2") == {"net": "10.00", "tax": "1.57", "gross": "11.57"}
+
+
+@pytest.mark.usefixtures("issuers")
+def test_a_held_credit_is_looked_at_again_when_another_of_its_payment_comes() -> None:
+    """What its amount is spread over is what remains, and that is what its sender meant only after the other."""
+    lines = [making.line("10.00", tax="IVA10"), making.line("10.00", name="2", tax="IVA21")]
+    telling.told([making.payment("pay_1", "23.10", lines)])
+    early = _amount("rf_2", "12.10", totals={"net": "10.00", "tax": "2.10", "gross": "12.10"})
+    assert telling.told([early]) == ["held"]
+    first = making.refund("rf_1", "pay_1", [making.line("10.00", kind="REFUND_ITEM", tax="IVA10")])
+    assert telling.told([first]) == ["processed"]
+    assert Event.objects.get(event_id="evt_rf_2").status == EventStatus.PROCESSED
+    assert _credited("rf_2") == {"net": "10.00", "tax": "2.10", "gross": "12.10"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(lines=ITEMS, prices=st.sampled_from(["net", "gross"]), data=st.data())
+def test_no_stated_tax_takes_more_than_remains_of_a_group(
+    lines: list[AmountLine], prices: amounts.Prices, data: st.DataObject
+) -> None:
+    paid = totals.receipt(lines=lines, rates=RATES, prices=prices)
+    original = totals.creditable(lines=lines, groups=paid.groups)
+    rest, credited = Rest(original), list[Group]()
+    for _ in range(4):
+        asked = [
+            AmountLine(id=line.id, amount_minor=part, tax=line.tax)
+            for line, whole in ((line, sum(rest.left[line.tax, line.supply])) for line in lines)
+            if whole and (part := data.draw(st.integers(0, whole)))
+        ]
+        if not asked:
+            continue
+        done = totals.credit(original=original, credited=credited, lines=asked, prices="gross")
+        tax = done.totals["tax"] + data.draw(st.integers(-3, 3))
+        stated = {"net": done.totals["gross"] - tax, "tax": tax, "gross": done.totals["gross"]}
+        settled = crediting.as_stated(computed=done, stated=stated, prices="gross")
+        groups = sum(1 for line in asked if line.tax)
+        assert settled is not None or tax != done.totals["tax"]
+        if settled is not None:
+            assert abs(tax - done.totals["tax"]) <= groups
+            assert settled.rounded == (settled.credited.totals != stated)
+            done = settled.credited
+        rest.take(done, asked)
+        credited += totals.creditable(lines=asked, groups=done.groups)
+        assert done.remaining_minor == rest.gross
