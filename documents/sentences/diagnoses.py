@@ -99,6 +99,19 @@ _SUMS: Mapping[str, tuple[str, str]] = {
     ),
 }  # fmt: skip
 
+# TABLE: cause -> why a credit is more than what remains (es, en).
+_CREDITS: Mapping[str, tuple[str, str]] = {
+    "gross_read_as_net": (
+        "cabe si sus importes ya llevan el impuesto (falta «prices»: «gross»)",
+        "it fits if its amounts hold the tax already (“prices”: “gross” is missing)",
+    ),
+    "taken_before": ("lo demás ya se abonó ({documents:all})", "the rest was credited before ({documents:all})"),
+    "above_original": (
+        "es más de lo que se pagó de eso en el documento original",
+        "it is more than was paid of that in the original document",
+    ),
+}  # fmt: skip
+
 
 def _rows() -> Iterator[tuple[str, Words]]:
     """Yield each cause with what is said after the size of the difference."""
@@ -120,13 +133,24 @@ def _shapes(*, name: str, es: str, en: str, why: Why) -> Iterator[tuple[str, Wor
         yield f"{name}_{shape}", exactly
 
 
-TABLE: Mapping[str, Words] = {
-    f"diagnosis.{cause}": Words(es=f"{{difference:gap}}: {row.es}.", en=f"{{difference:gap}}: {row.en}.")
-    for cause, row in _rows()
-} | {
-    f"diagnosis.sum_{cause}": Words(
-        es=f"Dice {{stated:amount}} y las líneas suman {{expected:amount}}: {es}.",
-        en=f"It says {{stated:amount}} and the lines come to {{expected:amount}}: {en}.",
-    )
-    for cause, (es, en) in _SUMS.items()
-}
+TABLE: Mapping[str, Words] = (
+    {
+        f"diagnosis.{cause}": Words(es=f"{{difference:gap}}: {row.es}.", en=f"{{difference:gap}}: {row.en}.")
+        for cause, row in _rows()
+    }
+    | {
+        f"diagnosis.sum_{cause}": Words(
+            es=f"Dice {{stated:amount}} y las líneas suman {{expected:amount}}: {es}.",
+            en=f"It says {{stated:amount}} and the lines come to {{expected:amount}}: {en}.",
+        )
+        for cause, (es, en) in _SUMS.items()
+    }
+    | {
+        f"diagnosis.{where}_{cause}": Words(
+            es=f"Abona {{asked_minor:amount}}{of_es} y quedan {{remaining_minor:amount}}: {es}.",
+            en=f"It credits {{asked_minor:amount}}{of_en} and {{remaining_minor:amount}} remain: {en}.",
+        )
+        for where, of_es, of_en in (("credit", "", ""), ("credit_group", " con {tax}", " with {tax}"))
+        for cause, (es, en) in _CREDITS.items()
+    }
+)

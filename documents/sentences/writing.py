@@ -81,15 +81,16 @@ def answered(*, stored: Sequence[object], language: str) -> list[dict[str, objec
 
 
 def of_problem(*, problem: errors.Problem, language: str) -> str:
-    """Return what a problem says: its own sentence, else that of its first fault and how many there are."""
+    """Return what a problem says: its own sentence, its diagnosis, else its first fault and how many there are."""
     if problem.values:
         return sentence(code=problem.code, values=problem.values, language=language)
     if not problem.errors:
         return title(code=problem.code, language=language)
-    first = of_fault(fault=problem.errors[0].as_json(), language=language)
-    if len(problem.errors) == 1:
+    said = [fault for fault in problem.errors if fault.code == "diagnosis"] or problem.errors
+    first = of_fault(fault=said[0].as_json(), language=language)
+    if len(said) == 1:
         return first
-    return fill(row=faults.SEVERAL, values={"count": len(problem.errors), "first": first}, language=language)
+    return fill(row=faults.SEVERAL, values={"count": len(said), "first": first}, language=language)
 
 
 def amount(*, minor: int, digits: int, currency: str, locale: str) -> str:

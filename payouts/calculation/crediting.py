@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from documents import errors
-from payouts.calculation.amounts import Credited, Group, Prices
+from payouts.calculation import totals
+from payouts.calculation.amounts import AmountLine, Credited, Group, Prices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,3 +88,29 @@ def _moved(*, group: Group, rest: Group, unit: int, prices: Prices) -> tuple[Gro
                 rest.of(base_minor=rest.base_minor + moved, minors=lefts),
             )
     return None
+
+
+def excess_cause(
+    *, original: Sequence[Group], credited: Sequence[Group], lines: Sequence[AmountLine], prices: Prices
+) -> str:
+    """Return the likeliest reason for which a credit is more than what remains.
+
+    Its prices are exactly what remains with the tax, and were read as net; earlier credits have taken what it asks for;
+    or it is more than there ever was.
+    """
+    if prices == "net":
+        read = _credit(original=original, credited=credited, lines=lines, prices="gross")
+        asked = {line.tax for line in lines}
+        if read and not any(group.gross_minor for group in read.remaining if group.code in asked):
+            return "gross_read_as_net"
+    return "taken_before" if _credit(original=original, credited=(), lines=lines, prices=prices) else "above_original"
+
+
+def _credit(
+    *, original: Sequence[Group], credited: Sequence[Group], lines: Sequence[AmountLine], prices: Prices
+) -> Credited | None:
+    """Return a credit; None where it is more than what remains."""
+    try:
+        return totals.credit(original=original, credited=credited, lines=lines, prices=prices)
+    except errors.Problem:
+        return None

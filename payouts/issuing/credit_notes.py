@@ -67,25 +67,39 @@ def credit(
                 code="tax_code_unknown",
                 values={"tax": code, "country": terms.pack.country, "known": [*terms.pack.tax_codes]},
             )
-    earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
-    notes = [json.loads(text) for text in earlier.values_list("content", flat=True)]
+    notes = _notes(original=original)
     owed = _lines(content=content, digits=terms.digits)
     groups = amounts.read_groups(groups=content["tax_groups"], lines=owed, digits=terms.digits)
+    creditable = totals.creditable(lines=owed, groups=groups)
+    credited = [group for note in notes.values() for group in _credited(note=note, owed=owed, digits=terms.digits)]
+    asked, way = amounts.read_lines(lines=lines, digits=terms.digits), prices or content["prices"]
     try:
-        return totals.credit(
-            original=totals.creditable(lines=owed, groups=groups),
-            credited=[group for note in notes for group in _credited(note=note, owed=owed, digits=terms.digits)],
-            lines=amounts.read_lines(lines=lines, digits=terms.digits),
-            prices=prices or content["prices"],
-        )
+        return totals.credit(original=creditable, credited=credited, lines=asked, prices=way)
     except errors.Problem as problem:
-        raise _placed(problem, pointer="/data/lines", terms=terms) from None
+        why = crediting.excess_cause(original=creditable, credited=credited, lines=asked, prices=way)
+        raise _exceeds(problem, pointer="/data/lines", why=why, notes=[*notes], terms=terms) from None
 
 
-def _placed(problem: errors.Problem, *, pointer: str, terms: IssuingTerms) -> errors.Problem:
-    """Return a problem of the calculation with its place in the event, and what its amounts are written with."""
+def _notes(*, original: Document) -> dict[str, dict[str, Any]]:
+    """Return the credit notes of a document, {number: content}, in the order in which they were issued."""
+    earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
+    return {number: json.loads(content) for number, content in earlier.values_list("number", "content")}
+
+
+def _exceeds(
+    problem: errors.Problem, *, pointer: str, why: str, notes: Sequence[str], terms: IssuingTerms
+) -> errors.Problem:
+    """Return a problem of the calculation with its place in the event, and the likeliest mistake where it has amounts.
+
+    `notes` are the numbers of the earlier credit notes.
+    """
     values = {**problem.values, "currency": terms.currency, "country": terms.pack.country}
-    return errors.problem_at(pointer=pointer, code=problem.code, values=values)
+    faults = [errors.Fault(pointer=pointer, code=problem.code, values=values)]
+    if "asked_minor" in values:
+        where = "credit_group" if values.get("tax") else "credit"
+        said = {**values, "cause": f"{where}_{why}", "documents": [*notes]}
+        faults.append(errors.Fault(pointer=pointer, code="diagnosis", values=said))
+    return errors.Problem(code=problem.code, errors=faults)
 
 
 def of_amount(
@@ -109,7 +123,9 @@ def of_amount(
     try:
         parts = crediting.spread(gross_minor=gross_minor, remaining=remaining)
     except errors.Problem as problem:
-        raise _placed(problem, pointer=pointer, terms=terms) from None
+        why = "taken_before" if gross_minor <= original.total_minor else "above_original"
+        notes = [*_notes(original=original)]
+        raise _exceeds(problem, pointer=pointer, why=why, notes=notes, terms=terms) from None
     credited = [
         CreditedAmount(tax=group.code, amount_minor=part, supply=group.supply)
         for group, part in zip(remaining, parts, strict=True)

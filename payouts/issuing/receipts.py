@@ -4,16 +4,15 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import Any, cast
 
 from audit import log
 from documents import errors, locks, money
 from documents.emission import issuing
-from documents.events import effects, envelope, schemas, waiting
+from documents.events import effects, envelope, schema_parts, schemas, waiting
 from documents.models import Document, Event, Kind
-from payouts.calculation import amounts, crediting, sum_causes, totals
-from payouts.issuing import credit_notes, parties, retries
+from payouts.calculation import amounts, crediting, totals
+from payouts.issuing import credit_notes, parties, retries, stated_totals
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
@@ -27,14 +26,14 @@ def on_payment_captured(
     Held: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`.
     """
     terms, data = issuing_terms.resolve(message=message), cast("schemas.PaymentData", message.data)
-    stated = envelope.business_input(message=message)
-    time_zone = data.order.time_zone or terms.pack.time_zone
+    stated, time_zone = envelope.business_input(message=message), data.order.time_zone or terms.pack.time_zone
     date = terms.local_date(moment=data.payment.captured_at, time_zone=time_zone)
     customer = parties.check(party=data.customer, pack=terms.pack, pointer="/data/customer")
     rates = terms.rates(lines=stated["lines"], date=date)
     lines = amounts.read_lines(lines=stated["lines"], digits=terms.digits)
     sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
-    _check(data=data, stated=stated, lines=lines, rates=rates, sums=sums, terms=terms)
+    given = _given(totals_stated=data.totals, pointer="/data/payment/amount", amount=data.payment.amount)
+    stated_totals.check(given=given, sums=sums, lines=lines, rates=rates, prices=data.prices, terms=terms)
     rows = parties.add_missing(named=[customer], actor=actor)
     printed = credit_notes.printed_amounts(lines=stated["lines"], sums=sums, prices=data.prices, terms=terms, date=date)
     draft = issuing.Draft(
@@ -154,27 +153,37 @@ def _note(*, data: schemas.RefundData, receipt: Document, content: Mapping[str, 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
     """
     lines, sums, prices = _refunded(data=data, receipt=receipt, content=content, terms=terms)
-    flags: tuple[str, ...] = ()
+    settled = None
     if data.totals:
         stated = {word: money.minor(amount, terms.digits) for word, amount in data.totals.model_dump().items()}
         settled = crediting.as_stated(computed=sums, stated=stated, prices=prices)
-        if settled is None:
-            amounts.check_totals(stated=data.totals.model_dump(), computed=sums.totals, digits=terms.digits)
-        else:
-            sums, flags = settled.credited, ("rounded_at_close",) if settled.rounded else ()
-    if data.refund.amount is not None:
-        amounts.check_totals(
-            stated={"amount": data.refund.amount},
-            computed={"amount": sums.totals["gross"]},
-            digits=terms.digits,
-            pointer="/data/refund",
-        )
+    taken = settled.credited if settled else sums
+    stated_totals.check(
+        given=_given(
+            totals_stated=None if settled else data.totals, pointer="/data/refund/amount", amount=data.refund.amount
+        ),
+        sums=taken,
+        lines=amounts.read_lines(lines=lines, digits=terms.digits) if data.lines else (),
+        rates={row["code"]: money.rate(row["rate"]) for row in content["tax_groups"]},
+        prices=prices,
+        terms=terms,
+    )
     body = {
         "original": credit_notes.named(original=receipt),
         "refund": {"id": data.refund.id, "reason": data.refund.reason},
-        **credit_notes.printed_amounts(lines=lines, sums=sums, prices=prices, terms=terms, date=receipt.operation_date),
+        **credit_notes.printed_amounts(
+            lines=lines, sums=taken, prices=prices, terms=terms, date=receipt.operation_date
+        ),
     }
-    return _Note(body=body, total_minor=sums.totals["gross"], flags=flags)
+    flags = ("rounded_at_close",) if settled and settled.rounded else ()
+    return _Note(body=body, total_minor=taken.totals["gross"], flags=flags)
+
+
+def _given(*, totals_stated: schema_parts.NetTaxGross | None, pointer: str, amount: str | None) -> stated_totals.Stated:
+    """Return what an event states, by the pointers: its totals, and the amount that was moved."""
+    stated = totals_stated.model_dump() if totals_stated else {}
+    given = {f"/data/totals/{word}": (word, text) for word, text in stated.items()}
+    return given | ({pointer: ("amount", amount)} if amount is not None else {})
 
 
 def _refunded(
@@ -202,45 +211,6 @@ def _refunded(
         credit_notes.credit(lines=stated, original=receipt, content=content, terms=terms, prices=prices),
         prices,
     )
-
-
-def _check(
-    *,
-    data: schemas.PaymentData,
-    stated: Mapping[str, Any],
-    lines: Sequence[amounts.AmountLine],
-    rates: Mapping[str, Fraction],
-    sums: amounts.Computed,
-    terms: IssuingTerms,
-) -> None:
-    """Compare the stated totals and the captured amount with what the lines come to.
-
-    :raises errors.Problem: `totals_mismatch`, with the mistake that explains it, where one does
-    """
-    given = {f"/data/totals/{word}": (word, amount) for word, amount in (stated.get("totals") or {}).items()}
-    given["/data/payment/amount"] = ("amount", data.payment.amount)
-    computed = {**sums.totals, "amount": sums.totals["gross"]}
-    place = {"currency": terms.currency, "country": terms.pack.country}
-    faults = [
-        errors.Fault(
-            pointer=pointer,
-            code="totals_mismatch",
-            values={"total": word, "stated": amount, "expected": money.text(computed[word], terms.digits), **place},
-        )
-        for pointer, (word, amount) in given.items()
-        if money.minor(amount, terms.digits) != computed[word]
-    ]
-    if not faults:
-        return
-    minors = {word: money.minor(amount, terms.digits) for word, amount in given.values()}
-    if minors["amount"] == minors.get("gross", minors["amount"]):
-        totals_stated = {"gross": minors["amount"], **{word: minors[word] for word in ("net", "tax") if word in minors}}
-        cause = sum_causes.cause(lines=lines, rates=rates, prices=data.prices, stated=totals_stated)
-        if cause:
-            faults.append(
-                errors.Fault(pointer="/data", code="diagnosis", values={**faults[-1].values, "cause": f"sum_{cause}"})
-            )
-    raise errors.Problem(code="totals_mismatch", errors=faults)
 
 
 def _require_later(*, message: envelope.EventMessage, receipt: Document, time_zone: str, terms: IssuingTerms) -> None:

@@ -77,7 +77,7 @@ WORDS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "too large a credit": (
         making.refund("rf_1", "pay_1", [making.line("22.01", kind="REFUND_ITEM", tax="IVA10")]),
-        "Abona más de lo que queda con IVA10",
+        "Abona 22,01 EUR con IVA10 y quedan 22,00 EUR: es más de lo que se pagó",
     ),
     "a period that runs backwards": (
         making.payout("po_1", "0.00", orders=[], period={"from": "2026-02-22", "to": "2026-02-16"}),
