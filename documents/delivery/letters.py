@@ -59,7 +59,7 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
             "document": first.document,
             "reference": first.public_id,
             "again": first.sequence > 1,
-            "lead": _lead(kind=first.document.kind),
+            "lead": _lead(document=first.document),
             "heading": _weekly_subject(count=len(entries)) if weekly else _subject(delivery=first),
             "tax_id_name": formatting.tax_id_name(document=first.document),
             "site": settings.PUBLIC_URL,
@@ -133,8 +133,10 @@ def _weekly_subject(*, count: int) -> str:
     return ngettext("Tu documento de la semana", "Tus %(count)d documentos de la semana", count) % {"count": count}
 
 
-def _lead(*, kind: str) -> str:
-    """Return the first sentence about a document of that kind."""
+def _lead(*, document: Document) -> str:
+    """Return the first sentence about a document, by its kind and by whether money moved."""
+    if document.kind == Kind.PAYOUT_STATEMENT and document.total_minor <= 0:
+        return _("Tu periodo se cerró sin transferencia. Aquí ves qué pedidos incluye y qué saldo pasa al siguiente.")
     return {
         Kind.PAYMENT_RECEIPT: _("Gracias por tu pago. Este es su recibo, numerado y guardado a tu nombre."),
         Kind.ORDER_FINAL_STATEMENT: _("Este es el detalle definitivo de tu pedido, línea a línea."),
@@ -143,7 +145,7 @@ def _lead(*, kind: str) -> str:
             "Un pago no llegó a tu cuenta. El documento explica el motivo y qué pasa ahora."
         ),
         Kind.CREDIT_NOTE: _("Este documento corrige o devuelve una parte de otro anterior, que sigue siendo válido."),
-    }[Kind(kind)]
+    }[Kind(document.kind)]
 
 
 def _tidy(text: str) -> str:

@@ -101,9 +101,10 @@ def verification(request: HttpRequest, document: Document | None) -> HttpRespons
     _note_viewed(document=document, actor=actor)
     with translation.override(pages.requested_language(request=request)):
         compared = _compare(request=request, document=document) if request.method == "POST" else None
+        differing = compared if compared is not None and compared.tone == "bad" else None
         context = {
-            **_headline(document=document),
-            "compared": compared,
+            **(_mismatch(compared=differing) if differing else _headline(document=document)),
+            "compared": None if differing else compared,
             "facts": _facts(document=document),
             "comparable": document.status == Status.LOCKED,
             "issuer": document.issuer.legal_name,
@@ -149,6 +150,16 @@ def _headline(*, document: Document) -> dict[str, str]:
             % document.issuer.legal_name
         )
     return {"heading": _("Documento auténtico"), "text": text, "sign": "check", "tone": "good"}
+
+
+def _mismatch(*, compared: Compared) -> dict[str, str]:
+    """Return heading, text, sign and tone where the file is another one: the page must not call anything genuine."""
+    return {
+        "heading": _("Este archivo no es el documento emitido"),
+        "text": compared.text,
+        "sign": compared.sign,
+        "tone": compared.tone,
+    }
 
 
 def _facts(*, document: Document) -> list[tuple[str, str, bool]]:

@@ -98,6 +98,31 @@ def test_a_document_released_from_quarantine_is_not_announced_again() -> None:
         assert deliveries.plan(document=one.document, now=NOW, actor=log.SYSTEM) == []
 
 
+@pytest.mark.parametrize(
+    ("locale", "total_minor", "said", "not_said"),
+    [
+        ("es-ES", 2188, "Te hemos enviado un pago.", "sin transferencia"),
+        ("es-ES", 0, "Tu periodo se cerró sin transferencia.", "Te hemos enviado un pago"),
+        ("en-GB", 2188, "We have sent you a payout.", "without a transfer"),
+        ("en-GB", 0, "Your period closed without a transfer.", "We have sent you a payout"),
+    ],
+)
+def test_no_mail_says_that_a_payout_was_sent_where_no_money_moved(
+    smtp: mailbox.Mailbox, locale: str, total_minor: int, said: str, not_said: str
+) -> None:
+    owner = factories.party(locale=locale)
+    document = factories.document(kind=Kind.PAYOUT_STATEMENT, owner=owner, total_minor=total_minor)
+    with transaction.atomic():
+        [one] = deliveries.plan(document=document, now=NOW, actor=log.SYSTEM)
+    deliveries.send(delivery_id=one.pk, now=NOW)
+    [message] = smtp.messages
+    html = message.get_body(preferencelist=("html",))
+    assert html is not None
+    for text in (text_of(message), str(html.get_content())):
+        assert said in " ".join(text.split())
+        assert not_said not in " ".join(text.split())
+
+
 def test_a_mail_arrives_with_its_message_id_and_a_link_that_works(smtp: mailbox.Mailbox) -> None:
     one = queued()
     deliveries.send(delivery_id=one.pk, now=NOW)

@@ -107,6 +107,9 @@ def test_the_very_file_is_recognised_and_any_other_is_not() -> None:
         page = compare(document, other).content.decode()
         assert "no coincide" in page
         assert "idéntico" not in page
+        assert "auténtico" not in page
+        assert 'class="sign bad"' in page
+        assert "Este archivo no es el documento emitido" in page
 
 
 def test_an_empty_form_is_asked_again() -> None:
@@ -120,6 +123,7 @@ def test_a_file_over_the_limit_is_refused_without_being_read_to_its_end() -> Non
     response = compare(document, b"x" * (verification.FILE_BYTES_MAX + 1))
     assert response.status_code == 413
     assert "supera 20 MB" in response.content.decode()
+    assert "auténtico" not in response.content.decode()
     announced = Client().post(
         f"/v/{document.verification_code}",
         data=b"--x\r\n",
