@@ -39,6 +39,7 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
             service="payouts",
             effect=reversal_notices.on_payout_returned,
             locks=parties.lock_payee,
+            waits=reversal_notices.on_return_waiting,
         ),
         "CONTACT_CHANGED": effects.EventType(
             service="parties",

@@ -40,6 +40,9 @@ class Payout(models.Model):
     opening_minor = models.BigIntegerField(_("saldo inicial"), default=0)
     closing_minor = models.BigIntegerField(_("saldo final"), default=0)
     sent_at = models.DateTimeField(_("enviado"))
+    # Its place in the chain of balances: its own moment and id, or those of the payout that it replaces.
+    chained_at = models.DateTimeField()
+    chained_as = models.CharField(max_length=64)
     state = models.CharField(_("estado"), max_length=10, choices=PayoutState)
     statement = models.OneToOneField(
         Document, models.PROTECT, null=True, related_name="payout", verbose_name=_("comprobante")
@@ -49,7 +52,7 @@ class Payout(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("pago"), _("pagos")
-        indexes: ClassVar = [models.Index(fields=["payee", "issuer", "currency", "sent_at"], name="payout_of_payee")]
+        indexes: ClassVar = [models.Index(fields=["payee", "issuer", "currency", "chained_at"], name="payout_of_payee")]
 
     def __str__(self) -> str:
         return self.payout_id

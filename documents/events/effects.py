@@ -177,13 +177,14 @@ def _run_one(*, event: Event, message: envelope.EventMessage, now: dt.datetime, 
         stands, issued = _stands(outcome=outcome, before=before), _issued(outcome=outcome)
         written = [item.document for item in issued if stands and not item.replayed]
         waits = _row(message).waits
+        repeats = before is not None and not stands
+        if before is not None and repeats:
+            _repeat(event=event, message=message, before=before, actor=actor)
+        else:
+            _move(event=event, outcome=outcome, now=now, actor=actor)
         if waits and outcome is not None and not written:
             waits(message=message, now=now, actor=actor)
-        if before is not None and not stands:
-            _repeat(event=event, message=message, before=before, actor=actor)
-            return RunResult(replayed=True)
-        _move(event=event, outcome=outcome, now=now, actor=actor)
-        return RunResult(replayed=bool(issued) and not written, written=written)
+        return RunResult(replayed=repeats or (bool(issued) and not written), written=[] if repeats else written)
 
 
 def _issued(*, outcome: Outcome | None) -> Sequence[issuing.IssuedDocument]:

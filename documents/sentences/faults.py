@@ -176,6 +176,14 @@ _EVENTS: Mapping[str, Words] = {
         es="Trae un saldo inicial y no consta ningún pago anterior: falta un pago.",
         en="It brings an opening balance and no earlier payout is known: one is missing.",
     ),
+    "opening_balance.replaced": Words(
+        es="Sustituye a {payout}: ha de abrir y cerrar con los saldos de aquel.",
+        en="It replaces {payout}: it has to open and close with that payout's balances.",
+    ),
+    "closing_balance": Words(
+        es="Deja un saldo que no es el inicial de {payout}, ya emitido: lo decide una persona.",
+        en="It leaves a balance that {payout}, issued already, did not open with: a person has to decide.",
+    ),
     "decision_not_possible.waits": Words(es="Falta {missing:all}.", en="Missing: {missing:all}."),
 }
 

@@ -14,7 +14,7 @@ from audit.actions import Action
 from documents import money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
-from documents.models import Document, Event, Kind, PayoutStatus
+from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus
 from payouts.calculation import amounts, breakdown
 from payouts.issuing import (
     balances,
@@ -60,8 +60,8 @@ def on_payout_sent(
     if not draft.candidate.sums.closes:
         gap = payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
         return effects.Held(problem=gap, awaits=[retries.awaited(payee=data.payee.id)])
-    if not draft.opens_as_known:
-        return effects.Waiting(missing=[balances.awaited(payee=draft.payee, issuer=draft.terms.issuer)])
+    if not draft.known.fits or balances.contradicted(data=data, place=draft.known.place, chain=draft.chain):
+        return effects.Waiting(missing=[draft.known.awaited or draft.chain.awaited])
     return effects.Issued(documents=[issue(draft=draft, event=event, now=now, actor=actor)])
 
 
@@ -75,10 +75,16 @@ def on_period_closed(
 def on_payout_waiting(*, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
     """Take back the live status SENT of statements that were issued in the belief that this payout would be.
 
-    Runs when the payout waits, is held, or repeats one that paid other orders; see `settlements.statuses_at_issue`.
+    And say whether its balances contradict those of its neighbours. Runs when the payout waits, is held, or repeats
+    one that paid other orders; see `settlements.statuses_at_issue`.
     """
     data = cast("schemas.PayoutData", message.data)
     settlements.refresh(document_ids=_believed(data=data), now=now, actor=actor)
+    payee, issuer = Party.objects.filter(platform_id=data.payee.id), Issuer.objects.filter(slug=message.issuer)
+    if (owner := payee.first()) and (payer := issuer.first()):
+        chain = balances.Chain(payee=owner, issuer=payer, currency=data.currency)
+        balances.refresh(chain=chain, now=now, actor=actor)
+        balances.wake_whole(chain=chain, now=now)
 
 
 def _believed(*, data: schemas.PayoutData) -> list[int]:
@@ -113,8 +119,7 @@ def issue(*, draft: PayoutDraft, event: Event, now: dt.datetime, actor: log.Acto
     """
     # In the order of locks: what it settles, what it wakes, and the number after both.
     settlements.lock(document_ids=[line.document.pk for line in draft.candidate.lines])
-    following = balances.awaited(payee=draft.payee, issuer=draft.terms.issuer)
-    waiting.wake(awaited=[following], now=now, after=draft.sent_at)
+    waiting.wake(awaited=[draft.chain.awaited], now=now, after=draft.sent_at)
     waiting.wake(awaited=[f"payout:{draft.data.payout.id}"], now=now)
     retries.retry_held(payees=[draft.payee.platform_id], now=now)
     read = payout_lines.contents(lines=draft.candidate.lines)
@@ -255,6 +260,8 @@ def _settle(*, draft: PayoutDraft, statement: Document, event: Event, now: dt.da
         opening_minor=sums.totals["opening_carry_over"],
         closing_minor=sums.totals["closing_carry_over"],
         sent_at=draft.sent_at,
+        chained_at=draft.known.place[0],
+        chained_as=draft.known.place[1],
         state=PayoutState.FAILED if failed_at else PayoutState.CLOSED if closed else PayoutState.SENT,
         statement=statement,
         event=event,
@@ -266,3 +273,4 @@ def _settle(*, draft: PayoutDraft, statement: Document, event: Event, now: dt.da
     )
     settlements.record(Action.PAYOUT_SETTLED, payout=payout, actor=actor)
     settlements.refresh(document_ids=[line.document.pk for line in lines], now=now, actor=actor)
+    balances.refresh(chain=draft.chain, now=now, actor=actor)

@@ -26,10 +26,7 @@ class PayoutCandidate:
 
 @dataclass(frozen=True, kw_only=True)
 class PayoutDraft:
-    """A payout before it is issued: what was stated, on which terms, and the candidate that was chosen.
-
-    `opens_as_known`: it opens with the closing balance of the payout before it.
-    """
+    """A payout before it is issued: what was stated, on which terms, and the candidate that was chosen."""
 
     terms: IssuingTerms
     data: schemas.PayoutData
@@ -38,7 +35,8 @@ class PayoutDraft:
     sent_at: dt.datetime
     date: dt.date
     candidate: PayoutCandidate
-    opens_as_known: bool
+    chain: balances.Chain
+    known: balances.KnownBalance
 
 
 def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> PayoutDraft | effects.Waiting:
@@ -61,11 +59,9 @@ def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool
     if payee is None:
         return effects.Waiting(missing=unknown)
     rates = terms.rates(lines=stated["adjustments"], date=date, pointer="/data/adjustments")
-    before = balances.payout_before(
-        payout=data.payout.id, sent_at=sent_at, payee=payee, issuer=terms.issuer, currency=terms.currency
-    )
-    known_minor = balances.closing_minor(before=before)
-    opening_minor = known_minor if accept else money.minor(data.opening_carry_over, terms.digits)
+    chain = balances.Chain(payee=payee, issuer=terms.issuer, currency=terms.currency)
+    known = balances.known(data=data, sent_at=sent_at, chain=chain)
+    opening_minor = known.opening_minor if accept else money.minor(data.opening_carry_over, terms.digits)
     candidates = [
         compute(lines=lines, data=data, stated=stated, rates=rates, terms=terms, opening_minor=opening_minor)
         for lines in lines_of_candidates
@@ -79,7 +75,8 @@ def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool
         sent_at=sent_at,
         date=date,
         candidate=candidate,
-        opens_as_known=opening_minor == known_minor,
+        chain=chain,
+        known=known,
     )
 
 

@@ -73,6 +73,13 @@ def on_payout_returned(
     )
 
 
+def on_return_waiting(*, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
+    """Wake a payout that waits because the next one opened without it: it had come back by then."""
+    del actor  # nothing changes here but when an event is run again
+    data = cast("schemas.ReversalData", message.data)
+    waiting.wake(awaited=[f"balance:{data.payee.id}:{message.issuer}"], now=now)
+
+
 def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | None:
     """Return when a payout failed, if its notice came before its statement; None otherwise.
 
@@ -129,6 +136,9 @@ def _issue(
         settlements.lock(document_ids=ended.settlements.values_list("document_id", flat=True))
         waiting.wake(awaited=[balances.awaited(payee=payee, issuer=terms.issuer)], now=now)
         retries.retry_held(payees=[payee.platform_id], now=now)
+    elif outcome == "failed":  # what replaces it need not wait for it
+        following = balances.awaited(payee=payee, issuer=terms.issuer)
+        waiting.wake(awaited=[f"payout:{data.payout.id}", following], now=now)
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     if ended is not None and not issued.replayed:
         _end(payout=ended, outcome=outcome, ended_at=message.occurred_at, now=now, actor=actor)
@@ -182,3 +192,5 @@ def _end(*, payout: Payout, outcome: Outcome, ended_at: dt.datetime, now: dt.dat
         Payout.objects.filter(pk=payout.pk).update(state=_STATES[outcome], returned_at=ended_at)
     settlements.record(_ACTIONS[outcome], payout=payout, actor=actor)
     settlements.withdraw(payout=payout, now=now, actor=actor)
+    chain = balances.Chain(payee=payout.payee, issuer=payout.issuer, currency=payout.currency)
+    balances.refresh(chain=chain, now=now, actor=actor)

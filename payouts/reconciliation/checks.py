@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payouts.issuing import balances
-
 
 class FindingCode(StrEnum):
     """The discrepancies that reconciliation opens."""
@@ -37,7 +35,7 @@ class Comparison:
 
 
 # What a payee earned, what payouts settled of it, what was transferred: one row per payee, issuer and currency, also
-# where they agree. `carried` is the closing balance of the last payout in effect.
+# where they agree. The balance that is carried on comes from their chain.
 BOOKS = """
 WITH owed AS (
   SELECT d.owner_id AS payee_id, d.issuer_id, d.currency, d.country_id, coalesce(d.payout_status, 'PENDING') AS status,
@@ -59,8 +57,7 @@ WITH owed AS (
 ), moved AS (
   SELECT p.payee_id, p.issuer_id, p.currency, p.country_id, sum(p.amount_minor) AS paid, sum(s.included) AS included,
     sum(t.adjustments) AS adjustments, sum(t.withheld) AS withheld, sum(t.cash) AS cash_collected,
-    sum(t.printed) AS printed,
-    (array_agg(p.closing_minor ORDER BY p.sent_at DESC, p.payout_id DESC))[1] AS carried
+    sum(t.printed) AS printed
   FROM payouts_payout p
   JOIN documents_document d ON d.id = p.statement_id
   CROSS JOIN LATERAL (
@@ -81,7 +78,7 @@ SELECT payee.platform_id AS payee, issuer.slug AS issuer, books.currency, books.
   coalesce(overpaid, 0)::bigint AS overpaid_minor, coalesce(paid, 0)::bigint AS paid_minor,
   coalesce(included, 0)::bigint AS included_minor, coalesce(adjustments, 0)::bigint AS adjustments_minor,
   coalesce(withheld, 0)::bigint AS withheld_minor, coalesce(cash_collected, 0)::bigint AS cash_collected_minor,
-  coalesce(printed, 0)::bigint AS printed_minor, coalesce(carried, 0)::bigint AS carried_minor
+  coalesce(printed, 0)::bigint AS printed_minor
 FROM (statements FULL JOIN moved USING (payee_id, issuer_id, currency, country_id)) AS books
 JOIN documents_party payee ON payee.id = books.payee_id
 JOIN documents_issuer issuer ON issuer.id = books.issuer_id
@@ -121,31 +118,6 @@ WHERE d.owner_id BETWEEN %(low)s AND %(high)s AND d.kind = 'ORDER_FINAL_STATEMEN
         '"' || coalesce(nullif(split_part(d.document_key, ':', 5), ''), split_part(d.subject, ':', 2)) || '"'
         IN convert_from(e.body, 'UTF8')) > 0))
 """
-
-# The chain as it is now: what came back since a payout was sent has left nothing to open with.
-_BEFORE = balances.BEFORE % {
-    "payee": "p.payee_id",
-    "issuer": "p.issuer_id",
-    "currency": "p.currency",
-    "sent_at": "p.sent_at",
-    "payout": "p.payout_id",
-    "at": "'infinity'",
-}
-_BALANCE = (
-    """
-SELECT p.payout_id AS key, p.country_id, p.statement_id AS document_id, p.event_id, jsonb_build_object(
-  'currency', p.currency, 'payout', p.payout_id, 'payout_before', before.payout_id,
-  'closing_before_minor', c.left_minor, 'opening_minor', p.opening_minor,
-  'difference_minor', p.opening_minor - c.left_minor) AS facts
-FROM payouts_payout p
-LEFT JOIN LATERAL ("""
-    + _BEFORE
-    + """) before ON true
-CROSS JOIN LATERAL (SELECT coalesce(before.closing_minor, 0) AS left_minor) c
-WHERE p.payee_id BETWEEN %(low)s AND %(high)s AND p.returned_at IS NULL AND p.opening_minor <> c.left_minor
-  AND (%(country)s::text IS NULL OR p.country_id = %(country)s)
-"""
-)
 
 # The payout's row, its statement, its settlements and its reversal notices say the same.
 _PAYOUT = """
@@ -259,7 +231,6 @@ WHERE e.id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR e.coun
 
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison(code=FindingCode.STATUS, over="payees", sql=_STATUS),
-    Comparison(code=FindingCode.BALANCE, over="payees", sql=_BALANCE),
     Comparison(code=FindingCode.PAYOUT, over="payees", sql=_PAYOUT),
     Comparison(code=FindingCode.PAID_TWICE, over="payees", sql=_PAID_TWICE),
     Comparison(code=FindingCode.EVENT, over="events", sql=_EVENT),

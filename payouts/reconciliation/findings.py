@@ -12,7 +12,7 @@ from django.db import connection
 from documents import errors, money
 from documents.models import Document, Event
 from payouts.calculation import footing
-from payouts.issuing import cash
+from payouts.issuing import balances, cash
 from payouts.models import Payout
 from payouts.reconciliation.checks import BOOKS, COMPARISONS, FindingCode
 
@@ -139,7 +139,16 @@ def _footed(*, row: Record, facts: dict[str, object]) -> Finding:
 
 def _payees(*, key_range: KeyRange, country: str | None, summary: Summary) -> Iterator[Finding]:
     """Balance the books of a range of payees, and compare the settlements, payouts and statements behind them."""
+    payouts = Payout.objects.filter(payee__gte=key_range.low, payee__lte=key_range.high)
+    if country is not None:
+        payouts = payouts.filter(country=country)
+    carried: dict[tuple[str, str, str], int] = {}
+    broken: list[Finding] = []
+    for chain, left_minor, breaks in balances.chains_of(payouts=payouts):
+        carried[(chain.payee.platform_id, chain.issuer.slug, chain.currency)] = left_minor
+        broken += [_broken(item=item, chain=chain) for item in breaks]
     for row in _query(sql=BOOKS, key_range=key_range, country=country):
+        row["carried_minor"] = carried.get((row["payee"], row["issuer"], row["currency"]), 0)
         summary.payees += 1
         settled = row["settled_minor"] - row.pop("included_minor")
         owed = row["settled_minor"] + row["adjustments_minor"] - row["withheld_minor"] - row["cash_collected_minor"]
@@ -161,6 +170,19 @@ def _payees(*, key_range: KeyRange, country: str | None, summary: Summary) -> It
             )
     yield from _differing(key_range=key_range, country=country)
     yield from _cash(key_range=key_range, country=country)
+    yield from broken
+
+
+def _broken(*, item: balances.BalanceBreak, chain: balances.Chain) -> Finding:
+    """Return where a chain of balances breaks, by the rule of intake itself."""
+    return Finding(
+        code=FindingCode.BALANCE,
+        key=item.dedup_key,
+        country=item.statement.country_id if item.statement else chain.issuer.country_id,
+        document_id=item.statement.pk if item.statement else None,
+        event_id=None,
+        facts=item.facts,
+    )
 
 
 def _cash(*, key_range: KeyRange, country: str | None) -> Iterator[Finding]:

@@ -13,7 +13,6 @@ from documents import errors, money
 from documents.events import outcomes
 from documents.models import Document, Event, EventStatus, Issuer, Party
 from payouts.issuing import balances, retries
-from payouts.models import Payout
 
 _OWNERS = ("payee", "beneficiary", "driver", "customer", "party")
 # TABLE: where an event that names no party names what it is about, and the key of that one's document.
@@ -129,23 +128,33 @@ def _explain_parked(*, event: Event, data: dict[str, Any]) -> tuple[Amounts, lis
     if named:
         findings.append(errors.Fault(pointer="", code="awaited", values=errors.counted(missing=named)))
     if len(named) < len(names):
-        last = _payout_before(event=event, currency=currency)
-        stated, known = minor(data.get("opening_carry_over"), currency), balances.closing_minor(before=last)
-        if stated is not None:
-            amounts = Amounts.of(currency=currency, expected=known, actual=stated)
-        values: dict[str, errors.Value] = {"cause": "after", "payout": last.payout_id} if last else {"cause": "first"}
-        findings.append(errors.Fault(pointer="/data/opening_carry_over", code="opening_balance", values=values))
+        amounts, finding = _balance_finding(event=event, data=data, currency=currency)
+        findings.append(finding)
     return amounts, [finding.as_json() for finding in findings]
 
 
-def _payout_before(*, event: Event, currency: str) -> Payout | None:
-    """Return the payout whose closing balance a payout has to open with."""
-    stated = retries.payout_data(body=event.body)
+def _balance_finding(*, event: Event, data: dict[str, Any], currency: str) -> tuple[Amounts, errors.Fault]:
+    """Say which balance is known, which the event states, and which payout it does not agree with."""
+    stated, amounts = retries.payout_data(body=event.body), Amounts(currency=currency)
+    opening = minor(data.get("opening_carry_over"), currency)
     payee = Party.objects.filter(platform_id=stated.payee.id if stated else "").first()
     issuer = Issuer.objects.filter(slug=event.issuer_slug).first()
     sent_at = (stated.payout.sent_at if stated else None) or event.occurred_at
-    if stated is None or payee is None or issuer is None or sent_at is None:
-        return None
-    return balances.payout_before(
-        payout=stated.payout.id, sent_at=sent_at, payee=payee, issuer=issuer, currency=currency
-    )
+    values: dict[str, errors.Value] = {"cause": "first"}
+    if stated is not None and payee and issuer and sent_at:
+        chain = balances.Chain(payee=payee, issuer=issuer, currency=currency)
+        known = balances.known(data=stated, sent_at=sent_at, chain=chain)
+        later = balances.contradicted(data=stated, place=known.place, chain=chain) if known.fits else None
+        if later is not None:
+            closing = minor(data.get("closing_carry_over"), currency)
+            if closing is not None:
+                amounts = Amounts.of(currency=currency, expected=later.opening_minor, actual=closing)
+            values = {"payout": later.payout_id}
+            return amounts, errors.Fault(pointer="/data/closing_carry_over", code="closing_balance", values=values)
+        if opening is not None:
+            amounts = Amounts.of(currency=currency, expected=known.opening_minor, actual=opening)
+        if known.before is not None:
+            values = {"cause": "replaced" if stated.replaces else "after", "payout": known.before.payout_id}
+    elif opening is not None:
+        amounts = Amounts.of(currency=currency, expected=0, actual=opening)
+    return amounts, errors.Fault(pointer="/data/opening_carry_over", code="opening_balance", values=values)

@@ -85,6 +85,8 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         currency="EUR",
         amount_minor=2188,
         sent_at=timezone.now(),
+        chained_at=timezone.now(),
+        chained_as="po_1",
         state=PayoutState.SENT,
         statement=None,
         event=document.event,

@@ -1,0 +1,23 @@
+"""A payout's place in the chain of balances: its own moment and id, or those of the payout that it replaces."""
+
+from django.db import migrations, models
+
+# Of those before, none had another's place.
+OWN_PLACE = "UPDATE payouts_payout SET chained_at = sent_at, chained_as = payout_id"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payouts", "0002_frozen_rows")]
+
+    operations = [
+        migrations.AddField(model_name="payout", name="chained_at", field=models.DateTimeField(null=True)),
+        migrations.AddField(model_name="payout", name="chained_as", field=models.CharField(max_length=64, null=True)),
+        migrations.RunSQL(sql=OWN_PLACE, reverse_sql=migrations.RunSQL.noop),
+        migrations.AlterField(model_name="payout", name="chained_at", field=models.DateTimeField()),
+        migrations.AlterField(model_name="payout", name="chained_as", field=models.CharField(max_length=64)),
+        migrations.RemoveIndex(model_name="payout", name="payout_of_payee"),
+        migrations.AddIndex(
+            model_name="payout",
+            index=models.Index(fields=["payee", "issuer", "currency", "chained_at"], name="payout_of_payee"),
+        ),
+    ]
