@@ -148,7 +148,9 @@ def test_a_day_at_every_door_is_on_record_line_by_line_without_a_word_about_anyb
     for line in everything:
         assert set(line) <= {*ALWAYS, *logs.FIELDS}
         for secret in secrets:
-            assert secret not in json.dumps(line, ensure_ascii=False), line
+            # A moment has digits by chance, and ends in Z.
+            said = {name: value for name, value in line.items() if name != "time"}
+            assert secret not in json.dumps(said, ensure_ascii=False), line
     by_request = {line["request"]: line for line in everything if line["message"] == "request_finished"}
     ids = {row["event_id"]: row["public_id"] for row in live.rows("SELECT event_id, public_id FROM documents_event")}
     taken_in = by_request[requests["order"]]
