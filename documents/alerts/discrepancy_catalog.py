@@ -79,6 +79,14 @@ DISCREPANCIES: Mapping[str, DiscrepancyRow] = {
             "{withheld_by_payout:amount} again.",
         ),
     ),
+    "returned_less": DiscrepancyRow(
+        title=Words(es="Devuelto de menos", en="Returned less"),
+        sides=("sent", "returned"),
+        sentences=_alone(
+            "Del pago {payout} volvieron {returned:amount} de {sent:amount}, y no consta ninguna comisión.",
+            "Of the payout {payout} {returned:amount} of {sent:amount} came back, and no fee is stated.",
+        ),
+    ),
     "reconciliation_difference": DiscrepancyRow(
         title=Words(es="Diferencia en conciliación", en="Difference in reconciliation"),
         sides=("computed", "transferred"),

@@ -227,10 +227,11 @@ class PeriodClosedData(_PayoutData):
 
 
 class ReversedPayout(schema_parts.Strict):
-    """The payout that failed or came back."""
+    """The payout that failed or came back: what came back of it, and the fee that the bank kept."""
 
     id: fields.Id
     amount: fields.Moved
+    fee: fields.Moved | None = None
 
 
 class Reason(schema_parts.Strict):

@@ -20,7 +20,7 @@ NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", flags=re.ASCII)
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", flags=re.ASCII)
 AMOUNTS = frozenset({
     "amount", "base", "net", "gross", "earnings", "deductions", "withheld", "payable", "included", "cash_collected",
-    "opening_carry_over", "closing_carry_over", "difference",
+    "opening_carry_over", "closing_carry_over", "difference", "fee", "missing",
 })  # fmt: skip
 AMOUNTS_IN_TOTALS = AMOUNTS | {"tax", "adjustments"}
 DATES = frozenset({"operation_date", "issue_date", "order_date", "retain_until", "from", "to"})

@@ -230,6 +230,10 @@ CAUSES: Mapping[str, Words] = {
     "explained_net": Words(
         es="la explicación no llega a cada céntimo del neto", en="the explanation does not reach every cent of the net"
     ),
+    "returned_total": Words(
+        es="lo devuelto, la comisión y lo que falta no dan lo transferido",
+        en="what came back, the fee and what is missing are not what was transferred",
+    ),
     "unreadable": Words(es="no se puede leer", en="it cannot be read"),
     # why a mail was given up
     "mail_unavailable": Words(es="el correo no respondió", en="mail did not answer"),

@@ -97,8 +97,10 @@ def _explained(page: _Page, word: str) -> Iterable[Law]:
         yield "explained_net", page.total(word), page.column("explanation")
 
 
-def _notice(_page: _Page) -> Iterable[Law]:
-    return ()
+def _notice(page: _Page) -> Iterable[Law]:
+    payout = page.content["payout"]
+    parts = sum(page.minor(payout[word]) for word in ("amount", "fee", "missing") if word in payout)
+    yield "returned_total", page.total("amount"), parts
 
 
 # TABLE: kind -> which total its row carries, and the laws of its figures.

@@ -248,7 +248,8 @@ def _explained(*, candidate: PayoutCandidate, read: Mapping[int, Mapping[str, An
 def _settle(*, draft: PayoutDraft, statement: Document, event: Event, now: dt.datetime, actor: log.Actor) -> None:
     """Store the payout and its settlements; where the payout has failed already, they are without effect."""
     lines, sums, payout_id = draft.candidate.lines, draft.candidate.sums, draft.data.payout.id
-    failed_at = reversal_notices.failed_at(payout=payout_id, payee=statement.owner, amount_minor=statement.total_minor)
+    notice = reversal_notices.failure_of(payout=payout_id, payee=statement.owner, amount_minor=statement.total_minor)
+    failed_at = notice.event.occurred_at if notice else None
     closed = event.type == "PAYOUT_PERIOD_CLOSED"
     payout = Payout.objects.create(
         payout_id=payout_id,
@@ -274,3 +275,5 @@ def _settle(*, draft: PayoutDraft, statement: Document, event: Event, now: dt.da
     settlements.record(Action.PAYOUT_SETTLED, payout=payout, actor=actor)
     settlements.refresh(document_ids=[line.document.pk for line in lines], now=now, actor=actor)
     balances.refresh(chain=draft.chain, now=now, actor=actor)
+    if notice:
+        reversal_notices.compare(notice=notice, sent_minor=statement.total_minor, event=event, actor=actor)

@@ -7,6 +7,7 @@ from typing import Literal, cast
 from audit import log
 from audit.actions import Action
 from documents import errors, money
+from documents.alerts import discrepancies
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
@@ -80,20 +81,49 @@ def on_return_waiting(*, message: envelope.EventMessage, now: dt.datetime, actor
     waiting.wake(awaited=[f"balance:{data.payee.id}:{message.issuer}"], now=now)
 
 
-def failed_at(*, payout: str, payee: Party, amount_minor: int) -> dt.datetime | None:
-    """Return when a payout failed, if its notice came before its statement; None otherwise.
+def failure_of(*, payout: str, payee: Party, amount_minor: int) -> Document | None:
+    """Return the notice of a payout that failed, if it came before its statement; None otherwise.
 
-    A notice of another amount is not about this transfer: had it come after the statement, it would have been held.
+    A notice of more, or of less with a fee, is not about this transfer: had it come after the statement, it would have
+    been held.
     """
     key = issuing.key(
         kind=Kind.PAYOUT_REVERSAL_NOTICE, subject=("payout", payout), audience="payee", discriminator="failed"
     )
-    notices = Document.objects.filter(document_key_id=key, owner=payee, total_minor=amount_minor)
-    return notices.values_list("event__occurred_at", flat=True).first()
+    notice = Document.objects.select_related("event").filter(document_key_id=key, owner=payee).first()
+    if notice is None or notice.total_minor == amount_minor:
+        return notice
+    is_less = notice.total_minor < amount_minor and "fee" not in json.loads(notice.content)["payout"]
+    return notice if is_less else None
+
+
+def compare(*, notice: Document, sent_minor: int, event: Event, actor: log.Actor) -> None:
+    """Open `returned_less` where less than was sent came back, and no fee is stated."""
+    payout, digits = json.loads(notice.content)["payout"], money.digits(notice.currency)
+    missing = sent_minor - money.minor(payout["amount"], digits)
+    if missing <= 0 or "fee" in payout:
+        return
+    discrepancies.open_one(
+        code="returned_less",
+        dedup_key=f"returned_less:{notice.document_key_id}",
+        facts={
+            "document_key": notice.document_key_id,
+            "currency": notice.currency,
+            "payout": payout["id"],
+            "sent": money.text(sent_minor, digits),
+            "returned": payout["amount"],
+            "difference": money.text(missing, digits),
+        },
+        document=notice,
+        event=event,
+        actor=actor,
+    )
 
 
 def _check_match(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, terms: IssuingTerms) -> None:
-    """Refuse a reversal of a payout that was sent to somebody else, or in another amount.
+    """Refuse a reversal of a payout that was sent to somebody else, of more than was sent, or whose fee does not fit.
+
+    Less may come back without a fee: the money is where it is, and `compare` opens a discrepancy.
 
     :raises errors.Problem: `payee_mismatch`, `totals_mismatch`, the codes of `IssuingTerms.require_match`
     """
@@ -101,13 +131,19 @@ def _check_match(*, payout: Payout, payee: Party | None, data: schemas.ReversalD
         raise errors.problem_at(pointer="/data/payee/id", code="payee_mismatch")
     if payout.statement is not None:
         terms.require_match(document=payout.statement)
-    if payout.amount_minor != money.minor(data.payout.amount, terms.digits):
+    stated, fee = _came_back(data=data, terms=terms)
+    if stated + fee > payout.amount_minor or (fee and stated + fee != payout.amount_minor):
         sent = money.text(payout.amount_minor, terms.digits)
         raise errors.problem_at(
             pointer="/data/payout/amount",
             code="totals_mismatch",
-            values={"total": "amount", "stated": data.payout.amount, "expected": sent},
+            values={"total": "amount", "stated": money.text(stated + fee, terms.digits), "expected": sent},
         )
+
+
+def _came_back(*, data: schemas.ReversalData, terms: IssuingTerms) -> tuple[int, int]:
+    """Return what came back and the fee that the bank kept of it, in minor units."""
+    return money.minor(data.payout.amount, terms.digits), money.minor(data.payout.fee or "0", terms.digits)
 
 
 def _payout(*, data: schemas.ReversalData) -> Payout | None:
@@ -129,7 +165,11 @@ def _issue(
     """Issue the notice and, where the payout has been processed, end what it settled."""
     data = cast("schemas.ReversalData", message.data)
     statement = payout.statement if payout else None
-    draft = _draft(outcome=outcome, statement=statement, payee=payee, terms=terms, message=message)
+    came_back = sum(_came_back(data=data, terms=terms))
+    transferred = payout.amount_minor if payout else came_back
+    draft = _draft(
+        outcome=outcome, statement=statement, transferred=transferred, payee=payee, terms=terms, message=message
+    )
     payout = payout or _payout(data=data)
     ended = payout if payout is not None and payout.payee_id == payee.pk else None
     if ended is not None:  # in the order of locks: what it settled, what is woken, and the number after both
@@ -142,6 +182,7 @@ def _issue(
     (issued,) = issuing.issue(drafts=[draft], event=event, now=now, actor=actor)
     if ended is not None and not issued.replayed:
         _end(payout=ended, outcome=outcome, ended_at=message.occurred_at, now=now, actor=actor)
+        compare(notice=issued.document, sent_minor=ended.amount_minor, event=event, actor=actor)
     return effects.Issued(documents=[issued])
 
 
@@ -149,17 +190,18 @@ def _draft(
     *,
     outcome: Outcome,
     statement: Document | None,
+    transferred: int,
     payee: Party,
     terms: IssuingTerms,
     message: envelope.EventMessage,
 ) -> issuing.Draft:
-    """Draft the notice; `statement` is the payout's, where the notice names it."""
+    """Draft the notice of what was transferred; `statement` is the payout's, where the notice names it."""
     data, stated = cast("schemas.ReversalData", message.data), envelope.business_input(message=message)
     body: dict[str, object] = {
-        "payout": stated["payout"],
+        "payout": _printed(data=data, transferred=transferred, terms=terms),
         "outcome": outcome,
         "reason": stated["reason"],
-        "totals": {"amount": data.payout.amount},
+        "totals": {"amount": money.text(transferred, terms.digits)},
     }
     if statement is not None:
         body["statement"] = {"number": statement.number}
@@ -178,12 +220,20 @@ def _draft(
         owner=payee,
         owner_facts=owner,
         currency=terms.currency,
-        total_minor=money.minor(data.payout.amount, terms.digits),
+        total_minor=transferred,
         operation_date=terms.local_date(moment=message.occurred_at),
         time_zone=terms.pack.time_zone,
         body=body,
         business_input=stated,
     )
+
+
+def _printed(*, data: schemas.ReversalData, transferred: int, terms: IssuingTerms) -> dict[str, str]:
+    """Return what came back of what was transferred: with the fee, or what is missing, where there is any."""
+    amount, fee = _came_back(data=data, terms=terms)
+    parts = {"amount": amount, "fee": fee, "missing": transferred - amount - fee}
+    texts = {word: money.text(part, terms.digits) for word, part in parts.items() if part or word == "amount"}
+    return {"id": data.payout.id, **texts}
 
 
 def _end(*, payout: Payout, outcome: Outcome, ended_at: dt.datetime, now: dt.datetime, actor: log.Actor) -> None:

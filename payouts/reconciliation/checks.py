@@ -142,7 +142,10 @@ CROSS JOIN LATERAL (
     count(*) FILTER (WHERE paid.owner_id <> p.payee_id OR paid.issuer_id <> p.issuer_id) AS strangers
   FROM payouts_settlement part JOIN documents_document paid ON paid.id = part.document_id WHERE part.payout_id = p.id) s
 CROSS JOIN LATERAL (
-  SELECT count(*) AS notices, count(*) FILTER (WHERE owner_id <> p.payee_id OR total_minor <> p.amount_minor) AS strange
+  SELECT count(*) AS notices, count(*) FILTER (WHERE owner_id <> p.payee_id OR total_minor > p.amount_minor
+    -- less may have failed to arrive before anybody knew what was sent: `returned_less` is open
+    OR total_minor < p.amount_minor AND (content::jsonb ->> 'outcome' <> 'failed'
+      OR content::jsonb #> '{payout,fee}' IS NOT NULL)) AS strange
   FROM documents_document
   WHERE subject = 'payout:' || p.payout_id AND kind = 'PAYOUT_REVERSAL_NOTICE') n
 WHERE p.payee_id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR p.country_id = %(country)s)
@@ -202,8 +205,10 @@ JOIN (VALUES
   ('PAYOUT_PERIOD_CLOSED', 'payee', '{data,cash_collected}', '{totals,cash_collected}'),
   ('PAYOUT_PERIOD_CLOSED', 'payee', '{data,opening_carry_over}', '{totals,opening_carry_over}'),
   ('PAYOUT_PERIOD_CLOSED', 'payee', '{data,closing_carry_over}', '{totals,closing_carry_over}'),
-  ('PAYOUT_FAILED', 'payee', '{data,payout,amount}', '{totals,amount}'),
-  ('PAYOUT_RETURNED', 'payee', '{data,payout,amount}', '{totals,amount}')
+  ('PAYOUT_FAILED', 'payee', '{data,payout,amount}', '{payout,amount}'),
+  ('PAYOUT_FAILED', 'payee', '{data,payout,fee}', '{payout,fee}'),
+  ('PAYOUT_RETURNED', 'payee', '{data,payout,amount}', '{payout,amount}'),
+  ('PAYOUT_RETURNED', 'payee', '{data,payout,fee}', '{payout,fee}')
 ) AS stated (type, audience, path, printed) ON stated.type = e.type AND stated.audience = d.audience
 WHERE e.id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR d.country_id = %(country)s)
   AND e.body IS NOT NULL AND e.status = 'processed'

@@ -277,6 +277,13 @@ def reversal() -> Content:
     )  # fmt: skip
 
 
+def reversal_with_fee() -> Content:
+    """The bank kept something of it."""
+    content = reversal()
+    payout = {"id": "po_5TQ8", "amount": "515.20", "fee": "30.00", "missing": "20.00"}  # both, so that both are printed
+    return content | {"payout": payout}
+
+
 def credit() -> Content:
     """Camila's missing dish."""
     return _document(
@@ -294,5 +301,5 @@ def credit() -> Content:
 
 EVERY = {
     "receipt": receipt, "meal": meal, "pesos": pesos, "order": order, "adjustment": adjustment, "partner": partner,
-    "payout": payout, "reversal": reversal, "credit": credit,
+    "payout": payout, "reversal": reversal, "reversal with a fee": reversal_with_fee, "credit": credit,
 }  # fmt: skip

@@ -103,11 +103,17 @@ def period_closed(name: str, *, orders: list[str], at: str = "2026-02-23T07:00:0
 
 
 def reversal(
-    of: str, amount: str, *, kind: str = "PAYOUT_RETURNED", payee: str = "drv_1", at: str = "2026-02-24T10:00:00Z"
+    of: str,
+    amount: str,
+    *,
+    kind: str = "PAYOUT_RETURNED",
+    payee: str = "drv_1",
+    at: str = "2026-02-24T10:00:00Z",
+    **more: str,
 ) -> dict[str, Any]:
     """Return PAYOUT_RETURNED, or PAYOUT_FAILED."""
     data = {
-        "payout": {"id": of, "amount": amount},
+        "payout": {"id": of, "amount": amount, **more},
         "payee": {"id": payee},
         "reason": {"code": "ACCOUNT_CLOSED", "text": "La cuenta está cerrada"},
     }

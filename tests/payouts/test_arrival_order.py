@@ -193,8 +193,12 @@ def test_one_adjustment_is_of_one_order_and_one_audience() -> None:
 
 
 @pytest.mark.parametrize("failed_first", [True, False])
-def test_a_failure_of_another_amount_takes_nothing_back(failed_first: bool) -> None:
-    told = [making.payout("po_1", "10.00", orders=["ord_1"]), making.reversal("po_1", "9.99", kind="PAYOUT_FAILED")]
+@pytest.mark.parametrize("amounts", [{"amount": "10.01"}, {"amount": "9.00", "fee": "0.99"}])
+def test_a_failure_of_another_amount_takes_nothing_back(amounts: dict[str, str], failed_first: bool) -> None:
+    told = [
+        making.payout("po_1", "10.00", orders=["ord_1"]),
+        making.reversal("po_1", **amounts, kind="PAYOUT_FAILED"),
+    ]
     telling.told([making.order("ord_1"), *(told[::-1] if failed_first else told)])
     assert _status("ord_1") == "SENT"
     assert Payout.objects.get().state == "SENT"

@@ -336,7 +336,7 @@ def test_a_return_of_another_amount_or_to_another_payee_is_held() -> None:
     telling.told(
         [making.order("ord_1"), making.order("ord_2", driver="drv_2"), making.payout("po_1", "10.00", orders=["ord_1"])]
     )
-    body = telling.tell(making.reversal("po_1", "9.99")).body
+    body = telling.tell(making.reversal("po_1", "10.01")).body
     assert (body["status"], body["code"]) == ("held", "totals_mismatch")
     body = telling.tell(making.reversal("po_1", "10.00", payee="drv_2") | {"id": "evt_2"}).body
     assert (body["status"], body["code"]) == ("held", "payee_mismatch")
@@ -459,6 +459,22 @@ STORIES: dict[str, list[dict[str, Any]]] = {
         making.adjustment("adj_1", "ord_1", at="2026-02-23T06:59:59Z"),
         making.adjustment("adj_2", "ord_1", at="2026-02-23T07:00:00Z"),
         making.payout("po_1", "12.00", orders=["ord_1"], at="2026-02-23T07:00:00Z"),
+    ],
+    "returned less a fee": [
+        making.order("ord_1"),
+        making.payout("po_1", "10.00", orders=["ord_1"]),
+        making.reversal("po_1", "9.75", fee="0.25"),
+    ],
+    "returned less": [
+        making.order("ord_1"),
+        making.payout("po_1", "10.00", orders=["ord_1"]),
+        making.reversal("po_1", "9.75"),
+        making.payout("po_2", "10.00", orders=["ord_1"], at="2026-02-25T07:00:00Z", replaces="po_1"),
+    ],
+    "failed, and less was recovered": [
+        making.order("ord_1"),
+        making.payout("po_1", "10.00", orders=["ord_1"]),
+        making.reversal("po_1", "9.75", kind="PAYOUT_FAILED"),
     ],
     "told before its order, and failed": [
         making.order("ord_1"),

@@ -138,10 +138,16 @@ OFF_BY_ONE = {
         {"stated": "4.01", "expected": "4.00"},
     ),
     "a failed payout": Held(
-        making.reversal("po_paid", "3.99", payee="drv_2", kind="PAYOUT_FAILED"),
+        making.reversal("po_paid", "4.01", payee="drv_2", kind="PAYOUT_FAILED"),
         "totals_mismatch",
         AMOUNT,
-        {"stated": "3.99", "expected": "4.00"},
+        {"stated": "4.01", "expected": "4.00"},
+    ),
+    "a fee that leaves something missing": Held(
+        making.reversal("po_paid", "3.50", payee="drv_2", fee="0.25"),
+        "totals_mismatch",
+        AMOUNT,
+        {"stated": "3.75", "expected": "4.00"},
     ),
 }
 DIAGNOSED = {
