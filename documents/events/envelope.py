@@ -7,13 +7,14 @@ be the same when it is sent again, and so what a document's fingerprint is made 
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from documents import errors, money
-from documents.events import fields, schema_parts, schemas
+from documents.events import fields, schema_parts, schemas, undoing_schemas
 
 FAULTS_MAX = 50
 POINTER_LENGTH_MAX = 200
@@ -40,92 +41,23 @@ class Unknown(EventMessage):
     data: dict[str, Any]
 
 
-class PaymentCaptured(EventMessage):
-    """A customer's payment was captured."""
-
-    type: Literal["PAYMENT_CAPTURED"]
-    data: schemas.PaymentData
-
-
-class RefundIssued(EventMessage):
-    """A refund of a payment was given."""
-
-    type: Literal["REFUND_ISSUED"]
-    data: schemas.RefundData
-
-
-class OrderCompleted(EventMessage):
-    """An order was completed."""
-
-    type: Literal["ORDER_COMPLETED"]
-    data: schemas.OrderData
-
-
-class OrderAdjusted(EventMessage):
-    """A completed order's money changed."""
-
-    type: Literal["ORDER_ADJUSTED"]
-    data: schemas.AdjustmentData
-
-
-class PayoutSent(EventMessage):
-    """A payee's money was transferred."""
-
-    type: Literal["PAYOUT_SENT"]
-    data: schemas.PayoutData
-
-
-class PayoutPeriodClosed(EventMessage):
-    """A payee's period ended at zero or below."""
-
-    type: Literal["PAYOUT_PERIOD_CLOSED"]
-    data: schemas.PeriodClosedData
-
-
-class PayoutFailed(EventMessage):
-    """A transfer failed."""
-
-    type: Literal["PAYOUT_FAILED"]
-    data: schemas.ReversalData
-
-
-class PayoutReturned(EventMessage):
-    """A transfer came back."""
-
-    type: Literal["PAYOUT_RETURNED"]
-    data: schemas.ReversalData
-
-
-class ContactChanged(EventMessage):
-    """Somebody is reached elsewhere now."""
-
-    type: Literal["CONTACT_CHANGED"]
-    data: schemas.ContactData
-
-
-SCHEMAS: Mapping[str, type[EventMessage]] = {
-    "PAYMENT_CAPTURED": PaymentCaptured,
-    "REFUND_ISSUED": RefundIssued,
-    "ORDER_COMPLETED": OrderCompleted,
-    "ORDER_ADJUSTED": OrderAdjusted,
-    "PAYOUT_SENT": PayoutSent,
-    "PAYOUT_PERIOD_CLOSED": PayoutPeriodClosed,
-    "PAYOUT_FAILED": PayoutFailed,
-    "PAYOUT_RETURNED": PayoutReturned,
-    "CONTACT_CHANGED": ContactChanged,
-}
-# Where each type keeps the id of what it is about.
-_SUBJECTS: Mapping[str, str] = {
-    "PAYMENT_CAPTURED": "payment",
-    "REFUND_ISSUED": "refund",
-    "ORDER_COMPLETED": "order",
-    "ORDER_ADJUSTED": "adjustment",
-    "PAYOUT_SENT": "payout",
-    "PAYOUT_PERIOD_CLOSED": "payout",
-    "PAYOUT_FAILED": "payout",
-    "PAYOUT_RETURNED": "payout",
-    "CONTACT_CHANGED": "party",
-}
+# TABLE: event type -> the strict schema of its data, and the member of it whose id says what the event is about.
+_TYPES: Mapping[str, tuple[type[BaseModel], str]] = MappingProxyType(
+    {
+        "PAYMENT_CAPTURED": (schemas.PaymentData, "payment"),
+        "REFUND_ISSUED": (schemas.RefundData, "refund"),
+        "ORDER_COMPLETED": (schemas.OrderData, "order"),
+        "ORDER_ADJUSTED": (schemas.AdjustmentData, "adjustment"),
+        "PAYOUT_SENT": (schemas.PayoutData, "payout"),
+        "PAYOUT_PERIOD_CLOSED": (schemas.PeriodClosedData, "payout"),
+        "PAYOUT_FAILED": (undoing_schemas.ReversalData, "payout"),
+        "PAYOUT_RETURNED": (undoing_schemas.ReversalData, "payout"),
+        "CONTACT_CHANGED": (schemas.ContactData, "party"),
+    }
+)
+SCHEMAS: Mapping[str, type[EventMessage]] = MappingProxyType(
+    {type_: create_model(type_, __base__=EventMessage, data=(data, ...)) for type_, (data, _) in _TYPES.items()}
+)
 _PAYOUT = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
 
 
@@ -164,13 +96,10 @@ def moments(*, message: BaseModel, path: str = "") -> Iterator[tuple[str, dt.dat
 
 
 def subject(*, message: EventMessage) -> str:
-    """Return what a message is about: `payment:pay_1`, `order:ord_1`...; empty for an unknown type.
-
-    :raises KeyError: a type that has a schema and no row in `_SUBJECTS`
-    """
+    """Return what a message is about: `payment:pay_1`, `order:ord_1`...; empty for an unknown type."""
     if isinstance(message, Unknown):
         return ""
-    name = _SUBJECTS[message.type]
+    _, name = _TYPES[message.type]
     return f"{name}:{getattr(message.data, name).id}"
 
 

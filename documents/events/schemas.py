@@ -226,30 +226,6 @@ class PeriodClosedData(_PayoutData):
         return self
 
 
-class ReversedPayout(schema_parts.Strict):
-    """The payout that failed or came back: what came back of it, and the fee that the bank kept."""
-
-    id: fields.Id
-    amount: fields.Moved
-    fee: fields.Moved | None = None
-
-
-class Reason(schema_parts.Strict):
-    """Why, for machines and for people."""
-
-    code: fields.Text
-    text: fields.Text
-
-
-class ReversalData(schema_parts.EventData):
-    """PAYOUT_FAILED and PAYOUT_RETURNED."""
-
-    payout: ReversedPayout
-    payee: schema_parts.Reference
-    reason: Reason
-    next_step: fields.Text | None = None
-
-
 # -- parties --
 
 

@@ -9,7 +9,7 @@ from audit.actions import Action
 from documents import errors, money
 from documents.alerts import discrepancies
 from documents.emission import issuing
-from documents.events import effects, envelope, schemas, waiting
+from documents.events import effects, envelope, undoing_schemas, waiting
 from documents.models import Document, Event, Kind, Party
 from payouts.issuing import balances, parties, retries, settlements
 from payouts.issuing import terms as issuing_terms
@@ -30,7 +30,7 @@ def on_payout_failed(
     Waits for the event that first names the payee: nothing but the id is known. Held: the codes of `terms.resolve`;
     where the payout is known, those of `on_payout_returned`.
     """
-    terms, data = issuing_terms.resolve(message=message), cast("schemas.ReversalData", message.data)
+    terms, data = issuing_terms.resolve(message=message), cast("undoing_schemas.ReversalData", message.data)
     payee = parties.locked(platform_id=data.payee.id)
     if payee is None:
         return effects.Waiting(missing=[f"party:{data.payee.id}"])
@@ -52,7 +52,7 @@ def on_payout_returned(
     Waits for its PAYOUT_SENT. Held: the codes of `terms.resolve`, `payee_mismatch`, `totals_mismatch` against what was
     sent, and `time_implausible` for one that came back before it was sent.
     """
-    data = cast("schemas.ReversalData", message.data)
+    data = cast("undoing_schemas.ReversalData", message.data)
     terms = issuing_terms.resolve(message=message)
     payee = parties.locked(platform_id=data.payee.id)
     payout = _payout(data=data)
@@ -77,7 +77,7 @@ def on_payout_returned(
 def on_return_waiting(*, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
     """Wake a payout that waits because the next one opened without it: it had come back by then."""
     del actor  # nothing changes here but when an event is run again
-    data = cast("schemas.ReversalData", message.data)
+    data = cast("undoing_schemas.ReversalData", message.data)
     waiting.wake(awaited=[f"balance:{data.payee.id}:{message.issuer}"], now=now)
 
 
@@ -120,7 +120,9 @@ def compare(*, notice: Document, sent_minor: int, event: Event, actor: log.Actor
     )
 
 
-def _check_match(*, payout: Payout, payee: Party | None, data: schemas.ReversalData, terms: IssuingTerms) -> None:
+def _check_match(
+    *, payout: Payout, payee: Party | None, data: undoing_schemas.ReversalData, terms: IssuingTerms
+) -> None:
     """Refuse a reversal of a payout that was sent to somebody else, of more than was sent, or whose fee does not fit.
 
     Less may come back without a fee: the money is where it is, and `compare` opens a discrepancy.
@@ -141,12 +143,12 @@ def _check_match(*, payout: Payout, payee: Party | None, data: schemas.ReversalD
         )
 
 
-def _came_back(*, data: schemas.ReversalData, terms: IssuingTerms) -> tuple[int, int]:
+def _came_back(*, data: undoing_schemas.ReversalData, terms: IssuingTerms) -> tuple[int, int]:
     """Return what came back and the fee that the bank kept of it, in minor units."""
     return money.minor(data.payout.amount, terms.digits), money.minor(data.payout.fee or "0", terms.digits)
 
 
-def _payout(*, data: schemas.ReversalData) -> Payout | None:
+def _payout(*, data: undoing_schemas.ReversalData) -> Payout | None:
     """Return the payout that a reversal is about, if it has been processed."""
     return Payout.objects.select_related("statement", "payee").filter(payout_id=data.payout.id).first()
 
@@ -163,7 +165,7 @@ def _issue(
     actor: log.Actor,
 ) -> effects.Issued:
     """Issue the notice and, where the payout has been processed, end what it settled."""
-    data = cast("schemas.ReversalData", message.data)
+    data = cast("undoing_schemas.ReversalData", message.data)
     statement = payout.statement if payout else None
     came_back = sum(_came_back(data=data, terms=terms))
     transferred = payout.amount_minor if payout else came_back
@@ -196,7 +198,7 @@ def _draft(
     message: envelope.EventMessage,
 ) -> issuing.Draft:
     """Draft the notice of what was transferred; `statement` is the payout's, where the notice names it."""
-    data, stated = cast("schemas.ReversalData", message.data), envelope.business_input(message=message)
+    data, stated = cast("undoing_schemas.ReversalData", message.data), envelope.business_input(message=message)
     body: dict[str, object] = {
         "payout": _printed(data=data, transferred=transferred, terms=terms),
         "outcome": outcome,
@@ -228,7 +230,7 @@ def _draft(
     )
 
 
-def _printed(*, data: schemas.ReversalData, transferred: int, terms: IssuingTerms) -> dict[str, str]:
+def _printed(*, data: undoing_schemas.ReversalData, transferred: int, terms: IssuingTerms) -> dict[str, str]:
     """Return what came back of what was transferred: with the fee, or what is missing, where there is any."""
     amount, fee = _came_back(data=data, terms=terms)
     parts = {"amount": amount, "fee": fee, "missing": transferred - amount - fee}
