@@ -87,6 +87,7 @@ class Action(enum.StrEnum):
     ALERT_RESOLVED = "alert.resolved"
 
     PARTY_ADDED = "party.added"
+    PARTY_RENAMED = "party.renamed"
     PARTY_CONTACT_CHANGED = "party.contact_changed"
     PARTY_VIEWED = "party.viewed"
     ISSUER_ADDED = "issuer.added"

@@ -64,6 +64,11 @@ class TableRights:
         return tuple(sorted({*self.working, *guarded}))
 
 
+def state_actions(object_: str, *states: str) -> dict[str, tuple[Action, ...]]:
+    """Return the action of each state: a state's word is its action's."""
+    return {state: (Action(f"{object_}{state.lower()}"),) for state in states}
+
+
 def frozen_operations(*, function: str, body: str, triggers: Mapping[str, str]) -> list[migrations.RunSQL]:
     """Return the migration operations of a function that refuses changes, and of its triggers by name.
 

@@ -75,6 +75,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.ALERT_ACKNOWLEDGED: _("Alerta reconocida"),
     Action.ALERT_RESOLVED: _("Alerta resuelta"),
     Action.PARTY_ADDED: _("Titular dado de alta"),
+    Action.PARTY_RENAMED: _("Nombre del titular cambiado"),
     Action.PARTY_CONTACT_CHANGED: _("Contacto del titular cambiado"),
     Action.PARTY_VIEWED: _("Titular consultado"),
     Action.ISSUER_ADDED: _("Emisor dado de alta"),

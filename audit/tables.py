@@ -7,9 +7,10 @@ Everything that is not named is refused: no INSERT without a guard or a reason, 
 a column that is neither *working* (it may change without an audit event) nor guarded.
 """
 
+from audit import payout_tables
 from audit.actions import Action
 from audit.entries import USER
-from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights
+from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights, state_actions
 
 _LOCKED, _WITHHELD = (Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED), (Action.DOCUMENT_QUARANTINED,)
 _DESCRIBED = ("vault_key", "file_sha256", "file_bytes", "template", "engine", "bundle_digest", "pages", "flags")
@@ -25,11 +26,6 @@ _MAIL = (
 # The moment of a batch, as a sealed leaf has moments: the rows of the batch bear it.
 _VERIFIED_AT = """to_char(NEW.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 _BY_OWNER = TableRights()  # managed by `provision` and by people through the owner's connection
-
-
-def _words(object_: str, *states: str) -> dict[str, tuple[Action, ...]]:
-    """Return the action of each state: a state's word is its action's."""
-    return {state: (Action(f"{object_}{state.lower()}"),) for state in states}
 
 
 TABLES: dict[str, TableRights] = {
@@ -99,7 +95,7 @@ TABLES: dict[str, TableRights] = {
                 born=True,
                 columns=("state", "reopened_at"),
                 about="NEW.event_id",
-                states=_words("event.", "DISMISSED", "REOPENED"),
+                states=state_actions("event.", "DISMISSED", "REOPENED"),
             ),
         ),
     ),
@@ -135,7 +131,7 @@ TABLES: dict[str, TableRights] = {
             Guard(
                 born=True,
                 columns=("status",),
-                states=_words("document.", "ISSUED", "LOCKED", "QUARANTINED") | {"LOCKED": _LOCKED},
+                states=state_actions("document.", "ISSUED", "LOCKED", "QUARANTINED") | {"LOCKED": _LOCKED},
             ),
             Guard(
                 word="paid",
@@ -222,7 +218,7 @@ TABLES: dict[str, TableRights] = {
     "documents_notice": TableRights(
         working=_LEASE,
         guards=(
-            Guard(born=True, columns=("status",), states=_words("delivery.", "QUEUED", "SENT", "BOUNCED")),
+            Guard(born=True, columns=("status",), states=state_actions("delivery.", "QUEUED", "SENT", "BOUNCED")),
             Guard(word="ended", columns=("address", "cause", "sent_at"), actions=_MAIL),
         ),
     ),
@@ -231,8 +227,13 @@ TABLES: dict[str, TableRights] = {
             Guard(word="born", born=True, actions=(Action.PARTY_ADDED,)),
             Guard(
                 word="contact",
-                columns=("email", "locale", "contact_at", "locale_at"),
+                columns=("email", "email_stated_at", "locale", "locale_stated_at", "contact_at", "locale_at"),
                 actions=(Action.PARTY_CONTACT_CHANGED,),
+            ),
+            Guard(
+                word="name",
+                columns=("legal_name", "tax_id", "tax_id_type", "named_at"),
+                actions=(Action.PARTY_RENAMED,),
             ),
         ),
     ),
@@ -255,42 +256,5 @@ TABLES: dict[str, TableRights] = {
         insert="what a parked event waits for; the parking is recorded",
         delete="remade whenever an event is parked anew, gone once it is processed",
     ),
-    "payouts_payout": TableRights(
-        guards=(
-            Guard(word="born", born=True, about="'payout_' || NEW.id", actions=(Action.PAYOUT_SETTLED,)),
-            Guard(
-                word="moved",
-                columns=("state", "returned_at"),
-                about="'payout_' || NEW.id",
-                actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
-            ),
-        ),
-    ),
-    "payouts_settlement": TableRights(
-        guards=(
-            Guard(word="born", born=True, about="'payout_' || NEW.payout_id", actions=(Action.PAYOUT_SETTLED,)),
-            Guard(
-                word="moved",
-                columns=("effective",),
-                about="'payout_' || NEW.payout_id",
-                actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
-            ),
-        ),
-    ),
-    "payouts_settlementrequest": TableRights(
-        guards=(
-            Guard(
-                born=True,
-                columns=("state",),
-                about="NEW.event_id",
-                states=_words("event.difference_", "REQUESTED", "APPROVED", "WITHDRAWN"),
-            ),
-            Guard(
-                word="approved",
-                columns=("approval", "approved_by_id", "approved_at"),
-                about="NEW.event_id",
-                actions=(Action.EVENT_DIFFERENCE_APPROVED,),
-            ),
-        ),
-    ),
+    **payout_tables.ROWS,
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from documents.events import effects
-from payouts.issuing import order_statements, parties, payout_statements, receipts, reversal_notices
+from payouts.issuing import order_statements, parties, party_changes, payout_statements, receipts, reversal_notices
 
 TABLE: Mapping[str, effects.EventType] = MappingProxyType(
     {
@@ -43,8 +43,8 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
         ),
         "CONTACT_CHANGED": effects.EventType(
             service="parties",
-            effect=parties.on_contact_changed,
-            locks=parties.lock_named,
+            effect=party_changes.on_contact_changed,
+            locks=party_changes.lock_named,
         ),
     }
 )

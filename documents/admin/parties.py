@@ -121,6 +121,7 @@ class PartyAdmin(base.DocumentCenterAdmin[Party]):
             base.Fact(label=_("Tipo de identificación"), value=row.tax_id_type or cells.NOTHING),
             base.Fact(label=_("Correo"), value=(cells.mask_email(row.email) if hidden else row.email) or cells.NOTHING),
             base.Fact(label=_("Idioma"), value=row.locale),
+            base.Fact(label=_("Nombre desde"), value=cells.moment(row.named_at)),
             base.Fact(label=_("Contacto desde"), value=cells.moment(row.contact_at)),
             base.Fact(label=_("Visto desde"), value=cells.moment(row.first_seen_at)),
         ]

@@ -75,13 +75,13 @@ class Delivery(Leased):
 
 
 class Notice(Leased):
-    """A mail to a party about a change of its address, to the address it had before; one per change.
+    """A mail to a party about a change of its address, to the address it had before; one per event and party.
 
     The old address is stored only while the mail waits: a constraint requires it to be empty once the notice has ended.
     """
 
     public_id = public_id("ntc")
-    event = models.OneToOneField(Event, models.PROTECT, related_name="notice", verbose_name=_("evento"))
+    event = models.ForeignKey(Event, models.PROTECT, related_name="notices", verbose_name=_("evento"))
     party = models.ForeignKey(Party, models.PROTECT, related_name="notices", verbose_name=_("titular"))
     address = models.EmailField(max_length=254, blank=True, help_text="where the mail goes; empty once it has gone")
     locale = models.CharField(_("idioma"), max_length=10, help_text="the party's language before the change")
@@ -97,7 +97,8 @@ class Notice(Leased):
             models.CheckConstraint(
                 condition=(Q(status="QUEUED") & ~Q(address="")) | (~Q(status="QUEUED") & Q(address="")),
                 name="notice_forgets_address",
-            )
+            ),
+            models.UniqueConstraint(fields=["event", "party"], name="notice_once"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["next_try_at"], condition=Q(status="QUEUED"), name="notice_due"),

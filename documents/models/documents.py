@@ -125,6 +125,12 @@ class Document(Leased):
         indexes: ClassVar = [
             models.Index(fields=["owner", "-id"], name="document_by_owner"),
             models.Index(fields=["country", "-id"], name="document_by_country"),
+            # How a party was named last, by a document of its own, on some day.
+            models.Index(
+                fields=["owner", "country", "-operation_date"],
+                condition=Q(kind__in=("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT")),
+                name="document_naming_owner",
+            ),
             models.Index(fields=["subject"], name="document_by_subject"),
             models.Index(fields=["kind", "next_try_at", "id"], condition=Q(status="ISSUED"), name="document_due"),
             models.Index(fields=["status", "-id"], name="document_by_status"),

@@ -84,7 +84,8 @@ class Series(models.Model):
 class Party(models.Model):
     """A person or company, known by the platform's id. Ownership is guardian's `own_party` on a row of this table.
 
-    Contact data (email, locale) comes from the party's first event and then only from CONTACT_CHANGED.
+    Name and tax id are those of the event that named it last, by `occurred_at`. Contact data (email, locale) comes from
+    the first event that carries it, by `occurred_at`, and then only from CONTACT_CHANGED.
     """
 
     public_id = public_id("pty")
@@ -95,6 +96,10 @@ class Party(models.Model):
     tax_id_type = models.CharField(_("tipo de identificación"), max_length=500, blank=True)
     email = models.EmailField(_("correo"), max_length=254, blank=True)
     locale = models.CharField(_("idioma"), max_length=10, default="es")
+    named_at = models.DateTimeField(_("nombre desde"), null=True)
+    # Of the events that carry the address and the language in passing; the other two are of CONTACT_CHANGED.
+    email_stated_at = models.DateTimeField(null=True)
+    locale_stated_at = models.DateTimeField(null=True)
     contact_at = models.DateTimeField(_("contacto desde"), null=True)
     locale_at = models.DateTimeField(_("idioma desde"), null=True)
     first_seen_at = models.DateTimeField(db_default=Now())

@@ -6,8 +6,7 @@ status is kept by `settlements`.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
@@ -15,14 +14,12 @@ from documents import errors, locks
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind, Party
-from payouts.calculation import amounts, breakdown, totals
-from payouts.issuing import parties, retries, settlements
+from payouts.calculation import amounts, breakdown
+from payouts.issuing import order_totals, parties, party_changes, retries, settlements
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
 AUDIENCES = ("beneficiary", "partner")
-# TABLE: a total that an event may state -> the audience whose payable it is.
-_PAYABLE: Mapping[str, str] = {"payable": "beneficiary", "partner_payable": "partner"}
 
 
 @effects.holds_on_problem
@@ -37,19 +34,12 @@ def on_order_completed(
     stated = envelope.business_input(message=message)
     date = terms.local_date(moment=data.order.completed_at, time_zone=data.order.time_zone)
     people = _people(data=data, terms=terms)
-    rates = terms.rates(lines=stated["lines"], date=date)
     withholdings = amounts.read_withholdings(withholdings=stated["withholdings"], digits=terms.digits)
-    computed = _computed(
-        audiences=[audience for audience in AUDIENCES if audience in people],
-        lines=stated["lines"],
-        rates=rates,
-        prices=data.prices,
-        withholdings=withholdings,
-        digits=terms.digits,
+    audiences = [audience for audience in AUDIENCES if audience in people]
+    computed = order_totals.of_order(
+        stated=stated, audiences=audiences, withholdings=withholdings, date=date, terms=terms
     )
-    payable = {total: computed[who].totals["payable"] for total, who in _PAYABLE.items() if who in computed}
-    amounts.check_totals(stated=stated.get("totals"), computed=payable, digits=terms.digits)
-    rows = parties.add_missing(named=[*people.values()], actor=actor)
+    rows = parties.add_missing(named=[*people.values()], message=message, actor=actor)
     drafts = [
         _draft(
             audience=audience,
@@ -64,8 +54,11 @@ def on_order_completed(
         )
         for audience, sums in computed.items()
     ]
-    brought = [f"order:{data.order.id}", *parties.awaited(platform_ids=rows)]
-    return _issue(awaited=brought, drafts=drafts, event=event, now=now, actor=actor)
+    awaited = [f"order:{data.order.id}", *parties.awaited(platform_ids=rows)]
+    issued = _issue(awaited=awaited, drafts=drafts, event=event, now=now, actor=actor)
+    return party_changes.keep_up(
+        outcome=issued, named=[*people.values()], rows=rows, event=event, message=message, now=now, actor=actor
+    )
 
 
 @effects.holds_on_problem
@@ -88,13 +81,7 @@ def on_order_adjusted(
     terms.require_match(document=first["beneficiary"])
     time_zone = json.loads(first["beneficiary"].content)["time_zone"]
     date = terms.local_date(moment=data.adjustment.made_at, time_zone=time_zone)
-    rates = terms.rates(lines=stated["lines"], date=date)
-    computed = _computed(
-        audiences=audiences, lines=stated["lines"], rates=rates, prices=data.prices, digits=terms.digits
-    )
-    # An adjustment has one total: the beneficiary's, or the partner's where every line is the partner's.
-    payable = computed[audiences[0]].totals["payable"]
-    amounts.check_totals(stated=stated.get("totals"), computed={"payable": payable}, digits=terms.digits)
+    computed = order_totals.of_adjustment(stated=stated, audiences=audiences, date=date, terms=terms)
     drafts = [
         _supplement(
             audience=audience, sums=sums, first=first[audience], date=date, data=data, stated=stated, terms=terms
@@ -142,27 +129,6 @@ def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, partie
     return {
         name: parties.check(party=party, pack=terms.pack, pointer=f"/data/{members[name]}")
         for name, party in people.items()
-    }
-
-
-def _computed(
-    *,
-    audiences: Iterable[str],
-    lines: Sequence[Mapping[str, str]],
-    rates: Mapping[str, Fraction],
-    prices: amounts.Prices,
-    withholdings: Sequence[amounts.WithheldTax] = (),
-    digits: int,
-) -> dict[str, amounts.Computed]:
-    """Return {audience: the sums of its lines}; what is withheld is the beneficiary's."""
-    return {
-        audience: totals.order_statement(
-            lines=amounts.read_lines(lines=lines, digits=digits, party=audience),
-            rates=rates,
-            prices=prices,
-            withholdings=withholdings if audience == "beneficiary" else (),
-        )
-        for audience in audiences
     }
 
 
@@ -276,7 +242,7 @@ def _supplement(
         pack=terms.pack,
         issuer=terms.issuer,
         owner=first.owner,
-        owner_facts=content["owner"],
+        owner_facts=parties.printed(party=first.owner, pack=terms.pack, date=date),
         currency=terms.currency,
         total_minor=sums.totals["payable"],
         operation_date=date,

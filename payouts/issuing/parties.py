@@ -1,22 +1,28 @@
 """The parties of events: added with the first event that names them, checked and printed as each event names them.
 
-A party is identified by its platform id. What a document prints of it comes from the document's own event. Its contact
-data comes from the first event that names it, and after that only from CONTACT_CHANGED, the newest of which counts.
+A party is identified by its platform id. What a document prints of it comes from the document's own event, and where
+that names nobody, from the last that did by the document's operation date. See `party_changes` for what moves later.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
 
 from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, locks
-from documents.countries import pack as packs
 from documents.countries.pack import Pack
-from documents.delivery import links, notices
-from documents.events import effects, envelope, schema_parts
-from documents.models import Event, Party, RevokeReason
-from payouts.issuing import terms
+from documents.events import envelope, schema_parts
+from documents.models import Document, Kind, Party
+
+LOCALE = "es"  # of somebody for whom no event has stated one
+# TABLE: what names the owner of its own documents, and of which kinds those are.
+NAMING = ("PAYMENT_CAPTURED", "ORDER_COMPLETED", "ORDER_REASSIGNED")
+NAMED_BY = (Kind.PAYMENT_RECEIPT, Kind.ORDER_FINAL_STATEMENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +58,18 @@ def check(*, party: schema_parts.StatedParty, pack: Pack, pointer: str) -> Named
     return NamedParty(party=party, tax_id=tax_id, tax_id_type=tax_id_type, printed=printed, flags=flags)
 
 
-def add_missing(*, named: Sequence[NamedParty], actor: log.Actor) -> dict[str, Party]:
+def add_missing(*, named: Sequence[NamedParty], message: envelope.EventMessage, actor: log.Actor) -> dict[str, Party]:
     """Return {platform id: party}, and add those that no event has named before. The caller wakes what is `awaited`.
 
     Rows are added in the order of their ids, so that two events which name the same people never wait in a circle.
     """
     wanted = {person.party.id: person for person in sorted(named, key=lambda person: person.party.id)}
     known = {party.platform_id: party for party in Party.objects.filter(platform_id__in=wanted)}
-    fresh = [_row(person) for platform_id, person in wanted.items() if platform_id not in known]
+    fresh = [
+        _row(person, occurred_at=message.occurred_at)
+        for platform_id, person in wanted.items()
+        if platform_id not in known
+    ]
     if not fresh:
         return known
     locks.declare(rank=locks.Rank.PARTY_ID, keys=[(row.platform_id,) for row in fresh])
@@ -77,8 +87,8 @@ def awaited(*, platform_ids: Iterable[str]) -> list[str]:
     return [f"party:{platform_id}" for platform_id in platform_ids]
 
 
-def _row(person: NamedParty) -> Party:
-    """Return the row of somebody whom no event has named before."""
+def _row(person: NamedParty, *, occurred_at: dt.datetime) -> Party:
+    """Return the row of somebody whom no event has named before the one that occurred then."""
     return Party(
         public_id=identifiers.new(prefix="pty"),
         platform_id=person.party.id,
@@ -86,16 +96,34 @@ def _row(person: NamedParty) -> Party:
         tax_id=person.tax_id,
         tax_id_type=person.tax_id_type,
         email=person.party.email or "",
-        locale=person.party.locale or "es",
+        locale=person.party.locale or LOCALE,
+        named_at=occurred_at,
+        email_stated_at=occurred_at if person.party.email else None,
+        locale_stated_at=occurred_at if person.party.locale else None,
     )
 
 
-def printed(*, party: Party, pack: Pack) -> dict[str, str]:
-    """Return the `owner` block of a party of whom the event states only the id."""
+def printed(*, party: Party, pack: Pack, date: dt.date) -> dict[str, Any]:
+    """Return the `owner` block of a party of whom the event states only the id, as it was named by that day.
+
+    That is how the last of its own documents of the country prints it whose event names it; where there is none by
+    that day, the first one after it. Somebody without any is printed as any event has named it.
+    """
+    rows = Document.objects.filter(naming(party=party), country_id=pack.country)
+    by_then = rows.filter(operation_date__lte=date).order_by("-operation_date", "-event__occurred_at", "document_key")
+    later = rows.filter(operation_date__gt=date).order_by("operation_date", "event__occurred_at", "document_key")
+    for rows in (by_then, later):
+        for content in rows.values_list("content", flat=True)[:1]:
+            return dict(json.loads(content)["owner"])
     block = {"id": party.platform_id, "legal_name": party.legal_name}
     if party.tax_id:
         block |= {"tax_id": party.tax_id, "tax_id_name": pack.tax_id_name(tax_id_type=party.tax_id_type)}
     return block
+
+
+def naming(*, party: Party) -> Q:
+    """Return the condition of a party's own documents whose events have named it."""
+    return Q(owner=party, kind__in=NAMED_BY, event__type__in=NAMING)
 
 
 def lock_party(*, platform_id: str) -> Party | None:
@@ -127,60 +155,3 @@ def lock_payee(*, message: envelope.EventMessage) -> None:
     time, either the adjustment sees the held payout and lets it be tried again, or the payout sees the adjustment.
     """
     lock_party(platform_id=message.data.payee.id)
-
-
-def lock_named(*, message: envelope.EventMessage) -> None:
-    """Lock the party whose contact data change."""
-    lock_party(platform_id=message.data.party.id)
-
-
-@effects.holds_on_problem
-def on_contact_changed(
-    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> effects.Outcome:
-    """Set a party's contact data to what it asked for last, in whatever order the events came. Issues nothing.
-
-    Waits for the event that first names the party. What a newer change has overtaken is processed, too: it was heard.
-    Held: `time_implausible`.
-    """
-    pack = packs.for_country(message.country)
-    if pack is not None:
-        terms.require_plausible(message=message, pack=pack)
-    stated = message.data.party
-    party = locked(platform_id=stated.id)
-    if party is None:
-        return effects.Waiting(missing=awaited(platform_ids=[stated.id]))
-    changes: dict[str, object] = {}
-    if stated.email is not None and (party.contact_at is None or party.contact_at < message.occurred_at):
-        changes |= {"email": stated.email, "contact_at": message.occurred_at}
-    if stated.locale is not None and (party.locale_at is None or party.locale_at < message.occurred_at):
-        changes |= {"locale": stated.locale, "locale_at": message.occurred_at}
-    if changes:
-        _move(party=party, changes=changes, event=event, now=now, actor=actor)
-    return effects.Issued()
-
-
-def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.datetime, actor: log.Actor) -> None:
-    """Write a change of contact data with its audit event.
-
-    A new address ends the open links, and a notice goes to the old one: if somebody else asked for the change, its
-    owner can object.
-    """
-    moves = "email" in changes and _plain(str(changes["email"])) != _plain(party.email)
-    Party.objects.filter(pk=party.pk).update(**changes)
-    log.record(
-        action=Action.PARTY_CONTACT_CHANGED,
-        object_type="party",
-        object_id=party.public_id,
-        actor=actor,
-        details={"fields": ", ".join(name for name in changes if not name.endswith("_at"))},
-    )
-    if moves:
-        links.revoke_open(recipient=party, reason=RevokeReason.CONTACT_CHANGED, actor=actor, now=now)
-        if party.email:
-            notices.plan(party=party, event=event, now=now, actor=actor)
-
-
-def _plain(address: str) -> str:
-    """Return an address for comparison: no mail server tells mailboxes apart by capital letters."""
-    return address.strip().casefold()

@@ -248,15 +248,3 @@ def parts(
         )
         for line in lines
     ]
-
-
-def payee_printed(*, lines: Sequence[PayoutLine]) -> dict[str, object] | None:
-    """Return the payee as the latest settled statement prints it; None where nothing is settled.
-
-    The choice follows from the documents alone, so it is the same in whatever order they came.
-    """
-    if not lines:
-        return None
-    last = max((line.document for line in lines), key=lambda row: (row.operation_date, row.document_key_id))
-    content = Document.objects.values_list("content", flat=True).get(pk=last.pk)
-    return dict(json.loads(content)["owner"])

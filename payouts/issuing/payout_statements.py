@@ -178,7 +178,6 @@ def _statement(
         "withheld_twice": bool(twice),
         "reconciliation_difference": not candidate.sums.closes,
     }
-    printed_payee = payout_lines.payee_printed(lines=candidate.lines)
     return issuing.Draft(
         kind=Kind.PAYOUT_STATEMENT,
         subject=("payout", data.payout.id),
@@ -186,7 +185,7 @@ def _statement(
         pack=terms.pack,
         issuer=terms.issuer,
         owner=draft.payee,
-        owner_facts=printed_payee or dict(parties.printed(party=draft.payee, pack=terms.pack)),
+        owner_facts=parties.printed(party=draft.payee, pack=terms.pack, date=draft.date),
         currency=terms.currency,
         total_minor=candidate.sums.totals["amount"],
         operation_date=draft.date,

@@ -12,7 +12,7 @@ from documents.emission import issuing
 from documents.events import effects, envelope, schema_parts, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts.calculation import amounts, crediting, totals
-from payouts.issuing import credit_notes, parties, retries, stated_totals
+from payouts.issuing import credit_notes, parties, party_changes, retries, stated_totals
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
@@ -29,12 +29,8 @@ def on_payment_captured(
     stated, time_zone = envelope.business_input(message=message), data.order.time_zone or terms.pack.time_zone
     date = terms.local_date(moment=data.payment.captured_at, time_zone=time_zone)
     customer = parties.check(party=data.customer, pack=terms.pack, pointer="/data/customer")
-    rates = terms.rates(lines=stated["lines"], date=date)
-    lines = amounts.read_lines(lines=stated["lines"], digits=terms.digits)
-    sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
-    given = _given(totals_stated=data.totals, pointer="/data/payment/amount", amount=data.payment.amount)
-    stated_totals.check(given=given, sums=sums, lines=lines, rates=rates, prices=data.prices, terms=terms)
-    rows = parties.add_missing(named=[customer], actor=actor)
+    sums = _captured(data=data, lines=stated["lines"], date=date, terms=terms)
+    rows = parties.add_missing(named=[customer], message=message, actor=actor)
     printed = credit_notes.printed_amounts(lines=stated["lines"], sums=sums, prices=data.prices, terms=terms, date=date)
     draft = issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
@@ -57,7 +53,24 @@ def on_payment_captured(
         flags=customer.flags,
     )
     waiting.wake(awaited=[f"payment:{data.payment.id}", *parties.awaited(platform_ids=rows)], now=now)
-    return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
+    issued = effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
+    return party_changes.keep_up(
+        outcome=issued, named=[customer], rows=rows, event=event, message=message, now=now, actor=actor
+    )
+
+
+def _captured(
+    *, data: schemas.PaymentData, lines: Sequence[Mapping[str, Any]], date: dt.date, terms: IssuingTerms
+) -> amounts.Computed:
+    """Return what the lines of a payment come to, which is what was captured.
+
+    :raises errors.Problem: the codes of `IssuingTerms.rates`, `totals_mismatch`
+    """
+    rates, read = terms.rates(lines=lines, date=date), amounts.read_lines(lines=lines, digits=terms.digits)
+    sums = totals.receipt(lines=read, rates=rates, prices=data.prices)
+    given = _given(totals_stated=data.totals, pointer="/data/payment/amount", amount=data.payment.amount)
+    stated_totals.check(given=given, sums=sums, lines=read, rates=rates, prices=data.prices, terms=terms)
+    return sums
 
 
 def lock_customer(*, message: envelope.EventMessage) -> None:
@@ -128,6 +141,7 @@ def _draft(
     terms: IssuingTerms,
 ) -> issuing.Draft:
     """Draft the credit note of a refund."""
+    date = terms.local_date(moment=message.occurred_at, time_zone=content["time_zone"])
     return issuing.Draft(
         kind=Kind.CREDIT_NOTE,
         subject=("refund", message.data.refund.id),
@@ -135,10 +149,10 @@ def _draft(
         pack=terms.pack,
         issuer=terms.issuer,
         owner=receipt.owner,
-        owner_facts=content["owner"],
+        owner_facts=parties.printed(party=receipt.owner, pack=terms.pack, date=date),
         currency=terms.currency,
         total_minor=note.total_minor,
-        operation_date=terms.local_date(moment=message.occurred_at, time_zone=content["time_zone"]),
+        operation_date=date,
         time_zone=content["time_zone"],
         body=note.body,
         business_input=_refund_input(message=message, prices=content["prices"]),

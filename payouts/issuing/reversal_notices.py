@@ -209,9 +209,7 @@ def _draft(
         body["statement"] = {"number": statement.number}
     if data.next_step is not None:
         body["next_step"] = data.next_step
-    owner: dict[str, object] = (
-        json.loads(statement.content)["owner"] if statement else dict(parties.printed(party=payee, pack=terms.pack))
-    )
+    date = terms.local_date(moment=message.occurred_at)
     return issuing.Draft(
         kind=Kind.PAYOUT_REVERSAL_NOTICE,
         subject=("payout", data.payout.id),
@@ -220,10 +218,10 @@ def _draft(
         pack=terms.pack,
         issuer=terms.issuer,
         owner=payee,
-        owner_facts=owner,
+        owner_facts=parties.printed(party=payee, pack=terms.pack, date=date),
         currency=terms.currency,
         total_minor=transferred,
-        operation_date=terms.local_date(moment=message.occurred_at),
+        operation_date=date,
         time_zone=terms.pack.time_zone,
         body=body,
         business_input=stated,

@@ -9,7 +9,7 @@ from documents import money
 from documents.emission import document_keys, issuing
 from documents.models import Document, Kind
 from payouts.calculation import amounts
-from payouts.issuing import credit_notes
+from payouts.issuing import credit_notes, parties
 from payouts.issuing.credit_notes import CreditedAmount
 from payouts.issuing.terms import IssuingTerms
 
@@ -91,6 +91,7 @@ def draft(
 ) -> issuing.Draft:
     """Draft the credit note."""
     original, content, terms = correction.original, correction.content, correction.terms
+    date = terms.local_date(moment=now, time_zone=content["time_zone"])
     return issuing.Draft(
         kind=Kind.CREDIT_NOTE,
         subject=("correction", correction.id),
@@ -98,10 +99,10 @@ def draft(
         pack=terms.pack,
         issuer=terms.issuer,
         owner=original.owner,
-        owner_facts=content["owner"],
+        owner_facts=parties.printed(party=original.owner, pack=terms.pack, date=date),
         currency=terms.currency,
         total_minor=sums.totals["gross"],
-        operation_date=terms.local_date(moment=now, time_zone=content["time_zone"]),
+        operation_date=date,
         time_zone=content["time_zone"],
         body={
             "original": credit_notes.named(original=original),

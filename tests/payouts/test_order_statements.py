@@ -217,11 +217,11 @@ def test_contact_data_is_the_newest_whatever_came_first(order: tuple[int, ...]) 
 
 
 def test_a_later_order_does_not_move_somebodys_mail() -> None:
-    telling.told([making.order("ord_1")])
-    second = making.order("ord_2")
+    first, second = making.order("ord_1"), making.order("ord_2", at="2026-02-18T10:00:00Z")
+    first["data"]["driver"]["email"] = "own@example.com"
     second["data"]["driver"]["email"] = "thief@example.com"
-    telling.told([second])
-    assert Party.objects.get(platform_id="drv_1").email == ""
+    telling.told([first, second])
+    assert Party.objects.get(platform_id="drv_1").email == "own@example.com"
 
 
 def test_a_withholding_on_more_than_the_order_earned_is_declared_however_right_its_arithmetic() -> None:

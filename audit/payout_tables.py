@@ -1,0 +1,45 @@
+"""The rows of `tables.TABLES` about payouts, what they settle, and the approvals of those that do not close."""
+
+from audit.actions import Action
+from audit.guard import Guard, TableRights, state_actions
+
+ROWS: dict[str, TableRights] = {
+    "payouts_payout": TableRights(
+        guards=(
+            Guard(word="born", born=True, about="'payout_' || NEW.id", actions=(Action.PAYOUT_SETTLED,)),
+            Guard(
+                word="moved",
+                columns=("state", "returned_at"),
+                about="'payout_' || NEW.id",
+                actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
+            ),
+        ),
+    ),
+    "payouts_settlement": TableRights(
+        guards=(
+            Guard(word="born", born=True, about="'payout_' || NEW.payout_id", actions=(Action.PAYOUT_SETTLED,)),
+            Guard(
+                word="moved",
+                columns=("effective",),
+                about="'payout_' || NEW.payout_id",
+                actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
+            ),
+        ),
+    ),
+    "payouts_settlementrequest": TableRights(
+        guards=(
+            Guard(
+                born=True,
+                columns=("state",),
+                about="NEW.event_id",
+                states=state_actions("event.difference_", "REQUESTED", "APPROVED", "WITHDRAWN"),
+            ),
+            Guard(
+                word="approved",
+                columns=("approval", "approved_by_id", "approved_at"),
+                about="NEW.event_id",
+                actions=(Action.EVENT_DIFFERENCE_APPROVED,),
+            ),
+        ),
+    ),
+}
