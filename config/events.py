@@ -4,13 +4,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from documents.events import effects
-from payouts.issuing import order_statements, parties, party_changes, payout_statements, receipts, reversal_notices
+from payouts.issuing import (
+    cancellations,
+    customer_credits,
+    order_statements,
+    parties,
+    party_changes,
+    payout_statements,
+    receipts,
+    refunds,
+    reversal_notices,
+)
 
 TABLE: Mapping[str, effects.EventType] = MappingProxyType(
     {
         "PAYMENT_CAPTURED": effects.EventType(service="payments", effect=receipts.on_payment_captured),
+        "PAYMENT_CANCELED": effects.EventType(
+            service="payments",
+            effect=receipts.on_payment_canceled,
+            locks=customer_credits.lock_customer,
+            waits=cancellations.on_waiting,
+        ),
         "REFUND_ISSUED": effects.EventType(
-            service="refunds", effect=receipts.on_refund_issued, locks=receipts.lock_customer
+            service="refunds", effect=refunds.on_refund_issued, locks=customer_credits.lock_customer
         ),
         "ORDER_COMPLETED": effects.EventType(service="orders", effect=order_statements.on_order_completed),
         "ORDER_ADJUSTED": effects.EventType(

@@ -38,9 +38,14 @@ class Issued:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`."""
+    """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`.
+
+    `until_woken`: they may never come, so no timer looks; only for what has the event's own subject, whose lock keeps
+    the two one after the other.
+    """
 
     missing: Sequence[str]
+    until_woken: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -199,8 +204,8 @@ def _move(*, event: Event, outcome: Outcome | None, now: dt.datetime, actor: log
             outcomes.processed(event=event, documents=[item.document.pk for item in issued], actor=actor)
         case Ignored(code=code):
             outcomes.ignored(event=event, code=code, actor=actor)
-        case Waiting(missing=missing):
-            outcomes.park(event=event, missing=sorted(set(missing)), now=now, actor=actor)
+        case Waiting(missing=missing, until_woken=until_woken):
+            outcomes.park(event=event, missing=sorted(set(missing)), until_woken=until_woken, now=now, actor=actor)
         case Held(problem=problem, awaits=awaits):
             outcomes.hold(event=event, problem=problem, awaits=awaits, actor=actor)
         case None:

@@ -45,6 +45,7 @@ class Unknown(EventMessage):
 _TYPES: Mapping[str, tuple[type[BaseModel], str]] = MappingProxyType(
     {
         "PAYMENT_CAPTURED": (schemas.PaymentData, "payment"),
+        "PAYMENT_CANCELED": (undoing_schemas.PaymentCanceledData, "payment"),
         "REFUND_ISSUED": (schemas.RefundData, "refund"),
         "ORDER_COMPLETED": (schemas.OrderData, "order"),
         "ORDER_ADJUSTED": (schemas.AdjustmentData, "adjustment"),
@@ -59,6 +60,10 @@ SCHEMAS: Mapping[str, type[EventMessage]] = MappingProxyType(
     {type_: create_model(type_, __base__=EventMessage, data=(data, ...)) for type_, (data, _) in _TYPES.items()}
 )
 _PAYOUT = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
+# TABLE: cancellation -> the facts that it cancels, which have its subject.
+CANCELLATIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"PAYMENT_CANCELED": ("PAYMENT_CAPTURED",), "ORDER_CANCELED": ("ORDER_COMPLETED",), "PAYOUT_CANCELED": _PAYOUT}
+)
 
 
 def parse(*, payload: object, now: dt.datetime | None = None) -> EventMessage:

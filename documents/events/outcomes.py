@@ -42,8 +42,17 @@ def for_a_person() -> Q:
 
 
 def too_long(*, now: dt.datetime, limit_s: int) -> Q:
-    """Return the condition of an event parked past the limit, which nobody has dismissed."""
-    return Q(~dismissed(), status=EventStatus.PARKED, received_at__lt=now - dt.timedelta(seconds=limit_s))
+    """Return the condition of an event parked past the limit, which nobody has dismissed.
+
+    A cancellation waits without limit, and most of them without a timer too: what was canceled seldom happens.
+    """
+    return Q(
+        ~dismissed(),
+        ~Q(type__in=envelope.CANCELLATIONS),
+        status=EventStatus.PARKED,
+        next_try_at__isnull=False,
+        received_at__lt=now - dt.timedelta(seconds=limit_s),
+    )
 
 
 def processed(*, event: Event, documents: Sequence[int], actor: log.Actor) -> None:
@@ -76,9 +85,9 @@ def _finish(
     metrics.EVENTS.labels(type=event.type if event.subject else "", status=status).inc()
 
 
-def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor) -> None:
-    """Park an event until what it needs has come; it is run again then, and on a timer."""
-    pause = _pause(attempts=event.attempts)
+def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor, until_woken: bool = False) -> None:
+    """Park an event until what it needs has come; it is run again then, and on a timer unless `until_woken`."""
+    next_try_at = None if until_woken else now + _pause(attempts=event.attempts)
     changed = event.status != EventStatus.PARKED or event.missing != missing
     _resolve_defect(event=event)
     event.status, event.missing, event.code, event.errors = EventStatus.PARKED, missing, "", []
@@ -89,7 +98,7 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
         errors=[],
         missing=missing,
         attempts=event.attempts,
-        next_try_at=now + pause,
+        next_try_at=next_try_at,
     )
     if changed:
         _reopen(event=event, code="", actor=actor)  # it waits for something that nobody has seen yet
@@ -103,8 +112,8 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
             details={"missing": [*missing[:100]]},
         )
         metrics.EVENTS.labels(type=event.type, status="parked").inc()
-        # What is missing may have been committed while this transaction looked: look once more, at once.
-        transaction.on_commit(lambda: queue.enqueue(task=TaskName.RESUME, event_id=event.pk))
+        if not until_woken:  # what is missing may have been committed while this transaction looked: look once more
+            transaction.on_commit(lambda: queue.enqueue(task=TaskName.RESUME, event_id=event.pk))
 
 
 def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), actor: log.Actor) -> None:

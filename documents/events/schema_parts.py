@@ -95,6 +95,12 @@ class NetTaxGross(Strict):
 
 
 class EventData(Strict):
-    """What every event's data has."""
+    """What the data of every event with amounts has."""
 
     currency: fields.CurrencyCode
+
+
+class PlainData(Strict):
+    """What the data of an event without amounts has: its currency may be left out."""
+
+    currency: fields.CurrencyCode | None = None

@@ -237,8 +237,7 @@ class Contact(schema_parts.Strict):
     locale: fields.Locale | None = None
 
 
-class ContactData(schema_parts.Strict):
-    """CONTACT_CHANGED: the only event without money, so its currency may be left out."""
+class ContactData(schema_parts.PlainData):
+    """CONTACT_CHANGED."""
 
-    currency: fields.CurrencyCode | None = None
     party: Contact

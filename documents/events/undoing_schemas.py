@@ -18,7 +18,7 @@ class Reason(schema_parts.Strict):
 # -- payments and refunds --
 
 
-class PaymentCanceledData(schema_parts.EventData):
+class PaymentCanceledData(schema_parts.PlainData):
     """PAYMENT_CANCELED."""
 
     payment: schema_parts.Reference
@@ -48,7 +48,7 @@ class FailedRefund(schema_parts.Strict):
     payment_id: fields.Id
 
 
-class RefundFailedData(schema_parts.EventData):
+class RefundFailedData(schema_parts.PlainData):
     """REFUND_FAILED."""
 
     refund: FailedRefund
@@ -58,7 +58,7 @@ class RefundFailedData(schema_parts.EventData):
 # -- orders --
 
 
-class OrderCanceledData(schema_parts.EventData):
+class OrderCanceledData(schema_parts.PlainData):
     """ORDER_CANCELED."""
 
     order: schema_parts.Reference
@@ -74,7 +74,7 @@ class Reassignment(schema_parts.Strict):
     made_at: fields.Moment
 
 
-class ReassignmentData(schema_parts.EventData):
+class ReassignmentData(schema_parts.PlainData):
     """ORDER_REASSIGNED."""
 
     reassignment: Reassignment
@@ -87,7 +87,7 @@ class ReassignmentData(schema_parts.EventData):
 # -- payouts --
 
 
-class PayoutCanceledData(schema_parts.EventData):
+class PayoutCanceledData(schema_parts.PlainData):
     """PAYOUT_CANCELED."""
 
     payout: schema_parts.Reference

@@ -23,7 +23,7 @@ AMOUNTS = frozenset({
     "opening_carry_over", "closing_carry_over", "difference", "fee", "missing",
 })  # fmt: skip
 AMOUNTS_IN_TOTALS = AMOUNTS | {"tax", "adjustments"}
-DATES = frozenset({"operation_date", "issue_date", "order_date", "retain_until", "from", "to"})
+DATES = frozenset({"operation_date", "issue_date", "order_date", "canceled_date", "retain_until", "from", "to"})
 RATES = frozenset({"rate"})
 _KINDS = {
     "FARE": "Tarifa", "TIP": "Propina", "TOLL": "Peaje", "SURCHARGE": "Suplemento", "BONUS": "Incentivo",

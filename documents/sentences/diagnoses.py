@@ -105,6 +105,10 @@ _CREDITS: Mapping[str, tuple[str, str]] = {
         "cabe si sus importes ya llevan el impuesto (falta «prices»: «gross»)",
         "it fits if its amounts hold the tax already (“prices”: “gross” is missing)",
     ),
+    "canceled": (
+        "se canceló, y lo que quedaba se abonó en {documents:all}",
+        "it was canceled, and what remained was credited by {documents:all}",
+    ),
     "taken_before": ("lo demás ya se abonó ({documents:all})", "the rest was credited before ({documents:all})"),
     "above_original": (
         "es más de lo que se pagó de eso en el documento original",

@@ -152,6 +152,10 @@ _EVENTS: Mapping[str, Words] = {
     "credit_exceeds_remaining.charges": Words(
         es="El abono cobraría en vez de devolver.", en="The credit would charge instead of giving back."
     ),
+    "credit_exceeds_remaining.payment_canceled": Words(
+        es="El pago {payment} se canceló antes de cobrarse: no hay nada que devolver.",
+        en="The payment {payment} was canceled before it was taken: there is nothing to give back.",
+    ),
     "credit_exceeds_remaining.kind": Words(
         es="De este tipo de documento no se abona nada.", en="Nothing of this kind of document can be credited."
     ),

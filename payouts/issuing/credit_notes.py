@@ -77,7 +77,7 @@ def credit(
         return totals.credit(original=creditable, credited=credited, lines=asked, prices=way)
     except errors.Problem as problem:
         why = crediting.excess_cause(original=creditable, credited=credited, lines=asked, prices=way)
-        raise _exceeds(problem, pointer="/data/lines", why=why, notes=[*notes], terms=terms) from None
+        raise _exceeds(problem, pointer="/data/lines", why=why, notes=notes, terms=terms) from None
 
 
 def _notes(*, original: Document) -> dict[str, dict[str, Any]]:
@@ -87,17 +87,20 @@ def _notes(*, original: Document) -> dict[str, dict[str, Any]]:
 
 
 def _exceeds(
-    problem: errors.Problem, *, pointer: str, why: str, notes: Sequence[str], terms: IssuingTerms
+    problem: errors.Problem, *, pointer: str, why: str, notes: Mapping[str, Mapping[str, Any]], terms: IssuingTerms
 ) -> errors.Problem:
     """Return a problem of the calculation with its place in the event, and the likeliest mistake where it has amounts.
 
-    `notes` are the numbers of the earlier credit notes.
+    `notes` are the earlier credit notes; one that credited all that remained explains it alone.
     """
     values = {**problem.values, "currency": terms.currency, "country": terms.pack.country}
     faults = [errors.Fault(pointer=pointer, code=problem.code, values=values)]
     if "asked_minor" in values:
         where = "credit_group" if values.get("tax") else "credit"
-        said = {**values, "cause": f"{where}_{why}", "documents": [*notes]}
+        canceled = [number for number, content in notes.items() if "cancellation" in content]
+        if why == "taken_before" and canceled:
+            why = "canceled"
+        said = {**values, "cause": f"{where}_{why}", "documents": canceled or [*notes]}
         faults.append(errors.Fault(pointer=pointer, code="diagnosis", values=said))
     return errors.Problem(code=problem.code, errors=faults)
 
@@ -124,7 +127,7 @@ def of_amount(
         parts = crediting.spread(gross_minor=gross_minor, remaining=remaining)
     except errors.Problem as problem:
         why = "taken_before" if gross_minor <= original.total_minor else "above_original"
-        notes = [*_notes(original=original)]
+        notes = _notes(original=original)
         raise _exceeds(problem, pointer=pointer, why=why, notes=notes, terms=terms) from None
     credited = [
         CreditedAmount(tax=group.code, amount_minor=part, supply=group.supply)
@@ -134,6 +137,29 @@ def of_amount(
     withheld = bool(content.get("withholdings"))
     lines = lines_of(credited=credited, kind=kind, label=label, withheld=withheld, digits=terms.digits)
     return lines, credit(lines=lines, original=original, content=content, terms=terms, prices="gross")
+
+
+def of_rest(
+    *, original: Document, content: Mapping[str, Any], terms: IssuingTerms, kind: str, label: str
+) -> tuple[list[dict[str, Any]], amounts.Credited] | None:
+    """Return the lines and sums of a credit of all that remains, priced as the original; None where nothing does.
+
+    Call with the original locked.
+    """
+    remaining = credit(lines=(), original=original, content=content, terms=terms).remaining
+    if sum(group.gross_minor for group in remaining) <= 0:
+        return None
+    is_net = content["prices"] == "net"
+    credited = [
+        CreditedAmount(
+            tax=group.code, amount_minor=group.base_minor if is_net else group.gross_minor, supply=group.supply
+        )
+        for group in remaining
+        if group.base_minor or group.gross_minor
+    ]
+    withheld = bool(content.get("withholdings"))
+    lines = lines_of(credited=credited, kind=kind, label=label, withheld=withheld, digits=terms.digits)
+    return lines, credit(lines=lines, original=original, content=content, terms=terms)
 
 
 def _lines(*, content: Mapping[str, Any], digits: int) -> list[amounts.AmountLine]:

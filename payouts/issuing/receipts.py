@@ -1,20 +1,28 @@
-"""The receipt of a payment, the credit notes of its refunds, and what of a document may still be credited."""
+"""The receipt of a payment, and the credit note of a payment that is canceled."""
 
-import dataclasses
 import datetime as dt
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import cast
 
 from audit import log
-from documents import errors, locks, money
 from documents.emission import issuing
-from documents.events import effects, envelope, schema_parts, schemas, waiting
-from documents.models import Document, Event, Kind
-from payouts.calculation import amounts, crediting, totals
-from payouts.issuing import credit_notes, parties, party_changes, retries, stated_totals
+from documents.events import effects, envelope, schemas, undoing_schemas, waiting
+from documents.models import Event, Kind, Party
+from payouts.calculation import amounts, totals
+from payouts.issuing import (
+    cancellations,
+    credit_notes,
+    customer_credits,
+    parties,
+    party_changes,
+    retries,
+    stated_totals,
+)
 from payouts.issuing import terms as issuing_terms
+from payouts.issuing.customer_credits import Note, Receipt
 from payouts.issuing.terms import IssuingTerms
+
+DISCRIMINATOR = "canceled"  # of the credit note of a canceled payment
 
 
 @effects.holds_on_problem
@@ -23,27 +31,67 @@ def on_payment_captured(
 ) -> effects.Outcome:
     """Issue the receipt of a payment; its total is the captured amount, to the cent.
 
-    Held: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`.
+    Ignored: one that was canceled before. Held: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`.
     """
-    terms, data = issuing_terms.resolve(message=message), cast("schemas.PaymentData", message.data)
-    stated, time_zone = envelope.business_input(message=message), data.order.time_zone or terms.pack.time_zone
-    date = terms.local_date(moment=data.payment.captured_at, time_zone=time_zone)
+    data = cast("schemas.PaymentData", message.data)
+    awaited = [envelope.subject(message=message)]
+    if not customer_credits.is_issued(payment=data.payment.id) and cancellations.precedes(
+        message=message, happened_at=data.payment.captured_at
+    ):
+        waiting.wake(awaited=awaited, now=now)
+        return effects.Ignored(code=cancellations.CODE)
+    terms = issuing_terms.resolve(message=message)
     customer = parties.check(party=data.customer, pack=terms.pack, pointer="/data/customer")
-    sums = _captured(data=data, lines=stated["lines"], date=date, terms=terms)
+    date, sums = _checked(message=message, terms=terms)
     rows = parties.add_missing(named=[customer], message=message, actor=actor)
+    owner = rows[data.customer.id]
+    draft = _draft(message=message, customer=customer, owner=owner, date=date, sums=sums, terms=terms)
+    waiting.wake(awaited=[*awaited, *parties.awaited(platform_ids=rows)], now=now)
+    issued = effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
+    return party_changes.keep_up(
+        outcome=issued, named=[customer], rows=rows, event=event, message=message, now=now, actor=actor
+    )
+
+
+def _checked(*, message: envelope.EventMessage, terms: IssuingTerms) -> tuple[dt.date, amounts.Computed]:
+    """Return the legal day of a payment and what its lines come to, once its totals are those.
+
+    :raises errors.Problem: `tax_code_unknown`, `tax_rate_not_in_force`, `totals_mismatch`
+    """
+    data, stated = cast("schemas.PaymentData", message.data), envelope.business_input(message=message)
+    date = terms.local_date(moment=data.payment.captured_at, time_zone=data.order.time_zone)
+    rates = terms.rates(lines=stated["lines"], date=date)
+    lines = amounts.read_lines(lines=stated["lines"], digits=terms.digits)
+    sums = totals.receipt(lines=lines, rates=rates, prices=data.prices)
+    given = stated_totals.given(totals=data.totals, pointer="/data/payment/amount", amount=data.payment.amount)
+    stated_totals.check(given=given, sums=sums, lines=lines, rates=rates, prices=data.prices, terms=terms)
+    return date, sums
+
+
+def _draft(
+    *,
+    message: envelope.EventMessage,
+    customer: parties.NamedParty,
+    owner: Party,
+    date: dt.date,
+    sums: amounts.Computed,
+    terms: IssuingTerms,
+) -> issuing.Draft:
+    """Draft the receipt of a payment."""
+    data, stated = cast("schemas.PaymentData", message.data), envelope.business_input(message=message)
     printed = credit_notes.printed_amounts(lines=stated["lines"], sums=sums, prices=data.prices, terms=terms, date=date)
-    draft = issuing.Draft(
+    return issuing.Draft(
         kind=Kind.PAYMENT_RECEIPT,
         subject=("payment", data.payment.id),
         audience="customer",
         pack=terms.pack,
         issuer=terms.issuer,
-        owner=rows[data.customer.id],
+        owner=owner,
         owner_facts=dict(customer.printed),
         currency=terms.currency,
         total_minor=sums.totals["gross"],
         operation_date=date,
-        time_zone=time_zone,
+        time_zone=data.order.time_zone or terms.pack.time_zone,
         body={
             "payment": _some(stated["payment"], "id", "method", "brand", "last4"),
             "order": _some(stated["order"], "id", "service", "city"),
@@ -52,214 +100,63 @@ def on_payment_captured(
         business_input=stated,
         flags=customer.flags,
     )
-    waiting.wake(awaited=[f"payment:{data.payment.id}", *parties.awaited(platform_ids=rows)], now=now)
-    issued = effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
-    return party_changes.keep_up(
-        outcome=issued, named=[customer], rows=rows, event=event, message=message, now=now, actor=actor
-    )
-
-
-def _captured(
-    *, data: schemas.PaymentData, lines: Sequence[Mapping[str, Any]], date: dt.date, terms: IssuingTerms
-) -> amounts.Computed:
-    """Return what the lines of a payment come to, which is what was captured.
-
-    :raises errors.Problem: the codes of `IssuingTerms.rates`, `totals_mismatch`
-    """
-    rates, read = terms.rates(lines=lines, date=date), amounts.read_lines(lines=lines, digits=terms.digits)
-    sums = totals.receipt(lines=read, rates=rates, prices=data.prices)
-    given = _given(totals_stated=data.totals, pointer="/data/payment/amount", amount=data.payment.amount)
-    stated_totals.check(given=given, sums=sums, lines=read, rates=rates, prices=data.prices, terms=terms)
-    return sums
-
-
-def lock_customer(*, message: envelope.EventMessage) -> None:
-    """Lock the customer of a refund's payment; see `parties.lock_payee`.
-
-    So of two credits of one payment at the same time, one of them held, either the other sees that one and lets it be
-    tried again, or that one sees what the other has taken.
-    """
-    key = _receipt_key(payment=message.data.refund.payment_id)
-    owner = Document.objects.filter(document_key_id=key).values_list("owner__platform_id", flat=True).first()
-    parties.lock_party(platform_id=owner or "")
 
 
 @effects.holds_on_problem
-def on_refund_issued(
+def on_payment_canceled(
     *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
 ) -> effects.Outcome:
-    """Issue the credit note of a refund, at its receipt's own rates and within what remains of it.
+    """Credit what remains of a canceled payment's receipt, whole; nothing where other credits have taken all of it.
 
-    Waits for the payment's receipt. Held: the codes of `terms.resolve`, `tax_code_unknown`,
-    `credit_exceeds_remaining`, `totals_mismatch`, and `time_implausible` for one that happened before its payment.
+    Waits for its payment, for ever; one that was canceled before it was captured has no receipt and asks for nothing.
+    Held: the codes of `terms.resolve`.
     """
-    terms, data = issuing_terms.resolve(message=message), cast("schemas.RefundData", message.data)
-    payment = data.refund.payment_id
-    receipt = _lock_receipt(payment=payment)
-    # A receipt that has come since the customer was locked: the event waits, and is looked at again at once.
-    if receipt is None or not locks.has(rank=locks.Rank.PARTY, keys=[(receipt.owner_id,)]):
-        return effects.Waiting(missing=[f"payment:{payment}"])
-    terms.require_match(document=receipt)
-    content = json.loads(receipt.content)
-    issued = _of_refund(refund=data.refund.id)
-    try:
-        if issued is None:
-            _require_later(message=message, receipt=receipt, time_zone=content["time_zone"], terms=terms)
-            note = _note(data=data, receipt=receipt, content=content, terms=terms)
-        else:  # only compared with what was issued: what remains now says nothing about what remained then
-            note = _Note(total_minor=issued.total_minor)
-    except errors.Problem as problem:
-        return effects.Held(problem=problem, awaits=[retries.credit_awaited(payment=payment)])
-    draft = _draft(message=message, note=note, receipt=receipt, content=content, terms=terms)
-    waiting.wake(awaited=[f"credit:{data.refund.id}"], now=now)
+    terms, data = issuing_terms.resolve(message=message), cast("undoing_schemas.PaymentCanceledData", message.data)
+    payment, subject = data.payment.id, envelope.subject(message=message)
+    if cancellations.was_ignored(subject=subject):
+        return effects.Issued()
+    receipt = customer_credits.lock_receipt(payment=payment, terms=terms)
+    if receipt is None:
+        is_coming = customer_credits.is_issued(payment=payment)  # its customer is not locked yet: look again at once
+        return effects.Waiting(missing=[subject]) if is_coming else cancellations.awaited(subject=subject)
+    issued = customer_credits.note_of(subject=("payment", payment), discriminator=DISCRIMINATOR)
+    note = Note(total_minor=issued.total_minor) if issued else _canceled(data=data, receipt=receipt)
+    if note is None:
+        return effects.Issued()
+    draft = customer_credits.draft(
+        receipt=receipt,
+        note=note,
+        subject=("payment", payment),
+        discriminator=DISCRIMINATOR,
+        message=message,
+        business_input=envelope.business_input(message=message) | {"currency": terms.currency},
+    )
     if issued is None:
-        retries.retry_credits(payment=payment, now=now, but=event)
+        retries.retry_credits(payment=payment, now=now)
     return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
 
 
-def _refund_input(*, message: envelope.EventMessage, prices: str) -> dict[str, Any]:
-    """Return the normalised data of a refund; `prices` that are the receipt's own say nothing."""
-    stated = envelope.business_input(message=message)
-    return {word: value for word, value in stated.items() if (word, value) != ("prices", prices)}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Note:
-    """What a refund's credit note says: its content, its total in minor units, its flags."""
-
-    total_minor: int
-    body: dict[str, Any] = dataclasses.field(default_factory=dict)
-    flags: tuple[str, ...] = ()
-
-
-def _draft(
-    *,
-    message: envelope.EventMessage,
-    note: _Note,
-    receipt: Document,
-    content: Mapping[str, Any],
-    terms: IssuingTerms,
-) -> issuing.Draft:
-    """Draft the credit note of a refund."""
-    date = terms.local_date(moment=message.occurred_at, time_zone=content["time_zone"])
-    return issuing.Draft(
-        kind=Kind.CREDIT_NOTE,
-        subject=("refund", message.data.refund.id),
-        audience="customer",
-        pack=terms.pack,
-        issuer=terms.issuer,
-        owner=receipt.owner,
-        owner_facts=parties.printed(party=receipt.owner, pack=terms.pack, date=date),
-        currency=terms.currency,
-        total_minor=note.total_minor,
-        operation_date=date,
-        time_zone=content["time_zone"],
-        body=note.body,
-        business_input=_refund_input(message=message, prices=content["prices"]),
-        flags=note.flags,
-        corrects=receipt,
+def _canceled(*, data: undoing_schemas.PaymentCanceledData, receipt: Receipt) -> Note | None:
+    """Return what the credit note of a canceled payment says; None where nothing of its receipt remains."""
+    rest = credit_notes.of_rest(
+        original=receipt.document,
+        content=receipt.content,
+        terms=receipt.terms,
+        kind=customer_credits.LINE_KIND,
+        label="Cancelación",
     )
-
-
-def _note(*, data: schemas.RefundData, receipt: Document, content: Mapping[str, Any], terms: IssuingTerms) -> _Note:
-    """Return what the credit note of a refund says.
-
-    :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`, `totals_mismatch`
-    """
-    lines, sums, prices = _refunded(data=data, receipt=receipt, content=content, terms=terms)
-    settled = None
-    if data.totals:
-        stated = {word: money.minor(amount, terms.digits) for word, amount in data.totals.model_dump().items()}
-        settled = crediting.as_stated(computed=sums, stated=stated, prices=prices)
-    taken = settled.credited if settled else sums
-    stated_totals.check(
-        given=_given(
-            totals_stated=None if settled else data.totals, pointer="/data/refund/amount", amount=data.refund.amount
-        ),
-        sums=taken,
-        lines=amounts.read_lines(lines=lines, digits=terms.digits) if data.lines else (),
-        rates={row["code"]: money.rate(row["rate"]) for row in content["tax_groups"]},
-        prices=prices,
-        terms=terms,
-    )
-    body = {
-        "original": credit_notes.named(original=receipt),
-        "refund": {"id": data.refund.id, "reason": data.refund.reason},
-        **credit_notes.printed_amounts(
-            lines=lines, sums=taken, prices=prices, terms=terms, date=receipt.operation_date
-        ),
-    }
-    flags = ("rounded_at_close",) if settled and settled.rounded else ()
-    return _Note(body=body, total_minor=taken.totals["gross"], flags=flags)
-
-
-def _given(*, totals_stated: schema_parts.NetTaxGross | None, pointer: str, amount: str | None) -> stated_totals.Stated:
-    """Return what an event states, by the pointers: its totals, and the amount that was moved."""
-    stated = totals_stated.model_dump() if totals_stated else {}
-    given = {f"/data/totals/{word}": (word, text) for word, text in stated.items()}
-    return given | ({pointer: ("amount", amount)} if amount is not None else {})
-
-
-def _refunded(
-    *, data: schemas.RefundData, receipt: Document, content: Mapping[str, Any], terms: IssuingTerms
-) -> tuple[Sequence[Mapping[str, Any]], amounts.Credited, amounts.Prices]:
-    """Return the lines that a refund gives back, what they come to, and how they are priced.
-
-    :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`
-    """
-    if data.lines is None:
-        gross_minor = money.minor(data.refund.amount or "", terms.digits)
-        lines, sums = credit_notes.of_amount(
-            gross_minor=gross_minor,
-            original=receipt,
-            content=content,
-            terms=terms,
-            kind="REFUND_ITEM",
-            label="Devolución",
-            pointer="/data/refund/amount",
-        )
-        return lines, sums, "gross"
-    stated, prices = [line.model_dump(exclude_none=True) for line in data.lines], data.prices or content["prices"]
-    return (
-        stated,
-        credit_notes.credit(lines=stated, original=receipt, content=content, terms=terms, prices=prices),
-        prices,
-    )
-
-
-def _require_later(*, message: envelope.EventMessage, receipt: Document, time_zone: str, terms: IssuingTerms) -> None:
-    """Refuse to give back money before it was taken; on the day of the payment its moment decides.
-
-    :raises errors.Problem: `time_implausible`
-    """
-    day = terms.local_date(moment=message.occurred_at, time_zone=time_zone)
-    captured_at = _captured_at(receipt=receipt) if day == receipt.operation_date else None
-    if day < receipt.operation_date or (captured_at is not None and message.occurred_at < captured_at):
-        values = {"cause": "before_payment", "document": receipt.number}
-        raise errors.problem_at(pointer="/occurred_at", code="time_implausible", values=values)
-
-
-def _captured_at(*, receipt: Document) -> dt.datetime | None:
-    """Return the moment of a receipt's payment; None once the raw body of its event has been stripped."""
-    body = Event.objects.values_list("body", flat=True).get(pk=receipt.event_id)
-    if body is None:
+    if rest is None:
         return None
-    return cast("schemas.PaymentData", envelope.parse(payload=json.loads(bytes(body))).data).payment.captured_at
-
-
-def _lock_receipt(*, payment: str) -> Document | None:
-    """Return a payment's receipt, locked so that two refunds never see the same remainder."""
-    return credit_notes.lock_document(key=_receipt_key(payment=payment))
-
-
-def _receipt_key(*, payment: str) -> str:
-    return issuing.key(kind=Kind.PAYMENT_RECEIPT, subject=("payment", payment), audience="customer")
-
-
-def _of_refund(*, refund: str) -> Document | None:
-    """Return the credit note of a refund, if it has been issued."""
-    key = issuing.key(kind=Kind.CREDIT_NOTE, subject=("refund", refund), audience="customer")
-    return Document.objects.filter(document_key_id=key).first()
+    lines, sums = rest
+    cancellation = cancellations.printed(
+        name=data.payment.id,
+        reason=data.reason,
+        canceled_at=data.canceled_at,
+        terms=receipt.terms,
+        time_zone=receipt.content["time_zone"],
+    )
+    cause = {"cancellation": cancellation}
+    return receipt.note(cause=cause, lines=lines, sums=sums, prices=receipt.content["prices"])
 
 
 def _some(block: Mapping[str, str], *names: str) -> dict[str, str]:

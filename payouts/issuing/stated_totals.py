@@ -4,11 +4,19 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from documents import errors, money
+from documents.events import schema_parts
 from payouts.calculation import sum_causes
 from payouts.calculation.amounts import AmountLine, Computed, Prices
 from payouts.issuing.terms import IssuingTerms
 
 Stated = Mapping[str, tuple[str, str]]  # pointer -> (which total, amount as it is stated)
+
+
+def given(*, totals: schema_parts.NetTaxGross | None, pointer: str, amount: str | None) -> Stated:
+    """Return what an event states, by the pointers: its totals, and the amount that was moved."""
+    stated = totals.model_dump() if totals else {}
+    by_pointer = {f"/data/totals/{word}": (word, text) for word, text in stated.items()}
+    return by_pointer | ({pointer: ("amount", amount)} if amount is not None else {})
 
 
 def check(

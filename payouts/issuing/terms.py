@@ -106,7 +106,7 @@ def resolve(*, message: envelope.EventMessage) -> IssuingTerms:
         raise errors.problem_at(
             pointer="/issuer", code="issuer_unknown", values={"issuer": message.issuer, "country": pack.country}
         )
-    currency = message.data.currency
+    currency = message.data.currency or pack.currency
     if currency != pack.currency:
         raise errors.problem_at(
             pointer="/data/currency",

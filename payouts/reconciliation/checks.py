@@ -218,7 +218,8 @@ WHERE e.id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR d.coun
     <> (d.content::jsonb #>> stated.printed::text[])::numeric
 """
 
-# Every processed event about money has its documents, and every payout event its payout.
+# Every processed event about money has its documents, and every payout event its payout. A cancellation has none where
+# its fact was ignored, or where other credits had taken all that the fact's documents gave.
 _EVENT_ALONE = """
 SELECT e.public_id AS key, country.code AS country_id, NULL::bigint AS document_id, e.id AS event_id,
   jsonb_build_object('event', e.event_id, 'type', e.type, 'subject', e.subject, 'documents', e.document_ids) AS facts
@@ -227,7 +228,15 @@ LEFT JOIN documents_country country ON country.code = e.country_code
 LEFT JOIN payouts_payout p ON p.payout_id = split_part(e.subject, ':', 2) AND e.subject LIKE 'payout:%%'
 WHERE e.id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR e.country_code = %(country)s)
   AND e.status = 'processed' AND e.type <> 'CONTACT_CHANGED'
-  AND (cardinality(e.document_ids) = 0
+  AND (cardinality(e.document_ids) = 0 AND NOT (right(e.type, 9) = '_CANCELED' AND (
+      EXISTS (
+        SELECT FROM documents_event f
+        WHERE f.subject = e.subject AND f.status = 'ignored' AND f.code = 'canceled_before')
+      OR (SELECT bool_and(d.total_minor <= (
+          SELECT coalesce(sum(n.total_minor), 0) FROM documents_document n
+          WHERE n.corrects_id = d.id AND n.kind = 'CREDIT_NOTE'))
+        FROM documents_document d
+        WHERE d.subject = e.subject AND d.kind IN ('PAYMENT_RECEIPT', 'ORDER_FINAL_STATEMENT'))))
     OR EXISTS (
       SELECT FROM unnest(e.document_ids) AS listed (id) WHERE NOT EXISTS (
         SELECT FROM documents_document d WHERE d.id = listed.id))

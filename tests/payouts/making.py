@@ -120,9 +120,10 @@ def reversal(
     return _event(kind, f"evt_{of}_{kind.lower()}", at, data)
 
 
-def payment(name: str, amount: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:
+def payment(
+    name: str, amount: str, lines: list[dict[str, str]], *, at: str = "2026-02-17T09:00:00Z", **more: Any
+) -> dict[str, Any]:
     """Return PAYMENT_CAPTURED."""
-    at = "2026-02-17T09:00:00Z"
     data = {
         "payment": {"id": name, "method": "card", "captured_at": at, "amount": amount},
         "order": {"id": f"ord_of_{name}", "service": "RIDE"},
@@ -136,6 +137,18 @@ def refund(name: str, of: str, lines: list[dict[str, str]], **more: Any) -> dict
     """Return REFUND_ISSUED."""
     data = {"refund": {"id": name, "payment_id": of, "reason": "ITEM_MISSING"}, "lines": lines}
     return _event("REFUND_ISSUED", f"evt_{name}", "2026-02-20T09:00:00Z", data | more)
+
+
+def cancellation(of: str, *, at: str, kind: str = "PAYMENT_CANCELED") -> dict[str, Any]:
+    """Return PAYMENT_CANCELED, ORDER_CANCELED or PAYOUT_CANCELED of that id, canceled at that moment."""
+    data = {
+        kind.partition("_")[0].lower(): {"id": of},
+        "reason": {"code": "CUSTOMER_LEFT", "text": "El cliente lo canceló"},
+        "canceled_at": at,
+    }
+    event = _event(kind, f"evt_{of}_canceled", at, data)
+    del event["data"]["currency"]
+    return event
 
 
 def contact(of: str, *, at: str, **more: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def _fields(model: Any) -> Iterator[str]:
     """Yield every field that a schema takes, however deep."""
     for name, field in model.model_fields.items():
         yield field.alias or name
-        for module, inner in re.findall(r"documents\.events\.(schemas|schema_parts)\.(\w+)", repr(field.annotation)):
+        for module, inner in re.findall(
+            r"documents\.events\.(schemas|schema_parts|undoing_schemas)\.(\w+)", repr(field.annotation)
+        ):
             yield from _fields(getattr(importlib.import_module(f"documents.events.{module}"), inner))
 
 
