@@ -61,7 +61,7 @@ BARE = f"INSERT INTO bare_event ({TEXTS}, details) VALUES ({_VALUES}, %s::jsonb)
 WEB_DETAILS = '{"address": "203.0.113.7", "agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0"}'
 
 
-class Row(NamedTuple):
+class BenchRow(NamedTuple):
     """One line of the table: what was measured, the goal, the figure, the ratio and its spread (lowest, highest)."""
 
     what: str
@@ -161,7 +161,7 @@ def server_cpu_s(*, server: psutil.Process) -> float:
     return sum(one.user + one.system for one in times)
 
 
-def compare(*, pool: multiprocessing.pool.Pool, server: psutil.Process, kind: str) -> list[Row]:
+def compare(*, pool: multiprocessing.pool.Pool, server: psutil.Process, kind: str) -> list[BenchRow]:
     """Measure one kind of event: interleaved rounds, medians of paired ratios."""
     for side in SIDES:
         measure(pool=pool, server=server, side=side, kind=kind, duration_s=WARM_UP_S)
@@ -172,12 +172,12 @@ def compare(*, pool: multiprocessing.pool.Pool, server: psutil.Process, kind: st
             {side: measure(pool=pool, server=server, side=side, kind=kind, duration_s=ROUND_S) for side in order}
         )
     rate = statistics.median(found["record"].rate for found in rounds)
-    rows: list[Row] = []
+    rows: list[BenchRow] = []
     for side, goal in (("plain", f">= {GOAL:.2f} x a plain insert"), ("bare", "one bare row, no goal")):
         cpu = sorted(found[side].cpu_us / found["record"].cpu_us for found in rounds)
         rates = sorted(found["record"].rate / found[side].rate for found in rounds)
         rows.append(
-            Row(
+            BenchRow(
                 what=f"audit append, {WRITERS} writers, document.{kind}ed",
                 goal=goal,
                 figure=f"{rate:.0f}/s",
@@ -204,9 +204,9 @@ def prepare(*, stack: services.Stack) -> None:
     connections.close_all()
 
 
-def run() -> list[Row]:
+def run() -> list[BenchRow]:
     """Measure on a private PostgreSQL and return two rows for each kind of event."""
-    rows: list[Row] = []
+    rows: list[BenchRow] = []
     with services.Stack(fsync=True) as stack:
         prepare(stack=stack)
         process = stack.postgres_process

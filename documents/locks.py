@@ -21,8 +21,8 @@ from django.db.models import QuerySet
 from documents.models import Delivery, Document, Event, Link, Notice, Party
 
 logger = logging.getLogger(__name__)
-Key = tuple[int | str, ...]
-Row = TypeVar("Row", bound=models.Model)
+LockKey = tuple[int | str, ...]
+Lockable = TypeVar("Lockable", bound=models.Model)
 
 
 class Rank(enum.IntEnum):
@@ -70,7 +70,7 @@ class _Locked:
 
     within: transaction.Atomic
     rank: Rank
-    keys: frozenset[Key]
+    keys: frozenset[LockKey]
 
     def __call__(self) -> None:
         """Do nothing at the commit, which ends the lock."""
@@ -78,11 +78,11 @@ class _Locked:
 
 def rows(
     *,
-    queryset: QuerySet[Row],
+    queryset: QuerySet[Lockable],
     rank: Rank | None = None,
-    key: Callable[[Row], Key] | None = None,
+    key: Callable[[Lockable], LockKey] | None = None,
     skip_locked: bool = False,
-) -> list[Row]:
+) -> list[Lockable]:
     """Lock the rows of a query until the transaction ends, in the order of their ids, and return them.
 
     Rows that refer to them may still be inserted meanwhile. `rank` and `key` are those of RANKS where nothing else is
@@ -106,12 +106,12 @@ def advisory(*, rank: Rank, key: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
-def declare(*, rank: Rank, keys: Iterable[Key]) -> None:
+def declare(*, rank: Rank, keys: Iterable[LockKey]) -> None:
     """Say what the next statement locks: an UPDATE of rows that are not locked yet, or an INSERT that may wait."""
     _note(rank=rank, keys=keys)
 
 
-def has(*, rank: Rank, keys: Iterable[Key]) -> bool:
+def has(*, rank: Rank, keys: Iterable[LockKey]) -> bool:
     """Tell whether the transaction has all of these locked."""
     return frozenset(keys) <= _of_rank(rank=rank)
 
@@ -124,7 +124,7 @@ def begin_anew() -> None:
     connection.run_on_commit = []
 
 
-def _note(*, rank: Rank, keys: Iterable[Key], waits: bool = True) -> None:
+def _note(*, rank: Rank, keys: Iterable[LockKey], waits: bool = True) -> None:
     """Note what the transaction locks now, after the order has been looked at; outside one nothing stays locked."""
     within = _transaction()
     fresh = sorted(frozenset(keys) - _of_rank(rank=rank))
@@ -135,7 +135,7 @@ def _note(*, rank: Rank, keys: Iterable[Key], waits: bool = True) -> None:
     transaction.on_commit(_Locked(within=within, rank=rank, keys=frozenset(fresh)))
 
 
-def _check(*, rank: Rank, first: Key) -> None:
+def _check(*, rank: Rank, first: LockKey) -> None:
     """Compare a lock with those that the transaction has.
 
     :raises OutOfOrder: the order is broken, in a test; anywhere else that is only logged
@@ -157,7 +157,7 @@ def _locked() -> list[_Locked]:
     return [each for each in callbacks if isinstance(each, _Locked) and each.within is within]
 
 
-def _of_rank(*, rank: Rank) -> frozenset[Key]:
+def _of_rank(*, rank: Rank) -> frozenset[LockKey]:
     """Return what the transaction has locked of a rank."""
     return frozenset(key for locked in _locked() if locked.rank == rank for key in locked.keys)
 

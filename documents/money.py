@@ -4,12 +4,14 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
+from typing import Literal
 
 from babel import numbers
 
 from documents import errors
 from documents.countries import pack
 
+Prices = Literal["net", "gross"]  # stated amounts are without their tax, or hold it
 AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?", flags=re.ASCII)  # as it may come in
 _WRITTEN = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]+)?", flags=re.ASCII)  # a sum of those, up to MINOR_MAX
 RATE = re.compile(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,12})?", flags=re.ASCII)

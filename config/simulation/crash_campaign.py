@@ -160,7 +160,7 @@ def _send(
     answers: dict[str, str] = {}
     findings: list[str] = []
 
-    def post(event: event_stream.Event) -> sender.PostedEvent:
+    def post(event: event_stream.EventBody) -> sender.PostedEvent:
         return sender.post(base_url=url, event=event, secret=secrets[sender.service_of(event=event)])
 
     with (

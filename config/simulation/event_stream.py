@@ -33,14 +33,14 @@ WEEK_EVENTS_MAX = 20
 CUSTOMER_EVENTS_MAX = 3  # a receipt, its refund, a new address
 NEIGHBOURHOOD = 60  # how many places an event may travel when the stream is shuffled
 
-Event = dict[str, Any]
+EventBody = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stream:
     """`events` in the order of sending, repeats among them; `keys`: the documents that must exist in the end, once."""
 
-    events: list[Event]
+    events: list[EventBody]
     keys: frozenset[str]
 
 
@@ -49,7 +49,7 @@ class _Scenario:
 
     def __init__(self, *, random: random.Random, run: str) -> None:
         self.random, self.run = random, run
-        self.events: list[Event] = []
+        self.events: list[EventBody] = []
         self.keys: set[str] = set()
         self.count = 0
 
@@ -59,7 +59,7 @@ class _Scenario:
         amounts = [self._amount(market) for _ in range(self.random.randint(1, 4))]
         code, rate = market.fare
         net, tax = sum(amounts), _tax(sum(amounts), rate)
-        data: Event = {
+        data: EventBody = {
             "currency": market.currency,
             "payment": {
                 "id": payment, "method": "card", "brand": "visa", "last4": "4242",
@@ -131,7 +131,7 @@ class _Scenario:
         """Add an event of a type that the product does not know."""
         self._add("COURIER_WAVED", market, moment, {"wave": self._name("wav")})
 
-    def _order(self, *, order: str, market: Market, moment: dt.datetime, driver: Event) -> int:
+    def _order(self, *, order: str, market: Market, moment: dt.datetime, driver: EventBody) -> int:
         fare, tip = self._amount(market), self._amount(market) // 10
         fee = -(fare // 5)
         lines = [
@@ -140,7 +140,7 @@ class _Scenario:
             _line(3, "PLATFORM_FEE", "Comisión 20 %", fee, market.fee[0]),
         ]
         payable = fare + tip + fee + _tax(fare, market.fare[1]) + _tax(fee, market.fee[1])
-        data: Event = {
+        data: EventBody = {
             "currency": market.currency,
             "order": {"id": order, "service": market.service, "completed_at": _text(moment), "city": market.city},
             "driver": driver,
@@ -178,7 +178,7 @@ class _Scenario:
         self.keys.add(f"ORDER_FINAL_STATEMENT:order:{order}:beneficiary:{adjustment}")
         return tip, adjustment
 
-    def _payout(self, *, market: Market, moment: dt.datetime, payee: str, what: Event, total: int) -> None:
+    def _payout(self, *, market: Market, moment: dt.datetime, payee: str, what: EventBody, total: int) -> None:
         payout = self._name("po")
         monday = moment.date() - dt.timedelta(days=7)
         data = {
@@ -212,7 +212,7 @@ class _Scenario:
             self._add(f"PAYOUT_{word}", market, moment + dt.timedelta(hours=30), reversal)
             self.keys.add(f"PAYOUT_REVERSAL_NOTICE:payout:{payout}:payee:{word.lower()}")
 
-    def _add(self, kind: str, market: Market, moment: dt.datetime, data: Event) -> None:
+    def _add(self, kind: str, market: Market, moment: dt.datetime, data: EventBody) -> None:
         self.events.append(
             {
                 "id": self._name("evt"),
@@ -231,7 +231,7 @@ class _Scenario:
         self.count += 1
         return f"{prefix}_{self.run}_{self.count}"
 
-    def _person(self, name: str, market: Market, *, tax_id: bool) -> Event:
+    def _person(self, name: str, market: Market, *, tax_id: bool) -> EventBody:
         person = {"id": name, "legal_name": self.random.choice(markets.NAMES), "email": f"{name}@example.com"}
         if tax_id:
             number, kind = self.random.choice(market.tax_ids)
@@ -269,13 +269,13 @@ def draw(*, seed: int, count: int, shuffled: bool = True) -> Stream:
     return Stream(events=events, keys=frozenset(scenario.keys))
 
 
-def _repeated(event: Event, *, dice: random.Random, number: int) -> Event:
+def _repeated(event: EventBody, *, dice: random.Random, number: int) -> EventBody:
     """Return an event again: the very same one, or the same data under another event id."""
     another_id = dice.random() < CHANCES["another event id"]
     return event | {"id": f"{event['id']}_again{number}"} if another_id else event
 
 
-def _scattered(events: list[Event], dice: random.Random) -> Iterator[tuple[float, Event]]:
+def _scattered(events: list[EventBody], dice: random.Random) -> Iterator[tuple[float, EventBody]]:
     for place, event in enumerate(events):
         yield place + dice.uniform(0, NEIGHBOURHOOD), event
 
@@ -290,7 +290,7 @@ def _money(minor: int) -> str:
     return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d}"
 
 
-def _line(number: int, kind: str, description: str, amount_minor: int, tax: str = "") -> Event:
+def _line(number: int, kind: str, description: str, amount_minor: int, tax: str = "") -> EventBody:
     line = {"id": str(number), "kind": kind, "description": description, "amount": _money(amount_minor)}
     return line | ({"tax": tax} if tax else {})
 

@@ -23,7 +23,7 @@ import pypdfium2.raw as pdfium
 from psycopg.rows import dict_row
 
 LINK = re.compile(r"/l/([A-Za-z0-9_-]{43})/")
-Row = dict[str, Any]
+DatabaseRow = dict[str, Any]
 
 
 def check(
@@ -59,8 +59,8 @@ def check(
 class _Rows:
     """What the database holds, read once."""
 
-    def __init__(self, database: psycopg.Connection[Row]) -> None:
-        def read(query: str) -> list[Row]:
+    def __init__(self, database: psycopg.Connection[DatabaseRow]) -> None:
+        def read(query: str) -> list[DatabaseRow]:
             return database.execute(query).fetchall()
 
         self.documents = read("SELECT * FROM documents_document ORDER BY id")

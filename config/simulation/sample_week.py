@@ -7,14 +7,13 @@ others; names, tax ids and fares that look like home are data of `sample_people`
 import datetime as dt
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 from config.simulation import sample_people
+from config.simulation.event_stream import EventBody
 from documents import money
 from documents.countries.pack import Pack
 
-Event = dict[str, Any]
-Line = tuple[str, str, Fraction, str]  # kind, description, units, tax code
+SampleLine = tuple[str, str, Fraction, str]  # kind, description, units, tax code
 MONDAY = dt.datetime(2026, 2, 16, 15, 0, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 ZERO = Fraction(0)
@@ -34,7 +33,7 @@ KEYS = (
 )
 
 
-def week(*, pack: Pack, issuer: str) -> list[Event]:
+def week(*, pack: Pack, issuer: str) -> list[EventBody]:
     """Return a country's week in the order in which it happened."""
     return _Week(pack=pack, issuer=issuer).events
 
@@ -48,13 +47,13 @@ class _Week:
         self.unit = sample_people.UNITS.get(pack.currency, 1) * 10**self.digits
         self.fare, self.fee = sample_people.TAXES.get(pack.country, (next(iter(pack.tax_codes)),) * 2)
         self.prices = "gross" if self.digits == 0 else "net"
-        self.events: list[Event] = []
+        self.events: list[EventBody] = []
         self._add_all()
 
     def _add_all(self) -> None:
         earlier = self._order("A", moment=MONDAY - 4 * DAY, lines=self._ride(Fraction(18)))
         tip, name = [("TIP", "Propina posterior", Fraction(3, 2), "")], self._name("adj_1")
-        body: Event = {"adjustment": {"id": name, "reason": "LATE_TIP", "made_at": _text(MONDAY)}}
+        body: EventBody = {"adjustment": {"id": name, "reason": "LATE_TIP", "made_at": _text(MONDAY)}}
         body |= {"order": {"id": self._name("ord_A")}, "lines": self._lines(tip)}
         self._event("ORDER_ADJUSTED", name, MONDAY, body)
         whole = [
@@ -75,7 +74,7 @@ class _Week:
         self._payout(settles=settles, cash=cash)
         self._reversals()
 
-    def _ride(self, units: Fraction) -> list[Line]:
+    def _ride(self, units: Fraction) -> list[SampleLine]:
         return [
             ("FARE", "Servicio de transporte", units, self.fare),
             ("PLATFORM_FEE", "Comisión 20 %", -units / 5, self.fee),
@@ -86,7 +85,7 @@ class _Week:
         name: str,
         *,
         moment: dt.datetime,
-        lines: Sequence[Line],
+        lines: Sequence[SampleLine],
         withheld: bool = False,
         cash: int = 0,
         fleet: bool = False,
@@ -95,7 +94,7 @@ class _Week:
         """Add an order and return what it leaves its beneficiary."""
         withholdings, withheld_minor = self._withholding(base=self._minor(lines[0][2])) if withheld else ([], 0)
         payable = self._net(lines) - withheld_minor
-        body: Event = {
+        body: EventBody = {
             "order": {
                 "id": self._name(f"ord_{name}"), "service": "FOOD_DELIVERY" if meal else "PASSENGER_RIDE",
                 "completed_at": _text(moment), "city": self._data_of("city")[0],
@@ -115,9 +114,9 @@ class _Week:
         self._event("ORDER_COMPLETED", self._name(f"ord_{name}"), moment, body)
         return payable
 
-    def _add_meal(self, *, body: Event, meal: Fraction) -> None:
+    def _add_meal(self, *, body: EventBody, meal: Fraction) -> None:
         """Add a partner's meal to an order, and what it leaves the partner."""
-        dishes: list[Line] = [
+        dishes: list[SampleLine] = [
             ("ITEM", "Menú del día para dos", meal, self.fee),
             ("PLATFORM_FEE", "Comisión 20 %", -meal / 5, self.fee),
         ]
@@ -127,7 +126,7 @@ class _Week:
 
     def _receipt(self, *, moment: dt.datetime) -> None:
         """Add what the customer paid for the ride, and the part that was refunded."""
-        lines: list[Line] = [
+        lines: list[SampleLine] = [
             ("FARE", "Servicio de transporte", Fraction(22), self.fare),
             ("SURCHARGE", "Suplemento nocturno", Fraction(3, 2), self.fare),
             ("TOLL", "Peaje", Fraction(12, 5), ""),
@@ -145,7 +144,7 @@ class _Week:
             "prices": self.prices,
         }  # fmt: skip
         self._event("PAYMENT_CAPTURED", name, moment, body)
-        back: list[Line] = [("REFUND_ITEM", "Suplemento cobrado por error", Fraction(3, 2), self.fare)]
+        back: list[SampleLine] = [("REFUND_ITEM", "Suplemento cobrado por error", Fraction(3, 2), self.fare)]
         refund = {
             "refund": {"id": self._name("rf_B"), "payment_id": name, "reason": "FARE_REVIEW"},
             "lines": self._lines(back),
@@ -154,7 +153,7 @@ class _Week:
 
     def _payout(self, *, settles: Sequence[tuple[str, str, int]], cash: int) -> None:
         """Add the week's transfer: a bonus of its own, withholdings, cash and a balance."""
-        bonus: list[Line] = [("BONUS", "Incentivo semanal", Fraction(8), self.fee)]
+        bonus: list[SampleLine] = [("BONUS", "Incentivo semanal", Fraction(8), self.fee)]
         withholdings, withheld_minor = self._withholding(base=self._minor(Fraction(40)))
         balance = self._minor(Fraction(2))
         amount = sum(part for _, _, part in settles) + self._net(bonus, prices="net") - withheld_minor - cash - balance
@@ -186,7 +185,7 @@ class _Week:
         }
         self._event("PAYOUT_FAILED", self._name("po_2_failed"), MONDAY + 8 * DAY, failed)
 
-    def _sent(self, name: str, *, moment: dt.datetime, amount: int) -> Event:
+    def _sent(self, name: str, *, moment: dt.datetime, amount: int) -> EventBody:
         method, destination = sample_people.PAYOUT_METHODS.get(self.pack.country, ("Transferencia", "****6789"))
         begins = MONDAY.date()
         return {
@@ -198,7 +197,7 @@ class _Week:
             "opening_carry_over": "0",
         }  # fmt: skip
 
-    def _withholding(self, *, base: int) -> tuple[list[Event], int]:
+    def _withholding(self, *, base: int) -> tuple[list[EventBody], int]:
         """Return the withholding that the pack knows of this country and its amount; without one, nothing."""
         if not self.pack.withholdings_seen:
             return [], 0
@@ -207,7 +206,7 @@ class _Week:
         withholding = {"name": rule.name, "rate": rule.rates[0], "legal_ref": rule.source.text[:120]}
         return [withholding | {"base": self._money(base), "amount": self._money(amount)}], amount
 
-    def _net(self, lines: Sequence[Line], *, prices: str | None = None) -> int:
+    def _net(self, lines: Sequence[SampleLine], *, prices: str | None = None) -> int:
         """Return lines and their tax, which is rounded once a group; gross prices hold it already."""
         total = sum(self._minor(units) for _, _, units, _ in lines)
         if (prices or self.prices) == "gross":
@@ -219,7 +218,7 @@ class _Week:
         rates = {code: self.pack.rate_on(code=code, date=MONDAY.date()).fraction for code, _ in groups}
         return total + sum(_half_up(base * rates[code]) for (code, _), base in groups.items())
 
-    def _lines(self, lines: Sequence[Line], *, start: int = 1) -> list[Event]:
+    def _lines(self, lines: Sequence[SampleLine], *, start: int = 1) -> list[EventBody]:
         return [
             {"id": str(place), "kind": kind, "description": description, "amount": self._money(self._minor(units))}
             | ({"tax": tax} if tax else {})
@@ -238,13 +237,13 @@ class _Week:
     def _data_of(self, who: str) -> tuple[str, str]:
         return sample_people.PEOPLE.get(self.pack.country, {}).get(who, (f"{who.title()} de {self.pack.name.es}", ""))
 
-    def _person(self, who: str) -> Event:
+    def _person(self, who: str) -> EventBody:
         name, tax_id = self._data_of(who)
         person = {"id": self._name(who), "legal_name": name, "email": f"{self._name(who)}@example.com"}
         kind, _, number = tax_id.rpartition(" ")
         return person | ({"tax_id": number} if number else {}) | ({"tax_id_type": kind} if kind else {})
 
-    def _event(self, kind: str, name: str, moment: dt.datetime, body: Event) -> None:
+    def _event(self, kind: str, name: str, moment: dt.datetime, body: EventBody) -> None:
         self.events.append(
             {
                 "id": f"evt_{name}",

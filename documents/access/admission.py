@@ -7,10 +7,13 @@ from typing import Any, Protocol
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
 from audit.actions import Action
 from documents.models.reads import DocumentRead
+
+View = Callable[..., HttpResponseBase]
 
 
 @enum.unique

@@ -6,7 +6,7 @@ gets a 500, and a P1 names the route. Nobody has to read the view to know that t
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -18,13 +18,12 @@ from audit import log, recorder
 from audit.entries import Entry
 from documents import errors
 from documents.access import actors, problems
-from documents.access.admission import AccessRule, Admitted, AdmittedRequest, Recorded, Unrecorded, Visit
+from documents.access.admission import AccessRule, Admitted, AdmittedRequest, Recorded, Unrecorded, View, Visit
 from documents.access.ownership import RESOLVERS
 from documents.alerts import incidents, outages
 from documents.models import Document
 from documents.models.reads import DocumentRead, noting
 
-View = Callable[..., HttpResponseBase]
 logger = logging.getLogger(__name__)
 REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 NOTHING = Admitted()  # nobody has been let in yet

@@ -21,7 +21,7 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 LENGTH_DIGITS_MAX = 18  # int() refuses thousands of them
-Answer = TypeVar("Answer", bound=HttpResponseBase)
+AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 
 
 def page(
@@ -47,7 +47,7 @@ def requested_language(*, request: HttpRequest) -> str:
     return wanted if wanted in formatting.LANGUAGES else formatting.language()
 
 
-def secure_headers(*, response: Answer) -> Answer:
+def secure_headers(*, response: AnyResponse) -> AnyResponse:
     """Set the headers of a page without scripts on any response, and return it; its content policy is the settings'."""
     for name, value in HEADERS.items():
         response.headers[name] = value

@@ -1,7 +1,6 @@
 """Routes whose address is a secret: no answer of theirs is logged with its path."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -9,8 +8,7 @@ from django.http.response import HttpResponseBase
 
 from documents import errors
 from documents.access import pages, problems
-
-View = Callable[..., HttpResponseBase]
+from documents.access.admission import View
 
 
 def quiet(view: View) -> View:

@@ -22,14 +22,13 @@ from documents.access.admission import (
     Recorded,
     RowSource,
     Unrecorded,
+    View,
 )
 from documents.access.roles import LINK, PUBLIC, SIGNED, roles_of
 
 if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
     from rest_framework.views import APIView
 _NO_SESSION = (PUBLIC, SIGNED, LINK)
-
-View = Callable[..., HttpResponseBase]
 
 
 class Route(URLPattern):

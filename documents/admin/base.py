@@ -15,15 +15,13 @@ from django.utils.translation import gettext as _
 from audit import log
 from audit.actions import Action
 from documents.access import actors, ownership
-from documents.access.admission import AdmittedRequest, Ownership, Recorded, Unrecorded
+from documents.access.admission import AdmittedRequest, Ownership, Recorded, Unrecorded, View
 from documents.admin import cells, paging, rights, site, theme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from django.utils.functional import _StrPromise
-
-    View = Callable[..., HttpResponse]
 
 M = TypeVar("M", bound=Model)
 LOOKUPS_LENGTH_MAX = 200

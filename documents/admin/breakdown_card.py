@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 ROWS_MAX = 100
-Row = Mapping[str, str]
+ExplainedRow = Mapping[str, str]
 
 
 def card(*, document: Document) -> Card | None:
     """Return the explanation that a document carries; None for a kind that has none."""
-    rows: list[Row] = json.loads(document.content).get("explanation", [])
+    rows: list[ExplainedRow] = json.loads(document.content).get("explanation", [])
     if not rows:
         return None
     several = any("number" in row for row in rows)
@@ -37,7 +37,7 @@ def card(*, document: Document) -> Card | None:
     )
 
 
-def _cells(row: Row, *, several: bool, currency: str) -> "list[SafeString | str]":
+def _cells(row: ExplainedRow, *, several: bool, currency: str) -> "list[SafeString | str]":
     """Lay out one row."""
     rate = cells.NOTHING
     if "rate" in row:
@@ -52,7 +52,7 @@ def _cells(row: Row, *, several: bool, currency: str) -> "list[SafeString | str]
     ]
 
 
-def _concept(row: Row) -> str:
+def _concept(row: ExplainedRow) -> str:
     """Name what a row is about: the kind of line, its tax, the withholding, or the rule."""
     kinds = {
         "FARE": _("Tarifa"),

@@ -50,7 +50,7 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
     list_display_links = ("number_cell",)
     list_select_related = ("owner",)
     list_filter = (
-        filters.View,
+        filters.SavedView,
         "status",
         "kind",
         filters.CountryInScope,

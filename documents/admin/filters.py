@@ -55,7 +55,7 @@ class Choice(admin.SimpleListFilter):
         return queryset.filter(self.condition(value=value))
 
 
-class View(Choice):
+class SavedView(Choice):
     """The fixed views of the documents: what needs a person first."""
 
     title, parameter_name = _("vista"), "view"

@@ -79,7 +79,7 @@ def narrowed(*, rows: "QuerySet[Document]", term: str) -> "QuerySet[Document]":
     return rows.none() if wanted is None else rows.filter(wanted)
 
 
-class Result(NamedTuple):
+class SearchResult(NamedTuple):
     """One line of the palette."""
 
     title: str
@@ -95,7 +95,7 @@ def palette(*, request: HttpRequest, pages: list[dict[str, Any]], mine: QuerySet
     if not term:
         return HttpResponse()
     results = [
-        Result(str(model["name"]).capitalize(), str(app["name"]), model["admin_url"], "tag")
+        SearchResult(str(model["name"]).capitalize(), str(app["name"]), model["admin_url"], "tag")
         for app in pages
         for model in app["models"]
         if term.lower() in str(model["name"]).lower()
@@ -103,7 +103,7 @@ def palette(*, request: HttpRequest, pages: list[dict[str, Any]], mine: QuerySet
     if rights.may(request=request, right="see"):
         rows = narrowed(rows=mine, term=term)
         results += [
-            Result(
+            SearchResult(
                 row.number,
                 f"{row.get_kind_display()} · {cells.amount_text(minor=row.total_minor, currency=row.currency)}",
                 cells.page(row),

@@ -1,7 +1,7 @@
 """The Document Center: Django's admin with a guard of its own. Without a role nobody enters; refusals are on record."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +21,7 @@ from unfold.forms import AdminOwnPasswordChangeForm
 from audit import log
 from audit.actions import Action
 from documents.access import actors, routes
-from documents.access.admission import Door, Ownership, Recorded, RowSource, Unrecorded
+from documents.access.admission import Door, Ownership, Recorded, RowSource, Unrecorded, View
 from documents.access.ownership import LIST
 from documents.access.roles import PUBLIC
 from documents.admin import dashboard, rights, search, theme
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from documents.models import Document
-
-    View = Callable[..., HttpResponseBase]
 
 # Unfold evaluates Alpine expressions ('unsafe-eval') and writes its palette inline; both are allowed here only.
 POLICY = {

@@ -55,7 +55,7 @@ class CheckedTaxId(NamedTuple):
     flag: str = ""
 
 
-Reason = Literal["check_digit", "shape", "length"]
+Doubt = Literal["check_digit", "shape", "length"]
 
 
 class WrongTaxId(NamedTuple):
@@ -63,7 +63,7 @@ class WrongTaxId(NamedTuple):
 
     type: str
     name: str
-    reason: Reason
+    reason: Doubt
 
 
 class _Validator(Protocol):
@@ -110,7 +110,7 @@ def read(
     word = type_word(stated=stated, types=types)
     declared, bare = types.get(word), compact(value)
     name = declared.name if declared else stated
-    wrong: Reason | None = "length" if len(bare) > LENGTH_MAX else None
+    wrong: Doubt | None = "length" if len(bare) > LENGTH_MAX else None
     if not any(character.isalnum() for character in bare):
         wrong = "shape"
     if wrong:

@@ -112,7 +112,7 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
     return LegalNumber(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")
 
 
-def _key(series: Series) -> locks.Key:
+def _key(series: Series) -> locks.LockKey:
     """Return the key by which series are locked: that of the order in which numbers are taken."""
     return series.issuer_id, series.kind, series.year
 

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from documents import money
 
-Item = TypeVar("Item")
+Element = TypeVar("Element")
 
 TEXT_LENGTH_MAX = 500
 EMAIL_LENGTH_MAX = 254  # RFC 5321, 4.5.3.1.3
@@ -163,10 +163,10 @@ def _masked(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def once(name: Callable[[Item], object]) -> AfterValidator:
+def once(name: Callable[[Element], object]) -> AfterValidator:
     """Return a validator that refuses a list in which two items have the same name."""
 
-    def check(items: list[Item]) -> list[Item]:
+    def check(items: list[Element]) -> list[Element]:
         if len({name(item) for item in items}) != len(items):
             raise wrong("repeated")
         return items
@@ -186,9 +186,9 @@ Locale = Annotated[
 ]
 Amount = Annotated[_Str, AfterValidator(_amount)]
 Moved = Annotated[Amount, AfterValidator(_not_negative)]
-Rate = Annotated[_Str, AfterValidator(_rate)]
+RateText = Annotated[_Str, AfterValidator(_rate)]
 Email = Annotated[Text, AfterValidator(_email)]
-Masked = Annotated[Text, AfterValidator(_masked)]
+MaskedText = Annotated[Text, AfterValidator(_masked)]
 Zone = Annotated[_Str, AfterValidator(_zone)]
 Moment = Annotated[dt.datetime, PlainValidator(_moment)]
 Day = Annotated[dt.date, PlainValidator(_date)]

@@ -10,7 +10,6 @@ LINES_MAX = 2000
 TAXES_MAX = 10  # codes of one line
 WITHHOLDINGS_MAX = 100
 
-Prices = Literal["net", "gross"]
 LineKind = Literal[
     "FARE", "TIP", "TOLL", "SURCHARGE", "BONUS", "PROMOTION", "ITEM", "PLATFORM_FEE", "REFUND_ITEM", "ADJUSTMENT"
 ]
@@ -75,7 +74,7 @@ class Withholding(Strict):
     """Tax held back, as decided elsewhere; never below zero."""
 
     name: fields.Text
-    rate: fields.Rate
+    rate: fields.RateText
     base: fields.Moved
     amount: fields.Moved
     legal_ref: fields.Text

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from documents import money
 from documents.events import fields, schema_parts
 
 # -- payments and refunds --
@@ -40,7 +41,7 @@ class PaymentData(schema_parts.EventData):
     order: PaidOrder
     customer: schema_parts.StatedParty
     lines: schema_parts.Lines
-    prices: schema_parts.Prices = "net"
+    prices: money.Prices = "net"
     totals: schema_parts.NetTaxGross | None = None
 
 
@@ -58,7 +59,7 @@ class RefundData(schema_parts.EventData):
 
     refund: Refund
     lines: schema_parts.Lines | None = None
-    prices: schema_parts.Prices | None = None  # the receipt's own where it does not say
+    prices: money.Prices | None = None  # the receipt's own where it does not say
     totals: schema_parts.NetTaxGross | None = None
 
     @model_validator(mode="after")
@@ -93,7 +94,7 @@ class OrderData(schema_parts.EventData):
     beneficiary: schema_parts.StatedParty | None = None
     partner: schema_parts.StatedParty | None = None
     lines: schema_parts.Lines
-    prices: schema_parts.Prices = "net"
+    prices: money.Prices = "net"
     withholdings: schema_parts.Withholdings
     cash_collected: fields.Moved | None = None
     totals: OrderTotals | None = None
@@ -129,7 +130,7 @@ class AdjustmentData(schema_parts.EventData):
     adjustment: Adjustment
     order: schema_parts.Reference
     lines: schema_parts.Lines
-    prices: schema_parts.Prices = "net"
+    prices: money.Prices = "net"
     totals: AdjustmentTotals | None = None
 
 
@@ -141,7 +142,7 @@ class SentPayout(schema_parts.Strict):
 
     id: fields.Id
     method: fields.Text
-    destination_masked: fields.Masked
+    destination_masked: fields.MaskedText
     sent_at: fields.Moment
     reference: fields.Text
     amount: fields.Moved

@@ -5,7 +5,6 @@ together they are 1.5 times as fast on a receipt.
 """
 
 import xml.etree.ElementTree as ET
-from typing import Any
 
 import cssselect2
 import pydyf
@@ -20,8 +19,8 @@ from weasyprint.layout import float as floating
 from weasyprint.urls import URLFetcher
 
 from documents.rendering import weasyprint_text_patches
+from documents.rendering.weasyprint_text_patches import Untyped
 
-Untyped = Any  # WeasyPrint's and pydyf's objects: neither library has types
 WRITTEN_FOR = {"weasyprint": "70.0", "pydyf": "0.13.0"}
 
 _SPECIAL = {"page", "position", "float", "display"}  # their computed values depend on more than the initial one

@@ -8,7 +8,7 @@ from typing import Any
 from weasyprint.text import fonts, line_break
 from weasyprint.text.ffi import ffi, gobject, pango, unicode_to_char_p
 
-Untyped = Any  # WeasyPrint's objects: it has no types
+Untyped = Any  # WeasyPrint's and pydyf's objects: neither library has types
 
 _setup, _reactivate, _set_text, _strut = (
     line_break.Layout.setup,

@@ -24,7 +24,7 @@ from documents import locks
 from documents.models import Leased
 
 ENDED: Mapping[str, None] = MappingProxyType({"lease": None, "lease_until_at": None})
-Row = TypeVar("Row", bound=Leased)
+Leasable = TypeVar("Leasable", bound=Leased)
 
 _in_flight: set["Lease"] = set()
 _lock = threading.Lock()
@@ -49,7 +49,7 @@ class Lease:
         return self.model._default_manager.filter(pk=self.pk, lease=self.fence)
 
 
-def due(*, rows: QuerySet[Row], now: dt.datetime) -> QuerySet[Row]:
+def due(*, rows: QuerySet[Leasable], now: dt.datetime) -> QuerySet[Leasable]:
     """Return those of `rows` that may be tried now and that nobody has leased, those that have waited longest first."""
     return rows.filter(_free(now=now), next_try_at__lte=now).order_by("next_try_at", "pk")
 

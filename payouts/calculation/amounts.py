@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from documents import errors, money
 
-Prices = Literal["net", "gross"]
 Supply = Literal["service", "platform"]  # what is rendered to the customer, and what the platform renders
-Key = tuple[str, Supply]  # of a group: the tax codes as `joined` writes them, and the supply
+GroupKey = tuple[str, Supply]  # of a group: the tax codes as `joined` writes them, and the supply
 UNTAXED = ""
 JOINT = "+"  # between the codes of a line that has several: "ILA315+IVA19"
 
@@ -67,7 +66,7 @@ class Group:
         return self.base_minor + self.tax_minor
 
     @property
-    def key(self) -> Key:
+    def key(self) -> GroupKey:
         """Return what makes the group one of its kind: tax codes and supply."""
         return self.code, self.supply
 
@@ -201,7 +200,7 @@ def read_groups(*, groups: Iterable[Mapping[str, Any]], lines: Iterable[AmountLi
     `lines` are the document's own, or of a credit those of what it corrects. Rows from before supplies were written
     are of one sign: see `supply_before`; the rows of one supply count as one.
     """
-    read: dict[Key, Group] = {}
+    read: dict[GroupKey, Group] = {}
     rows: list[Mapping[str, Any]] = []
     earlier = list(lines)
     for row in groups:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from documents import money
+from documents.money import Prices
 from payouts.calculation import amounts, taxes
-from payouts.calculation.amounts import AmountLine, CodeTax, Group, Prices, WithheldTax
+from payouts.calculation.amounts import AmountLine, CodeTax, Group, WithheldTax
 from payouts.calculation.totals import BrokenSum
 
 Rule = Literal[
@@ -190,7 +191,7 @@ def _shares(
     *, lines: Sequence[AmountLine], groups: Iterable[Group], prices: Prices
 ) -> list[tuple[AmountLine, list[CodeTax]]]:
     """Return (line, its share of each of its group's taxes), in the lines' order."""
-    members: dict[amounts.Key, list[int]] = {}
+    members: dict[amounts.GroupKey, list[int]] = {}
     groups = list(groups)
     keys = {group.key for group in groups}
     for place, line in enumerate(lines):

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from documents import errors
+from documents.money import Prices
 from payouts.calculation import totals
-from payouts.calculation.amounts import AmountLine, Credited, Group, Prices
+from payouts.calculation.amounts import AmountLine, Credited, Group
 
 
 @dataclass(frozen=True, kw_only=True)

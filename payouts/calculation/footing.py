@@ -10,8 +10,6 @@ from typing import Any
 
 from documents import money
 
-Content = Mapping[str, Any]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
@@ -22,7 +20,7 @@ class Gap:
     found_minor: int
 
 
-def gaps(*, kind: str, content: Content, total_minor: int, digits: int) -> list[Gap]:
+def gaps(*, kind: str, content: Mapping[str, Any], total_minor: int, digits: int) -> list[Gap]:
     """Return the laws that a document of a kind breaks, with both figures: none of one that adds up.
 
     :raises KeyError: a kind without laws, or a content without its figures
@@ -40,7 +38,7 @@ Law = tuple[str, int, int]  # its code, the figure that is stated, the one that 
 class _Page:
     """A content's figures as minor units."""
 
-    content: Content
+    content: Mapping[str, Any]
     digits: int
 
     def minor(self, text: str) -> int:

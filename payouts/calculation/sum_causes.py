@@ -8,8 +8,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from documents import errors
+from documents.money import Prices
 from payouts.calculation import totals
-from payouts.calculation.amounts import UNTAXED, AmountLine, Prices
+from payouts.calculation.amounts import UNTAXED, AmountLine
 
 
 def cause(

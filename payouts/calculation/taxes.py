@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from documents import money
+from documents.money import Prices
 from payouts.calculation import amounts
-from payouts.calculation.amounts import UNTAXED, AmountLine, CodeTax, Group, Key, Prices, Supply
+from payouts.calculation.amounts import UNTAXED, AmountLine, CodeTax, Group, GroupKey, Supply
 
 
 def groups(*, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices: Prices = "net") -> tuple[Group, ...]:
@@ -32,13 +33,13 @@ def groups(*, lines: Sequence[AmountLine], rates: Mapping[str, Fraction], prices
     )
 
 
-def _added(*, taxable: Mapping[Key, int], rates: Mapping[str, Fraction]) -> dict[Key, dict[str, int]]:
+def _added(*, taxable: Mapping[GroupKey, int], rates: Mapping[str, Fraction]) -> dict[GroupKey, dict[str, int]]:
     """Return the tax of each code on each group's base.
 
     The tax of a code is rounded once over all bases of one supply that have it, half away from zero, and shared by
     largest remainder.
     """
-    members: dict[tuple[str, Supply], list[Key]] = {}
+    members: dict[tuple[str, Supply], list[GroupKey]] = {}
     for key in sorted(taxable):  # a unit left over goes to the same group in whatever order the lines are stated
         for code in amounts.split(key[0]):
             members.setdefault((code, key[1]), []).append(key)
@@ -51,7 +52,7 @@ def _added(*, taxable: Mapping[Key, int], rates: Mapping[str, Fraction]) -> dict
     return taxed
 
 
-def _contained(*, taxable: Mapping[Key, int], rates: Mapping[str, Fraction]) -> dict[Key, dict[str, int]]:
+def _contained(*, taxable: Mapping[GroupKey, int], rates: Mapping[str, Fraction]) -> dict[GroupKey, dict[str, int]]:
     """Return the tax of each code inside each group's price, shared by rate where it has several."""
     taxed = {}
     for key, amount in taxable.items():
@@ -79,20 +80,20 @@ def shares(*, tax_minor: int, amounts_minor: Sequence[int], rate: Fraction) -> l
     return [more + less for more, less in pairs]
 
 
-def sums(lines: Iterable[AmountLine]) -> dict[Key, int]:
+def sums(lines: Iterable[AmountLine]) -> dict[GroupKey, int]:
     """Sum amounts by tax codes and supply, in order of appearance."""
-    added: dict[Key, int] = {}
+    added: dict[GroupKey, int] = {}
     for line in lines:
         key = (line.tax, line.supply)
         added[key] = added.get(key, 0) + line.amount_minor
     return added
 
 
-def placed(key: Key, *, known: Iterable[Key]) -> Key:
+def placed(key: GroupKey, *, known: Iterable[GroupKey]) -> GroupKey:
     """Return the key of the group that a line belongs to: its own, or the only one of the same codes.
 
     A refund need not say that what it gives back is the platform's, where nothing else of the document is taxed so.
     """
     keys = set(known)
-    other: Key = (key[0], "service" if key[1] == "platform" else "platform")
+    other: GroupKey = (key[0], "service" if key[1] == "platform" else "platform")
     return other if key not in keys and other in keys else key

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import get_args
 
 from documents import errors, money
+from documents.money import Prices
 from payouts.calculation import amounts, taxes
 from payouts.calculation.amounts import (
     UNTAXED,
@@ -17,9 +18,8 @@ from payouts.calculation.amounts import (
     Computed,
     Credited,
     Group,
-    Key,
+    GroupKey,
     PayoutTotals,
-    Prices,
     Supply,
     WithheldTax,
 )
@@ -189,7 +189,7 @@ def _share(*, remaining: Group, amount_minor: int, computed: Group, prices: Pric
     return remaining.of(base_minor=amount_minor - tax, minors=money.split(tax, lefts) if lefts else [])
 
 
-def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[Key, Group]:
+def _remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> dict[GroupKey, Group]:
     """Subtract groups from groups, by key; the order and the rates are the original's."""
     remaining = {group.key: group for group in original}
     for group in credited:

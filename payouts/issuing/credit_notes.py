@@ -49,7 +49,7 @@ def credit(
     original: Document,
     content: Mapping[str, Any],
     terms: IssuingTerms,
-    prices: amounts.Prices | None = None,
+    prices: money.Prices | None = None,
 ) -> amounts.Credited:
     """Return a credit's sums after every earlier credit of the same document; call with it locked.
 

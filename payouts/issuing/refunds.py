@@ -86,7 +86,7 @@ def _note(*, data: schemas.RefundData, receipt: Receipt) -> Note:
 
 def _refunded(
     *, data: schemas.RefundData, receipt: Receipt
-) -> tuple[Sequence[Mapping[str, Any]], amounts.Credited, amounts.Prices]:
+) -> tuple[Sequence[Mapping[str, Any]], amounts.Credited, money.Prices]:
     """Return the lines that a refund gives back, what they come to, and how they are priced.
 
     :raises errors.Problem: `tax_code_unknown`, `credit_exceeds_remaining`

@@ -16,7 +16,7 @@ from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Payout, PayoutState
 
-Outcome = Literal["failed", "returned"]
+Ending = Literal["failed", "returned"]
 _STATES = {"failed": PayoutState.FAILED, "returned": PayoutState.RETURNED}
 _ACTIONS = {"failed": Action.PAYOUT_FAILED, "returned": Action.PAYOUT_RETURNED}
 
@@ -155,7 +155,7 @@ def _payout(*, data: undoing_schemas.ReversalData) -> Payout | None:
 
 def _issue(
     *,
-    outcome: Outcome,
+    outcome: Ending,
     payout: Payout | None,
     payee: Party,
     terms: IssuingTerms,
@@ -190,7 +190,7 @@ def _issue(
 
 def _draft(
     *,
-    outcome: Outcome,
+    outcome: Ending,
     statement: Document | None,
     transferred: int,
     payee: Party,
@@ -236,7 +236,7 @@ def _printed(*, data: undoing_schemas.ReversalData, transferred: int, terms: Iss
     return {"id": data.payout.id, **texts}
 
 
-def _end(*, payout: Payout, outcome: Outcome, ended_at: dt.datetime, now: dt.datetime, actor: log.Actor) -> None:
+def _end(*, payout: Payout, outcome: Ending, ended_at: dt.datetime, now: dt.datetime, actor: log.Actor) -> None:
     """Mark a payout as failed or returned, at the earlier of the two where events of both came."""
     if payout.returned_at is None or ended_at < payout.returned_at:
         Payout.objects.filter(pk=payout.pk).update(state=_STATES[outcome], returned_at=ended_at)

@@ -5,8 +5,9 @@ from fractions import Fraction
 
 from documents import errors, money
 from documents.events import schema_parts
+from documents.money import Prices
 from payouts.calculation import sum_causes
-from payouts.calculation.amounts import AmountLine, Computed, Prices
+from payouts.calculation.amounts import AmountLine, Computed
 from payouts.issuing.terms import IssuingTerms
 
 Stated = Mapping[str, tuple[str, str]]  # pointer -> (which total, amount as it is stated)

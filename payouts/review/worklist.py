@@ -21,7 +21,7 @@ from payouts.review import difference_approval, discrepancy_findings, dismissal,
 from payouts.review.event_findings import Amounts, minor
 
 logger = logging.getLogger(__name__)
-Result = TypeVar("Result")
+Read = TypeVar("Read")
 
 EACH_MAX = 200  # of each kind, the oldest; nobody works through a longer list
 KINDS = ("held", "parked", "divergent", "paid_twice", "other")
@@ -115,7 +115,7 @@ def with_people(listed: list[Item]) -> list[Item]:
     ]
 
 
-def _read(read: Callable[[], Result], *, nothing: Result, about: str) -> Result:
+def _read(read: Callable[[], Read], *, nothing: Read, about: str) -> Read:
     """Return what a reader of one item returns, or `nothing`: an item that cannot be read never hides the others."""
     try:
         return read()

@@ -63,7 +63,7 @@ def test_a_stream_is_the_same_for_the_same_seed_and_holds_what_a_month_holds(see
     assert early, "nothing is parked in this stream"
 
 
-def _place_of_payment(drawn: event_stream.Stream, refund: event_stream.Event) -> int:
+def _place_of_payment(drawn: event_stream.Stream, refund: event_stream.EventBody) -> int:
     wanted = refund["data"]["refund"]["payment_id"]
     return next(
         place

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from tests.services.live import Answer, Live, live, payment
+from tests.services.live import Live, LiveAnswer, live, payment
 
 __all__ = ["live"]
 
@@ -96,7 +96,7 @@ def _prompt(live: Live) -> tuple[list[str], float]:
     return keys, slowest_s
 
 
-def _until_answered(live: Live, event: dict[str, object]) -> Answer:
+def _until_answered(live: Live, event: dict[str, object]) -> LiveAnswer:
     until = time.monotonic() + 30
     while True:
         with contextlib.suppress(OSError):

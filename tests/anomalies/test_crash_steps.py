@@ -136,7 +136,7 @@ def _send_dying(*, program: Program, drawn: event_stream.Stream, kills: Counter[
     """Post every event as a sender does: until it is answered. Some answers die on their way."""
     told: dict[str, str] = {}
     wanted = [name for name in _points("receive") for _ in range(KILLS_EACH)]
-    unsent: list[event_stream.Event] = []
+    unsent: list[event_stream.EventBody] = []
     seen: set[str] = set()
     for event in drawn.events:
         # Only a fact that issues something for the first time passes all of the steps.

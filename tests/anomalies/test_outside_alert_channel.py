@@ -26,8 +26,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server(settings: Settings) -> Iterator[misbehaving.Server]:
-    with misbehaving.Server() as server:
+def server(settings: Settings) -> Iterator[misbehaving.BadServer]:
+    with misbehaving.BadServer() as server:
         settings.ALERT_URL = f"http://127.0.0.1:{server.port}/hook"
         yield server
 
@@ -59,7 +59,7 @@ def test_a_refusing_channel_keeps_the_alert_and_is_tried_later(settings: Setting
 
 
 @pytest.mark.parametrize("way", ["hang", "drip"])
-def test_a_channel_that_hangs_or_drips_is_cut_off_in_time(server: misbehaving.Server, way: str) -> None:
+def test_a_channel_that_hangs_or_drips_is_cut_off_in_time(server: misbehaving.BadServer, way: str) -> None:
     server.behave = getattr(server, way)
     alert = open_one()
     sent, took_s = deliver_once()
@@ -69,7 +69,7 @@ def test_a_channel_that_hangs_or_drips_is_cut_off_in_time(server: misbehaving.Se
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 301])
-def test_a_server_error_or_a_redirect_is_tried_later(server: misbehaving.Server, status: int) -> None:
+def test_a_server_error_or_a_redirect_is_tried_later(server: misbehaving.BadServer, status: int) -> None:
     server.behave = server.answering(misbehaving.http(status=status, headers="Location: http://169.254.169.254/\r\n"))
     alert = open_one()
     assert deliver_once()[0] == 0
@@ -77,14 +77,14 @@ def test_a_server_error_or_a_redirect_is_tried_later(server: misbehaving.Server,
     assert server.connections == 1
 
 
-def test_the_wait_that_the_channel_asks_for_is_honoured(server: misbehaving.Server) -> None:
+def test_the_wait_that_the_channel_asks_for_is_honoured(server: misbehaving.BadServer) -> None:
     server.behave = server.answering(misbehaving.http(status=503, headers="Retry-After: 600\r\n"))
     alert = open_one()
     deliver_once()
     assert 590 < waits(alert) <= 600
 
 
-def test_a_client_error_is_not_hammered(server: misbehaving.Server) -> None:
+def test_a_client_error_is_not_hammered(server: misbehaving.BadServer) -> None:
     server.behave = server.answering(misbehaving.http(status=404))
     alert = open_one()
     now = timezone.now()
@@ -106,14 +106,14 @@ def test_a_client_error_is_not_hammered(server: misbehaving.Server) -> None:
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300,
     ],
 )
-def test_garbage_is_tried_later(server: misbehaving.Server, garbage: bytes) -> None:
+def test_garbage_is_tried_later(server: misbehaving.BadServer, garbage: bytes) -> None:
     server.behave = server.answering(garbage)
     alert = open_one()
     assert deliver_once()[0] == 0
     waits(alert)
 
 
-def test_a_channel_that_comes_back_gets_every_alert_once(server: misbehaving.Server) -> None:
+def test_a_channel_that_comes_back_gets_every_alert_once(server: misbehaving.BadServer) -> None:
     well: Callable[..., None] = server.behave
     server.behave = server.answering(misbehaving.http(status=503))
     for number in range(5):
@@ -133,7 +133,7 @@ def test_a_channel_that_comes_back_gets_every_alert_once(server: misbehaving.Ser
     assert not Alert.objects.filter(sent_at=None).exists()
 
 
-def test_a_channel_that_answers_every_second_time_gets_every_alert(server: misbehaving.Server) -> None:
+def test_a_channel_that_answers_every_second_time_gets_every_alert(server: misbehaving.BadServer) -> None:
     well = server.behave
 
     def flap(number: int, peer: socket.socket) -> None:
@@ -157,7 +157,7 @@ def test_a_wrong_address_of_the_channel_rests_and_says_so(settings: Settings, ca
 
 
 def test_a_worker_killed_while_it_sends_leaves_the_alert_to_the_next_one(
-    server: misbehaving.Server, settings: Settings
+    server: misbehaving.BadServer, settings: Settings
 ) -> None:
     alert = open_one()
     now = timezone.now()

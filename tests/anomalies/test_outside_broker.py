@@ -72,7 +72,7 @@ def test_a_broker_that_refuses_costs_the_caller_nothing_and_is_one_alert(own_pub
 def test_a_broker_that_accepts_and_never_answers_is_noticed_within_seconds_and_delays_nobody(
     own_publisher: publisher.Publisher,
 ) -> None:
-    with misbehaving.Server() as server, app_at(server.port) as app:
+    with misbehaving.BadServer() as server, app_at(server.port) as app:
         server.behave = server.hang
         started = time.monotonic()
         assert longest_enqueue_s(own_publisher=own_publisher, app=app, count=50) < 0.2
@@ -83,7 +83,7 @@ def test_a_broker_that_accepts_and_never_answers_is_noticed_within_seconds_and_d
 
 
 def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(own_publisher: publisher.Publisher) -> None:
-    with misbehaving.Server() as server, app_at(server.port) as app:
+    with misbehaving.BadServer() as server, app_at(server.port) as app:
 
         def garbage(_number: int, peer: socket.socket) -> None:
             peer.recv(100)
@@ -96,7 +96,7 @@ def test_a_broker_that_answers_garbage_is_an_outage_not_a_crash(own_publisher: p
 
 
 def test_a_broker_that_answers_with_errors_is_an_outage(own_publisher: publisher.Publisher) -> None:
-    with misbehaving.Server() as server, app_at(server.port) as app:
+    with misbehaving.BadServer() as server, app_at(server.port) as app:
 
         def error(_number: int, peer: socket.socket) -> None:
             while peer.recv(4096):

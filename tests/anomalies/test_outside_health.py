@@ -62,7 +62,7 @@ def test_when_all_is_well_nothing_is_degraded() -> None:
 def test_without_redis_the_service_is_degraded_says_what_happens_meanwhile_and_takes_traffic(
     way: str, settings: Settings
 ) -> None:
-    with misbehaving.nobody_listens() as dead, misbehaving.Server() as server:
+    with misbehaving.nobody_listens() as dead, misbehaving.BadServer() as server:
         server.behave = server.hang if way == "hang" else lambda _n, peer: peer.sendall(b"\x00\xff\r\n" * 20)
         settings.REDIS_URL = f"redis://127.0.0.1:{dead if way == 'refuse' else server.port}/0"
         status, body, took_s = ask()
@@ -76,7 +76,7 @@ def test_without_redis_the_service_is_degraded_says_what_happens_meanwhile_and_t
 def test_without_postgresql_traffic_stops_within_two_seconds_and_the_process_still_lives(
     way: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with misbehaving.nobody_listens() as dead, misbehaving.Server() as server:
+    with misbehaving.nobody_listens() as dead, misbehaving.BadServer() as server:
         server.behave = server.hang
         place = {"HOST": "127.0.0.1", "PORT": str(dead if way == "refuse" else server.port)}
         for name, value in place.items():
@@ -322,7 +322,7 @@ def test_a_log_that_takes_no_event_any_more_is_told_to_the_channel_all_the_same(
     monkeypatch.setattr(vault.open_vault(), "mode", "LOCAL_READ_ONLY")  # another alert, which cannot be written either
     owner.execute(f"REVOKE EXECUTE ON FUNCTION {guard.APPEND} FROM {services.RUNTIME_ROLE}")
     owner.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_rows_stay")
-    with misbehaving.Server() as channel:
+    with misbehaving.BadServer() as channel:
         settings.ALERT_URL = f"http://127.0.0.1:{channel.port}/hook"
         objects = ["function audit_append", "the runtime role", "trigger audit_event_rows_stay of audit_event"]
         until = time.monotonic() + 5

@@ -28,8 +28,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
 
 
 @pytest.fixture
-def server(settings: Settings) -> Iterator[misbehaving.Server]:
-    with misbehaving.Server() as server:
+def server(settings: Settings) -> Iterator[misbehaving.BadServer]:
+    with misbehaving.BadServer() as server:
         point_at(settings, server.port)
         yield server
 
@@ -78,7 +78,7 @@ def test_a_refusing_mail_server_opens_the_breaker_and_is_one_p2_that_says_what_h
     assert "72 h" in channel.meanwhile(code=alert.code, language="es")
 
 
-def test_a_mail_server_that_accepts_and_says_nothing_costs_its_timeout_only(server: misbehaving.Server) -> None:
+def test_a_mail_server_that_accepts_and_says_nothing_costs_its_timeout_only(server: misbehaving.BadServer) -> None:
     server.behave = server.hang
     started = time.monotonic()
     assert outcomes() == OUTAGE
@@ -98,14 +98,14 @@ def dialogue(answers: dict[bytes, bytes]) -> Callable[[int, socket.socket], None
 
 
 @pytest.mark.parametrize("stage", [b"MAIL", b"RCPT", b"DATA"])
-def test_a_temporary_refusal_at_any_stage_is_tried_later(server: misbehaving.Server, stage: bytes) -> None:
+def test_a_temporary_refusal_at_any_stage_is_tried_later(server: misbehaving.BadServer, stage: bytes) -> None:
     server.behave = dialogue({stage: b"451 try again later\r\n"})
     assert outcomes() == OUTAGE
 
 
 @pytest.mark.parametrize("stage", [b"MAIL", b"RCPT", b"DATA"])
 def test_a_final_refusal_of_one_mail_is_that_mails_and_leaves_the_server_in_use(
-    server: misbehaving.Server, stage: bytes
+    server: misbehaving.BadServer, stage: bytes
 ) -> None:
     server.behave = dialogue({stage: b"550 no such user\r\n"})
     found = outcomes()
@@ -118,7 +118,7 @@ def test_a_final_refusal_of_one_mail_is_that_mails_and_leaves_the_server_in_use(
     "greeting",
     [b"\x00\xff\xfe garbage\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"554 go away\r\n", b"421 busy\r\n"],
 )
-def test_garbage_or_a_refusing_greeting_is_an_outage(server: misbehaving.Server, greeting: bytes) -> None:
+def test_garbage_or_a_refusing_greeting_is_an_outage(server: misbehaving.BadServer, greeting: bytes) -> None:
     server.behave = lambda _number, peer: peer.sendall(greeting)
     found = outcomes()
     assert "sent" not in found
@@ -126,7 +126,7 @@ def test_garbage_or_a_refusing_greeting_is_an_outage(server: misbehaving.Server,
         assert found == OUTAGE
 
 
-def test_a_server_that_breaks_off_in_the_middle_is_an_outage(server: misbehaving.Server) -> None:
+def test_a_server_that_breaks_off_in_the_middle_is_an_outage(server: misbehaving.BadServer) -> None:
     def cut(_number: int, peer: socket.socket) -> None:
         peer.sendall(b"220 mail ready\r\n")
         peer.recv(100)
@@ -135,7 +135,7 @@ def test_a_server_that_breaks_off_in_the_middle_is_an_outage(server: misbehaving
     assert outcomes() == OUTAGE
 
 
-def test_a_dripping_mail_server_is_found_out_by_the_health_check_in_time(server: misbehaving.Server) -> None:
+def test_a_dripping_mail_server_is_found_out_by_the_health_check_in_time(server: misbehaving.BadServer) -> None:
     server.behave = server.drip
     started = time.monotonic()
     assert checks.look(wait_s=0.6)["mail"].ok is False

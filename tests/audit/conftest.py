@@ -11,6 +11,7 @@ from audit.actions import Action
 from audit.guard import Guard, TableRights
 from config.embedded import services
 
+Toy = Callable[[str], Callable[[], None]]
 STATES = Guard(
     born=True,
     columns=("status", "public_id"),

@@ -11,8 +11,8 @@ from audit import log
 from audit.actions import RETIRED, Action
 from audit.models import Event
 from tests import factories
+from tests.audit.conftest import Toy
 
-Toy = Callable[[str], Callable[[], None]]
 ISSUE = "INSERT INTO toy (status, public_id) VALUES ('ISSUED', 'doc_1')"
 LOCK = "UPDATE toy SET status = 'LOCKED' WHERE public_id = 'doc_1'"
 

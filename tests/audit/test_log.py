@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit import entries, guard, labels, leaf, log, models
 from audit.actions import GRAMMAR, RETIRED, Action
+from tests.audit.conftest import Toy
 
-Toy = Callable[[str], Callable[[], None]]
 pytestmark = pytest.mark.django_db
 TOKEN = "et33vzhOLhvRazvczc1KlpWjgLFKw11N3dfJC8tKlWk"  # the shape of a link's token, 32 random bytes
 

@@ -42,11 +42,11 @@ __all__ = ["live"]
 
 ROOT = pathlib.Path(django_settings.BASE_DIR)
 ALWAYS = {"time", "level", "logger", "message"}
-Lines = Callable[[], list[dict[str, Any]]]
+LoggedLines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
+def lines() -> Iterator[LoggedLines]:
     """Return what has been logged since, as it is written."""
     stream = io.StringIO()
     [handler] = [
@@ -303,7 +303,9 @@ def test_each_line_that_a_runbook_names_has_a_case_here_and_no_page_names_a_line
 
 @pytest.mark.django_db(databases=["default", "denials"])
 @pytest.mark.parametrize("span", sorted(CASES))
-def test_the_line_that_a_runbook_names_is_written(span: str, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_line_that_a_runbook_names_is_written(
+    span: str, lines: LoggedLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     CASES[span](monkeypatch)
@@ -322,7 +324,7 @@ def test_the_line_that_a_runbook_names_is_written(span: str, lines: Lines, monke
 # --- the form of a line ---
 
 
-def logged(lines: Lines, error: BaseException) -> dict[str, Any]:
+def logged(lines: LoggedLines, error: BaseException) -> dict[str, Any]:
     def fails() -> None:
         raise error
 
@@ -348,7 +350,7 @@ def logged(lines: Lines, error: BaseException) -> dict[str, Any]:
     ],
 )
 def test_what_was_raised_is_named_without_what_it_says_about_anybody(
-    error: Exception, cause: str, lines: Lines
+    error: Exception, cause: str, lines: LoggedLines
 ) -> None:
     line = logged(lines, error)
     assert line["cause"] == cause
@@ -356,7 +358,7 @@ def test_what_was_raised_is_named_without_what_it_says_about_anybody(
     assert "Ana" not in json.dumps(line)
 
 
-def test_a_task_that_fails_is_named_with_its_trace_and_not_with_what_it_said(lines: Lines) -> None:
+def test_a_task_that_fails_is_named_with_its_trace_and_not_with_what_it_said(lines: LoggedLines) -> None:
     with worker_signals():
         a_failing_task.apply(args=["Ana Ruiz Pardo"])
     line = lines()[-1]
@@ -365,7 +367,7 @@ def test_a_task_that_fails_is_named_with_its_trace_and_not_with_what_it_said(lin
     assert "Ana" not in json.dumps(lines())
 
 
-def test_texts_of_other_packages_lose_mail_addresses_tokens_and_queries(lines: Lines) -> None:
+def test_texts_of_other_packages_lose_mail_addresses_tokens_and_queries(lines: LoggedLines) -> None:
     logging.getLogger("gunicorn.error").error("Error handling request /l/%s/?answer=678Z", "aB3" * 14 + "x")
     logging.getLogger("kombu").warning("redis://:a-password@broker/0 for <ana@example.com>\nnext")
     assert [line["message"] for line in lines()] == [
@@ -374,12 +376,12 @@ def test_texts_of_other_packages_lose_mail_addresses_tokens_and_queries(lines: L
     ]
 
 
-def test_what_no_field_is_named_for_is_not_written(lines: Lines) -> None:
+def test_what_no_field_is_named_for_is_not_written(lines: LoggedLines) -> None:
     logging.getLogger("documents.anything").warning("event.failed", extra={"legal_name": "Ana", "code": "x"})
     assert set(lines()[0]) == {*ALWAYS, "code"}
 
 
-def test_loggers_that_write_addresses_are_silent(lines: Lines, capfd: pytest.CaptureFixture[str]) -> None:
+def test_loggers_that_write_addresses_are_silent(lines: LoggedLines, capfd: pytest.CaptureFixture[str]) -> None:
     for name in (*logs.SILENT, "django.security.DisallowedHost"):
         logging.getLogger(name).critical("Not Found: /l/secret/")
     assert lines() == []
@@ -398,7 +400,7 @@ def test_a_typed_command_says_only_what_is_wrong(program: str, level: str, monke
         env.log_level()
 
 
-def test_a_request_does_not_lend_its_id_to_the_next_one(lines: Lines, settings: Settings) -> None:
+def test_a_request_does_not_lend_its_id_to_the_next_one(lines: LoggedLines, settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     for _ in range(2):
         Client().get("/healthz")

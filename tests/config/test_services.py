@@ -201,7 +201,7 @@ def test_a_second_ctrl_c_lets_the_end_finish_first(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("home", "_ctrl_c")
 def test_ctrl_c_while_a_server_is_being_launched_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Interrupted(subprocess.Popen[bytes]):
+    class InterruptedStart(subprocess.Popen[bytes]):
         pids: typing.ClassVar[list[int]] = []
 
         def __init__(self, *words: typing.Any, **how: typing.Any) -> None:
@@ -214,14 +214,14 @@ def test_ctrl_c_while_a_server_is_being_launched_leaves_none(monkeypatch: pytest
     for server in group.processes.values():
         server.command = [sys.executable, "-c", "import time; time.sleep(60)"]
     with monkeypatch.context() as patch:
-        patch.setattr(subprocess, "Popen", Interrupted)
+        patch.setattr(subprocess, "Popen", InterruptedStart)
         with pytest.raises(KeyboardInterrupt):
             stack.start()
         with pytest.raises(KeyboardInterrupt), group:
             pass
     assert not stack.folder.exists()
-    assert len(Interrupted.pids) == 3
-    assert _gone(*Interrupted.pids)
+    assert len(InterruptedStart.pids) == 3
+    assert _gone(*InterruptedStart.pids)
 
 
 def _log(server: servers.Server) -> str:

@@ -5,7 +5,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
-Content = dict[str, Any]
+ContentJson = dict[str, Any]
 NAMES = (
     "Ana", "Ruiz", "Pardo", "Lucía", "Peña", "Ortiz", "Íñigo", "Muñoz", "Zoë", "Castellanos", "Gutiérrez", "Xochilt",
     "Chávez", "Jhon", "Bjørn", "Łukasz", "Szczęsny", "Åse", "Çelik", "Ağaoğlu", "transporte", "nocturno", "entrega",
@@ -45,7 +45,7 @@ XOCHILT = {
 
 def _document(
     *, kind: str, country: str, number: str, owner: dict[str, str], subject: str, day: str, **own: object
-) -> Content:
+) -> ContentJson:
     currency, zone, until = PLACES[country]
     return {
         "kind": kind,
@@ -66,7 +66,7 @@ def _document(
     }
 
 
-def _explained(content: Content, **about: str) -> list[dict[str, str]]:
+def _explained(content: ContentJson, **about: str) -> list[dict[str, str]]:
     """Where each cent of an order comes from: its lines, and the tax of each."""
     rates, rows = {group["code"]: group["rate"] for group in content["tax_groups"]}, []
     for line in content["lines"]:
@@ -83,7 +83,7 @@ def _explained(content: Content, **about: str) -> list[dict[str, str]]:
     ]
 
 
-def receipt() -> Content:
+def receipt() -> ContentJson:
     """Lucía's ride in Madrid."""
     return _document(
         kind="PAYMENT_RECEIPT", country="ES", number="AES-PR-2026-0000001", subject="payment:pay_01JM8:customer",
@@ -96,7 +96,7 @@ def receipt() -> Content:
     )  # fmt: skip
 
 
-def meal() -> Content:
+def meal() -> ContentJson:
     """Camila's meal in Bogotá: thousands, and another decimal sign than in Mexico."""
     return _document(
         kind="PAYMENT_RECEIPT", country="CO", number="RAN-PR-2026-0000001", subject="payment:pay_CO1:customer",
@@ -111,7 +111,7 @@ def meal() -> Content:
     )  # fmt: skip
 
 
-def pesos() -> Content:
+def pesos() -> ContentJson:
     """A receipt in Chile: a currency without decimals, prices with the tax in them."""
     return _document(
         kind="PAYMENT_RECEIPT", country="CL", number="ACL-PR-2026-0000001", subject="payment:pay_CL1:customer",
@@ -123,7 +123,7 @@ def pesos() -> Content:
     )  # fmt: skip
 
 
-def order(*, lines: int = 0) -> Content:
+def order(*, lines: int = 0) -> ContentJson:
     """Ana's order, not paid out yet; with `lines`, a long one."""
     own = [
         {
@@ -160,7 +160,7 @@ def order(*, lines: int = 0) -> Content:
     return found | {"explanation": _explained(found, order="ord_9F2K")}
 
 
-def adjustment() -> Content:
+def adjustment() -> ContentJson:
     """A late tip for a fleet's driver, already sent: every optional part of an order's statement."""
     found = order()
     found |= {
@@ -192,7 +192,7 @@ def adjustment() -> Content:
     return found | {"explanation": _explained(found, order="ord_9F2K")}
 
 
-def partner() -> Content:
+def partner() -> ContentJson:
     """The restaurant's side of an order in Bogotá."""
     found = _document(
         kind="ORDER_FINAL_STATEMENT", country="CO", number="ACO-OFS-2026-0000002", subject="order:ord_CO7:partner",
@@ -234,7 +234,7 @@ def _settled(*, rows: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     return settles, explanation
 
 
-def payout(*, rows: int = 2) -> Content:
+def payout(*, rows: int = 2) -> ContentJson:
     """Xochilt's week in Mexico, with every optional part of a payout statement."""
     settles, explanation = _settled(rows=rows)
     settles[-1] |= {"adjustment": "adj_9", "order_date": "2026-02-11"}
@@ -267,7 +267,7 @@ def payout(*, rows: int = 2) -> Content:
     )  # fmt: skip
 
 
-def reversal() -> Content:
+def reversal() -> ContentJson:
     """The bank sent Xochilt's money back."""
     return _document(
         kind="PAYOUT_REVERSAL_NOTICE", country="MX", number="AMX-PRN-2026-0000001", subject="payout:po_5TQ8:payee:returned",
@@ -277,14 +277,14 @@ def reversal() -> Content:
     )  # fmt: skip
 
 
-def reversal_with_fee() -> Content:
+def reversal_with_fee() -> ContentJson:
     """The bank kept something of it."""
     content = reversal()
     payout = {"id": "po_5TQ8", "amount": "515.20", "fee": "30.00", "missing": "20.00"}  # both, so that both are printed
     return content | {"payout": payout}
 
 
-def credit() -> Content:
+def credit() -> ContentJson:
     """Camila's missing dish."""
     return _document(
         kind="CREDIT_NOTE", country="CO", number="RAN-CN-2026-0000001", subject="refund:rf_9A:customer", owner=CAMILA, day="2026-02-21",

@@ -42,8 +42,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def channel(settings: Settings) -> Iterator[misbehaving.Server]:
-    with misbehaving.Server() as server:
+def channel(settings: Settings) -> Iterator[misbehaving.BadServer]:
+    with misbehaving.BadServer() as server:
         settings.ALERT_URL = f"http://127.0.0.1:{server.port}/hook?key=abc"
         yield server
 
@@ -82,7 +82,7 @@ def test_an_alert_about_a_change_that_is_rolled_back_is_rolled_back_with_it() ->
 
 
 @pytest.mark.django_db
-def test_severity_rises_and_never_falls_and_a_rise_is_on_record_and_told_again(channel: misbehaving.Server) -> None:
+def test_severity_rises_and_never_falls_and_a_rise_is_on_record_and_told_again(channel: misbehaving.BadServer) -> None:
     alert = open_one()
     sending.deliver(now=timezone.now())
     assert open_one(severity="P1").sent_at is None
@@ -96,7 +96,7 @@ def test_severity_rises_and_never_falls_and_a_rise_is_on_record_and_told_again(c
 
 @pytest.mark.django_db
 def test_an_alert_that_is_out_while_the_log_takes_nothing_is_not_sent_again_each_minute(
-    channel: misbehaving.Server, monkeypatch: pytest.MonkeyPatch
+    channel: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(**_given: object) -> None:
         raise log.AuditUnavailable
@@ -156,7 +156,7 @@ def test_sixteen_workers_that_meet_one_outage_open_one_alert() -> None:
 
 
 @pytest.mark.django_db
-def test_the_channel_is_told_of_the_opening_once_and_of_the_resolution_once(channel: misbehaving.Server) -> None:
+def test_the_channel_is_told_of_the_opening_once_and_of_the_resolution_once(channel: misbehaving.BadServer) -> None:
     alert = open_one()
     now = timezone.now()
     assert [sending.deliver(now=now) for _ in range(3)] == [1, 0, 0]
@@ -204,7 +204,7 @@ def test_without_a_channel_alerts_wait_where_people_look(settings: Settings) -> 
 
 
 @pytest.mark.django_db
-def test_the_vaults_outage_becomes_p1_after_an_hour_and_is_told_again(channel: misbehaving.Server) -> None:
+def test_the_vaults_outage_becomes_p1_after_an_hour_and_is_told_again(channel: misbehaving.BadServer) -> None:
     open_one(key="dependency:vault", code="dependency_vault")
     now = timezone.now()
     assert sending.deliver(now=now + timedelta(minutes=1)) == 1
@@ -214,7 +214,7 @@ def test_the_vaults_outage_becomes_p1_after_an_hour_and_is_told_again(channel: m
 
 
 @pytest.mark.django_db
-def test_an_alert_resolved_before_anybody_was_told_is_told_as_resolved_only(channel: misbehaving.Server) -> None:
+def test_an_alert_resolved_before_anybody_was_told_is_told_as_resolved_only(channel: misbehaving.BadServer) -> None:
     open_one()
     incidents.resolve_alert(dedup_key="dependency:mail")
     assert [sending.deliver(now=timezone.now()) for _ in range(2)] == [1, 0]
@@ -223,7 +223,7 @@ def test_an_alert_resolved_before_anybody_was_told_is_told_as_resolved_only(chan
 
 @pytest.mark.django_db
 def test_a_resolution_that_comes_while_the_opening_is_being_sent_is_told_too(
-    channel: misbehaving.Server, monkeypatch: pytest.MonkeyPatch
+    channel: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_one()
     real = alert_channel.send
@@ -240,7 +240,7 @@ def test_a_resolution_that_comes_while_the_opening_is_being_sent_is_told_too(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_senders_at_once_tell_each_alert_once(channel: misbehaving.Server) -> None:
+def test_two_senders_at_once_tell_each_alert_once(channel: misbehaving.BadServer) -> None:
     for number in range(10):
         open_one(key=f"dependency:{number}")
     now = timezone.now()
@@ -262,7 +262,7 @@ def test_two_senders_at_once_tell_each_alert_once(channel: misbehaving.Server) -
 
 @pytest.mark.django_db
 def test_postgresqls_own_outage_is_told_at_once_and_written_when_it_is_back(
-    channel: misbehaving.Server, monkeypatch: pytest.MonkeyPatch
+    channel: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = incidents.write
 

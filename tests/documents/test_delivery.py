@@ -292,7 +292,7 @@ def bad_mood(_number: int, peer: socket.socket) -> None:
     peer.sendall(b"421 4.3.2 come back later\r\n")
 
 
-def hang(server: misbehaving.Server) -> Callable[[int, socket.socket], None]:
+def hang(server: misbehaving.BadServer) -> Callable[[int, socket.socket], None]:
     """Return a behaviour that accepts and says nothing."""
     return server.hang
 
@@ -318,7 +318,7 @@ def rude(_number: int, peer: socket.socket) -> None:
 @pytest.mark.parametrize("behaviour", ["refuses", "hangs", "garbage", "421", "drips"])
 def test_whatever_the_server_does_the_document_stays_and_the_mail_waits(behaviour: str, settings: Settings) -> None:
     one = queued()
-    with misbehaving.Server() as server:
+    with misbehaving.BadServer() as server:
         server.behave = {"hangs": server.hang, "garbage": garbage, "421": bad_mood, "drips": rude, "refuses": garbage}[
             behaviour
         ]

@@ -20,8 +20,8 @@ post = functools.partial(outside_http.post, body=b"{}", content_type="applicatio
 
 
 @pytest.fixture
-def server() -> Iterator[misbehaving.Server]:
-    with misbehaving.Server() as server:
+def server() -> Iterator[misbehaving.BadServer]:
+    with misbehaving.BadServer() as server:
         yield server
 
 
@@ -32,7 +32,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 
 @pytest.mark.parametrize("answers", [("127.0.0.1",), ("10.1.2.3",), ("1.1.1.1", "127.0.0.1"), ("100.64.0.1",)])
 def test_a_public_name_never_leads_to_a_private_address(
-    server: misbehaving.Server, monkeypatch: pytest.MonkeyPatch, answers: tuple[str, ...]
+    server: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch, answers: tuple[str, ...]
 ) -> None:
     resolve(monkeypatch, *answers)
     with pytest.raises(outside_http.AddressRefusedError, match=r"alerts\.example"):
@@ -57,7 +57,7 @@ def test_a_clouds_metadata_is_called_in_no_spelling(url: str) -> None:
 
 @pytest.mark.parametrize("host", ["alertmanager", "alertmanager.monitoring.svc.cluster.local", "am.corp.internal"])
 def test_a_private_name_reaches_the_operators_own_network_and_still_no_metadata(
-    server: misbehaving.Server, monkeypatch: pytest.MonkeyPatch, host: str
+    server: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     resolve(monkeypatch, "169.254.169.254")
     with pytest.raises(outside_http.AddressRefusedError):
@@ -66,12 +66,12 @@ def test_a_private_name_reaches_the_operators_own_network_and_still_no_metadata(
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]", "LOCALHOST"])
-def test_an_alertmanager_on_this_machine_can_be_named(server: misbehaving.Server, host: str) -> None:
+def test_an_alertmanager_on_this_machine_can_be_named(server: misbehaving.BadServer, host: str) -> None:
     assert post(url=f"http://{host}:{server.port}/hook?a=1").status == 200
     assert server.received == [("/hook?a=1", b"{}")]
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed(server: misbehaving.Server) -> None:
+def test_a_redirect_is_an_answer_and_is_not_followed(server: misbehaving.BadServer) -> None:
     server.behave = server.answering(
         misbehaving.http(status=307, headers=f"Location: http://127.0.0.1:{server.port}/\r\n")
     )
@@ -82,7 +82,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(server: misbehaving.Server)
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("way", ["hang", "drip"])
-def test_no_server_holds_a_call_longer_than_its_time(server: misbehaving.Server, scheme: str, way: str) -> None:
+def test_no_server_holds_a_call_longer_than_its_time(server: misbehaving.BadServer, scheme: str, way: str) -> None:
     server.behave = getattr(server, way)
     started = time.monotonic()
     with pytest.raises(OSError, match=r".+"):
@@ -90,7 +90,7 @@ def test_no_server_holds_a_call_longer_than_its_time(server: misbehaving.Server,
     assert time.monotonic() - started < 1.5
 
 
-def test_a_dripping_handshake_is_cut_too(server: misbehaving.Server) -> None:
+def test_a_dripping_handshake_is_cut_too(server: misbehaving.BadServer) -> None:
     def behave(_number: int, peer: socket.socket) -> None:
         record = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"  # the head of a TLS handshake message that never ends
         for byte in record + b"\x00" * 1_000:

@@ -25,7 +25,7 @@ def pool() -> Iterator[renderer_pool.Pool]:
     found.close()
 
 
-def named(name: str) -> pdf_contents.Content:
+def named(name: str) -> pdf_contents.ContentJson:
     content = pdf_contents.receipt()
     content["owner"]["legal_name"] = name
     return content

@@ -25,7 +25,7 @@ def pool() -> Iterator[renderer_pool.Pool]:
     found.close()
 
 
-def pages(pool: renderer_pool.Pool, content: pdf_contents.Content) -> list[list[str]]:
+def pages(pool: renderer_pool.Pool, content: pdf_contents.ContentJson) -> list[list[str]]:
     """The lines of each page, as they stand."""
     document = pypdfium2.PdfDocument(render.render(content=content, issued_at=ISSUED_AT, pool=pool).pdf)
     try:

@@ -48,7 +48,7 @@ def pools() -> Iterator[Callable[..., renderer_pool.Pool]]:
         pool.close()
 
 
-def render(pool: renderer_pool.Pool, content: pdf_contents.Content | None = None) -> rendering.Rendered:
+def render(pool: renderer_pool.Pool, content: pdf_contents.ContentJson | None = None) -> rendering.Rendered:
     return rendering.render(content=content or pdf_contents.receipt(), issued_at=ISSUED_AT, pool=pool)
 
 

@@ -117,7 +117,7 @@ def _world(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(queue, "enqueue", lambda **_: False)
     telling.issuers()
-    with misbehaving.Server() as server:
+    with misbehaving.BadServer() as server:
         monkeypatch.setattr(settings, "ALERT_URL", f"http://127.0.0.1:{server.port}/hook")
         yield
 

@@ -35,7 +35,7 @@ def pool() -> Iterator[renderer_pool.Pool]:
     found.close()
 
 
-def rendered(pool: renderer_pool.Pool, content: pdf_contents.Content, **options: Any) -> render.Rendered:
+def rendered(pool: renderer_pool.Pool, content: pdf_contents.ContentJson, **options: Any) -> render.Rendered:
     return render.render(content=content, issued_at=ISSUED_AT, pool=pool, **options)
 
 

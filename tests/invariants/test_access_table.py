@@ -9,7 +9,6 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template import engines
 from django.template.response import TemplateResponse
@@ -24,7 +23,7 @@ from audit.models import Event as AuditEvent
 from config import checks
 from documents import errors
 from documents.access import actors, guard, ownership, roles, routes
-from documents.access.admission import AccessRule, Door, Ownership, Recorded, RowSource, Unrecorded
+from documents.access.admission import AccessRule, Door, Ownership, Recorded, RowSource, Unrecorded, View
 from documents.admin.site import site
 from documents.delivery import links
 from documents.models import Alert, Document, Link
@@ -36,7 +35,6 @@ pytestmark = [
     pytest.mark.django_db(databases=["default", "denials"]),
     pytest.mark.usefixtures("vault_folder"),
 ]
-View = Callable[..., HttpResponseBase]
 ALL_ROLES = [*(role.value for role in roles.Role), "no role", "nobody"]
 
 

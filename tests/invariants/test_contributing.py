@@ -61,7 +61,7 @@ pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Step:
+class Block:
     """One block of a list: a new file, a line that is replaced in one, or commands to type."""
 
     new: str | None
@@ -71,11 +71,11 @@ class Step:
     block: str
 
 
-def steps(heading: str) -> list[Step]:
+def steps(heading: str) -> list[Block]:
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     assert section, heading
     return [
-        Step(**(found.groupdict() | {"block": textwrap.dedent(found["block"]) + "\n"}))
+        Block(**(found.groupdict() | {"block": textwrap.dedent(found["block"]) + "\n"}))
         for found in STEP.finditer(section)
     ]
 
@@ -93,7 +93,7 @@ class Copy:
             shutil.copytree(env.BASE_DIR / name, folder / name)
         shutil.copy(env.BASE_DIR / "manage.py", folder)
 
-    def follow(self, step: Step) -> subprocess.CompletedProcess[str] | None:
+    def follow(self, step: Block) -> subprocess.CompletedProcess[str] | None:
         """Do what a step says; returns how its command ended, if it is one."""
         if step.new:
             (self.folder / step.new).write_text(step.block, encoding="utf-8")

@@ -143,8 +143,23 @@ def _value_name(node: ast.Name | ast.Attribute | ast.arg | ast.keyword | ast.ali
 
 
 def test_a_class_name_means_one_class() -> None:
-    classes = Counter(node.name for _, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-    assert {name for name, count in classes.items() if count > 1} == set(SAME_CLASS_NAMES)
+    """A name for a type counts too: `Row = dict[str, Any]`. One that only repeats another module's is no second one."""
+    named: Counter[str] = Counter()
+    for path in files(apps=(*PRODUCT, "tests", "benchmarks")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named.update(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        named.update(name for node in tree.body if (name := _type_name(node)))
+    assert {name for name, count in named.items() if count > 1} == set(SAME_CLASS_NAMES)
+
+
+def _type_name(node: ast.stmt) -> str | None:
+    """Return the name that a statement gives to a type: in capitals and small letters, as a class has it."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return None
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    if not isinstance(target, ast.Name) or not re.fullmatch(r"_?[A-Z][A-Za-z]*[a-z][A-Za-z]*", target.id):
+        return None
+    return None if isinstance(node.value, ast.Attribute) and node.value.attr == target.id else target.id
 
 
 def test_no_package_does_anything_when_it_is_imported() -> None:

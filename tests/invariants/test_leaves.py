@@ -18,20 +18,20 @@ from tests.payouts import telling
 pytestmark = pytest.mark.django_db
 SAMPLES = ("es_ride", "mx_week", "co_food", "co_refund")
 EXPECTED = json.loads((telling.SAMPLES / "expected.json").read_text(encoding="utf-8"))
-Stored = list[tuple[Document, bytes]]
-_lived: dict[str, Stored] = {}
+StoredDocuments = list[tuple[Document, bytes]]
+_lived: dict[str, StoredDocuments] = {}
 NEVER = ("@example.com", "es-ES", "es-MX", "es-CO", "evt_")  # contact data and event ids are nobody's to print
 
 
 @pytest.fixture(params=[*SAMPLES, *pack.registry()])
-def stored(request: pytest.FixtureRequest, vault_folder: pathlib.Path) -> Stored:
+def stored(request: pytest.FixtureRequest, vault_folder: pathlib.Path) -> StoredDocuments:
     """Every document of one sample, or of one country's week, locked, with the bytes that lie in the vault."""
     if request.param not in _lived:  # once for all tests: they only look
         _lived[request.param] = _live(name=request.param, vault_folder=vault_folder)
     return _lived[request.param]
 
 
-def _live(*, name: str, vault_folder: pathlib.Path) -> Stored:
+def _live(*, name: str, vault_folder: pathlib.Path) -> StoredDocuments:
     telling.issuers()
     if name in SAMPLES:
         telling.told(telling.sample(name))
@@ -49,7 +49,7 @@ def _live(*, name: str, vault_folder: pathlib.Path) -> Stored:
     return [(document, (vault_folder / document.vault_key).read_bytes()) for document in documents]
 
 
-def test_every_leaf_of_what_was_frozen_is_printed(stored: Stored) -> None:
+def test_every_leaf_of_what_was_frozen_is_printed(stored: StoredDocuments) -> None:
     for document, body in stored:
         content, text = json.loads(document.content), pdf_reading.squashed(pdf_reading.text(body))
         missing = [
@@ -60,7 +60,7 @@ def test_every_leaf_of_what_was_frozen_is_printed(stored: Stored) -> None:
         assert missing == [], document.number
 
 
-def test_what_is_embedded_is_what_was_frozen_and_holds_no_contact_data(stored: Stored) -> None:
+def test_what_is_embedded_is_what_was_frozen_and_holds_no_contact_data(stored: StoredDocuments) -> None:
     for document, body in stored:
         assert pdf_reading.attachment(body).decode() == document.content
         assert hashlib.sha256(document.content.encode()).hexdigest() == document.content_sha256
@@ -69,7 +69,7 @@ def test_what_is_embedded_is_what_was_frozen_and_holds_no_contact_data(stored: S
             assert word not in pdf_reading.text(body), document.number
 
 
-def test_printing_it_again_gives_the_bytes_that_lie_in_the_vault(stored: Stored) -> None:
+def test_printing_it_again_gives_the_bytes_that_lie_in_the_vault(stored: StoredDocuments) -> None:
     for document, body in stored:
         again = render.render(content=json.loads(document.content), issued_at=document.issued_at)
         assert again.pdf == body, document.number

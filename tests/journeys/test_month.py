@@ -33,7 +33,7 @@ RESUMED_EVERY = 100  # events between two looks of the worker at what is parked
 SHOWN_MAX = 10
 
 
-def _tell(told: list[account.Event]) -> Counter[str]:
+def _tell(told: list[account.EventJson]) -> Counter[str]:
     """Tell events from several threads, and do now and then what the worker does."""
     answers: Counter[str] = Counter()
     with ThreadPoolExecutor(max_workers=SENDERS) as threads:
@@ -46,7 +46,7 @@ def _tell(told: list[account.Event]) -> Counter[str]:
     return answers
 
 
-def _send(event: account.Event) -> str:
+def _send(event: account.EventJson) -> str:
     return str(telling.tell(event, now=month.NOW).body.get("status"))
 
 

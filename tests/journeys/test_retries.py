@@ -4,17 +4,17 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from tests.services.live import Answer, Live, live, order, payment, unlike
+from tests.services.live import Live, LiveAnswer, live, order, payment, unlike
 
 __all__ = ["live"]
 
 CROWD = 64
 
 
-def crowd(work: Callable[[int], Answer]) -> list[Answer]:
+def crowd(work: Callable[[int], LiveAnswer]) -> list[LiveAnswer]:
     """Do one thing CROWD times at the same moment, each on a connection of its own."""
     together = threading.Barrier(CROWD)
-    answers: list[Answer] = []
+    answers: list[LiveAnswer] = []
 
     def one(number: int) -> None:
         together.wait()

@@ -2,9 +2,10 @@
 
 import dataclasses
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.payouts import making
+from tests.payouts.making import EventJson
 
 if TYPE_CHECKING:
     from tests.payouts.month import Month
@@ -13,8 +14,7 @@ START = dt.datetime(2026, 2, 2, 6, 0, tzinfo=dt.UTC)  # a Monday; Spain's own Mo
 WEEKS = 4
 WEEK, HOUR = dt.timedelta(days=7), dt.timedelta(hours=1)
 SOME = 20
-Event = dict[str, Any]
-Row = tuple[str, int, str | None]  # kind, amount, tax code
+OrderRow = tuple[str, int, str | None]  # kind, amount, tax code
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -128,7 +128,7 @@ class Account:
         amount = owed - closing
         if amount < 0 or (amount == 0 and replaces):  # what is below zero is carried, whatever was asked
             closing, amount = owed, 0
-        more: Event = {
+        more: EventJson = {
             "adjustments": lines,
             "withholdings": withholdings,
             "cash_collected": money(cash),
@@ -137,7 +137,7 @@ class Account:
         if replaces:
             more["replaces"] = replaces
         more["period"] = {"from": f"{at - WEEK:%Y-%m-%d}", "to": f"{at:%Y-%m-%d}"}
-        facts: Event = {
+        facts: EventJson = {
             "payee": self.payee,
             "at": text(at),
             "opening": money(self.balance),
@@ -158,7 +158,7 @@ class Account:
         self.balance = closing
         return name if amount else None
 
-    def _named(self, parts: dict[Due, int], at: dt.datetime) -> Event:
+    def _named(self, parts: dict[Due, int], at: dt.datetime) -> EventJson:
         """By `orders` where that says it all: whole orders, with every adjustment that they had by then, or none."""
         orders = {one.order for one in parts if one.word == "order"}
         whole = all(amount == one.net for one, amount in parts.items())
@@ -169,7 +169,7 @@ class Account:
         return {"settles": [{one.word: one.name, "amount": money(amount)} for one, amount in parts.items()]}
 
 
-def net(rows: list[Row]) -> int:
+def net(rows: list[OrderRow]) -> int:
     """Net prices: the amounts, and each group's tax (code and supply), rounded once."""
     groups: dict[tuple[str, bool], int] = {}
     for kind, amount, tax in rows:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+EventJson = dict[str, Any]  # an event or a part of one, as it is sent
+
 
 def _event(kind: str, name: str, at: str, data: dict[str, Any]) -> dict[str, Any]:
     return {

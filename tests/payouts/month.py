@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.payouts import account, making
-from tests.payouts.account import HOUR, START, WEEK, WEEKS, Event, Row
+from tests.payouts.account import HOUR, START, WEEK, WEEKS, OrderRow
+from tests.payouts.making import EventJson
 
 NOW = START + dt.timedelta(days=45)
 SHARES = {
@@ -33,7 +34,7 @@ SHARES = {
     "under another id": 0.25,
 }
 RARE = ("refunded", "adjusted", "returned", "failed", "instant", "in advance")
-ADJUSTED: tuple[list[Row], ...] = (
+ADJUSTED: tuple[list[OrderRow], ...] = (
     [("TIP", 250, None)],
     [("FARE", 333, "IVA10")],
     [("FARE", -777, "IVA10"), ("PLATFORM_FEE", 155, "IVA21")],
@@ -56,7 +57,7 @@ class Month:
 
     seed: int
     size: Size
-    events: list[Event] = dataclasses.field(default_factory=list)
+    events: list[EventJson] = dataclasses.field(default_factory=list)
     keys: set[str] = dataclasses.field(default_factory=set)
     due: dict[str, list[account.Due]] = dataclasses.field(default_factory=dict)
     balances: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -73,7 +74,7 @@ class Month:
         for payee in sorted(self.due):
             account.Account(month=self, payee=payee).live()
 
-    def told(self) -> Iterator[Event]:
+    def told(self) -> Iterator[EventJson]:
         """Everything in no order at all, a tenth of it twice, some of that under another event id."""
         told = list(self.events)
         for number, event in enumerate(self.events):
@@ -89,7 +90,7 @@ class Month:
     def moment(self, begins: dt.datetime, within: dt.timedelta) -> dt.datetime:
         return begins + dt.timedelta(seconds=self.dice.randrange(int(within.total_seconds())))
 
-    def tell(self, event: Event, *keys: str) -> None:
+    def tell(self, event: EventJson, *keys: str) -> None:
         self.events.append(event)
         self.keys.update(keys)
 
@@ -100,7 +101,7 @@ class Month:
         payee = f"flt_{fleet}" if fleet % 2 else f"drv_{driver}"
         prices = "gross" if self.happens("gross") else "net"
         lines, net = self._lines(prices)
-        more: Event = {"prices": prices, "totals": {}}
+        more: EventJson = {"prices": prices, "totals": {}}
         if fleet % 2:
             more["beneficiary"] = {"id": payee, "legal_name": f"Flota {fleet}, S.L."}
         elif self.happens("withheld"):
@@ -129,7 +130,7 @@ class Month:
         """Lines of one side of an order, and what they leave it."""
         fares = [self.dice.randrange(300, 4000) for _ in range(self.dice.choice((1, 1, 2)))]
         fee, tip = -(sum(fares) * self.dice.randrange(15, 25) // 100), self.dice.randrange(50, 500)
-        rows: list[Row] = [*(("FARE", fare, "IVA10") for fare in fares), ("PLATFORM_FEE", fee, "IVA21")]
+        rows: list[OrderRow] = [*(("FARE", fare, "IVA10") for fare in fares), ("PLATFORM_FEE", fee, "IVA21")]
         rows += [("TIP", tip, None)] if self.happens("tip") else []
         rows += [("PROMOTION", -105, "IVA10")] if self.dice.random() < 0.1 else []
         rows += [("FARE", self.dice.randrange(100, 900), "IVA21")] if self.dice.random() < 0.05 else []
@@ -140,7 +141,7 @@ class Month:
             for place, (kind, amount, tax) in enumerate(rows)
         ], net
 
-    def _adjust(self, *, order: str, payee: str, partner: Event | None, at: dt.datetime) -> None:
+    def _adjust(self, *, order: str, payee: str, partner: EventJson | None, at: dt.datetime) -> None:
         for number in range(self.dice.choice((1, 1, 1, 2))):
             name, made_at = f"adj_{order}_{number}", self.moment(at + HOUR, dt.timedelta(days=9))
             rows = self.dice.choice(ADJUSTED)

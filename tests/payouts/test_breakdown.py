@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from documents.money import Prices
 from payouts.calculation import amounts, breakdown, footing, totals
-from payouts.calculation.amounts import AmountLine, Prices
+from payouts.calculation.amounts import AmountLine
 from payouts.calculation.breakdown import PaidDocument
 from tests.payouts import making, telling
 

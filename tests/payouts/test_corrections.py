@@ -26,7 +26,7 @@ GROSS = "24.22"  # 21.10 net, 2.11 and 1.01 of tax
 REASON = "El cliente pagó un trayecto que no se hizo"
 
 
-class Finance:
+class Corrector:
     """Somebody of finance, and a receipt."""
 
     def __init__(self) -> None:
@@ -62,11 +62,11 @@ class Finance:
 
 
 @pytest.fixture
-def finance(db: None) -> Finance:
-    return Finance()
+def finance(db: None) -> Corrector:
+    return Corrector()
 
 
-def _refused(finance: Finance, code: str, document: Document, *args: Any, **more: Any) -> None:
+def _refused(finance: Corrector, code: str, document: Document, *args: Any, **more: Any) -> None:
     before = Document.objects.count(), list(Series.objects.values_list("code", "next")), Event.objects.count()
     with pytest.raises(errors.Problem) as refused:
         finance.correct(document, *args, **more)
@@ -74,7 +74,7 @@ def _refused(finance: Finance, code: str, document: Document, *args: Any, **more
     assert before == (Document.objects.count(), list(Series.objects.values_list("code", "next")), Event.objects.count())
 
 
-def test_a_full_correction_credits_all_and_the_receipt_shows_it(finance: Finance) -> None:
+def test_a_full_correction_credits_all_and_the_receipt_shows_it(finance: Corrector) -> None:
     receipt = finance.receipt()
     note = finance.correct(receipt, name="cor_" + "a" * 26).document
     content = json.loads(note.content)
@@ -88,7 +88,7 @@ def test_a_full_correction_credits_all_and_the_receipt_shows_it(finance: Finance
     _refused(finance, "already_credited", receipt)
 
 
-def test_a_round_gross_is_credited_and_the_rest_leaves_nothing(finance: Finance) -> None:
+def test_a_round_gross_is_credited_and_the_rest_leaves_nothing(finance: Corrector) -> None:
     receipt = finance.receipt()
     note = finance.correct(receipt, gross_minor=1000, name="cor_" + "b" * 26).document
     assert json.loads(note.content)["totals"]["gross"] == "10.00"
@@ -103,7 +103,7 @@ def test_a_round_gross_is_credited_and_the_rest_leaves_nothing(finance: Finance)
     assert corrections.remaining_creditable(document=receipt) == []
 
 
-def test_every_leaf_of_a_correction_stands_in_its_pdf(finance: Finance) -> None:
+def test_every_leaf_of_a_correction_stands_in_its_pdf(finance: Corrector) -> None:
     note = finance.correct(finance.receipt()).document
     content = json.loads(note.content)
     text = pdf_reading.squashed(pdf_reading.text(render.render(content=content, issued_at=note.issued_at).pdf))
@@ -115,7 +115,7 @@ def test_every_leaf_of_a_correction_stands_in_its_pdf(finance: Finance) -> None:
     assert unsaid == []
 
 
-def test_a_part_is_credited_at_the_receipts_rate_and_the_last_takes_the_rest(finance: Finance) -> None:
+def test_a_part_is_credited_at_the_receipts_rate_and_the_last_takes_the_rest(finance: Corrector) -> None:
     receipt = finance.receipt()
     parts = [finance.correct(receipt, [CreditedAmount(tax="IVA21", amount_minor=335)]).document for _ in range(3)]
     assert sum(note.total_minor for note in parts) == 1005 + 211
@@ -125,7 +125,7 @@ def test_a_part_is_credited_at_the_receipts_rate_and_the_last_takes_the_rest(fin
     assert sum(note.total_minor for note in parts) + rest.total_minor == receipt.total_minor
 
 
-def test_refunds_and_corrections_share_what_remains(finance: Finance) -> None:
+def test_refunds_and_corrections_share_what_remains(finance: Corrector) -> None:
     receipt = finance.receipt()
     telling.told([making.refund("rf_1", "pay_1", LINES[:1])])
     assert json.loads(finance.correct(receipt).document.content)["totals"]["gross"] == "12.06"
@@ -133,7 +133,7 @@ def test_refunds_and_corrections_share_what_remains(finance: Finance) -> None:
     assert (body["status"], body["code"]) == ("held", "credit_exceeds_remaining")
 
 
-def test_prices_with_tax_inside_are_credited_to_the_cent(finance: Finance) -> None:
+def test_prices_with_tax_inside_are_credited_to_the_cent(finance: Corrector) -> None:
     receipt = finance.receipt(amount="10.00", lines=[making.line("10.00", tax="IVA21")], prices="gross")
     first = finance.correct(receipt, [CreditedAmount(tax="IVA21", amount_minor=333)]).document
     assert first.total_minor == 333
@@ -151,11 +151,11 @@ def test_prices_with_tax_inside_are_credited_to_the_cent(finance: Finance) -> No
         ([], "validation_error"),
     ],
 )
-def test_no_correction_gives_back_what_was_not_paid(finance: Finance, parts: list[CreditedAmount], code: str) -> None:
+def test_no_correction_gives_back_what_was_not_paid(finance: Corrector, parts: list[CreditedAmount], code: str) -> None:
     _refused(finance, code, finance.receipt(), parts)
 
 
-def test_money_that_moved_cannot_be_credited_away(finance: Finance) -> None:
+def test_money_that_moved_cannot_be_credited_away(finance: Corrector) -> None:
     sent = making.payout("po_1", "10.00", orders=["ord_1"])
     telling.told([making.order("ord_1"), sent, making.reversal("po_1", "10.00")])
     for key in ("PAYOUT_STATEMENT:payout:po_1:payee", "PAYOUT_REVERSAL_NOTICE:payout:po_1:payee:returned"):
@@ -169,14 +169,14 @@ def test_money_that_moved_cannot_be_credited_away(finance: Finance) -> None:
     [(["support", "compliance", "admin"], ["ES"], "role_not_allowed"), (["finance"], ["MX"], "country_out_of_scope")],
 )
 def test_nobody_else_corrects_and_the_try_is_on_record(
-    finance: Finance, roles: list[str], countries: list[str], code: str
+    finance: Corrector, roles: list[str], countries: list[str], code: str
 ) -> None:
     receipt = finance.receipt()
     _refused(finance, code, receipt, by=cast.staff(name="other", roles=roles, countries=countries))
     assert LogEvent.objects.using("denials").get(outcome="denied").object_id == receipt.public_id
 
 
-def test_no_correction_without_a_reason_and_the_reason_is_on_record(finance: Finance) -> None:
+def test_no_correction_without_a_reason_and_the_reason_is_on_record(finance: Corrector) -> None:
     receipt = finance.receipt()
     for reason in ("", "corto", "con \u202e vuelta de tuerca", "a" * 201):
         _refused(finance, "validation_error", receipt, reason=reason)
@@ -186,7 +186,7 @@ def test_no_correction_without_a_reason_and_the_reason_is_on_record(finance: Fin
     assert entry.detail.details == {"reason": REASON, "credit_note": note.public_id, "total": GROSS}
 
 
-def test_a_form_sent_twice_credits_once_and_another_decision_with_its_id_is_refused(finance: Finance) -> None:
+def test_a_form_sent_twice_credits_once_and_another_decision_with_its_id_is_refused(finance: Corrector) -> None:
     receipt, name = finance.receipt(), identifiers.new(prefix="cor")
     part = [CreditedAmount(tax="IVA21", amount_minor=100)]
     first, again = (finance.correct(receipt, part, name=name) for _ in range(2))
@@ -195,7 +195,7 @@ def test_a_form_sent_twice_credits_once_and_another_decision_with_its_id_is_refu
     _refused(finance, "validation_error", receipt, name="cor_:x")
 
 
-def test_the_books_agree_after_corrections(finance: Finance) -> None:
+def test_the_books_agree_after_corrections(finance: Corrector) -> None:
     finance.correct(finance.receipt(), [CreditedAmount(tax="", amount_minor=50)])
     summary = run.run(walk=run.key_ranges(), now=telling.NOW, actor=log.SYSTEM)
     assert summary.findings == {}
@@ -203,7 +203,7 @@ def test_the_books_agree_after_corrections(finance: Finance) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_corrections_at_once_never_give_back_more_than_was_paid() -> None:
-    finance = Finance()
+    finance = Corrector()
     receipt = finance.receipt()
     results: list[str] = []
 
@@ -228,7 +228,7 @@ def test_eight_corrections_at_once_never_give_back_more_than_was_paid() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_one_form_sent_eight_times_at_once_credits_once() -> None:
-    finance = Finance()
+    finance = Corrector()
     receipt, name = finance.receipt(), identifiers.new(prefix="cor")
     results: list[bool] = []
 
@@ -253,7 +253,7 @@ OFS = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary"
 FARE = [making.line("10.00", tax="IVA10"), making.line("-2.00", name="2", kind="PLATFORM_FEE", tax="IVA21")]  # 8.58
 
 
-def _statement(finance: Finance, **more: Any) -> Document:
+def _statement(finance: Corrector, **more: Any) -> Document:
     telling.told([making.order("ord_1", **{"lines": FARE} | more)])
     return telling.document(OFS)
 
@@ -263,7 +263,7 @@ def _later(name: str, amount: str, **more: Any) -> dict[str, Any]:
     return making.payout(name, amount, at="2026-03-02T09:04:00Z", **more) | {"occurred_at": "2026-03-02T09:03:00Z"}
 
 
-def test_what_is_credited_of_a_statement_is_taken_from_the_payout_that_lists_its_order(finance: Finance) -> None:
+def test_what_is_credited_of_a_statement_is_taken_from_the_payout_that_lists_its_order(finance: Corrector) -> None:
     statement = _statement(finance)
     note = finance.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=300)]).document
     assert (note.audience, note.owner_id, note.total_minor) == ("beneficiary", statement.owner_id, 330)
@@ -284,7 +284,7 @@ def test_what_is_credited_of_a_statement_is_taken_from_the_payout_that_lists_its
     assert summary.findings == {}
 
 
-def test_a_credit_is_settled_by_name_and_a_payout_waits_for_it(finance: Finance) -> None:
+def test_a_credit_is_settled_by_name_and_a_payout_waits_for_it(finance: Corrector) -> None:
     statement, name = _statement(finance), "cor_" + "b" * 26
     settles = [{"order": "ord_1", "amount": "8.58"}, {"credit": name, "amount": "-3.30"}]
     waiting = _later("po_1", "5.28", settles=settles)
@@ -294,7 +294,7 @@ def test_a_credit_is_settled_by_name_and_a_payout_waits_for_it(finance: Finance)
     assert telling.tell(waiting).body["status"] == "processed"
 
 
-def test_a_held_payout_closes_by_itself_when_what_it_lacks_is_credited(finance: Finance) -> None:
+def test_a_held_payout_closes_by_itself_when_what_it_lacks_is_credited(finance: Corrector) -> None:
     statement = _statement(finance)
     short = _later("po_1", "5.28", orders=["ord_1"])
     assert telling.told([short]) == ["held"]
@@ -303,14 +303,14 @@ def test_a_held_payout_closes_by_itself_when_what_it_lacks_is_credited(finance: 
     assert telling.tell(short).body["status"] == "processed"
 
 
-def test_a_credit_made_after_a_payout_was_sent_is_none_of_its_business(finance: Finance) -> None:
+def test_a_credit_made_after_a_payout_was_sent_is_none_of_its_business(finance: Corrector) -> None:
     statement = _statement(finance)
     finance.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=300)])
     assert telling.told([making.payout("po_1", "5.28", orders=["ord_1"])]) == ["held"]
     assert telling.told([making.payout("po_2", "8.58", orders=["ord_1"])]) == ["processed"]
 
 
-def test_no_more_is_taken_than_is_owed_whatever_was_withheld(finance: Finance) -> None:
+def test_no_more_is_taken_than_is_owed_whatever_was_withheld(finance: Corrector) -> None:
     held = {"name": "IRPF", "rate": "0.15", "base": "10.00", "amount": "1.50", "legal_ref": "RIRPF art. 95"}
     statement = _statement(finance, withholdings=[held])
     assert {(group.tax, group.gross_minor) for group in corrections.remaining_creditable(document=statement)} >= {
@@ -327,7 +327,7 @@ def test_no_more_is_taken_than_is_owed_whatever_was_withheld(finance: Finance) -
     assert presentation.document(document=rest)["remaining_creditable"] == "0.00"
 
 
-def test_all_of_a_statement_with_a_withholding_is_credited_at_once(finance: Finance) -> None:
+def test_all_of_a_statement_with_a_withholding_is_credited_at_once(finance: Corrector) -> None:
     held = {"name": "IRPF", "rate": "0.15", "base": "10.00", "amount": "1.50", "legal_ref": "RIRPF art. 95"}
     statement = _statement(finance, withholdings=[held])
     note = finance.correct(statement, None).document
@@ -338,7 +338,7 @@ def test_all_of_a_statement_with_a_withholding_is_credited_at_once(finance: Fina
     ]
 
 
-def test_nothing_of_a_statement_below_zero_can_be_credited(finance: Finance) -> None:
+def test_nothing_of_a_statement_below_zero_can_be_credited(finance: Corrector) -> None:
     lines = [
         {"id": "f", "kind": "FARE", "description": "Carrera", "amount": "10.00"},
         {"id": "p", "kind": "PLATFORM_FEE", "description": "Comisión", "amount": "-40.00"},
@@ -348,11 +348,11 @@ def test_nothing_of_a_statement_below_zero_can_be_credited(finance: Finance) -> 
     _refused(finance, "already_credited", statement)
 
 
-def test_a_statement_shows_nothing_creditable_until_some_of_it_has_been_credited(finance: Finance) -> None:
+def test_a_statement_shows_nothing_creditable_until_some_of_it_has_been_credited(finance: Corrector) -> None:
     assert presentation.document(document=_statement(finance))["remaining_creditable"] is None
 
 
-def test_the_note_says_that_it_takes_and_prints_every_leaf(finance: Finance) -> None:
+def test_the_note_says_that_it_takes_and_prints_every_leaf(finance: Corrector) -> None:
     note = finance.correct(_statement(finance)).document
     content = json.loads(note.content)
     text = pdf_reading.text(render.render(content=content, issued_at=note.issued_at).pdf)

@@ -24,7 +24,7 @@ REASON = "El pago se anuló en el banco; no existe"
 LATER = telling.NOW + dt.timedelta(seconds=settings.PARKED_LIMIT_S + 60)
 
 
-class Finance:
+class FinanceMember:
     """Somebody of finance in Spain, and how she closes."""
 
     def __init__(self, *, countries: tuple[str, ...] = ("ES",), roles: tuple[str, ...] = ("finance",)) -> None:
@@ -38,8 +38,8 @@ class Finance:
 
 
 @pytest.fixture
-def finance(db: None) -> Finance:
-    return Finance()
+def finance(db: None) -> FinanceMember:
+    return FinanceMember()
 
 
 def _held() -> Event:
@@ -67,7 +67,9 @@ def _actions(event: Event) -> list[str]:
     return list(LogEvent.objects.filter(object_id=event.public_id).order_by("pk").values_list("action", flat=True))
 
 
-def test_a_held_event_leaves_the_list_with_its_alert_and_who_closed_it_and_why_is_on_record(finance: Finance) -> None:
+def test_a_held_event_leaves_the_list_with_its_alert_and_who_closed_it_and_why_is_on_record(
+    finance: FinanceMember,
+) -> None:
     event = _held()
     assert (_listed(), _alerts(event)) == (["evt_po_1"], 1)
     made = finance.dismiss(event)
@@ -88,7 +90,7 @@ def test_a_held_event_leaves_the_list_with_its_alert_and_who_closed_it_and_why_i
     assert (event.status, Document.objects.filter(kind="PAYOUT_STATEMENT").count()) == (EventStatus.HELD, 0)
 
 
-def test_one_parked_past_the_limit_leaves_it_too_and_no_sweep_brings_its_alert_back(finance: Finance) -> None:
+def test_one_parked_past_the_limit_leaves_it_too_and_no_sweep_brings_its_alert_back(finance: FinanceMember) -> None:
     event = _parked()
     assert waiting.overdue(now=LATER, limit_s=settings.PARKED_LIMIT_S) == 1
     assert (_listed(), _alerts(event)) == (["evt_po_2"], 1)
@@ -99,7 +101,7 @@ def test_one_parked_past_the_limit_leaves_it_too_and_no_sweep_brings_its_alert_b
     assert (_listed(), _alerts(event)) == ([], 0)
 
 
-def test_what_a_closed_event_waited_for_still_resumes_it(finance: Finance) -> None:
+def test_what_a_closed_event_waited_for_still_resumes_it(finance: FinanceMember) -> None:
     event = _parked()
     finance.dismiss(event)
     telling.told([making.order("ord_late", "2.00")])
@@ -108,7 +110,7 @@ def test_what_a_closed_event_waited_for_still_resumes_it(finance: Finance) -> No
     assert telling.document("PAYOUT_STATEMENT:payout:po_2:payee").total_minor == 1200
 
 
-def test_a_corrected_event_still_settles_a_closed_one(finance: Finance) -> None:
+def test_a_corrected_event_still_settles_a_closed_one(finance: FinanceMember) -> None:
     event = _held()
     finance.dismiss(event)
     assert telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}]) == ["processed"]
@@ -116,7 +118,7 @@ def test_a_corrected_event_still_settles_a_closed_one(finance: Finance) -> None:
     assert event.superseded_by == Event.objects.get(event_id="evt_mended")
 
 
-def test_held_for_another_cause_it_comes_back_with_an_alert_and_can_be_closed_again(finance: Finance) -> None:
+def test_held_for_another_cause_it_comes_back_with_an_alert_and_can_be_closed_again(finance: FinanceMember) -> None:
     event = _parked()
     finance.dismiss(event)
     telling.told([making.order("ord_late", "3.00")])  # it has come, and now the payout does not close
@@ -134,7 +136,7 @@ def test_held_for_another_cause_it_comes_back_with_an_alert_and_can_be_closed_ag
     assert _listed() == []
 
 
-def test_held_again_for_the_same_cause_it_stays_closed_without_an_alert(finance: Finance) -> None:
+def test_held_again_for_the_same_cause_it_stays_closed_without_an_alert(finance: FinanceMember) -> None:
     event = _held()
     finance.dismiss(event)
     telling.tell(making.payout("po_1", "9.00", orders=["ord_1"]))  # the sender repeats
@@ -144,7 +146,7 @@ def test_held_again_for_the_same_cause_it_stays_closed_without_an_alert(finance:
     assert (_listed(), _alerts(event)) == ([], 0)
 
 
-def test_one_that_waits_for_something_new_is_told_again_past_its_limit(finance: Finance) -> None:
+def test_one_that_waits_for_something_new_is_told_again_past_its_limit(finance: FinanceMember) -> None:
     event = _held()
     finance.dismiss(event)
     with force.by_force():
@@ -168,7 +170,7 @@ def test_one_held_again_for_the_same_cause_with_other_particulars_is_on_record_a
     assert _alerts(event) == 1
 
 
-def test_a_proposal_to_issue_it_is_withdrawn_and_nobody_can_approve_it_any_more(finance: Finance) -> None:
+def test_a_proposal_to_issue_it_is_withdrawn_and_nobody_can_approve_it_any_more(finance: FinanceMember) -> None:
     event = _held()
     asked = difference_approval.request(
         event=event, reason=REASON, user=finance.member.user, now=LATER, actor=finance.actor
@@ -180,7 +182,7 @@ def test_a_proposal_to_issue_it_is_withdrawn_and_nobody_can_approve_it_any_more(
     assert not DifferenceApproval.objects.filter(state=ApprovalState.REQUESTED).exists()
 
 
-def test_the_document_that_settles_it_is_named_in_the_closing_and_in_the_log(finance: Finance) -> None:
+def test_the_document_that_settles_it_is_named_in_the_closing_and_in_the_log(finance: FinanceMember) -> None:
     event = _held()
     document = Document.objects.get(kind="ORDER_FINAL_STATEMENT")
     assert finance.dismiss(event, document=document).document == document
@@ -189,7 +191,7 @@ def test_the_document_that_settles_it_is_named_in_the_closing_and_in_the_log(fin
 
 
 @pytest.mark.parametrize("reason", ["", "corto", " " * 40, "x" * 201, "una razón\x00 con control"])
-def test_nothing_is_closed_without_a_reason_to_read(finance: Finance, reason: str) -> None:
+def test_nothing_is_closed_without_a_reason_to_read(finance: FinanceMember, reason: str) -> None:
     event = _held()
     with pytest.raises(errors.Problem) as wrong:
         finance.dismiss(event, reason=reason)
@@ -197,7 +199,7 @@ def test_nothing_is_closed_without_a_reason_to_read(finance: Finance, reason: st
     assert not Dismissal.objects.exists()
 
 
-def test_only_what_waits_for_a_person_can_be_closed_and_only_once(finance: Finance) -> None:
+def test_only_what_waits_for_a_person_can_be_closed_and_only_once(finance: FinanceMember) -> None:
     held, parked = _held(), _parked()
     issued = Event.objects.get(event_id="evt_ord_1")
     for event, now in ((issued, LATER), (parked, telling.NOW)):
@@ -220,10 +222,10 @@ def test_only_what_waits_for_a_person_can_be_closed_and_only_once(finance: Finan
     ],
 )
 def test_who_may_not_close_is_refused_on_record(
-    finance: Finance, roles: tuple[str, ...], countries: tuple[str, ...], code: str
+    finance: FinanceMember, roles: tuple[str, ...], countries: tuple[str, ...], code: str
 ) -> None:
     event = _held()
-    other = Finance(roles=roles, countries=countries)
+    other = FinanceMember(roles=roles, countries=countries)
     with pytest.raises(errors.Problem) as refused:
         other.dismiss(event)
     assert refused.value.code == code
@@ -232,7 +234,7 @@ def test_who_may_not_close_is_refused_on_record(
     assert not Dismissal.objects.exists()
 
 
-def test_nobody_names_a_document_of_a_country_that_is_not_his(finance: Finance) -> None:
+def test_nobody_names_a_document_of_a_country_that_is_not_his(finance: FinanceMember) -> None:
     event = _held()
     order = making.order("ord_2", driver="drv_2") | {"country": "MX", "issuer": "aventide-mx"}
     order["data"]["currency"] = "MXN"
@@ -242,7 +244,7 @@ def test_nobody_names_a_document_of_a_country_that_is_not_his(finance: Finance) 
     assert refused.value.code == "country_out_of_scope"
 
 
-def test_an_event_of_a_country_that_nobody_knows_is_closed_by_who_sees_them_all(finance: Finance) -> None:
+def test_an_event_of_a_country_that_nobody_knows_is_closed_by_who_sees_them_all(finance: FinanceMember) -> None:
     telling.tell(making.order("ord_1") | {"country": "FR"})
     event = Event.objects.get(code="country_unsupported")
     with pytest.raises(errors.Problem) as refused:
@@ -258,7 +260,7 @@ def test_an_event_of_a_country_that_nobody_knows_is_closed_by_who_sees_them_all(
 
 @pytest.mark.django_db(transaction=True)
 def test_the_database_takes_no_closing_without_its_event_in_the_log_and_keeps_what_was_said() -> None:
-    finance = Finance()
+    finance = FinanceMember()
     event = _held()
     facts = {"event": event, "code": event.code, "reason": REASON, "dismissed_by": finance.member.user}
     with pytest.raises(IntegrityError, match="audit guard"):
@@ -275,7 +277,7 @@ def test_the_database_takes_no_closing_without_its_event_in_the_log_and_keeps_wh
 
 @pytest.mark.django_db(transaction=True)
 def test_closed_by_eight_at_the_same_time_it_is_closed_once() -> None:
-    finance = Finance()
+    finance = FinanceMember()
     event = _held()
     results: list[str] = []
 

@@ -1,7 +1,6 @@
 """The same fact in other words is the same fact, whoever is paid has a document that is taken, and clocks are not believed."""
 
 import json
-from typing import Any
 
 import pytest
 from django.utils import translation
@@ -12,10 +11,10 @@ from documents.models import Discrepancy, Document, Event, Party
 from payouts.admin import rows
 from payouts.review import worklist
 from tests.payouts import making, telling
+from tests.payouts.making import EventJson
 
 pytestmark = pytest.mark.django_db
 OFS, PR = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary", "PAYMENT_RECEIPT:payment:pay_1:customer"
-Fact = dict[str, Any]
 LINES = [
     making.line("22.00", tax="IVA10"),
     making.line("3.00", name="2", kind="TIP"),
@@ -32,7 +31,7 @@ def _issuers() -> None:
     telling.issuers()
 
 
-def _abroad(event: Fact, country: str, **person: str) -> Fact:
+def _abroad(event: EventJson, country: str, **person: str) -> EventJson:
     """Return the event in another country, whose driver has that document."""
     currency = {"CO": "COP", "MX": "MXN", "PE": "PEN", "CL": "CLP", "AR": "ARS", "ES": "EUR"}[country]
     event["data"] |= {"currency": currency}
@@ -42,7 +41,7 @@ def _abroad(event: Fact, country: str, **person: str) -> Fact:
     return event | {"country": country, "issuer": f"aventide-{country.lower()}"}
 
 
-def _order(**person: str) -> Fact:
+def _order(**person: str) -> EventJson:
     return _abroad(making.order("ord_1", lines=LINES, withholdings=WITHHELD), "ES", **person)
 
 
@@ -104,7 +103,7 @@ def test_a_payout_without_orders_names_the_document_of_its_payee_as_it_came() ->
         ),
     ],
 )
-def test_what_to_change_in_a_wrong_tax_id_is_said(person: Fact, words: str, english: str) -> None:
+def test_what_to_change_in_a_wrong_tax_id_is_said(person: EventJson, words: str, english: str) -> None:
     assert telling.told([_order(**person)]) == ["held"]
     (item,) = worklist.items(countries=["ES"], now=telling.NOW)
     assert rows.sentences(item=item)[0].startswith(words)
@@ -123,11 +122,11 @@ def test_staff_read_what_a_flag_means_in_their_language() -> None:
 # -- the same fact in other words --
 
 
-def _person(**more: str) -> Fact:
+def _person(**more: str) -> EventJson:
     return {"driver": {"id": "drv_1", "legal_name": "Conductora drv_1", **more}}
 
 
-SAME: dict[str, tuple[Fact, Fact]] = {
+SAME: dict[str, tuple[EventJson, EventJson]] = {
     "the tax id with separators": (_person(tax_id="12345678Z"), _person(tax_id="12.345.678-z")),
     "the tax id with its country": (_person(tax_id="12345678Z"), _person(tax_id="ES12345678Z")),
     "the tax id with its type": (_person(tax_id="X1234567L"), _person(tax_id="x1234567l", tax_id_type="NIE")),
@@ -153,7 +152,7 @@ SAME: dict[str, tuple[Fact, Fact]] = {
 del SAME["one tax in a list"][1]["lines"][0]["tax"]
 
 
-def _tell_both(first: Fact, second: Fact) -> None:
+def _tell_both(first: EventJson, second: EventJson) -> None:
     one, two = (making.order("ord_1", lines=LINES, withholdings=WITHHELD) for _ in range(2))
     one["data"] |= first
     two["data"] |= second
@@ -188,7 +187,7 @@ def test_a_fact_that_an_earlier_version_issued_is_still_known_when_it_is_told_ag
     assert [gap.code for gap in Discrepancy.objects.all()] == ["divergent_repeat"]
 
 
-OTHER: dict[str, tuple[Fact, Fact]] = {
+OTHER: dict[str, tuple[EventJson, EventJson]] = {
     "another tax id": (_person(tax_id="12345678Z"), _person(tax_id="87654321X")),
     "another document of the same number": (
         _person(tax_id="A123456", tax_id_type="PASSPORT"),
@@ -247,7 +246,7 @@ def test_a_stored_fact_is_read_again_whatever_the_clock_says() -> None:
     assert telling.document("PAYOUT_STATEMENT:payout:po_1:payee").total_minor == 1000
 
 
-def _held(event: Fact) -> list[tuple[str, str]]:
+def _held(event: EventJson) -> list[tuple[str, str]]:
     answer = telling.tell(event)
     telling.settle()
     row = Event.objects.get(event_id=event["id"])

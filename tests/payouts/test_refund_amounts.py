@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from documents import errors
+from documents import errors, money
 from documents.models import Document, Event, EventStatus
 from documents.rendering import render
 from payouts.calculation import amounts, crediting, totals
@@ -73,7 +73,7 @@ ITEMS = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(lines=ITEMS, cut=st.integers(0, 50), prices=st.sampled_from(["net", "gross"]), data=st.data())
 def test_any_gross_is_credited_and_any_sequence_leaves_nothing_in_any_group(
-    lines: list[AmountLine], cut: int, prices: amounts.Prices, data: st.DataObject
+    lines: list[AmountLine], cut: int, prices: money.Prices, data: st.DataObject
 ) -> None:
     """A fee taken off the whole (another supply, below zero) is given back in proportion, and never too much of it."""
     if sum(line.amount_minor for line in lines) > 2 * cut > 0:
@@ -92,7 +92,7 @@ def test_any_gross_is_credited_and_any_sequence_leaves_nothing_in_any_group(
         open_groups = [group for group in done.remaining if group.base_minor > 0]
         if open_groups and not cut:  # and some of it line by line, in either way of pricing
             group = data.draw(st.sampled_from(open_groups))
-            way: amounts.Prices = data.draw(st.sampled_from(["net", "gross"]))
+            way: money.Prices = data.draw(st.sampled_from(["net", "gross"]))
             most = group.base_minor if way == "net" else group.gross_minor
             piece = [AmountLine(id="1", amount_minor=data.draw(st.integers(1, most)), tax=group.code)]
             done = totals.credit(original=original, credited=credited, lines=piece, prices=way)
@@ -298,7 +298,7 @@ def test_a_held_credit_is_looked_at_again_when_another_of_its_payment_comes() ->
 @settings(max_examples=100, deadline=None)
 @given(lines=ITEMS, prices=st.sampled_from(["net", "gross"]), data=st.data())
 def test_no_stated_tax_takes_more_than_remains_of_a_group(
-    lines: list[AmountLine], prices: amounts.Prices, data: st.DataObject
+    lines: list[AmountLine], prices: money.Prices, data: st.DataObject
 ) -> None:
     paid = totals.receipt(lines=lines, rates=RATES, prices=prices)
     original = totals.creditable(lines=lines, groups=paid.groups)

@@ -21,11 +21,11 @@ from payouts.review import corrections
 from tests import cast
 from tests.documents import pdf_reading
 from tests.payouts import making, telling
+from tests.payouts.making import EventJson
 
 PR = "PAYMENT_RECEIPT:payment:pay_1:customer"
 OFS = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary"
-Fact = dict[str, Any]
-Row = tuple[str, str, str]  # code, base, tax
+TaxRow = tuple[str, str, str]  # code, base, tax
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ def issuers(db: None) -> None:
     telling.issuers()
 
 
-def _line(amount: str, tax: str = "IVA10", kind: str = "FARE", **more: str) -> Fact:
+def _line(amount: str, tax: str = "IVA10", kind: str = "FARE", **more: str) -> EventJson:
     return making.line(amount, name=identifiers.new(prefix="l"), kind=kind, tax=tax or None, **more)
 
 
-def _issued(event: Fact) -> Document:
+def _issued(event: EventJson) -> Document:
     """Tell an event that is issued and whose page adds up."""
     answer = telling.tell(event)
     assert answer.status == 201, answer.body
@@ -48,8 +48,8 @@ def _issued(event: Fact) -> Document:
     return document
 
 
-def _content(document: Document) -> Fact:
-    content: Fact = json.loads(document.content)
+def _content(document: Document) -> EventJson:
+    content: EventJson = json.loads(document.content)
     return content
 
 
@@ -81,7 +81,7 @@ def _rows(document: Document) -> list[tuple[str, ...]]:
     ],
 )
 def test_a_receipt_has_one_base_for_each_tax(
-    lines: list[tuple[str, str]], prices: str, gross: str, rows: list[Row]
+    lines: list[tuple[str, str]], prices: str, gross: str, rows: list[TaxRow]
 ) -> None:
     kinds = ["PROMOTION" if amount.startswith("-") else "FARE" for amount, _tax in lines]
     stated = [_line(amount, tax, kind) for (amount, tax), kind in zip(lines, kinds, strict=True)]
@@ -113,7 +113,7 @@ def test_a_receipt_has_one_base_for_each_tax(
     ],
 )
 def test_the_tax_offices_own_samples_come_out(
-    country: str, currency: str, lines: list[tuple[str, str]], gross: str, rows: list[Row]
+    country: str, currency: str, lines: list[tuple[str, str]], gross: str, rows: list[TaxRow]
 ) -> None:
     stated = [_line(amount, tax, "PROMOTION" if amount.startswith("-") else "ITEM") for amount, tax in lines]
     event = making.payment("pay_1", gross, stated)

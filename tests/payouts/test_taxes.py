@@ -16,13 +16,13 @@ from payouts.review import corrections
 from tests import cast
 from tests.documents import pdf_reading
 from tests.payouts import making, telling
+from tests.payouts.making import EventJson
 
 pytestmark = pytest.mark.django_db
 PR = "PAYMENT_RECEIPT:payment:pay_1:customer"
 OFS = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary"
 CURRENCIES = {"ES": "EUR", "MX": "MXN", "CO": "COP", "AR": "ARS", "CL": "CLP", "PE": "PEN"}
 SPIRITS = ["IVA19", "ILA315"]
-Fact = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
@@ -30,17 +30,17 @@ def _issuers() -> None:
     telling.issuers()
 
 
-def _in(country: str, event: Fact) -> Fact:
+def _in(country: str, event: EventJson) -> EventJson:
     event["data"]["currency"] = CURRENCIES[country]
     return event | {"country": country, "issuer": f"aventide-{country.lower()}"}
 
 
-def _line(amount: str, *codes: str, name: str = "1", **more: str) -> Fact:
-    line: Fact = making.line(amount, name=name, **more)
+def _line(amount: str, *codes: str, name: str = "1", **more: str) -> EventJson:
+    line: EventJson = making.line(amount, name=name, **more)
     return line | ({"tax": codes[0]} if len(codes) == 1 else {"taxes": list(codes)} if codes else {})
 
 
-def _told(event: Fact) -> dict[str, Any]:
+def _told(event: EventJson) -> dict[str, Any]:
     """Tell an event that is issued, check its page, and return its content."""
     answer = telling.tell(event)
     assert answer.status == 201, answer.body
@@ -226,7 +226,7 @@ def test_an_order_explains_each_of_its_taxes_and_a_payout_pays_them() -> None:
         (making.line("10.00") | {"taxes": [f"T{place}" for place in range(11)]}, "/data/lines/0/taxes"),
     ],
 )
-def test_taxes_that_cannot_be_read_are_refused(line: Fact, pointer: str) -> None:
+def test_taxes_that_cannot_be_read_are_refused(line: EventJson, pointer: str) -> None:
     answer = telling.tell(making.payment("pay_1", "11.00", [line]))
     assert answer.status == 400
     assert answer.problem

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from documents import errors, money
 from documents.countries import pack
+from documents.money import Prices
 from payouts.calculation import amounts, taxes
 from payouts.calculation import totals as computation
-from payouts.calculation.amounts import AmountLine, Prices, Supply
+from payouts.calculation.amounts import AmountLine, Supply
 
 EXAMPLES = settings(max_examples=10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 200, deadline=None)
 RATES = {"IVA21": Fraction("0.21"), "IVA10": Fraction("0.1"), "INC8": Fraction("0.08"), "IVA105": Fraction("0.105")}

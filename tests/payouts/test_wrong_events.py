@@ -14,6 +14,7 @@ from documents.events import intake, waiting
 from documents.models import Alert, Discrepancy, Document, Event, Series
 from payouts.models import Payout, Settlement
 from tests.payouts import making, telling
+from tests.payouts.making import EventJson
 
 pytestmark = pytest.mark.django_db
 FARE = [making.line("10.00", tax="IVA10"), making.line("-2.00", name="2", kind="PLATFORM_FEE", tax="IVA21")]
@@ -21,7 +22,6 @@ OWED = "8.58"  # 11.00 - 2.42
 PAYMENT = [making.line("10.00", tax="IVA10")]
 PARTNER = {"id": "ptn_1", "legal_name": "Bar Sur"}
 SHARED = [making.line("10.00"), making.line("5.00", name="2", kind="ITEM", party="partner")]
-Fact = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
@@ -43,30 +43,30 @@ def _truth() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
+class WrongEvent:
     """A wrong event, the code it is held with, where it is wrong, and values that its diagnosis names."""
 
-    event: Fact
+    event: EventJson
     code: str
     pointer: str
     values: dict[str, Any]
 
 
-def _other_money(event: Fact) -> Fact:
+def _other_money(event: EventJson) -> EventJson:
     event["data"]["currency"] = "MXN"
     return event
 
 
-def _backwards(event: Fact) -> Fact:
+def _backwards(event: EventJson) -> EventJson:
     event["data"]["period"] = {"from": "2026-02-22", "to": "2026-02-21"}
     return event
 
 
-def _mx(event: Fact) -> Fact:
+def _mx(event: EventJson) -> EventJson:
     return _other_money(event) | {"country": "MX", "issuer": "aventide-mx"}
 
 
-def _weekly(amount: str, *orders: str, **more: Any) -> Fact:
+def _weekly(amount: str, *orders: str, **more: Any) -> EventJson:
     return making.payout("po_1", amount, orders=list(orders), **more)
 
 
@@ -74,37 +74,37 @@ WITHHELD = {"name": "IRPF", "rate": "0.15", "base": "5.00", "amount": "0.75", "l
 AMOUNT, LINES, CURRENCY = "/data/payout/amount", "/data/lines", "/data/currency"
 
 OFF_BY_ONE = {
-    "a captured amount": Held(
+    "a captured amount": WrongEvent(
         making.payment("pay_2", "11.01", PAYMENT),
         "totals_mismatch",
         "/data/payment/amount",
         {"stated": "11.01", "expected": "11.00"},
     ),
-    "a receipt's tax": Held(
+    "a receipt's tax": WrongEvent(
         making.payment("pay_2", "11.00", PAYMENT, totals={"net": "10.00", "tax": "1.01", "gross": "11.00"}),
         "totals_mismatch",
         "/data/totals/tax",
         {"stated": "1.01", "expected": "1.00"},
     ),
-    "what an order leaves": Held(
+    "what an order leaves": WrongEvent(
         making.order("ord_9", lines=FARE, totals={"payable": "8.57"}),
         "totals_mismatch",
         "/data/totals/payable",
         {"stated": "8.57", "expected": "8.58"},
     ),
-    "what an order leaves the partner": Held(
+    "what an order leaves the partner": WrongEvent(
         making.order("ord_9", lines=SHARED, partner=PARTNER, totals={"payable": "10.00", "partner_payable": "5.01"}),
         "totals_mismatch",
         "/data/totals/partner_payable",
         {"stated": "5.01", "expected": "5.00"},
     ),
-    "what an adjustment adds": Held(
+    "what an adjustment adds": WrongEvent(
         making.adjustment("adj_9", "ord_1", totals={"payable": "2.01"}),
         "totals_mismatch",
         "/data/totals/payable",
         {"stated": "2.01", "expected": "2.00"},
     ),
-    "a refund": Held(
+    "a refund": WrongEvent(
         making.refund(
             "rf_2", "pay_1", [making.line("1.00", tax="IVA10")], totals={"net": "1.00", "tax": "0.10", "gross": "1.11"}
         ),
@@ -112,38 +112,40 @@ OFF_BY_ONE = {
         "/data/totals/gross",
         {"stated": "1.11", "expected": "1.10"},
     ),
-    "a payout a cent too high": Held(
+    "a payout a cent too high": WrongEvent(
         _weekly("5.01", "ord_2"), "payout_does_not_close", AMOUNT, {"difference": "-0.01"}
     ),
-    "a payout a cent too low": Held(_weekly("4.99", "ord_2"), "payout_does_not_close", AMOUNT, {"difference": "0.01"}),
-    "a payout's part": Held(
+    "a payout a cent too low": WrongEvent(
+        _weekly("4.99", "ord_2"), "payout_does_not_close", AMOUNT, {"difference": "0.01"}
+    ),
+    "a payout's part": WrongEvent(
         making.payout("po_1", "5.00", settles=[{"order": "ord_2", "amount": "4.99"}]),
         "payout_does_not_close",
         AMOUNT,
         {"difference": "-0.01"},
     ),
-    "a payout's closing balance": Held(
+    "a payout's closing balance": WrongEvent(
         _weekly("5.00", "ord_2", closing="0.01"), "payout_does_not_close", AMOUNT, {"difference": "-0.01"}
     ),
-    "a closed period": Held(
+    "a closed period": WrongEvent(
         making.period_closed("po_1", orders=["ord_2"], closing="4.99"),
         "payout_does_not_close",
         AMOUNT,
         {"difference": "0.01"},
     ),
-    "a returned payout": Held(
+    "a returned payout": WrongEvent(
         making.reversal("po_paid", "4.01", payee="drv_2"),
         "totals_mismatch",
         AMOUNT,
         {"stated": "4.01", "expected": "4.00"},
     ),
-    "a failed payout": Held(
+    "a failed payout": WrongEvent(
         making.reversal("po_paid", "4.01", payee="drv_2", kind="PAYOUT_FAILED"),
         "totals_mismatch",
         AMOUNT,
         {"stated": "4.01", "expected": "4.00"},
     ),
-    "a fee that leaves something missing": Held(
+    "a fee that leaves something missing": WrongEvent(
         making.reversal("po_paid", "3.50", payee="drv_2", fee="0.25"),
         "totals_mismatch",
         AMOUNT,
@@ -151,24 +153,24 @@ OFF_BY_ONE = {
     ),
 }
 DIAGNOSED = {
-    "the cash was forgotten": Held(
+    "the cash was forgotten": WrongEvent(
         _weekly("10.58", "ord_1", "ord_2"),
         "payout_does_not_close",
         "/data",
         {"cause": "cash_omitted", "who": ["ord_1"]},
     ),
-    "an order is not listed": Held(
+    "an order is not listed": WrongEvent(
         _weekly("13.58", "ord_1"), "payout_does_not_close", "/data", {"cause": "missing", "who": ["ord_2"]}
     ),
-    "the withholding was not subtracted": Held(
+    "the withholding was not subtracted": WrongEvent(
         _weekly("5.00", "ord_2", withholdings=[WITHHELD]), "payout_does_not_close", "/data", {"difference": "-0.75"}
     ),
-    "an order listed and not paid": Held(
+    "an order listed and not paid": WrongEvent(
         _weekly("5.00", "ord_1", "ord_2"), "payout_does_not_close", "/data", {"who": ["ord_1"]}
     ),
 }
 OTHER_MONEY = {
-    f"{event['type']} in another currency": Held(
+    f"{event['type']} in another currency": WrongEvent(
         _other_money(event), "currency_unsupported", CURRENCY, {"country": "ES", "expected": "EUR"}
     )
     for event in (
@@ -182,20 +184,22 @@ OTHER_MONEY = {
         making.reversal("po_8", "4.00", payee="drv_2", kind="PAYOUT_FAILED"),
     )
 } | {
-    "a payout of another country": Held(_mx(_weekly("5.00", "ord_2")), "currency_unsupported", "", {"expected": "EUR"}),
-    "a refund of another country": Held(
+    "a payout of another country": WrongEvent(
+        _mx(_weekly("5.00", "ord_2")), "currency_unsupported", "", {"expected": "EUR"}
+    ),
+    "a refund of another country": WrongEvent(
         _mx(making.refund("rf_2", "pay_1", [making.line("1.00", tax="IVA16")])),
         "country_unsupported",
         "/country",
         {"expected": "ES"},
     ),
-    "an adjustment of another country": Held(
+    "an adjustment of another country": WrongEvent(
         _mx(making.adjustment("adj_9", "ord_1")), "country_unsupported", "/country", {"expected": "ES"}
     ),
-    "a return of another country": Held(
+    "a return of another country": WrongEvent(
         _mx(making.reversal("po_paid", "4.00", payee="drv_2")), "country_unsupported", "/country", {"expected": "ES"}
     ),
-    "a failure of another country": Held(
+    "a failure of another country": WrongEvent(
         _mx(making.reversal("po_paid", "4.00", payee="drv_2", kind="PAYOUT_FAILED")),
         "country_unsupported",
         "/country",
@@ -203,13 +207,13 @@ OTHER_MONEY = {
     ),
 }
 INVERTED = {
-    "a payout's period runs backwards": Held(
+    "a payout's period runs backwards": WrongEvent(
         _backwards(_weekly("5.00", "ord_2")),
         "period_invalid",
         "/data/period",
         {"first": "2026-02-22", "last": "2026-02-21"},
     ),
-    "a closed period runs backwards": Held(
+    "a closed period runs backwards": WrongEvent(
         _backwards(making.period_closed("po_1", orders=["ord_2"], closing="5.00")),
         "period_invalid",
         "/data/period",
@@ -217,29 +221,31 @@ INVERTED = {
     ),
 }
 SOMEBODY_ELSE = {
-    "an order of another driver": Held(
+    "an order of another driver": WrongEvent(
         _weekly("12.00", "ord_2", "ord_3"), "payee_mismatch", "/data/orders/1", {"subject": "ord_3"}
     ),
-    "a part of another driver's order": Held(
+    "a part of another driver's order": WrongEvent(
         making.payout("po_1", "1.00", settles=[{"order": "ord_3", "amount": "1.00"}]),
         "payee_mismatch",
         "/data/settles/0",
         {"subject": "ord_3"},
     ),
-    "a customer's credit": Held(
+    "a customer's credit": WrongEvent(
         making.payout("po_1", "4.40", settles=[{"credit": "rf_1", "amount": "4.40"}]),
         "payee_mismatch",
         "/data/settles/0",
         {"subject": "rf_1"},
     ),
-    "a closed period of another driver": Held(
+    "a closed period of another driver": WrongEvent(
         making.period_closed("po_1", orders=["ord_3"], closing="7.00"),
         "payee_mismatch",
         "/data/orders/0",
         {"subject": "ord_3"},
     ),
-    "a return to another driver": Held(making.reversal("po_paid", "4.00"), "payee_mismatch", "/data/payee/id", {}),
-    "a failure for another driver": Held(
+    "a return to another driver": WrongEvent(
+        making.reversal("po_paid", "4.00"), "payee_mismatch", "/data/payee/id", {}
+    ),
+    "a failure for another driver": WrongEvent(
         making.reversal("po_paid", "4.00", kind="PAYOUT_FAILED"),
         "payee_mismatch",
         "/data/payee/id",
@@ -247,13 +253,13 @@ SOMEBODY_ELSE = {
     ),
 }
 TOO_MUCH = {
-    "a credit of a cent more than remains": Held(
+    "a credit of a cent more than remains": WrongEvent(
         making.refund("rf_2", "pay_1", [making.line("6.01", tax="IVA10")]),
         "credit_exceeds_remaining",
         LINES,
         {"asked_minor": 601, "remaining_minor": 600, "tax": "IVA10"},
     ),
-    "a credit of a tax that the receipt has not": Held(
+    "a credit of a tax that the receipt has not": WrongEvent(
         making.refund("rf_2", "pay_1", [making.line("1.00", tax="IVA21")]),
         "credit_exceeds_remaining",
         LINES,
@@ -273,7 +279,7 @@ def _numbered() -> dict[str, object]:
     }
 
 
-def _check(wrong: Held) -> None:
+def _check(wrong: WrongEvent) -> None:
     before = _numbered()
     answer = telling.tell(wrong.event)
     assert (answer.status, answer.body["status"], answer.body.get("code")) == (202, "held", wrong.code)
@@ -312,25 +318,25 @@ def _iva10_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 ENDED = {
-    "a payment": Held(
+    "a payment": WrongEvent(
         making.payment("pay_2", "11.00", PAYMENT),
         "tax_rate_not_in_force",
         "/data/lines/0/tax",
         {"tax": "IVA10", "country": "ES", "date": "2026-02-17"},
     ),
-    "an order": Held(
+    "an order": WrongEvent(
         making.order("ord_9", lines=FARE),
         "tax_rate_not_in_force",
         "/data/lines/0/tax",
         {"tax": "IVA10", "country": "ES", "date": "2026-02-17"},
     ),
-    "an adjustment": Held(
+    "an adjustment": WrongEvent(
         making.adjustment("adj_9", "ord_1", lines=PAYMENT),
         "tax_rate_not_in_force",
         "/data/lines/0/tax",
         {"tax": "IVA10", "country": "ES", "date": "2026-02-18"},
     ),
-    "a payout's own line": Held(
+    "a payout's own line": WrongEvent(
         _weekly("16.00", "ord_2", adjustments=PAYMENT),
         "tax_rate_not_in_force",
         "/data/adjustments/0/tax",

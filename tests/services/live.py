@@ -36,7 +36,7 @@ _serial = itertools.count(1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
+class LiveAnswer:
     """What the door said."""
 
     status: int
@@ -66,7 +66,7 @@ class Live:
         secret: str = "",
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
-    ) -> Answer:
+    ) -> LiveAnswer:
         """Sign and post one body, once, and return the answer whatever it is."""
         body = raw if raw is not None else json.dumps(event, ensure_ascii=False).encode()
         service = service or (sender.service_of(event=event) if isinstance(event, dict) else "orders")
@@ -81,7 +81,7 @@ class Live:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
-    ) -> Answer:
+    ) -> LiveAnswer:
         """Make one HTTP request; JSON answers are read, others are bytes."""
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout_s)
         try:
@@ -92,7 +92,7 @@ class Live:
             connection.close()
         kept = {name.lower(): value for name, value in response.getheaders()}
         is_json = "json" in kept.get("content-type", "")
-        return Answer(status=response.status, headers=kept, body=json.loads(said) if is_json else said)
+        return LiveAnswer(status=response.status, headers=kept, body=json.loads(said) if is_json else said)
 
     def rows(self, query: str, parameters: Collection[object] = ()) -> list[dict[str, Any]]:
         """Ask the database, as a superuser who sees everything."""

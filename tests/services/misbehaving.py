@@ -16,7 +16,7 @@ def http(*, status: int, headers: str = "") -> bytes:
     return f"HTTP/1.1 {status} Answer\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
 
 
-class Server:
+class BadServer:
     """Listens on a free port of 127.0.0.1; `behave` is asked once per connection, with its number from 0."""
 
     def __init__(self, *, behave: Callable[[int, socket.socket], None] | None = None) -> None:
