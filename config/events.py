@@ -7,6 +7,7 @@ from documents.events import effects
 from payouts.issuing import (
     cancellations,
     customer_credits,
+    disputes,
     order_statements,
     parties,
     party_changes,
@@ -24,6 +25,9 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
             effect=receipts.on_payment_canceled,
             locks=customer_credits.lock_customer,
             waits=cancellations.on_waiting,
+        ),
+        "DISPUTE_LOST": effects.EventType(
+            service="payments", effect=disputes.on_dispute_lost, locks=customer_credits.lock_customer
         ),
         "REFUND_ISSUED": effects.EventType(
             service="refunds", effect=refunds.on_refund_issued, locks=customer_credits.lock_customer

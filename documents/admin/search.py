@@ -15,7 +15,7 @@ from documents.models import Document, Event, Link, Party
 
 TERM_LENGTH_MAX = 200
 PALETTE_MAX = 20
-SUBJECTS = ("order", "payment", "payout", "refund", "adjustment", "credit")
+SUBJECTS = ("order", "payment", "payout", "refund", "dispute", "adjustment", "credit")
 
 
 class Shape(NamedTuple):

@@ -46,6 +46,7 @@ _TYPES: Mapping[str, tuple[type[BaseModel], str]] = MappingProxyType(
     {
         "PAYMENT_CAPTURED": (schemas.PaymentData, "payment"),
         "PAYMENT_CANCELED": (undoing_schemas.PaymentCanceledData, "payment"),
+        "DISPUTE_LOST": (undoing_schemas.DisputeData, "dispute"),
         "REFUND_ISSUED": (schemas.RefundData, "refund"),
         "ORDER_COMPLETED": (schemas.OrderData, "order"),
         "ORDER_ADJUSTED": (schemas.AdjustmentData, "adjustment"),

@@ -3,7 +3,9 @@
 See `schemas` for the facts themselves.
 """
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from documents.events import fields, schema_parts
 
@@ -33,6 +35,13 @@ class Dispute(schema_parts.Strict):
     payment_id: fields.Id
     amount: fields.Moved
     reason: fields.Text
+
+    @model_validator(mode="after")
+    def is_about_money(self) -> Self:
+        """Refuse a dispute of nothing."""
+        if not self.amount.strip("0."):
+            raise fields.wrong("above_zero")
+        return self
 
 
 class DisputeData(schema_parts.EventData):

@@ -98,6 +98,7 @@ TABLE: Mapping[str, Words] = {
         es="Indica lo que se devuelve: lines, refund.amount (mayor que cero) o ambos.",
         en="State what goes back: lines, refund.amount (above zero), or both.",
     ),
+    "above_zero": Words(es="El importe es mayor que cero.", en="The amount is above zero."),
     "not_zero": Words(
         es="Un periodo que se cierra sin pago tiene importe cero.",
         en="A period that is closed without a payout has amount zero.",

@@ -3,15 +3,16 @@
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from audit import log
 from documents import errors, locks, money
 from documents.emission import issuing
-from documents.events import effects, envelope, schemas
+from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts.calculation import amounts
-from payouts.issuing import cancellations, credit_notes, parties
+from payouts.issuing import cancellations, credit_notes, parties, retries
 from payouts.issuing.terms import IssuingTerms
 
 LINE_KIND = "REFUND_ITEM"  # of lines that were not stated
@@ -133,6 +134,41 @@ def note_of(*, subject: tuple[str, str], discriminator: str = "") -> Document | 
     """Return the credit note that gives a customer money back for a subject, if it has been issued."""
     key = issuing.key(kind=Kind.CREDIT_NOTE, subject=subject, audience="customer", discriminator=discriminator)
     return Document.objects.filter(document_key_id=key).first()
+
+
+def give_back(
+    *,
+    subject: tuple[str, str],
+    receipt: Receipt,
+    make: Callable[[], Note],
+    event: Event,
+    message: envelope.EventMessage,
+    now: dt.datetime,
+    actor: log.Actor,
+) -> effects.Outcome:
+    """Issue the credit note that gives part of a payment back for a subject; `make` computes it, only the first time.
+
+    A repeat is only compared with what was issued: what remains now says nothing about what remained then. One that is
+    held is tried again when anything else credits the payment.
+
+    Held: `time_implausible` for one that happened before its payment, and what `make` raises.
+    """
+    payment = receipt.content["payment"]["id"]
+    issued = note_of(subject=subject)
+    try:
+        if issued is None:
+            receipt.require_earlier(than=message.occurred_at)
+        note = Note(total_minor=issued.total_minor) if issued else make()
+    except errors.Problem as problem:
+        return effects.Held(problem=problem, awaits=[retries.credit_awaited(payment=payment)])
+    stated = envelope.business_input(message=message)
+    if stated.get("prices") == receipt.content["prices"]:
+        del stated["prices"]  # those of the receipt anyway
+    written = draft(receipt=receipt, note=note, subject=subject, message=message, business_input=stated)
+    waiting.wake(awaited=[f"credit:{subject[1]}"], now=now)
+    if issued is None:
+        retries.retry_credits(payment=payment, now=now, but=event)
+    return effects.Issued(documents=issuing.issue(drafts=[written], event=event, now=now, actor=actor))
 
 
 def draft(

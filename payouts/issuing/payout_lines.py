@@ -17,6 +17,8 @@ from payouts.calculation import breakdown
 from payouts.issuing import settlements
 from payouts.issuing.terms import IssuingTerms
 
+CREDITED = ("refund", "correction", "dispute", "payment")  # what the credit notes that a payout settles are about
+
 
 @dataclass(frozen=True, kw_only=True)
 class PayoutLine:
@@ -66,7 +68,7 @@ def named(*, data: schemas.PayoutData) -> NamedDocuments:
         if item.adjustment:
             documents["adjustment", item.adjustment] = _of_event(subject=f"adjustment:{item.adjustment}")
         elif item.credit:
-            subjects = [f"{word}:{item.credit}" for word in ("refund", "correction")]
+            subjects = [f"{word}:{item.credit}" for word in CREDITED]
             documents["credit", item.credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
     return NamedDocuments(items=items, documents=documents)
 

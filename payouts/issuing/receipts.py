@@ -131,6 +131,7 @@ def on_payment_canceled(
         message=message,
         business_input=envelope.business_input(message=message) | {"currency": terms.currency},
     )
+    waiting.wake(awaited=[f"credit:{payment}"], now=now)
     if issued is None:
         retries.retry_credits(payment=payment, now=now)
     return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
-from documents import errors, money
-from documents.emission import issuing
-from documents.events import effects, envelope, schemas, waiting
+from documents import money
+from documents.events import effects, envelope, schemas
 from documents.models import Event
 from payouts.calculation import amounts, crediting
-from payouts.issuing import credit_notes, customer_credits, retries, stated_totals
+from payouts.issuing import credit_notes, customer_credits, stated_totals
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.customer_credits import Note, Receipt
 
@@ -31,32 +30,15 @@ def on_refund_issued(
     receipt = customer_credits.lock_receipt(payment=payment, terms=terms)
     if receipt is None:
         return customer_credits.without_receipt(payment=payment)
-    issued = customer_credits.note_of(subject=("refund", data.refund.id))
-    try:
-        if issued is None:
-            receipt.require_earlier(than=message.occurred_at)
-            note = _note(data=data, receipt=receipt)
-        else:  # only compared with what was issued: what remains now says nothing about what remained then
-            note = Note(total_minor=issued.total_minor)
-    except errors.Problem as problem:
-        return effects.Held(problem=problem, awaits=[retries.credit_awaited(payment=payment)])
-    draft = customer_credits.draft(
-        receipt=receipt,
-        note=note,
+    return customer_credits.give_back(
         subject=("refund", data.refund.id),
+        receipt=receipt,
+        make=lambda: _note(data=data, receipt=receipt),
+        event=event,
         message=message,
-        business_input=_input(message=message, prices=receipt.content["prices"]),
+        now=now,
+        actor=actor,
     )
-    waiting.wake(awaited=[f"credit:{data.refund.id}"], now=now)
-    if issued is None:
-        retries.retry_credits(payment=payment, now=now, but=event)
-    return effects.Issued(documents=issuing.issue(drafts=[draft], event=event, now=now, actor=actor))
-
-
-def _input(*, message: envelope.EventMessage, prices: str) -> dict[str, Any]:
-    """Return the normalised data of a refund; `prices` that are the receipt's own say nothing."""
-    stated = envelope.business_input(message=message)
-    return {word: value for word, value in stated.items() if (word, value) != ("prices", prices)}
 
 
 def _note(*, data: schemas.RefundData, receipt: Receipt) -> Note:

@@ -194,6 +194,8 @@ JOIN documents_document d ON d.event_id = e.id
 JOIN (VALUES
   ('PAYMENT_CAPTURED', 'customer', '{data,payment,amount}', '{totals,gross}'),
   ('REFUND_ISSUED', 'customer', '{data,totals,gross}', '{totals,gross}'),
+  ('REFUND_ISSUED', 'customer', '{data,refund,amount}', '{totals,gross}'),
+  ('DISPUTE_LOST', 'customer', '{data,dispute,amount}', '{totals,gross}'),
   ('ORDER_COMPLETED', 'beneficiary', '{data,totals,payable}', '{totals,payable}'),
   ('ORDER_COMPLETED', 'beneficiary', '{data,cash_collected}', '{cash_collected}'),
   ('ORDER_COMPLETED', 'partner', '{data,totals,partner_payable}', '{totals,payable}'),

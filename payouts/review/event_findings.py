@@ -18,6 +18,8 @@ _OWNERS = ("payee", "beneficiary", "driver", "customer", "party")
 # TABLE: where an event that names no party names what it is about, and the key of that one's document.
 _ABOUT = (
     ("refund", "payment_id", "PAYMENT_RECEIPT:payment:{id}:customer"),
+    ("dispute", "payment_id", "PAYMENT_RECEIPT:payment:{id}:customer"),
+    ("payment", "id", "PAYMENT_RECEIPT:payment:{id}:customer"),
     ("order", "id", "ORDER_FINAL_STATEMENT:order:{id}:beneficiary"),
 )
 SHOWN_MAX = 3  # of what is wrong with one event: its page lists all

@@ -141,6 +141,12 @@ def refund(name: str, of: str, lines: list[dict[str, str]], **more: Any) -> dict
     return _event("REFUND_ISSUED", f"evt_{name}", "2026-02-20T09:00:00Z", data | more)
 
 
+def dispute(name: str, of: str, amount: str, *, at: str = "2026-02-21T09:00:00Z", **more: Any) -> dict[str, Any]:
+    """Return DISPUTE_LOST."""
+    data = {"dispute": {"id": name, "payment_id": of, "amount": amount, "reason": "FRAUDULENT"}}
+    return _event("DISPUTE_LOST", f"evt_{name}", at, data | more)
+
+
 def cancellation(of: str, *, at: str, kind: str = "PAYMENT_CANCELED") -> dict[str, Any]:
     """Return PAYMENT_CANCELED, ORDER_CANCELED or PAYOUT_CANCELED of that id, canceled at that moment."""
     data = {
