@@ -169,7 +169,7 @@ TABLE: Mapping[str, Decision] = MappingProxyType(
             ),
         ),
         "dismiss": Decision(
-            pattern="event/<str:public_id>/close/",
+            pattern="event/<str:public_id>/dismiss/",
             model=Event,
             asks=confirm.Confirmation(
                 title=_("Cerrar sin emitir"),

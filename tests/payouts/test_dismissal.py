@@ -1,4 +1,4 @@
-"""What nothing will settle is closed by finance with a reason, leaves the list, and never stops the fact itself."""
+"""What nothing will supersede is dismissed by finance with a reason, leaves the list, and never stops the fact itself."""
 
 import datetime as dt
 import threading
@@ -25,7 +25,7 @@ LATER = telling.NOW + dt.timedelta(seconds=settings.PARKED_LIMIT_S + 60)
 
 
 class FinanceMember:
-    """Somebody of finance in Spain, and how she closes."""
+    """Somebody of finance in Spain, and how she dismisses."""
 
     def __init__(self, *, countries: tuple[str, ...] = ("ES",), roles: tuple[str, ...] = ("finance",)) -> None:
         telling.issuers()
@@ -67,7 +67,7 @@ def _actions(event: Event) -> list[str]:
     return list(LogEvent.objects.filter(object_id=event.public_id).order_by("pk").values_list("action", flat=True))
 
 
-def test_a_held_event_leaves_the_list_with_its_alert_and_who_closed_it_and_why_is_on_record(
+def test_a_held_event_leaves_the_list_with_its_alert_and_who_dismissed_it_and_why_is_on_record(
     finance: FinanceMember,
 ) -> None:
     event = _held()
@@ -101,7 +101,7 @@ def test_one_parked_past_the_limit_leaves_it_too_and_no_sweep_brings_its_alert_b
     assert (_listed(), _alerts(event)) == ([], 0)
 
 
-def test_what_a_closed_event_waited_for_still_resumes_it(finance: FinanceMember) -> None:
+def test_what_a_dismissed_event_waited_for_still_resumes_it(finance: FinanceMember) -> None:
     event = _parked()
     finance.dismiss(event)
     telling.told([making.order("ord_late", "2.00")])
@@ -110,7 +110,7 @@ def test_what_a_closed_event_waited_for_still_resumes_it(finance: FinanceMember)
     assert telling.document("PAYOUT_STATEMENT:payout:po_2:payee").total_minor == 1200
 
 
-def test_a_corrected_event_still_settles_a_closed_one(finance: FinanceMember) -> None:
+def test_a_corrected_event_still_supersedes_a_dismissed_one(finance: FinanceMember) -> None:
     event = _held()
     finance.dismiss(event)
     assert telling.told([making.payout("po_1", "10.00", orders=["ord_1"]) | {"id": "evt_mended"}]) == ["processed"]
@@ -118,7 +118,7 @@ def test_a_corrected_event_still_settles_a_closed_one(finance: FinanceMember) ->
     assert event.superseded_by == Event.objects.get(event_id="evt_mended")
 
 
-def test_held_for_another_cause_it_comes_back_with_an_alert_and_can_be_closed_again(finance: FinanceMember) -> None:
+def test_held_for_another_cause_it_comes_back_with_an_alert_and_can_be_dismissed_again(finance: FinanceMember) -> None:
     event = _parked()
     finance.dismiss(event)
     telling.told([making.order("ord_late", "3.00")])  # it has come, and now the payout does not close
@@ -136,7 +136,7 @@ def test_held_for_another_cause_it_comes_back_with_an_alert_and_can_be_closed_ag
     assert _listed() == []
 
 
-def test_held_again_for_the_same_cause_it_stays_closed_without_an_alert(finance: FinanceMember) -> None:
+def test_held_again_for_the_same_cause_it_stays_dismissed_without_an_alert(finance: FinanceMember) -> None:
     event = _held()
     finance.dismiss(event)
     telling.tell(making.payout("po_1", "9.00", orders=["ord_1"]))  # the sender repeats
@@ -146,7 +146,7 @@ def test_held_again_for_the_same_cause_it_stays_closed_without_an_alert(finance:
     assert (_listed(), _alerts(event)) == ([], 0)
 
 
-def test_one_that_waits_for_something_new_is_told_again_past_its_limit(finance: FinanceMember) -> None:
+def test_one_that_waits_for_something_new_is_listed_again_past_its_limit(finance: FinanceMember) -> None:
     event = _held()
     finance.dismiss(event)
     with force.by_force():
@@ -182,7 +182,7 @@ def test_a_proposal_to_issue_it_is_withdrawn_and_nobody_can_approve_it_any_more(
     assert not DifferenceApproval.objects.filter(state=ApprovalState.REQUESTED).exists()
 
 
-def test_the_document_that_settles_it_is_named_in_the_closing_and_in_the_log(finance: FinanceMember) -> None:
+def test_the_document_that_stands_for_it_is_named_in_the_dismissal_and_in_the_log(finance: FinanceMember) -> None:
     event = _held()
     document = Document.objects.get(kind="ORDER_FINAL_STATEMENT")
     assert finance.dismiss(event, document=document).document == document
@@ -191,7 +191,7 @@ def test_the_document_that_settles_it_is_named_in_the_closing_and_in_the_log(fin
 
 
 @pytest.mark.parametrize("reason", ["", "corto", " " * 40, "x" * 201, "una razón\x00 con control"])
-def test_nothing_is_closed_without_a_reason_to_read(finance: FinanceMember, reason: str) -> None:
+def test_nothing_is_dismissed_without_a_reason_to_read(finance: FinanceMember, reason: str) -> None:
     event = _held()
     with pytest.raises(errors.Problem) as wrong:
         finance.dismiss(event, reason=reason)
@@ -199,7 +199,7 @@ def test_nothing_is_closed_without_a_reason_to_read(finance: FinanceMember, reas
     assert not Dismissal.objects.exists()
 
 
-def test_only_what_waits_for_a_person_can_be_closed_and_only_once(finance: FinanceMember) -> None:
+def test_only_what_waits_for_a_person_can_be_dismissed_and_only_once(finance: FinanceMember) -> None:
     held, parked = _held(), _parked()
     issued = Event.objects.get(event_id="evt_ord_1")
     for event, now in ((issued, LATER), (parked, telling.NOW)):
@@ -221,7 +221,7 @@ def test_only_what_waits_for_a_person_can_be_closed_and_only_once(finance: Finan
         (("finance",), ("MX",), "country_out_of_scope"),
     ],
 )
-def test_who_may_not_close_is_refused_on_record(
+def test_who_may_not_dismiss_is_refused_on_record(
     finance: FinanceMember, roles: tuple[str, ...], countries: tuple[str, ...], code: str
 ) -> None:
     event = _held()
@@ -244,7 +244,7 @@ def test_nobody_names_a_document_of_a_country_that_is_not_his(finance: FinanceMe
     assert refused.value.code == "country_out_of_scope"
 
 
-def test_an_event_of_a_country_that_nobody_knows_is_closed_by_who_sees_them_all(finance: FinanceMember) -> None:
+def test_an_event_of_a_country_that_nobody_knows_is_dismissed_by_who_sees_them_all(finance: FinanceMember) -> None:
     telling.tell(making.order("ord_1") | {"country": "FR"})
     event = Event.objects.get(code="country_unsupported")
     with pytest.raises(errors.Problem) as refused:
@@ -259,7 +259,7 @@ def test_an_event_of_a_country_that_nobody_knows_is_closed_by_who_sees_them_all(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_database_takes_no_closing_without_its_event_in_the_log_and_keeps_what_was_said() -> None:
+def test_the_database_takes_no_dismissal_without_its_event_in_the_log_and_keeps_what_was_said() -> None:
     finance = FinanceMember()
     event = _held()
     facts = {"event": event, "code": event.code, "reason": REASON, "dismissed_by": finance.member.user}
@@ -276,7 +276,7 @@ def test_the_database_takes_no_closing_without_its_event_in_the_log_and_keeps_wh
 
 
 @pytest.mark.django_db(transaction=True)
-def test_closed_by_eight_at_the_same_time_it_is_closed_once() -> None:
+def test_dismissed_by_eight_at_the_same_time_it_is_dismissed_once() -> None:
     finance = FinanceMember()
     event = _held()
     results: list[str] = []

@@ -263,7 +263,7 @@ def test_only_finance_acts_compliance_and_audit_look_and_each_refusal_is_on_reco
     before = len(center.denials())
     for place in (
         f"event/{event.public_id}/request/",
-        f"event/{event.public_id}/close/",
+        f"event/{event.public_id}/dismiss/",
         f"event/{event.public_id}/retry/",
         f"discrepancy/{gap.public_id}/resolve/",
         f"document/{receipt.public_id}/correct/",
@@ -283,7 +283,7 @@ def test_nothing_of_another_country_is_listed_or_can_be_touched() -> None:
     assert "Nada por conciliar" in _text(browser)
     acts = (
         f"event/{event.public_id}/request/",
-        f"event/{event.public_id}/close/",
+        f"event/{event.public_id}/dismiss/",
         f"discrepancy/{gap.public_id}/resolve/",
     )
     for place in acts:
@@ -318,11 +318,13 @@ def test_two_people_settle_a_held_payout_from_the_list(fina: cast.Member, fede: 
     assert [one.actor_id for one in said] == [f"usr_{fina.user.pk}", f"usr_{fede.user.pk}"]
 
 
-def test_what_nothing_will_settle_is_closed_from_the_list_and_its_page_says_by_whom_and_why(fina: cast.Member) -> None:
+def test_what_nothing_will_supersede_is_dismissed_from_the_list_and_its_page_says_by_whom_and_why(
+    fina: cast.Member,
+) -> None:
     event = _held()
     statement = Document.objects.get(kind="ORDER_FINAL_STATEMENT")
     browser = center.client(member=fina)
-    place, page = f"{HOME}event/{event.public_id}/close/", f"{center.ADMIN}documents/event/{event.public_id}/"
+    place, page = f"{HOME}event/{event.public_id}/dismiss/", f"{center.ADMIN}documents/event/{event.public_id}/"
     for address in (HOME, page):
         assert place in _text(browser, address)
     asked = _text(browser, place)
@@ -347,7 +349,7 @@ def test_what_nothing_will_settle_is_closed_from_the_list_and_its_page_says_by_w
     again = browser.post(place, {"reason": REASON})
     assert again.status_code == 409
     browser.cookies["django_language"] = "en"
-    assert "Closed without issuing" in _text(browser, page)
+    assert "Dismissed without issuing" in _text(browser, page)
 
 
 def test_a_document_of_another_country_is_as_unknown_as_none(fina: cast.Member) -> None:
@@ -357,7 +359,7 @@ def test_a_document_of_another_country_is_as_unknown_as_none(fina: cast.Member) 
     telling.told([order])
     foreign = Document.objects.get(country="MX")
     answer = center.client(member=fina).post(
-        f"{HOME}event/{event.public_id}/close/", {"reason": REASON, "document": foreign.number}
+        f"{HOME}event/{event.public_id}/dismiss/", {"reason": REASON, "document": foreign.number}
     )
     assert answer.status_code == 400
     assert not Dismissal.objects.exists()
@@ -425,7 +427,7 @@ def test_a_form_without_its_token_settles_nothing(fina: cast.Member) -> None:
     event = _held()
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(fina.user, backend="django.contrib.auth.backends.ModelBackend")
-    for act in ("request", "close", "retry"):
+    for act in ("request", "dismiss", "retry"):
         assert browser.post(f"{HOME}event/{event.public_id}/{act}/", {"reason": REASON}).status_code == 403
     assert not DifferenceApproval.objects.exists()
     assert not Dismissal.objects.exists()
