@@ -34,10 +34,8 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "approve_difference": frozenset({Role.FINANCE}),
     "reconcile": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # sees the work list
     "acknowledge": frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE}),
-    "holds": frozenset({Role.COMPLIANCE}),
     "release": frozenset({Role.COMPLIANCE}),  # from quarantine
     "audit": frozenset({Role.COMPLIANCE, Role.AUDITOR}),
-    "admin": frozenset({Role.ADMIN}),
 }
 
 PUBLIC = frozenset({"public"})  # anybody, nothing personal behind it

@@ -16,6 +16,7 @@ from audit.actions import RETIRED, Action
 from config import celery, events, schedule
 from config import env as environment
 from documents import catalog, errors, metrics
+from documents.access import roles
 from documents.alerts import catalog as alert_catalog
 from documents.countries import pack
 from documents.emission import locking
@@ -177,6 +178,13 @@ def test_every_alert_that_has_a_page_is_raised_by_something() -> None:
     raised = {code for code in alarming if f"#{code}" in rules}
     raised |= {code for code in alarming if any(f'"{code}"' in text for text in _sources().values())}
     assert alarming - raised == set()
+
+
+def test_every_right_is_asked_for_somewhere() -> None:
+    asking = re.compile(r'(?:\bright(?:: [\w\[\]]+)? ?= ?|\bDECIDES = |\bRIGHTS\[)"(\w+)"')
+    asked = {right for path in files() for right in asking.findall(path.read_text(encoding="utf-8"))}
+    assert len(roles.RIGHTS) > 5
+    assert set(roles.RIGHTS) - asked == set()
 
 
 def test_who_acts_is_made_in_one_place() -> None:
