@@ -1,6 +1,6 @@
 """The identity documents of a country: how an id is normalised, and which of them can be verified. Pure.
 
-People write the same id in many ways, so separators, a prefix and capitals are settled before anything is checked. Only
+People write the same id in many ways, so separators, a prefix and capitals come off before anything is checked. Only
 a type with a check digit can be wrong: a passport, a type nobody listed or an id of another shape is taken as it comes
 and flagged, because its owner has to be paid all the same.
 """
@@ -74,7 +74,7 @@ class _Validator(Protocol):
     def calc_check_digit(self, number: str) -> str: ...
 
 
-class _Standing(NamedTuple):
+class _Reading(NamedTuple):
     """How an id stands to a type, best first by `rank`."""
 
     rank: int
@@ -126,17 +126,17 @@ def read(
 def _of_type(*, word: str, bare: str, types: Mapping[str, TaxId], country: str) -> CheckedTaxId | WrongTaxId:
     """Read an id of a type that the country has."""
 
-    def standing(other: str) -> _Standing:
+    def reading(other: str) -> _Reading:
         prefixes = (country, other, compact(types[other].name))
         forms = [bare, *(bare.removeprefix(prefix) for prefix in prefixes if len(bare) - len(prefix) >= REST_MIN)]
-        standings = [_standing(kind=types[other], number=form) for form in dict.fromkeys(forms)]
-        return min(standings, key=lambda standing: standing.rank)
+        readings = [_reading(kind=types[other], number=form) for form in dict.fromkeys(forms)]
+        return min(readings, key=lambda reading: reading.rank)
 
-    rank, number = standing(word)
+    rank, number = reading(word)
     if rank not in (VERIFIED, FITS):
-        others = ((other, standing(other)) for other, kind in types.items() if kind.module)
+        others = ((other, reading(other)) for other, kind in types.items() if kind.module)
         verified = next((other for other in others if other[1].rank == VERIFIED), None)
-        word, (rank, number) = verified or (word, _Standing(rank, number))
+        word, (rank, number) = verified or (word, _Reading(rank, number))
     kind = types[word]
     if kind.module and rank in (DIGIT_FAILS, NO_FIT):
         return WrongTaxId(type=word, name=kind.name, reason="check_digit" if rank == DIGIT_FAILS else "shape")
@@ -160,15 +160,15 @@ def _declared_first(*, word: str, types: Mapping[str, TaxId]) -> Iterator[tuple[
     yield from types.items()
 
 
-def _standing(*, kind: TaxId, number: str) -> _Standing:
+def _reading(*, kind: TaxId, number: str) -> _Reading:
     """Return how one form of an id stands to a type."""
     shaped = not kind.pattern or re.fullmatch(kind.pattern, number, flags=re.ASCII) is not None
     if kind.module and shaped:
-        standing = _verified(kind=kind, number=number)
-        if standing.rank != NO_FIT:
-            return standing
+        reading = _verified(kind=kind, number=number)
+        if reading.rank != NO_FIT:
+            return reading
     fits = shaped if not kind.module else _matches(pattern=kind.without_digit, number=number)
-    return _Standing(FITS if fits else NO_FIT, number)
+    return _Reading(FITS if fits else NO_FIT, number)
 
 
 def _matches(*, pattern: str, number: str) -> bool:
@@ -176,16 +176,16 @@ def _matches(*, pattern: str, number: str) -> bool:
     return bool(pattern) and re.fullmatch(pattern, number, flags=re.ASCII) is not None
 
 
-def _verified(*, kind: TaxId, number: str) -> _Standing:
+def _verified(*, kind: TaxId, number: str) -> _Reading:
     """Return how the check digit of an id of the right shape stands."""
     validator = cast("_Validator", importlib.import_module(f"stdnum.{kind.module}"))
-    failed = _Standing(WARNING if kind.check_digit_optional else DIGIT_FAILS, number)
+    failed = _Reading(WARNING if kind.check_digit_optional else DIGIT_FAILS, number)
     try:
         options = {"validate_check_digits": True} if kind.check_digit_optional else {}
-        return _Standing(VERIFIED, validator.validate(number, **options))
+        return _Reading(VERIFIED, validator.validate(number, **options))
     except exceptions.InvalidChecksum:
         return failed
     except exceptions.ValidationError:  # a length, a prefix or a word that the library does not know
         if not kind.pattern:
-            return _Standing(NO_FIT, number)
-    return _Standing(VERIFIED, number) if validator.calc_check_digit(number[:-1]) == number[-1] else failed
+            return _Reading(NO_FIT, number)
+    return _Reading(VERIFIED, number) if validator.calc_check_digit(number[:-1]) == number[-1] else failed

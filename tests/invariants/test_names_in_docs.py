@@ -249,6 +249,20 @@ def test_a_floors_page_names_each_of_its_rooms_and_modules(floor: str) -> None:
     assert [name for name in names if name not in UNSAID and name.rstrip("/") not in text] == []
 
 
+def test_the_page_about_testing_says_what_each_folder_proves() -> None:
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    folders = {f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("*.*"))}
+    assert {folder for folder in folders if f"`{folder}`" not in text} == set()
+
+
+def test_the_list_of_decisions_has_a_row_for_each_record() -> None:
+    folder = ROOT / "docs" / "decisions"
+    rows = re.findall(
+        r"^\| \[\d{4}\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert rows == sorted(path.name for path in folder.glob("0*.md"))
+
+
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.name)
 def test_every_heading_of_a_runbook_is_an_alert_that_leads_there(page: pathlib.Path) -> None:
     for code in re.findall(r"^## (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
