@@ -17,7 +17,7 @@ LENGTH_MAX = 60
 class Action(enum.StrEnum):
     """Everything that can be said to have happened."""
 
-    # A fact told by another system. `denied` is the 401, 403 and 413 of the webhook door.
+    # A fact stated by another system. `denied` is the 401, 403 and 413 of the webhook door.
     EVENT_RECEIVED = "event.received"
     EVENT_PROCESSED = "event.processed"
     EVENT_PARKED = "event.parked"

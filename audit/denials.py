@@ -76,7 +76,7 @@ def flush(*, everything: bool) -> int:
 
 def forget() -> None:
     """Drop every count unwritten: for a forked child, whose parent will write them."""
-    global _lock, _slots, _timer  # noqa: PLW0603 - a lock held by a thread that the fork left behind never opens
+    global _lock, _slots, _timer  # noqa: PLW0603 - a lock of a thread that the fork left behind never opens
     _slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
     _lock = threading.Lock()
     _waiting.clear()

@@ -102,7 +102,7 @@ def _group(*, events: Sequence[Mapping[str, Any]], now: dt.datetime) -> list[Reh
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         names = [str(event.get("id")) for event in events]
         taken_in = [_take_in(event=event, now=now) for event in events]
-        _settle(names=names, now=now)
+        _resume_all(names=names, now=now)
         stored = Event.objects.exclude(status=EventStatus.REFUSED).filter(event_id__in=names)
         rows = {row.event_id: row for row in stored.defer("body")}
         results = [_result(name=name, answer=answer, rows=rows) for name, answer in zip(names, taken_in, strict=True)]
@@ -120,7 +120,7 @@ def _take_in(*, event: Mapping[str, Any], now: dt.datetime) -> answers.Answer:
         locks.begin_anew()
 
 
-def _settle(*, names: Sequence[str], now: dt.datetime) -> None:
+def _resume_all(*, names: Sequence[str], now: dt.datetime) -> None:
     """Resume the events of the group that wait, as the worker does, until nothing moves."""
     waits = Event.objects.filter(status=EventStatus.PARKED, event_id__in=names).order_by("pk")
     before: list[tuple[int, object]] = []

@@ -53,8 +53,8 @@ DISCREPANCIES: Mapping[str, DiscrepancyRow] = {
         title=Words(es="Pagado dos veces", en="Paid twice"),
         sides=("earned", "settled"),
         sentences=_alone(
-            "Se pagó más de lo ganado con {payouts}; se cierra sola si uno vuelve.",
-            "More was paid than earned with {payouts}; it closes by itself if one comes back.",
+            "Se pagó más de lo ganado con {payouts}; se resuelve sola si uno vuelve.",
+            "More was paid than earned with {payouts}; it is resolved by itself if one comes back.",
         ),
     ),
     "cash_differs": DiscrepancyRow(

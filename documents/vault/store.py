@@ -119,7 +119,7 @@ def open_vault() -> Vault:
 def probe_again() -> str:
     """Attack the store anew and return the level that held.
 
-    A store that lets an attack through is closed: from then on each use probes it again, and fails until it holds.
+    A store that lets an attack through is not used: from then on each use probes it again, and fails until it holds.
 
     :raises errors.WormError: as `open_vault`.
     """

@@ -11,7 +11,7 @@ from payouts.calculation.amounts import AmountLine, Credited, Group
 
 @dataclass(frozen=True, kw_only=True)
 class StatedCredit:
-    """A credit with the tax that was stated of it; `rounded`: the credit that closes a group took what was left."""
+    """A credit with the tax that was stated of it; `rounded`: the credit that completes a group took what was left."""
 
     credited: Credited
     rounded: bool = False
@@ -51,14 +51,14 @@ def as_stated(*, computed: Credited, stated: Mapping[str, int], prices: Prices) 
     given = {group.key: group for group in computed.groups}
     rests = {group.key: group for group in computed.remaining}
     open_keys = [key for key in given if rests[key].base_minor]
-    closed = [key for key, group in given.items() if group.rate and key not in open_keys]
+    completed = [key for key, group in given.items() if group.rate and key not in open_keys]
     over = {key: given[key].tax_minor + unit - given[key].base_minor * given[key].rate for key in open_keys}
     for key in sorted(open_keys, key=lambda key: abs(over[key])):  # first where it is nearest to the exact tax
         moved = _moved(group=given[key], rest=rests[key], unit=unit, prices=prices) if missing else None
         if moved:
             given[key], rests[key] = moved
             missing -= unit
-    if abs(missing) > len(closed):
+    if abs(missing) > len(completed):
         return None
     tax = stated["tax"] - missing
     net = computed.totals["net"] if prices == "net" else computed.totals["gross"] - tax

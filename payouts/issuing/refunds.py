@@ -48,13 +48,13 @@ def _note(*, data: schemas.RefundData, receipt: Receipt) -> Note:
     """
     terms, content = receipt.terms, receipt.content
     lines, sums, prices = _refunded(data=data, receipt=receipt)
-    settled = None
+    credit = None
     if data.totals:
         stated = {word: money.minor(amount, terms.digits) for word, amount in data.totals.model_dump().items()}
-        settled = crediting.as_stated(computed=sums, stated=stated, prices=prices)
-    taken = settled.credited if settled else sums
+        credit = crediting.as_stated(computed=sums, stated=stated, prices=prices)
+    taken = credit.credited if credit else sums
     stated_totals.check(
-        given=stated_totals.given(totals=None if settled else data.totals, pointer=_POINTER, amount=data.refund.amount),
+        given=stated_totals.given(totals=None if credit else data.totals, pointer=_POINTER, amount=data.refund.amount),
         sums=taken,
         lines=amounts.read_lines(lines=lines, digits=terms.digits) if data.lines else (),
         rates={row["code"]: money.rate(row["rate"]) for row in content["tax_groups"]},
@@ -62,7 +62,7 @@ def _note(*, data: schemas.RefundData, receipt: Receipt) -> Note:
         terms=terms,
     )
     cause = {"refund": {"id": data.refund.id, "reason": data.refund.reason}}
-    flags = ("rounded_at_close",) if settled and settled.rounded else ()
+    flags = ("rounded_at_close",) if credit and credit.rounded else ()
     return receipt.note(cause=cause, lines=lines, sums=taken, prices=prices, flags=flags)
 
 

@@ -62,7 +62,7 @@ def test_a_payout_that_is_being_held_while_its_adjustment_comes_is_looked_at_aga
     released.set()
     payout.join()
     adjusted.join()
-    telling.settle()
+    telling.catch_up()
     assert (status("evt_po_1"), status("evt_adj_1")) == (EventStatus.PROCESSED, EventStatus.PROCESSED)
 
 

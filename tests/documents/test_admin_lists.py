@@ -84,16 +84,18 @@ def test_a_dependency_with_an_open_incident_is_shown_degraded_with_its_fallback(
     assert "no se sirve nada sin resguardar" in text
 
 
-def test_the_work_lists_hold_what_waits_and_not_what_is_settled(eva: cast.Member) -> None:
-    held, settled, parked = (factories.event(subject=f"order:ord_{word}") for word in ("held", "settled", "parked"))
+def test_the_work_lists_hold_what_waits_and_not_what_is_superseded(eva: cast.Member) -> None:
+    held, superseded, parked = (
+        factories.event(subject=f"order:ord_{word}") for word in ("held", "superseded", "parked")
+    )
     with force.by_force():
-        Event.objects.filter(pk__in=[held.pk, settled.pk]).update(status=EventStatus.HELD, code="totals_mismatch")
-        Event.objects.filter(pk=settled.pk).update(superseded_by=held)
+        Event.objects.filter(pk__in=[held.pk, superseded.pk]).update(status=EventStatus.HELD, code="totals_mismatch")
+        Event.objects.filter(pk=superseded.pk).update(superseded_by=held)
         Event.objects.filter(pk=parked.pk).update(status=EventStatus.PARKED, missing=["order:ord_1"])
     browser = center.client(member=eva)
     for view, wanted in (("held", held), ("parked", parked)):
         text = browser.get(f"{center.ADMIN}documents/event/", {"work": view}).content.decode()
-        assert {one.pk for one in (held, settled, parked) if one.event_id in text} == {wanted.pk}
+        assert {one.pk for one in (held, superseded, parked) if one.event_id in text} == {wanted.pk}
     assert "order:ord_1" in browser.get(f"{center.ADMIN}documents/event/{parked.public_id}/").content.decode()
 
 

@@ -42,11 +42,11 @@ def tell(event: dict[str, Any], *, now: dt.datetime = NOW) -> answers.Answer:
 def told(events: Iterable[dict[str, Any]]) -> list[str]:
     """Send events in order, let what is parked resume, and return each one's status."""
     statuses = [str(tell(event).body.get("status")) for event in events]
-    settle()
+    catch_up()
     return statuses
 
 
-def settle() -> None:
+def catch_up() -> None:
     """Do what the worker does: look at parked events, woken or by their timer, until nothing moves."""
     parked: list[int] = []
     for _ in range(20):

@@ -58,7 +58,7 @@ def test_an_order_that_only_the_corrected_payout_named_does_not_stay_sent_when_i
     right = making.payout("po_1", "10.00", orders=["ord_2"], at=EARLY) | {"id": "evt_right"}
     for event in (wrong, making.order("ord_2"), right, making.order("ord_1")):
         telling.tell(event)
-    telling.settle()
+    telling.catch_up()
     assert (_status("ord_1"), _status("ord_2")) == ("PENDING", "SENT")
     assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
 
@@ -107,7 +107,7 @@ def test_a_newcomer_never_overtakes_the_telling_that_waited() -> None:
     answer = telling.tell(_again(first, payout=first["data"]["payout"] | {"amount": "9.00"}, cash_collected="1.00"))
     assert (answer.status, answer.body["replayed"]) == (200, True)
     assert telling.document(f"{PS}:po_1:payee").total_minor == 1000
-    telling.settle()
+    telling.catch_up()
     assert _open() == ["divergent_repeat"]
     assert Event.objects.get(event_id=first["id"]).status == EventStatus.PROCESSED
 
@@ -119,7 +119,7 @@ def test_of_two_that_waited_the_first_wins_whichever_is_looked_at_first() -> Non
         telling.tell(event)
     intake.resume(event_id=Event.objects.get(event_id=second["id"]).pk, now=telling.NOW)
     assert telling.document(f"{PS}:po_1:payee").total_minor == 1000
-    telling.settle()
+    telling.catch_up()
     assert _open() == ["divergent_repeat"]
 
 
@@ -156,7 +156,7 @@ def test_a_chain_told_backwards_is_woken_link_by_link() -> None:
     telling.tell(first)
     woken = Event.objects.filter(status=EventStatus.PARKED, missing=[]).values_list("subject", flat=True)
     assert sorted(woken) == ["payout:po_1", "payout:po_2", "payout:po_3"]
-    telling.settle()
+    telling.catch_up()
     assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
 
 

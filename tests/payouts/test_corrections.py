@@ -290,7 +290,7 @@ def test_a_credit_is_settled_by_name_and_a_payout_waits_for_it(finance: Correcto
     waiting = _later("po_1", "5.28", settles=settles)
     assert telling.told([waiting]) == ["parked"]
     finance.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=300)], name=name)
-    telling.settle()
+    telling.catch_up()
     assert telling.tell(waiting).body["status"] == "processed"
 
 
@@ -299,7 +299,7 @@ def test_a_held_payout_closes_by_itself_when_what_it_lacks_is_credited(finance: 
     short = _later("po_1", "5.28", orders=["ord_1"])
     assert telling.told([short]) == ["held"]
     finance.correct(statement, [CreditedAmount(tax="IVA10", amount_minor=300)])
-    telling.settle()
+    telling.catch_up()
     assert telling.tell(short).body["status"] == "processed"
 
 

@@ -248,7 +248,7 @@ def test_a_stored_fact_is_read_again_whatever_the_clock_says() -> None:
 
 def _held(event: EventJson) -> list[tuple[str, str]]:
     answer = telling.tell(event)
-    telling.settle()
+    telling.catch_up()
     row = Event.objects.get(event_id=event["id"])
     assert (row.status, row.code) == ("held", "time_implausible"), answer.body
     return [(fault["pointer"], fault["code"]) for fault in row.errors]

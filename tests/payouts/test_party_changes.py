@@ -146,6 +146,6 @@ def test_a_name_that_changes_while_the_payee_is_paid_waits_for_that() -> None:
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other, transaction.atomic():
         parties.lock_party(platform_id="drv_1")
         assert other.submit(tell).result(timeout=10) == "parked"
-    telling.settle()
+    telling.catch_up()
     assert _party()[:2] == ("Nombre Nuevo", "12345678Z")
     assert Document.objects.count() == len({row.number for row in Document.objects.all()}) == 2

@@ -74,7 +74,7 @@ def test_one_canceled_before_it_was_captured_is_ignored_under_every_event_id_and
     assert (parked.status, parked.body["status"], parked.body["missing"]) == (202, "parked", ["payment:pay_1"])
     ignored = telling.tell(PAYMENT)
     assert (ignored.status, ignored.body["status"], ignored.body["code"]) == (202, "ignored", "canceled_before")
-    telling.settle()
+    telling.catch_up()
     # A divergent one that could not be issued at all, and one that says it was captured before the cancellation.
     late = {"id": "pay_1", "method": "card", "captured_at": "2026-02-17T08:00:00Z", "amount": "99.00"}
     for other in (_other(PAYMENT), _other(PAYMENT, payment=late) | {"id": "evt_late"}, PAYMENT):
@@ -108,7 +108,7 @@ def test_a_cancellation_waits_for_ever_without_a_timer_an_alert_or_a_place_on_th
     assert waiting.overdue(now=MUCH_LATER, limit_s=settings.PARKED_LIMIT_S) == 0
     assert len(waiting.due(now=MUCH_LATER, limit=10)) == 1
     assert not Alert.objects.filter(code="event_parked_too_long").exists()
-    telling.settle()
+    telling.catch_up()
 
 
 def test_of_two_cancellations_the_first_to_come_counts_and_another_issuers_does_not() -> None:

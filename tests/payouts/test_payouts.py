@@ -220,7 +220,7 @@ def test_a_payout_of_many_orders_is_looked_at_when_the_last_comes_and_not_for_ea
         assert (event.missing, waiting.due(now=telling.NOW, limit=10)) == (missing, [])
     telling.tell(making.order("ord_3"))
     assert waiting.due(now=telling.NOW, limit=10) == [event.pk]
-    telling.settle()
+    telling.catch_up()
     assert _status("ord_1")[0] == "SENT"
 
 
@@ -242,7 +242,7 @@ def test_two_who_bring_the_last_two_orders_at_once_wake_the_payout() -> None:
         rival.join(timeout=0.5)  # it waits for this transaction, and then sees that it was the last
         assert rival.is_alive()
     rival.join(timeout=30)
-    telling.settle()
+    telling.catch_up()
     assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
 
 

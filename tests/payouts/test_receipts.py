@@ -176,7 +176,7 @@ def test_sixteen_tellers_of_one_order_and_its_payout_end_with_one_document_each(
     paid = making.payout("po_1", "40.00", orders=[f"ord_{n}" for n in range(4)])
     back = making.reversal("po_1", "40.00")
     answers = _together([event | {"id": f"{event['id']}_{n}"} for event in (*orders, paid, back) for n in range(3)])
-    telling.settle()
+    telling.catch_up()
     assert {answer["http"] for answer in answers} <= {200, 201, 202}
     assert Document.objects.count() == 6
     assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
