@@ -259,26 +259,8 @@ def _content(
     retain_until: dt.date,
 ) -> dict[str, object]:
     """Return frozen content: the common part in full, of the kind's own lines and totals."""
-    totals: dict[Kind, dict[str, str]] = {
-        Kind.PAYMENT_RECEIPT: {"net": total, "tax": "0.00", "gross": total},
-        Kind.CREDIT_NOTE: {"net": total, "tax": "0.00", "gross": total},
-        Kind.ORDER_FINAL_STATEMENT: {
-            "earnings": total,
-            "deductions": "0.00",
-            "tax": "0.00",
-            "withheld": "0.00",
-            "payable": total,
-        },
-        Kind.PAYOUT_STATEMENT: {"included": total, "adjustments": "0.00", "withheld": "0.00", "amount": total},
-        Kind.PAYOUT_REVERSAL_NOTICE: {"amount": total},
-    }
-    lines = {
-        "prices": "net",
-        "lines": [{"id": "1", "kind": "FARE", "description": "Servicio", "amount": total}],
-        "tax_groups": [],
-    }
     return {
-        **(lines if kind in {Kind.PAYMENT_RECEIPT, Kind.CREDIT_NOTE, Kind.ORDER_FINAL_STATEMENT} else {}),
+        **_lines(kind=kind, total=total),
         "kind": str(kind),
         "number": number,
         "document_key": key,
@@ -301,8 +283,34 @@ def _content(
         "time_zone": pack.required(issuer.country_id).time_zone,
         "retain_until": retain_until.isoformat(),
         "verification": {"code": code, "url": f"http://127.0.0.1:8000/v/{code}"},
-        "totals": totals[kind],
+        "totals": _totals(kind=kind, total=total),
     }
+
+
+def _lines(*, kind: Kind, total: str) -> dict[str, object]:
+    """Return one line that comes to the total, where a kind has lines."""
+    if kind not in {Kind.PAYMENT_RECEIPT, Kind.CREDIT_NOTE, Kind.ORDER_FINAL_STATEMENT}:
+        return {}
+    line = {"id": "1", "kind": "FARE", "description": "Servicio", "amount": total}
+    return {"prices": "net", "lines": [line], "tax_groups": []}
+
+
+def _totals(*, kind: Kind, total: str) -> dict[str, str]:
+    """Return the totals of a kind, without tax and deductions."""
+    totals: dict[Kind, dict[str, str]] = {
+        Kind.PAYMENT_RECEIPT: {"net": total, "tax": "0.00", "gross": total},
+        Kind.CREDIT_NOTE: {"net": total, "tax": "0.00", "gross": total},
+        Kind.ORDER_FINAL_STATEMENT: {
+            "earnings": total,
+            "deductions": "0.00",
+            "tax": "0.00",
+            "withheld": "0.00",
+            "payable": total,
+        },
+        Kind.PAYOUT_STATEMENT: {"included": total, "adjustments": "0.00", "withheld": "0.00", "amount": total},
+        Kind.PAYOUT_REVERSAL_NOTICE: {"amount": total},
+    }
+    return totals[kind]
 
 
 def pdf(*, text: str) -> bytes:

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import django
 from django.db import connections
@@ -51,22 +51,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             os.close(ours)
-            code = 1
-            try:
-                point = crash_points.TABLE[job["at"]] if job.get("at") else None
-                if point is None or not point.own_renderer:
-                    rendering._pool = warm  # type: ignore[attr-defined]  # made when first asked for
-                    for renderer in filter(None, warm.places.queue):
-                        renderer.process.poll = lambda: None  # it is our parent's child: only he can ask the kernel
-                if point:
-                    _arm(point)
-                os.write(theirs, json.dumps(WORK[job["work"]](job)).encode())
-                code = 0
-            except BaseException:  # noqa: BLE001 - said, and told by the exit code
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
+            _work(job=job, theirs=theirs, warm=warm, rendering=rendering)
         os.close(theirs)
         with os.fdopen(ours, "rb") as said:
             answer = said.read()
@@ -78,6 +63,26 @@ def main() -> None:
             ),
             flush=True,
         )
+
+
+def _work(*, job: dict[str, Any], theirs: int, warm: Any, rendering: Any) -> NoReturn:
+    """Do a job in the child, write what came of it into the pipe, and end."""
+    code = 1
+    try:
+        point = crash_points.TABLE[job["at"]] if job.get("at") else None
+        if point is None or not point.own_renderer:
+            rendering._pool = warm  # made when first asked for
+            for renderer in filter(None, warm.places.queue):
+                renderer.process.poll = lambda: None  # it is our parent's child: only he can ask the kernel
+        if point:
+            _arm(point)
+        os.write(theirs, json.dumps(WORK[job["work"]](job)).encode())
+        code = 0
+    except BaseException:  # noqa: BLE001 - said, and told by the exit code
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _arm(point: crash_points.Point) -> None:

@@ -27,6 +27,18 @@ DEMO_JSON = {  # a contract with programs: fields are added, never renamed
     "base_url", "admin", "webhooks", "database_url", "database_owner_url", "vault", "vault_s3", "mail", "links",
     "documents", "ready_at", "environment", "keys", "users", "metrics_token",
 }  # fmt: skip
+# What make and a running demo would hand on to the command.
+HIDDEN = {
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "REDIS_URL",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MAKEOVERRIDES",
+    "MFLAGS",
+    "DEMO",
+    "DEMO_EXIT",
+}
 
 
 @pytest.fixture
@@ -122,18 +134,7 @@ def test_what_a_killed_demo_left_is_not_taken_for_a_running_one(
 
 @pytest.mark.timeout(400)
 def test_the_demos_last_lines_work_as_printed_and_ctrl_c_leaves_nothing(tmp_path: pathlib.Path) -> None:
-    hidden = {
-        "DATABASE_URL",
-        "DATABASE_OWNER_URL",
-        "REDIS_URL",
-        "MAKEFLAGS",
-        "MAKELEVEL",
-        "MAKEOVERRIDES",
-        "MFLAGS",
-        "DEMO",
-        "DEMO_EXIT",
-    }
-    outer = {name: value for name, value in env.inherited().items() if name not in hidden}
+    outer = {name: value for name, value in env.inherited().items() if name not in HIDDEN}
     outer |= {"ENVIRONMENT": "", "PORT": "0", "DEMO_JSON": str(tmp_path / "demo.json")}
     with (tmp_path / "said").open("wb") as said:
         served = subprocess.Popen([sys.executable, "manage.py", "demo"], cwd=env.BASE_DIR, env=outer, stdout=said)

@@ -42,6 +42,11 @@ __all__ = ["live"]
 
 ROOT = pathlib.Path(django_settings.BASE_DIR)
 ALWAYS = {"time", "level", "logger", "message"}
+# What the walk below types and sends about people, whole or in part.
+PERSONAL = (
+    *("Ana", "Ruiz", "Pardo", "Luc", "Ortiz", "12345678Z", "678Z", "@example", "6789", "whsec_", "sofia.typed"),
+    *("word-typed-wrong", "nowhere", "evil-ana", "lang=en", "search=", "mail="),
+)
 LoggedLines = Callable[[], list[dict[str, Any]]]
 
 
@@ -114,28 +119,7 @@ def walk(live: Live) -> tuple[dict[str, str], list[str]]:
     secrets = [path.split("/")[2] for path in links] + [
         secret for pair in django_settings.WEBHOOK_SECRETS.values() for secret in pair
     ]
-    secrets += [
-        "Ana",
-        "Ruiz",
-        "Pardo",
-        "Luc",
-        "Ortiz",
-        "12345678Z",
-        "678Z",
-        "@example",
-        "6789",
-        "whsec_",
-        "sofia.typed",
-    ]
-    secrets += [
-        "word-typed-wrong",
-        "nowhere",
-        "evil-ana",
-        "lang=en",
-        "search=",
-        "mail=",
-        *cookie["cookie"].split("=")[1:],
-    ]
+    secrets += [*PERSONAL, *cookie["cookie"].split("=")[1:]]
     return {name: answer.headers["request-id"] for name, answer in answers.items()}, secrets
 
 

@@ -5,7 +5,7 @@ import html
 import itertools
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import pytest
@@ -123,14 +123,31 @@ def sets(*, of: Iterable[str]) -> list[frozenset[str]]:
     return [frozenset(some) for size in range(len(names) + 1) for some in itertools.combinations(names, size)]
 
 
+def _wrongly_opened(*, client: Client, roles: frozenset[str], doors: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of a PDF that do not answer a set of roles as they should, with what they answer."""
+    for address, of in doors.items():
+        answer, code = client.get(address), opening(roles=roles, of=of)
+        refused = ",".join(one.code for one in denials(answer)) if answer.status_code == 403 else ""
+        if (answer.status_code, refused) != ((403, code) if code else (200, "")):
+            yield address, f"{answer.status_code} {refused}"
+
+
+def _wrongly_shown(*, client: Client, code: str, pages: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the pages that show what is personal, or hide it, though they should not, with what they answer."""
+    for address, personal in pages.items():
+        answer = client.get(address)
+        seen = (answer.status_code, personal in html.unescape(answer.content.decode()))
+        if seen != (403 if code == "role_not_allowed" else 200, not code):
+            yield address, str(seen)
+
+
 def test_whatever_else_he_is_who_opens_by_supports_right_alone_gives_a_reason(world: World, ana: cast.Member) -> None:
     """Every set of roles at the doors of a PDF; at the masked pages, every set of one role of each kind."""
     user = cast.staff(name="somebody", roles=[], countries=["ES"]).user
-    with force.by_force():
-        assign_perm("documents.own_party", user, world.colombian.owner)
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     with force.by_force():
+        assign_perm("documents.own_party", user, world.colombian.owner)
         groups = {str(role): Group.objects.get_or_create(name=role)[0] for role in access_roles.Role}
     document, owner, event = world.spanish, world.spanish.owner, world.spanish.event
     with force.by_force():
@@ -154,22 +171,14 @@ def test_whatever_else_he_is_who_opens_by_supports_right_alone_gives_a_reason(wo
         audit_denials.forget()  # of the same refusals the log writes ten in a minute one by one
         with force.by_force():
             user.groups.set([groups[role] for role in roles])
-        for address, of in doors.items():
-            answer = client.get(address)
-            found = ",".join(one.code for one in denials(answer)) if answer.status_code == 403 else ""
-            if (answer.status_code, found) != ((403, code) if (code := opening(roles=roles, of=of)) else (200, "")):
-                wrong.append((roles, address, f"{answer.status_code} {found}"))
+        wrong += [(roles, *answer) for answer in _wrongly_opened(client=client, roles=roles, doors=doors)]
         if not roles <= {"support", "finance", "admin", "driver"}:
             continue
         code = opening(roles=roles, of="the center's")
         answer = client.post(f"/admin/documents/document/{document.public_id}/download/")
         if answer.status_code != (403 if code else 200):
             wrong.append((roles, "download", str(answer.status_code)))
-        for address, personal in pages.items():
-            answer = client.get(address)
-            seen = (answer.status_code, personal in html.unescape(answer.content.decode()))
-            if seen != (403 if code == "role_not_allowed" else 200, not code):
-                wrong.append((roles, address, str(seen)))
+        wrong += [(roles, *answer) for answer in _wrongly_shown(client=client, code=code, pages=pages)]
     assert len(every) == 2 ** len(access_roles.Role)
     assert wrong == []
 

@@ -117,11 +117,7 @@ class Account:
         lines, bonus = [], 0
         if whole and self.month.happens("bonus"):
             lines, bonus = [making.line("20.00", kind="BONUS", tax="IVA21")], 2420
-        withholdings, held = [], 0
-        if whole and self.payee.startswith("flt_") and self.month.happens("withheld"):
-            base = abs(sum(parts.values()))
-            held = share(base, 10)
-            withholdings = [withholding("0.01", base, held)]
+        withholdings, held = self._withheld(parts) if whole else ([], 0)
         owed = sum(parts.values()) + bonus - held - cash + self.balance
         if closing is None:
             closing = min(owed, 0) if owed <= 2000 else 500 if self.month.happens("reserve") else 0
@@ -129,21 +125,15 @@ class Account:
         if amount < 0 or (amount == 0 and replaces):  # what is below zero is carried, whatever was asked
             closing, amount = owed, 0
         more: EventJson = {
+            **({"replaces": replaces} if replaces else {}),
+            "period": {"from": f"{at - WEEK:%Y-%m-%d}", "to": f"{at:%Y-%m-%d}"},
             "adjustments": lines,
             "withholdings": withholdings,
             "cash_collected": money(cash),
             **self._named(parts, at),
         }
-        if replaces:
-            more["replaces"] = replaces
-        more["period"] = {"from": f"{at - WEEK:%Y-%m-%d}", "to": f"{at:%Y-%m-%d}"}
-        facts: EventJson = {
-            "payee": self.payee,
-            "at": text(at),
-            "opening": money(self.balance),
-            "closing": money(closing),
-        }
-        event = making.payout(name, money(amount), **facts, **more)
+        balances: EventJson = {"opening": money(self.balance), "closing": money(closing)}
+        event = making.payout(name, money(amount), payee=self.payee, at=text(at), **balances, **more)
         if amount == 0:
             event["type"] = "PAYOUT_PERIOD_CLOSED"
             event["data"]["payout"] = {"id": name, "amount": "0.00", "sent_at": text(at)}
@@ -157,6 +147,14 @@ class Account:
         self.month.figures["payouts"] += 1
         self.balance = closing
         return name if amount else None
+
+    def _withheld(self, parts: dict[Due, int]) -> tuple[list[dict[str, str]], int]:
+        """Return what is withheld of a fleet's week at times, and how much that is."""
+        if not self.payee.startswith("flt_") or not self.month.happens("withheld"):
+            return [], 0
+        base = abs(sum(parts.values()))
+        held = share(base, 10)
+        return [withholding("0.01", base, held)], held
 
     def _named(self, parts: dict[Due, int], at: dt.datetime) -> EventJson:
         """By `orders` where that says it all: whole orders, with every adjustment that they had by then, or none."""
