@@ -18,7 +18,7 @@ LONG_FUNCTIONS: dict[str, tuple[int, str]] = {
     "tests/factories.py:_issue": (62, "one row, each column on a line of its own"),
 }
 # Lines with `noqa` or `type: ignore`, and codes of per-file-ignores, tests included. Only comes down.
-LINTER_EXCEPTIONS_MAX = 85
+LINTER_EXCEPTIONS_MAX = 82
 # The line says what happens, not when: `now` comes in from the door.
 LINE = (
     *("documents/events/", "documents/emission/", "documents/delivery/"),
