@@ -50,6 +50,8 @@ class Action(enum.StrEnum):
     DOCUMENT_WORM_FAILED = "document.worm_failed"
     DOCUMENT_RENDER_FAILED = "document.render_failed"
     DOCUMENT_PAYOUT_STATUS_CHANGED = "document.payout_status_changed"
+    DOCUMENT_REFUND_STATUS_CHANGED = "document.refund_status_changed"
+    DOCUMENT_REFUND_REPLACED = "document.refund_replaced"
     DOCUMENT_RETRIED = "document.retried"
     DOCUMENT_CORRECTED = "document.corrected"
 

@@ -43,6 +43,8 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.DOCUMENT_RENDER_FAILED: _("Falló la composición del PDF"),
     Action.DOCUMENT_WORM_FAILED: _("Falló el resguardo en la bóveda"),
     Action.DOCUMENT_PAYOUT_STATUS_CHANGED: _("Cambió el estado del pago"),
+    Action.DOCUMENT_REFUND_STATUS_CHANGED: _("Estado de la devolución cambiado"),
+    Action.DOCUMENT_REFUND_REPLACED: _("Devolución fallida sustituida por otra"),
     Action.DOCUMENT_RETRIED: _("Emisión reintentada por una persona"),
     Action.DOCUMENT_CORRECTED: _("Documento corregido con una nota de crédito"),
     Action.DELIVERY_QUEUED: _("Entrega en cola"),

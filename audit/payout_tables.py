@@ -15,6 +15,16 @@ ROWS: dict[str, TableRights] = {
             ),
         ),
     ),
+    "payouts_refundreplacement": TableRights(
+        guards=(
+            Guard(
+                word="born",
+                born=True,
+                about="(SELECT note.public_id FROM documents_document AS note WHERE note.id = NEW.note_id)",
+                actions=(Action.DOCUMENT_REFUND_REPLACED,),
+            ),
+        ),
+    ),
     "payouts_settlement": TableRights(
         guards=(
             Guard(word="born", born=True, about="'payout_' || NEW.payout_id", actions=(Action.PAYOUT_SETTLED,)),

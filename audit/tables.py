@@ -138,6 +138,7 @@ TABLES: dict[str, TableRights] = {
                 columns=("payout_status", "settled_by_id"),
                 actions=(Action.DOCUMENT_PAYOUT_STATUS_CHANGED,),
             ),
+            Guard(word="refunded", columns=("refund_status",), actions=(Action.DOCUMENT_REFUND_STATUS_CHANGED,)),
             Guard(
                 word="marked",
                 columns=("vault_version", "vault_mode", "locked_at", "quarantined_at"),

@@ -13,6 +13,7 @@ from payouts.issuing import (
     party_changes,
     payout_statements,
     receipts,
+    refund_failures,
     refunds,
     reversal_notices,
 )
@@ -31,6 +32,12 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
         ),
         "REFUND_ISSUED": effects.EventType(
             service="refunds", effect=refunds.on_refund_issued, locks=customer_credits.lock_customer
+        ),
+        "REFUND_FAILED": effects.EventType(
+            service="refunds",
+            effect=refund_failures.on_refund_failed,
+            locks=customer_credits.lock_customer,
+            waits=refund_failures.on_failure_waiting,
         ),
         "ORDER_COMPLETED": effects.EventType(service="orders", effect=order_statements.on_order_completed),
         "ORDER_ADJUSTED": effects.EventType(

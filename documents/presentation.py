@@ -114,6 +114,7 @@ def _object(*, document: Document, content: dict[str, list[dict[str, str]]], aro
         "corrects": document.corrects.document_key_id if document.corrects else None,
         "corrected_by": [correcting.key for correcting in around.corrections.get(document.pk, ())],
         "remaining_creditable": _remaining(document=document, around=around),
+        "refund_status": document.refund_status or None,
         "flags": document.flags,
     }
 

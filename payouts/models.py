@@ -77,6 +77,24 @@ class Settlement(models.Model):
         return f"{self.payout_id} {self.document_id}"
 
 
+class RefundReplacement(models.Model):
+    """A refund that gives the money of one that failed back once more, under that one's credit note."""
+
+    refund = models.CharField(_("devolución"), max_length=64, unique=True)
+    replaces = models.CharField(_("sustituye a"), max_length=64)
+    note = models.ForeignKey(
+        Document, models.PROTECT, related_name="refund_replacements", verbose_name=_("nota de crédito")
+    )
+    event = models.ForeignKey(Event, models.PROTECT, related_name="+", verbose_name=_("evento"))
+    fingerprint = models.CharField(max_length=64, help_text="by which a repeat of the refund is known")
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("devolución repetida"), _("devoluciones repetidas")
+
+    def __str__(self) -> str:
+        return self.refund
+
+
 class ApprovalState(models.TextChoices):
     """What became of a request to issue a payout with its difference."""
 

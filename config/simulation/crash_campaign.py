@@ -21,7 +21,7 @@ from typing import Self
 import psycopg
 
 from config import progress
-from config.simulation import event_stream, processes, sender
+from config.simulation import event_parts, event_stream, processes, sender
 
 LOOK_EVERY_S = 0.1
 START_MAX_S = 120.0
@@ -160,7 +160,7 @@ def _send(
     answers: dict[str, str] = {}
     findings: list[str] = []
 
-    def post(event: event_stream.EventBody) -> sender.PostedEvent:
+    def post(event: event_parts.EventBody) -> sender.PostedEvent:
         return sender.post(base_url=url, event=event, secret=secrets[sender.service_of(event=event)])
 
     with (

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from config.simulation import sample_people
-from config.simulation.event_stream import EventBody
+from config.simulation.event_parts import EventBody
 from documents import money
 from documents.countries.pack import Pack
 

@@ -83,6 +83,8 @@ def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeSt
     if document.payout_status:
         text = {"PENDING": _("Pago pendiente"), "SENT": _("Pago enviado")}[document.payout_status]
         strip.append(cells.state(document.payout_status, text=text))
+    if document.refund_status:
+        strip.append(cells.state(document.refund_status, text=_("Devolución fallida")))
     if document.verified_at:
         ago = cells.since(document.verified_at, now=now)
         strip.append(
@@ -138,6 +140,9 @@ def summary(*, document: Document, open_: bool) -> Card:
     if document.payout_status:
         facts.insert(2, Fact(label=_("Pago al emitir"), value=cells.state(document.payout_status_at_issue)))
         facts.insert(3, Fact(label=_("Pago ahora"), value=cells.state(document.payout_status)))
+    if document.refund_status:
+        text = _("Devolución fallida")
+        facts.insert(2, Fact(label=_("Devolución"), value=cells.state(document.refund_status, text=text)))
     return Card(title=_("Resumen"), facts=facts)
 
 

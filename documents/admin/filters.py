@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from documents.admin import rights
 from documents.events import outcomes
-from documents.models import Country, EventStatus, PayoutStatus, Status
+from documents.models import Country, EventStatus, PayoutStatus, RefundStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,12 @@ class SavedView(Choice):
     """The fixed views of the documents: what needs a person first."""
 
     title, parameter_name = _("vista"), "view"
-    CHOICES = (("stuck", _("Atascados")), ("quarantine", _("Cuarentena")), ("unpaid", _("Pago pendiente")))
+    CHOICES = (
+        ("stuck", _("Atascados")),
+        ("quarantine", _("Cuarentena")),
+        ("unpaid", _("Pago pendiente")),
+        ("refund_failed", _("Devolución fallida")),
+    )
 
     def condition(self, *, value: str) -> Q:
         """Return the condition of one view."""
@@ -67,6 +72,7 @@ class SavedView(Choice):
             "stuck": stuck(now=timezone.now()),
             "quarantine": Q(status=Status.QUARANTINED),
             "unpaid": Q(payout_status=PayoutStatus.PENDING),
+            "refund_failed": Q(refund_status=RefundStatus.FAILED),
         }[value]
 
 

@@ -143,6 +143,34 @@ DISCREPANCIES: Mapping[str, DiscrepancyRow] = {
             "It counts as processed, and what it should have issued is not there.",
         ),
     ),
+    "refund_status_differs": DiscrepancyRow(
+        title=Words(es="Estado de la devolución dudoso", en="Doubtful refund status"),
+        sentences=_alone(
+            "El estado de la devolución de {number} no es el que dicen sus eventos.",
+            "The refund status of {number} is not what its events say.",
+        ),
+    ),
+    "canceled_fact_differs": DiscrepancyRow(
+        title=Words(es="Cancelación dudosa", en="Doubtful cancellation"),
+        sentences={
+            "ignored_and_issued": Words(
+                es="{event} consta como ignorado por cancelado, y está emitido: {document}.",
+                en="{event} counts as ignored because it was canceled, and it is issued: {document}.",
+            ),
+            "ignored_alone": Words(
+                es="{event} consta como ignorado por cancelado, y no hay cancelación de {subject}.",
+                en="{event} counts as ignored because it was canceled, and there is no cancellation of {subject}.",
+            ),
+            "asleep": Words(
+                es="{event} espera todavía, y lo que cancela ya llegó.",
+                en="{event} waits still, and what it cancels has come.",
+            ),
+            "not_whole": Words(
+                es="{event} está procesado, y de {document} queda algo sin abonar.",
+                en="{event} is processed, and something of {document} is not credited.",
+            ),
+        },
+    ),
     "document_does_not_add_up": DiscrepancyRow(
         title=Words(es="Documento que no suma", en="Document that does not add up"),
         sides=("found", "stated"),

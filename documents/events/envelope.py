@@ -48,6 +48,7 @@ _TYPES: Mapping[str, tuple[type[BaseModel], str]] = MappingProxyType(
         "PAYMENT_CANCELED": (undoing_schemas.PaymentCanceledData, "payment"),
         "DISPUTE_LOST": (undoing_schemas.DisputeData, "dispute"),
         "REFUND_ISSUED": (schemas.RefundData, "refund"),
+        "REFUND_FAILED": (undoing_schemas.RefundFailedData, "refund"),
         "ORDER_COMPLETED": (schemas.OrderData, "order"),
         "ORDER_ADJUSTED": (schemas.AdjustmentData, "adjustment"),
         "PAYOUT_SENT": (schemas.PayoutData, "payout"),

@@ -46,12 +46,23 @@ class PaymentData(schema_parts.EventData):
 
 
 class Refund(schema_parts.Strict):
-    """A refund of a payment, whole or in part; `amount` is what went back, tax and all."""
+    """A refund of a payment, whole or in part; `amount` is what went back, tax and all.
+
+    `replaces` is the refund whose money did not arrive: this one gives it back once more.
+    """
 
     id: fields.Id
     payment_id: fields.Id
     reason: fields.Text
     amount: fields.Moved | None = None
+    replaces: fields.Id | None = None
+
+    @model_validator(mode="after")
+    def replaces_another(self) -> Self:
+        """Refuse a refund that replaces itself."""
+        if self.replaces == self.id:
+            raise fields.wrong("replaces_itself")
+        return self
 
 
 class RefundData(schema_parts.EventData):

@@ -5,7 +5,7 @@ Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal loca
 
 from documents.models.deliveries import Channel, Delivery, DeliveryStatus, Link, Notice, RevokeReason
 from documents.models.dismissal import Dismissal, DismissalState
-from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus, Status
+from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus, RefundStatus, Status
 from documents.models.events import Event, EventStatus, Wait
 from documents.models.incidents import Alert, Discrepancy, Resolution
 from documents.models.leased import Leased
@@ -31,6 +31,7 @@ __all__ = [
     "Notice",
     "Party",
     "PayoutStatus",
+    "RefundStatus",
     "Resolution",
     "RevokeReason",
     "Series",

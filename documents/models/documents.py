@@ -49,6 +49,12 @@ class PayoutStatus(models.TextChoices):
     SENT = "SENT", _("Enviado")
 
 
+class RefundStatus(models.TextChoices):
+    """What is known of the money that a refund's credit note gives back."""
+
+    FAILED = "FAILED", _("Devolución fallida")
+
+
 class Document(Leased):
     """A numbered record about one business fact, written once by `emission.issuing.issue`.
 
@@ -91,6 +97,8 @@ class Document(Leased):
     settled_by = models.ForeignKey(
         "self", models.PROTECT, null=True, related_name="settled_documents", verbose_name=_("pagado en")
     )
+    # Of a refund that failed, until another replaces it; empty for any other.
+    refund_status = models.CharField(_("devolución"), max_length=10, choices=RefundStatus, blank=True, db_default="")
     cause = models.CharField(_("causa"), max_length=40, blank=True)
     template = models.CharField(_("plantilla"), max_length=80, blank=True)
     bundle_digest = models.CharField(max_length=64, blank=True)
@@ -121,6 +129,9 @@ class Document(Leased):
                 | (~Q(kind="ORDER_FINAL_STATEMENT") & Q(payout_status=None, payout_status_at_issue=None)),
                 name="payout_status_on_statements",
             ),
+            models.CheckConstraint(
+                condition=Q(kind="CREDIT_NOTE") | Q(refund_status=""), name="refund_status_on_credit_notes"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["owner", "-id"], name="document_by_owner"),
@@ -139,6 +150,7 @@ class Document(Leased):
             models.Index(fields=["issue_date", "id"], name="document_by_day"),
             models.Index(fields=["issued_at", "id"], name="document_by_moment"),
             models.Index(fields=["-id"], condition=Q(payout_status="PENDING"), name="document_unpaid"),
+            models.Index(fields=["-id"], condition=Q(refund_status="FAILED"), name="document_refund_failed"),
             # Found by how they begin, in a database of any collation.
             models.Index(fields=["file_sha256"], opclasses=["varchar_pattern_ops"], name="document_by_sha256"),
             models.Index(fields=["content_sha256"], opclasses=["varchar_pattern_ops"], name="document_by_content"),

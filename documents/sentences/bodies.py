@@ -98,6 +98,10 @@ TABLE: Mapping[str, Words] = {
         es="Indica lo que se devuelve: lines, refund.amount (mayor que cero) o ambos.",
         en="State what goes back: lines, refund.amount (above zero), or both.",
     ),
+    "replaces_itself": Words(
+        es="Una devolución no se sustituye a sí misma: lleva un id nuevo.",
+        en="A refund does not replace itself: it has a new id.",
+    ),
     "above_zero": Words(es="El importe es mayor que cero.", en="The amount is above zero."),
     "not_zero": Words(
         es="Un periodo que se cierra sin pago tiene importe cero.",

@@ -105,6 +105,10 @@ _CREDITS: Mapping[str, tuple[str, str]] = {
         "cabe si sus importes ya llevan el impuesto (falta «prices»: «gross»)",
         "it fits if its amounts hold the tax already (“prices”: “gross” is missing)",
     ),
+    "failed_before": (
+        "la devolución {refund} ({documents:all}) falló; si esta la sustituye, indícalo con «replaces»",
+        "the refund {refund} ({documents:all}) failed; if this one replaces it, say so with “replaces”",
+    ),
     "canceled": (
         "se canceló, y lo que quedaba se abonó en {documents:all}",
         "it was canceled, and what remained was credited by {documents:all}",

@@ -115,6 +115,10 @@ _EVENTS: Mapping[str, Words] = {
     "payee_mismatch.document": Words(
         es="Es de otro beneficiario: {subject:all}.", en="It belongs to another payee: {subject:all}."
     ),
+    "payee_mismatch.payment": Words(
+        es="La devolución {refund} no es del pago {payment}: es de {document}.",
+        en="The refund {refund} is not of the payment {payment}: it is of {document}.",
+    ),
     "payee_mismatch": Words(es="El pago se envió a otro beneficiario.", en="The payout was sent to another payee."),
     "party_unknown": Words(
         es="El pedido {order} no tiene comercio, y el ajuste trae líneas suyas.",
@@ -123,6 +127,10 @@ _EVENTS: Mapping[str, Words] = {
     "totals_mismatch": Words(
         es="No coincide {total:title} ({place}): dice {stated:amount} y debe ser {expected:amount}.",
         en="Mismatch of {total:title} ({place}): it says {stated:amount} and should be {expected:amount}.",
+    ),
+    "totals_mismatch.replaced": Words(
+        es="Sustituye la devolución {refund}, de {expected:amount}, con otro importe: {stated:amount}.",
+        en="It replaces the refund {refund}, of {expected:amount}, with another amount: {stated:amount}.",
     ),
     "difference": Words(es="{difference:gap}.", en="{difference:gap}."),
     "credit_exceeds_remaining.group": Words(
@@ -151,6 +159,10 @@ _EVENTS: Mapping[str, Words] = {
     ),
     "credit_exceeds_remaining.charges": Words(
         es="El abono cobraría en vez de devolver.", en="The credit would charge instead of giving back."
+    ),
+    "credit_exceeds_remaining.replaced": Words(
+        es="La devolución {refund} ya la sustituyó {standing:all}, y no consta que esa fallara.",
+        en="The refund {refund} was replaced by {standing:all} already, and that one is not known to have failed.",
     ),
     "credit_exceeds_remaining.payment_canceled": Words(
         es="El pago {payment} se canceló antes de cobrarse: no hay nada que devolver.",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from documents import errors, locks, money
-from documents.models import Document, Kind
+from documents.models import Document, Kind, RefundStatus
 from payouts.calculation import amounts, crediting, totals
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
@@ -25,6 +25,15 @@ class CreditedAmount:
     def stated(self) -> dict[str, str]:
         """Return how the supply is written: that of the service is not."""
         return {"supply": self.supply} if self.supply == "platform" else {}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _EarlierCredit:
+    """An earlier credit note of a document; `failed`: of a refund whose money did not arrive."""
+
+    number: str
+    content: dict[str, Any]
+    failed: bool
 
 
 def lock_document(*, key: str) -> Document | None:
@@ -50,10 +59,12 @@ def credit(
     content: Mapping[str, Any],
     terms: IssuingTerms,
     prices: money.Prices | None = None,
+    instead_of: Document | None = None,
 ) -> amounts.Credited:
     """Return a credit's sums after every earlier credit of the same document; call with it locked.
 
-    `prices` are the lines' own; the document's where they state none.
+    `prices` are the lines' own; the document's where they state none. `instead_of` is an earlier credit that does not
+    count, because this one stands for it.
 
     `remaining` of the result is what may still be credited after it; without lines, what may be now. All credits of an
     order statement together take no more than it owes: what was withheld of it counts as a deduction.
@@ -67,11 +78,11 @@ def credit(
                 code="tax_code_unknown",
                 values={"tax": code, "country": terms.pack.country, "known": [*terms.pack.tax_codes]},
             )
-    notes = _notes(original=original)
+    notes = _notes(original=original, but=instead_of)
     owed = _lines(content=content, digits=terms.digits)
     groups = amounts.read_groups(groups=content["tax_groups"], lines=owed, digits=terms.digits)
     creditable = totals.creditable(lines=owed, groups=groups)
-    credited = [group for note in notes.values() for group in _credited(note=note, owed=owed, digits=terms.digits)]
+    credited = [group for note in notes for group in _credited(note=note.content, owed=owed, digits=terms.digits)]
     asked, way = amounts.read_lines(lines=lines, digits=terms.digits), prices or content["prices"]
     try:
         return totals.credit(original=creditable, credited=credited, lines=asked, prices=way)
@@ -80,27 +91,35 @@ def credit(
         raise _exceeds(problem, pointer="/data/lines", why=why, notes=notes, terms=terms) from None
 
 
-def _notes(*, original: Document) -> dict[str, dict[str, Any]]:
-    """Return the credit notes of a document, {number: content}, in the order in which they were issued."""
+def _notes(*, original: Document, but: Document | None = None) -> list[_EarlierCredit]:
+    """Return the credit notes of a document, but for one, in the order in which they were issued."""
     earlier = Document.objects.filter(corrects=original, kind=Kind.CREDIT_NOTE).order_by("pk")
-    return {number: json.loads(content) for number, content in earlier.values_list("number", "content")}
+    if but is not None:
+        earlier = earlier.exclude(pk=but.pk)
+    return [
+        _EarlierCredit(number=number, content=json.loads(content), failed=status == RefundStatus.FAILED)
+        for number, content, status in earlier.values_list("number", "content", "refund_status")
+    ]
 
 
 def _exceeds(
-    problem: errors.Problem, *, pointer: str, why: str, notes: Mapping[str, Mapping[str, Any]], terms: IssuingTerms
+    problem: errors.Problem, *, pointer: str, why: str, notes: Sequence[_EarlierCredit], terms: IssuingTerms
 ) -> errors.Problem:
     """Return a problem of the calculation with its place in the event, and the likeliest mistake where it has amounts.
 
-    `notes` are the earlier credit notes; one that credited all that remained explains it alone.
+    Of the earlier credit notes, that of a refund which failed explains it, or the one that took all that remained.
     """
     values = {**problem.values, "currency": terms.currency, "country": terms.pack.country}
     faults = [errors.Fault(pointer=pointer, code=problem.code, values=values)]
     if "asked_minor" in values:
         where = "credit_group" if values.get("tax") else "credit"
-        canceled = [number for number, content in notes.items() if "cancellation" in content]
-        if why == "taken_before" and canceled:
-            why = "canceled"
-        said = {**values, "cause": f"{where}_{why}", "documents": canceled or [*notes]}
+        said = {**values, "cause": f"{where}_{why}", "documents": [note.number for note in notes]}
+        failed = [note for note in notes if note.failed]
+        canceled = [note for note in notes if "cancellation" in note.content]
+        if why == "taken_before" and (failed or canceled):
+            named, cause = (failed[-1], "failed_before") if failed else (canceled[0], "canceled")
+            said |= {"cause": f"{where}_{cause}", "documents": [named.number]}
+            said |= {"refund": named.content["refund"]["id"]} if failed else {}
         faults.append(errors.Fault(pointer=pointer, code="diagnosis", values=said))
     return errors.Problem(code=problem.code, errors=faults)
 

@@ -4,11 +4,12 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, cast
 
 from audit import log
 from documents import errors, locks, money
-from documents.emission import issuing
+from documents.emission import document_keys, issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Kind
 from payouts.calculation import amounts
@@ -36,6 +37,25 @@ class Receipt:
         if day < self.document.operation_date or (captured_at is not None and than < captured_at):
             values = {"cause": "before_payment", "document": self.document.number}
             raise errors.problem_at(pointer="/occurred_at", code="time_implausible", values=values)
+
+    def business_input(self, *, message: envelope.EventMessage) -> dict[str, Any]:
+        """Return the normalised data of what credits the receipt; `prices` that are the receipt's own say nothing."""
+        stated = envelope.business_input(message=message)
+        return {word: value for word, value in stated.items() if (word, value) != ("prices", self.content["prices"])}
+
+    def known_as(self, *, message: envelope.EventMessage) -> tuple[str, str]:
+        """Return the fingerprints by which a repeat of what credits the receipt is known."""
+        return document_keys.known_as(
+            kind=Kind.CREDIT_NOTE,
+            country=self.terms.pack.country,
+            issuer=self.terms.issuer.slug,
+            data=self.business_input(message=message),
+        )
+
+    @property
+    def rates(self) -> dict[str, Fraction]:
+        """Return the receipt's own rate of each tax code."""
+        return {row["code"]: money.rate(row["rate"]) for row in self.content["tax_groups"]}
 
     def of_amount(self, *, amount: str, label: str, pointer: str) -> tuple[list[dict[str, Any]], amounts.Credited]:
         """Return the lines and sums of a credit of which only the gross is known; see `credit_notes.of_amount`.
@@ -161,14 +181,17 @@ def give_back(
         note = Note(total_minor=issued.total_minor) if issued else make()
     except errors.Problem as problem:
         return effects.Held(problem=problem, awaits=[retries.credit_awaited(payment=payment)])
-    stated = envelope.business_input(message=message)
-    if stated.get("prices") == receipt.content["prices"]:
-        del stated["prices"]  # those of the receipt anyway
+    stated = receipt.business_input(message=message)
     written = draft(receipt=receipt, note=note, subject=subject, message=message, business_input=stated)
-    waiting.wake(awaited=[f"credit:{subject[1]}"], now=now)
+    waiting.wake(awaited=awaited(subject=subject), now=now)
     if issued is None:
         retries.retry_credits(payment=payment, now=now, but=event)
     return effects.Issued(documents=issuing.issue(drafts=[written], event=event, now=now, actor=actor))
+
+
+def awaited(*, subject: tuple[str, str]) -> list[str]:
+    """Return the names under which events wait for the credit note of a subject."""
+    return [f"credit:{subject[1]}", ":".join(subject)]
 
 
 def draft(

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from payouts.reconciliation import undone_checks
+
 
 class FindingCode(StrEnum):
     """The discrepancies that reconciliation opens."""
@@ -23,6 +25,8 @@ class FindingCode(StrEnum):
     CASH = "cash_differs"
     EVENT = "event_and_document_differ"
     EVENT_ALONE = "event_without_document"
+    REFUND = "refund_status_differs"
+    CANCELED = "canceled_fact_differs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +253,8 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(code=FindingCode.STATUS, over="payees", sql=_STATUS),
     Comparison(code=FindingCode.PAYOUT, over="payees", sql=_PAYOUT),
     Comparison(code=FindingCode.PAID_TWICE, over="payees", sql=_PAID_TWICE),
+    Comparison(code=FindingCode.REFUND, over="payees", sql=undone_checks.REFUND),
+    Comparison(code=FindingCode.CANCELED, over="events", sql=undone_checks.CANCELED),
     Comparison(code=FindingCode.EVENT, over="events", sql=_EVENT),
     Comparison(code=FindingCode.EVENT_ALONE, over="events", sql=_EVENT_ALONE),
 )

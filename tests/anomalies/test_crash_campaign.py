@@ -12,7 +12,7 @@ import pytest
 
 from config import env
 from config.embedded import services
-from config.simulation import event_stream, outside_checker
+from config.simulation import event_parts, event_stream, outside_checker
 from tests.services import database
 from tests.services.live import Live, live, order, payment, payout
 
@@ -63,7 +63,7 @@ def test_a_stream_is_the_same_for_the_same_seed_and_holds_what_a_month_holds(see
     assert early, "nothing is parked in this stream"
 
 
-def _place_of_payment(drawn: event_stream.Stream, refund: event_stream.EventBody) -> int:
+def _place_of_payment(drawn: event_stream.Stream, refund: event_parts.EventBody) -> int:
     wanted = refund["data"]["refund"]["payment_id"]
     return next(
         place

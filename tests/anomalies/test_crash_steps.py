@@ -19,7 +19,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from config import env
 from config.embedded import machine, services
-from config.simulation import event_stream, outside_checker
+from config.simulation import event_parts, event_stream, outside_checker
 from documents.vault import immutable
 from tests.anomalies import crash_points
 from tests.services import database
@@ -136,7 +136,7 @@ def _send_dying(*, program: Program, drawn: event_stream.Stream, kills: Counter[
     """Post every event as a sender does: until it is answered. Some answers die on their way."""
     told: dict[str, str] = {}
     wanted = [name for name in _points("receive") for _ in range(KILLS_EACH)]
-    unsent: list[event_stream.EventBody] = []
+    unsent: list[event_parts.EventBody] = []
     seen: set[str] = set()
     for event in drawn.events:
         # Only a fact that issues something for the first time passes all of the steps.

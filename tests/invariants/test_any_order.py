@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from audit.models import Event as AuditEvent
 from config import env
-from config.simulation import event_stream
+from config.simulation import event_parts, event_stream
 from documents.delivery import deliveries
 from documents.emission import document_keys, issuing, locking, numbering
 from documents.events import answers, intake
@@ -49,8 +49,8 @@ class AnyOrder(RuleBasedStateMachine):
         telling.issuers()
         drawn = event_stream.draw(seed=seed, count=EVENTS, shuffled=False)
         self.keys = drawn.keys
-        self.untold: list[event_stream.EventBody] = drawn.events
-        self.told: list[event_stream.EventBody] = []
+        self.untold: list[event_parts.EventBody] = drawn.events
+        self.told: list[event_parts.EventBody] = []
         self.now = telling.NOW
         self.clock = 0
 
@@ -58,7 +58,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.clock += 1
         return self.now + dt.timedelta(seconds=self.clock)
 
-    def tell(self, event: event_stream.EventBody) -> None:
+    def tell(self, event: event_parts.EventBody) -> None:
         answer = telling.tell(event, now=self.later())
         assert answer.status in {200, 201, 202}, answer.body
         if event not in self.told:

@@ -73,6 +73,7 @@ def test_a_month_ends_with_every_payout_closed_and_the_books_at_zero(monkeypatch
     assert not Alert.objects.filter(resolved_at=None).exists()
     summary = run.run(walk=run.key_ranges(), now=month.NOW, actor=tasks.ACTOR)
     assert (summary.findings, summary.truncated) == ({}, False)
+    assert {"REFUND_FAILED", "DISPUTE_LOST", "PAYMENT_CANCELED"} <= {event["type"] for event in lived.undone}
     _books_agree(told=summary.books["ES", "EUR"], lived=lived)
     _statements_are_paid_by_whom_they_should_be(lived)
     for content in Document.objects.filter(kind="PAYOUT_STATEMENT").values_list("content", flat=True).iterator():

@@ -135,10 +135,20 @@ def payment(
     return _event("PAYMENT_CAPTURED", f"evt_{name}", at, data | more)
 
 
-def refund(name: str, of: str, lines: list[dict[str, str]], **more: Any) -> dict[str, Any]:
+def refund(
+    name: str, of: str, lines: list[dict[str, str]], *, replaces: str | None = None, **more: Any
+) -> dict[str, Any]:
     """Return REFUND_ISSUED."""
-    data = {"refund": {"id": name, "payment_id": of, "reason": "ITEM_MISSING"}, "lines": lines}
+    data: dict[str, Any] = {"refund": {"id": name, "payment_id": of, "reason": "ITEM_MISSING"}, "lines": lines}
+    if replaces:
+        data["refund"]["replaces"] = replaces
     return _event("REFUND_ISSUED", f"evt_{name}", "2026-02-20T09:00:00Z", data | more)
+
+
+def refund_failed(name: str, of: str) -> dict[str, Any]:
+    """Return REFUND_FAILED of that refund."""
+    data = {"refund": {"id": name, "payment_id": of}, "reason": {"code": "CARD_CLOSED", "text": "Tarjeta cerrada"}}
+    return _event("REFUND_FAILED", f"evt_{name}_failed", "2026-02-20T10:00:00Z", data)
 
 
 def dispute(name: str, of: str, amount: str, *, at: str = "2026-02-21T09:00:00Z", **more: Any) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from tests.payouts.making import EventJson
 NOW = START + dt.timedelta(days=45)
 SHARES = {
     "refunded": 0.02,
+    "refund failed": 0.3,
+    "disputed": 0.01,
+    "canceled": 0.01,
     "adjusted": 0.03,
     "returned": 0.01,
     "failed": 0.01,
@@ -33,7 +36,8 @@ SHARES = {
     "repeated": 0.1,
     "under another id": 0.25,
 }
-RARE = ("refunded", "adjusted", "returned", "failed", "instant", "in advance")
+UNDOING = ("refund failed", "disputed", "canceled")
+RARE = ("refunded", "disputed", "canceled", "adjusted", "returned", "failed", "instant", "in advance")
 ADJUSTED: tuple[list[OrderRow], ...] = (
     [("TIP", 250, None)],
     [("FARE", 333, "IVA10")],
@@ -53,11 +57,15 @@ class Size:
 
 @dataclasses.dataclass(kw_only=True)
 class Month:
-    """`events` in the order in which they happened; `keys` the documents that must come of them, once."""
+    """`events` in the order in which they happened, `undone` what became of payments and refunds later.
+
+    `keys` are the documents that must come of them, once.
+    """
 
     seed: int
     size: Size
     events: list[EventJson] = dataclasses.field(default_factory=list)
+    undone: list[EventJson] = dataclasses.field(default_factory=list)
     keys: set[str] = dataclasses.field(default_factory=set)
     due: dict[str, list[account.Due]] = dataclasses.field(default_factory=dict)
     balances: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -66,6 +74,7 @@ class Month:
     def __post_init__(self) -> None:
         """Live the month."""
         self.dice = random.Random(self.seed)
+        self.undoing = random.Random(f"undoing {self.seed}")  # its own, so that all else of a seed stays as it is
         self.figures = dict.fromkeys(
             ("earned", "paid", "adjustments", "withheld", "cash_collected", "payouts", "returned", "refunds"), 0
         )
@@ -82,16 +91,24 @@ class Month:
                 again = event | {"id": f"{event['id']}_again{number}"}
                 told.append(again if self.happens("under another id") else event)
         self.dice.shuffle(told)
+        for event in self.undone:
+            for _ in range(2 if self.undoing.random() < SHARES["repeated"] else 1):
+                told.insert(self.undoing.randrange(len(told) + 1), event)
         yield from told
 
     def happens(self, what: str) -> bool:
-        return self.dice.random() < SHARES[what] * (self.size.often if what in RARE else 1)
+        dice = self.undoing if what in UNDOING else self.dice
+        return dice.random() < SHARES[what] * (self.size.often if what in RARE else 1)
 
     def moment(self, begins: dt.datetime, within: dt.timedelta) -> dt.datetime:
         return begins + dt.timedelta(seconds=self.dice.randrange(int(within.total_seconds())))
 
     def tell(self, event: EventJson, *keys: str) -> None:
         self.events.append(event)
+        self.keys.update(keys)
+
+    def undo(self, event: EventJson, *keys: str) -> None:
+        self.undone.append(event)
         self.keys.update(keys)
 
     def _order(self, number: int) -> None:
@@ -174,13 +191,27 @@ class Month:
         event["data"]["payment"]["captured_at"] = event["occurred_at"] = account.text(at)
         event["data"]["order"]["id"] = name
         self.tell(event, f"PAYMENT_RECEIPT:payment:pay_{name}:customer")
-        if not self.happens("refunded"):
-            return
+        if self.happens("refunded"):
+            self._refund(name=name, fare=fare, at=at)
+        elif self.happens("disputed"):
+            dispute = making.dispute(f"dp_{name}", f"pay_{name}", "1.00", at=account.text(at + WEEK))
+            self.undo(dispute, f"CREDIT_NOTE:dispute:dp_{name}:customer")
+        elif self.happens("canceled"):
+            canceled = making.cancellation(f"pay_{name}", at=account.text(at + HOUR))
+            self.undo(canceled, f"CREDIT_NOTE:payment:pay_{name}:customer:canceled")
+
+    def _refund(self, *, name: str, fare: int, at: dt.datetime) -> None:
+        """Give a payment back, in one or two parts; some do not arrive, and are given back once more, or twice."""
         parts = self.dice.choice(([fare], [fare // 3], [fare // 3, fare - fare // 3]))
         for number, part in enumerate(parts):
-            refund = making.refund(
-                f"rf_{name}_{number}", f"pay_{name}", [making.line(account.money(part), tax="IVA10")]
-            )
-            refund["occurred_at"] = account.text(at + dt.timedelta(days=number + 1))
-            self.tell(refund, f"CREDIT_NOTE:refund:rf_{name}_{number}:customer")
+            refund, lines = f"rf_{name}_{number}", [making.line(account.money(part), tax="IVA10")]
+            given = making.refund(refund, f"pay_{name}", lines)
+            given["occurred_at"] = account.text(at + dt.timedelta(days=number + 1))
+            self.tell(given, f"CREDIT_NOTE:refund:{refund}:customer")
             self.figures["refunds"] += 1
+            while self.happens("refund failed"):
+                again = f"{refund}_x"
+                self.undo(making.refund_failed(refund, f"pay_{name}"))
+                replaced = making.refund(again, f"pay_{name}", lines, replaces=refund)
+                self.undo(replaced | {"occurred_at": given["occurred_at"]})
+                refund = again
