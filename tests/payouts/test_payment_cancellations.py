@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from documents.events import waiting
-from documents.models import Alert, Document, Event, EventStatus
+from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from documents.rendering import render
 from payouts.reconciliation import run
 from payouts.review import worklist
@@ -164,6 +164,34 @@ def test_a_cancellation_that_should_have_credited_and_did_not_is_found() -> None
         Event.objects.filter(event_id="evt_pay_1_canceled").update(document_ids=[])
         Document.objects.filter(document_key_id=NOTE).update(corrects=None)
     assert _found() == {"event_without_document": 1}
+
+
+@pytest.mark.parametrize(
+    ("at", "cause", "change"),
+    [
+        (AFTER, "ignored_and_issued", {"evt_pay_1": {"status": "ignored", "code": "canceled_before"}}),
+        (BEFORE, "ignored_alone", {"evt_pay_1_canceled": {"status": "held", "code": "issuer_unknown"}}),
+        (BEFORE, "asleep", {"evt_pay_1_canceled": {"status": "parked", "missing": ["payment:pay_1"]}}),
+    ],
+)
+def test_a_fact_that_is_not_what_its_cancellation_says_is_found(
+    at: str, cause: str, change: dict[str, dict[str, Any]]
+) -> None:
+    telling.told([making.cancellation("pay_1", at=at), PAYMENT])
+    assert _found() == {}
+    with force.by_force():
+        for name, columns in change.items():
+            Event.objects.filter(event_id=name).update(**columns)
+    assert _found() == {"canceled_fact_differs": 1}
+    assert Discrepancy.objects.get(resolved_at=None).facts["cause"] == cause
+
+
+def test_a_cancellation_whose_note_left_something_is_found() -> None:
+    telling.told([PAYMENT, REFUND, making.cancellation("pay_1", at=AFTER)])
+    with force.by_force():
+        Document.objects.filter(subject="refund:rf_1").update(corrects=None)
+    assert _found() == {"canceled_fact_differs": 1}
+    assert Discrepancy.objects.get(resolved_at=None).facts["cause"] == "not_whole"
 
 
 def test_the_note_prints_what_was_canceled_when_and_why() -> None:
