@@ -15,6 +15,16 @@ ROWS: dict[str, TableRights] = {
             ),
         ),
     ),
+    "payouts_reassignment": TableRights(
+        guards=(
+            Guard(
+                word="born",
+                born=True,
+                about="(SELECT event.public_id FROM documents_event AS event WHERE event.id = NEW.event_id)",
+                actions=(Action.EVENT_PROCESSED,),
+            ),
+        ),
+    ),
     "payouts_refundreplacement": TableRights(
         guards=(
             Guard(
@@ -33,6 +43,13 @@ ROWS: dict[str, TableRights] = {
                 columns=("effective",),
                 about="'payout_' || NEW.payout_id",
                 actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
+            ),
+            # Whose statement a payout means by an order may be known only later.
+            Guard(
+                word="meant",
+                columns=("document_id",),
+                about="'payout_' || NEW.payout_id",
+                actions=(Action.PAYOUT_SETTLED,),
             ),
         ),
     ),

@@ -8,10 +8,12 @@ from payouts.issuing import (
     cancellations,
     customer_credits,
     disputes,
+    order_adjustments,
     order_statements,
     parties,
     party_changes,
     payout_statements,
+    reassignments,
     receipts,
     refund_failures,
     refunds,
@@ -42,8 +44,11 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
         "ORDER_COMPLETED": effects.EventType(service="orders", effect=order_statements.on_order_completed),
         "ORDER_ADJUSTED": effects.EventType(
             service="orders",
-            effect=order_statements.on_order_adjusted,
-            locks=order_statements.lock_owners,
+            effect=order_adjustments.on_order_adjusted,
+            locks=order_adjustments.lock_owners,
+        ),
+        "ORDER_REASSIGNED": effects.EventType(
+            service="orders", effect=reassignments.on_order_reassigned, locks=reassignments.lock_both
         ),
         "PAYOUT_SENT": effects.EventType(
             service="payouts",

@@ -111,6 +111,11 @@ def declare(*, rank: Rank, keys: Iterable[LockKey]) -> None:
     _note(rank=rank, keys=keys)
 
 
+def inserted(*, rank: Rank, keys: Iterable[LockKey]) -> None:
+    """Note rows that the transaction has inserted: they are its own until it ends, and nobody waits for them."""
+    _note(rank=rank, keys=keys, waits=False)
+
+
 def has(*, rank: Rank, keys: Iterable[LockKey]) -> bool:
     """Tell whether the transaction has all of these locked."""
     return frozenset(keys) <= _of_rank(rank=rank)

@@ -1,6 +1,6 @@
-"""Payouts and the documents that they settle, and the approvals of payouts that do not close.
+"""Payouts, the documents that they settle, the approvals of those that do not close, and whose an order becomes.
 
-Statements themselves are documents; these rows say which money paid them.
+Statements themselves are documents; these rows say which money paid them, and whose they became.
 """
 
 import functools
@@ -93,6 +93,26 @@ class RefundReplacement(models.Model):
 
     def __str__(self) -> str:
         return self.refund
+
+
+class Reassignment(models.Model):
+    """From when on an order's money is somebody else's; before its first one it is whom the order itself names.
+
+    Rows are only added: of an order each begins with the owner whom the one before it made.
+    """
+
+    reassignment_id = models.CharField(_("id de la reasignación"), max_length=64, unique=True)
+    order_id = models.CharField(_("id del pedido"), max_length=64, db_index=True)
+    made_at = models.DateTimeField(_("reasignado"))
+    former = models.ForeignKey(Party, models.PROTECT, related_name="+", verbose_name=_("titular anterior"))
+    owner = models.ForeignKey(Party, models.PROTECT, related_name="+", verbose_name=_("titular"))
+    event = models.OneToOneField(Event, models.PROTECT, related_name="reassignment", verbose_name=_("evento"))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("reasignación"), _("reasignaciones")
+
+    def __str__(self) -> str:
+        return self.reassignment_id
 
 
 class ApprovalState(models.TextChoices):

@@ -57,6 +57,28 @@ DISCREPANCIES: Mapping[str, DiscrepancyRow] = {
             "More was paid than earned with {payouts}; it is resolved by itself if one comes back.",
         ),
     ),
+    "paid_to_former_owner": DiscrepancyRow(
+        title=Words(es="Pagado al titular anterior", en="Paid to the former owner"),
+        sides=("earned", "settled"),
+        sentences=_alone(
+            "El pedido {order} es ahora de {owner}, y a {payee} se le pagó con {payouts}: se le deben {earned:amount} "
+            "y tiene {settled:amount}. Se cierra sola si el pago vuelve, o cuando otro descuente el abono.",
+            "The order {order} is {owner}'s now, and {payee} was paid for it with {payouts}: {earned:amount} is owed "
+            "of it and {settled:amount} was paid. It closes by itself if the payout comes back, or when another takes "
+            "the credit note off.",
+        ),
+    ),
+    "paid_for_canceled": DiscrepancyRow(
+        title=Words(es="Pagado un pedido cancelado", en="Paid for a canceled order"),
+        sides=("earned", "settled"),
+        sentences=_alone(
+            "El pedido {order} se canceló, y a {payee} se le pagó con {payouts}: se le deben {earned:amount} y tiene "
+            "{settled:amount}. Se cierra sola si el pago vuelve, o cuando otro descuente el abono.",
+            "The order {order} was canceled, and {payee} was paid for it with {payouts}: {earned:amount} is owed of it "
+            "and {settled:amount} was paid. It closes by itself if the payout comes back, or when another takes the "
+            "credit note off.",
+        ),
+    ),
     "cash_differs": DiscrepancyRow(
         title=Words(es="Efectivo distinto", en="Cash differs"),
         sides=("declared", "collected"),

@@ -3,15 +3,15 @@
 import datetime as dt
 import functools
 import zoneinfo
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import canonical, catalog, identifiers, metrics
+from documents import canonical, catalog, identifiers, locks, metrics
 from documents.countries.pack import Pack
 from documents.emission import custody, document_keys, numbering
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus
@@ -19,11 +19,19 @@ from documents.resilience import queue
 
 
 @dataclass(frozen=True, kw_only=True)
+class Following:
+    """What a draft names of a document of the same call, which is written before it: that one's key, and what of it."""
+
+    key: str
+    named: Callable[[Document], dict[str, object]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     """A document that is about to be issued.
 
     `body` is the kind's own part of the content, `business_input` what the fingerprint covers, `owner_facts` the owner
-    as the event named it.
+    as the event named it. One that is `following` another of the same call corrects that one.
     """
 
     kind: Kind
@@ -43,6 +51,7 @@ class Draft:
     payout_status_at_issue: PayoutStatus | None = None
     payout_status: PayoutStatus | None = None  # the live one
     corrects: Document | None = None
+    following: Following | None = None
     flags: tuple[str, ...] = ()
 
 
@@ -62,8 +71,8 @@ def key(*, kind: Kind, subject: tuple[str, str], audience: str, discriminator: s
 def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log.Actor) -> list[IssuedDocument]:
     """Issue each draft, or find the document that its key already has; in the drafts' order.
 
-    Keys are claimed in sorted order and numbers are taken in the order of the series, so two transactions never wait
-    for each other, and nothing that can fail comes after the first number.
+    Keys are claimed in sorted order and numbers are taken in the order of the series (credit notes last), so two
+    transactions never wait for each other, and nothing that can fail comes after the first number.
 
     :raises errors.Problem: `series_exhausted`
     """
@@ -77,13 +86,21 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
             fresh.append((text, draft))
         else:
             repeated.append((text, draft, claim.fingerprint))
-    for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, pair[1].kind, pair[0])):
-        issued[text] = IssuedDocument(
-            document=_write(key=text, draft=draft, event=event, now=now, actor=actor), replayed=False
-        )
+    for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, numbering.place(kind=pair[1].kind), pair[0])):
+        whole = _named(draft=draft, issued=issued)
+        document = _write(key=text, draft=whole, event=event, now=now, actor=actor)
+        issued[text] = IssuedDocument(document=document, replayed=False)
     for text, draft, first in repeated:
         issued[text] = _repeat(key=text, draft=draft, first=first, event=event, actor=actor)
     return [issued[_key(draft)] for draft in drafts]
+
+
+def _named(*, draft: Draft, issued: Mapping[str, IssuedDocument]) -> Draft:
+    """Return a draft with what it names of the document that it follows."""
+    if draft.following is None:
+        return draft
+    first = issued[draft.following.key].document
+    return replace(draft, corrects=first, body=draft.body | draft.following.named(first), following=None)
 
 
 def _key(draft: Draft) -> str:
@@ -131,6 +148,7 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
         content_sha256=custody.sha256(frozen),
         next_try_at=now,
     )
+    locks.inserted(rank=locks.Rank.DOCUMENT, keys=[(document.pk,)])
     log.record(
         action=Action.DOCUMENT_ISSUED,
         object_type="document",

@@ -44,7 +44,7 @@ def open_series(
 ) -> None:
     """Make the series of an issuer, kind and year exist; an existing one stays as it is."""
     code = f"{issuer.code}-{catalog.TABLE[kind].code}-{year}"
-    locks.declare(rank=locks.Rank.SERIES, keys=[(issuer.pk, kind, year)])
+    locks.declare(rank=locks.Rank.SERIES, keys=[(issuer.pk, place(kind=kind), year)])
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO documents_series (issuer_id, kind, year, code, first, last, next, valid_from, valid_until,"
@@ -114,12 +114,17 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
 
 def _key(series: Series) -> locks.LockKey:
     """Return the key by which series are locked: that of the order in which numbers are taken."""
-    return series.issuer_id, series.kind, series.year
+    return series.issuer_id, place(kind=Kind(series.kind)), series.year
+
+
+def place(*, kind: Kind) -> int:
+    """Return a kind's place in the order in which numbers are taken: a credit note comes after what it may correct."""
+    return [*catalog.TABLE].index(kind)
 
 
 def _take_next(*, issuer: Issuer, kind: Kind, issue_date: dt.date) -> tuple[int, int, str] | None:
     """Take the next number of a series; None where the series is not there, or may give none on the date."""
-    locks.declare(rank=locks.Rank.SERIES, keys=[(issuer.pk, kind, issue_date.year)])
+    locks.declare(rank=locks.Rank.SERIES, keys=[(issuer.pk, place(kind=kind), issue_date.year)])
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, [issuer.pk, kind, issue_date.year, issue_date, issue_date])
         row: tuple[int, int, str] | None = cursor.fetchone()

@@ -52,6 +52,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "reason": {
         "ORDER_ITEM_MISSING": "Faltó un artículo del pedido", "ORDER_CANCELLED": "Pedido cancelado",
         "LATE_TIP": "Propina posterior", "FARE_REVIEW": "Revisión de la tarifa",
+        "WRONG_DRIVER": "Se asignó a otro conductor",
     },
     "supply": {"service": "Servicio", "platform": "Plataforma"},
     "prices": {"net": "sin impuestos", "gross": "con impuestos incluidos"},

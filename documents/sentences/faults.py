@@ -108,6 +108,10 @@ _EVENTS: Mapping[str, Words] = {
         es="Devuelve el pago {payout} antes de que se enviara: corrige la fecha ({place}).",
         en="It returns the payout {payout} before it was sent: correct the date ({place}).",
     ),
+    "time_implausible.before_completion": Words(
+        es="Reasigna el pedido de {document} antes de que se completara: corrige la fecha ({place}).",
+        en="It reassigns the order of {document} before it was completed: correct the date ({place}).",
+    ),
     "period_invalid": Words(
         es="El periodo empieza el {first} y termina antes, el {last}.",
         en="The period begins on {first} and ends before that, on {last}.",

@@ -114,6 +114,11 @@ def creditable(*, lines: Iterable[AmountLine], groups: Sequence[Group]) -> tuple
     return (*groups, *(Group(base_minor=amount, supply=supply) for supply, amount in untaxed.items()))
 
 
+def remaining(*, original: Sequence[Group], credited: Sequence[Group]) -> tuple[Group, ...]:
+    """Return what remains of a document's groups after earlier credits of it, both as `creditable` gives them."""
+    return tuple(_remaining(original=original, credited=credited).values())
+
+
 def credit(
     *, original: Sequence[Group], credited: Sequence[Group] = (), lines: Sequence[AmountLine], prices: Prices = "net"
 ) -> Credited:

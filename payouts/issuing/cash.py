@@ -15,13 +15,14 @@ from documents import money
 from documents.alerts import discrepancies
 from documents.models import Discrepancy, Document, Resolution
 from payouts.calculation import cash
+from payouts.issuing import owners
 from payouts.models import Payout, Settlement
 
 CODE = "cash_differs"
 UNISSUED = 0  # stands for a payout that is not stored yet
 # What a payout pays belongs to an order's own statement, which a supplementary one and a credit lead back to.
 _ORDERS = """
-SELECT d.id, own.id, own.subject, own.total_minor,
+SELECT d.id, own.id, own.content::jsonb #>> '{order,id}', own.total_minor,
   replace(own.content::jsonb ->> 'cash_collected', '.', '')::bigint
 FROM documents_document d
 LEFT JOIN documents_document first ON first.id = d.corrects_id
@@ -118,21 +119,30 @@ def _parts(*, rows: Sequence[tuple[int, int, int]]) -> list[cash.CashPart]:
     with connection.cursor() as cursor:
         cursor.execute(_ORDERS, [[*{document for _, document, _ in rows}]])
         orders = {row[0]: row[1:] for row in cursor.fetchall()}
+    none_left = _taken_back(rows=rows)
     parts = []
     for payout, document, amount in rows:
         if document in orders:
-            own, subject, net, declared = orders[document]
+            own, order, net, declared = orders[document]
+            is_own = document == own and (payout, own) not in none_left
             parts.append(
                 cash.CashPart(
                     payout=payout,
                     statement=own,
-                    order=subject.removeprefix("order:"),
+                    order=order,
                     net_minor=net,
-                    own_minor=amount if document == own else None,
+                    own_minor=amount if is_own else None,
                     declared_minor=declared,
                 )
             )
     return parts
+
+
+def _taken_back(*, rows: Sequence[tuple[int, int, int]]) -> set[tuple[int, int]]:
+    """Return (payout, statement) of what a payout pays and takes off again, with the note that takes it back whole."""
+    notes = Document.objects.filter(owners.TAKEN_BACK, pk__in={document for _, document, _ in rows})
+    statement_by_note = dict(notes.values_list("pk", "corrects_id"))
+    return {(payout, statement_by_note[document]) for payout, document, _ in rows if document in statement_by_note}
 
 
 def _gap(*, compared: cash.CashCompared, payouts: Sequence[Payout]) -> CashGap:

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from documents import errors, locks, money
@@ -89,6 +89,21 @@ def credit(
     except errors.Problem as problem:
         why = crediting.excess_cause(original=creditable, credited=credited, lines=asked, prices=way)
         raise _exceeds(problem, pointer="/data/lines", why=why, notes=notes, terms=terms) from None
+
+
+def remaining(
+    *, content: Mapping[str, Any], notes: Iterable[Mapping[str, Any]], digits: int
+) -> tuple[amounts.Group, ...]:
+    """Return what of a document's content the notes that credit it leave, of whichever sign."""
+    owed = _lines(content=content, digits=digits)
+    groups = amounts.read_groups(groups=content["tax_groups"], lines=owed, digits=digits)
+    credited = [group for note in notes for group in _credited(note=note, owed=owed, digits=digits)]
+    return totals.remaining(original=totals.creditable(lines=owed, groups=groups), credited=credited)
+
+
+def notes_of(*, original: Document) -> list[dict[str, Any]]:
+    """Return the contents of the credit notes of a document, in the order in which they were issued."""
+    return [note.content for note in _notes(original=original)]
 
 
 def _notes(*, original: Document, but: Document | None = None) -> list[_EarlierCredit]:

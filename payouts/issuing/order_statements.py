@@ -1,19 +1,17 @@
-"""The statements of an order: what it leaves its beneficiary and its partner, and what an adjustment adds to that.
+"""The statements of an order: what it leaves its beneficiary and its partner; `order_adjustments` adds to them.
 
 A statement prints whether its money had been sent when it was issued, and that print never changes; the live payout
 status is kept by `settlements`.
 """
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
-from documents import errors, locks
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
-from documents.models import Document, Event, Kind, Party
+from documents.models import Event, Kind, Party
 from payouts.calculation import amounts, breakdown
 from payouts.issuing import order_totals, parties, party_changes, retries, settlements
 from payouts.issuing import terms as issuing_terms
@@ -55,69 +53,10 @@ def on_order_completed(
         for audience, sums in computed.items()
     ]
     awaited = [f"order:{data.order.id}", *parties.awaited(platform_ids=rows)]
-    issued = _issue(awaited=awaited, drafts=drafts, event=event, now=now, actor=actor)
+    issued = issue(awaited=awaited, drafts=drafts, event=event, now=now, actor=actor)
     return party_changes.keep_up(
         outcome=issued, named=[*people.values()], rows=rows, event=event, message=message, now=now, actor=actor
     )
-
-
-@effects.holds_on_problem
-def on_order_adjusted(
-    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
-) -> effects.Outcome:
-    """Issue what an adjustment adds to an order's statements or takes from them.
-
-    Owner, driver and time zone are those of the first statement, as it prints them. Waits for that statement. Held: the
-    codes of `terms.resolve`, `totals_mismatch`, `party_unknown` (no statement of a partner).
-    """
-    terms, data = issuing_terms.resolve(message=message), cast("schemas.AdjustmentData", message.data)
-    stated = envelope.business_input(message=message)
-    first = _first_statements(order=data.order.id)
-    owners = [(statement.owner_id,) for statement in first.values()]
-    # Owners not locked: issued since `lock_owners` looked. Locked now, it would be out of order; it runs again at once.
-    if "beneficiary" not in first or not locks.has(rank=locks.Rank.PARTY, keys=owners):
-        return effects.Waiting(missing=[f"order:{data.order.id}"])
-    audiences = _adjusted_audiences(data=data, first=first)
-    terms.require_match(document=first["beneficiary"])
-    time_zone = json.loads(first["beneficiary"].content)["time_zone"]
-    date = terms.local_date(moment=data.adjustment.made_at, time_zone=time_zone)
-    computed = order_totals.of_adjustment(stated=stated, audiences=audiences, date=date, terms=terms)
-    drafts = [
-        _supplement(
-            audience=audience, sums=sums, first=first[audience], date=date, data=data, stated=stated, terms=terms
-        )
-        for audience, sums in computed.items()
-    ]
-    return _issue(awaited=[f"adjustment:{data.adjustment.id}"], drafts=drafts, event=event, now=now, actor=actor)
-
-
-def lock_owners(*, message: envelope.EventMessage) -> None:
-    """Lock the owners of an order's statements, which an adjustment supplements; see `parties.lock_payee`."""
-    first = _first_statements(order=message.data.order.id)
-    parties.lock_parties(platform_ids=[statement.owner.platform_id for statement in first.values()])
-
-
-def first_statement(*, order: str, audience: str) -> Document | None:
-    """Return the statement of an order that its adjustments supplement, if it has been issued."""
-    key = issuing.key(kind=Kind.ORDER_FINAL_STATEMENT, subject=("order", order), audience=audience)
-    return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
-
-
-def _first_statements(*, order: str) -> dict[str, Document]:
-    """Return {audience: first statement} of an order; the beneficiary has one as soon as anybody has."""
-    statements = {audience: first_statement(order=order, audience=audience) for audience in AUDIENCES}
-    return {audience: statement for audience, statement in statements.items() if statement is not None}
-
-
-def _adjusted_audiences(*, data: schemas.AdjustmentData, first: Mapping[str, Document]) -> list[str]:
-    """Return the audiences of whom an adjustment has lines.
-
-    :raises errors.Problem: `party_unknown`, a partner without statement
-    """
-    audiences = [who for who in AUDIENCES if any((line.party or "beneficiary") == who for line in data.lines)]
-    if any(audience not in first for audience in audiences):
-        raise errors.problem_at(pointer="/data/lines", code="party_unknown", values={"order": data.order.id})
-    return audiences
 
 
 def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, parties.NamedParty]:
@@ -147,11 +86,11 @@ def _draft(
     """Draft the first statement of an order for one audience."""
     order, earned_at = data.order.id, data.order.completed_at
     withholdings = amounts.within(withholdings=withholdings, earned_minor=sums.totals["earnings"])
-    body = _body(audience=audience, sums=sums, stated=stated, withholdings=withholdings, date=date, terms=terms)
+    body = printed(audience=audience, sums=sums, stated=stated, withholdings=withholdings, date=date, terms=terms)
     body["order"] = {key: stated["order"][key] for key in ("id", "service", "city") if key in stated["order"]}
     awaited = f"order:{order}"
-    printed, live = settlements.statuses_at_issue(awaited=awaited, payee=owner.platform_id, earned_at=earned_at)
-    body["payout_status"] = str(printed)
+    born, live = settlements.statuses_at_issue(awaited=awaited, payee=owner.platform_id, earned_at=earned_at)
+    body["payout_status"] = str(born)
     body |= _beneficiary_only(data=data, stated=stated) if audience == "beneficiary" else {}
     warnings = ["withholding_declared"] if any(item.status == "declared" for item in withholdings) else []
     return issuing.Draft(
@@ -168,13 +107,13 @@ def _draft(
         time_zone=data.order.time_zone or terms.pack.time_zone,
         body=body,
         business_input=stated,
-        payout_status_at_issue=printed,
+        payout_status_at_issue=born,
         payout_status=live,
         flags=(*person.flags, *warnings),
     )
 
 
-def _body(
+def printed(
     *,
     audience: str,
     sums: amounts.Computed,
@@ -214,48 +153,7 @@ def _beneficiary_only(*, data: schemas.OrderData, stated: Mapping[str, Any]) -> 
     return body
 
 
-def _supplement(
-    *,
-    audience: str,
-    sums: amounts.Computed,
-    first: Document,
-    date: dt.date,
-    data: schemas.AdjustmentData,
-    stated: dict[str, Any],
-    terms: IssuingTerms,
-) -> issuing.Draft:
-    """Draft the statement of an adjustment for one audience; `first` is the one that it supplements."""
-    adjustment, content = data.adjustment, json.loads(first.content)
-    printed, live = settlements.statuses_at_issue(
-        awaited=f"adjustment:{adjustment.id}", payee=first.owner.platform_id, earned_at=adjustment.made_at
-    )
-    body = _body(audience=audience, sums=sums, stated=stated, date=date, terms=terms)
-    body |= {"order": content["order"], "payout_status": str(printed)}
-    body["adjustment"] = {"id": adjustment.id, "reason": adjustment.reason, "corrects": first.number}
-    if "driver" in content:
-        body["driver"] = content["driver"]
-    return issuing.Draft(
-        kind=Kind.ORDER_FINAL_STATEMENT,
-        subject=("order", data.order.id),
-        audience=audience,
-        discriminator=adjustment.id,
-        pack=terms.pack,
-        issuer=terms.issuer,
-        owner=first.owner,
-        owner_facts=parties.printed(party=first.owner, pack=terms.pack, date=date),
-        currency=terms.currency,
-        total_minor=sums.totals["payable"],
-        operation_date=date,
-        time_zone=content["time_zone"],
-        body=body,
-        business_input=stated,
-        payout_status_at_issue=printed,
-        payout_status=live,
-        corrects=first,
-    )
-
-
-def _issue(
+def issue(
     *, awaited: Sequence[str], drafts: Sequence[issuing.Draft], event: Event, now: dt.datetime, actor: log.Actor
 ) -> effects.Issued:
     """Wake what waits for the statements of an event, and issue them: nothing is left to do once a series is locked."""

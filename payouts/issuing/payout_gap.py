@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from documents import errors, money
 from documents.models import Document, Kind
 from payouts.calculation import amounts, gap_causes
-from payouts.issuing import payout_lines, payout_totals
+from payouts.issuing import owners, payout_lines, payout_totals
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Settlement
 
@@ -48,6 +48,7 @@ def _unsettled(*, payee: str, listed: Sequence[int], terms: IssuingTerms) -> lis
     rows = (
         Document.objects.filter(
             ~Exists(Settlement.objects.filter(document=OuterRef("pk"), effective=True)),
+            ~Exists(Document.objects.filter(owners.TAKEN_BACK, corrects=OuterRef("pk"))),
             owner__platform_id=payee,
             issuer=terms.issuer,
             currency=terms.currency,
@@ -58,14 +59,11 @@ def _unsettled(*, payee: str, listed: Sequence[int], terms: IssuingTerms) -> lis
         .values_list("subject", "document_key_id", "total_minor")[:UNSETTLED_MAX]
     )
     return [
-        gap_causes.OwedItem(order=subject.removeprefix("order:"), adjustment=_discriminator(key), amount_minor=total)
+        gap_causes.OwedItem(
+            order=owners.order_of(subject=subject), adjustment=owners.adjustment_in(key=key), amount_minor=total
+        )
         for subject, key, total in rows
     ]
-
-
-def _discriminator(key: str) -> str:
-    """Return the part of a permanent key after its audience: the adjustment. No id has a colon."""
-    return "".join(key.split(":")[4:5])
 
 
 def _parts(*, lines: Sequence[payout_lines.PayoutLine], terms: IssuingTerms) -> list[gap_causes.OwedItem]:

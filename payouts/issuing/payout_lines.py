@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,14 +9,14 @@ from typing import Any, cast
 from django.db.models import QuerySet
 
 from documents import errors, money
-from documents.emission import issuing
 from documents.events import envelope, schemas
-from documents.models import Document, Event, Kind
+from documents.models import Document, Event, EventStatus, Kind
 from payouts.calculation import breakdown
-from payouts.issuing import settlements
+from payouts.issuing import owners
 from payouts.issuing.terms import IssuingTerms
 
-CREDITED = ("refund", "correction", "dispute", "payment")  # what the credit notes that a payout settles are about
+# TABLE: whose id names a credit.
+CREDITED = ("refund", "correction", "dispute", "payment", "reassignment", "order", "adjustment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class PayoutLine:
             "operation_date": self.document.operation_date.isoformat(),
             # What is adjusted today may belong to an order of an earlier period.
             **({"order_date": first.operation_date.isoformat()} if first else {}),
-            "net": money.text(settlements.net_minor(document=self.document), digits),
+            "net": money.text(owners.net_minor(document=self.document), digits),
             "amount": money.text(self.amount_minor, digits),
         }
         return row | {word: name for word in ("adjustment", "credit") if (name := getattr(self, word))}
@@ -58,18 +57,26 @@ class NamedDocuments:
         return [":".join(item.named) for item in self.items if not self.documents.get(item.named)]
 
 
-def named(*, data: schemas.PayoutData) -> NamedDocuments:
-    """Return what a payout names."""
+def named(*, data: schemas.PayoutData, sent_at: dt.datetime) -> NamedDocuments:
+    """Return what a payout names; of an order, the statements of the owner whom it means (`owners.meant`)."""
     items = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
-    documents = {
-        ("order", name): rows for name, rows in _of_orders([item.order for item in items if item.order]).items()
+    orders = [item.order for item in items if item.order]
+    order_by_adjustment = _orders_of(adjustments=[item.adjustment for item in items if item.adjustment])
+    about = {*orders, *order_by_adjustment.values()}
+    chains = owners.tenures(orders=about)
+    statements = owners.statements(orders=about, chains=chains)
+    meant = {order: owners.meant(chain=chain, payee=data.payee.id, sent_at=sent_at) for order, chain in chains.items()}
+    documents: dict[tuple[str, str], Sequence[Document]] = {
+        ("order", order): [row for row in statements[order] if meant[order].has(document=row) or _is_partners(row)]
+        for order in orders
     }
-    for item in items:
-        if item.adjustment:
-            documents["adjustment", item.adjustment] = _of_event(subject=f"adjustment:{item.adjustment}")
-        elif item.credit:
-            subjects = [f"{word}:{item.credit}" for word in CREDITED]
-            documents["credit", item.credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
+    for adjustment, order in order_by_adjustment.items():
+        rows = [row for row in statements[order] if owners.adjustment_of(document=row) == adjustment]
+        mine = [row for row in rows if meant[order].has(document=row) or _is_partners(row)]
+        documents["adjustment", adjustment] = mine or rows
+    for credit in [item.credit for item in items if item.credit]:
+        subjects = [f"{word}:{credit}" for word in CREDITED]
+        documents["credit", credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
     return NamedDocuments(items=items, documents=documents)
 
 
@@ -95,8 +102,8 @@ def candidates(
     own = [line for line in whole if not line.adjustment]
     later = [line for line in whole if line.adjustment and line.document.operation_date <= date]
     sent_at = data.payout.sent_at
-    made_at = _made_at(of=later)
-    had = [line for line in later if sent_at is None or made_at[line.document.event_id] < sent_at]
+    made_at = _made_at(adjustments=[line.adjustment for line in later])
+    had = [line for line in later if sent_at is None or made_at[line.adjustment] < sent_at]
     lists = [own, [*own, *had]] if had else [own]
     credits_ = _credits(of=lists[-1], sent_at=sent_at)
     return [*lists, [*lists[-1], *credits_]] if credits_ else lists
@@ -106,18 +113,19 @@ def _read() -> QuerySet[Document]:
     return Document.objects.defer("content", "corrects__content").select_related("owner", "corrects")
 
 
-def _of_orders(orders: Sequence[str]) -> dict[str, list[Document]]:
-    """Return every statement of each order, adjustments' too; only orders that have their first."""
-    rows: dict[str, list[Document]] = defaultdict(list)
-    subjects = [f"order:{order}" for order in orders]
-    for row in _read().filter(subject__in=subjects, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"):
-        rows[row.subject.removeprefix("order:")].append(row)
-    return rows
+def _is_partners(document: Document) -> bool:
+    """Tell whether a statement is the partner's, which no reassignment changes."""
+    return document.audience == owners.PARTNER
 
 
-def _of_event(*, subject: str) -> list[Document]:
-    """Return the statements that an adjustment caused."""
-    return list(_read().filter(event__subject=subject, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"))
+def _orders_of(*, adjustments: Sequence[str]) -> dict[str, str]:
+    """Return {adjustment: its order}, of those that have been issued."""
+    by_subject = {f"adjustment:{adjustment}": adjustment for adjustment in adjustments}
+    rows = Document.objects.filter(event__subject__in=by_subject, kind=Kind.ORDER_FINAL_STATEMENT)
+    return {
+        by_subject[subject]: owners.order_of(subject=document)
+        for subject, document in rows.values_list("event__subject", "subject")
+    }
 
 
 def _credits(*, of: Sequence[PayoutLine], sent_at: dt.datetime | None) -> list[PayoutLine]:
@@ -127,8 +135,8 @@ def _credits(*, of: Sequence[PayoutLine], sent_at: dt.datetime | None) -> list[P
         PayoutLine(
             document=row,
             order=_order(row),
-            amount_minor=settlements.net_minor(document=row),
-            credit=row.subject.partition(":")[2],
+            amount_minor=owners.net_minor(document=row),
+            credit=_name(row),
         )
         for row in rows.defer("content", "corrects__content", "event__body").order_by("pk")
         if sent_at is None or cast("dt.datetime", row.event.occurred_at) < sent_at
@@ -166,35 +174,31 @@ def _check(
                 )
 
 
-def _suffix(document: Document) -> str:
-    """Return the adjustment of a supplementary statement, from its permanent key; else nothing."""
-    base = issuing.key(
-        kind=Kind.ORDER_FINAL_STATEMENT,
-        subject=("order", document.subject.removeprefix("order:")),
-        audience=document.audience,
-    )
-    return document.document_key_id.removeprefix(base).removeprefix(":")
-
-
-def _made_at(*, of: Sequence[PayoutLine]) -> dict[int, dt.datetime]:
-    """Return {event's key: when the adjustment was made}; the document's day is too coarse to compare with a moment.
+def _made_at(*, adjustments: Sequence[str]) -> dict[str, dt.datetime]:
+    """Return {adjustment: when it was made}; a document's day is too coarse to compare with a moment.
 
     Of an event whose raw body has been stripped, it is when the event occurred.
     """
-    events = Event.objects.filter(pk__in=[line.document.event_id for line in of])
-    made_at: dict[int, dt.datetime] = {}
-    for pk, body, occurred_at in events.values_list("pk", "body", "occurred_at").iterator():
-        made_at[pk] = cast("dt.datetime", occurred_at)
+    subjects = [f"adjustment:{adjustment}" for adjustment in adjustments]
+    events = Event.objects.filter(subject__in=subjects, status=EventStatus.PROCESSED).order_by(
+        "-pk"
+    )  # the first counts
+    made_at: dict[str, dt.datetime] = {}
+    for subject, body, occurred_at in events.values_list("subject", "body", "occurred_at").iterator():
+        name = subject.removeprefix("adjustment:")
+        made_at[name] = cast("dt.datetime", occurred_at)
         if body is not None:
             data = cast("schemas.AdjustmentData", envelope.parse(payload=json.loads(bytes(body))).data)
-            made_at[pk] = data.adjustment.made_at
+            made_at[name] = data.adjustment.made_at
     return made_at
 
 
 def _whole(*, order: str, document: Document) -> PayoutLine:
     """Return the line that pays a document's whole net."""
-    amount = settlements.net_minor(document=document)
-    return PayoutLine(document=document, order=order, amount_minor=amount, adjustment=_suffix(document))
+    amount = owners.net_minor(document=document)
+    return PayoutLine(
+        document=document, order=order, amount_minor=amount, adjustment=owners.adjustment_of(document=document)
+    )
 
 
 def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> list[PayoutLine]:
@@ -204,11 +208,11 @@ def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> li
     """
     word, name = item.named
     if word == "order":
-        rows = [row for row in rows if not _suffix(row)] or rows
+        rows = [row for row in rows if not owners.adjustment_of(document=row)] or rows
     remaining = money.minor(item.amount, digits)
     lines = []
     for place, row in enumerate(rows):
-        net = settlements.net_minor(document=row)
+        net = owners.net_minor(document=row)
         amount = remaining if place == len(rows) - 1 else max(min(remaining, net), min(0, net))
         remaining -= amount
         lines.append(
@@ -226,8 +230,20 @@ def _part(*, item: schemas.Settles, rows: Sequence[Document], digits: int) -> li
 def _order(document: Document) -> str:
     """Return the order that a document is about; a receipt's credit is about its refund."""
     first = document.corrects
-    subject = first.subject if first and first.kind == Kind.ORDER_FINAL_STATEMENT else document.subject
-    return subject.partition(":")[2]
+    if first is not None and first.kind == Kind.ORDER_FINAL_STATEMENT:
+        return owners.order_of(subject=first.subject)
+    return owners.order_of(subject=document.subject) if document.kind == Kind.ORDER_FINAL_STATEMENT else _name(document)
+
+
+def _name(document: Document) -> str:
+    """Return the id in a document's subject."""
+    return document.subject.partition(":")[2]
+
+
+def none_left(*, lines: Sequence[PayoutLine]) -> set[int]:
+    """Return the statements that a payout pays and takes off again, with the credit note that takes them back whole."""
+    notes = (line.document for line in lines if line.document.kind == Kind.CREDIT_NOTE)
+    return {note.corrects_id for note in notes if note.corrects_id is not None and owners.is_taken_back(note=note)}
 
 
 def contents(*, lines: Sequence[PayoutLine]) -> dict[int, dict[str, Any]]:
@@ -240,13 +256,21 @@ def parts(
     *, lines: Sequence[PayoutLine], read: Mapping[int, Mapping[str, Any]], digits: int
 ) -> list[breakdown.PaidDocument]:
     """Return what a payout pays of each document, with the explanation rows of the document; `read`: its contents."""
+    without = none_left(lines=lines)
     return [
         breakdown.PaidDocument(
             order=line.order,
             number=line.document.number,
             amount_minor=line.amount_minor,
             rows=tuple(breakdown.frozen(content=read[line.document.pk], order=line.order, digits=digits)),
-            cash_collected_minor=money.minor(read[line.document.pk].get("cash_collected", "0"), digits),
+            cash_collected_minor=_cash(content=read[line.document.pk], digits=digits)
+            if line.document.pk not in without
+            else 0,
         )
         for line in lines
     ]
+
+
+def _cash(*, content: Mapping[str, Any], digits: int) -> int:
+    """Return the cash that a statement declares, in minor units."""
+    return money.minor(content.get("cash_collected", "0"), digits)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from audit import log
 from audit.actions import Action
-from documents import money
+from documents import errors, money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus
@@ -54,12 +54,18 @@ def on_payout_sent(
         settlements.lock(document_ids=_believed(data=data))  # what `on_payout_waiting` takes back, before any key
         again = _again(document=before, stated=stated, terms=terms, event=event, now=now, actor=actor)
         return effects.Issued(documents=[again])
-    draft = payout_totals.resolve(message=message, payee=payee, accept=False)
+    awaits = [retries.awaited(payee=data.payee.id)]
+    try:
+        draft = payout_totals.resolve(message=message, payee=payee, accept=False)
+    except errors.Problem as problem:
+        if problem.code != retries.NOT_OWNED:
+            raise
+        return effects.Held(problem=problem, awaits=awaits)
     if isinstance(draft, effects.Waiting):
         return draft
     if not draft.candidate.sums.closes:
         gap = payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
-        return effects.Held(problem=gap, awaits=[retries.awaited(payee=data.payee.id)])
+        return effects.Held(problem=gap, awaits=awaits)
     if not draft.known.fits or balances.contradicted(data=data, place=draft.known.place, chain=draft.chain):
         return effects.Waiting(missing=[draft.known.awaited or draft.chain.awaited])
     return effects.Issued(documents=[issue(draft=draft, event=event, now=now, actor=actor)])
@@ -199,7 +205,9 @@ def _statement(
 def _checked(*, draft: PayoutDraft, read: Mapping[int, Mapping[str, Any]]) -> list[amounts.WithheldTax]:
     """Return a payout's withholdings; `declared` where the base is above what its orders and its own lines earned."""
     candidate, digits = draft.candidate, draft.terms.digits
-    of_orders = sum(money.minor(content["totals"].get("earnings", "0"), digits) for content in read.values())
+    without = payout_lines.none_left(lines=candidate.lines)
+    earnings = [content["totals"].get("earnings", "0") for pk, content in read.items() if pk not in without]
+    of_orders = sum(money.minor(text, digits) for text in earnings)
     of_its_own = sum(max(line.amount_minor, 0) for line in candidate.adjustments)
     return amounts.within(withholdings=candidate.withholdings, earned_minor=of_orders + of_its_own)
 

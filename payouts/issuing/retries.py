@@ -3,7 +3,7 @@
 import datetime as dt
 import functools
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,18 +11,21 @@ from documents.events import envelope, schemas, waiting
 from documents.models import Event, Wait
 
 CODE = "payout_does_not_close"
+NOT_OWNED = "payee_mismatch"
 CREDIT_CODES = ("credit_exceeds_remaining", "totals_mismatch")
 TRANSFERS_MAX = 4096  # of payouts that wait, kept in a process
 
 
-def retry_held(*, payees: Collection[str], now: dt.datetime) -> None:
+def retry_held(*, payees: Collection[str], now: dt.datetime, codes: Sequence[str] = (CODE,)) -> None:
     """Let each held payout of the payees that does not close be tried again, after the commit.
+
+    `codes` are those under which it is held: one that names what was not the payee's waits for a reassignment.
 
     A payout that comes before an adjustment of one of its orders does not close until the adjustment is here. And an
     order missing from its list explains the difference only once it is here and while no other payout settles it.
     """
     waits = Wait.objects.filter(awaited__in=[awaited(payee=payee) for payee in payees]).values("event_id")
-    waiting.retry(held=Event.objects.filter(pk__in=waits, code=CODE), now=now)
+    waiting.retry(held=Event.objects.filter(pk__in=waits, code__in=codes), now=now)
 
 
 def retry_credits(*, payment: str, now: dt.datetime, but: Event | None = None) -> None:

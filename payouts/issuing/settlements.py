@@ -13,19 +13,14 @@ from audit.actions import Action
 from documents import locks, money
 from documents.alerts import discrepancies
 from documents.emission import payout_status
-from documents.models import Discrepancy, Document, EventStatus, Kind, PayoutStatus, Resolution, Wait
+from documents.models import Discrepancy, Document, EventStatus, PayoutStatus, Resolution, Wait
 from payouts.calculation import totals
-from payouts.issuing import cash, retries
+from payouts.issuing import cash, owners, paid_in_vain, retries
 from payouts.models import Payout, Settlement
 
 
-def net_minor(*, document: Document) -> int:
-    """Return what a document leaves its owner, in minor units; a credit note takes away."""
-    return -document.total_minor if document.kind == Kind.CREDIT_NOTE else document.total_minor
-
-
 def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) -> None:
-    """Bring the live status of documents, their `paid_twice` and `cash_differs` up to the settlements in effect now.
+    """Bring the live status of documents and what differs of their money up to the settlements in effect now.
 
     A document that was issued as SENT is no exception: the payout that settles it is here now, and may have failed
     before it came.
@@ -52,7 +47,7 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
         parts = settled[document.pk]
         _compare(document=document, parts=parts, open_keys=open_keys, now=now, actor=actor)
         if document.payout_status is not None:
-            by = _completed_by(net=net_minor(document=document), parts=parts)
+            by = _completed_by(net=owners.net_minor(document=document), parts=parts)
             key = None if by is None else by.pk
             statements[key] = by
             moves[key].append(document)
@@ -60,6 +55,7 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
         status = PayoutStatus.PENDING if key is None else PayoutStatus.SENT
         payout_status.set_payout_status(documents=moved, status=status, settled_by=statements[key], actor=actor)
     cash.refresh(documents=[document.pk for document in documents], now=now, actor=actor)
+    paid_in_vain.refresh(documents=[document.pk for document in documents], now=now, actor=actor)
 
 
 def lock(*, document_ids: Iterable[int]) -> None:
@@ -116,7 +112,7 @@ def _compare(
     The facts of an open one are kept current: how much too much was paid, and by which payouts.
     """
     key = f"paid_twice:{document.document_key_id}"
-    net = net_minor(document=document)
+    net = owners.net_minor(document=document)
     over = totals.overpaid(net_minor=net, settled=[part.amount_minor for part in parts])
     if over == 0:
         if key in open_keys:

@@ -12,6 +12,7 @@ from audit import log
 from documents import money
 from documents.alerts import discrepancies
 from documents.models import Document, Event
+from payouts.issuing import payout_lines
 from payouts.issuing.payout_totals import PayoutCandidate
 
 
@@ -78,9 +79,11 @@ def _of_orders(
     *, same: tuple[str, str], candidate: PayoutCandidate, read: Mapping[int, Mapping[str, Any]], digits: int
 ) -> list[tuple[Mapping[str, str], str, str]]:
     """Return one withholding as the orders' statements have it, each with its order and its statement's number."""
+    without = payout_lines.none_left(lines=candidate.lines)
     return [
         (item, line.order, line.document.number)
         for line in candidate.lines
+        if line.document.pk not in without
         for item in read[line.document.pk].get("withholdings", ())
         if _same(name=item["name"], legal_ref=item["legal_ref"]) == same and money.minor(item["amount"], digits)
     ]

@@ -23,10 +23,16 @@ class FindingCode(StrEnum):
     PAYOUT = "payout_and_statement_differ"
     PAID_TWICE = "paid_twice"
     CASH = "cash_differs"
+    PAID_FORMER_OWNER = "paid_to_former_owner"
+    PAID_CANCELED = "paid_for_canceled"
     EVENT = "event_and_document_differ"
     EVENT_ALONE = "event_without_document"
     REFUND = "refund_status_differs"
     CANCELED = "canceled_fact_differs"
+
+
+# What intake opens of orders that were taken back, by their own keys.
+IN_VAIN = (FindingCode.PAID_FORMER_OWNER, FindingCode.PAID_CANCELED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from django.db import connection
 from documents import errors, money
 from documents.models import Document, Event
 from payouts.calculation import footing
-from payouts.issuing import balances, cash
+from payouts.issuing import balances, cash, paid_in_vain
 from payouts.models import Payout
 from payouts.reconciliation.checks import BOOKS, COMPARISONS, FindingCode
 
@@ -170,6 +170,7 @@ def _payees(*, key_range: KeyRange, country: str | None, summary: Summary) -> It
             )
     yield from _differing(key_range=key_range, country=country)
     yield from _cash(key_range=key_range, country=country)
+    yield from _in_vain(key_range=key_range, country=country)
     yield from broken
 
 
@@ -199,6 +200,20 @@ def _cash(*, key_range: KeyRange, country: str | None) -> Iterator[Finding]:
             event_id=None,
             facts=gap.facts,
         )
+
+
+def _in_vain(*, key_range: KeyRange, country: str | None) -> Iterator[Finding]:
+    """Return what a range of payees was paid for orders that were taken back, by the rule of intake itself."""
+    for paid in paid_in_vain.of_owners(low=key_range.low, high=key_range.high, country=country):
+        if paid.over:
+            yield Finding(
+                code=FindingCode(paid.code),
+                key=paid.dedup_key(code=paid.code),
+                country=paid.document.country_id,
+                document_id=paid.document.pk,
+                event_id=None,
+                facts=paid.facts,
+            )
 
 
 def _events(*, key_range: KeyRange, country: str | None, summary: Summary) -> Iterator[Finding]:

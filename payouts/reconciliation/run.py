@@ -16,7 +16,7 @@ from audit import log
 from documents.alerts import discrepancies
 from documents.models import Country, Discrepancy, Document, Event, Party, Resolution
 from payouts.reconciliation import findings
-from payouts.reconciliation.checks import RANGES, FindingCode
+from payouts.reconciliation.checks import IN_VAIN, RANGES, FindingCode
 from payouts.reconciliation.findings import PREFIX, Finding, KeyRange, Summary
 
 FINDINGS_MAX = 1000  # so many have one cause, which a flood of alerts would hide
@@ -102,7 +102,7 @@ def _resolve(*, seen: set[str], began_at: dt.datetime, country: str | None, now:
     And what a payout opened: a run that looked before money came back may have opened it again afterwards.
     """
     opened = Q(dedup_key__startswith=PREFIX) | Q(
-        code__in=[FindingCode.PAID_TWICE, FindingCode.CASH, FindingCode.BALANCE]
+        code__in=[FindingCode.PAID_TWICE, FindingCode.CASH, FindingCode.BALANCE, *IN_VAIN]
     )
     rows = Discrepancy.objects.filter(opened, resolved_at=None, opened_at__lt=began_at)
     if country is not None:

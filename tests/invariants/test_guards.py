@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from audit import tables
 from config.embedded import services
 from documents.models import Dismissal, Document, Kind, Notice
-from payouts.models import DifferenceApproval, RefundReplacement
+from payouts.models import DifferenceApproval, Reassignment, RefundReplacement
 from tests import cast, factories
 from tests.documents import center
 from tests.services import force
@@ -42,6 +42,7 @@ SETS = {
     ("documents_closing", "reopened_at"): CLOSING,
     ("documents_notice", "status"): "status = 'SENT', address = ''",
     ("documents_notice", "address"): "address = 'b@example.com'",
+    ("payouts_settlement", "document_id"): "document_id = (SELECT max(id) FROM documents_document)",
     ("payouts_settlementrequest", "state"): APPROVED,
     ("payouts_settlementrequest", "approved_at"): APPROVED,
     ("payouts_settlementrequest", "approved_by_id"): APPROVED,
@@ -125,6 +126,14 @@ def document(committed_db: None, vault_folder: object) -> Document:
         Dismissal.objects.create(code="totals_mismatch", dismissed_by=person.user, **facts)
         DifferenceApproval.objects.create(difference_minor=1, currency="EUR", requested_by=person.user, **facts)
         RefundReplacement.objects.create(refund="rf_2", replaces="rf_1", note=document, event=document.event)
+        Reassignment.objects.create(
+            reassignment_id="ra_1",
+            order_id="ord_1",
+            made_at=factories.NOW,
+            former=document.owner,
+            owner=document.owner,
+            event=document.event,
+        )
         Notice.objects.create(
             event=document.event, party=document.owner, address="a@example.com", locale="es", message_id="<n@x>"
         )
@@ -179,7 +188,7 @@ def test_only_an_event_about_the_row_and_of_the_fitting_word_lets_it_change(runt
 
 
 def test_no_column_of_any_table_changes_without_an_event_unless_it_is_named(runtime: psycopg.Connection) -> None:
-    factories.document(kind=Kind.CREDIT_NOTE)  # some columns are of this kind only
+    factories.document(kind=Kind.CREDIT_NOTE)  # some columns are of this kind only; and a settlement's document changes
     catalogue = columns_of(runtime=runtime)
     assert {table for table, _, _ in catalogue} == set(tables.TABLES)
     for table, column, kind in catalogue:
@@ -222,6 +231,7 @@ def test_no_row_of_any_table_comes_without_an_event_unless_a_reason_is_named(
         "documents_series": {"code": fresh, "year": 2031},
         "payouts_payout": {"payout_id": fresh},
         "payouts_refundreplacement": {"refund": fresh},
+        "payouts_reassignment": {"reassignment_id": fresh, "event_id": other.event_id},
         "payouts_settlement": {"document_id": other.pk},
         "payouts_settlementrequest": {"public_id": fresh, "event_id": other.event.public_id},
     }

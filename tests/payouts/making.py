@@ -63,6 +63,25 @@ def adjustment(
     return _event("ORDER_ADJUSTED", f"evt_{name}", at, data | more)
 
 
+def reassignment(
+    name: str,
+    of: str,
+    *,
+    giver: str = "drv_1",
+    taker: str = "drv_2",
+    at: str = "2026-02-19T10:00:00Z",
+    **more: Any,
+) -> dict[str, Any]:
+    """Return ORDER_REASSIGNED."""
+    data = {
+        "reassignment": {"id": name, "reason": "WRONG_DRIVER", "made_at": at},
+        "order": {"id": of},
+        "from": {"id": giver},
+        "to": {"id": taker, "legal_name": f"Conductora {taker}"},
+    }
+    return _event("ORDER_REASSIGNED", f"evt_{name}", at, data | more)
+
+
 def payout(
     name: str,
     amount: str,

@@ -72,7 +72,7 @@ class Command(BaseCommand):
             missed = Event.objects.filter(code__in=waiting.ISSUER_CODES, issuer_slug__in=slugs)
             waiting.retry(held=missed, now=timezone.now())
             # In the order in which numbers are taken: see `documents.locks`.
-            for issuer, series in sorted(wanted, key=lambda pair: (pair[0].pk, pair[1]["kind"], pair[1]["year"])):
+            for issuer, series in sorted(wanted, key=_place):
                 numbering.open_series(issuer=issuer, actor=ACTOR, **series)
 
 
@@ -155,6 +155,12 @@ def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
         wanted.append({"kind": codes[code], "year": year, "first": int(first)})
     named = {(series["kind"], series["year"]) for series in wanted}
     return wanted + [{"kind": kind, "year": year} for kind in Kind if (kind, year) not in named]
+
+
+def _place(wanted: tuple[Issuer, dict[str, Any]]) -> tuple[int, int, int]:
+    """Return a series' place in the order in which series are locked."""
+    issuer, series = wanted
+    return issuer.pk, numbering.place(kind=series["kind"]), series["year"]
 
 
 def _is_series(*, series: object, codes: Container[str]) -> bool:

@@ -1,0 +1,173 @@
+"""Whose an order's money is at a moment, and with which documents it is told.
+
+The order names its first owner, and each reassignment the next one from its own moment on. Each owner has statements
+of its own over the same lines: the first one those of the order, every later one those of its reassignment, and one
+more for each adjustment. The partner's statements stay as they are.
+"""
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from django.db.models import Q
+
+from documents.emission import issuing
+from documents.events import envelope, schemas
+from documents.models import Document, Event, Kind
+from payouts.models import Reassignment
+
+BENEFICIARY, PARTNER = "beneficiary", "partner"
+
+
+def taken_back(prefix: str = "") -> Q:
+    """Return the condition of what takes a statement back whole: it became somebody else's, or its order was canceled.
+
+    `prefix` leads to the document.
+    """
+    to = f"{prefix}__" if prefix else ""
+    by_owner = Q((f"{to}subject__startswith", "reassignment:"))
+    by_end = Q((f"{to}document_key__key__endswith", ":canceled"))
+    return Q((f"{to}kind", Kind.CREDIT_NOTE)) & (by_owner | by_end)
+
+
+TAKEN_BACK = taken_back()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tenure:
+    """From when on an order's money is somebody's, until the next one's begins.
+
+    `owner` is a platform id; of an order without reassignments it is empty, and its statement says so.
+    """
+
+    order: str
+    owner: str = ""
+    since: dt.datetime | None = None
+    reassignment: str = ""
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """Return the subject of its statements."""
+        return ("reassignment", self.reassignment) if self.reassignment else ("order", self.order)
+
+    def key(self, *, adjustment: str = "") -> str:
+        """Return the permanent key of its statement, or of an adjustment's."""
+        kind = Kind.ORDER_FINAL_STATEMENT
+        return issuing.key(kind=kind, subject=self.subject, audience=BENEFICIARY, discriminator=adjustment)
+
+    def has(self, *, document: Document) -> bool:
+        """Tell whether a document is one of its statements."""
+        return document.subject == ":".join(self.subject)
+
+
+def tenures(*, orders: Collection[str]) -> dict[str, list[Tenure]]:
+    """Return {order: whose it was, one after the other}, in one query."""
+    found: dict[str, list[Tenure]] = {order: [Tenure(order=order)] for order in orders}
+    rows = Reassignment.objects.filter(order_id__in=orders).order_by("made_at", "pk")
+    for row in rows.select_related("former", "owner"):
+        chain = found[row.order_id]
+        if len(chain) == 1:
+            chain[0] = Tenure(order=row.order_id, owner=row.former.platform_id)
+        chain.append(
+            Tenure(
+                order=row.order_id,
+                owner=row.owner.platform_id,
+                since=row.made_at,
+                reassignment=row.reassignment_id,
+            )
+        )
+    return found
+
+
+def at(*, chain: Sequence[Tenure], moment: dt.datetime) -> Tenure:
+    """Return whose an order was at a moment."""
+    return next(tenure for tenure in reversed(chain) if tenure.since is None or tenure.since <= moment)
+
+
+def meant(*, chain: Sequence[Tenure], payee: str, sent_at: dt.datetime) -> Tenure:
+    """Return which owner's statement a payout means by an order.
+
+    That of the owner when it was sent; where this is not who is paid, the last that the payee had by then, else the
+    first that it had later.
+    """
+    by_then = [tenure for tenure in chain if tenure.since is None or tenure.since <= sent_at]
+    mine = [tenure for tenure in by_then if tenure.owner == payee]
+    later = [tenure for tenure in chain[len(by_then) :] if tenure.owner == payee]
+    return next(iter([*reversed(mine), *later]), by_then[-1])
+
+
+def order_of(*, subject: str) -> str:
+    """Return the order that the subject of a statement is about."""
+    word, _, name = subject.partition(":")
+    if word != "reassignment":
+        return name
+    return Reassignment.objects.values_list("order_id", flat=True).get(reassignment_id=name)
+
+
+def statements(*, orders: Collection[str], chains: dict[str, list[Tenure]]) -> dict[str, list[Document]]:
+    """Return {order: every statement of it}, of all owners and of the partner, adjustments' too."""
+    order_by_subject = {":".join(tenure.subject): order for order in orders for tenure in chains[order]}
+    rows: dict[str, list[Document]] = defaultdict(list)
+    found = Document.objects.defer("content", "corrects__content").select_related("owner", "corrects")
+    for row in found.filter(subject__in=order_by_subject, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"):
+        rows[order_by_subject[row.subject]].append(row)
+    return rows
+
+
+def adjustment_of(*, document: Document) -> str:
+    """Return the adjustment of a supplementary statement; else nothing."""
+    return adjustment_in(key=document.document_key_id)
+
+
+def adjustment_in(*, key: str) -> str:
+    """Return the part of a statement's permanent key after its audience: the adjustment. No id has a colon."""
+    return "".join(key.split(":")[4:5])
+
+
+def is_taken_back(*, note: Document) -> bool:
+    """Tell whether a credit note takes its statement back whole; see TAKEN_BACK."""
+    return note.subject.startswith("reassignment:") or is_canceled(note=note)
+
+
+def is_canceled(*, note: Document) -> bool:
+    """Tell whether a credit note takes its statement back because the order was canceled."""
+    return note.document_key_id.endswith(":canceled")
+
+
+def net_minor(*, document: Document) -> int:
+    """Return what a document leaves its owner, in minor units; a credit note takes away."""
+    return -document.total_minor if document.kind == Kind.CREDIT_NOTE else document.total_minor
+
+
+def first_statement(*, order: str, audience: str) -> Document | None:
+    """Return an order's own statement for one audience, if it has been issued."""
+    key = issuing.key(kind=Kind.ORDER_FINAL_STATEMENT, subject=("order", order), audience=audience)
+    return Document.objects.select_related("issuer", "owner").filter(document_key_id=key).first()
+
+
+def completed_at(*, statement: Document) -> dt.datetime | None:
+    """Return when a first statement's order was completed; None once the raw body of its event has been stripped."""
+    body = Event.objects.values_list("body", flat=True).get(pk=statement.event_id)
+    if body is None:
+        return None
+    return cast("schemas.OrderData", envelope.parse(payload=json.loads(bytes(body))).data).order.completed_at
+
+
+def awaited(*, order: str, owner: str) -> str:
+    """Return the name under which an event waits for an order to become somebody's."""
+    return f"owner:{order}:{owner}"
+
+
+def main_statements(*, chain: Sequence[Tenure]) -> dict[Tenure, Document]:
+    """Return {tenure: its own statement}, of those that have been issued."""
+    tenures_by_key = {tenure.key(): tenure for tenure in chain}
+    rows = Document.objects.select_related("issuer", "owner").filter(document_key_id__in=tenures_by_key)
+    return {tenures_by_key[row.document_key_id]: row for row in rows}
+
+
+def was_issued(*, subject: str) -> bool:
+    """Tell whether an event about this subject has been issued."""
+    return Document.objects.filter(event__subject=subject).exists()

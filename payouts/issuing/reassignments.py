@@ -1,0 +1,252 @@
+"""An order's money becomes somebody else's: one owner's statements are taken back whole, the next one gets its own.
+
+Withholdings and cash go with it; the partner's statements stay. Each reassignment waits until the one from whom it
+takes is the owner, so a chain of them comes out the same in every order of arrival.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.db.models import Q
+
+from audit import log
+from audit.actions import Action
+from documents import errors, locks
+from documents.emission import issuing
+from documents.events import effects, envelope, undoing_schemas, waiting
+from documents.models import Document, Event, Kind, Party, PayoutStatus
+from payouts.issuing import owners, parties, party_changes, retries, settlements, taking_back
+from payouts.issuing import terms as issuing_terms
+from payouts.issuing.owners import BENEFICIARY, Tenure
+from payouts.issuing.terms import IssuingTerms
+from payouts.models import Reassignment, Settlement
+
+# What a new statement says as the former owner's did.
+_TAKEN_OVER = (
+    "audience",
+    "prices",
+    "lines",
+    "tax_groups",
+    "withholdings",
+    "totals",
+    "explanation",
+    "order",
+    "cash_collected",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reassigned:
+    """A reassignment that is issued: the tenure that begins, its owner as the event names it, the day."""
+
+    data: undoing_schemas.ReassignmentData
+    stated: dict[str, Any]
+    tenure: Tenure
+    owner: Party
+    person: parties.NamedParty
+    date: dt.date
+    terms: IssuingTerms
+
+
+@effects.holds_on_problem
+def on_order_reassigned(
+    *, event: Event, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor
+) -> effects.Outcome:
+    """Take the owner's statements back whole and issue the new owner's over the same lines.
+
+    Waits for the order, and until the one from whom it takes is the owner. Held: the codes of `terms.resolve`,
+    `tax_id_invalid`, and `time_implausible` for one made before the order was completed.
+    """
+    terms, data = issuing_terms.resolve(message=message), cast("undoing_schemas.ReassignmentData", message.data)
+    order, reassignment, subject = data.order.id, data.reassignment, envelope.subject(message=message)
+    if owners.was_issued(subject=subject):  # a repeat is answered with what came of the first
+        return effects.Waiting(missing=[subject])
+    first = owners.first_statement(order=order, audience=BENEFICIARY)
+    if first is None:
+        return effects.Waiting(missing=[f"order:{order}"])
+    terms.require_match(document=first)
+    date = _date(made_at=reassignment.made_at, first=first, terms=terms)
+    people = _people(data=data, terms=terms)
+    last = owners.tenures(orders=[order])[order][-1]
+    former = parties.locked(platform_id=data.from_owner.id)
+    if former is None or not _takes_over(data=data, last=last, first=first):
+        return effects.Waiting(missing=[owners.awaited(order=order, owner=data.from_owner.id)])
+    rows = parties.add_missing(named=people, message=message, actor=actor)
+    begun = _Reassigned(
+        data=data,
+        stated=envelope.business_input(message=message),
+        tenure=Tenure(order=order, owner=data.to_owner.id, since=reassignment.made_at, reassignment=reassignment.id),
+        owner=rows[data.to_owner.id],
+        person=people[0],
+        date=date,
+        terms=terms,
+    )
+    issued = _issue(begun=begun, last=last, event=event, now=now, actor=actor)
+    _store(begun=begun, former=former, event=event)
+    outcome = party_changes.keep_up(
+        outcome=issued, named=people, rows=rows, event=event, message=message, now=now, actor=actor
+    )
+    if isinstance(outcome, effects.Issued):  # alerts come last in the order of locks
+        _settle_anew(begun=begun, issued=issued, now=now, actor=actor)
+    return outcome
+
+
+def lock_both(*, message: envelope.EventMessage) -> None:
+    """Lock from whom an order is taken and who gets it; see `parties.lock_payee`."""
+    parties.lock_parties(platform_ids={message.data.from_owner.id, message.data.to_owner.id})
+
+
+def _date(*, made_at: dt.datetime, first: Document, terms: IssuingTerms) -> dt.date:
+    """Return the legal day of a reassignment, which does not come before its order was completed.
+
+    :raises errors.Problem: `time_implausible`
+    """
+    date = terms.local_date(moment=made_at, time_zone=json.loads(first.content)["time_zone"])
+    completed_at = owners.completed_at(statement=first)
+    if date < first.operation_date if completed_at is None else made_at < completed_at:
+        values = {"cause": "before_completion", "document": first.number}
+        raise errors.problem_at(pointer="/data/reassignment/made_at", code="time_implausible", values=values)
+    return date
+
+
+def _takes_over(*, data: undoing_schemas.ReassignmentData, last: Tenure, first: Document) -> bool:
+    """Tell whether the one from whom an order is taken owned it then, as its last owner so far."""
+    is_later = last.since is None or last.since <= data.reassignment.made_at
+    return is_later and data.from_owner.id == (last.owner or first.owner.platform_id)
+
+
+def _people(*, data: undoing_schemas.ReassignmentData, terms: IssuingTerms) -> list[parties.NamedParty]:
+    """Return the new owner, and the driver where one is named, each tax id checked.
+
+    :raises errors.Problem: `tax_id_invalid`
+    """
+    people = [parties.check(party=data.to_owner, pack=terms.pack, pointer="/data/to")]
+    if data.driver is not None and data.driver.id != data.to_owner.id:
+        people.append(parties.check(party=data.driver, pack=terms.pack, pointer="/data/driver"))
+    return people
+
+
+def _issue(*, begun: _Reassigned, last: Tenure, event: Event, now: dt.datetime, actor: log.Actor) -> effects.Issued:
+    """Issue the credit notes and the new statements, and wake what waits for them."""
+    data, order = begun.data, begun.tenure.order
+    of_last = Q(subject=":".join(last.subject), kind=Kind.ORDER_FINAL_STATEMENT, audience=BENEFICIARY)
+    had = _had_before(begun=begun)
+    locked = locks.rows(queryset=Document.objects.select_related("issuer", "owner").filter(of_last | Q(pk__in=had)))
+    former = [document for document in locked if last.has(document=document)]
+    cause = taking_back.Cause(
+        subject=begun.tenure.subject,
+        printed={"reassignment": {"id": data.reassignment.id, "reason": data.reassignment.reason}},
+        date=begun.date,
+        business_input=begun.stated,
+    )
+    statements, notes = list[issuing.Draft](), list[issuing.Draft]()
+    for document in former:
+        adjustment = owners.adjustment_of(document=document)
+        notes += taking_back.note(
+            of=taking_back.issued(document=document), cause=cause, discriminator=adjustment, terms=begun.terms
+        )
+        statements.append(_taken_over(document=document, adjustment=adjustment, begun=begun))
+    awaited = [
+        f"credit:{data.reassignment.id}",
+        owners.awaited(order=order, owner=data.to_owner.id),
+        *parties.awaited(platform_ids=[data.to_owner.id]),
+    ]
+    waiting.wake(awaited=awaited, now=now)
+    retries.retry_held(payees={data.from_owner.id, data.to_owner.id}, now=now, codes=(retries.CODE, retries.NOT_OWNED))
+    return effects.Issued(documents=issuing.issue(drafts=[*statements, *notes], event=event, now=now, actor=actor))
+
+
+def _had_before(*, begun: _Reassigned) -> dict[int, Document]:
+    """Return the new owner's statements of earlier times at which the order was its own."""
+    order = begun.tenure.order
+    rows = owners.statements(orders=[order], chains=owners.tenures(orders=[order]))[order]
+    return {row.pk: row for row in rows if row.owner_id == begun.owner.pk and row.audience == BENEFICIARY}
+
+
+def _store(*, begun: _Reassigned, former: Party, event: Event) -> None:
+    """Store from when on the order is the new owner's."""
+    Reassignment.objects.create(
+        reassignment_id=begun.tenure.reassignment,
+        order_id=begun.tenure.order,
+        made_at=begun.data.reassignment.made_at,
+        former=former,
+        owner=begun.owner,
+        event=event,
+    )
+
+
+def _settle_anew(*, begun: _Reassigned, issued: effects.Issued, now: dt.datetime, actor: log.Actor) -> None:
+    """Let payouts that were sent since the order is the owner's again settle its new statements, as if they came later.
+
+    They had settled those of an earlier time, because nobody had said yet that there would be these. What a payout also
+    takes off again stays.
+    """
+    by_adjustment = {
+        owners.adjustment_of(document=item.document): item.document
+        for item in issued.documents
+        if begun.tenure.has(document=item.document) and item.document.kind == Kind.ORDER_FINAL_STATEMENT
+    }
+    had = {pk: row for pk, row in _had_before(begun=begun).items() if not begun.tenure.has(document=row)}
+    netted = Settlement.objects.filter(owners.taken_back("document"), document__corrects__in=had).values("payout")
+    rows = Settlement.objects.filter(document__in=had, payout__sent_at__gte=begun.tenure.since).exclude(
+        payout__in=netted
+    )
+    moved = set[int]()
+    for row in rows.select_related("payout").order_by("pk"):
+        new = by_adjustment.get(owners.adjustment_of(document=had[row.document_id]))
+        if new is not None:
+            Settlement.objects.filter(pk=row.pk).update(document=new)
+            settlements.record(Action.PAYOUT_SETTLED, payout=row.payout, actor=actor)
+            moved.add(row.document_id)
+    touched = [*moved, *(item.document.pk for item in issued.documents)]
+    settlements.refresh(document_ids=touched, now=now, actor=actor)
+
+
+def _taken_over(*, document: Document, adjustment: str, begun: _Reassigned) -> issuing.Draft:
+    """Draft the new owner's statement over the lines of the former one's `document`."""
+    content, terms, reassignment = json.loads(document.content), begun.terms, begun.data.reassignment
+    body = {key: content[key] for key in _TAKEN_OVER if key in content}
+    body["payout_status"] = str(PayoutStatus.PENDING)
+    body |= _driver(content=content, begun=begun)
+    following = None
+    if adjustment:
+        following = issuing.Following(key=begun.tenure.key(), named=_supplements(adjustment=content["adjustment"]))
+    else:
+        body["reassignment"] = {"id": reassignment.id, "reason": reassignment.reason, "replaces": document.number}
+    declared = any(item["status"] == "declared" for item in content.get("withholdings", ()))
+    return issuing.Draft(
+        kind=Kind.ORDER_FINAL_STATEMENT,
+        subject=begun.tenure.subject,
+        audience=BENEFICIARY,
+        discriminator=adjustment,
+        pack=terms.pack,
+        issuer=terms.issuer,
+        owner=begun.owner,
+        owner_facts=dict(begun.person.printed),
+        currency=terms.currency,
+        total_minor=document.total_minor,
+        # An adjustment was made when it was made, whoever gets it; so it is the same where it comes later.
+        operation_date=document.operation_date if adjustment else begun.date,
+        time_zone=content["time_zone"],
+        body=body,
+        business_input=begun.stated,
+        payout_status_at_issue=PayoutStatus.PENDING,
+        payout_status=PayoutStatus.PENDING,
+        following=following,
+        flags=(*begun.person.flags, *(["withholding_declared"] if declared else [])),
+    )
+
+
+def _supplements(*, adjustment: Mapping[str, str]) -> Callable[[Document], dict[str, object]]:
+    """Return how a supplementary statement names the one that it supplements, once that one has its number."""
+    return lambda main: {"adjustment": {**adjustment, "corrects": main.number}}
+
+
+def _driver(*, content: Mapping[str, Any], begun: _Reassigned) -> dict[str, object]:
+    """Return the driver whom a new statement prints: the stated one, else the former statement's; not its own owner."""
+    stated = begun.data.driver
+    driver = {"id": stated.id, "legal_name": stated.legal_name} if stated else content.get("driver")
+    return {"driver": driver} if driver and driver["id"] != begun.person.party.id else {}
