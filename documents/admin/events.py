@@ -10,7 +10,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents import errors
 from documents.admin import base, cells, filters, rights, timeline
 from documents.admin.site import site
 from documents.events import outcomes
@@ -33,12 +32,10 @@ BODY_MAX = 200_000  # characters shown; the rest is in the database
 
 def titled_code(code: str) -> "SafeString | str":
     """Write a code with its title."""
-    row = errors.CODES.get(code)
-    if not code or row is None:
+    title = writing.title(code=code, language=cells.locale())
+    if title == code:
         return cells.mono(code)
-    return format_html(
-        '<span class="dc-two"><span>{}</span>{}</span>', row.en if cells.locale() == "en" else row.es, cells.mono(code)
-    )
+    return format_html('<span class="dc-two"><span>{}</span>{}</span>', title, cells.mono(code))
 
 
 @admin.register(Event, site=site)

@@ -211,6 +211,8 @@ TABLE: Mapping[str, Words] = {**bodies.TABLE, **_EVENTS, **custody.TABLE}
 
 # TABLE: a word among the values -> how people say it.
 CAUSES: Mapping[str, Words] = {
+    # of an event that was ignored
+    "canceled_before": Words(es="Cancelado antes de ocurrir", en="Canceled before it happened"),
     # the totals of an event
     "amount": Words(es="el importe", en="the amount"),
     "net": Words(es="la base", en="the net"),

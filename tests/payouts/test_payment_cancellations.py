@@ -1,12 +1,15 @@
 """A payment that is canceled ends in one state whatever comes first: no receipt at all, or one that is credited whole."""
 
+import concurrent.futures
 import datetime as dt
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection, connections
 
 from documents.events import waiting
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
@@ -118,6 +121,44 @@ def test_of_two_cancellations_the_first_to_come_counts_and_another_issuers_does_
     assert _keys() == {RECEIPT, NOTE}
     assert _states()["evt_strange"] == ("held", "country_unsupported")
     assert json.loads(telling.document(NOTE).content)["cancellation"]["canceled_date"] == "2026-02-18"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_payment_first", [True, False], ids=["payment first", "cancellation first"])
+@pytest.mark.parametrize("place", ["INSERT INTO documents_event", "pg_advisory_xact_lock"], ids=["stored", "locked"])
+def test_payment_and_cancellation_at_the_same_moment_see_each_other(place: str, *, is_payment_first: bool) -> None:
+    events = [PAYMENT, making.cancellation("pay_1", at=BEFORE)]
+    first, second = events if is_payment_first else reversed(events)
+    rivals = [second]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other:
+        coming: list[concurrent.futures.Future[object]] = []
+
+        def overtake(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+            result = execute(sql, *rest)
+            if place in sql and rivals:
+                coming.append(other.submit(_tell_apart, rivals.pop()))
+                if place.startswith("INSERT"):  # nothing that the other needs is locked yet: it commits first
+                    coming[0].result(timeout=20)
+            return result
+
+        with connection.execute_wrapper(overtake):
+            telling.tell(first)
+        coming[0].result(timeout=20)
+    telling.catch_up()
+    ignored = is_payment_first == place.startswith("INSERT")
+    assert _keys() == (set() if ignored else {RECEIPT, NOTE})
+    assert _states() == {
+        "evt_pay_1": ("ignored", "canceled_before") if ignored else ("processed", ""),
+        "evt_pay_1_canceled": ("processed", ""),
+    }
+
+
+def _tell_apart(event: dict[str, Any]) -> None:
+    """Tell an event on a connection of its own."""
+    try:
+        telling.tell(event)
+    finally:
+        connections.close_all()
 
 
 REFUND = making.refund("rf_1", "pay_1", [making.line("5.55", kind="REFUND_ITEM", tax="IVA21")])
