@@ -81,6 +81,9 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.PARTY_CONTACT_CHANGED: _("Contacto del titular cambiado"),
     Action.PARTY_VIEWED: _("Titular consultado"),
     Action.ISSUER_ADDED: _("Emisor dado de alta"),
+    Action.ISSUER_LIMITED: _("Límites de emisión fijados"),
+    Action.ISSUER_PAUSED: _("Emisión en pausa: pasaba de su límite"),
+    Action.ISSUER_RESUMED: _("Emisión reanudada por una persona"),
     Action.SERIES_ADDED: _("Serie abierta"),
     Action.SERIES_MOVED: _("Serie adelantada"),
     Action.VERIFICATION_VIEWED: _("Verificación pública consultada"),
@@ -120,6 +123,10 @@ LIFE = frozenset(
         Action.LINK_CREATED,
         Action.LINK_LOCKED,
         Action.LINK_REVOKED,
+        Action.ISSUER_ADDED,
+        Action.ISSUER_LIMITED,
+        Action.ISSUER_PAUSED,
+        Action.ISSUER_RESUMED,
     }
 )
 

@@ -25,6 +25,8 @@ _MAIL = (
 )
 # The moment of a batch, as a sealed leaf has moments: the rows of the batch bear it.
 _VERIFIED_AT = """to_char(NEW.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+_COUNTED = ("window_ends_at", "window_count", "counted_date", "day_count")
+_SLUG = "(SELECT issuer.slug FROM documents_issuer AS issuer WHERE issuer.id = NEW.issuer_id)"
 _BY_OWNER = TableRights()  # managed by `provision` and by people through the owner's connection
 
 
@@ -192,6 +194,25 @@ TABLES: dict[str, TableRights] = {
     ),
     "documents_issuer": TableRights(
         guards=(Guard(word="born", born=True, about="NEW.slug", actions=(Action.ISSUER_ADDED,)),),
+    ),
+    "documents_issuingvalve": TableRights(
+        insert="the counters of an issuer, whose own coming is recorded",
+        # What its past allows, what it has issued, and whose turn it is once a person has let it go on.
+        working=(*_COUNTED, "minute_max", "day_max", "limits_at", "turn", "turned_at", "uncounted_until_event"),
+        guards=(
+            Guard(
+                word="limited",
+                columns=("minute_max_set", "day_max_set"),
+                about=_SLUG,
+                actions=(Action.ISSUER_LIMITED,),
+            ),
+            Guard(
+                word="paused",
+                columns=("paused_at", "paused_by", "resumed_at"),
+                about=_SLUG,
+                actions=(Action.ISSUER_PAUSED, Action.ISSUER_RESUMED),
+            ),
+        ),
     ),
     "documents_link": TableRights(
         guards=(

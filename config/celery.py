@@ -93,7 +93,11 @@ app.conf.update(
     # events are resumed, and a few payouts are locked, while thousands of statements wait.
     task_queues=(Queue(PAGES), Queue(PAYOUTS), Queue(FACTS)),
     task_default_queue=PAGES,
-    task_routes={TaskName.RESUME: {"queue": FACTS}, TaskName.ADVANCE_PAYOUT: {"queue": PAYOUTS}},
+    task_routes={
+        TaskName.RESUME: {"queue": FACTS},
+        TaskName.ISSUE_HELD: {"queue": FACTS},
+        TaskName.ADVANCE_PAYOUT: {"queue": PAYOUTS},
+    },
     worker_prefetch_multiplier=1,
     broker_transport_options={
         "socket_connect_timeout": CONNECT_S,

@@ -164,6 +164,9 @@ CODES: dict[str, Code] = {
         en="The authorised range of the series is used up",
         severity="P1",
     ),
+    "issuing_paused": Code(
+        status=422, es="La emisión de este emisor está en pausa", en="Issuing is paused for this issuer", severity="P1"
+    ),
     "party_unknown": Code(status=422, es="Titular desconocido", en="Unknown party", severity="P2"),
     # 500, 503
     "internal_error": Code(status=500, es="Error interno", en="Internal error", retryable=True, severity="P2"),

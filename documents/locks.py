@@ -40,6 +40,7 @@ class Rank(enum.IntEnum):
     WOKEN_EVENT = enum.auto()
     RETRIED_EVENT = enum.auto()  # held events of a party, which are let be run again: for them the same is true
     DOCUMENT_KEY = enum.auto()
+    VALVE = enum.auto()  # of an issuer: what it may issue is counted just before its numbers are taken
     SERIES = enum.auto()  # nearly last: who waits here waits for a commit, not for work
     LINK = enum.auto()
     DELIVERY = enum.auto()

@@ -11,5 +11,6 @@ class TaskName(enum.StrEnum):
     DELIVER = "documents.deliver"
     NOTIFY = "documents.notify"
     RESUME = "documents.resume"
+    ISSUE_HELD = "documents.issue_held"
     SWEEP = "documents.sweep"
     RECONCILE = "payouts.reconcile"

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from documents.delivery import deliveries, notices
 from documents.emission import locking
-from documents.events import intake
+from documents.events import backlog, intake
 from documents.operations import sweeper
 from documents.task_names import TaskName
 
@@ -38,6 +38,12 @@ def notify(*, notice_id: int) -> None:
 def resume(*, event_id: int) -> None:
     """Run a waiting event again."""
     intake.resume(event_id=event_id, now=timezone.now())
+
+
+@shared_task(name=TaskName.ISSUE_HELD)
+def issue_held(*, issuer_id: int) -> None:
+    """Issue what was held while an issuer was paused, for a while: what is left after that is the next task's."""
+    backlog.issue_on(issuer_id=issuer_id, now=timezone.now())
 
 
 @shared_task(name=TaskName.SWEEP)

@@ -32,6 +32,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "retry": frozenset({Role.FINANCE}),
     "correct": frozenset({Role.FINANCE}),
     "approve_difference": frozenset({Role.FINANCE}),
+    "resume_issuing": frozenset({Role.FINANCE}),  # after the safety valve of an issuer has stopped it
     "reconcile": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # sees the work list
     "acknowledge": frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE}),
     "release": frozenset({Role.COMPLIANCE}),  # from quarantine

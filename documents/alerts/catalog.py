@@ -71,6 +71,27 @@ _EVENTS: Mapping[str, AlertRow] = {
         owner=Owner.FINANCE,
         sentences=_alone("{type} {event} está retenido: {cause:title}.", "{type} {event} is held: {cause:title}."),
     ),
+    "issuing_paused": AlertRow(
+        severity="P1",
+        page="events.md",
+        owner=Owner.FINANCE,
+        sentences={
+            "minute": Words(
+                es="La emisión de {issuer} está en pausa: habría pasado de {most} documentos en {minutes} min.",
+                en="Issuing for {issuer} is paused: it would have gone past {most} documents within {minutes} min.",
+            ),
+            "day": Words(
+                es="La emisión de {issuer} está en pausa: habría pasado de {most} documentos en un día.",
+                en="Issuing for {issuer} is paused: it would have gone past {most} documents in a day.",
+            ),
+        },
+        meanwhile=Words(
+            es="Sus eventos se guardan y quedan retenidos; al reanudar la emisión en la página del emisor se emiten por"
+            " orden de llegada",
+            en="Its events are stored and held; once issuing is resumed on the issuer's page they are issued in order"
+            " of arrival",
+        ),
+    ),
     "event_parked_too_long": AlertRow(
         severity="P2",
         page="events.md",

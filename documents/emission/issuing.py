@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import itertools
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from audit import log
 from audit.actions import Action
 from documents import canonical, catalog, identifiers, locks, metrics
 from documents.countries.pack import Pack
-from documents.emission import custody, document_keys, numbering
+from documents.emission import custody, document_keys, numbering, valve
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus
 from documents.resilience import queue
 
@@ -72,9 +73,10 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
     """Issue each draft, or find the document that its key already has; in the drafts' order.
 
     Keys are claimed in sorted order and numbers are taken in the order of the series (credit notes last), so two
-    transactions never wait for each other, and nothing that can fail comes after the first number.
+    transactions never wait for each other, and nothing that can fail comes after the first number. What is there
+    already is found whether or not its issuer is paused.
 
-    :raises errors.Problem: `series_exhausted`
+    :raises errors.Problem: `series_exhausted`, `issuing_paused`
     """
     keyed = sorted(((_key(draft), draft) for draft in drafts), key=lambda pair: pair[0])
     issued: dict[str, IssuedDocument] = {}
@@ -86,7 +88,9 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
             fresh.append((text, draft))
         else:
             repeated.append((text, draft, claim.fingerprint))
-    for text, draft in sorted(fresh, key=lambda pair: (pair[1].issuer.pk, numbering.place(kind=pair[1].kind), pair[0])):
+    fresh.sort(key=lambda pair: (pair[1].issuer.pk, numbering.place(kind=pair[1].kind), pair[0]))
+    _count(drafts=[draft for _, draft in fresh], event=event, now=now)
+    for text, draft in fresh:
         whole = _named(draft=draft, issued=issued)
         document = _write(key=text, draft=whole, event=event, now=now, actor=actor)
         issued[text] = IssuedDocument(document=document, replayed=False)
@@ -101,6 +105,17 @@ def _named(*, draft: Draft, issued: Mapping[str, IssuedDocument]) -> Draft:
         return draft
     first = issued[draft.following.key].document
     return replace(draft, corrects=first, body=draft.body | draft.following.named(first), following=None)
+
+
+def _count(*, drafts: Sequence[Draft], event: Event, now: dt.datetime) -> None:
+    """Count what each issuer is about to issue; the drafts are in the order of their issuers.
+
+    :raises errors.Problem: `issuing_paused`
+    """
+    for _, drafts_of_issuer in itertools.groupby(drafts, key=lambda draft: draft.issuer.pk):
+        first, *others = drafts_of_issuer
+        date = _issue_date(draft=first, now=now)
+        valve.take(issuer=first.issuer, documents=1 + len(others), event_id=event.pk, now=now, date=date)
 
 
 def _key(draft: Draft) -> str:
@@ -127,7 +142,7 @@ def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Acto
 def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log.Actor) -> Document:
     """Take the number, freeze the content and insert the row with its audit event."""
     rules = catalog.TABLE[draft.kind]
-    issue_date = now.astimezone(zoneinfo.ZoneInfo(draft.pack.time_zone)).date()
+    issue_date = _issue_date(draft=draft, now=now)
     dates = {"issue_date": issue_date, "retain_until": draft.pack.retention.until(issue_date=issue_date)}
     code = identifiers.verification_code()
     content = _content(key=key, draft=draft, code=code, **dates)
@@ -159,6 +174,11 @@ def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log
     metrics.DOCUMENT_ISSUED.labels(kind=draft.kind, country=draft.pack.country).inc()
     transaction.on_commit(functools.partial(queue.enqueue, task=rules.task, document_id=document.pk))
     return document
+
+
+def _issue_date(*, draft: Draft, now: dt.datetime) -> dt.date:
+    """Return the issuer's local day."""
+    return now.astimezone(zoneinfo.ZoneInfo(draft.pack.time_zone)).date()
 
 
 def _content(*, key: str, draft: Draft, code: str, issue_date: dt.date, retain_until: dt.date) -> dict[str, object]:

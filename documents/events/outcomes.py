@@ -4,6 +4,7 @@ Each outcome moves the row and writes its audit event, in the caller's transacti
 """
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 from django.contrib.auth.models import User
@@ -15,7 +16,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, locks, metrics
 from documents.alerts import incidents
-from documents.emission import document_keys
+from documents.emission import document_keys, valve
 from documents.events import envelope
 from documents.models import Dismissal, DismissalState, Document, Event, EventStatus, Kind, Wait
 from documents.resilience import queue
@@ -117,7 +118,10 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
 
 
 def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), actor: log.Actor) -> None:
-    """Hold an event that cannot be issued as it is: a work item and a P2; nothing is numbered."""
+    """Hold an event that cannot be issued as it is: a work item and a P2, or its issuer's P1; nothing is numbered."""
+    paused = problem.code == valve.PAUSED
+    if isinstance(problem, valve.LimitReached):
+        transaction.on_commit(functools.partial(valve.pause, reached=problem))
     alone = [errors.Fault(pointer="", code=problem.code, values=problem.values)] if problem.values else []
     faults = [fault.as_json() for fault in (problem.errors or alone)[:FAULTS_MAX]]
     changed = event.status != EventStatus.HELD or event.code != problem.code
@@ -137,7 +141,9 @@ def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), a
     if not changed:
         return
     metrics.EVENTS.labels(type=event.type, status="held").inc()
-    if not still_dismissed:
+    if paused:  # the issuer's own P1 says it once; what was said of this event is so no more
+        incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
+    elif not still_dismissed:
         incidents.open_alert(
             code=DEFECT if problem.code == DEFECT else "event_held",
             dedup_key=f"event:{event.public_id}",

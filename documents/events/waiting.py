@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 
 from documents import errors, locks
 from documents.alerts import incidents
+from documents.emission import valve
 from documents.events import outcomes
 from documents.models import Event, EventStatus, Wait
 from documents.resilience import queue
@@ -17,11 +18,15 @@ from documents.task_names import TaskName
 NEXT_MAX = 3  # woken of a chain
 PARKED = Q(status=EventStatus.PARKED)
 # A held event is run again only where a later event may have made it right, or explained it, or where it is held by a
-# defect of ours: that is run again for ever (at once where an earlier version, which did not do so, has held it).
-HELD_AGAIN = Q(status=EventStatus.HELD, superseded_by=None) & Q(Q(next_try_at__isnull=False) | Q(code=outcomes.DEFECT))
+# defect of ours: that is run again for ever (at once where an earlier version, which did not do so, has held it). One
+# whose issuer is paused has its turn by `backlog`.
+HELD_AGAIN = Q(status=EventStatus.HELD, superseded_by=None) & Q(
+    Q(next_try_at__isnull=False) | Q(code__in=(outcomes.DEFECT, valve.PAUSED))
+)
 _DUE_AT_ONCE = Q(code=outcomes.DEFECT, next_try_at=None)
-# What can be tried again when somebody, or something, says so: its body is still here to be read.
-RETRIABLE = Q(status=EventStatus.HELD, superseded_by=None, body__isnull=False)
+# What can be tried again when somebody, or something, says so: its body is still here to be read. Where an issuer is
+# paused, resuming it is what lets its events be issued, each in its turn.
+RETRIABLE = Q(~Q(code=valve.PAUSED), status=EventStatus.HELD, superseded_by=None, body__isnull=False)
 # TABLE: the codes under which an issuer, a number and what a country's pack says are missed.
 ISSUER_CODES = ("issuer_unknown",)
 SERIES_CODES = ("series_exhausted",)

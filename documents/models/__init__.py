@@ -9,7 +9,7 @@ from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus
 from documents.models.events import Event, EventStatus, Wait
 from documents.models.incidents import Alert, Discrepancy, Resolution
 from documents.models.leased import Leased
-from documents.models.parties import Country, Issuer, Party, Series
+from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
 
 __all__ = [
     "Alert",
@@ -25,6 +25,7 @@ __all__ = [
     "Event",
     "EventStatus",
     "Issuer",
+    "IssuingValve",
     "Kind",
     "Leased",
     "Link",

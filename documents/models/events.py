@@ -58,6 +58,10 @@ class Event(models.Model):
             models.Index(fields=["next_try_at"], condition=Q(status="parked"), name="event_parked_due"),
             models.Index(fields=["status", "-id"], name="event_by_status"),
             models.Index(fields=["subject"], name="event_by_subject"),
+            # Held while their issuer is paused: they are issued in the order in which they came.
+            models.Index(
+                fields=["issuer_slug", "id"], condition=Q(status="held", code="issuing_paused"), name="event_paused"
+            ),
         ]
 
     def __str__(self) -> str:

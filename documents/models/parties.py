@@ -10,6 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from documents import identifiers
 
+# Documents that any issuer may issue, however little it has issued before: a backfill of 2,000 orders, with a
+# statement for the driver and one for the partner, is nothing that anybody has to look at.
+MINUTE_MAX_LEAST, DAY_MAX_LEAST = 600, 10_000
+
 
 def public_id(prefix: str) -> "models.CharField[str, str]":
     """Return the column of an id that is shown outside, such as `doc_0123`."""
@@ -51,6 +55,48 @@ class Issuer(models.Model):
 
     def __str__(self) -> str:
         return self.legal_name
+
+
+class IssuingValve(models.Model):
+    """An issuer's safety valve: how much it may issue, what it has issued, and whether a person has to let it go on.
+
+    `emission.valve` counts here, and makes the row. Events up to `turn` may be issued, all where it is empty.
+    """
+
+    issuer = models.OneToOneField(
+        Issuer, models.PROTECT, primary_key=True, related_name="valve", verbose_name=_("emisor")
+    )
+    # What the issuer's own past allows, and what somebody has set instead.
+    minute_max = models.PositiveIntegerField(default=MINUTE_MAX_LEAST)
+    day_max = models.PositiveIntegerField(default=DAY_MAX_LEAST)
+    limits_at = models.DateTimeField(null=True)
+    minute_max_set = models.PositiveIntegerField(null=True)
+    day_max_set = models.PositiveIntegerField(null=True)
+    window_ends_at = models.DateTimeField(null=True)
+    window_count = models.PositiveBigIntegerField(default=0)
+    counted_date = models.DateField(null=True)
+    day_count = models.PositiveBigIntegerField(default=0)
+    paused_at = models.DateTimeField(null=True)
+    paused_by = models.CharField(max_length=6, blank=True, help_text="the limit: minute, day")
+    resumed_at = models.DateTimeField(null=True)
+    turn = models.BigIntegerField(null=True)
+    turned_at = models.DateTimeField(null=True)
+    # Events up to this one were there when somebody let them be issued: they are not counted.
+    uncounted_until_event = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("válvula de emisión"), _("válvulas de emisión")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(paused_at=None) | Q(turn=0), name="paused_valve_lets_nothing_by"),
+            models.CheckConstraint(
+                condition=(Q(minute_max_set=None) | Q(minute_max_set__gt=0))
+                & (Q(day_max_set=None) | Q(day_max_set__gt=0)),
+                name="valve_limits_above_zero",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.issuer_id}"
 
 
 class Series(models.Model):

@@ -67,10 +67,14 @@ def work_off(*, now: dt.datetime) -> int:
 
 
 def tend(*, now: dt.datetime) -> None:
-    """Do the periodic work: watch, send alerts, bundle the week's summaries, report events that wait for too long."""
+    """Do the periodic work: watch, send alerts, bundle the week's summaries, report events that wait for too long.
+
+    Issuers that were resumed go on here where their task was lost; what each may issue is worked out anew.
+    """
     from documents.alerts import sending
     from documents.delivery import deliveries
-    from documents.events import waiting
+    from documents.emission import valve
+    from documents.events import backlog, waiting
     from documents.operations import numbers, watch
 
     for periodic in (
@@ -79,6 +83,8 @@ def tend(*, now: dt.datetime) -> None:
         lambda: sending.deliver(now=now),
         lambda: deliveries.digest(now=now),
         lambda: waiting.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
+        lambda: backlog.stalled(now=now),
+        lambda: valve.work_out_limits(now=now),
     ):
         _alone(periodic)
 

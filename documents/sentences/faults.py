@@ -179,6 +179,10 @@ _EVENTS: Mapping[str, Words] = {
         es="El emisor {issuer} no puede dar más números a {kind} en {year}.",
         en="The issuer {issuer} may take no more numbers for {kind} in {year}.",
     ),
+    "issuing_paused": Words(
+        es="La emisión de {issuer} está en pausa: cuando una persona la reanude se emite todo, por orden de llegada.",
+        en="Issuing for {issuer} is paused: once a person resumes it everything is issued, in order of arrival.",
+    ),
     "decision_not_possible.requested": Words(es="Ya está propuesto.", en="It is requested already."),
     "decision_not_possible.changed": Words(
         es="La diferencia ha cambiado: proponlo otra vez.", en="The difference has changed: request it again."

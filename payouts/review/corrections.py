@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from audit import log
 from audit.actions import Action
 from documents import canonical, catalog, errors, metrics, money, transactions
-from documents.emission import issuing
+from documents.emission import issuing, valve
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
 from payouts.calculation.amounts import Supply
@@ -68,6 +68,7 @@ def remaining_creditable(*, document: Document) -> list[CreditableGroup]:
     ]
 
 
+@valve.pauses()
 def correct(
     *,
     document: Document,
@@ -85,7 +86,7 @@ def correct(
     made once for each decision, so a form that is sent twice credits once.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (on record), `validation_error`,
-        `already_credited`, `credit_exceeds_remaining`, `document_key_conflict`: the same id for another decision
+        `already_credited`, `credit_exceeds_remaining`, `issuing_paused`, for another decision `document_key_conflict`
     """
     decisions.require(
         right="correct",

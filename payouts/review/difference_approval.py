@@ -14,6 +14,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, money, transactions
 from documents.alerts import discrepancies
+from documents.emission import valve
 from documents.events import effects, outcomes, schemas
 from documents.models import Document, Event, EventStatus
 from payouts.issuing import balances, payout_statements, payout_totals
@@ -59,13 +60,15 @@ def request(*, event: Event, reason: str, user: User, now: dt.datetime, actor: l
     )
 
 
+@valve.pauses()
 def approve(*, approval: DifferenceApproval, reason: str, user: User, now: dt.datetime, actor: log.Actor) -> Document:
     """Issue a payout with its difference, approved by another person than the one who requested it.
 
     Of two approvals at the same time one issues, and the other is refused.
 
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `second_person_required` (all on record),
-        `validation_error` (the reason), `decision_not_possible`: not held any more, or with another difference
+        `validation_error` (the reason), `decision_not_possible`: not held any more, or with another difference,
+        `issuing_paused`
     """
     event = approval.event
     _require(event=event, user=user, actor=actor)

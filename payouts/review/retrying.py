@@ -15,6 +15,7 @@ from django.db.models import Count, QuerySet
 
 from audit import log
 from audit.actions import Action
+from documents.emission import valve
 from documents.events import intake, outcomes, waiting
 from documents.models import Event, EventStatus
 from payouts.review import decisions
@@ -34,8 +35,9 @@ class Retried:
 
 
 def can_retry(*, event: Event) -> bool:
-    """Tell whether an event can be tried again: it is held, nothing has superseded it, and its body is still here."""
-    return event.status == EventStatus.HELD and event.superseded_by_id is None and event.body is not None
+    """Tell whether an event can be tried again, as `waiting.RETRIABLE` says: of an issuer that is not paused."""
+    waits = event.status == EventStatus.HELD and event.superseded_by_id is None and event.body is not None
+    return waits and event.code != valve.PAUSED
 
 
 def retriable(*, countries: Sequence[str] | None) -> QuerySet[Event]:

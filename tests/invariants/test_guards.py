@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from audit import tables
 from config.embedded import services
-from documents.models import Dismissal, Document, Kind, Notice
+from documents.models import Dismissal, Document, IssuingValve, Kind, Notice
 from payouts.models import DifferenceApproval, Reassignment, RefundReplacement
 from tests import cast, factories
 from tests.documents import center
@@ -38,6 +38,7 @@ SETS = {
     ("documents_document", "refund_status"): "refund_status = CASE kind WHEN 'CREDIT_NOTE' THEN 'FAILED' ELSE '' END",
     ("documents_event", "superseded_by_id"): "superseded_by_id = id",
     ("documents_alert", "acknowledged_by_id"): "acknowledged_by_id = (SELECT min(id) FROM auth_user)",
+    ("documents_issuingvalve", "paused_at"): "paused_at = now(), turn = 0",
     ("documents_closing", "state"): CLOSING,
     ("documents_closing", "reopened_at"): CLOSING,
     ("documents_notice", "status"): "status = 'SENT', address = ''",
@@ -65,6 +66,8 @@ HARMFUL = (
     "DELETE FROM documents_delivery WHERE true",
     "UPDATE documents_delivery SET status = 'NOT_WANTED', next_try_at = NULL",
     "UPDATE documents_issuer SET legal_name = 'X'",
+    "UPDATE documents_issuingvalve SET paused_at = now(), turn = 0",
+    "UPDATE documents_issuingvalve SET minute_max_set = 1000000",
     "UPDATE documents_document SET payout_status = 'SENT' WHERE payout_status = 'PENDING'",
     "UPDATE documents_document SET verified_at = now()",
     "UPDATE documents_document SET file_sha256 = repeat('0', 64), cause = 'x'",
@@ -134,6 +137,7 @@ def document(committed_db: None, vault_folder: object) -> Document:
             owner=document.owner,
             event=document.event,
         )
+        IssuingValve.objects.create(issuer=document.issuer)
         Notice.objects.create(
             event=document.event, party=document.owner, address="a@example.com", locale="es", message_id="<n@x>"
         )
