@@ -3,6 +3,6 @@
 It is mounted as `from documents.admin.site import site`.
 """
 
-from documents.admin import audit_log, deliveries, documents, events, incidents, loading, parties
+from documents.admin import audit_log, deliveries, documents, events, incidents, issuers, loading, parties
 
-__all__ = ["audit_log", "deliveries", "documents", "events", "incidents", "loading", "parties"]
+__all__ = ["audit_log", "deliveries", "documents", "events", "incidents", "issuers", "loading", "parties"]

@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 
 from documents.admin import cells, filters, rights
 from documents.alerts import channel
+from documents.emission import valve
 from documents.events import outcomes
-from documents.models import Alert, Discrepancy, Document, Event, EventStatus, Status
+from documents.models import Alert, Discrepancy, Document, Event, EventStatus, IssuingValve, Status
 from documents.resilience import dependencies
 
 if TYPE_CHECKING:
@@ -127,10 +128,12 @@ def document_tiles(*, mine: "QuerySet[Document]", now: dt.datetime) -> list[Tile
 
 
 def work_tiles(*, request: HttpRequest, alerts: list[Alert]) -> list[Tile]:
-    """Count the events that wait, and the open alerts."""
+    """Count the events that wait, the issuers that are paused, and the open alerts."""
     events = Event.objects.all()
     if not rights.everywhere(request=request):
         events = events.filter(country_code__in=rights.countries(request=request))
+    issuers = IssuingValve.objects.exclude(paused_at=None)
+    stopped = counted(issuers.filter(issuer__country__in=rights.countries(request=request)))
     url = reverse("admin:documents_event_changelist")
     held = counted(events.filter(outcomes.for_a_person()))
     parked = counted(events.filter(status=EventStatus.PARKED))
@@ -144,6 +147,13 @@ def work_tiles(*, request: HttpRequest, alerts: list[Alert]) -> list[Tile]:
             f"{url}?work=held",
         ),
         Tile(_("Eventos en espera"), many(parked), "calm", _("esperan a otro evento"), f"{url}?work=parked"),
+        Tile(
+            _("Emisores en pausa"),
+            many(stopped),
+            "bad" if stopped else "good",
+            _("esperan a una persona · meta 0"),
+            reverse("admin:documents_issuer_changelist"),
+        ),
         Tile(
             _("Alertas abiertas"),
             many(len(alerts)),
@@ -211,7 +221,7 @@ def waiting(*, request: HttpRequest) -> dict[str, int]:
         events, parked = events.filter(country_code__in=mine_only), parked.filter(country_code__in=mine_only)
         gaps = gaps.filter(country__in=mine_only)
     return {
-        "reconcile": counted(events) + counted(parked) + counted(gaps)
+        "reconcile": counted(events.exclude(code=valve.PAUSED)) + counted(parked) + counted(gaps)
         if rights.may(request=request, right="reconcile")
         else 0,
         "stuck": counted(mine.filter(filters.stuck(now=timezone.now()))),

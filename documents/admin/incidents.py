@@ -11,7 +11,8 @@ from audit.actions import Action
 from documents.admin import base, cells, confirm, filters, rights, timeline
 from documents.admin.site import site
 from documents.alerts import catalog, channel, incidents, owners
-from documents.models import Alert, Discrepancy, Resolution
+from documents.emission import valve
+from documents.models import Alert, Discrepancy, Issuer, Resolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,6 +169,12 @@ def _owner(row: Alert) -> str:
     return owner.en if cells.locale() == "en" else owner.es
 
 
+def _about(row: Alert) -> "SafeString | str":
+    """Write what an alert is about; an issuer is linked, because its page is where it is resumed."""
+    issuer = Issuer.objects.filter(slug=row.object_id).defer("logo").first() if row.code == valve.PAUSED else None
+    return cells.link(issuer, text=row.object_id) if issuer else cells.mono(row.object_id)
+
+
 @admin.register(Alert, site=site)
 class AlertAdmin(base.DocumentCenterAdmin[Alert]):
     """One row per incident; alerts have no country: all staff who see documents see them."""
@@ -250,7 +257,7 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
                 wide=True,
             ),
             base.Fact(label=_("Se ocupa"), value=_owner(row)),
-            base.Fact(label=_("Objeto"), value=cells.mono(row.object_id)),
+            base.Fact(label=_("Objeto"), value=_about(row)),
             base.Fact(label=_("Guía"), value=self.runbook_cell(row)),
             base.Fact(label=_("Veces"), value=row.count),
             base.Fact(label=_("Abierta"), value=cells.moment(row.opened_at)),

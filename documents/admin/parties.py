@@ -1,17 +1,16 @@
-"""Parties, issuers and their series."""
+"""Parties: whose documents they are."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Value
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
 from documents.admin import base, cells, rights, timeline
 from documents.admin.site import site
-from documents.models import Document, Issuer, Kind, Party, Series
+from documents.models import Document, Party
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
 NEWEST_MAX = 20
-FULL_AT_PERCENT = 90
 
 
 def newest(*, request: HttpRequest, **condition: object) -> base.Card:
@@ -133,137 +131,3 @@ class PartyAdmin(base.DocumentCenterAdmin[Party]):
             ),
             "whole_log": rights.may(request=request, right="audit"),
         }
-
-
-@admin.register(Issuer, site=site)
-class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
-    """In whose name documents are issued."""
-
-    key, checked_scope = "pk", "country_id"
-    ordering = ("slug",)
-    list_display = ("legal_name", "code_cell", "country_cell", "tax_cell", "slug")
-    list_select_related = ("country",)
-    WANTED: ClassVar[tuple[str, ...]] = ("logo",)
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Issuer]":
-        """Read no logos: the list does not show them."""
-        return super().get_queryset(request).defer("logo")
-
-    @admin.display(description=_("código de serie"))
-    def code_cell(self, row: Issuer) -> "SafeString | str":
-        """Write the code in its numbers."""
-        return cells.mono(row.code)
-
-    @admin.display(description=_("país"))
-    def country_cell(self, row: Issuer) -> str:
-        """Write the country."""
-        return str(row.country)
-
-    @admin.display(description=_("identificación fiscal"))
-    def tax_cell(self, row: Issuer) -> "SafeString | str":
-        """Write the tax id of a company."""
-        return cells.mono(row.tax_id)
-
-    def detail(self, *, request: HttpRequest, row: Issuer) -> dict[str, Any]:
-        """Return an issuer's page."""
-        facts = [
-            base.Fact(label=_("Razón social"), value=row.legal_name),
-            base.Fact(label=_("Identificación fiscal"), value=cells.mono(row.tax_id)),
-            base.Fact(label=_("Domicilio"), value=row.address),
-            base.Fact(label=_("Código de serie"), value=cells.mono(row.code)),
-            base.Fact(label=_("Identificador"), value=cells.mono(row.slug)),
-            base.Fact(label=_("Logotipo"), value=_("sí") if row.logo else _("no")),
-        ]
-        series = base.Card(
-            title=_("Series"),
-            heads=(_("Serie"), _("Tipo"), _("Siguiente"), _("Rango usado")),
-            rows=[
-                (cells.link(each, mono_face=True), kind_label(each.kind), f"{each.next}", used(each))
-                for each in Series.objects.filter(issuer=row).order_by("-year", "kind")[:100]
-            ],
-            numeric=(2,),
-            empty=_("Aún no se ha abierto ninguna serie."),
-        )
-        return {
-            "badges": [],
-            "cards": [base.Card(title=_("Emisor"), facts=facts), series, newest(request=request, issuer=row)],
-        }
-
-
-def kind_label(kind: str) -> str:
-    """Return the label of a kind."""
-    return str(Kind(kind).label) if kind in Kind.values else kind
-
-
-def used(row: Series) -> "SafeString":
-    """Draw how much of an authorised range is used; without a limit there is nothing to draw."""
-    used_count = row.next - row.first
-    if row.last is None:
-        return format_html('<span class="dc-quiet">{} · {}</span>', used_count, _("sin límite"))
-    percent = 100 * used_count // (row.last - row.first + 1)
-    tone = "warn" if percent >= FULL_AT_PERCENT else "good"
-    return format_html(
-        '<span class="dc-meter dc-{}"><meter min="0" max="100" high="{}" value="{}" aria-label="{}">'
-        "</meter> {} %</span>",
-        tone,
-        FULL_AT_PERCENT,
-        percent,
-        _("rango usado"),
-        percent,
-    )
-
-
-@admin.register(Series, site=site)
-class SeriesAdmin(base.DocumentCenterAdmin[Series]):
-    """The legal sequences and how much of each range is used."""
-
-    key, checked_scope = "pk", "issuer__country_id"
-    ordering = ("-year", "code")
-    list_display = ("code_cell", "issuer_cell", "kind_cell", "year", "next_cell", "used_cell", "authority_reference")
-    list_select_related = ("issuer",)
-
-    @admin.display(description=_("serie"))
-    def code_cell(self, row: Series) -> "SafeString | str":
-        """Write the code."""
-        return cells.mono(row.code)
-
-    @admin.display(description=_("emisor"))
-    def issuer_cell(self, row: Series) -> str:
-        """Write the issuer."""
-        return row.issuer.legal_name
-
-    @admin.display(description=_("tipo"))
-    def kind_cell(self, row: Series) -> str:
-        """Write the kind."""
-        return kind_label(row.kind)
-
-    @admin.display(description=_("siguiente"))
-    def next_cell(self, row: Series) -> "SafeString":
-        """Write the next number."""
-        return format_html('<span class="dc-amount">{}</span>', row.next)
-
-    @admin.display(description=_("rango usado"))
-    def used_cell(self, row: Series) -> "SafeString":
-        """Draw the range."""
-        return used(row)
-
-    def detail(self, *, request: HttpRequest, row: Series) -> dict[str, Any]:
-        """Return a series' page."""
-        facts = [
-            base.Fact(label=_("Serie"), value=cells.mono(row.code)),
-            base.Fact(label=_("Emisor"), value=cells.link(row.issuer)),
-            base.Fact(label=_("Tipo"), value=kind_label(row.kind)),
-            base.Fact(label=_("Año"), value=f"{row.year}"),
-            base.Fact(label=_("Primero"), value=f"{row.first}"),
-            base.Fact(label=_("Último autorizado"), value=f"{row.last}" if row.last else _("sin límite")),
-            base.Fact(label=_("Siguiente"), value=f"{row.next}"),
-            base.Fact(label=_("Rango usado"), value=used(row)),
-            base.Fact(label=_("Válida desde"), value=cells.day(row.valid_from)),
-            base.Fact(label=_("Válida hasta"), value=cells.day(row.valid_until)),
-            base.Fact(label=_("Referencia de la autoridad"), value=row.authority_reference or cells.NOTHING),
-        ]
-        return {"badges": [], "cards": [base.Card(title=_("Serie"), facts=facts), newest(request=request, series=row)]}
-
-    def rows(self, *, request: HttpRequest) -> "QuerySet[Series]":
-        """Join the issuer."""
-        return super().rows(request=request).select_related("issuer").defer("issuer__logo")

@@ -30,6 +30,7 @@ WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise | str]]" = {
     "release": (_("liberar de la cuarentena"), _("cumplimiento")),
     "correct": (_("emitir notas de crédito"), _("finanzas")),
     "approve_difference": (_("resolver lo retenido y las discrepancias"), _("finanzas")),
+    "resume_issuing": (_("reanudar la emisión de un emisor"), _("finanzas")),
     "reconcile": (_("ver lo que está por conciliar"), _("finanzas, cumplimiento o auditoría")),
     "acknowledge": (_("reconocer alertas"), _("soporte, finanzas o cumplimiento")),
     "audit": (_("ver la bitácora de auditoría"), _("cumplimiento o auditoría")),

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from audit.actions import Action
 from documents.access import actors
 from documents.access.admission import Ownership, Recorded, RowSource
-from documents.admin import base, events, navigation, paging, rights
+from documents.admin import base, events, issuers, navigation, paging, rights
 from documents.admin.site import DocumentCenter, site
 from payouts.admin import decisions, rows
 from payouts.models import DifferenceApproval
@@ -107,6 +107,7 @@ class WorklistAdmin(base.DocumentCenterAdmin[DifferenceApproval]):
             "page_number": page,
             "pages": pages,
             "actions": acts,
+            "paused": issuers.paused(countries=countries),
             "retry_choices": rows.retry_choices(codes=codes) if codes else (),
             "retry_url": reverse(f"admin:{NAME}_retry_several"),
         }

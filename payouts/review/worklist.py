@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 
 from documents.alerts import discrepancies
+from documents.emission import valve
 from documents.events import outcomes
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
 from payouts.models import ApprovalState, DifferenceApproval
@@ -79,8 +80,8 @@ def _rows(*, kind: str, countries: Sequence[str] | None, now: dt.datetime) -> Qu
         events = Event.objects.order_by("pk")
         if countries is not None:
             events = events.filter(country_code__in=countries)
-        if kind == "held":
-            return events.filter(outcomes.for_a_person())
+        if kind == "held":  # those of a paused issuer wait for one decision, on its own page
+            return events.filter(outcomes.for_a_person()).exclude(code=valve.PAUSED)
         return events.filter(outcomes.too_long(now=now, limit_s=settings.PARKED_LIMIT_S))
     gaps = Discrepancy.objects.filter(resolved_at=None).select_related("document__owner", "event").order_by("pk")
     if countries is not None:

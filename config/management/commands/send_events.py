@@ -20,6 +20,7 @@ from django.utils import timezone
 from config import env
 from config.embedded import ending
 from config.simulation import acknowledged, rehearsal, sender
+from documents.emission import valve
 from documents.webhooks import signing
 
 NOT_ITS_OWN = {
@@ -71,10 +72,19 @@ class Command(BaseCommand):
         sent = self.post(events=left, url=url, secrets=secrets, senders=max(1, options["senders"]), memory=memory)
         counts = collections.Counter(str(answer.body.get("status", answer.status)) for answer in sent)
         replayed = sum(answer.body.get("replayed") is True for answer in sent)
-        before = {"acknowledged_before": len(events) - len(left)} if options["resume"] else {}
+        before: dict[str, Any] = {"acknowledged_before": len(events) - len(left)} if options["resume"] else {}
+        held = collections.Counter(str(answer.body.get("code")) for answer in sent if _is_held(answer))
+        why = {"held": dict(sorted(held.items()))} if held else {}
         self.stdout.write(
-            json.dumps({"sent": len(sent), "answers": dict(sorted(counts.items())), "replayed": replayed, **before})
+            json.dumps(
+                {"sent": len(sent), "answers": dict(sorted(counts.items())), "replayed": replayed, **why, **before}
+            )
         )
+        if paused := held[valve.PAUSED]:
+            self.stderr.write(
+                f"{paused} are stored and held: their issuer is paused, for more than its limit has come. Once a person"
+                " resumes it in the Document Center they are issued in order of arrival; send nothing again."
+            )
         self.print_refused(sent=sent)
 
     def post(
@@ -138,6 +148,10 @@ class Command(BaseCommand):
         mend = f"; 401 and 403: the secret is not the one that service has there: {ANOTHER_WAY}" if wrong else ""
         if refused:
             raise CommandError(f"{len(refused)} of {len(sent)} were refused{mend}")
+
+
+def _is_held(answer: sender.PostedEvent) -> bool:
+    return answer.body.get("status") == "held"
 
 
 def _events(*, path: pathlib.Path) -> list[dict[str, Any]]:
