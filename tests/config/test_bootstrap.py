@@ -26,7 +26,7 @@ from config import env
 TOOLS = "awk bash cat cut dirname env find flock grep ln make mkdir rm sh sha256sum sleep tail touch wc"
 FOR_DEMO = ["python3", "python3-venv", "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"]
 FOR_TESTS = [*FOR_DEMO, "chromium", "libatomic1"]
-PINNED = (env.BASE_DIR / "requirements.txt").read_text("utf-8").count("==")
+PINNED = len(re.findall(r"^[a-z0-9-]+==", (env.BASE_DIR / "requirements.txt").read_text("utf-8"), re.MULTILINE))
 UV = "installing Python packages into .venv with uv"
 INSTALLED = ".venv/lib/python3/site-packages/{a,b,c}-1.dist-info"
 
