@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from documents.vault import address
+
 BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("demo", "test", "sandbox", "production")
 SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
@@ -181,6 +183,16 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
             "tls": "tls=1" in parts.query,
         }
     raise Misconfigured(name="MAIL_URL", mend=mend)
+
+
+def vault(*, default: str) -> str:
+    """Return VAULT_URL, or the default; one of which no vault can be opened stops the start."""
+    url = text(name="VAULT_URL", default=default)
+    try:
+        address.check(url=url)
+    except address.WrongAddressError as wrong:
+        raise Misconfigured(name="VAULT_URL", mend=str(wrong)) from wrong
+    return url
 
 
 def webhook_secrets() -> dict[str, list[str]]:

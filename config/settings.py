@@ -137,7 +137,7 @@ CONTENT_SECURITY_POLICY = {
 REDIS_URL = env.text(name="REDIS_URL", default="redis://127.0.0.1:1/0")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BEAT_SCHEDULE = schedule.SCHEDULE
-VAULT_URL = env.text(name="VAULT_URL", default=f"file://{BASE_DIR / 'var' / 'vault'}")
+VAULT_URL = env.vault(default=f"file://{BASE_DIR / 'var' / 'vault'}")
 ALERT_URL = env.text(name="ALERT_URL")
 MAIL_URL = env.text(name="MAIL_URL", default=f"file://{BASE_DIR / 'var' / 'mail'}")
 DEFAULT_FROM_EMAIL = env.text(name="MAIL_FROM", default="Aventide Documentos <documentos@aventide.example>")

@@ -31,6 +31,7 @@ ACTIONS: dict[Purpose, Action] = {
 }
 BROKEN = frozenset(  # the vault answers so where the bytes or their lock are not what was promised
     {"worm_checksum_mismatch", "worm_version_missing", "worm_lock_missing", "worm_lock_too_short", "worm_mode_weak"}
+    | {"worm_delete_marker", "worm_extra_version"}
 )
 PICTURE_WIDTH = 840  # pixels
 PICTURES_BYTES_MAX = 8 * 1024**2  # in each process: some 80 pages of text, fewer of those with more on them

@@ -184,6 +184,15 @@ CODES: dict[str, Code] = {
     "worm_version_missing": Code(
         status=500, es="Falta la versión resguardada", en="The stored version is missing", severity="P1"
     ),
+    "worm_delete_marker": Code(
+        status=500, es="Un borrado tapa el documento", en="A deletion hides the document", severity="P1"
+    ),
+    "worm_extra_version": Code(
+        status=500, es="Hay otra versión del documento", en="There is another version", severity="P1"
+    ),
+    "worm_still_locked": Code(
+        status=500, es="La conservación no ha terminado", en="Its retention is not over", severity="P2"
+    ),
     "audit_broken": Code(status=500, es="La bitácora no verifica", en="The audit log does not verify", severity="P1"),
     "render_timeout": Code(
         status=503,

@@ -8,6 +8,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, locks, metrics
 from documents.alerts import incidents
+from documents.emission import custody
 from documents.models import Document, Status
 from documents.vault import store
 
@@ -87,7 +88,7 @@ def _check_custody(*, document: Document) -> None:
         version=document.vault_version,
         sha256=document.file_sha256,
         size=document.file_bytes or 0,
-        retain_until=document.retain_until,
+        retain_until=custody.lock_end(document=document),
     )
     if stored.mode != document.vault_mode:
         raise errors.WormError(code="worm_mode_weak", values={"mode": stored.mode})

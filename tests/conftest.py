@@ -12,6 +12,8 @@ role `billing_app`, never as the owner of the tables: what production may not do
 """
 
 import base64
+import contextlib
+import dataclasses
 import importlib
 import logging
 import pathlib
@@ -19,6 +21,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import django.conf
 import pytest
@@ -29,14 +32,16 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from audit import denials
 from config import env
-from config.embedded import machine, servers, services
+from config.embedded import machine, object_store, servers, services
 from documents import locks
 from documents.models import Issuer
 from tests import cast
-from tests.services import database, force, mailbox
+from tests.services import database, force, mailbox, objects
 
 BOTH = frozenset({"default", "denials"})
 _folder: pathlib.Path
+_shared = contextlib.ExitStack()  # what the workers of one session share, run by the process that started them
+_announced: dict[str, dict[str, str]] = {}  # where that is
 
 
 def pytest_configure() -> None:
@@ -81,8 +86,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker which S3 all of them share; the first one brings it up."""
+    if "objects" not in _announced:
+        _announced["objects"] = dataclasses.asdict(_shared.enter_context(objects.running()))
+    node.workerinput.update(_announced)
+
+
 def pytest_unconfigure() -> None:
     """Remove the session's vault and mailbox."""
+    _shared.close()
     _remove(folder=_folder)
 
 
@@ -220,6 +234,23 @@ def vault_folder(tmp_path: pathlib.Path, settings: Settings) -> Iterator[pathlib
     yield folder
     if folder.exists():
         _remove(folder=folder)
+
+
+@pytest.fixture(scope="session")
+def s3_objects(request: pytest.FixtureRequest) -> Iterator[objects.Objects]:
+    """Give the session's S3 with Object Lock."""
+    shared = getattr(request.config, "workerinput", {}).get("objects")
+    with contextlib.nullcontext(objects.Objects(**shared)) if shared else objects.running() as running:
+        yield running
+
+
+@pytest.fixture
+def s3_vault(s3_objects: objects.Objects, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put the vault into this worker's bucket, which other tests use as well; return its URL."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.ACCESS)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_objects.secret)
+    settings.VAULT_URL = s3_objects.bucket(name=f"vault-{env.text(name='PYTEST_XDIST_WORKER', default='alone')}")
+    return str(settings.VAULT_URL)
 
 
 @pytest.fixture

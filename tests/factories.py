@@ -221,7 +221,8 @@ def _lock(*, document: Document, now: dt.datetime) -> None:
     sha256 = hashlib.sha256(body).hexdigest()
     folder = f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}"
     key = f"{folder}/{document.number}-{document.public_id}.pdf"
-    stored = store.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256, skew_s=lambda: 0.0)
+    until = custody.lock_end(document=document)
+    stored = store.lock(key=key, body=body, retain_until=until, sha256=sha256, skew_s=lambda: 0.0)
     with transaction.atomic():
         Document.objects.filter(pk=document.pk, status=Status.ISSUED).update(
             status=Status.LOCKED,

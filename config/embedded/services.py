@@ -1,4 +1,4 @@
-"""The embedded services: one private PostgreSQL with the roles and the empty database, and one private Valkey.
+"""The embedded services: a private PostgreSQL with the roles and the empty database, a private Valkey, perhaps an S3.
 
 Tests, the demo and the crash campaign each start a `Stack` of their own; `shared.py` has the one that commands share.
 """
@@ -17,19 +17,37 @@ from typing import IO, Self
 import psycopg
 from psycopg import sql
 
-from config.embedded import ending, machine, servers
+from config.embedded import ending, machine, object_store, servers
 
 DATABASE, RUNTIME_ROLE, OWNER_ROLE = "billing", "billing_app", "billing_owner"
+
+
+@ending.undisturbed()
+def throwaway_folder() -> tuple[pathlib.Path, IO[str]]:
+    """Make a folder for data, after removing those whose owners no longer live; it is ours while the file is open."""
+    home = machine.home()
+    for stale in home.glob("run-*"):
+        with contextlib.suppress(OSError), (stale / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=home))
+    folder.chmod(0o711)
+    ours = (folder / "lock").open("w")
+    fcntl.flock(ours, fcntl.LOCK_EX)
+    return folder.rename(home / folder.name.replace("new-", "run-", 1)), ours
 
 
 class Stack:
     """One PostgreSQL and one Valkey. Without `folder` the data is thrown away at the end; with it, it stays there.
 
+    `objects` adds an S3 with Object Lock; what is locked there goes with its folder, and in no other way.
     `fsync=False` trades safety in a power cut for speed. Start it from the main thread.
     """
 
-    def __init__(self, *, folder: pathlib.Path | None = None, fsync: bool = False) -> None:
+    def __init__(self, *, folder: pathlib.Path | None = None, fsync: bool = False, objects: bool = False) -> None:
         """Nothing is started yet."""
+        self._with_objects = objects
+        self.objects: object_store.SeaweedFS | None = None
         self._lasting_folder = folder
         self._fsync = fsync
         self._lock: IO[str] | None = None
@@ -38,11 +56,11 @@ class Stack:
         self.redis: servers.Valkey
 
     def start(self) -> Self:
-        """Return when both servers answer and the roles and the empty database exist.
+        """Return when the servers answer and the roles and the empty database exist.
 
         :raises machine.NotStartedError: when one of them does not come up; nothing is left running.
         """
-        self.folder = self._lasting_folder or self._throwaway()
+        self.folder = self._lasting_folder or self._throwaway_folder()
         passwords = self._passwords()
         self.postgres = servers.Postgres(folder=self.folder, password=passwords["postgres"], fsync=self._fsync)
         self.redis = servers.Valkey(folder=self.folder, password=passwords["redis"])
@@ -52,6 +70,9 @@ class Stack:
             self.postgres.create()
             self.postgres.start()
             self._create_database()
+            if self._with_objects:
+                self.objects = object_store.SeaweedFS(folder=self.folder)
+                self.objects.start()
         except BaseException:
             self.stop()
             raise
@@ -59,7 +80,9 @@ class Stack:
 
     @ending.undisturbed()
     def stop(self) -> None:
-        """End both servers and remove throw-away data."""
+        """End the servers and remove throw-away data."""
+        if self.objects:
+            self.objects.stop()
         self.redis.stop()
         self.postgres.stop()
         if self._lasting_folder is None:
@@ -113,21 +136,13 @@ class Stack:
             "DATABASE_URL": self.database_url,
             "DATABASE_OWNER_URL": self.database_owner_url,
             "REDIS_URL": self.redis_url,
+            **(self.objects.environment() if self.objects else {}),
         }
 
-    @ending.undisturbed()
-    def _throwaway(self) -> pathlib.Path:
-        """Make a folder that is locked for as long as we live, after removing those whose owners no longer do."""
-        home = machine.home()
-        for stale in home.glob("run-*"):
-            with contextlib.suppress(OSError), (stale / "lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(stale, ignore_errors=True)
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=home))
-        folder.chmod(0o711)
-        self._lock = (folder / "lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        return folder.rename(home / folder.name.replace("new-", "run-", 1))
+    def _throwaway_folder(self) -> pathlib.Path:
+        """Make a folder that is locked for as long as we live."""
+        folder, self._lock = throwaway_folder()
+        return folder
 
     def _passwords(self) -> dict[str, str]:
         """Return the passwords: those stored beside the data they open, else new ones, stored there."""

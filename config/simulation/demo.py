@@ -15,7 +15,7 @@ import time
 from typing import IO
 
 from config import env
-from config.embedded import machine
+from config.embedded import machine, object_store
 from config.simulation import processes
 
 PORT_DEFAULT, PORT_MAX = 8000, 65_535
@@ -23,7 +23,7 @@ ALERTS_TO = "operaciones@aventide.example"
 HASTE = {"LEASE_S": "4", "SWEEP_EVERY_S": "1"}  # the leases of a killed worker end within seconds
 PATIENCE = {"PARKED_LIMIT_S": "60"}  # whoever tries the demo sees within minutes what finance may do past the limit
 RECORD = "environment.json"
-SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
+SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "VAULT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 _listening: socket.socket | None = None
 _lock: IO[str] | None = None  # locked while this process lives: the record in the folder is that of a running demo
@@ -62,7 +62,6 @@ def _variables(*, kind: str, url: str, folder: pathlib.Path) -> dict[str, str]:
     values = {
         "ENVIRONMENT": "demo",
         "PUBLIC_URL": url,
-        "VAULT_URL": f"file://{folder / 'vault'}",
         "MAIL_URL": f"file://{folder / 'mail'}",
         "ALERT_URL": f"mailto:{ALERTS_TO}",
         "STAGE_FOLDER": str(folder),
@@ -72,6 +71,8 @@ def _variables(*, kind: str, url: str, folder: pathlib.Path) -> dict[str, str]:
     for service in env.SERVICES:
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         values[f"WEBHOOK_SECRET_{service.upper()}"] = f"whsec_{secret}"
+    if kind != "demo" or not (env.text(name="VAULT_URL") or object_store.available()):
+        values["VAULT_URL"] = f"file://{folder / 'vault'}"
     if kind == "crash_campaign":
         values |= HASTE
     if kind == "demo":
@@ -81,7 +82,8 @@ def _variables(*, kind: str, url: str, folder: pathlib.Path) -> dict[str, str]:
 
 def environment() -> dict[str, str]:
     """Return the variables with which a command takes part in this run."""
-    return {name: env.text(name=name) for name in (*_put, *SERVERS)}
+    values = {name: env.text(name=name) for name in (*_put, *SERVERS)}
+    return {name: value for name, value in values.items() if value}
 
 
 def record() -> None:

@@ -1,13 +1,15 @@
 """Lock a document: render its frozen content, note the intent, put the bytes once, read them back and compare."""
 
+import datetime as dt
 import hashlib
 import json
+import zoneinfo
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from documents import errors
-from documents.countries.pack import Pack
+from documents.countries.pack import Pack, required
 from documents.emission import attachments
 from documents.models import Document, Issuer
 from documents.rendering import render
@@ -69,6 +71,12 @@ def vault_key(*, document: Document) -> str:
     )
 
 
+def lock_end(*, document: Document) -> dt.datetime:
+    """Return when a document's lock ends: with its last protected day, in its country's legal zone."""
+    zone = zoneinfo.ZoneInfo(required(document.country_id).time_zone)
+    return store.lock_end(day=document.retain_until, zone=zone)
+
+
 def lock(*, document: Document, lease: leases.Lease, plain: bool) -> LockedFile:
     """Put a document's PDF under lock and check it there; safe to repeat after any crash.
 
@@ -112,15 +120,13 @@ def _earlier(*, document: Document) -> LockedFile | None:
     """
     if not document.vault_key:
         return None
-    vault = store.open_vault()
-    earlier = vault.find(key=document.vault_key)
+    earlier, body = _found(key=document.vault_key)
     if earlier is None or earlier.sha256 != document.file_sha256:
         return None
-    body = vault.read(key=document.vault_key, version=earlier.version)
     if attachments.content_sha256(pdf=body) != document.content_sha256:
         return None
     stored = store.lock(
-        key=document.vault_key, body=body, retain_until=document.retain_until, sha256=document.file_sha256
+        key=document.vault_key, body=body, retain_until=lock_end(document=document), sha256=document.file_sha256
     )
     return LockedFile(stored=stored, pages=document.pages or 0, flags=tuple(document.flags))
 
@@ -128,14 +134,28 @@ def _earlier(*, document: Document) -> LockedFile | None:
 def _put(*, document: Document, key: str, body: bytes) -> store.Stored:
     """Store the bytes, or adopt an earlier try's object that embeds the same content."""
     try:
-        return store.lock(key=key, body=body, retain_until=document.retain_until, sha256=sha256(body))
+        return store.lock(key=key, body=body, retain_until=lock_end(document=document), sha256=sha256(body))
     except errors.WormError as error:
         if error.code != "worm_checksum_mismatch":
             raise
-        vault = store.open_vault()
-        earlier = vault.find(key=key)
-        earlier_body = vault.read(key=key, version=earlier.version) if earlier else b""
+        _earlier_file, earlier_body = _found(key=key)
         if attachments.content_sha256(pdf=earlier_body) != document.content_sha256:
             raise
         # Locking it again finishes what a crash left half done, and checks all of it.
-        return store.lock(key=key, body=earlier_body, retain_until=document.retain_until, sha256=sha256(earlier_body))
+        return store.lock(
+            key=key, body=earlier_body, retain_until=lock_end(document=document), sha256=sha256(earlier_body)
+        )
+
+
+def _found(*, key: str) -> tuple[store.Stored | None, bytes]:
+    """Return what lies under a key, with its bytes.
+
+    :raises errors.WormError: the vault does not answer, or not with what it was asked for
+    """
+
+    def work() -> tuple[store.Stored | None, bytes]:
+        vault = store.open_vault()
+        earlier = vault.find(key=key)
+        return earlier, vault.read(key=key, version=earlier.version) if earlier else b""
+
+    return store.guarded(work=work)

@@ -17,8 +17,10 @@ from documents.emission import custody
 from documents.models import Document, Kind, Status
 from documents.resilience import dependencies, leases, queue
 from documents.task_names import TaskName
+from documents.vault import store
 
 RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content
+WAIT_MAX_S = 3600  # nobody else's clock decides for longer
 TRIES_MAX = 8  # then the document rests with its cause until a person retries it
 
 
@@ -95,7 +97,7 @@ def _refuse_endless(*, document: Document) -> None:
 def _confirm(*, document: Document, lease: leases.Lease, locked_file: custody.LockedFile) -> bool:
     """Move a document to LOCKED with its audit event and deliveries, if the lease still holds."""
     stored = locked_file.stored
-    locked_at = stored.stored_at
+    locked_at = max(stored.stored_at, document.issued_at)  # S3 tells time in whole seconds
     with transaction.atomic():
         moved = leases.finish(
             lease=lease,
@@ -122,11 +124,24 @@ def _confirm(*, document: Document, lease: leases.Lease, locked_file: custody.Lo
             details={"vault_key": stored.key, "vault_mode": stored.mode},
         )
         _plan_deliveries(document=document, now=locked_at)
+        _warn_of_siblings(document=document, stored=stored)
         if document.attempts > 1:
             incidents.resolve_alert(dedup_key=f"document:{document.public_id}")
     metrics.DOCUMENT_LOCKED.inc()
     metrics.EMISSION_SECONDS.labels(step="locked").observe((locked_at - document.issued_at).total_seconds())
     return True
+
+
+def _warn_of_siblings(*, document: Document, stored: store.Stored) -> None:
+    """Open an alert for a second version with the same bytes, which two workers left that were at work at once."""
+    if stored.siblings:
+        incidents.open_alert(
+            code="worm_extra_version",
+            severity="P2",  # the same bytes: nothing but room is lost
+            dedup_key=f"siblings:{document.public_id}",
+            values={"cause": "identical", "key": stored.key, "version": stored.siblings[0], "what": document.number},
+            object_id=document.public_id,
+        )
 
 
 def _plan_deliveries(*, document: Document, now: dt.datetime) -> None:
@@ -144,6 +159,9 @@ def _rest(*, document: Document, lease: leases.Lease, problem: errors.Problem, n
     outage = worm and problem.row.retryable
     final = not outage and document.attempts >= TRIES_MAX
     pause_s = dependencies.backoff_s(dependency="vault" if outage else "renderer", attempt=document.attempts)
+    wait_s = problem.values.get("wait_s", 0)  # what the store asked for
+    if isinstance(wait_s, int):
+        pause_s = max(pause_s, min(wait_s, WAIT_MAX_S))
     with transaction.atomic():
         rested = leases.release(
             lease=lease,

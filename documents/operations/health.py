@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from documents import metrics
 from documents.operations import checks, gauges
 from documents.resilience import calls, dependencies
-from documents.vault import local_store
+from documents.vault import local_records
 
 T = TypeVar("T", bound=HttpResponse)
 STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or served
@@ -41,7 +41,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     body = {
         "status": "unavailable" if unusable else "degraded" if degraded else "ok",
         "degraded": degraded,
-        "warnings": ["vault_read_only"] if results["vault"].detail == local_store.READ_ONLY else [],
+        "warnings": ["vault_read_only"] if results["vault"].detail == local_records.READ_ONLY else [],
         "dependencies": {
             name: {
                 "status": "degraded" if name in degraded else "ok",

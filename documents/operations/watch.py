@@ -13,7 +13,7 @@ from documents.alerts import incidents, outages
 from documents.models import Alert
 from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
-from documents.vault import local_store, store
+from documents.vault import local_records, store
 
 PROBE_EVERY_S = 86_400.0
 GUARD, GUARD_REST = "audit_guard", "audit_guard:"  # the dedup keys of alerts about the log's guards
@@ -66,7 +66,7 @@ def _end_orphan(*, name: str, now: datetime) -> None:
 
 def _warn_of_weak_vault(*, result: checks.CheckResult) -> None:
     key = "vault_read_only"
-    if result.detail == local_store.READ_ONLY:
+    if result.detail == local_records.READ_ONLY:
         if not Alert.objects.filter(dedup_key=key, resolved_at=None).exists():
             incidents.open_alert(code=key, dedup_key=key, object_id="vault")
     elif result.ok:

@@ -27,8 +27,30 @@ TABLE: Mapping[str, Words] = {
     "render_timeout.cpu": Words(es="Agotó su tiempo de CPU.", en="It was out of CPU time."),
     "render_timeout.busy": Words(es="Todos los procesos que componen están ocupados.", en="Every renderer is busy."),
     "worm_bucket_misconfigured.url": Words(
-        es="VAULT_URL no sirve con {scheme}: usa file:///carpeta/absoluta.",
-        en="VAULT_URL does not work with {scheme}: use file:///absolute/folder.",
+        es="VAULT_URL no sirve con {scheme}: usa s3://cubo?endpoint=https://servidor o file:///carpeta/absoluta.",
+        en="VAULT_URL does not work with {scheme}: use s3://bucket?endpoint=https://host or file:///absolute/folder.",
+    ),
+    "worm_bucket_misconfigured.attack": Words(
+        es="La bóveda dejó pasar un ataque: {attack}.", en="The vault let an attack through: {attack}."
+    ),
+    "worm_bucket_misconfigured.bucket": Words(
+        es="El cubo de VAULT_URL no se encuentra: {error}.", en="The bucket of VAULT_URL is not found: {error}."
+    ),
+    "worm_bucket_misconfigured.credentials": Words(
+        es="Faltan las claves de la bóveda.", en="The keys of the vault are missing."
+    ),
+    "worm_bucket_misconfigured.locking": Words(es="El cubo no tiene Object Lock.", en="The bucket has no Object Lock."),
+    "worm_bucket_misconfigured.versioning": Words(
+        es="El cubo no guarda versiones.", en="The bucket keeps no versions."
+    ),
+    "worm_bucket_misconfigured.skewed": Words(
+        es="La bóveda dice que nuestro reloj se desvía.", en="The vault says that our clock is off."
+    ),
+    "worm_bucket_misconfigured.store_clock": Words(
+        es="El reloj de la bóveda se desvía {seconds} s.", en="The vault's clock is {seconds} s off."
+    ),
+    "worm_bucket_misconfigured.timeless": Words(
+        es="La bóveda no dice su hora.", en="The vault does not tell its time."
     ),
     "worm_bucket_misconfigured.replaced": Words(
         es="Una escritura sustituyó un objeto que existía.", en="A put replaced an existing object."
@@ -44,6 +66,9 @@ TABLE: Mapping[str, Words] = {
         es="{key}: se leen {found_bytes} bytes y se prometieron {promised_bytes}.",
         en="{key}: {found_bytes} bytes are read, {promised_bytes} were promised.",
     ),
+    "worm_checksum_mismatch.bytes": Words(
+        es="{key} tiene otros bytes de los que se guardaron.", en="{key} has other bytes than were stored."
+    ),
     "worm_checksum_mismatch.record": Words(
         es="El registro de {key} dice otro tipo o tamaño.", en="The record of {key} names another type or length."
     ),
@@ -53,7 +78,11 @@ TABLE: Mapping[str, Words] = {
     "worm_checksum_mismatch.no_record": Words(
         es="Los bytes de {key} no tienen registro de bloqueo.", en="The bytes of {key} have no lock record."
     ),
-    "worm_version_missing": Words(es="Falta {key} en la bóveda.", en="{key} is missing in the vault."),
+    "worm_version_missing.unlisted": Words(
+        es="{key} se lee, pero su versión no está en la lista de la bóveda.",
+        en="{key} can be read, but its version is not in the vault's list.",
+    ),
+    "worm_version_missing.gone": Words(es="Falta {key} en la bóveda.", en="{key} is missing in the vault."),
     "worm_lock_missing.no_record": Words(
         es="Los bytes de {key} no tienen registro de bloqueo.", en="The bytes of {key} have no lock record."
     ),
@@ -67,11 +96,24 @@ TABLE: Mapping[str, Words] = {
     "worm_lock_missing.flag": Words(
         es="El fichero {file} ya no es inmutable.", en="The immutable flag of the file {file} is gone."
     ),
+    "worm_lock_missing.unlocked": Words(es="{key} no está bloqueado.", en="{key} is not locked."),
     "worm_lock_too_short": Words(
         es="{key} está bloqueado hasta {until_date} y la política dice {policy_date}.",
         en="{key} is locked until {until_date}, and the policy says {policy_date}.",
     ),
     "worm_mode_weak": Words(es="La bóveda promete {mode}.", en="The vault promises {mode}."),
+    "worm_delete_marker": Words(
+        es="Alguien borró {key}; sus bytes siguen.", en="Somebody deleted {key}; its bytes remain."
+    ),
+    "worm_extra_version": Words(
+        es="{key} tiene otra versión con otros bytes: {version}.",
+        en="{key} has another version with other bytes: {version}.",
+    ),
+    "worm_extra_version.identical": Words(
+        es="{key} tiene otra versión con los mismos bytes: {version}.",
+        en="{key} has another version with the same bytes: {version}.",
+    ),
+    "worm_still_locked": Words(es="{key} se conserva hasta el {until_date}.", en="{key} is kept until {until_date}."),
     "worm_unavailable.folder": Words(es="La carpeta de la bóveda no está.", en="The vault's folder is gone."),
     "worm_unavailable.system": Words(
         es="La bóveda no responde ({doing}): {error}.", en="The vault does not answer ({doing}): {error}."

@@ -65,6 +65,24 @@ def available(*, folder: int) -> bool:
         os.close(descriptor)
 
 
+def release(*, folder: int, name: str) -> None:
+    """Clear the flag of one file whose retention is over."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        _clear_flag(descriptor=descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _clear_flag(*, descriptor: int) -> bool:
+    """Clear the flag where it is set; return whether it was."""
+    if not has_flag(descriptor=descriptor):
+        return False
+    cleared = flags_of(descriptor=descriptor) & ~FS_IMMUTABLE_FL
+    fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("i", cleared))
+    return True
+
+
 def unlock_for_removal(*, folder: pathlib.Path) -> int:
     """Clear the flag below a folder of demo or test data, so that `make clean` can remove it.
 
@@ -83,10 +101,7 @@ def unlock_for_removal(*, folder: pathlib.Path) -> int:
                 continue
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                if has_flag(descriptor=descriptor):
-                    cleared = flags_of(descriptor=descriptor) & ~FS_IMMUTABLE_FL
-                    fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, struct.pack("i", cleared))
-                    released += 1
+                released += _clear_flag(descriptor=descriptor)
             finally:
                 os.close(descriptor)
     return released

@@ -14,14 +14,12 @@ import pathlib
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
-from urllib.parse import unquote, urlsplit
+from datetime import UTC, datetime
 
 from documents import errors
-from documents.vault import immutable, object_files, store
+from documents.vault import address, immutable, local_records, object_files, store
 
 log = logging.getLogger(__name__)
-IMMUTABLE, READ_ONLY = "LOCAL_IMMUTABLE", "LOCAL_READ_ONLY"
 CANARY = "canary"
 
 
@@ -30,10 +28,11 @@ def open_store(*, url: str) -> "LocalVault":
 
     The folder is made here and nowhere else, so that one which disappears later (an unmounted disk) is noticed.
     """
-    parts = urlsplit(url)
-    root = pathlib.Path(unquote(parts.path))
-    if parts.netloc not in {"", "localhost"} or not root.is_absolute():
-        raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "url", "scheme": "file:///"})
+    try:
+        root = address.folder(url=url)
+    except address.WrongAddressError as wrong:
+        values = {"cause": "url", "scheme": "file://"}
+        raise errors.WormError(code="worm_bucket_misconfigured", values=values) from wrong
     with object_files.named(doing="open"):
         root.mkdir(parents=True, exist_ok=True)
     opened = LocalVault(root=root)
@@ -46,7 +45,7 @@ class LocalVault:
 
     def __init__(self, *, root: pathlib.Path) -> None:
         self.root = root
-        self.mode = READ_ONLY
+        self.mode = local_records.READ_ONLY
 
     def probe(self) -> str:
         """Attack a canary object and return the level that the attacks found, whatever the system claims.
@@ -59,19 +58,21 @@ class LocalVault:
         ):
             before = self._canary(folder=folder)
             reached = (
-                IMMUTABLE if immutable.available(folder=folder) and self._attacks_fail(folder=folder) else READ_ONLY
+                local_records.IMMUTABLE
+                if immutable.available(folder=folder) and self._attacks_fail(folder=folder)
+                else local_records.READ_ONLY
             )
             if self._canary(folder=folder) != before:
-                reached = READ_ONLY
+                reached = local_records.READ_ONLY
         self.mode = reached
-        if reached == READ_ONLY:
+        if reached == local_records.READ_ONLY:
             # Its owner could still remove a file: `chattr +i` needs root on ext4, xfs or btrfs.
             log.warning("vault.local_read_only", extra={"code": "vault_read_only"})
         else:
             log.info("vault.local_immutable")
         return reached
 
-    def put(self, *, key: str, body: bytes, content_type: str, retain_until: date) -> store.Stored:
+    def put(self, *, key: str, body: bytes, content_type: str, retain_until: datetime) -> store.Stored:
         """Write record and bytes once, and seal them; identical bytes already there are adopted."""
         store.check_key(key=key)
         *parents, name = key.split("/")
@@ -89,19 +90,19 @@ class LocalVault:
             object_files.opened(root=self.root, parts=tuple(parents), create=True) as folder,
         ):
             object_files.link_once(
-                folder=folder, name=_record_name(name=name, sha256=digest), body=json.dumps(record).encode()
+                folder=folder, name=local_records.name_of(name=name, sha256=digest), body=json.dumps(record).encode()
             )
             if (
                 not object_files.link_once(folder=folder, name=name, body=body)
                 and object_files.read(folder=folder, name=name) != body
             ):
                 raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "other_bytes", "key": key})
-            for file in (_record_name(name=name, sha256=digest), name):
+            for file in (local_records.name_of(name=name, sha256=digest), name):
                 self._seal(folder=folder, name=file)
             os.fsync(folder)
         stored = self.find(key=key)
         if stored is None:
-            raise errors.WormError(code="worm_version_missing", values={"key": key})
+            raise errors.WormError(code="worm_version_missing", values={"cause": "gone", "key": key})
         return stored
 
     def find(self, *, key: str) -> store.Stored | None:
@@ -114,7 +115,7 @@ class LocalVault:
                 with object_files.opened(root=self.root, parts=tuple(parents)) as folder:
                     body = object_files.read(folder=folder, name=name)
                     digest = hashlib.sha256(body).hexdigest()
-                    return _stored(folder=folder, key=key, name=name, sha256=digest)
+                    return local_records.stored(folder=folder, key=key, name=name, sha256=digest)
             except FileNotFoundError:
                 return None
 
@@ -128,13 +129,13 @@ class LocalVault:
                 with object_files.opened(root=self.root, parts=tuple(parents)) as folder:
                     body = object_files.read(folder=folder, name=name)
             except FileNotFoundError as gone:
-                raise errors.WormError(code="worm_version_missing", values={"key": key}) from gone
+                raise errors.WormError(code="worm_version_missing", values={"cause": "gone", "key": key}) from gone
         if hashlib.sha256(body).hexdigest() != version:
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "version", "key": key})
         return body
 
     def verify(
-        self, *, key: str, version: str, sha256: str, size: int, retain_until: date, content_type: str = store.PDF
+        self, *, key: str, version: str, sha256: str, size: int, retain_until: datetime, content_type: str = store.PDF
     ) -> store.Stored:
         """Read from the medium and compare bytes, hash, length, type, mode, lock and date."""
         body = self.read(key=key, version=version)
@@ -143,15 +144,59 @@ class LocalVault:
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "size", "key": key, **sizes})
         *parents, name = key.split("/")
         with object_files.named(doing="read"), object_files.opened(root=self.root, parts=tuple(parents)) as folder:
-            stored = _stored(folder=folder, key=key, name=name, sha256=sha256)
-            _check_sealed(folder=folder, name=name, mode=stored.mode)
-            _check_sealed(folder=folder, name=_record_name(name=name, sha256=sha256), mode=stored.mode)
+            stored = local_records.stored(folder=folder, key=key, name=name, sha256=sha256)
+            local_records.check_sealed(folder=folder, name=name, mode=stored.mode)
+            local_records.check_sealed(
+                folder=folder, name=local_records.name_of(name=name, sha256=sha256), mode=stored.mode
+            )
         if stored.retain_until < retain_until:
-            dates = {"until_date": str(stored.retain_until), "policy_date": str(retain_until)}
-            raise errors.WormError(code="worm_lock_too_short", values={"key": key, **dates})
+            raise store.too_short(key=key, until=stored.retain_until, policy=retain_until)
         if (stored.content_type, stored.size) != (content_type, size):
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "record", "key": key})
         return stored
+
+    def facts(self) -> store.StoreFacts:
+        """Return what the folder promises: it keeps no versions, and its time is this machine's."""
+        locking = self.mode == local_records.IMMUTABLE
+        return store.StoreFacts(locking=locking, versioning=False, lifecycle=False, now=datetime.now(tz=UTC))
+
+    def versions(self, *, key: str) -> tuple[store.Version, ...]:
+        """Return the one version of a key, if it has one."""
+        stored = self.find(key=key)
+        return (store.Version(version=stored.version, stored_at=stored.stored_at),) if stored else ()
+
+    def extend(self, *, key: str, version: str, retain_until: datetime) -> store.Stored:
+        """Add a record that locks the version for longer; the first one stays."""
+        stored = self._existing(key=key, version=version)
+        if retain_until <= stored.retain_until:
+            return stored
+        *parents, name = key.split("/")
+        with object_files.named(doing="write"), object_files.opened(root=self.root, parts=tuple(parents)) as folder:
+            record = local_records.extension_of(name=name, sha256=version, retain_until=retain_until)
+            object_files.link_once(folder=folder, name=record, body=b"")
+            self._seal(folder=folder, name=record)
+            os.fsync(folder)
+        return self._existing(key=key, version=version)
+
+    def hold(self, *, key: str, version: str, on: bool) -> bool:
+        """Know of no legal hold: what is held is said by the database alone."""
+        self._existing(key=key, version=version)
+        log.info("vault.hold_unknown", extra={"vault_key": key, "on": on})
+        return False
+
+    def dispose(self, *, key: str, version: str) -> None:
+        """Remove a version and its records, once its retention is over."""
+        stored = self._existing(key=key, version=version)
+        if stored.retain_until >= datetime.now(tz=UTC):
+            until = str(stored.retain_until.date())
+            raise errors.WormError(code="worm_still_locked", values={"key": key, "until_date": until})
+        *parents, name = key.split("/")
+        with object_files.named(doing="write"), object_files.opened(root=self.root, parts=tuple(parents)) as folder:
+            # The bytes first: a crash between the two leaves records, which lock nothing.
+            for file in (name, *local_records.all_of(folder=folder, name=name, sha256=version)):
+                immutable.release(folder=folder, name=file)
+                os.unlink(file, dir_fd=folder)
+            os.fsync(folder)
 
     def keys(self, *, prefix: str = "") -> Iterator[str]:
         """Walk every key below the prefix, in no order; lock records and the canary are not keys."""
@@ -163,6 +208,16 @@ class LocalVault:
                     key = (pathlib.Path(folder) / name).relative_to(self.root).as_posix()
                     if not name.startswith(".") and key.startswith(prefix):
                         yield key
+
+    def _existing(self, *, key: str, version: str) -> store.Stored:
+        """Return one version.
+
+        :raises errors.WormError: `worm_version_missing`
+        """
+        stored = self.find(key=key)
+        if stored is None or stored.version != version:
+            raise errors.WormError(code="worm_version_missing", values={"cause": "gone", "key": key})
+        return stored
 
     def _present(self) -> None:
         """Refuse to answer for a folder that is not there.
@@ -178,7 +233,7 @@ class LocalVault:
         try:
             if stat.S_IMODE(os.fstat(descriptor).st_mode) != object_files.SEALED_MODE:
                 os.fchmod(descriptor, object_files.SEALED_MODE)
-            if self.mode == IMMUTABLE:
+            if self.mode == local_records.IMMUTABLE:
                 immutable.put_flag(descriptor=descriptor)
             os.fsync(descriptor)
         finally:
@@ -213,53 +268,6 @@ class LocalVault:
             return all(_refused(attack=attack) for attack in attacks)
         finally:
             os.close(descriptor)
-
-
-def _record_name(*, name: str, sha256: str) -> str:
-    """Return the name of the lock record of an object's bytes."""
-    return f".{name}.{sha256[:32]}.lock"
-
-
-def _stored(*, folder: int, key: str, name: str, sha256: str) -> store.Stored:
-    """Read the lock record of these bytes.
-
-    :raises errors.WormError: `worm_checksum_mismatch` where the bytes have no record but other bytes had one.
-    """
-    try:
-        record = json.loads(object_files.read(folder=folder, name=_record_name(name=name, sha256=sha256)))
-        if record["sha256"] != sha256 or record["mode"] not in {IMMUTABLE, READ_ONLY}:
-            raise errors.WormError(code="worm_lock_missing", values={"cause": "other_record", "key": key})
-        return store.Stored(
-            key=key,
-            version=sha256,
-            sha256=sha256,
-            size=int(record["size"]),
-            mode=record["mode"],
-            retain_until=date.fromisoformat(record["retain_until"]),
-            stored_at=datetime.fromisoformat(record["stored_at"]),
-            content_type=record["content_type"],
-        )
-    except FileNotFoundError as missing:
-        others = [file for file in os.listdir(folder) if file.startswith(f".{name}.") and file.endswith(".lock")]
-        code = "worm_checksum_mismatch" if others else "worm_lock_missing"
-        raise errors.WormError(code=code, values={"cause": "no_record", "key": key}) from missing
-    except (ValueError, KeyError, TypeError) as garbage:
-        raise errors.WormError(code="worm_lock_missing", values={"cause": "unreadable", "key": key}) from garbage
-
-
-def _check_sealed(*, folder: int, name: str, mode: str) -> None:
-    """Compare a file's protection with the mode that its record states.
-
-    :raises errors.WormError: `worm_lock_missing`.
-    """
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    try:
-        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o222:
-            raise errors.WormError(code="worm_lock_missing", values={"cause": "writable", "file": name})
-        if mode == IMMUTABLE and not immutable.has_flag(descriptor=descriptor):
-            raise errors.WormError(code="worm_lock_missing", values={"cause": "flag", "file": name})
-    finally:
-        os.close(descriptor)
 
 
 def _refused(*, attack: Callable[[], None]) -> bool:

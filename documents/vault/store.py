@@ -1,16 +1,18 @@
 """The vault: write-once storage for issued bytes. Its interface, its promises, and `lock`, the only way to write.
 
-A store protects a *version* of an object: whatever reads back names the version that it stored. The local store
-(`documents.vault.local_store`) keeps one version a key; one with S3 Object Lock keeps several. Nothing here deletes.
+A store protects a *version* of an object: whatever reads back names the version that it stored. The S3 store
+(`documents.vault.s3_store`) may hold several of a key, the local one (`documents.vault.local_store`) holds one. Only
+`dispose` removes anything, and only after its retention.
 """
 
 import hashlib
 import importlib
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,21 +28,47 @@ KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=@+-]{0,149}(/[A-Za-z0-9][A-Za-z0-9._
 PDF = "application/pdf"
 COMPLIANCE = "COMPLIANCE"  # the only mode that nobody, not even the account's root, can shorten
 SKEW_MAX_S = 60.0  # over it no retention date can be trusted, so nothing is locked
-BACKENDS = {"file": "documents.vault.local_store"}  # scheme of VAULT_URL -> the module whose `open_store` serves it
+BACKENDS = {
+    "file": "documents.vault.local_store",
+    "s3": "documents.vault.s3_store",
+}  # scheme of VAULT_URL -> the module whose `open_store` serves it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One version in the vault: `size` in bytes, `sha256` in lower-case hex, `mode` as the store said it."""
+    """One version in the vault: `size` in bytes, `sha256` in lower-case hex, `mode` as the store said it.
+
+    `siblings` are other versions of the same bytes, left by two writers that were at work at once.
+    """
 
     key: str
     version: str
     sha256: str
     size: int
     mode: str
-    retain_until: date
+    retain_until: datetime
     stored_at: datetime
     content_type: str = PDF
+    siblings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One entry of a key's history; a `marker` is what a plain delete leaves."""
+
+    version: str
+    stored_at: datetime
+    marker: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreFacts:
+    """What a store is set to: whether it locks, keeps versions, removes by rules of its own; and its own time."""
+
+    locking: bool
+    versioning: bool
+    lifecycle: bool
+    now: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,19 +105,34 @@ class Vault(Protocol):
     def probe(self) -> str:
         """Attack a canary object and return the level that held."""
 
-    def put(self, *, key: str, body: bytes, content_type: str, retain_until: date) -> Stored:
+    def facts(self) -> StoreFacts:
+        """Return what the store is set to."""
+
+    def put(self, *, key: str, body: bytes, content_type: str, retain_until: datetime) -> Stored:
         """Write a new object under retention, or adopt the identical one that a crash left."""
 
     def find(self, *, key: str) -> Stored | None:
-        """Return the newest version of a key, None where nothing was ever put."""
+        """Return the first version of a key, None where nothing was ever put: what comes later is none of ours."""
 
     def read(self, *, key: str, version: str) -> bytes:
         """Return the full bytes of one version."""
 
     def verify(
-        self, *, key: str, version: str, sha256: str, size: int, retain_until: date, content_type: str = PDF
+        self, *, key: str, version: str, sha256: str, size: int, retain_until: datetime, content_type: str = PDF
     ) -> Stored:
         """Read a version back from the medium and compare everything that was promised."""
+
+    def versions(self, *, key: str) -> tuple[Version, ...]:
+        """Return all that lies under a key, the oldest first."""
+
+    def extend(self, *, key: str, version: str, retain_until: datetime) -> Stored:
+        """Lock a version for longer than it is; a lock is never made shorter."""
+
+    def hold(self, *, key: str, version: str, on: bool) -> bool:
+        """Put a version under legal hold or end it; False where the store itself has no such thing."""
+
+    def dispose(self, *, key: str, version: str) -> None:
+        """Remove a version whose retention is over; `worm_still_locked` where it is not."""
 
     def keys(self, *, prefix: str = "") -> Iterator[str]:
         """Walk every key, for the reconciliation of database and vault."""
@@ -97,6 +140,18 @@ class Vault(Protocol):
 
 _opened: dict[str, Vault] = {}
 _opening = threading.Lock()
+os.register_at_fork(after_in_child=_opened.clear)  # two processes must not share a connection
+
+
+def lock_end(*, day: date, zone: tzinfo) -> datetime:
+    """Return the moment at which the last protected day ends in the document's legal zone, in UTC."""
+    return datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
+
+
+def too_short(*, key: str, until: datetime, policy: datetime) -> errors.WormError:
+    """Return the error of a lock that ends before it may."""
+    dates = {"until_date": f"{until:%Y-%m-%d %H:%M}", "policy_date": f"{policy:%Y-%m-%d %H:%M}"}
+    return errors.WormError(code="worm_lock_too_short", values={"key": key, **dates})
 
 
 def open_vault() -> Vault:
@@ -132,7 +187,7 @@ def lock(
     *,
     key: str,
     body: bytes,
-    retain_until: date,
+    retain_until: datetime,
     sha256: str,
     content_type: str = PDF,
     skew_s: Callable[[], float | None] = clock.clock_skew_s,
@@ -142,7 +197,7 @@ def lock(
     Safe to repeat: identical bytes that are there are adopted, and a seal that a crash left half done is finished.
     To adopt an object with other bytes but the same content, read it (`find`, `read`) and lock what was read.
 
-    :param retain_until: first date on which removal would be allowed.
+    :param retain_until: the moment from which removal would be allowed, as `lock_end` gives it.
     :param sha256: lower-case hex of the bytes, recorded by the caller before this call.
     :raises errors.WormError: one of RULES; counted in `docs_worm_errors_total`.
     """
@@ -164,7 +219,7 @@ def lock(
     return guarded(work=work)
 
 
-def verify(*, key: str, version: str, sha256: str, size: int, retain_until: date) -> Stored:
+def verify(*, key: str, version: str, sha256: str, size: int, retain_until: datetime) -> Stored:
     """Read one version back from the medium and compare bytes, lock, mode and date with what was promised.
 
     :raises errors.WormError: one of RULES; counted in `docs_worm_errors_total`.

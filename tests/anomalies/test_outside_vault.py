@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ from documents.vault import immutable, local_store, store
 
 BODY = b"%PDF-1.7 issued bytes" * 100
 KEY = "ES/2026/doc_1.pdf"
-UNTIL = date(2033, 1, 1)
+UNTIL = datetime(2033, 1, 1, 23, tzinfo=UTC)
 CALLS = ("open", "write", "fsync", "link", "mkdir", "fchmod", "fstat")
 
 

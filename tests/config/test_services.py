@@ -1,5 +1,6 @@
 """Embedded servers serve their own command only, and nothing of them outlives it."""
 
+import datetime as dt
 import os
 import pathlib
 import signal
@@ -9,13 +10,14 @@ import time
 import typing
 from collections.abc import Iterator
 
+import botocore.exceptions
 import psutil
 import psycopg
 import pytest
 import redis
 
 from config import env
-from config.embedded import commands, machine, servers, services, shared
+from config.embedded import commands, machine, object_store, servers, services, shared
 from config.simulation import processes, sender
 
 PATIENCE_S = 15.0
@@ -151,11 +153,14 @@ with commands.around(command="shell"):
 """
 
 
-def _holder(*, var: pathlib.Path, ignored: str = "") -> tuple[subprocess.Popen[bytes], list[int]]:
+def _holder(
+    *, var: pathlib.Path, ignored: str = "", objects: bool = False
+) -> tuple[subprocess.Popen[bytes], list[int]]:
     """A command with servers of its own, started with some signals ignored and no others; its servers' processes."""
     signals = ["--default-signal", *([f"--ignore-signal={ignored}"] if ignored else [])]
     words = ["env", *signals, sys.executable, "-c", _HOLDER, str(var)]
-    holder = subprocess.Popen(words, cwd=env.BASE_DIR, env=_without_servers(), stdout=subprocess.PIPE)
+    variables = _without_servers() | ({"VAULT_URL": ""} if objects else {})
+    holder = subprocess.Popen(words, cwd=env.BASE_DIR, env=variables, stdout=subprocess.PIPE)
     assert holder.stdout
     assert holder.stdout.readline() == b"up\n"
     family = [child.pid for child in psutil.Process(holder.pid).children(recursive=True)]
@@ -172,6 +177,39 @@ def test_a_killed_parent_takes_its_servers_along(number: signal.Signals, ignored
     assert _gone(*family)
     if number != signal.SIGKILL:
         assert not list(machine.home().glob("run-*"))
+
+
+def test_a_killed_demo_takes_its_object_store_along(home: pathlib.Path) -> None:
+    holder, family = _holder(var=home, objects=True)
+    assert "weed" in {psutil.Process(pid).name() for pid in family}
+    holder.kill()
+    holder.communicate(timeout=PATIENCE_S)
+    assert _gone(*family)
+
+
+@pytest.mark.usefixtures("home")
+def test_an_object_store_locks_forgets_nothing_when_killed_and_goes_with_its_folder() -> None:
+    with services.Stack(objects=True) as stack:
+        store = stack.objects
+        assert store
+        assert store.process
+        assert psutil.Process(store.process.pid).uids().real != 0
+        assert stack.environment()["VAULT_URL"] == store.url
+        client = object_store.client(endpoint=store.endpoint, secret=store.password)
+        until = dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=1)
+        lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
+        version = client.put_object(Bucket=object_store.BUCKET, Key="a", Body=b"it", **lock)["VersionId"]
+        store.kill()
+        store.start()  # where its clients look
+        name = {"Bucket": object_store.BUCKET, "Key": "a", "VersionId": version}
+        with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+            client.delete_object(**name)
+        assert client.get_object(**name)["Body"].read() == b"it"
+        with pytest.raises(botocore.exceptions.ClientError, match="SignatureDoesNotMatch"):
+            object_store.client(endpoint=store.endpoint, secret="another").list_buckets()
+        family, folder = [store.process.pid], stack.folder
+    assert _gone(*family)
+    assert not folder.exists()
 
 
 @pytest.fixture

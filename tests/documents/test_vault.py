@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +23,8 @@ from documents.vault import store as vault
 
 BODY = b"%PDF-1.7 the bytes of a document"
 SHA256 = hashlib.sha256(BODY).hexdigest()
-UNTIL = date(2033, 1, 1)
+READING = {"probe", "facts", "versions", "find", "read", "verify", "keys"}
+UNTIL = datetime(2033, 1, 1, 23, tzinfo=UTC)
 KEY = "es/2026/doc_1/abc.pdf"
 
 
@@ -46,7 +47,7 @@ def _fresh(settings: Settings, folder: pathlib.Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(resilience_calls, "BREAKERS", fresh)
 
 
-def lock(*, key: str = KEY, body: bytes = BODY, until: date = UNTIL, skew_s: float | None = 0.0) -> vault.Stored:
+def lock(*, key: str = KEY, body: bytes = BODY, until: datetime = UNTIL, skew_s: float | None = 0.0) -> vault.Stored:
     digest = hashlib.sha256(body).hexdigest()
     return vault.lock(key=key, body=body, retain_until=until, sha256=digest, skew_s=lambda: skew_s)
 
@@ -183,7 +184,7 @@ def test_a_removed_object_is_a_missing_version(store: local_store.LocalVault, fo
     assert raised.value.code == "worm_version_missing"
 
 
-def verify(*, store: local_store.LocalVault, stored: vault.Stored, until: date = UNTIL) -> vault.Stored:
+def verify(*, store: local_store.LocalVault, stored: vault.Stored, until: datetime = UNTIL) -> vault.Stored:
     return store.verify(
         key=stored.key, version=stored.version, sha256=stored.sha256, size=stored.size, retain_until=until
     )
@@ -198,7 +199,7 @@ def test_a_date_before_the_policys_is_too_short(store: local_store.LocalVault) -
 
 def test_a_lock_cannot_be_shortened_by_putting_the_same_bytes_again(store: local_store.LocalVault) -> None:
     lock()
-    again = store.put(key=KEY, body=BODY, content_type=vault.PDF, retain_until=date(2000, 1, 1))
+    again = store.put(key=KEY, body=BODY, content_type=vault.PDF, retain_until=datetime(2000, 1, 1, tzinfo=UTC))
     assert again.retain_until == UNTIL
 
 
@@ -283,9 +284,9 @@ def test_sixteen_writers_of_one_key_leave_one_object_and_only_identical_ones_suc
     assert sorted(outcomes) == sorted([found.sha256] * 8 + ["worm_checksum_mismatch"] * 8)
 
 
-def test_the_interface_has_no_way_to_delete() -> None:
+def test_nothing_removes_but_the_disposal_of_what_has_expired() -> None:
     verbs = {name for name in dir(local_store.LocalVault) if not name.startswith("_")}
-    assert verbs == {"probe", "put", "find", "read", "verify", "keys"}
+    assert verbs == READING | {"put", "extend", "hold", "dispose"}
     assert not [name for name in dir(vault) if "delete" in name or "remove" in name]
 
 

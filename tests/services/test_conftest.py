@@ -72,5 +72,7 @@ def test_a_broker_can_hang_and_come_back(valkey: servers.Valkey) -> None:
 def test_a_vault_of_a_test_takes_a_locked_document(vault_folder: pathlib.Path) -> None:
     body = b"%PDF-1.7"
     digest = hashlib.sha256(body).hexdigest()
-    stored = store.lock(key="test/one.pdf", body=body, retain_until=dt.date(2099, 1, 1), sha256=digest)
+    stored = store.lock(
+        key="test/one.pdf", body=body, retain_until=dt.datetime(2099, 1, 1, tzinfo=dt.UTC), sha256=digest
+    )
     assert (vault_folder.exists(), stored.sha256) == (True, digest)

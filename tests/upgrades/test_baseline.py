@@ -16,7 +16,7 @@ from django.test import Client
 from audit.models import Event as LogEvent
 from config.embedded import services
 from documents.delivery import links
-from documents.emission import locking
+from documents.emission import custody, locking
 from documents.models import Document, Event, EventStatus, Kind, Link, Series, Status
 from documents.operations import numbers
 from documents.vault import store
@@ -60,7 +60,8 @@ def _upgrade(*, stack: services.Stack) -> None:
     vault = store.open_vault()
     for document in Document.objects.all():
         body = (FOLDER / "vault" / document.vault_key).read_bytes()
-        vault.put(key=document.vault_key, body=body, content_type=store.PDF, retain_until=document.retain_until)
+        until = custody.lock_end(document=document)
+        vault.put(key=document.vault_key, body=body, content_type=store.PDF, retain_until=until)
 
 
 def test_every_document_has_its_content_its_bytes_and_its_number(upgraded: None) -> None:

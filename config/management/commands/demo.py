@@ -23,7 +23,7 @@ from config.simulation import demo, sender
 from documents import presentation
 from documents.access import actors, grants
 from documents.delivery import links
-from documents.emission import attachments
+from documents.emission import attachments, custody
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Link, Status
 from documents.rendering import render
 from documents.vault import store
@@ -95,7 +95,7 @@ class Command(BaseCommand):
                         step(note=document.number)
                         self.say(
                             f"  {document.number:<24} ISSUED → LOCKED   "
-                            f"{document.file_sha256[:16]}…  {document.vault_mode}"
+                            f"{document.file_sha256[:16]}…  {document.vault_mode}  {document.vault_version[:32]}"
                         )
                 for mail in (
                     mails.exclude(status=DeliveryStatus.QUEUED).select_related("document").defer("document__content")
@@ -149,7 +149,9 @@ class Command(BaseCommand):
         if document:
             self.say(f"  Verificación · Verification   {base}/v/{document.verification_code}")
         self.say(f"  Correo · Mail      {settings.EMAIL_FILE_PATH}")
-        self.say(f"  Bóveda · Vault     {_vault_folder()} ({store.open_vault().mode})")
+        self.say(f"  Bóveda · Vault     {settings.VAULT_URL} ({store.open_vault().mode})")
+        if not settings.VAULT_URL.startswith("s3:"):
+            self.say("    Una carpeta, no S3: no puede prometer WORM · A folder, not S3: it cannot promise WORM")
         if env.text(name="DEMO_EXIT") != "1":
             self.invite(port=urlsplit(base).port)
         target = env.text(name="DEMO_JSON")
@@ -201,7 +203,7 @@ def _faults(document: Document) -> list[str]:
         version=document.vault_version,
         sha256=document.file_sha256,
         size=document.file_bytes or 0,
-        retain_until=document.retain_until,
+        retain_until=custody.lock_end(document=document),
     )
     if hashlib.sha256(body).hexdigest() != document.file_sha256:
         faults.append("bytes distintos en la bóveda · stored bytes differ")
@@ -228,14 +230,19 @@ def _links() -> list[str]:
     return [links.url(link=link) for link in _open_links()]
 
 
-def _vault_folder() -> str:
-    return settings.VAULT_URL.removeprefix("file://")
+def _vault() -> dict[str, object]:
+    """Return where the documents are: in a folder, or in a bucket with its keys."""
+    url = settings.VAULT_URL
+    if not url.startswith("s3:"):
+        return {"vault": url.removeprefix("file://"), "vault_s3": None}
+    keys = {"access": env.text(name="AWS_ACCESS_KEY_ID"), "secret": env.text(name="AWS_SECRET_ACCESS_KEY")}
+    return {"vault": None, "vault_s3": {"url": url, **keys}}
 
 
 def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
     """Return what DEMO_JSON tells programs: a contract, whose fields are added to and never renamed.
 
-    What this demo does not have is null or empty: an S3 vault, API keys, a token of `/metrics`.
+    What this demo does not have is null or empty: a folder or an S3 vault, API keys, a token of `/metrics`.
     """
     documents = presentation.joined(rows=Document.objects.order_by("pk"))
     return {
@@ -244,8 +251,7 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
         "webhooks": {service: known[0] for service, known in settings.WEBHOOK_SECRETS.items()},
         "database_url": env.text(name="DATABASE_URL"),
         "database_owner_url": env.text(name="DATABASE_OWNER_URL"),
-        "vault": _vault_folder(),
-        "vault_s3": None,
+        **_vault(),
         "mail": settings.EMAIL_FILE_PATH,
         "links": urls,
         "documents": presentation.documents(rows=documents),

@@ -1,0 +1,130 @@
+"""What a bucket must be set to, and attacks on an object of our own that it must refuse, whatever it claims to be.
+
+The canary is locked for one day, one a day. A refused access counts as refused: the rights of the product's own
+credentials are part of what protects. A store that lets one attack through is not WORM, and nothing is locked there.
+"""
+
+import base64
+import datetime as dt
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from documents import errors
+from documents.vault import s3_client, store
+
+log = logging.getLogger(__name__)
+PREFIX = "_probe/"  # no document's key begins so
+BODY = b"This object is attacked at every start. It must survive.\n"
+LIFE = dt.timedelta(days=1)
+REFUSALS = {
+    "AccessDenied",
+    "InvalidRequest",
+    "InvalidRetentionPeriod",
+    "MethodNotAllowed",
+    "ObjectLocked",
+    "WORMProtected",
+}
+
+
+def check_facts(*, facts: store.StoreFacts) -> None:
+    """Refuse a bucket that locks nothing, keeps no versions, or has another time than ours.
+
+    :raises errors.WormError: `worm_bucket_misconfigured`
+    """
+    if not facts.locking:
+        raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "locking"})
+    if not facts.versioning:
+        raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "versioning"})
+    check_clock(now=facts.now)
+
+
+def check_clock(*, now: dt.datetime | None) -> None:
+    """Refuse a store whose time is not ours: its locks would end at another moment than it says.
+
+    :raises errors.WormError: `worm_bucket_misconfigured`
+    """
+    if now is None:
+        raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "timeless"})
+    skew_s = (now - dt.datetime.now(tz=dt.UTC)).total_seconds()
+    if abs(skew_s) > store.SKEW_MAX_S:
+        raise errors.WormError(
+            code="worm_bucket_misconfigured", values={"cause": "store_clock", "seconds": round(skew_s)}
+        )
+
+
+def attack(*, client: Any, bucket: str) -> bool:
+    """Try to remove, shorten, weaken and replace today's canary; return whether the store honours If-None-Match.
+
+    :raises errors.WormError: `worm_bucket_misconfigured`, naming the attack that went through
+    """
+    key = f"{PREFIX}{dt.datetime.now(tz=dt.UTC).date()}"
+    put = _put(client=client, bucket=bucket, key=key)
+    version = _first_version(client=client, bucket=bucket, key=key) or put()["VersionId"]
+    name = {"Bucket": bucket, "Key": key, "VersionId": version}
+    until = client.head_object(**name)["ObjectLockRetainUntilDate"]
+    sooner = {"Mode": store.COMPLIANCE, "RetainUntilDate": until - LIFE / 2}
+    weaker = {"Mode": "GOVERNANCE", "RetainUntilDate": until}
+    attacks: Mapping[str, Callable[[], Any]] = {
+        "delete-version": lambda: client.delete_object(**name),
+        "shorten": lambda: client.put_object_retention(**name, Retention=sooner),
+        "weaken": lambda: client.put_object_retention(**name, Retention=weaker),
+    }
+    for what, attempt in attacks.items():
+        if not _refused(attempt=attempt):
+            raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "attack", "attack": what})
+    conditional = _refuses_second(put=put)
+    answer = client.get_object(**name)
+    kept = (answer["Body"].read(), answer.get("ObjectLockMode"), answer.get("ObjectLockRetainUntilDate"))
+    if kept != (BODY, store.COMPLIANCE, until):
+        raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "attack", "attack": "overwrite"})
+    log.info("vault.probed", extra={"conditional": conditional})
+    return conditional
+
+
+def _put(*, client: Any, bucket: str, key: str) -> Callable[[], Any]:
+    """Return a put of the canary that adds no version where there is one and the store can tell."""
+
+    def put() -> Any:
+        return client.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=BODY,
+            IfNoneMatch="*",
+            ContentMD5=base64.b64encode(hashlib.md5(BODY, usedforsecurity=False).digest()).decode(),
+            ObjectLockMode=store.COMPLIANCE,
+            ObjectLockRetainUntilDate=dt.datetime.now(tz=dt.UTC) + LIFE,
+        )
+
+    return put
+
+
+def _first_version(*, client: Any, bucket: str, key: str) -> str:
+    """Return the oldest version of the canary, empty where there is none yet."""
+    rows = client.list_object_versions(Bucket=bucket, Prefix=key).get("Versions", [])
+    return str(rows[-1]["VersionId"]) if rows else ""
+
+
+def _refused(*, attempt: Callable[[], Any]) -> bool:
+    """Return whether the store refused an attack; what is no answer to it is raised."""
+    try:
+        attempt()
+    except ClientError as answer:
+        if s3_client.code_of(answer) in REFUSALS:
+            return True
+        raise
+    return False
+
+
+def _refuses_second(*, put: Callable[[], Any]) -> bool:
+    """Return whether a second put of the same key is refused, as If-None-Match asks; it may also add a version."""
+    try:
+        put()
+    except ClientError as answer:
+        if s3_client.code_of(answer) == s3_client.TAKEN:
+            return True
+        raise
+    return False
