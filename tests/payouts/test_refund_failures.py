@@ -122,6 +122,46 @@ def test_what_is_told_again_changes_nothing_and_what_diverges_is_on_record() -> 
     assert _state()[0] == before[0]
 
 
+@pytest.mark.parametrize(
+    ("country", "currency", "total", "lines", "back"),
+    [
+        ("CL", "CLP", "1785", [making.line("1500", tax="IVA19")], [making.line("700", tax="IVA19")]),
+        (
+            "MX",
+            "MXN",
+            "123.77",
+            [making.line("100.00", tax="IVA16"), making.line("7.77", name="2", kind="TIP")],
+            [making.line("33.33", tax="IVA16"), making.line("7.77", name="2", kind="REFUND_ITEM")],
+        ),
+        (
+            "CO",
+            "COP",
+            "21600.00",
+            [
+                making.line("30000", kind="ITEM", tax="INC8"),
+                making.line("-10000", name="2", kind="PROMOTION", tax="INC8"),
+            ],
+            [making.line("20000", kind="REFUND_ITEM", tax="INC8")],
+        ),
+    ],
+)
+def test_it_is_so_in_every_country_and_shape(
+    country: str, currency: str, total: str, lines: list[dict[str, str]], back: list[dict[str, str]]
+) -> None:
+    events = [
+        making.refund("rf_2", "pay_1", back, replaces="rf_1"),
+        FAILED,
+        making.refund("rf_1", "pay_1", back),
+        AGAIN_FAILED,
+        making.payment("pay_1", total, lines),
+    ]
+    place = {"country": country, "issuer": f"aventide-{country.lower()}"}
+    telling.told(event | place | {"data": event["data"] | {"currency": currency}} for event in events)
+    assert _state()[0] == [(NOTE, telling.document(NOTE).total_minor, "FAILED")]
+    assert not Event.objects.exclude(status="processed").exists()
+    assert _found() == {}
+
+
 # -- any order --
 
 
