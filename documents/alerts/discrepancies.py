@@ -21,7 +21,14 @@ INSERT = """
     ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO NOTHING
 """
 # TABLE: where an event states its total.
-TOTALS = (("payment", "amount"), ("payout", "amount"), ("totals", "gross"), ("totals", "payable"))
+TOTALS = (
+    ("payment", "amount"),
+    ("payout", "amount"),
+    ("totals", "gross"),
+    ("totals", "payable"),
+    ("refund", "amount"),
+    ("dispute", "amount"),
+)
 
 
 def open_one(
