@@ -34,6 +34,7 @@ LISTS: list[tuple[dict[str, str], int]] = [
     ({"from": "2030-01-01"}, 10),
     ({"issued": "7"}, 2 * 7 * 288 + PAGE),
     ({"view": "unpaid"}, 2 * PAGE),
+    ({"view": "refund_failed"}, 2 * PAGE),
     ({"view": "stuck"}, PAGE),
     ({"view": "quarantine"}, PAGE),
     ({"status__exact": "ISSUED"}, PAGE),

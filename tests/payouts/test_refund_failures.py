@@ -16,6 +16,7 @@ from documents.models import Document, Event, RefundStatus
 from documents.sentences import writing
 from payouts.models import RefundReplacement
 from payouts.reconciliation import run
+from tests.documents import center
 from tests.payouts import making, telling
 from tests.services import force
 
@@ -98,6 +99,17 @@ def test_the_note_of_a_refund_that_failed_says_so_until_another_replaces_it() ->
         ("document.refund_replaced", ""),
         ("document.refund_status_changed", ""),
     ]
+
+
+def test_the_document_center_lists_the_notes_of_refunds_that_failed_and_says_so_on_their_page() -> None:
+    telling.told([PAYMENT, FIRST, FAILED])
+    note, browser = telling.document(NOTE), center.client(member=center.staff(roles=["finance"], countries=["ES"]))
+    listed = "/admin/documents/document/?view=refund_failed"
+    assert "Devolución fallida" in browser.get(center.page(note)).content.decode()
+    assert note.number in browser.get(listed).content.decode()
+    telling.told([AGAIN])
+    assert "Devolución fallida" not in browser.get(center.page(note)).content.decode()
+    assert note.number not in browser.get(listed).content.decode()
 
 
 def test_what_is_told_again_changes_nothing_and_what_diverges_is_on_record() -> None:
