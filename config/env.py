@@ -3,7 +3,7 @@
 import os
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from documents.vault import address
@@ -13,6 +13,12 @@ ENVIRONMENTS = ("demo", "test", "sandbox", "production")
 SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SECRET_LENGTH_MIN = 32
+SECRET_MEND = f"set a secret of at least {SECRET_LENGTH_MIN} characters (openssl rand -base64 48)"
+REAL = {  # what production accepts of a variable, and the mend where it is anything else
+    "VAULT_URL": ("s3:", f"only Object Lock can promise WORM: {address.MEND}"),
+    "MAIL_URL": ("smtp:", "a file mailbox reaches nobody: use smtp://user:password@host:port"),
+    "PUBLIC_URL": ("https:", "links carry secrets: use https://"),
+}
 NUMBER_MAX = 1_000_000_000
 SESSION = {
     "search_path": "public",
@@ -32,10 +38,10 @@ WEBHOOK_SECRET_LENGTH_MIN = 38  # `whsec_` and 24 bytes in base64
 
 
 class Misconfigured(SystemExit):
-    """The environment cannot be used as it is; the message names the variable and the mend."""
+    """The environment cannot be used as it is; the message names the variable and the mend, and `others` after it."""
 
-    def __init__(self, *, name: str, mend: str) -> None:
-        super().__init__(f"billing-docs: {name}: {mend}")
+    def __init__(self, *, name: str, mend: str, others: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__("\n".join(f"billing-docs: {wrong}: {how}" for wrong, how in [(name, mend), *others]))
 
 
 def text(*, name: str, default: str = "") -> str:
@@ -64,7 +70,7 @@ def secret(*, name: str, demo: str) -> str:
     if environment() == "production" and (not value or value == demo or len(value) < SECRET_LENGTH_MIN):
         raise Misconfigured(
             name=name,
-            mend=f"set a secret of at least {SECRET_LENGTH_MIN} characters (openssl rand -base64 48)",
+            mend=SECRET_MEND,
         )
     return value or demo
 
@@ -201,22 +207,29 @@ def webhook_secrets() -> dict[str, list[str]]:
 
 
 def refuse_unsafe_production() -> None:
-    """Stop a production start that lacks a real database, broker, vault, mailbox or secrets."""
-    if not production():
-        return
+    """Stop a production start that lacks a real database, broker, vault, mailbox or secrets; all of it is said at once.
+
+    :raises Misconfigured: with each variable and its mend
+    """
+    wrong = list(_unsafe()) if production() else []
+    if wrong:
+        (name, mend), *others = wrong
+        raise Misconfigured(name=name, mend=mend, others=others)
+
+
+def _unsafe() -> Iterator[tuple[str, str]]:
+    """Yield each variable with which production cannot start, and its mend."""
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "VAULT_URL", "MAIL_URL", "PUBLIC_URL", "ALERT_URL"):
-        if not text(name=name):
-            raise Misconfigured(name=name, mend="production has no embedded default: set it")
-    if text(name="VAULT_URL").startswith("file:"):
-        raise Misconfigured(name="VAULT_URL", mend="the local vault cannot promise WORM: use s3://bucket?endpoint=...")
-    if text(name="MAIL_URL").startswith(("file:", "console:", "memory:")):
-        raise Misconfigured(name="MAIL_URL", mend="a file mailbox reaches nobody: use smtp://user:password@host:port")
-    if not text(name="PUBLIC_URL").startswith("https://"):
-        raise Misconfigured(name="PUBLIC_URL", mend="links carry secrets: use https://")
+        value = text(name=name)
+        if not value:
+            yield name, "production has no embedded default: set it"
+        elif name in REAL and not value.startswith(REAL[name][0]):
+            yield name, REAL[name][1]
+    for name in ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY"):
+        if len(text(name=name)) < SECRET_LENGTH_MIN:
+            yield name, SECRET_MEND
     for service, secrets in webhook_secrets().items():
         if not secrets or any(
             not secret.startswith("whsec_") or len(secret) < WEBHOOK_SECRET_LENGTH_MIN for secret in secrets
         ):
-            raise Misconfigured(
-                name=f"WEBHOOK_SECRET_{service.upper()}", mend="set whsec_ and at least 24 bytes in base64"
-            )
+            yield f"WEBHOOK_SECRET_{service.upper()}", "set whsec_ and at least 24 bytes in base64"

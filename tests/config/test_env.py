@@ -3,6 +3,7 @@
 import pytest
 
 from config import env
+from documents.vault import address
 
 GOOD = {
     "ENVIRONMENT": "production",
@@ -43,6 +44,54 @@ def test_production_never_starts_without_a_real_part(name: str, value: str, monk
     monkeypatch.setenv(name, value)
     with pytest.raises(env.Misconfigured, match=name):
         env.refuse_unsafe_production()
+
+
+def test_production_says_at_once_all_that_is_missing_each_with_its_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [name for name in GOOD if name != "ENVIRONMENT"]
+    for name in names:
+        monkeypatch.delenv(name)
+    with pytest.raises(env.Misconfigured) as raised:
+        env.refuse_unsafe_production()
+    lines = str(raised.value).splitlines()
+    assert sorted(line.split(": ")[1] for line in lines) == sorted(names)
+    assert all(line.startswith("billing-docs: ") and line.split(": ", 2)[2] for line in lines)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://",
+        "s3://vault",  # meant for another store, it would go to AWS
+        "s3://Vault?endpoint=https://s3.example",
+        "s3://vault/folder?endpoint=https://s3.example",
+        "s3://127.0.0.1?endpoint=https://s3.example",
+        "s3://key:secret@vault?endpoint=https://s3.example",
+        "s3://vault?endpoint=s3.example",
+        "s3://vault?endpoint=https://s3.example/path",
+        "s3://vault?endpoint=https://s3.example:port",
+        "s3://vault?endpoint=https://s3.example&endpont=x",
+        "s3://vault?endpoint=https://s3.example&region=",
+        "https://s3.example/vault",
+        "file:relative",
+        "file://elsewhere/vault",
+    ],
+)
+def test_an_address_of_which_no_vault_can_be_opened_stops_the_start(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_URL", url)
+    with pytest.raises(env.Misconfigured, match="VAULT_URL: use "):
+        env.vault(default="")
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint", "region"),
+    [
+        ("s3://vault?endpoint=https://s3.example&region=eu-west-1", "https://s3.example", "eu-west-1"),
+        ("s3://vault?endpoint=http://127.0.0.1:8333/", "http://127.0.0.1:8333", "us-east-1"),
+        ("s3://vault?region=eu-south-2", "", "eu-south-2"),
+    ],
+)
+def test_a_bucket_is_read_from_its_address(url: str, endpoint: str, region: str) -> None:
+    assert address.bucket(url=url) == address.Bucket(name="vault", endpoint=endpoint, region=region)
 
 
 @pytest.mark.parametrize("value", ["", "the public default", "short"])

@@ -4,6 +4,7 @@ What a test asks of it, it asks over HTTP, of the database, the vault's folder a
 test, so that tests of one module share the processes; the database is put back when the module ends.
 """
 
+import contextlib
 import dataclasses
 import http.client
 import itertools
@@ -253,8 +254,17 @@ def unlike(event: Mapping[str, Any], path: str, value: object) -> dict[str, Any]
 @pytest.fixture(scope="module")
 def live(stack: services.Stack, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Live]:
     """Run the product for the tests of one module."""
+    with running(stack=stack, blocker=django_db_blocker) as started:
+        yield started
+
+
+@contextlib.contextmanager
+def running(
+    *, stack: services.Stack, blocker: DjangoDbBlocker, variables: Mapping[str, str] | None = None
+) -> Iterator[Live]:
+    """Run the product with an empty database, which is put back afterwards; `variables` are set besides."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir=machine.VAR / "tests"))
-    with django_db_blocker.unblock():
+    with blocker.unblock():
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=(folder / "issuers.log").open("w"))
         database.connections.close_all()
     listening = processes.listen()
@@ -265,6 +275,7 @@ def live(stack: services.Stack, django_db_setup: None, django_db_blocker: Django
         "PUBLIC_URL": url,
         "VAULT_URL": f"file://{folder / 'vault'}",
         "MAIL_URL": f"file://{folder / 'mail'}",
+        **(variables or {}),
     }
     (folder / "mail").mkdir()
     try:
@@ -276,7 +287,7 @@ def live(stack: services.Stack, django_db_setup: None, django_db_blocker: Django
             yield started
     finally:
         listening.close()
-        with django_db_blocker.unblock():
+        with blocker.unblock():
             database.restore(stack=stack)
         immutable.unlock_for_removal(folder=folder)
         shutil.rmtree(folder)
