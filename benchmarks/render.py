@@ -81,7 +81,7 @@ def bare_worker() -> None:
 
 def html_of(*, press: renderer.Press, content: dict[str, Any]) -> str:
     """Return the very HTML that our side prints, with its style sheet and QR code inside it."""
-    texts = render.texts_for(kind=content["kind"], country=content["country"])
+    texts = render.job_for(content=content, issued_at=ISSUED_AT)["words"]
     context = press.composition.compose(content=content, texts=texts, characters=press.characters)
     context |= {"content_sha256": canonical.sha256(value=content), "created": "2026-02-23T09:00:00Z", "qr": True}
     about = {word: content[word] for word in ("kind", "country")}

@@ -78,8 +78,12 @@ def size(*, octets: int) -> str:
 
 def amount(*, document: Document) -> str:
     """Write the document's total as its country does, with the ISO code: "1.234,50 EUR"."""
+    return money_of(document=document, text=money.text(document.total_minor, money.digits(document.currency)))
+
+
+def money_of(*, document: Document, text: str) -> str:
+    """Write an amount of a document as its total is written."""
     country = pack.required(document.country_id)
-    text = money.text(document.total_minor, money.digits(document.currency))
     # As many decimals as the PDF shows.
     decimals = printout.decimals(content=json.loads(document.content), shown=country.decimals_shown)
     decimals = country.decimals if decimals is None else decimals

@@ -8,6 +8,9 @@ import datetime as dt
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from django.db import transaction
 
@@ -132,11 +135,26 @@ def document(
     status: Status = Status.LOCKED,
     total_minor: int = 2188,
     now: dt.datetime = NOW,
+    about: str = "",
+    corrects: Document | None = None,
+    body: Mapping[str, object] = MappingProxyType({}),
 ) -> Document:
-    """Return a document as the line leaves it; from LOCKED on its bytes lie in the vault."""
+    """Return a document as the line leaves it; from LOCKED on its bytes lie in the vault.
+
+    `about` is its key without the kind, `payout:po_1:payee:failed`; `body` is what its content says besides.
+    """
     owner, issued_by = owner or party(), issued_by or issuer()
     with transaction.atomic():
-        made = _issue(kind=kind, owner=owner, issuer=issued_by, total_minor=total_minor, now=now)
+        made = _issue(
+            kind=kind,
+            owner=owner,
+            issuer=issued_by,
+            total_minor=total_minor,
+            now=now,
+            about=about or _about(kind=kind),
+            corrects=corrects,
+            body=body,
+        )
     if status != Status.ISSUED:
         _lock(document=made, now=now)
     if status == Status.QUARANTINED:
@@ -151,35 +169,35 @@ def document(
     return made
 
 
-def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: dt.datetime) -> Document:
+def _about(*, kind: Kind) -> str:
+    """Return the rest of a new key of a kind."""
+    subject, audience = AUDIENCES[kind]
+    return f"{subject}:{subject[:3]}_{next(_serial)}:{audience}"
+
+
+def _issue(
+    *,
+    kind: Kind,
+    owner: Party,
+    issuer: Issuer,
+    total_minor: int,
+    now: dt.datetime,
+    about: str,
+    corrects: Document | None,
+    body: Mapping[str, object],
+) -> Document:
     """Write the row with its key, number, content and audit event, all of one transaction."""
-    subject_kind, audience = AUDIENCES[kind]
-    subject = f"{subject_kind}:{subject_kind[:3]}_{next(_serial)}"
-    key = DocumentKey.objects.create(key=f"{kind}:{subject}:{audience}", fingerprint="0" * 64)
-    series, fresh = Series.objects.get_or_create(
-        issuer=issuer, kind=kind, year=now.year, defaults={"code": f"{issuer.code}-{CODES[kind]}-{now.year}"}
-    )
-    if fresh:
-        _record(Action.SERIES_ADDED, object_type="series", object_id=series.code)
-    series = Series.objects.select_for_update().get(pk=series.pk)
-    Series.objects.filter(pk=series.pk).update(next=series.next + 1)
+    subject, audience = ":".join(about.split(":")[:2]), about.split(":")[2]
+    key = DocumentKey.objects.create(key=f"{kind}:{about}", fingerprint="0" * 64)
+    series = _series(kind=kind, issuer=issuer, year=now.year)
     country_pack = pack.required(issuer.country_id)
     number, code = f"{series.code}-{series.next:07d}", identifiers.verification_code()
     retain_until = country_pack.retain_until(issue_date=now.date())
-    content = canonical.encode(
-        value=_content(
-            kind=kind,
-            number=number,
-            key=key.key,
-            owner=owner,
-            issuer=issuer,
-            total=f"{total_minor / 100:.2f}",
-            code=code,
-            day=now.date(),
-            retain_until=retain_until,
-        )
-    )
-    statement = kind == Kind.ORDER_FINAL_STATEMENT
+    common: dict[str, Any] = {"kind": kind, "owner": owner, "issuer": issuer}
+    common |= {"number": number, "key": key.key, "code": code, "total": f"{total_minor / 100:.2f}"}
+    frozen = _content(**common, day=now.date(), retain_until=retain_until)
+    content = canonical.encode(value=frozen | _of_kind(kind=kind, about=about, corrects=corrects) | dict(body))
+    pending = PayoutStatus.PENDING if kind == Kind.ORDER_FINAL_STATEMENT else None
     made = Document.objects.create(
         document_key=key,
         kind=kind,
@@ -189,6 +207,7 @@ def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: d
         owner=owner,
         event=event(subject=subject, now=now),
         subject=subject,
+        corrects=corrects,
         series=series,
         sequence=series.next,
         number=number,
@@ -198,8 +217,8 @@ def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: d
         issue_date=now.date(),
         issued_at=now,
         retain_until=retain_until,
-        payout_status_at_issue=PayoutStatus.PENDING if statement else None,
-        payout_status=PayoutStatus.PENDING if statement else None,
+        payout_status_at_issue=pending,
+        payout_status=pending,
         verification_code=code,
         content=content.decode(),
         content_sha256=hashlib.sha256(content).hexdigest(),
@@ -213,6 +232,18 @@ def _issue(*, kind: Kind, owner: Party, issuer: Issuer, total_minor: int, now: d
         facts=custody.facts(document=made),
     )
     return made
+
+
+def _series(*, kind: Kind, issuer: Issuer, year: int) -> Series:
+    """Return a series as it was before its next number was taken."""
+    series, fresh = Series.objects.get_or_create(
+        issuer=issuer, kind=kind, year=year, defaults={"code": f"{issuer.code}-{CODES[kind]}-{year}"}
+    )
+    if fresh:
+        _record(Action.SERIES_ADDED, object_type="series", object_id=series.code)
+    series = Series.objects.select_for_update().get(pk=series.pk)
+    Series.objects.filter(pk=series.pk).update(next=series.next + 1)
+    return series
 
 
 def _lock(*, document: Document, now: dt.datetime) -> None:
@@ -312,6 +343,24 @@ def _totals(*, kind: Kind, total: str) -> dict[str, str]:
         Kind.PAYOUT_REVERSAL_NOTICE: {"amount": total},
     }
     return totals[kind]
+
+
+def _of_kind(*, kind: Kind, about: str, corrects: Document | None) -> dict[str, object]:
+    """Return what the content of a notice or a credit note says of what it is about."""
+    if kind == Kind.PAYOUT_REVERSAL_NOTICE:
+        *_, outcome = ("returned", *about.split(":")[3:])
+        return {"outcome": outcome, "reason": {"code": "ACCOUNT_CLOSED", "text": "La cuenta está cerrada"}}
+    if kind == Kind.CREDIT_NOTE:
+        key = corrects.document_key_id if corrects else f"{Kind.PAYMENT_RECEIPT}:payment:pay_0:customer"
+        return {
+            "original": {
+                "number": corrects.number if corrects else "AES-PR-2026-0000001",
+                "issue_date": NOW.date().isoformat(),
+                "content_sha256": "0" * 64,
+                "document_key": key,
+            }
+        }
+    return {}
 
 
 def pdf(*, text: str) -> bytes:

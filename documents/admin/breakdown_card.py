@@ -48,8 +48,14 @@ def _cells(row: ExplainedRow, *, several: bool, currency: str) -> "list[SafeStri
         row.get("line", "") or cells.NOTHING,
         _concept(row),
         rate,
-        cells.amount_of_text(text=row["amount"], currency=currency),
+        cells.amount_of_text(text=_balance(row) or row["amount"], currency=currency),
     ]
+
+
+def _balance(row: ExplainedRow) -> str:
+    """Return the debt that a payout leaves with the sign that it has everywhere else; "" for any other row."""
+    is_debt = row["rule"] == "closing_carry_over" and Decimal(row["amount"]) > 0
+    return f"-{row['amount']}" if is_debt else ""
 
 
 def _concept(row: ExplainedRow) -> str:
@@ -75,7 +81,7 @@ def _concept(row: ExplainedRow) -> str:
         "part": _("Fuera de este pago"),
         "cash_collected": _("Efectivo ya cobrado"),
         "opening_carry_over": _("Saldo anterior"),
-        "closing_carry_over": _("Saldo que pasa al siguiente"),
+        "closing_carry_over": _("Deuda que pasa al siguiente") if _balance(row) else _("Saldo que pasa al siguiente"),
         "difference": _("Diferencia en conciliación"),
     }
     return rules.get(row["rule"], row["rule"])

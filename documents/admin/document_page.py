@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from documents import catalog, errors
+from documents import catalog, errors, standings
 from documents.admin import breakdown_card, cells, filters, paging, reasons, rights, timeline
 from documents.admin.base import Card, Fact
 from documents.models import Delivery, Document, Kind, Link, Status
@@ -17,6 +17,7 @@ from documents.models import Delivery, Document, Kind, Link, Status
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
+TONES = {"": "CLOSED", "good": "ok", "warn": "OPEN"}  # the badge in whose tone and with whose icon a standing is shown
 RELATED_MAX = 20
 PAGES_MAX = 500
 RIGHTS = ("pdf", "send", "retry", "release", "audit", "correct")  # those that decide which buttons are shown
@@ -31,18 +32,16 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
         Delivery.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX]
     )
     links = list(Link.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX])
-    ids = [
-        document.public_id,
-        document.event.public_id,
-        *(delivery.public_id for delivery in deliveries),
-        *(link.public_id for link in links),
-    ]
+    sent = [delivery.public_id for delivery in deliveries] + [link.public_id for link in links]
+    ids = [document.public_id, document.event.public_id, *sent]
     number = requested_page(request=request, pages=document.pages or 1)
+    standing = standings.of(document=document)
     stuck = document.status == Status.ISSUED and document.issued_at < now - filters.STUCK_AFTER
     return {
         "document": document,
         "open": open_,
-        "badges": badges(document=document, stuck=stuck, now=now),
+        "badges": badges(document=document, standing=standing, stuck=stuck, now=now),
+        "standing": standing,
         "banner": banner(document=document, stuck=stuck, now=now),
         "cards": [summary(document=document, open_=open_), totals(document=document)],
         "custody": [
@@ -71,7 +70,7 @@ def requested_page(*, request: HttpRequest, pages: int) -> int:
     return max(1, min(number or 1, pages, PAGES_MAX))
 
 
-def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeString]":
+def badges(*, document: Document, standing: standings.Standing, stuck: bool, now: dt.datetime) -> "list[SafeString]":
     """Return the strip of states, each with icon and text."""
     strip = [
         cells.state(
@@ -80,11 +79,7 @@ def badges(*, document: Document, stuck: bool, now: dt.datetime) -> "list[SafeSt
     ]
     if document.status == Status.QUARANTINED:
         strip = [cells.state(Status.QUARANTINED)]
-    if document.payout_status:
-        text = {"PENDING": _("Pago pendiente"), "SENT": _("Pago enviado")}[document.payout_status]
-        strip.append(cells.state(document.payout_status, text=text))
-    if document.refund_status:
-        strip.append(cells.state(document.refund_status, text=_("Devolución fallida")))
+    strip += [cells.state(TONES[one.tone], text=one.text) for one in standing.badges]
     if document.verified_at:
         ago = cells.since(document.verified_at, now=now)
         strip.append(
@@ -155,20 +150,23 @@ def _total_labels() -> dict[str, str]:
         "tax": _("Impuestos"),
         "withheld": _("Retención fiscal"),
         "gross": _("Total"),
-        "payable": _("A percibir"),
+        "payable": _("Neto"),
         "included": _("Incluido"),
         "adjustments": _("Ajustes"),
         "cash_collected": _("Efectivo cobrado"),
         "opening_carry_over": _("Saldo inicial"),
         "closing_carry_over": _("Saldo final"),
-        "amount": _("Transferido"),
+        "amount": _("Importe del pago"),
     }
 
 
 def totals(*, document: Document) -> Card:
     """Return the totals that the PDF prints, and the total of the row."""
-    printed = parsed(document.content).get("totals", {})
-    labels = _total_labels()
+    content, labels = parsed(document.content), _total_labels()
+    printed = content.get("totals", {})
+    if document.kind == Kind.PAYOUT_STATEMENT:  # its orders' are in their statements: zero here would say of none
+        labels["withheld"] = _("Retención fiscal de este pago")
+        printed = {name: text for name, text in printed.items() if name != "withheld" or content.get("withholdings")}
     facts = [
         Fact(label=labels[name], value=cells.amount_of_text(text=str(printed[name]), currency=document.currency))
         for name in labels

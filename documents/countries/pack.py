@@ -229,7 +229,6 @@ LABELS = MappingProxyType(
         "gross": Words(es="Total", en="Total"),
         "withholding": Words(es="Retención fiscal", en="Withholding"),
         "cash_collected": Words(es="Efectivo cobrado", en="Cash collected"),
-        "payable": Words(es="Neto a recibir", en="Payable"),
         "retain_until": Words(es="Conservar hasta", en="Kept until"),
     }
 )

@@ -18,9 +18,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from documents import formatting, locks
+from documents import formatting, locks, standings
 from documents.delivery import links
-from documents.models import Channel, Delivery, Document, Kind, Link, Notice, Party
+from documents.models import Channel, Delivery, Document, Link, Notice, Party
 from documents.rendering import printout
 
 
@@ -36,6 +36,7 @@ class LetterEntry:
     url: str
     expires: str
     asks_last4: bool
+    changes: str = ""  # in a week's bundle: what has become of it since
 
 
 def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlternatives:
@@ -49,8 +50,9 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
         [first.recipient] = locks.rows(queryset=Party.objects.filter(pk=first.recipient_id))
         made = [(delivery.document, links.for_delivery(delivery=delivery, now=now)) for delivery in batch]
     with translation.override(formatting.of_party(party=first.recipient)):
-        entries = [_entry(document=document, link=link) for document, link in made]
         weekly = first.channel == Channel.DIGEST
+        standing = standings.of(document=first.document)
+        entries = [_entry(document=document, link=link, weekly=weekly) for document, link in made]
         name = "digest" if weekly else "document"
         context = {
             "language": formatting.language(),
@@ -59,8 +61,8 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
             "document": first.document,
             "reference": first.public_id,
             "again": first.sequence > 1,
-            "lead": _lead(document=first.document),
-            "heading": _weekly_subject(count=len(entries)) if weekly else _subject(delivery=first),
+            "lead": standing.changes if first.sequence > 1 else standing.letter,
+            "heading": _weekly_subject(count=len(entries)) if weekly else _subject(delivery=first, standing=standing),
             "tax_id_name": formatting.tax_id_name(document=first.document),
             "site": settings.PUBLIC_URL,
         }
@@ -102,7 +104,7 @@ def _letter(*, name: str, context: Mapping[str, object], to: str, message_id: st
     return letter
 
 
-def _entry(*, document: Document, link: Link) -> LetterEntry:
+def _entry(*, document: Document, link: Link, weekly: bool) -> LetterEntry:
     """Return a document as the letter shows it."""
     return LetterEntry(
         title=formatting.title(document=document),
@@ -113,39 +115,17 @@ def _entry(*, document: Document, link: Link) -> LetterEntry:
         url=links.url(link=link),
         expires=formatting.moment(when=link.expires_at, document=document),
         asks_last4=link.knows == links.LAST4,
+        changes=standings.of(document=document).changes if weekly else "",
     )
 
 
-def _subject(*, delivery: Delivery) -> str:
+def _subject(*, delivery: Delivery, standing: standings.Standing) -> str:
     """Return the subject of the mail about one document."""
-    if delivery.sequence > 1:
-        return _("Tu enlace nuevo está listo")
-    return {
-        Kind.PAYMENT_RECEIPT: _("Tu recibo de pago está listo"),
-        Kind.ORDER_FINAL_STATEMENT: _("Tu Statement final está listo"),
-        Kind.PAYOUT_STATEMENT: _("Tu liquidación de pago está lista"),
-        Kind.PAYOUT_REVERSAL_NOTICE: _("Aviso sobre uno de tus pagos"),
-        Kind.CREDIT_NOTE: _("Hemos emitido una nota a tu favor"),
-    }[Kind(delivery.document.kind)]
+    return _("Tu enlace nuevo está listo") if delivery.sequence > 1 else standing.subject
 
 
 def _weekly_subject(*, count: int) -> str:
     return ngettext("Tu documento de la semana", "Tus %(count)d documentos de la semana", count) % {"count": count}
-
-
-def _lead(*, document: Document) -> str:
-    """Return the first sentence about a document, by its kind and by whether money moved."""
-    if document.kind == Kind.PAYOUT_STATEMENT and document.total_minor <= 0:
-        return _("Tu periodo se cerró sin transferencia. Aquí ves qué pedidos incluye y qué saldo pasa al siguiente.")
-    return {
-        Kind.PAYMENT_RECEIPT: _("Gracias por tu pago. Este es su recibo, numerado y guardado a tu nombre."),
-        Kind.ORDER_FINAL_STATEMENT: _("Este es el detalle definitivo de tu pedido, línea a línea."),
-        Kind.PAYOUT_STATEMENT: _("Te hemos enviado un pago. Aquí ves qué pedidos incluye y cómo se calcula."),
-        Kind.PAYOUT_REVERSAL_NOTICE: _(
-            "Un pago no llegó a tu cuenta. El documento explica el motivo y qué pasa ahora."
-        ),
-        Kind.CREDIT_NOTE: _("Este documento corrige o devuelve una parte de otro anterior, que sigue siendo válido."),
-    }[Kind(document.kind)]
 
 
 def _tidy(text: str) -> str:

@@ -1,4 +1,4 @@
-"""TABLE: what the pages of a secure link say when there is no document to show, and the label of a total."""
+"""TABLE: what the pages of a secure link say when there is no document to show."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from documents import formatting
 from documents.delivery import links
-from documents.models import Kind, Link, RevokeReason
+from documents.models import Link, RevokeReason
 
 AWAY = 503
 
@@ -34,17 +34,6 @@ def message(*, name: str, link: Link | None) -> MessagePage:
     if link is not None and link.revoked_reason == RevokeReason.WRONG_PERSON:
         return dataclasses.replace(page, renew=False)
     return page
-
-
-def total(*, kind: Kind) -> str:
-    """Return the label of the amount that the page of a kind shows."""
-    return {
-        Kind.PAYMENT_RECEIPT: _("Total pagado"),
-        Kind.ORDER_FINAL_STATEMENT: _("Neto a recibir"),
-        Kind.PAYOUT_STATEMENT: _("Importe transferido"),
-        Kind.PAYOUT_REVERSAL_NOTICE: _("Importe que no llegó"),
-        Kind.CREDIT_NOTE: _("Total a tu favor"),
-    }[kind]
 
 
 def _pages(*, link: Link | None) -> dict[str, MessagePage]:

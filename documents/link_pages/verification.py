@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 
 from audit import flood, log
 from audit.actions import Action
-from documents import errors, formatting
+from documents import errors, formatting, standings
 from documents.access import actors, ownership, pages
 from documents.access.admission import Admitted, Ownership, Visit
 from documents.models import Document, Status
@@ -85,7 +85,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @ownership.resolver(Ownership.CODE)
 def printed(visit: Visit) -> Admitted:
     """Load the document of the code in the address; None for the page that says that there is none."""
-    documents = Document.objects.select_related("issuer").defer("content", "issuer__logo")
+    documents = Document.objects.select_related("issuer").defer("issuer__logo")
     document = documents.filter(verification_code=_spelled(code=visit.parts["code"])).first()
     about = ownership.about(("document", document.public_id)) if document else ownership.about()
     return Admitted(handed={"document": document}, about=about, loaded=document)
@@ -102,8 +102,10 @@ def verification(request: HttpRequest, document: Document | None) -> HttpRespons
     with translation.override(pages.requested_language(request=request)):
         compared = _compare(request=request, document=document) if request.method == "POST" else None
         differing = compared if compared is not None and compared.tone == "bad" else None
+        standing = standings.of(document=document)
         context = {
-            **(_mismatch(compared=differing) if differing else _headline(document=document)),
+            **(_mismatch(compared=differing) if differing else _headline(document=document, standing=standing)),
+            "remarks": standing.public,
             "compared": None if differing else compared,
             "facts": _facts(document=document),
             "comparable": document.status == Status.LOCKED,
@@ -137,7 +139,7 @@ def _spelled(*, code: str) -> str:
     return "-".join(bare[start : start + 4] for start in range(0, 16, 4)) if _CODE.fullmatch(bare) else ""
 
 
-def _headline(*, document: Document) -> dict[str, str]:
+def _headline(*, document: Document, standing: standings.Standing) -> dict[str, str]:
     """Return heading, text, sign and tone of a document that exists."""
     if document.status == Status.QUARANTINED:
         text = _("El número existe, pero su archivo está en revisión. No lo des por bueno hasta que termine.")
@@ -149,6 +151,8 @@ def _headline(*, document: Document) -> dict[str, str]:
             _("Lo emitió %s y se está resguardando. Vuelve en un minuto para comparar el archivo.")
             % document.issuer.legal_name
         )
+    if standing.changed:
+        return {"heading": _("Auténtico, con cambios posteriores"), "text": text, "sign": "alert", "tone": "warn"}
     return {"heading": _("Documento auténtico"), "text": text, "sign": "check", "tone": "good"}
 
 

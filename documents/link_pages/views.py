@@ -15,12 +15,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
-from documents import distribution, errors, formatting
+from documents import distribution, errors, formatting, standings
 from documents.access import actors, pages
 from documents.alerts import incidents
 from documents.delivery import deliveries, links
 from documents.link_pages import messages, session
-from documents.models import Kind, Link, RevokeReason, Status
+from documents.models import Link, RevokeReason, Status
 from documents.rendering import printout
 from documents.resilience import calls
 
@@ -228,11 +228,8 @@ def _show(*, request: HttpRequest, link: Link) -> HttpResponse:
             "number": document.number,
             "day": formatting.day(date=document.operation_date),
             "total": formatting.amount(document=document),
-            "total_label": messages.total(kind=Kind(document.kind)),
+            "standing": standings.of(document=document),
             "asks": link.knows == links.LAST4,
-            "payout": document.payout_status,
-            "settled_by": document.settled_by.number if document.settled_by else "",
-            "corrected_by": list(document.corrected_by.order_by("id").values_list("number", flat=True)[:5]),
             "size": formatting.size(octets=document.file_bytes or 0),
             "left": link.downloads_max - link.downloads,
             "most": link.downloads_max,

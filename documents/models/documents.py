@@ -30,7 +30,7 @@ class Kind(models.TextChoices):
     PAYMENT_RECEIPT = "PAYMENT_RECEIPT", _("Recibo de pago")
     ORDER_FINAL_STATEMENT = "ORDER_FINAL_STATEMENT", _("Statement final")
     PAYOUT_STATEMENT = "PAYOUT_STATEMENT", _("Liquidación de pago")
-    PAYOUT_REVERSAL_NOTICE = "PAYOUT_REVERSAL_NOTICE", _("Aviso de pago devuelto")
+    PAYOUT_REVERSAL_NOTICE = "PAYOUT_REVERSAL_NOTICE", _("Aviso de pago revertido")
     CREDIT_NOTE = "CREDIT_NOTE", _("Nota de crédito")
 
 
@@ -143,6 +143,12 @@ class Document(Leased):
                 name="document_naming_owner",
             ),
             models.Index(fields=["subject"], name="document_by_subject"),
+            # The few statements of a payout that replaces another: which one, only their content says.
+            models.Index(
+                fields=["owner"],
+                condition=Q(kind="PAYOUT_STATEMENT", content__contains='"replaces":'),
+                name="document_replacing",
+            ),
             models.Index(fields=["kind", "next_try_at", "id"], condition=Q(status="ISSUED"), name="document_due"),
             models.Index(fields=["status", "-id"], name="document_by_status"),
             models.Index(fields=["kind", "-id"], name="document_by_kind"),

@@ -74,7 +74,8 @@ class Table:
 def compose(*, content: Content, texts: Mapping[str, Any], characters: frozenset[int]) -> dict[str, Any]:
     """Return the template's context: `doc` (the content as written) and what is derived from it.
 
-    `texts` are the country's: locale, title, labels, legal_notice, decimals. `characters` are the fonts' code points.
+    `texts` are the country's (locale, title, labels, legal_notice, decimals), and `standing`: what the document says of
+    its fact. `characters` are the fonts' code points.
     """
     locale = texts["locale"]
     writer = Writer(
@@ -93,8 +94,8 @@ def compose(*, content: Content, texts: Mapping[str, Any], characters: frozenset
         "earnings": [line for line, negative in lines if not negative],
         "deductions": [line for line, negative in lines if negative],
         "role": role(content=content, labels=texts["labels"]),
-        # The credit of a statement reduces what its owner gets; the credit of a receipt gives back to the customer.
-        "taken": content.get("original", {}).get("document_key", "").startswith("ORDER_FINAL_STATEMENT:"),
+        "standing": _standing(standing=texts["standing"], content=content, writer=writer),
+        "result": _result(totals=content["totals"], writer=writer),
         "codes": list(writer.codes),
         "flags": sorted(writer.flags),
         **_explained(content=content, doc=doc, writer=writer),
@@ -136,6 +137,28 @@ def role(*, content: Content, labels: Mapping[str, Mapping[str, str]]) -> Mappin
     if audience in {"customer", "partner"}:
         return labels[audience]
     return labels["driver"] if audience == "beneficiary" and "driver" not in content else BENEFICIARY
+
+
+def _standing(*, standing: Mapping[str, Any], content: Content, writer: Writer) -> dict[str, Any]:
+    """Return what the document says of its fact: each sentence with its first part apart, which is printed in bold."""
+    owed = f"{writer.amount(standing['debt'])} {content['currency']}" if standing["debt"] else ""
+    sentences = []
+    for sentence in standing["sentences"]:
+        es, en = (sentence[language].replace("{debt}", owed) for language in ("es", "en"))
+        first, stop, others = es.partition(". ")
+        sentences.append(
+            {"first": first + stop.rstrip(), "others": others, "es": es, "en": en, "tone": sentence["tone"]}
+        )
+    return {"figure": standing["figure"], "base": standing["base"], "sentences": sentences}
+
+
+def _result(*, totals: Mapping[str, str], writer: Writer) -> str:
+    """Return what a payout comes to before its debt is carried over, as written; "" where it leaves none.
+
+    So the debt is printed with one sign: the result is what is transferred and what is carried over.
+    """
+    closing = totals.get("closing_carry_over", "0")
+    return writer.amount(str(Decimal(totals["amount"]) + Decimal(closing))) if closing.startswith("-") else ""
 
 
 # -- where each cent comes from --

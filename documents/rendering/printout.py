@@ -59,7 +59,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     "status": {"checked": "Comprobada", "declared": "Declarada, sin comprobar"},
     "audience": {"beneficiary": "beneficiario", "partner": "comercio"},
     "payout_status": {"PENDING": "pendiente", "SENT": "enviado"},
-    "outcome": {"failed": "no enviado", "returned": "devuelto"},
+    "outcome": {"failed": "no enviado", "returned": "devuelto", "canceled": "cancelado"},
 }  # fmt: skip
 
 

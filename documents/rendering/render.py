@@ -21,6 +21,7 @@ import pypdfium2
 from documents import canonical, errors, metrics
 from documents.countries import pack, sources
 from documents.rendering import pool as renderer_pool
+from documents.wording import table
 
 TEMPLATES = renderer_pool.ROOT / "templates"
 BUNDLE = renderer_pool.BUNDLE
@@ -107,6 +108,11 @@ def _named_taxes(*, texts: dict[str, Any], content: Mapping[str, Any]) -> dict[s
     return texts | {"labels": texts["labels"] | {"tax": {"es": plain.es, "en": plain.en}}}
 
 
+def _standing(*, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the document says of its fact, as of its issue."""
+    return {"standing": table.printed(content=content)}
+
+
 def job_for(
     *,
     content: Mapping[str, Any],
@@ -128,7 +134,7 @@ def job_for(
         "plain": name == PLAIN,
         "content": content,
         "canonical": canonical.encode(value=content).decode(),
-        "words": texts if plain else _named_taxes(texts=texts, content=content),
+        "words": texts if plain else _named_taxes(texts=texts, content=content) | _standing(content=content),
         "created": issued_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "watermark": watermark,
     }

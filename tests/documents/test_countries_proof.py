@@ -82,7 +82,7 @@ BROKEN: dict[str, tuple[pack.Pack, str]] = {
     "title of no kind": (title("NOTA"), "titles.NOTA"),
     "title Factura": (title("PAYMENT_RECEIPT", es="FACTURA simplificada"), "titles.PAYMENT_RECEIPT.es"),
     "title Invoice": (title("PAYMENT_RECEIPT", en="Tax invoice"), "titles.PAYMENT_RECEIPT.en"),
-    "label missing": (whole(labels=without(PERU.labels, "payable")), "labels.payable"),
+    "label missing": (whole(labels=without(PERU.labels, "net")), "labels.net"),
     "label empty": (label("tax", en=""), "labels.tax.en"),
     "label that nothing prints": (label("taxx"), "labels.taxx"),
     "label Factura": (label("order", es="Factura"), "labels.order.es"),

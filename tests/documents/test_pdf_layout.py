@@ -89,7 +89,7 @@ def test_the_totals_of_a_payout_stay_on_one_page(pool: renderer_pool.Pool, rows:
     content["concepts"] = [{"concept": "FARE", "amount": "1300.00"}] * 9
     where = [
         {place for place, lines in enumerate(pages(pool, content)) if any(re.match(word, line) for line in lines)}
-        for word in ("Liquidaciones por concepto", "IVA VAT", "Liquidaciones incluidas", "Importe transferido .+MXN")
+        for word in ("Liquidaciones por concepto", "IVA VAT", "Liquidaciones incluidas", "Importe del pago .+MXN")
     ]
     assert where == [where[0]] * 4
     assert len(where[0]) == 1

@@ -222,7 +222,7 @@ def test_a_countrys_own_template_wins(tmp_path: pathlib.Path) -> None:
 def test_a_document_keeps_its_version_when_a_newer_one_stands_beside_it(tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "pdf"
     shutil.copytree(render.BUNDLE, folder)
-    newer = (folder / "payment_receipt" / "v1.html").read_text().replace("Total pagado", "Pagaste")
+    newer = (folder / "payment_receipt" / "v1.html").read_text().replace("{{ standing.figure.es }}", "Pagaste")
     (folder / "payment_receipt" / "v2.html").write_text(newer)
     old, new = pdf_contents.receipt(), pdf_contents.receipt() | {"template_version": "v2"}
     beside = renderer_pool.Pool(size=1, bundle=folder)

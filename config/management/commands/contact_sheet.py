@@ -33,7 +33,7 @@ COLUMNS = (
     ("… de un comercio", "ORDER_FINAL_STATEMENT:order:ord_P_{C}:partner"),
     ("… complementario", "ORDER_FINAL_STATEMENT:order:ord_A_{C}:beneficiary:adj_1_{C}"),
     ("Liquidación de pago", "PAYOUT_STATEMENT:payout:po_1_{C}:payee"),
-    ("Aviso de pago devuelto", "PAYOUT_REVERSAL_NOTICE:payout:po_1_{C}:payee:returned"),
+    ("Aviso de pago revertido", "PAYOUT_REVERSAL_NOTICE:payout:po_1_{C}:payee:returned"),
     ("Nota de crédito", "CREDIT_NOTE:refund:rf_B_{C}:customer"),
 )
 WIDTH, GAP, HEAD, SIDE = 300, 16, 44, 56  # pixels

@@ -1,0 +1,1 @@
+"""What each place says of a document: one table of words, by kind and outcome."""

@@ -1,0 +1,127 @@
+"""What a document stands for follows from what the platform's services sent, in whatever order."""
+
+from itertools import permutations
+
+import pytest
+from django.utils import translation
+
+from documents import standings
+from documents.wording.outcomes import Outcome
+from tests.payouts import making, telling
+
+pytestmark = pytest.mark.django_db
+OFS = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary"
+PS, PS_2 = "PAYOUT_STATEMENT:payout:po_1:payee", "PAYOUT_STATEMENT:payout:po_2:payee"
+PRN = "PAYOUT_REVERSAL_NOTICE:payout:po_1:payee"
+PR = "PAYMENT_RECEIPT:payment:pay_1:customer"
+KINDS = {"PAYOUT_RETURNED": "returned", "PAYOUT_FAILED": "failed"}
+
+
+@pytest.fixture(autouse=True)
+def _issuers() -> None:
+    telling.issuers()
+
+
+def standing(key: str) -> standings.Standing:
+    """Return what a document stands for, in Spanish."""
+    with translation.override("es"):
+        return standings.of(document=telling.document(key))
+
+
+@pytest.mark.parametrize("arrival", list(permutations(range(4))))
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_payout_that_did_not_arrive_says_so_with_its_notice_and_with_what_replaces_it(
+    kind: str, arrival: tuple[int, ...]
+) -> None:
+    events = [
+        making.order("ord_1"),
+        making.payout("po_1", "10.00", orders=["ord_1"]),
+        making.reversal("po_1", "10.00", kind=kind),
+        making.payout("po_2", "10.00", orders=["ord_1"], at="2026-02-25T07:00:00Z", replaces="po_1"),
+    ]
+    telling.told([events[place] for place in arrival])
+    notice, second = telling.document(f"{PRN}:{KINDS[kind]}"), telling.document(PS_2)
+    first = standing(PS)
+    assert first.outcomes == (Outcome(KINDS[kind]), Outcome.REPLACED)
+    assert first.changed
+    assert "transferido" not in first.label
+    assert "enviado un pago" not in first.letter
+    assert notice.number in first.letter
+    assert second.number in first.letter
+    assert standing(PS_2).outcomes == (Outcome.SENT, Outcome.REPLACES)
+    of_notice = standing(notice.document_key_id)
+    assert of_notice.outcomes == (Outcome(KINDS[kind]), Outcome.CONCERNS, Outcome.REPLACED)
+    assert telling.document(PS).number in " ".join(of_notice.public)
+    assert standing(OFS).outcomes == (Outcome.PAID, Outcome.SETTLED)
+
+
+def test_a_period_that_leaves_a_debt_says_so_until_the_next_payout_has_opened_with_it() -> None:
+    telling.told([making.order("ord_1", lines=[making.line("-5.32", kind="PLATFORM_FEE")])])
+    assert standing(OFS).outcomes == (Outcome.NEGATIVE,)
+    telling.told([making.period_closed("po_1", orders=["ord_1"], closing="-5.32")])
+    assert standing(OFS).outcomes == (Outcome.DEDUCTED, Outcome.SETTLED)
+    closed = standing(PS)
+    assert closed.outcomes == (Outcome.CLOSED, Outcome.OWING)
+    assert closed.remarks[-1].text == "Debes 5,32 EUR: se descuentan de tu próximo pago."
+    order, at = making.order("ord_2", at="2026-02-24T10:00:00Z"), "2026-03-01T07:00:00Z"
+    telling.told([order, making.payout("po_2", "4.68", orders=["ord_2"], opening="-5.32", at=at)])
+    assert standing(PS).outcomes == (Outcome.CLOSED, Outcome.CARRIED_ON)
+
+
+def test_a_receipt_names_each_credit_note_with_its_cause_and_the_note_names_the_receipt() -> None:
+    telling.told([making.payment("pay_1", "10.00", [making.line("10.00")]), making.dispute("dsp_1", "pay_1", "4.00")])
+    receipt, by_dispute = telling.document(PR), telling.document("CREDIT_NOTE:dispute:dsp_1:customer")
+    assert standing(PR).outcomes == (Outcome.PAID_BY_CUSTOMER, Outcome.CREDITED_IN_PART)
+    assert f"Corregido por {by_dispute.number} (disputa perdida), en parte" in standing(PR).public[0]
+    telling.told([making.cancellation("pay_1", at="2026-02-22T10:00:00Z")])
+    canceled = telling.document("CREDIT_NOTE:payment:pay_1:customer:canceled")
+    assert standing(PR).outcomes == (Outcome.CREDITED_WHOLLY,)
+    named = f"{by_dispute.number} (disputa perdida), {canceled.number} (cancelación del pago)"
+    assert standing(PR).public == (f"Corregido por {named}, por completo.",)
+    for note, outcome in ((by_dispute, Outcome.DISPUTED), (canceled, Outcome.PAYMENT_CANCELED)):
+        assert standing(note.document_key_id).outcomes == (outcome,)
+        assert f"Corrige {receipt.number}" in standing(note.document_key_id).public[0]
+
+
+def test_many_credit_notes_are_counted_and_not_all_named() -> None:
+    events = [making.dispute(f"dsp_{place}", "pay_1", "1.00") for place in range(7)]
+    telling.told([making.payment("pay_1", "10.00", [making.line("10.00")]), *events])
+    (text,) = standing(PR).public
+    assert text.count("(disputa perdida)") == standings.NOTES_MAX
+    assert "+2" in text
+
+
+def test_an_adjustment_and_its_order_name_each_other() -> None:
+    telling.told([making.order("ord_1"), making.adjustment("adj_1", "ord_1")])
+    first, second = telling.document(OFS), telling.document(f"{OFS}:adj_1")
+    assert standing(OFS).outcomes == (Outcome.PENDING, Outcome.ADJUSTED)
+    assert standing(f"{OFS}:adj_1").outcomes == (Outcome.PENDING, Outcome.COMPLETES)
+    assert second.number in standing(OFS).public[0]
+    assert first.number in standing(f"{OFS}:adj_1").public[0]
+    assert not standing(OFS).changed
+
+
+def test_a_refund_that_failed_says_so_on_its_note_and_on_the_receipt_until_another_replaces_it() -> None:
+    lines = [making.line("10.00", kind="REFUND_ITEM")]
+    telling.told([making.payment("pay_1", "10.00", [making.line("10.00")]), making.refund("rf_1", "pay_1", lines)])
+    key = "CREDIT_NOTE:refund:rf_1:customer"
+    assert standing(key).outcomes == (Outcome.REFUNDED,)
+    telling.told([making.refund_failed("rf_1", "pay_1")])
+    assert standing(key).outcomes == (Outcome.REFUNDED, Outcome.REFUND_FAILED)
+    assert "no te llegó" in standing(key).changes
+    assert "(devolución que aún no ha llegado)" in standing(PR).public[0]
+    telling.told([making.refund("rf_2", "pay_1", lines, replaces="rf_1")])
+    assert standing(key).outcomes == (Outcome.REFUNDED,)
+    assert "(devolución)" in standing(PR).public[0]
+
+
+def test_a_reassigned_order_names_its_credit_note_to_who_had_it_and_the_former_statement_to_who_has_it() -> None:
+    telling.told([making.order("ord_1"), making.reassignment("ra_1", "ord_1")])
+    former, note = telling.document(OFS), telling.document("CREDIT_NOTE:reassignment:ra_1:beneficiary")
+    assert standing(OFS).outcomes == (Outcome.CREDITED_WHOLLY,)
+    assert standing(OFS).public == (f"Corregido por {note.number} (reasignación del pedido), por completo.",)
+    assert not {badge.text for badge in standing(OFS).badges} & {"Pago pendiente", "Pago enviado"}
+    assert standing(note.document_key_id).outcomes == (Outcome.REASSIGNED,)
+    new = standing("ORDER_FINAL_STATEMENT:reassignment:ra_1:beneficiary")
+    assert new.outcomes == (Outcome.PENDING, Outcome.TAKES_OVER)
+    assert former.number in new.public[0]
