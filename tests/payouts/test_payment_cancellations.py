@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection, connections
+from django.db.models import F
 
 from documents.events import waiting
 from documents.models import Alert, Discrepancy, Document, Event, EventStatus
@@ -203,7 +204,7 @@ def test_a_cancellation_that_should_have_credited_and_did_not_is_found() -> None
     telling.told([PAYMENT, making.cancellation("pay_1", at=AFTER)])
     with force.by_force():
         Event.objects.filter(event_id="evt_pay_1_canceled").update(document_ids=[])
-        Document.objects.filter(document_key_id=NOTE).update(corrects=None)
+        Document.objects.filter(document_key_id=NOTE).update(corrects=F("pk"))
     assert _found() == {"event_without_document": 1}
 
 
@@ -230,7 +231,7 @@ def test_a_fact_that_is_not_what_its_cancellation_says_is_found(
 def test_a_cancellation_whose_note_left_something_is_found() -> None:
     telling.told([PAYMENT, REFUND, making.cancellation("pay_1", at=AFTER)])
     with force.by_force():
-        Document.objects.filter(subject="refund:rf_1").update(corrects=None)
+        Document.objects.filter(subject="refund:rf_1").update(corrects=F("pk"))
     assert _found() == {"canceled_fact_differs": 1}
     assert Discrepancy.objects.get(resolved_at=None).facts["cause"] == "not_whole"
 
