@@ -9,6 +9,7 @@ from payouts.issuing import (
     customer_credits,
     disputes,
     order_adjustments,
+    order_cancellations,
     order_statements,
     parties,
     party_changes,
@@ -46,6 +47,12 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
             service="orders",
             effect=order_adjustments.on_order_adjusted,
             locks=order_adjustments.lock_owners,
+        ),
+        "ORDER_CANCELED": effects.EventType(
+            service="orders",
+            effect=order_cancellations.on_order_canceled,
+            locks=order_adjustments.lock_owners,
+            waits=cancellations.on_waiting,
         ),
         "ORDER_REASSIGNED": effects.EventType(
             service="orders", effect=reassignments.on_order_reassigned, locks=reassignments.lock_both

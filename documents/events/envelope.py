@@ -51,6 +51,7 @@ _TYPES: Mapping[str, tuple[type[BaseModel], str]] = MappingProxyType(
         "REFUND_FAILED": (undoing_schemas.RefundFailedData, "refund"),
         "ORDER_COMPLETED": (schemas.OrderData, "order"),
         "ORDER_ADJUSTED": (schemas.AdjustmentData, "adjustment"),
+        "ORDER_CANCELED": (undoing_schemas.OrderCanceledData, "order"),
         "ORDER_REASSIGNED": (undoing_schemas.ReassignmentData, "reassignment"),
         "PAYOUT_SENT": (schemas.PayoutData, "payout"),
         "PAYOUT_PERIOD_CLOSED": (schemas.PeriodClosedData, "payout"),

@@ -71,6 +71,10 @@ _OTHERS: Mapping[str, Words] = {
         es="faltan {who:either}, cuyos netos suman exactamente la diferencia",
         en="{who:either} are missing: their nets add up to exactly the difference",
     ),
+    "canceled": Words(
+        es="se canceló antes de completarse {who:either}: no se debe nada por ello",
+        en="{who:either} was canceled before it was completed: nothing is owed of it",
+    ),
     "rounding": Words(es="cabe en el redondeo de un céntimo por pedido", en="it fits rounding by a cent per order"),
     "nothing_alone": Words(
         es="no coincide con ninguna partida sola ni con dos pedidos; compara el desglose del pago con el del banco",

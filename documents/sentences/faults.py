@@ -124,6 +124,10 @@ _EVENTS: Mapping[str, Words] = {
         en="The refund {refund} is not of the payment {payment}: it is of {document}.",
     ),
     "payee_mismatch": Words(es="El pago se envió a otro beneficiario.", en="The payout was sent to another payee."),
+    "party_unknown.order_canceled": Words(
+        es="El pedido {order} se canceló antes de completarse y no tiene liquidación: di de quién es el ajuste.",
+        en="The order {order} was canceled before it was completed and has no statement: say whose the adjustment is.",
+    ),
     "party_unknown": Words(
         es="El pedido {order} no tiene comercio, y el ajuste trae líneas suyas.",
         en="The order {order} has no partner, and the adjustment has lines of one.",

@@ -6,6 +6,7 @@ either the cancellation sees what the fact has issued, or the fact sees the canc
 
 import datetime as dt
 import json
+from collections.abc import Collection
 from typing import cast
 
 from audit import log
@@ -32,6 +33,18 @@ def precedes(*, message: envelope.EventMessage, happened_at: dt.datetime) -> boo
 def was_ignored(*, subject: str) -> bool:
     """Tell whether a fact was ignored because it had been canceled before: its cancellation asks for nothing then."""
     return Event.objects.filter(subject=subject, status=EventStatus.IGNORED, code=CODE).exists()
+
+
+def ignored(*, subjects: Collection[str]) -> set[str]:
+    """Return those subjects of which `was_ignored` is true."""
+    events = Event.objects.filter(subject__in=subjects, status=EventStatus.IGNORED, code=CODE)
+    return {*events.values_list("subject", flat=True)}
+
+
+def without_order(*, order: str) -> effects.Outcome:
+    """Return what becomes of an event about an order that has no statement: it waits, or asks for nothing."""
+    subject = f"order:{order}"
+    return effects.Ignored(code=CODE) if was_ignored(subject=subject) else effects.Waiting(missing=[subject])
 
 
 def awaited(*, subject: str) -> effects.Waiting:

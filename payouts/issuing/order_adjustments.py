@@ -13,10 +13,20 @@ from typing import Any, cast
 from audit import log
 from documents import errors, locks
 from documents.emission import issuing
-from documents.events import effects, envelope, schemas
-from documents.models import Document, Event, Kind
+from documents.events import effects, envelope, schemas, waiting
+from documents.models import Document, Event, EventStatus, Kind
 from payouts.calculation import amounts
-from payouts.issuing import order_statements, order_totals, owners, parties, settlements, taking_back
+from payouts.issuing import (
+    cancellations,
+    order_cancellations,
+    order_statements,
+    order_totals,
+    owners,
+    paid_in_vain,
+    parties,
+    settlements,
+    taking_back,
+)
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.owners import BENEFICIARY, PARTNER, Tenure
 from payouts.issuing.terms import IssuingTerms
@@ -53,6 +63,8 @@ def on_order_adjusted(
     mains = owners.main_statements(chain=chain)
     people = [(document.owner_id,) for document in (*first.values(), *mains.values())]
     # Owners not locked: issued since `lock_owners` looked. Locked now, it would be out of order; it runs again at once.
+    if BENEFICIARY not in first and cancellations.was_ignored(subject=f"order:{order}"):
+        return _of_ignored(data=data, now=now)
     if BENEFICIARY not in first or not locks.has(rank=locks.Rank.PARTY, keys=people):
         return effects.Waiting(missing=[f"order:{order}"])
     audiences = _adjusted_audiences(data=data, first=first)
@@ -65,7 +77,9 @@ def on_order_adjusted(
         draft for audience, sums in computed.items() for draft in _drafts(of=adjusted, audience=audience, sums=sums)
     ]
     awaited = [f"adjustment:{data.adjustment.id}"]
-    return order_statements.issue(awaited=awaited, drafts=drafts, event=event, now=now, actor=actor)
+    issued = order_statements.issue(awaited=awaited, drafts=drafts, event=event, now=now, actor=actor)
+    paid_in_vain.refresh(documents=[item.document.pk for item in issued.documents], now=now, actor=actor)
+    return issued
 
 
 def lock_owners(*, message: envelope.EventMessage) -> None:
@@ -97,7 +111,38 @@ def _adjusted_audiences(*, data: schemas.AdjustmentData, first: Mapping[str, Doc
     return audiences
 
 
+def _of_ignored(*, data: schemas.AdjustmentData, now: dt.datetime) -> effects.Outcome:
+    """Return what becomes of an adjustment of an order that was canceled before it was completed.
+
+    Made before that, it asks for nothing. Made since, it may be a fee, and nobody knows whose: a person must look.
+
+    :raises errors.Problem: `party_unknown`
+    """
+    message = order_cancellations.of_order(order=data.order.id, statuses=(EventStatus.PROCESSED, EventStatus.PARKED))
+    if message is not None and data.adjustment.made_at < message.data.canceled_at:
+        waiting.wake(awaited=[f"adjustment:{data.adjustment.id}"], now=now)
+        return effects.Ignored(code=cancellations.CODE)
+    values = {"cause": "order_canceled", "order": data.order.id}
+    raise errors.problem_at(pointer="/data/order/id", code="party_unknown", values=values)
+
+
 def _drafts(*, of: _Adjusted, audience: str, sums: amounts.Computed) -> list[issuing.Draft]:
+    """Draft the statement of an adjustment for one audience, taken back where the order was canceled since."""
+    drafts = _statements(of=of, audience=audience, sums=sums)
+    canceled, made_at = order_cancellations.of_order(order=of.data.order.id), of.data.adjustment.made_at
+    if canceled is None or made_at >= canceled.data.canceled_at:
+        return drafts
+    last = max(drafts, key=lambda draft: (draft.kind == Kind.ORDER_FINAL_STATEMENT, drafts.index(draft)))
+    return drafts + order_cancellations.note(
+        of=taking_back.drafted(draft=last),
+        message=canceled,
+        adjustment=of.data.adjustment.id,
+        business_input=of.stated,
+        terms=of.terms,
+    )
+
+
+def _statements(*, of: _Adjusted, audience: str, sums: amounts.Computed) -> list[issuing.Draft]:
     """Draft the statement of an adjustment for one audience, and for who the order became later."""
     if audience == PARTNER:
         return [_supplement(of=of, audience=audience, sums=sums, main=of.first[PARTNER])]

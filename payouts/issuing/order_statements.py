@@ -13,7 +13,7 @@ from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Event, Kind, Party
 from payouts.calculation import amounts, breakdown
-from payouts.issuing import order_totals, parties, party_changes, retries, settlements
+from payouts.issuing import cancellations, order_totals, owners, parties, party_changes, retries, settlements
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
@@ -26,9 +26,13 @@ def on_order_completed(
 ) -> effects.Outcome:
     """Issue the statement of an order's beneficiary, and the partner's where the order names one.
 
-    Held: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`.
+    Ignored: one that was canceled before. Held: the codes of `terms.resolve`, `tax_id_invalid`, `totals_mismatch`.
     """
-    terms, data = issuing_terms.resolve(message=message), cast("schemas.OrderData", message.data)
+    data = cast("schemas.OrderData", message.data)
+    if _was_canceled(message=message):
+        waiting.wake(awaited=[f"order:{data.order.id}"], now=now)
+        return effects.Ignored(code=cancellations.CODE)
+    terms = issuing_terms.resolve(message=message)
     stated = envelope.business_input(message=message)
     date = terms.local_date(moment=data.order.completed_at, time_zone=data.order.time_zone)
     people = _people(data=data, terms=terms)
@@ -57,6 +61,13 @@ def on_order_completed(
     return party_changes.keep_up(
         outcome=issued, named=[*people.values()], rows=rows, event=event, message=message, now=now, actor=actor
     )
+
+
+def _was_canceled(*, message: envelope.EventMessage) -> bool:
+    """Tell whether an order that has no statement was canceled before it was completed."""
+    order = message.data.order
+    is_issued = owners.first_statement(order=order.id, audience=owners.BENEFICIARY) is not None
+    return not is_issued and cancellations.precedes(message=message, happened_at=order.completed_at)
 
 
 def _people(*, data: schemas.OrderData, terms: IssuingTerms) -> dict[str, parties.NamedParty]:

@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from documents.emission import issuing
 from documents.events import envelope, schemas
-from documents.models import Document, Event, Kind
+from documents.models import Document, Event, EventStatus, Kind
 from payouts.models import Reassignment
 
 BENEFICIARY, PARTNER = "beneficiary", "partner"
@@ -171,3 +171,29 @@ def main_statements(*, chain: Sequence[Tenure]) -> dict[Tenure, Document]:
 def was_issued(*, subject: str) -> bool:
     """Tell whether an event about this subject has been issued."""
     return Document.objects.filter(event__subject=subject).exists()
+
+
+def made_at(*, adjustments: Sequence[str]) -> dict[str, dt.datetime]:
+    """Return {adjustment: when it was made}; a document's day is too coarse to compare with a moment.
+
+    Of an event whose raw body has been stripped, it is when the event occurred.
+    """
+    subjects = [f"adjustment:{adjustment}" for adjustment in adjustments]
+    events = Event.objects.filter(subject__in=subjects, status=EventStatus.PROCESSED).order_by(
+        "-pk"
+    )  # the first counts
+    moments: dict[str, dt.datetime] = {}
+    for subject, body, occurred_at in events.values_list("subject", "body", "occurred_at").iterator():
+        name = subject.removeprefix("adjustment:")
+        moments[name] = cast("dt.datetime", occurred_at)
+        if body is not None:
+            data = cast("schemas.AdjustmentData", envelope.parse(payload=json.loads(bytes(body))).data)
+            moments[name] = data.adjustment.made_at
+    return moments
+
+
+def notes_of(*, statements: Collection[Document]) -> list[Document]:
+    """Return the credit notes of statements."""
+    return list(
+        Document.objects.defer("content").filter(corrects__in=[row.pk for row in statements], kind=Kind.CREDIT_NOTE)
+    )

@@ -16,10 +16,16 @@ from payouts.models import Settlement
 UNSETTLED_MAX = 2000  # some weeks of a busy driver
 
 
-def problem(*, candidate: payout_totals.PayoutCandidate, payee: str, terms: IssuingTerms) -> errors.Problem:
+def problem(
+    *,
+    candidate: payout_totals.PayoutCandidate,
+    payee: str,
+    canceled: Sequence[str] = (),
+    terms: IssuingTerms,
+) -> errors.Problem:
     """Return the problem of a payout that does not close: the exact difference first, then what may have caused it.
 
-    Two queries, however many orders the payout has.
+    `canceled` are those of its orders of which nothing is owed. Two queries, however many orders the payout has.
     """
     gap: dict[str, errors.Value] = {
         "difference": money.text(candidate.sums.difference_minor, terms.digits),
@@ -37,6 +43,11 @@ def problem(*, candidate: payout_totals.PayoutCandidate, payee: str, terms: Issu
         withholdings=candidate.withholdings,
     )
     faults = [errors.Fault(pointer="/data/payout/amount", code="difference", values=gap)]
+    if canceled:
+        said: dict[str, errors.Value] = {"cause": "canceled", "who": [*canceled[: gap_causes.NAMES_MAX]]}
+        if len(canceled) > gap_causes.NAMES_MAX:
+            said["more"] = len(canceled) - gap_causes.NAMES_MAX
+        faults.append(errors.Fault(pointer="/data", code="diagnosis", values={**said, **gap}))
     faults += [
         errors.Fault(pointer="/data", code="diagnosis", values=diagnosis.values | gap) for diagnosis in diagnoses
     ]

@@ -9,10 +9,10 @@ from typing import Any, cast
 from django.db.models import QuerySet
 
 from documents import errors, money
-from documents.events import envelope, schemas
-from documents.models import Document, Event, EventStatus, Kind
+from documents.events import schemas
+from documents.models import Document, Kind
 from payouts.calculation import breakdown
-from payouts.issuing import owners
+from payouts.issuing import cancellations, owners
 from payouts.issuing.terms import IssuingTerms
 
 # TABLE: whose id names a credit.
@@ -53,8 +53,10 @@ class NamedDocuments:
 
     @property
     def missing(self) -> list[str]:
-        """Return the subjects of what has not been issued."""
-        return [":".join(item.named) for item in self.items if not self.documents.get(item.named)]
+        """Return the subjects of what has not been issued, and may be."""
+        unknown = [":".join(item.named) for item in self.items if not self.documents.get(item.named)]
+        ignored = cancellations.ignored(subjects=unknown)
+        return [subject for subject in unknown if subject not in ignored]
 
 
 def named(*, data: schemas.PayoutData, sent_at: dt.datetime) -> NamedDocuments:
@@ -80,6 +82,13 @@ def named(*, data: schemas.PayoutData, sent_at: dt.datetime) -> NamedDocuments:
     return NamedDocuments(items=items, documents=documents)
 
 
+def canceled(*, data: schemas.PayoutData) -> list[str]:
+    """Return the ids of what a payout names and nothing is owed of: it was canceled before it happened."""
+    items = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
+    ignored = cancellations.ignored(subjects=[":".join(item.named) for item in items])
+    return [item.named[1] for item in items if ":".join(item.named) in ignored]
+
+
 def candidates(
     *, named: NamedDocuments, data: schemas.PayoutData, terms: IssuingTerms, date: dt.date
 ) -> list[list[PayoutLine]]:
@@ -91,18 +100,24 @@ def candidates(
     :raises errors.Problem: `payee_mismatch`, `currency_unsupported`
     """
     owned = {
-        key: [row for row in rows if row.owner.platform_id == data.payee.id] for key, rows in named.documents.items()
+        key: [row for row in rows if row.owner.platform_id == data.payee.id]
+        for key, rows in named.documents.items()
+        if rows  # nothing is owed of what was canceled before it happened
     }
     _check(items=named.items, owned=owned, terms=terms, listed="orders" if data.orders is not None else "settles")
     if data.settles is not None:
         return [
-            [line for item in named.items for line in _part(item=item, rows=owned[item.named], digits=terms.digits)]
+            [
+                line
+                for item in named.items
+                for line in _part(item=item, rows=owned.get(item.named, ()), digits=terms.digits)
+            ]
         ]
     whole = [_whole(order=order, document=row) for (_, order), rows in owned.items() for row in rows]
     own = [line for line in whole if not line.adjustment]
     later = [line for line in whole if line.adjustment and line.document.operation_date <= date]
     sent_at = data.payout.sent_at
-    made_at = _made_at(adjustments=[line.adjustment for line in later])
+    made_at = owners.made_at(adjustments=[line.adjustment for line in later])
     had = [line for line in later if sent_at is None or made_at[line.adjustment] < sent_at]
     lists = [own, [*own, *had]] if had else [own]
     credits_ = _credits(of=lists[-1], sent_at=sent_at)
@@ -161,7 +176,7 @@ def _check(
             values={"cause": "document", "subject": item.named[1]},
         )
         for place, item in enumerate(items)
-        if not owned[item.named]
+        if item.named in owned and not owned[item.named]
     ]
     if faults:
         raise errors.Problem(code="payee_mismatch", errors=faults[:50])
@@ -172,25 +187,6 @@ def _check(
                     code="currency_unsupported",
                     values={"cause": "document", "document": row.number, "expected": row.currency},
                 )
-
-
-def _made_at(*, adjustments: Sequence[str]) -> dict[str, dt.datetime]:
-    """Return {adjustment: when it was made}; a document's day is too coarse to compare with a moment.
-
-    Of an event whose raw body has been stripped, it is when the event occurred.
-    """
-    subjects = [f"adjustment:{adjustment}" for adjustment in adjustments]
-    events = Event.objects.filter(subject__in=subjects, status=EventStatus.PROCESSED).order_by(
-        "-pk"
-    )  # the first counts
-    made_at: dict[str, dt.datetime] = {}
-    for subject, body, occurred_at in events.values_list("subject", "body", "occurred_at").iterator():
-        name = subject.removeprefix("adjustment:")
-        made_at[name] = cast("dt.datetime", occurred_at)
-        if body is not None:
-            data = cast("schemas.AdjustmentData", envelope.parse(payload=json.loads(bytes(body))).data)
-            made_at[name] = data.adjustment.made_at
-    return made_at
 
 
 def _whole(*, order: str, document: Document) -> PayoutLine:

@@ -64,7 +64,8 @@ def on_payout_sent(
     if isinstance(draft, effects.Waiting):
         return draft
     if not draft.candidate.sums.closes:
-        gap = payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, terms=draft.terms)
+        canceled = payout_lines.canceled(data=data)
+        gap = payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, canceled=canceled, terms=draft.terms)
         return effects.Held(problem=gap, awaits=awaits)
     if not draft.known.fits or balances.contradicted(data=data, place=draft.known.place, chain=draft.chain):
         return effects.Waiting(missing=[draft.known.awaited or draft.chain.awaited])

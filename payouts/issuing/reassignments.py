@@ -6,7 +6,7 @@ takes is the owner, so a chain of them comes out the same in every order of arri
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,7 +18,16 @@ from documents import errors, locks
 from documents.emission import issuing
 from documents.events import effects, envelope, undoing_schemas, waiting
 from documents.models import Document, Event, Kind, Party, PayoutStatus
-from payouts.issuing import owners, parties, party_changes, retries, settlements, taking_back
+from payouts.issuing import (
+    cancellations,
+    order_cancellations,
+    owners,
+    parties,
+    party_changes,
+    retries,
+    settlements,
+    taking_back,
+)
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.owners import BENEFICIARY, Tenure
 from payouts.issuing.terms import IssuingTerms
@@ -66,7 +75,7 @@ def on_order_reassigned(
         return effects.Waiting(missing=[subject])
     first = owners.first_statement(order=order, audience=BENEFICIARY)
     if first is None:
-        return effects.Waiting(missing=[f"order:{order}"])
+        return cancellations.without_order(order=order)
     terms.require_match(document=first)
     date = _date(made_at=reassignment.made_at, first=first, terms=terms)
     people = _people(data=data, terms=terms)
@@ -136,19 +145,7 @@ def _issue(*, begun: _Reassigned, last: Tenure, event: Event, now: dt.datetime, 
     had = _had_before(begun=begun)
     locked = locks.rows(queryset=Document.objects.select_related("issuer", "owner").filter(of_last | Q(pk__in=had)))
     former = [document for document in locked if last.has(document=document)]
-    cause = taking_back.Cause(
-        subject=begun.tenure.subject,
-        printed={"reassignment": {"id": data.reassignment.id, "reason": data.reassignment.reason}},
-        date=begun.date,
-        business_input=begun.stated,
-    )
-    statements, notes = list[issuing.Draft](), list[issuing.Draft]()
-    for document in former:
-        adjustment = owners.adjustment_of(document=document)
-        notes += taking_back.note(
-            of=taking_back.issued(document=document), cause=cause, discriminator=adjustment, terms=begun.terms
-        )
-        statements.append(_taken_over(document=document, adjustment=adjustment, begun=begun))
+    drafts = _drafts(begun=begun, former=former)
     awaited = [
         f"credit:{data.reassignment.id}",
         owners.awaited(order=order, owner=data.to_owner.id),
@@ -156,7 +153,42 @@ def _issue(*, begun: _Reassigned, last: Tenure, event: Event, now: dt.datetime, 
     ]
     waiting.wake(awaited=awaited, now=now)
     retries.retry_held(payees={data.from_owner.id, data.to_owner.id}, now=now, codes=(retries.CODE, retries.NOT_OWNED))
-    return effects.Issued(documents=issuing.issue(drafts=[*statements, *notes], event=event, now=now, actor=actor))
+    return effects.Issued(documents=issuing.issue(drafts=drafts, event=event, now=now, actor=actor))
+
+
+def _drafts(*, begun: _Reassigned, former: Sequence[Document]) -> list[issuing.Draft]:
+    """Draft the new owner's statements, and the notes that take the `former` ones back.
+
+    Of a canceled order, what was taken back already stays so, and the new owner's statement is taken back too.
+    """
+    reassignment = begun.data.reassignment
+    cause = taking_back.Cause(
+        subject=begun.tenure.subject,
+        printed={"reassignment": {"id": reassignment.id, "reason": reassignment.reason}},
+        date=begun.date,
+        business_input=begun.stated,
+    )
+    canceled = order_cancellations.of_order(order=begun.tenure.order)
+    statements, notes = list[issuing.Draft](), list[issuing.Draft]()
+    for document in former:
+        adjustment = owners.adjustment_of(document=document)
+        back = taking_back.note(
+            of=taking_back.issued(document=document), cause=cause, discriminator=adjustment, terms=begun.terms
+        )
+        if adjustment and not back and canceled is not None:
+            continue  # it was canceled with its order
+        statement = _taken_over(document=document, adjustment=adjustment, begun=begun)
+        statements.append(statement)
+        notes += back
+        if canceled is not None and not adjustment:
+            notes += order_cancellations.note(
+                of=taking_back.drafted(draft=statement),
+                message=canceled,
+                reassignment=reassignment.id,
+                business_input=begun.stated,
+                terms=begun.terms,
+            )
+    return [*statements, *notes]
 
 
 def _had_before(*, begun: _Reassigned) -> dict[int, Document]:

@@ -43,7 +43,9 @@ WITH found AS (
   UNION ALL
   SELECT e.id, 'ignored_alone', NULL
   FROM documents_event e
-  WHERE e.id BETWEEN %(low)s AND %(high)s AND e.status = 'ignored' AND e.code = 'canceled_before' AND NOT EXISTS (
+  WHERE e.id BETWEEN %(low)s AND %(high)s AND e.status = 'ignored' AND e.code = 'canceled_before'
+    -- what is about an order that was ignored is ignored without a cancellation of its own
+    AND e.type NOT IN ('ORDER_ADJUSTED', 'ORDER_REASSIGNED') AND NOT EXISTS (
     SELECT FROM documents_event c
     WHERE c.subject = e.subject AND right(c.type, 9) = '_CANCELED' AND c.status IN ('processed', 'parked'))
   UNION ALL
@@ -59,6 +61,15 @@ WITH found AS (
   JOIN documents_document d ON d.subject = e.subject AND d.kind = 'PAYMENT_RECEIPT'
   WHERE e.id BETWEEN %(low)s AND %(high)s AND e.type = 'PAYMENT_CANCELED' AND e.status = 'processed'
     AND cardinality(e.document_ids) > 0 AND d.total_minor > (
+      SELECT coalesce(sum(n.total_minor), 0) FROM documents_document n
+      WHERE n.corrects_id = d.id AND n.kind = 'CREDIT_NOTE')
+  UNION ALL
+  SELECT e.id, 'not_whole', d.id
+  FROM documents_event e
+  JOIN documents_document d ON d.subject = e.subject AND d.kind = 'ORDER_FINAL_STATEMENT'
+    AND split_part(d.document_key, ':', 5) = ''
+  WHERE e.id BETWEEN %(low)s AND %(high)s AND e.type = 'ORDER_CANCELED' AND e.status = 'processed'
+    AND d.total_minor <> (
       SELECT coalesce(sum(n.total_minor), 0) FROM documents_document n
       WHERE n.corrects_id = d.id AND n.kind = 'CREDIT_NOTE')
 )

@@ -82,6 +82,13 @@ def reassignment(
     return _event("ORDER_REASSIGNED", f"evt_{name}", at, data | more)
 
 
+def order_canceled(of: str, *, at: str = "2026-02-20T12:00:00Z", **more: Any) -> dict[str, Any]:
+    """Return ORDER_CANCELED."""
+    reason = {"code": "CUSTOMER_CANCELED", "text": "El cliente canceló el pedido"}
+    data = {"order": {"id": of}, "reason": reason, "canceled_at": at}
+    return _event("ORDER_CANCELED", f"evt_{of}_canceled", at, data | more)
+
+
 def payout(
     name: str,
     amount: str,
