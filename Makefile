@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash gate manage bare-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash gate manage bare-lab vault-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make crash     the crash campaign (SEED=1)"
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
 	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
+	@echo "make vault-lab the vault's promises, also over Ceph's radosgw (needs Debian's ceph packages)"
 	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
 
 ready:
@@ -42,6 +43,9 @@ crash: ready
 
 manage: ready
 	@$(PYTHON) manage.py $(ARGS)
+
+vault-lab: ready
+	@VAULT_LAB=1 $(PYTHON) -m pytest tests/documents/test_vault_contract.py $(ARGS)
 
 # Not `ready`: it shows what happens where nothing is.
 bare-lab:

@@ -26,6 +26,7 @@ NO_BUCKET = {"NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed"
 NO_VERSION = {"NoSuchKey", "NoSuchVersion", "404"}
 TAKEN = "PreconditionFailed"
 SKEWED = "RequestTimeTooSkewed"
+CONNECTIONS_MAX = 50  # kept open by one process, whose threads share them
 ROW = dependencies.DEPENDENCIES["vault"]
 
 
@@ -35,6 +36,7 @@ def connect(*, place: address.Bucket) -> Any:
         retries={"total_max_attempts": 1},
         connect_timeout=ROW.connect_s,
         read_timeout=ROW.total_s,
+        max_pool_connections=CONNECTIONS_MAX,
         signature_version="s3v4",
         # An address that was given is the server's; AWS's own puts the bucket before it.
         s3={"addressing_style": "path" if place.endpoint else "auto", "payload_signing_enabled": True},
@@ -54,7 +56,7 @@ def connect(*, place: address.Bucket) -> Any:
         verify=storage.verify if storage.verify is not None else authorities or True,
         proxies=storage.proxies or get_environ_proxies(client.meta.endpoint_url),
         timeout=(ROW.connect_s, ROW.total_s),
-        max_pool_connections=config.max_pool_connections,
+        max_pool_connections=CONNECTIONS_MAX,
     )
     client.meta.events.register_first("before-send.s3", lambda request, **_: session.send(request))
     return client
