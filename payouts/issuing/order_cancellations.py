@@ -75,11 +75,7 @@ def note(
     with that event's input.
     """
     data, time_zone = cast("undoing_schemas.OrderCanceledData", message.data), of.content["time_zone"]
-    subject = ("order", data.order.id)
-    if reassignment:
-        subject = ("reassignment", reassignment)
-    elif adjustment:
-        subject = ("adjustment", adjustment)
+    subject = ("adjustment", adjustment) if adjustment else ("order", data.order.id)
     printed = cancellations.printed(
         name=data.order.id, reason=data.reason, canceled_at=data.canceled_at, terms=terms, time_zone=time_zone
     )
@@ -89,7 +85,8 @@ def note(
         date=terms.local_date(moment=message.occurred_at, time_zone=time_zone),
         business_input=business_input or envelope.business_input(message=message),
     )
-    return taking_back.note(of=of, cause=cause, discriminator=DISCRIMINATOR, terms=terms)
+    discriminator = f"{DISCRIMINATOR}-{reassignment}" if reassignment else DISCRIMINATOR
+    return taking_back.note(of=of, cause=cause, discriminator=discriminator, terms=terms)
 
 
 def of_order(*, order: str, statuses: Sequence[EventStatus] = (EventStatus.PROCESSED,)) -> envelope.EventMessage | None:

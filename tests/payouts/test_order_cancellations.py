@@ -157,6 +157,17 @@ def test_a_repeat_is_answered_with_the_same_notes() -> None:
     assert (_totals(), _open()) == ({STATEMENT: 1000, NOTE: 1000}, {})
 
 
+@pytest.mark.parametrize("canceled_first", [True, False])
+def test_an_order_that_changed_hands_is_taken_back_from_who_has_it(canceled_first: bool) -> None:
+    events = [making.reassignment("ra_1", "ord_1"), making.order_canceled("ord_1")]
+    telling.told([making.order("ord_1"), *(events[::-1] if canceled_first else events)])
+    own, theirs = (NOTE, f"{NOTE}-ra_1") if canceled_first else (f"{CN}:reassignment:ra_1:beneficiary", NOTE)
+    assert _totals() == dict.fromkeys([STATEMENT, f"{OFS}:reassignment:ra_1:beneficiary", own, theirs], 1000)
+    assert [telling.document(key).owner.platform_id for key in (own, theirs)] == ["drv_1", "drv_2"]
+    assert "cancellation" in json.loads(telling.document(theirs).content)
+    assert (_owed(), _differences()) == ({"drv_1": 0, "drv_2": 0}, {})
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_every_order_of_arrival_leaves_the_same_owed_and_the_same_open(seed: int) -> None:
     events: list[dict[str, Any]] = [
