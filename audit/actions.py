@@ -103,6 +103,7 @@ class Action(enum.StrEnum):
     PAYOUT_SETTLED = "payout.settled"
     PAYOUT_RETURNED = "payout.returned"
     PAYOUT_FAILED = "payout.failed"
+    PAYOUT_CANCELED = "payout.canceled"
 
     AUDIT_VIEWED = "audit.viewed"
     AUDIT_DETAILS_ERASED = "audit.details_erased"

@@ -90,6 +90,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.PAYOUT_SETTLED: _("Pago aplicado"),
     Action.PAYOUT_RETURNED: _("Pago devuelto"),
     Action.PAYOUT_FAILED: _("Pago fallido"),
+    Action.PAYOUT_CANCELED: _("Pago cancelado"),
     Action.AUDIT_VIEWED: _("Bitácora consultada"),
     Action.AUDIT_DETAILS_ERASED: _("Detalles personales borrados"),
     # Retired words: earlier versions wrote them.

@@ -3,6 +3,8 @@
 from audit.actions import Action
 from audit.guard import Guard, TableRights, state_actions
 
+_ENDED = (Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED, Action.PAYOUT_CANCELED)
+
 ROWS: dict[str, TableRights] = {
     "payouts_payout": TableRights(
         guards=(
@@ -11,7 +13,7 @@ ROWS: dict[str, TableRights] = {
                 word="moved",
                 columns=("state", "returned_at"),
                 about="'payout_' || NEW.id",
-                actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
+                actions=_ENDED,
             ),
         ),
     ),
@@ -42,7 +44,7 @@ ROWS: dict[str, TableRights] = {
                 word="moved",
                 columns=("effective",),
                 about="'payout_' || NEW.payout_id",
-                actions=(Action.PAYOUT_FAILED, Action.PAYOUT_RETURNED),
+                actions=_ENDED,
             ),
             # Whose statement a payout means by an order may be known only later.
             Guard(

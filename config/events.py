@@ -80,6 +80,12 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
             locks=parties.lock_payee,
             waits=reversal_notices.on_return_waiting,
         ),
+        "PAYOUT_CANCELED": effects.EventType(
+            service="payouts",
+            effect=reversal_notices.on_payout_canceled,
+            locks=reversal_notices.lock_payee,
+            waits=cancellations.on_waiting,
+        ),
         "CONTACT_CHANGED": effects.EventType(
             service="parties",
             effect=party_changes.on_contact_changed,

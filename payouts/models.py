@@ -22,6 +22,7 @@ class PayoutState(models.TextChoices):
     SENT = "SENT", _("enviado")
     FAILED = "FAILED", _("fallido")
     RETURNED = "RETURNED", _("devuelto")
+    CANCELED = "CANCELED", _("cancelado")
     CLOSED = "CLOSED", _("periodo cerrado sin pago")
 
 
@@ -64,7 +65,9 @@ class Settlement(models.Model):
     payout = models.ForeignKey(Payout, models.PROTECT, related_name="settlements", verbose_name=_("pago"))
     document = models.ForeignKey(Document, models.PROTECT, related_name="settlements", verbose_name=_("documento"))
     amount_minor = models.BigIntegerField(_("importe"))
-    effective = models.BooleanField(_("vigente"), default=True, help_text="false once the payout failed or came back")
+    effective = models.BooleanField(
+        _("vigente"), default=True, help_text="false once the payout failed, came back or was canceled"
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("partida pagada"), _("partidas pagadas")

@@ -46,6 +46,7 @@ STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
     DeliveryStatus.NOT_WANTED: ("calm", "▫", gettext_lazy("No procede")),
     "FAILED": ("bad", "✕", gettext_lazy("Fallido")),
     "RETURNED": ("warn", "↩", gettext_lazy("Devuelto")),
+    "CANCELED": ("warn", "↩", gettext_lazy("Cancelado")),
     "CLOSED": ("calm", "▪", gettext_lazy("Cerrado sin pago")),
     "ACTIVE": ("good", "✓", gettext_lazy("Activo")),
     "EXPIRED": ("calm", "◷", gettext_lazy("Caducado")),

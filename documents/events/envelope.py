@@ -57,6 +57,7 @@ _TYPES: Mapping[str, tuple[type[BaseModel], str]] = MappingProxyType(
         "PAYOUT_PERIOD_CLOSED": (schemas.PeriodClosedData, "payout"),
         "PAYOUT_FAILED": (undoing_schemas.ReversalData, "payout"),
         "PAYOUT_RETURNED": (undoing_schemas.ReversalData, "payout"),
+        "PAYOUT_CANCELED": (undoing_schemas.PayoutCanceledData, "payout"),
         "CONTACT_CHANGED": (schemas.ContactData, "party"),
     }
 )

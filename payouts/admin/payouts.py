@@ -114,7 +114,7 @@ class PayoutAdmin(base.DocumentCenterAdmin[Payout]):
             base.Fact(label=_("Saldo inicial"), value=cells.amount(minor=row.opening_minor, currency=row.currency)),
             base.Fact(label=_("Saldo final"), value=cells.amount(minor=row.closing_minor, currency=row.currency)),
             base.Fact(label=_("Enviado"), value=cells.moment(row.sent_at)),
-            base.Fact(label=_("Devuelto el"), value=cells.moment(row.returned_at)),
+            base.Fact(label=_("Sin efecto desde"), value=cells.moment(row.returned_at)),
             base.Fact(label=_("Comprobante"), value=self.statement_cell(row)),
             base.Fact(label=_("Evento"), value=cells.link(row.event, text=row.event.type)),
         ]

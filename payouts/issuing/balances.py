@@ -17,7 +17,7 @@ from documents.emission import issuing
 from documents.events import schemas, waiting
 from documents.models import Discrepancy, Document, Event, EventStatus, Issuer, Kind, Party, Resolution
 from payouts.calculation import chains
-from payouts.issuing import retries
+from payouts.issuing import cancellations, retries
 from payouts.models import Payout
 
 CODE = "balance_chain_broken"
@@ -92,11 +92,13 @@ def known(*, data: schemas.PayoutData, sent_at: dt.datetime, chain: Chain) -> Kn
 
 
 def _failed(*, payout: str) -> bool:
-    """Tell whether a payout has failed: nobody need have said that it was sent."""
+    """Tell whether a payout has failed, or was canceled before it was sent: then nobody need say that it was sent."""
     key = issuing.key(
         kind=Kind.PAYOUT_REVERSAL_NOTICE, subject=("payout", payout), audience="payee", discriminator="failed"
     )
-    return Document.objects.filter(document_key_id=key).exists()
+    return Document.objects.filter(document_key_id=key).exists() or cancellations.was_ignored(
+        subject=f"payout:{payout}"
+    )
 
 
 def _before(*, payouts: QuerySet[Payout], sent_at: dt.datetime) -> list[ChainLink]:
@@ -188,9 +190,10 @@ def contradicted(*, data: schemas.PayoutData, place: tuple[dt.datetime, str], ch
 
 
 def _ended_at(*, payout: str) -> dt.datetime | None:
-    """Return when a payout failed or came back, by what was told before the payout itself; None where nothing was."""
+    """Return when a payout ended, by what was told before the payout itself; None where nothing was."""
     failed = Event.objects.filter(type="PAYOUT_FAILED", subject=f"payout:{payout}", status=EventStatus.PROCESSED)
-    returned = Event.objects.filter(waiting.PARKED, type="PAYOUT_RETURNED", waits__awaited=f"payout:{payout}")
+    ending = Q(type__in=("PAYOUT_RETURNED", "PAYOUT_CANCELED"), waits__awaited=f"payout:{payout}")
+    returned = Event.objects.filter(waiting.PARKED, ending)
     moments = [*failed.values_list("occurred_at", flat=True), *returned.values_list("occurred_at", flat=True)]
     return min((moment for moment in moments if moment is not None), default=None)
 

@@ -67,10 +67,10 @@ class Tenure:
 
 def tenures(*, orders: Collection[str]) -> dict[str, list[Tenure]]:
     """Return {order: whose it was, one after the other}, in one query."""
-    found: dict[str, list[Tenure]] = {order: [Tenure(order=order)] for order in orders}
+    chains: dict[str, list[Tenure]] = {order: [Tenure(order=order)] for order in orders}
     rows = Reassignment.objects.filter(order_id__in=orders).order_by("made_at", "pk")
     for row in rows.select_related("former", "owner"):
-        chain = found[row.order_id]
+        chain = chains[row.order_id]
         if len(chain) == 1:
             chain[0] = Tenure(order=row.order_id, owner=row.former.platform_id)
         chain.append(
@@ -81,7 +81,7 @@ def tenures(*, orders: Collection[str]) -> dict[str, list[Tenure]]:
                 reassignment=row.reassignment_id,
             )
         )
-    return found
+    return chains
 
 
 def at(*, chain: Sequence[Tenure], moment: dt.datetime) -> Tenure:
@@ -113,8 +113,9 @@ def statements(*, orders: Collection[str], chains: dict[str, list[Tenure]]) -> d
     """Return {order: every statement of it}, of all owners and of the partner, adjustments' too."""
     order_by_subject = {":".join(tenure.subject): order for order in orders for tenure in chains[order]}
     rows: dict[str, list[Document]] = defaultdict(list)
-    found = Document.objects.defer("content", "corrects__content").select_related("owner", "corrects")
-    for row in found.filter(subject__in=order_by_subject, kind=Kind.ORDER_FINAL_STATEMENT).order_by("document_key_id"):
+    of_orders = Document.objects.filter(subject__in=order_by_subject, kind=Kind.ORDER_FINAL_STATEMENT)
+    read = of_orders.defer("content", "corrects__content").select_related("owner", "corrects")
+    for row in read.order_by("document_key_id"):
         rows[order_by_subject[row.subject]].append(row)
     return rows
 

@@ -84,7 +84,7 @@ def of_orders(*, orders: Collection[str]) -> list[PaidOrder]:
     notes: dict[int | None, list[Document]] = defaultdict(list)
     for note in Document.objects.defer("content").filter(corrects__in=ids, kind=Kind.CREDIT_NOTE).order_by("pk"):
         notes[note.corrects_id].append(note)
-    found = []
+    paid = []
     for order, rows in statements.items():
         mine: dict[int, list[Document]] = defaultdict(list)
         for row in rows:
@@ -92,8 +92,8 @@ def of_orders(*, orders: Collection[str]) -> list[PaidOrder]:
         for own in mine.values():
             of_own = [note for row in own for note in notes[row.pk]]
             if any(owners.is_taken_back(note=note) for note in of_own):
-                found.append(_paid(order=order, owner=chains[order][-1].owner, statements=own, notes=of_own))
-    return found
+                paid.append(_paid(order=order, owner=chains[order][-1].owner, statements=own, notes=of_own))
+    return paid
 
 
 def _paid(*, order: str, owner: str, statements: Sequence[Document], notes: Sequence[Document]) -> PaidOrder:

@@ -1,4 +1,4 @@
-"""The problem of a payout that does not close: its exact difference, and what may have caused it."""
+"""Whether a payout closes; of one that does not, its exact difference, and what may have caused it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,35 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from documents import errors, money
-from documents.models import Document, Kind
+from documents.events import effects, envelope, schemas
+from documents.models import Document, Kind, Party
 from payouts.calculation import amounts, gap_causes
-from payouts.issuing import owners, payout_lines, payout_totals
+from payouts.issuing import owners, payout_lines, payout_totals, retries
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Settlement
 
 UNSETTLED_MAX = 2000  # some weeks of a busy driver
+
+
+def closing(
+    *, message: envelope.EventMessage, data: schemas.PayoutData, payee: Party | None
+) -> payout_totals.PayoutDraft | effects.Waiting | effects.Held:
+    """Return the draft of a payout that closes, or why there is none yet.
+
+    :raises errors.Problem: what nothing that concerns the payee can make right
+    """
+    awaits = [retries.awaited(payee=data.payee.id)]
+    try:
+        draft = payout_totals.resolve(message=message, payee=payee, accept=False)
+    except errors.Problem as fault:
+        if fault.code != retries.NOT_OWNED:
+            raise
+        return effects.Held(problem=fault, awaits=awaits)
+    if isinstance(draft, effects.Waiting) or draft.candidate.sums.closes:
+        return draft
+    canceled = payout_lines.canceled(data=data)
+    gap = problem(candidate=draft.candidate, payee=data.payee.id, canceled=canceled, terms=draft.terms)
+    return effects.Held(problem=gap, awaits=awaits)
 
 
 def problem(

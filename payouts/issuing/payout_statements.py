@@ -11,19 +11,21 @@ from typing import Any, cast
 
 from audit import log
 from audit.actions import Action
-from documents import errors, money
+from documents import money
 from documents.emission import issuing
 from documents.events import effects, envelope, schemas, waiting
 from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus
 from payouts.calculation import amounts, breakdown
 from payouts.issuing import (
     balances,
+    cancellations,
     cash,
     parties,
     payout_gap,
     payout_lines,
     payout_totals,
     retries,
+    returned_less,
     reversal_notices,
     settlements,
     withheld_twice,
@@ -54,19 +56,11 @@ def on_payout_sent(
         settlements.lock(document_ids=_believed(data=data))  # what `on_payout_waiting` takes back, before any key
         again = _again(document=before, stated=stated, terms=terms, event=event, now=now, actor=actor)
         return effects.Issued(documents=[again])
-    awaits = [retries.awaited(payee=data.payee.id)]
-    try:
-        draft = payout_totals.resolve(message=message, payee=payee, accept=False)
-    except errors.Problem as problem:
-        if problem.code != retries.NOT_OWNED:
-            raise
-        return effects.Held(problem=problem, awaits=awaits)
-    if isinstance(draft, effects.Waiting):
+    if cancellations.precedes(message=message, happened_at=data.payout.sent_at or message.occurred_at):
+        return reversal_notices.ignore(message=message, payee=payee, now=now)
+    draft = payout_gap.closing(message=message, data=data, payee=payee)
+    if not isinstance(draft, PayoutDraft):
         return draft
-    if not draft.candidate.sums.closes:
-        canceled = payout_lines.canceled(data=data)
-        gap = payout_gap.problem(candidate=draft.candidate, payee=data.payee.id, canceled=canceled, terms=draft.terms)
-        return effects.Held(problem=gap, awaits=awaits)
     if not draft.known.fits or balances.contradicted(data=data, place=draft.known.place, chain=draft.chain):
         return effects.Waiting(missing=[draft.known.awaited or draft.chain.awaited])
     return effects.Issued(documents=[issue(draft=draft, event=event, now=now, actor=actor)])
@@ -91,7 +85,8 @@ def on_payout_waiting(*, message: envelope.EventMessage, now: dt.datetime, actor
     if (owner := payee.first()) and (payer := issuer.first()):
         chain = balances.Chain(payee=owner, issuer=payer, currency=data.currency)
         balances.refresh(chain=chain, now=now, actor=actor)
-        balances.wake_whole(chain=chain, now=now)
+        if not Payout.objects.filter(payout_id=data.payout.id).exists():  # a repeat adds nothing to the chain
+            balances.wake_whole(chain=chain, now=now)
 
 
 def _believed(*, data: schemas.PayoutData) -> list[int]:
@@ -284,4 +279,4 @@ def _settle(*, draft: PayoutDraft, statement: Document, event: Event, now: dt.da
     settlements.refresh(document_ids=[line.document.pk for line in lines], now=now, actor=actor)
     balances.refresh(chain=draft.chain, now=now, actor=actor)
     if notice:
-        reversal_notices.compare(notice=notice, sent_minor=statement.total_minor, event=event, actor=actor)
+        returned_less.compare(notice=notice, sent_minor=statement.total_minor, event=event, actor=actor)
