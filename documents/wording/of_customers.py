@@ -215,13 +215,13 @@ NOTE: Mapping[Outcome, Cell] = {
         printed=NOTHING,
         subject=Words(es="Sobre una de tus devoluciones", en="About one of your refunds"),
         letter=Words(
-            es="El dinero de esta devolución no te llegó. La nota sigue siendo válida y se intentará de nuevo.",
-            en="The money of this refund did not reach you. The note remains valid, and it will be tried again.",
+            es="El dinero de esta devolución no te llegó. La nota sigue siendo válida: queda pendiente.",
+            en="The money of this refund did not reach you. The note remains valid: it is still due.",
         ),
         label=Words(es="Total a tu favor, aún sin llegar", en="Total in your favour, not arrived yet"),
         shown=Words(
-            es="El dinero de esta devolución no te llegó. La nota sigue siendo válida y se intentará de nuevo.",
-            en="The money of this refund did not reach you. The note remains valid, and it will be tried again.",
+            es="El dinero de esta devolución no te llegó. La nota sigue siendo válida: queda pendiente.",
+            en="The money of this refund did not reach you. The note remains valid: it is still due.",
         ),
         public=Words(
             es="El dinero de esta devolución aún no ha llegado. La nota sigue siendo válida.",
