@@ -97,8 +97,12 @@ def as_issued(*, content: Content, payout_status: str | None = None) -> tuple[Ou
 
 
 def cause(*, key: str) -> str:
-    """Return why a credit note was issued: the subject of its permanent key."""
-    return key.split(":")[1]
+    """Return why a credit note was issued: the subject of its permanent key, unless its last part says it was canceled.
+
+    The statement that a reassignment gave to an order's owner has that subject, whatever takes it back.
+    """
+    _kind, subject, _id, _audience, *discriminator = key.split(":")
+    return "order" if discriminator == ["canceled"] and subject != "payment" else subject
 
 
 def debt(*, content: Content) -> str:

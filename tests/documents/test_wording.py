@@ -193,3 +193,18 @@ def test_the_document_center_says_what_is_so(kind: str, outcome: Outcome, langua
     page = tidy(client.get(center.page(document), headers={"accept-language": language}).content.decode())
     assert_place(page, cell.badge, cell.public, language=language)
     assert_nothing_false(page, kind=kind, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("about", "cause"),
+    [
+        ("reassignment:ra_1:beneficiary", "reassignment"),
+        ("reassignment:ra_1:beneficiary:adj_1", "reassignment"),
+        ("reassignment:ra_1:beneficiary:canceled", "order"),
+        ("adjustment:adj_1:beneficiary:canceled", "order"),
+        ("order:ord_1:partner:canceled", "order"),
+        ("payment:pay_1:customer:canceled", "payment"),
+    ],
+)
+def test_a_note_of_a_cancellation_is_called_one_whatever_it_takes_back(about: str, cause: str) -> None:
+    assert outcomes.cause(key=f"{Kind.CREDIT_NOTE}:{about}") == cause

@@ -125,3 +125,20 @@ def test_a_reassigned_order_names_its_credit_note_to_who_had_it_and_the_former_s
     new = standing("ORDER_FINAL_STATEMENT:reassignment:ra_1:beneficiary")
     assert new.outcomes == (Outcome.PENDING, Outcome.TAKES_OVER)
     assert former.number in new.public[0]
+
+
+def test_an_order_that_was_canceled_says_so_whoever_had_it_then() -> None:
+    adjusted = [making.adjustment("adj_1", "ord_1")]  # made before the order became somebody else's
+    telling.told([making.order("ord_1"), *adjusted, making.reassignment("ra_1", "ord_1")])
+    telling.told([making.cancellation("ord_1", at="2026-02-20T10:00:00Z", kind="ORDER_CANCELED")])
+    note = telling.document("CREDIT_NOTE:order:ord_1:beneficiary:canceled")
+    assert standing(note.document_key_id).outcomes == (Outcome.ORDER_CANCELED,)
+    new = standing("ORDER_FINAL_STATEMENT:reassignment:ra_1:beneficiary")
+    assert new.outcomes == (Outcome.TAKES_OVER, Outcome.ADJUSTED, Outcome.CREDITED_WHOLLY)
+    assert f"Corregido por {note.number} (cancelación del pedido), por completo." in new.public
+    telling.told(
+        [making.order("ord_2"), making.cancellation("ord_2", at="2026-02-20T10:00:00Z", kind="ORDER_CANCELED")]
+    )
+    of_adjustment = standing("ORDER_FINAL_STATEMENT:reassignment:ra_1:beneficiary:adj_1")
+    assert "(cancelación del pedido)" in of_adjustment.public[-1]
+    assert standing("CREDIT_NOTE:order:ord_2:beneficiary:canceled").outcomes == (Outcome.ORDER_CANCELED,)
