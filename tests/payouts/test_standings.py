@@ -142,3 +142,12 @@ def test_an_order_that_was_canceled_says_so_whoever_had_it_then() -> None:
     of_adjustment = standing("ORDER_FINAL_STATEMENT:reassignment:ra_1:beneficiary:adj_1")
     assert "(cancelación del pedido)" in of_adjustment.public[-1]
     assert standing("CREDIT_NOTE:order:ord_2:beneficiary:canceled").outcomes == (Outcome.ORDER_CANCELED,)
+
+
+def test_a_payout_that_was_canceled_after_it_was_sent_says_so_with_its_notice() -> None:
+    events = [making.order("ord_1"), making.payout("po_1", "10.00", orders=["ord_1"])]
+    telling.told([*events, making.cancellation("po_1", at="2026-02-24T10:00:00Z", kind="PAYOUT_CANCELED")])
+    notice = telling.document(f"{PRN}:canceled")
+    assert standing(PS).outcomes == (Outcome.CANCELED,)
+    assert notice.number in standing(PS).public[0]
+    assert standing(notice.document_key_id).outcomes == (Outcome.CANCELED, Outcome.CONCERNS)
