@@ -15,14 +15,14 @@ from documents.countries.sources import Words
 from documents.models import Document, Kind, RefundStatus
 from documents.wording import of_customers, outcomes
 from documents.wording.cells import NOTHING, Cell, Tone
-from documents.wording.outcomes import Content, Outcome
+from documents.wording.outcomes import Fate, FrozenContent
 from documents.wording.table import TABLE
 
-Since = Iterator[tuple[Outcome, dict[str, str] | None]]  # an outcome, and what its sentences name; None: it is not so
+Since = Iterator[tuple[Fate, dict[str, str] | None]]  # an outcome, and what its sentences name; None: it is not so
 NOTES_MAX = 5  # credit notes that are named; the others are counted
 REPLACING = '"replaces":'  # how canonical JSON begins the member; an index holds the few statements that have it
 # What a document says of its money: no longer shown where an outcome since overrides it.
-_OF_MONEY = frozenset({Outcome.OWING, Outcome.CARRIED_ON, Outcome.SETTLED})
+_OF_MONEY = frozenset({Fate.OWING, Fate.CARRIED_ON, Fate.SETTLED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +35,13 @@ class Remark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class DocumentStanding:
     """What the places say of a document now, in the language that was in force when it was looked up.
 
     `changed`: something became so since it was issued that no place may keep silent about.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Fate, ...]
     label: str
     subject: str
     letter: str
@@ -56,7 +56,7 @@ class Standing:
 class _Part:
     """One outcome of a document, its cell, and the values that the cell's sentences name."""
 
-    outcome: Outcome
+    outcome: Fate
     cell: Cell
     values: Mapping[str, str]
     is_since: bool
@@ -66,14 +66,14 @@ class _Part:
         return _written(of(self.cell)).format_map(self.values)
 
 
-def of(*, document: Document) -> Standing:
+def of(*, document: Document) -> DocumentStanding:
     """Return what a document stands for now; two queries, three for the documents of a payout."""
     content = json.loads(document.content)
     parts = list(_parts(document=document, content=content))
     if any(part.cell.overrides for part in parts):
         parts = [part for part in parts[1:] if part.outcome not in _OF_MONEY]
     changes_first = sorted(parts, key=lambda part: not part.is_since)
-    return Standing(
+    return DocumentStanding(
         outcomes=tuple(part.outcome for part in parts),
         label=_first(changes_first, lambda cell: cell.label),
         subject=_first(changes_first, lambda cell: cell.subject),
@@ -86,8 +86,8 @@ def of(*, document: Document) -> Standing:
     )
 
 
-def _written(words: Words) -> str:
-    return words.en if formatting.language() == "en" else words.es
+def _written(text: Words) -> str:
+    return text.en if formatting.language() == "en" else text.es
 
 
 def _all(parts: list[_Part], of: Callable[[Cell], Words]) -> list[str]:
@@ -99,17 +99,17 @@ def _first(parts: list[_Part], of: Callable[[Cell], Words]) -> str:
 
 
 def _remarks(parts: list[_Part], of: Callable[[Cell], Words]) -> tuple[Remark, ...]:
-    spoken = (part for part in parts if of(part.cell) != NOTHING)
-    return tuple(Remark(text=part.says(of), tone=part.cell.tone, sign=part.cell.sign) for part in spoken)
+    speaking = (part for part in parts if of(part.cell) != NOTHING)
+    return tuple(Remark(text=part.says(of), tone=part.cell.tone, sign=part.cell.sign) for part in speaking)
 
 
-def _parts(*, document: Document, content: Content) -> Iterator[_Part]:
+def _parts(*, document: Document, content: FrozenContent) -> Iterator[_Part]:
     """Yield the outcomes of a document: those of its content, then those since."""
     kind, owed = Kind(document.kind), outcomes.debt(content=content)
     values = {"debt": formatting.money_of(document=document, text=owed) if owed else "", "number": ""}
     as_issued = outcomes.as_issued(content=content, payout_status=document.payout_status)
-    if Outcome.OWING in as_issued and _is_carried_on(document=document):
-        as_issued = tuple(Outcome.CARRIED_ON if outcome is Outcome.OWING else outcome for outcome in as_issued)
+    if Fate.OWING in as_issued and _is_carried_on(document=document):
+        as_issued = tuple(Fate.CARRIED_ON if outcome is Fate.OWING else outcome for outcome in as_issued)
     of_content = ((outcome, _of_content(outcome, document=document, content=content)) for outcome in as_issued)
     for outcome, more in (*of_content, *_SINCE[kind](document)):
         if more is not None:
@@ -117,16 +117,16 @@ def _parts(*, document: Document, content: Content) -> Iterator[_Part]:
             yield _Part(outcome=outcome, cell=TABLE[kind, outcome], values=values | more, is_since=is_since)
 
 
-def _of_content(outcome: Outcome, *, document: Document, content: Content) -> dict[str, str] | None:
+def _of_content(outcome: Fate, *, document: Document, content: FrozenContent) -> dict[str, str] | None:
     """Return what the sentences of an outcome name; None where they name a document that does not exist."""
     if document.kind == Kind.CREDIT_NOTE:
         return {"number": content["original"]["number"]}
     match outcome:
-        case Outcome.COMPLETES:
+        case Fate.COMPLETES:
             return {"number": content["adjustment"]["corrects"]}
-        case Outcome.TAKES_OVER:
+        case Fate.TAKES_OVER:
             return {"number": content["reassignment"]["replaces"]}
-        case Outcome.REPLACES:
+        case Fate.REPLACES:
             key = f"{Kind.PAYOUT_STATEMENT}:payout:{content['replaces']}:{document.audience}"
             return _numbered(Document.objects.filter(document_key_id=key))
     return {}
@@ -135,51 +135,54 @@ def _of_content(outcome: Outcome, *, document: Document, content: Content) -> di
 def _of_corrected(document: Document) -> Since:
     """Yield what has become of a receipt or of an order's statement: its payout, its adjustments, its credit notes."""
     if document.settled_by_id is not None:
-        yield Outcome.SETTLED, _numbered(Document.objects.filter(pk=document.settled_by_id))
+        yield Fate.SETTLED, _numbered(Document.objects.filter(pk=document.settled_by_id))
     credited_minor, notes = 0, []
     correcting = Document.objects.filter(corrects=document).order_by("pk")
     columns = ("kind", "number", "document_key_id", "total_minor", "refund_status")
     for kind, number, key, total_minor, refund_status in correcting.values_list(*columns):
         if kind != Kind.CREDIT_NOTE:
-            yield Outcome.ADJUSTED, {"number": number}
+            yield Fate.ADJUSTED, {"number": number}
             continue
         credited_minor += total_minor
-        cause = Outcome.REFUND_FAILED if refund_status == RefundStatus.FAILED else outcomes.cause(key=key)
+        cause = Fate.REFUND_FAILED if refund_status == RefundStatus.FAILED else outcomes.cause(key=key)
         notes.append(f"{number} ({_written(of_customers.CAUSES[cause])})")
     if notes:
         is_whole = credited_minor == document.total_minor
         more = [f"+{len(notes) - NOTES_MAX}"] if len(notes) > NOTES_MAX else []
         named = {"notes": ", ".join([*notes[:NOTES_MAX], *more])}
-        yield Outcome.CREDITED_WHOLLY if is_whole else Outcome.CREDITED_IN_PART, named
+        yield Fate.CREDITED_WHOLLY if is_whole else Fate.CREDITED_IN_PART, named
 
 
 def _of_payout(document: Document) -> Since:
     """Yield what has become of a payout: the notices of its money, and the payout that replaces it."""
     notices = Document.objects.filter(subject=document.subject, kind=Kind.PAYOUT_REVERSAL_NOTICE)
     for key, number in notices.order_by("pk").values_list("document_key_id", "number"):
-        yield Outcome(key.rpartition(":")[2]), {"number": number}
+        yield Fate(key.rpartition(":")[2]), {"number": number}
     yield _replaced(document=document)
 
 
 def _of_notice(document: Document) -> Since:
     """Yield the statement that a notice is about, and the payout that replaces it."""
-    yield Outcome.CONCERNS, _numbered(Document.objects.filter(subject=document.subject, kind=Kind.PAYOUT_STATEMENT))
+    yield (
+        Fate.CONCERNS,
+        _numbered(Document.objects.filter(subject=document.subject, kind=Kind.PAYOUT_STATEMENT)),
+    )
     yield _replaced(document=document)
 
 
 def _of_note(document: Document) -> Since:
     """Yield what has become of the money of a credit note."""
     if document.refund_status == RefundStatus.FAILED:
-        yield Outcome.REFUND_FAILED, {}
+        yield Fate.REFUND_FAILED, {}
 
 
-def _replaced(*, document: Document) -> tuple[Outcome, dict[str, str] | None]:
+def _replaced(*, document: Document) -> tuple[Fate, dict[str, str] | None]:
     """Return the statement of the payout that replaces the one that a document is about."""
     payout = json.dumps(document.subject.partition(":")[2])
     replacing = Document.objects.filter(
         owner_id=document.owner_id, kind=Kind.PAYOUT_STATEMENT, content__contains=REPLACING
     )
-    return Outcome.REPLACED, _numbered(replacing.filter(content__contains=f"{REPLACING}{payout}"))
+    return Fate.REPLACED, _numbered(replacing.filter(content__contains=f"{REPLACING}{payout}"))
 
 
 def _is_carried_on(*, document: Document) -> bool:

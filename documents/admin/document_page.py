@@ -70,7 +70,9 @@ def requested_page(*, request: HttpRequest, pages: int) -> int:
     return max(1, min(number or 1, pages, PAGES_MAX))
 
 
-def badges(*, document: Document, standing: standings.Standing, stuck: bool, now: dt.datetime) -> "list[SafeString]":
+def badges(
+    *, document: Document, standing: standings.DocumentStanding, stuck: bool, now: dt.datetime
+) -> "list[SafeString]":
     """Return the strip of states, each with icon and text."""
     strip = [
         cells.state(
@@ -79,7 +81,7 @@ def badges(*, document: Document, standing: standings.Standing, stuck: bool, now
     ]
     if document.status == Status.QUARANTINED:
         strip = [cells.state(Status.QUARANTINED)]
-    strip += [cells.state(TONES[one.tone], text=one.text) for one in standing.badges]
+    strip += [cells.state(TONES[badge.tone], text=badge.text) for badge in standing.badges]
     if document.verified_at:
         ago = cells.since(document.verified_at, now=now)
         strip.append(

@@ -119,7 +119,7 @@ def _entry(*, document: Document, link: Link, weekly: bool) -> LetterEntry:
     )
 
 
-def _subject(*, delivery: Delivery, standing: standings.Standing) -> str:
+def _subject(*, delivery: Delivery, standing: standings.DocumentStanding) -> str:
     """Return the subject of the mail about one document."""
     return _("Tu enlace nuevo está listo") if delivery.sequence > 1 else standing.subject
 

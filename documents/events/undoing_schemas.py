@@ -75,7 +75,7 @@ class OrderCanceledData(schema_parts.PlainData):
     canceled_at: fields.Moment
 
 
-class Reassignment(schema_parts.Strict):
+class StatedReassignment(schema_parts.Strict):
     """An order's money that belongs to somebody else than was said."""
 
     id: fields.Id
@@ -86,7 +86,7 @@ class Reassignment(schema_parts.Strict):
 class ReassignmentData(schema_parts.PlainData):
     """ORDER_REASSIGNED."""
 
-    reassignment: Reassignment
+    reassignment: StatedReassignment
     order: schema_parts.Reference
     from_owner: schema_parts.Reference = Field(alias="from")
     to_owner: schema_parts.StatedParty = Field(alias="to")

@@ -139,7 +139,7 @@ def _spelled(*, code: str) -> str:
     return "-".join(bare[start : start + 4] for start in range(0, 16, 4)) if _CODE.fullmatch(bare) else ""
 
 
-def _headline(*, document: Document, standing: standings.Standing) -> dict[str, str]:
+def _headline(*, document: Document, standing: standings.DocumentStanding) -> dict[str, str]:
     """Return heading, text, sign and tone of a document that exists."""
     if document.status == Status.QUARANTINED:
         text = _("El número existe, pero su archivo está en revisión. No lo des por bueno hasta que termine.")

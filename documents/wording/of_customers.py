@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from documents.countries.sources import Words
 from documents.wording.cells import NOTHING, Cell
-from documents.wording.outcomes import Outcome
+from documents.wording.outcomes import Fate
 
 _PAID = Words(es="Total pagado", en="Total paid")
 _GIVEN = Words(es="Total a tu favor", en="Total in your favour")
@@ -15,8 +15,8 @@ _NOTE_ON_YOURS = Words(
     es="Hemos emitido una nota sobre una de tus liquidaciones", en="We have issued a note on one of your statements"
 )
 
-RECEIPT: Mapping[Outcome, Cell] = {
-    Outcome.PAID_BY_CUSTOMER: Cell(
+RECEIPT: Mapping[Fate, Cell] = {
+    Fate.PAID_BY_CUSTOMER: Cell(
         badge=NOTHING,
         figure=_PAID,
         printed=NOTHING,
@@ -29,7 +29,7 @@ RECEIPT: Mapping[Outcome, Cell] = {
         shown=NOTHING,
         public=NOTHING,
     ),
-    Outcome.CREDITED_IN_PART: Cell(
+    Fate.CREDITED_IN_PART: Cell(
         badge=Words(es="Corregido en parte", en="Corrected in part"),
         figure=NOTHING,
         printed=NOTHING,
@@ -49,7 +49,7 @@ RECEIPT: Mapping[Outcome, Cell] = {
         ),
         tone="warn",
     ),
-    Outcome.CREDITED_WHOLLY: Cell(
+    Fate.CREDITED_WHOLLY: Cell(
         badge=Words(es="Corregido por completo", en="Corrected in full"),
         figure=NOTHING,
         printed=NOTHING,
@@ -104,8 +104,8 @@ _NO_LONGER_OWED = Words(
     es="Ese pedido ya no se te debe. Si ya se te pagó, se descuenta en la liquidación de pago que incluya esta nota.",
     en="That order is no longer owed to you. If it was paid, it is taken off in the payout that includes this note.",
 )
-NOTE: Mapping[Outcome, Cell] = {
-    Outcome.REFUNDED: _given(
+NOTE: Mapping[Fate, Cell] = {
+    Fate.REFUNDED: _given(
         letter=Words(
             es="Esta nota es de una devolución y corrige {number}.",
             en="This note is of a refund and corrects {number}.",
@@ -113,7 +113,7 @@ NOTE: Mapping[Outcome, Cell] = {
         shown=Words(es="Por una devolución. Corrige {number}.", en="For a refund. It corrects {number}."),
         public=Words(es="Por una devolución. Corrige {number}.", en="For a refund. It corrects {number}."),
     ),
-    Outcome.DISPUTED: _given(
+    Fate.DISPUTED: _given(
         letter=Words(
             es="Tu banco te dio la razón en una disputa. Esta nota lo registra y corrige {number}.",
             en="Your bank decided a dispute in your favour. This note records it and corrects {number}.",
@@ -126,7 +126,7 @@ NOTE: Mapping[Outcome, Cell] = {
             es="Por una disputa de la tarjeta. Corrige {number}.", en="For a dispute of the card. It corrects {number}."
         ),
     ),
-    Outcome.PAYMENT_CANCELED: _given(
+    Fate.PAYMENT_CANCELED: _given(
         letter=Words(
             es="El pago se canceló. Esta nota abona lo que quedaba de {number}.",
             en="The payment was canceled. This note credits what remained of {number}.",
@@ -140,7 +140,7 @@ NOTE: Mapping[Outcome, Cell] = {
             en="For the canceled payment. It corrects {number}.",
         ),
     ),
-    Outcome.CORRECTED: _given(
+    Fate.CORRECTED: _given(
         letter=Words(
             es="Esta nota es una corrección de {number}.",
             en="This note is a correction of {number}.",
@@ -148,7 +148,7 @@ NOTE: Mapping[Outcome, Cell] = {
         shown=Words(es="Por una corrección. Corrige {number}.", en="For a correction. It corrects {number}."),
         public=Words(es="Por una corrección. Corrige {number}.", en="For a correction. It corrects {number}."),
     ),
-    Outcome.ORDER_CANCELED: _taken(
+    Fate.ORDER_CANCELED: _taken(
         printed=_NO_LONGER_OWED,
         letter=Words(
             es="El pedido se canceló. Esta nota anula lo que quedaba de {number}.",
@@ -163,7 +163,7 @@ NOTE: Mapping[Outcome, Cell] = {
             en="For the canceled order. It corrects {number}.",
         ),
     ),
-    Outcome.REASSIGNED: _taken(
+    Fate.REASSIGNED: _taken(
         printed=_NO_LONGER_OWED,
         letter=Words(
             es="El pedido se reasignó a otra persona. Esta nota anula lo que quedaba de {number}.",
@@ -178,7 +178,7 @@ NOTE: Mapping[Outcome, Cell] = {
             en="For the reassigned order. It corrects {number}.",
         ),
     ),
-    Outcome.TAKEN: _taken(
+    Fate.TAKEN: _taken(
         printed=Words(
             es="Se descuenta de lo que se te debe, en la liquidación de pago que lo incluya.",
             en="Taken from what you are owed, in the payout that includes it.",
@@ -193,7 +193,7 @@ NOTE: Mapping[Outcome, Cell] = {
         ),
         public=Words(es="Por una corrección. Corrige {number}.", en="For a correction. It corrects {number}."),
     ),
-    Outcome.RELEASED: Cell(
+    Fate.RELEASED: Cell(
         badge=NOTHING,
         figure=Words(es="Total de la nota", en="Total of the note"),
         printed=Words(
@@ -209,7 +209,7 @@ NOTE: Mapping[Outcome, Cell] = {
         public=Words(es="Corrige {number}.", en="It corrects {number}."),
         sign="page",
     ),
-    Outcome.REFUND_FAILED: Cell(
+    Fate.REFUND_FAILED: Cell(
         badge=Words(es="Devolución fallida", en="Refund failed"),
         figure=NOTHING,
         printed=NOTHING,
@@ -232,7 +232,7 @@ NOTE: Mapping[Outcome, Cell] = {
 }
 CAUSES: Mapping[str, Words] = {  # of a credit note, by the subject of its key, or by what has become of it
     "refund": Words(es="devolución", en="refund"),
-    Outcome.REFUND_FAILED: Words(es="devolución que aún no ha llegado", en="refund that has not arrived yet"),
+    Fate.REFUND_FAILED: Words(es="devolución que aún no ha llegado", en="refund that has not arrived yet"),
     "dispute": Words(es="disputa perdida", en="lost dispute"),
     "payment": Words(es="cancelación del pago", en="payment canceled"),
     "order": Words(es="cancelación del pedido", en="order canceled"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from documents.countries.sources import Words
 from documents.wording.cells import NOTHING, Cell
-from documents.wording.outcomes import Outcome
+from documents.wording.outcomes import Fate
 
 _TO_RECEIVE = Words(es="Neto a recibir", en="Net payable to you")
 _NET = Words(es="Neto del pedido", en="Net of the order")
@@ -14,8 +14,8 @@ _DETAIL = Words(
     en="This is the final detail of your order, line by line.",
 )
 
-STATEMENT: Mapping[Outcome, Cell] = {
-    Outcome.PENDING: Cell(
+STATEMENT: Mapping[Fate, Cell] = {
+    Fate.PENDING: Cell(
         badge=Words(es="Pago pendiente", en="Payout pending"),
         figure=_TO_RECEIVE,
         printed=Words(
@@ -35,7 +35,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         tone="warn",
         sign="clock",
     ),
-    Outcome.PAID: Cell(
+    Fate.PAID: Cell(
         badge=Words(es="Pago enviado", en="Payout sent"),
         figure=_TO_RECEIVE,
         printed=Words(
@@ -50,7 +50,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         tone="good",
         sign="check",
     ),
-    Outcome.ZERO: Cell(
+    Fate.ZERO: Cell(
         badge=Words(es="Sin importe por pagar", en="Nothing to pay"),
         figure=_NET,
         printed=Words(
@@ -67,7 +67,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=NOTHING,
         sign="page",
     ),
-    Outcome.NEGATIVE: Cell(
+    Fate.NEGATIVE: Cell(
         badge=Words(es="Por descontar", en="To be deducted"),
         figure=_NET,
         printed=Words(
@@ -89,7 +89,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=NOTHING,
         tone="warn",
     ),
-    Outcome.DEDUCTED: Cell(
+    Fate.DEDUCTED: Cell(
         badge=Words(es="Descontado", en="Deducted"),
         figure=_NET,
         printed=Words(
@@ -106,7 +106,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=NOTHING,
         sign="check",
     ),
-    Outcome.SETTLED: Cell(
+    Fate.SETTLED: Cell(
         badge=NOTHING,
         figure=NOTHING,
         printed=NOTHING,
@@ -117,7 +117,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=NOTHING,
         sign="page",
     ),
-    Outcome.COMPLETES: Cell(
+    Fate.COMPLETES: Cell(
         badge=NOTHING,
         figure=NOTHING,
         printed=NOTHING,  # the template says it with the adjustment and its reason
@@ -128,7 +128,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=Words(es="Complementa a {number}.", en="It supplements {number}."),
         sign="page",
     ),
-    Outcome.TAKES_OVER: Cell(
+    Fate.TAKES_OVER: Cell(
         badge=Words(es="Pedido reasignado", en="Order reassigned"),
         figure=NOTHING,
         printed=NOTHING,  # the template says it with the reassignment and its reason
@@ -148,7 +148,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         ),
         sign="page",
     ),
-    Outcome.CREDITED_IN_PART: Cell(
+    Fate.CREDITED_IN_PART: Cell(
         badge=Words(es="Corregido en parte", en="Corrected in part"),
         figure=NOTHING,
         printed=NOTHING,
@@ -167,7 +167,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         ),
         tone="warn",
     ),
-    Outcome.CREDITED_WHOLLY: Cell(
+    Fate.CREDITED_WHOLLY: Cell(
         badge=Words(es="Corregido por completo", en="Corrected in full"),
         figure=NOTHING,
         printed=NOTHING,
@@ -187,7 +187,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         tone="warn",
         overrides=True,
     ),
-    Outcome.ADJUSTED: Cell(
+    Fate.ADJUSTED: Cell(
         badge=NOTHING,
         figure=NOTHING,
         printed=NOTHING,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from documents.countries.sources import Words
 from documents.wording.cells import NOTHING, Cell
-from documents.wording.outcomes import Outcome
+from documents.wording.outcomes import Fate
 
 _READY = Words(es="Tu liquidación de pago está lista", en="Your payout statement is ready")
 _ABOUT = Words(es="Sobre uno de tus pagos", en="About one of your payouts")
@@ -44,8 +44,8 @@ def _notice(*, label: Words, printed: Words, letter: Words, public: Words) -> Ce
     )
 
 
-STATEMENT: Mapping[Outcome, Cell] = {
-    Outcome.SENT: Cell(
+STATEMENT: Mapping[Fate, Cell] = {
+    Fate.SENT: Cell(
         badge=NOTHING,
         # The notice of a payout that failed may be older: the page is the same in every order of arrival.
         figure=_OF_PAYOUT,
@@ -59,7 +59,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         shown=NOTHING,
         public=NOTHING,
     ),
-    Outcome.CLOSED: Cell(
+    Fate.CLOSED: Cell(
         badge=_NO_TRANSFER,
         figure=_NO_TRANSFER,
         printed=Words(
@@ -81,7 +81,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=NOTHING,
         sign="page",
     ),
-    Outcome.OWING: Cell(
+    Fate.OWING: Cell(
         badge=Words(es="Deja una deuda", en="Leaves a debt"),
         figure=NOTHING,
         printed=Words(
@@ -101,7 +101,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=NOTHING,
         tone="warn",
     ),
-    Outcome.CARRIED_ON: Cell(
+    Fate.CARRIED_ON: Cell(
         badge=Words(es="Dejó una deuda", en="Left a debt"),
         figure=NOTHING,
         printed=NOTHING,
@@ -118,7 +118,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=NOTHING,
         sign="page",
     ),
-    Outcome.REPLACES: Cell(
+    Fate.REPLACES: Cell(
         badge=NOTHING,
         figure=NOTHING,
         printed=NOTHING,  # the template prints the id of the payout that it replaces
@@ -129,7 +129,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
         public=Words(es="Sustituye a la liquidación {number}.", en="It replaces payout statement {number}."),
         sign="page",
     ),
-    Outcome.REPLACED: _undone(
+    Fate.REPLACED: _undone(
         badge=Words(es="Sustituido", en="Replaced"),
         label=Words(es="Importe sustituido", en="Amount replaced"),
         letter=Words(
@@ -141,7 +141,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
             en="Payout replaced by that of payout statement {number}.",
         ),
     ),
-    Outcome.FAILED: _undone(
+    Fate.FAILED: _undone(
         badge=Words(es="Pago no enviado", en="Payout not sent"),
         label=Words(es="Importe que no se envió", en="Amount not sent"),
         letter=Words(
@@ -152,7 +152,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
             es="Pago no enviado. Corregido por el aviso {number}.", en="Payout not sent. Corrected by notice {number}."
         ),
     ),
-    Outcome.RETURNED: _undone(
+    Fate.RETURNED: _undone(
         badge=Words(es="Pago devuelto", en="Payout returned"),
         label=Words(es="Importe devuelto por el banco", en="Amount returned by the bank"),
         letter=Words(
@@ -164,7 +164,7 @@ STATEMENT: Mapping[Outcome, Cell] = {
             en="Payout returned by the bank. Corrected by notice {number}.",
         ),
     ),
-    Outcome.CANCELED: _undone(
+    Fate.CANCELED: _undone(
         badge=Words(es="Pago cancelado", en="Payout canceled"),
         label=Words(es="Importe del pago cancelado", en="Amount of the canceled payout"),
         letter=Words(
@@ -177,8 +177,8 @@ STATEMENT: Mapping[Outcome, Cell] = {
     ),
 }
 
-NOTICE: Mapping[Outcome, Cell] = {
-    Outcome.FAILED: _notice(
+NOTICE: Mapping[Fate, Cell] = {
+    Fate.FAILED: _notice(
         label=Words(es="Importe que no llegó", en="Amount that did not arrive"),
         printed=Words(es="El pago no pudo enviarse.", en="The payout could not be sent."),
         letter=Words(
@@ -187,7 +187,7 @@ NOTICE: Mapping[Outcome, Cell] = {
         ),
         public=NOTHING,
     ),
-    Outcome.RETURNED: _notice(
+    Fate.RETURNED: _notice(
         label=Words(es="Importe que no llegó", en="Amount that did not arrive"),
         printed=Words(es="El banco devolvió el pago.", en="The payout was returned."),
         letter=Words(
@@ -196,7 +196,7 @@ NOTICE: Mapping[Outcome, Cell] = {
         ),
         public=NOTHING,
     ),
-    Outcome.CANCELED: _notice(
+    Fate.CANCELED: _notice(
         label=Words(es="Importe del pago cancelado", en="Amount of the canceled payout"),
         printed=Words(es="El pago se canceló.", en="The payout was canceled."),
         letter=Words(
@@ -205,7 +205,7 @@ NOTICE: Mapping[Outcome, Cell] = {
         ),
         public=NOTHING,
     ),
-    Outcome.CONCERNS: Cell(
+    Fate.CONCERNS: Cell(
         badge=NOTHING,
         figure=NOTHING,
         printed=NOTHING,
@@ -216,7 +216,7 @@ NOTICE: Mapping[Outcome, Cell] = {
         public=Words(es="Corrige la liquidación de pago {number}.", en="It corrects payout statement {number}."),
         sign="page",
     ),
-    Outcome.REPLACED: Cell(
+    Fate.REPLACED: Cell(
         badge=Words(es="Sustituido", en="Replaced"),
         figure=NOTHING,
         printed=NOTHING,

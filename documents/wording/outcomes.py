@@ -10,10 +10,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-Content = Mapping[str, Any]
+FrozenContent = Mapping[str, Any]
 
 
-class Outcome(enum.StrEnum):
+class Fate(enum.StrEnum):
     """What a document stands for; each has a cell in `table.TABLE` for every kind that it can befall."""
 
     # Receipts.
@@ -58,37 +58,37 @@ class Outcome(enum.StrEnum):
 # Since it was issued, so never printed.
 SINCE = frozenset(
     {
-        ("PAYMENT_RECEIPT", Outcome.CREDITED_IN_PART),
-        ("PAYMENT_RECEIPT", Outcome.CREDITED_WHOLLY),
-        ("ORDER_FINAL_STATEMENT", Outcome.SETTLED),
-        ("ORDER_FINAL_STATEMENT", Outcome.CREDITED_IN_PART),
-        ("ORDER_FINAL_STATEMENT", Outcome.CREDITED_WHOLLY),
-        ("ORDER_FINAL_STATEMENT", Outcome.ADJUSTED),
-        ("PAYOUT_STATEMENT", Outcome.CARRIED_ON),
-        ("PAYOUT_STATEMENT", Outcome.REPLACED),
-        ("PAYOUT_STATEMENT", Outcome.FAILED),
-        ("PAYOUT_STATEMENT", Outcome.RETURNED),
-        ("PAYOUT_STATEMENT", Outcome.CANCELED),
-        ("PAYOUT_REVERSAL_NOTICE", Outcome.CONCERNS),
-        ("PAYOUT_REVERSAL_NOTICE", Outcome.REPLACED),
-        ("CREDIT_NOTE", Outcome.REFUND_FAILED),
+        ("PAYMENT_RECEIPT", Fate.CREDITED_IN_PART),
+        ("PAYMENT_RECEIPT", Fate.CREDITED_WHOLLY),
+        ("ORDER_FINAL_STATEMENT", Fate.SETTLED),
+        ("ORDER_FINAL_STATEMENT", Fate.CREDITED_IN_PART),
+        ("ORDER_FINAL_STATEMENT", Fate.CREDITED_WHOLLY),
+        ("ORDER_FINAL_STATEMENT", Fate.ADJUSTED),
+        ("PAYOUT_STATEMENT", Fate.CARRIED_ON),
+        ("PAYOUT_STATEMENT", Fate.REPLACED),
+        ("PAYOUT_STATEMENT", Fate.FAILED),
+        ("PAYOUT_STATEMENT", Fate.RETURNED),
+        ("PAYOUT_STATEMENT", Fate.CANCELED),
+        ("PAYOUT_REVERSAL_NOTICE", Fate.CONCERNS),
+        ("PAYOUT_REVERSAL_NOTICE", Fate.REPLACED),
+        ("CREDIT_NOTE", Fate.REFUND_FAILED),
     }
 )
 # TABLE: why a credit note was issued, by the subject of its key -> its outcome for a customer, and for a beneficiary.
-_CAUSES: Mapping[str, tuple[Outcome, Outcome]] = MappingProxyType(
+_CAUSES: Mapping[str, tuple[Fate, Fate]] = MappingProxyType(
     {
-        "refund": (Outcome.REFUNDED, Outcome.TAKEN),
-        "dispute": (Outcome.DISPUTED, Outcome.TAKEN),
-        "payment": (Outcome.PAYMENT_CANCELED, Outcome.TAKEN),
-        "order": (Outcome.CORRECTED, Outcome.ORDER_CANCELED),
-        "adjustment": (Outcome.CORRECTED, Outcome.ORDER_CANCELED),
-        "reassignment": (Outcome.CORRECTED, Outcome.REASSIGNED),
-        "correction": (Outcome.CORRECTED, Outcome.TAKEN),
+        "refund": (Fate.REFUNDED, Fate.TAKEN),
+        "dispute": (Fate.DISPUTED, Fate.TAKEN),
+        "payment": (Fate.PAYMENT_CANCELED, Fate.TAKEN),
+        "order": (Fate.CORRECTED, Fate.ORDER_CANCELED),
+        "adjustment": (Fate.CORRECTED, Fate.ORDER_CANCELED),
+        "reassignment": (Fate.CORRECTED, Fate.REASSIGNED),
+        "correction": (Fate.CORRECTED, Fate.TAKEN),
     }
 )
 
 
-def as_issued(*, content: Content, payout_status: str | None = None) -> tuple[Outcome, ...]:
+def as_issued(*, content: FrozenContent, payout_status: str | None = None) -> tuple[Fate, ...]:
     """Return what a document stands for by its content: one outcome that always holds, then what comes on top.
 
     `payout_status` is an order statement's live one; the printed one where it is left out.
@@ -105,48 +105,51 @@ def cause(*, key: str) -> str:
     return "order" if discriminator == ["canceled"] and subject != "payment" else subject
 
 
-def debt(*, content: Content) -> str:
+def debt(*, content: FrozenContent) -> str:
     """Return what the owner owes by this document, as an amount without sign; "" for nothing."""
     totals = content["totals"]
     amount = str(totals.get("closing_carry_over") or totals.get("payable") or totals.get("gross") or "0")
     return amount.removeprefix("-") if Decimal(amount) < 0 else ""
 
 
-def _receipt(_content: Content, _status: str | None) -> tuple[Outcome, ...]:
-    return (Outcome.PAID_BY_CUSTOMER,)
+def _receipt(_content: FrozenContent, _status: str | None) -> tuple[Fate, ...]:
+    return (Fate.PAID_BY_CUSTOMER,)
 
 
-def _statement(content: Content, status: str | None) -> tuple[Outcome, ...]:
+def _statement(content: FrozenContent, status: str | None) -> tuple[Fate, ...]:
     net, is_settled = Decimal(content["totals"]["payable"]), status == "SENT"
     if net == 0:
-        base = Outcome.ZERO
+        base = Fate.ZERO
     elif net > 0:
-        base = Outcome.PAID if is_settled else Outcome.PENDING
+        base = Fate.PAID if is_settled else Fate.PENDING
     else:
-        base = Outcome.DEDUCTED if is_settled else Outcome.NEGATIVE
-    more = ((Outcome.COMPLETES, "adjustment" in content), (Outcome.TAKES_OVER, "reassignment" in content))
+        base = Fate.DEDUCTED if is_settled else Fate.NEGATIVE
+    more = (
+        (Fate.COMPLETES, "adjustment" in content),
+        (Fate.TAKES_OVER, "reassignment" in content),
+    )
     return (base, *(outcome for outcome, holds in more if holds))
 
 
-def _payout(content: Content, _status: str | None) -> tuple[Outcome, ...]:
-    base = Outcome.SENT if Decimal(content["totals"]["amount"]) > 0 else Outcome.CLOSED
+def _payout(content: FrozenContent, _status: str | None) -> tuple[Fate, ...]:
+    base = Fate.SENT if Decimal(content["totals"]["amount"]) > 0 else Fate.CLOSED
     owes = Decimal(content["totals"].get("closing_carry_over", "0")) < 0
-    more = ((Outcome.OWING, owes), (Outcome.REPLACES, "replaces" in content))
+    more = ((Fate.OWING, owes), (Fate.REPLACES, "replaces" in content))
     return (base, *(outcome for outcome, holds in more if holds))
 
 
-def _notice(content: Content, _status: str | None) -> tuple[Outcome, ...]:
-    return (Outcome(content["outcome"]),)
+def _notice(content: FrozenContent, _status: str | None) -> tuple[Fate, ...]:
+    return (Fate(content["outcome"]),)
 
 
-def _credit(content: Content, _status: str | None) -> tuple[Outcome, ...]:
+def _credit(content: FrozenContent, _status: str | None) -> tuple[Fate, ...]:
     given, taken = _CAUSES[cause(key=content["document_key"])]
     if not content["original"]["document_key"].startswith("ORDER_FINAL_STATEMENT:"):
         return (given,)
-    return (Outcome.RELEASED if Decimal(content["totals"]["gross"]) < 0 else taken,)
+    return (Fate.RELEASED if Decimal(content["totals"]["gross"]) < 0 else taken,)
 
 
-_READERS: Mapping[str, Callable[[Content, str | None], tuple[Outcome, ...]]] = MappingProxyType(
+_READERS: Mapping[str, Callable[[FrozenContent, str | None], tuple[Fate, ...]]] = MappingProxyType(
     {
         "PAYMENT_RECEIPT": _receipt,
         "ORDER_FINAL_STATEMENT": _statement,

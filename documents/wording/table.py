@@ -9,21 +9,21 @@ from types import MappingProxyType
 from documents.countries.sources import Words
 from documents.wording import of_customers, of_orders, of_payouts, outcomes
 from documents.wording.cells import NOTHING, Cell
-from documents.wording.outcomes import Content, Outcome
+from documents.wording.outcomes import Fate, FrozenContent
 
-_OF_KIND: Mapping[str, Mapping[Outcome, Cell]] = {
+_OF_KIND: Mapping[str, Mapping[Fate, Cell]] = {
     "PAYMENT_RECEIPT": of_customers.RECEIPT,
     "ORDER_FINAL_STATEMENT": of_orders.STATEMENT,
     "PAYOUT_STATEMENT": of_payouts.STATEMENT,
     "PAYOUT_REVERSAL_NOTICE": of_payouts.NOTICE,
     "CREDIT_NOTE": of_customers.NOTE,
 }
-TABLE: Mapping[tuple[str, Outcome], Cell] = MappingProxyType(
+TABLE: Mapping[tuple[str, Fate], Cell] = MappingProxyType(
     {(kind, outcome): cell for kind, cells in _OF_KIND.items() for outcome, cell in cells.items()}
 )
 
 
-def printed(*, content: Content) -> dict[str, object]:
+def printed(*, content: FrozenContent) -> dict[str, object]:
     """Return what a document's PDF says: the name of its amount, its sentences, and the debt that they name.
 
     `{debt}` is left in: the renderer writes it as the country does.
@@ -39,5 +39,5 @@ def printed(*, content: Content) -> dict[str, object]:
     }
 
 
-def _pair(words: Words) -> dict[str, str]:
-    return {"es": words.es, "en": words.en}
+def _pair(text: Words) -> dict[str, str]:
+    return {"es": text.es, "en": text.en}

@@ -21,7 +21,7 @@ REASSIGNED, CANCELED = "paid_to_former_owner", "paid_for_canceled"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaidOrder:
+class OrderPaidInVain:
     """What one party was paid of an order of which something was taken back; `over` beyond what it is owed of it."""
 
     code: str
@@ -49,7 +49,7 @@ def refresh(*, documents: Collection[int], now: dt.datetime, actor: log.Actor) -
             discrepancies.open_one(code=paid.code, dedup_key=key, facts=paid.facts, document=paid.document, actor=actor)
 
 
-def of_documents(*, documents: Collection[int]) -> list[PaidOrder]:
+def of_documents(*, documents: Collection[int]) -> list[OrderPaidInVain]:
     """Return what the owners of these documents were paid of their orders, of which something was taken back."""
     rows = Document.objects.filter(pk__in=documents).values_list("kind", "subject", "corrects__subject", "owner_id")
     subjects: set[str] = set()
@@ -64,7 +64,7 @@ def of_documents(*, documents: Collection[int]) -> list[PaidOrder]:
     return [paid for paid in of_orders(orders=orders) if paid.document.owner_id in parties]
 
 
-def of_owners(*, low: int, high: int, country: str | None) -> list[PaidOrder]:
+def of_owners(*, low: int, high: int, country: str | None) -> list[OrderPaidInVain]:
     """Return the same of every party in a range of keys."""
     taken = Document.objects.filter(owners.TAKEN_BACK, owner__gte=low, owner__lte=high)
     if country is not None:
@@ -74,7 +74,7 @@ def of_owners(*, low: int, high: int, country: str | None) -> list[PaidOrder]:
     return [paid for paid in of_orders(orders=orders) if low <= paid.document.owner_id <= high]
 
 
-def of_orders(*, orders: Collection[str]) -> list[PaidOrder]:
+def of_orders(*, orders: Collection[str]) -> list[OrderPaidInVain]:
     """Return what each party was paid of these orders, where something of it was taken back."""
     if not orders:
         return []
@@ -96,7 +96,7 @@ def of_orders(*, orders: Collection[str]) -> list[PaidOrder]:
     return paid
 
 
-def _paid(*, order: str, owner: str, statements: Sequence[Document], notes: Sequence[Document]) -> PaidOrder:
+def _paid(*, order: str, owner: str, statements: Sequence[Document], notes: Sequence[Document]) -> OrderPaidInVain:
     """Return what one party was paid of an order, whose last owner is `owner` (empty where it was never reassigned)."""
     first = min(statements, key=lambda row: row.document_key_id)
     payee, digits = first.owner.platform_id, money.digits(first.currency)
@@ -119,6 +119,6 @@ def _paid(*, order: str, owner: str, statements: Sequence[Document], notes: Sequ
         "difference": money.text(over, digits),
         "payouts": [*dict.fromkeys(payout for _, payout in parts)],
     }
-    return PaidOrder(
+    return OrderPaidInVain(
         code=CANCELED if is_canceled and is_last else REASSIGNED, document=first, over=over != 0, facts=facts
     )

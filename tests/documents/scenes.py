@@ -6,11 +6,11 @@ from typing import Any
 from django.utils import timezone
 
 from documents.models import Document, Kind, Party, PayoutStatus, RefundStatus
-from documents.wording.outcomes import Outcome
+from documents.wording.outcomes import Fate
 from tests import factories
 from tests.services import force
 
-Scene = Callable[[Party], Document]
+SceneMaker = Callable[[Party], Document]
 STATEMENT = Kind.ORDER_FINAL_STATEMENT
 TOTALS = {"included": "-5.32", "adjustments": "0.00", "withheld": "0.00", "cash_collected": "0.00"}
 
@@ -144,58 +144,54 @@ def replaces(owner: Party) -> Document:
     return replacing(owner)
 
 
-_RECEIPT: Mapping[Outcome, Scene] = {
-    Outcome.PAID_BY_CUSTOMER: lambda owner: document(Kind.PAYMENT_RECEIPT, owner),
-    Outcome.CREDITED_IN_PART: lambda owner: credited(
-        Kind.PAYMENT_RECEIPT, owner, about="refund:rf_1:customer", total=500
-    ),
-    Outcome.CREDITED_WHOLLY: lambda owner: credited(
-        Kind.PAYMENT_RECEIPT, owner, about="payment:pay_1:customer:canceled"
-    ),
+_RECEIPT: Mapping[Fate, SceneMaker] = {
+    Fate.PAID_BY_CUSTOMER: lambda owner: document(Kind.PAYMENT_RECEIPT, owner),
+    Fate.CREDITED_IN_PART: lambda owner: credited(Kind.PAYMENT_RECEIPT, owner, about="refund:rf_1:customer", total=500),
+    Fate.CREDITED_WHOLLY: lambda owner: credited(Kind.PAYMENT_RECEIPT, owner, about="payment:pay_1:customer:canceled"),
 }
-_STATEMENT: Mapping[Outcome, Scene] = {
-    Outcome.PENDING: statement,
-    Outcome.PAID: lambda owner: statement(owner, paid=True),
-    Outcome.ZERO: lambda owner: statement(owner, total=0),
-    Outcome.NEGATIVE: lambda owner: statement(owner, total=-532),
-    Outcome.DEDUCTED: lambda owner: statement(owner, total=-532, paid=True),
-    Outcome.SETTLED: lambda owner: statement(owner, paid=True, payout=True),
-    Outcome.COMPLETES: lambda owner: supplement(owner, first=statement(owner)),
-    Outcome.TAKES_OVER: taken_over,
-    Outcome.CREDITED_IN_PART: lambda owner: credited(STATEMENT, owner, about="correction:cor_1:beneficiary", total=500),
-    Outcome.CREDITED_WHOLLY: lambda owner: credited(STATEMENT, owner, about="reassignment:rea_1:beneficiary"),
-    Outcome.ADJUSTED: adjusted,
+_STATEMENT: Mapping[Fate, SceneMaker] = {
+    Fate.PENDING: statement,
+    Fate.PAID: lambda owner: statement(owner, paid=True),
+    Fate.ZERO: lambda owner: statement(owner, total=0),
+    Fate.NEGATIVE: lambda owner: statement(owner, total=-532),
+    Fate.DEDUCTED: lambda owner: statement(owner, total=-532, paid=True),
+    Fate.SETTLED: lambda owner: statement(owner, paid=True, payout=True),
+    Fate.COMPLETES: lambda owner: supplement(owner, first=statement(owner)),
+    Fate.TAKES_OVER: taken_over,
+    Fate.CREDITED_IN_PART: lambda owner: credited(STATEMENT, owner, about="correction:cor_1:beneficiary", total=500),
+    Fate.CREDITED_WHOLLY: lambda owner: credited(STATEMENT, owner, about="reassignment:rea_1:beneficiary"),
+    Fate.ADJUSTED: adjusted,
 }
-_PAYOUT: Mapping[Outcome, Scene] = {
-    Outcome.SENT: payout,
-    Outcome.CLOSED: lambda owner: payout(owner, amount=0),
-    Outcome.OWING: lambda owner: payout(owner, amount=0, closing="-5.32"),
-    Outcome.CARRIED_ON: carried_on,
-    Outcome.REPLACES: replaces,
-    Outcome.REPLACED: replaced,
-    Outcome.FAILED: lambda owner: ended(owner, "failed"),
-    Outcome.RETURNED: lambda owner: ended(owner, "returned"),
-    Outcome.CANCELED: lambda owner: ended(owner, "canceled"),
+_PAYOUT: Mapping[Fate, SceneMaker] = {
+    Fate.SENT: payout,
+    Fate.CLOSED: lambda owner: payout(owner, amount=0),
+    Fate.OWING: lambda owner: payout(owner, amount=0, closing="-5.32"),
+    Fate.CARRIED_ON: carried_on,
+    Fate.REPLACES: replaces,
+    Fate.REPLACED: replaced,
+    Fate.FAILED: lambda owner: ended(owner, "failed"),
+    Fate.RETURNED: lambda owner: ended(owner, "returned"),
+    Fate.CANCELED: lambda owner: ended(owner, "canceled"),
 }
-_NOTICE: Mapping[Outcome, Scene] = {
-    Outcome.FAILED: lambda owner: notice(owner, "failed"),
-    Outcome.RETURNED: lambda owner: notice(owner, "returned"),
-    Outcome.CANCELED: lambda owner: notice(owner, "canceled"),
-    Outcome.CONCERNS: concerning,
-    Outcome.REPLACED: replaced_notice,
+_NOTICE: Mapping[Fate, SceneMaker] = {
+    Fate.FAILED: lambda owner: notice(owner, "failed"),
+    Fate.RETURNED: lambda owner: notice(owner, "returned"),
+    Fate.CANCELED: lambda owner: notice(owner, "canceled"),
+    Fate.CONCERNS: concerning,
+    Fate.REPLACED: replaced_notice,
 }
-_NOTE: Mapping[Outcome, Scene] = {
-    Outcome.REFUNDED: lambda owner: noted(Kind.PAYMENT_RECEIPT, owner, about="refund:rf_1:customer"),
-    Outcome.REFUND_FAILED: failed_refund,
-    Outcome.DISPUTED: lambda owner: noted(Kind.PAYMENT_RECEIPT, owner, about="dispute:dsp_1:customer"),
-    Outcome.PAYMENT_CANCELED: lambda owner: noted(Kind.PAYMENT_RECEIPT, owner, about="payment:pay_1:customer:canceled"),
-    Outcome.CORRECTED: lambda owner: noted(Kind.PAYMENT_RECEIPT, owner, about="correction:cor_1:customer"),
-    Outcome.ORDER_CANCELED: lambda owner: noted(STATEMENT, owner, about="order:ord_1:beneficiary:canceled"),
-    Outcome.REASSIGNED: lambda owner: noted(STATEMENT, owner, about="reassignment:rea_1:beneficiary"),
-    Outcome.TAKEN: lambda owner: noted(STATEMENT, owner, about="correction:cor_1:beneficiary"),
-    Outcome.RELEASED: lambda owner: noted(STATEMENT, owner, about="order:ord_1:beneficiary:canceled", total=-532),
+_NOTE: Mapping[Fate, SceneMaker] = {
+    Fate.REFUNDED: lambda owner: noted(Kind.PAYMENT_RECEIPT, owner, about="refund:rf_1:customer"),
+    Fate.REFUND_FAILED: failed_refund,
+    Fate.DISPUTED: lambda owner: noted(Kind.PAYMENT_RECEIPT, owner, about="dispute:dsp_1:customer"),
+    Fate.PAYMENT_CANCELED: lambda owner: noted(Kind.PAYMENT_RECEIPT, owner, about="payment:pay_1:customer:canceled"),
+    Fate.CORRECTED: lambda owner: noted(Kind.PAYMENT_RECEIPT, owner, about="correction:cor_1:customer"),
+    Fate.ORDER_CANCELED: lambda owner: noted(STATEMENT, owner, about="order:ord_1:beneficiary:canceled"),
+    Fate.REASSIGNED: lambda owner: noted(STATEMENT, owner, about="reassignment:rea_1:beneficiary"),
+    Fate.TAKEN: lambda owner: noted(STATEMENT, owner, about="correction:cor_1:beneficiary"),
+    Fate.RELEASED: lambda owner: noted(STATEMENT, owner, about="order:ord_1:beneficiary:canceled", total=-532),
 }
-SCENES: Mapping[tuple[str, Outcome], Scene] = {
+SCENES: Mapping[tuple[str, Fate], SceneMaker] = {
     (kind, outcome): scene
     for kind, scenes in (
         (Kind.PAYMENT_RECEIPT, _RECEIPT),

@@ -20,7 +20,7 @@ from documents.models import Document, Kind
 from documents.resilience import queue
 from documents.wording import outcomes, table
 from documents.wording.cells import NOTHING, VALUES
-from documents.wording.outcomes import Outcome
+from documents.wording.outcomes import Fate
 from tests import factories
 from tests.documents import center, scenes
 
@@ -31,41 +31,58 @@ TO_COME = ("Neto a recibir", "Net payable to you", "recibirás", "you will get",
 IN_FAVOUR = ("a tu favor", "in your favour", "Total abonado", "Total credited")
 GOOD = ('class="sign good"', 'class="note good"')
 # TABLE: what would be false of an outcome, wherever it is read.
-FALSE: dict[tuple[str, Outcome], tuple[str, ...]] = {
+FALSE: dict[tuple[str, Fate], tuple[str, ...]] = {
     **dict.fromkeys(
         [
             (Kind.PAYOUT_STATEMENT, outcome)
-            for outcome in (Outcome.FAILED, Outcome.RETURNED, Outcome.CANCELED, Outcome.REPLACED)
+            for outcome in (
+                Fate.FAILED,
+                Fate.RETURNED,
+                Fate.CANCELED,
+                Fate.REPLACED,
+            )
         ],
         (*PAID_OUT, *GOOD),
     ),
     **dict.fromkeys(
-        [(Kind.PAYOUT_STATEMENT, outcome) for outcome in (Outcome.CLOSED, Outcome.OWING, Outcome.CARRIED_ON)], PAID_OUT
+        [(Kind.PAYOUT_STATEMENT, outcome) for outcome in (Fate.CLOSED, Fate.OWING, Fate.CARRIED_ON)],
+        PAID_OUT,
     ),
     **dict.fromkeys(
         [
             (Kind.ORDER_FINAL_STATEMENT, outcome)
-            for outcome in (Outcome.ZERO, Outcome.NEGATIVE, Outcome.DEDUCTED, Outcome.PAID, Outcome.SETTLED)
+            for outcome in (
+                Fate.ZERO,
+                Fate.NEGATIVE,
+                Fate.DEDUCTED,
+                Fate.PAID,
+                Fate.SETTLED,
+            )
         ],
         TO_COME,
     ),
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.CREDITED_WHOLLY): (*TO_COME, *GOOD),
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.CREDITED_IN_PART): ("Neto a recibir", "Net payable to you", *GOOD),
-    (Kind.CREDIT_NOTE, Outcome.REFUND_FAILED): ("ya te llegó", "Total a tu favor<", "in your favour<", *GOOD),
-    (Kind.PAYMENT_RECEIPT, Outcome.CREDITED_WHOLLY): GOOD,
-    (Kind.PAYMENT_RECEIPT, Outcome.CREDITED_IN_PART): GOOD,
+    (Kind.ORDER_FINAL_STATEMENT, Fate.CREDITED_WHOLLY): (*TO_COME, *GOOD),
+    (Kind.ORDER_FINAL_STATEMENT, Fate.CREDITED_IN_PART): ("Neto a recibir", "Net payable to you", *GOOD),
+    (Kind.CREDIT_NOTE, Fate.REFUND_FAILED): ("ya te llegó", "Total a tu favor<", "in your favour<", *GOOD),
+    (Kind.PAYMENT_RECEIPT, Fate.CREDITED_WHOLLY): GOOD,
+    (Kind.PAYMENT_RECEIPT, Fate.CREDITED_IN_PART): GOOD,
     **dict.fromkeys(
         [
             (Kind.CREDIT_NOTE, outcome)
-            for outcome in (Outcome.ORDER_CANCELED, Outcome.REASSIGNED, Outcome.TAKEN, Outcome.RELEASED)
+            for outcome in (
+                Fate.ORDER_CANCELED,
+                Fate.REASSIGNED,
+                Fate.TAKEN,
+                Fate.RELEASED,
+            )
         ],
         IN_FAVOUR,
     ),
     **dict.fromkeys(
-        [(Kind.PAYOUT_REVERSAL_NOTICE, outcome) for outcome in (Outcome.FAILED, Outcome.CANCELED)],
+        [(Kind.PAYOUT_REVERSAL_NOTICE, outcome) for outcome in (Fate.FAILED, Fate.CANCELED)],
         ("devolvió", "returned", *PAID_OUT),
     ),
-    (Kind.PAYOUT_REVERSAL_NOTICE, Outcome.RETURNED): ("no pudo enviarse", "could not be sent", *PAID_OUT),
+    (Kind.PAYOUT_REVERSAL_NOTICE, Fate.RETURNED): ("no pudo enviarse", "could not be sent", *PAID_OUT),
 }
 
 
@@ -77,7 +94,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     log.flush_denials()
 
 
-def shown(kind: str, outcome: Outcome, *, locale: str = "es") -> Document:
+def shown(kind: str, outcome: Fate, *, locale: str = "es") -> Document:
     """Return a document that stands for an outcome."""
     return scenes.SCENES[kind, outcome](factories.party(platform_id="drv_wording", locale=locale))
 
@@ -119,7 +136,7 @@ def assert_place(page: str, *words: Words, language: str) -> None:
         assert text in page
 
 
-def assert_nothing_false(page: str, *, kind: str, outcome: Outcome) -> None:
+def assert_nothing_false(page: str, *, kind: str, outcome: Fate) -> None:
     """Assert that a place says nothing that is false of the outcome."""
     for text in FALSE.get((kind, outcome), ()):
         assert text not in page
@@ -127,16 +144,14 @@ def assert_nothing_false(page: str, *, kind: str, outcome: Outcome) -> None:
 
 def test_every_outcome_has_a_cell_for_its_kind_and_a_scene_that_shows_it() -> None:
     assert {kind for kind, _ in table.TABLE} == set(Kind)
-    assert {outcome for _, outcome in table.TABLE} == set(Outcome)
+    assert {outcome for _, outcome in table.TABLE} == set(Fate)
     assert set(scenes.SCENES) == set(table.TABLE)
     assert set(FALSE) <= set(table.TABLE)
     assert set(outcomes.SINCE) <= set(table.TABLE)
 
 
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
-def test_a_cell_names_only_values_that_there_are_and_says_the_same_in_both_languages(
-    kind: str, outcome: Outcome
-) -> None:
+def test_a_cell_names_only_values_that_there_are_and_says_the_same_in_both_languages(kind: str, outcome: Fate) -> None:
     cell = table.TABLE[kind, outcome]
     sentences = [value for value in vars(cell).values() if isinstance(value, Words)]
     assert len(sentences) == 8
@@ -149,13 +164,13 @@ def test_a_cell_names_only_values_that_there_are_and_says_the_same_in_both_langu
 
 
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
-def test_a_scene_stands_for_its_outcome(kind: str, outcome: Outcome) -> None:
+def test_a_scene_stands_for_its_outcome(kind: str, outcome: Fate) -> None:
     assert outcome in standings.of(document=shown(kind, outcome)).outcomes
 
 
 @pytest.mark.parametrize("language", formatting.LANGUAGES)
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
-def test_the_page_of_a_link_says_what_is_so(kind: str, outcome: Outcome, language: str) -> None:
+def test_the_page_of_a_link_says_what_is_so(kind: str, outcome: Fate, language: str) -> None:
     document, cell = shown(kind, outcome), table.TABLE[kind, outcome]
     page = page_of(document, language)
     assert_place(page, cell.label, cell.shown, language=language)
@@ -164,7 +179,7 @@ def test_the_page_of_a_link_says_what_is_so(kind: str, outcome: Outcome, languag
 
 @pytest.mark.parametrize("language", formatting.LANGUAGES)
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
-def test_the_page_of_a_code_says_what_is_so(kind: str, outcome: Outcome, language: str) -> None:
+def test_the_page_of_a_code_says_what_is_so(kind: str, outcome: Fate, language: str) -> None:
     document, cell = shown(kind, outcome), table.TABLE[kind, outcome]
     page = public_page_of(document, language)
     assert_place(page, cell.public, language=language)
@@ -174,7 +189,7 @@ def test_the_page_of_a_code_says_what_is_so(kind: str, outcome: Outcome, languag
 
 @pytest.mark.parametrize("language", formatting.LANGUAGES)
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
-def test_a_mail_says_what_is_so_the_first_time_and_again(kind: str, outcome: Outcome, language: str) -> None:
+def test_a_mail_says_what_is_so_the_first_time_and_again(kind: str, outcome: Fate, language: str) -> None:
     document, cell = shown(kind, outcome, locale=language), table.TABLE[kind, outcome]
     first, again = mail_of(document), mail_of(document)
     assert_place(first, cell.subject, cell.letter, language=language)
@@ -187,7 +202,7 @@ def test_a_mail_says_what_is_so_the_first_time_and_again(kind: str, outcome: Out
 
 @pytest.mark.parametrize("language", formatting.LANGUAGES)
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
-def test_the_document_center_says_what_is_so(kind: str, outcome: Outcome, language: str) -> None:
+def test_the_document_center_says_what_is_so(kind: str, outcome: Fate, language: str) -> None:
     document, cell = shown(kind, outcome), table.TABLE[kind, outcome]
     client = center.client(member=center.staff(roles=["finance"], countries=["ES"]))
     page = tidy(client.get(center.page(document), headers={"accept-language": language}).content.decode())

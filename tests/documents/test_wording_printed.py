@@ -12,7 +12,7 @@ from documents.rendering import pool as renderer_pool
 from documents.rendering import render
 from documents.wording import outcomes, table
 from documents.wording.cells import NOTHING
-from documents.wording.outcomes import Outcome
+from documents.wording.outcomes import Fate
 from tests import factories
 from tests.documents import pdf_contents, pdf_reading
 from tests.documents.pdf_contents import ContentJson
@@ -51,50 +51,50 @@ def note(about: str, *, of: str = "PAYMENT_RECEIPT:payment:pay_CO1:customer", si
 
 
 STATEMENT = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary"
-CONTENTS: Mapping[tuple[str, Outcome], Callable[[], ContentJson]] = {
-    (Kind.PAYMENT_RECEIPT, Outcome.PAID_BY_CUSTOMER): pdf_contents.receipt,
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.PENDING): order,
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.PAID): lambda: order(payout_status="SENT"),
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.ZERO): lambda: order(payable="0.00"),
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.NEGATIVE): lambda: order(payable="-5.32"),
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.DEDUCTED): lambda: order(payable="-5.32", payout_status="SENT"),
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.COMPLETES): pdf_contents.adjustment,
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.TAKES_OVER): lambda: order(
+CONTENTS: Mapping[tuple[str, Fate], Callable[[], ContentJson]] = {
+    (Kind.PAYMENT_RECEIPT, Fate.PAID_BY_CUSTOMER): pdf_contents.receipt,
+    (Kind.ORDER_FINAL_STATEMENT, Fate.PENDING): order,
+    (Kind.ORDER_FINAL_STATEMENT, Fate.PAID): lambda: order(payout_status="SENT"),
+    (Kind.ORDER_FINAL_STATEMENT, Fate.ZERO): lambda: order(payable="0.00"),
+    (Kind.ORDER_FINAL_STATEMENT, Fate.NEGATIVE): lambda: order(payable="-5.32"),
+    (Kind.ORDER_FINAL_STATEMENT, Fate.DEDUCTED): lambda: order(payable="-5.32", payout_status="SENT"),
+    (Kind.ORDER_FINAL_STATEMENT, Fate.COMPLETES): pdf_contents.adjustment,
+    (Kind.ORDER_FINAL_STATEMENT, Fate.TAKES_OVER): lambda: order(
         reassignment={"id": "rea_1", "reason": "WRONG_DRIVER", "replaces": "AES-OFS-2026-0000009"}
     ),
-    (Kind.PAYOUT_STATEMENT, Outcome.SENT): payout,
-    (Kind.PAYOUT_STATEMENT, Outcome.CLOSED): lambda: payout(amount="0.00"),
-    (Kind.PAYOUT_STATEMENT, Outcome.OWING): lambda: payout(amount="0.00", closing="-5.32"),
-    (Kind.PAYOUT_STATEMENT, Outcome.REPLACES): pdf_contents.payout,
-    (Kind.PAYOUT_REVERSAL_NOTICE, Outcome.FAILED): lambda: notice("failed"),
-    (Kind.PAYOUT_REVERSAL_NOTICE, Outcome.RETURNED): lambda: notice("returned"),
-    (Kind.PAYOUT_REVERSAL_NOTICE, Outcome.CANCELED): lambda: notice("canceled"),
-    (Kind.CREDIT_NOTE, Outcome.REFUNDED): pdf_contents.credit,
-    (Kind.CREDIT_NOTE, Outcome.DISPUTED): lambda: note("dispute:dsp_1:customer"),
-    (Kind.CREDIT_NOTE, Outcome.PAYMENT_CANCELED): lambda: note("payment:pay_CO1:customer:canceled"),
-    (Kind.CREDIT_NOTE, Outcome.CORRECTED): lambda: note("correction:cor_1:customer"),
-    (Kind.CREDIT_NOTE, Outcome.ORDER_CANCELED): lambda: note("order:ord_1:beneficiary:canceled", of=STATEMENT),
-    (Kind.CREDIT_NOTE, Outcome.REASSIGNED): lambda: note("reassignment:rea_1:beneficiary", of=STATEMENT),
-    (Kind.CREDIT_NOTE, Outcome.TAKEN): lambda: note("correction:cor_1:beneficiary", of=STATEMENT),
-    (Kind.CREDIT_NOTE, Outcome.RELEASED): lambda: note("order:ord_1:beneficiary:canceled", of=STATEMENT, sign="-"),
+    (Kind.PAYOUT_STATEMENT, Fate.SENT): payout,
+    (Kind.PAYOUT_STATEMENT, Fate.CLOSED): lambda: payout(amount="0.00"),
+    (Kind.PAYOUT_STATEMENT, Fate.OWING): lambda: payout(amount="0.00", closing="-5.32"),
+    (Kind.PAYOUT_STATEMENT, Fate.REPLACES): pdf_contents.payout,
+    (Kind.PAYOUT_REVERSAL_NOTICE, Fate.FAILED): lambda: notice("failed"),
+    (Kind.PAYOUT_REVERSAL_NOTICE, Fate.RETURNED): lambda: notice("returned"),
+    (Kind.PAYOUT_REVERSAL_NOTICE, Fate.CANCELED): lambda: notice("canceled"),
+    (Kind.CREDIT_NOTE, Fate.REFUNDED): pdf_contents.credit,
+    (Kind.CREDIT_NOTE, Fate.DISPUTED): lambda: note("dispute:dsp_1:customer"),
+    (Kind.CREDIT_NOTE, Fate.PAYMENT_CANCELED): lambda: note("payment:pay_CO1:customer:canceled"),
+    (Kind.CREDIT_NOTE, Fate.CORRECTED): lambda: note("correction:cor_1:customer"),
+    (Kind.CREDIT_NOTE, Fate.ORDER_CANCELED): lambda: note("order:ord_1:beneficiary:canceled", of=STATEMENT),
+    (Kind.CREDIT_NOTE, Fate.REASSIGNED): lambda: note("reassignment:rea_1:beneficiary", of=STATEMENT),
+    (Kind.CREDIT_NOTE, Fate.TAKEN): lambda: note("correction:cor_1:beneficiary", of=STATEMENT),
+    (Kind.CREDIT_NOTE, Fate.RELEASED): lambda: note("order:ord_1:beneficiary:canceled", of=STATEMENT, sign="-"),
 }
 # TABLE: what would be false on paper, of an outcome.
-FALSE: Mapping[tuple[str, Outcome], tuple[str, ...]] = {
+FALSE: Mapping[tuple[str, Fate], tuple[str, ...]] = {
     **dict.fromkeys(
-        [(Kind.ORDER_FINAL_STATEMENT, outcome) for outcome in (Outcome.ZERO, Outcome.NEGATIVE, Outcome.DEDUCTED)],
+        [(Kind.ORDER_FINAL_STATEMENT, outcome) for outcome in (Fate.ZERO, Fate.NEGATIVE, Fate.DEDUCTED)],
         TO_COME,
     ),
-    (Kind.ORDER_FINAL_STATEMENT, Outcome.PAID): ("recibirás", "Pago pendiente"),
-    (Kind.PAYOUT_STATEMENT, Outcome.SENT): ("transferido",),
-    (Kind.PAYOUT_STATEMENT, Outcome.CLOSED): ARRIVED,
-    (Kind.PAYOUT_STATEMENT, Outcome.OWING): ARRIVED,
-    (Kind.PAYOUT_REVERSAL_NOTICE, Outcome.FAILED): ("devolvió", "Importe devuelto"),
-    (Kind.PAYOUT_REVERSAL_NOTICE, Outcome.RETURNED): ("no pudo enviarse", "Importe no enviado"),
-    (Kind.PAYOUT_REVERSAL_NOTICE, Outcome.CANCELED): ("devolvió", "Importe devuelto", "no pudo enviarse"),
-    (Kind.CREDIT_NOTE, Outcome.ORDER_CANCELED): ("Total abonado",),
-    (Kind.CREDIT_NOTE, Outcome.REASSIGNED): ("Total abonado",),
-    (Kind.CREDIT_NOTE, Outcome.TAKEN): ("Total abonado",),
-    (Kind.CREDIT_NOTE, Outcome.RELEASED): ("Total abonado", "Total descontado"),
+    (Kind.ORDER_FINAL_STATEMENT, Fate.PAID): ("recibirás", "Pago pendiente"),
+    (Kind.PAYOUT_STATEMENT, Fate.SENT): ("transferido",),
+    (Kind.PAYOUT_STATEMENT, Fate.CLOSED): ARRIVED,
+    (Kind.PAYOUT_STATEMENT, Fate.OWING): ARRIVED,
+    (Kind.PAYOUT_REVERSAL_NOTICE, Fate.FAILED): ("devolvió", "Importe devuelto"),
+    (Kind.PAYOUT_REVERSAL_NOTICE, Fate.RETURNED): ("no pudo enviarse", "Importe no enviado"),
+    (Kind.PAYOUT_REVERSAL_NOTICE, Fate.CANCELED): ("devolvió", "Importe devuelto", "no pudo enviarse"),
+    (Kind.CREDIT_NOTE, Fate.ORDER_CANCELED): ("Total abonado",),
+    (Kind.CREDIT_NOTE, Fate.REASSIGNED): ("Total abonado",),
+    (Kind.CREDIT_NOTE, Fate.TAKEN): ("Total abonado",),
+    (Kind.CREDIT_NOTE, Fate.RELEASED): ("Total abonado", "Total descontado"),
 }
 
 
@@ -123,7 +123,7 @@ def test_every_outcome_that_can_be_printed_is_printed_here() -> None:
 
 
 @pytest.mark.parametrize(("kind", "outcome"), PRINTED)
-def test_a_pdf_says_what_was_so_when_it_was_issued(pool: renderer_pool.Pool, kind: str, outcome: Outcome) -> None:
+def test_a_pdf_says_what_was_so_when_it_was_issued(pool: renderer_pool.Pool, kind: str, outcome: Fate) -> None:
     content, cell = CONTENTS[kind, outcome](), table.TABLE[kind, outcome]
     assert outcome in outcomes.as_issued(content=content)
     text = paper(pool, content)
