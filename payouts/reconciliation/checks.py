@@ -261,6 +261,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     Comparison(code=FindingCode.PAID_TWICE, over="payees", sql=_PAID_TWICE),
     Comparison(code=FindingCode.REFUND, over="payees", sql=undone_checks.REFUND),
     Comparison(code=FindingCode.CANCELED, over="events", sql=undone_checks.CANCELED),
+    Comparison(code=FindingCode.EVENT, over="events", sql=undone_checks.REASSIGNED),
     Comparison(code=FindingCode.EVENT, over="events", sql=_EVENT),
     Comparison(code=FindingCode.EVENT_ALONE, over="events", sql=_EVENT_ALONE),
 )

@@ -1,4 +1,4 @@
-"""TABLE: the queries about what was undone: refunds that failed, and facts that were canceled. See `checks`."""
+"""TABLE: queries about what was undone: refunds that failed, facts that were canceled, orders that changed hands."""
 
 # A refund's credit note is FAILED where none of its refunds stands: each has failed, or another replaces it. They have
 # its payment, and those that replace another have its amount.
@@ -82,4 +82,26 @@ LEFT JOIN documents_country country ON country.code = e.country_code
 LEFT JOIN documents_document d ON d.id = found.document_id
 WHERE (found.cause <> 'ignored_and_issued' OR found.document_id IS NOT NULL)
   AND (%(country)s::text IS NULL OR e.country_code = %(country)s)
+"""
+
+# Of a reassignment, the new statement is the new owner's, and the one that it takes over was taken back whole.
+REASSIGNED = """
+SELECT e.public_id || ':' || wrong.path AS key, d.country_id, d.id AS document_id, e.id AS event_id,
+  jsonb_build_object('currency', d.currency, 'field', wrong.path, 'event_states', wrong.stated,
+    'document_prints', wrong.shown) AS facts
+FROM payouts_reassignment r
+JOIN documents_event e ON e.id = r.event_id
+JOIN documents_party former ON former.id = r.former_id
+JOIN documents_party mine ON mine.id = r.owner_id
+JOIN documents_document d
+  ON d.document_key = 'ORDER_FINAL_STATEMENT:reassignment:' || r.reassignment_id || ':beneficiary'
+JOIN documents_document f ON f.number = d.content::jsonb #>> '{reassignment,replaces}'
+CROSS JOIN LATERAL (
+  SELECT coalesce(sum(n.total_minor), 0)::bigint AS credited FROM documents_document n
+  WHERE n.corrects_id = f.id AND n.kind = 'CREDIT_NOTE') taken
+CROSS JOIN LATERAL (VALUES
+  ('{data,to,id}', d.owner_id <> r.owner_id, mine.platform_id, d.number),
+  ('{data,from,id}', f.owner_id <> r.former_id OR f.total_minor <> taken.credited, former.platform_id, f.number)
+) AS wrong (path, holds, stated, shown)
+WHERE e.id BETWEEN %(low)s AND %(high)s AND wrong.holds AND (%(country)s::text IS NULL OR d.country_id = %(country)s)
 """

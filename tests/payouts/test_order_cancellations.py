@@ -5,10 +5,12 @@ import random
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from documents.models import Discrepancy, Document, Event, Kind
 from payouts.reconciliation import run
 from tests.payouts import making, telling
+from tests.services import force
 
 pytestmark = pytest.mark.django_db
 OFS, CN, PS = "ORDER_FINAL_STATEMENT", "CREDIT_NOTE", "PAYOUT_STATEMENT"
@@ -186,3 +188,10 @@ def test_every_order_of_arrival_leaves_the_same_owed_and_the_same_open(seed: int
     assert _owed() == {"drv_1": 0, "drv_2": 300}
     assert _open() == {"paid_to_former_owner": ("drv_1", "12.00"), "paid_for_canceled": ("drv_2", "7.00")}
     assert _differences() == {"paid_to_former_owner": 1, "paid_for_canceled": 1}
+
+
+def test_a_cancellation_whose_note_left_something_is_found() -> None:
+    telling.told([making.order("ord_1"), making.order_canceled("ord_1")])
+    with force.by_force():
+        Document.objects.filter(document_key_id=NOTE).update(corrects=F("pk"))
+    assert _differences() == {"canceled_fact_differs": 1}

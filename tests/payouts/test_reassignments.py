@@ -5,11 +5,13 @@ import random
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from documents.models import Discrepancy, Document, Event, EventStatus, Kind
 from payouts.models import Settlement
 from payouts.reconciliation import run
 from tests.payouts import making, telling
+from tests.services import force
 
 pytestmark = pytest.mark.django_db
 OFS, CN, PS = "ORDER_FINAL_STATEMENT", "CREDIT_NOTE", "PAYOUT_STATEMENT"
@@ -308,3 +310,13 @@ def test_what_an_adjustment_took_is_given_back_to_one_and_taken_from_the_other()
         for row in Document.objects.filter(owner__platform_id="drv_1")
     )
     assert (owed, telling.document(f"{NEXT}:adj_1").total_minor, _differences()) == (0, -3000, {})
+
+
+def test_a_statement_that_should_have_been_taken_back_and_was_not_is_found() -> None:
+    telling.told([_ride(), making.reassignment("ra_1", "ord_1")])
+    assert _differences() == {}
+    with force.by_force():
+        Document.objects.filter(document_key_id=NOTE).update(corrects=F("pk"))
+    assert _differences() == {"event_and_document_differ": 1}
+    facts = Discrepancy.objects.get(resolved_at=None).facts
+    assert (facts["event_states"], facts["document_prints"]) == ("drv_1", telling.document(FIRST).number)
