@@ -28,6 +28,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import TransactionTestCase
+from django.utils import translation
 from pytest_django import DjangoDbBlocker, Settings
 
 from audit import denials
@@ -114,6 +115,12 @@ def _remove(*, folder: pathlib.Path) -> None:
     immutable = importlib.import_module("documents.vault.immutable")
     immutable.unlock_for_removal(folder=folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def _spanish_first() -> None:
+    """Let each test begin in the product's language: a page that an earlier one asked for leaves its own in force."""
+    translation.activate(django.conf.settings.LANGUAGE_CODE)
 
 
 @pytest.fixture(autouse=True)

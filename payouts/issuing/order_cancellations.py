@@ -45,7 +45,9 @@ def on_order_canceled(
     if is_repeat or not locks.has(rank=locks.Rank.PARTY, keys=[(row.owner_id,) for row in rows]):
         return effects.Waiting(missing=[subject])
     canceled = _canceled(statements=now_owned, canceled_at=message.data.canceled_at)
-    locked = locks.rows(queryset=Document.objects.select_related("issuer", "owner").filter(pk__in=canceled))
+    locked = locks.rows(
+        queryset=Document.objects.select_related("issuer", "owner").defer("issuer__logo").filter(pk__in=canceled)
+    )
     drafts = [
         draft
         for row in locked

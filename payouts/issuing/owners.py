@@ -167,7 +167,11 @@ def awaited(*, order: str, owner: str) -> str:
 def main_statements(*, chain: Sequence[Tenure]) -> dict[Tenure, Document]:
     """Return {tenure: its own statement}, of those that have been issued."""
     tenures_by_key = {tenure.key(): tenure for tenure in chain}
-    rows = Document.objects.select_related("issuer", "owner").filter(document_key_id__in=tenures_by_key)
+    rows = (
+        Document.objects.select_related("issuer", "owner")
+        .defer("issuer__logo")
+        .filter(document_key_id__in=tenures_by_key)
+    )
     return {tenures_by_key[row.document_key_id]: row for row in rows}
 
 

@@ -143,7 +143,11 @@ def _issue(*, begun: _Reassigned, last: Tenure, event: Event, now: dt.datetime, 
     data, order = begun.data, begun.tenure.order
     of_last = Q(subject=":".join(last.subject), kind=Kind.ORDER_FINAL_STATEMENT, audience=BENEFICIARY)
     had = _had_before(begun=begun)
-    locked = locks.rows(queryset=Document.objects.select_related("issuer", "owner").filter(of_last | Q(pk__in=had)))
+    locked = locks.rows(
+        queryset=Document.objects.select_related("issuer", "owner")
+        .defer("issuer__logo")
+        .filter(of_last | Q(pk__in=had))
+    )
     former = [document for document in locked if last.has(document=document)]
     drafts = _drafts(begun=begun, former=former)
     awaited = [

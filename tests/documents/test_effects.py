@@ -31,6 +31,7 @@ EVENTS: dict[str, dict[str, Any]] = {
         making.reversal("po_1", "10.00"),
         making.cancellation("pay_1", at="2026-02-18T10:00:00Z"),
         making.cancellation("ord_1", at="2026-02-18T10:00:00Z", kind="ORDER_CANCELED"),
+        making.cancellation("po_1", at="2026-02-24T10:00:00Z", kind="PAYOUT_CANCELED"),
         making.dispute("dp_1", "pay_1", "12.10"),
         making.refund_failed("rf_1", "rf_1"),
         making.reassignment("ra_1", "ord_1"),
