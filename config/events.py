@@ -23,7 +23,9 @@ from payouts.issuing import (
 
 TABLE: Mapping[str, effects.EventType] = MappingProxyType(
     {
-        "PAYMENT_CAPTURED": effects.EventType(service="payments", effect=receipts.on_payment_captured),
+        "PAYMENT_CAPTURED": effects.EventType(
+            service="payments", effect=receipts.on_payment_captured, locks=party_changes.lock_changing
+        ),
         "PAYMENT_CANCELED": effects.EventType(
             service="payments",
             effect=receipts.on_payment_canceled,
@@ -42,7 +44,9 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
             locks=customer_credits.lock_customer,
             waits=refund_failures.on_failure_waiting,
         ),
-        "ORDER_COMPLETED": effects.EventType(service="orders", effect=order_statements.on_order_completed),
+        "ORDER_COMPLETED": effects.EventType(
+            service="orders", effect=order_statements.on_order_completed, locks=party_changes.lock_changing
+        ),
         "ORDER_ADJUSTED": effects.EventType(
             service="orders",
             effect=order_adjustments.on_order_adjusted,

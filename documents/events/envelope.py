@@ -126,13 +126,16 @@ def each_counts(*, type_: str) -> bool:
 def business_input(*, message: EventMessage) -> dict[str, Any]:
     """Return the normalised data, JSON-ready, without contact fields or absent ones.
 
-    No event id, no envelope times, nothing computed. A beneficiary who is the driver is the same as none.
+    No event id, no envelope times, nothing computed. A beneficiary who is the driver is the same as none, and the
+    currency of an event without amounts says nothing.
     """
     data = _plain_members(
         message.data.model_dump(by_alias=True) if isinstance(message.data, BaseModel) else message.data
     )
     if "beneficiary" in data and data["beneficiary"] == data["driver"]:
         del data["beneficiary"]
+    if isinstance(message.data, schema_parts.PlainData):
+        data.pop("currency", None)
     return data
 
 

@@ -5,15 +5,16 @@ language, by `occurred_at`, sets it; an absent one is none. After that only CONT
 which counts. So neither depends on the order in which the events arrived.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
 from audit import log
 from audit.actions import Action
-from documents import locks
+from documents import errors, locks
 from documents.countries import pack as packs
 from documents.delivery import links, notices
-from documents.events import effects, envelope
+from documents.events import effects, envelope, schema_parts
 from documents.models import Document, Event, Party, RevokeReason
 from payouts.issuing import parties, terms
 
@@ -33,26 +34,43 @@ def keep_up(
     """Bring the parties that an event names up to what it says of them, and return what came of the event.
 
     Call last, with the documents issued: what a change ends is locked after them. `rows` are {platform id: party}. What
-    a repeat says of names does not count, as its document stays as it is. An event waits here only for a transaction
-    that moves the money of somebody who changes, and is looked at again at once.
+    a repeat says of names does not count, as its document stays as it is. Somebody who has come, or changed, since
+    `changing` looked is not locked: the event waits, and is looked at again at once.
     """
-    people = {person.party.id: person for person in named}
     is_fresh = any(not issued.replayed for issued in outcome.documents)
-
-    def changes_of(row: Party) -> dict[str, object]:
-        person = people[row.platform_id]
-        return _changes(person=person, row=row, occurred_at=message.occurred_at, is_fresh=is_fresh)
-
-    moved = {platform_id for platform_id in people if changes_of(rows[platform_id])}
-    if not moved:
-        return outcome
-    locked = locks.rows(queryset=Party.objects.filter(platform_id__in=moved), skip_locked=True)
-    if busy := moved - {row.platform_id for row in locked}:
-        return effects.Waiting(missing=parties.awaited(platform_ids=sorted(busy)))
-    for row in locked:
-        if changes := changes_of(row):
-            _move(party=row, changes=changes, event=event, now=now, actor=actor)
+    changes = {
+        person.party.id: _changes(
+            person=person, row=rows[person.party.id], occurred_at=message.occurred_at, is_fresh=is_fresh
+        )
+        for person in named
+    }
+    moved = sorted((rows[platform_id] for platform_id, columns in changes.items() if columns), key=lambda row: row.pk)
+    if not locks.has(rank=locks.Rank.PARTY, keys=[(row.pk,) for row in moved]):
+        return effects.Waiting(missing=parties.awaited(platform_ids=[row.platform_id for row in moved]))
+    for row in moved:
+        _move(party=row, changes=changes[row.platform_id], event=event, now=now, actor=actor)
     return outcome
+
+
+def changing(*, message: envelope.EventMessage) -> set[str]:
+    """Return the platform ids of those whom an event names and who are known otherwise; nothing is locked."""
+    pack, moved = packs.for_country(message.country), set[str]()
+    if pack is None:
+        return moved
+    parts = (getattr(message.data, name) for name in type(message.data).model_fields)
+    stated = {part.id: part for part in parts if isinstance(part, schema_parts.StatedParty)}
+    for row in Party.objects.filter(platform_id__in=stated):
+        with contextlib.suppress(errors.Problem):  # of an id that is wrong: the event is held for it
+            person = parties.check(party=stated[row.platform_id], pack=pack, pointer="")
+            if _changes(person=person, row=row, occurred_at=message.occurred_at, is_fresh=True):
+                moved.add(row.platform_id)
+    return moved
+
+
+def lock_changing(*, message: envelope.EventMessage) -> None:
+    """Lock those who change before any row of an event; see `parties.lock_payee`."""
+    if moved := changing(message=message):
+        parties.lock_parties(platform_ids=moved)
 
 
 def _changes(*, person: parties.NamedParty, row: Party, occurred_at: dt.datetime, is_fresh: bool) -> dict[str, object]:

@@ -104,8 +104,9 @@ def on_order_reassigned(
 
 
 def lock_both(*, message: envelope.EventMessage) -> None:
-    """Lock from whom an order is taken and who gets it; see `parties.lock_payee`."""
-    parties.lock_parties(platform_ids={message.data.from_owner.id, message.data.to_owner.id})
+    """Lock from whom an order is taken, who gets it, and a driver who changes; see `parties.lock_payee`."""
+    both = {message.data.from_owner.id, message.data.to_owner.id}
+    parties.lock_parties(platform_ids=both | party_changes.changing(message=message))
 
 
 def _date(*, made_at: dt.datetime, first: Document, terms: IssuingTerms) -> dt.date:

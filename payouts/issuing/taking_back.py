@@ -13,7 +13,7 @@ from documents import money
 from documents.emission import issuing
 from documents.models import Document, Kind, Party
 from payouts.calculation import amounts
-from payouts.issuing import credit_notes
+from payouts.issuing import credit_notes, parties
 from payouts.issuing.credit_notes import CreditedAmount
 from payouts.issuing.terms import IssuingTerms
 
@@ -75,6 +75,9 @@ def note(*, of: TakenBack, cause: Cause, discriminator: str = "", terms: Issuing
     rest = _rest(content=of.content, notes=notes, digits=terms.digits)
     if rest is None:
         return []
+    owner_facts = of.content["owner"]  # a draft's event names its owner, a cancellation and a reassignment do not
+    if of.document is not None:
+        owner_facts = parties.printed(party=of.owner, pack=terms.pack, date=cause.date)
     named: dict[str, object] = {"original": credit_notes.named(original=of.document)} if of.document else {}
     return [
         issuing.Draft(
@@ -85,7 +88,7 @@ def note(*, of: TakenBack, cause: Cause, discriminator: str = "", terms: Issuing
             pack=terms.pack,
             issuer=terms.issuer,
             owner=of.owner,
-            owner_facts=of.content["owner"],
+            owner_facts=owner_facts,
             currency=terms.currency,
             total_minor=rest.sums.totals["gross"],
             operation_date=cause.date,

@@ -2,6 +2,7 @@
 
 import json
 import random
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -156,6 +157,8 @@ def test_a_repeat_is_answered_with_the_same_notes() -> None:
     telling.tell(making.order("ord_1"))
     first, again = telling.tell(event), telling.tell(event | {"id": "evt_again"})
     assert (first.status, again.status, again.body["documents"]) == (201, 200, first.body["documents"])
+    without_currency = {name: value for name, value in event["data"].items() if name != "currency"}
+    assert telling.tell(event | {"id": "evt_bare", "data": without_currency}).status == HTTPStatus.OK
     assert (_totals(), _open()) == ({STATEMENT: 1000, NOTE: 1000}, {})
 
 

@@ -80,6 +80,23 @@ def test_notices_adjustments_and_credits_print_it_too() -> None:
     assert run.run(walk=run.key_ranges(), now=telling.NOW, actor=telling.ACTOR).findings == {}
 
 
+def test_what_takes_a_statement_back_prints_it_too() -> None:
+    events = [
+        _order("ord_1", 10, OLD),
+        _order("ord_2", 12, OLD),
+        making.payment("pay_1", "10.00", [making.line("10.00")], customer={"id": "cus_1", "legal_name": "Cliente"}),
+        _order("ord_3", 14, NEW),
+        making.order_canceled("ord_1", at="2026-02-16T10:00:00Z"),
+        making.reassignment("ra_1", "ord_2", at="2026-02-17T10:00:00Z"),
+        making.cancellation("pay_1", at="2026-02-18T10:00:00Z"),
+    ]
+    assert set(telling.told(events)) == {"processed"}
+    new = ("Nombre Nuevo", "12345678Z")
+    assert _owner("CREDIT_NOTE:order:ord_1:beneficiary:canceled") == new
+    assert _owner("CREDIT_NOTE:reassignment:ra_1:beneficiary") == new
+    assert _owner("CREDIT_NOTE:payment:pay_1:customer:canceled") == ("Cliente", None)
+
+
 def test_a_name_of_another_country_is_not_printed() -> None:
     there = _order("ord_mx", 12, OLD | {"legal_name": "Nombre Mexicano", "tax_id": "GODE561231GR8"})
     there |= {"country": "MX", "issuer": "aventide-mx"}
@@ -143,9 +160,13 @@ def test_a_name_that_changes_while_the_payee_is_paid_waits_for_that() -> None:
         finally:
             connections.close_all()
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other, transaction.atomic():
-        parties.lock_party(platform_id="drv_1")
-        assert other.submit(tell).result(timeout=10) == "parked"
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as other:
+        with transaction.atomic():
+            parties.lock_party(platform_id="drv_1")
+            answer = other.submit(tell)
+            with pytest.raises(concurrent.futures.TimeoutError):
+                answer.result(timeout=1)
+        assert answer.result(timeout=10) == "processed"
     telling.catch_up()
     assert _party()[:2] == ("Nombre Nuevo", "12345678Z")
     assert Document.objects.count() == len({row.number for row in Document.objects.all()}) == 2
