@@ -62,7 +62,7 @@ def await_processed(live: Live, *, ids: list[str]) -> None:
     query = (
         "SELECT event_id, status, code, missing FROM documents_event WHERE event_id = ANY(%s) AND status <> 'processed'"
     )
-    until = time.monotonic() + 3 * PATIENCE_S  # what finds a party busy is tried again after 2, 4, 8 ... seconds
+    until = time.monotonic() + PATIENCE_S
     while left := live.rows(query, [ids]):
         assert time.monotonic() < until, left
         time.sleep(LOOK_EVERY_S)
