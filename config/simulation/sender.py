@@ -96,7 +96,7 @@ def post_all(
 ) -> list[PostedEvent]:
     """Post a list, by `senders` at once, with progress; a list sent twice changes nothing.
 
-    `answered` is told each event with its answer as soon as it has come.
+    `answered` is told each event with its answer as soon as it has come, also what was still under way at a break.
 
     :raises OSError: the server did not answer
     :raises http.client.HTTPException: what answers there does not speak HTTP
@@ -111,11 +111,15 @@ def post_all(
             for event in events
         }
         try:
-            for job in as_completed(jobs) if senders > 1 else jobs:
-                sent.append(job.result())
-                answered(jobs[job], sent[-1])
-                step(note=f"{sent[-1].status} {sent[-1].event_id}")
+            for job in as_completed(jobs) if senders > 1 else list(jobs):
+                answer, event = job.result(), jobs.pop(job)
+                sent.append(answer)
+                answered(event, answer)
+                step(note=f"{answer.status} {answer.event_id}")
         except BaseException:  # Ctrl-C, a signal, or nobody answers: the rest of the list is not tried
             threads.shutdown(cancel_futures=True)
+            for job, event in jobs.items():
+                if not job.cancelled() and job.exception() is None:
+                    answered(event, job.result())
             raise
     return sent
