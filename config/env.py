@@ -19,6 +19,9 @@ REAL = {  # what production accepts of a variable, and the mend where it is anyt
     "MAIL_URL": ("smtp:", "a file mailbox reaches nobody: use smtp://user:password@host:port"),
     "PUBLIC_URL": ("https:", "links carry secrets: use https://"),
 }
+VAULT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+# Where else botocore finds the keys of a store that is not AWS's own.
+VAULT_KEY_SOURCES = ("AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
 NUMBER_MAX = 1_000_000_000
 SESSION = {
     "search_path": "public",
@@ -41,6 +44,7 @@ class Misconfigured(SystemExit):
     """The environment cannot be used as it is; the message names the variable and the mend, and `others` after it."""
 
     def __init__(self, *, name: str, mend: str, others: Sequence[tuple[str, str]] = ()) -> None:
+        self.name, self.mend = name, mend
         super().__init__("\n".join(f"billing-docs: {wrong}: {how}" for wrong, how in [(name, mend), *others]))
 
 
@@ -222,9 +226,12 @@ def _unsafe() -> Iterator[tuple[str, str]]:
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "VAULT_URL", "MAIL_URL", "PUBLIC_URL", "ALERT_URL"):
         value = text(name=name)
         if not value:
-            yield name, "production has no embedded default: set it"
+            yield name, f"production has no embedded default: {address.MEND if name == 'VAULT_URL' else 'set it'}"
         elif name in REAL and not value.startswith(REAL[name][0]):
             yield name, REAL[name][1]
+        else:
+            yield from _unreadable(name=name)
+    yield from _keyless()
     for name in ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY"):
         if len(text(name=name)) < SECRET_LENGTH_MIN:
             yield name, SECRET_MEND
@@ -233,3 +240,26 @@ def _unsafe() -> Iterator[tuple[str, str]]:
             not secret.startswith("whsec_") or len(secret) < WEBHOOK_SECRET_LENGTH_MIN for secret in secrets
         ):
             yield f"WEBHOOK_SECRET_{service.upper()}", "set whsec_ and at least 24 bytes in base64"
+
+
+def _unreadable(*, name: str) -> Iterator[tuple[str, str]]:
+    """Yield a variable whose address cannot be read, and its mend."""
+    try:
+        if name.startswith("DATABASE"):
+            database(name=name)
+        elif name == "VAULT_URL":
+            vault(default="")
+        elif name == "MAIL_URL":
+            mail(url=text(name=name))
+    except Misconfigured as wrong:
+        yield wrong.name, wrong.mend
+
+
+def _keyless() -> Iterator[tuple[str, str]]:
+    """Yield each key that is missing for a vault on a server of its own; AWS's may come from the machine's role."""
+    try:
+        place = address.bucket(url=text(name="VAULT_URL"))
+    except address.WrongAddressError:
+        return  # said already
+    if place.endpoint and not any(text(name=name) for name in VAULT_KEY_SOURCES):
+        yield from ((name, "set the key with which VAULT_URL is opened") for name in VAULT_KEYS if not text(name=name))

@@ -11,6 +11,8 @@ GOOD = {
     "DATABASE_OWNER_URL": "postgresql://owner:word@db.example/billing",
     "REDIS_URL": "redis://broker.example",
     "VAULT_URL": "s3://bucket?endpoint=https://s3.example",
+    "AWS_ACCESS_KEY_ID": "vault",
+    "AWS_SECRET_ACCESS_KEY": "e" * 40,
     "MAIL_URL": "smtp://user:word@mail.example:587?tls=1",
     "PUBLIC_URL": "https://documents.example",
     "ALERT_URL": "https://alerts.example/api/v2/alerts",
@@ -47,7 +49,7 @@ def test_production_never_starts_without_a_real_part(name: str, value: str, monk
 
 
 def test_production_says_at_once_all_that_is_missing_each_with_its_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [name for name in GOOD if name != "ENVIRONMENT"]
+    names = [name for name in GOOD if name not in {"ENVIRONMENT", *env.VAULT_KEYS}]  # VAULT_URL's mend names its keys
     for name in names:
         monkeypatch.delenv(name)
     with pytest.raises(env.Misconfigured) as raised:
@@ -55,6 +57,44 @@ def test_production_says_at_once_all_that_is_missing_each_with_its_mend(monkeypa
     lines = str(raised.value).splitlines()
     assert sorted(line.split(": ")[1] for line in lines) == sorted(names)
     assert all(line.startswith("billing-docs: ") and line.split(": ", 2)[2] for line in lines)
+
+
+def test_production_says_at_once_all_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "DATABASE_URL": "mysql://app@db.example/billing",
+        "DATABASE_OWNER_URL": "postgresql://db.example",
+        "VAULT_URL": "s3://Vault?endpoint=https://s3.example",
+        "MAIL_URL": "smtp://",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(env.Misconfigured) as raised:
+        env.refuse_unsafe_production()
+    assert [line.split(": ")[1] for line in str(raised.value).splitlines()] == list(wrong)
+
+
+@pytest.mark.parametrize("name", env.VAULT_KEYS)
+def test_production_never_starts_without_the_keys_of_its_vault(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(env.Misconfigured, match=name):
+        env.refuse_unsafe_production()
+
+
+@pytest.mark.parametrize("source", env.VAULT_KEY_SOURCES)
+def test_the_keys_of_a_vault_may_come_from_where_botocore_finds_them(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in env.VAULT_KEYS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(source, "vault")
+    env.refuse_unsafe_production()
+
+
+def test_the_keys_of_awss_own_vault_may_come_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in env.VAULT_KEYS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("VAULT_URL", "s3://bucket?region=eu-south-2")
+    env.refuse_unsafe_production()
 
 
 @pytest.mark.parametrize(
