@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from payouts.calculation import trails
+
 
 @dataclass(frozen=True, kw_only=True)
 class BalanceLink:
@@ -45,28 +47,14 @@ def ordered(*, links: Iterable[BalanceLink], opening_minor: int = 0) -> list[Bal
 
 
 def follows(*, opening_minor: int, links: Sequence[BalanceLink]) -> list[BalanceLink]:
-    """Return the order in which links follow each other from a balance, each once; empty where there is none.
+    """Return the order in which links follow each other from a balance, each once; empty where there is none."""
+    return trails.trail(start=opening_minor, steps=links, ends=lambda link: (link.opening_minor, link.closing_minor))
 
-    Source: Hierholzer's algorithm for an Eulerian trail, balances being the vertices.
-    """
-    leaving: dict[int, list[BalanceLink]] = {}
-    for link in reversed(links):
-        leaving.setdefault(link.opening_minor, []).append(link)
-    path: list[BalanceLink] = []
-    stack: list[BalanceLink | None] = [None]
-    while stack:
-        last = stack[-1]
-        onward = leaving.get(last.closing_minor if last else opening_minor)
-        if onward:
-            stack.append(onward.pop())
-        elif (done := stack.pop()) is not None:
-            path.append(done)
-    path.reverse()
-    balances = [opening_minor, *(link.closing_minor for link in path)]
-    whole = len(path) == len(links) and all(
-        link.opening_minor == balance for link, balance in zip(path, balances, strict=False)
-    )
-    return path if whole else []
+
+def fits(*, opening_minor: int, links: Sequence[BalanceLink], waiting: Iterable[BalanceLink] = ()) -> bool:
+    """Tell whether links of one moment follow each other from a balance, alone or with some of those that wait."""
+    choices = trails.choices(waiting=[*waiting])
+    return any(follows(opening_minor=opening_minor, links=[*links, *some]) for some in choices)
 
 
 def breaks(*, links: Iterable[BalanceLink], opening_minor: int = 0) -> list[Break]:

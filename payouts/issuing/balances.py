@@ -79,9 +79,10 @@ def known(*, data: schemas.PayoutData, sent_at: dt.datetime, chain: Chain) -> Kn
     then = of_payee.filter(Q(returned_at=None) | Q(returned_at__gt=sent_at), sent_at__lte=sent_at)
     earlier = _before(payouts=then, sent_at=sent_at)
     # What was sent later in the place of another has filled it by now.
-    fits = _fits(link=mine, earlier=earlier) or _fits(
-        link=mine, earlier=_before(payouts=of_payee.filter(returned_at=None), sent_at=sent_at)
-    )
+    now_before = _before(payouts=of_payee.filter(returned_at=None), sent_at=sent_at)
+    fits = _fits(link=mine, earlier=earlier) or _fits(link=mine, earlier=now_before)
+    if not fits and (beside := _beside(link=mine, chain=chain)):
+        fits = _fits(link=mine, earlier=earlier, beside=beside) or _fits(link=mine, earlier=now_before, beside=beside)
     last = earlier[-1] if earlier else None
     return KnownBalance(
         before=last.row if last else None,
@@ -115,12 +116,19 @@ def _ordered(*, links: list[ChainLink], cut: int) -> list[ChainLink]:
     return [link for link in chain if isinstance(link, ChainLink)]
 
 
-def _fits(*, link: chains.BalanceLink, earlier: list[ChainLink]) -> bool:
-    """Tell whether a link follows those before it, or among those of its own moment."""
+def _fits(*, link: chains.BalanceLink, earlier: list[ChainLink], beside: Sequence[ChainLink] = ()) -> bool:
+    """Tell whether a link follows those before it, or among those of its own moment, with those that wait `beside`."""
     batch = [other for other in earlier if other.place[0] == link.place[0]]
     rest = earlier[: len(earlier) - len(batch)]
     start = rest[-1].closing_minor if rest else 0
-    return bool(chains.follows(opening_minor=start, links=[*batch, link]))
+    return chains.fits(opening_minor=start, links=[*batch, link], waiting=beside)
+
+
+def _beside(*, link: chains.BalanceLink, chain: Chain) -> list[ChainLink]:
+    """Return the links of one moment with a payout that wait for a balance: none may fit until another one is there."""
+    links = (other for _, other in _waiting(of=[chain]) if other.place[0] == link.place[0])
+    first_told = {other.payout: other for other in reversed([*links]) if other.payout != link.payout}
+    return [*reversed(first_told.values())]
 
 
 def _link(*, row: Payout) -> ChainLink:

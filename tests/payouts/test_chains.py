@@ -1,5 +1,6 @@
 """Chains of balances: what replaces a payout, what is sent at one moment, and what contradicts."""
 
+import random
 from itertools import permutations
 from typing import Any
 
@@ -172,3 +173,47 @@ def test_links_follow_each_other_where_their_balances_let_them() -> None:
     assert chains.follows(opening_minor=0, links=apart) == []
     assert [item.after.payout for item in chains.breaks(links=apart)] == ["b"]
     assert chains.breaks(links=[link("a", 4, 4)])[0].left_minor == 0
+
+
+# Of one moment: a debt of 2.00 is left and taken off again, and in the end 3.00 are kept.
+AT_ONCE = "2026-02-23T07:00:00Z"
+ROUND = [
+    making.payout("po_c", "12.00", orders=["ord_1"], closing="-2.00", at=AT_ONCE),
+    making.payout("po_b", "8.00", orders=["ord_2"], opening="-2.00", at=AT_ONCE),
+    making.payout("po_a", "7.00", orders=["ord_3"], closing="3.00", at=AT_ONCE),
+]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4)))[::3])
+def test_payouts_of_one_moment_are_issued_once_all_are_there_although_none_fits_before(order: tuple[int, ...]) -> None:
+    later = making.payout("po_d", "3.00", settles=[], opening="3.00", at="2026-03-02T07:00:00Z")
+    events = [*ROUND, later]
+    tell_all([events[place] for place in order])
+    assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
+    assert broken() == []
+    assert findings() == {}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_payout_that_fits_nowhere_keeps_none_of_its_moment_waiting(seed: int) -> None:
+    stranger = making.payout("po_0", "1.00", settles=[], opening="9.00", closing="8.00", at=AT_ONCE)
+    events = [stranger, *ROUND]
+    random.Random(seed).shuffle(events)
+    tell_all(events)
+    waits = Event.objects.exclude(status=EventStatus.PROCESSED).values_list("event_id", flat=True)
+    assert [*waits] == ["evt_po_0"]
+    assert {"po_0"} <= {name for row in broken() for name in (row["payout"], row["payout_before"])}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_longer_round_of_one_moment_is_issued_whole_after_its_end(order: tuple[int, ...]) -> None:
+    events = [
+        making.payout("po_1", "9.00", orders=["ord_1"], closing="1.00", at=AT_ONCE),
+        making.payout("po_2", "9.00", orders=["ord_2"], opening="1.00", closing="2.00", at=AT_ONCE),
+        making.payout("po_3", "12.00", orders=["ord_3"], opening="2.00", at=AT_ONCE),
+    ]
+    end = making.payout("po_0", "2.00", orders=["ord_4"], closing="8.00", at=AT_ONCE)
+    tell_all([making.order("ord_4"), end, *(events[place] for place in order)])
+    assert not Event.objects.exclude(status=EventStatus.PROCESSED).exists()
+    assert broken() == []
+    assert findings() == {}
