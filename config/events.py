@@ -8,6 +8,7 @@ from payouts.issuing import (
     cancellations,
     customer_credits,
     disputes,
+    handovers,
     order_adjustments,
     order_cancellations,
     order_statements,
@@ -59,7 +60,10 @@ TABLE: Mapping[str, effects.EventType] = MappingProxyType(
             waits=cancellations.on_waiting,
         ),
         "ORDER_REASSIGNED": effects.EventType(
-            service="orders", effect=reassignments.on_order_reassigned, locks=reassignments.lock_both
+            service="orders",
+            effect=reassignments.on_order_reassigned,
+            locks=reassignments.lock_both,
+            waits=handovers.on_waiting,
         ),
         "PAYOUT_SENT": effects.EventType(
             service="payouts",

@@ -5,21 +5,23 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TypeVar
 
 Place = TypeVar("Place", bound=Hashable)
-Step = TypeVar("Step")
+StepTaken = TypeVar("StepTaken")
 
 WAITING_MAX = 8  # steps that wait, of which every choice is tried: more of one place and moment were never seen
 
 
-def trail(*, start: Place, steps: Sequence[Step], ends: Callable[[Step], tuple[Place, Place]]) -> list[Step]:
+def trail(
+    *, start: Place, steps: Sequence[StepTaken], ends: Callable[[StepTaken], tuple[Place, Place]]
+) -> list[StepTaken]:
     """Return the order in which steps follow each other from a place; empty where there is none.
 
     `ends` says from where a step leads, and to where. Source: Hierholzer's algorithm for an Eulerian trail.
     """
-    leaving: dict[Place, list[Step]] = {}
+    leaving: dict[Place, list[StepTaken]] = {}
     for step in reversed(steps):
         leaving.setdefault(ends(step)[0], []).append(step)
-    path: list[Step] = []
-    stack: list[tuple[Place, Step | None]] = [(start, None)]
+    path: list[StepTaken] = []
+    stack: list[tuple[Place, StepTaken | None]] = [(start, None)]
     while stack:
         onward = leaving.get(stack[-1][0])
         if onward:
@@ -33,7 +35,7 @@ def trail(*, start: Place, steps: Sequence[Step], ends: Callable[[Step], tuple[P
     return path if whole else []
 
 
-def choices(*, waiting: Sequence[Step]) -> Iterator[tuple[Step, ...]]:
+def choices(*, waiting: Sequence[StepTaken]) -> Iterator[tuple[StepTaken, ...]]:
     """Yield every choice among steps that wait, none of them first and all of them last."""
     some = waiting[:WAITING_MAX]
     for size in range(len(some) + 1):

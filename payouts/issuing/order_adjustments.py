@@ -18,6 +18,7 @@ from documents.models import Document, Event, EventStatus, Kind
 from payouts.calculation import amounts
 from payouts.issuing import (
     cancellations,
+    handovers,
     order_cancellations,
     order_statements,
     order_totals,
@@ -154,22 +155,11 @@ def _statements(*, of: _Adjusted, audience: str, sums: amounts.Computed) -> list
         for following in tenures[place + 1 : place + 2]:
             drafts += taking_back.note(
                 of=taking_back.drafted(draft=draft),
-                cause=_reassigned(main=of.mains[following], tenure=following, stated=of.stated),
+                cause=handovers.cause(main=of.mains[following], tenure=following, business_input=of.stated),
                 discriminator=of.data.adjustment.id,
                 terms=of.terms,
             )
     return drafts
-
-
-def _reassigned(*, main: Document, tenure: Tenure, stated: dict[str, Any]) -> taking_back.Cause:
-    """Return why an owner's statement is taken back: the order became the next one's, who has the `main` statement."""
-    reassignment = json.loads(main.content)["reassignment"]
-    return taking_back.Cause(
-        subject=tenure.subject,
-        printed={"reassignment": {key: reassignment[key] for key in ("id", "reason")}},
-        date=main.operation_date,
-        business_input=stated,
-    )
 
 
 def _supplement(

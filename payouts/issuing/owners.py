@@ -6,6 +6,7 @@ more for each adjustment. The partner's statements stay as they are.
 """
 
 import datetime as dt
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -17,6 +18,7 @@ from django.db.models import Q
 from documents.emission import issuing
 from documents.events import envelope, schemas
 from documents.models import Document, Event, EventStatus, Kind
+from payouts.calculation import trails
 from payouts.models import Reassignment
 
 BENEFICIARY, PARTNER = "beneficiary", "partner"
@@ -65,23 +67,55 @@ class Tenure:
         return document.subject == ":".join(self.subject)
 
 
-def tenures(*, orders: Collection[str]) -> dict[str, list[Tenure]]:
-    """Return {order: whose it was, one after the other}, in one query."""
-    chains: dict[str, list[Tenure]] = {order: [Tenure(order=order)] for order in orders}
-    rows = Reassignment.objects.filter(order_id__in=orders).order_by("made_at", "pk")
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """One reassignment: from whom to whom an order goes, by their platform ids, and since when."""
+
+    reassignment: str
+    made_at: dt.datetime
+    giver: str
+    taker: str
+
+
+def handovers(*, orders: Collection[str]) -> dict[str, list[Handover]]:
+    """Return {order: its reassignments as they were issued}, in one query; the first takes from the first owner."""
+    by_order: dict[str, list[Handover]] = {order: [] for order in orders}
+    rows = Reassignment.objects.filter(order_id__in=orders).order_by("pk")
     for row in rows.select_related("former", "owner"):
-        chain = chains[row.order_id]
-        if len(chain) == 1:
-            chain[0] = Tenure(order=row.order_id, owner=row.former.platform_id)
-        chain.append(
-            Tenure(
-                order=row.order_id,
-                owner=row.owner.platform_id,
-                since=row.made_at,
+        by_order[row.order_id].append(
+            Handover(
                 reassignment=row.reassignment_id,
+                made_at=row.made_at,
+                giver=row.former.platform_id,
+                taker=row.owner.platform_id,
             )
         )
-    return chains
+    return by_order
+
+
+def ordered(*, handed: Sequence[Handover], first: str) -> list[Handover]:
+    """Return reassignments as they follow each other: by their moments, those of one moment from owner to owner."""
+    chain: list[Handover] = []
+    for _, batch in itertools.groupby(sorted(handed, key=lambda each: each.made_at), key=lambda each: each.made_at):
+        members = list(batch)
+        start = chain[-1].taker if chain else first
+        chain += trails.trail(start=start, steps=members, ends=lambda each: (each.giver, each.taker)) or members
+    return chain
+
+
+def tenures(*, orders: Collection[str]) -> dict[str, list[Tenure]]:
+    """Return {order: whose it was, one after the other}, in one query."""
+    return {order: chain_of(order=order, handed=handed) for order, handed in handovers(orders=orders).items()}
+
+
+def chain_of(*, order: str, handed: Sequence[Handover]) -> list[Tenure]:
+    """Return whose an order was, by its reassignments as they were issued."""
+    first = handed[0].giver if handed else ""
+    later = [
+        Tenure(order=order, owner=each.taker, since=each.made_at, reassignment=each.reassignment)
+        for each in ordered(handed=handed, first=first)
+    ]
+    return [Tenure(order=order, owner=first), *later]
 
 
 def at(*, chain: Sequence[Tenure], moment: dt.datetime) -> Tenure:

@@ -1,7 +1,7 @@
 """An order's money becomes somebody else's: one owner's statements are taken back whole, the next one gets its own.
 
 Withholdings and cash go with it; the partner's statements stay. Each reassignment waits until the one from whom it
-takes is the owner, so a chain of them comes out the same in every order of arrival.
+takes is the owner (`handovers`), so a chain of them comes out the same in every order of arrival.
 """
 
 import datetime as dt
@@ -20,6 +20,7 @@ from documents.events import effects, envelope, undoing_schemas, waiting
 from documents.models import Document, Event, Kind, Party, PayoutStatus
 from payouts.issuing import (
     cancellations,
+    handovers,
     order_cancellations,
     owners,
     parties,
@@ -29,6 +30,7 @@ from payouts.issuing import (
     taking_back,
 )
 from payouts.issuing import terms as issuing_terms
+from payouts.issuing.handovers import HandoverPlace
 from payouts.issuing.owners import BENEFICIARY, Tenure
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Reassignment, Settlement
@@ -49,15 +51,20 @@ _TAKEN_OVER = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Reassigned:
-    """A reassignment that is issued: the tenure that begins, its owner as the event names it, the day."""
+    """A reassignment that is issued: its place, the tenure that begins, its owner as the event names it, the day."""
 
     data: undoing_schemas.ReassignmentData
     stated: dict[str, Any]
-    tenure: Tenure
+    place: HandoverPlace
     owner: Party
     person: parties.NamedParty
     date: dt.date
     terms: IssuingTerms
+
+    @property
+    def tenure(self) -> Tenure:
+        """Return the tenure that begins."""
+        return self.place.begun
 
 
 @effects.holds_on_problem
@@ -79,21 +86,21 @@ def on_order_reassigned(
     terms.require_match(document=first)
     date = _date(made_at=reassignment.made_at, first=first, terms=terms)
     people = _people(data=data, terms=terms)
-    last = owners.tenures(orders=[order])[order][-1]
     former = parties.locked(platform_id=data.from_owner.id)
-    if former is None or not _takes_over(data=data, last=last, first=first):
+    place = handovers.place(mine=handovers.stated(message=message), order=order, first=first.owner.platform_id)
+    if former is None or place is None:
         return effects.Waiting(missing=[owners.awaited(order=order, owner=data.from_owner.id)])
     rows = parties.add_missing(named=people, message=message, actor=actor)
     begun = _Reassigned(
         data=data,
         stated=envelope.business_input(message=message),
-        tenure=Tenure(order=order, owner=data.to_owner.id, since=reassignment.made_at, reassignment=reassignment.id),
+        place=place,
         owner=rows[data.to_owner.id],
         person=people[0],
         date=date,
         terms=terms,
     )
-    issued = _issue(begun=begun, last=last, event=event, now=now, actor=actor)
+    issued = _issue(begun=begun, event=event, now=now, actor=actor)
     _store(begun=begun, former=former, event=event)
     outcome = party_changes.keep_up(
         outcome=issued, named=people, rows=rows, event=event, message=message, now=now, actor=actor
@@ -122,12 +129,6 @@ def _date(*, made_at: dt.datetime, first: Document, terms: IssuingTerms) -> dt.d
     return date
 
 
-def _takes_over(*, data: undoing_schemas.ReassignmentData, last: Tenure, first: Document) -> bool:
-    """Tell whether the one from whom an order is taken owned it then, as its last owner so far."""
-    is_later = last.since is None or last.since <= data.reassignment.made_at
-    return is_later and data.from_owner.id == (last.owner or first.owner.platform_id)
-
-
 def _people(*, data: undoing_schemas.ReassignmentData, terms: IssuingTerms) -> list[parties.NamedParty]:
     """Return the new owner, and the driver where one is named, each tax id checked.
 
@@ -139,9 +140,9 @@ def _people(*, data: undoing_schemas.ReassignmentData, terms: IssuingTerms) -> l
     return people
 
 
-def _issue(*, begun: _Reassigned, last: Tenure, event: Event, now: dt.datetime, actor: log.Actor) -> effects.Issued:
+def _issue(*, begun: _Reassigned, event: Event, now: dt.datetime, actor: log.Actor) -> effects.Issued:
     """Issue the credit notes and the new statements, and wake what waits for them."""
-    data, order = begun.data, begun.tenure.order
+    data, order, last = begun.data, begun.tenure.order, begun.place.before
     of_last = Q(subject=":".join(last.subject), kind=Kind.ORDER_FINAL_STATEMENT, audience=BENEFICIARY)
     had = _had_before(begun=begun)
     locked = locks.rows(
@@ -152,7 +153,7 @@ def _issue(*, begun: _Reassigned, last: Tenure, event: Event, now: dt.datetime, 
     former = [document for document in locked if last.has(document=document)]
     drafts = _drafts(begun=begun, former=former)
     awaited = [
-        f"credit:{data.reassignment.id}",
+        *(f"credit:{draft.subject[1]}" for draft in drafts if draft.kind == Kind.CREDIT_NOTE),
         owners.awaited(order=order, owner=data.to_owner.id),
         *parties.awaited(platform_ids=[data.to_owner.id]),
     ]
@@ -193,13 +194,17 @@ def _drafts(*, begun: _Reassigned, former: Sequence[Document]) -> list[issuing.D
                 business_input=begun.stated,
                 terms=begun.terms,
             )
+    standing = [draft for draft in statements if draft.discriminator or canceled is None]
+    notes += handovers.given_back(
+        statements=standing, place=begun.place, business_input=begun.stated, terms=begun.terms
+    )
     return [*statements, *notes]
 
 
 def _had_before(*, begun: _Reassigned) -> dict[int, Document]:
     """Return the new owner's statements of earlier times at which the order was its own."""
     order = begun.tenure.order
-    rows = owners.statements(orders=[order], chains=owners.tenures(orders=[order]))[order]
+    rows = owners.statements(orders=[order], chains={order: [*begun.place.earlier]})[order]
     return {row.pk: row for row in rows if row.owner_id == begun.owner.pk and row.audience == BENEFICIARY}
 
 

@@ -320,3 +320,97 @@ def test_a_statement_that_should_have_been_taken_back_and_was_not_is_found() -> 
     assert _differences() == {"event_and_document_differ": 1}
     facts = Discrepancy.objects.get(resolved_at=None).facts
     assert (facts["event_states"], facts["document_prints"]) == ("drv_1", telling.document(FIRST).number)
+
+
+# A, B, A, C: the last takes from the first owner too, and fits before the other two are there.
+ROUND = {
+    "complete": _ride(),
+    "tip": making.adjustment("adj_1", "ord_1"),
+    "there": making.reassignment("ra_1", "ord_1"),
+    "tip for the second": making.adjustment("adj_2", "ord_1", at="2026-02-19T12:00:00Z"),
+    "back": making.reassignment("ra_2", "ord_1", giver="drv_2", taker="drv_1", at="2026-02-20T10:00:00Z"),
+    "payout to the first": making.payout("po_1", "25.88", orders=["ord_1"], at="2026-02-20T12:00:00Z"),
+    "away": making.reassignment("ra_3", "ord_1", taker="drv_3", at="2026-02-21T10:00:00Z"),
+    "payout to the last": making.payout("po_3", "25.88", orders=["ord_1"], payee="drv_3"),
+}
+
+
+def _owed() -> dict[str, int]:
+    """Return {party: what all its statements and notes of the order leave it}."""
+    owed: dict[str, int] = {}
+    for row in Document.objects.filter(kind__in=(Kind.ORDER_FINAL_STATEMENT, Kind.CREDIT_NOTE)):
+        net = -row.total_minor if row.kind == Kind.CREDIT_NOTE else row.total_minor
+        owed[row.owner.platform_id] = owed.get(row.owner.platform_id, 0) + net
+    return owed
+
+
+def _remaining() -> dict[str, int]:
+    """Return {statement: what its notes leave of it}, where anything is left."""
+    left = dict(Document.objects.filter(kind=Kind.ORDER_FINAL_STATEMENT).values_list("document_key_id", "total_minor"))
+    for note in Document.objects.filter(kind=Kind.CREDIT_NOTE).select_related("corrects"):
+        assert note.corrects is not None
+        left[note.corrects.document_key_id] -= note.total_minor
+    return {key: rest for key, rest in left.items() if rest}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_reassignments_that_come_after_a_later_one_are_issued_between(seed: int) -> None:
+    events = [*ROUND.values()]
+    if seed == 1:
+        events = [
+            ROUND["complete"],
+            ROUND["away"],
+            ROUND["back"],
+            ROUND["there"],
+            *events[1:2],
+            *events[3:4],
+            events[5],
+            events[7],
+        ]
+    elif seed:
+        random.Random(seed).shuffle(events)
+    telling.told(events)
+    assert {*Event.objects.values_list("status", flat=True)} == {EventStatus.PROCESSED}
+    assert _owed() == {"drv_1": 0, "drv_2": 0, "drv_3": 2588}
+    mine = f"{OFS}:reassignment:ra_3:beneficiary"
+    assert _remaining() == {mine: 2188, f"{mine}:adj_1": 200, f"{mine}:adj_2": 200}
+    whole = {key: (owner, total) for key, (owner, total) in _documents().items() if "adj" not in key}
+    assert whole == {
+        FIRST: ("drv_1", 2188),
+        NOTE: ("drv_1", 2188),
+        NEXT: ("drv_2", 2188),
+        f"{CN}:reassignment:ra_2:beneficiary": ("drv_2", 2188),
+        f"{OFS}:reassignment:ra_2:beneficiary": ("drv_1", 2188),
+        f"{CN}:reassignment:ra_3:beneficiary": ("drv_1", 2188),
+        mine: ("drv_3", 2188),
+        f"{PS}:payout:po_1:payee": ("drv_1", 2588),
+        f"{PS}:payout:po_3:payee": ("drv_3", 2588),
+    }
+    paid = {document for payout, document, _ in _settled() if payout == "po_1"}
+    assert paid == {f"{OFS}:reassignment:ra_2:beneficiary{part}" for part in ("", ":adj_1", ":adj_2")}
+    assert _open() == {"paid_to_former_owner": ("drv_1", "25.88", ["po_1"])}
+    assert _differences() == {"paid_to_former_owner": 1}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_order_that_wanders_among_three_is_owed_to_its_last_owner_alone(seed: int) -> None:
+    dice, owner = random.Random(seed), "drv_1"
+    events = [_ride()]
+    for place in range(dice.randrange(3, 6)):
+        taker = dice.choice([party for party in ("drv_1", "drv_2", "drv_3") if party != owner])
+        moved = making.reassignment(
+            f"ra_{place}", "ord_1", giver=owner, taker=taker, at=f"2026-02-{19 + place}T10:00:00Z"
+        )
+        tip = making.adjustment(f"adj_{place}", "ord_1", at=f"2026-02-{dice.randrange(18, 25)}T12:00:00Z")
+        events, owner = [*events, moved, tip], taker
+    tips = 200 * (len(events) // 2)
+    if canceled := dice.random() < 0.3:
+        events.append(making.order_canceled("ord_1", at="2026-02-26T12:00:00Z"))
+    dice.shuffle(events)
+    telling.told(events)
+    assert {*Event.objects.values_list("status", flat=True)} == {EventStatus.PROCESSED}
+    owed = _owed()
+    assert owed.pop(owner) == (0 if canceled else 2188 + tips)
+    assert {*owed.values()} <= {0}
+    assert len({key.split(":")[2] for key in _remaining()}) == (0 if canceled else 1)
+    assert (_open(), _differences()) == ({}, {})
