@@ -103,7 +103,7 @@ PACK = Pack(
         "VAT": TaxId(
             name="NIF-IVA",
             module="es.nif",
-            without_digit="(?!ES)[A-Z]{2}[0-9A-Z+*]{2,12}",
+            without_digit="(?!ES|VAT|NIF|CIF|IVA)[A-Z]{2}[0-9A-Z+*]{2,12}",
             source=Source(text="RD 1065/2007, art. 25 (NIF-IVA)", certainty="M"),
         ),
         "PASSPORT": TaxId(

@@ -55,7 +55,7 @@ PACK = Pack(
         "DNI": TaxId(
             name="DNI", pattern="[0-9]{8}", source=Source(text="Documento nacional de identidad", certainty="M")
         ),
-        "CE": TaxId(name="CE", pattern="[0-9A-Z]{9,12}", source=_FOREIGNERS),
+        "CE": TaxId(name="CE", pattern="(?!CE)[0-9A-Z]{9,12}", source=_FOREIGNERS),
         "PTP": TaxId(name="PTP", pattern="[0-9A-Z]{9,15}", source=_FOREIGNERS),
         "PASSPORT": TaxId(
             name="Pasaporte",

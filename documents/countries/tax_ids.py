@@ -127,8 +127,11 @@ def _of_type(*, word: str, bare: str, types: Mapping[str, TaxId], country: str) 
     """Read an id of a type that the country has."""
 
     def reading(other: str) -> _Reading:
-        prefixes = (country, other, compact(types[other].name))
-        forms = [bare, *(bare.removeprefix(prefix) for prefix in prefixes if len(bare) - len(prefix) >= REST_MIN)]
+        own = (other, compact(types[other].name))
+        prefixes = [word for word in (*own, country) if len(bare) - len(word) >= REST_MIN and bare.startswith(word)]
+        # A type's own word is no part of an id that fits with it as well; two letters may be.
+        longest_first = [bare, *(bare.removeprefix(word) for word in prefixes)]
+        forms = [form for form in longest_first if len(bare) - len(form) > len(country)] + longest_first
         readings = [_reading(kind=types[other], number=form) for form in dict.fromkeys(forms)]
         return min(readings, key=lambda reading: reading.rank)
 

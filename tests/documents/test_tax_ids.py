@@ -265,6 +265,11 @@ def test_no_text_whatever_breaks_the_reading(value: str, country: str, data: st.
         ),
         ("CL", "76.543.210-3", None, ("76543210-3", "RUT", "RUT", "")),
         ("PE", "A1234567", "PASAPORTE", ("A1234567", "Pasaporte", "PASSPORT", UNVERIFIED)),
+        ("PE", "Pasaporte A12345", "PASSPORT", ("A12345", "Pasaporte", "PASSPORT", UNVERIFIED)),
+        ("PE", "C.E. 001 788 673", "CE", ("001788673", "CE", "CE", UNVERIFIED)),
+        ("PE", "PTP: 369564079", "PTP", ("369564079", "PTP", "PTP", UNVERIFIED)),
+        ("CO", "PA0149014", "PA", ("PA0149014", "Pasaporte", "PA", UNVERIFIED)),  # Panama's begin like that
+        ("ES", "NIF-IVA: FR12345678901", "VAT", ("FR12345678901", "NIF-IVA", "VAT", UNVERIFIED)),
     ],
 )
 def test_an_id_that_people_have_is_printed_like_this(
@@ -297,6 +302,8 @@ def test_an_id_declared_as_another_type_is_taken_as_what_its_digit_says(
     [
         ("ES", "12345678A", None, "check_digit"),
         ("ES", "12345678", None, "shape"),
+        ("ES", "VAT: ES-B12345675", "VAT", "check_digit"),
+        ("ES", "NIF: ES-B12345675", "VAT", "shape"),
         ("ES", " .-. ", "PASSPORT", "shape"),
         ("ES", "9" * 33, "PASSPORT", "length"),
         ("MX", "NOT AN RFC", None, "shape"),
