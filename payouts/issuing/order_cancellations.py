@@ -44,7 +44,7 @@ def on_order_canceled(
     # Owners who are not locked have come since `order_adjustments.lock_owners` looked: it is looked at again at once.
     if is_repeat or not locks.has(rank=locks.Rank.PARTY, keys=[(row.owner_id,) for row in rows]):
         return effects.Waiting(missing=[subject])
-    canceled = _canceled(statements=now_owned, canceled_at=message.data.canceled_at)
+    canceled = covered(statements=now_owned, canceled_at=message.data.canceled_at)
     locked = locks.rows(
         queryset=Document.objects.select_related("issuer", "owner").defer("issuer__logo").filter(pk__in=canceled)
     )
@@ -98,8 +98,8 @@ def of_order(*, order: str, statuses: Sequence[EventStatus] = (EventStatus.PROCE
     return None if event is None or event.body is None else effects.message_of(event=event)
 
 
-def _canceled(*, statements: Collection[Document], canceled_at: dt.datetime) -> Mapping[int, str]:
-    """Return {statement: its adjustment} of all that is canceled: but for what was adjusted since."""
+def covered(*, statements: Collection[Document], canceled_at: dt.datetime) -> Mapping[int, str]:
+    """Return {statement: its adjustment} of all that a cancellation takes back: but for what was adjusted since."""
     adjustments = {row.pk: owners.adjustment_of(document=row) for row in statements}
     made_at = owners.made_at(adjustments=[adjustment for adjustment in adjustments.values() if adjustment])
     return {

@@ -175,26 +175,26 @@ def _drafts(*, begun: _Reassigned, former: Sequence[Document]) -> list[issuing.D
         business_input=begun.stated,
     )
     canceled = order_cancellations.of_order(order=begun.tenure.order)
-    statements, notes = list[issuing.Draft](), list[issuing.Draft]()
+    lost = order_cancellations.covered(statements=former, canceled_at=canceled.data.canceled_at) if canceled else {}
+    statements, standing, notes = list[issuing.Draft](), list[issuing.Draft](), list[issuing.Draft]()
     for document in former:
         adjustment = owners.adjustment_of(document=document)
-        back = taking_back.note(
+        notes += taking_back.note(
             of=taking_back.issued(document=document), cause=cause, discriminator=adjustment, terms=begun.terms
         )
-        if adjustment and not back and canceled is not None:
-            continue  # it was canceled with its order
         statement = _taken_over(document=document, adjustment=adjustment, begun=begun)
         statements.append(statement)
-        notes += back
-        if canceled is not None and not adjustment:
-            notes += order_cancellations.note(
-                of=taking_back.drafted(draft=statement),
-                message=canceled,
-                reassignment=reassignment.id,
-                business_input=begun.stated,
-                terms=begun.terms,
-            )
-    standing = [draft for draft in statements if draft.discriminator or canceled is None]
+        if canceled is None or document.pk not in lost:
+            standing.append(statement)
+            continue
+        notes += order_cancellations.note(
+            of=taking_back.drafted(draft=statement),
+            message=canceled,
+            adjustment=adjustment,
+            reassignment=reassignment.id,
+            business_input=begun.stated,
+            terms=begun.terms,
+        )
     notes += handovers.given_back(
         statements=standing, place=begun.place, business_input=begun.stated, terms=begun.terms
     )
@@ -243,7 +243,13 @@ def _settle_anew(*, begun: _Reassigned, issued: effects.Issued, now: dt.datetime
             Settlement.objects.filter(pk=row.pk).update(document=new)
             settlements.record(Action.PAYOUT_SETTLED, payout=row.payout, actor=actor)
             moved.add(row.document_id)
-    touched = [*moved, *(item.document.pk for item in issued.documents)]
+    # The former owner's too: whoever was paid in vain, it is for this reason now.
+    former = owners.statements(orders=[begun.tenure.order], chains={begun.tenure.order: [begun.place.before]})
+    touched = [
+        *moved,
+        *(item.document.pk for item in issued.documents),
+        *(row.pk for row in former[begun.tenure.order] if row.audience == BENEFICIARY),
+    ]
     settlements.refresh(document_ids=touched, now=now, actor=actor)
 
 

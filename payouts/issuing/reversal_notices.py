@@ -287,7 +287,7 @@ def _printed(*, ending: Ending, transferred: int, terms: IssuingTerms) -> dict[s
 def _end(*, payout: Payout, ending: Ending, now: dt.datetime, actor: log.Actor) -> None:
     """Mark a payout as ended, at the earliest where events of several endings came."""
     state, action = _STATES[ending.outcome]
-    if payout.returned_at is None or ending.ended_at < payout.returned_at:
+    if payout.returned_at is None or (ending.ended_at, state) < (payout.returned_at, payout.state):
         Payout.objects.filter(pk=payout.pk).update(state=state, returned_at=ending.ended_at)
     settlements.record(action, payout=payout, actor=actor)
     settlements.withdraw(payout=payout, now=now, actor=actor)

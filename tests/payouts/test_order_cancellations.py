@@ -3,6 +3,7 @@
 import json
 import random
 from http import HTTPStatus
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -173,14 +174,21 @@ def test_an_order_that_changed_hands_is_taken_back_from_who_has_it(canceled_firs
     assert (_owed(), _differences()) == ({"drv_1": 0, "drv_2": 0}, {})
 
 
+PAID_NEXT = {
+    "7.00": making.payout("po_2", "10.00", settles=[{"order": "ord_1", "amount": "10.00"}], payee="drv_2"),
+    "12.00": making.payout("po_2", "15.00", orders=["ord_1"], payee="drv_2"),
+}
+
+
+@pytest.mark.parametrize("over", PAID_NEXT)
 @pytest.mark.parametrize("seed", range(8))
-def test_every_order_of_arrival_leaves_the_same_owed_and_the_same_open(seed: int) -> None:
+def test_every_order_of_arrival_leaves_the_same_owed_and_the_same_open(seed: int, over: str) -> None:
     events: list[dict[str, Any]] = [
         making.order("ord_1"),
         making.adjustment("adj_1", "ord_1"),
         making.payout("po_1", "12.00", orders=["ord_1"], at="2026-02-18T12:00:00Z"),
         making.reassignment("ra_1", "ord_1"),
-        making.payout("po_2", "10.00", settles=[{"order": "ord_1", "amount": "10.00"}], payee="drv_2"),
+        PAID_NEXT[over],
         making.order_canceled("ord_1"),
         making.adjustment("adj_2", "ord_1", "3.00", at="2026-02-21T10:00:00Z"),
     ]
@@ -189,8 +197,21 @@ def test_every_order_of_arrival_leaves_the_same_owed_and_the_same_open(seed: int
     telling.told(events)
     assert {status for status, _ in _statuses().values()} == {"processed"}
     assert _owed() == {"drv_1": 0, "drv_2": 300}
-    assert _open() == {"paid_to_former_owner": ("drv_1", "12.00"), "paid_for_canceled": ("drv_2", "7.00")}
+    assert _open() == {"paid_to_former_owner": ("drv_1", "12.00"), "paid_for_canceled": ("drv_2", over)}
     assert _differences() == {"paid_to_former_owner": 1, "paid_for_canceled": 1}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_who_was_paid_and_lost_the_order_was_not_paid_for_a_canceled_one(order: tuple[int, ...]) -> None:
+    events = [
+        making.payout("po_1", "10.00", orders=["ord_1"], at="2026-02-18T12:00:00Z"),
+        making.reassignment("ra_1", "ord_1"),
+        making.order_canceled("ord_1"),
+    ]
+    telling.told([making.order("ord_1"), *(events[place] for place in order)])
+    assert _open() == {"paid_to_former_owner": ("drv_1", "10.00")}
+    assert Discrepancy.objects.get(resolved_at=None).facts["owner"] == "drv_2"
+    assert _differences() == {"paid_to_former_owner": 1}
 
 
 def test_a_cancellation_whose_note_left_something_is_found() -> None:
