@@ -38,6 +38,7 @@ class Action(enum.StrEnum):
 
     DOCUMENT_ISSUED = "document.issued"
     DOCUMENT_LOCKED = "document.locked"
+    DOCUMENT_MIGRATED = "document.migrated"
     DOCUMENT_QUARANTINED = "document.quarantined"
     DOCUMENT_RELEASED = "document.released"
     DOCUMENT_REPEATED = "document.repeated"

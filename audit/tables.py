@@ -143,15 +143,20 @@ TABLES: dict[str, TableRights] = {
             Guard(word="refunded", columns=("refund_status",), actions=(Action.DOCUMENT_REFUND_STATUS_CHANGED,)),
             Guard(
                 word="marked",
-                columns=("vault_version", "vault_mode", "locked_at", "quarantined_at"),
+                columns=("locked_at", "quarantined_at"),
                 actions=(*_LOCKED, *_WITHHELD),
+            ),
+            Guard(
+                word="stored",
+                columns=("vault_url", "vault_version", "vault_mode"),
+                actions=(*_LOCKED, Action.DOCUMENT_MIGRATED),
             ),
             # Reading many documents again is one event, about the moment that all of them bear.
             Guard(
                 word="verified",
                 columns=("verified_at",),
                 batch=_VERIFIED_AT,
-                actions=(*_LOCKED, Action.DOCUMENT_VERIFIED),
+                actions=(*_LOCKED, Action.DOCUMENT_VERIFIED, Action.DOCUMENT_MIGRATED),
             ),
             Guard(
                 word="rested",

@@ -195,14 +195,19 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
     raise Misconfigured(name="MAIL_URL", mend=mend)
 
 
-def vault(*, default: str) -> str:
-    """Return VAULT_URL, or the default; one of which no vault can be opened stops the start."""
-    url = text(name="VAULT_URL", default=default)
+def vault(*, name: str = "VAULT_URL", default: str = "") -> str:
+    """Return the address of a vault, or the default; one of which no vault can be opened stops the start."""
+    url = text(name=name, default=default)
     try:
         address.check(url=url)
     except address.WrongAddressError as wrong:
-        raise Misconfigured(name="VAULT_URL", mend=str(wrong)) from wrong
+        raise Misconfigured(name=name, mend=str(wrong)) from wrong
     return url
+
+
+def former_vault() -> str:
+    """Return VAULT_FORMER_URL, where documents lie that were locked before VAULT_URL changed; empty where none do."""
+    return vault(name="VAULT_FORMER_URL") if text(name="VAULT_FORMER_URL") else ""
 
 
 def webhook_secrets() -> dict[str, list[str]]:
@@ -248,7 +253,7 @@ def _unreadable(*, name: str) -> Iterator[tuple[str, str]]:
         if name.startswith("DATABASE"):
             database(name=name)
         elif name == "VAULT_URL":
-            vault(default="")
+            vault()
         elif name == "MAIL_URL":
             mail(url=text(name=name))
     except Misconfigured as wrong:

@@ -138,6 +138,8 @@ REDIS_URL = env.text(name="REDIS_URL", default="redis://127.0.0.1:1/0")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BEAT_SCHEDULE = schedule.SCHEDULE
 VAULT_URL = env.vault(default=f"file://{BASE_DIR / 'var' / 'vault'}")
+VAULT_FORMER_URL = env.former_vault()
+VAULT_FORMER_KEYS = (env.text(name="AWS_FORMER_ACCESS_KEY_ID"), env.text(name="AWS_FORMER_SECRET_ACCESS_KEY"))
 ALERT_URL = env.text(name="ALERT_URL")
 MAIL_URL = env.text(name="MAIL_URL", default=f"file://{BASE_DIR / 'var' / 'mail'}")
 DEFAULT_FROM_EMAIL = env.text(name="MAIL_FROM", default="Aventide Documentos <documentos@aventide.example>")

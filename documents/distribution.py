@@ -33,6 +33,7 @@ BROKEN = frozenset(  # the vault answers so where the bytes or their lock are no
     {"worm_checksum_mismatch", "worm_version_missing", "worm_lock_missing", "worm_lock_too_short", "worm_mode_weak"}
     | {"worm_delete_marker", "worm_extra_version"}
 )
+STORED = ("vault_url", "vault_key", "vault_version", "file_sha256", "file_bytes", "pages")
 PICTURE_WIDTH = 840  # pixels
 PICTURES_BYTES_MAX = 8 * 1024**2  # in each process: some 80 pages of text, fewer of those with more on them
 
@@ -70,7 +71,7 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
     :raises log.AuditUnavailable: nothing is served without its event
     """
     contextvars.bind_contextvars(document=document.public_id)  # for the access log's line, too
-    document.refresh_from_db(fields=["status", "vault_key", "vault_version", "file_sha256", "file_bytes", "pages"])
+    document.refresh_from_db(fields=["status", *STORED])
     _check_reader(document=document, actor=actor, link=link)
     _check_servable(document=document, actor=actor)
     if link is not None:
@@ -164,9 +165,7 @@ def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
     :raises errors.Problem: `document_quarantined` where they differ, a `worm_*` code where the vault does not answer
     """
     try:
-        body = store.guarded(
-            work=lambda: store.open_vault().read(key=document.vault_key, version=document.vault_version)
-        )
+        body = store.read(url=document.vault_url, key=document.vault_key, version=document.vault_version)
     except errors.WormError as error:
         if error.code not in BROKEN:
             raise

@@ -84,6 +84,7 @@ def _check_custody(*, document: Document) -> None:
     :raises errors.WormError: what differs, or that the vault does not answer
     """
     stored = store.verify(
+        url=document.vault_url,
         key=document.vault_key,
         version=document.vault_version,
         sha256=document.file_sha256,

@@ -60,6 +60,7 @@ def pytest_configure() -> None:
         "PUBLIC_URL": "",
         "DEMO": "",
         "VAULT_URL": f"file://{_folder / 'vault'}",
+        "VAULT_FORMER_URL": "",
         "MAIL_URL": f"file://{_folder / 'mail'}",
     }
     for service in env.SERVICES:

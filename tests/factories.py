@@ -32,7 +32,7 @@ from documents.models import (
     Series,
     Status,
 )
-from documents.vault import store
+from documents.vault import places, store
 
 NOW = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
 CODES = {
@@ -259,6 +259,7 @@ def _lock(*, document: Document, now: dt.datetime) -> None:
             status=Status.LOCKED,
             locked_at=now,
             verified_at=now,
+            vault_url=places.here(),
             vault_key=key,
             vault_version=stored.version,
             vault_mode=stored.mode,

@@ -186,6 +186,7 @@ def dependency_states(*, alerts: list[Alert]) -> list[DependencyState]:
     """Return the state of each dependency: down while its incident is open, which all processes see."""
     names = {
         "vault": _("Bóveda"),
+        "vault_former": _("Bóveda anterior"),
         "mail": _("Correo"),
         "redis": _("Redis"),
         "postgresql": _("PostgreSQL"),

@@ -187,6 +187,7 @@ def integrity(*, document: Document) -> Card:
         facts=[
             Fact(label=_("Huella del archivo (SHA-256)"), value=cells.mono(document.file_sha256), wide=True),
             Fact(label=_("Huella del contenido (SHA-256)"), value=cells.mono(document.content_sha256), wide=True),
+            Fact(label=_("Bóveda"), value=cells.mono(document.vault_url), wide=True),
             Fact(label=_("Objeto en la bóveda"), value=cells.mono(document.vault_key), wide=True),
             Fact(label=_("Versión"), value=cells.mono(document.vault_version, short=24)),
             Fact(label=_("Modo de bloqueo"), value=cells.mono(document.vault_mode)),

@@ -17,7 +17,7 @@ from documents.emission import custody
 from documents.models import Document, Kind, Status
 from documents.resilience import dependencies, leases, queue
 from documents.task_names import TaskName
-from documents.vault import store
+from documents.vault import places, store
 
 RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content
 WAIT_MAX_S = 3600  # nobody else's clock decides for longer
@@ -104,6 +104,7 @@ def _confirm(*, document: Document, lease: leases.Lease, locked_file: custody.Lo
             status=Status.LOCKED,
             locked_at=locked_at,
             verified_at=locked_at,
+            vault_url=places.here(),
             vault_version=stored.version,
             vault_mode=stored.mode,
             file_sha256=stored.sha256,
@@ -121,7 +122,7 @@ def _confirm(*, document: Document, lease: leases.Lease, locked_file: custody.Lo
             object_id=document.public_id,
             actor=log.SYSTEM,
             facts=custody.facts(document=document),
-            details={"vault_key": stored.key, "vault_mode": stored.mode},
+            details={"vault_url": document.vault_url, "vault_key": stored.key, "vault_mode": stored.mode},
         )
         _plan_deliveries(document=document, now=locked_at)
         _warn_of_siblings(document=document, stored=stored)

@@ -103,6 +103,7 @@ class Document(Leased):
     template = models.CharField(_("plantilla"), max_length=80, blank=True)
     bundle_digest = models.CharField(max_length=64, blank=True)
     engine = models.CharField(max_length=200, blank=True)
+    vault_url = models.CharField(_("bóveda"), max_length=400, blank=True, db_default="", help_text="its address")
     vault_key = models.CharField(max_length=200, blank=True)
     vault_version = models.CharField(max_length=200, blank=True)
     vault_mode = models.CharField(_("modo de bloqueo"), max_length=20, blank=True)
@@ -119,7 +120,13 @@ class Document(Leased):
             models.UniqueConstraint(fields=["series", "sequence"], name="number_once"),
             models.CheckConstraint(
                 condition=~Q(status="LOCKED")
-                | (Q(locked_at__isnull=False) & ~Q(file_sha256="") & ~Q(vault_version="") & Q(file_bytes__gt=0)),
+                | (
+                    Q(locked_at__isnull=False)
+                    & ~Q(file_sha256="")
+                    & ~Q(vault_url="")
+                    & ~Q(vault_version="")
+                    & Q(file_bytes__gt=0)
+                ),
                 name="locked_has_bytes",
             ),
             models.CheckConstraint(

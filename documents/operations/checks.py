@@ -106,6 +106,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "mail": _mail,
     "clock": _clock,
     "renderer": breaker_only,
+    "vault_former": breaker_only,
     "alert_channel": breaker_only,
 }
 

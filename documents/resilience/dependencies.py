@@ -33,6 +33,13 @@ _ROWS = (
         never="show locked; lose; double",
     ),
     Dependency(
+        name="vault_former", connect_s=2, total_s=10, attempts_max=1, backoff_base_s=2, backoff_cap_s=300,
+        breaker_failures=3, breaker_open_s=10, alert_severity="P2",
+        fallback=("Se emite y resguarda en la bóveda actual; lo que está en la anterior no se sirve mientras tanto",
+                  "Documents are issued and locked in the present vault; what lies in the former one is not served"),
+        never="stop emission; quarantine what cannot be read",
+    ),
+    Dependency(
         name="mail", connect_s=3, total_s=10, attempts_max=150, backoff_base_s=30, backoff_cap_s=3600,
         breaker_failures=3, breaker_open_s=30, alert_severity="P2",
         fallback=("El documento está en el panel; el correo se reintenta durante 72 h",

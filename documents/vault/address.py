@@ -1,4 +1,4 @@
-"""Reads VAULT_URL: a folder, `file:///absolute/folder`, or a bucket, `s3://bucket?endpoint=https://host&region=name`.
+"""Reads the address of a vault (VAULT_URL): a folder, `file:///absolute/folder`, or a bucket, `s3://bucket?endpoint=https://host&region=name`.
 
 Imports nothing of Django: the settings check the address before anything else starts.
 """
@@ -7,7 +7,7 @@ import ipaddress
 import pathlib
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 MEND = "use s3://bucket?endpoint=https://host&region=name (its keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
 MEND_FOLDER = "use file:///absolute/folder"
@@ -76,6 +76,18 @@ def check(*, url: str) -> None:
         folder(url=url)
     else:
         bucket(url=url)
+
+
+def canonical(*, url: str) -> str:
+    """Return the one spelling of an address, which a row names its store by; it holds no credentials.
+
+    :raises WrongAddressError: with the mend
+    """
+    if urlsplit(url).scheme == "file":
+        return f"file://{quote(str(folder(url=url)))}"
+    place = bucket(url=url)
+    endpoint = {"endpoint": place.endpoint.lower()} if place.endpoint else {}
+    return f"s3://{place.name}?{urlencode({**endpoint, 'region': place.region}, safe=':/[]')}"
 
 
 def _parts(*, url: str, mend: str) -> SplitResult:

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 CANARY = "canary"
 
 
-def open_store(*, url: str) -> "LocalVault":
-    """Open the folder of a `file:///...` URL and probe it.
+def open_store(*, url: str, former: bool = False) -> "LocalVault":
+    """Open the folder of a `file:///...` URL and probe it; a `former` one, which is only read, is left as it is.
 
     The folder is made here and nowhere else, so that one which disappears later (an unmounted disk) is noticed.
     """
@@ -33,9 +33,11 @@ def open_store(*, url: str) -> "LocalVault":
     except address.WrongAddressError as wrong:
         values = {"cause": "url", "scheme": "file://"}
         raise errors.WormError(code="worm_bucket_misconfigured", values=values) from wrong
+    opened = LocalVault(root=root)
+    if former:
+        return opened
     with object_files.named(doing="open"):
         root.mkdir(parents=True, exist_ok=True)
-    opened = LocalVault(root=root)
     opened.probe()
     return opened
 
@@ -135,7 +137,7 @@ class LocalVault:
         return body
 
     def verify(
-        self, *, key: str, version: str, sha256: str, size: int, retain_until: datetime, content_type: str = store.PDF
+        self, *, key: str, version: str, sha256: str, size: int, retain_until: datetime, content_type: str = ""
     ) -> store.Stored:
         """Read from the medium and compare bytes, hash, length, type, mode, lock and date."""
         body = self.read(key=key, version=version)
@@ -151,7 +153,7 @@ class LocalVault:
             )
         if stored.retain_until < retain_until:
             raise store.too_short(key=key, until=stored.retain_until, policy=retain_until)
-        if (stored.content_type, stored.size) != (content_type, size):
+        if stored.size != size or content_type not in {"", stored.content_type}:
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "record", "key": key})
         return stored
 

@@ -1,7 +1,8 @@
 """The S3 client of the vault, and `worm_*` codes for all that it may answer.
 
 The connection and its credentials are those of django-storages (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, or the
-machine's role). Nothing here tries twice: the document's row does.
+machine's role); a former store may have its own (`settings.VAULT_FORMER_KEYS`). Nothing here tries twice: the
+document's row does.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import botocore.exceptions
 import botocore.session
 from botocore.config import Config
 from botocore.utils import get_environ_proxies
+from django.conf import settings
 from storages.backends.s3 import S3Storage
 
 from documents import errors
@@ -30,7 +32,7 @@ CONNECTIONS_MAX = 50  # kept open by one process, whose threads share them
 ROW = dependencies.DEPENDENCIES["vault"]
 
 
-def connect(*, place: address.Bucket) -> Any:
+def connect(*, place: address.Bucket, former: bool = False) -> Any:
     """Return a client that tries once, within the limits of the row `vault` of `resilience.dependencies`."""
     config = Config(
         retries={"total_max_attempts": 1},
@@ -44,7 +46,9 @@ def connect(*, place: address.Bucket) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
+    access, secret = settings.VAULT_FORMER_KEYS if former else ("", "")
     storage = S3Storage(
+        **({"access_key": access, "secret_key": secret} if access else {}),
         bucket_name=place.name,
         endpoint_url=place.endpoint or None,
         region_name=place.region,

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 PREFIX = "_probe/"  # no document's key begins so
 BODY = b"This object is attacked at every start. It must survive.\n"
 LIFE = dt.timedelta(days=1)
+NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)  # the end of a lock that is none
 REFUSALS = {
     "AccessDenied",
     "InvalidRequest",
@@ -40,6 +41,19 @@ def check_facts(*, facts: store.StoreFacts) -> None:
     if not facts.versioning:
         raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "versioning"})
     check_clock(now=facts.now)
+
+
+def check_lock(*, stored: store.Stored, retain_until: dt.datetime) -> None:
+    """Compare a version's lock with what was promised.
+
+    :raises errors.WormError: `worm_lock_missing`, `worm_mode_weak`, `worm_lock_too_short`
+    """
+    if not stored.mode or stored.retain_until == NEVER:
+        raise errors.WormError(code="worm_lock_missing", values={"cause": "unlocked", "key": stored.key})
+    if stored.mode != store.COMPLIANCE:
+        raise errors.WormError(code="worm_mode_weak", values={"mode": stored.mode})
+    if stored.retain_until < retain_until:
+        raise store.too_short(key=stored.key, until=stored.retain_until, policy=retain_until)
 
 
 def check_clock(*, now: dt.datetime | None) -> None:

@@ -20,11 +20,10 @@ from documents.vault import address, s3_client, s3_probe, store
 
 log = logging.getLogger(__name__)
 OFF = "OFF"
-NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
-def open_store(*, url: str) -> "S3Vault":
-    """Open the bucket of an `s3:` address and probe it.
+def open_store(*, url: str, former: bool = False) -> "S3Vault":
+    """Open the bucket of an `s3:` address and probe it; a `former` one, which is only read, is not attacked.
 
     :raises errors.WormError: `worm_bucket_misconfigured`, `worm_unavailable`, `worm_write_denied`
     """
@@ -33,8 +32,9 @@ def open_store(*, url: str) -> "S3Vault":
     except address.WrongAddressError as wrong:
         values = {"cause": "url", "scheme": "s3://"}
         raise errors.WormError(code="worm_bucket_misconfigured", values=values) from wrong
-    opened = S3Vault(place=place)
-    opened.probe()
+    opened = S3Vault(place=place, former=former)
+    if not former:
+        opened.probe()
     return opened
 
 
@@ -43,9 +43,9 @@ class S3Vault:
 
     mode = store.COMPLIANCE
 
-    def __init__(self, *, place: address.Bucket) -> None:
+    def __init__(self, *, place: address.Bucket, former: bool = False) -> None:
         self.bucket = place.name
-        self.client = s3_client.connect(place=place)
+        self.client = s3_client.connect(place=place, former=former)
         self.conditional = False  # whether the store honours If-None-Match, as the probe saw
 
     def probe(self) -> str:
@@ -132,7 +132,7 @@ class S3Vault:
         sha256: str,
         size: int,
         retain_until: dt.datetime,
-        content_type: str = store.PDF,
+        content_type: str = "",
     ) -> store.Stored:
         """Read one version from the store and compare it, its lock, its siblings and its bucket with the promise."""
         store.check_key(key=key)
@@ -144,9 +144,9 @@ class S3Vault:
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "size", "key": key, **sizes})
         if stored.sha256 != sha256:
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "bytes", "key": key})
-        if (stored.content_type, stored.size) != (content_type, size):
+        if stored.size != size or content_type not in {"", stored.content_type}:
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "record", "key": key})
-        _check_lock(stored=stored, retain_until=retain_until)
+        s3_probe.check_lock(stored=stored, retain_until=retain_until)
         s3_probe.check_facts(facts=self.facts())
         return self._alone(stored=stored)
 
@@ -272,7 +272,7 @@ def _described(*, key: str, version: str, sha256: str, answer: Mapping[str, Any]
 
 def _until(*, answer: Mapping[str, Any]) -> dt.datetime:
     """Return when a version's lock ends."""
-    until: dt.datetime = answer.get("ObjectLockRetainUntilDate", NEVER)
+    until: dt.datetime = answer.get("ObjectLockRetainUntilDate", s3_probe.NEVER)
     return until
 
 
@@ -284,16 +284,3 @@ def _adopted(*, there: store.Stored, sha256: str) -> store.Stored:
     if there.sha256 != sha256:
         raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "other_bytes", "key": there.key})
     return there
-
-
-def _check_lock(*, stored: store.Stored, retain_until: dt.datetime) -> None:
-    """Compare a version's lock with what was promised.
-
-    :raises errors.WormError: `worm_lock_missing`, `worm_mode_weak`, `worm_lock_too_short`
-    """
-    if not stored.mode or stored.retain_until == NEVER:
-        raise errors.WormError(code="worm_lock_missing", values={"cause": "unlocked", "key": stored.key})
-    if stored.mode != store.COMPLIANCE:
-        raise errors.WormError(code="worm_mode_weak", values={"mode": stored.mode})
-    if stored.retain_until < retain_until:
-        raise store.too_short(key=stored.key, until=stored.retain_until, policy=retain_until)

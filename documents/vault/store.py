@@ -20,6 +20,7 @@ from django.conf import settings
 
 from documents import errors, metrics
 from documents.resilience import calls, clock
+from documents.vault import places
 
 T = TypeVar("T")
 
@@ -71,32 +72,8 @@ class StoreFacts:
     now: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class WormRule:
-    """What follows from a `worm_*` code: `retry` says who tries again and when, `runbook` is a page and its anchor."""
-
-    severity: str
-    retry: str
-    runbook: str
-    metric: str = "docs_worm_errors_total"
-
-
-def _rule(*, code: str) -> WormRule:
-    """Return the rule of a `worm_*` code."""
-    row = errors.CODES[code]
-    retry = (
-        "the document stays ISSUED; tried again with backoff"
-        if row.retryable
-        else "never by itself: a person resolves it"
-    )
-    return WormRule(severity=row.severity, retry=retry, runbook=f"docs/runbooks/worm.md#{code}")
-
-
-RULES: dict[str, WormRule] = {code: _rule(code=code) for code in errors.CODES if code.startswith("worm_")}
-
-
 class Vault(Protocol):
-    """What a store must be able to do. Every method answers with a WormError of RULES when it cannot."""
+    """What a store must be able to do. Every method answers with a WormError of `rules.RULES` when it cannot."""
 
     @property
     def mode(self) -> str:
@@ -118,9 +95,12 @@ class Vault(Protocol):
         """Return the full bytes of one version."""
 
     def verify(
-        self, *, key: str, version: str, sha256: str, size: int, retain_until: datetime, content_type: str = PDF
+        self, *, key: str, version: str, sha256: str, size: int, retain_until: datetime, content_type: str = ""
     ) -> Stored:
-        """Read a version back from the medium and compare everything that was promised."""
+        """Read a version back from the medium and compare everything that was promised.
+
+        The type is compared where one is given, after a put: SeaweedFS forgets it when a lock is changed.
+        """
 
     def versions(self, *, key: str) -> tuple[Version, ...]:
         """Return all that lies under a key, the oldest first."""
@@ -154,21 +134,24 @@ def too_short(*, key: str, until: datetime, policy: datetime) -> errors.WormErro
     return errors.WormError(code="worm_lock_too_short", values={"key": key, **dates})
 
 
-def open_vault() -> Vault:
-    """Return the store of VAULT_URL, probed once per process.
+def open_vault(*, url: str = "") -> Vault:
+    """Return the store of VAULT_URL, probed once per process, or the former one that a row names: that is only read.
 
     :raises errors.WormError: `worm_unavailable`, `worm_write_denied` or `worm_bucket_misconfigured`.
     """
-    url: str = settings.VAULT_URL
+    former = places.is_former(url=url)
+    if former and not places.is_known(url=url):
+        raise errors.WormError(code="worm_unavailable", values={"cause": "unknown_store", "store": url})
+    place: str = settings.VAULT_FORMER_URL if former else settings.VAULT_URL
     with _opening:
-        if url not in _opened:
-            scheme = urlsplit(url).scheme
+        if place not in _opened:
+            scheme = urlsplit(place).scheme
             if scheme not in BACKENDS:
                 raise errors.WormError(
                     code="worm_bucket_misconfigured", values={"cause": "url", "scheme": f"{scheme}://"}
                 )
-            _opened[url] = importlib.import_module(BACKENDS[scheme]).open_store(url=url)
-        return _opened[url]
+            _opened[place] = importlib.import_module(BACKENDS[scheme]).open_store(url=place, former=former)
+        return _opened[place]
 
 
 def probe_again() -> str:
@@ -199,7 +182,7 @@ def lock(
 
     :param retain_until: the moment from which removal would be allowed, as `lock_end` gives it.
     :param sha256: lower-case hex of the bytes, recorded by the caller before this call.
-    :raises errors.WormError: one of RULES; counted in `docs_worm_errors_total`.
+    :raises errors.WormError: one of `rules.RULES`; counted in `docs_worm_errors_total`.
     """
     check_key(key=key)
     _check_intent(body=body, sha256=sha256, skew_s=skew_s)
@@ -219,24 +202,34 @@ def lock(
     return guarded(work=work)
 
 
-def verify(*, key: str, version: str, sha256: str, size: int, retain_until: datetime) -> Stored:
+def verify(*, key: str, version: str, sha256: str, size: int, retain_until: datetime, url: str = "") -> Stored:
     """Read one version back from the medium and compare bytes, lock, mode and date with what was promised.
 
-    :raises errors.WormError: one of RULES; counted in `docs_worm_errors_total`.
+    :param url: the store that the row names.
+    :raises errors.WormError: one of `rules.RULES`; counted in `docs_worm_errors_total`.
     """
     return guarded(
-        work=lambda: _strict_vault().verify(
+        work=lambda: _strict_vault(url=url).verify(
             key=key, version=version, sha256=sha256, size=size, retain_until=retain_until
-        )
+        ),
+        url=url,
     )
 
 
-def _strict_vault() -> Vault:
-    """Return the store, which in production must promise COMPLIANCE.
+def read(*, key: str, version: str, url: str) -> bytes:
+    """Return the full bytes of one version in the store that its row names.
+
+    :raises errors.WormError: one of `rules.RULES`; counted in `docs_worm_errors_total`.
+    """
+    return guarded(work=lambda: open_vault(url=url).read(key=key, version=version), url=url)
+
+
+def _strict_vault(*, url: str = "") -> Vault:
+    """Return a store, which in production must promise COMPLIANCE.
 
     :raises errors.WormError: `worm_mode_weak`, or as `open_vault`.
     """
-    store = open_vault()
+    store = open_vault(url=url)
     if settings.ENVIRONMENT == "production" and store.mode != COMPLIANCE:
         raise errors.WormError(code="worm_mode_weak", values={"mode": store.mode})
     return store
@@ -257,10 +250,11 @@ def _check_intent(*, body: bytes, sha256: str, skew_s: Callable[[], float | None
         )
 
 
-def guarded(*, work: Callable[[], T]) -> T:
-    """Call the vault behind its breaker, and give every failure its `worm_*` code."""
+def guarded(*, work: Callable[[], T], url: str = "") -> T:
+    """Call a vault behind its breaker, and give every failure its `worm_*` code; a former one stops no emission."""
+    dependency = "vault_former" if places.is_former(url=url) else "vault"
     try:
-        return calls.call(dependency="vault", work=work)
+        return calls.call(dependency=dependency, work=work)
     except errors.WormError as error:
         raise _counted(error) from error
     except calls.DependencyDown as down:

@@ -32,7 +32,7 @@ INSERT INTO documents_documentkey (key, fingerprint) SELECT key, '0' FROM crowd;
 INSERT INTO documents_document (public_id, document_key, kind, audience, country_id, issuer_id, owner_id, event_id,
   subject, series_id, sequence, number, currency, total_minor, operation_date, issue_date, issued_at, retain_until,
   payout_status_at_issue, verification_code, content, content_sha256, flags, status, payout_status, attempts, cause,
-  template, bundle_digest, engine, vault_key, vault_version, vault_mode, file_sha256, file_bytes, locked_at)
+  template, bundle_digest, engine, vault_url, vault_key, vault_version, vault_mode, file_sha256, file_bytes, locked_at)
 SELECT 'doc_crowd' || n, key,
   CASE WHEN statement THEN 'ORDER_FINAL_STATEMENT' WHEN n %% 4 = 2 THEN 'PAYMENT_RECEIPT' ELSE 'CREDIT_NOTE' END,
   'beneficiary', (ARRAY['ES', 'ES', 'MX', 'CO'])[1 + n / 4 %% 4], %(issuer)s, p.id, e.id,
@@ -43,7 +43,7 @@ SELECT 'doc_crowd' || n, key,
   encode(sha256(('c' || n)::bytea), 'hex'), '{}',
   CASE WHEN n > %(rows)s - 20 THEN 'ISSUED' WHEN n %% 20000 = 7 THEN 'QUARANTINED' ELSE 'LOCKED' END,
   CASE WHEN statement THEN CASE WHEN n %% 500 = 1 THEN 'PENDING' ELSE 'SENT' END END,
-  0, '', 't', '', '', 'k' || n, '1', 'LOCAL_IMMUTABLE', encode(sha256(('f' || n)::bytea), 'hex'), 1, at
+  0, '', 't', '', '', 'file:///vault', 'k' || n, '1', 'LOCAL_IMMUTABLE', encode(sha256(('f' || n)::bytea), 'hex'), 1, at
 FROM crowd JOIN documents_party p ON p.public_id = owner JOIN documents_event e ON e.public_id = 'evt_crowd' || n
 ORDER BY n;
 RESET session_replication_role;

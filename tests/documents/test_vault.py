@@ -18,7 +18,7 @@ from pytest_django import Settings
 from documents import errors
 from documents.resilience import breaker, dependencies
 from documents.resilience import calls as resilience_calls
-from documents.vault import immutable, local_store, object_files
+from documents.vault import immutable, local_store, object_files, rules
 from documents.vault import store as vault
 
 BODY = b"%PDF-1.7 the bytes of a document"
@@ -291,9 +291,9 @@ def test_nothing_removes_but_the_disposal_of_what_has_expired() -> None:
 
 
 def test_every_worm_code_has_severity_retry_metric_and_runbook() -> None:
-    assert set(vault.RULES) == {code for code in errors.CODES if code.startswith("worm_")}
+    assert set(rules.RULES) == {code for code in errors.CODES if code.startswith("worm_")}
     page = pathlib.Path("docs/runbooks/worm.md").read_text(encoding="utf-8")
-    for code, rule in vault.RULES.items():
+    for code, rule in rules.RULES.items():
         assert rule.severity in {"P1", "P2"}
         assert rule.retry
         assert rule.metric == "docs_worm_errors_total"

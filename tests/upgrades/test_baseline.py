@@ -19,7 +19,7 @@ from documents.delivery import links
 from documents.emission import custody, locking
 from documents.models import Document, Event, EventStatus, Kind, Link, Series, Status
 from documents.operations import numbers
-from documents.vault import store
+from documents.vault import places, store
 from payouts.review import corrections
 from tests import cast
 from tests.payouts import making, telling
@@ -70,7 +70,7 @@ def test_every_document_has_its_content_its_bytes_and_its_number(upgraded: None)
     auditor = Client()
     auditor.force_login(cast.staff(name="inés", roles=["auditor"], countries=[*cast.COUNTRIES]).user)
     for document in documents:
-        assert document.status == Status.LOCKED
+        assert (document.status, document.vault_url) == (Status.LOCKED, places.here())
         assert hashlib.sha256(document.content.encode()).hexdigest() == document.content_sha256
         assert json.loads(document.content)["number"] == document.number
         answer = auditor.get(f"/api/v1/documents/{document.public_id}/content/")

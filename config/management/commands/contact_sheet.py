@@ -107,7 +107,7 @@ class Command(BaseCommand):
 def _page(document: Document, *, page: int, width: int = WIDTH) -> Image.Image:
     """Draw a page of what lies in the vault."""
     row = Document.objects.get(pk=document.pk)
-    body = store.open_vault().read(key=row.vault_key, version=row.vault_version)
+    body = store.read(url=row.vault_url, key=row.vault_key, version=row.vault_version)
     return Image.open(io.BytesIO(render.preview(pdf=body, page=page, width=width))).convert("RGB")
 
 

@@ -196,7 +196,7 @@ def _faults(document: Document) -> list[str]:
     faults: list[str] = []
     if document.status != Status.LOCKED:
         return [f"{document.status} ({document.cause})"]
-    vault = store.open_vault()
+    vault = store.open_vault(url=document.vault_url)
     body = vault.read(key=document.vault_key, version=document.vault_version)
     vault.verify(
         key=document.vault_key,
