@@ -99,6 +99,7 @@ class Action(enum.StrEnum):
     ISSUER_RESUMED = "issuer.resumed"
     SERIES_ADDED = "series.added"
     SERIES_MOVED = "series.moved"
+    VAULT_PROBED = "vault.probed"
     VERIFICATION_VIEWED = "verification.viewed"
 
     PAYOUT_SETTLED = "payout.settled"

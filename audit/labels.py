@@ -87,6 +87,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.ISSUER_RESUMED: _("Emisión reanudada por una persona"),
     Action.SERIES_ADDED: _("Serie abierta"),
     Action.SERIES_MOVED: _("Serie adelantada"),
+    Action.VAULT_PROBED: _("Bóveda puesta a prueba"),
     Action.VERIFICATION_VIEWED: _("Verificación pública consultada"),
     Action.PAYOUT_SETTLED: _("Pago aplicado"),
     Action.PAYOUT_RETURNED: _("Pago devuelto"),

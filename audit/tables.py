@@ -279,6 +279,7 @@ TABLES: dict[str, TableRights] = {
             ),
         ),
     ),
+    "documents_vaultprobe": TableRights(guards=(Guard(word="born", born=True, actions=(Action.VAULT_PROBED,)),)),
     "documents_wait": TableRights(
         insert="what a parked event waits for; the parking is recorded",
         delete="remade whenever an event is parked anew, gone once it is processed",

@@ -14,7 +14,7 @@ from documents.emission import attachments
 from documents.models import Document, Issuer
 from documents.rendering import render
 from documents.resilience import leases
-from documents.vault import store
+from documents.vault import probes, store
 
 MEDIA_TYPE = "application/pdf"
 WATERMARK = "ENTORNO DE PRUEBAS · SIN VALIDEZ"
@@ -82,6 +82,7 @@ def lock(*, document: Document, lease: leases.Lease, plain: bool) -> LockedFile:
 
     :raises errors.Problem: `render_failed`, `render_timeout`, `worm_*`, or `document_not_ready` for a lost lease
     """
+    probes.require_sound()
     earlier = _earlier(document=document)
     if earlier is not None:
         return earlier

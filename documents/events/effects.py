@@ -22,6 +22,7 @@ from documents import errors, locks
 from documents.emission import document_keys, issuing
 from documents.events import envelope, outcomes
 from documents.models import Document, Event, EventStatus, Kind
+from documents.vault import probes
 
 logger = logging.getLogger(__name__)
 # Not defects: the database is out, or the log. Nothing is stored, and the sender must try again.
@@ -219,6 +220,8 @@ def _outcome(
 
     What it has written is undone unless its outcome stands.
     """
+    if not probes.is_proven():
+        return Waiting(missing=[probes.AWAITED])
     try:
         with transaction.atomic():
             outcome = _row(message).effect(event=event, message=message, now=now, actor=actor)

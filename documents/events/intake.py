@@ -21,6 +21,7 @@ from documents import canonical, errors, locks, metrics, transactions
 from documents.alerts import discrepancies
 from documents.events import answers, effects, envelope, outcomes, store, strict_json, waiting
 from documents.models import Event, EventStatus
+from documents.vault import probes
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def _receive(*, raw: bytes, services: Sequence[str], now: dt.datetime, actor: lo
         if problem.row.status == http.HTTPStatus.FORBIDDEN:
             raise
         return _refuse(raw=raw, service=services[0], problem=problem, now=now, actor=actor)
+    probes.prove(actor=log.SYSTEM, now=now)
     arrival = _Arrival(raw=raw, payload=payload, message=message, service=service, now=now, actor=actor)
     try:
         return transactions.retry_on_conflict(lambda: _take_in(arrival=arrival, runs=True))

@@ -10,6 +10,7 @@ from documents.models.events import Event, EventStatus, Wait
 from documents.models.incidents import Alert, Discrepancy, Resolution
 from documents.models.leased import Leased
 from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
+from documents.models.probes import ProbeExtent, VaultProbe
 
 __all__ = [
     "Alert",
@@ -32,10 +33,12 @@ __all__ = [
     "Notice",
     "Party",
     "PayoutStatus",
+    "ProbeExtent",
     "RefundStatus",
     "Resolution",
     "RevokeReason",
     "Series",
     "Status",
+    "VaultProbe",
     "Wait",
 ]

@@ -4,23 +4,24 @@ import contextlib
 import time
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Q
 
 from audit import log
 from documents import errors
+from documents.access import actors
 from documents.alerts import incidents, outages
-from documents.models import Alert
+from documents.events import waiting
+from documents.models import Alert, ProbeExtent
 from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
-from documents.vault import local_records, store
+from documents.vault import local_records, probes
 
-PROBE_EVERY_S = 86_400.0
+PROBE = "vault_probe"  # the dedup key of the alert about the vault's last probe
+PROBER = actors.program(name="probe", channel="worker")
 GUARD, GUARD_REST = "audit_guard", "audit_guard:"  # the dedup keys of alerts about the log's guards
 GUARDS_MAX = 10
-_last: dict[str, float] = {
-    "probe": time.monotonic()
-}  # when each was last done in this process; opening a vault probes it
+_last: dict[str, float] = {}  # when the watch was last kept in this process
 
 
 def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
@@ -46,7 +47,7 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
         outages.write_unwritten,
         lambda: _warn_of_weak_vault(result=results["vault"]),
         lambda: _warn_of_weak_log(weak=checks.log_weaknesses(asked=checks.ask_log(), wait_s=5.0)),
-        _probe_daily,
+        lambda: _probe(now=now),
     ):
         # Each by itself: an alert that cannot be written now must not keep the next one from being sent.
         with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):
@@ -98,16 +99,18 @@ def _warn_of_weak_log(*, weak: dict[str, str] | None) -> None:
         incidents.resolve_alert(dedup_key=key)
 
 
-def _probe_daily() -> None:
-    """Try to change the vault's test object once a day; a store that allows it is stopped, and is a P1."""
-    if time.monotonic() - _last["probe"] < PROBE_EVERY_S:
+def _probe(*, now: datetime) -> None:
+    """Attack the deployment's vault when that is due; a store that let an attack through is a P1 until it holds."""
+    with contextlib.suppress(errors.WormError):  # it does not answer: the dependency's own incident
+        probes.probe(actor=PROBER, now=now)
+    last = probes.latest(extent=ProbeExtent.DAILY)
+    if last is None:
         return
-    _last["probe"] = time.monotonic()
-    key = "vault_probe"
-    try:
-        store.probe_again()
-    except errors.WormError as error:
-        values = {**error.values, "what": key}
-        incidents.open_alert(code=error.code, severity="P1", dedup_key=key, values=values, object_id="vault")
-    else:
-        incidents.resolve_alert(dedup_key=key)
+    if not last.passed:
+        values = {**last.values, "what": PROBE}
+        if not Alert.objects.filter(dedup_key=PROBE, resolved_at=None).exists():
+            incidents.open_alert(code=last.code, severity="P1", dedup_key=PROBE, values=values, object_id="vault")
+        return
+    incidents.resolve_alert(dedup_key=PROBE)
+    with transaction.atomic():
+        waiting.wake(awaited=[probes.AWAITED], now=now)

@@ -30,6 +30,10 @@ TABLE: Mapping[str, Words] = {
         es="VAULT_URL no sirve con {scheme}: usa s3://cubo?endpoint=https://servidor o file:///carpeta/absoluta.",
         en="VAULT_URL does not work with {scheme}: use s3://bucket?endpoint=https://host or file:///absolute/folder.",
     ),
+    "worm_bucket_misconfigured.unproven": Words(
+        es="Ninguna prueba de la bóveda ha salido bien todavía: no se da ningún número.",
+        en="No probe of the vault has passed yet: no number is given.",
+    ),
     "worm_bucket_misconfigured.attack": Words(
         es="La bóveda dejó pasar un ataque: {attack}.", en="The vault let an attack through: {attack}."
     ),

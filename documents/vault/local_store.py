@@ -48,6 +48,7 @@ class LocalVault:
     def __init__(self, *, root: pathlib.Path) -> None:
         self.root = root
         self.mode = local_records.READ_ONLY
+        self.attempts: dict[str, str] = {}
 
     def probe(self) -> str:
         """Attack a canary object and return the level that the attacks found, whatever the system claims.
@@ -258,16 +259,22 @@ class LocalVault:
         descriptor = os.open(CANARY, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
             immutable.put_flag(descriptor=descriptor)
-            attacks = (
-                lambda: os.close(os.open(CANARY, os.O_WRONLY, dir_fd=folder)),
-                lambda: os.close(os.open(CANARY, os.O_WRONLY | os.O_TRUNC, dir_fd=folder)),
-                lambda: os.fchmod(descriptor, 0o600),
-                lambda: os.utime(descriptor, (0, 0)),
-                lambda: os.link(CANARY, f"{CANARY}.{secrets.token_hex(4)}", src_dir_fd=folder, dst_dir_fd=folder),
-                lambda: os.rename(CANARY, f"{CANARY}.moved", src_dir_fd=folder, dst_dir_fd=folder),
-                lambda: os.unlink(CANARY, dir_fd=folder),
-            )
-            return all(_refused(attack=attack) for attack in attacks)
+            attacks: dict[str, Callable[[], None]] = {
+                "write": lambda: os.close(os.open(CANARY, os.O_WRONLY, dir_fd=folder)),
+                "truncate": lambda: os.close(os.open(CANARY, os.O_WRONLY | os.O_TRUNC, dir_fd=folder)),
+                "change-mode": lambda: os.fchmod(descriptor, 0o600),
+                "change-time": lambda: os.utime(descriptor, (0, 0)),
+                "link": lambda: os.link(
+                    CANARY, f"{CANARY}.{secrets.token_hex(4)}", src_dir_fd=folder, dst_dir_fd=folder
+                ),
+                "rename": lambda: os.rename(CANARY, f"{CANARY}.moved", src_dir_fd=folder, dst_dir_fd=folder),
+                "remove": lambda: os.unlink(CANARY, dir_fd=folder),
+            }
+            for name, attack in attacks.items():
+                self.attempts[name] = store.REFUSED if _refused(attack=attack) else store.ALLOWED
+                if self.attempts[name] == store.ALLOWED:
+                    return False
+            return True
         finally:
             os.close(descriptor)
 

@@ -21,8 +21,10 @@ PREFIX = "_probe/"  # no document's key begins so
 BODY = b"This object is attacked at every start. It must survive.\n"
 LIFE = dt.timedelta(days=1)
 NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)  # the end of a lock that is none
+CONDITIONAL = "if-none-match"
+DENIED = "AccessDenied"  # by the rights of whoever asked, or by the lock: AWS says the same of both
 REFUSALS = {
-    "AccessDenied",
+    DENIED,
     "InvalidRequest",
     "InvalidRetentionPeriod",
     "MethodNotAllowed",
@@ -70,8 +72,8 @@ def check_clock(*, now: dt.datetime | None) -> None:
         )
 
 
-def attack(*, client: Any, bucket: str) -> bool:
-    """Try to remove, shorten, weaken and replace today's canary; return whether the store honours If-None-Match.
+def attack(*, client: Any, bucket: str) -> dict[str, str]:
+    """Try to remove, shorten, weaken and replace today's canary; return what became of each, by `store`'s words.
 
     :raises errors.WormError: `worm_bucket_misconfigured`, naming the attack that went through
     """
@@ -87,16 +89,17 @@ def attack(*, client: Any, bucket: str) -> bool:
         "shorten": lambda: client.put_object_retention(**name, Retention=sooner),
         "weaken": lambda: client.put_object_retention(**name, Retention=weaker),
     }
-    for what, attempt in attacks.items():
-        if not _refused(attempt=attempt):
-            raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "attack", "attack": what})
-    conditional = _refuses_second(put=put)
+    became = {what: _became(attempt=attempt) for what, attempt in attacks.items()}
+    for what in (what for what, answer in became.items() if answer == store.ALLOWED):
+        raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "attack", "attack": what})
+    became[CONDITIONAL] = store.HONOURED if _refuses_second(put=put) else store.IGNORED
     answer = client.get_object(**name)
     kept = (answer["Body"].read(), answer.get("ObjectLockMode"), answer.get("ObjectLockRetainUntilDate"))
     if kept != (BODY, store.COMPLIANCE, until):
         raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "attack", "attack": "overwrite"})
-    log.info("vault.probed", extra={"conditional": conditional})
-    return conditional
+    became["overwrite"] = store.KEPT
+    log.info("vault.probed", extra={"attempts": became})
+    return became
 
 
 def _put(*, client: Any, bucket: str, key: str) -> Callable[[], Any]:
@@ -122,15 +125,15 @@ def _first_version(*, client: Any, bucket: str, key: str) -> str:
     return str(rows[-1]["VersionId"]) if rows else ""
 
 
-def _refused(*, attempt: Callable[[], Any]) -> bool:
-    """Return whether the store refused an attack; what is no answer to it is raised."""
+def _became(*, attempt: Callable[[], Any]) -> str:
+    """Return what became of an attack; what is no answer to it is raised."""
     try:
         attempt()
     except ClientError as answer:
-        if s3_client.code_of(answer) in REFUSALS:
-            return True
-        raise
-    return False
+        if s3_client.code_of(answer) not in REFUSALS:
+            raise
+        return store.BY_POLICY if s3_client.code_of(answer) == DENIED else store.REFUSED
+    return store.ALLOWED
 
 
 def _refuses_second(*, put: Callable[[], Any]) -> bool:

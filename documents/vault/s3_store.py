@@ -47,6 +47,7 @@ class S3Vault:
         self.bucket = place.name
         self.client = s3_client.connect(place=place, former=former)
         self.conditional = False  # whether the store honours If-None-Match, as the probe saw
+        self.attempts: Mapping[str, str] = {}
 
     def probe(self) -> str:
         """Compare the bucket's facts with what is needed, and attack a canary that is locked for one day."""
@@ -56,7 +57,8 @@ class S3Vault:
             if facts.lifecycle:
                 # They cannot remove a locked version; but after its retention it would go unrecorded.
                 log.warning("vault.lifecycle", extra={"bucket": self.bucket})
-            self.conditional = s3_probe.attack(client=self.client, bucket=self.bucket)
+            self.attempts = s3_probe.attack(client=self.client, bucket=self.bucket)
+            self.conditional = self.attempts[s3_probe.CONDITIONAL] == store.HONOURED
         return self.mode
 
     def facts(self) -> store.StoreFacts:

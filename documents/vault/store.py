@@ -10,7 +10,7 @@ import importlib
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Protocol, TypeVar
@@ -29,6 +29,9 @@ KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=@+-]{0,149}(/[A-Za-z0-9][A-Za-z0-9._
 PDF = "application/pdf"
 COMPLIANCE = "COMPLIANCE"  # the only mode that nobody, not even the account's root, can shorten
 SKEW_MAX_S = 60.0  # over it no retention date can be trusted, so nothing is locked
+# What becomes of an attack or of a question of a probe.
+REFUSED, BY_POLICY, KEPT, ALLOWED = "refused", "by policy", "kept", "allowed"
+HONOURED, IGNORED = "honoured", "ignored"
 BACKENDS = {
     "file": "documents.vault.local_store",
     "s3": "documents.vault.s3_store",
@@ -78,6 +81,10 @@ class Vault(Protocol):
     @property
     def mode(self) -> str:
         """The level that the probe reached: COMPLIANCE, LOCAL_IMMUTABLE or LOCAL_READ_ONLY."""
+
+    @property
+    def attempts(self) -> Mapping[str, str]:
+        """What became of each attack of the last probe: REFUSED, BY_POLICY, KEPT, ALLOWED, HONOURED or IGNORED."""
 
     def probe(self) -> str:
         """Attack a canary object and return the level that held."""
@@ -154,8 +161,8 @@ def open_vault(*, url: str = "") -> Vault:
         return _opened[place]
 
 
-def probe_again() -> str:
-    """Attack the store anew and return the level that held.
+def probe_again() -> Vault:
+    """Attack the store anew and return it.
 
     A store that lets an attack through is not used: from then on each use probes it again, and fails until it holds.
 
@@ -163,7 +170,7 @@ def probe_again() -> str:
     """
     with _opening:
         _opened.pop(settings.VAULT_URL, None)
-    return open_vault().mode
+    return open_vault()
 
 
 def lock(
