@@ -1,0 +1,153 @@
+"""The probes of the deployment's vault: once a day on record; what one finds holds for every process."""
+
+import datetime as dt
+import pathlib
+import threading
+import time
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from audit import log
+from audit.models import Event as LogEvent
+from documents import errors
+from documents.emission import locking
+from documents.models import Alert, Document, Event, ProbeExtent, Series, Status, VaultProbe
+from documents.operations import watch
+from documents.resilience import calls
+from documents.vault import local_store, probes, store
+from tests.payouts import making, telling
+
+pytestmark = [pytest.mark.usefixtures("vault_folder"), pytest.mark.django_db]
+ATTACK = errors.WormError(code="worm_bucket_misconfigured", values={"cause": "attack", "attack": "shorten"})
+
+
+@pytest.fixture(autouse=True)
+def _unknown() -> None:
+    probes.forget()
+    probes._tried.clear()
+
+
+def broken(**_given: object) -> store.Vault:
+    """Open no store: what stands behind the address does not answer."""
+    raise errors.WormError(code="worm_unavailable", values={"cause": "system", "doing": "open", "error": "gone"})
+
+
+def numbers() -> list[int]:
+    """Return what the series give next."""
+    return list(Series.objects.order_by("pk").values_list("next", flat=True))
+
+
+def test_no_number_is_given_before_a_probe_has_passed_and_what_came_meanwhile_is_issued_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    telling.issuers()
+    before = numbers()
+    with monkeypatch.context() as patch:
+        patch.setattr(local_store, "open_store", broken)
+        answers = [telling.tell(making.order(f"ord_{place}")) for place in range(3)]
+    assert [(answer.status, answer.body["status"]) for answer in answers] == [(202, "parked")] * 3
+    assert (numbers(), Document.objects.count(), VaultProbe.objects.count()) == (before, 0, 0)
+    calls.BREAKERS["vault"].__init__(row=calls.BREAKERS["vault"].row)  # type: ignore[misc]  # as in a new process
+    watch._probe(now=telling.NOW)
+    telling.catch_up()
+    assert set(Event.objects.values_list("status", flat=True)) == {"processed"}
+    assert Document.objects.count() == 3
+
+
+def test_a_store_that_lets_an_attack_through_has_never_been_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    def weak(**_given: object) -> store.Vault:
+        raise ATTACK
+
+    telling.issuers()
+    with monkeypatch.context() as patch:
+        patch.setattr(local_store, "open_store", weak)
+        assert telling.tell(making.order("ord_1")).body["status"] == "parked"
+    row = VaultProbe.objects.get()
+    assert (row.passed, row.code, row.values["attack"]) == (False, "worm_bucket_misconfigured", "shorten")
+    watch._probe(now=row.probed_at)  # not due again yet
+    alert = Alert.objects.get(dedup_key=watch.PROBE, resolved_at=None)
+    assert (alert.severity, alert.code) == ("P1", "worm_bucket_misconfigured")
+
+
+def test_a_later_outage_of_the_vault_stops_no_numbering(monkeypatch: pytest.MonkeyPatch) -> None:
+    telling.issuers()
+    assert telling.told([making.order("ord_1")]) == ["processed"]
+    monkeypatch.setattr(local_store, "open_store", broken)
+    store._opened.clear()
+    assert telling.told([making.order("ord_2")]) == ["processed"]
+    assert set(Document.objects.values_list("status", flat=True)) == {Status.ISSUED}
+
+
+def test_a_probe_is_due_once_a_day_for_all_and_soon_again_after_one_that_failed() -> None:
+    now = timezone.now()
+    row = probes.probe(actor=log.SYSTEM, now=now)
+    assert row is not None
+    assert (row.passed, row.mode) == (True, store.open_vault().mode)
+    assert row.attempts == store.open_vault().attempts
+    assert probes.probe(actor=log.SYSTEM, now=now) is None
+    assert not probes.is_due(now=row.probed_at + dt.timedelta(hours=23))
+    assert probes.is_due(now=row.probed_at + dt.timedelta(hours=25))
+    failed = probes.note(extent=ProbeExtent.DAILY, actor=log.SYSTEM, problem=ATTACK)
+    assert not probes.is_due(now=failed.probed_at + dt.timedelta(seconds=50))
+    assert probes.is_due(now=failed.probed_at + dt.timedelta(seconds=70))
+    said = LogEvent.objects.filter(action="vault.probed").order_by("id")
+    assert list(said.values_list("object_id", "outcome")) == [(row.public_id, "ok"), (failed.public_id, "failed")]
+
+
+@pytest.mark.parametrize("extent", ProbeExtent)
+def test_what_one_process_finds_stops_the_locking_in_every_other_until_a_probe_passes(
+    extent: ProbeExtent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling.issuers()
+    telling.told([making.order("ord_1"), making.order("ord_2")])
+    first, second = Document.objects.order_by("pk")
+    locking.advance(document_id=first.pk, now=timezone.now())
+    with monkeypatch.context() as patch:
+        patch.setattr(probes, "forget", lambda: None)  # what this process knows is as old as another's
+        probes.note(extent=extent, actor=log.SYSTEM, problem=ATTACK)
+    later_s = time.monotonic() + 2 * probes.KNOWN_FOR_S
+    monkeypatch.setattr(probes.time, "monotonic", lambda: later_s)
+    locking.advance(document_id=second.pk, now=timezone.now())
+    second.refresh_from_db()
+    assert (second.status, second.cause) == (Status.ISSUED, "worm_bucket_misconfigured")
+    assert second.next_try_at is not None  # it locks by itself once the store holds
+    probes.record(extent=extent, actor=log.SYSTEM)
+    locking.advance(document_id=second.pk, now=second.next_try_at)
+    second.refresh_from_db()
+    assert second.status == Status.LOCKED
+
+
+def test_an_alert_of_a_failed_probe_ends_with_one_that_passes() -> None:
+    failed = probes.note(extent=ProbeExtent.DAILY, actor=log.SYSTEM, problem=ATTACK)
+    watch._probe(now=failed.probed_at)
+    watch._probe(now=failed.probed_at + dt.timedelta(seconds=1))
+    assert Alert.objects.filter(dedup_key=watch.PROBE).count() == 1
+    watch._probe(now=failed.probed_at + dt.timedelta(seconds=70))
+    assert Alert.objects.get(dedup_key=watch.PROBE).resolved_at is not None
+
+
+def test_another_address_has_to_be_proven_for_itself(settings: Settings, tmp_path: pathlib.Path) -> None:
+    probes.prove(actor=log.SYSTEM, now=timezone.now())
+    assert probes.is_proven()
+    settings.VAULT_URL = f"file://{tmp_path / 'another'}"
+    assert not probes.is_proven()
+
+
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.django_db(transaction=True, databases=["default", "owner", "denials"])
+def test_of_several_processes_at_once_one_probes() -> None:
+    made: list[VaultProbe | None] = []
+
+    def one() -> None:
+        made.append(probes.probe(actor=log.SYSTEM, now=timezone.now()))
+        connection.close()
+
+    threads = [threading.Thread(target=one) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(row is not None for row in made) == VaultProbe.objects.count() == 1
