@@ -14,10 +14,11 @@ from psycopg import sql
 
 from audit import enforcement, guard, inspection
 from config import checks
-from documents.access import roles
+from documents.access import actors, roles
 from documents.countries import pack
 from documents.events import waiting
 from documents.models import Event
+from documents.vault import probes
 
 # Any number that nobody else uses: two deployments that provision at once take turns.
 LOCK = 7_262_026_020_708
@@ -71,6 +72,9 @@ class Command(BaseCommand):
             raise CommandError(f"the log is not safe: {name} {fault}")
         roles.ensure_groups()
         _retry_held()
+        probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
+        if not probes.is_proven():
+            self.stderr.write("VAULT_URL: no probe of it has passed: no number is given before (/readyz says why)")
         if options["verbosity"]:
             self.stdout.write("provisioned: migrations, grants and role groups are in place")
 
