@@ -54,8 +54,7 @@ class S3Vault:
         with s3_client.named(doing="probe"):
             facts = self.facts()
             s3_probe.check_facts(facts=facts)
-            if facts.lifecycle:
-                # They cannot remove a locked version; but after its retention it would go unrecorded.
+            if facts.lifecycle:  # it removes no locked version; but after its retention it would go unrecorded
                 log.warning("vault.lifecycle", extra={"bucket": self.bucket})
             self.attempts = s3_probe.attack(client=self.client, bucket=self.bucket)
             self.conditional = self.attempts[s3_probe.CONDITIONAL] == store.HONOURED

@@ -18,7 +18,6 @@ from documents import errors
 from documents.emission import locking
 from documents.models import Alert, Document, Event, ProbeExtent, Series, Status, VaultProbe
 from documents.operations import watch
-from documents.resilience import calls
 from documents.vault import local_store, probes, store
 from tests.payouts import making, telling
 
@@ -57,7 +56,6 @@ def test_no_number_is_given_before_a_probe_has_passed_and_what_came_meanwhile_is
         answers = [telling.tell(making.order(f"ord_{place}")) for place in range(3)]
     assert [(answer.status, answer.body["status"]) for answer in answers] == [(202, "parked")] * 3
     assert (numbers(), Document.objects.count(), rows().count()) == (before, 0, 0)
-    calls.BREAKERS["vault"].__init__(row=calls.BREAKERS["vault"].row)  # type: ignore[misc]  # as in a new process
     watch._probe(now=telling.NOW)
     telling.catch_up()
     assert set(Event.objects.values_list("status", flat=True)) == {"processed"}

@@ -72,11 +72,15 @@ class Command(BaseCommand):
             raise CommandError(f"the log is not safe: {name} {fault}")
         roles.ensure_groups()
         _retry_held()
+        self._prove_vault()
+        if options["verbosity"]:
+            self.stdout.write("provisioned: migrations, grants and role groups are in place")
+
+    def _prove_vault(self) -> None:
+        """Probe a vault that has never been probed, and say so where it cannot be proven."""
         probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         if not probes.is_proven():
             self.stderr.write("VAULT_URL: no probe of it has passed: no number is given before (/readyz says why)")
-        if options["verbosity"]:
-            self.stdout.write("provisioned: migrations, grants and role groups are in place")
 
 
 def _retry_held() -> None:
