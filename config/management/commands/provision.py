@@ -71,13 +71,13 @@ class Command(BaseCommand):
         for name, fault in inspection.weaknesses().items():
             raise CommandError(f"the log is not safe: {name} {fault}")
         roles.ensure_groups()
-        _retry_held()
-        self._prove_vault()
+        self._go_on()
         if options["verbosity"]:
             self.stdout.write("provisioned: migrations, grants and role groups are in place")
 
-    def _prove_vault(self) -> None:
-        """Probe a vault that has never been probed, and say so where it cannot be proven."""
+    def _go_on(self) -> None:
+        """Let held events be tried again, and probe a vault that has never been; say so where it is not proven."""
+        _retry_held()
         probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         if not probes.is_proven():
             self.stderr.write("VAULT_URL: no probe of it has passed: no number is given before (/readyz says why)")
