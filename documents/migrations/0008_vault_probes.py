@@ -10,7 +10,7 @@ import documents.identifiers
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("documents", "0006_replacing_statements"),
+        ("documents", "0007_vault_url"),
     ]
 
     operations = [
