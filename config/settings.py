@@ -137,6 +137,7 @@ CONTENT_SECURITY_POLICY = {
 REDIS_URL = env.text(name="REDIS_URL", default="redis://127.0.0.1:1/0")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BEAT_SCHEDULE = schedule.SCHEDULE
+VAULT_CANARY_URL = env.text(name="VAULT_CANARY_URL")  # a bucket without documents, which is probed in full
 VAULT_URL = env.vault(default=f"file://{BASE_DIR / 'var' / 'vault'}")
 VAULT_FORMER_URL = env.former_vault()
 VAULT_FORMER_KEYS = (env.text(name="AWS_FORMER_ACCESS_KEY_ID"), env.text(name="AWS_FORMER_SECRET_ACCESS_KEY"))

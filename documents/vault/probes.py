@@ -12,14 +12,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from audit import log
 from audit.actions import Action
 from documents import errors
 from documents.models import ProbeExtent, VaultProbe
-from documents.vault import store
+from documents.vault import places, store
 
 DUE_EVERY = dt.timedelta(days=1)
 AGAIN_AFTER = dt.timedelta(seconds=60)  # a failed one
@@ -45,7 +44,7 @@ _asking = threading.Lock()
 
 def latest(*, extent: ProbeExtent) -> VaultProbe | None:
     """Return the last probe of this VAULT_URL."""
-    return VaultProbe.objects.filter(vault_url=settings.VAULT_URL, extent=extent).order_by("-pk").first()
+    return VaultProbe.objects.filter(vault_url=places.here(), extent=extent).order_by("-pk").first()
 
 
 def is_due(*, now: dt.datetime) -> bool:
@@ -92,7 +91,7 @@ def note(
 ) -> VaultProbe:
     """Put a probe on record; it has passed where there is no `problem`."""
     row = VaultProbe(
-        vault_url=settings.VAULT_URL,
+        vault_url=places.here(),
         extent=extent,
         passed=problem is None,
         mode=mode,
@@ -123,7 +122,7 @@ def is_proven() -> bool:
 
 def prove(*, actor: log.Actor, now: dt.datetime) -> None:
     """Probe a store of which no probe has passed yet, at most once in AGAIN_AFTER; call outside a transaction."""
-    url: str = settings.VAULT_URL
+    url = places.here()
     if is_proven() or time.monotonic() - _tried.get(url, -math.inf) < AGAIN_AFTER.total_seconds():
         return
     _tried[url] = time.monotonic()
@@ -149,7 +148,7 @@ def forget() -> None:
 
 def _look() -> _Known:
     """Return what the last probes of this VAULT_URL found, asked of the database at most once in KNOWN_FOR_S."""
-    url: str = settings.VAULT_URL
+    url = places.here()
     with _asking:
         known = _known.get(url)
         if known is None or time.monotonic() - known.since_s > KNOWN_FOR_S or not known.proven:

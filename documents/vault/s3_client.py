@@ -32,8 +32,11 @@ CONNECTIONS_MAX = 50  # kept open by one process, whose threads share them
 ROW = dependencies.DEPENDENCIES["vault"]
 
 
-def connect(*, place: address.Bucket, former: bool = False) -> Any:
-    """Return a client that tries once, within the limits of the row `vault` of `resilience.dependencies`."""
+def connect(*, place: address.Bucket, former: bool = False, keys: tuple[str, str] | None = None) -> Any:
+    """Return a client that tries once, within the limits of the row `vault` of `resilience.dependencies`.
+
+    :param keys: access key and secret, where they are not the vault's.
+    """
     config = Config(
         retries={"total_max_attempts": 1},
         connect_timeout=ROW.connect_s,
@@ -46,7 +49,7 @@ def connect(*, place: address.Bucket, former: bool = False) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    access, secret = settings.VAULT_FORMER_KEYS if former else ("", "")
+    access, secret = keys or (settings.VAULT_FORMER_KEYS if former else ("", ""))
     storage = S3Storage(
         **({"access_key": access, "secret_key": secret} if access else {}),
         bucket_name=place.name,

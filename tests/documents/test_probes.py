@@ -1,12 +1,16 @@
 """The probes of the deployment's vault: once a day on record; what one finds holds for every process."""
 
 import datetime as dt
+import io
+import json
 import pathlib
+import secrets
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
-from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -14,12 +18,14 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Event as LogEvent
+from config.embedded import object_store
 from documents import errors
 from documents.emission import locking
 from documents.models import Alert, Document, Event, ProbeExtent, Series, Status, VaultProbe
-from documents.operations import watch
-from documents.vault import local_store, probes, store
+from documents.operations import checks, watch
+from documents.vault import address, full_probe, local_store, places, probes, s3_full_probe, store
 from tests.payouts import making, telling
+from tests.services import objects
 
 pytestmark = [pytest.mark.usefixtures("vault_folder"), pytest.mark.django_db]
 ATTACK = errors.WormError(code="worm_bucket_misconfigured", values={"cause": "attack", "attack": "shorten"})
@@ -38,7 +44,7 @@ def broken(**_given: object) -> store.Vault:
 
 def rows() -> QuerySet[VaultProbe]:
     """Return the probes of the test's own vault."""
-    return VaultProbe.objects.filter(vault_url=settings.VAULT_URL)
+    return VaultProbe.objects.filter(vault_url=places.here())
 
 
 def numbers() -> list[int]:
@@ -156,3 +162,112 @@ def test_of_several_processes_at_once_one_probes() -> None:
     for thread in threads:
         thread.join()
     assert sum(row is not None for row in made) == rows().count() == 1
+
+
+# -- in full, on a bucket of its own --
+
+
+@pytest.fixture
+def canary(s3_vault: str, s3_objects: objects.Objects) -> str:
+    """A vault in S3, and a bucket of the same settings that holds no documents."""
+    assert s3_vault
+    return s3_objects.bucket(name=f"canary-{secrets.token_hex(4)}")
+
+
+def told(*options: str) -> str:
+    """Return what the command says."""
+    out = io.StringIO()
+    call_command("probe_vault", *options, stdout=out)
+    return out.getvalue()
+
+
+def test_in_full_every_attack_is_refused_and_said_with_its_age(
+    canary: str, s3_objects: objects.Objects, tmp_path: pathlib.Path, settings: Settings
+) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"access": object_store.ACCESS, "secret": s3_objects.secret}))
+    said = told("--canary", canary, "--credentials", str(keys))
+    row = VaultProbe.objects.get(extent=ProbeExtent.FULL, vault_url=places.here())
+    assert (row.passed, row.mode, row.probed_by) == (True, store.COMPLIANCE, "probe_vault")
+    locks = ("delete-version", "delete-bypassing", "delete-in-bulk", "remove-lock", "shorten", "weaken")
+    assert {row.attempts[attack] for attack in (*locks, "suspend-versioning")} <= {store.REFUSED, store.BY_POLICY}
+    assert {row.attempts[attack] for attack in ("overwrite", "delete-marker", "lifecycle-rule")} <= {
+        store.KEPT,
+        store.REFUSED,
+        store.BY_POLICY,
+    }
+    assert all(f"{attack} " in said for attack in row.attempts)
+    age = checks._probes()["full"]  # what /readyz says, in the transaction of this test
+    assert (age["passed"], 0 <= int(str(age["age_s"])) < 60) == (True, True)
+    told("--canary", canary)  # its own objects do not stand in its way, nor does it need other keys
+    settings.VAULT_CANARY_URL = canary
+    full_probe.probe_if_due(actor=log.SYSTEM, now=timezone.now())
+    assert VaultProbe.objects.filter(extent=ProbeExtent.FULL, vault_url=places.here()).count() == 2
+
+
+def test_a_bucket_in_use_or_set_otherwise_is_not_probed(
+    canary: str, s3_objects: objects.Objects, settings: Settings
+) -> None:
+    client = s3_objects.client()
+    name = address.bucket(url=canary).name
+    with pytest.raises(CommandError, match="not made in a bucket with documents"):
+        told("--canary", settings.VAULT_URL)
+    object_store.make_bucket(
+        endpoint=s3_objects.endpoint,
+        secret=s3_objects.secret,
+        name=(plain := f"plain-{secrets.token_hex(4)}"),
+        locking=False,
+    )
+    with pytest.raises(CommandError):
+        told("--canary", canary.replace(name, plain))
+    client.put_object(Bucket=name, Key="es/2026/a.pdf", Body=b"a document")
+    with pytest.raises(CommandError, match="not made in a bucket with documents"):
+        told("--canary", canary)
+    with pytest.raises(CommandError, match="--canary"):
+        told("--canary", "file:///tmp")
+    with pytest.raises(CommandError, match="VAULT_CANARY_URL"):
+        told()
+    assert not VaultProbe.objects.filter(extent=ProbeExtent.FULL, vault_url=places.here()).exists()
+
+
+def test_wrong_keys_are_no_probe(canary: str, tmp_path: pathlib.Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"access": "nobody", "secret": "nothing"}))
+    with pytest.raises(CommandError):
+        told("--canary", canary, "--credentials", str(keys))
+    keys.write_text("[]")
+    with pytest.raises(CommandError, match="JSON"):
+        told("--canary", canary, "--credentials", str(keys))
+    assert not VaultProbe.objects.filter(extent=ProbeExtent.FULL, vault_url=places.here()).exists()
+
+
+@pytest.mark.parametrize("attack", ["shorten", "delete-version", "suspend-versioning", "overwrite", "lifecycle-rule"])
+def test_an_attack_that_goes_through_is_named_and_stops_the_locking(
+    canary: str, attack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = s3_full_probe._became
+
+    def weak(*, attempt: Callable[[], object]) -> str:
+        answer = real(attempt=attempt)
+        return store.ALLOWED if next(answers) == attack else answer
+
+    if attack in {"overwrite", "lifecycle-rule"}:  # the version is not what it was
+        monkeypatch.setattr(s3_full_probe, "_require_kept", failing(attack=attack))
+    else:
+        order = ["delete-version", "delete-bypassing", "delete-in-bulk", "remove-lock", "shorten", "weaken"]
+        answers = iter([*order, "suspend-versioning", *[""] * 10])
+        monkeypatch.setattr(s3_full_probe, "_became", weak)
+    with pytest.raises(CommandError, match=attack):
+        told("--canary", canary)
+    with pytest.raises(errors.WormError):
+        probes.require_sound()
+
+
+def failing(*, attack: str) -> object:
+    """Return a look at the version that finds it changed by one attack."""
+
+    def require_kept(**given: object) -> None:
+        if given["attack"] == attack:
+            raise s3_full_probe._misconfigured(cause="attack", attack=attack)
+
+    return require_kept

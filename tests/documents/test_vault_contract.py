@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from pytest_django import Settings
 
 from config import env
 from config.embedded import object_store
 from documents import errors
 from documents.resilience import breaker, calls, dependencies
-from documents.vault import store
+from documents.vault import address, s3_client, s3_full_probe, s3_probe, store
 from tests.services import objects, radosgw
 
 BODY = b"%PDF-1.7 the bytes of a document"
@@ -251,3 +252,23 @@ def test_every_store_tells_its_facts_and_its_time(vault: store.Vault) -> None:
     assert facts.locking == (vault.mode in {store.COMPLIANCE, "LOCAL_IMMUTABLE"})
     assert facts.versioning == (vault.mode == store.COMPLIANCE)
     assert not facts.lifecycle
+
+
+def test_in_full_no_attack_goes_through_and_what_the_store_lacks_is_said(
+    vault: store.Vault, request: pytest.FixtureRequest
+) -> None:
+    if vault.mode != store.COMPLIANCE:
+        assert set(vault.attempts.values()) <= {store.REFUSED}  # its probe is all that there is
+        return
+    running: objects.Objects = request.getfixturevalue(
+        "radosgw_objects" if address.bucket(url=settings.VAULT_URL).name == "lab" else "s3_objects"
+    )
+    canary = address.bucket(url=running.bucket(name=f"canary-{secrets.token_hex(4)}"))
+    client = s3_client.connect(place=canary)
+    own = address.bucket(url=settings.VAULT_URL)
+    s3_full_probe.require_canary(client=client, bucket=canary.name, of=client, vault=own.name)
+    became = s3_full_probe.attack(client=client, bucket=canary.name)
+    capabilities = {"content-md5", "sha256", s3_probe.CONDITIONAL}
+    assert {became[name] for name in became.keys() - capabilities} <= {store.REFUSED, store.BY_POLICY, store.KEPT}
+    assert {became[name] for name in capabilities} <= {store.HONOURED, store.IGNORED}
+    assert store.HONOURED in {became["content-md5"], became["sha256"]}  # bytes that change on their way are noticed
