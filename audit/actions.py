@@ -89,6 +89,11 @@ class Action(enum.StrEnum):
     ALERT_ACKNOWLEDGED = "alert.acknowledged"
     ALERT_RESOLVED = "alert.resolved"
 
+    HOLD_SET = "hold.set"
+    HOLD_RELEASE_REQUESTED = "hold.release_requested"
+    HOLD_RELEASE_WITHDRAWN = "hold.release_withdrawn"
+    HOLD_RELEASED = "hold.released"
+
     PARTY_ADDED = "party.added"
     PARTY_RENAMED = "party.renamed"
     PARTY_CONTACT_CHANGED = "party.contact_changed"

@@ -7,7 +7,7 @@ Everything that is not named is refused: no INSERT without a guard or a reason, 
 a column that is neither *working* (it may change without an audit event) nor guarded.
 """
 
-from audit import payout_tables
+from audit import hold_tables, payout_tables
 from audit.actions import Action
 from audit.entries import USER
 from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights, state_actions
@@ -128,7 +128,7 @@ TABLES: dict[str, TableRights] = {
         ),
     ),
     "documents_document": TableRights(
-        working=_LEASE,
+        working=(*_LEASE, "hold_told_at"),  # what the vault was told of a matter, which is recorded itself
         guards=(
             Guard(
                 born=True,
@@ -284,5 +284,6 @@ TABLES: dict[str, TableRights] = {
         insert="what a parked event waits for; the parking is recorded",
         delete="remade whenever an event is parked anew, gone once it is processed",
     ),
+    **hold_tables.ROWS,
     **payout_tables.ROWS,
 }

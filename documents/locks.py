@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import QuerySet
 
-from documents.models import Delivery, Document, Event, Link, Notice, Party
+from documents.models import Delivery, Document, Event, LegalHold, Link, Notice, Party
 
 logger = logging.getLogger(__name__)
 LockKey = tuple[int | str, ...]
@@ -45,6 +45,7 @@ class Rank(enum.IntEnum):
     LINK = enum.auto()
     DELIVERY = enum.auto()
     NOTICE = enum.auto()
+    LEGAL_HOLD = enum.auto()  # a matter, while something is added to it or its state moves
     ALERT = enum.auto()  # by its dedup key
 
 
@@ -57,6 +58,7 @@ RANKS: Mapping[type[models.Model], Rank] = MappingProxyType(
         Link: Rank.LINK,
         Delivery: Rank.DELIVERY,
         Notice: Rank.NOTICE,
+        LegalHold: Rank.LEGAL_HOLD,
     }
 )
 

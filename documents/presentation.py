@@ -1,7 +1,7 @@
 """The document object: a document as every JSON answer shows it.
 
-What a page of documents needs from other documents (corrections, settled statements) is read in two queries, however
-long the page is.
+What a page of documents needs from elsewhere (corrections, settled statements, legal holds) is read in three queries,
+however long the page is.
 """
 
 import json
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from documents import catalog, money
+from documents.custody import legal_holds
 from documents.models import Document, Kind, Status
 
 RELATED = ("issuer", "owner", "settled_by", "corrects")
@@ -29,10 +30,11 @@ class _CorrectingDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class _Around:
-    """What a page needs from other documents: corrections by corrected row, public ids by number."""
+    """What a page needs from elsewhere: corrections by corrected row, public ids by number, the rows on legal hold."""
 
     corrections: Mapping[int, Sequence[_CorrectingDocument]]
     ids: Mapping[str, str]
+    on_hold: frozenset[int]
 
 
 def joined(*, rows: QuerySet[Document]) -> QuerySet[Document]:
@@ -48,10 +50,13 @@ def document(*, document: Document) -> dict[str, object]:
 def documents(*, rows: Iterable[Document]) -> list[dict[str, object]]:
     """Return the JSON object of each; `file` and `locked_at` are null until LOCKED.
 
-    Two queries for all of them, if they were read with `joined`.
+    Three queries for all of them, if they were read with `joined`.
     """
     read = [(row, json.loads(row.content)) for row in rows]
-    around = _Around(corrections=_corrections(rows=[row for row, _ in read]), ids=_ids(read=read))
+    all_ = [row for row, _ in read]
+    around = _Around(
+        corrections=_corrections(rows=all_), ids=_ids(read=read), on_hold=legal_holds.held_among(documents=all_)
+    )
     return [_object(document=row, content=content, around=around) for row, content in read]
 
 
@@ -107,7 +112,7 @@ def _object(*, document: Document, content: dict[str, list[dict[str, str]]], aro
         "retention": {
             "mode": document.vault_mode or None,
             "until": document.retain_until.isoformat(),
-            "legal_hold": False,
+            "legal_hold": document.pk in around.on_hold,
         },
         "content_sha256": document.content_sha256,
         "settles": _settles(document=document, content=content, ids=around.ids),

@@ -36,6 +36,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "reconcile": frozenset({Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR}),  # sees the work list
     "acknowledge": frozenset({Role.SUPPORT, Role.FINANCE, Role.COMPLIANCE}),
     "release": frozenset({Role.COMPLIANCE}),  # from quarantine
+    "hold": frozenset({Role.COMPLIANCE}),  # sets a legal hold; two of them end it
     "audit": frozenset({Role.COMPLIANCE, Role.AUDITOR}),
 }
 

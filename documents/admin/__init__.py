@@ -3,6 +3,16 @@
 It is mounted as `from documents.admin.site import site`.
 """
 
-from documents.admin import audit_log, deliveries, documents, events, incidents, issuers, loading, parties
+from documents.admin import audit_log, deliveries, documents, events, incidents, issuers, legal_holds, loading, parties
 
-__all__ = ["audit_log", "deliveries", "documents", "events", "incidents", "issuers", "loading", "parties"]
+__all__ = [
+    "audit_log",
+    "deliveries",
+    "documents",
+    "events",
+    "incidents",
+    "issuers",
+    "legal_holds",
+    "loading",
+    "parties",
+]

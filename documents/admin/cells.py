@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from documents import money
-from documents.models import DeliveryStatus, EventStatus, PayoutStatus, Status
+from documents.models import DeliveryStatus, EventStatus, HoldState, PayoutStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,9 @@ STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
     "ISSUING": ("good", "✓", gettext_lazy("Emite")),
     "PAUSED": ("bad", "‖", gettext_lazy("En pausa")),
     "RESUMING": ("info", "◌", gettext_lazy("Emite lo que esperaba")),
+    HoldState.SET: ("warn", "⚖", gettext_lazy("Vigente")),
+    HoldState.RELEASE_REQUESTED: ("info", "◷", gettext_lazy("Retirada propuesta")),
+    HoldState.RELEASED: ("calm", "▪", gettext_lazy("Retirado")),
     "ACKNOWLEDGED": ("info", "◉", gettext_lazy("Reconocida")),
     "RESOLVED": ("good", "✓", gettext_lazy("Resuelta")),
     "P1": ("bad", "▲", gettext_lazy("P1")),
@@ -70,6 +73,12 @@ class Masked(TypedDict):
     """What a list adds to a row with personal data: whether it is masked for the caller."""
 
     masked: bool
+
+
+class Marked(Masked):
+    """What the list of documents adds besides: whether a matter holds the document."""
+
+    on_hold: bool
 
 
 def locale() -> str:

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from audit.actions import Action
 from documents import distribution, errors, quarantine
 from documents.access import actors
-from documents.admin import base, cells, confirm, paging, reasons, rights
+from documents.admin import base, cells, confirm, hold_forms, paging, reasons, rights
+from documents.custody import legal_holds
 from documents.delivery import deliveries
 from documents.emission import locking
 from documents.models import Document
@@ -124,6 +125,17 @@ CONFIRMATIONS: Mapping[str, confirm.Confirmation[Document]] = MappingProxyType(
             act=lambda made: locking.retry(document=made.row, actor=made.actor, now=made.now),
             done=_("Reintento en marcha: el estado cambia en unos segundos."),
             not_now=_("Este documento ya no está pendiente de resguardo."),
+        ),
+        "hold": confirm.Confirmation(
+            title=_("Aplicar un legal hold"),
+            text=_("El documento no puede eliminarse, aunque cumpla su plazo, hasta que dos personas lo retiren."),
+            submit=_("Aplicar legal hold"),
+            right=legal_holds.DECIDES,
+            audit=Action.HOLD_SET,
+            form=hold_forms.hold_form,
+            act=hold_forms.over_document,
+            done=_("Legal hold aplicado."),
+            not_now=_("Ese asunto ya lo cubre, o su retirada está propuesta."),
         ),
         "release": confirm.Confirmation(
             title=_("Liberar de la cuarentena"),

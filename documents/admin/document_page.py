@@ -12,15 +12,18 @@ from django.utils.translation import gettext as _
 from documents import catalog, errors, standings
 from documents.admin import breakdown_card, cells, filters, paging, reasons, rights, timeline
 from documents.admin.base import Card, Fact
-from documents.models import Delivery, Document, Kind, Link, Status
+from documents.custody import legal_holds
+from documents.models import Delivery, Document, Kind, LegalHold, Link, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.utils.safestring import SafeString
 
 TONES = {"": "CLOSED", "good": "ok", "warn": "OPEN"}  # the badge in whose tone and with whose icon a standing is shown
 RELATED_MAX = 20
 PAGES_MAX = 500
-RIGHTS = ("pdf", "send", "retry", "release", "audit", "correct")  # those that decide which buttons are shown
+RIGHTS = ("pdf", "send", "retry", "release", "audit", "correct", "hold")  # those that decide which buttons are shown
 CONTENT_MAX = 200_000  # characters shown; a payout of 1,500 orders has a million, and its PDF shows them all
 
 
@@ -36,17 +39,18 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
     ids = [document.public_id, document.event.public_id, *sent]
     number = requested_page(request=request, pages=document.pages or 1)
     standing = standings.of(document=document)
+    matters = list(legal_holds.of_document(document=document))
     stuck = document.status == Status.ISSUED and document.issued_at < now - filters.STUCK_AFTER
     return {
         "document": document,
         "open": open_,
-        "badges": badges(document=document, standing=standing, stuck=stuck, now=now),
+        "badges": [*badges(document=document, standing=standing, stuck=stuck, now=now), *hold_badge(matters=matters)],
         "standing": standing,
         "banner": banner(document=document, stuck=stuck, now=now),
         "cards": [summary(document=document, open_=open_), totals(document=document)],
         "custody": [
             *filter(None, [breakdown_card.card(document=document)]),
-            integrity(document=document),
+            integrity(document=document, matters=matters if rights.may(request=request, right="audit") else ()),
             relatives(request=request, document=document),
         ],
         "deliveries": [(delivery, *delivery_state(delivery)) for delivery in deliveries],
@@ -94,6 +98,11 @@ def badges(
         cells.state("CLOSED", text=_("Conservar hasta el %(day)s") % {"day": cells.day(document.retain_until)})
     )
     return strip
+
+
+def hold_badge(*, matters: "Sequence[LegalHold]") -> "list[SafeString]":
+    """Return the badge of a document that a matter holds; which one, only those see who may read the log."""
+    return [cells.state("SET", text=_("Legal hold"))] if matters else []
 
 
 def banner(*, document: Document, stuck: bool, now: dt.datetime) -> dict[str, str]:
@@ -179,8 +188,9 @@ def totals(*, document: Document) -> Card:
     return Card(title=_("Importes"), facts=[*facts, Fact(label=_("Total del documento"), value=total)], note=note)
 
 
-def integrity(*, document: Document) -> Card:
-    """Return what proves the document: digests, the object in the vault, its lock, until when."""
+def integrity(*, document: Document, matters: "Sequence[LegalHold]") -> Card:
+    """Return what proves the document: digests, the object in the vault, its lock, until when, and who holds it."""
+    held = [Fact(label=_("Legal hold"), value=cells.link(matter, text=matter.reference)) for matter in matters]
     return Card(
         title=_("Integridad y custodia"),
         wide=True,
@@ -194,6 +204,7 @@ def integrity(*, document: Document) -> Card:
             Fact(label=_("Resguardado"), value=cells.moment(document.locked_at)),
             Fact(label=_("Última comprobación"), value=cells.moment(document.verified_at)),
             Fact(label=_("Conservar hasta"), value=cells.day(document.retain_until)),
+            *held,
             Fact(label=_("Tamaño y páginas"), value=size(document)),
             Fact(label=_("Plantilla"), value=cells.mono(document.template)),
             Fact(label=_("Motor"), value=cells.mono(document.engine, short=16)),

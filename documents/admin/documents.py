@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.actions import Action
 from documents.admin import base, cells, document_actions, document_page, filters, rights, search
 from documents.admin.site import site
+from documents.custody import legal_holds
 from documents.models import Document, Status
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
         """Read only the columns that the list shows: `content` alone may be a megabyte."""
         listed: QuerySet[Document] = super().get_queryset(request).select_related(None).select_related("owner")
         masked = Value(rights.masked(request=request))
-        marked: QuerySet[Document] = listed.only(*self.WANTED).annotate(masked=masked)
+        marked: QuerySet[Document] = listed.only(*self.WANTED).annotate(masked=masked, on_hold=legal_holds.is_held())
         return marked
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -130,9 +131,13 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
         return format_html('<span class="dc-two"><span>{}</span>{}</span>', name, cells.mono(row.owner.platform_id))
 
     @admin.display(description=_("número"))
-    def number_cell(self, row: Document) -> "SafeString | str":
-        """Write the number."""
-        return cells.mono(row.number)
+    def number_cell(self, row: "WithAnnotations[Document, cells.Marked]") -> "SafeString | str":
+        """Write the number, after a sign if a matter holds the document."""
+        number = cells.mono(row.number)
+        if not row.on_hold:
+            return number
+        sign = '<span title="{0}" aria-hidden="true">⚖</span><span class="dc-hidden">{0}</span> {1}'
+        return format_html(sign, _("Legal hold"), number)
 
     @admin.display(description=_("tipo"))
     def kind_cell(self, row: Document) -> str:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from documents.admin import rights
+from documents.custody import legal_holds
 from documents.events import outcomes
 from documents.models import Country, EventStatus, PayoutStatus, RefundStatus, Status
 
@@ -64,6 +65,7 @@ class SavedView(Choice):
         ("quarantine", _("Cuarentena")),
         ("unpaid", _("Pago pendiente")),
         ("refund_failed", _("Devolución fallida")),
+        ("hold", _("Legal hold")),
     )
 
     def condition(self, *, value: str) -> Q:
@@ -73,6 +75,7 @@ class SavedView(Choice):
             "quarantine": Q(status=Status.QUARANTINED),
             "unpaid": Q(payout_status=PayoutStatus.PENDING),
             "refund_failed": Q(refund_status=RefundStatus.FAILED),
+            "hold": Q(legal_holds.is_held()),
         }[value]
 
 

@@ -268,15 +268,15 @@ class AlertAdmin(base.DocumentCenterAdmin[Alert]):
             base.Fact(label=_("Resuelta"), value=cells.moment(row.resolved_at)),
         ]
         acts = not row.resolved_at and rights.may(request=request, right="acknowledge")
-        action = None
+        actions = []
         if acts and not row.acknowledged_at:
-            action = {"url": "acknowledge/", "label": _("Reconocer")}
+            actions = [{"url": "acknowledge/", "label": _("Reconocer")}]
         elif acts and _ends_by_hand(row):
-            action = {"url": "resolve/", "label": _("Resolver")}
+            actions = [{"url": "resolve/", "label": _("Resolver")}]
         return {
             "badges": [self.severity_cell(row), self.state_cell(row)],
             "cards": [base.Card(title=_("Alerta"), facts=facts)],
-            "action": action,
+            "actions": actions,
             "timeline": timeline.lines(request=request, object_ids=[row.public_id]),
             "whole_log": rights.may(request=request, right="audit"),
         }

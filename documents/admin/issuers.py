@@ -193,7 +193,7 @@ class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
         resumes = valve_of(row).paused_at is not None and rights.may(request=request, right="resume_issuing")
         return {
             "badges": [issuing_state(row)],
-            "action": {"url": "resume/", "label": _("Reanudar la emisión")} if resumes else None,
+            "actions": [{"url": "resume/", "label": _("Reanudar la emisión")}] if resumes else [],
             "cards": [
                 _issuing(row),
                 base.Card(title=_("Emisor"), facts=facts),

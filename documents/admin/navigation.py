@@ -141,12 +141,16 @@ def _incidents(*, request: HttpRequest, counts: dict[str, int]) -> list[dict[str
 
 
 def _control(*, request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the group of the audit log, for those who may read it."""
+    """Return the group of the audit log and of what it is kept for, for those who may read it."""
     if not rights.may(request=request, right="audit"):
         return []
     return [
         _group(
-            title=_("Control"), items=[_item(title=_("Bitácora"), icon="policy", url="admin:audit_event_changelist")]
+            title=_("Control"),
+            items=[
+                _item(title=_("Bitácora"), icon="policy", url="admin:audit_event_changelist"),
+                _item(title=_("Legal holds"), icon="gavel", url="admin:documents_legalhold_changelist"),
+            ],
         )
     ]
 
@@ -202,6 +206,7 @@ def _views() -> dict[str, tuple[str, Sequence[tuple[str, str]]]]:
                 ("stuck", _("Atascados")),
                 ("quarantine", _("Cuarentena")),
                 ("unpaid", _("Pago pendiente")),
+                ("hold", _("Legal hold")),
             ),
         ),
         "event": ("work", (("", _("Todos")), ("held", _("Retenidos")), ("parked", _("En espera")))),

@@ -8,11 +8,14 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents.admin import base, cells, rights, timeline
+from documents.admin import base, cells, confirm, hold_forms, rights, timeline
 from documents.admin.site import site
+from documents.custody import legal_holds
 from documents.models import Document, Party
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
     from django_stubs_ext import WithAnnotations
@@ -49,6 +52,22 @@ def newest(*, request: HttpRequest, **condition: object) -> base.Card:
     )
 
 
+# TABLE: what is asked about a party before it is done.
+CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Party]]" = {
+    "hold": confirm.Confirmation(
+        title=_("Aplicar un legal hold al titular"),
+        text=_("Nada de lo que cubre puede eliminarse, aunque cumpla su plazo, hasta que dos personas lo retiren."),
+        submit=_("Aplicar legal hold"),
+        right=legal_holds.DECIDES,
+        audit=Action.HOLD_SET,
+        form=hold_forms.party_form,
+        act=hold_forms.over_party,
+        done=_("Legal hold aplicado: también cubre lo que se emita más adelante en ese periodo."),
+        not_now=_("Ese asunto ya lo cubre, o su retirada está propuesta."),
+    ),
+}
+
+
 @admin.register(Party, site=site)
 class PartyAdmin(base.DocumentCenterAdmin[Party]):
     """The parties that own a document in the caller's countries; support sees their names masked."""
@@ -66,6 +85,10 @@ class PartyAdmin(base.DocumentCenterAdmin[Party]):
         return rows.filter(
             Exists(Document.objects.filter(owner=OuterRef("pk"), country__in=rights.countries(request=request)))
         )
+
+    def pages(self) -> "Mapping[str, base.RowPage]":
+        """Add the page on which a legal hold is set over a party."""
+        return {name: row.page(self) for name, row in CONFIRMATIONS.items()}
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Party]", search_term: str
@@ -123,8 +146,10 @@ class PartyAdmin(base.DocumentCenterAdmin[Party]):
             base.Fact(label=_("Contacto desde"), value=cells.moment(row.contact_at)),
             base.Fact(label=_("Visto desde"), value=cells.moment(row.first_seen_at)),
         ]
+        holds = rights.may(request=request, right=legal_holds.DECIDES)
         return {
             "badges": [],
+            "actions": [{"url": "hold/", "label": _("Aplicar legal hold")}] if holds else [],
             "cards": [base.Card(title=_("Titular"), facts=facts), newest(request=request, owner=row)],
             "timeline": timeline.lines(
                 request=request, object_ids=[row.public_id, *row.notices.values_list("public_id", flat=True)]

@@ -28,6 +28,7 @@ WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise | str]]" = {
     "send": (_("enviar, reenviar y anular enlaces"), _("soporte o finanzas")),
     "retry": (_("reintentar una emisión"), _("finanzas")),
     "release": (_("liberar de la cuarentena"), _("cumplimiento")),
+    "hold": (_("aplicar y retirar un legal hold"), _("cumplimiento")),
     "correct": (_("emitir notas de crédito"), _("finanzas")),
     "approve_difference": (_("resolver lo retenido y las discrepancias"), _("finanzas")),
     "resume_issuing": (_("reanudar la emisión de un emisor"), _("finanzas")),

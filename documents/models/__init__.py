@@ -9,6 +9,7 @@ from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus
 from documents.models.events import Event, EventStatus, Wait
 from documents.models.incidents import Alert, Discrepancy, Resolution
 from documents.models.leased import Leased
+from documents.models.legal_holds import HoldScope, HoldState, LegalHold
 from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
 from documents.models.probes import ProbeExtent, VaultProbe
 
@@ -25,10 +26,13 @@ __all__ = [
     "DocumentKey",
     "Event",
     "EventStatus",
+    "HoldScope",
+    "HoldState",
     "Issuer",
     "IssuingValve",
     "Kind",
     "Leased",
+    "LegalHold",
     "Link",
     "Notice",
     "Party",

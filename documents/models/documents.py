@@ -113,6 +113,8 @@ class Document(Leased):
     locked_at = models.DateTimeField(_("resguardado"), null=True)
     verified_at = models.DateTimeField(_("verificado"), null=True)
     quarantined_at = models.DateTimeField(_("en cuarentena desde"), null=True)
+    # When the vault was last told that a matter holds the document; empty for one that it knows of no matter of.
+    hold_told_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("documento"), _("documentos")
@@ -164,6 +166,7 @@ class Document(Leased):
             models.Index(fields=["issued_at", "id"], name="document_by_moment"),
             models.Index(fields=["-id"], condition=Q(payout_status="PENDING"), name="document_unpaid"),
             models.Index(fields=["-id"], condition=Q(refund_status="FAILED"), name="document_refund_failed"),
+            models.Index(fields=["hold_told_at"], condition=Q(hold_told_at__isnull=False), name="document_hold_told"),
             # Found by how they begin, in a database of any collation.
             models.Index(fields=["file_sha256"], opclasses=["varchar_pattern_ops"], name="document_by_sha256"),
             models.Index(fields=["content_sha256"], opclasses=["varchar_pattern_ops"], name="document_by_content"),

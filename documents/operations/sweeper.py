@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 OVERDUE_AFTER = dt.timedelta(seconds=3)
 TURNS_MAX, EVENTS_MAX = 20, 200  # of one round
 THREADS = 2
-WATCH_EVERY_S, NUMBERS_EVERY_S = 10, 60
+WATCH_EVERY_S, NUMBERS_EVERY_S, HOLDS_EVERY_S = 10, 60, 5
 
 
 def sweep(*, now: dt.datetime) -> int:
@@ -69,9 +69,11 @@ def work_off(*, now: dt.datetime) -> int:
 def tend(*, now: dt.datetime) -> None:
     """Do the periodic work: watch, send alerts, bundle the week's summaries, report events that wait for too long.
 
-    Issuers that were resumed go on here where their task was lost; what each may issue is worked out anew.
+    Issuers that were resumed go on here where their task was lost; what each may issue is worked out anew. The vault is
+    told of legal holds.
     """
     from documents.alerts import sending
+    from documents.custody import hold_marks
     from documents.delivery import deliveries
     from documents.emission import valve
     from documents.events import backlog, waiting
@@ -85,6 +87,7 @@ def tend(*, now: dt.datetime) -> None:
         lambda: waiting.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
         lambda: backlog.stalled(now=now),
         lambda: valve.work_out_limits(now=now),
+        lambda: hold_marks.tell(now=now, every_s=HOLDS_EVERY_S),
     ):
         _alone(periodic)
 

@@ -19,6 +19,7 @@ from django.db import IntegrityError, transaction
 from audit import log
 from audit.actions import Action
 from documents import canonical, catalog, errors, metrics, money, transactions
+from documents.access import deciding
 from documents.emission import issuing, valve
 from documents.events import waiting
 from documents.models import Document, DocumentKey, Event, EventStatus, Kind
@@ -88,7 +89,7 @@ def correct(
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (on record), `validation_error`,
         `already_credited`, `credit_exceeds_remaining`, `issuing_paused`, for another decision `document_key_conflict`
     """
-    decisions.require(
+    deciding.require(
         right="correct",
         user=user,
         country=document.country_id,

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from audit import log
 from audit.actions import Action
 from documents import errors, money, transactions
+from documents.access import deciding
 from documents.alerts import discrepancies
 from documents.emission import valve
 from documents.events import effects, outcomes, schemas
@@ -73,7 +74,7 @@ def approve(*, approval: DifferenceApproval, reason: str, user: User, now: dt.da
     event = approval.event
     _require(event=event, user=user, actor=actor)
     if approval.requested_by_id == user.pk:
-        decisions.refuse(code="second_person_required", object_type="event", object_id=event.public_id, actor=actor)
+        deciding.refuse(code="second_person_required", object_type="event", object_id=event.public_id, actor=actor)
     text = decisions.reason(reason)
     return transactions.retry_on_conflict(
         lambda: _approve(approval_id=approval.pk, reason=text, user=user, now=now, actor=actor)
@@ -200,7 +201,7 @@ def _require_open(*, event: Event, now: dt.datetime) -> None:
 
 
 def _require(*, event: Event, user: User, actor: log.Actor) -> None:
-    decisions.require(
+    deciding.require(
         right="approve_difference",
         user=user,
         country=event.country_code,

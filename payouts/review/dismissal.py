@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from audit import log
 from audit.actions import Action
 from documents import errors, locks, transactions
+from documents.access import deciding
 from documents.events import outcomes
 from documents.models import Dismissal, Document, Event, EventStatus
 from payouts.models import ApprovalState, DifferenceApproval
@@ -37,7 +38,7 @@ def dismiss(
         reason), `decision_not_possible`: it does not wait for a person, or is dismissed already
     """
     for country in [event.country_code, *([document.country_id] if document else [])]:
-        decisions.require(
+        deciding.require(
             right="approve_difference",
             user=user,
             country=country,

@@ -15,10 +15,10 @@ from django.db.models import Count, QuerySet
 
 from audit import log
 from audit.actions import Action
+from documents.access import deciding
 from documents.emission import valve
 from documents.events import intake, outcomes, waiting
 from documents.models import Event, EventStatus
-from payouts.review import decisions
 
 AT_ONCE_S = 5.0  # of one request; a proxy gives it up much later
 
@@ -58,7 +58,7 @@ def retry(*, events: Sequence[Event], user: User, now: dt.datetime, actor: log.A
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (both on record)
     """
     for country, event in {event.country_code: event for event in events}.items():
-        decisions.require(
+        deciding.require(
             right="approve_difference",
             user=user,
             country=country,

@@ -3,13 +3,14 @@
 import datetime as dt
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern
 from django.utils import timezone
 
 from audit.models import Event as LogEvent
 from documents.admin.site import site
-from documents.models import Alert, Country, Delivery, Discrepancy, Document, Link, Party
+from documents.models import Alert, Country, Delivery, Discrepancy, Document, HoldScope, LegalHold, Link, Party
 from payouts.models import Payout, PayoutState, Settlement
 from tests import cast, factories
 from tests.services import force
@@ -65,6 +66,14 @@ def link(*, document: Document) -> Link:
         )
 
 
+def _matter(*, document: Document) -> LegalHold:
+    """Return a matter that holds a document."""
+    officer = User.objects.get_or_create(username="who_set_it")[0]
+    matter = LegalHold.objects.create(reference="AUTO-1", country=document.country, reason="por probar", set_by=officer)
+    HoldScope.objects.create(hold=matter, document=document)
+    return matter
+
+
 @force.by_force()
 def one_of_each(*, document: Document) -> dict[str, str]:
     """Make one row of every list, and return the last part of each page's address."""
@@ -88,7 +97,6 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         chained_at=timezone.now(),
         chained_as="po_1",
         state=PayoutState.SENT,
-        statement=None,
         event=document.event,
     )
     settled = Settlement.objects.create(payout=payout, document=document, amount_minor=2188)
@@ -102,6 +110,7 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         "documents/link": link(document=document).public_id,
         "documents/discrepancy": gap.public_id,
         "documents/alert": alert.public_id,
+        "documents/legalhold": _matter(document=document).public_id,
         "payouts/payout": str(payout.pk),
         "payouts/settlement": str(settled.pk),
         "audit/event": str(LogEvent.objects.latest("pk").pk),

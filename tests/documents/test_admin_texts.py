@@ -25,6 +25,8 @@ SAME = {
     "API",
     "Control",
     "DEMO",
+    "Legal hold",
+    "Legal holds",
     "Message-ID",
     "P1",
     "P2",

@@ -8,7 +8,16 @@ from django.utils import translation
 from audit import log
 from audit.actions import RETIRED
 from documents.access import guard, roles
-from documents.admin import confirm, deliveries, document_actions, incidents, issuers, rights
+from documents.admin import (
+    confirm,
+    deliveries,
+    document_actions,
+    incidents,
+    issuers,
+    legal_holds,
+    parties,
+    rights,
+)
 from documents.alerts import incidents as alerts
 from documents.models import Alert
 from payouts.admin import decisions
@@ -22,13 +31,15 @@ ROWS: dict[str, confirm.Confirmation[Any]] = {
     **document_actions.CONFIRMATIONS,
     **deliveries.CONFIRMATIONS,
     **{f"alert:{name}": row for name, row in incidents.CONFIRMATIONS.items()},
+    **{f"hold:{name}": row for name, row in legal_holds.CONFIRMATIONS.items()},
+    **{f"party:{name}": row for name, row in parties.CONFIRMATIONS.items()},
     **{f"issuer:{name}": row for name, row in issuers.CONFIRMATIONS.items()},
     **{name: row.asks for name, row in decisions.TABLE.items()},
 }
 
 
 def test_each_row_speaks_both_languages_and_names_a_right_and_an_action() -> None:
-    assert len(ROWS) == 13
+    assert len(ROWS) == 18
     for name, row in ROWS.items():
         for text in (row.title, row.text, row.submit, row.done, row.not_now):
             spanish = str(text)

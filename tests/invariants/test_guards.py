@@ -31,7 +31,12 @@ TEXT, NUMBER = "left('Z' || coalesce({column}, ''), 2)", "coalesce({column}, 0) 
 # Where a plain constraint or a foreign key would refuse another value before any guard is asked.
 CLOSING = "state = 'REOPENED', reopened_at = now()"
 APPROVED = "state = 'APPROVED', approved_at = now(), approved_by_id = (SELECT max(id) FROM auth_user)"
+ASKED = "state = 'RELEASE_REQUESTED', requested_by_id = (SELECT min(id) FROM auth_user)"
+ENDED = f"{ASKED.replace('RELEASE_REQUESTED', 'RELEASED')}, released_by_id = (SELECT max(id) FROM auth_user)"
 SETS = {
+    ("documents_legalhold", "state"): ASKED,
+    ("documents_legalhold", "requested_by_id"): ASKED,
+    ("documents_legalhold", "released_by_id"): ENDED,
     ("documents_document", "settled_by_id"): "settled_by_id = id",
     ("documents_document", "status"): "status = 'QUARANTINED'",
     ("documents_document", "payout_status"): "payout_status = CASE kind WHEN 'ORDER_FINAL_STATEMENT' THEN 'SENT' END",
@@ -228,11 +233,14 @@ def test_no_row_of_any_table_comes_without_an_event_unless_a_reason_is_named(
         "documents_document": {"sequence": 99, "number": fresh, "public_id": fresh, "verification_code": fresh},
         "documents_documentkey": {"key": fresh},
         "documents_event": {"public_id": fresh, "event_id": fresh},
+        "documents_holdscope": {"document_id": other.pk},
         "documents_issuer": {"slug": fresh, "code": "ZZ"},
+        "documents_legalhold": {"public_id": fresh, "reference": fresh},
         "documents_link": {"public_id": fresh, "token_sha256": fresh},
         "documents_notice": {"public_id": fresh, "message_id": fresh, "event_id": other.event_id},
         "documents_party": {"public_id": fresh, "platform_id": fresh},
         "documents_series": {"code": fresh, "year": 2031},
+        "documents_vaultprobe": {"public_id": fresh},
         "payouts_payout": {"payout_id": fresh},
         "payouts_refundreplacement": {"refund": fresh},
         "payouts_reassignment": {"reassignment_id": fresh, "event_id": other.event_id},
@@ -242,9 +250,7 @@ def test_no_row_of_any_table_comes_without_an_event_unless_a_reason_is_named(
     with force.by_force():
         other_key = factories.DocumentKey.objects.create(key=fresh + "k", fingerprint="0")
     changes["documents_document"]["document_key"] = other_key.key
-    for table, row in tables.TABLES.items():
-        if row.insert:
-            continue
+    for table, row in ((table, row) for table, row in tables.TABLES.items() if not row.insert):
         listed = ", ".join(c for t, c, _ in columns_of(runtime=runtime) if t == table and c != "id")
         copied = (
             f"INSERT INTO {table} ({listed}) SELECT {listed} FROM jsonb_populate_record(NULL::{table},"

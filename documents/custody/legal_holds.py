@@ -1,0 +1,192 @@
+"""Legal holds: a matter keeps its documents beyond their retention, until one person asks for its end and one agrees.
+
+A matter is over documents, or over a party, a period and kinds: what it covers is asked of its scopes each time, so
+that a document that is issued later is held from its first moment. `hold_marks` tells the vault.
+"""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Sequence
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from audit import log
+from audit.actions import Action
+from documents import locks
+from documents.access import deciding
+from documents.models import Country, Document, HoldScope, HoldState, LegalHold, Party
+
+DECIDES = "hold"  # the right
+KIND = "legalhold"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decider:
+    """Who decides, by which request, why, and when."""
+
+    user: User
+    actor: log.Actor
+    reason: str
+    now: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Covered:
+    """What of a party's documents a matter covers, by the day of issue, both ends included; no kinds are all."""
+
+    country: Country
+    first_date: dt.date | None = None
+    last_date: dt.date | None = None
+    kinds: tuple[str, ...] = ()
+
+
+def is_held(*, scopes: QuerySet[HoldScope] | None = None) -> Exists:
+    """Return the condition of a document that a matter holds; `scopes` are those of some matters only."""
+    live = HoldScope.objects.exclude(hold__state=HoldState.RELEASED) if scopes is None else scopes
+    period = (Q(first_date=None) | Q(first_date__lte=OuterRef("issue_date"))) & (
+        Q(last_date=None) | Q(last_date__gte=OuterRef("issue_date"))
+    )
+    kinds = Q(kinds=[]) | Q(kinds__contains=[OuterRef("kind")])
+    of_party = Q(party=OuterRef("owner"), hold__country=OuterRef("country")) & period & kinds
+    return Exists(live.filter(Q(document=OuterRef("pk")) | of_party))
+
+
+def held_among(*, documents: Sequence[Document]) -> frozenset[int]:
+    """Return the ids of those documents that a matter holds, in one query."""
+    pks = [document.pk for document in documents]
+    return (
+        frozenset(Document.objects.filter(is_held(), pk__in=pks).values_list("pk", flat=True)) if pks else frozenset()
+    )
+
+
+def of_document(*, document: Document) -> QuerySet[LegalHold]:
+    """Return the matters that hold a document."""
+    scopes = HoldScope.objects.filter(
+        Q(document=document)
+        | Q(party=document.owner_id, hold__country=document.country_id)
+        & (Q(first_date=None) | Q(first_date__lte=document.issue_date))
+        & (Q(last_date=None) | Q(last_date__gte=document.issue_date))
+        & (Q(kinds=[]) | Q(kinds__contains=[document.kind]))
+    )
+    live = LegalHold.objects.exclude(state=HoldState.RELEASED)
+    return live.filter(pk__in=scopes.values("hold")).order_by("pk")
+
+
+def covered_by(*, scopes: QuerySet[HoldScope], rows: QuerySet[Document]) -> QuerySet[Document]:
+    """Return those of `rows` that lie within scopes; the indexes are walked, whatever else there is."""
+    documents = scopes.filter(document__isnull=False).values("document")
+    parties = scopes.filter(party__isnull=False).values("party")
+    return rows.filter(is_held(scopes=scopes), Q(pk__in=documents) | Q(owner__in=parties))
+
+
+def set_over_document(*, document: Document, reference: str, by: Decider) -> bool:
+    """Hold one document for a matter, which is made where there is none; False where its end is proposed already.
+
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`
+    """
+    about = ("document", document.public_id)
+    return _set(reference=reference, about=about, scope=HoldScope(document=document), country=document.country, by=by)
+
+
+def set_over_party(*, party: Party, reference: str, covered: Covered, by: Decider) -> bool:
+    """Hold a party's documents of a country, a period and kinds for a matter, also those that are issued later.
+
+    :returns: False where the matter's end is proposed already
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`
+    """
+    scope = HoldScope(
+        party=party, first_date=covered.first_date, last_date=covered.last_date, kinds=list(covered.kinds)
+    )
+    return _set(reference=reference, about=("party", party.public_id), scope=scope, country=covered.country, by=by)
+
+
+def request_release(*, hold: LegalHold, by: Decider) -> bool:
+    """Ask for the end of a matter, which another person has to approve; False where it is asked for or over already.
+
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`
+    """
+    _require(hold=hold, by=by)
+    asked = {"release_reason": by.reason, "requested_by": by.user, "requested_at": by.now}
+    return _move(hold=hold, before=HoldState.SET, after=HoldState.RELEASE_REQUESTED, by=by, columns=asked)
+
+
+def withdraw_release(*, hold: LegalHold, by: Decider) -> bool:
+    """Let a matter go on whose end somebody has asked for; False where nobody has.
+
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`
+    """
+    _require(hold=hold, by=by)
+    none: dict[str, object] = {"release_reason": "", "requested_by": None, "requested_at": None}
+    return _move(hold=hold, before=HoldState.RELEASE_REQUESTED, after=HoldState.SET, by=by, columns=none)
+
+
+def approve_release(*, hold: LegalHold, by: Decider) -> bool:
+    """End a matter that somebody else has asked to end; False where nobody has. What another matter holds stays held.
+
+    :raises errors.Problem: `role_not_allowed`, `country_out_of_scope`, `second_person_required`
+    """
+    _require(hold=hold, by=by)
+    if hold.requested_by_id == by.user.pk:
+        deciding.refuse(code="second_person_required", object_type=KIND, object_id=hold.public_id, actor=by.actor)
+    agreed = {"approval": by.reason, "released_by": by.user, "released_at": by.now}
+    return _move(hold=hold, before=HoldState.RELEASE_REQUESTED, after=HoldState.RELEASED, by=by, columns=agreed)
+
+
+def _set(*, reference: str, about: tuple[str, str], scope: HoldScope, country: Country, by: Decider) -> bool:
+    """Add a scope to a matter."""
+    kind, public_id = about
+    deciding.require(
+        right=DECIDES, user=by.user, country=country.pk, object_type=kind, object_id=public_id, actor=by.actor
+    )
+    with transaction.atomic():
+        matter, _is_new = LegalHold.objects.exclude(state=HoldState.RELEASED).get_or_create(
+            country=country,
+            reference=reference,
+            defaults={"reason": by.reason, "set_by": by.user, "set_at": by.now},
+        )
+        [matter] = locks.rows(queryset=LegalHold.objects.filter(pk=matter.pk))
+        if matter.state != HoldState.SET or _has(matter=matter, scope=scope):
+            return False
+        scope.hold = matter
+        scope.save(force_insert=True)
+        stated = {"reference": reference, "reason": by.reason}
+        for object_type, object_id, other in ((KIND, matter.public_id, public_id), (kind, public_id, matter.public_id)):
+            log.record(
+                action=Action.HOLD_SET,
+                object_type=object_type,
+                object_id=object_id,
+                actor=by.actor,
+                details={**stated, "with": other},
+            )
+    return True
+
+
+def _has(*, matter: LegalHold, scope: HoldScope) -> bool:
+    """Tell whether a matter covers just this already."""
+    same = {name: getattr(scope, name) for name in ("document", "party", "first_date", "last_date", "kinds")}
+    return matter.scopes.filter(**same).exists()
+
+
+def _require(*, hold: LegalHold, by: Decider) -> None:
+    deciding.require(
+        right=DECIDES, user=by.user, country=hold.country_id, object_type=KIND, object_id=hold.public_id, actor=by.actor
+    )
+
+
+def _move(*, hold: LegalHold, before: HoldState, after: HoldState, by: Decider, columns: dict[str, object]) -> bool:
+    """Move a matter from one state to another, on record; False where it is not in the first."""
+    action = Action.HOLD_RELEASE_WITHDRAWN if after == HoldState.SET else Action(f"hold.{after.lower()}")
+    with transaction.atomic():
+        locks.rows(queryset=LegalHold.objects.filter(pk=hold.pk))
+        if not LegalHold.objects.filter(pk=hold.pk, state=before).update(state=after, **columns):
+            return False
+        log.record(
+            action=action,
+            object_type=KIND,
+            object_id=hold.public_id,
+            actor=by.actor,
+            details={"reference": hold.reference, "reason": by.reason},
+        )
+    return True
