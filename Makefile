@@ -45,7 +45,7 @@ manage: ready
 	@$(PYTHON) manage.py $(ARGS)
 
 vault-lab: ready
-	@VAULT_LAB=1 $(PYTHON) -m pytest tests/documents/test_vault_contract.py $(ARGS)
+	@VAULT_LAB=1 $(PYTHON) -m pytest tests/documents/test_vault_contract.py tests/anomalies/test_vault_kills.py $(ARGS)
 
 # Not `ready`: it shows what happens where nothing is.
 bare-lab:

@@ -68,3 +68,12 @@ TABLE: dict[str, Point] = {
     "the mail is confirmed, not committed": _point("deliver", "documents.delivery.outbox:record", "after"),
     "the mail is confirmed": _point("deliver", "documents.delivery.deliveries:confirm", "after"),
 }
+
+# Between the put into an S3 vault and the commit that says so.
+IN_S3: dict[str, Point] = {
+    "the bytes are about to be put": _point("advance", "documents.vault.s3_store:S3Vault.put", "before"),
+    "the version is there, its lock not looked at": _point("advance", "documents.vault.s3_store:S3Vault.put", "after"),
+    "the version is read back": _point("advance", "documents.vault.s3_store:S3Vault.verify", "after"),
+    "the version is about to be confirmed": _point("advance", "documents.emission.locking:_confirm", "before"),
+    "the version is confirmed, not committed": _point("advance", "documents.delivery.deliveries:plan", "after"),
+}

@@ -36,7 +36,8 @@ IMPORTED = (
 def main() -> None:
     """Do jobs until its input ends."""
     django.setup()
-    for module in {point.target.partition(":")[0] for point in crash_points.TABLE.values()} | set(IMPORTED):
+    points = {**crash_points.TABLE, **crash_points.IN_S3}
+    for module in {point.target.partition(":")[0] for point in points.values()} | set(IMPORTED):
         importlib.import_module(module)
     rendering = importlib.import_module("documents.rendering.render")
     importlib.import_module("documents.vault.store").open_vault()
@@ -69,7 +70,8 @@ def _work(*, job: dict[str, Any], theirs: int, warm: Any, rendering: Any) -> NoR
     """Do a job in the child, write what came of it into the pipe, and end."""
     code = 1
     try:
-        point = crash_points.TABLE[job["at"]] if job.get("at") else None
+        points = {**crash_points.TABLE, **crash_points.IN_S3}
+        point = points[job["at"]] if job.get("at") else None
         if point is None or not point.own_renderer:
             rendering._pool = warm  # made when first asked for
             for renderer in filter(None, warm.places.queue):
