@@ -49,7 +49,7 @@ ROWS: dict[str, TableRights] = {
             # Whose statement a payout means by an order may be known only later.
             Guard(
                 word="meant",
-                columns=("document_id",),
+                columns=("document_id", "amount_minor"),
                 about="'payout_' || NEW.payout_id",
                 actions=(Action.PAYOUT_SETTLED,),
             ),

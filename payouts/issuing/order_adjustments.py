@@ -78,7 +78,8 @@ def on_order_adjusted(
         draft for audience, sums in computed.items() for draft in _drafts(of=adjusted, audience=audience, sums=sums)
     ]
     awaited = [f"adjustment:{data.adjustment.id}"]
-    issued = order_statements.issue(awaited=awaited, drafts=drafts, event=event, now=now, actor=actor)
+    former = {tenure.owner for tenure in chain if tenure.owner}
+    issued = order_statements.issue(awaited=awaited, drafts=drafts, former=former, event=event, now=now, actor=actor)
     paid_in_vain.refresh(documents=[item.document.pk for item in issued.documents], now=now, actor=actor)
     return issued
 

@@ -12,7 +12,7 @@ from documents import locks
 from documents.emission import issuing
 from documents.events import effects, envelope, undoing_schemas, waiting
 from documents.models import Document, Event, EventStatus
-from payouts.issuing import cancellations, owners, paid_in_vain, retries, taking_back
+from payouts.issuing import cancellations, owners, retries, settlements, taking_back
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.owners import BENEFICIARY, PARTNER
 from payouts.issuing.terms import IssuingTerms
@@ -58,7 +58,7 @@ def on_order_canceled(
     waiting.wake(awaited=[f"credit:{name}" for name in {order, *canceled.values()} if name], now=now)
     retries.retry_held(payees={row.owner.platform_id for row in locked}, now=now)
     issued = issuing.issue(drafts=drafts, event=event, now=now, actor=actor)
-    paid_in_vain.refresh(documents=[*canceled], now=now, actor=actor)
+    settlements.refresh(document_ids=canceled, now=now, actor=actor)
     return effects.Issued(documents=issued)
 
 

@@ -5,7 +5,7 @@ status is kept by `settlements`.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from audit import log
@@ -165,9 +165,18 @@ def _beneficiary_only(*, data: schemas.OrderData, stated: Mapping[str, Any]) -> 
 
 
 def issue(
-    *, awaited: Sequence[str], drafts: Sequence[issuing.Draft], event: Event, now: dt.datetime, actor: log.Actor
+    *,
+    awaited: Sequence[str],
+    drafts: Sequence[issuing.Draft],
+    former: Collection[str] = (),
+    event: Event,
+    now: dt.datetime,
+    actor: log.Actor,
 ) -> effects.Issued:
-    """Wake what waits for the statements of an event, and issue them: nothing is left to do once a series is locked."""
+    """Wake what waits for the statements of an event, and issue them: nothing is left to do once a series is locked.
+
+    `former` are the owners whose order it was, by their platform ids: they may have been paid for it all the same.
+    """
     waiting.wake(awaited=awaited, now=now)
-    retries.retry_held(payees={draft.owner.platform_id for draft in drafts}, now=now)
+    retries.retry_held(payees={*(draft.owner.platform_id for draft in drafts), *former}, now=now)
     return effects.Issued(documents=issuing.issue(drafts=drafts, event=event, now=now, actor=actor))

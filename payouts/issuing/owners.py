@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from documents.emission import issuing
 from documents.events import envelope, schemas
@@ -143,13 +143,17 @@ def order_of(*, subject: str) -> str:
     return Reassignment.objects.values_list("order_id", flat=True).get(reassignment_id=name)
 
 
+def read() -> QuerySet[Document]:
+    """Return documents without their contents, with their owner and what they correct."""
+    return Document.objects.defer("content", "corrects__content").select_related("owner", "corrects")
+
+
 def statements(*, orders: Collection[str], chains: dict[str, list[Tenure]]) -> dict[str, list[Document]]:
     """Return {order: every statement of it}, of all owners and of the partner, adjustments' too."""
     order_by_subject = {":".join(tenure.subject): order for order in orders for tenure in chains[order]}
     rows: dict[str, list[Document]] = defaultdict(list)
-    of_orders = Document.objects.filter(subject__in=order_by_subject, kind=Kind.ORDER_FINAL_STATEMENT)
-    read = of_orders.defer("content", "corrects__content").select_related("owner", "corrects")
-    for row in read.order_by("document_key_id"):
+    of_orders = read().filter(subject__in=order_by_subject, kind=Kind.ORDER_FINAL_STATEMENT)
+    for row in of_orders.order_by("document_key_id"):
         rows[order_by_subject[row.subject]].append(row)
     return rows
 

@@ -10,7 +10,7 @@ from documents import errors, money
 from documents.events import effects, envelope, schemas
 from documents.models import Document, Kind, Party
 from payouts.calculation import amounts, gap_causes
-from payouts.issuing import owners, payout_lines, payout_totals, retries
+from payouts.issuing import named_documents, owners, payout_lines, payout_totals, retries
 from payouts.issuing.terms import IssuingTerms
 from payouts.models import Settlement
 
@@ -33,7 +33,7 @@ def closing(
         return effects.Held(problem=fault, awaits=awaits)
     if isinstance(draft, effects.Waiting) or draft.candidate.sums.closes:
         return draft
-    canceled = payout_lines.canceled(data=data)
+    canceled = named_documents.canceled(data=data)
     gap = problem(candidate=draft.candidate, payee=data.payee.id, canceled=canceled, terms=draft.terms)
     return effects.Held(problem=gap, awaits=awaits)
 

@@ -1,22 +1,19 @@
-"""The lines of a payout: which documents it names, how much of each it pays, and what it still has to wait for."""
+"""The lines of a payout: how much it pays of each document that it names."""
 
 import datetime as dt
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
-
-from django.db.models import QuerySet
 
 from documents import errors, money
 from documents.events import schemas
 from documents.models import Document, Kind
 from payouts.calculation import breakdown
-from payouts.issuing import cancellations, owners
+from payouts.issuing import named_documents, owners
+from payouts.issuing.named_documents import NamedDocuments
 from payouts.issuing.terms import IssuingTerms
-
-# TABLE: whose id names a credit.
-CREDITED = ("refund", "correction", "dispute", "payment", "reassignment", "order", "adjustment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +25,11 @@ class PayoutLine:
     amount_minor: int
     adjustment: str = ""
     credit: str = ""
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether the payee never had what is adjusted: the order was lost before, and its statement is paid."""
+        return bool(self.adjustment) and not owners.adjustment_of(document=self.document)
 
     def content(self, *, digits: int) -> dict[str, str]:
         """Return the line as the payout statement prints it."""
@@ -42,51 +44,6 @@ class PayoutLine:
             "amount": money.text(self.amount_minor, digits),
         }
         return row | {word: name for word in ("adjustment", "credit") if (name := getattr(self, word))}
-
-
-@dataclass(frozen=True, kw_only=True)
-class NamedDocuments:
-    """What a payout names, in its order, and {what is named: its documents}; none where it has not been issued."""
-
-    items: Sequence[schemas.Settles]
-    documents: Mapping[tuple[str, str], Sequence[Document]]
-
-    @property
-    def missing(self) -> list[str]:
-        """Return the subjects of what has not been issued, and may be."""
-        unknown = [":".join(item.named) for item in self.items if not self.documents.get(item.named)]
-        ignored = cancellations.ignored(subjects=unknown)
-        return [subject for subject in unknown if subject not in ignored]
-
-
-def named(*, data: schemas.PayoutData, sent_at: dt.datetime) -> NamedDocuments:
-    """Return what a payout names; of an order, the statements of the owner whom it means (`owners.meant`)."""
-    items = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
-    orders = [item.order for item in items if item.order]
-    order_by_adjustment = _orders_of(adjustments=[item.adjustment for item in items if item.adjustment])
-    about = {*orders, *order_by_adjustment.values()}
-    chains = owners.tenures(orders=about)
-    statements = owners.statements(orders=about, chains=chains)
-    meant = {order: owners.meant(chain=chain, payee=data.payee.id, sent_at=sent_at) for order, chain in chains.items()}
-    documents: dict[tuple[str, str], Sequence[Document]] = {
-        ("order", order): [row for row in statements[order] if meant[order].has(document=row) or _is_partners(row)]
-        for order in orders
-    }
-    for adjustment, order in order_by_adjustment.items():
-        rows = [row for row in statements[order] if owners.adjustment_of(document=row) == adjustment]
-        mine = [row for row in rows if meant[order].has(document=row) or _is_partners(row)]
-        documents["adjustment", adjustment] = mine or rows
-    for credit in [item.credit for item in items if item.credit]:
-        subjects = [f"{word}:{credit}" for word in CREDITED]
-        documents["credit", credit] = list(_read().filter(subject__in=subjects, kind=Kind.CREDIT_NOTE))
-    return NamedDocuments(items=items, documents=documents)
-
-
-def canceled(*, data: schemas.PayoutData) -> list[str]:
-    """Return the ids of what a payout names and nothing is owed of: it was canceled before it happened."""
-    items = data.settles or [schemas.Settles(order=order, amount="0") for order in data.orders or ()]
-    ignored = cancellations.ignored(subjects=[":".join(item.named) for item in items])
-    return [item.named[1] for item in items if ":".join(item.named) in ignored]
 
 
 def candidates(
@@ -106,46 +63,35 @@ def candidates(
     }
     _check(items=named.items, owned=owned, terms=terms, listed="orders" if data.orders is not None else "settles")
     if data.settles is not None:
-        return [
-            [
-                line
-                for item in named.items
-                for line in _part(item=item, rows=owned.get(item.named, ()), digits=terms.digits)
-            ]
-        ]
+        parts = [_part(item=item, rows=owned.get(item.named, ()), digits=terms.digits) for item in named.items]
+        return [[line for part in parts for line in part]]
     whole = [_whole(order=order, document=row) for (_, order), rows in owned.items() for row in rows]
     own = [line for line in whole if not line.adjustment]
-    later = [line for line in whole if line.adjustment and line.document.operation_date <= date]
     sent_at = data.payout.sent_at
-    made_at = owners.made_at(adjustments=[line.adjustment for line in later])
-    had = [line for line in later if sent_at is None or made_at[line.adjustment] < sent_at]
-    lists = [own, [*own, *had]] if had else [own]
-    credits_ = _credits(of=lists[-1], sent_at=sent_at)
-    return [*lists, [*lists[-1], *credits_]] if credits_ else lists
+    had = _by_then(lines=[line for line in whole if line.adjustment], sent_at=sent_at, date=date)
+    mains = {line.order: line.document for line in own if not named_documents.is_partners(line.document)}
+    lost = [_whole(order=order, document=row) for order in mains for row in named.lost.get(order, ())]
+    instead = [replace(line, document=mains[line.order]) for line in _by_then(lines=lost, sent_at=sent_at, date=date)]
+    later = [*had, *instead]
+    credits_ = _credits(of=[*own, *had], sent_at=sent_at)
+    lists = [own, [*own, *later]] if later else [own]
+    return [*lists, [*own, *had, *credits_]] if credits_ else lists
 
 
-def _read() -> QuerySet[Document]:
-    return Document.objects.defer("content", "corrects__content").select_related("owner", "corrects")
-
-
-def _is_partners(document: Document) -> bool:
-    """Tell whether a statement is the partner's, which no reassignment changes."""
-    return document.audience == owners.PARTNER
-
-
-def _orders_of(*, adjustments: Sequence[str]) -> dict[str, str]:
-    """Return {adjustment: its order}, of those that have been issued."""
-    by_subject = {f"adjustment:{adjustment}": adjustment for adjustment in adjustments}
-    rows = Document.objects.filter(event__subject__in=by_subject, kind=Kind.ORDER_FINAL_STATEMENT)
-    return {
-        by_subject[subject]: owners.order_of(subject=document)
-        for subject, document in rows.values_list("event__subject", "subject")
-    }
+def _by_then(*, lines: Sequence[PayoutLine], sent_at: dt.datetime | None, date: dt.date) -> list[PayoutLine]:
+    """Return those lines of adjustments that were made when a payout was sent."""
+    lines = [line for line in lines if line.document.operation_date <= date]
+    made_at = owners.made_at(adjustments=[line.adjustment for line in lines])
+    return [line for line in lines if sent_at is None or made_at[line.adjustment] < sent_at]
 
 
 def _credits(*, of: Sequence[PayoutLine], sent_at: dt.datetime | None) -> list[PayoutLine]:
     """Return the lines of what had been credited of statements when a payout was sent: they take away."""
-    rows = _read().filter(corrects__in=[line.document.pk for line in of], kind=Kind.CREDIT_NOTE).select_related("event")
+    rows = (
+        owners.read()
+        .filter(corrects__in=[line.document.pk for line in of], kind=Kind.CREDIT_NOTE)
+        .select_related("event")
+    )
     return [
         PayoutLine(
             document=row,
@@ -242,6 +188,15 @@ def none_left(*, lines: Sequence[PayoutLine]) -> set[int]:
     return {note.corrects_id for note in notes if note.corrects_id is not None and owners.is_taken_back(note=note)}
 
 
+def settled(*, lines: Sequence[PayoutLine]) -> list[tuple[Document, int]]:
+    """Return (document, amount) of each document that lines pay, in their order."""
+    amounts: dict[int, int] = defaultdict(int)
+    for line in lines:
+        amounts[line.document.pk] += line.amount_minor
+    documents = {line.document.pk: line.document for line in lines}
+    return [(document, amounts[pk]) for pk, document in documents.items()]
+
+
 def contents(*, lines: Sequence[PayoutLine]) -> dict[int, dict[str, Any]]:
     """Return {document's key: frozen content} of all that a payout pays, in one query."""
     read = Document.objects.filter(pk__in=[line.document.pk for line in lines]).values_list("pk", "content")
@@ -258,9 +213,11 @@ def parts(
             order=line.order,
             number=line.document.number,
             amount_minor=line.amount_minor,
-            rows=tuple(breakdown.frozen(content=read[line.document.pk], order=line.order, digits=digits)),
+            rows=tuple(breakdown.frozen(content=read[line.document.pk], order=line.order, digits=digits))
+            if not line.is_lost
+            else (),
             cash_collected_minor=_cash(content=read[line.document.pk], digits=digits)
-            if line.document.pk not in without
+            if not line.is_lost and line.document.pk not in without
             else 0,
         )
         for line in lines

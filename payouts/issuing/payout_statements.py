@@ -171,7 +171,7 @@ def _statement(
     candidate, data, terms = draft.candidate, draft.data, draft.terms
     withholdings = _checked(draft=draft, read=read)
     of_cash = cash.flag(
-        paid=[(line.document, line.amount_minor) for line in candidate.lines],
+        paid=payout_lines.settled(lines=candidate.lines),
         collected_minor=candidate.sums.totals["cash_collected"],
     )
     raised = {
@@ -272,8 +272,8 @@ def _settle(*, draft: PayoutDraft, statement: Document, event: Event, now: dt.da
         returned_at=failed_at,
     )
     Settlement.objects.bulk_create(
-        Settlement(payout=payout, document=line.document, amount_minor=line.amount_minor, effective=failed_at is None)
-        for line in lines
+        Settlement(payout=payout, document=document, amount_minor=amount, effective=failed_at is None)
+        for document, amount in payout_lines.settled(lines=lines)
     )
     settlements.record(Action.PAYOUT_SETTLED, payout=payout, actor=actor)
     settlements.refresh(document_ids=[line.document.pk for line in lines], now=now, actor=actor)

@@ -9,7 +9,7 @@ from documents import errors, money
 from documents.events import effects, envelope, schemas
 from documents.models import Party
 from payouts.calculation import amounts, totals
-from payouts.issuing import balances, payout_lines
+from payouts.issuing import balances, named_documents, payout_lines
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.terms import IssuingTerms
 
@@ -52,7 +52,7 @@ def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool
     check_period(data=data)
     sent_at = data.payout.sent_at or message.occurred_at
     date = terms.local_date(moment=sent_at)
-    named, unknown = payout_lines.named(data=data, sent_at=sent_at), [] if payee else [f"party:{data.payee.id}"]
+    named, unknown = named_documents.named(data=data, sent_at=sent_at), [] if payee else [f"party:{data.payee.id}"]
     if named.missing:
         return effects.Waiting(missing=[*named.missing, *unknown])
     lines_of_candidates = payout_lines.candidates(named=named, data=data, terms=terms, date=date)

@@ -13,7 +13,6 @@ from typing import Any, cast
 from django.db.models import Q
 
 from audit import log
-from audit.actions import Action
 from documents import errors, locks
 from documents.emission import issuing
 from documents.events import effects, envelope, undoing_schemas, waiting
@@ -21,19 +20,19 @@ from documents.models import Document, Event, Kind, Party, PayoutStatus
 from payouts.issuing import (
     cancellations,
     handovers,
+    meant_anew,
     order_cancellations,
     owners,
     parties,
     party_changes,
     retries,
-    settlements,
     taking_back,
 )
 from payouts.issuing import terms as issuing_terms
 from payouts.issuing.handovers import HandoverPlace
 from payouts.issuing.owners import BENEFICIARY, Tenure
 from payouts.issuing.terms import IssuingTerms
-from payouts.models import Reassignment, Settlement
+from payouts.models import Reassignment
 
 # What a new statement says as the former owner's did.
 _TAKEN_OVER = (
@@ -106,7 +105,8 @@ def on_order_reassigned(
         outcome=issued, named=people, rows=rows, event=event, message=message, now=now, actor=actor
     )
     if isinstance(outcome, effects.Issued):  # alerts come last in the order of locks
-        _settle_anew(begun=begun, issued=issued, now=now, actor=actor)
+        documents = [item.document for item in issued.documents]
+        meant_anew.settle(place=begun.place, owner=begun.owner, documents=documents, now=now, actor=actor)
     return outcome
 
 
@@ -144,7 +144,7 @@ def _issue(*, begun: _Reassigned, event: Event, now: dt.datetime, actor: log.Act
     """Issue the credit notes and the new statements, and wake what waits for them."""
     data, order, last = begun.data, begun.tenure.order, begun.place.before
     of_last = Q(subject=":".join(last.subject), kind=Kind.ORDER_FINAL_STATEMENT, audience=BENEFICIARY)
-    had = _had_before(begun=begun)
+    had = meant_anew.had_before(place=begun.place, owner=begun.owner)
     locked = locks.rows(
         queryset=Document.objects.select_related("issuer", "owner")
         .defer("issuer__logo")
@@ -201,13 +201,6 @@ def _drafts(*, begun: _Reassigned, former: Sequence[Document]) -> list[issuing.D
     return [*statements, *notes]
 
 
-def _had_before(*, begun: _Reassigned) -> dict[int, Document]:
-    """Return the new owner's statements of earlier times at which the order was its own."""
-    order = begun.tenure.order
-    rows = owners.statements(orders=[order], chains={order: [*begun.place.earlier]})[order]
-    return {row.pk: row for row in rows if row.owner_id == begun.owner.pk and row.audience == BENEFICIARY}
-
-
 def _store(*, begun: _Reassigned, former: Party, event: Event) -> None:
     """Store from when on the order is the new owner's."""
     Reassignment.objects.create(
@@ -218,39 +211,6 @@ def _store(*, begun: _Reassigned, former: Party, event: Event) -> None:
         owner=begun.owner,
         event=event,
     )
-
-
-def _settle_anew(*, begun: _Reassigned, issued: effects.Issued, now: dt.datetime, actor: log.Actor) -> None:
-    """Let payouts that were sent since the order is the owner's again settle its new statements, as if they came later.
-
-    They had settled those of an earlier time, because nobody had said yet that there would be these. What a payout also
-    takes off again stays.
-    """
-    by_adjustment = {
-        owners.adjustment_of(document=item.document): item.document
-        for item in issued.documents
-        if begun.tenure.has(document=item.document) and item.document.kind == Kind.ORDER_FINAL_STATEMENT
-    }
-    had = {pk: row for pk, row in _had_before(begun=begun).items() if not begun.tenure.has(document=row)}
-    netted = Settlement.objects.filter(owners.taken_back("document"), document__corrects__in=had).values("payout")
-    rows = Settlement.objects.filter(document__in=had, payout__sent_at__gte=begun.tenure.since).exclude(
-        payout__in=netted
-    )
-    moved = set[int]()
-    for row in rows.select_related("payout").order_by("pk"):
-        new = by_adjustment.get(owners.adjustment_of(document=had[row.document_id]))
-        if new is not None:
-            Settlement.objects.filter(pk=row.pk).update(document=new)
-            settlements.record(Action.PAYOUT_SETTLED, payout=row.payout, actor=actor)
-            moved.add(row.document_id)
-    # The former owner's too: whoever was paid in vain, it is for this reason now.
-    former = owners.statements(orders=[begun.tenure.order], chains={begun.tenure.order: [begun.place.before]})
-    touched = [
-        *moved,
-        *(item.document.pk for item in issued.documents),
-        *(row.pk for row in former[begun.tenure.order] if row.audience == BENEFICIARY),
-    ]
-    settlements.refresh(document_ids=touched, now=now, actor=actor)
 
 
 def _taken_over(*, document: Document, adjustment: str, begun: _Reassigned) -> issuing.Draft:

@@ -41,11 +41,16 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
             "dedup_key", flat=True
         )
     )
+    # Of a statement that was taken back whole, `paid_in_vain` says what was paid.
+    taken_back = {
+        *Document.objects.filter(owners.TAKEN_BACK, corrects__in=documents).values_list("corrects", flat=True)
+    }
     moves: dict[int | None, list[Document]] = defaultdict(list)
     statements: dict[int | None, Document | None] = {None: None}
     for document in documents:
         parts = settled[document.pk]
-        _compare(document=document, parts=parts, open_keys=open_keys, now=now, actor=actor)
+        compared = [] if document.pk in taken_back else parts
+        _compare(document=document, parts=compared, open_keys=open_keys, now=now, actor=actor)
         if document.payout_status is not None:
             by = _completed_by(net=owners.net_minor(document=document), parts=parts)
             key = None if by is None else by.pk

@@ -83,7 +83,7 @@ def _of_orders(
     return [
         (item, line.order, line.document.number)
         for line in candidate.lines
-        if line.document.pk not in without
+        if line.document.pk not in without and not line.is_lost
         for item in read[line.document.pk].get("withholdings", ())
         if _same(name=item["name"], legal_ref=item["legal_ref"]) == same and money.minor(item["amount"], digits)
     ]

@@ -214,6 +214,18 @@ def test_who_was_paid_and_lost_the_order_was_not_paid_for_a_canceled_one(order: 
     assert _differences() == {"paid_to_former_owner": 1}
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_was_paid_twice_and_canceled_is_one_discrepancy(order: tuple[int, ...]) -> None:
+    events = [
+        making.payout("po_1", "10.00", orders=["ord_1"], at="2026-02-18T12:00:00Z"),
+        making.payout("po_2", "10.00", orders=["ord_1"], at="2026-02-19T12:00:00Z"),
+        making.order_canceled("ord_1"),
+    ]
+    telling.told([making.order("ord_1"), *(events[place] for place in order)])
+    assert _open() == {"paid_for_canceled": ("drv_1", "20.00")}
+    assert _differences() == {"paid_for_canceled": 1}
+
+
 def test_a_cancellation_whose_note_left_something_is_found() -> None:
     telling.told([making.order("ord_1"), making.order_canceled("ord_1")])
     with force.by_force():

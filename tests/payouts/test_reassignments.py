@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -320,6 +321,45 @@ def test_a_statement_that_should_have_been_taken_back_and_was_not_is_found() -> 
     assert _differences() == {"event_and_document_differ": 1}
     facts = Discrepancy.objects.get(resolved_at=None).facts
     assert (facts["event_states"], facts["document_prints"]) == ("drv_1", telling.document(FIRST).number)
+
+
+LATE_TIP = making.adjustment("adj_1", "ord_1", at="2026-02-19T12:00:00Z")
+TO_FORMER = {
+    "the tip alone": ("2.00", making.payout("po_1", "2.00", settles=[{"adjustment": "adj_1", "amount": "2.00"}])),
+    "both by name": (
+        "23.88",
+        making.payout(
+            "po_1",
+            "23.88",
+            settles=[{"order": "ord_1", "amount": "21.88"}, {"adjustment": "adj_1", "amount": "2.00"}],
+        ),
+    ),
+    "the order": ("23.88", making.payout("po_1", "23.88", orders=["ord_1"])),
+}
+
+
+@pytest.mark.parametrize("paid", TO_FORMER)
+@pytest.mark.parametrize("order", list(permutations(range(4)))[::2])
+def test_who_was_paid_for_what_came_after_the_order_was_lost_is_found_in_every_order(
+    order: tuple[int, ...], paid: str
+) -> None:
+    over, payout = TO_FORMER[paid]
+    events = [_ride(cash_collected="0.00"), making.reassignment("ra_1", "ord_1"), LATE_TIP, payout]
+    telling.told([events[place] for place in order])
+    assert {*Event.objects.values_list("status", flat=True)} == {EventStatus.PROCESSED}
+    assert _owed() == {"drv_1": 0, "drv_2": 2388}
+    assert _open() == {"paid_to_former_owner": ("drv_1", over, ["po_1"])}
+    assert telling.document(NEXT).payout_status == telling.document(f"{NEXT}:adj_1").payout_status == "PENDING"
+    assert _differences() == {"paid_to_former_owner": 1}
+    telling.told([making.reversal("po_1", over)])
+    assert (_open(), _differences()) == ({}, {})
+
+
+def test_who_never_had_the_order_is_paid_nothing_of_it() -> None:
+    stranger = making.payout("po_1", "2.00", settles=[{"adjustment": "adj_1", "amount": "2.00"}], payee="drv_9")
+    telling.told([making.order("ord_9", driver="drv_9"), _ride(), making.reassignment("ra_1", "ord_1"), LATE_TIP])
+    assert telling.told([stranger]) == ["held"]
+    assert Event.objects.get(event_id="evt_po_1").code == "payee_mismatch"
 
 
 # A, B, A, C: the last takes from the first owner too, and fits before the other two are there.
