@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from audit import log
 from audit.actions import Action
 from documents import money
+from documents.emission import issuing
 from documents.models import Document, Kind, Party
 from payouts.issuing import owners, settlements
 from payouts.issuing.handovers import HandoverPlace
@@ -26,13 +27,18 @@ def had_before(*, place: HandoverPlace, owner: Party) -> dict[int, Document]:
 
 
 def settle(
-    *, place: HandoverPlace, owner: Party, documents: Sequence[Document], now: dt.datetime, actor: log.Actor
+    *,
+    place: HandoverPlace,
+    owner: Party,
+    issued: Sequence[issuing.IssuedDocument],
+    now: dt.datetime,
+    actor: log.Actor,
 ) -> None:
     """Let payouts that were sent since an order is the owner's again settle its new ones, as if they came later.
 
     What a payout also takes off again stays.
     """
-    order, begun = place.begun.order, place.begun
+    order, begun, documents = place.begun.order, place.begun, [item.document for item in issued]
     new = {
         owners.adjustment_of(document=document): document
         for document in documents

@@ -168,6 +168,12 @@ def adjustment_in(*, key: str) -> str:
     return "".join(key.split(":")[4:5])
 
 
+def all_taken_back(*, documents: Collection[Document]) -> set[int]:
+    """Return those of these statements, by their keys, that were taken back whole."""
+    notes = Document.objects.filter(TAKEN_BACK, corrects__in=[row.pk for row in documents])
+    return {pk for pk in notes.values_list("corrects", flat=True) if pk is not None}
+
+
 def is_taken_back(*, note: Document) -> bool:
     """Tell whether a credit note takes its statement back whole; see TAKEN_BACK."""
     return note.subject.startswith("reassignment:") or is_canceled(note=note)

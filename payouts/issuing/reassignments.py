@@ -76,14 +76,14 @@ def on_order_reassigned(
     `tax_id_invalid`, and `time_implausible` for one made before the order was completed.
     """
     terms, data = issuing_terms.resolve(message=message), cast("undoing_schemas.ReassignmentData", message.data)
-    order, reassignment, subject = data.order.id, data.reassignment, envelope.subject(message=message)
+    order, subject = data.order.id, envelope.subject(message=message)
     if owners.was_issued(subject=subject):  # a repeat is answered with what came of the first
         return effects.Waiting(missing=[subject])
     first = owners.first_statement(order=order, audience=BENEFICIARY)
     if first is None:
         return cancellations.without_order(order=order)
     terms.require_match(document=first)
-    date = _date(made_at=reassignment.made_at, first=first, terms=terms)
+    date = _date(made_at=data.reassignment.made_at, first=first, terms=terms)
     people = _people(data=data, terms=terms)
     former = parties.locked(platform_id=data.from_owner.id)
     place = handovers.place(mine=handovers.stated(message=message), order=order, first=first.owner.platform_id)
@@ -105,8 +105,7 @@ def on_order_reassigned(
         outcome=issued, named=people, rows=rows, event=event, message=message, now=now, actor=actor
     )
     if isinstance(outcome, effects.Issued):  # alerts come last in the order of locks
-        documents = [item.document for item in issued.documents]
-        meant_anew.settle(place=begun.place, owner=begun.owner, documents=documents, now=now, actor=actor)
+        meant_anew.settle(place=place, owner=begun.owner, issued=issued.documents, now=now, actor=actor)
     return outcome
 
 

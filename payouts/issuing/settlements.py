@@ -36,15 +36,9 @@ def refresh(*, document_ids: Iterable[int], now: dt.datetime, actor: log.Actor) 
     )
     for row in rows:
         settled[row.document_id].append(row)
-    open_keys = set(
-        Discrepancy.objects.filter(code="paid_twice", document__in=documents, resolved_at=None).values_list(
-            "dedup_key", flat=True
-        )
-    )
-    # Of a statement that was taken back whole, `paid_in_vain` says what was paid.
-    taken_back = {
-        *Document.objects.filter(owners.TAKEN_BACK, corrects__in=documents).values_list("corrects", flat=True)
-    }
+    open_ = Discrepancy.objects.filter(code="paid_twice", document__in=documents, resolved_at=None)
+    open_keys = set(open_.values_list("dedup_key", flat=True))
+    taken_back = owners.all_taken_back(documents=documents)  # what was paid of these, `paid_in_vain` says
     moves: dict[int | None, list[Document]] = defaultdict(list)
     statements: dict[int | None, Document | None] = {None: None}
     for document in documents:
