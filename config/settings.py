@@ -158,6 +158,8 @@ WEBHOOK_TOLERANCE_S = 300
 PARKED_LIMIT_S = env.number(name="PARKED_LIMIT_S", default=72 * 3600)
 LEASE_S = env.number(name="LEASE_S", default=15, least=2)  # renewed every sweep while the worker lives
 SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S", default=2, least=1)
+# Personal details of the log are erased after so many days, by `erase_details`.
+AUDIT_DETAILS_DAYS = env.number(name="AUDIT_DETAILS_DAYS", default=2 * 365)
 LINK_LIFE = timedelta(days=7)
 LINK_DOWNLOADS_MAX = 5
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * EVENT_BODY_BYTES_MAX
