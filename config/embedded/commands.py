@@ -18,7 +18,7 @@ WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "crash_campaign", "contact_sheet"
 # What comes with the URL of an embedded server.
 COMPANIONS = {
     "DATABASE_URL": ("DATABASE_OWNER_URL",),
-    "VAULT_URL": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "VAULT_URL": ("VAULT_CANARY_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
 }
 
 
