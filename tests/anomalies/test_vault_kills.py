@@ -53,11 +53,11 @@ def program(
         database.restore(stack=stack)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(200 + 100 * KILLS_EACH)
 def test_whenever_a_worker_is_killed_after_the_put_the_next_one_locks_what_it_left(
     program: Program, s3_objects: objects.Objects, django_db_blocker: DjangoDbBlocker
 ) -> None:
-    drawn = event_stream.draw(seed=7, count=16 * KILLS_EACH, shuffled=False)
+    drawn = event_stream.draw(seed=7, count=12 * KILLS_EACH, shuffled=False)
     program.do("receive", events=drawn.events)
     killed = 0
     for name in crash_points.IN_S3:
