@@ -101,6 +101,10 @@ TABLES: dict[str, TableRights] = {
             ),
         ),
     ),
+    "documents_custodyround": TableRights(
+        insert="a look at what is kept; the documents that it reads, and what it finds, are recorded",
+        working=(*_LEASE, "ended_at", "older", "verified", "findings", "missing", "overdue", "oldest_at", "unread"),
+    ),
     "documents_delivery": TableRights(
         working=(*_LEASE, "bundle_id"),  # the bundle is leased by its first delivery
         guards=(

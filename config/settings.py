@@ -160,6 +160,7 @@ LEASE_S = env.number(name="LEASE_S", default=15, least=2)  # renewed every sweep
 SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S", default=2, least=1)
 # Personal details of the log are erased after so many days, by `erase_details`.
 AUDIT_DETAILS_DAYS = env.number(name="AUDIT_DETAILS_DAYS", default=2 * 365)
+CUSTODY_ROUND_S = env.number(name="CUSTODY_ROUND_S", default=6 * 3600, least=1)  # between the starts of two rounds
 LINK_LIFE = timedelta(days=7)
 LINK_DOWNLOADS_MAX = 5
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * EVENT_BODY_BYTES_MAX

@@ -21,6 +21,7 @@ class KindRules:
     channel: Channel
     shows_payout_status: bool = False
     creditable: bool = False  # a credit note may take all or part of it back
+    total: str = "gross"  # which of its content's totals is the amount of its row
     template_version: str = "v1"
     task: TaskName = TaskName.ADVANCE  # locks it; what is rare and awaited does not queue behind what is common
 
@@ -34,12 +35,21 @@ TABLE: Mapping[Kind, KindRules] = MappingProxyType(
             channel=Channel.DIGEST,
             shows_payout_status=True,
             creditable=True,
+            total="payable",
         ),
         Kind.PAYOUT_STATEMENT: KindRules(
-            code="PS", audiences=("payee",), channel=Channel.EMAIL, task=TaskName.ADVANCE_PAYOUT
+            code="PS",
+            audiences=("payee",),
+            channel=Channel.EMAIL,
+            total="amount",
+            task=TaskName.ADVANCE_PAYOUT,
         ),
         Kind.PAYOUT_REVERSAL_NOTICE: KindRules(
-            code="PRN", audiences=("payee",), channel=Channel.EMAIL, task=TaskName.ADVANCE_PAYOUT
+            code="PRN",
+            audiences=("payee",),
+            channel=Channel.EMAIL,
+            total="amount",
+            task=TaskName.ADVANCE_PAYOUT,
         ),
         # A credit note's audience is its original's owner, who may be any of them.
         Kind.CREDIT_NOTE: KindRules(

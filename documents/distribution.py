@@ -16,8 +16,9 @@ from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
-from documents import errors, locks, metrics, quarantine
+from documents import errors, locks, metrics
 from documents.access import actors, guard, scope
+from documents.custody import quarantine
 from documents.delivery import links
 from documents.models import Document, Link, Status
 from documents.rendering import render
@@ -29,10 +30,6 @@ ACTIONS: dict[Purpose, Action] = {
     "view": Action.DOCUMENT_VIEWED,
     "preview": Action.DOCUMENT_PREVIEWED,
 }
-BROKEN = frozenset(  # the vault answers so where the bytes or their lock are not what was promised
-    {"worm_checksum_mismatch", "worm_version_missing", "worm_lock_missing", "worm_lock_too_short", "worm_mode_weak"}
-    | {"worm_delete_marker", "worm_extra_version"}
-)
 STORED = ("vault_url", "vault_key", "vault_version", "file_sha256", "file_bytes", "pages")
 PICTURE_WIDTH = 840  # pixels
 PICTURES_BYTES_MAX = 8 * 1024**2  # in each process: some 80 pages of text, fewer of those with more on them
@@ -167,7 +164,7 @@ def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
     try:
         body = store.read(url=document.vault_url, key=document.vault_key, version=document.vault_version)
     except errors.WormError as error:
-        if error.code not in BROKEN:
+        if error.code not in quarantine.BROKEN:
             raise
         code = error.code
     else:

@@ -193,6 +193,9 @@ CODES: dict[str, Code] = {
     "worm_still_locked": Code(
         status=500, es="La conservación no ha terminado", en="Its retention is not over", severity="P2"
     ),
+    "record_differs": Code(
+        status=500, es="Su registro no es el que se emitió", en="Its record is not what was issued", severity="P1"
+    ),
     "audit_broken": Code(status=500, es="La bitácora no verifica", en="The audit log does not verify", severity="P1"),
     "render_timeout": Code(
         status=503,

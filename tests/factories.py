@@ -6,19 +6,21 @@ Every function commits with the caller. `document` writes the bytes into the vau
 
 import datetime as dt
 import hashlib
+import io
 import itertools
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import pikepdf
 from django.db import transaction
 
 from audit import log
 from audit.actions import Action
 from documents import canonical, identifiers
 from documents.countries import pack
-from documents.emission import custody
+from documents.emission import attachments, custody
 from documents.models import (
     Country,
     Document,
@@ -248,10 +250,9 @@ def _series(*, kind: Kind, issuer: Issuer, year: int) -> Series:
 
 def _lock(*, document: Document, now: dt.datetime) -> None:
     """Put bytes into the vault and move the row to LOCKED, as the line does."""
-    body = pdf(text=f"{document.number} {document.public_id}")
+    body = embedding(pdf=pdf(text=f"{document.number} {document.public_id}"), content=document.content.encode())
     sha256 = hashlib.sha256(body).hexdigest()
-    folder = f"{document.country_id}/{document.issuer.slug}/{document.issue_date.year}"
-    key = f"{folder}/{document.number}-{document.public_id}.pdf"
+    key = custody.vault_key(document=document)
     until = custody.lock_end(document=document)
     stored = store.lock(key=key, body=body, retain_until=until, sha256=sha256, skew_s=lambda: 0.0)
     with transaction.atomic():
@@ -362,6 +363,15 @@ def _of_kind(*, kind: Kind, about: str, corrects: Document | None) -> dict[str, 
             }
         }
     return {}
+
+
+def embedding(*, pdf: bytes, content: bytes) -> bytes:
+    """Return a PDF that carries the content, as every issued one does."""
+    written = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as opened:
+        opened.attachments[attachments.NAME] = content
+        opened.save(written, deterministic_id=True, compress_streams=False)
+    return written.getvalue()
 
 
 def pdf(*, text: str) -> bytes:

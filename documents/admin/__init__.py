@@ -3,10 +3,22 @@
 It is mounted as `from documents.admin.site import site`.
 """
 
-from documents.admin import audit_log, deliveries, documents, events, incidents, issuers, legal_holds, loading, parties
+from documents.admin import (
+    audit_log,
+    custody,
+    deliveries,
+    documents,
+    events,
+    incidents,
+    issuers,
+    legal_holds,
+    loading,
+    parties,
+)
 
 __all__ = [
     "audit_log",
+    "custody",
     "deliveries",
     "documents",
     "events",

@@ -59,6 +59,9 @@ STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
     HoldState.SET: ("warn", "⚖", gettext_lazy("Vigente")),
     HoldState.RELEASE_REQUESTED: ("info", "◷", gettext_lazy("Retirada propuesta")),
     HoldState.RELEASED: ("calm", "▪", gettext_lazy("Retirado")),
+    "READING": ("info", "◌", gettext_lazy("En curso")),
+    "SOUND": ("good", "✓", gettext_lazy("Sin hallazgos")),
+    "FOUND": ("bad", "▲", gettext_lazy("Con hallazgos")),
     "ACKNOWLEDGED": ("info", "◉", gettext_lazy("Reconocida")),
     "RESOLVED": ("good", "✓", gettext_lazy("Resuelta")),
     "P1": ("bad", "▲", gettext_lazy("P1")),
@@ -142,6 +145,12 @@ def state(name: str | None, *, text: str = "") -> "SafeString":
         icon,
         text or label,
     )
+
+
+def count(number: int) -> "SafeString":
+    """Write a count that should be 0: any other stands out."""
+    tone = "calm" if number == 0 else "bad"
+    return format_html('<span class="dc-state dc-{}">{}</span>', tone, numbers.format_decimal(number, locale=locale()))
 
 
 def mono(value: object, *, short: int = 0) -> "SafeString | str":

@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
-from documents import distribution, errors, quarantine
+from documents import distribution, errors
 from documents.access import actors
 from documents.admin import base, cells, confirm, hold_forms, paging, reasons, rights
-from documents.custody import legal_holds
+from documents.custody import legal_holds, quarantine
 from documents.delivery import deliveries
 from documents.emission import locking
 from documents.models import Document

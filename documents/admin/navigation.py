@@ -97,6 +97,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             items=[
                 _item(title=_("Emisores"), icon="domain", url="admin:documents_issuer_changelist"),
                 _item(title=_("Series"), icon="format_list_numbered", url="admin:documents_series_changelist"),
+                _item(title=_("Custodia"), icon="shield_lock", url="admin:documents_custodyround_changelist"),
             ],
         ),
         *_control(request=request),

@@ -182,11 +182,27 @@ _CUSTODY: Mapping[str, AlertRow] = {
         severity="P1",
         page="documents.md",
         owner=Owner.COMPLIANCE,
-        sentences=_alone(
-            "{document} no se entrega a nadie: {cause:title}.", "{document} is withheld from everyone: {cause:title}."
-        ),
+        sentences={
+            "": Words(
+                es="{document} no se entrega a nadie: {cause:title}.",
+                en="{document} is withheld from everyone: {cause:title}.",
+            ),
+            "record_differs": Words(
+                es="{document} no se entrega a nadie: {cause:title} ({columns}).",
+                en="{document} is withheld from everyone: {cause:title} ({columns}).",
+            ),
+        },
         meanwhile=Words(
             es="Nadie lo recibe hasta que una persona lo resuelva", en="Nobody gets it until a person resolves it"
+        ),
+    ),
+    "document_missing": AlertRow(
+        severity="P1",
+        page="documents.md",
+        owner=Owner.COMPLIANCE,
+        sentences=_alone(
+            "Emitidos y sin fila en la base de datos, según la bitácora o la bóveda: {documents:all}.",
+            "Issued and without a row in the database, by the log or the vault: {documents:all}.",
         ),
     ),
     "render_failed": _of_code("render_failed", page="renderer.md", owner=Owner.ENGINEERING),
@@ -228,8 +244,8 @@ _CUSTODY: Mapping[str, AlertRow] = {
         page="numbers.md",
         owner=Owner.COMPLIANCE,
         sentences=_alone(
-            "Serie {series}: {count} números entre {first} y {last} no tienen documento.",
-            "Series {series}: {count} numbers between {first} and {last} have no document.",
+            "Serie {series}: {count} números entre {first} y {last} no tienen documento ({numbers}).",
+            "Series {series}: {count} numbers between {first} and {last} have no document ({numbers}).",
         ),
     ),
     "number_duplicate": AlertRow(
@@ -238,8 +254,8 @@ _CUSTODY: Mapping[str, AlertRow] = {
         owner=Owner.COMPLIANCE,
         sentences={
             "surplus": Words(
-                es="Serie {series}: sobran {count} documentos entre {first} y {last}.",
-                en="Series {series}: {count} documents too many between {first} and {last}.",
+                es="Serie {series}: sobran {count} documentos entre {first} y {last} ({numbers}).",
+                en="Series {series}: {count} documents too many between {first} and {last} ({numbers}).",
             ),
             "behind": Words(
                 es="Serie {series}: daría ahora el {next}, y el {highest} ya está dado.",
@@ -257,6 +273,7 @@ ALERTS: Mapping[str, AlertRow] = {
 # TABLE: code that is the cause of another alert, or only of a rule of Prometheus -> its page; else a held event's.
 _OTHER_PAGES = {
     "audit_unavailable": "audit.md",
+    "record_differs": "documents.md",
     "series_exhausted": "numbers.md",
     "dependency_degraded": "README.md",
 }

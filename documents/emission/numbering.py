@@ -113,7 +113,12 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
             values={"issuer": issuer.code, "kind": catalog.TABLE[kind].code, "year": str(issue_date.year)},
         )
     series_id, sequence, code = row
-    return LegalNumber(series_id=series_id, sequence=sequence, number=f"{code}-{sequence:0{DIGITS}d}")
+    return LegalNumber(series_id=series_id, sequence=sequence, number=written(code=code, sequence=sequence))
+
+
+def written(*, code: str, sequence: int) -> str:
+    """Write a place in a series: `AES-OFS-2026-0000123`."""
+    return f"{code}-{sequence:0{DIGITS}d}"
 
 
 def _key(series: Series) -> locks.LockKey:

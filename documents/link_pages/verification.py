@@ -102,10 +102,11 @@ def verification(request: HttpRequest, document: Document | None) -> HttpRespons
     with translation.override(pages.requested_language(request=request)):
         compared = _compare(request=request, document=document) if request.method == "POST" else None
         differing = compared if compared is not None and compared.tone == "bad" else None
-        standing = standings.of(document=document)
+        # What a withheld document says is not read: nobody knows whether it was issued so.
+        standing = None if document.status == Status.QUARANTINED else standings.of(document=document)
         context = {
             **(_mismatch(compared=differing) if differing else _headline(document=document, standing=standing)),
-            "remarks": standing.public,
+            "remarks": standing.public if standing else (),
             "compared": None if differing else compared,
             "facts": _facts(document=document),
             "comparable": document.status == Status.LOCKED,
@@ -139,9 +140,9 @@ def _spelled(*, code: str) -> str:
     return "-".join(bare[start : start + 4] for start in range(0, 16, 4)) if _CODE.fullmatch(bare) else ""
 
 
-def _headline(*, document: Document, standing: standings.DocumentStanding) -> dict[str, str]:
+def _headline(*, document: Document, standing: standings.DocumentStanding | None) -> dict[str, str]:
     """Return heading, text, sign and tone of a document that exists."""
-    if document.status == Status.QUARANTINED:
+    if standing is None:
         text = _("El número existe, pero su archivo está en revisión. No lo des por bueno hasta que termine.")
         return {"heading": _("Documento en revisión"), "text": text, "sign": "search", "tone": "warn"}
     if document.status == Status.LOCKED:

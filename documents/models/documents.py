@@ -159,6 +159,8 @@ class Document(Leased):
                 name="document_replacing",
             ),
             models.Index(fields=["kind", "next_try_at", "id"], condition=Q(status="ISSUED"), name="document_due"),
+            # What the rounds of custody read next.
+            models.Index(fields=["verified_at", "id"], condition=Q(status="LOCKED"), name="document_by_verified"),
             models.Index(fields=["status", "-id"], name="document_by_status"),
             models.Index(fields=["kind", "-id"], name="document_by_kind"),
             # A list of a span of days walks these in its own order, however long ago the span is.

@@ -5,6 +5,7 @@ from django.utils import timezone
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from documents.custody import rounds
 from documents.events import outcomes
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, ProbeExtent, Status
 from documents.vault import probes
@@ -33,6 +34,7 @@ def read() -> list[Metric]:
     open_alerts = dict(Alert.objects.filter(resolved_at=None).values_list("severity").annotate(Count("pk")))
     oldest = Document.objects.filter(status=Status.ISSUED).aggregate(oldest_at=Min("issued_at"))["oldest_at"]
     unsent = Alert.objects.filter(resolved_at=None, sent_at=None).count()
+    unverified = rounds.overdue(now=timezone.now())
     queued = Delivery.objects.filter(status=DeliveryStatus.QUEUED).count()
     age_s = (timezone.now() - oldest).total_seconds() if oldest else 0.0
     return [
@@ -58,6 +60,7 @@ def read() -> list[Metric]:
         _gauge(name="docs_alerts_unsent", text="Open incidents that nobody was told of", rows={"": unsent}),
         _gauge(name="docs_deliveries_queued", text="Deliveries that wait", rows={"": queued}),
         _probe_ages(),
+        _gauge(name="docs_unverified", text="Locked documents not read again for 90 days", rows={"": unverified}),
         _gauge(name="docs_oldest_issued_s", text="Age of the oldest document without bytes, s", rows={"": age_s}),
     ]
 

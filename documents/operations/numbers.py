@@ -8,7 +8,7 @@ that have been given since the last one.
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -20,6 +20,7 @@ from audit.actions import Action
 from audit.models import Event as LogEvent
 from documents import errors
 from documents.alerts import incidents
+from documents.emission import numbering
 from documents.events import waiting
 from documents.models import Alert, Event, Series
 
@@ -37,6 +38,17 @@ SELECT series.id, series.code, series.first, series.next,
   FROM documents_series AS series ORDER BY series.id
 """
 _COUNT = "SELECT count(*) FROM documents_document WHERE series_id = %s AND sequence BETWEEN %s AND %s"
+_GIVEN_TO_NOTHING = """
+SELECT place FROM generate_series(%s::bigint, %s::bigint) AS place
+ WHERE NOT EXISTS (SELECT FROM documents_document WHERE series_id = %s AND sequence = place)
+   AND NOT EXISTS (SELECT FROM unnest(%s::bigint[], %s::bigint[]) AS skipped (first, last)
+                    WHERE place BETWEEN skipped.first AND skipped.last)
+ ORDER BY place LIMIT %s
+"""
+_GIVEN_TWICE = """
+SELECT sequence FROM documents_document WHERE series_id = %s AND sequence BETWEEN %s AND %s
+ GROUP BY sequence HAVING count(*) > 1 ORDER BY sequence LIMIT %s
+"""
 _counted: dict[int, int] = {}  # series -> the first number that this process has not counted yet
 _last: dict[str, float] = {}  # when this process looked and counted afresh (monotonic), and how many seconds that took
 
@@ -93,13 +105,17 @@ def _faults(*, series: _Series) -> dict[str, Values]:
     start, end = _counted.get(series.id, series.first), series.next - 1
     if start > series.next:  # this process has counted in another database, such as the one before a restore
         start = series.first
-    skipped = _skipped(series=series, start=start, end=end)
+    spans = _skipped(series=series)
+    skipped = sum(max(0, min(last, end) - max(first, start) + 1) for first, last in spans)
     given = _documents(series=series, start=start, end=end) - (end - start + 1 - skipped)
+    span: dict[str, errors.Value] = {"series": series.code, "count": abs(given), "first": start, "last": end}
     if given < 0:
-        faults[GAP] = {"series": series.code, "count": -given, "first": start, "last": end}
+        firsts, lasts = [first for first, _ in spans], [last for _, last in spans]
+        asked: list[int | list[int]] = [start, end, series.id, firsts, lasts]
+        faults[GAP] = {**span, "numbers": _named(series=series, statement=_GIVEN_TO_NOTHING, asked=asked)}
     if given > 0:
-        span = {"count": given, "first": start, "last": end}
-        faults[DUPLICATE] = {"cause": "surplus", "series": series.code, **span}
+        twice = _named(series=series, statement=_GIVEN_TWICE, asked=[series.id, start, end])
+        faults[DUPLICATE] = {"cause": "surplus", **span, "numbers": twice}
     if series.highest > end:
         place = {"next": series.next, "highest": series.highest}
         faults[DUPLICATE] = {"cause": "behind", "series": series.code, **place}
@@ -124,14 +140,20 @@ def _documents(*, series: _Series, start: int, end: int) -> int:
     return int(count)
 
 
-def _skipped(*, series: _Series, start: int, end: int) -> int:
-    """Count the numbers of a span that a person has had the series skip, by the sealed codes of the log.
+def _named(*, series: _Series, statement: str, asked: Sequence[int | list[int]]) -> list[str]:
+    """Return the first numbers that a statement finds in a series, as they are written."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*asked, errors.VALUES_MAX])
+        return [numbering.written(code=series.code, sequence=place) for (place,) in cursor.fetchall()]
 
-    Not beyond its end: the series may have been moved since it was read.
+
+def _skipped(*, series: _Series) -> list[tuple[int, int]]:
+    """Return the spans that a person has had the series skip, by the sealed codes of the log.
+
+    They may go beyond its end: the series may have been moved since it was read.
     """
     moves = LogEvent.objects.filter(object_id=series.code, action=Action.SERIES_MOVED).values_list("code", flat=True)
-    spans = [tuple(map(int, move.split("-"))) for move in moves]
-    return sum(max(0, min(last, end) - max(first, start) + 1) for first, last in spans)
+    return [(int(first), int(last)) for first, _, last in (move.partition("-") for move in moves)]
 
 
 def _retry_held(*, now: dt.datetime) -> None:

@@ -124,8 +124,15 @@ class Poller(bootsteps.StartStopStep):
         self.threads: list[threading.Thread] = []
 
     def start(self, _parent: object) -> None:
-        """Start renewing, tending and sweeping."""
-        for turn in (self._renew, self._tend, *[self._work_off] * THREADS):
+        """Start renewing, tending, sweeping, and reading again what is locked.
+
+        Before that it looks whether the database is older than the vault: no number is given twice after a restore.
+        """
+        from documents.custody import restore
+
+        restore.at_start(name="worker", channel="worker", now=timezone.now())
+        close_old_connections()
+        for turn in (self._renew, self._tend, self._keep, *[self._work_off] * THREADS):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
             thread.start()
             self.threads.append(thread)
@@ -154,6 +161,12 @@ class Poller(bootsteps.StartStopStep):
         while resume(now=timezone.now()) >= EVENTS_MAX and not self.ended.is_set():
             pass
         tend(now=timezone.now())
+
+    def _keep(self) -> None:
+        from documents.custody import rounds
+
+        while rounds.go_on(now=timezone.now()) and not self.ended.is_set():
+            pass
 
     def _work_off(self) -> None:
         while work_off(now=timezone.now()) and not self.ended.is_set():

@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 
 from audit import log
 from audit.actions import Action
-from documents import distribution, errors, locks, quarantine
+from documents import errors, locks
+from documents.custody import quarantine
 from documents.emission import custody
 from documents.models import Document, Status
 from documents.vault import places, store
@@ -56,7 +57,7 @@ def migrate(*, document: Document, actor: log.Actor, now: dt.datetime) -> str:
     except errors.WormError as error:
         if error.values.get("cause") == UNKNOWN:
             return error.code
-        if error.code not in distribution.BROKEN:
+        if error.code not in quarantine.BROKEN:
             raise
         quarantine.withhold(document=document, code=error.code, actor=actor, now=now)
         return error.code
@@ -64,7 +65,7 @@ def migrate(*, document: Document, actor: log.Actor, now: dt.datetime) -> str:
         # Repeated after it was cut off, this adopts the copy that is there.
         stored = store.lock(key=document.vault_key, body=body, retain_until=until, sha256=document.file_sha256)
     except errors.WormError as error:
-        if error.code not in distribution.BROKEN:
+        if error.code not in quarantine.BROKEN:
             raise
         return error.code
     _name(document=document, stored=stored, actor=actor, now=now)

@@ -84,6 +84,13 @@ TABLE: Mapping[str, Words] = {
     "worm_checksum_mismatch.record": Words(
         es="El registro de {key} dice otro tipo o tamaño.", en="The record of {key} names another type or length."
     ),
+    "record_differs": Words(
+        es="Lo que consta de {what} no es lo que se emitió: {columns}.",
+        en="What is on record of {what} is not what was issued: {columns}.",
+    ),
+    "worm_checksum_mismatch.content": Words(
+        es="El PDF de {key} no lleva el contenido emitido.", en="The PDF of {key} does not carry the issued content."
+    ),
     "worm_checksum_mismatch.intent": Words(
         es="La huella prevista no es la de los bytes.", en="The intended hash is not that of the bytes."
     ),

@@ -201,15 +201,18 @@ class LocalVault:
                 os.unlink(file, dir_fd=folder)
             os.fsync(folder)
 
-    def keys(self, *, prefix: str = "") -> Iterator[str]:
+    def keys(self, *, prefix: str = "", after: str = "") -> Iterator[str]:
         """Walk every key below the prefix, in no order; lock records and the canary are not keys."""
         self._present()
         with object_files.named(doing="read"):
-            for folder, below, names in os.walk(self.root, onerror=_raise):
+            start = self.root / prefix.rpartition("/")[0]
+            if not start.is_dir():
+                return
+            for folder, below, names in os.walk(start, onerror=_raise):
                 below[:] = [name for name in below if not name.startswith(".")]
                 for name in names:
                     key = (pathlib.Path(folder) / name).relative_to(self.root).as_posix()
-                    if not name.startswith(".") and key.startswith(prefix):
+                    if not name.startswith(".") and key.startswith(prefix) and key > after:
                         yield key
 
     def _existing(self, *, key: str, version: str) -> store.Stored:

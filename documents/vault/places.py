@@ -20,5 +20,10 @@ def is_former(*, url: str) -> bool:
 
 def is_known(*, url: str) -> bool:
     """Return whether the store that a row names can be opened."""
+    return url in known()
+
+
+def known() -> list[str]:
+    """Return how rows name the stores that can be opened."""
     former = settings.VAULT_FORMER_URL
-    return url == here() or bool(former and url == address.canonical(url=former))
+    return [here(), address.canonical(url=former)] if former else [here()]

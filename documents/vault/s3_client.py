@@ -102,6 +102,18 @@ def named(*, doing: str, key: str = "") -> Iterator[None]:
         raise _outage(doing=doing, said=type(error).__name__) from error
 
 
+def pages(*, client: Any, bucket: str, prefix: str, after: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the pages of the list of versions; each is a call of its own, with a deadline of its own."""
+    place = {"KeyMarker": after} if after else {}
+    while True:
+        with named(doing="read"):
+            page = client.list_object_versions(Bucket=bucket, Prefix=prefix, **place)
+        yield page
+        if not page.get("IsTruncated"):
+            return
+        place = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page.get("NextVersionIdMarker", "")}
+
+
 def _refusal(*, error: botocore.exceptions.ClientError, doing: str, key: str) -> errors.WormError:
     """Return what an answer of S3 means here."""
     said = code_of(error)

@@ -197,15 +197,14 @@ class S3Vault:
                 raise errors.WormError(code="worm_still_locked", values={"key": key, "until_date": str(until.date())})
             self.client.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
 
-    def keys(self, *, prefix: str = "") -> Iterator[str]:
-        """Walk every key that has a version, also behind a delete marker; canaries are not keys."""
-        last = ""
-        with s3_client.named(doing="read"):
-            for page in self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
-                for key in (row["Key"] for row in page.get("Versions", [])):
-                    if key != last and not key.startswith(s3_probe.PREFIX):
-                        last = key
-                        yield key
+    def keys(self, *, prefix: str = "", after: str = "") -> Iterator[str]:
+        """Walk every key that has a version, also behind a delete marker, in order; canaries are not keys."""
+        last = after
+        for page in s3_client.pages(client=self.client, bucket=self.bucket, prefix=prefix, after=after):
+            for key in (row["Key"] for row in page.get("Versions", [])):
+                if key > last and not key.startswith(s3_probe.PREFIX):
+                    last = key
+                    yield key
 
     def _read(self, *, key: str, version: str) -> tuple[bytes, Mapping[str, Any]]:
         """Return one version's bytes and what the store says of it."""

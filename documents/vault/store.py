@@ -7,6 +7,7 @@ A store protects a *version* of an object: whatever reads back names the version
 
 import hashlib
 import importlib
+import itertools
 import os
 import re
 import threading
@@ -121,8 +122,8 @@ class Vault(Protocol):
     def dispose(self, *, key: str, version: str) -> None:
         """Remove a version whose retention is over; `worm_still_locked` where it is not."""
 
-    def keys(self, *, prefix: str = "") -> Iterator[str]:
-        """Walk every key, for the reconciliation of database and vault."""
+    def keys(self, *, prefix: str = "", after: str = "") -> Iterator[str]:
+        """Walk every key below the prefix that sorts behind `after`, for the reconciliation of database and vault."""
 
 
 _opened: dict[str, Vault] = {}
@@ -229,6 +230,16 @@ def read(*, key: str, version: str, url: str) -> bytes:
     :raises errors.WormError: one of `rules.RULES`; counted in `docs_worm_errors_total`.
     """
     return guarded(work=lambda: open_vault(url=url).read(key=key, version=version), url=url)
+
+
+def walk(*, at_once: int, prefix: str = "", after: str = "") -> Iterator[list[str]]:
+    """Walk the keys of the store of VAULT_URL, some at once, each look behind the breaker.
+
+    :raises errors.WormError: the vault does not answer
+    """
+    keys = guarded(work=lambda: open_vault().keys(prefix=prefix, after=after))
+    while several := guarded(work=lambda: [*itertools.islice(keys, at_once)]):
+        yield several
 
 
 def _strict_vault(*, url: str = "") -> Vault:

@@ -187,6 +187,7 @@ OFFERED = {
     "documents/party": set(),
     "documents/issuer": set(),
     "documents/series": set(),
+    "documents/custodyround": set(),
     "documents/delivery": {"status__exact", "channel__exact"},
     "documents/link": set(),
     "documents/discrepancy": {"open", "country"},

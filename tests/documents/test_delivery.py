@@ -20,7 +20,8 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Event, EventDetail
 from config import env
-from documents import distribution, errors, quarantine
+from documents import distribution, errors
+from documents.custody import quarantine
 from documents.delivery import deliveries, letters, links, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, RevokeReason, Status
 from documents.resilience import breaker, calls, dependencies, leases, queue

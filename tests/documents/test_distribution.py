@@ -11,7 +11,8 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event
-from documents import distribution, errors, quarantine
+from documents import distribution, errors
+from documents.custody import quarantine
 from documents.delivery import links
 from documents.models import Alert, Document, Link, Status
 from documents.rendering import render

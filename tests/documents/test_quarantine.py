@@ -12,7 +12,8 @@ from django.db import transaction
 
 from audit import log
 from audit.models import Event
-from documents import distribution, errors, quarantine
+from documents import distribution, errors
+from documents.custody import quarantine
 from documents.models import Alert, Document, Status
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable, store

@@ -16,6 +16,7 @@ from audit import enforcement, guard, inspection
 from config import checks
 from documents.access import actors, roles
 from documents.countries import pack
+from documents.custody import restore
 from documents.events import waiting
 from documents.models import Event
 from documents.vault import probes
@@ -78,6 +79,7 @@ class Command(BaseCommand):
     def _go_on(self) -> None:
         """Let held events be tried again, and probe a vault that has never been; say so where it is not proven."""
         _retry_held()
+        restore.at_start(name="provision", channel="command", now=timezone.now())
         probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         if not probes.is_proven():
             self.stderr.write("VAULT_URL: no probe of it has passed: no number is given before (/readyz says why)")

@@ -9,8 +9,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import log
-from documents import errors, quarantine
+from documents import errors
 from documents.access import actors, roles, scope
+from documents.custody import quarantine
 from documents.models import Document
 
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
             released = quarantine.release(
                 document=document, reason=reason, actor=actors.person(user=user), now=timezone.now()
             )
-        except errors.WormError as error:
+        except errors.Problem as error:
             said = f"{error.row.es} · {error.row.en}"
             raise CommandError(f"{document.number} sigue en cuarentena · stays: {error.code} ({said})") from error
         if not released:

@@ -1,6 +1,8 @@
 """The quarantine of a document whose bytes are not what they were: nobody gets it until a person has released it."""
 
 import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from django.db import transaction
 
@@ -8,13 +10,29 @@ from audit import log
 from audit.actions import Action
 from documents import errors, locks, metrics
 from documents.alerts import incidents
-from documents.emission import custody
+from documents.custody import inspection
 from documents.models import Document, Status
-from documents.vault import store
+
+BROKEN = (
+    frozenset(  # the bytes, their lock or their record are not what was promised: nothing else is learned by waiting
+        {"worm_checksum_mismatch", "worm_version_missing", "worm_lock_missing", "worm_lock_too_short", "worm_mode_weak"}
+        | {"worm_delete_marker", "worm_extra_version", "record_differs"}
+    )
+)
 
 
-def withhold(*, document: Document, code: str, actor: log.Actor, now: dt.datetime) -> bool:
-    """Withhold a document whose bytes are not what they were, and open a P1; False where it was withheld already."""
+def withhold(
+    *,
+    document: Document,
+    code: str,
+    actor: log.Actor,
+    now: dt.datetime,
+    values: Mapping[str, errors.Value] = MappingProxyType({}),
+) -> bool:
+    """Withhold a document whose bytes are not what they were, and open a P1; False where it was withheld already.
+
+    :param values: what the alert says besides, or of another number than the row's
+    """
     with transaction.atomic():
         locks.declare(rank=locks.Rank.DOCUMENT, keys=[(document.pk,)])
         moved = Document.objects.filter(pk=document.pk, status=Status.LOCKED).update(
@@ -34,7 +52,7 @@ def withhold(*, document: Document, code: str, actor: log.Actor, now: dt.datetim
         incidents.open_alert(
             code="document_quarantined",
             dedup_key=f"quarantine:{document.public_id}",
-            values={"document": document.number, "cause": code},
+            values={"document": document.number, "cause": code, **values},
             object_id=document.public_id,
         )
     metrics.DOCUMENT_QUARANTINED.inc()
@@ -47,14 +65,14 @@ def release(*, document: Document, reason: str, actor: log.Actor, now: dt.dateti
     The look is on record with what it found, and a document that does not pass it stays withheld.
 
     :param reason: why a person releases it, in that person's words
-    :raises errors.WormError: bytes or lock are still not what was promised, or the vault does not answer
+    :raises errors.Problem: bytes, lock or record are still not what was promised, or the vault does not answer
     """
     document.refresh_from_db()
     if document.status != Status.QUARANTINED:
         return False
     try:
-        _check_custody(document=document)
-    except errors.WormError as error:
+        inspection.check(document=document, said=inspection.recorded(documents=[document]))
+    except errors.Problem as error:
         with transaction.atomic():
             _record_look(document=document, actor=actor, code=error.code)
         raise
@@ -76,23 +94,6 @@ def release(*, document: Document, reason: str, actor: log.Actor, now: dt.dateti
         )
         incidents.resolve_alert(dedup_key=f"quarantine:{document.public_id}")
     return True
-
-
-def _check_custody(*, document: Document) -> None:
-    """Read a document's bytes back from the vault and compare them and their lock with its row.
-
-    :raises errors.WormError: what differs, or that the vault does not answer
-    """
-    stored = store.verify(
-        url=document.vault_url,
-        key=document.vault_key,
-        version=document.vault_version,
-        sha256=document.file_sha256,
-        size=document.file_bytes or 0,
-        retain_until=custody.lock_end(document=document),
-    )
-    if stored.mode != document.vault_mode:
-        raise errors.WormError(code="worm_mode_weak", values={"mode": stored.mode})
 
 
 def _record_look(*, document: Document, actor: log.Actor, code: str = "") -> None:

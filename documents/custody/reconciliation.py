@@ -1,0 +1,101 @@
+"""Database and vault compared both ways: each row's bytes, and whose each object is. Nothing is changed."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+from django.db.models import QuerySet
+
+from documents import errors
+from documents.custody import inspection, missing, quarantine
+from documents.emission import attachments
+from documents.models import Document
+from documents.vault import places, store
+
+AT_ONCE = 100
+MISSING, WEAK_LOCK, EXCHANGED, ORPHAN, WITHOUT_ROW = "missing", "weak_lock", "exchanged", "orphan", "without_row"
+# TABLE: what is wrong with a row's bytes -> how a reconciliation calls it; what is not named here was exchanged.
+KINDS = {
+    "worm_version_missing": MISSING,
+    "worm_delete_marker": MISSING,
+    "worm_lock_missing": WEAK_LOCK,
+    "worm_lock_too_short": WEAK_LOCK,
+    "worm_mode_weak": WEAK_LOCK,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaultFinding:
+    """One difference: an object and its row, or an object that no row has."""
+
+    kind: str
+    key: str
+    number: str = ""
+    document_key: str = ""
+    code: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return what is known of it."""
+        return {name: text for name, text in asdict(self).items() if text}
+
+
+def rows() -> QuerySet[Document]:
+    """Return the documents that have bytes in a store that can be opened, those in quarantine among them."""
+    return Document.objects.exclude(locked_at=None).filter(vault_url__in=places.known())
+
+
+def of_rows(*, step: Callable[[], object]) -> Iterator[VaultFinding]:
+    """Yield each row whose bytes, lock or record are not what was locked.
+
+    :raises errors.WormError: the vault does not answer
+    """
+    last = 0
+    wanted = rows().select_related(*inspection.JOINED).defer(*inspection.DEFERRED).order_by("pk")
+    while batch := list(wanted.filter(pk__gt=last)[:AT_ONCE]):
+        last = batch[-1].pk
+        said = inspection.recorded(documents=batch)
+        for document in batch:
+            try:
+                inspection.check(document=document, said=said)
+            except errors.Problem as problem:
+                if problem.code not in quarantine.BROKEN:
+                    raise
+                yield VaultFinding(
+                    kind=KINDS.get(problem.code, EXCHANGED),
+                    key=document.vault_key,
+                    number=document.number,
+                    document_key=document.document_key_id,
+                    code=problem.code,
+                )
+            step()
+
+
+def of_keys() -> Iterator[VaultFinding]:
+    """Yield each object of the vault that no row names: of a document without a row, or of none.
+
+    :raises errors.WormError: the vault does not answer
+    """
+    for keys in store.walk(at_once=AT_ONCE):
+        gone = {place["key"]: place["number"] for place in missing.without_row(keys=keys)}
+        ids = {key: match["id"] for key in keys if (match := missing.KEY.fullmatch(key))}
+        named = set(Document.objects.filter(public_id__in=ids.values()).values_list("vault_key", flat=True))
+        for key in keys:
+            if key in gone:
+                yield VaultFinding(kind=WITHOUT_ROW, key=key, number=gone[key], document_key=_document_key(key=key))
+            elif key not in named:
+                yield VaultFinding(kind=ORPHAN, key=key, document_key=_document_key(key=key))
+
+
+def _document_key(*, key: str) -> str:
+    """Return the document key that the content of an object's PDF states; empty where it states none."""
+
+    def work() -> bytes:
+        vault = store.open_vault()
+        stored = vault.find(key=key)
+        return vault.read(key=key, version=stored.version) if stored else b""
+
+    embedded = attachments.content(pdf=store.guarded(work=work))
+    try:
+        return str(json.loads(embedded or b"{}").get("document_key", ""))
+    except (ValueError, AttributeError):
+        return ""

@@ -1,0 +1,99 @@
+"""After the restore of an old database beside a newer vault: no number that was given is given again.
+
+The vault says which numbers were given, by its keys; so do mails that were sent. Each series is moved past all of them,
+with the skipped span on record, and each document without a row is named.
+"""
+
+import datetime as dt
+import itertools
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from django.db import DatabaseError, InterfaceError, transaction
+
+from audit import log
+from documents import catalog, errors
+from documents.custody import missing
+from documents.emission import numbering
+from documents.models import Issuer, Kind, Series
+
+logger = logging.getLogger(__name__)
+NUMBER = re.compile(r"(?<![A-Za-z0-9])(?P<series>[A-Z0-9]+-[A-Z]+-\d{4})-(?P<sequence>\d{7,12})(?!\d)", re.ASCII)
+REASON = "numbers that were given before the database was restored"
+
+
+def look(*, now: dt.datetime, actor: log.Actor) -> list[str]:
+    """Name the documents in the vault whose numbers lie ahead of their series, and move the series past them.
+
+    It asks the vault only for what sorts behind the last number of each series: a question or two a series.
+
+    :returns: the numbers of the missing documents
+    :raises errors.WormError: the vault does not answer
+    """
+    places = list(_ahead(now=now))
+    numbers = sorted({place["number"] for place in places})
+    if numbers:
+        logger.error("custody.restored", extra={"count": len(numbers), "first": numbers[0], "last": numbers[-1]})
+        missing.tell(numbers=numbers)
+        move_past(numbers=numbers, actor=actor)
+    return numbers
+
+
+def at_start(*, name: str, channel: str, now: dt.datetime) -> None:
+    """Look before the first number is taken by this process; what does not answer now is asked again by the rounds."""
+    try:
+        look(now=now, actor=log.Actor(kind="system", id=name, channel=channel))
+    except (errors.Problem, DatabaseError, InterfaceError, log.AuditUnavailable):
+        logger.exception("custody.start_not_checked")
+
+
+def move_past(*, numbers: Iterable[str], actor: log.Actor) -> dict[str, int]:
+    """Move each series past the highest of these numbers; return the next number of each series that was moved.
+
+    Numbers of no series of ours, and those that a series has passed, move nothing.
+    """
+    highest: dict[str, int] = defaultdict(int)
+    for match in filter(None, map(NUMBER.fullmatch, numbers)):
+        highest[match["series"]] = max(highest[match["series"]], int(match["sequence"]))
+    moved: dict[str, int] = {}
+    for code, sequence in sorted(highest.items()):
+        _open(code=code, actor=actor)
+        if not Series.objects.filter(code=code, next__lte=sequence).exists():
+            continue
+        try:
+            numbering.move(code=code, next_sequence=sequence + 1, reason=REASON, actor=actor)
+            moved[code] = sequence + 1
+        except errors.Problem as problem:  # past its authorised range, or another process was first
+            logger.warning("custody.not_moved", extra={"series": code, "cause": str(problem)})
+    return moved
+
+
+def numbers_in(*, text: str) -> Iterator[str]:
+    """Yield the numbers that a text names, such as a mail server's log of subjects."""
+    yield from (match[0] for match in NUMBER.finditer(text))
+
+
+def _ahead(*, now: dt.datetime) -> Iterator[dict[str, str]]:
+    """Yield what lies in the vault behind the last number of each series and has no row."""
+    series = {(row.issuer_id, row.kind, row.year): row for row in Series.objects.all()}
+    for issuer in Issuer.objects.defer("logo"):
+        years = {year for pk, _, year in series if pk == issuer.pk} | {now.year - 1, now.year}
+        for kind, year in itertools.product(Kind, sorted(years)):
+            code = f"{issuer.code}-{catalog.TABLE[kind].code}-{year}"
+            row = series.get((issuer.pk, kind, year))
+            prefix = f"{issuer.country_id}/{issuer.slug}/{year}/{code}-"
+            given = numbering.written(code=code, sequence=row.next - 1) if row else ""
+            after = f"{prefix.removesuffix(f'{code}-')}{given}~" if given else ""
+            yield from missing.of_vault(prefix=prefix, after=after)
+
+
+def _open(*, code: str, actor: log.Actor) -> None:
+    """Open a series of an issuer of ours that the database does not know any more."""
+    start, kind_code, year = code.rsplit("-", 2)
+    kind = next((kind for kind, rules in catalog.TABLE.items() if rules.code == kind_code), None)
+    issuer = Issuer.objects.filter(code=start).defer("logo").first()
+    if kind is not None and issuer is not None and not Series.objects.filter(code=code).exists():
+        with transaction.atomic():
+            numbering.open_series(issuer=issuer, kind=kind, year=int(year), actor=actor)

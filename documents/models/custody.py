@@ -1,0 +1,34 @@
+"""The rounds in which what is locked is read again."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from documents.models.leased import Leased
+
+
+class CustodyRound(Leased):
+    """One look at everything that is due: whoever has it leased goes on where another worker stopped.
+
+    Which documents were read, the documents say themselves (`verified_at`).
+    """
+
+    began_at = models.DateTimeField(_("comenzada"), unique=True)
+    ended_at = models.DateTimeField(_("terminada"), null=True)
+    older = models.PositiveIntegerField(help_text="how many of those that are older than a day are still read")
+    verified = models.PositiveIntegerField(_("verificados"), default=0)
+    findings = models.PositiveIntegerField(_("hallazgos"), default=0)
+    missing = models.PositiveIntegerField(_("sin fila"), default=0)
+    overdue = models.PositiveIntegerField(_("fuera de plazo"), default=0)
+    oldest_at = models.DateTimeField(_("la más antigua sin verificar"), null=True)
+    unread = models.JSONField(default=list, help_text="ids of documents on which a defect of ours stopped the reading")
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("ronda de custodia"), _("rondas de custodia")
+        indexes: ClassVar = [
+            models.Index(fields=["-began_at"], condition=models.Q(ended_at=None), name="custody_round_open")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.began_at:%Y-%m-%d %H:%M:%S}"
