@@ -15,7 +15,10 @@ BOUNDARY = re.compile(r';\s*boundary\s*=\s*("[^"]*"|[^;\s]*)', re.IGNORECASE)
 env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODULE", default="config.settings"))
 _django = get_wsgi_application()
 # Only now can models be imported. A number that an old database would give again is passed before any request.
-importlib.import_module("documents.custody.restore").at_start(name="web", channel="web", now=dt.datetime.now(tz=dt.UTC))
+_actors, _restore = (
+    importlib.import_module(name) for name in ("documents.access.actors", "documents.custody.restore")
+)
+_restore.at_start(actor=_actors.program(name="restore", channel="web"), now=dt.datetime.now(tz=dt.UTC))
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
