@@ -41,10 +41,10 @@ def look(*, now: dt.datetime, actor: log.Actor) -> list[str]:
     return numbers
 
 
-def at_start(*, name: str, channel: str, now: dt.datetime) -> None:
+def at_start(*, actor: log.Actor, now: dt.datetime) -> None:
     """Look before the first number is taken by this process; what does not answer now is asked again by the rounds."""
     try:
-        look(now=now, actor=log.Actor(kind="system", id=name, channel=channel))
+        look(now=now, actor=actor)
     except (errors.Problem, DatabaseError, InterfaceError, log.AuditUnavailable):
         logger.exception("custody.start_not_checked")
 

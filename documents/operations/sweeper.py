@@ -128,9 +128,10 @@ class Poller(bootsteps.StartStopStep):
 
         Before that it looks whether the database is older than the vault: no number is given twice after a restore.
         """
+        from documents.access import actors
         from documents.custody import restore
 
-        restore.at_start(name="worker", channel="worker", now=timezone.now())
+        restore.at_start(actor=actors.program(name="restore", channel="worker"), now=timezone.now())
         close_old_connections()
         for turn in (self._renew, self._tend, self._keep, *[self._work_off] * THREADS):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)

@@ -233,10 +233,7 @@ def read(*, key: str, version: str, url: str) -> bytes:
 
 
 def walk(*, at_once: int, prefix: str = "", after: str = "") -> Iterator[list[str]]:
-    """Walk the keys of the store of VAULT_URL, some at once, each look behind the breaker.
-
-    :raises errors.WormError: the vault does not answer
-    """
+    """Walk the keys of the store of VAULT_URL, some at once, each look behind the breaker."""
     keys = guarded(work=lambda: open_vault().keys(prefix=prefix, after=after))
     while several := guarded(work=lambda: [*itertools.islice(keys, at_once)]):
         yield several

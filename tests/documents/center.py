@@ -110,7 +110,6 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         state=PayoutState.SENT,
         event=document.event,
     )
-    custody_round = CustodyRound.objects.create(began_at=timezone.now(), older=0)
     settled = Settlement.objects.create(payout=payout, document=document, amount_minor=2188)
     return {
         "documents/document": document.public_id,
@@ -118,7 +117,7 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         "documents/party": Party.objects.get(pk=document.owner_id).public_id,
         "documents/issuer": str(document.issuer_id),
         "documents/series": str(document.series_id),
-        "documents/custodyround": str(custody_round.pk),
+        "documents/custodyround": str(CustodyRound.objects.create(began_at=timezone.now(), older=0).pk),
         "documents/delivery": delivery.public_id,
         "documents/link": link(document=document).public_id,
         "documents/discrepancy": gap.public_id,
