@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
 from config import env
 
@@ -15,10 +16,9 @@ BOUNDARY = re.compile(r';\s*boundary\s*=\s*("[^"]*"|[^;\s]*)', re.IGNORECASE)
 env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODULE", default="config.settings"))
 _django = get_wsgi_application()
 # Only now can models be imported. A number that an old database would give again is passed before any request.
-_actors, _restore = (
-    importlib.import_module(name) for name in ("documents.access.actors", "documents.custody.restore")
-)
+_actors, _restore = (importlib.import_module(name) for name in ("documents.access.actors", "documents.custody.restore"))
 _restore.at_start(actor=_actors.program(name="restore", channel="web"), now=dt.datetime.now(tz=dt.UTC))
+connections.close_all()  # each thread has its own
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
