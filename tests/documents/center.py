@@ -89,12 +89,9 @@ def _matter(*, document: Document) -> LegalHold:
 def one_of_each(*, document: Document) -> dict[str, str]:
     """Make one row of every list, and return the last part of each page's address."""
     delivery = Delivery.objects.create(document=document, recipient=document.owner, channel="EMAIL", message_id="m1@x")
+    cause = {"type": "PAYOUT_SENT", "event": "evt_1", "cause": "payout_does_not_close"}
     alert = Alert.objects.create(
-        dedup_key="a",
-        code="event_held",
-        severity="P2",
-        values={"type": "PAYOUT_SENT", "event": "evt_1", "cause": "payout_does_not_close"},
-        runbook="docs/runbooks/events.md",
+        dedup_key="a", code="event_held", severity="P2", values=cause, runbook="docs/runbooks/events.md"
     )
     gap = Discrepancy.objects.create(code="paid_twice", dedup_key="d", document=document, country=document.country)
     payout = Payout.objects.create(
