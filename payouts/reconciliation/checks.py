@@ -25,6 +25,7 @@ class FindingCode(StrEnum):
     CASH = "cash_differs"
     PAID_FORMER_OWNER = "paid_to_former_owner"
     PAID_CANCELED = "paid_for_canceled"
+    RETURNED_LESS = "returned_less"
     EVENT = "event_and_document_differ"
     EVENT_ALONE = "event_without_document"
     REFUND = "refund_status_differs"
@@ -231,8 +232,9 @@ JOIN (VALUES
 ) AS stated (type, audience, path, printed) ON stated.type = e.type AND stated.audience = d.audience
 WHERE e.id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR d.country_id = %(country)s)
   AND e.body IS NOT NULL AND e.status = 'processed'
-  -- issued by two people's decision, with the balance that was known
-  AND NOT (stated.path = '{data,opening_carry_over}' AND 'reconciliation_difference' = ANY(d.flags))
+  -- issued by two people's decision, with the balance that was known; `reconciliation_difference` has both
+  AND NOT (stated.path = '{data,opening_carry_over}' AND EXISTS (
+    SELECT FROM payouts_settlementrequest a WHERE a.event_id = e.public_id AND a.state = 'APPROVED'))
   AND (convert_from(e.body, 'UTF8')::jsonb #>> stated.path::text[])::numeric
     <> (d.content::jsonb #>> stated.printed::text[])::numeric
 """

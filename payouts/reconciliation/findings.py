@@ -12,7 +12,7 @@ from django.db import connection
 from documents import errors, money
 from documents.models import Document, Event
 from payouts.calculation import footing
-from payouts.issuing import balances, cash, paid_in_vain
+from payouts.issuing import balances, cash, paid_in_vain, returned_less
 from payouts.models import Payout
 from payouts.reconciliation.checks import BOOKS, COMPARISONS, FindingCode
 
@@ -171,6 +171,7 @@ def _payees(*, key_range: KeyRange, country: str | None, summary: Summary) -> It
     yield from _differing(key_range=key_range, country=country)
     yield from _cash(key_range=key_range, country=country)
     yield from _in_vain(key_range=key_range, country=country)
+    yield from _returned_less(key_range=key_range, country=country)
     yield from broken
 
 
@@ -214,6 +215,19 @@ def _in_vain(*, key_range: KeyRange, country: str | None) -> Iterator[Finding]:
                 event_id=None,
                 facts=paid.facts,
             )
+
+
+def _returned_less(*, key_range: KeyRange, country: str | None) -> Iterator[Finding]:
+    """Return what did not come back of the payouts of a range of payees, by the rule of intake itself."""
+    for missing in returned_less.of_owners(low=key_range.low, high=key_range.high, country=country):
+        yield Finding(
+            code=FindingCode.RETURNED_LESS,
+            key=missing.dedup_key,
+            country=missing.notice.country_id,
+            document_id=missing.notice.pk,
+            event_id=None,
+            facts=missing.facts,
+        )
 
 
 def _events(*, key_range: KeyRange, country: str | None, summary: Summary) -> Iterator[Finding]:

@@ -102,7 +102,7 @@ def _resolve(*, seen: set[str], began_at: dt.datetime, country: str | None, now:
     And what a payout opened: a run that looked before money came back may have opened it again afterwards.
     """
     opened = Q(dedup_key__startswith=PREFIX) | Q(
-        code__in=[FindingCode.PAID_TWICE, FindingCode.CASH, FindingCode.BALANCE, *IN_VAIN]
+        code__in=[FindingCode.PAID_TWICE, FindingCode.CASH, FindingCode.BALANCE, FindingCode.RETURNED_LESS, *IN_VAIN]
     )
     rows = Discrepancy.objects.filter(opened, resolved_at=None, opened_at__lt=began_at)
     if country is not None:

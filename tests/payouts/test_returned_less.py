@@ -5,10 +5,12 @@ from itertools import permutations
 
 import pytest
 
+from documents.alerts import discrepancies
 from documents.models import Alert, Discrepancy
 from payouts.models import Payout
 from payouts.reconciliation import run
 from tests.payouts import making, telling
+from tests.services import force
 
 pytestmark = pytest.mark.django_db
 OFS = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary"
@@ -63,7 +65,28 @@ def test_less_without_a_fee_is_owed_again_and_one_discrepancy_has_both_amounts(
         "difference": "0.25",
     }
     assert [(alert.code, alert.severity) for alert in Alert.objects.all()] == [("returned_less", "P2")]
-    assert run.run(walk=run.key_ranges(), now=telling.NOW, actor=telling.ACTOR).findings == {}
+    summary = run.run(walk=run.key_ranges(), now=telling.NOW, actor=telling.ACTOR)
+    assert (summary.findings, summary.opened, summary.resolved) == ({"returned_less": 1}, 0, 0)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_reconciliation_finds_what_is_missing_where_nobody_has_opened_it(kind: str) -> None:
+    telling.told([making.order("ord_1"), making.payout("po_1", "10.00", orders=["ord_1"])])
+    telling.told([making.reversal("po_1", "9.75", kind=kind)])
+    opened = Discrepancy.objects.get()
+    expected = (opened.code, opened.dedup_key, opened.facts, opened.document)
+    with force.by_force():
+        Discrepancy.objects.all().delete()
+    for opens in (1, 0):  # a second run opens no second one
+        summary = run.run(walk=run.key_ranges(), now=telling.NOW, actor=telling.ACTOR)
+        assert (summary.findings, summary.opened, summary.resolved) == ({"returned_less": 1}, opens, 0)
+        found = Discrepancy.objects.get(resolved_at=None)
+        assert (found.code, found.dedup_key, found.facts, found.document) == expected
+    discrepancies.resolve(
+        dedup_key=opened.dedup_key, resolution="El banco lo devolvió aparte", actor=telling.ACTOR, now=telling.NOW
+    )
+    accepted = run.run(walk=run.key_ranges(), now=telling.NOW, actor=telling.ACTOR)
+    assert (accepted.findings, accepted.accepted, accepted.opened) == ({}, 1, 0)
 
 
 def test_the_notice_says_what_came_back_and_what_is_still_missing() -> None:
