@@ -78,8 +78,16 @@ def retry(*, held: QuerySet[Event], now: dt.datetime) -> list[Event]:
 
     Who retries holds no row of an event: a name, an issuer or a series comes first.
     """
-    chosen = held.filter(RETRIABLE).defer("body")
-    locked = locks.rows(queryset=chosen, rank=locks.Rank.RETRIED_EVENT)
+    return _make_due(chosen=held.filter(RETRIABLE), now=now)
+
+
+def run_again(*, waits: QuerySet[Event], now: dt.datetime) -> list[Event]:
+    """Let these events be run again, parked or held, whatever they wait for; see `retry`."""
+    return _make_due(chosen=waits.filter(PARKED | RETRIABLE), now=now)
+
+
+def _make_due(*, chosen: QuerySet[Event], now: dt.datetime) -> list[Event]:
+    locked = locks.rows(queryset=chosen.defer("body"), rank=locks.Rank.RETRIED_EVENT)
     Event.objects.filter(pk__in=[event.pk for event in locked]).update(next_try_at=now)
     for event in locked:
         transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.RESUME, event_id=event.pk))

@@ -61,12 +61,12 @@ def printed(
 
 
 def on_waiting(*, message: envelope.EventMessage, now: dt.datetime, actor: log.Actor) -> None:
-    """Let held events of a cancellation's fact be tried again: canceled before it happened, it asks for nothing."""
+    """Let events of a cancellation's fact that wait be run again: canceled before it happened, it asks for nothing."""
     del actor  # nothing changes here but when an event is run again
     facts = Event.objects.filter(
         subject=envelope.subject(message=message), type__in=envelope.CANCELLATIONS[message.type]
     )
-    waiting.retry(held=facts, now=now)
+    waiting.run_again(waits=facts, now=now)
 
 
 def _canceled_at(*, message: envelope.EventMessage, subject: str) -> dt.datetime | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from documents.events import intake, waiting
 from documents.models import Discrepancy, Document, Event
 from payouts.models import Payout, Settlement
 from payouts.reconciliation import run
@@ -86,6 +87,21 @@ def test_nothing_is_issued_of_a_payout_that_was_canceled_before_it_was_sent(orde
         ("evt_po_1_again", "ignored"),
     ]
     assert _differences() == {}
+
+
+def test_a_payout_that_waits_is_looked_at_as_soon_as_its_cancellation_comes() -> None:
+    for order in ("ord_1", "ord_2"):  # two tellings: one waits for each
+        event = making.payout("po_1", "10.00", orders=[order])
+        assert telling.tell(event | {"id": f"evt_{order}"}).body["missing"] == [f"order:{order}", "party:drv_1"]
+    assert waiting.due(now=telling.NOW, limit=9) == []
+    telling.tell(_canceled(at="2026-02-23T06:59:59Z"))
+    while due := waiting.due(now=telling.NOW, limit=9):  # at this very moment, not by their timers
+        intake.resume(event_id=due[0], now=telling.NOW)
+    assert _state()["events"] == [
+        ("evt_ord_1", "ignored", "canceled_before"),
+        ("evt_ord_2", "ignored", "canceled_before"),
+        ("evt_po_1_canceled", "processed", ""),
+    ]
 
 
 def test_a_cancellation_before_the_sending_that_comes_after_the_statement_reverses_it() -> None:
