@@ -196,6 +196,14 @@ _EVENTS: Mapping[str, Words] = {
     ),
     # What a parked event lacks.
     "awaited": Words(es="Falta {missing:all}.", en="Missing: {missing:all}."),
+    "awaited.held": Words(
+        es="Espera a {missing:all}, que ha llegado y está retenido: en cuanto se emita, sigue por sí mismo.",
+        en="It waits for {missing:all}, which has come and is held: once that is issued it goes on by itself.",
+    ),
+    "awaited.dismissed": Words(
+        es="Espera a {missing:all}, que se cerró sin emitir: no hay nada que hacer, salvo que llegue corregido.",
+        en="It waits for {missing:all}, which was closed without issuing: nothing is to do unless it comes mended.",
+    ),
     "opening_balance.after": Words(
         es="Su saldo inicial no es el que dejó {payout}: falta un pago intermedio.",
         en="Its opening balance is not what {payout} left: a payout between them is missing.",
@@ -207,6 +215,18 @@ _EVENTS: Mapping[str, Words] = {
     "opening_balance.replaced": Words(
         es="Sustituye a {payout}: ha de abrir y cerrar con los saldos de aquel.",
         en="It replaces {payout}: it has to open and close with that payout's balances.",
+    ),
+    "opening_balance.unknown": Words(
+        es="Sustituye a {payout}, que no ha llegado: no se sabe con qué saldo abrió. Si se emite ahora, se imprime con "
+        "{known:amount} de saldo inicial; el evento dice {stated:amount}.",
+        en="It replaces {payout}, which has not come: nobody knows the balance with which that one opened. Issued now, "
+        "it prints an opening balance of {known:amount}; the event states {stated:amount}.",
+    ),
+    "refund_failed_already": Words(
+        es="El banco ya ha avisado de que este reembolso no llegó ({event}): si se emite, su nota de crédito dirá que "
+        "el abono falló.",
+        en="The bank has said already that this refund did not arrive ({event}): once issued, its credit note will say "
+        "that it failed.",
     ),
     "closing_balance": Words(
         es="Deja un saldo que no es el inicial de {payout}, ya emitido: lo decide una persona.",

@@ -19,10 +19,11 @@ from documents.alerts import discrepancies
 from documents.models import Discrepancy, Document, Event
 from payouts.admin import forms, rows
 from payouts.models import ApprovalState, DifferenceApproval
-from payouts.review import corrections, difference_approval, dismissal, retrying, worklist
+from payouts.review import corrections, difference_approval, dismissal, event_findings, retrying, worklist
 
 if TYPE_CHECKING:
     from django.db.models import Model
+    from django.utils.safestring import SafeString
 
 HOME = "admin:payouts_differenceapproval_changelist"
 DECIDES = "approve_difference"  # the right to act on the work list
@@ -50,10 +51,41 @@ def _approval(event: Event) -> DifferenceApproval | None:
     return DifferenceApproval.objects.filter(event=event).exclude(state=ApprovalState.WITHDRAWN).first()
 
 
+def _balances(*, event: Event) -> base.Card | None:
+    """Return the card that says with which balances a payout would be issued now, and where they come from."""
+    printed = event_findings.balances_of(event=event)
+    if printed is None:
+        return None
+
+    def text(minor: int) -> "SafeString":
+        return rows.written(minor=minor, currency=printed.currency, country=event.country_code)
+
+    source = {
+        "after": _("El saldo con que cerró %(payout)s."),
+        "replaced": _("El saldo con que abrió %(payout)s, al que sustituye."),
+        "first": _("No consta ningún pago anterior."),
+        "unknown": _("El que dejaron los pagos anteriores: sustituye a %(payout)s, que no ha llegado. Compruébalo."),
+    }[printed.cause]
+    return base.Card(
+        title=_("Saldos con que se emite"),
+        facts=[
+            base.Fact(label=_("Saldo inicial"), value=text(printed.opening_minor)),
+            base.Fact(label=_("Saldo inicial declarado"), value=text(printed.stated_minor)),
+            base.Fact(label=_("Saldo final"), value=text(printed.closing_minor)),
+            base.Fact(label=_("De dónde sale"), value=source % {"payout": printed.payout}, wide=True),
+        ],
+    )
+
+
+def _issued_so(event: Event) -> Sequence[base.Card]:
+    printed = _balances(event=event)
+    return [*_of_event(event), *([printed] if printed else [])]
+
+
 def _proposal(event: Event) -> Sequence[base.Card]:
     approval = _approval(event)
     shown = [rows.proposal(approval=approval, country=event.country_code)] if approval else []
-    return [*_of_event(event), *shown]
+    return [*_issued_so(event), *shown]
 
 
 def _request(made: confirm.Confirmed[Event]) -> None:
@@ -147,7 +179,7 @@ TABLE: Mapping[str, Decision] = MappingProxyType(
                 audit=Action.EVENT_DIFFERENCE_REQUESTED,
                 act=_request,
                 done=_("Propuesta anotada: la tiene que aprobar otra persona de finanzas."),
-                cards=_of_event,
+                cards=_issued_so,
                 back=_home,
             ),
         ),

@@ -21,6 +21,7 @@ from payouts.issuing import cancellations, retries
 from payouts.models import Payout
 
 CODE = "balance_chain_broken"
+_OF_BALANCE, _OF_REPLACED = "balance:", "payout:"  # how the names begin that a payout waits for
 NEAR_MAX = 20  # payouts before one, of which the last batch tells what it leaves
 LINKS_MAX = 500  # the latest payouts of a payee, looked at when one comes; reconciliation looks at all
 
@@ -48,7 +49,10 @@ class ChainLink(chains.BalanceLink):
 
 @dataclass(frozen=True, kw_only=True)
 class KnownBalance:
-    """What a payout has to open with. `awaited` is the replaced payout that has not come yet, if there is one."""
+    """What a payout has to open with. `awaited` is the replaced payout that has not come yet, if there is one.
+
+    While nobody knows that one, it is the balance that the payouts before it have left.
+    """
 
     before: Payout | None
     opening_minor: int
@@ -73,8 +77,7 @@ def known(*, data: schemas.PayoutData, sent_at: dt.datetime, chain: Chain) -> Kn
             place=(replaced.chained_at, replaced.chained_as),
         )
     place = (sent_at, payout)
-    if replaces and not _failed(payout=replaces):
-        return KnownBalance(before=None, opening_minor=0, fits=False, place=place, awaited=f"payout:{replaces}")
+    unknown = f"{_OF_REPLACED}{replaces}" if replaces and not _failed(payout=replaces) else ""
     mine = chains.BalanceLink(payout=payout, place=place, opening_minor=stated[0], closing_minor=stated[1])
     then = of_payee.filter(Q(returned_at=None) | Q(returned_at__gt=sent_at), sent_at__lte=sent_at)
     earlier = _before(payouts=then, sent_at=sent_at)
@@ -87,8 +90,9 @@ def known(*, data: schemas.PayoutData, sent_at: dt.datetime, chain: Chain) -> Kn
     return KnownBalance(
         before=last.row if last else None,
         opening_minor=last.closing_minor if last else 0,
-        fits=fits,
+        fits=fits and not unknown,
         place=place,
+        awaited=unknown,
     )
 
 
@@ -143,12 +147,12 @@ def _link(*, row: Payout) -> ChainLink:
 
 def awaited(*, payee: Party, issuer: Issuer) -> str:
     """Return the name under which a payout waits for the one before it."""
-    return f"balance:{payee.platform_id}:{issuer.slug}"
+    return f"{_OF_BALANCE}{payee.platform_id}:{issuer.slug}"
 
 
 def is_awaited(name: str) -> bool:
-    """Tell whether a name that an event waits for is that of a payout before it."""
-    return name.startswith("balance:")
+    """Tell whether a name that a payout waits for is that of one before it, or of one that it replaces."""
+    return name.startswith((_OF_BALANCE, _OF_REPLACED))
 
 
 @dataclass(frozen=True, kw_only=True)

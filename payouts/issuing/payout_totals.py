@@ -42,8 +42,8 @@ class PayoutDraft:
 def resolve(*, message: envelope.EventMessage, payee: Party | None, accept: bool) -> PayoutDraft | effects.Waiting:
     """Return the draft of a payout, with the first candidate that closes, else the likeliest one.
 
-    It opens with the balance that it states, with the known one where two people `accept` its difference. It waits for
-    what it names, and for the event that first names its payee. Call with the payee locked.
+    It opens with the balance that it states, with the known one where two people `accept` its difference, if one is. It
+    waits for what it names, and for the event that first names its payee. Call with the payee locked.
 
     :raises errors.Problem: the codes of `terms.resolve`, `period_invalid`, `payee_mismatch`
     """

@@ -20,9 +20,7 @@ from documents.events import effects, outcomes, schemas
 from documents.models import Document, Event, EventStatus
 from payouts.issuing import balances, payout_statements, payout_totals
 from payouts.models import ApprovalState, DifferenceApproval
-from payouts.review import decisions
-
-TYPES = ("PAYOUT_SENT", "PAYOUT_PERIOD_CLOSED")
+from payouts.review import decisions, event_findings
 
 
 def can_approve(*, event: Event, now: dt.datetime) -> bool:
@@ -34,10 +32,10 @@ def can_approve(*, event: Event, now: dt.datetime) -> bool:
 def approvable_from(*, event: Event) -> dt.datetime | None:
     """Return from when two people may issue a payout with its difference; None of other events.
 
-    Such a payout is held because it does not close, or parked for the balance that it opens with. Until the limit has
-    passed, what is missing or a corrected event may still come.
+    Such a payout is held because it does not close, or parked for the balance that it opens with or the payout that it
+    replaces. Until the limit has passed, what is missing or a corrected event may still come.
     """
-    if event.type not in TYPES or event.body is None or event.superseded_by_id is not None:
+    if event.type not in event_findings.PAYOUTS or event.body is None or event.superseded_by_id is not None:
         return None
     before_only = bool(event.missing) and all(balances.is_awaited(name) for name in event.missing)
     open_ = {EventStatus.HELD: event.code == "payout_does_not_close", EventStatus.PARKED: before_only}

@@ -2,7 +2,9 @@
 
 import concurrent.futures
 import datetime as dt
+import html
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -11,15 +13,18 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, connection, connections, transaction
+from django.urls import reverse
 
 from audit import log
 from audit.models import Event as LogEvent
 from documents import errors, transactions
 from documents.models import Discrepancy, Document, Event, EventStatus, Series
+from payouts.admin import rows
 from payouts.models import ApprovalState, DifferenceApproval, Payout
 from payouts.reconciliation import run
-from payouts.review import difference_approval, discrepancy_findings
+from payouts.review import difference_approval, discrepancy_findings, worklist
 from tests import cast
+from tests.documents import center
 from tests.payouts import making, telling
 from tests.services import force
 
@@ -297,6 +302,48 @@ def test_approvals_at_the_same_time_issue_one_statement() -> None:
     assert results.count("decision_not_possible") == 7
     assert Document.objects.filter(kind="PAYOUT_STATEMENT").count() == 1
     assert DifferenceApproval.objects.get().state == ApprovalState.APPROVED
+
+
+UNKNOWN = "Sustituye a po_gone, que no ha llegado"
+
+
+@pytest.mark.parametrize("amount", ["14.00", "12.00"])
+def test_what_replaces_an_unknown_payout_is_issued_with_the_balance_before_it_and_whoever_decides_sees_so(
+    people: People, amount: str
+) -> None:
+    """It closes and is parked, or does not close and is held; both are told, and opens with what the last one left."""
+    telling.told(
+        [
+            making.order("ord_1"),
+            making.order("ord_2"),
+            making.payout("po_1", "8.00", orders=["ord_1"], closing="2.00"),
+            making.payout(
+                "po_2", amount, orders=["ord_2"], at="2026-02-24T07:00:00Z", opening="4.00", replaces="po_gone"
+            ),
+        ]
+    )
+    event = Event.objects.get(event_id="evt_po_2")
+    assert event.status == (EventStatus.PARKED if amount == "14.00" else EventStatus.HELD)
+    said = " ".join(rows.sentences(item=worklist.of_event(event, now=LATER)))
+    assert f"{UNKNOWN}: no se sabe con qué saldo abrió. Si se emite ahora, se imprime con 2,00" in said
+    assert "el evento dice 4,00" in said
+    asked = None
+    for member, step in ((people.sofia, "request"), (people.fede, "approve")):
+        place = reverse(f"admin:payouts_differenceapproval_{step}", args=[event.public_id])
+        page = html.unescape(center.client(member=member).get(place).content.decode())
+        assert UNKNOWN in page
+        card = re.sub(r"<[^>]*>|\s+", " ", page.partition("Saldos con que se emite")[2])
+        balances = re.findall(r"(Saldo inicial|Saldo inicial declarado|Saldo final) +(-?[\d.,]+)", card)
+        assert balances == [("Saldo inicial", "2,00"), ("Saldo inicial declarado", "4,00"), ("Saldo final", "0,00")]
+        assert "El que dejaron los pagos anteriores: sustituye a po_gone" in card
+        asked = asked or people.ask(event)
+    assert asked
+    content = json.loads(people.approve(asked).content)
+    assert content["totals"]["opening_carry_over"] == "2.00"
+    assert content.get("difference") == ("2.00" if amount == "14.00" else None)
+    facts = Discrepancy.objects.get(code="reconciliation_difference").facts
+    assert (facts["opening_stated"], facts["opening_printed"]) == ("4.00", "2.00")
+    assert run.run(walk=run.key_ranges(), now=telling.NOW, actor=telling.ACTOR).findings == {}
 
 
 @pytest.mark.django_db(transaction=True)
