@@ -41,8 +41,8 @@ class Issued:
 class Waiting:
     """An effect cannot run yet: `missing` names the subjects that must come first, such as `order:ord_1`.
 
-    `until_woken`: they may never come, so no timer looks; only for what has the event's own subject, whose lock keeps
-    the two one after the other.
+    `until_woken`: they may never come, or wait for a person themselves, so no timer looks and nobody is alerted; only
+    for what has the event's own subject, whose lock keeps the two one after the other.
     """
 
     missing: Sequence[str]

@@ -26,7 +26,6 @@ BACKOFF_S = (2, 300)  # first and longest pause between looks at an event that i
 DEFECT = "internal_error"  # the code of an event whose effect failed by a defect of ours
 # Stored of a held event: a payout has up to 1,500 orders, and each of them may be wrong.
 FAULTS_MAX = 60
-
 EARLIER_MAX = 8  # events of one subject that are run before a later one: the first that can be issued wins
 PARKED_TOO_LONG = "event_parked_too_long"
 _RESTS = {EventStatus.PROCESSED: Action.EVENT_PROCESSED, EventStatus.IGNORED: Action.EVENT_IGNORED}
@@ -45,7 +44,7 @@ def for_a_person() -> Q:
 def too_long(*, now: dt.datetime, limit_s: int) -> Q:
     """Return the condition of an event parked past the limit, which nobody has dismissed.
 
-    A cancellation waits without limit, and most of them without a timer too: what was canceled seldom happens.
+    What waits without a timer waits without limit, and a cancellation always: what was canceled seldom happens.
     """
     return Q(
         ~dismissed(),
@@ -101,6 +100,8 @@ def park(*, event: Event, missing: list[str], now: dt.datetime, actor: log.Actor
         attempts=event.attempts,
         next_try_at=next_try_at,
     )
+    if until_woken:  # what was said of it while a timer looked is so no more
+        incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
     if changed:
         _reopen(event=event, code="", actor=actor)  # it waits for something that nobody has seen yet
         Wait.objects.filter(event=event).delete()

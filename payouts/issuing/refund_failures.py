@@ -29,7 +29,8 @@ def on_refund_failed(
 ) -> effects.Outcome:
     """Mark the credit note of a refund whose money did not arrive, until another replaces it; the note stays as it is.
 
-    Waits for the refund. Held: the codes of `terms.resolve`, `payee_mismatch` for one of another payment.
+    Waits for the refund; without limit for one that is held, which is what a person has to look at. Held: the codes of
+    `terms.resolve`, `payee_mismatch` for one of another payment.
     """
     terms, data = issuing_terms.resolve(message=message), cast("undoing_schemas.RefundFailedData", message.data)
     refund, payment = data.refund.id, data.refund.payment_id
@@ -38,7 +39,8 @@ def on_refund_failed(
         return customer_credits.without_receipt(payment=payment)
     note = lock_note(refund=refund)
     if note is None:
-        return effects.Waiting(missing=[f"refund:{refund}"])
+        held = Event.objects.filter(subject=event.subject, type="REFUND_ISSUED", status=EventStatus.HELD)
+        return effects.Waiting(missing=[f"refund:{refund}"], until_woken=held.exists())
     require_payment(refund=refund, note=note, receipt=receipt)
     _set_status(note=note, refund=refund, actor=actor)
     retries.retry_credits(payment=payment, now=now)  # one that replaces it may be held, or does not say so

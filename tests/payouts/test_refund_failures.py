@@ -1,5 +1,6 @@
 """A refund that failed keeps its credit note, and is given back under it once more: nothing is numbered twice."""
 
+import datetime as dt
 import itertools
 import json
 from typing import Any, cast
@@ -11,11 +12,15 @@ from hypothesis import strategies as st
 
 from audit.models import Event as AuditEvent
 from documents import presentation
-from documents.events import answers
-from documents.models import Document, Event, RefundStatus
+from documents.events import answers, intake
+from documents.events import waiting as events_waiting
+from documents.models import Alert, Document, Event, RefundStatus
 from documents.sentences import writing
+from payouts.admin import rows
 from payouts.models import RefundReplacement
 from payouts.reconciliation import run
+from payouts.review import dismissal, worklist
+from tests import cast as cast_of_people
 from tests.documents import center
 from tests.payouts import making, telling
 from tests.services import force
@@ -26,6 +31,7 @@ PAYMENT = making.payment("pay_1", "11.00", [making.line("10.00", tax="IVA10")])
 FIRST = making.refund("rf_1", "pay_1", WHOLE)
 FAILED = making.refund_failed("rf_1", "pay_1")
 AGAIN = making.refund("rf_2", "pay_1", WHOLE, replaces="rf_1")
+LATE = telling.NOW + dt.timedelta(days=9)
 AGAIN_FAILED = making.refund_failed("rf_2", "pay_1")
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +55,11 @@ def _state() -> tuple[object, ...]:
         [(name, status, code, tuple(missing)) for name, status, code, missing in events],
         sorted(RefundReplacement.objects.values_list("refund", "replaces")),
     )
+
+
+def _said_of(event: Event) -> list[str]:
+    """Return what its page says of an event that waits."""
+    return rows.sentences(item=worklist.of_event(Event.objects.get(pk=event.pk), now=LATE))
 
 
 def _one_state(orders: list[tuple[dict[str, Any], ...]]) -> tuple[Any, ...]:
@@ -313,6 +324,50 @@ def test_a_refund_that_nobody_knows_is_waited_for_and_none_replaces_itself() -> 
     assert telling.told([PAYMENT, AGAIN, FAILED]) == ["processed", "parked", "parked"]
     assert [event.missing for event in Event.objects.filter(status="parked")] == [["refund:rf_1"]] * 2
     assert telling.tell(making.refund("rf_9", "pay_1", WHOLE, replaces="rf_9")).status == 400
+
+
+def test_the_failure_of_a_refund_that_is_held_waits_for_it_and_is_no_item_of_its_own() -> None:
+    too_much = making.refund("rf_1", "pay_1", [making.line("10.01", kind="REFUND_ITEM", tax="IVA10")])
+    assert telling.told([PAYMENT, FAILED]) == ["processed", "parked"]
+    failure = Event.objects.get(event_id="evt_rf_1_failed")
+    events_waiting.overdue(now=LATE, limit_s=3600)
+    assert _said_of(failure) == ["Falta rf_1."]
+    assert worklist.counts(countries=None, now=LATE)["parked"] == Alert.objects.filter(resolved_at=None).count() == 1
+    assert telling.told([too_much]) == ["held"]
+    failure.refresh_from_db()
+    assert (failure.status, failure.missing, failure.next_try_at) == ("parked", ["refund:rf_1"], None)
+    events_waiting.overdue(now=LATE, limit_s=3600)
+    counts = worklist.counts(countries=None, now=LATE)
+    assert (counts["held"], counts["parked"]) == (1, 0)
+    assert [*Alert.objects.filter(resolved_at=None).values_list("code", flat=True)] == ["event_held"]
+    assert "El banco ya ha avisado de que este reembolso no llegó" in _said_of(Event.objects.get(status="held"))[0]
+    held = "Espera a rf_1, que ha llegado y está retenido: en cuanto se emita, sigue por sí mismo."
+    assert _said_of(failure) == [held]
+
+
+@pytest.mark.parametrize("dismissed", [False, True])
+def test_it_goes_on_as_soon_as_the_refund_is_issued_although_that_was_closed_without_issuing(dismissed: bool) -> None:
+    too_much = making.refund("rf_1", "pay_1", [making.line("10.01", kind="REFUND_ITEM", tax="IVA10")])
+    assert telling.told([PAYMENT, too_much, FAILED]) == ["processed", "held", "parked"]
+    failure = Event.objects.get(event_id="evt_rf_1_failed")
+    if dismissed:
+        actor = cast_of_people.staff(name="of_finance", roles=["finance"], countries=["ES"])
+        dismissal.dismiss(
+            event=Event.objects.get(status="held"),
+            reason="El reembolso se hizo por otra vía",
+            document=None,
+            user=actor.user,
+            now=telling.NOW,
+            actor=telling.ACTOR,
+        )
+        assert _said_of(failure)[0].startswith("Espera a rf_1, que se cerró sin emitir")
+        assert worklist.items(countries=None, now=LATE) == []
+    telling.tell(FIRST | {"id": "evt_mended"})
+    for event_id in events_waiting.due(now=telling.NOW, limit=9):  # at this very moment, not by a timer
+        intake.resume(event_id=event_id, now=telling.NOW)
+    failure.refresh_from_db()
+    assert (failure.status, telling.document(NOTE).refund_status) == ("processed", "FAILED")
+    assert _found() == {}
 
 
 # -- reconciliation --
