@@ -7,6 +7,7 @@ person resumes it, `events.backlog` has them issued in the order in which they c
 """
 
 import contextlib
+import contextvars
 import datetime as dt
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -77,6 +78,9 @@ def take(*, issuer: Issuer, documents: int, event_id: int, now: dt.datetime, dat
         row = _take(issuer_id=issuer.pk, documents=documents, event_id=event_id, now=now, date=date)
     if row is None or not row.open:
         raise errors.Problem(code=PAUSED, values={"issuer": issuer.slug})
+    if (forecast := _forecast.get()) is not None:
+        forecast.see(issuer=issuer, documents=documents, row=row)
+        return
     if row.counts and row.in_window > row.window_max:
         raise LimitReached(issuer=issuer, limit="minute", most=row.window_max, minutes=row.window_minutes)
     if row.counts and row.in_day > row.day_max:
@@ -101,6 +105,42 @@ class _Row(NamedTuple):
     @property
     def window_max(self) -> int:
         return (self.minute_max_set or self.minute_max) * self.window_minutes
+
+
+class Forecast:
+    """What a rehearsal knows of limits: how much each issuer may still issue, and which are thought to be paused."""
+
+    def __init__(self) -> None:
+        self.room: dict[str, tuple[int, LimitReached]] = {}
+        self.paused: set[str] = set()
+
+    def see(self, *, issuer: Issuer, documents: int, row: _Row) -> None:
+        """Note what an issuer may still issue, when it is first seen; whatever it issues is not refused.
+
+        :raises errors.Problem: `issuing_paused`, of one that is thought to be
+        """
+        if issuer.slug in self.paused:
+            raise errors.Problem(code=PAUSED, values={"issuer": issuer.slug})
+        minutes, window_max = row.window_minutes, row.window_max
+        limits = (
+            (window_max - row.in_window, LimitReached(issuer=issuer, limit="minute", most=window_max, minutes=minutes)),
+            (row.day_max - row.in_day, LimitReached(issuer=issuer, limit="day", most=row.day_max)),
+        )
+        left, reached = min(limits, key=lambda each: each[0])
+        self.room.setdefault(issuer.slug, (left + documents, reached))
+
+
+_forecast: contextvars.ContextVar[Forecast | None] = contextvars.ContextVar("forecast", default=None)
+
+
+@contextlib.contextmanager
+def foreseeing(*, forecast: Forecast) -> Iterator[None]:
+    """Let limits be foreseen instead of reached, where all that is issued is undone."""
+    token = _forecast.set(forecast)
+    try:
+        yield
+    finally:
+        _forecast.reset(token)
 
 
 def _take(*, issuer_id: int, documents: int, event_id: int, now: dt.datetime, date: dt.date) -> _Row | None:

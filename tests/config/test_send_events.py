@@ -6,6 +6,7 @@ import json
 import logging
 import pathlib
 import threading
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from config.management.commands import send_events
 from config.simulation import rehearsal, sender
-from documents.emission import numbering
-from documents.models import Event
+from documents.emission import numbering, valve
+from documents.models import Event, Issuer, IssuingValve
 from tests.payouts import making, telling
 
 # What an event leaves behind anywhere.
@@ -85,6 +87,64 @@ def test_a_dry_run_says_of_each_event_what_then_becomes_of_it_and_writes_nothing
     for outcome, which in answer["would_be"].items():
         is_now = {"issued": "processed", "repeated": "processed"}.get(outcome, outcome.partition(" ")[0])
         assert {states[name] for name in which["events"]} == {is_now}
+
+
+def _so_it_is(listed: list[dict[str, Any]], would_be: dict[str, Any]) -> None:
+    """Send the list: each event comes to what was foreseen."""
+    for event in listed:
+        telling.told([event])
+    rows = Event.objects.exclude(event_id="evt_ord_0").values_list("event_id", "status", "code")
+    assert {name: f"{status} {code}".strip().replace("processed", "issued") for name, status, code in rows} == {
+        name: outcome for outcome, which in would_be.items() for name in which["events"] if outcome != "repeated"
+    }
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+@pytest.mark.usefixtures("committed_db")
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"minute_max": 4, "day_max": None}, {"limit": "minute", "most": 4, "minutes": 1}),
+        ({"minute_max": None, "day_max": 4}, {"limit": "day", "most": 4}),
+    ],
+)
+def test_a_dry_run_foresees_that_the_list_itself_pauses_its_issuer(
+    limits: dict[str, Any],
+    said: dict[str, Any],
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(send_events, "timezone", types.SimpleNamespace(now=lambda: telling.NOW))  # of one minute
+    telling.issuers()
+    issuer = Issuer.objects.get(slug="aventide-es")
+    valve.limit(issuer=issuer, **limits, reason="prueba", actor=telling.ACTOR)
+    telling.told([making.order("ord_0")])
+    listed = [
+        making.payout("po_1", "10.00", orders=["ord_1"]),
+        making.order("ord_1"),  # and so the payout: two of the three that are left
+        making.order("ord_0"),  # numbers nothing
+        making.order("ord_2", driver="drv_2"),
+        making.order("ord_3", driver="drv_3"),  # one too many
+        making.payout("po_2", "10.00", orders=["ord_2"], payee="drv_2"),
+        making.payout("po_3", "10.00", orders=["ord_3"], payee="drv_3"),  # waits for its order
+        making.order("ord_9", driver="drv_9") | {"issuer": "nobody-es"},
+    ]
+    before = _contents()
+    answer = _dry_run(tmp_path, listed)
+    assert answer["would_pause"] == {"aventide-es": {**said, "documents_before": 3, "event": "evt_ord_3"}}
+    assert "aventide-es would be paused at evt_ord_3: sent at once" in capsys.readouterr().err
+    assert {outcome: which["events"] for outcome, which in answer["would_be"].items()} == {
+        "held issuer_unknown": ["evt_ord_9"],
+        "held issuing_paused": ["evt_ord_3", "evt_po_2"],
+        "issued": ["evt_po_1", "evt_ord_1", "evt_ord_2"],
+        "parked": ["evt_po_3"],
+        "repeated": ["evt_ord_0"],
+    }
+    assert _contents() == before
+    assert not IssuingValve.objects.exclude(paused_at=None).exists()
+    _so_it_is(listed, answer["would_be"])
+    assert IssuingValve.objects.exclude(paused_at=None).get().issuer == issuer
 
 
 @pytest.mark.django_db

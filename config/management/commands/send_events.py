@@ -123,14 +123,26 @@ class Command(BaseCommand):
                 "--dry-run asks the service's database: set DATABASE_URL, or take part in a running demo with DEMO=8000"
             )
         try:
-            rehearsed = rehearsal.rehearse_all(events=events, now=timezone.now())
+            rehearsed, pauses = rehearsal.rehearse_all(events=events, now=timezone.now())
         except KeyboardInterrupt:
             raise CommandError("interrupted: nothing was written", returncode=ending.INTERRUPTED) from None
         would: dict[str, list[str]] = {}
         for row in rehearsed:
             would.setdefault(f"{row.outcome} {row.code}".strip(), []).append(row.event_id)
         outcomes = {outcome: {"count": len(ids), "events": ids} for outcome, ids in sorted(would.items())}
-        self.stdout.write(json.dumps({"dry_run": True, "events": len(events), "would_be": outcomes}))
+        said: dict[str, Any] = {"dry_run": True, "events": len(events), "would_be": outcomes}
+        for issuer, pause in sorted(pauses.items()):
+            limit = {"limit": pause.reached.limit, "most": pause.reached.most}
+            minutes = {"minutes": pause.reached.minutes} if pause.reached.minutes else {}
+            reached_by = {"documents_before": pause.documents, "event": rehearsed[pause.place].event_id}
+            said.setdefault("would_pause", {})[issuer] = limit | minutes | reached_by
+            within = f"{pause.reached.minutes} minutes" if pause.reached.minutes else "a day"
+            self.stderr.write(
+                f"{issuer} would be paused at {reached_by['event']}: sent at once, the list comes to more than the"
+                f" {pause.reached.most} documents that it may issue in {within}. Send it in parts, or set its limit in"
+                " the Document Center; else a person has to resume it there, and the rest is issued then."
+            )
+        self.stdout.write(json.dumps(said))
         if refused := [row for row in rehearsed if row.outcome == "refused"]:
             raise CommandError(f"{len(refused)} of {len(events)} would be refused")
 
