@@ -189,6 +189,7 @@ def _use_broker(*, url: str) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(
     stack: services.Stack,
+    s3_default: str,
     django_test_environment: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> None:
@@ -252,13 +253,22 @@ def s3_objects(request: pytest.FixtureRequest) -> Iterator[objects.Objects]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def s3_default(s3_objects: objects.Objects) -> str:
+    """Put the session's vault, and its children's, into the worker's bucket; return its URL."""
+    url = s3_objects.bucket(name=f"vault-{env.text(name='PYTEST_XDIST_WORKER', default='alone')}")
+    keys = {"AWS_ACCESS_KEY_ID": object_store.ACCESS, "AWS_SECRET_ACCESS_KEY": s3_objects.secret}
+    for name, value in {"VAULT_URL": url, **keys}.items():
+        env.put(name=name, value=value)
+    django.conf.settings.VAULT_URL = url
+    return url
+
+
 @pytest.fixture
-def s3_vault(s3_objects: objects.Objects, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Put the vault into this worker's bucket, which other tests use as well; return its URL."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", object_store.ACCESS)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_objects.secret)
-    settings.VAULT_URL = s3_objects.bucket(name=f"vault-{env.text(name='PYTEST_XDIST_WORKER', default='alone')}")
-    return str(settings.VAULT_URL)
+def s3_vault(s3_default: str, settings: Settings) -> str:
+    """Put the vault of a test that needs no database into the worker's bucket; return its URL."""
+    settings.VAULT_URL = s3_default
+    return s3_default
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ def test_the_runtime_role_cannot_switch_a_guard_off(issued: Toy, statement: str)
         issued(statement)()
 
 
-@pytest.mark.usefixtures("committed_db", "vault_folder")
+@pytest.mark.usefixtures("committed_db")
 def test_an_event_of_another_incarnation_does_not_count_though_its_transaction_has_the_same_number(
     superuser: psycopg.Connection,
 ) -> None:

@@ -14,7 +14,7 @@ from tests import cast, factories
 from tests.documents import center
 from tests.services import force
 
-pytestmark = pytest.mark.usefixtures("db", "vault_folder")
+pytestmark = pytest.mark.usefixtures("db")
 COMPLIANCES = {"audit/event", "documents/legalhold"}  # not finance's
 OLD_HASHER = "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher"
 

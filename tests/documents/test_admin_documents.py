@@ -14,7 +14,7 @@ from tests import cast, factories
 from tests.documents import center
 from tests.services import force
 
-pytestmark = pytest.mark.usefixtures("db", "vault_folder")
+pytestmark = pytest.mark.usefixtures("db")
 LIST = f"{center.ADMIN}documents/document/"
 REASON = "El titular llama y pide una copia"
 

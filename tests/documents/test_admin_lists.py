@@ -21,7 +21,7 @@ from tests import cast, factories
 from tests.documents import center
 from tests.services import force
 
-pytestmark = pytest.mark.usefixtures("db", "vault_folder")
+pytestmark = pytest.mark.usefixtures("db")
 LISTS = [
     "documents/document",
     "documents/event",

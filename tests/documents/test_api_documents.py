@@ -118,7 +118,6 @@ def test_a_list_takes_no_verb_but_reading(browser: Client, verb: str) -> None:
     assert answer["Allow"] == "GET, HEAD"
 
 
-@pytest.mark.usefixtures("vault_folder")
 def test_nothing_under_api_is_kept_by_a_cache_or_shown_to_another_caller(browser: Client) -> None:
     one = factories.document()
     page = f"{LIST}{one.public_id}/"
@@ -149,7 +148,7 @@ def test_an_owner_sees_only_his_own_in_the_list_whatever_he_filters_by(ana: cast
 
 
 def test_an_answer_to_a_driver_is_timed_by_its_country_and_an_answer_to_staff_is_not(
-    browser: Client, ana: cast.Member, vault_folder: pathlib.Path
+    browser: Client, ana: cast.Member
 ) -> None:
     def timed(country: str) -> float:
         return REGISTRY.get_sample_value("docs_driver_api_latency_seconds_count", {"country": country}) or 0.0

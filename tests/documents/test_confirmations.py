@@ -25,7 +25,7 @@ from tests import cast, factories
 from tests.documents import center
 from tests.services import force
 
-pytestmark = pytest.mark.usefixtures("db", "vault_folder")
+pytestmark = pytest.mark.usefixtures("db")
 REASON = "La ruta está corregida y desplegada"
 ROWS: dict[str, confirm.Confirmation[Any]] = {
     **document_actions.CONFIRMATIONS,

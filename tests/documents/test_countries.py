@@ -207,7 +207,7 @@ def test_retention_never_lasts_less_than_the_years_it_promises(issued: dt.date, 
 
 
 @pytest.mark.django_db
-def test_a_seventh_country_is_one_file_and_lives_its_week(seventh: Path, vault_folder: Path) -> None:
+def test_a_seventh_country_is_one_file_and_lives_its_week(seventh: Path) -> None:
     source = Path(str(countries.__file__)).with_name("cl.py").read_text(encoding="utf-8")
     new = source.replace('country="CL"', 'country="GQ"').replace('currency="CLP"', 'currency="XAF"')
     new = new.replace('locale="es-CL"', 'locale="es-GQ"')

@@ -28,7 +28,7 @@ from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
 from tests.services import force, mailbox, misbehaving
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db
 NOW = factories.NOW
 HOUR = dt.timedelta(hours=1)
 LEASE = dt.timedelta(minutes=5)  # longer than any lease

@@ -22,7 +22,7 @@ from documents.vault import store as vault
 from tests import cast, factories
 from tests.services import force
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db
 NOW = factories.NOW
 ACTOR = log.Actor(kind="service", id="platform", role="finance", channel="web", request_id="req_1")
 

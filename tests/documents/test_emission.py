@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _world(vault_folder: pathlib.Path) -> None:
+def _world() -> None:
     telling.issuers()
 
 

@@ -9,7 +9,7 @@ from documents.access import scope
 from tests import cast, factories
 
 pytestmark = [
-    pytest.mark.usefixtures("committed_db", "vault_folder"),
+    pytest.mark.usefixtures("committed_db"),
     pytest.mark.django_db(transaction=True, databases=["default", "owner", "denials"]),
 ]
 

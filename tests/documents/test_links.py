@@ -17,7 +17,7 @@ from documents.models import Alert, Delivery, DeliveryStatus, Kind, Link
 from tests import factories
 from tests.services import force
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db
 NOW = factories.NOW
 ACTOR = log.Actor(kind="link", id="lnk_test", channel="link", address="203.0.113.9", agent="Phone")
 

@@ -20,7 +20,7 @@ from tests import factories
 from tests.payouts import making, telling
 from tests.services import mailbox, rivals
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db
 NOW = telling.NOW
 HOUR = dt.timedelta(hours=1)
 OLD, NEW = "ana@example.com", "intruder@example.net"

@@ -13,7 +13,7 @@ from documents.operations import numbers
 from tests import factories
 from tests.services import force, rivals
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from documents.vault import immutable, store
 from tests import cast, factories
 from tests.documents import center
 
-pytestmark = [pytest.mark.django_db(databases=["default", "denials"]), pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db(databases=["default", "denials"])
 NOW = factories.NOW
 LATER = NOW + dt.timedelta(hours=1)
 REASON = "El operador restauró la réplica; huella comprobada."

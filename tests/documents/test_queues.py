@@ -24,7 +24,7 @@ from tests import factories
 from tests.payouts import making, telling
 from tests.services import misbehaving
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder", "smtp")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("smtp")]
 REFUSED = ConnectionRefusedError(111, "refused")
 
 

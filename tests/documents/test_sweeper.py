@@ -15,7 +15,7 @@ from documents.models import Delivery, DeliveryStatus, Document, Event, EventSta
 from documents.operations import sweeper
 from tests.payouts import making, telling
 
-pytestmark = pytest.mark.usefixtures("committed_db", "vault_folder")
+pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @pytest.fixture(autouse=True)

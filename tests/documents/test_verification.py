@@ -24,7 +24,7 @@ from tests import factories
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as HttpResponse
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db
 CATALOG = pathlib.Path("locale/en/LC_MESSAGES/django.po")
 
 

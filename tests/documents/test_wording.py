@@ -24,7 +24,7 @@ from documents.wording.outcomes import Fate
 from tests import factories
 from tests.documents import center, scenes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db
 CELLS = sorted(table.TABLE, key=str)
 PAID_OUT = ("Importe transferido", "Amount transferred", "Te hemos enviado", "We have sent you", "Pago enviado")
 TO_COME = ("Neto a recibir", "Net payable to you", "recibirás", "you will get", "Pago pendiente", "Payout pending")

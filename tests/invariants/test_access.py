@@ -26,7 +26,6 @@ from tests.services import force
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "denials"]),
-    pytest.mark.usefixtures("vault_folder"),
 ]
 
 STAFF = ("support", "finance", "compliance", "auditor")

@@ -33,7 +33,6 @@ from tests.services import force
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "denials"]),
-    pytest.mark.usefixtures("vault_folder"),
 ]
 ALL_ROLES = [*(role.value for role in roles.Role), "no role", "nobody"]
 

@@ -200,7 +200,6 @@ class AnyOrder(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 @pytest.mark.timeout(3000)
-@pytest.mark.usefixtures("vault_folder")
 def test_whatever_order_events_come_in_and_whenever_processes_end_the_laws_hold() -> None:
     run_state_machine_as_test(
         AnyOrder,

@@ -124,7 +124,7 @@ EXPLAINED = (
 
 
 @pytest.fixture
-def document(committed_db: None, vault_folder: object) -> Document:
+def document(committed_db: None) -> Document:
     """One row of each table that a guard watches, committed: no event of a later transaction is theirs."""
     document, person = factories.document(), cast.staff(name="sofia", roles=["finance"], countries=["ES"])
     cast.staff(name="ivan", roles=["auditor"], countries=[])

@@ -24,7 +24,6 @@ from tests.documents import center
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "denials"]),
-    pytest.mark.usefixtures("vault_folder"),
 ]
 
 # As they stand in an address. PostgreSQL's texts hold no NUL and no half of a surrogate pair.

@@ -100,7 +100,7 @@ def in_order(*, wanted: Sequence[str], happened: Sequence[str]) -> list[str]:
 
 
 @pytest.mark.django_db(databases=["default", "denials"])
-@pytest.mark.usefixtures("vault_folder", "issuer")
+@pytest.mark.usefixtures("issuer")
 def test_the_walk_is_what_happens_line_by_line(
     tmp_path: pathlib.Path,
     settings: Any,

@@ -12,7 +12,7 @@ from payouts.issuing import balances
 from payouts.reconciliation import run
 from tests.payouts import making, telling
 
-pytestmark = [pytest.mark.django_db(databases=["default", "denials"]), pytest.mark.usefixtures("vault_folder")]
+pytestmark = pytest.mark.django_db(databases=["default", "denials"])
 ORDERS = [making.order("ord_1"), making.order("ord_2"), making.order("ord_3")]
 
 
