@@ -1,7 +1,6 @@
 """The list of documents over HTTP: few queries however long the page, nothing kept by a cache, nothing changed."""
 
 import datetime as dt
-import pathlib
 
 import pytest
 from django.db import connection

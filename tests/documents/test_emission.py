@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import datetime as dt
-import pathlib
 import uuid
 from typing import Any
 
@@ -17,7 +16,7 @@ from documents.emission import custody, issuing, locking, numbering
 from documents.models import Alert, Delivery, Document, Issuer, Kind, Series, Status
 from documents.rendering import render as rendering
 from documents.resilience import leases
-from documents.vault import local_store
+from documents.vault import store
 from tests import factories
 from tests.payouts import making, telling
 from tests.services import force, rivals
@@ -124,7 +123,7 @@ def test_bytes_that_a_killed_worker_left_are_finished_and_not_made_again(monkeyp
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(local_store.LocalVault, "verify", killed)
+        dying.setattr(type(store.open_vault()), "verify", killed)
         with pytest.raises(Killed), transaction.atomic():
             advance(document)
     # The transaction of this test swallowed what the worker had committed: the intent is noted again, as it was.
