@@ -20,6 +20,7 @@ from documents import errors, locks, metrics
 from documents.access import actors, guard, scope
 from documents.custody import quarantine
 from documents.delivery import links
+from documents.emission import custody
 from documents.models import Document, Link, Status
 from documents.rendering import render
 from documents.vault import store
@@ -157,12 +158,17 @@ def _check_link(*, link: Link, session: str, now: dt.datetime) -> None:
 
 
 def _bytes(*, document: Document, actor: log.Actor, now: dt.datetime) -> bytes:
-    """Return the stored bytes, compared with the row's hash and size.
+    """Return the stored bytes, compared with the row's hash and size, and their lock with its date.
 
     :raises errors.Problem: `document_quarantined` where they differ, a `worm_*` code where the vault does not answer
     """
     try:
-        body = store.read(url=document.vault_url, key=document.vault_key, version=document.vault_version)
+        body = store.read(
+            url=document.vault_url,
+            key=document.vault_key,
+            version=document.vault_version,
+            retain_until=custody.lock_end(document=document),
+        )
     except errors.WormError as error:
         if error.code not in quarantine.BROKEN:
             raise

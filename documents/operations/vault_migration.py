@@ -7,6 +7,7 @@ may end anywhere and be begun again. Nothing is removed from a former store.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -85,7 +86,7 @@ def _source(*, document: Document) -> tuple[bytes, dt.datetime]:
             body = store.read(key=there.key, version=there.version, url=places.here())
             return body, max(policy, there.retain_until)
         raise errors.WormError(code="worm_unavailable", values={"cause": UNKNOWN, "store": document.vault_url})
-    where = {"url": document.vault_url, "key": document.vault_key, "version": document.vault_version}
+    where: dict[str, Any] = {"url": document.vault_url, "key": document.vault_key, "version": document.vault_version}
     size = document.file_bytes or 0
     stored = store.verify(**where, sha256=document.file_sha256, size=size, retain_until=policy)
     return store.read(**where), max(policy, stored.retain_until)

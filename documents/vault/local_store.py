@@ -122,7 +122,7 @@ class LocalVault:
             except FileNotFoundError:
                 return None
 
-    def read(self, *, key: str, version: str) -> bytes:
+    def read(self, *, key: str, version: str, retain_until: datetime | None = None) -> bytes:
         """Return the bytes of the version, and never those of another one."""
         store.check_key(key=key)
         *parents, name = key.split("/")
@@ -135,6 +135,8 @@ class LocalVault:
                 raise errors.WormError(code="worm_version_missing", values={"cause": "gone", "key": key}) from gone
         if hashlib.sha256(body).hexdigest() != version:
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "version", "key": key})
+        if retain_until is not None:
+            self._locked(key=key, sha256=version, retain_until=retain_until)
         return body
 
     def verify(
@@ -145,17 +147,20 @@ class LocalVault:
         if hashlib.sha256(body).hexdigest() != sha256 or len(body) != size:
             sizes: dict[str, errors.Value] = {"found_bytes": len(body), "promised_bytes": size}
             raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "size", "key": key, **sizes})
+        stored = self._locked(key=key, sha256=sha256, retain_until=retain_until)
+        if stored.size != size or content_type not in {"", stored.content_type}:
+            raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "record", "key": key})
+        return stored
+
+    def _locked(self, *, key: str, sha256: str, retain_until: datetime) -> store.Stored:
+        """Return what the lock record says, if bytes and record are sealed until then."""
         *parents, name = key.split("/")
         with object_files.named(doing="read"), object_files.opened(root=self.root, parts=tuple(parents)) as folder:
             stored = local_records.stored(folder=folder, key=key, name=name, sha256=sha256)
-            local_records.check_sealed(folder=folder, name=name, mode=stored.mode)
-            local_records.check_sealed(
-                folder=folder, name=local_records.name_of(name=name, sha256=sha256), mode=stored.mode
-            )
+            for file in (name, local_records.name_of(name=name, sha256=sha256)):
+                local_records.check_sealed(folder=folder, name=file, mode=stored.mode)
         if stored.retain_until < retain_until:
             raise store.too_short(key=key, until=stored.retain_until, policy=retain_until)
-        if stored.size != size or content_type not in {"", stored.content_type}:
-            raise errors.WormError(code="worm_checksum_mismatch", values={"cause": "record", "key": key})
         return stored
 
     def facts(self) -> store.StoreFacts:

@@ -91,9 +91,12 @@ class S3Vault:
                     **({"IfNoneMatch": "*"} if self.conditional else {}),
                 )
             except ClientError as refused:
-                there = self.find(key=key) if s3_client.code_of(refused) == s3_client.TAKEN else None
-                if there is None:
+                if s3_client.code_of(refused) != s3_client.TAKEN:
                     raise
+                there = self.find(key=key)
+                if there is None:
+                    values: dict[str, errors.Value] = {"cause": "unlisted", "key": key}
+                    raise errors.WormError(code="worm_version_missing", values=values) from refused
                 return _adopted(there=there, sha256=digest.hex())
         version = answer.get("VersionId", "null")
         if version == "null":
@@ -119,10 +122,13 @@ class S3Vault:
                     return self._found(key=key, version=version.version)
         return None
 
-    def read(self, *, key: str, version: str) -> bytes:
-        """Return the bytes of the version, and never those of another one."""
+    def read(self, *, key: str, version: str, retain_until: dt.datetime | None = None) -> bytes:
+        """Return the bytes of the version, and never those of another one; the same answer tells of its lock."""
         store.check_key(key=key)
-        body, _answer = self._read(key=key, version=version)
+        body, answer = self._read(key=key, version=version)
+        if retain_until is not None:
+            stored = _described(key=key, version=version, sha256="", answer=answer)
+            s3_probe.check_lock(stored=stored, retain_until=retain_until)
         return body
 
     def verify(

@@ -99,8 +99,8 @@ class Vault(Protocol):
     def find(self, *, key: str) -> Stored | None:
         """Return the first version of a key, None where nothing was ever put: what comes later is none of ours."""
 
-    def read(self, *, key: str, version: str) -> bytes:
-        """Return the full bytes of one version."""
+    def read(self, *, key: str, version: str, retain_until: datetime | None = None) -> bytes:
+        """Return the full bytes of one version; its lock is looked at too where a moment is given."""
 
     def verify(
         self, *, key: str, version: str, sha256: str, size: int, retain_until: datetime, content_type: str = ""
@@ -224,12 +224,12 @@ def verify(*, key: str, version: str, sha256: str, size: int, retain_until: date
     )
 
 
-def read(*, key: str, version: str, url: str) -> bytes:
-    """Return the full bytes of one version in the store that its row names.
+def read(*, key: str, version: str, url: str, retain_until: datetime | None = None) -> bytes:
+    """Return the full bytes of one version in the store that its row names, and look at its lock where one is given.
 
     :raises errors.WormError: one of `rules.RULES`; counted in `docs_worm_errors_total`.
     """
-    return guarded(work=lambda: open_vault(url=url).read(key=key, version=version), url=url)
+    return guarded(work=lambda: open_vault(url=url).read(key=key, version=version, retain_until=retain_until), url=url)
 
 
 def walk(*, at_once: int, prefix: str = "", after: str = "") -> Iterator[list[str]]:
