@@ -33,7 +33,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from audit import denials
 from config import env
-from config.embedded import machine, object_store, servers, services
+from config.embedded import machine, servers, services
 from documents import locks
 from documents.models import Issuer
 from tests import cast
@@ -189,7 +189,7 @@ def _use_broker(*, url: str) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(
     stack: services.Stack,
-    s3_default: str,
+    s3_objects: objects.Objects,
     django_test_environment: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> None:
@@ -247,28 +247,17 @@ def vault_folder(tmp_path: pathlib.Path, settings: Settings) -> Iterator[pathlib
 
 @pytest.fixture(scope="session")
 def s3_objects(request: pytest.FixtureRequest) -> Iterator[objects.Objects]:
-    """Give the session's S3 with Object Lock."""
+    """Give the session's S3 with Object Lock; the vault is in the worker's bucket there from then on."""
     shared = getattr(request.config, "workerinput", {}).get("objects")
     with contextlib.nullcontext(objects.Objects(**shared)) if shared else objects.running() as running:
+        running.use(name=f"vault-{env.text(name='PYTEST_XDIST_WORKER', default='alone')}")
         yield running
 
 
-@pytest.fixture(scope="session")
-def s3_default(s3_objects: objects.Objects) -> str:
-    """Put the session's vault, and its children's, into the worker's bucket; return its URL."""
-    url = s3_objects.bucket(name=f"vault-{env.text(name='PYTEST_XDIST_WORKER', default='alone')}")
-    keys = {"AWS_ACCESS_KEY_ID": object_store.ACCESS, "AWS_SECRET_ACCESS_KEY": s3_objects.secret}
-    for name, value in {"VAULT_URL": url, **keys}.items():
-        env.put(name=name, value=value)
-    django.conf.settings.VAULT_URL = url
-    return url
-
-
 @pytest.fixture
-def s3_vault(s3_default: str, settings: Settings) -> str:
-    """Put the vault of a test that needs no database into the worker's bucket; return its URL."""
-    settings.VAULT_URL = s3_default
-    return s3_default
+def s3_vault(s3_objects: objects.Objects) -> str:
+    """Let a test without a database have that vault, too; return its URL, whatever VAULT_URL a test has set."""
+    return env.text(name="VAULT_URL")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """True rows without the walk: what the database's guards accept is what the line would have written.
 
-Every function commits with the caller. `document` writes the bytes into the vault of the settings: use the fixture
-`vault_folder` with it.
+Every function commits with the caller. `document` writes the bytes into the vault of the settings.
 """
 
 import datetime as dt

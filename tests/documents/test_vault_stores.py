@@ -40,10 +40,10 @@ def _opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def former(vault_folder: pathlib.Path, settings: Settings, request: pytest.FixtureRequest) -> Document:
+def former(s3_vault: str, vault_folder: pathlib.Path, settings: Settings) -> Document:
     """Lock a document in a folder, then point VAULT_URL at a bucket."""
     document = factories.document()
-    request.getfixturevalue("s3_vault")
+    settings.VAULT_URL = s3_vault
     return document
 
 
@@ -240,11 +240,11 @@ def test_where_locked_bytes_lie_changes_only_whole_and_on_record(committed_db: N
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_what_was_cut_off_goes_on_where_it_ended(
-    committed_db: None, vault_folder: pathlib.Path, request: pytest.FixtureRequest, number: signal.Signals
+    committed_db: None, s3_vault: str, vault_folder: pathlib.Path, settings: Settings, number: signal.Signals
 ) -> None:
     documents = [factories.document() for _ in range(30)]
     former = places.here()
-    url = str(request.getfixturevalue("s3_vault"))
+    url = settings.VAULT_URL = s3_vault
     variables = {**env.inherited(), "VAULT_URL": url, "VAULT_FORMER_URL": former}
 
     def start() -> subprocess.Popen[str]:

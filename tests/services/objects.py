@@ -9,6 +9,9 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
+
+from config import env
 from config.embedded import object_store, services
 
 
@@ -27,6 +30,15 @@ class Objects:
         """Make a bucket with Object Lock unless it is there, and return its VAULT_URL."""
         object_store.make_bucket(endpoint=self.endpoint, secret=self.secret, name=name)
         return f"s3://{name}?endpoint={self.endpoint}&region={object_store.REGION}"
+
+    def use(self, *, name: str) -> str:
+        """Put the vault of this process and of its children into a bucket; return its VAULT_URL."""
+        url = self.bucket(name=name)
+        keys = {"AWS_ACCESS_KEY_ID": object_store.ACCESS, "AWS_SECRET_ACCESS_KEY": self.secret}
+        for variable, value in {"VAULT_URL": url, **keys}.items():
+            env.put(name=variable, value=value)
+        settings.VAULT_URL = url
+        return url
 
 
 @contextlib.contextmanager
