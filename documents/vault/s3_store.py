@@ -93,11 +93,7 @@ class S3Vault:
             except ClientError as refused:
                 if s3_client.code_of(refused) != s3_client.TAKEN:
                     raise
-                there = self.find(key=key)
-                if there is None:
-                    values: dict[str, errors.Value] = {"cause": "unlisted", "key": key}
-                    raise errors.WormError(code="worm_version_missing", values=values) from refused
-                return _adopted(there=there, sha256=digest.hex())
+                return self._taken(key=key, sha256=digest.hex())
         version = answer.get("VersionId", "null")
         if version == "null":
             raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "versioning"})
@@ -211,6 +207,16 @@ class S3Vault:
                 if key > last and not key.startswith(s3_probe.PREFIX):
                     last = key
                     yield key
+
+    def _taken(self, *, key: str, sha256: str) -> store.Stored:
+        """Return what lies under a key that the store calls taken, if its bytes are those that were to be put.
+
+        :raises errors.WormError: `worm_checksum_mismatch`; `worm_version_missing` where it lists nothing there
+        """
+        there = self.find(key=key)
+        if there is None:
+            raise errors.WormError(code="worm_version_missing", values={"cause": "unlisted", "key": key})
+        return _adopted(there=there, sha256=sha256)
 
     def _read(self, *, key: str, version: str) -> tuple[bytes, Mapping[str, Any]]:
         """Return one version's bytes and what the store says of it."""
