@@ -57,7 +57,7 @@ def _check_bytes(*, document: Document) -> store.Stored:
 
     :raises errors.WormError: what differs, or that the vault does not answer
     """
-    where = {"url": document.vault_url, "key": document.vault_key, "version": document.vault_version}
+    where: dict[str, Any] = {"url": document.vault_url, "key": document.vault_key, "version": document.vault_version}
     stored = store.verify(
         **where,
         sha256=document.file_sha256,
