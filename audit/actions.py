@@ -40,6 +40,7 @@ class Action(enum.StrEnum):
     DOCUMENT_LOCKED = "document.locked"
     DOCUMENT_MIGRATED = "document.migrated"
     DOCUMENT_QUARANTINED = "document.quarantined"
+    DOCUMENT_DISPOSED = "document.disposed"
     DOCUMENT_RELEASED = "document.released"
     DOCUMENT_REPEATED = "document.repeated"
     DOCUMENT_VIEWED = "document.viewed"

@@ -20,7 +20,7 @@ FUNCTIONS: dict[str, str] = {
     "audit_incarnation": "fea9597165f22bd911c6a760d21bcc858f3722d8e33127ec2ef64031fc6f655b",
     "audit_refuse": "acf64e79b35f59b78047b5b769d42813803c4872178c473b26d93374f235fbe2",
     "documents_closing_stays": "49c2b3e939ed46d61cb300d9d0b512736ef2ba8c2b4a40fd420944292b8e5fa6",
-    "documents_document_frozen": "c25b92d5f3dd4cfa818cf6d8077f45195dcc0123b7850bf9d0d1db12bd20df3a",
+    "documents_document_frozen": "c280fc289564f3036a1a606e8e16e93129959469e5ebe09c06c992170a641829",
     "documents_documentkey_stays": "e8531d3a6e88c228c6d9da9634f2f2d8af58f4a206515889cd9ce148232da3cd",
     "payouts_settlementrequest_stays": "c8624c829eb14f1ba81e436dc1db421990de81439ad3f9dd58020fc12ee5169d",
 }

@@ -137,7 +137,7 @@ TABLES: dict[str, TableRights] = {
             Guard(
                 born=True,
                 columns=("status",),
-                states=state_actions("document.", "ISSUED", "LOCKED", "QUARANTINED") | {"LOCKED": _LOCKED},
+                states=state_actions("document.", "ISSUED", "LOCKED", "QUARANTINED", "DISPOSED") | {"LOCKED": _LOCKED},
             ),
             Guard(
                 word="paid",
@@ -155,6 +155,7 @@ TABLES: dict[str, TableRights] = {
                 columns=("vault_url", "vault_version", "vault_mode"),
                 actions=(*_LOCKED, Action.DOCUMENT_MIGRATED),
             ),
+            Guard(word="disposed", columns=("disposed_at",), actions=(Action.DOCUMENT_DISPOSED,)),
             # Reading many documents again is one event, about the moment that all of them bear.
             Guard(
                 word="verified",

@@ -138,11 +138,13 @@ def _check_reader(*, document: Document, actor: log.Actor, link: Link | None) ->
 def _check_servable(*, document: Document, actor: log.Actor) -> None:
     """Refuse a document that is not LOCKED; one in quarantine is refused on record.
 
-    :raises errors.Problem: `document_not_ready`, `document_quarantined`
+    :raises errors.Problem: `document_not_ready`, `document_quarantined`, `document_disposed`
     """
     if document.status == Status.QUARANTINED:
         log.deny(actor=actor, object_type="document", object_id=document.public_id, code="document_quarantined")
         raise errors.Problem(code="document_quarantined")
+    if document.status == Status.DISPOSED:
+        raise errors.Problem(code="document_disposed")
     if document.status != Status.LOCKED:
         raise errors.Problem(code="document_not_ready")
 

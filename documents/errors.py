@@ -118,6 +118,13 @@ CODES: dict[str, Code] = {
         en="This event can no longer be issued this way: look at its state",
     ),
     "already_credited": Code(status=409, es="Ya está abonado por completo", en="It is credited in full already"),
+    "legal_hold_active": Code(status=409, es="Un legal hold lo protege", en="A legal hold protects it"),
+    "retention_active": Code(status=409, es="Su plazo de conservación no ha acabado", en="Its retention is not over"),
+    "document_disposed": Code(
+        status=410,
+        es="El archivo se eliminó al acabar su plazo de conservación",
+        en="The file was disposed of after its retention",
+    ),
     "link_expired": Code(status=410, es="El enlace ha caducado", en="The link has expired"),
     "link_revoked": Code(status=410, es="El enlace fue anulado", en="The link was revoked"),
     "link_exhausted": Code(status=410, es="El enlace agotó sus descargas", en="The link has no downloads left"),

@@ -21,6 +21,7 @@ EVENTS = Counter("docs_events", "Events received, by what became of them", ["typ
 DOCUMENT_ISSUED = Counter("docs_document_issued", "Documents numbered and frozen", ["kind", "country"])
 DOCUMENT_LOCKED = Counter("docs_document_locked", "Documents written once, read back and compared")
 DOCUMENT_QUARANTINED = Counter("docs_document_quarantined", "Documents withheld: bytes or lock did not check out")
+DOCUMENT_DISPOSED = Counter("docs_document_disposed", "Documents disposed of after their retention")
 DOCUMENT_DOWNLOADED = Counter("docs_document_downloaded", "Documents whose bytes were served", ["channel"])
 DOCUMENT_REPEATED = Counter("docs_document_repeated", "Repeats answered with the document that was there")
 DELIVERY = Counter("docs_delivery", "Deliveries, by the state reached", ["status"])

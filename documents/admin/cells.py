@@ -31,6 +31,7 @@ STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
     Status.ISSUED: ("info", "◌", gettext_lazy("Emitido")),
     Status.LOCKED: ("good", "✓", gettext_lazy("Resguardado")),
     Status.QUARANTINED: ("bad", "!", gettext_lazy("En cuarentena")),
+    Status.DISPOSED: ("calm", "▫", gettext_lazy("Eliminado tras su plazo")),
     "STUCK": ("warn", "!", gettext_lazy("Atascado")),
     PayoutStatus.PENDING: ("warn", "◷", gettext_lazy("Pendiente")),
     PayoutStatus.SENT: ("good", "✓", gettext_lazy("Enviado")),

@@ -83,8 +83,8 @@ def badges(
             "STUCK" if stuck else document.status, text=_("Emitido y resguardado") if document.locked_at else ""
         )
     ]
-    if document.status == Status.QUARANTINED:
-        strip = [cells.state(Status.QUARANTINED)]
+    if document.status in {Status.QUARANTINED, Status.DISPOSED}:
+        strip = [cells.state(document.status)]
     strip += [cells.state(TONES[badge.tone], text=badge.text) for badge in standing.badges]
     if document.verified_at:
         ago = cells.since(document.verified_at, now=now)

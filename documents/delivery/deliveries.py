@@ -51,11 +51,12 @@ def resend(
     """Queue one more mail, with a link of its own, to the address on file now.
 
     :param revoke_older: ends the owner's other open links to this document.
-    :raises errors.Problem: `document_not_ready`, `document_quarantined`; `validation_error` where no address is on file
+    :raises errors.Problem: `document_not_ready`, `document_quarantined`, `document_disposed`;
+        `validation_error` where no address is on file
     """
     if document.status != Status.LOCKED:
-        quarantined = document.status == Status.QUARANTINED
-        raise errors.Problem(code="document_quarantined" if quarantined else "document_not_ready")
+        codes = {Status.QUARANTINED: "document_quarantined", Status.DISPOSED: "document_disposed"}
+        raise errors.Problem(code=codes.get(Status(document.status), "document_not_ready"))
     if not document.owner.email:
         raise errors.Problem(code="validation_error", values={"cause": "no_address"})
     with transaction.atomic():

@@ -109,7 +109,7 @@ def verification(request: HttpRequest, document: Document | None) -> HttpRespons
             "remarks": standing.public if standing else (),
             "compared": None if differing else compared,
             "facts": _facts(document=document),
-            "comparable": document.status == Status.LOCKED,
+            "comparable": document.status in {Status.LOCKED, Status.DISPOSED},
             "issuer": document.issuer.legal_name,
             "monogram": printout.monogram(document.issuer.legal_name),
         }
@@ -145,7 +145,10 @@ def _headline(*, document: Document, standing: standings.DocumentStanding | None
     if standing is None:
         text = _("El número existe, pero su archivo está en revisión. No lo des por bueno hasta que termine.")
         return {"heading": _("Documento en revisión"), "text": text, "sign": "search", "tone": "warn"}
-    if document.status == Status.LOCKED:
+    if document.status == Status.DISPOSED:
+        text = _("Lo emitió %s. Su archivo se eliminó al acabar el plazo legal de conservación; queda su huella.")
+        text %= document.issuer.legal_name
+    elif document.status == Status.LOCKED:
         text = _("Lo emitió %s y está resguardado: nadie puede cambiarlo ni borrarlo.") % document.issuer.legal_name
     else:
         text = (
@@ -173,8 +176,9 @@ def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
         Status.ISSUED: _("Emitido, resguardándose"),
         Status.LOCKED: _("Resguardado"),
         Status.QUARANTINED: _("En revisión"),
+        Status.DISPOSED: _("Eliminado tras su plazo"),
     }
-    locked = document.status == Status.LOCKED
+    hashed = document.status in {Status.LOCKED, Status.DISPOSED}
     facts = [
         (_("Documento"), formatting.title(document=document), False),
         (_("Número"), document.number, False),
@@ -184,7 +188,7 @@ def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
         (_("Estado"), states[Status(document.status)], False),
         (_("Huella del contenido"), document.content_sha256[:SHORT_HASH], True),
     ]
-    return [*facts, (_("Huella del archivo (SHA-256)"), document.file_sha256, True)] if locked else facts
+    return [*facts, (_("Huella del archivo (SHA-256)"), document.file_sha256, True)] if hashed else facts
 
 
 def _compare(*, request: HttpRequest, document: Document) -> Compared:
@@ -201,7 +205,7 @@ def _compare(*, request: HttpRequest, document: Document) -> Compared:
         )
     if not handler.seen:
         return Compared(text=_("Elige primero el archivo PDF."), sign="alert", tone="warn")
-    if document.status != Status.LOCKED:
+    if document.status not in {Status.LOCKED, Status.DISPOSED}:
         return Compared(
             text=_("Todavía no se puede comparar: el archivo se está resguardando."), sign="clock", tone="warn"
         )

@@ -35,11 +35,15 @@ class Kind(models.TextChoices):
 
 
 class Status(models.TextChoices):
-    """The states of a document. ISSUED: numbered and frozen; LOCKED: its bytes are in the vault and checked."""
+    """The states of a document. ISSUED: numbered and frozen; LOCKED: its bytes are in the vault and checked.
+
+    DISPOSED: its retention is over and the bytes are gone.
+    """
 
     ISSUED = "ISSUED", _("Emitido, resguardando")
     LOCKED = "LOCKED", _("Resguardado")
     QUARANTINED = "QUARANTINED", _("En cuarentena")
+    DISPOSED = "DISPOSED", _("Eliminado tras su plazo")
 
 
 class PayoutStatus(models.TextChoices):
@@ -113,6 +117,7 @@ class Document(Leased):
     locked_at = models.DateTimeField(_("resguardado"), null=True)
     verified_at = models.DateTimeField(_("verificado"), null=True)
     quarantined_at = models.DateTimeField(_("en cuarentena desde"), null=True)
+    disposed_at = models.DateTimeField(_("eliminado"), null=True)
     # When the vault was last told that a matter holds the document; empty for one that it knows of no matter of.
     hold_told_at = models.DateTimeField(null=True)
 

@@ -289,4 +289,4 @@ def test_a_divergence_is_opened_once_and_resolved_by_its_key() -> None:
 
 def test_every_state_has_its_step_or_is_where_a_document_rests() -> None:
     assert set(locking.STEPS) <= set(Status)
-    assert set(Status) - set(locking.STEPS) == {Status.LOCKED, Status.QUARANTINED}
+    assert set(Status) - set(locking.STEPS) == {Status.LOCKED, Status.QUARANTINED, Status.DISPOSED}
