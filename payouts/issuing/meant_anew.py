@@ -1,6 +1,7 @@
-"""Payouts that mean other statements of an order since its owner got it back: known only once that is told.
+"""Payouts that mean other documents of an order: known only once these are told.
 
-They had settled those of an earlier time, because nobody had said yet that there would be these.
+A payout had settled the statements of an earlier time, because nobody had said yet that its payee would get the order
+back; or the one note of a reassignment that was there, because nobody had told of the adjustment that has another.
 """
 
 import datetime as dt
@@ -57,6 +58,42 @@ def settle(
     touched = {*moved, *(document.pk for document in documents)}
     touched |= {row.pk for row in former if row.audience == BENEFICIARY}
     settlements.refresh(document_ids=touched, now=now, actor=actor)
+
+
+def beyond_credits(*, subjects: Sequence[str]) -> list[Settlement]:
+    """Return by what payouts take off more than a reassignment's note: they mean its other notes too, still to come."""
+    rows = Settlement.objects.filter(document__subject__in=subjects, document__kind=Kind.CREDIT_NOTE)
+    return [row for row in rows.select_related("payout", "document").order_by("pk") if _beyond(row=row)]
+
+
+def settle_credits(
+    *, beyond: Sequence[Settlement], issued: Sequence[issuing.IssuedDocument], now: dt.datetime, actor: log.Actor
+) -> None:
+    """Let payouts that took off more than one note of a reassignment settle those that have come since.
+
+    :param beyond: what `beyond_credits` said before; call with the documents of these locked
+    """
+    touched = set[int]()
+    for note in (item.document for item in issued if item.document.kind == Kind.CREDIT_NOTE):
+        left = owners.net_minor(document=note)
+        for row in beyond:
+            share = min(left, _beyond(row=row), key=abs)
+            if row.document.subject != note.subject or row.document.owner_id != note.owner_id or share * left <= 0:
+                continue
+            row.amount_minor -= share
+            row.save(update_fields=["amount_minor"])
+            Settlement.objects.create(payout=row.payout, document=note, amount_minor=share, effective=row.effective)
+            settlements.record(Action.PAYOUT_SETTLED, payout=row.payout, actor=actor)
+            touched |= {row.document_id, note.pk}
+            left -= share if row.effective else 0
+    settlements.refresh(document_ids=touched, now=now, actor=actor)
+
+
+def _beyond(*, row: Settlement) -> int:
+    """Return by how much a settlement takes off more than its note has, with its sign; 0 where it does not."""
+    net = owners.net_minor(document=row.document)
+    more = row.amount_minor - net
+    return more if more * net > 0 else 0
 
 
 def _moved(*, row: Settlement, new: Mapping[str, Document]) -> bool:

@@ -19,6 +19,7 @@ from payouts.calculation import amounts
 from payouts.issuing import (
     cancellations,
     handovers,
+    meant_anew,
     order_cancellations,
     order_statements,
     order_totals,
@@ -78,8 +79,11 @@ def on_order_adjusted(
         draft for audience, sums in computed.items() for draft in _drafts(of=adjusted, audience=audience, sums=sums)
     ]
     awaited = [f"adjustment:{data.adjustment.id}"]
+    beyond = meant_anew.beyond_credits(subjects=[":".join(tenure.subject) for tenure in chain if tenure.reassignment])
+    settlements.lock(document_ids={row.document_id for row in beyond})
     former = {tenure.owner for tenure in chain if tenure.owner}
     issued = order_statements.issue(awaited=awaited, drafts=drafts, former=former, event=event, now=now, actor=actor)
+    meant_anew.settle_credits(beyond=beyond, issued=issued.documents, now=now, actor=actor)
     paid_in_vain.refresh(documents=[item.document.pk for item in issued.documents], now=now, actor=actor)
     return issued
 

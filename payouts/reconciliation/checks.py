@@ -146,11 +146,14 @@ LEFT JOIN LATERAL (
   SELECT replace(c #>> '{totals,opening_carry_over}', '.', '')::bigint AS opening,
     replace(c #>> '{totals,closing_carry_over}', '.', '')::bigint AS closing,
     replace(c #>> '{totals,included}', '.', '')::bigint AS included, jsonb_array_length(c -> 'settles') AS lines,
-    (SELECT count(DISTINCT line ->> 'number') FROM jsonb_array_elements(c -> 'settles') line) AS paid
+    (SELECT count(DISTINCT line ->> 'number') FROM jsonb_array_elements(c -> 'settles') line) AS paid,
+    (SELECT array_agg(line ->> 'number') FROM jsonb_array_elements(c -> 'settles') line) AS numbers
   FROM (SELECT d.content::jsonb AS c) content) t ON d.id IS NOT NULL
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(part.amount_minor), 0)::bigint AS settled, count(*) AS parts,
     count(*) FILTER (WHERE part.effective) AS effective,
+    count(*) FILTER (WHERE paid.kind = 'CREDIT_NOTE' AND paid.subject LIKE 'reassignment:%%'
+      AND paid.number <> ALL (t.numbers)) AS later,
     count(*) FILTER (WHERE paid.owner_id <> p.payee_id OR paid.issuer_id <> p.issuer_id) AS strangers
   FROM payouts_settlement part JOIN documents_document paid ON paid.id = part.document_id WHERE part.payout_id = p.id) s
 CROSS JOIN LATERAL (
@@ -165,8 +168,9 @@ WHERE p.payee_id BETWEEN %(low)s AND %(high)s AND (%(country)s::text IS NULL OR 
     OR (d.owner_id, d.issuer_id, d.country_id, d.currency, d.total_minor, d.event_id)
       <> (p.payee_id, p.issuer_id, p.country_id, p.currency, p.amount_minor, p.event_id)
     OR (t.opening, t.closing, t.included) <> (p.opening_minor, p.closing_minor, s.settled)
-    -- an order's statement may be paid for what the payee was to have of it, too, until that one has its own
-    OR s.parts NOT BETWEEN t.paid AND t.lines
+    -- an order's statement may be paid for what the payee was to have of it, too, until that one has its own; and one
+    -- note of a reassignment may be taken off for its other ones, which come later
+    OR s.parts - s.later NOT BETWEEN t.paid AND t.lines
     OR s.strangers > 0 OR n.strange > 0
     OR s.effective <> CASE WHEN p.returned_at IS NULL THEN s.parts ELSE 0 END
     OR (p.returned_at IS NULL) <> (p.state IN ('SENT', 'CLOSED'))

@@ -454,3 +454,29 @@ def test_an_order_that_wanders_among_three_is_owed_to_its_last_owner_alone(seed:
     assert {*owed.values()} <= {0}
     assert len({key.split(":")[2] for key in _remaining()}) == (0 if canceled else 1)
     assert (_open(), _differences()) == ({}, {})
+
+
+@pytest.mark.parametrize("late", ["adjusted", "paid back", "reassigned", "ordered"])
+def test_a_payout_that_takes_back_all_notes_of_a_reassignment_ends_the_same_whichever_note_comes_last(
+    late: str,
+) -> None:
+    """One credit id names the order's note and its adjustment's: the payout states the sum of both."""
+    paid = [{"order": "ord_1", "amount": "7.00"}, {"adjustment": "adj_1", "amount": "2.00"}]
+    back = [{"order": "ord_2", "amount": "20.00"}, {"credit": "ra_1", "amount": "-9.00"}]
+    events = {
+        "ordered": making.order("ord_1", lines=[making.line("7.00")]),
+        "adjusted": making.adjustment("adj_1", "ord_1", at="2026-02-18T10:00:00Z"),
+        "paid": making.payout("po_1", "9.00", settles=paid, at="2026-02-19T07:00:00Z"),
+        "reassigned": making.reassignment("ra_1", "ord_1", at="2026-02-19T10:00:00Z"),
+        "other": making.order("ord_2", at="2026-02-19T12:00:00Z", lines=[making.line("20.00")]),
+        "paid back": making.payout("po_2", "11.00", settles=back, at="2026-02-20T10:00:00Z", opening="0.00"),
+    }
+    told = [event for name, event in events.items() if name != late]
+    if late == "adjusted":
+        told = [event for event in told if event is not events["paid"]]  # it waits for the adjustment
+    telling.told([*told, events[late], events["paid"]])
+    telling.catch_up()
+    assert set(Event.objects.values_list("status", flat=True)) == {EventStatus.PROCESSED}
+    amounts = dict(Settlement.objects.values_list("document__document_key_id", "amount_minor"))
+    assert {amounts[NOTE], amounts[f"{NOTE}:adj_1"]} == {-700, -200}
+    assert (_open(), _differences()) == ({}, {})
