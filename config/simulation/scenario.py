@@ -24,7 +24,16 @@ CHANCES = {
     "a payout by orders": 0.5,
     "a payout that fails": 0.08,
     "a payout that comes back": 0.12,
+    "a payout that is canceled": 0.06,
+    "an order that is lost": 0.3,
+    "a new owner": 0.5,
     "a new address": 0.1,
+}
+# TABLE: how a payout ends, sometimes: the last word of the event's type.
+ENDINGS = {
+    "a payout that comes back": "RETURNED",
+    "a payout that fails": "FAILED",
+    "a payout that is canceled": "CANCELED",
 }
 WEEK_EVENTS_MAX = 20
 CUSTOMER_EVENTS_MAX = 5  # a receipt, its refund, that it failed, the one that replaces it, a new address
@@ -78,28 +87,26 @@ class Scenario:
     def week(self, *, market: Market, moment: dt.datetime) -> None:
         """Add a driver's week: orders, adjustments, one payout and, sometimes, its failure or return."""
         driver = self._person(self._name("drv"), market, tax_id=True)
-        settles: list[dict[str, str]] = []
-        whole, total = self._happens("a payout by orders"), 0
-        orders = []
+        whole, parts = self._happens("a payout by orders"), dict[str, list[tuple[str, str, int]]]()
         for _ in range(self.random.randint(1, 4)):
             moment += dt.timedelta(minutes=self.random.randint(20, 400))
             order = self._name("ord")
-            orders.append(order)
             if self._happens("a paid order"):
                 self.receipt(market=market, moment=moment - dt.timedelta(minutes=15), order=order)
-            payable = self._order(order=order, market=market, moment=moment, driver=driver)
-            settles.append({"order": order, "amount": event_parts.money(payable)})
-            total += payable
+            parts[order] = [("order", order, self._order(order=order, market=market, moment=moment, driver=driver))]
             if self._happens("a tip that comes late"):
                 tip, adjustment = self._adjust(order=order, market=market, moment=moment + dt.timedelta(hours=2))
-                settles.append({"adjustment": adjustment, "amount": event_parts.money(tip)})
-                total += tip
+                parts[order].append(("adjustment", adjustment, tip))
+        if len(parts) > 1 and self._happens("an order that is lost"):
+            self._lose(parts=parts.pop(order), market=market, moment=moment + dt.timedelta(hours=3), owner=driver["id"])
+        named = [part for mine in parts.values() for part in mine]
+        settles = [{word: name, "amount": event_parts.money(minor)} for word, name, minor in named]
         self._payout(
             market=market,
             moment=START + dt.timedelta(days=7 * (1 + (moment - START).days // 7), hours=2),
             payee=driver["id"],
-            what={"orders": orders} if whole else {"settles": settles},
-            total=total,
+            what={"orders": [*parts]} if whole else {"settles": settles},
+            total=sum(minor for _, _, minor in named),
         )
 
     def customer(self, *, market: Market, moment: dt.datetime) -> None:
@@ -195,6 +202,24 @@ class Scenario:
         self.keys.add(f"ORDER_FINAL_STATEMENT:order:{order}:beneficiary:{adjustment}")
         return tip, adjustment
 
+    def _lose(self, *, parts: list[tuple[str, str, int]], market: Market, moment: dt.datetime, owner: str) -> None:
+        """Give an order and its adjustments to another, or cancel it; `parts`: (order or adjustment, id, net)."""
+        order, lost_at = parts[0][1], event_parts.text(moment)
+        if self._happens("a new owner"):
+            name, to = self._name("ra"), self._person(self._name("drv"), market, tax_id=True)
+            reassignment = {"id": name, "reason": "WRONG_DRIVER", "made_at": lost_at}
+            data = {"reassignment": reassignment, "order": {"id": order}, "from": {"id": owner}, "to": to}
+            self._add("ORDER_REASSIGNED", market, moment, data)
+            for kind in ("CREDIT_NOTE", "ORDER_FINAL_STATEMENT"):
+                suffixes = ["", *(f":{adjustment}" for _, adjustment, _ in parts[1:])]
+                self.keys |= {f"{kind}:reassignment:{name}:beneficiary{suffix}" for suffix in suffixes}
+            return
+        reason = {"code": "CUSTOMER_LEFT", "text": "El cliente lo canceló"}
+        self._add("ORDER_CANCELED", market, moment, {"order": {"id": order}, "reason": reason, "canceled_at": lost_at})
+        self.keys |= {f"CREDIT_NOTE:{word}:{name}:beneficiary:canceled" for word, name, _ in parts}
+        if f"ORDER_FINAL_STATEMENT:order:{order}:partner" in self.keys:
+            self.keys.add(f"CREDIT_NOTE:order:{order}:partner:canceled")
+
     def _payout(self, *, market: Market, moment: dt.datetime, payee: str, what: EventBody, total: int) -> None:
         payout = self._name("po")
         monday = moment.date() - dt.timedelta(days=7)
@@ -215,19 +240,22 @@ class Scenario:
         }  # fmt: skip
         self._add("PAYOUT_SENT", market, moment, data)
         self.keys.add(f"PAYOUT_STATEMENT:payout:{payout}:payee")
-        returned = self._happens("a payout that comes back")
-        if returned or self._happens("a payout that fails"):
-            word = "RETURNED" if returned else "FAILED"
-            code, text = self.random.choice(markets.REASONS)
-            reversal = {
-                "currency": market.currency,
-                "payout": {"id": payout, "amount": event_parts.money(total)},
-                "payee": {"id": payee},
-                "reason": {"code": code, "text": text},
-                "next_step": "Actualiza tu cuenta bancaria",
-            }
-            self._add(f"PAYOUT_{word}", market, moment + dt.timedelta(hours=30), reversal)
-            self.keys.add(f"PAYOUT_REVERSAL_NOTICE:payout:{payout}:payee:{word.lower()}")
+        self._end(payout=payout, payee=payee, total=total, market=market, moment=moment + dt.timedelta(hours=30))
+
+    def _end(self, *, payout: str, payee: str, total: int, market: Market, moment: dt.datetime) -> None:
+        """Add, sometimes, that a payout came back, failed or was canceled."""
+        word = next((word for ending, word in ENDINGS.items() if self._happens(ending)), "")
+        if not word:
+            return
+        code, text = self.random.choice(markets.REASONS)
+        ended: EventBody = {"payout": {"id": payout}, "reason": {"code": code, "text": text}}
+        if word == "CANCELED":
+            ended["canceled_at"] = event_parts.text(moment)
+        else:
+            ended["payout"]["amount"] = event_parts.money(total)
+            ended |= {"currency": market.currency, "payee": {"id": payee}, "next_step": "Actualiza tu cuenta bancaria"}
+        self._add(f"PAYOUT_{word}", market, moment, ended)
+        self.keys.add(f"PAYOUT_REVERSAL_NOTICE:payout:{payout}:payee:{word.lower()}")
 
     def _add(self, kind: str, market: Market, moment: dt.datetime, data: EventBody) -> None:
         self.events.append(

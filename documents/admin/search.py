@@ -15,7 +15,7 @@ from documents.models import Document, Event, Link, Party
 
 TERM_LENGTH_MAX = 200
 PALETTE_MAX = 20
-SUBJECTS = ("order", "payment", "payout", "refund", "dispute", "adjustment", "credit")
+SUBJECTS = ("order", "payment", "payout", "refund", "dispute", "adjustment", "credit", "reassignment")
 
 
 class Shape(NamedTuple):
@@ -34,10 +34,16 @@ def _of_link(term: str) -> Q:
     return Q(pk__in=Link.objects.filter(public_id=term).values("document_id"))
 
 
+def _of_order(order: str) -> Q:
+    """Return the condition for what the later owners of an order got: their statements bear the reassignment's name."""
+    reassigned = Event.objects.filter(reassignment__order_id=order).values_list("subject", flat=True)
+    return Q(subject__in=[*reassigned])
+
+
 def _of_anything(term: str) -> Q:
     """Return the condition for an owner, by the platform's id, or for a subject; each is looked up by its index."""
     subjects = [term] if ":" in term else [f"{kind}:{term}" for kind in SUBJECTS]
-    condition = Q(subject__in=subjects) | Q(verification_code=term.upper())
+    condition = Q(subject__in=subjects) | Q(verification_code=term.upper()) | _of_order(term.removeprefix("order:"))
     owner = Party.objects.filter(Q(platform_id=term) | Q(public_id=term)).values_list("pk", flat=True).first()
     if owner is not None:
         condition |= Q(owner_id=owner)

@@ -53,6 +53,7 @@ def test_a_stream_is_the_same_for_the_same_seed_and_holds_what_a_month_holds(see
     assert len(set(ids)) < 600  # some are told twice
     told = {event["type"] for event in drawn.events}
     assert {"PAYMENT_CAPTURED", "ORDER_COMPLETED", "ORDER_ADJUSTED", "PAYOUT_SENT", "REFUND_ISSUED"} <= told
+    assert {"ORDER_REASSIGNED", "ORDER_CANCELED"} <= told
     assert {event["country"] for event in drawn.events} == {"ES", "MX", "CO"}
     places = {event["id"]: place for place, event in reversed(list(enumerate(drawn.events)))}
     early = [

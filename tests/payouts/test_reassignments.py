@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
+from documents.admin import search
 from documents.models import Discrepancy, Document, Event, EventStatus, Kind
 from payouts.models import Settlement
 from payouts.reconciliation import run
@@ -40,6 +41,20 @@ def _ride(**more: Any) -> dict[str, Any]:
 
 def _content(key: str) -> dict[str, Any]:
     return dict(json.loads(telling.document(key).content))
+
+
+def _found(term: str) -> set[str]:
+    """Return the keys of what the Document Center's search finds."""
+    return {*search.narrowed(rows=Document.objects.all(), term=term).values_list("document_key_id", flat=True)}
+
+
+def test_the_search_for_an_order_finds_what_its_later_owners_got() -> None:
+    late = making.adjustment("adj_1", "ord_1", at="2026-02-22T10:00:00Z")
+    telling.told([_ride(), making.reassignment("ra_1", "ord_1"), late, making.order("ord_10")])
+    own = {FIRST, NOTE, NEXT, f"{NEXT}:adj_1"}
+    assert _found("ord_1") == _found("order:ord_1") == own
+    assert _found("ra_1") == _found("reassignment:ra_1") == own - {FIRST}
+    assert _found("ord_10") == {f"{OFS}:order:ord_10:beneficiary"}
 
 
 def _documents() -> dict[str, tuple[str, int]]:
