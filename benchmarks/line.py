@@ -4,6 +4,7 @@
 
 - event to LOCKED: CPU seconds of intake, numbering, audit, rendering, vault and read-back (our process, its renderer
   and its share of PostgreSQL) over the CPU of one bare WeasyPrint render of the same document, PDF/A on both sides.
+- S3: the same CPU with the vault in S3 over that with a folder, each document beside one of the same shape.
 - intake: events a second through `intake.receive` by 8 threads over those of two bare inserts by as many.
 """
 
@@ -36,11 +37,13 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=40)
     parser.add_argument("--events", type=int, default=800)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, services.Stack(fsync=True) as stack:
+    with tempfile.TemporaryDirectory() as folder, services.Stack(fsync=True, objects=True) as stack:
         for name, value in stack.environment().items():
             env.put(name=name, value=value)
         env.put(name="ENVIRONMENT", value="test")
+        s3 = env.text(name="VAULT_URL")
         env.put(name="VAULT_URL", value=f"file://{folder}/vault")
+        env.drop(name="VAULT_CANARY_URL")
         env.put(name="MAIL_URL", value=f"file://{folder}/mail")
         env.put(name="DJANGO_SETTINGS_MODULE", value="config.settings")
         django.setup()
@@ -55,6 +58,8 @@ def main() -> None:
             print("| what | goal | measured | spread |\n|---|---|---|---|")
             for kind, file, place in (("receipt", "es_ride.json", 0), ("order", "co_food.json", 0)):
                 print(pipeline(kind=kind, sample=_sample(file, place), count=options.documents, postgres=postgres))
+            sample = _sample("es_ride.json", 0)
+            print(stores(s3=s3, sample=sample, count=options.documents, postgres=postgres))
             print(intake_rate(count=options.events))
         finally:
             immutable.unlock_for_removal(folder=pathlib.Path(folder))
@@ -82,6 +87,34 @@ def pipeline(*, kind: str, sample: dict[str, Any], count: int, postgres: psutil.
     low, _, high = statistics.quantiles(ratios, n=4)
     figures = f"{statistics.median(ratios):.2f} | {low:.2f} - {high:.2f}"
     return f"| event to LOCKED, CPU over one bare render, {kind} | <= 1.0 | {figures} |"
+
+
+def stores(*, s3: str, sample: dict[str, Any], count: int, postgres: psutil.Process) -> str:
+    """Return the row of S3 over the folder: median of paired CPU ratios, and of what it costs more."""
+    from django.conf import settings
+    from django.utils import timezone
+
+    from audit import log
+    from documents.vault import probes
+
+    folder = str(settings.VAULT_URL)
+    settings.VAULT_URL = s3
+    probes.prove(actor=log.SYSTEM, now=timezone.now())  # once for all, as in a deployment
+    ratios, more_ms = [], []
+    for turn in range(-3, count):  # three to warm up
+        spent_s: dict[str, float] = {}
+        for place, url in enumerate((folder, s3)):
+            settings.VAULT_URL = url
+            before = _cpu(postgres)
+            _through(event=_varied(sample, seed=2 * turn + place + 100_000))
+            spent_s[url] = _cpu(postgres) - before
+        if turn >= 0:
+            ratios.append(spent_s[s3] / spent_s[folder])
+            more_ms.append((spent_s[s3] - spent_s[folder]) * 1000)
+    settings.VAULT_URL = folder
+    low, _, high = statistics.quantiles(ratios, n=4)
+    figures = f"{statistics.median(ratios):.2f} ({statistics.median(more_ms):+.0f} ms) | {low:.2f} - {high:.2f}"
+    return f"| event to LOCKED, CPU with S3 over the folder's, receipt | no goal | {figures} |"
 
 
 def intake_rate(*, count: int) -> str:
