@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 
 from documents import formatting
 from documents.countries.sources import Words
-from documents.models import Document, Kind, RefundStatus
+from documents.models import Document, Event, Kind, RefundStatus
 from documents.wording import of_customers, outcomes
 from documents.wording.cells import NOTHING, Cell, Tone
 from documents.wording.outcomes import Fate, FrozenContent
@@ -67,7 +67,7 @@ class _Part:
 
 
 def of(*, document: Document) -> DocumentStanding:
-    """Return what a document stands for now; two queries, three for the documents of a payout."""
+    """Return what a document stands for now; two queries, three for statements and the documents of a payout."""
     content = json.loads(document.content)
     parts = list(_parts(document=document, content=content))
     if any(part.cell.overrides for part in parts):
@@ -153,6 +153,36 @@ def _of_corrected(document: Document) -> Since:
         yield Fate.CREDITED_WHOLLY if is_whole else Fate.CREDITED_IN_PART, named
 
 
+def _of_statement(document: Document) -> Since:
+    """Yield what has become of an order's statement; its reassignment too, where no note was left to say so."""
+    yield from _of_corrected(document)
+    if document.audience == "beneficiary":
+        yield Fate.HANDED_ON, _next_owner_has(document=document)
+
+
+def _next_owner_has(*, document: Document) -> dict[str, str] | None:
+    """Return what the next owner of an order got in the place of a statement; None where a note of it says so."""
+    word, _, name = document.subject.partition(":")
+    suffix = document.document_key_id.split(":", 3)[3]  # the audience, and the adjustment
+    taken_back = Document.objects.filter(corrects=document, subject__startswith="reassignment:", kind=Kind.CREDIT_NOTE)
+    given = Document.objects.filter(
+        ~Exists(taken_back),
+        kind=Kind.ORDER_FINAL_STATEMENT,
+        document_key__key__endswith=f":{suffix}",
+        event__reassignment__former=document.owner_id,
+    )
+    if word == "order":
+        given = given.filter(event__reassignment__order_id=name)
+    else:
+        begun = Event.objects.filter(subject=document.subject, reassignment__isnull=False)
+        given = given.filter(
+            event__reassignment__order_id__in=begun.values("reassignment__order_id"),
+            event__reassignment__made_at__gte=begun.values("reassignment__made_at")[:1],
+        )
+    number = given.order_by("event__reassignment__made_at").values_list("number", flat=True).first()
+    return {"number": number} if number else None
+
+
 def _of_payout(document: Document) -> Since:
     """Yield what has become of a payout: the notices of its money, and the payout that replaces it."""
     notices = Document.objects.filter(subject=document.subject, kind=Kind.PAYOUT_REVERSAL_NOTICE)
@@ -200,7 +230,7 @@ def _numbered(rows: QuerySet[Document]) -> dict[str, str] | None:
 _SINCE: Mapping[Kind, Callable[[Document], Since]] = MappingProxyType(
     {
         Kind.PAYMENT_RECEIPT: _of_corrected,
-        Kind.ORDER_FINAL_STATEMENT: _of_corrected,
+        Kind.ORDER_FINAL_STATEMENT: _of_statement,
         Kind.PAYOUT_STATEMENT: _of_payout,
         Kind.PAYOUT_REVERSAL_NOTICE: _of_notice,
         Kind.CREDIT_NOTE: _of_note,

@@ -148,6 +148,26 @@ STATEMENT: Mapping[Fate, Cell] = {
         ),
         sign="page",
     ),
+    Fate.HANDED_ON: Cell(
+        badge=Words(es="Pedido reasignado", en="Order reassigned"),
+        figure=NOTHING,
+        printed=NOTHING,
+        subject=NOTHING,
+        letter=Words(
+            es="El pedido se reasignó a otra persona: {number} ocupa el lugar de este documento.",
+            en="The order was reassigned to somebody else: {number} takes the place of this document.",
+        ),
+        label=NOTHING,
+        shown=Words(
+            es="El pedido se reasignó a otra persona: {number} ocupa el lugar de este documento.",
+            en="The order was reassigned to somebody else: {number} takes the place of this document.",
+        ),
+        public=Words(
+            es="El pedido se reasignó: {number} ocupa el lugar de este documento.",
+            en="The order was reassigned: {number} takes the place of this document.",
+        ),
+        tone="warn",
+    ),
     Fate.CREDITED_IN_PART: Cell(
         badge=Words(es="Corregido en parte", en="Corrected in part"),
         figure=NOTHING,

@@ -27,6 +27,7 @@ class Fate(enum.StrEnum):
     SETTLED = "settled"  # by a payout whose statement is known
     COMPLETES = "completes"  # an adjustment's statement names the one that it adds to
     TAKES_OVER = "takes_over"  # of an order that was reassigned: its new owner's
+    HANDED_ON = "handed_on"  # and its former owner's, where nothing remained that a note could take back
     # Statements of a payout.
     SENT = "sent"
     CLOSED = "closed"  # a period without a transfer
@@ -64,6 +65,7 @@ SINCE = frozenset(
         ("ORDER_FINAL_STATEMENT", Fate.CREDITED_IN_PART),
         ("ORDER_FINAL_STATEMENT", Fate.CREDITED_WHOLLY),
         ("ORDER_FINAL_STATEMENT", Fate.ADJUSTED),
+        ("ORDER_FINAL_STATEMENT", Fate.HANDED_ON),
         ("PAYOUT_STATEMENT", Fate.CARRIED_ON),
         ("PAYOUT_STATEMENT", Fate.REPLACED),
         ("PAYOUT_STATEMENT", Fate.FAILED),

@@ -49,7 +49,8 @@ def settle(
     netted = Settlement.objects.filter(owners.taken_back("document"), document__corrects__in=had).values("payout")
     rows = Settlement.objects.filter(document__in=had, payout__sent_at__gte=begun.since).exclude(payout__in=netted)
     moved = set[int]()
-    for row in rows.select_related("payout__statement", "document").order_by("pk"):
+    unread = ("document__content", "payout__statement__content")  # a statement's is read where it lists one of these
+    for row in rows.select_related("payout__statement", "document").defer(*unread).order_by("pk"):
         if _moved(row=row, new=new):
             settlements.record(Action.PAYOUT_SETTLED, payout=row.payout, actor=actor)
             moved.add(row.document_id)
@@ -63,7 +64,11 @@ def settle(
 def beyond_credits(*, subjects: Sequence[str]) -> list[Settlement]:
     """Return by what payouts take off more than a reassignment's note: they mean its other notes too, still to come."""
     rows = Settlement.objects.filter(document__subject__in=subjects, document__kind=Kind.CREDIT_NOTE)
-    return [row for row in rows.select_related("payout", "document").order_by("pk") if _beyond(row=row)]
+    return [
+        row
+        for row in rows.select_related("payout", "document").defer("document__content").order_by("pk")
+        if _beyond(row=row)
+    ]
 
 
 def settle_credits(

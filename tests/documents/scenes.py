@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from documents.models import Document, Kind, Party, PayoutStatus, RefundStatus
 from documents.wording.outcomes import Fate
+from payouts.models import Reassignment
 from tests import factories
 from tests.services import force
 
@@ -104,6 +105,17 @@ def taken_over(owner: Party) -> Document:
     return document(STATEMENT, owner, about="reassignment:rea_1:beneficiary", body={"reassignment": reassignment})
 
 
+def handed_on(owner: Party) -> Document:
+    """Return the statement of nothing of an order that is somebody else's now."""
+    made = document(STATEMENT, owner, total_minor=0)
+    to = factories.party(platform_id="drv_next", legal_name="Beto Salas", email="beto@example.com")
+    following = document(STATEMENT, to, about="reassignment:rea_1:beneficiary", total_minor=0)
+    order, facts = made.subject.partition(":")[2], {"made_at": timezone.now(), "event": following.event}
+    with force.by_force():
+        Reassignment.objects.create(reassignment_id="rea_1", order_id=order, former=owner, owner=to, **facts)
+    return made
+
+
 def carried_on(owner: Party) -> Document:
     """Return the statement of a payout that left a debt, with which the next one has opened."""
     made = payout(owner, amount=0, closing="-5.32")
@@ -161,6 +173,7 @@ _STATEMENT: Mapping[Fate, SceneMaker] = {
     Fate.CREDITED_IN_PART: lambda owner: credited(STATEMENT, owner, about="correction:cor_1:beneficiary", total=500),
     Fate.CREDITED_WHOLLY: lambda owner: credited(STATEMENT, owner, about="reassignment:rea_1:beneficiary"),
     Fate.ADJUSTED: adjusted,
+    Fate.HANDED_ON: handed_on,
 }
 _PAYOUT: Mapping[Fate, SceneMaker] = {
     Fate.SENT: payout,

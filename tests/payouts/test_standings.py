@@ -5,8 +5,11 @@ from itertools import permutations
 import pytest
 from django.utils import translation
 
-from documents import standings
+from documents import identifiers, standings
+from documents.models import Document
 from documents.wording.outcomes import Fate
+from payouts.review import corrections
+from tests.documents import center
 from tests.payouts import making, telling
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +128,26 @@ def test_a_reassigned_order_names_its_credit_note_to_who_had_it_and_the_former_s
     new = standing("ORDER_FINAL_STATEMENT:reassignment:ra_1:beneficiary")
     assert new.outcomes == (Fate.PENDING, Fate.TAKES_OVER)
     assert former.number in new.public[0]
+
+
+def test_a_reassigned_order_of_which_nothing_remained_says_who_has_it_now_although_there_is_no_note() -> None:
+    telling.told([making.order("ord_1")])
+    finance = center.staff(roles=["finance"], countries=["ES"], name="fina").user
+    corrections.correct(
+        document=telling.document(OFS),
+        correction_id=identifiers.new(prefix="cor"),
+        parts=None,
+        reason="El viaje no se hizo en realidad",
+        user=finance,
+        now=telling.NOW,
+        actor=telling.ACTOR,
+    )
+    telling.told([making.reassignment("ra_1", "ord_1")])
+    following = telling.document("ORDER_FINAL_STATEMENT:reassignment:ra_1:beneficiary").number
+    assert not Document.objects.filter(kind="CREDIT_NOTE", subject__startswith="reassignment:").exists()
+    assert Fate.HANDED_ON in standing(OFS).outcomes
+    assert any(following in said for said in standing(OFS).public)
+    assert standing(OFS).changed
 
 
 def test_an_order_that_was_canceled_says_so_whoever_had_it_then() -> None:
