@@ -135,14 +135,14 @@ def test_too_many_events_at_once_are_refused() -> None:
 def test_a_word_outside_the_vocabulary_cannot_be_recorded(action: str | None) -> None:
     with pytest.raises(ValueError, match="is not a valid Action"):
         record(action=action)
-    assert not models.Event.objects.exists()
+    assert not models.Event.objects.exclude(action=Action.VAULT_PROBED).exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_event_outside_a_transaction_is_refused() -> None:
     with pytest.raises(transaction.TransactionManagementError, match="inside atomic"):
         record()
-    assert not models.Event.objects.exists()
+    assert not models.Event.objects.exclude(action=Action.VAULT_PROBED).exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -152,7 +152,7 @@ def test_an_event_goes_with_the_transaction_it_belongs_to() -> None:
 
     with pytest.raises(LookupError):
         commit(record, fail)
-    assert not models.Event.objects.exists()
+    assert not models.Event.objects.exclude(action=Action.VAULT_PROBED).exists()
 
 
 SECRETS = [

@@ -168,9 +168,9 @@ def test_of_several_processes_at_once_one_probes() -> None:
 
 
 @pytest.fixture
-def canary(s3_vault: str, s3_objects: objects.Objects) -> str:
+def canary(s3_vault: str, s3_objects: objects.Objects, settings: Settings) -> str:
     """A vault in S3, and a bucket of the same settings that holds no documents."""
-    assert s3_vault
+    settings.VAULT_URL = s3_vault
     return s3_objects.bucket(name=f"canary-{secrets.token_hex(4)}")
 
 

@@ -1,5 +1,6 @@
 """What no column can hold comes in by every address: an answer of ours each time, on record where something is refused."""
 
+import importlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +12,10 @@ from django.db import close_old_connections
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from audit import denials
 from audit.models import Event as AuditEvent
-from config import wsgi
 from documents.admin.site import site
 from documents.api import documents as api
 from documents.delivery import links
@@ -52,6 +53,13 @@ def a_link(*, document: Document) -> Link:
 
 
 ROUTES = sorted({place for place, _ in patterns(get_resolver()) if "<" in place})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _application(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Start the web process's application before any test: it looks at the vault and closes its connections."""
+    with django_db_blocker.unblock():
+        importlib.import_module("config.wsgi")
 
 
 def refusals(answer: Any) -> list[str]:
@@ -188,7 +196,7 @@ def status(*, content_type: str, **asked: Any) -> int:
     signals.request_started.disconnect(close_old_connections)  # they are the test's
     environ = RequestFactory().generic(**asked).environ | {"CONTENT_TYPE": content_type}
     try:
-        list(wsgi.application(environ, start_response))
+        list(importlib.import_module("config.wsgi").application(environ, start_response))
     finally:
         signals.request_started.connect(close_old_connections)
     return int(statuses[0].split()[0])
