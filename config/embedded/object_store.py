@@ -73,7 +73,7 @@ class SeaweedFS(servers.Server):
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
             "master.volumeSizeLimitMB": 64,
-            "volume.max": 100,
+            "volume.max": 1000,
             **{f"{part}.port": ports.pop() for part in PARTS},
             **{f"{part}.port.grpc": ports.pop() for part in PARTS},
         }

@@ -4,7 +4,6 @@ import datetime as dt
 import io
 import json
 import pathlib
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -171,7 +170,7 @@ def test_of_several_processes_at_once_one_probes() -> None:
 def canary(s3_vault: str, s3_objects: objects.Objects, settings: Settings) -> str:
     """A vault in S3, and a bucket of the same settings that holds no documents."""
     settings.VAULT_URL = s3_vault
-    return s3_objects.bucket(name=f"canary-{secrets.token_hex(4)}")
+    return s3_objects.bucket(name="canary-probes")
 
 
 def told(*options: str) -> str:
@@ -215,14 +214,15 @@ def test_a_bucket_in_use_or_set_otherwise_is_not_probed(
     object_store.make_bucket(
         endpoint=s3_objects.endpoint,
         secret=s3_objects.secret,
-        name=(plain := f"plain-{secrets.token_hex(4)}"),
+        name=(plain := "plain-probes"),
         locking=False,
     )
     with pytest.raises(CommandError):
         told("--canary", canary.replace(name, plain))
-    client.put_object(Bucket=name, Key="es/2026/a.pdf", Body=b"a document")
+    used = s3_objects.bucket(name="used-probes")
+    client.put_object(Bucket="used-probes", Key="es/2026/a.pdf", Body=b"a document")
     with pytest.raises(CommandError, match="not made in a bucket with documents"):
-        told("--canary", canary)
+        told("--canary", used)
     with pytest.raises(CommandError, match="--canary"):
         told("--canary", "file:///tmp")
     with pytest.raises(CommandError, match="VAULT_CANARY_URL"):

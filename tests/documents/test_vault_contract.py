@@ -263,7 +263,7 @@ def test_in_full_no_attack_goes_through_and_what_the_store_lacks_is_said(
     running: objects.Objects = request.getfixturevalue(
         "radosgw_objects" if address.bucket(url=settings.VAULT_URL).name == "lab" else "s3_objects"
     )
-    canary = address.bucket(url=running.bucket(name=f"canary-{secrets.token_hex(4)}"))
+    canary = address.bucket(url=running.bucket(name="canary-contract"))
     client = s3_client.connect(place=canary)
     own = address.bucket(url=settings.VAULT_URL)
     s3_full_probe.require_canary(client=client, bucket=canary.name, of=client, vault=own.name)
