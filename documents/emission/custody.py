@@ -86,16 +86,42 @@ def lock(*, document: Document, lease: leases.Lease, plain: bool) -> LockedFile:
     earlier = _earlier(document=document)
     if earlier is not None:
         return earlier
-    # Not behind a breaker: one hostile document that fails to render must not delay the others.
-    rendered = render.render(
+    rendered = _render(document=document, plain=plain)
+    key = vault_key(document=document)
+    _note(document=document, lease=lease, key=key, rendered=rendered)
+    try:
+        stored = _put(document=document, key=key, body=rendered.pdf)
+    except errors.WormError as mismatch:
+        other = _other_render(document=document, key=key, plain=plain, mismatch=mismatch)
+        if other is None:
+            raise
+        rendered = other
+        _note(document=document, lease=lease, key=key, rendered=rendered)
+        stored = _put(document=document, key=key, body=rendered.pdf)
+    return LockedFile(stored=stored, pages=rendered.pages, flags=tuple(rendered.flags))
+
+
+def _render(*, document: Document, plain: bool) -> render.Rendered:
+    """Render a document's frozen content.
+
+    Not behind a breaker: one hostile document that fails to render must not delay the others.
+
+    :raises errors.Problem: `render_failed`, `render_timeout`
+    """
+    return render.render(
         content=json.loads(document.content),
         issued_at=document.issued_at,
         logo=bytes(document.issuer.logo) if document.issuer.logo else None,
         plain=plain,
         watermark=WATERMARK if settings.ENVIRONMENT == "sandbox" else "",
     )
-    key = vault_key(document=document)
-    # The intent is stored before the bytes: an object in the vault can then be traced to its row, LOCKED or not.
+
+
+def _note(*, document: Document, lease: leases.Lease, key: str, rendered: render.Rendered) -> None:
+    """Store the intent before the bytes: an object in the vault can then be traced to its row, LOCKED or not.
+
+    :raises errors.Problem: `document_not_ready`: the lease is lost
+    """
     noted = leases.write(
         lease=lease,
         vault_key=key,
@@ -109,8 +135,6 @@ def lock(*, document: Document, lease: leases.Lease, plain: bool) -> LockedFile:
     )
     if not noted:
         raise errors.Problem(code="document_not_ready", values={"cause": "leased"})
-    stored = _put(document=document, key=key, body=rendered.pdf)
-    return LockedFile(stored=stored, pages=rendered.pages, flags=tuple(rendered.flags))
 
 
 def _earlier(*, document: Document) -> LockedFile | None:
@@ -133,19 +157,23 @@ def _earlier(*, document: Document) -> LockedFile | None:
 
 
 def _put(*, document: Document, key: str, body: bytes) -> store.Stored:
-    """Store the bytes, or adopt an earlier try's object that embeds the same content."""
+    """Store the bytes of the intent; locking them again finishes what a crash left half done, and checks all of it."""
+    return store.lock(key=key, body=body, retain_until=lock_end(document=document), sha256=sha256(body))
+
+
+def _other_render(*, document: Document, key: str, plain: bool, mismatch: errors.WormError) -> render.Rendered | None:
+    """Return the render whose bytes lie under the key instead: of an earlier try with the other template, put late.
+
+    Nothing else is adopted. Bytes that only embed the same content may show something else.
+    """
+    if mismatch.code != "worm_checksum_mismatch":
+        return None
+    _earlier_file, body = _found(key=key)
     try:
-        return store.lock(key=key, body=body, retain_until=lock_end(document=document), sha256=sha256(body))
-    except errors.WormError as error:
-        if error.code != "worm_checksum_mismatch":
-            raise
-        _earlier_file, earlier_body = _found(key=key)
-        if attachments.content_sha256(pdf=earlier_body) != document.content_sha256:
-            raise
-        # Locking it again finishes what a crash left half done, and checks all of it.
-        return store.lock(
-            key=key, body=earlier_body, retain_until=lock_end(document=document), sha256=sha256(earlier_body)
-        )
+        rendered = _render(document=document, plain=not plain)
+    except errors.Problem:
+        return None  # what it was before stays the error
+    return rendered if rendered.pdf == body else None
 
 
 def _found(*, key: str) -> tuple[store.Stored | None, bytes]:
