@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from audit import log
 from audit.actions import Action
 from documents import errors, locks, metrics
-from documents.custody import legal_holds, retention
+from documents.custody import legal_holds
+from documents.emission import custody
 from documents.models import Document, Status
 from documents.vault import store
 
@@ -25,7 +26,7 @@ def expired(*, now: dt.datetime) -> Iterator[Document]:
     """Yield the documents whose retention is over and that no matter holds, the longest over first."""
     rows = due(now=now).only("pk", "country_id", "retain_until").order_by("retain_until", "pk")
     for row in rows.iterator():
-        if retention.lock_end(country=row.country_id, retain_until=row.retain_until) <= now:
+        if custody.lock_end_of(country=row.country_id, retain_until=row.retain_until) <= now:
             yield row
 
 
@@ -37,7 +38,8 @@ def due(*, now: dt.datetime) -> QuerySet[Document]:
 def dispose(*, document: Document, now: dt.datetime, actor: log.Actor) -> bool:
     """Remove a document's bytes from the vault and put that on record; False where that has been done.
 
-    A crash between the two leaves a LOCKED row without bytes, which the next run disposes of all the same.
+    A crash between the two leaves a LOCKED row without bytes: the next run disposes of it all the same, unless a round
+    has withheld it meanwhile, which a person then looks at.
 
     :raises errors.Problem: `retention_active`, `legal_hold_active` (both on record), `document_not_ready`
     :raises errors.WormError: `worm_still_locked`, `worm_unavailable`: nothing has changed
@@ -55,7 +57,7 @@ def dispose(*, document: Document, now: dt.datetime, actor: log.Actor) -> bool:
                 object_type="document",
                 object_id=row.public_id,
                 actor=actor,
-                facts=_facts(document=row),
+                facts=custody.facts(document=row),
                 details={"method": METHOD, "vault_key": row.vault_key, "versions": versions},
             )
     if code:
@@ -69,7 +71,7 @@ def _refusal(*, document: Document, now: dt.datetime) -> str:
     """Return the code of what keeps a document from being disposed of; "" for nothing."""
     if document.status != Status.LOCKED:
         return "document_not_ready"
-    if retention.lock_end(country=document.country_id, retain_until=document.retain_until) > now:
+    if custody.lock_end_of(country=document.country_id, retain_until=document.retain_until) > now:
         return "retention_active"
     return "legal_hold_active" if legal_holds.held_among(documents=[document]) else ""
 
@@ -85,16 +87,3 @@ def _remove(*, document: Document) -> int:
         return len(versions)
 
     return store.guarded(work=work, url=document.vault_url)
-
-
-def _facts(*, document: Document) -> dict[str, str]:
-    """Return what the log says for ever of what was destroyed."""
-    return {
-        "owner": document.owner.public_id,
-        "document_key": document.document_key_id,
-        "number": document.number,
-        "content_sha256": document.content_sha256,
-        "file_sha256": document.file_sha256,
-        "vault_version": document.vault_version,
-        "retain_until": document.retain_until.isoformat(),
-    }

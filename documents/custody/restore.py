@@ -41,12 +41,14 @@ def look(*, now: dt.datetime, actor: log.Actor) -> list[str]:
     return numbers
 
 
-def at_start(*, actor: log.Actor, now: dt.datetime) -> None:
-    """Look before the first number is taken by this process; what does not answer now is asked again by the rounds."""
+def at_start(*, actor: log.Actor, now: dt.datetime) -> bool:
+    """Look before the first number is taken by this process; False where something does not answer: look again soon."""
     try:
         look(now=now, actor=actor)
     except (errors.Problem, DatabaseError, InterfaceError, log.AuditUnavailable):
         logger.exception("custody.start_not_checked")
+        return False
+    return True
 
 
 def move_past(*, numbers: Iterable[str], actor: log.Actor) -> dict[str, int]:

@@ -1,17 +1,15 @@
 """What is kept until when: the documents by country, kind, year of issue and last protected day."""
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
 from django.db.models.functions import ExtractYear
 
-from documents.countries.pack import required
 from documents.custody import legal_holds
+from documents.emission import custody
 from documents.models import Document
-from documents.vault import store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +33,6 @@ class Kept:
         return {**vars(self), "retain_until": self.retain_until.isoformat()}
 
 
-def lock_end(*, country: str, retain_until: dt.date) -> dt.datetime:
-    """Return when the last protected day is over in a country's legal zone."""
-    return store.lock_end(day=retain_until, zone=zoneinfo.ZoneInfo(required(country).time_zone))
-
-
 def report(*, now: dt.datetime, within: dt.timedelta) -> Iterator[Kept]:
     """Yield what is kept until when, in one reading of all documents.
 
@@ -52,7 +45,7 @@ def report(*, now: dt.datetime, within: dt.timedelta) -> Iterator[Kept]:
         .order_by("country_id", "kind", "issue_year", "retain_until")
     )
     for row in rows:
-        ends = lock_end(country=row["country_id"], retain_until=row["retain_until"])
+        ends = custody.lock_end_of(country=row["country_id"], retain_until=row["retain_until"])
         yield Kept(
             country=row["country_id"],
             kind=row["kind"],

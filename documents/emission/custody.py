@@ -73,8 +73,12 @@ def vault_key(*, document: Document) -> str:
 
 def lock_end(*, document: Document) -> dt.datetime:
     """Return when a document's lock ends: with its last protected day, in its country's legal zone."""
-    zone = zoneinfo.ZoneInfo(required(document.country_id).time_zone)
-    return store.lock_end(day=document.retain_until, zone=zone)
+    return lock_end_of(country=document.country_id, retain_until=document.retain_until)
+
+
+def lock_end_of(*, country: str, retain_until: dt.date) -> dt.datetime:
+    """Return when the last protected day is over in a country's legal zone."""
+    return store.lock_end(day=retain_until, zone=zoneinfo.ZoneInfo(required(country).time_zone))
 
 
 def lock(*, document: Document, lease: leases.Lease, plain: bool) -> LockedFile:

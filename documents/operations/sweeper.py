@@ -122,16 +122,14 @@ class Poller(bootsteps.StartStopStep):
         super().__init__(parent, **options)
         self.ended = threading.Event()
         self.threads: list[threading.Thread] = []
+        self.compared = False  # whether the vault has been asked for numbers that the database does not know
 
     def start(self, _parent: object) -> None:
         """Start renewing, tending, sweeping, and reading again what is locked.
 
         Before that it looks whether the database is older than the vault: no number is given twice after a restore.
         """
-        from documents.access import actors
-        from documents.custody import restore
-
-        restore.at_start(actor=actors.program(name="restore", channel="worker"), now=timezone.now())
+        self._compare_with_vault()
         close_old_connections()
         for turn in (self._renew, self._tend, self._keep, *[self._work_off] * THREADS):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
@@ -157,7 +155,17 @@ class Poller(bootsteps.StartStopStep):
 
         leases.renew(now=timezone.now())
 
+    def _compare_with_vault(self) -> None:
+        """Look, until the vault has answered once since the start, whether it is ahead of the database."""
+        from documents.access import actors
+        from documents.custody import restore
+
+        if not self.compared:
+            actor = actors.program(name="restore", channel="worker")
+            self.compared = restore.at_start(actor=actor, now=timezone.now())
+
     def _tend(self) -> None:
+        self._compare_with_vault()
         # A full batch says that more is waiting: go on at once.
         while resume(now=timezone.now()) >= EVENTS_MAX and not self.ended.is_set():
             pass

@@ -15,9 +15,10 @@ from django.utils import timezone
 from audit import log
 from audit.models import Event
 from config.embedded import services
+from documents import errors
 from documents.custody import restore
 from documents.models import Alert, Document, Kind, Series
-from documents.operations import numbers
+from documents.operations import numbers, sweeper
 from tests import factories
 from tests.services import database
 
@@ -83,6 +84,31 @@ def test_an_old_database_beside_a_newer_vault_names_what_is_missing_and_gives_no
     monkeypatch.setattr(numbers, "_counted", {})
     monkeypatch.setattr(numbers, "_last", {})
     assert numbers.look() == []  # what was skipped is on record, and no gap
+
+
+def test_a_vault_that_is_away_at_the_start_is_asked_until_it_has_answered(
+    stack: services.Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.document()
+    yesterday = dump(stack=stack)
+    lost = factories.document().number
+    database.load(stack=stack, dump=yesterday)
+    poller = sweeper.Poller(None)
+
+    def away(**_given: object) -> None:
+        raise errors.WormError(code="worm_unavailable", values={"cause": "system", "doing": "walk", "error": "gone"})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restore.missing, "of_vault", away)
+        poller._compare_with_vault()
+    assert (opened(), Series.objects.get().next, poller.compared) == ([], 2, False)
+    poller._tend()
+    assert (opened(), Series.objects.get().next, poller.compared) == ([lost], 3, True)
+    asked: list[bool] = []
+    monkeypatch.setattr(restore, "look", lambda **_given: asked.append(True))
+    poller._tend()
+    assert asked == []
+    database.restore(stack=stack)
 
 
 def test_a_database_and_a_vault_of_one_day_move_nothing(stack: services.Stack) -> None:

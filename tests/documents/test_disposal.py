@@ -15,7 +15,7 @@ from django.utils import timezone
 from audit import log
 from audit.models import Event as LogEvent
 from documents import distribution, errors, presentation
-from documents.custody import disposal, retention
+from documents.custody import disposal
 from documents.emission import custody
 from documents.models import Document, Status
 from documents.resilience import breaker, calls, dependencies
@@ -46,7 +46,7 @@ def vault(request: pytest.FixtureRequest, db: None, monkeypatch: pytest.MonkeyPa
 
 def over(document: Document) -> dt.datetime:
     """Return when a document's last protected day is over."""
-    return retention.lock_end(country=document.country_id, retain_until=document.retain_until)
+    return custody.lock_end_of(country=document.country_id, retain_until=document.retain_until)
 
 
 def read(document: Document) -> bytes:
