@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from django.db import connection, transaction
 
@@ -147,15 +148,24 @@ def forget() -> None:
 
 
 def _look() -> _Known:
-    """Return what the last probes of this VAULT_URL found, asked of the database at most once in KNOWN_FOR_S."""
+    """Return what the last probes of this VAULT_URL found, asked of the database at most once in KNOWN_FOR_S.
+
+    One thread asks; the others go on with what is known meanwhile, so that a database that hangs holds up nobody here.
+    """
     url = places.here()
-    with _asking:
-        known = _known.get(url)
-        if known is None or time.monotonic() - known.since_s > KNOWN_FOR_S or not known.proven:
-            lasts = [latest(extent=extent) for extent in ProbeExtent]
-            known = _known[url] = _Known(
-                since_s=time.monotonic(),
-                failed=next((last for last in lasts if last is not None and not last.passed), None),
-                proven=VaultProbe.objects.filter(vault_url=url, passed=True).exists(),
-            )
-        return known
+    known = _known.get(url)
+    proven = known if known is not None and known.proven else None
+    if proven is not None and time.monotonic() - proven.since_s <= KNOWN_FOR_S:
+        return proven
+    if not _asking.acquire(blocking=proven is None):
+        return cast("_Known", proven)
+    try:
+        lasts = [latest(extent=extent) for extent in ProbeExtent]
+        known = _known[url] = _Known(
+            since_s=time.monotonic(),
+            failed=next((last for last in lasts if last is not None and not last.passed), None),
+            proven=VaultProbe.objects.filter(vault_url=url, passed=True).exists(),
+        )
+    finally:
+        _asking.release()
+    return known

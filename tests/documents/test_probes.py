@@ -130,6 +130,18 @@ def test_what_one_process_finds_stops_the_locking_in_every_other_until_a_probe_p
     assert second.status == Status.LOCKED
 
 
+def test_while_one_thread_asks_the_database_the_others_go_on_with_what_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    probes.prove(actor=log.SYSTEM, now=timezone.now())
+    assert probes.is_proven()
+    later_s = time.monotonic() + 2 * probes.KNOWN_FOR_S
+    monkeypatch.setattr(probes.time, "monotonic", lambda: later_s)
+    with probes._asking:  # another thread, whose database hangs
+        assert probes.is_proven()
+        probes.require_sound()
+
+
 def test_an_alert_of_a_failed_probe_ends_with_one_that_passes() -> None:
     failed = probes.note(extent=ProbeExtent.DAILY, actor=log.SYSTEM, problem=ATTACK)
     watch._probe(now=failed.probed_at)
