@@ -6,7 +6,7 @@ import json
 import pathlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -31,9 +31,12 @@ ATTACK = errors.WormError(code="worm_bucket_misconfigured", values={"cause": "at
 
 
 @pytest.fixture(autouse=True)
-def _unknown() -> None:
+def _unknown() -> Iterator[None]:
+    """Know nothing of probes before a test, and nothing of its probes after it."""
     probes.forget()
     probes._tried.clear()
+    yield
+    probes.forget()
 
 
 def broken(**_given: object) -> store.Vault:
