@@ -21,12 +21,15 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.test import override_settings
+from django.utils import timezone
 from psycopg.rows import dict_row
 from pytest_django.plugin import DjangoDbBlocker
 
+from audit import log
 from config.embedded import machine, services
 from config.simulation import outside_checker, processes, sender
-from documents.vault import immutable
+from documents.vault import immutable, probes
 from tests.services import database
 
 SAMPLES = pathlib.Path(__file__).resolve().parent.parent / "samples"
@@ -278,6 +281,9 @@ def running(
         **(variables or {}),
     }
     (folder / "mail").mkdir()
+    with blocker.unblock(), override_settings(VAULT_URL=environment["VAULT_URL"]):  # as `provision` does
+        probes.prove(actor=log.SYSTEM, now=timezone.now())
+        database.connections.close_all()
     try:
         with processes.ProcessGroup(
             folder=folder, listening=listening, environment=environment, beat=False, pause_s=0.2, patience_s=0
