@@ -35,6 +35,7 @@ class Action(enum.StrEnum):
     EVENT_REPEATED = "event.repeated"
     EVENT_DENIED = "event.denied"
     EVENT_VIEWED = "event.viewed"
+    EVENT_BODIES_ERASED = "event.bodies_erased"
 
     DOCUMENT_ISSUED = "document.issued"
     DOCUMENT_LOCKED = "document.locked"

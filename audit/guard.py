@@ -14,6 +14,8 @@ from audit.actions import Action
 EVENT_TABLE = "audit_event"
 DETAIL_TABLE = "audit_eventdetail"
 APPEND, INCARNATION, BLIND = "audit_append(jsonb, text)", "audit_incarnation()", "audit_blind()"
+# The second erases what is past its time, of the log's details and of raw events, and leaves what the first names.
+ON_HOLD, ERASE = "documents_on_hold(text)", "documents_erase(text, bigint, integer, boolean)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,15 +105,16 @@ def path_sql(*, function: str) -> list[str]:
 
 
 def grants_sql(*, role: str) -> list[str]:
-    """Return the statements that leave the runtime role SELECT on the log, and the function that appends to it.
+    """Return the statements that leave the runtime role SELECT on the log, and the functions that append and erase.
 
-    It has no INSERT there: no id, no time and no digest of an event is its own. Run them as the owner, last of all
+    It has no INSERT there: no id, no time and no digest of an event is its own. Nor has it DELETE: what is erased, and
+    when, is the function's to say. Run them as the owner, last of all
     grants; they can be repeated.
     """
     quoted = '"' + role.replace('"', '""') + '"'
     return [
         f"REVOKE ALL ON {EVENT_TABLE}, {DETAIL_TABLE} FROM PUBLIC, {quoted}",
         f"GRANT SELECT ON {EVENT_TABLE}, {DETAIL_TABLE} TO {quoted}",
-        f"REVOKE ALL ON FUNCTION {APPEND}, {INCARNATION}, {BLIND} FROM PUBLIC",
-        f"GRANT EXECUTE ON FUNCTION {APPEND}, {INCARNATION} TO {quoted}",  # the second is asked by the guards
+        f"REVOKE ALL ON FUNCTION {APPEND}, {INCARNATION}, {BLIND}, {ON_HOLD}, {ERASE} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {APPEND}, {INCARNATION}, {ERASE} TO {quoted}",  # the second is asked by the guards
     ]

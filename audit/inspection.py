@@ -10,7 +10,7 @@ from django.db import connections
 from django.db.backends.utils import CursorWrapper
 
 from audit import enforcement
-from audit.guard import APPEND
+from audit.guard import APPEND, ERASE
 from audit.tables import TABLES
 
 # The functions that migrations made -> SHA-256 of their bodies. Those of `audit.tables` are computed.
@@ -22,8 +22,11 @@ FUNCTIONS: dict[str, str] = {
     "documents_closing_stays": "49c2b3e939ed46d61cb300d9d0b512736ef2ba8c2b4a40fd420944292b8e5fa6",
     "documents_document_frozen": "c280fc289564f3036a1a606e8e16e93129959469e5ebe09c06c992170a641829",
     "documents_documentkey_stays": "e8531d3a6e88c228c6d9da9634f2f2d8af58f4a206515889cd9ce148232da3cd",
+    "documents_erase": "6fcad159866b0860ec441bb1cf911aa723d074e797a7d79d6f2299d161e01a9b",
+    "documents_on_hold": "8baf363e97387b994a5ecbfc37252cf2b9aaf84a3ad406f583bbe1959ad45eb4",
     "payouts_settlementrequest_stays": "c8624c829eb14f1ba81e436dc1db421990de81439ad3f9dd58020fc12ee5169d",
 }
+AS_OWNER = frozenset({APPEND.partition("(")[0], ERASE.partition("(")[0]})  # with the rights of who made them
 WRITTEN_IN = frozenset({"audit_blind", "audit_incarnation"})  # into a statement, so that they have no path of their own
 PATH = "search_path=pg_catalog, public, pg_temp"
 # The triggers that migrations made: table -> trigger -> function.
@@ -184,7 +187,7 @@ def _functions(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
         body, definer, config, owned = living[name]
         if body != digest:
             yield f"function {name}", "has another body"
-        if definer != APPEND.startswith(f"{name}(") or config != ("" if name in WRITTEN_IN else PATH):
+        if definer != (name in AS_OWNER) or config != ("" if name in WRITTEN_IN else PATH):
             yield f"function {name}", "runs with other rights or another search path"
         if owned:
             yield f"function {name}", "is the runtime role's own"

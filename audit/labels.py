@@ -29,6 +29,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.EVENT_REPEATED: _("Evento repetido"),
     Action.EVENT_DENIED: _("Evento denegado en la puerta"),
     Action.EVENT_VIEWED: _("Evento consultado"),
+    Action.EVENT_BODIES_ERASED: _("Cuerpos de eventos borrados"),
     Action.DOCUMENT_ISSUED: _("Documento emitido"),
     Action.DOCUMENT_LOCKED: _("Documento resguardado en la bóveda"),
     Action.DOCUMENT_QUARANTINED: _("Documento puesto en cuarentena"),

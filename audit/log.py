@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import Error, connections, transaction
 
-from audit import denials, leaf, models, recorder
+from audit import denials, leaf, recorder
 from audit.actions import Action
 from audit.entries import SYSTEM, USER, Actor, AuditUnavailable, Entry, append, lay_out
 from audit.scrub import LeakRefused
@@ -21,7 +21,6 @@ __all__ = [
     "Entry",
     "LeakRefused",
     "deny",
-    "erase",
     "flush_denials",
     "note_counted",
     "record",
@@ -130,31 +129,3 @@ def flush_denials(*, everything: bool = True) -> int:
     :raises AuditUnavailable: when they cannot be written; they are kept for the next call.
     """
     return denials.flush(everything=everything)
-
-
-def erase(*, event_ids: Sequence[int], actor: Actor, reason: str, using: str = "owner") -> int:
-    """Erase the personal details of events and record the erasure; the events themselves stay.
-
-    Only the owner role may erase; the erasure is an event of the same transaction for each object concerned.
-
-    :param reason: a code of the erasure's ground, sealed with the event.
-    :returns: how many details were erased.
-    :raises AuditUnavailable: when the log does not take it; nothing is erased then.
-    """
-    with transaction.atomic(using=using):
-        details = models.EventDetail.objects.using(using).filter(event_id__in=list(event_ids))
-        ids = sorted(details.values_list("event_id", flat=True))
-        try:
-            details._raw_delete(using)
-        except Error as error:
-            raise AuditUnavailable("the details were not erased") from error
-        for identity in ids:
-            record(
-                action=Action.AUDIT_DETAILS_ERASED,
-                object_type="audit_event",
-                object_id=str(identity),
-                actor=actor,
-                code=reason,
-                using=using,
-            )
-    return len(ids)

@@ -45,7 +45,7 @@ class Event(models.Model):
     outcome = models.CharField(max_length=20)  # ok | denied | failed
     code = models.CharField(max_length=80, blank=True)
     request_id = models.CharField(max_length=100, blank=True)
-    count = models.IntegerField(db_default=1)  # above 1: so many alike denials of one window
+    count = models.IntegerField(db_default=1)  # above 1: so many alike denials of one window, or rows erased at once
     facts = models.JSONField(db_default=models.Value({}, models.JSONField()))  # by the names of `leaf.FACTS`
     details_digest = models.BinaryField(max_length=32, null=True)
     blind = models.BinaryField(
@@ -77,7 +77,7 @@ class EventDetail(models.Model):
     """What is personal about an event: address, agent, names. Erasing a row breaks no proof: the leaf holds its digest.
 
     `salt` has 16 random bytes; SHA-256(salt || canonical JSON of `details`) is the event's `details_digest` for as long
-    as the row exists. The row is inserted with its event, never updated, and deleted only by the owner role.
+    as the row exists. The row is inserted with its event, never updated, and deleted after its time alone.
     """
 
     event = models.OneToOneField(Event, on_delete=models.DO_NOTHING, primary_key=True, related_name="detail")

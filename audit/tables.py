@@ -184,7 +184,9 @@ TABLES: dict[str, TableRights] = {
             ),
         ),
     ),
+    "documents_erasureperiod": _BY_OWNER,
     "documents_event": TableRights(
+        # Neither the body nor what is left of it: `documents_erase` takes the one and writes the other.
         # What is missing of what a parked event waits for: the one that comes is an event of its own.
         working=("attempts", "next_try_at", "missing", "repeats"),
         guards=(

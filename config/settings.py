@@ -158,8 +158,9 @@ WEBHOOK_TOLERANCE_S = 300
 PARKED_LIMIT_S = env.number(name="PARKED_LIMIT_S", default=72 * 3600)
 LEASE_S = env.number(name="LEASE_S", default=15, least=2)  # renewed every sweep while the worker lives
 SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S", default=2, least=1)
-# Personal details of the log are erased after so many days, by `erase_details`.
+# What is personal is erased after so many days. `provision` writes both where the workers cannot change them.
 AUDIT_DETAILS_DAYS = env.number(name="AUDIT_DETAILS_DAYS", default=2 * 365)
+EVENT_BODIES_DAYS = env.number(name="EVENT_BODIES_DAYS", default=2 * 365)
 CUSTODY_ROUND_S = env.number(name="CUSTODY_ROUND_S", default=6 * 3600, least=1)  # between the starts of two rounds
 LINK_LIFE = timedelta(days=7)
 LINK_DOWNLOADS_MAX = 5

@@ -13,4 +13,5 @@ class TaskName(enum.StrEnum):
     RESUME = "documents.resume"
     ISSUE_HELD = "documents.issue_held"
     SWEEP = "documents.sweep"
+    ERASE = "documents.erase"
     RECONCILE = "payouts.reconcile"

@@ -3,11 +3,15 @@
 from celery import shared_task
 from django.utils import timezone
 
+from documents.custody import erasure
 from documents.delivery import deliveries, notices
 from documents.emission import locking
 from documents.events import backlog, intake
+from documents.models import Erased
 from documents.operations import sweeper
 from documents.task_names import TaskName
+
+NIGHT_S = 3600
 
 
 @shared_task(name=TaskName.ADVANCE)
@@ -44,6 +48,14 @@ def resume(*, event_id: int) -> None:
 def issue_held(*, issuer_id: int) -> None:
     """Issue what was held while an issuer was paused, for a while: what is left after that is the next task's."""
     backlog.issue_on(issuer_id=issuer_id, now=timezone.now())
+
+
+@shared_task(name=TaskName.ERASE, soft_time_limit=NIGHT_S, time_limit=NIGHT_S + 60)
+def erase() -> None:
+    """Erase what is personal and past its time."""
+    for what in Erased:
+        for _erased in erasure.erase(what=what):
+            pass
 
 
 @shared_task(name=TaskName.SWEEP)

@@ -1,55 +1,46 @@
-"""The personal details of the log are erased once they are old: addresses, agents, names and reasons. The rest stays.
+"""What is personal is erased once it is old: addresses, agents, names and reasons of the log, and the raw events.
 
-The sealed leaf holds a digest of them, so no proof breaks. What a matter is about keeps its details until its end.
-Only the owner's connection may erase: what serves requests cannot.
+The log's leaf holds a digest of the details and an event's row that of its body, so no proof and no comparison of a
+repeat breaks. What a matter is about stays until its end, and an event that waits keeps its body. What may go is said
+by the database's own function (`documents_erase`), which records what it has taken: whoever calls it can erase nothing
+early. See its migration.
 """
 
-import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
 
-from audit import log
-from audit.models import EventDetail
-from documents.custody import legal_holds
-from documents.models import Delivery, Document, HoldScope, HoldState, LegalHold, Link
+from documents.models import Erased
 
-OWNER = "owner"
-BATCH = 500  # details of one transaction; each is an event of the log
-GROUND = "details_expired"  # sealed with each erasure
+BATCH = 500  # rows of one transaction: one event of the log says which
 
 
-def due(*, now: dt.datetime) -> QuerySet[EventDetail]:
-    """Return the details that are older than AUDIT_DETAILS_DAYS and that no matter is about."""
-    before = now - dt.timedelta(days=settings.AUDIT_DETAILS_DAYS)
-    return EventDetail.objects.using(OWNER).filter(~_of_a_matter(), event__at__lt=before)
-
-
-def erase(*, now: dt.datetime, actor: log.Actor) -> Iterator[int]:
+def erase(*, what: Erased, erases: bool = True, using: str = "default") -> Iterator[int]:
     """Erase what is due, oldest first; yield how many each transaction has erased. Safe to break off and repeat.
 
-    :raises log.AuditUnavailable: this connection may not erase
+    :param erases: false to yield only how many are due
     """
-    last = 0
-    while batch := list(
-        due(now=now).filter(event_id__gt=last).order_by("event_id").values_list("event_id", flat=True)[:BATCH]
-    ):
-        last = batch[-1]
-        yield log.erase(event_ids=batch, actor=actor, reason=GROUND, using=OWNER)
+    last: int | None = 0
+    while last is not None:
+        with transaction.atomic(using=using), connections[using].cursor() as cursor:
+            cursor.execute("SELECT erased, last FROM documents_erase(%s, %s, %s, %s)", [what, last, BATCH, erases])
+            erased, last = cursor.fetchone()
+        if erased:
+            yield erased
 
 
-def _of_a_matter() -> Q:
-    """Return the condition of details about a matter, or about what one holds: documents, their parties and mails."""
-    about, held = OuterRef("event__object_id"), Document.objects.filter(legal_holds.is_held())
-    live = HoldScope.objects.exclude(hold__state=HoldState.RELEASED)
-    sent = [model.objects.filter(public_id=about, document__in=held.values("pk")) for model in (Delivery, Link)]
-    return (
-        Q(Exists(held.filter(public_id=about)))
-        | Q(Exists(held.filter(event__public_id=about)))
-        | Q(Exists(held.filter(owner__public_id=about)))
-        | Q(Exists(live.filter(party__public_id=about)))
-        | Q(Exists(LegalHold.objects.exclude(state=HoldState.RELEASED).filter(public_id=about)))
-        | Q(Exists(sent[0]))
-        | Q(Exists(sent[1]))
-    )
+def periods() -> Mapping[Erased, int]:
+    """Return after how many days each is erased, as the settings say."""
+    return {Erased.DETAILS: settings.AUDIT_DETAILS_DAYS, Erased.BODIES: settings.EVENT_BODIES_DAYS}
+
+
+def set_periods(*, cursor: CursorWrapper) -> None:
+    """Write the periods where the function reads them, over the owner's connection: nobody else may."""
+    for what, days in periods().items():
+        cursor.execute(
+            "INSERT INTO documents_erasureperiod (what, days) VALUES (%s, %s)"
+            " ON CONFLICT (what) DO UPDATE SET days = excluded.days",
+            [what, days],
+        )

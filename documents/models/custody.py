@@ -1,5 +1,6 @@
-"""The rounds in which what is locked is read again."""
+"""The rounds in which what is locked is read again, and how long what is personal stays."""
 
+import enum
 from typing import ClassVar
 
 from django.db import models
@@ -32,3 +33,26 @@ class CustodyRound(Leased):
 
     def __str__(self) -> str:
         return f"{self.began_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Erased(enum.StrEnum):
+    """What is erased once it is old: personal details of the log, and the raw bodies of events."""
+
+    DETAILS = "details"
+    BODIES = "bodies"
+
+
+class ErasurePeriod(models.Model):
+    """After how many days something is erased, as `provision` has read it from the settings.
+
+    The function that erases reads it here, because who calls it cannot change it.
+    """
+
+    what = models.CharField(max_length=10, primary_key=True, help_text="of `Erased`")
+    days = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.days}"

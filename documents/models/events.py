@@ -35,6 +35,7 @@ class Event(models.Model):
     received_at = models.DateTimeField(_("recibido"), db_default=Now())
     body = models.BinaryField(null=True)
     body_sha256 = models.CharField(max_length=64)
+    happened_at = models.DateTimeField(null=True, help_text="of the fact, once the body that says it has been erased")
     payload_sha256 = models.CharField(max_length=64, blank=True, help_text="of the canonical payload")
     status = models.CharField(_("estado"), max_length=10, choices=EventStatus)
     code = models.CharField(_("código"), max_length=40, blank=True)

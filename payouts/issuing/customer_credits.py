@@ -89,11 +89,13 @@ class Receipt:
         return Note(total_minor=sums.totals["gross"], body=body, flags=flags)
 
     def _captured_at(self) -> dt.datetime | None:
-        """Return the moment of the payment; None once the raw body of its event has been stripped."""
-        body = Event.objects.values_list("body", flat=True).get(pk=self.document.event_id)
-        if body is None:
-            return None
-        return cast("schemas.PaymentData", envelope.parse(payload=json.loads(bytes(body))).data).payment.captured_at
+        """Return the moment of the payment, where it is still known."""
+        event = Event.objects.only("body", "happened_at").get(pk=self.document.event_id)
+        if event.body is None:
+            return event.happened_at
+        return cast(
+            "schemas.PaymentData", envelope.parse(payload=json.loads(bytes(event.body))).data
+        ).payment.captured_at
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

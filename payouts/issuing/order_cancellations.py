@@ -92,10 +92,10 @@ def note(
 
 
 def of_order(*, order: str, statuses: Sequence[EventStatus] = (EventStatus.PROCESSED,)) -> envelope.EventMessage | None:
-    """Return the first cancellation of an order in these states; None where there is none, or its raw body is gone."""
+    """Return the first cancellation of an order in these states; None where there is none. Its body is never erased."""
     events = Event.objects.filter(subject=f"order:{order}", type=TYPE, status__in=statuses)
     event = events.order_by("pk").first()
-    return None if event is None or event.body is None else effects.message_of(event=event)
+    return None if event is None else effects.message_of(event=event)
 
 
 def covered(*, statements: Collection[Document], canceled_at: dt.datetime) -> Mapping[int, str]:

@@ -196,11 +196,11 @@ def first_statement(*, order: str, audience: str) -> Document | None:
 
 
 def completed_at(*, statement: Document) -> dt.datetime | None:
-    """Return when a first statement's order was completed; None once the raw body of its event has been stripped."""
-    body = Event.objects.values_list("body", flat=True).get(pk=statement.event_id)
-    if body is None:
-        return None
-    return cast("schemas.OrderData", envelope.parse(payload=json.loads(bytes(body))).data).order.completed_at
+    """Return when a first statement's order was completed, where it is still known."""
+    event = Event.objects.only("body", "happened_at").get(pk=statement.event_id)
+    if event.body is None:
+        return event.happened_at
+    return cast("schemas.OrderData", envelope.parse(payload=json.loads(bytes(event.body))).data).order.completed_at
 
 
 def awaited(*, order: str, owner: str) -> str:
@@ -227,16 +227,17 @@ def was_issued(*, subject: str) -> bool:
 def made_at(*, adjustments: Sequence[str]) -> dict[str, dt.datetime]:
     """Return {adjustment: when it was made}; a document's day is too coarse to compare with a moment.
 
-    Of an event whose raw body has been stripped, it is when the event occurred.
+    Of an event whose body was erased without its moment, it is when the event occurred.
     """
     subjects = [f"adjustment:{adjustment}" for adjustment in adjustments]
     events = Event.objects.filter(subject__in=subjects, status=EventStatus.PROCESSED).order_by(
         "-pk"
     )  # the first counts
     moments: dict[str, dt.datetime] = {}
-    for subject, body, occurred_at in events.values_list("subject", "body", "occurred_at").iterator():
+    columns = events.values_list("subject", "body", "happened_at", "occurred_at")
+    for subject, body, happened_at, occurred_at in columns.iterator():
         name = subject.removeprefix("adjustment:")
-        moments[name] = cast("dt.datetime", occurred_at)
+        moments[name] = cast("dt.datetime", happened_at or occurred_at)
         if body is not None:
             data = cast("schemas.AdjustmentData", envelope.parse(payload=json.loads(bytes(body))).data)
             moments[name] = data.adjustment.made_at

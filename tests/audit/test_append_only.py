@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from psycopg import errors
 
-from audit import leaf, log
+from audit import log
 from audit.actions import Action
 from audit.models import Event, EventDetail
 
@@ -159,25 +159,3 @@ def test_no_detail_lies_in_wait_for_an_event_to_come(owner: psycopg.Connection) 
         owner.execute(
             "INSERT INTO audit_eventdetail (event_id, salt, details) VALUES (1000, decode(repeat('00', 16), 'hex'), '{}')"
         )
-
-
-@pytest.mark.django_db(transaction=True, databases=["default", "denials", "owner"])
-def test_details_are_erased_and_the_event_and_its_digest_stay(event: Event) -> None:
-    detail = EventDetail.objects.get()
-    body = leaf.canonical(detail.details)
-    assert leaf.digest(salt=bytes(detail.salt), body=body) == event.details_digest
-    before = leaf.encode(event)
-
-    assert log.erase(event_ids=[event.id], actor=log.SYSTEM, reason="erasure_request") == 1
-
-    assert not EventDetail.objects.exists()
-    assert leaf.encode(Event.objects.get(id=event.id)) == before
-    erasure = Event.objects.get(action="audit.details_erased")
-    assert (erasure.object_id, erasure.code) == (str(event.id), "erasure_request")
-
-
-def test_the_runtime_role_erases_nothing(event: Event) -> None:
-    with pytest.raises(log.AuditUnavailable):
-        log.erase(event_ids=[event.id], actor=log.SYSTEM, reason="erasure_request", using="default")
-    assert EventDetail.objects.exists()
-    assert not Event.objects.filter(action="audit.details_erased").exists()

@@ -16,7 +16,7 @@ from audit import enforcement, guard, inspection
 from config import checks
 from documents.access import actors, roles
 from documents.countries import pack
-from documents.custody import restore
+from documents.custody import erasure, restore
 from documents.events import waiting
 from documents.models import Event
 from documents.vault import probes
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             for power in _powers(cursor=cursor, role=runtime):
                 raise CommandError(f"the runtime role {runtime} {power}")
             _migrate(cursor=cursor, verbosity=options["verbosity"])
-            _add_countries(cursor=cursor)
+            _fill(cursor=cursor)
             for table in enforcement.undeclared(cursor=cursor):
                 raise CommandError(f"the table {table} has no row in audit/tables.py: nobody may say what it allows")
             # At once: a service that runs meanwhile never lacks what it needs.
@@ -109,8 +109,9 @@ def _migrate(*, cursor: CursorWrapper, verbosity: int) -> None:
     call_command("migrate", database="owner", interactive=False, verbosity=verbosity)
 
 
-def _add_countries(*, cursor: CursorWrapper) -> None:
-    """Add the countries whose packs came after the migration that adds the first ones."""
+def _fill(*, cursor: CursorWrapper) -> None:
+    """Write the periods of erasure, and the countries whose packs came after the migration that adds the first ones."""
+    erasure.set_periods(cursor=cursor)
     for code, country in pack.registry().items():
         cursor.execute(
             "INSERT INTO documents_country (code, name) VALUES (%s, %s) ON CONFLICT DO NOTHING", [code, country.name.es]
