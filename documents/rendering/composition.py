@@ -96,7 +96,6 @@ def compose(*, content: Content, texts: Mapping[str, Any], characters: frozenset
         "role": role(content=content, labels=texts["labels"]),
         "standing": _standing(standing=texts["standing"], content=content, writer=writer),
         "result": _result(totals=content["totals"], writer=writer),
-        "codes": list(writer.codes),
         "flags": sorted(writer.flags),
         **_explained(content=content, doc=doc, writer=writer),
         "rest": lambda: list(rest(leaves=doc)),  # called by the small print, after everything else was read

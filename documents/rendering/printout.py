@@ -35,7 +35,7 @@ _RULES = {
     "part": "Fuera de este pago", "cash_collected": "Efectivo", "opening_carry_over": "Saldo anterior",
     "closing_carry_over": "Saldo siguiente", "difference": "Diferencia en conciliación",
 }  # fmt: skip
-# Codes that readers need not see: the page prints the name, the small print lists the codes.
+# Codes that readers need not see: the page prints the name.
 NAMES: Mapping[str, Mapping[str, str]] = {
     "kind": _KINDS,
     "rule": _RULES,
@@ -99,7 +99,6 @@ class Writer:
     def __init__(self, *, locale: str, characters: frozenset[int], decimals: int | None = None) -> None:
         self.locale, self.characters, self.decimals, self.flags = locale, characters, decimals, set[str]()
         self.marks = _separators(locale)
-        self.codes: dict[str, None] = {}  # in the order they came
 
     def amount(self, text: str) -> str:
         """Group and point an amount: "1234.50" is "1.234,50" in Spain."""
@@ -138,7 +137,6 @@ class Writer:
         if key in DATES and DATE.fullmatch(text):
             return f"{text[8:]}/{text[5:7]}/{text[:4]}"
         if name := NAMES.get(key, {}).get(text):
-            self.codes[text] = None
             return Coded(text, name)
         printed = self.text(text)
         return Coded(printed, printed) if key in NAMES else printed

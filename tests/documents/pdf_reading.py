@@ -17,6 +17,32 @@ MONEY = {
     "amount", "base", "net", "gross", "earnings", "deductions", "withheld", "payable", "included", "cash_collected",
     "opening_carry_over", "closing_carry_over", "difference",
 }  # fmt: skip
+KIND_WORDS = {
+    "FARE": "Tarifa", "TIP": "Propina", "TOLL": "Peaje", "SURCHARGE": "Suplemento", "BONUS": "Incentivo",
+    "PROMOTION": "Promoci", "ITEM": "Artículo", "PLATFORM_FEE": "Comisi",
+    "REFUND_ITEM": "Devolución", "ADJUSTMENT": "Ajuste", "CORRECTION": "Corrección",
+}  # fmt: skip
+WORDS = {  # what a person reads in place of a code; a row under a heading of its kind has none of its own
+    "kind": KIND_WORDS,
+    "concept": KIND_WORDS | {"tax": "Impuestos", "withholding": "Retenciones fiscales", "statement": "Según su liquidación"},
+    "service": {
+        "PASSENGER_RIDE": "Transporte de viajeros", "DELIVERY": "Entrega a domicilio",
+        "FOOD_DELIVERY": "Reparto de comida",
+    },
+    "method": {"card": "Tarjeta", "cash": "Efectivo", "wallet": "Monedero", "transfer": "Transferencia"},
+    "brand": {"visa": "Visa", "mastercard": "Mastercard", "amex": "American Express"},
+    "reason": {
+        "ORDER_ITEM_MISSING": "Faltó un artículo del pedido", "ORDER_CANCELLED": "Pedido cancelado",
+        "LATE_TIP": "Propina posterior", "FARE_REVIEW": "Revisión de la tarifa",
+        "WRONG_DRIVER": "Se asignó a otro conductor",
+    },
+    "supply": {"service": "Servicio", "platform": "Plataforma"},
+    "prices": {"net": "sin impuestos", "gross": "con impuestos incluidos"},
+    "status": {"checked": "Comprobada", "declared": "Declarada, sin comprobar"},
+    "audience": {"beneficiary": "beneficiario", "partner": "comercio"},
+    "payout_status": {"PENDING": "pendiente", "SENT": "enviado"},
+    "outcome": {"failed": "no enviado", "returned": "devuelto", "canceled": "cancelado"},
+}  # fmt: skip
 
 
 def text(pdf: bytes) -> str:
@@ -62,6 +88,20 @@ def printed(path: tuple[str, ...], leaf: str, content: dict[str, Any]) -> str:
         year, month, day = leaf.split("-")
         return f"{day}/{month}/{year}"
     return leaf
+
+
+def unprinted(*, content: dict[str, Any], said: str) -> list[tuple[tuple[str, ...], str]]:
+    """Return the leaves of a content that its page does not say; `said` is the text of the page, squashed.
+
+    A code is said by its words too; the rule of an explanation is the shape of its row.
+    """
+    return [
+        (path, leaf)
+        for path, leaf in leaves(content)
+        if path[-1] != "rule"
+        and squashed(printed(path, leaf, content)) not in said
+        and squashed(WORDS.get(path[-1], {}).get(leaf, leaf)) not in said
+    ]
 
 
 def _is_money(path: tuple[str, ...]) -> bool:

@@ -107,12 +107,7 @@ def test_every_leaf_of_a_correction_stands_in_its_pdf(finance: Corrector) -> Non
     note = finance.correct(finance.receipt()).document
     content = json.loads(note.content)
     text = pdf_reading.squashed(pdf_reading.text(render.render(content=content, issued_at=note.issued_at).pdf))
-    unsaid = [
-        ".".join(path)
-        for path, leaf in pdf_reading.leaves(content)
-        if pdf_reading.squashed(pdf_reading.printed(path, leaf, content)) not in text
-    ]
-    assert unsaid == []
+    assert pdf_reading.unprinted(content=content, said=text) == []
 
 
 def test_a_part_is_credited_at_the_receipts_rate_and_the_last_takes_the_rest(finance: Corrector) -> None:
@@ -359,8 +354,4 @@ def test_the_note_says_that_it_takes_and_prints_every_leaf(finance: Corrector) -
     assert "Total descontado" in text
     assert "Descuento: conceptos con IVA10" in text
     said = pdf_reading.squashed(text)
-    assert [
-        leaf
-        for path, leaf in pdf_reading.leaves(content)
-        if pdf_reading.squashed(pdf_reading.printed(path, leaf, content)) not in said
-    ] == []
+    assert pdf_reading.unprinted(content=content, said=said) == []

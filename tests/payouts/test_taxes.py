@@ -59,8 +59,7 @@ def _told(event: EventJson) -> dict[str, Any]:
 def _page(content: dict[str, Any]) -> str:
     """Print a content; every leaf of it is in the text."""
     said = pdf_reading.squashed(pdf_reading.text(render.render(content=content, issued_at=telling.NOW).pdf))
-    for path, leaf in pdf_reading.leaves(content):
-        assert pdf_reading.squashed(pdf_reading.printed(path, leaf, content)) in said, path
+    assert pdf_reading.unprinted(content=content, said=said) == []
     return said
 
 
