@@ -36,6 +36,7 @@ class Action(enum.StrEnum):
     EVENT_DENIED = "event.denied"
     EVENT_VIEWED = "event.viewed"
     EVENT_BODIES_ERASED = "event.bodies_erased"
+    EVENT_LISTED = "event.listed"
 
     DOCUMENT_ISSUED = "document.issued"
     DOCUMENT_LOCKED = "document.locked"
@@ -74,6 +75,7 @@ class Action(enum.StrEnum):
     LINK_LOCKED = "link.locked"
     LINK_REVOKED = "link.revoked"
 
+    REQUEST_REPEATED = "request.repeated"
     ACCESS_DENIED = "access.denied"
     ACCESS_GRANTED = "access.granted"
     ACCESS_WITHDRAWN = "access.withdrawn"
@@ -81,9 +83,13 @@ class Action(enum.StrEnum):
     SESSION_LOGOUT = "session.logout"
     SESSION_FAILED = "session.failed"
     CREDENTIAL_CHANGED = "credential.changed"
+    KEY_CREATED = "key.created"
+    KEY_ROTATED = "key.rotated"
+    KEY_REVOKED = "key.revoked"
 
     DISCREPANCY_OPENED = "discrepancy.opened"
     DISCREPANCY_CHANGED = "discrepancy.changed"
+    DISCREPANCY_LISTED = "discrepancy.listed"
     DISCREPANCY_RESOLVED = "discrepancy.resolved"
     ALERT_OPENED = "alert.opened"
     ALERT_SENT = "alert.sent"
@@ -113,6 +119,8 @@ class Action(enum.StrEnum):
     PAYOUT_RETURNED = "payout.returned"
     PAYOUT_FAILED = "payout.failed"
     PAYOUT_CANCELED = "payout.canceled"
+    PAYOUT_LISTED = "payout.listed"
+    PAYOUT_VIEWED = "payout.viewed"
 
     AUDIT_VIEWED = "audit.viewed"
     AUDIT_DETAILS_ERASED = "audit.details_erased"

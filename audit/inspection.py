@@ -21,6 +21,7 @@ FUNCTIONS: dict[str, str] = {
     "audit_refuse": "acf64e79b35f59b78047b5b769d42813803c4872178c473b26d93374f235fbe2",
     "documents_closing_stays": "49c2b3e939ed46d61cb300d9d0b512736ef2ba8c2b4a40fd420944292b8e5fa6",
     "documents_document_frozen": "c280fc289564f3036a1a606e8e16e93129959469e5ebe09c06c992170a641829",
+    "documents_document_updated": "a2ac7f3431fd74858ed0e0eb0216fcfe75b19e2b832557adee50cdcde53cd102",
     "documents_documentkey_stays": "e8531d3a6e88c228c6d9da9634f2f2d8af58f4a206515889cd9ce148232da3cd",
     "documents_erase": "6fcad159866b0860ec441bb1cf911aa723d074e797a7d79d6f2299d161e01a9b",
     "documents_on_hold": "8baf363e97387b994a5ecbfc37252cf2b9aaf84a3ad406f583bbe1959ad45eb4",
@@ -36,6 +37,8 @@ TRIGGERS: dict[str, dict[str, str]] = {
     "documents_document": {
         "documents_document_rows_frozen": "documents_document_frozen",
         "documents_document_stays": "documents_document_frozen",
+        "documents_document_updated": "documents_document_updated",
+        "documents_document_corrected": "documents_document_updated",
     },
     "documents_documentkey": {
         "documents_documentkey_rows_stay": "documents_documentkey_stays",

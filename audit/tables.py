@@ -7,7 +7,7 @@ Everything that is not named is refused: no INSERT without a guard or a reason, 
 a column that is neither *working* (it may change without an audit event) nor guarded.
 """
 
-from audit import hold_tables, payout_tables
+from audit import hold_tables, key_tables, payout_tables
 from audit.actions import Action
 from audit.entries import USER
 from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights, state_actions
@@ -132,7 +132,8 @@ TABLES: dict[str, TableRights] = {
         ),
     ),
     "documents_document": TableRights(
-        working=(*_LEASE, "hold_told_at"),  # what the vault was told of a matter, which is recorded itself
+        # what the vault was told of a matter, which is recorded itself; a trigger's note of a change that is
+        working=(*_LEASE, "hold_told_at", "updated_at"),
         guards=(
             Guard(
                 born=True,
@@ -292,5 +293,6 @@ TABLES: dict[str, TableRights] = {
         delete="remade whenever an event is parked anew, gone once it is processed",
     ),
     **hold_tables.ROWS,
+    **key_tables.ROWS,
     **payout_tables.ROWS,
 }

@@ -12,6 +12,7 @@ BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("demo", "test", "sandbox", "production")
 SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+SECRETS = ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY", "API_KEY_PEPPER")
 SECRET_LENGTH_MIN = 32
 SECRET_MEND = f"set a secret of at least {SECRET_LENGTH_MIN} characters (openssl rand -base64 48)"
 REAL = {  # what production accepts of a variable, and the mend where it is anything else
@@ -237,7 +238,7 @@ def _unsafe() -> Iterator[tuple[str, str]]:
         else:
             yield from _unreadable(name=name)
     yield from _keyless()
-    for name in ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY"):
+    for name in SECRETS:
         if len(text(name=name)) < SECRET_LENGTH_MIN:
             yield name, SECRET_MEND
     for service, secrets in webhook_secrets().items():

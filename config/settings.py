@@ -14,6 +14,7 @@ ENVIRONMENT = env.environment()
 DEBUG = False
 SECRET_KEY = env.secret(name="SECRET_KEY", demo="demo-only-secret-key-that-production-refuses")
 LINK_KEY = env.secret(name="LINK_KEY", demo="demo-only-link-key-that-production-refuses")
+API_KEY_PEPPER = env.secret(name="API_KEY_PEPPER", demo="demo-only-api-key-pepper-that-production-refuses")
 AUDIT_KEY = env.secret(name="AUDIT_KEY", demo="demo-only-audit-key-that-production-refuses")
 WEBHOOK_SECRETS = env.webhook_secrets()
 PUBLIC_URL = env.text(name="PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
@@ -31,6 +32,8 @@ INSTALLED_APPS = [
     "guardian",
     "django.contrib.postgres",
     "rest_framework",
+    "django_filters",
+    "drf_spectacular",
     "django_structlog",
     "audit",
     "documents",
@@ -112,13 +115,34 @@ LOGIN_URL = "/admin/login/"
 CSRF_FAILURE_VIEW = "documents.access.problems.csrf_failure"
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "documents.access.keys.KeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PERMISSION_CLASSES": ["documents.access.routes.DeclaredRule"],
     "EXCEPTION_HANDLER": "documents.access.problems.rest",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is answered 405: an operation is described by the documentation
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "documents.api.openapi.RuledSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "billing-docs",
+    "DESCRIPTION": "Legally numbered documents of a marketplace: who sees what, and what it may do.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "DocumentStatus": "documents.models.Status",
+        "PaidStatus": "documents.models.PayoutStatus",
+        "EventStatus": "documents.models.EventStatus",
+        "PayoutState": "payouts.models.PayoutState",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "documents.api.openapi.add_events",
+    ],
 }
 
 # Strict by default: nothing but a page's own style sheet, images and forms. `documents.admin.site` replaces it for
@@ -164,4 +188,5 @@ EVENT_BODIES_DAYS = env.number(name="EVENT_BODIES_DAYS", default=2 * 365)
 CUSTODY_ROUND_S = env.number(name="CUSTODY_ROUND_S", default=6 * 3600, least=1)  # between the starts of two rounds
 LINK_LIFE = timedelta(days=7)
 LINK_DOWNLOADS_MAX = 5
+API_REQUESTS_MAX = env.number(name="API_REQUESTS_MAX", default=600, least=1)  # a minute, of one key
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * EVENT_BODY_BYTES_MAX

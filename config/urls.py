@@ -9,6 +9,7 @@ from documents import urls as documents_urls
 from documents.access import problems, roles, routes
 from documents.access.admission import Door, Ownership, Unrecorded
 from documents.admin.site import site
+from payouts import urls as payouts_urls
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -27,6 +28,7 @@ urlpatterns = [
         audit=Unrecorded(reason="leads to the sign-in"),
     ),
     path("admin/", site.urls),  # each of its pages is declared with `routes.route`, too
+    *payouts_urls.urlpatterns,  # before the last rows of the documents floor, which answer any address of the API
     *documents_urls.urlpatterns,
 ]
 

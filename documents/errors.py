@@ -70,6 +70,8 @@ CODES: dict[str, Code] = {
     # 401
     "not_authenticated": Code(status=401, es="Falta la identificación", en="Authentication is missing"),
     "authentication_failed": Code(status=401, es="La identificación no es válida", en="Authentication failed"),
+    "key_expired": Code(status=401, es="La clave de API ha caducado", en="The API key has expired"),
+    "key_revoked": Code(status=401, es="La clave de API está revocada", en="The API key is revoked"),
     "webhook_signature_invalid": Code(
         status=401, es="La firma del webhook no es válida", en="The webhook signature is not valid"
     ),
@@ -81,6 +83,7 @@ CODES: dict[str, Code] = {
         status=403, es="Tu función no permite esta operación", en="Your role does not allow this operation"
     ),
     "not_owner": Code(status=403, es="No tienes acceso a este documento", en="You have no access to this document"),
+    "scope_missing": Code(status=403, es="La clave de API no tiene este permiso", en="The API key lacks this scope"),
     "country_out_of_scope": Code(status=403, es="País fuera de tu alcance", en="The country is outside your scope"),
     "second_person_required": Code(
         status=403, es="Tiene que aprobarlo otra persona", en="Another person has to approve it"
@@ -117,6 +120,15 @@ CODES: dict[str, Code] = {
         es="Este evento ya no puede emitirse así: revisa su estado",
         en="This event can no longer be issued this way: look at its state",
     ),
+    "document_not_waiting": Code(
+        status=409, es="El documento no está a la espera de esto", en="The document is not waiting for this"
+    ),
+    "idempotency_in_progress": Code(
+        status=409,
+        es="La misma petición está en curso: reintenta",
+        en="The same request is being processed: try again",
+        retryable=True,
+    ),
     "already_credited": Code(status=409, es="Ya está abonado por completo", en="It is credited in full already"),
     "legal_hold_active": Code(status=409, es="Un legal hold lo protege", en="A legal hold protects it"),
     "retention_active": Code(status=409, es="Su plazo de conservación no ha acabado", en="Its retention is not over"),
@@ -132,6 +144,11 @@ CODES: dict[str, Code] = {
     "document_quarantined": Code(status=423, es="Documento en cuarentena", en="The document is in quarantine"),
     "link_locked": Code(status=429, es="Demasiados intentos", en="Too many wrong answers", retryable=True),
     "throttled": Code(status=429, es="Demasiadas peticiones", en="Too many requests", retryable=True),
+    "idempotency_key_reused": Code(
+        status=422,
+        es="La clave de idempotencia se usó con otra petición",
+        en="The idempotency key was used with another request",
+    ),
     # 422 for the API; on signed events the same codes come as 202 `held`
     "totals_mismatch": Code(status=422, es="Los totales no cuadran", en="The totals do not match", severity="P2"),
     "tax_id_invalid": Code(

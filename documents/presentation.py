@@ -100,15 +100,12 @@ def _object(*, document: Document, content: dict[str, list[dict[str, str]]], aro
         "totals": content["totals"],
         "operation_date": document.operation_date.isoformat(),
         "issued_at": document.issued_at.isoformat().replace("+00:00", "Z"),
+        "updated_at": document.updated_at.isoformat().replace("+00:00", "Z"),
         "locked_at": document.locked_at.isoformat().replace("+00:00", "Z") if locked and document.locked_at else None,
         "payout_status_at_issue": document.payout_status_at_issue,
         "payout_status": document.payout_status,
         "settled_by": document.settled_by.public_id if document.settled_by else None,
-        "file": (
-            {"sha256": document.file_sha256, "bytes": document.file_bytes, "media_type": "application/pdf"}
-            if locked
-            else None
-        ),
+        "file": _file(document=document) if locked else None,
         "retention": {
             "mode": document.vault_mode or None,
             "until": document.retain_until.isoformat(),
@@ -122,6 +119,11 @@ def _object(*, document: Document, content: dict[str, list[dict[str, str]]], aro
         "refund_status": document.refund_status or None,
         "flags": document.flags,
     }
+
+
+def _file(*, document: Document) -> dict[str, object]:
+    """Return what is said of a locked file."""
+    return {"sha256": document.file_sha256, "bytes": document.file_bytes, "media_type": "application/pdf"}
 
 
 def _settles(

@@ -4,14 +4,15 @@ import functools
 
 from audit.actions import Action
 from documents.access import problems, roles, routes
-from documents.access.admission import Door, Ownership, Recorded, Unrecorded
-from documents.api import documents
+from documents.access.admission import Door, KeyScope, Ownership, Recorded, Unrecorded
+from documents.api import documents, links, reference
+from documents.api import views as api_views
 from documents.link_pages import verification, views
 from documents.operations import health, runbooks
 from documents.webhooks import inbound
 
 SAFE, POST = ("GET", "HEAD"), ("POST",)
-_api = functools.partial(routes.route, door=Door.API, roles=roles.READERS, around=documents.timed)
+_api = functools.partial(routes.route, door=Door.API, roles=roles.READERS, scope=KeyScope.READ, around=api_views.timed)
 _link = functools.partial(routes.route, door=Door.LINK, roles=roles.LINK, ownership=Ownership.LINK)
 _public = functools.partial(routes.route, door=Door.PUBLIC, roles=roles.PUBLIC)
 
@@ -47,6 +48,7 @@ urlpatterns = [
         name="document-content",
         ownership=Ownership.PARTY_OR_COUNTRY_UNMASKED,
         audit=Action.DOCUMENT_DOWNLOADED,
+        scope=KeyScope.CONTENT,
         methods=SAFE,
     ),
     _api(
@@ -56,6 +58,82 @@ urlpatterns = [
         ownership=Ownership.PARTY_OR_COUNTRY_UNMASKED,
         audit=Action.DOCUMENT_VIEWED,
         methods=SAFE,
+    ),
+    _api(
+        "api/v1/documents/<str:public_id>/timeline/",
+        documents.DocumentTimeline.as_view(),
+        name="document-timeline",
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Action.DOCUMENT_VIEWED,
+        methods=SAFE,
+    ),
+    _api(
+        "api/v1/documents/<str:public_id>/retry/",
+        documents.DocumentRetry.as_view(),
+        name="document-retry",
+        roles=roles.RIGHTS["retry"],
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Action.DOCUMENT_RETRIED,
+        scope=KeyScope.CUSTODY,
+        methods=POST,
+    ),
+    _api(
+        "api/v1/documents/<str:public_id>/release/",
+        documents.DocumentRelease.as_view(),
+        name="document-release",
+        roles=roles.RIGHTS["release"],
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Action.DOCUMENT_RELEASED,
+        scope=KeyScope.CUSTODY,
+        methods=POST,
+    ),
+    _api(
+        "api/v1/documents/<str:public_id>/links/",
+        links.DocumentLinks.as_view(),
+        name="document-links",
+        roles=roles.RIGHTS["send"],
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Recorded(action=Action.LINK_CREATED, methods=frozenset(POST)),
+        scope=KeyScope.LINKS,
+        methods=(*SAFE, *POST),
+    ),
+    _api(
+        "api/v1/links/<str:public_id>/revoke/",
+        links.LinkRevocation.as_view(),
+        name="link-revoke",
+        roles=roles.RIGHTS["send"],
+        ownership=Ownership.REACHED,
+        source=links.LINKS,
+        audit=Action.LINK_REVOKED,
+        scope=KeyScope.LINKS,
+        methods=POST,
+    ),
+    _api(
+        "api/v1/links/<str:public_id>/resend/",
+        links.LinkResending.as_view(),
+        name="link-resend",
+        roles=roles.RIGHTS["send"],
+        ownership=Ownership.REACHED,
+        source=links.LINKS,
+        audit=Recorded(action=Action.DELIVERY_RESENT, instead=(Action.DELIVERY_QUEUED,)),
+        scope=KeyScope.LINKS,
+        methods=POST,
+    ),
+    *(
+        _api(
+            f"api/v1/{name}/",
+            view.as_view(),
+            name=name,
+            roles=roles.STAFF | roles.OWNERS,
+            ownership=Ownership.NONE,
+            audit=Unrecorded(reason=reason),
+            methods=SAFE,
+        )
+        for name, view, reason in (
+            ("me", reference.Me, "what the caller may do, and of nobody else"),
+            ("document-kinds", reference.DocumentKinds, "what kinds there are"),
+            ("countries", reference.Countries, "what countries there are"),
+        )
     ),
     _link(
         "l/<str:token>/",

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from audit import log
 from documents import errors, metrics
 from documents.access import admission, roles
+from documents.models import ApiKey
 
 USER = log.USER
 
@@ -17,6 +18,12 @@ def actor(*, request: HttpRequest) -> log.Actor:
     user = getattr(request, "user", None)
     number = _number(user=user)
     return _asking(request=request, kind="user" if number else "anonymous", identity=number, role=_roles(user=user))
+
+
+def key_of(*, request: HttpRequest) -> ApiKey | None:
+    """Return the key by which a request was let in."""
+    key: ApiKey | None = getattr(request, "api_key", None)  # a request of DRF asks the one that it wraps
+    return key
 
 
 def visitor(*, request: HttpRequest, kind: str = "anonymous", identity: str = "") -> log.Actor:
@@ -61,10 +68,12 @@ def refuse(*, request: HttpRequest, code: str, object_type: str, object_id: str)
 
 def _asking(*, request: HttpRequest, kind: str, identity: str, role: str = "", service_name: str = "") -> log.Actor:
     """Return an actor with what the request says of where it came from; the channel is the door of its route."""
+    key = key_of(request=request)
     return log.Actor(
         kind=kind,
         id=identity,
         role=role,
+        key=key.public_id if key else "",
         service=service_name,
         channel=admission.door_of(request=request),
         request_id=getattr(request, "request_id", ""),

@@ -28,6 +28,19 @@ class Door(enum.StrEnum):
     PUBLIC = "public"
 
 
+@enum.unique
+class KeyScope(enum.StrEnum):
+    """What a key of the API may do of what its user may do."""
+
+    READ = "read"  # documents' data, payouts, timelines
+    CONTENT = "content"  # the PDF
+    LINKS = "links"
+    CONTACT = "contact"
+    CORRECTIONS = "corrections"
+    WORKLIST = "worklist"  # held events and discrepancies, and decisions about them
+    CUSTODY = "custody"  # verify, retry, release
+
+
 JSON = frozenset({Door.API, Door.WEBHOOK})  # their problems are JSON; people read the others
 
 
@@ -38,6 +51,8 @@ class Ownership(enum.Enum):
     PARTY_OR_COUNTRY = "a document of a party of the caller's, or of a country in his scope"
     PARTY_OR_COUNTRY_UNMASKED = "the same, and who reads as support only is refused: he states a reason elsewhere"
     PARTY_OR_COUNTRY_LIST = "all documents of the caller's parties or countries"
+    REACHED = "one row of a list of the API, of a party of the caller's or of a country in his scope"
+    REACHED_LIST = "all rows of such a list"
     COUNTRY = "one row of a list of the Document Center, of a country in the caller's scope"
     COUNTRIES = "whatever lies in the countries of the caller's scope: the view gets their codes"
     COUNTRY_LIST = "the rows of the Document Center of the countries in the caller's scope"
@@ -48,7 +63,7 @@ class Ownership(enum.Enum):
 
 
 class RowSource(Protocol):
-    """A list of the Document Center: what `Ownership.COUNTRY` and `Ownership.COUNTRY_LIST` load from."""
+    """A list of the Document Center or of the API: what ownerships of rows and of lists load from."""
 
     @property
     def object_type(self) -> str:
@@ -91,6 +106,7 @@ class AccessRule:
     ownership: Ownership
     audit: Recorded | Unrecorded
     methods: frozenset[str] = frozenset()  # empty: the view says which
+    scope: KeyScope | None = None  # that a key needs; None: no key opens it
     source: RowSource | None = None
 
 

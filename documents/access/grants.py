@@ -34,6 +34,18 @@ def add_staff(*, login: str, password: str, names: Sequence[str], is_superuser: 
     return user
 
 
+def add_program(*, party: Party, role: Role, actor: log.Actor) -> User:
+    """Return the user as which the keys of a party act; it has no password, and is made with the first key."""
+    login = f"api:{party.platform_id}"
+    with transaction.atomic(using=OWNER):
+        user = User.objects.using(OWNER).filter(username=login).first()
+        if user is None:
+            user = User.objects.db_manager(OWNER).create_user(login)
+        change_role(user=user, role=role, given=True, actor=actor)
+        change_scope(user=user, scope=party, given=True, actor=actor)
+    return User.objects.get(pk=user.pk)  # as what serves requests reads it
+
+
 def change_role(*, user: User, role: Role, given: bool, actor: log.Actor) -> bool:
     """Give a user a role, or withdraw it; False where nothing had to change."""
     with transaction.atomic(using=OWNER):

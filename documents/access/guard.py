@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.http.response import HttpResponseBase
 
 from audit import log, recorder
+from audit.actions import Action
 from audit.entries import Entry
 from documents import errors
 from documents.access import actors, problems
@@ -116,7 +117,7 @@ def _breach(
     acts = audit.acts and request.admitted is not NOTHING
     shows = status < (HTTPStatus.BAD_REQUEST if acts else HTTPStatus.MULTIPLE_CHOICES)
     asked_only = bool(audit.methods) and request.method not in audit.methods
-    instead = any(entry.action in audit.instead for entry in entries)
+    instead = any(entry.action in (*audit.instead, Action.REQUEST_REPEATED) for entry in entries)
     if not shows or asked_only or done or instead or _said_before(audit=audit, admitted=request.admitted):
         return {}
     return {"cause": "action_unrecorded", "status": status, "action": str(audit.action)}

@@ -12,7 +12,7 @@ from django_structlog.middlewares import RequestMiddleware
 from structlog import contextvars
 
 from documents import identifiers
-from documents.access import admission, problems
+from documents.access import admission, problems, rates
 
 NUL, REPLACED = "\x00", "\ufffd"
 VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
@@ -64,6 +64,7 @@ class RequestContext:
             if response.status_code >= HTTPStatus.BAD_REQUEST:
                 response = problems.ensure(request=request, response=response)
             response.setdefault("Cache-Control", "no-store")
+            rates.say(request=request, response=response)
             patch_vary_headers(response, VARY)
         response["Request-Id"] = cast("NamedRequest", request).request_id
         return response

@@ -5,9 +5,10 @@ an identity of their own (a link, a signature, the code on a document, a list of
 """
 
 from collections.abc import Callable
+from typing import cast
 
 from documents.access import actors, roles, scope
-from documents.access.admission import Admitted, Ownership, Visit
+from documents.access.admission import Admitted, Ownership, RowSource, Visit
 
 LIST = "list"  # what the log calls the object of a whole list
 Resolver = Callable[[Visit], Admitted]
@@ -58,6 +59,33 @@ def _unmasked_document(visit: Visit) -> Admitted:
         row = admitted.handed["document"]
         actors.refuse(request=visit.request, code="reason_required", object_type="document", object_id=row.public_id)
     return admitted
+
+
+@resolver(Ownership.REACHED)
+def _row(visit: Visit) -> Admitted:
+    """Load one row of the source, if the caller may see it.
+
+    :raises errors.Problem: what `scope.ReachSource.get_row` raises
+    """
+    source, [object_id] = cast("scope.ReachSource", visit.source), visit.parts.values()
+    row = source.get_row(request=visit.request, object_id=object_id)
+    return Admitted(
+        handed={"row": row},
+        about=about(*source.objects(row=row)),
+        covers=scope.mine(request=visit.request).covers,
+    )
+
+
+@resolver(Ownership.REACHED_LIST)
+def _rows(visit: Visit) -> Admitted:
+    """Hand over the rows of the source that the caller may see."""
+    source = cast("RowSource", visit.source)
+    rows = source.rows(request=visit.request)
+    return Admitted(
+        handed={"rows": rows},
+        about=about((source.object_type, LIST)),
+        covers=scope.mine(request=visit.request).covers,
+    )
 
 
 @resolver(Ownership.PARTY_OR_COUNTRY_LIST)

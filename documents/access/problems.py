@@ -67,8 +67,10 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
     rule = admission.rule_of(request=request)
     if problem.code == "method_not_allowed" and rule is not None and rule.methods:
         response["Allow"] = ", ".join(sorted(rule.methods))
-    if problem.row.retryable and problem.status >= HTTPStatus.TOO_MANY_REQUESTS:
-        response["Retry-After"] = str(RETRY_AFTER_S)
+    if problem.row.retryable and (problem.status >= HTTPStatus.TOO_MANY_REQUESTS or "wait_s" in problem.values):
+        response["Retry-After"] = str(problem.values.get("wait_s", RETRY_AFTER_S))
+    if problem.status == HTTPStatus.UNAUTHORIZED and admission.door_of(request=request) is admission.Door.API:
+        response["WWW-Authenticate"] = "Bearer"
     response["Cache-Control"] = "no-store"
     return response
 

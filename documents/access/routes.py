@@ -8,16 +8,18 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
+from django.utils import timezone
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from audit.actions import Action
 from documents import errors
-from documents.access import actors, guard, private
+from documents.access import actors, guard, idempotency, keys, private, rates
 from documents.access.admission import (
     JSON,
     AccessRule,
     Door,
+    KeyScope,
     Ownership,
     Recorded,
     RowSource,
@@ -47,20 +49,25 @@ def route(
     ownership: Ownership,
     audit: Action | Recorded | Unrecorded,
     methods: Iterable[str] = (),
+    scope: KeyScope | None = None,
     source: RowSource | None = None,
     entrance: Callable[[View], View] | None = None,
     around: Callable[[View], View] | None = None,
 ) -> URLPattern:
     """Declare a URL: the only way in this project.
 
+    :param scope: what a key needs to be let in; without one, no key is.
     :param source: the list of the Document Center whose rows the ownership loads.
     :param entrance: how the door itself asks who comes; without one, a view for roles asks for a session.
     :param around: what observes every answer, a refusal included.
     """
     recorded = Recorded(action=audit) if isinstance(audit, Action) else audit
     who, how = frozenset(roles), frozenset(methods)
-    rule = AccessRule(door=door, roles=who, ownership=ownership, audit=recorded, methods=how, source=source)
-    loaded = guard.loading(view=view, rule=rule)
+    rule = AccessRule(
+        door=door, roles=who, ownership=ownership, audit=recorded, methods=how, scope=scope, source=source
+    )
+    changes = door is Door.API and not how <= idempotency.SAFE  # a signed event is its own key
+    loaded = guard.loading(view=idempotency.once(view) if changes else view, rule=rule)
     if entrance is not None:
         loaded = entrance(loaded)
     elif rule.roles not in _NO_SESSION:
@@ -83,10 +90,15 @@ class DeclaredRule(BasePermission):
 
 
 def _signed_in(*, view: View, rule: AccessRule) -> View:
-    """Wrap a view: without a session the answer is 401 or the login page, without a role an audited 403."""
+    """Wrap a view: without a session or key the answer is 401 or the login page, without a role an audited 403.
+
+    Who bears a key is counted before anything else is asked, so that a flood of refusals is none of records.
+    """
 
     @functools.wraps(view)
     def entered(request: HttpRequest, **parts: Any) -> HttpResponseBase:
+        if rule.door in JSON and keys.bears_key(request=request):
+            _let_in(request=request, rule=rule)
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:
             if rule.door in JSON:
@@ -98,3 +110,15 @@ def _signed_in(*, view: View, rule: AccessRule) -> View:
         return view(request, **parts)
 
     return entered
+
+
+def _let_in(*, request: HttpRequest, rule: AccessRule) -> None:
+    """Make the bearer of a key the caller.
+
+    :raises errors.Problem: `authentication_failed`, `key_revoked`, `key_expired`, `throttled`, `scope_missing`
+    """
+    key = keys.authenticate(request=request, now=timezone.now())
+    request.user, request.__dict__["api_key"] = key.user, key
+    rates.take(request=request, caller=key.public_id)
+    if rule.scope is None or rule.scope not in key.scopes:
+        actors.refuse(request=request, code="scope_missing", object_type="key", object_id=key.public_id)

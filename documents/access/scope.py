@@ -1,10 +1,11 @@
 """What a user may see: the countries, parties and documents in his scope."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from guardian.shortcuts import get_objects_for_user
 
@@ -61,8 +62,17 @@ def mine(*, request: HttpRequest) -> Reach:
     """Return what the caller may see, read once per request."""
     known: Reach | None = request.__dict__.get("_reach")
     if known is None:
-        known = request.__dict__["_reach"] = reach(user=request.user)
+        known = request.__dict__["_reach"] = _within_key(reach(user=request.user), request=request)
     return known
+
+
+def _within_key(whole: Reach, *, request: HttpRequest) -> Reach:
+    """Return what is left of a reach for the bearer of a key: one of a party reaches that party alone."""
+    key = actors.key_of(request=request)
+    if key is None or key.party_id is None:
+        return whole
+    owned = {key.party_id} & whole.values if whole.column == "owner_id" else ()
+    return Reach(column="owner_id", values=frozenset({*owned, roles.NOBODY}))
 
 
 def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
@@ -87,18 +97,61 @@ def list_order(*, of: Reach) -> tuple[str, ...]:
     return ("owner_id", "-pk") if alone else ("-pk",)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReachSource:
+    """A list of the API: whose its rows are, and of which country, by the names of their columns.
+
+    `owner` is empty where a row belongs to no party: then only staff have rows.
+    """
+
+    object_type: str
+    model: type[Model]
+    country: str
+    owner: str = ""
+    key: str = "public_id"
+    document: str = ""  # the relation to the document that a row is about
+
+    def rows(self, *, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows that the caller may see, newest first."""
+        within = mine(request=request)
+        column = self.country if within.column == "country_id" else self.owner
+        rows: QuerySet[Any] = self.model._default_manager.order_by("-pk")
+        return rows.filter(**{f"{column}__in": list(within.values)}) if column else rows.none()
+
+    def get_row(self, *, request: HttpRequest, object_id: str) -> Model:
+        """Return one of them.
+
+        A caller limited by ownership gets the same audited refusal for an unknown id as for somebody else's row.
+
+        :raises errors.Problem: `not_owner`, `country_out_of_scope`; `not_found` for staff
+        """
+        row: Model | None = self.rows(request=request).filter(**{self.key: object_id}).first()
+        if row is not None:
+            return row
+        code = "not_owner"
+        if roles.reading_as(user=request.user) & roles.STAFF:
+            if not self.model._default_manager.filter(**{self.key: object_id}).exists():
+                raise errors.Problem(code="not_found")
+            code = "country_out_of_scope"
+        actors.refuse(request=request, code=code, object_type=self.object_type, object_id=object_id[:64])
+
+    def object_id(self, *, row: Model) -> str:
+        """Return what the log calls a row."""
+        return str(getattr(row, self.key))
+
+    def objects(self, *, row: Model) -> Iterator[tuple[str, str]]:
+        """Yield type and id of what an event about a row may be about."""
+        yield self.object_type, self.object_id(row=row)
+        if self.document:
+            yield "document", getattr(row, self.document).public_id
+
+
+DOCUMENTS = ReachSource(object_type="document", model=Document, country="country_id", owner="owner_id")
+
+
 def document(*, request: HttpRequest, public_id: str) -> Document:
     """Return a document that the caller may see.
 
-    A caller limited by ownership gets the same audited refusal for an unknown id as for somebody else's document.
-
-    :raises errors.Problem: `not_owner`, `country_out_of_scope`; `not_found` for staff
+    :raises errors.Problem: what `ReachSource.get_row` raises
     """
-    row = mine(request=request).rows().filter(public_id=public_id).first()
-    if row is not None:
-        return row
-    if roles.reading_as(user=request.user) & roles.STAFF:
-        if Document.objects.filter(public_id=public_id).exists():
-            actors.refuse(request=request, code="country_out_of_scope", object_type="document", object_id=public_id)
-        raise errors.Problem(code="not_found")
-    actors.refuse(request=request, code="not_owner", object_type="document", object_id=public_id[:64])
+    return cast("Document", DOCUMENTS.get_row(request=request, object_id=public_id))

@@ -1,100 +1,89 @@
-"""Documents over HTTP: list, one document, its PDF, its frozen content. Reading only; a correction is another one."""
+"""Documents over HTTP: list, one document, its PDF, its frozen content, its life. An issued document never changes."""
 
 import base64
-import datetime as dt
-import functools
-import time
-from collections.abc import Callable
-from typing import Any
+import hashlib
+import json
+import re
+from http import HTTPStatus
+from typing import ClassVar
 
-from django.core import signing
-from django.db import transaction
-from django.db.models import BooleanField, DateTimeField, F, Func, Q, QuerySet, Value
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from audit import log
+from audit import labels
 from audit.actions import Action
-from documents import distribution, errors, metrics, presentation
-from documents.access import actors, ownership, roles
+from audit.models import Event
+from documents import distribution, errors, presentation
+from documents.access import actors, roles, scope
+from documents.api import filters, serializers, views
+from documents.custody import quarantine
+from documents.emission import locking
 from documents.models import Document
 
-LIMIT_DEFAULT, LIMIT_MAX, LIMIT_DIGITS_MAX = 25, 100, 3
-CURSOR_SALT = "documents.cursor"
-FILTERS = {
-    "kind": "kind",
-    "status": "status",
-    "country": "country_id",
-    "owner": "owner__platform_id",
-    "number": "number",
-    "document_key": "document_key_id",
-    "payout_status": "payout_status",
-}
-MOMENTS = {"issued_after": "issued_at__gt", "issued_before": "issued_at__lt"}
+TIMELINE_MAX = 200
+EXPANDED_MAX = 100
+EXPANSIONS = frozenset({"links", "related"})
+_RANGE = re.compile(r"bytes=(\d{0,12})-(\d{0,12})", re.ASCII)
 
 
-def timed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Wrap what a route leads to: observe how long an answer to a driver took, by the country that it is about."""
+class DocumentList(views.RowList):
+    """GET /documents/: what the caller may see, newest first."""
 
-    @functools.wraps(view)
-    def observed(request: HttpRequest, **parts: Any) -> HttpResponseBase:
-        began = time.monotonic()
-        try:
-            return view(request, **parts)
-        finally:
-            if roles.Role.DRIVER in roles.reading_as(user=request.user):
-                country = request.__dict__.get("answered_country", "none")
-                metrics.DRIVER_API_LATENCY.labels(country=country).observe(time.monotonic() - began)
+    serializer_class = serializers.DocumentSerializer
+    filterset_class = filters.DocumentFilters
 
-    return observed
+    def get_queryset(self) -> QuerySet[Document]:
+        """Return the documents with what their objects show of other tables."""
+        return presentation.joined(rows=self.rows)
 
+    def order(self) -> tuple[str, ...]:
+        """Return the unique columns by which a list is ordered, newest first.
 
-def _note_country(request: Request, country: str) -> None:
-    """Note, for `timed`, of which country the documents are that the answer is about."""
-    request._request.__dict__["answered_country"] = country
+        A list of a span of time is ordered by moment: by row id PostgreSQL would read all rows from today back to the
+        span.
+        """
+        asked = set(self.request.query_params)
+        if "updated_after" in asked:
+            return ("updated_at", "pk")
+        return ("issued_at", "pk") if filters.SPAN & asked else ("pk",)
 
-
-class DocumentList(APIView):
-    """GET /documents/: what the caller may see, newest first, by an opaque cursor over a unique column."""
-
-    def get(self, request: Request, rows: QuerySet[Document]) -> Response:
-        """Return one page: `{"data": [...], "has_more": bool, "next_cursor": str | null}`."""
-        unknown = set(request.query_params) - set(FILTERS) - set(MOMENTS) - {"limit", "cursor"}
-        if unknown:
-            raise errors.Problem(
-                code="unknown_parameter", values=errors.bounded(values={"parameters": sorted(unknown)})
-            )
-        limit = _limit(request.query_params.get("limit"))
-        by = _order(request)
-        wanted = _filtered(request, rows=rows, by=by)
-        if len(by) > 1:
-            wanted = wanted.order_by(*(f"-{name}" for name in by))
-        read = list(presentation.joined(rows=wanted)[: limit + 1])
-        page, more = read[:limit], len(read) > limit
-        log_listing(request=request)
+    def paginated(self, page: list[Document]) -> None:
+        """Note for the metric of which country a page is."""
         if page:
-            _note_country(request, page[0].country_id)
-        return Response(
-            {
-                "data": presentation.documents(rows=page),
-                "has_more": more,
-                "next_cursor": _cursor(after=page[-1], by=by) if more else None,
-            }
-        )
+            views.note_country(request=self.request, country=page[0].country_id)
 
 
-class DocumentDetail(APIView):
-    """GET /documents/{id}/; every other verb is refused: an issued document never changes."""
+class DocumentDetail(views.RowDetail):
+    """GET /documents/{id}/; every other verb is refused."""
 
+    serializer_class = serializers.DocumentSerializer
+    problems: ClassVar = {"get": ("unknown_parameter", "validation_error")}
+
+    @extend_schema(
+        parameters=[OpenApiParameter("expand", str, enum=sorted(EXPANSIONS), many=True, explode=False)],
+        responses=serializers.ExpandedSerializer,
+    )
     def get(self, request: Request, document: Document) -> Response:
-        """Return the document object."""
-        _note_country(request, document.country_id)
-        _record(request=request, action=Action.DOCUMENT_VIEWED, document=document)
-        return Response(presentation.document(document=document))
+        """Return the document object, with what `expand` asks for besides."""
+        wanted = _expansions(request=request)
+        views.note_country(request=request, country=document.country_id)
+        views.record(
+            request=request, action=Action.DOCUMENT_VIEWED, object_type="document", object_id=document.public_id
+        )
+        answer = self.shown(document)
+        if "links" in wanted:
+            rows = document.links.select_related("recipient").order_by("-pk")[:EXPANDED_MAX]
+            answer["links"] = serializers.LinkSerializer(rows, many=True).data
+        if "related" in wanted:
+            answer["related"] = presentation.documents(rows=_related(request=request, document=document))
+        return Response(answer)
 
     def immutable(self, _request: Request, **_handed: Document) -> Response:
         """Refuse and point at corrections.
@@ -112,123 +101,195 @@ class DocumentDetail(APIView):
 
 
 class DocumentContent(APIView):
-    """GET /documents/{id}/content/: the PDF."""
+    """GET /documents/{id}/content/: the PDF, whole or a range of its bytes."""
 
+    problems: ClassVar = {
+        "get": ("document_not_ready", "document_quarantined", "document_disposed", "worm_unavailable")
+    }
+
+    @extend_schema(responses={(status, "application/pdf"): OpenApiTypes.BINARY for status in (200, 206)})
     def get(self, request: Request, document: Document) -> HttpResponse:
-        """Return the locked bytes with their digest."""
-        _note_country(request, document.country_id)
+        """Return the locked bytes with the digest of what is sent, and of the whole file."""
+        views.note_country(request=request, country=document.country_id)
         opened = distribution.open(
             document=document,
             actor=actors.actor(request=request),
             purpose="download",
             now=timezone.now(),
         )
-        response = HttpResponse(opened.body, content_type=opened.media_type)
-        response["Content-Disposition"] = f'attachment; filename="{opened.filename}"'
-        response["Content-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(opened.sha256)).decode()}:"
-        response["Cache-Control"] = "private, no-store"
-        return response
+        etag = f'"{opened.sha256}"'
+        headers = {
+            "Accept-Ranges": "bytes",
+            "ETag": etag,
+            "Repr-Digest": _digest(opened.sha256),
+            "Content-Disposition": f'attachment; filename="{opened.filename}"',
+            "Cache-Control": "private, no-store",
+        }
+        if request.headers.get("If-None-Match", "") in {etag, "*"}:
+            return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        whole = len(opened.body)
+        span = _span(request=request, etag=etag, whole=whole)
+        if span is None:
+            headers["Content-Digest"] = _digest(opened.sha256)
+            return HttpResponse(opened.body, content_type=opened.media_type, headers=headers)
+        if not span:
+            headers["Content-Range"] = f"bytes */{whole}"
+            return HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
+        body = opened.body[span.start : span.stop]
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{whole}"
+        headers["Content-Digest"] = _digest(hashlib.sha256(body).hexdigest())
+        return HttpResponse(body, status=HTTPStatus.PARTIAL_CONTENT, content_type=opened.media_type, headers=headers)
 
 
 class DocumentData(APIView):
     """GET /documents/{id}/data/: the frozen content, the exact canonical JSON."""
 
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, document: Document) -> HttpResponse:
         """Return the bytes whose SHA-256 is `content_sha256`."""
-        _note_country(request, document.country_id)
-        _record(request=request, action=Action.DOCUMENT_VIEWED, document=document)
-        return HttpResponse(
-            document.content.encode(), content_type="application/json", headers={"Cache-Control": "private, no-store"}
+        views.note_country(request=request, country=document.country_id)
+        views.record(
+            request=request, action=Action.DOCUMENT_VIEWED, object_type="document", object_id=document.public_id
         )
+        headers = {"Cache-Control": "private, no-store", "ETag": f'"{document.content_sha256}"'}
+        if request.headers.get("If-None-Match", "") in {headers["ETag"], "*"}:
+            return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return HttpResponse(document.content.encode(), content_type="application/json", headers=headers)
 
 
-def log_listing(*, request: Request) -> None:
-    """Record that somebody listed documents, and by which filters."""
-    actor = actors.actor(request=request)
-    with transaction.atomic():
-        log.record(
-            action=Action.DOCUMENT_LISTED,
-            object_type="documents",
-            object_id=ownership.LIST,
-            actor=actor,
-            details={"filters": ",".join(sorted(request.query_params))},
+class DocumentTimeline(APIView):
+    """GET /documents/{id}/timeline/: what happened to a document, as far as the caller may see it."""
+
+    @extend_schema(responses=serializers.TIMELINE)
+    def get(self, request: Request, document: Document) -> Response:
+        """Return the newest events. Who may not read the log sees the document's life and who opened it, by role."""
+        views.record(
+            request=request, action=Action.DOCUMENT_VIEWED, object_type="document", object_id=document.public_id
         )
+        rows = Event.objects.filter(object_id=document.public_id).order_by("-pk")
+        whole = roles.may(user=request.user, right="audit")
+        if not whole:
+            rows = rows.filter(action__in=[*labels.LIFE, *OPENED])
+        return Response({"data": [_event(event=event, whole=whole) for event in rows[:TIMELINE_MAX]]})
 
 
-def _record(*, request: Request, action: Action, document: Document) -> None:
-    with transaction.atomic():
-        log.record(
-            action=action,
-            object_type="document",
-            object_id=document.public_id,
-            actor=actors.actor(request=request),
+class DocumentRetry(generics.GenericAPIView[Document]):
+    """POST /documents/{id}/retry/: lock a document that has given up."""
+
+    problems: ClassVar = {"post": ("document_not_waiting",)}
+
+    @extend_schema(request=None, responses={202: serializers.DocumentSerializer})
+    def post(self, request: Request, document: Document) -> Response:
+        """Let it be tried again.
+
+        :raises errors.Problem: `document_not_waiting`
+        """
+        if not locking.retry(document=document, actor=actors.actor(request=request), now=timezone.now()):
+            raise errors.Problem(code="document_not_waiting")
+        document.refresh_from_db()
+        return Response(presentation.document(document=document), status=HTTPStatus.ACCEPTED)
+
+
+class DocumentRelease(generics.GenericAPIView[Document]):
+    """POST /documents/{id}/release/: out of quarantine, with a reason."""
+
+    problems: ClassVar = {
+        "post": (
+            "document_not_waiting",
+            "worm_unavailable",
+            "worm_checksum_mismatch",
+            "worm_version_missing",
+            "worm_lock_missing",
+            "worm_lock_too_short",
+            "worm_mode_weak",
+            "worm_delete_marker",
+            "worm_extra_version",
         )
+    }
+
+    @extend_schema(request=serializers.ReasonSerializer, responses=serializers.DocumentSerializer)
+    def post(self, request: Request, document: Document) -> Response:
+        """Read the bytes again and release the document if they are what they were.
+
+        :raises errors.Problem: `document_not_waiting`, `validation_error`, a `worm_*` code
+        """
+        body = views.stated(serializer=serializers.ReasonSerializer, request=request)
+        released = quarantine.release(
+            document=document, reason=body["reason"], actor=actors.actor(request=request), now=timezone.now()
+        )
+        if not released:
+            raise errors.Problem(code="document_not_waiting")
+        document.refresh_from_db()
+        return Response(presentation.document(document=document))
 
 
-def _order(request: Request) -> tuple[str, ...]:
-    """Return the unique columns by which a list is ordered, newest first.
+OPENED = (Action.DOCUMENT_VIEWED, Action.DOCUMENT_DOWNLOADED, Action.DOCUMENT_PREVIEWED, Action.DOCUMENT_REVEALED)
 
-    A list of a span of time is ordered by moment: by row id PostgreSQL would read all rows from today back to the span.
+
+def _event(*, event: Event, whole: bool) -> dict[str, object]:
+    """Return an event of the log; whom it names is for those who may read the log."""
+    shown: dict[str, object] = {
+        "id": event.pk,
+        "recorded_at": event.at.isoformat().replace("+00:00", "Z"),
+        "action": event.action,
+        "outcome": event.outcome,
+        "code": event.code or None,
+        "actor": {"kind": event.actor_kind, "role": event.role or None},
+        "channel": event.channel or None,
+    }
+    if whole:
+        shown["actor"] = {
+            "kind": event.actor_kind,
+            "role": event.role or None,
+            "id": event.actor_id or None,
+            "key": event.key or None,
+            "service": event.service or None,
+        }
+        shown["request_id"] = event.request_id or None
+    return shown
+
+
+def _expansions(*, request: Request) -> frozenset[str]:
+    """Return what the caller wants beside the object.
+
+    :raises errors.Problem: `unknown_parameter`, `validation_error`
     """
-    return ("issued_at", "pk") if set(MOMENTS) & set(request.query_params) else ("pk",)
-
-
-def _filtered(request: Request, *, rows: QuerySet[Document], by: tuple[str, ...]) -> QuerySet[Document]:
-    """Narrow what the caller may see by the query.
-
-    :raises errors.Problem: `validation_error`, `invalid_cursor`
-    """
-    for name, column in FILTERS.items():
-        if name in request.query_params:
-            rows = rows.filter(**{column: request.query_params[name]})
-    for name, lookup in MOMENTS.items():
-        if name in request.query_params:
-            rows = rows.filter(**{lookup: _moment(name, request.query_params[name])})
-    if "cursor" in request.query_params:
-        rows = rows.filter(_after(text=request.query_params["cursor"], by=by))
-    return rows
-
-
-def _cursor(*, after: Document, by: tuple[str, ...]) -> str:
-    """Return the signed position at which the next page begins; only this service can make one."""
-    place = [after.issued_at.isoformat(), after.pk] if len(by) > 1 else [after.pk]
-    return signing.dumps(place, salt=CURSOR_SALT)
-
-
-def _after(*, text: str, by: tuple[str, ...]) -> Q:
-    """Return the condition for the rows after a cursor.
-
-    :raises errors.Problem: `invalid_cursor`: not signed by this service, or of a list ordered otherwise
-    """
-    try:
-        *moments, pk = signing.loads(text, salt=CURSOR_SALT)
-    except signing.BadSignature as error:
-        raise errors.Problem(code="invalid_cursor") from error
-    if len(moments) + 1 != len(by):
-        raise errors.Problem(code="invalid_cursor", values={"cause": "other_list"})
-    if not moments:
-        return Q(pk__lt=pk)
-    moment = Value(dt.datetime.fromisoformat(moments[0]), output_field=DateTimeField())
-    # A row comparison: PostgreSQL continues in the index where the last page ended, even among rows of the same moment.
-    sides = (Func(*pair, template="(%(expressions)s)") for pair in ((F("issued_at"), F("pk")), (moment, Value(pk))))
-    return Q(Func(*sides, template="%(expressions)s", arg_joiner=" < ", output_field=BooleanField()))
-
-
-def _moment(name: str, text: str) -> dt.datetime:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        fault = errors.Fault(pointer=f"/{name}", code="moment")
+    filters.check_parameters(query=request.query_params, known={"expand"})
+    wanted = frozenset(filter(None, request.query_params.get("expand", "").split(",")))
+    if wanted - EXPANSIONS:
+        fault = errors.Fault(pointer="/expand", code="invalid_choice")
         raise errors.Problem(code="validation_error", errors=[fault])
-    return moment
+    return wanted
 
 
-def _limit(text: str | None) -> int:
-    if text is None:
-        return LIMIT_DEFAULT
-    if not text.isascii() or not text.isdigit() or len(text) > LIMIT_DIGITS_MAX or not 1 <= int(text) <= LIMIT_MAX:
-        fault = errors.Fault(pointer="/limit", code="range", values={"min": 1, "max": LIMIT_MAX})
-        raise errors.Problem(code="validation_error", errors=[fault])
-    return int(text)
+def _related(*, request: Request, document: Document) -> list[Document]:
+    """Return those that this one corrects or settles, and those that do that to it, as far as the caller sees them."""
+    content = json.loads(document.content)
+    numbers = [item["number"] for item in content.get("settles", ()) if "number" in item]
+    mine = scope.mine(request=request._request).rows()
+    near = mine.filter(pk__in=filter(None, (document.corrects_id, document.settled_by_id))) | mine.filter(
+        corrects=document
+    )
+    rows = near | mine.filter(number__in=numbers) if numbers else near
+    return list(presentation.joined(rows=rows).order_by("pk")[:EXPANDED_MAX])
+
+
+def _digest(sha256: str) -> str:
+    """Return a hash in hex as a digest field has it (RFC 9530)."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
+
+
+def _span(*, request: Request, etag: str, whole: int) -> range | None:
+    """Return the bytes that are asked for: None for all of them, an empty range for none that there are.
+
+    Several ranges at once are answered with the whole, as RFC 9110 allows.
+    """
+    asked = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if asked is None or asked.group() == "bytes=-" or request.headers.get("If-Range", etag) != etag:
+        return None
+    first, last = asked.groups()
+    if not first:  # the last so many
+        return range(max(0, whole - int(last)), whole) if int(last) else range(0)
+    if last and int(last) < int(first):
+        return None  # no range at all
+    return range(int(first), min(int(last) + 1 if last else whole, whole))

@@ -54,9 +54,7 @@ def resend(
     :raises errors.Problem: `document_not_ready`, `document_quarantined`, `document_disposed`;
         `validation_error` where no address is on file
     """
-    if document.status != Status.LOCKED:
-        codes = {Status.QUARANTINED: "document_quarantined", Status.DISPOSED: "document_disposed"}
-        raise errors.Problem(code=codes.get(Status(document.status), "document_not_ready"))
+    check_locked(document=document)
     if not document.owner.email:
         raise errors.Problem(code="validation_error", values={"cause": "no_address"})
     with transaction.atomic():
@@ -68,6 +66,16 @@ def resend(
         made = _queue(document=document, channel=Channel.EMAIL, sequence=last + 1, now=now, actor=actor)
         transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=made.pk))
     return made
+
+
+def check_locked(*, document: Document) -> None:
+    """Refuse a document whose bytes nobody gets now.
+
+    :raises errors.Problem: `document_not_ready`, `document_quarantined`, `document_disposed`
+    """
+    if document.status != Status.LOCKED:
+        codes = {Status.QUARANTINED: "document_quarantined", Status.DISPOSED: "document_disposed"}
+        raise errors.Problem(code=codes.get(Status(document.status), "document_not_ready"))
 
 
 def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery | None:

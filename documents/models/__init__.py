@@ -9,6 +9,7 @@ from documents.models.dismissal import Dismissal, DismissalState
 from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus, RefundStatus, Status
 from documents.models.events import Event, EventStatus, Wait
 from documents.models.incidents import Alert, Discrepancy, Resolution
+from documents.models.keys import ApiKey, IdempotentAnswer, RateCount
 from documents.models.leased import Leased
 from documents.models.legal_holds import HoldScope, HoldState, LegalHold
 from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
@@ -16,6 +17,7 @@ from documents.models.probes import ProbeExtent, VaultProbe
 
 __all__ = [
     "Alert",
+    "ApiKey",
     "Channel",
     "Country",
     "CustodyRound",
@@ -32,6 +34,7 @@ __all__ = [
     "EventStatus",
     "HoldScope",
     "HoldState",
+    "IdempotentAnswer",
     "Issuer",
     "IssuingValve",
     "Kind",
@@ -42,6 +45,7 @@ __all__ = [
     "Party",
     "PayoutStatus",
     "ProbeExtent",
+    "RateCount",
     "RefundStatus",
     "Resolution",
     "RevokeReason",

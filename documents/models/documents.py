@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from documents.models import reads
@@ -120,6 +121,8 @@ class Document(Leased):
     disposed_at = models.DateTimeField(_("eliminado"), null=True)
     # When the vault was last told that a matter holds the document; empty for one that it knows of no matter of.
     hold_told_at = models.DateTimeField(null=True)
+    # When what the API shows of it changed last, a correction included: a trigger writes it.
+    updated_at = models.DateTimeField(_("cambiado"), db_default=Now(), editable=False)
 
     class Meta:
         verbose_name, verbose_name_plural = _("documento"), _("documentos")
@@ -171,6 +174,7 @@ class Document(Leased):
             # A list of a span of days walks these in its own order, however long ago the span is.
             models.Index(fields=["issue_date", "id"], name="document_by_day"),
             models.Index(fields=["issued_at", "id"], name="document_by_moment"),
+            models.Index(fields=["updated_at", "id"], name="document_by_update"),
             models.Index(fields=["-id"], condition=Q(payout_status="PENDING"), name="document_unpaid"),
             models.Index(fields=["-id"], condition=Q(refund_status="FAILED"), name="document_refund_failed"),
             models.Index(fields=["hold_told_at"], condition=Q(hold_told_at__isnull=False), name="document_hold_told"),

@@ -30,6 +30,13 @@ TABLE: Mapping[str, Words] = {
     "invalid_cursor.other_list": Words(
         es="El cursor es de una lista con otros parámetros.", en="The cursor belongs to a list with other parameters."
     ),
+    "idempotency_key": Words(
+        es="Lleva de 8 a 128 caracteres de A-Z a-z 0-9 _ -.", en="It has 8 to 128 characters of A-Z a-z 0-9 _ -."
+    ),
+    "invalid_choice": Words(es="No es uno de los valores posibles.", en="It is not one of the possible values."),
+    "invalid": Words(es="No tiene la forma que se espera.", en="It does not have the form that is expected."),
+    "twice": Words(es="Está dos veces.", en="It is stated twice."),
+    "length": Words(es="Lleva de {min} a {max} caracteres.", en="It has {min} to {max} characters."),
     "range": Words(es="Tiene que estar entre {min} y {max}.", en="It must be between {min} and {max}."),
     # What a schema finds; these codes are pydantic's and those of `events.fields`.
     "missing": Words(es="Falta.", en="It is missing."),

@@ -55,6 +55,14 @@ def codes(*, countries: Sequence[str] | None) -> dict[str, int]:
 def retry(*, events: Sequence[Event], user: User, now: dt.datetime, actor: log.Actor) -> Retried:
     """Try events again in the order in which they came, each on record, and say what became of them.
 
+    :raises errors.Problem: what `request` raises
+    """
+    return _run(keys=[event.pk for event in request(events=events, user=user, now=now, actor=actor)], now=now)
+
+
+def request(*, events: Sequence[Event], user: User, now: dt.datetime, actor: log.Actor) -> list[Event]:
+    """Let events be tried again, each on record, and return those that were held; the sweeper runs them.
+
     :raises errors.Problem: `role_not_allowed`, `country_out_of_scope` (both on record)
     """
     for country, event in {event.country_code: event for event in events}.items():
@@ -76,7 +84,7 @@ def retry(*, events: Sequence[Event], user: User, now: dt.datetime, actor: log.A
                 actor=actor,
                 code=event.code,
             )
-    return _run(keys=[event.pk for event in retried], now=now)
+    return list(retried)
 
 
 def _run(*, keys: Sequence[int], now: dt.datetime) -> Retried:

@@ -19,10 +19,11 @@ GOOD = {
     "SECRET_KEY": "a" * 48,
     "LINK_KEY": "b" * 48,
     "AUDIT_KEY": "c" * 48,
+    "API_KEY_PEPPER": "f" * 48,
     **{f"WEBHOOK_SECRET_{service.upper()}": "whsec_" + "d" * 32 for service in env.SERVICES},
 }
 BAD = [
-    *((name, "") for name in GOOD if name not in {"ENVIRONMENT", "SECRET_KEY", "LINK_KEY", "AUDIT_KEY"}),
+    *((name, "") for name in GOOD if name not in {"ENVIRONMENT", *env.SECRETS}),
     ("VAULT_URL", "file:///var/vault"),
     ("MAIL_URL", "file:///var/mail"),
     ("PUBLIC_URL", "http://documents.example"),

@@ -77,6 +77,24 @@ def link(*, document: Document) -> Link:
         )
 
 
+@force.by_force()
+def payout(*, document: Document) -> Payout:
+    """Return a payout to a document's owner."""
+    return Payout.objects.create(
+        payout_id="po_1",
+        payee=document.owner,
+        issuer=document.issuer,
+        country=document.country,
+        currency="EUR",
+        amount_minor=2188,
+        sent_at=timezone.now(),
+        chained_at=timezone.now(),
+        chained_as="po_1",
+        state=PayoutState.SENT,
+        event=document.event,
+    )
+
+
 def _matter(*, document: Document) -> LegalHold:
     """Return a matter that holds a document."""
     officer = User.objects.get_or_create(username="who_set_it")[0]
@@ -94,20 +112,8 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         dedup_key="a", code="event_held", severity="P2", values=cause, runbook="docs/runbooks/events.md"
     )
     gap = Discrepancy.objects.create(code="paid_twice", dedup_key="d", document=document, country=document.country)
-    payout = Payout.objects.create(
-        payout_id="po_1",
-        payee=document.owner,
-        issuer=document.issuer,
-        country=document.country,
-        currency="EUR",
-        amount_minor=2188,
-        sent_at=timezone.now(),
-        chained_at=timezone.now(),
-        chained_as="po_1",
-        state=PayoutState.SENT,
-        event=document.event,
-    )
-    settled = Settlement.objects.create(payout=payout, document=document, amount_minor=2188)
+    sent = payout(document=document)
+    settled = Settlement.objects.create(payout=sent, document=document, amount_minor=2188)
     return {
         "documents/document": document.public_id,
         "documents/event": document.event.public_id,
@@ -120,7 +126,7 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         "documents/discrepancy": gap.public_id,
         "documents/alert": alert.public_id,
         "documents/legalhold": _matter(document=document).public_id,
-        "payouts/payout": str(payout.pk),
+        "payouts/payout": str(sent.pk),
         "payouts/settlement": str(settled.pk),
         "audit/event": str(LogEvent.objects.latest("pk").pk),
     }

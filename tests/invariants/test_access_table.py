@@ -452,6 +452,7 @@ def addresses(document: Document) -> dict[str, URLPattern]:
         "number": "1",
         "rest": "x",
         "app_label": "documents",
+        "payout_id": "po_1",
     }
     made: dict[str, URLPattern] = {}
     for place, pattern in every_route():

@@ -1,5 +1,6 @@
 """Every column of every table, from the catalogue: what the role that serves may do to it without an audit event."""
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from audit import tables
 from config.embedded import services
-from documents.models import Dismissal, Document, IssuingValve, Kind, Notice
+from documents.models import ApiKey, Dismissal, Document, IssuingValve, Kind, Notice
 from payouts.models import DifferenceApproval, Reassignment, RefundReplacement
 from tests import cast, factories
 from tests.documents import center
@@ -27,6 +28,7 @@ OTHER = {
     "bytea": "'x'::bytea",
     "date": "coalesce({column}, now()::date) + 1",
 }
+LATE = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
 TEXT, NUMBER = "left('Z' || coalesce({column}, ''), 2)", "coalesce({column}, 0) + 1"
 # Where a plain constraint or a foreign key would refuse another value before any guard is asked.
 CLOSING = "state = 'REOPENED', reopened_at = now()"
@@ -143,6 +145,7 @@ def document(committed_db: None) -> Document:
             event=document.event,
         )
         IssuingValve.objects.create(issuer=document.issuer)
+        ApiKey.objects.create(user=person.user, name="a", scopes=["read"], expires_at=LATE)
         Notice.objects.create(
             event=document.event, party=document.owner, address="a@example.com", locale="es", message_id="<n@x>"
         )
@@ -227,6 +230,7 @@ def test_no_row_of_any_table_comes_without_an_event_unless_a_reason_is_named(
     fresh = uuid.uuid4().hex[:20]
     changes: dict[str, dict[str, object]] = {
         "documents_alert": {"public_id": fresh, "dedup_key": fresh},
+        "documents_apikey": {"public_id": fresh},
         "documents_closing": {"event_id": other.event.public_id},
         "documents_delivery": {"public_id": fresh, "message_id": fresh, "sequence": 9},
         "documents_discrepancy": {"public_id": fresh, "dedup_key": fresh},

@@ -1,5 +1,6 @@
 """Every command that a page or a printed hint tells people to type exists, with the options it is given."""
 
+import argparse
 import importlib.util
 import pathlib
 import re
@@ -40,7 +41,16 @@ LINES = [(path.relative_to(ROOT).as_posix(), line) for path in PAGES for line in
 def _parser(name: str) -> set[str]:
     app = get_commands()[name]
     command = app if isinstance(app, BaseCommand) else load_command_class(app, name)
-    return {option for action in command.create_parser("manage.py", name)._actions for option in action.option_strings}
+    return _options(command.create_parser("manage.py", name))
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """Return the options of a command and of its sub-commands."""
+    found = {option for action in parser._actions for option in action.option_strings}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= {option for inner in action.choices.values() for option in _options(inner)}
+    return found
 
 
 def _check_command(words: str) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from config import env
 from config.embedded import object_store, services
 from documents.vault import store
 from tests.services import live, mailbox, objects
 
 MADRID = zoneinfo.ZoneInfo("Europe/Madrid")
 BUCKET = "production"
-SECRETS = {name: f"{name.lower()}-of-this-test-and-of-nobody-else" for name in ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY")}
+SECRETS = {name: f"{name.lower()}-of-this-test-and-of-nobody-else" for name in env.SECRETS}
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+"""How many requests a key may make: a window a minute, counted in PostgreSQL, said by `RateLimit` headers.
+
+The headers are those of draft-ietf-httpapi-ratelimit-headers-10. One row a key is counted up outside any transaction of
+the request, so a count neither waits for another request's end nor is lost with it.
+"""
+
+import time
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+
+from documents import errors
+
+WINDOW_S = 60
+POLICY = "key"
+_COUNT = (
+    "INSERT INTO documents_ratecount AS rate (caller, window_number, count) VALUES (%s, %s, 1)"
+    " ON CONFLICT (caller) DO UPDATE SET window_number = EXCLUDED.window_number,"
+    " count = CASE WHEN rate.window_number = EXCLUDED.window_number THEN rate.count + 1 ELSE 1 END"
+    " RETURNING count"
+)
+
+
+def take(*, request: HttpRequest, caller: str) -> None:
+    """Count a request of a caller.
+
+    :raises errors.Problem: `throttled`, with `wait_s` until the next window
+    """
+    now = time.time()
+    number, left_s = int(now // WINDOW_S), WINDOW_S - int(now % WINDOW_S)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [caller, number])
+        (count,) = cursor.fetchone()
+    most = settings.API_REQUESTS_MAX
+    request.__dict__["rate_headers"] = {
+        "RateLimit-Policy": f'"{POLICY}";q={most};w={WINDOW_S}',
+        "RateLimit": f'"{POLICY}";r={max(0, most - count)};t={left_s}',
+    }
+    if count > most:
+        raise errors.Problem(code="throttled", values={"wait_s": left_s})
+
+
+def say(*, request: HttpRequest, response: HttpResponse) -> None:
+    """Put on an answer what is left of the caller's window."""
+    for name, value in request.__dict__.get("rate_headers", {}).items():
+        response[name] = value

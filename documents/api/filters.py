@@ -1,0 +1,98 @@
+"""The filters of lists, strict: a parameter or a value that the list does not know is refused, never passed over."""
+
+import datetime as dt
+from typing import Any, cast
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.views import APIView
+
+from documents import errors
+from documents.api import pagination
+from documents.countries import pack
+from documents.models import Document, Kind, PayoutStatus, Status
+
+SPAN = frozenset({"issued_after", "issued_before"})
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """django-filter's backend, whose refusals have our codes."""
+
+    def filter_queryset(self, request: HttpRequest, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        """Narrow a list by the query.
+
+        :raises errors.Problem: `unknown_parameter`, `validation_error`
+        """
+        filters = cast("Any", self.get_filterset(request, queryset, view))
+        check_parameters(query=request.GET, known=filters.filters.keys() | pagination.PARAMETERS)
+        if not filters.is_valid():
+            faults = [
+                errors.Fault(pointer=f"/{name}", code=fault["code"])
+                for name, wrong in filters.errors.get_json_data().items()
+                for fault in wrong
+            ]
+            raise errors.Problem(code="validation_error", errors=faults)
+        narrowed: QuerySet[Any] = filters.qs
+        return narrowed
+
+
+def check_parameters(*, query: QueryDict, known: frozenset[str] | set[str]) -> None:
+    """Refuse a parameter that is unknown, or stated twice.
+
+    :raises errors.Problem: `unknown_parameter`, `validation_error`
+    """
+    unknown = set(query) - known
+    if unknown:
+        raise errors.Problem(code="unknown_parameter", values=errors.bounded(values={"parameters": sorted(unknown)}))
+    twice = [errors.Fault(pointer=f"/{name}", code="twice") for name in sorted(query) if len(query.getlist(name)) > 1]
+    if twice:
+        raise errors.Problem(code="validation_error", errors=twice)
+
+
+class MomentField(forms.Field):
+    """A moment with its offset from UTC; one without it would mean another moment in each country."""
+
+    def to_python(self, value: object) -> dt.datetime | None:
+        """Return the moment; None where none is stated.
+
+        :raises forms.ValidationError: `moment`
+        """
+        if value in self.empty_values:
+            return None
+        try:
+            moment = dt.datetime.fromisoformat(str(value).replace(" ", "+"))  # a plus sign that was not escaped
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise forms.ValidationError("", code="moment")
+        return moment
+
+
+class MomentFilter(django_filters.Filter):
+    """Compares with a moment."""
+
+    field_class = MomentField
+
+
+class DocumentFilters(django_filters.FilterSet):
+    """What a list of documents can be narrowed by."""
+
+    kind = django_filters.ChoiceFilter(choices=Kind.choices)
+    status = django_filters.ChoiceFilter(choices=Status.choices)
+    country = django_filters.ChoiceFilter(
+        field_name="country_id", choices=lambda: [(code, code) for code in sorted(pack.registry())]
+    )
+    owner = django_filters.CharFilter(field_name="owner__platform_id")
+    number = django_filters.CharFilter()
+    document_key = django_filters.CharFilter(field_name="document_key_id")
+    payout_status = django_filters.ChoiceFilter(choices=PayoutStatus.choices)
+    issued_after = MomentFilter(field_name="issued_at", lookup_expr="gt")
+    issued_before = MomentFilter(field_name="issued_at", lookup_expr="lt")
+    updated_after = MomentFilter(field_name="updated_at", lookup_expr="gt")
+
+    class Meta:
+        model = Document
+        fields = ()

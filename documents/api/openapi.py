@@ -1,0 +1,231 @@
+"""The OpenAPI 3.1 document: drf-spectacular's, with what the access table says of each operation.
+
+`make manage ARGS="spectacular --file docs/openapi.yaml"` writes its committed form, which a test compares.
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from django.urls import URLPattern, get_resolver
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from pydantic.json_schema import models_json_schema
+
+from documents import errors
+from documents.access import idempotency
+from documents.access.admission import JSON, AccessRule, Door, Ownership, Recorded
+from documents.events import envelope
+
+PROBLEM, EVENT = "Problem", "Event"
+FAULT = ("pointer", "code", "detail")  # members of a fault
+REFERENCE = "#/components/schemas/{model}"
+SIGNED = "webhookSignature"
+# What every operation of the API may answer, and what its ownership may refuse.
+ALWAYS = (
+    "not_authenticated",
+    "authentication_failed",
+    "key_expired",
+    "key_revoked",
+    "role_not_allowed",
+    "scope_missing",
+    "not_acceptable",
+    "throttled",
+    "internal_error",
+    "audit_unavailable",
+    "dependency_degraded",
+)
+OWNED = ("not_owner", "country_out_of_scope", "not_found")
+REFUSED: dict[Ownership, tuple[str, ...]] = {
+    Ownership.PARTY_OR_COUNTRY: OWNED,
+    Ownership.PARTY_OR_COUNTRY_UNMASKED: (*OWNED, "reason_required"),
+    Ownership.PARTY_OR_COUNTRY_LIST: ("validation_error", "unknown_parameter", "invalid_cursor"),
+    Ownership.REACHED: OWNED,
+    Ownership.REACHED_LIST: ("validation_error", "unknown_parameter", "invalid_cursor"),
+    Ownership.NONE: ("unknown_parameter",),
+}
+CHANGES = (
+    "malformed_json",
+    "validation_error",
+    "unsupported_media_type",
+    "csrf_failed",
+    "idempotency_key_missing",
+    "idempotency_in_progress",
+    "idempotency_key_reused",
+)
+INTAKE = (
+    "malformed_json",
+    "validation_error",
+    "webhook_signature_invalid",
+    "webhook_stale",
+    "event_type_not_allowed",
+    "document_key_conflict",
+    "payload_too_large",
+    "audit_unavailable",
+    "dependency_degraded",
+    "internal_error",
+)
+_PART = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    """How a key is stated."""
+
+    target_class = "documents.access.keys.KeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, _auto_schema: AutoSchema) -> dict[str, str]:
+        """Return the scheme."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "bdk_..."}
+
+
+class RuledSchema(AutoSchema):
+    """One operation, with roles, ownership, audit event, scope and error codes of its route."""
+
+    def get_operation_id(self) -> str:
+        """Return the route's name, with the method where it has several."""
+        name, rule = _routes()[self.path]
+        several = len({method for method in rule.methods if method != "HEAD"}) > 1
+        return f"{name}-{self.method.lower()}" if several else name
+
+    def get_tags(self) -> list[str]:
+        """Return the first word of the path."""
+        return [self.path.removeprefix("/api/v1/").split("/")[0]]
+
+    def get_extensions(self) -> dict[str, object]:
+        """Return what the access table says."""
+        return _extensions(rule=_routes()[self.path][1], method=self.method)
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Return the operation with its error answers and the header of a change."""
+        operation = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        _name, rule = _routes()[self.path]
+        stated = getattr(self.view, "problems", {})
+        codes = {*ALWAYS, *REFUSED[rule.ownership], *stated.get(self.method.lower(), ())}
+        if self.method not in idempotency.SAFE:
+            codes |= set(CHANGES)
+            operation.setdefault("parameters", []).insert(0, _key_parameter())
+        operation["responses"].update(_problems(codes=sorted(codes)))
+        operation["description"] = _description(method=getattr(self.view, self.method.lower(), None))
+        return operation
+
+
+def add_events(result: dict[str, Any], **_options: object) -> dict[str, Any]:
+    """Add the intake, whose bodies are the event models: drf-spectacular's hook after the document is made."""
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in envelope.SCHEMAS.values()], ref_template=REFERENCE
+    )
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {}).update(schemas["$defs"])
+    components["schemas"][EVENT] = {
+        "oneOf": [{"$ref": REFERENCE.format(model=name)} for name in envelope.SCHEMAS],
+        "discriminator": {
+            "propertyName": "type",
+            "mapping": {name: REFERENCE.format(model=name) for name in envelope.SCHEMAS},
+        },
+    }
+    components["schemas"][PROBLEM] = _problem_schema()
+    components.setdefault("securitySchemes", {})[SIGNED] = {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature: v1,...",
+    }
+    result["paths"].setdefault("/api/v1/events/", {})["post"] = _intake()
+    return result
+
+
+def _intake() -> dict[str, object]:
+    """Return the operation that takes events in."""
+    rule = _routes()["/api/v1/events/"][1]
+    outcome = {"content": {"application/json": {"schema": {"type": "object"}}}}
+    return {
+        "operationId": "events",
+        "description": "Take in one fact, signed by the platform's service that states it.",
+        "tags": ["events"],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model=EVENT)}}},
+        },
+        "security": [{SIGNED: []}],
+        "responses": {
+            "200": {"description": "replayed", **outcome},
+            "201": {"description": "processed", **outcome},
+            "202": {"description": "held, parked or ignored", **outcome},
+            **_problems(codes=INTAKE),
+        },
+        **_extensions(rule=rule, method="POST"),
+    }
+
+
+def _routes() -> dict[str, tuple[str, AccessRule]]:
+    """Return {path of the document: (name, rule)} of the routes for programs."""
+    return {
+        "/" + _PART.sub(r"{\1}", str(pattern.pattern)): (str(pattern.name), rule)
+        for pattern in get_resolver().url_patterns
+        if isinstance(pattern, URLPattern) and isinstance(rule := getattr(pattern, "rule", None), AccessRule)
+        if rule.door in JSON
+    }
+
+
+def _description(*, method: object) -> str:
+    """Return what a method's docstring says to a caller."""
+    return " ".join((getattr(method, "__doc__", "") or "").partition(":raises")[0].split())
+
+
+def _extensions(*, rule: AccessRule, method: str) -> dict[str, object]:
+    """Return what the access table says of an operation."""
+    audit = rule.audit
+    return {
+        "x-roles": sorted(rule.roles),
+        "x-ownership": rule.ownership.value,
+        "x-audit": str(audit.action) if isinstance(audit, Recorded) else f"none: {audit.reason}",
+        "x-scope": str(rule.scope) if rule.scope else None,
+        "x-idempotency-key": rule.door is Door.API and method not in idempotency.SAFE,
+    }
+
+
+def _problems(*, codes: "list[str] | tuple[str, ...]") -> dict[str, object]:
+    """Return the error answers by status, each with its codes."""
+    by_status: dict[str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(str(errors.CODES[code].status), []).append(code)
+    return {
+        status: {
+            "description": f"{HTTPStatus(int(status)).phrase}: {', '.join(sorted(named))}",
+            "content": {"application/problem+json": {"schema": {"$ref": REFERENCE.format(model=PROBLEM)}}},
+        }
+        for status, named in sorted(by_status.items())
+    }
+
+
+def _key_parameter() -> dict[str, object]:
+    """Return the header of a change."""
+    return {
+        "name": idempotency.HEADER,
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string", "pattern": '^"?[A-Za-z0-9_-]{8,128}"?$'},
+    }
+
+
+def _problem_schema() -> dict[str, object]:
+    """Return the schema of an error answer (RFC 9457)."""
+    text, fault = {"type": "string"}, {"type": "object", "properties": {name: {"type": "string"} for name in FAULT}}
+    return {
+        "type": "object",
+        "required": ["type", "title", "status", "code", "detail", "request_id", "retryable", "errors"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": text,
+            "status": {"type": "integer"},
+            "code": {"type": "string", "enum": sorted(errors.CODES)},
+            "detail": text,
+            "values": {"type": "object"},
+            "request_id": text,
+            "retryable": {"type": "boolean"},
+            "errors": {"type": "array", "items": fault},
+        },
+    }

@@ -1,0 +1,45 @@
+"""Payouts over HTTP, as things are now: what was sent to whom, whether it came back, and what it pays."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.actions import Action
+from documents.access import scope
+from documents.api import views
+from payouts.api import filters, serializers
+from payouts.models import Payout
+
+PAYOUTS = scope.ReachSource(object_type="payout", model=Payout, country="country_id", owner="payee_id", key="payout_id")
+
+
+def joined(*, rows: QuerySet[Payout]) -> QuerySet[Payout]:
+    """Return payouts with what their objects show of other tables, in two queries."""
+    related = rows.select_related("payee", "issuer", "statement").defer("issuer__logo", "statement__content")
+    return related.prefetch_related("settlements__document")
+
+
+class PayoutList(views.RowList):
+    """GET /payouts/: those of the caller's parties or countries, newest first."""
+
+    serializer_class = serializers.PayoutSerializer
+    filterset_class = filters.PayoutFilters
+    action, object_type = Action.PAYOUT_LISTED, "payout"
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the payouts with what they settle."""
+        return joined(rows=self.rows)
+
+
+class PayoutDetail(views.RowDetail):
+    """GET /payouts/{id}/."""
+
+    serializer_class = serializers.PayoutSerializer
+
+    def get(self, request: Request, row: Payout) -> Response:
+        """Return the payout."""
+        views.note_country(request=request, country=row.country_id)
+        views.record(request=request, action=Action.PAYOUT_VIEWED, object_type="payout", object_id=row.payout_id)
+        return Response(self.shown(joined(rows=Payout.objects.filter(pk=row.pk)).get()))

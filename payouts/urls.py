@@ -1,0 +1,89 @@
+"""THE ACCESS MATRIX of the payouts floor: every URL of its API, as `documents.urls` declares its own."""
+
+import functools
+
+from audit.actions import Action
+from documents.access import roles, routes
+from documents.access.admission import Door, KeyScope, Ownership, Recorded
+from documents.api import views
+from payouts.api import corrections, payouts, worklist
+
+SAFE, POST = ("GET", "HEAD"), ("POST",)
+_api = functools.partial(routes.route, door=Door.API, around=views.timed)
+_decision = functools.partial(
+    _api, roles=roles.RIGHTS["approve_difference"], scope=KeyScope.WORKLIST, ownership=Ownership.REACHED, methods=POST
+)
+
+urlpatterns = [
+    _api(
+        "api/v1/documents/<str:public_id>/corrections/",
+        corrections.Corrections.as_view(),
+        name="document-corrections",
+        roles=roles.RIGHTS["correct"],
+        scope=KeyScope.CORRECTIONS,
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Action.DOCUMENT_CORRECTED,
+        methods=POST,
+    ),
+    _api(
+        "api/v1/payouts/",
+        payouts.PayoutList.as_view(),
+        name="payouts",
+        roles=roles.READERS,
+        scope=KeyScope.READ,
+        ownership=Ownership.REACHED_LIST,
+        source=payouts.PAYOUTS,
+        audit=Action.PAYOUT_LISTED,
+        methods=SAFE,
+    ),
+    _api(
+        "api/v1/payouts/<str:payout_id>/",
+        payouts.PayoutDetail.as_view(),
+        name="payout",
+        roles=roles.READERS,
+        scope=KeyScope.READ,
+        ownership=Ownership.REACHED,
+        source=payouts.PAYOUTS,
+        audit=Action.PAYOUT_VIEWED,
+        methods=SAFE,
+    ),
+    _api(
+        "api/v1/discrepancies/",
+        worklist.DiscrepancyList.as_view(),
+        name="discrepancies",
+        roles=roles.RIGHTS["reconcile"],
+        scope=KeyScope.WORKLIST,
+        ownership=Ownership.REACHED_LIST,
+        source=worklist.DISCREPANCIES,
+        audit=Action.DISCREPANCY_LISTED,
+        methods=SAFE,
+    ),
+    _decision(
+        "api/v1/discrepancies/<str:public_id>/resolve/",
+        worklist.DiscrepancyResolution.as_view(),
+        name="discrepancy-resolve",
+        source=worklist.DISCREPANCIES,
+        audit=Action.DISCREPANCY_RESOLVED,
+    ),
+    _decision(
+        "api/v1/events/<str:public_id>/approve-difference/",
+        worklist.DifferenceApprovals.as_view(),
+        name="event-approve-difference",
+        source=worklist.EVENTS,
+        audit=Recorded(action=Action.EVENT_DIFFERENCE_APPROVED, instead=(Action.EVENT_DIFFERENCE_REQUESTED,)),
+    ),
+    _decision(
+        "api/v1/events/<str:public_id>/dismiss/",
+        worklist.EventDismissal.as_view(),
+        name="event-dismiss",
+        source=worklist.EVENTS,
+        audit=Action.EVENT_DISMISSED,
+    ),
+    _decision(
+        "api/v1/events/<str:public_id>/retry/",
+        worklist.EventRetry.as_view(),
+        name="event-retry",
+        source=worklist.EVENTS,
+        audit=Action.EVENT_RETRIED,
+    ),
+]

@@ -1,0 +1,76 @@
+"""The OpenAPI document: what is committed is what the code says, and every operation says who may and what it answers."""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+from documents import errors
+from documents.access.admission import Door
+from documents.api import openapi
+from documents.events import envelope
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+COMMITTED = ROOT / "docs" / "openapi.yaml"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The document as the code makes it now."""
+    return dict(SchemaGenerator().get_schema(request=None, public=True))
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield (path, method, operation)."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def test_what_is_committed_is_what_the_code_says(document: dict[str, Any]) -> None:
+    committed = yaml.safe_load(COMMITTED.read_text(encoding="utf-8"))
+    assert committed == yaml.safe_load(yaml.safe_dump(document)), (
+        "make manage ARGS='spectacular --file docs/openapi.yaml'"
+    )
+
+
+def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    validate_schema(document)
+
+
+def test_every_route_for_programs_is_in_it_with_its_rule(document: dict[str, Any]) -> None:
+    seen = {path: operation for path, _method, operation in operations(document)}
+    for path, (_name, rule) in openapi._routes().items():
+        if path in {"/api/", "/api/{rest}"}:
+            continue  # there is nothing at these addresses
+        assert seen[path]["x-roles"] == sorted(rule.roles), path
+        assert seen[path]["x-ownership"] == rule.ownership.value
+        assert rule.door in {Door.API, Door.WEBHOOK}
+
+
+def test_every_change_states_its_key_and_every_operation_the_codes_it_answers(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        names = {parameter["name"] for parameter in operation.get("parameters", ())}
+        keyed = method == "post" and path != "/api/v1/events/"
+        assert ("Idempotency-Key" in names) == keyed == operation["x-idempotency-key"], path
+        refused = [answer for status, answer in operation["responses"].items() if int(status) >= 400]
+        assert refused
+        for answer in refused:
+            _, _, codes = answer["description"].partition(": ")
+            assert set(codes.split(", ")) <= set(errors.CODES)
+
+
+def test_each_event_has_its_schema(document: dict[str, Any]) -> None:
+    names = {row["$ref"].rpartition("/")[2] for row in document["components"]["schemas"]["Event"]["oneOf"]}
+    assert names == set(envelope.SCHEMAS)
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _path, _method, operation in operations(document)]
+    assert len(ids) == len(set(ids))
