@@ -77,8 +77,9 @@ def run(
     *,
     plan: Plan,
     process_group: processes.ProcessGroup,
-    folder: pathlib.Path,
     database_url: str,
+    vault_url: str,
+    mail: pathlib.Path,
     secrets: Mapping[str, str],
 ) -> Report:
     """Run one campaign on a provisioned database with issuers; `process_group` starts and ends here.
@@ -95,7 +96,9 @@ def run(
             sent = time.monotonic()
             findings += _drain(database=database, documents=len(stream.keys), killer=killer)
             drained = time.monotonic()
-        figures, outside = _ask_outside(folder=folder, database_url=database_url, keys=stream.keys, answers=answers)
+        figures, outside = _ask_outside(
+            database_url=database_url, vault=vault_url, mail=mail, keys=stream.keys, events=answers
+        )
         if killer.done["worker"] < plan.kills:
             findings.append(f"only {killer.done['worker']} of {plan.kills} kills happened")
         return Report(
@@ -208,16 +211,11 @@ def _count(*, database: psycopg.Connection[tuple[int, ...]], query: str) -> int:
 
 
 def _ask_outside(
-    *, folder: pathlib.Path, database_url: str, keys: frozenset[str], answers: Mapping[str, str]
+    *, database_url: str, vault: str, mail: pathlib.Path, keys: frozenset[str], events: Mapping[str, str]
 ) -> tuple[dict[str, int], list[str]]:
     """Run the outside checker as a program of its own, which cannot import this project."""
-    question = {
-        "database_url": database_url,
-        "vault": str(folder / "vault"),
-        "mail": str(folder / "mail"),
-        "keys": sorted(keys),
-        "events": answers,
-    }
+    where = {"database_url": database_url, "vault": vault, "mail": str(mail)}
+    question = {**where, "keys": sorted(keys), "events": events}
     checker = pathlib.Path(__file__).with_name("outside_checker.py")
     ran = subprocess.run(
         [sys.executable, "-I", str(checker)],

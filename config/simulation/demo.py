@@ -79,10 +79,11 @@ def _variables(*, kind: str, url: str, folder: pathlib.Path) -> dict[str, str]:
     for service in env.SERVICES:
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         values[f"WEBHOOK_SECRET_{service.upper()}"] = f"whsec_{secret}"
-    if kind != "demo" or not (env.text(name="VAULT_URL") or object_store.available()):
+    asked = env.text(name="VAULT_URL") if kind == "demo" else ""
+    if kind == "contact_sheet" or not (asked or object_store.available()):
         values["VAULT_URL"] = f"file://{folder / 'vault'}"
     if kind == "crash_campaign":
-        values |= HASTE
+        values = {"VAULT_URL": "", **values, **HASTE}  # an S3 of its own: what it locks would lie in another for years
     if kind == "demo":
         values |= {name: env.text(name=name, default=value) for name, value in PATIENCE.items()}
     return values
@@ -131,7 +132,7 @@ def _ready() -> dict[int, pathlib.Path]:
 
 
 def folder() -> pathlib.Path:
-    """Return where this run keeps its vault, mail and logs."""
+    """Return where this run keeps its mail, its logs, and its vault where that is a folder."""
     return pathlib.Path(env.text(name="STAGE_FOLDER"))
 
 

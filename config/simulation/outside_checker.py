@@ -1,33 +1,38 @@
-"""The outside checker: reads only the database, the vault's folder and the mailbox, and says what is wrong.
+"""The outside checker: reads only the database, the vault and the mailbox, and says what is wrong.
 
 It imports nothing of this project, so that a mistake of the line cannot hide in its own code. It is also a program:
 it reads `{"database_url", "vault", "mail", "keys", "events"}` from standard input and prints `{"figures", "findings"}`.
+The vault is a VAULT_URL; the keys of a bucket are in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 """
 
-import ctypes
-import email
+import datetime as dt
 import email.policy
 import hashlib
 import json
 import pathlib
 import re
 import sys
+import zoneinfo
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
+import boto3
 import psycopg
 import pypdfium2
-import pypdfium2.raw as pdfium
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from psycopg.rows import dict_row
 
 LINK = re.compile(r"/l/([A-Za-z0-9_-]{43})/")
+ZONES = {"ES": "Europe/Madrid", "MX": "America/Mexico_City", "CO": "America/Bogota"}  # where a lock's last day ends
 DatabaseRow = dict[str, Any]
 
 
 def check(
-    *, database_url: str, vault: pathlib.Path, mail: pathlib.Path, keys: Collection[str], events: Mapping[str, str]
+    *, database_url: str, vault: str, mail: pathlib.Path, keys: Collection[str], events: Mapping[str, str]
 ) -> tuple[dict[str, int], list[str]]:
     """Return figures, and every finding as a sentence; no finding means that all promises were kept.
 
@@ -51,7 +56,7 @@ def check(
             "deliveries": len(rows.deliveries),
             "notices": len(rows.notices),
             "mails": len(list(mail.glob("*.eml"))),
-            "audit_events": rows.audit_count,
+            "audit_events": sum(rows.log.values()),
         }
     return figures, findings
 
@@ -76,7 +81,6 @@ class _Rows:
         self.log = Counter(
             (row["object_id"], row["action"]) for row in read("SELECT object_id, action FROM audit_event")
         )
-        self.audit_count = sum(self.log.values())
 
 
 def _documents(*, rows: _Rows, keys: Collection[str]) -> Iterator[str]:
@@ -108,55 +112,89 @@ def _series(*, rows: _Rows) -> Iterator[str]:
             yield f"series {series['code']}: next is {series['next']} after {len(numbers)} numbers"
 
 
-def _bytes(*, rows: _Rows, vault: pathlib.Path) -> Iterator[str]:
-    """Check that the vault's bytes are the row's, carry the row's content, and belong to a row."""
+class _Kept(NamedTuple):
+    """One version that the vault holds: what it is of its row, and what is wrong with it whatever its row is."""
+
+    key: str
+    body: bytes = b""
+    version: str = ""  # a folder has but one
+    until: dt.datetime | None = None  # the end of its lock; a folder has none
+    fault: str = ""  # it cannot be read, or could be changed
+
+
+def _bytes(*, rows: _Rows, vault: str) -> Iterator[str]:
+    """Check that the vault's bytes are the row's, carry the row's content, are locked, and belong to a row."""
     wanted = {row["vault_key"]: row for row in rows.documents if row["vault_key"]}
-    for key, row in wanted.items():
-        place = vault / key
-        if not place.is_file():
-            yield f"{row['number']}: no bytes under {key}"
-            continue
-        body = place.read_bytes()
-        if hashlib.sha256(body).hexdigest() != row["file_sha256"] or len(body) != row["file_bytes"]:
-            yield f"{row['number']}: the vault's bytes are not the row's"
-        if place.stat().st_mode & 0o222:
-            yield f"{row['number']}: its file can be written"
-        content = row["content"].encode()
-        if hashlib.sha256(content).hexdigest() != row["content_sha256"]:
-            yield f"{row['number']}: the frozen content is not what was hashed"
-        if embedded(pdf=body) != content:
-            yield f"{row['number']}: the embedded content is not the frozen one"
-        if json.loads(content)["number"] != row["number"]:
-            yield f"{row['number']}: the content carries the number {json.loads(content)['number']}"
-    for path in vault.rglob("*"):
-        name = path.relative_to(vault).as_posix()
-        if (
-            path.is_file()
-            and not any(part.startswith(".") for part in path.relative_to(vault).parts)
-            and name not in wanted
-        ):
-            yield f"{name}: bytes in the vault that no document names"
+    seen: Counter[str] = Counter()
+    for kept in _folder(vault=vault) if vault.startswith("file:") else _bucket(vault=vault):
+        seen[kept.key] += 1
+        faults = [kept.fault] if kept.fault else _faults(row=wanted.get(kept.key), kept=kept)
+        yield from (f"{kept.key}: {fault}" for fault in faults)
+    yield from (f"{row['number']}: no bytes under {key}" for key, row in wanted.items() if not seen[key])
+    yield from (f"{key}: {count} versions" for key, count in seen.items() if count > 1)
+
+
+def _faults(*, row: DatabaseRow | None, kept: _Kept) -> Iterator[str]:
+    """Compare one version with the row that names its key."""
+    if row is None:
+        yield "bytes in the vault that no document names"
+        return
+    if kept.version and kept.version != row["vault_version"]:
+        yield f"version {kept.version} is not the row's"
+    content = row["content"].encode()
+    if hashlib.sha256(kept.body).hexdigest() != row["file_sha256"] or len(kept.body) != row["file_bytes"]:
+        yield "the vault's bytes are not the row's"
+    elif embedded(pdf=kept.body) != content:
+        yield "the embedded content is not the frozen one"
+    if hashlib.sha256(content).hexdigest() != row["content_sha256"]:
+        yield "the frozen content is not what was hashed"
+    number = json.loads(content)["number"]
+    if number != row["number"]:
+        yield f"the content carries the number {number}"
+    midnight = dt.time(tzinfo=zoneinfo.ZoneInfo(ZONES.get(row["country_id"], "UTC")))
+    if kept.until and kept.until < dt.datetime.combine(row["retain_until"] + dt.timedelta(days=1), midnight):
+        yield f"its lock ends at {kept.until}, with or before {row['retain_until']}"
+
+
+def _folder(*, vault: str) -> Iterator[_Kept]:
+    """Read every file of a local vault; what begins with a dot is the vault's own."""
+    folder = pathlib.Path(urlsplit(vault).path)
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            fault = "its file can be written" if path.stat().st_mode & 0o222 else ""
+            yield _Kept(key=name.as_posix(), body=path.read_bytes(), fault=fault)
+
+
+def _bucket(*, vault: str) -> Iterator[_Kept]:
+    """Read every version in a bucket but the probe's."""
+    place, given = urlsplit(vault).netloc, dict(parse_qsl(urlsplit(vault).query))
+    ours = Config(response_checksum_validation="when_required")  # the bytes are compared with the row's
+    store = boto3.client("s3", endpoint_url=given.get("endpoint"), region_name=given.get("region"), config=ours)
+    for page in store.get_paginator("list_object_versions").paginate(Bucket=place):
+        yield from (_Kept(key=row["Key"], fault="a delete marker") for row in page.get("DeleteMarkers", []))
+        for row in page.get("Versions", []):
+            if not row["Key"].startswith("_probe/"):  # what the probe attacks
+                yield _version(read=store.get_object, place=place, key=row["Key"], version=row["VersionId"])
+
+
+def _version(*, read: Callable[..., Any], place: str, key: str, version: str) -> _Kept:
+    """Read one version of an object and its lock."""
+    try:
+        answer = read(Bucket=place, Key=key, VersionId=version)
+        body = answer["Body"].read()
+    except ClientError as refused:
+        return _Kept(key=key, fault=f"version {version} cannot be read: {refused}")
+    mode, until = answer.get("ObjectLockMode"), answer.get("ObjectLockRetainUntilDate")
+    fault = "" if mode == "COMPLIANCE" and until else f"version {version}: its lock is {mode}"
+    return _Kept(key=key, body=body, version=answer["VersionId"], until=until, fault=fault)
 
 
 def embedded(*, pdf: bytes) -> bytes | None:
     """Return the attachment `content.json` of a PDF, read by PDFium."""
-    document = pypdfium2.PdfDocument(pdf)
-    try:
-        for index in range(pdfium.FPDFDoc_GetAttachmentCount(document.raw)):
-            attachment = pdfium.FPDFDoc_GetAttachment(document.raw, index)
-            length = pdfium.FPDFAttachment_GetName(attachment, None, 0)
-            name = ctypes.create_string_buffer(length)
-            pdfium.FPDFAttachment_GetName(attachment, ctypes.cast(name, ctypes.POINTER(ctypes.c_ushort)), length)
-            if name.raw.decode("utf-16-le").rstrip("\0") != "content.json":
-                continue
-            size = ctypes.c_ulong()
-            pdfium.FPDFAttachment_GetFile(attachment, None, 0, ctypes.byref(size))
-            body = ctypes.create_string_buffer(size.value)
-            pdfium.FPDFAttachment_GetFile(attachment, body, size.value, ctypes.byref(size))
-            return body.raw
-    finally:
-        document.close()
-    return None
+    with pypdfium2.PdfDocument(pdf) as document:
+        attachments = [document.get_attachment(index) for index in range(document.count_attachments())]
+        return next((bytes(each.get_data()) for each in attachments if each.get_name() == "content.json"), None)
 
 
 def _events(*, rows: _Rows, answered: Mapping[str, str]) -> Iterator[str]:
@@ -198,7 +236,7 @@ def _mails(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
     for path in sorted(mail.glob("*.eml")):
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         message_id = str(message["Message-ID"])
-        if message_id not in known and not _is_alert(message):
+        if message_id not in known and "operaciones@" not in str(message["To"]):  # an alert
             yield f"{path.name}: a mail with the unknown Message-ID {message_id}"
         tokens = {
             token
@@ -236,10 +274,6 @@ def _notices(*, rows: _Rows, mail: pathlib.Path) -> Iterator[str]:
             yield f"notice {row['public_id']}: {row['status']} {row['cause']}, {state}"
 
 
-def _is_alert(message: Any) -> bool:  # noqa: ANN401 - the standard library's message classes differ by policy
-    return "operaciones@" in str(message["To"])
-
-
 def _sums(*, rows: _Rows) -> Iterator[str]:
     """Check that every payout statement closes to the cent."""
     for row in rows.documents:
@@ -256,13 +290,7 @@ def _sums(*, rows: _Rows) -> Iterator[str]:
 def main() -> int:
     """Read the question from standard input and print the answer; returns the exit code."""
     asked = json.load(sys.stdin)
-    figures, findings = check(
-        database_url=asked["database_url"],
-        vault=pathlib.Path(asked["vault"]),
-        mail=pathlib.Path(asked["mail"]),
-        keys=asked["keys"],
-        events=asked["events"],
-    )
+    figures, findings = check(**asked | {"mail": pathlib.Path(asked["mail"])})
     json.dump({"figures": figures, "findings": findings}, sys.stdout, ensure_ascii=False)
     return 1 if findings else 0
 

@@ -45,16 +45,9 @@ TABLE: dict[str, Point] = {
     "the PDF is rendered": _point("advance", "documents.rendering.render:render", "after"),
     "the intent is noted": _point("advance", "documents.emission.custody:_put", "before"),
     "the vault is opened": _point("advance", "documents.vault.store:open_vault", "after"),
-    "the lock record lies there, the bytes do not": _point(
-        "advance", "documents.vault.object_files:link_once", "after", 1
-    ),
-    "the bytes lie there, unsealed": _point("advance", "documents.vault.object_files:link_once", "after", 2),
-    "the lock record is sealed, the bytes are not": _point(
-        "advance", "documents.vault.local_store:LocalVault._seal", "after", 1
-    ),
-    "the bytes are sealed": _point("advance", "documents.vault.local_store:LocalVault._seal", "after", 2),
-    "the bytes are put, not verified": _point("advance", "documents.vault.local_store:LocalVault.put", "after"),
-    "the bytes are verified": _point("advance", "documents.vault.local_store:LocalVault.verify", "after"),
+    "the bytes are about to be put": _point("advance", "documents.vault.s3_store:S3Vault.put", "before"),
+    "the version is there, its lock not looked at": _point("advance", "documents.vault.s3_store:S3Vault.put", "after"),
+    "the version is read back": _point("advance", "documents.vault.s3_store:S3Vault.verify", "after"),
     "the document is about to be confirmed": _point("advance", "documents.emission.locking:_confirm", "before"),
     "the state has moved, not committed": _point("advance", "documents.delivery.deliveries:plan", "before"),
     "the delivery is planned, not committed": _point("advance", "documents.delivery.deliveries:plan", "after"),
@@ -69,11 +62,25 @@ TABLE: dict[str, Point] = {
     "the mail is confirmed": _point("deliver", "documents.delivery.deliveries:confirm", "after"),
 }
 
-# Between the put into an S3 vault and the commit that says so.
-IN_S3: dict[str, Point] = {
-    "the bytes are about to be put": _point("advance", "documents.vault.s3_store:S3Vault.put", "before"),
-    "the version is there, its lock not looked at": _point("advance", "documents.vault.s3_store:S3Vault.put", "after"),
-    "the version is read back": _point("advance", "documents.vault.s3_store:S3Vault.verify", "after"),
-    "the version is about to be confirmed": _point("advance", "documents.emission.locking:_confirm", "before"),
-    "the version is confirmed, not committed": _point("advance", "documents.delivery.deliveries:plan", "after"),
+# Between the put into S3 and the commit that says so.
+IN_S3 = (
+    "the bytes are about to be put",
+    "the version is there, its lock not looked at",
+    "the version is read back",
+    "the document is about to be confirmed",
+    "the delivery is planned, not committed",
+)
+
+# The same where the vault is a folder.
+IN_FOLDER: dict[str, Point] = {
+    "the lock record lies there, the bytes do not": _point(
+        "advance", "documents.vault.object_files:link_once", "after", 1
+    ),
+    "the bytes lie there, unsealed": _point("advance", "documents.vault.object_files:link_once", "after", 2),
+    "the lock record is sealed, the bytes are not": _point(
+        "advance", "documents.vault.local_store:LocalVault._seal", "after", 1
+    ),
+    "the bytes are sealed": _point("advance", "documents.vault.local_store:LocalVault._seal", "after", 2),
+    "the bytes are put, not verified": _point("advance", "documents.vault.local_store:LocalVault.put", "after"),
+    "the bytes are verified": _point("advance", "documents.vault.local_store:LocalVault.verify", "after"),
 }

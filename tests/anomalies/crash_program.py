@@ -36,7 +36,7 @@ IMPORTED = (
 def main() -> None:
     """Do jobs until its input ends."""
     django.setup()
-    points = {**crash_points.TABLE, **crash_points.IN_S3}
+    points = {**crash_points.TABLE, **crash_points.IN_FOLDER}
     for module in {point.target.partition(":")[0] for point in points.values()} | set(IMPORTED):
         importlib.import_module(module)
     rendering = importlib.import_module("documents.rendering.render")
@@ -70,7 +70,7 @@ def _work(*, job: dict[str, Any], theirs: int, warm: Any, rendering: Any) -> NoR
     """Do a job in the child, write what came of it into the pipe, and end."""
     code = 1
     try:
-        points = {**crash_points.TABLE, **crash_points.IN_S3}
+        points = {**crash_points.TABLE, **crash_points.IN_FOLDER}
         point = points[job["at"]] if job.get("at") else None
         if point is None or not point.own_renderer:
             rendering._pool = warm  # made when first asked for

@@ -1,14 +1,14 @@
 """The worker is killed at every step of the line; a fresh one goes on, and the outside checker finds nothing wrong.
 
-Twice at each step; four times with `HYPOTHESIS_PROFILE=long`.
+Once at each step; four times with `HYPOTHESIS_PROFILE=long`.
 """
 
+import contextlib
 import json
 import pathlib
-import shutil
+import secrets
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -18,15 +18,14 @@ from django.core.management import call_command
 from pytest_django.plugin import DjangoDbBlocker
 
 from config import env
-from config.embedded import machine, services
+from config.embedded import services
 from config.simulation import event_parts, event_stream, outside_checker
-from documents.vault import immutable
 from tests.anomalies import crash_points
-from tests.services import database
+from tests.services import database, objects
 from tests.services.live import SAMPLES
 
 EVENTS = 200
-KILLS_EACH = 4 if env.text(name="HYPOTHESIS_PROFILE") == "long" else 2  # at each of the points
+KILLS_EACH = 4 if env.text(name="HYPOTHESIS_PROFILE") == "long" else 1  # at each of the points
 MAILS = 60  # documents that are locked in peace, so that there are mails to die with
 
 
@@ -66,42 +65,50 @@ class Program:
         return self.process.stdout.readline().strip()
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[pathlib.Path]:
-    made = pathlib.Path(tempfile.mkdtemp(prefix="crash-", dir=machine.VAR / "tests"))
-    (made / "mail").mkdir()
-    yield made
-    immutable.unlock_for_removal(folder=made)
-    shutil.rmtree(made)
-
-
-@pytest.fixture(scope="module")
-def program(
-    folder: pathlib.Path,
-    stack: services.Stack,
-    django_db_setup: None,
-    django_db_blocker: DjangoDbBlocker,
+@contextlib.contextmanager
+def running(
+    *, folder: pathlib.Path, vault_url: str, stack: services.Stack, blocker: DjangoDbBlocker
 ) -> Iterator[Program]:
-    with django_db_blocker.unblock():
+    """Run the process over an empty database, which is put back afterwards; its mails and its log are in `folder`."""
+    with blocker.unblock():
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=(folder / "issuers.log").open("w"))
         database.connections.close_all()
+    (folder / "mail").mkdir()
     environment = {
         **stack.environment(),
         "REDIS_URL": "redis://127.0.0.1:1/0",  # no doorbell: what was killed is found in PostgreSQL alone
         "LEASE_S": "2",
-        "VAULT_URL": f"file://{folder / 'vault'}",
+        "VAULT_URL": vault_url,
         "MAIL_URL": f"file://{folder / 'mail'}",
     }
     started = Program(environment=environment, log=folder / "program.log")
     yield started
     started.end()
-    with django_db_blocker.unblock():
+    with blocker.unblock():
         database.restore(stack=stack)
+
+
+@pytest.fixture
+def vault_url(s3_objects: objects.Objects) -> str:
+    """A bucket of the test's own."""
+    return s3_objects.bucket(name=f"crash-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def program(
+    tmp_path: pathlib.Path,
+    vault_url: str,
+    stack: services.Stack,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Program]:
+    with running(folder=tmp_path, vault_url=vault_url, stack=stack, blocker=django_db_blocker) as started:
+        yield started
 
 
 @pytest.mark.timeout(400)
 def test_a_worker_killed_at_any_step_loses_doubles_and_unlocks_nothing(
-    program: Program, folder: pathlib.Path, stack: services.Stack
+    program: Program, tmp_path: pathlib.Path, vault_url: str, stack: services.Stack
 ) -> None:
     drawn = event_stream.draw(seed=20, count=EVENTS, shuffled=False)
     kills: Counter[str] = Counter()
@@ -117,15 +124,15 @@ def test_a_worker_killed_at_any_step_loses_doubles_and_unlocks_nothing(
     assert {name: kills[name] for name in crash_points.TABLE} == dict.fromkeys(crash_points.TABLE, KILLS_EACH)
     figures, findings = outside_checker.check(
         database_url=stack.superuser_url,
-        vault=folder / "vault",
-        mail=folder / "mail",
+        vault=vault_url,
+        mail=tmp_path / "mail",
         keys=drawn.keys,
         events=told,
     )
     assert findings == []
     assert figures["documents"] == len(drawn.keys)
     # Some mails went out twice: that is the price of never losing one, and each has its one Message-ID.
-    assert figures["mails"] > sum(1 for _ in (folder / "mail").glob("*[0-9a-z].eml")) - kills.total()
+    assert figures["mails"] > sum(1 for _ in (tmp_path / "mail").glob("*[0-9a-z].eml")) - kills.total()
 
 
 def _points(work: str) -> list[str]:

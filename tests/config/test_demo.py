@@ -19,8 +19,8 @@ import pytest
 from config import env
 from config.embedded import machine, object_store
 from config.management.commands import demo as demo_command
-from config.simulation import demo
-from documents.vault import address, immutable
+from config.simulation import demo, outside_checker
+from documents.vault import immutable
 
 READY_S = 240.0
 DEMO_JSON = {  # a contract with programs: fields are added, never renamed
@@ -178,10 +178,7 @@ def _check_demo_json(summary: dict[str, Any]) -> None:
     assert summary["vault"] is None
     vault_s3 = summary["vault_s3"]
     assert (vault_s3["url"], vault_s3["access"]) == (summary["environment"]["VAULT_URL"], object_store.ACCESS)
-    place = address.bucket(url=vault_s3["url"])
-    client = object_store.client(endpoint=place.endpoint, secret=vault_s3["secret"])
-    versions = client.list_object_versions(Bucket=place.name)["Versions"]
-    assert len([row for row in versions if row["Key"].endswith(".pdf")]) == len(summary["documents"])
+    assert _checked_outside(summary) == ({"documents": len(summary["documents"])}, [])
     assert list(pathlib.Path(summary["mail"]).glob("*.eml"))
     assert all(url.startswith(f"{summary['base_url']}/l/") for url in summary["links"])
     assert {document["status"] for document in summary["documents"]} == {"LOCKED"}
@@ -198,6 +195,22 @@ def _check_demo_json(summary: dict[str, Any]) -> None:
         ).fetchone()
     assert given is not None
     assert given[0] == given[1] > len(demo_command.STAFF), "each role and country was given with its event"
+
+
+def _checked_outside(summary: dict[str, Any]) -> tuple[dict[str, int], list[str]]:
+    """Return how many documents the outside checker saw, and what it finds of them and of their bytes."""
+    with psycopg.connect(summary["database_owner_url"]) as owner:
+        keys = [key for (key,) in owner.execute("SELECT document_key FROM documents_document")]
+    question = {"database_url": summary["database_owner_url"], "vault": summary["vault_s3"]["url"], "keys": keys}
+    ran = subprocess.run(
+        [sys.executable, "-I", outside_checker.__file__],
+        input=json.dumps({**question, "mail": summary["mail"], "events": {}}).encode(),
+        env=env.inherited() | summary["environment"],
+        capture_output=True,
+        check=False,
+    )
+    answer = json.loads(ran.stdout)
+    return {"documents": answer["figures"]["documents"]}, answer["findings"]
 
 
 def _awaited(*, path: pathlib.Path, process: subprocess.Popen[bytes]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from config.simulation import sender
+from tests.services import objects
 from tests.services.live import Live, live, order, payment, payout, unlike
 
 __all__ = ["live"]
@@ -295,7 +296,7 @@ def test_a_hostile_field_is_refused_with_its_pointer_and_takes_no_number(live: L
 MARKUP = "<script>alert(1)</script><img src='file:///etc/passwd'>{{ 7*7 }}{% include 'x' %}"
 
 
-def test_markup_in_every_text_is_printed_as_text_and_opens_nothing(live: Live) -> None:
+def test_markup_in_every_text_is_printed_as_text_and_opens_nothing(live: Live, s3_objects: objects.Objects) -> None:
     event = payment()
     for pointer in ("/data/payment/method", "/data/payment/brand", "/data/order/service", "/data/order/city"):
         event = unlike(event, pointer, MARKUP)
@@ -305,7 +306,7 @@ def test_markup_in_every_text_is_printed_as_text_and_opens_nothing(live: Live) -
     assert answer.status == 201
     (row,) = live.await_locked(keys=[answer.body["documents"][0]["document_key"]])
     assert MARKUP in json.loads(row["content"])["owner"]["legal_name"]
-    body = (live.folder / "vault" / row["vault_key"]).read_bytes()
+    body = s3_objects.read(url=live.vault_url, key=row["vault_key"], version=row["vault_version"])
     assert b"root:x:0" not in body
 
 

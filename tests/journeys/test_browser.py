@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from pytest_django.plugin import DjangoDbBlocker
 
 from documents.models import Country
-from tests.services import force
+from tests.services import force, objects
 from tests.services.live import Live, live, order, payout
 
 __all__ = ["live"]
@@ -118,7 +118,7 @@ def test_staff_sign_in_find_a_document_see_its_page_and_send_its_link_again(
 
 
 def test_the_owner_opens_the_link_on_a_phone_and_downloads_what_lies_in_the_vault(
-    live: Live, browser: Browser, paid: dict[str, Any], tmp_path: pathlib.Path
+    live: Live, browser: Browser, paid: dict[str, Any], tmp_path: pathlib.Path, s3_objects: objects.Objects
 ) -> None:
     context = browser.new_context(
         viewport=PHONE, is_mobile=True, has_touch=True, java_script_enabled=False, locale="es-ES", accept_downloads=True
@@ -145,7 +145,7 @@ def test_the_owner_opens_the_link_on_a_phone_and_downloads_what_lies_in_the_vaul
     downloading.value.save_as(target)
     body = target.read_bytes()
     assert hashlib.sha256(body).hexdigest() == paid["file_sha256"]
-    assert body == (live.folder / "vault" / paid["vault_key"]).read_bytes()
+    assert body == s3_objects.read(url=live.vault_url, key=paid["vault_key"], version=paid["vault_version"])
     context.close()
     # The table of states: sent, opened, downloaded; and each of them is on record.
     status = live.one(

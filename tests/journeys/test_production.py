@@ -41,12 +41,12 @@ def production(
         "PUBLIC_URL": "https://documents.example",
         "ALERT_URL": "mailto:operations@example.com",
         "MAIL_URL": inbox.url,
-        "VAULT_URL": s3_objects.bucket(name=BUCKET),
         "AWS_ACCESS_KEY_ID": object_store.ACCESS,
         "AWS_SECRET_ACCESS_KEY": s3_objects.secret,
         **SECRETS,
     }
-    with live.running(stack=stack, blocker=django_db_blocker, variables=variables) as started:
+    bucket = s3_objects.bucket(name=BUCKET)
+    with live.running(stack=stack, blocker=django_db_blocker, vault_url=bucket, variables=variables) as started:
         yield started
 
 

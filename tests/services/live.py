@@ -1,7 +1,7 @@
 """The running product as a fixture: gunicorn and a Celery worker on the session's servers, talked to from outside.
 
-What a test asks of it, it asks over HTTP, of the database, the vault's folder and the mailbox. Ids are new in each
-test, so that tests of one module share the processes; the database is put back when the module ends.
+What a test asks of it, it asks over HTTP, of the database, the vault and the mailbox. Ids are new in each test, so that
+tests of one module share the processes; the database is put back when the module ends, its bucket goes with the store.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import http.client
 import itertools
 import json
 import pathlib
+import secrets
 import shutil
 import tempfile
 import time
@@ -30,7 +31,7 @@ from audit import log
 from config.embedded import machine, services
 from config.simulation import outside_checker, processes, sender
 from documents.vault import immutable, probes
-from tests.services import database
+from tests.services import database, objects
 
 SAMPLES = pathlib.Path(__file__).resolve().parent.parent / "samples"
 HASTE = {"LEASE_S": "3", "SWEEP_EVERY_S": "1"}
@@ -55,6 +56,7 @@ class Live:
     process_group: processes.ProcessGroup
     stack: services.Stack
     folder: pathlib.Path
+    vault_url: str
 
     @property
     def url(self) -> str:
@@ -124,9 +126,7 @@ class Live:
             if not self.one(query):
                 return
             time.sleep(LOOK_EVERY_S)
-        raise AssertionError(
-            f"still on its way after {within_s} s; the worker said: {self.process_group.log(name='worker')}"
-        )
+        raise AssertionError(f"not quiet after {within_s} s; the worker said: {self.process_group.log(name='worker')}")
 
     def await_locked(self, *, keys: Collection[str], within_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """Return the rows of documents once all of them are LOCKED."""
@@ -140,16 +140,12 @@ class Live:
 
     def check(self, *, keys: Collection[str] | None = None, events: Mapping[str, str] | None = None) -> list[str]:
         """Return the outside checker's findings; without `keys`, any documents may exist."""
-        held = (
-            keys
-            if keys is not None
-            else [row["document_key"] for row in self.rows("SELECT document_key FROM documents_document")]
-        )
+        rows = self.rows("SELECT document_key FROM documents_document")
         _, findings = outside_checker.check(
             database_url=self.stack.superuser_url,
-            vault=self.folder / "vault",
+            vault=self.vault_url,
             mail=self.folder / "mail",
-            keys=held,
+            keys=[row["document_key"] for row in rows] if keys is None else keys,
             events=events or {},
         )
         return findings + self.process_group.locks_out_of_order()
@@ -255,42 +251,45 @@ def unlike(event: Mapping[str, Any], path: str, value: object) -> dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def live(stack: services.Stack, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Live]:
-    """Run the product for the tests of one module."""
-    with running(stack=stack, blocker=django_db_blocker) as started:
+def live(
+    stack: services.Stack, s3_objects: objects.Objects, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Live]:
+    """Run the product for the tests of one module, which lock in a bucket of their own."""
+    bucket = s3_objects.bucket(name=f"live-{secrets.token_hex(4)}")
+    with running(stack=stack, blocker=django_db_blocker, vault_url=bucket) as started:
         yield started
 
 
 @contextlib.contextmanager
 def running(
-    *, stack: services.Stack, blocker: DjangoDbBlocker, variables: Mapping[str, str] | None = None
+    *, stack: services.Stack, blocker: DjangoDbBlocker, vault_url: str = "", variables: Mapping[str, str] | None = None
 ) -> Iterator[Live]:
-    """Run the product with an empty database, which is put back afterwards; `variables` are set besides."""
+    """Run the product with an empty database, put back afterwards; it locks in a folder where no `vault_url` is given."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="live-", dir=machine.VAR / "tests"))
     with blocker.unblock():
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=(folder / "issuers.log").open("w"))
         database.connections.close_all()
+    vault_url = vault_url or f"file://{folder / 'vault'}"
     listening = processes.listen()
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     environment = {
         **stack.environment(),
         **HASTE,
         "PUBLIC_URL": url,
-        "VAULT_URL": f"file://{folder / 'vault'}",
+        "VAULT_URL": vault_url,
         "MAIL_URL": f"file://{folder / 'mail'}",
         **(variables or {}),
     }
     (folder / "mail").mkdir()
-    with blocker.unblock(), override_settings(VAULT_URL=environment["VAULT_URL"]):  # as `provision` does
+    with blocker.unblock(), override_settings(VAULT_URL=vault_url):  # as `provision` does
         probes.prove(actor=log.SYSTEM, now=timezone.now())
         database.connections.close_all()
     try:
         with processes.ProcessGroup(
             folder=folder, listening=listening, environment=environment, beat=False, pause_s=0.2, patience_s=0
         ) as process_group:
-            started = Live(process_group=process_group, stack=stack, folder=folder)
             process_group.await_web(within_s=PATIENCE_S)
-            yield started
+            yield Live(process_group=process_group, stack=stack, folder=folder, vault_url=vault_url)
     finally:
         listening.close()
         with blocker.unblock():

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from config import env
 from config.embedded import object_store, services
+from documents.vault import address
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,12 @@ class Objects:
         """Make a bucket with Object Lock unless it is there, and return its VAULT_URL."""
         object_store.make_bucket(endpoint=self.endpoint, secret=self.secret, name=name)
         return f"s3://{name}?endpoint={self.endpoint}&region={object_store.REGION}"
+
+    def read(self, *, url: str, key: str, version: str) -> bytes:
+        """Return the bytes of a version in the bucket of a VAULT_URL."""
+        place = address.bucket(url=url).name
+        body: bytes = self.client().get_object(Bucket=place, Key=key, VersionId=version)["Body"].read()
+        return body
 
     def use(self, *, name: str) -> str:
         """Put the vault of this process and of its children into a bucket; return its VAULT_URL."""

@@ -33,18 +33,16 @@ class Command(BaseCommand):
         parser.add_argument("--kills", type=int, default=50, help="SIGKILLs for the worker and all of its children")
         parser.add_argument("--web-kills", type=int, default=2, help="SIGKILLs for the web server")
         parser.add_argument("--json", action="store_true", help="print the report as one line of JSON")
-        parser.add_argument(
-            "--keep", action="store_true", help="keep the vault, the mailbox and the logs of a run that passed"
-        )
+        parser.add_argument("--keep", action="store_true", help="keep the mailbox and the logs of a run that passed")
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Run one campaign and report it.
 
         :raises CommandError: the checker found something, or the servers did not come up
         """
+        folder = demo.folder()
         call_command("provision", verbosity=0)
         call_command("add_issuer", str(SAMPLES / "issuers.json"), stdout=self.stderr)
-        folder = demo.folder()
         plan = crash_campaign.Plan(
             **{name: options[name] for name in ("seed", "events", "senders", "kills", "web_kills")}
         )
@@ -52,15 +50,16 @@ class Command(BaseCommand):
             report = crash_campaign.run(
                 plan=plan,
                 process_group=demo.process_group(beat=False, pause_s=0.2),
-                folder=folder,
                 database_url=env.text(name="DATABASE_URL"),
+                vault_url=settings.VAULT_URL,
+                mail=folder / "mail",
                 secrets={service: known[0] for service, known in settings.WEBHOOK_SECRETS.items()},
             )
         except TimeoutError as error:
             raise CommandError(f"{error}; see {folder}") from error
         self.print_report(report=report, as_json=options["json"])
         if report.findings:
-            raise CommandError(f"{len(report.findings)} findings; vault, mailbox and logs are in {folder}")
+            raise CommandError(f"{len(report.findings)} findings; mailbox and logs are in {folder}")
         if not options["keep"]:
             immutable.unlock_for_removal(folder=folder)
             shutil.rmtree(folder)
