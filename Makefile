@@ -16,7 +16,7 @@ help:
 	@echo "make crash     the crash campaign (SEED=1)"
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
 	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
-	@echo "make vault-lab the vault's promises, also over Ceph's radosgw (needs Debian's ceph packages), and fifty kills"
+	@echo "make vault-lab the vault's promises, also over Ceph's radosgw (needs Debian's ceph packages), liars and fifty kills"
 	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
 
 ready:
@@ -45,7 +45,8 @@ manage: ready
 	@$(PYTHON) manage.py $(ARGS)
 
 vault-lab: ready
-	@VAULT_LAB=1 $(PYTHON) -m pytest tests/documents/test_vault_contract.py tests/anomalies/test_vault_kills.py $(ARGS)
+	@VAULT_LAB=1 $(PYTHON) -m pytest tests/documents/test_vault_contract.py tests/anomalies/test_vault_liars.py \
+		tests/anomalies/test_vault_kills.py $(ARGS)
 
 # Not `ready`: it shows what happens where nothing is.
 bare-lab:
