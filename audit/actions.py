@@ -97,6 +97,7 @@ class Action(enum.StrEnum):
     ALERT_ACKNOWLEDGED = "alert.acknowledged"
     ALERT_RESOLVED = "alert.resolved"
 
+    HOLD_LISTED = "hold.listed"
     HOLD_SET = "hold.set"
     HOLD_RELEASE_REQUESTED = "hold.release_requested"
     HOLD_RELEASE_WITHDRAWN = "hold.release_withdrawn"

@@ -85,6 +85,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.ALERT_ESCALATED: _("Alerta agravada"),
     Action.ALERT_ACKNOWLEDGED: _("Alerta reconocida"),
     Action.ALERT_RESOLVED: _("Alerta resuelta"),
+    Action.HOLD_LISTED: _("Lista de legal holds consultada"),
     Action.HOLD_SET: _("Legal hold aplicado"),
     Action.HOLD_RELEASE_REQUESTED: _("Retirada de un legal hold propuesta"),
     Action.HOLD_RELEASE_WITHDRAWN: _("Propuesta de retirar un legal hold anulada"),

@@ -5,7 +5,7 @@ import functools
 from audit.actions import Action
 from documents.access import problems, roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded, Unrecorded
-from documents.api import documents, links, reference
+from documents.api import documents, holds, links, reference, verifying
 from documents.api import views as api_views
 from documents.link_pages import verification, views
 from documents.operations import health, runbooks
@@ -16,17 +16,29 @@ _api = functools.partial(routes.route, door=Door.API, roles=roles.READERS, scope
 _link = functools.partial(routes.route, door=Door.LINK, roles=roles.LINK, ownership=Ownership.LINK)
 _public = functools.partial(routes.route, door=Door.PUBLIC, roles=roles.PUBLIC)
 
+# The payouts floor lists events at the same address.
+INTAKE = routes.route(
+    "api/v1/events/",
+    inbound.events,
+    name="events",
+    door=Door.WEBHOOK,
+    roles=roles.SIGNED,
+    ownership=Ownership.SIGNATURE,
+    audit=Recorded(action=Action.EVENT_RECEIVED, instead=(Action.EVENT_REPEATED,)),
+    methods=POST,
+)
+_hold = functools.partial(_api, roles=roles.RIGHTS["hold"], scope=KeyScope.CUSTODY)
+HOLDS_SET = _hold(
+    "api/v1/holds/",
+    holds.HoldSetting.as_view(),
+    name="hold-set",
+    ownership=Ownership.COUNTRIES,
+    audit=Action.HOLD_SET,
+    methods=POST,
+)
+
 urlpatterns = [
-    routes.route(
-        "api/v1/events/",
-        inbound.events,
-        name="events",
-        door=Door.WEBHOOK,
-        roles=roles.SIGNED,
-        ownership=Ownership.SIGNATURE,
-        audit=Recorded(action=Action.EVENT_RECEIVED, instead=(Action.EVENT_REPEATED,)),
-        methods=POST,
-    ),
+    INTAKE,
     _api(
         "api/v1/documents/",
         documents.DocumentList.as_view(),
@@ -66,6 +78,17 @@ urlpatterns = [
         ownership=Ownership.PARTY_OR_COUNTRY,
         audit=Action.DOCUMENT_VIEWED,
         methods=SAFE,
+    ),
+    _api(
+        "api/v1/documents/<str:public_id>/verify/",
+        verifying.DocumentVerification.as_view(),
+        name="document-verify",
+        roles=roles.RIGHTS["reveal"],
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Recorded(action=Action.DOCUMENT_VERIFIED, instead=(Action.DOCUMENT_VERIFIED,)),  # whatever it found
+        scope=KeyScope.CUSTODY,
+        methods=POST,
+        is_repeatable=True,
     ),
     _api(
         "api/v1/documents/<str:public_id>/retry/",
@@ -118,6 +141,34 @@ urlpatterns = [
         audit=Recorded(action=Action.DELIVERY_RESENT, instead=(Action.DELIVERY_QUEUED,)),
         scope=KeyScope.LINKS,
         methods=POST,
+    ),
+    routes.beside(
+        _hold(
+            "api/v1/holds/",
+            holds.HoldList.as_view(),
+            name="holds",
+            ownership=Ownership.REACHED_LIST,
+            source=holds.HOLDS,
+            audit=Action.HOLD_LISTED,
+            methods=SAFE,
+        ),
+        other=HOLDS_SET,
+    ),
+    HOLDS_SET,
+    *(
+        _hold(
+            f"api/v1/holds/<str:public_id>/{step}/",
+            view.as_view(),
+            name=f"hold-{step}",
+            ownership=Ownership.REACHED,
+            source=holds.HOLDS,
+            audit=action,
+            methods=POST,
+        )
+        for step, view, action in (
+            ("release", holds.HoldRelease, Action.HOLD_RELEASE_REQUESTED),
+            ("approve", holds.HoldApproval, Action.HOLD_RELEASED),
+        )
     ),
     *(
         _api(

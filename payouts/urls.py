@@ -3,6 +3,7 @@
 import functools
 
 from audit.actions import Action
+from documents import urls as documents_urls
 from documents.access import roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded
 from documents.api import views
@@ -46,6 +47,20 @@ urlpatterns = [
         source=payouts.PAYOUTS,
         audit=Action.PAYOUT_VIEWED,
         methods=SAFE,
+    ),
+    routes.beside(
+        _api(
+            "api/v1/events/",
+            worklist.EventList.as_view(),
+            name="event-list",
+            roles=roles.RIGHTS["reconcile"],
+            scope=KeyScope.WORKLIST,
+            ownership=Ownership.REACHED_LIST,
+            source=worklist.EVENTS,
+            audit=Action.EVENT_LISTED,
+            methods=SAFE,
+        ),
+        other=documents_urls.INTAKE,
     ),
     _api(
         "api/v1/discrepancies/",

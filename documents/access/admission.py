@@ -38,7 +38,7 @@ class KeyScope(enum.StrEnum):
     CONTACT = "contact"
     CORRECTIONS = "corrections"
     WORKLIST = "worklist"  # held events and discrepancies, and decisions about them
-    CUSTODY = "custody"  # verify, retry, release
+    CUSTODY = "custody"  # verify, retry, release, legal holds
 
 
 JSON = frozenset({Door.API, Door.WEBHOOK})  # their problems are JSON; people read the others
@@ -107,6 +107,7 @@ class AccessRule:
     audit: Recorded | Unrecorded
     methods: frozenset[str] = frozenset()  # empty: the view says which
     scope: KeyScope | None = None  # that a key needs; None: no key opens it
+    is_once: bool = False  # a change of it is made once for each `Idempotency-Key`
     source: RowSource | None = None
 
 
@@ -155,8 +156,20 @@ def rule_of(*, request: HttpRequest) -> AccessRule | None:
         match = request.resolver_match or resolve(request.path_info)
     except Resolver404:
         return None
-    rule = getattr(match.func, "rule", None)
-    return rule if isinstance(rule, AccessRule) else None
+    rules = _rules(view=match.func)
+    return next((rule for rule in rules if request.method in rule.methods), rules[0] if rules else None)
+
+
+def methods_of(*, request: HttpRequest) -> frozenset[str]:
+    """Return the methods that an address takes, as far as its routes say; empty where a view says it itself."""
+    rules = _rules(view=resolve(request.path_info).func)
+    return frozenset(method for rule in rules for method in rule.methods)
+
+
+def _rules(*, view: object) -> list[AccessRule]:
+    """Return the rule of what a route leads to, and the rule of the route beside it, if there is one."""
+    rules = (getattr(view, name, None) for name in ("rule", "rule_beside"))
+    return [rule for rule in rules if isinstance(rule, AccessRule)]
 
 
 def door_of(*, request: HttpRequest) -> Door:

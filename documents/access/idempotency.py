@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import rfc8785
+from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -22,7 +23,7 @@ from django.utils import timezone
 from audit import log
 from audit.actions import Action
 from documents import errors
-from documents.access import actors
+from documents.access import actors, pages
 from documents.access.admission import View
 from documents.models import IdempotentAnswer
 
@@ -31,6 +32,7 @@ LIFE = dt.timedelta(days=30)
 PURGED_AT_ONCE = 20
 RETRY_AFTER_S = 1
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+OPTIONAL = frozenset({"PUT"})  # which is the same however often it is done
 UNSTORED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 HEADERS = ("Content-Type", "Location", "ETag", "Allow")
 _KEY = re.compile(r'"?([A-Za-z0-9_-]{8,128})"?', re.ASCII)
@@ -42,14 +44,17 @@ def once(view: View) -> View:
     An answer may name, in its attribute `shown_once`, members that are secrets: they are null when it is given again.
 
     :raises errors.Problem: `idempotency_key_missing`, `validation_error`, `idempotency_in_progress`,
-        `idempotency_key_reused`
+        `idempotency_key_reused`, `payload_too_large`
     """
 
     @functools.wraps(view)
     def done_once(request: HttpRequest, **handed: Any) -> HttpResponseBase:
         if request.method in SAFE:
             return view(request, **handed)
-        digest, fingerprint = _request_digest(request=request), _fingerprint(body=request.body)
+        if request.method in OPTIONAL and HEADER not in request.headers:
+            with transaction.atomic():
+                return _changed(view=view, request=request, handed=handed)
+        digest, fingerprint = _request_digest(request=request), _fingerprint(body=_body(request=request))
         with transaction.atomic():
             _lock(digest=digest)
             answer = IdempotentAnswer.objects.filter(pk=digest).first()
@@ -83,6 +88,16 @@ def _caller(*, request: HttpRequest) -> str:
     """Return whose the key is: the party's or the user's, so that another key of the same may ask again."""
     key = actors.key_of(request=request)
     return f"party:{key.party_id}" if key and key.party_id else f"user:{request.user.pk}"
+
+
+def _body(*, request: HttpRequest) -> bytes:
+    """Return the body, which is no longer than that of an event.
+
+    :raises errors.Problem: `payload_too_large`
+    """
+    if pages.declared_bytes(request=request) > settings.EVENT_BODY_BYTES_MAX:
+        raise errors.Problem(code="payload_too_large")
+    return request.body
 
 
 def _fingerprint(*, body: bytes) -> str:

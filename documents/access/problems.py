@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
@@ -64,9 +64,8 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
             context=body(request=request, problem=problem),
             status=problem.status,
         )
-    rule = admission.rule_of(request=request)
-    if problem.code == "method_not_allowed" and rule is not None and rule.methods:
-        response["Allow"] = ", ".join(sorted(rule.methods))
+    if problem.code == "method_not_allowed" and (methods := admission.methods_of(request=request)):
+        response["Allow"] = ", ".join(sorted(methods))
     if problem.row.retryable and (problem.status >= HTTPStatus.TOO_MANY_REQUESTS or "wait_s" in problem.values):
         response["Retry-After"] = str(problem.values.get("wait_s", RETRY_AFTER_S))
     if problem.status == HTTPStatus.UNAUTHORIZED and admission.door_of(request=request) is admission.Door.API:
@@ -94,6 +93,8 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
         return errors.Problem(code="dependency_degraded", values={"dependency": "postgresql"})
     if isinstance(exception, Http404):
         return errors.Problem(code="not_found")
+    if isinstance(exception, RequestDataTooBig):
+        return errors.Problem(code="payload_too_large")
     if isinstance(exception, BadRequest | MultiPartParserError):  # a form that cannot be read
         return errors.Problem(code="validation_error")
     if isinstance(exception, PermissionDenied | SuspiciousOperation):

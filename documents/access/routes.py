@@ -50,6 +50,7 @@ def route(
     audit: Action | Recorded | Unrecorded,
     methods: Iterable[str] = (),
     scope: KeyScope | None = None,
+    is_repeatable: bool = False,
     source: RowSource | None = None,
     entrance: Callable[[View], View] | None = None,
     around: Callable[[View], View] | None = None,
@@ -57,6 +58,7 @@ def route(
     """Declare a URL: the only way in this project.
 
     :param scope: what a key needs to be let in; without one, no key is.
+    :param is_repeatable: a POST over the API that looks and changes nothing, so it needs no key and is done each time.
     :param source: the list of the Document Center whose rows the ownership loads.
     :param entrance: how the door itself asks who comes; without one, a view for roles asks for a session.
     :param around: what observes every answer, a refusal included.
@@ -64,10 +66,17 @@ def route(
     recorded = Recorded(action=audit) if isinstance(audit, Action) else audit
     who, how = frozenset(roles), frozenset(methods)
     rule = AccessRule(
-        door=door, roles=who, ownership=ownership, audit=recorded, methods=how, scope=scope, source=source
+        door=door,
+        roles=who,
+        ownership=ownership,
+        audit=recorded,
+        methods=how,
+        scope=scope,
+        # A signed event is its own key.
+        is_once=door is Door.API and not how <= idempotency.SAFE and not is_repeatable,
+        source=source,
     )
-    changes = door is Door.API and not how <= idempotency.SAFE  # a signed event is its own key
-    loaded = guard.loading(view=idempotency.once(view) if changes else view, rule=rule)
+    loaded = guard.loading(view=idempotency.once(view) if rule.is_once else view, rule=rule)
     if entrance is not None:
         loaded = entrance(loaded)
     elif rule.roles not in _NO_SESSION:
@@ -79,6 +88,21 @@ def route(
     declared = cast("Route", path(pattern, guarded, name=name))
     declared.rule = rule
     return declared
+
+
+def beside(pattern: URLPattern, *, other: URLPattern) -> URLPattern:
+    """Let another route of the same address, which is declared with its own rule, answer its methods there."""
+    first, second = cast("Route", pattern), cast("Route", other)
+
+    @functools.wraps(first.callback)
+    def by_method(request: HttpRequest, **parts: Any) -> HttpResponseBase:
+        view = second.callback if request.method in second.rule.methods else first.callback
+        return cast("HttpResponseBase", view(request, **parts))
+
+    by_method.__dict__["rule_beside"] = second.rule  # where `admission.rule_of` finds it
+    joined = cast("Route", path(str(first.pattern), by_method, name=first.name))
+    joined.rule = first.rule
+    return joined
 
 
 class DeclaredRule(BasePermission):

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from documents import errors
 from documents.api import pagination
 from documents.countries import pack
-from documents.models import Document, Kind, PayoutStatus, Status
+from documents.models import Document, HoldState, Kind, LegalHold, PayoutStatus, Status
 
 SPAN = frozenset({"issued_after", "issued_before"})
 
@@ -77,14 +77,17 @@ class MomentFilter(django_filters.Filter):
     field_class = MomentField
 
 
+def countries() -> list[tuple[str, str]]:
+    """Return the countries in which documents are issued, as choices."""
+    return [(code, code) for code in sorted(pack.registry())]
+
+
 class DocumentFilters(django_filters.FilterSet):
     """What a list of documents can be narrowed by."""
 
     kind = django_filters.ChoiceFilter(choices=Kind.choices)
     status = django_filters.ChoiceFilter(choices=Status.choices)
-    country = django_filters.ChoiceFilter(
-        field_name="country_id", choices=lambda: [(code, code) for code in sorted(pack.registry())]
-    )
+    country = django_filters.ChoiceFilter(field_name="country_id", choices=countries)
     owner = django_filters.CharFilter(field_name="owner__platform_id")
     number = django_filters.CharFilter()
     document_key = django_filters.CharFilter(field_name="document_key_id")
@@ -95,4 +98,16 @@ class DocumentFilters(django_filters.FilterSet):
 
     class Meta:
         model = Document
+        fields = ()
+
+
+class HoldFilters(django_filters.FilterSet):
+    """What a list of legal holds can be narrowed by."""
+
+    status = django_filters.ChoiceFilter(field_name="state", choices=HoldState.choices)
+    country = django_filters.ChoiceFilter(field_name="country_id", choices=countries)
+    reference = django_filters.CharFilter()
+
+    class Meta:
+        model = LegalHold
         fields = ()

@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from documents import errors
 from documents.access import idempotency
-from documents.access.admission import JSON, AccessRule, Door, Ownership, Recorded
+from documents.access.admission import JSON, AccessRule, Ownership, Recorded
 from documents.events import envelope
 
 PROBLEM, EVENT = "Problem", "Event"
@@ -42,13 +42,11 @@ REFUSED: dict[Ownership, tuple[str, ...]] = {
     Ownership.PARTY_OR_COUNTRY_LIST: ("validation_error", "unknown_parameter", "invalid_cursor"),
     Ownership.REACHED: OWNED,
     Ownership.REACHED_LIST: ("validation_error", "unknown_parameter", "invalid_cursor"),
+    Ownership.COUNTRIES: OWNED,
     Ownership.NONE: ("unknown_parameter",),
 }
+BODY = ("malformed_json", "validation_error", "unsupported_media_type", "csrf_failed", "payload_too_large")
 CHANGES = (
-    "malformed_json",
-    "validation_error",
-    "unsupported_media_type",
-    "csrf_failed",
     "idempotency_key_missing",
     "idempotency_in_progress",
     "idempotency_key_reused",
@@ -84,7 +82,7 @@ class RuledSchema(AutoSchema):
 
     def get_operation_id(self) -> str:
         """Return the route's name, with the method where it has several."""
-        name, rule = _routes()[self.path]
+        name, rule = _route(path=self.path, method=self.method)
         several = len({method for method in rule.methods if method != "HEAD"}) > 1
         return f"{name}-{self.method.lower()}" if several else name
 
@@ -94,19 +92,21 @@ class RuledSchema(AutoSchema):
 
     def get_extensions(self) -> dict[str, object]:
         """Return what the access table says."""
-        return _extensions(rule=_routes()[self.path][1], method=self.method)
+        return _extensions(rule=_route(path=self.path, method=self.method)[1], method=self.method)
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """Return the operation with its error answers and the header of a change."""
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        _name, rule = _routes()[self.path]
+        _name, rule = _route(path=self.path, method=self.method)
         stated = getattr(self.view, "problems", {})
         codes = {*ALWAYS, *REFUSED[rule.ownership], *stated.get(self.method.lower(), ())}
         if self.method not in idempotency.SAFE:
+            codes |= set(BODY)
+        if _is_once(rule=rule, method=self.method):
             codes |= set(CHANGES)
-            operation.setdefault("parameters", []).insert(0, _key_parameter())
+            operation.setdefault("parameters", []).insert(0, _key_parameter(method=self.method))
         operation["responses"].update(_problems(codes=sorted(codes)))
         operation["description"] = _description(method=getattr(self.view, self.method.lower(), None))
         return operation
@@ -139,7 +139,7 @@ def add_events(result: dict[str, Any], **_options: object) -> dict[str, Any]:
 
 def _intake() -> dict[str, object]:
     """Return the operation that takes events in."""
-    rule = _routes()["/api/v1/events/"][1]
+    _name, rule = _route(path="/api/v1/events/", method="POST")
     outcome = {"content": {"application/json": {"schema": {"type": "object"}}}}
     return {
         "operationId": "events",
@@ -160,14 +160,23 @@ def _intake() -> dict[str, object]:
     }
 
 
-def _routes() -> dict[str, tuple[str, AccessRule]]:
-    """Return {path of the document: (name, rule)} of the routes for programs."""
-    return {
-        "/" + _PART.sub(r"{\1}", str(pattern.pattern)): (str(pattern.name), rule)
+def routes() -> list[tuple[str, str, AccessRule]]:
+    """Return path of the document, name and rule of each route for programs."""
+    return [
+        ("/" + _PART.sub(r"{\1}", str(pattern.pattern)), str(pattern.name), rule)
         for pattern in get_resolver().url_patterns
         if isinstance(pattern, URLPattern) and isinstance(rule := getattr(pattern, "rule", None), AccessRule)
         if rule.door in JSON
-    }
+    ]
+
+
+def _route(*, path: str, method: str) -> tuple[str, AccessRule]:
+    """Return name and rule of the route that answers a method of a path."""
+    return next(
+        (name, rule)
+        for place, name, rule in routes()
+        if place == path and (not rule.methods or method.upper() in rule.methods)
+    )
 
 
 def _description(*, method: object) -> str:
@@ -183,7 +192,7 @@ def _extensions(*, rule: AccessRule, method: str) -> dict[str, object]:
         "x-ownership": rule.ownership.value,
         "x-audit": str(audit.action) if isinstance(audit, Recorded) else f"none: {audit.reason}",
         "x-scope": str(rule.scope) if rule.scope else None,
-        "x-idempotency-key": rule.door is Door.API and method not in idempotency.SAFE,
+        "x-idempotency-key": _is_once(rule=rule, method=method),
     }
 
 
@@ -201,12 +210,17 @@ def _problems(*, codes: "list[str] | tuple[str, ...]") -> dict[str, object]:
     }
 
 
-def _key_parameter() -> dict[str, object]:
+def _is_once(*, rule: AccessRule, method: str) -> bool:
+    """Tell whether an operation is done once for each `Idempotency-Key`."""
+    return rule.is_once and method not in idempotency.SAFE
+
+
+def _key_parameter(*, method: str) -> dict[str, object]:
     """Return the header of a change."""
     return {
         "name": idempotency.HEADER,
         "in": "header",
-        "required": True,
+        "required": method not in idempotency.OPTIONAL,
         "schema": {"type": "string", "pattern": '^"?[A-Za-z0-9_-]{8,128}"?$'},
     }
 

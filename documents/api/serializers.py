@@ -8,6 +8,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from documents import presentation
+from documents.access import roles
 from documents.models import Document, Kind, Link, Party, PayoutStatus, RefundStatus, Status
 
 JsonObject = dict[str, object]
@@ -178,6 +179,24 @@ class CountrySerializer(serializers.Serializer[Any]):
 COUNTRIES = listed(name="Countries", rows=CountrySerializer)
 
 
+class RungSerializer(serializers.Serializer[Any]):
+    """What one rung of a look came to."""
+
+    rung = serializers.ChoiceField(choices=["bytes", "lock", "embedded", "record", "render"])
+    outcome = serializers.ChoiceField(choices=["ok", "failed", "not_comparable"])
+    code = serializers.CharField(allow_null=True)
+    columns = serializers.ListField(child=serializers.CharField(), help_text="what contradicts the log or the content")
+
+
+class VerificationSerializer(serializers.Serializer[Any]):
+    """A document verified now; one that differs is in quarantine afterwards."""
+
+    document = serializers.CharField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    sound = serializers.BooleanField()
+    rungs = RungSerializer(many=True)
+
+
 class LinkSerializer(serializers.ModelSerializer[Link]):
     """A secure link; its address is told once, to whom made it."""
 
@@ -245,4 +264,4 @@ class ContactSerializer(StrictSerializer):
 class ReasonSerializer(StrictSerializer):
     """Why something is done; it stays on record."""
 
-    reason = serializers.CharField(max_length=2000)
+    reason = serializers.CharField(max_length=roles.REASON_LENGTH_MAX)

@@ -67,7 +67,7 @@ def _faults(*, wrong: object, place: str) -> "list[errors.Fault]":
     if isinstance(wrong, list) and wrong and isinstance(wrong[0], dict | list):
         return [fault for row, inner in enumerate(wrong) for fault in _faults(wrong=inner, place=f"{place}/{row}")]
     details = cast("list[ErrorDetail]", wrong)
-    return [errors.Fault(pointer=place, code=_CODES.get(str(error.code), str(error.code))) for error in details]
+    return [errors.Fault(pointer=place, code=_CODES.get(str(error.code), "invalid")) for error in details]
 
 
 def _inner(place: str, name: object) -> str:
@@ -75,7 +75,17 @@ def _inner(place: str, name: object) -> str:
     return place if name == "non_field_errors" else f"{place}/{name}"
 
 
-_CODES = {"required": "missing", "blank": "blank", "null": "null", "max_length": "too_long", "invalid": "invalid"}
+# TABLE: code of DRF -> ours; whatever else it finds is `invalid`.
+_CODES = {
+    "required": "missing",
+    "null": "null",
+    "blank": "blank",
+    "max_length": "text_too_long",
+    "min_length": "text_too_short",
+    "invalid_choice": "invalid_choice",
+    "extra_forbidden": "extra_forbidden",
+    "one_of": "one_of",
+}
 
 
 def record(*, request: Request, action: Action, object_type: str, object_id: str, **details: str) -> None:

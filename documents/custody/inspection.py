@@ -46,10 +46,15 @@ def check(*, document: Document, said: SealedFacts) -> store.Stored:
     :raises errors.Problem: `record_differs`, with the names of what differs
     :raises errors.WormError: what differs in the vault, or that it does not answer
     """
-    differing = sorted(set(_differences(document=document, events=said.get(document.public_id, ()))))
+    differing = differences(document=document, said=said)
     if differing:
         raise errors.Problem(code="record_differs", values={"what": document.number, "columns": differing})
     return _check_bytes(document=document)
+
+
+def differences(*, document: Document, said: SealedFacts) -> list[str]:
+    """Return the name of each column, or of the log, that contradicts another."""
+    return sorted(set(_differences(document=document, events=said.get(document.public_id, ()))))
 
 
 def _check_bytes(*, document: Document) -> store.Stored:

@@ -74,7 +74,7 @@ def release(*, document: Document, reason: str, actor: log.Actor, now: dt.dateti
         inspection.check(document=document, said=inspection.recorded(documents=[document]))
     except errors.Problem as error:
         with transaction.atomic():
-            _record_look(document=document, actor=actor, code=error.code)
+            record_look(document=document, actor=actor, code=error.code)
         raise
     with transaction.atomic():
         locks.declare(rank=locks.Rank.DOCUMENT, keys=[(document.pk,)])
@@ -84,7 +84,7 @@ def release(*, document: Document, reason: str, actor: log.Actor, now: dt.dateti
         ).update(status=Status.LOCKED, quarantined_at=None, cause="", verified_at=now)
         if not moved:
             return False
-        _record_look(document=document, actor=actor)
+        record_look(document=document, actor=actor)
         log.record(
             action=Action.DOCUMENT_RELEASED,
             object_type="document",
@@ -96,7 +96,7 @@ def release(*, document: Document, reason: str, actor: log.Actor, now: dt.dateti
     return True
 
 
-def _record_look(*, document: Document, actor: log.Actor, code: str = "") -> None:
+def record_look(*, document: Document, actor: log.Actor, code: str = "") -> None:
     """Record that the stored bytes and their lock were looked at, and the code of what is wrong with them."""
     log.record(
         action=Action.DOCUMENT_VERIFIED,

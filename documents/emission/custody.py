@@ -121,6 +121,14 @@ def _render(*, document: Document, plain: bool) -> render.Rendered:
     )
 
 
+def print_again(*, document: Document) -> render.Rendered:
+    """Render a locked document anew, by the template that its row names.
+
+    :raises errors.Problem: `render_failed`, `render_timeout`
+    """
+    return _render(document=document, plain=document.template == render.PLAIN)
+
+
 def _note(*, document: Document, lease: leases.Lease, key: str, rendered: render.Rendered) -> None:
     """Store the intent before the bytes: an object in the vault can then be traced to its row, LOCKED or not.
 

@@ -35,6 +35,11 @@ TABLE: Mapping[str, Words] = {
     ),
     "invalid_choice": Words(es="No es uno de los valores posibles.", en="It is not one of the possible values."),
     "invalid": Words(es="No tiene la forma que se espera.", en="It does not have the form that is expected."),
+    "text_too_long": Words(es="Es demasiado largo.", en="It is too long."),
+    "text_too_short": Words(es="Es demasiado corto.", en="It is too short."),
+    "one_of": Words(
+        es="Indica un documento, o un titular con su país.", en="State a document, or a party with its country."
+    ),
     "twice": Words(es="Está dos veces.", en="It is stated twice."),
     "length": Words(es="Lleva de {min} a {max} caracteres.", en="It has {min} to {max} characters."),
     "range": Words(es="Tiene que estar entre {min} y {max}.", en="It must be between {min} and {max}."),

@@ -2,22 +2,16 @@
 
 import django_filters
 
-from documents.api.filters import MomentFilter
-from documents.countries import pack
+from documents.api.filters import MomentFilter, countries
 from documents.models import Discrepancy, Event, EventStatus
 from payouts.models import Payout, PayoutState
-
-
-def _countries() -> list[tuple[str, str]]:
-    """Return the countries in which documents are issued, as choices."""
-    return [(code, code) for code in sorted(pack.registry())]
 
 
 class PayoutFilters(django_filters.FilterSet):
     """What a list of payouts can be narrowed by."""
 
     status = django_filters.ChoiceFilter(field_name="state", choices=PayoutState.choices)
-    country = django_filters.ChoiceFilter(field_name="country_id", choices=_countries)
+    country = django_filters.ChoiceFilter(field_name="country_id", choices=countries)
     payee = django_filters.CharFilter(field_name="payee__platform_id")
     sent_after = MomentFilter(field_name="sent_at", lookup_expr="gt")
     sent_before = MomentFilter(field_name="sent_at", lookup_expr="lt")
@@ -31,7 +25,7 @@ class EventFilters(django_filters.FilterSet):
     """What a list of events can be narrowed by."""
 
     status = django_filters.ChoiceFilter(choices=EventStatus.choices)
-    country = django_filters.ChoiceFilter(field_name="country_code", choices=_countries)
+    country = django_filters.ChoiceFilter(field_name="country_code", choices=countries)
     code = django_filters.CharFilter()
     type = django_filters.CharFilter()
 
@@ -44,7 +38,7 @@ class DiscrepancyFilters(django_filters.FilterSet):
     """What a list of discrepancies can be narrowed by."""
 
     code = django_filters.CharFilter()
-    country = django_filters.ChoiceFilter(field_name="country_id", choices=_countries)
+    country = django_filters.ChoiceFilter(field_name="country_id", choices=countries)
     is_open = django_filters.BooleanFilter(field_name="resolved_at", lookup_expr="isnull")
 
     class Meta:

@@ -95,12 +95,13 @@ def payout(*, document: Document) -> Payout:
     )
 
 
-def _matter(*, document: Document) -> LegalHold:
+@force.by_force()
+def matter(*, document: Document) -> LegalHold:
     """Return a matter that holds a document."""
     officer = User.objects.get_or_create(username="who_set_it")[0]
-    matter = LegalHold.objects.create(reference="AUTO-1", country=document.country, reason="por probar", set_by=officer)
-    HoldScope.objects.create(hold=matter, document=document)
-    return matter
+    held = LegalHold.objects.create(reference="AUTO-1", country=document.country, reason="por probar", set_by=officer)
+    HoldScope.objects.create(hold=held, document=document)
+    return held
 
 
 @force.by_force()
@@ -125,7 +126,7 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         "documents/link": link(document=document).public_id,
         "documents/discrepancy": gap.public_id,
         "documents/alert": alert.public_id,
-        "documents/legalhold": _matter(document=document).public_id,
+        "documents/legalhold": matter(document=document).public_id,
         "payouts/payout": str(sent.pk),
         "payouts/settlement": str(settled.pk),
         "audit/event": str(LogEvent.objects.latest("pk").pk),

@@ -1,0 +1,120 @@
+"""Legal holds over HTTP: the matters, what one covers from now on, and how two people end it."""
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.actions import Action
+from documents import errors
+from documents.access import actors, scope
+from documents.api import filters, hold_serializers, views
+from documents.custody import legal_holds
+from documents.models import Country, HoldState, LegalHold, Party
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+
+HOLDS = scope.ReachSource(object_type=legal_holds.KIND, model=LegalHold, country="country_id")
+
+
+class HoldList(views.RowList):
+    """GET /holds/: the matters of the caller's countries, newest first."""
+
+    serializer_class = hold_serializers.HoldSerializer
+    filterset_class = filters.HoldFilters
+    action, object_type = Action.HOLD_LISTED, legal_holds.KIND
+
+    def get_queryset(self) -> "QuerySet[Any]":
+        """Return the matters with what they cover."""
+        return self.rows.prefetch_related("scopes__document", "scopes__party")
+
+
+class HoldSetting(generics.GenericAPIView[LegalHold]):
+    """POST /holds/."""
+
+    serializer_class = hold_serializers.HoldSerializer
+    problems: ClassVar = {"post": ("decision_not_possible", "not_owner", "country_out_of_scope", "not_found")}
+
+    @extend_schema(request=hold_serializers.HoldSettingSerializer, responses={201: hold_serializers.HoldSerializer})
+    def post(self, request: Request, **_handed: object) -> Response:
+        """Hold one document, or a party's documents of a country, a period and kinds, also those to come.
+
+        :raises errors.Problem: `decision_not_possible`: its end is proposed; what `legal_holds` and `scope` raise
+        """
+        body = views.stated(serializer=hold_serializers.HoldSettingSerializer, request=request)
+        country = _over_document(request, body) if "document" in body else _over_party(request, body)
+        hold = LegalHold.objects.filter(country=country, reference=body["reference"]).latest("pk")
+        if hold.state != HoldState.SET:
+            raise errors.Problem(code="decision_not_possible")
+        return Response(hold_serializers.HoldSerializer(hold).data, status=HTTPStatus.CREATED)
+
+
+class HoldRelease(views.RowDetail):
+    """POST /holds/{id}/release/: ask for a matter's end."""
+
+    serializer_class = hold_serializers.HoldSerializer
+    problems: ClassVar[dict[str, tuple[str, ...]]] = {"post": ("decision_not_possible",)}
+    decide: "ClassVar[Callable[..., bool]]" = staticmethod(legal_holds.request_release)
+
+    @extend_schema(request=hold_serializers.HoldReasonSerializer, responses=hold_serializers.HoldSerializer)
+    def post(self, request: Request, row: LegalHold) -> Response:
+        """Take the step that is asked for.
+
+        :raises errors.Problem: `decision_not_possible`: the matter is not at this step; what `legal_holds` raises
+        """
+        body = views.stated(serializer=hold_serializers.HoldReasonSerializer, request=request)
+        if not self.decide(hold=row, by=_decider(request, body)):
+            raise errors.Problem(code="decision_not_possible")
+        row.refresh_from_db()
+        return Response(self.shown(row))
+
+
+class HoldApproval(HoldRelease):
+    """POST /holds/{id}/approve/: agree to the end that somebody else has asked for."""
+
+    problems: ClassVar[dict[str, tuple[str, ...]]] = {"post": ("decision_not_possible", "second_person_required")}
+    decide: "ClassVar[Callable[..., bool]]" = staticmethod(legal_holds.approve_release)
+
+
+def _over_document(request: Request, body: dict[str, Any]) -> Country:
+    """Hold one document, and return its country."""
+    document = scope.document(request=request._request, public_id=body["document"])
+    legal_holds.set_over_document(document=document, reference=body["reference"], by=_decider(request, body))
+    return document.country
+
+
+def _over_party(request: Request, body: dict[str, Any]) -> Country:
+    """Hold a party's documents of a country, and return that.
+
+    :raises errors.Problem: `not_found`: there is no such party or country
+    """
+    party = Party.objects.filter(platform_id=body["party"]).first()
+    country = Country.objects.filter(pk=body["country"]).first()
+    if party is None or country is None:
+        raise errors.Problem(code="not_found")
+    covered = legal_holds.Covered(
+        country=country,
+        first_date=body.get("first_date"),
+        last_date=body.get("last_date"),
+        kinds=tuple(body.get("kinds", ())),
+    )
+    legal_holds.set_over_party(party=party, reference=body["reference"], covered=covered, by=_decider(request, body))
+    return country
+
+
+def _decider(request: Request, body: dict[str, Any]) -> legal_holds.Decider:
+    """Return who decides, why, and when."""
+    return legal_holds.Decider(
+        user=cast("User", request.user),
+        actor=actors.actor(request=request),
+        reason=body["reason"],
+        now=timezone.now(),
+    )
