@@ -135,6 +135,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "DocumentStatus": "documents.models.Status",
+        "DocumentKind": "documents.models.Kind",
         "PaidStatus": "documents.models.PayoutStatus",
         "EventStatus": "documents.models.EventStatus",
         "PayoutState": "payouts.models.PayoutState",

@@ -63,39 +63,51 @@ def route(
     :param entrance: how the door itself asks who comes; without one, a view for roles asks for a session.
     :param around: what observes every answer, a refusal included.
     """
-    recorded = Recorded(action=audit) if isinstance(audit, Action) else audit
-    who, how = frozenset(roles), frozenset(methods)
+    how = frozenset(methods)
     rule = AccessRule(
         door=door,
-        roles=who,
+        roles=frozenset(roles),
         ownership=ownership,
-        audit=recorded,
+        audit=Recorded(action=audit) if isinstance(audit, Action) else audit,
         methods=how,
         scope=scope,
         # A signed event is its own key.
         is_once=door is Door.API and not how <= idempotency.SAFE and not is_repeatable,
         source=source,
     )
+    guarded = _guarded(view=view, rule=rule, entrance=entrance, around=around)
+    declared = cast("Route", path(pattern, guarded, name=name))
+    declared.rule = rule
+    return declared
+
+
+def _guarded(
+    *, view: View, rule: AccessRule, entrance: Callable[[View], View] | None, around: Callable[[View], View] | None
+) -> View:
+    """Wrap a view in what its rule asks for, the innermost first."""
     loaded = guard.loading(view=idempotency.once(view) if rule.is_once else view, rule=rule)
     if entrance is not None:
         loaded = entrance(loaded)
     elif rule.roles not in _NO_SESSION:
         loaded = _signed_in(view=loaded, rule=rule)
     guarded = guard.checked(view=around(loaded) if around else loaded, rule=rule)
-    if door is Door.LINK:
+    if rule.door is Door.LINK:
         guarded = private.quiet(guarded)
     guarded.__dict__["rule"] = rule  # where `admission.rule_of` finds it
-    declared = cast("Route", path(pattern, guarded, name=name))
-    declared.rule = rule
-    return declared
+    return guarded
 
 
 def beside(pattern: URLPattern, *, other: URLPattern) -> URLPattern:
-    """Let another route of the same address, which is declared with its own rule, answer its methods there."""
+    """Let another route of the same address, which is declared with its own rule, answer its methods there.
+
+    Both say which methods they take; any other is refused before it is asked who comes (`method_not_allowed`).
+    """
     first, second = cast("Route", pattern), cast("Route", other)
 
     @functools.wraps(first.callback)
     def by_method(request: HttpRequest, **parts: Any) -> HttpResponseBase:
+        if request.method not in first.rule.methods | second.rule.methods:
+            raise errors.Problem(code="method_not_allowed")
         view = second.callback if request.method in second.rule.methods else first.callback
         return cast("HttpResponseBase", view(request, **parts))
 

@@ -14,7 +14,7 @@ from documents import errors
 from documents.access import actors, scope
 from documents.api import filters, hold_serializers, views
 from documents.custody import legal_holds
-from documents.models import Country, HoldState, LegalHold, Party
+from documents.models import Country, LegalHold, Party
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,13 +47,15 @@ class HoldSetting(generics.GenericAPIView[LegalHold]):
     def post(self, request: Request, **_handed: object) -> Response:
         """Hold one document, or a party's documents of a country, a period and kinds, also those to come.
 
-        :raises errors.Problem: `decision_not_possible`: its end is proposed; what `legal_holds` and `scope` raise
+        :raises errors.Problem: `decision_not_possible`: it covers just this already, or its end is proposed; what
+            `legal_holds` and `scope` raise
         """
         body = views.stated(serializer=hold_serializers.HoldSettingSerializer, request=request)
-        country = _over_document(request, body) if "document" in body else _over_party(request, body)
-        hold = LegalHold.objects.filter(country=country, reference=body["reference"]).latest("pk")
-        if hold.state != HoldState.SET:
+        over = _over_document if "document" in body else _over_party
+        country, is_new = over(request, body)
+        if not is_new:
             raise errors.Problem(code="decision_not_possible")
+        hold = LegalHold.objects.filter(country=country, reference=body["reference"]).latest("pk")
         return Response(hold_serializers.HoldSerializer(hold).data, status=HTTPStatus.CREATED)
 
 
@@ -84,15 +86,15 @@ class HoldApproval(HoldRelease):
     decide: "ClassVar[Callable[..., bool]]" = staticmethod(legal_holds.approve_release)
 
 
-def _over_document(request: Request, body: dict[str, Any]) -> Country:
-    """Hold one document, and return its country."""
+def _over_document(request: Request, body: dict[str, Any]) -> tuple[Country, bool]:
+    """Hold one document, and return its country and whether that is new."""
     document = scope.document(request=request._request, public_id=body["document"])
-    legal_holds.set_over_document(document=document, reference=body["reference"], by=_decider(request, body))
-    return document.country
+    by = _decider(request, body)
+    return document.country, legal_holds.set_over_document(document=document, reference=body["reference"], by=by)
 
 
-def _over_party(request: Request, body: dict[str, Any]) -> Country:
-    """Hold a party's documents of a country, and return that.
+def _over_party(request: Request, body: dict[str, Any]) -> tuple[Country, bool]:
+    """Hold a party's documents of a country, and return that and whether it is new.
 
     :raises errors.Problem: `not_found`: there is no such party or country
     """
@@ -106,8 +108,8 @@ def _over_party(request: Request, body: dict[str, Any]) -> Country:
         last_date=body.get("last_date"),
         kinds=tuple(body.get("kinds", ())),
     )
-    legal_holds.set_over_party(party=party, reference=body["reference"], covered=covered, by=_decider(request, body))
-    return country
+    by = _decider(request, body)
+    return country, legal_holds.set_over_party(party=party, reference=body["reference"], covered=covered, by=by)
 
 
 def _decider(request: Request, body: dict[str, Any]) -> legal_holds.Decider:

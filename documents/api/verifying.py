@@ -39,7 +39,7 @@ class DocumentVerification(APIView):
         body = {
             "document": joined.public_id,
             "status": joined.status,
-            "sound": not any(rung.outcome is verification.Outcome.FAILED for rung in rungs),
+            "sound": not any(rung.outcome is verification.RungOutcome.FAILED for rung in rungs),
             "rungs": [{**dataclasses.asdict(rung), "code": rung.code or None} for rung in rungs],
         }
         return Response(body)

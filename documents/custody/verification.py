@@ -19,7 +19,7 @@ from documents.vault import store
 LOCK_CODES = frozenset({"worm_lock_missing", "worm_lock_too_short", "worm_mode_weak"})
 
 
-class Outcome(StrEnum):
+class RungOutcome(StrEnum):
     """What came of a rung."""
 
     OK = "ok"
@@ -32,7 +32,7 @@ class Rung:
     """One rung: `code` says why it failed, `columns` what contradicts the log or the content."""
 
     rung: str
-    outcome: Outcome
+    outcome: RungOutcome
     code: str = ""
     columns: tuple[str, ...] = ()
 
@@ -45,7 +45,7 @@ def climb(*, document: Document, actor: log.Actor, now: dt.datetime) -> list[Run
     """
     rungs = [*_stored(document=document), _recorded(document=document)]
     pdf = None
-    if all(rung.outcome is Outcome.OK for rung in rungs[:2]):
+    if all(rung.outcome is RungOutcome.OK for rung in rungs[:2]):
         pdf = store.read(url=document.vault_url, key=document.vault_key, version=document.vault_version)
     rungs.insert(2, _embedded(document=document, pdf=pdf))
     rungs.append(_rendered(document=document, pdf=pdf))
@@ -77,20 +77,20 @@ def _stored(*, document: Document) -> list[Rung]:
 
     code = _code_of(work=work)
     if not code:
-        return [Rung(rung="bytes", outcome=Outcome.OK), Rung(rung="lock", outcome=Outcome.OK)]
+        return [Rung(rung="bytes", outcome=RungOutcome.OK), Rung(rung="lock", outcome=RungOutcome.OK)]
     if code in LOCK_CODES:
-        return [Rung(rung="bytes", outcome=Outcome.OK), Rung(rung="lock", outcome=Outcome.FAILED, code=code)]
-    failed = Rung(rung="bytes", outcome=Outcome.FAILED, code=code)
-    return [failed, Rung(rung="lock", outcome=Outcome.NOT_COMPARABLE)]
+        return [Rung(rung="bytes", outcome=RungOutcome.OK), Rung(rung="lock", outcome=RungOutcome.FAILED, code=code)]
+    failed = Rung(rung="bytes", outcome=RungOutcome.FAILED, code=code)
+    return [failed, Rung(rung="lock", outcome=RungOutcome.NOT_COMPARABLE)]
 
 
 def _embedded(*, document: Document, pdf: bytes | None) -> Rung:
     """Compare the content that the bytes carry."""
     if pdf is None:
-        return Rung(rung="embedded", outcome=Outcome.NOT_COMPARABLE)
+        return Rung(rung="embedded", outcome=RungOutcome.NOT_COMPARABLE)
     if attachments.content_sha256(pdf=pdf) == document.content_sha256:
-        return Rung(rung="embedded", outcome=Outcome.OK)
-    return Rung(rung="embedded", outcome=Outcome.FAILED, code="worm_checksum_mismatch")
+        return Rung(rung="embedded", outcome=RungOutcome.OK)
+    return Rung(rung="embedded", outcome=RungOutcome.FAILED, code="worm_checksum_mismatch")
 
 
 def _recorded(*, document: Document) -> Rung:
@@ -98,23 +98,23 @@ def _recorded(*, document: Document) -> Rung:
     said = inspection.recorded(documents=[document])
     columns = inspection.differences(document=document, said=said)
     if not columns:
-        return Rung(rung="record", outcome=Outcome.OK)
-    return Rung(rung="record", outcome=Outcome.FAILED, code="record_differs", columns=tuple(columns))
+        return Rung(rung="record", outcome=RungOutcome.OK)
+    return Rung(rung="record", outcome=RungOutcome.FAILED, code="record_differs", columns=tuple(columns))
 
 
 def _rendered(*, document: Document, pdf: bytes | None) -> Rung:
     """Print the content again and compare; with another engine or bundle nothing can be said."""
     if pdf is None:
-        return Rung(rung="render", outcome=Outcome.NOT_COMPARABLE)
+        return Rung(rung="render", outcome=RungOutcome.NOT_COMPARABLE)
     try:
         json.loads(document.content)
         rendered = custody.print_again(document=document)
     except (ValueError, errors.Problem):
-        return Rung(rung="render", outcome=Outcome.NOT_COMPARABLE)
+        return Rung(rung="render", outcome=RungOutcome.NOT_COMPARABLE)
     made_by: Any = (rendered.engine, rendered.bundle_digest)
     if made_by != (document.engine, document.bundle_digest):
-        return Rung(rung="render", outcome=Outcome.NOT_COMPARABLE)
-    return Rung(rung="render", outcome=Outcome.OK if rendered.pdf == pdf else Outcome.FAILED)
+        return Rung(rung="render", outcome=RungOutcome.NOT_COMPARABLE)
+    return Rung(rung="render", outcome=RungOutcome.OK if rendered.pdf == pdf else RungOutcome.FAILED)
 
 
 def _code_of(*, work: Callable[[], None]) -> str:

@@ -124,9 +124,10 @@ def test_a_service_without_a_secret_lets_nobody_in(event: bytes, settings: Any) 
     assert post(event, **signed).status_code == 401
 
 
-def test_only_post_is_answered() -> None:
-    for method in ("get", "put", "delete", "patch", "head"):
-        assert getattr(Client(), method)(sender.PATH).status_code == 405
+def test_only_post_is_for_events_and_reading_is_for_those_who_sign_in() -> None:
+    statuses = {method: getattr(Client(), method)(sender.PATH).status_code for method in ("put", "delete", "patch")}
+    assert statuses == dict.fromkeys(statuses, 405)
+    assert {Client().get(sender.PATH).status_code, Client().head(sender.PATH).status_code} == {401}
 
 
 def test_a_refusal_costs_the_database_no_event_row(event: bytes) -> None:
