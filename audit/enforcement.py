@@ -27,6 +27,8 @@ def triggers_sql(*, table: str, guard: Guard) -> dict[str, str]:
     made = {}
     if guard.born:
         made[f"{name}_born"] = f"CREATE CONSTRAINT TRIGGER {name}_born AFTER INSERT {timing} {run}"
+    if guard.gone:
+        made[f"{name}_gone"] = f"CREATE CONSTRAINT TRIGGER {name}_gone AFTER DELETE {timing} {run}"
     if guard.columns:
         moved = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in guard.columns)
         when = f"{guard.while_} AND ({moved})" if guard.while_ else moved
@@ -121,7 +123,7 @@ def grants_sql(*, role: str) -> Iterator[str]:
             "SELECT",
             *(["INSERT"] if row.inserts else []),
             *([f"UPDATE ({columns})"] if columns else []),
-            *(["DELETE"] if row.delete else []),
+            *(["DELETE"] if row.deletes else []),
         ]
         yield f"GRANT {', '.join(rights)} ON {table} TO {quoted}"
 

@@ -25,9 +25,9 @@ class Guard:
     Of a column of `states` (the first of `columns`, watched in the INSERT too), each state has its own actions, and one
     that is not named cannot be committed.
 
-    `columns` are watched in an UPDATE (where `while_` holds, in SQL), `born` watches the INSERT. `about` is the SQL of
-    the event's object id, `batch` that of an event about many rows at once; `instead` a condition that lets the change
-    commit too, `only` one that must hold besides.
+    `columns` are watched in an UPDATE (where `while_` holds, in SQL), `born` watches the INSERT, `gone` the DELETE (of
+    which `about` names the OLD row). `about` is the SQL of the event's object id, `batch` that of an event about many
+    rows at once; `instead` a condition that lets the change commit too, `only` one that must hold besides.
     """
 
     word: str = ""
@@ -35,6 +35,7 @@ class Guard:
     states: Mapping[str, tuple[Action, ...]] = dataclasses.field(default_factory=dict)
     columns: tuple[str, ...] = ()
     born: bool = False
+    gone: bool = False
     about: str = "NEW.public_id"
     batch: str = ""
     while_: str = ""
@@ -58,6 +59,11 @@ class TableRights:
     def inserts(self) -> bool:
         """Say whether rows may be inserted at all."""
         return bool(self.insert) or any(guard.born for guard in self.guards)
+
+    @property
+    def deletes(self) -> bool:
+        """Say whether rows may be deleted at all."""
+        return bool(self.delete) or any(guard.gone for guard in self.guards)
 
     @property
     def updates(self) -> tuple[str, ...]:

@@ -238,7 +238,7 @@ def _tables(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
             yield f"table {table}", "is the runtime role's own"
         elif not one_owner:
             yield f"table {table}", "has another owner"
-        wanted = {"select from": True, "insert into": row.inserts, "delete from": bool(row.delete), "empty": False}
+        wanted = {"select from": True, "insert into": row.inserts, "delete from": row.deletes, "empty": False}
         for (verb, may), does in zip(wanted.items(), (selects, inserts, deletes, more), strict=True):
             if may != does:
                 yield f"table {table}", f"the runtime role {'may' if does else 'may not'} {verb} it"

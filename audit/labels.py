@@ -69,6 +69,12 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.ACCESS_DENIED: _("Acceso denegado"),
     Action.ACCESS_GRANTED: _("Acceso concedido"),
     Action.ACCESS_WITHDRAWN: _("Acceso retirado"),
+    Action.PERSON_ADDED: _("Persona dada de alta"),
+    Action.PERSON_VIEWED: _("Persona consultada"),
+    Action.PERSON_INVITED: _("Persona invitada por correo"),
+    Action.PERSON_LIMITED: _("Fin del acceso de una persona fijado"),
+    Action.PERSON_SUSPENDED: _("Persona suspendida"),
+    Action.PERSON_RESUMED: _("Persona readmitida"),
     Action.SESSION_LOGIN: _("Sesión iniciada"),
     Action.SESSION_LOGOUT: _("Sesión cerrada"),
     Action.SESSION_FAILED: _("Intento de sesión fallido"),
@@ -147,6 +153,14 @@ LIFE = frozenset(
         Action.ISSUER_LIMITED,
         Action.ISSUER_PAUSED,
         Action.ISSUER_RESUMED,
+        Action.PERSON_ADDED,
+        Action.PERSON_INVITED,
+        Action.PERSON_LIMITED,
+        Action.PERSON_SUSPENDED,
+        Action.PERSON_RESUMED,
+        Action.ACCESS_GRANTED,
+        Action.ACCESS_WITHDRAWN,
+        Action.CREDENTIAL_CHANGED,
     }
 )
 

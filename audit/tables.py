@@ -7,9 +7,8 @@ Everything that is not named is refused: no INSERT without a guard or a reason, 
 a column that is neither *working* (it may change without an audit event) nor guarded.
 """
 
-from audit import hold_tables, key_tables, payout_tables
+from audit import hold_tables, key_tables, payout_tables, people_tables
 from audit.actions import Action
-from audit.entries import USER
 from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights, state_actions
 
 _LOCKED, _WITHHELD = (Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED), (Action.DOCUMENT_QUARANTINED,)
@@ -38,19 +37,6 @@ TABLES: dict[str, TableRights] = {
     "auth_group": _BY_OWNER,
     "auth_group_permissions": _BY_OWNER,
     "auth_permission": _BY_OWNER,
-    "auth_user": TableRights(
-        working=("last_login",),
-        guards=(
-            Guard(
-                word="password",
-                columns=("password",),
-                about=f"'{USER}' || NEW.id",
-                # A login renews a hash of fewer rounds than are made today.
-                actions=(Action.CREDENTIAL_CHANGED, Action.SESSION_LOGIN),
-            ),
-        ),
-    ),
-    "auth_user_groups": _BY_OWNER,
     "auth_user_user_permissions": _BY_OWNER,
     "django_admin_log": _BY_OWNER,
     "django_content_type": _BY_OWNER,
@@ -61,7 +47,6 @@ TABLES: dict[str, TableRights] = {
         working=("session_data", "expire_date"),
     ),
     "guardian_groupobjectpermission": _BY_OWNER,
-    "guardian_userobjectpermission": _BY_OWNER,
     "documents_country": _BY_OWNER,
     "documents_alert": TableRights(
         working=(*_LEASE, "count", "last_seen_at", "values"),
@@ -295,4 +280,5 @@ TABLES: dict[str, TableRights] = {
     **hold_tables.ROWS,
     **key_tables.ROWS,
     **payout_tables.ROWS,
+    **people_tables.ROWS,
 }

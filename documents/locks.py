@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import QuerySet
 
-from documents.models import Delivery, Document, Event, LegalHold, Link, Notice, Party
+from documents.models import Delivery, Document, Event, Invitation, LegalHold, Link, Notice, Party, Person
 
 logger = logging.getLogger(__name__)
 LockKey = tuple[int | str, ...]
@@ -46,6 +46,8 @@ class Rank(enum.IntEnum):
     DELIVERY = enum.auto()
     NOTICE = enum.auto()
     LEGAL_HOLD = enum.auto()  # a matter, while something is added to it or its state moves
+    PERSON = enum.auto()  # while what she may do is changed
+    INVITATION = enum.auto()
     ALERT = enum.auto()  # by its dedup key
 
 
@@ -59,6 +61,8 @@ RANKS: Mapping[type[models.Model], Rank] = MappingProxyType(
         Delivery: Rank.DELIVERY,
         Notice: Rank.NOTICE,
         LegalHold: Rank.LEGAL_HOLD,
+        Person: Rank.PERSON,
+        Invitation: Rank.INVITATION,
     }
 )
 

@@ -10,6 +10,7 @@ class TaskName(enum.StrEnum):
     ADVANCE_PAYOUT = "documents.advance_payout"
     DELIVER = "documents.deliver"
     NOTIFY = "documents.notify"
+    INVITE = "documents.invite"
     RESUME = "documents.resume"
     ISSUE_HELD = "documents.issue_held"
     SWEEP = "documents.sweep"

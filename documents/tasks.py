@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from documents.custody import erasure
-from documents.delivery import deliveries, notices
+from documents.delivery import deliveries, invitations, notices
 from documents.emission import locking
 from documents.events import backlog, intake
 from documents.models import Erased
@@ -36,6 +36,12 @@ def deliver(*, delivery_id: int) -> None:
 def notify(*, notice_id: int) -> None:
     """Send one notice of a change."""
     notices.send(notice_id=notice_id, now=timezone.now())
+
+
+@shared_task(name=TaskName.INVITE)
+def invite(*, invitation_id: int) -> None:
+    """Send one invitation."""
+    invitations.send(invitation_id=invitation_id, now=timezone.now())
 
 
 @shared_task(name=TaskName.RESUME)

@@ -7,7 +7,7 @@ from documents.access import problems, roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded, Unrecorded
 from documents.api import documents, holds, links, reference, verifying
 from documents.api import views as api_views
-from documents.link_pages import verification, views
+from documents.link_pages import invitations, verification, views
 from documents.operations import health, runbooks
 from documents.webhooks import inbound
 
@@ -230,6 +230,16 @@ urlpatterns = [
         methods=POST,
     ),
     _link("l/<path:rest>", views.unknown, name="link-unknown", audit=Action.ACCESS_DENIED),
+    routes.route(
+        "invitation/<str:token>/",
+        invitations.choose,
+        name="invitation",
+        door=Door.LINK,
+        roles=roles.LINK,
+        ownership=Ownership.INVITATION,
+        audit=Recorded(action=Action.CREDENTIAL_CHANGED, methods=frozenset(POST), acts=True),
+        methods=(*SAFE, *POST),
+    ),
     _public(
         "v/<str:code>",
         verification.verification,

@@ -57,6 +57,7 @@ class Ownership(enum.Enum):
     COUNTRIES = "whatever lies in the countries of the caller's scope: the view gets their codes"
     COUNTRY_LIST = "the rows of the Document Center of the countries in the caller's scope"
     LINK = "the document of the link whose token is in the address"
+    INVITATION = "the password of the person whose invitation's token is in the address"
     CODE = "the document whose verification code is in the address"
     SIGNATURE = "the events of the service that has signed the request"
     NONE = "nothing that belongs to anybody"

@@ -1,8 +1,10 @@
 """The roles and the rights of each: the one table that every door reads."""
 
+import datetime as dt
 from enum import StrEnum
 
 from django.contrib.auth.models import AnonymousUser, Group, User
+from django.utils import timezone
 
 REASON_LENGTH_MIN, REASON_LENGTH_MAX = 10, 200  # of what a person states for the record
 
@@ -38,7 +40,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "release": frozenset({Role.COMPLIANCE}),  # from quarantine
     "hold": frozenset({Role.COMPLIANCE}),  # sets a legal hold; two of them end it
     "audit": frozenset({Role.COMPLIANCE, Role.AUDITOR}),
+    "people": frozenset({Role.ADMIN}),  # logins, roles, scopes, until when
 }
+READING = frozenset({"see", "pdf"})  # what is left to an owner who is suspended
 
 PUBLIC = frozenset({"public"})  # anybody, nothing personal behind it
 SIGNED = frozenset({"platform service"})  # a signature is the identity
@@ -47,19 +51,40 @@ NOBODY = -1  # the id of no party
 
 
 def roles_of(*, user: User | AnonymousUser | None) -> frozenset[Role]:
-    """Return a user's roles: the groups, nothing else. Read once per request and user object."""
+    """Return a user's roles: the groups, without those of staff once the access has ended.
+
+    Read once per request and user object.
+    """
     if user is None or not user.is_authenticated or not getattr(user, "is_active", False):
         return frozenset()
-    cached = user.__dict__.get("_roles")
+    cached: frozenset[Role] | None = user.__dict__.get("_roles")
     if cached is None:
-        names = set(user.groups.values_list("name", flat=True))
-        cached = user.__dict__["_roles"] = frozenset(role for role in Role if role.value in names)
+        names, ended = _groups_of(user=user, now=timezone.now())
+        cached = frozenset(role for role in Role if role.value in names) & (OWNERS if ended else frozenset(Role))
+        user.__dict__["_roles"], user.__dict__["_ended"] = cached, ended
     return cached
+
+
+def has_ended(*, user: User | AnonymousUser | None) -> bool:
+    """Tell whether a user is suspended or his time is over: he reads what is his own, and does nothing more."""
+    roles_of(user=user)
+    return bool(user.__dict__.get("_ended")) if user is not None else False
+
+
+def _groups_of(*, user: User, now: dt.datetime) -> tuple[set[str], bool]:
+    """Return the names of a user's groups, and whether the access has ended."""
+    columns = ("groups__name", "person__suspended_at", "person__access_until_at")
+    rows = User.objects.filter(pk=user.pk).values_list(*columns)
+    names, ended = set(), False
+    for name, suspended_at, until_at in rows:
+        names.add(name)
+        ended = suspended_at is not None or (until_at is not None and until_at <= now)
+    return names, ended
 
 
 def may(*, user: User | AnonymousUser | None, right: str) -> bool:
     """Tell whether one of the user's roles has a right of RIGHTS."""
-    return bool(roles_of(user=user) & RIGHTS[right])
+    return bool(roles_of(user=user) & RIGHTS[right]) and (right in READING or not has_ended(user=user))
 
 
 def reading_as(*, user: User | AnonymousUser | None) -> frozenset[Role]:

@@ -26,11 +26,12 @@ from documents.access.admission import (
     Unrecorded,
     View,
 )
-from documents.access.roles import LINK, PUBLIC, SIGNED, roles_of
+from documents.access.roles import LINK, PUBLIC, SIGNED, has_ended, roles_of
 
 if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
     from rest_framework.views import APIView
 _NO_SESSION = (PUBLIC, SIGNED, LINK)
+SAFE = frozenset({"GET", "HEAD"})
 
 
 class Route(URLPattern):
@@ -140,7 +141,8 @@ def _signed_in(*, view: View, rule: AccessRule) -> View:
             if rule.door in JSON:
                 raise errors.Problem(code="not_authenticated")
             return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={request.path}")
-        if not roles_of(user=user) & rule.roles:
+        changes = request.method not in SAFE
+        if not roles_of(user=user) & rule.roles or (changes and has_ended(user=user)):
             name = request.resolver_match.view_name if request.resolver_match else ""
             actors.refuse(request=request, code="role_not_allowed", object_type="route", object_id=name)
         return view(request, **parts)

@@ -5,29 +5,37 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from guardian.shortcuts import get_objects_for_user
 
 from documents import errors
 from documents.access import actors, roles
-from documents.models import Country, Document, Party
+from documents.models import Country, Document, Grant, Party
 from documents.models.reads import DocumentRead
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """Which documents somebody may see: those with one of these values in this column, which is indexed."""
+    """Which documents somebody may see: those with one of these values in this column, which is indexed.
+
+    `documents` are the ids of single ones that were lent besides.
+    """
 
     column: Literal["country_id", "owner_id"]
     values: frozenset[str] | frozenset[int]
+    documents: frozenset[int] = frozenset()
 
     def rows(self) -> QuerySet[Document]:
         """Return the documents."""
-        return Document.objects.filter(**{f"{self.column}__in": list(self.values)})
+        within = Q(**{f"{self.column}__in": list(self.values)})
+        return Document.objects.filter(within | Q(pk__in=list(self.documents)) if self.documents else within)
 
     def covers(self, read: DocumentRead) -> bool:
         """Tell whether a document that was read is one of them; asked of the database only if the row does not say."""
+        if read.pk in self.documents:
+            return True
         value = getattr(read, self.column)
         return self.rows().filter(pk=read.pk).exists() if value is None else value in self.values
 
@@ -40,7 +48,7 @@ def countries_for(*, user: User | AnonymousUser) -> QuerySet[Country]:
 
 
 def parties_for(*, user: User | AnonymousUser) -> QuerySet[Party]:
-    """Return the parties that a user is or acts for."""
+    """Return the parties that a user is: for whom he acts besides stands in `Grant`."""
     if not roles.roles_of(user=user) & roles.OWNERS:
         return Party.objects.none()
     return get_objects_for_user(user, "documents.own_party", klass=Party, with_superuser=False)
@@ -52,10 +60,22 @@ def reach(*, user: User | AnonymousUser) -> Reach:
     The grants are read first and put in as values, so that PostgreSQL walks the owner's or the country's index.
     """
     reading = roles.reading_as(user=user)
+    lent = _lent(user=user) if reading else []
+    documents = frozenset(document for _party, document in lent if document is not None)
     if reading & roles.STAFF:
-        return Reach(column="country_id", values=frozenset(countries_for(user=user).values_list("pk", flat=True)))
+        countries = frozenset(countries_for(user=user).values_list("pk", flat=True))
+        return Reach(column="country_id", values=countries, documents=documents)
     mine = parties_for(user=user).values_list("pk", flat=True) if reading else ()
-    return Reach(column="owner_id", values=frozenset({*mine, roles.NOBODY}))
+    others = (party for party, _document in lent if party is not None)
+    return Reach(column="owner_id", values=frozenset({*mine, *others, roles.NOBODY}), documents=documents)
+
+
+def _lent(*, user: User | AnonymousUser) -> list[tuple[int | None, int | None]]:
+    """Return the ids of the parties for whom a user acts and of the single documents that he may read, as of now."""
+    if roles.has_ended(user=user):
+        return []
+    live = Grant.objects.filter(user=user.pk, withdrawn_at=None, expires_at__gt=Now())
+    return list(live.values_list("party_id", "document_id"))
 
 
 def mine(*, request: HttpRequest) -> Reach:
@@ -93,7 +113,7 @@ def list_order(*, of: Reach) -> tuple[str, ...]:
     documents of all parties to find those of one that has had none for long. (With NOBODY among the owners, the planner
     does not drop the first column of the order as constant.)
     """
-    alone = of.column == "owner_id" and len(of.values) == len([roles.NOBODY]) + 1
+    alone = not of.documents and of.column == "owner_id" and len(of.values) == len([roles.NOBODY]) + 1
     return ("owner_id", "-pk") if alone else ("-pk",)
 
 
@@ -116,7 +136,11 @@ class ReachSource:
         within = mine(request=request)
         column = self.country if within.column == "country_id" else self.owner
         rows: QuerySet[Any] = self.model._default_manager.order_by("-pk")
-        return rows.filter(**{f"{column}__in": list(within.values)}) if column else rows.none()
+        if not column:
+            return rows.none()
+        seen = Q(**{f"{column}__in": list(within.values)})
+        lent = within.documents if self.model is Document else frozenset()
+        return rows.filter(seen | Q(pk__in=list(lent)) if lent else seen)
 
     def get_row(self, *, request: HttpRequest, object_id: str) -> Model:
         """Return one of them.

@@ -14,6 +14,7 @@ from documents.admin import (
     legal_holds,
     loading,
     parties,
+    people,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "legal_holds",
     "loading",
     "parties",
+    "people",
 ]

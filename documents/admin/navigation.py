@@ -80,7 +80,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar: only what the caller may open."""
     center = [_item(title=_("Panel"), icon="space_dashboard", url="admin:index")]
     if not rights.may(request=request, right="see"):
-        return [{"title": _("Centro"), "items": center}, *_control(request=request)]
+        return [{"title": _("Centro"), "items": center}, *_control(request=request), *_people(request=request)]
     counts = badges(request=request)
     return [
         {"title": _("Centro"), "items": [*center, *_lists_of_documents(stuck=counts["stuck"])]},
@@ -154,6 +154,14 @@ def _control(*, request: HttpRequest) -> list[dict[str, Any]]:
             ],
         )
     ]
+
+
+def _people(*, request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the group of who may do what, for those who decide it."""
+    if not rights.may(request=request, right="people"):
+        return []
+    item = _item(title=_("Personas"), icon="group", url="admin:documents_person_changelist")
+    return [_group(title=_("Acceso"), items=[item])]
 
 
 def _reconciling(*, request: HttpRequest, count: int) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from documents import formatting, locks, standings
 from documents.delivery import links
-from documents.models import Channel, Delivery, Document, Link, Notice, Party
+from documents.models import Channel, Delivery, Document, Invitation, Link, Notice, Party
 from documents.rendering import printout
 
 
@@ -84,6 +84,23 @@ def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
             "changed": formatting.day(date=(notice.event.occurred_at or notice.queued_at).date()),
         }
         return _letter(name="contact_changed", context=context, to=notice.address, message_id=notice.message_id)
+
+
+def invitation(*, invitation: Invitation, url: str) -> EmailMultiAlternatives:
+    """Write to a person that she may set a password; it names no role and nobody's data."""
+    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
+    with translation.override(formatting.language_of(locale=invitation.user.person.locale)):
+        context = {
+            "language": formatting.language(),
+            "entry": {"issuer": sender, "monogram": printout.monogram(sender)},
+            "reference": invitation.public_id,
+            "heading": _("Elige tu contraseña"),
+            "login": invitation.user.get_username(),
+            "url": url,
+            "until": formatting.day(date=invitation.expires_at.date()),
+        }
+        to, message_id = invitation.user.email, invitation.message_id
+        return _letter(name="invitation", context=context, to=to, message_id=message_id)
 
 
 def _letter(*, name: str, context: Mapping[str, object], to: str, message_id: str) -> EmailMultiAlternatives:

@@ -13,6 +13,7 @@ from documents.models.keys import ApiKey, IdempotentAnswer, RateCount
 from documents.models.leased import Leased
 from documents.models.legal_holds import HoldScope, HoldState, LegalHold
 from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
+from documents.models.people import Grant, Invitation, Person
 from documents.models.probes import ProbeExtent, VaultProbe
 
 __all__ = [
@@ -32,9 +33,11 @@ __all__ = [
     "ErasurePeriod",
     "Event",
     "EventStatus",
+    "Grant",
     "HoldScope",
     "HoldState",
     "IdempotentAnswer",
+    "Invitation",
     "Issuer",
     "IssuingValve",
     "Kind",
@@ -44,6 +47,7 @@ __all__ = [
     "Notice",
     "Party",
     "PayoutStatus",
+    "Person",
     "ProbeExtent",
     "RateCount",
     "RefundStatus",

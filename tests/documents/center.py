@@ -21,6 +21,7 @@ from documents.models import (
     LegalHold,
     Link,
     Party,
+    Person,
 )
 from payouts.models import Payout, PayoutState, Settlement
 from tests import cast, factories
@@ -104,6 +105,11 @@ def matter(*, document: Document) -> LegalHold:
     return held
 
 
+def person(*, user: User) -> Person:
+    """Return the row of somebody who may sign in."""
+    return Person.objects.get_or_create(user=user, defaults={"public_id": f"usr_{user.pk}"})[0]
+
+
 @force.by_force()
 def one_of_each(*, document: Document) -> dict[str, str]:
     """Make one row of every list, and return the last part of each page's address."""
@@ -127,6 +133,7 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         "documents/discrepancy": gap.public_id,
         "documents/alert": alert.public_id,
         "documents/legalhold": matter(document=document).public_id,
+        "documents/person": person(user=User.objects.get_or_create(username="who_set_it")[0]).public_id,
         "payouts/payout": str(sent.pk),
         "payouts/settlement": str(settled.pk),
         "audit/event": str(LogEvent.objects.latest("pk").pk),

@@ -16,6 +16,7 @@ from documents.admin import (
     issuers,
     legal_holds,
     parties,
+    people_changes,
     rights,
 )
 from documents.alerts import incidents as alerts
@@ -33,13 +34,14 @@ ROWS: dict[str, confirm.Confirmation[Any]] = {
     **{f"alert:{name}": row for name, row in incidents.CONFIRMATIONS.items()},
     **{f"hold:{name}": row for name, row in legal_holds.CONFIRMATIONS.items()},
     **{f"party:{name}": row for name, row in parties.CONFIRMATIONS.items()},
+    **{f"person:{name}": row for name, row in people_changes.CONFIRMATIONS.items()},
     **{f"issuer:{name}": row for name, row in issuers.CONFIRMATIONS.items()},
     **{name: row.asks for name, row in decisions.TABLE.items()},
 }
 
 
 def test_each_row_speaks_both_languages_and_names_a_right_and_an_action() -> None:
-    assert len(ROWS) == 18
+    assert len(ROWS) == 27
     for name, row in ROWS.items():
         for text in (row.title, row.text, row.submit, row.done, row.not_now):
             spanish = str(text)

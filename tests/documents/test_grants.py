@@ -8,10 +8,7 @@ from audit.models import Event
 from documents.access import scope
 from tests import cast, factories
 
-pytestmark = [
-    pytest.mark.usefixtures("committed_db"),
-    pytest.mark.django_db(transaction=True, databases=["default", "owner", "denials"]),
-]
+pytestmark = pytest.mark.usefixtures("db")
 
 
 def said(user: User) -> list[tuple[str, str, str]]:

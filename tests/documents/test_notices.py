@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from audit import log
 from audit.models import Event as LogEvent
 from audit.models import EventDetail
-from documents.delivery import deliveries, letters, links, notices, outbox
+from documents.delivery import deliveries, letters, links, notices, outbox, single_mails
 from documents.delivery import mailbox as mailbox_room
 from documents.models import Alert, DeliveryStatus, Event, EventStatus, Kind, Notice, Party
 from documents.operations import sweeper, watch
@@ -182,11 +182,11 @@ def test_a_crash_between_sending_and_confirming_repeats_the_same_mail(
 ) -> None:
     one = queued()
 
-    def die(**_what: object) -> None:
+    def die(_self: object, **_what: object) -> None:
         raise SystemExit(9)
 
     with monkeypatch.context() as broken:
-        broken.setattr(notices, "confirm", die)
+        broken.setattr(single_mails.MailKind, "end", die)
         with pytest.raises(SystemExit):
             notices.send(notice_id=one.pk, now=NOW)
     assert list(notices.due(now=NOW + HOUR)) == [one]

@@ -14,10 +14,11 @@ from django.utils import timezone
 from audit import log
 from audit.models import Event as LogEvent
 from documents import errors
+from documents.access import actors, people
 from documents.alerts import channel, incidents, sending
-from documents.delivery import deliveries, mailbox, notices
+from documents.delivery import deliveries, invitations, mailbox, notices
 from documents.emission import custody, locking
-from documents.models import Alert, CustodyRound, Delivery, Document, Kind, Leased, Notice
+from documents.models import Alert, CustodyRound, Delivery, Document, Invitation, Kind, Leased, Notice
 from documents.rendering import render as rendering
 from documents.resilience import breaker, calls, dependencies, queue
 from tests import factories
@@ -88,6 +89,16 @@ def notify(now: dt.datetime) -> bool:
     return notices.send_next(rows=notices.due(now=now), now=now)
 
 
+def invitation() -> None:
+    command = actors.program(name="add_person", channel="command")
+    person = people.add(login="nuria", email="nuria@example.com", actor=command)
+    invitations.plan(person=person, now=timezone.now(), actor=command)
+
+
+def invite(now: dt.datetime) -> bool:
+    return invitations.send_next(rows=invitations.due(now=now), now=now)
+
+
 def report(now: dt.datetime) -> int:
     return sending.deliver(now=now)
 
@@ -105,6 +116,7 @@ QUEUES = {
     "a mail": Queue(model=Delivery, make=mail, work=send, outside=HAND_OVER, failure=REFUSED),
     "a summary": Queue(model=Delivery, make=summary, work=send, outside=HAND_OVER, failure=REFUSED),
     "a notice": Queue(model=Notice, make=notice, work=notify, outside=HAND_OVER, failure=REFUSED),
+    "an invitation": Queue(model=Invitation, make=invitation, work=invite, outside=HAND_OVER, failure=REFUSED),
     "an alert": Queue(model=Alert, make=opened, work=report, outside=POST, failure=REFUSED),
     "a resolved alert": Queue(model=Alert, make=resolved, work=report, outside=POST, failure=REFUSED),
 }

@@ -21,7 +21,7 @@ from audit.models import Event as AuditEvent
 from config import env, progress
 from config.simulation import demo, sender
 from documents import presentation
-from documents.access import actors, grants
+from documents.access import actors, people
 from documents.delivery import links
 from documents.emission import attachments, custody
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Link, Status
@@ -187,7 +187,7 @@ def _staff() -> str:
     password = secrets.token_urlsafe(12)
     actor = actors.program(name="demo", channel="command")
     for login, names in STAFF.items():
-        grants.add_staff(login=login, password=password, names=names, is_superuser=login == "admin", actor=actor)
+        people.add_staff(login=login, password=password, names=names, is_superuser=login == "admin", actor=actor)
     return password
 
 
