@@ -7,7 +7,7 @@ from documents import urls as documents_urls
 from documents.access import roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded
 from documents.api import views
-from payouts.api import corrections, payouts, worklist
+from payouts.api import corrections, parties, payouts, worklist
 
 SAFE, POST = ("GET", "HEAD"), ("POST",)
 _api = functools.partial(routes.route, door=Door.API, around=views.timed)
@@ -25,6 +25,28 @@ urlpatterns = [
         ownership=Ownership.PARTY_OR_COUNTRY,
         audit=Action.DOCUMENT_CORRECTED,
         methods=POST,
+    ),
+    _api(
+        "api/v1/parties/<str:public_id>/",
+        parties.PartyDetail.as_view(),
+        name="party",
+        roles=roles.RIGHTS["reveal"] | roles.OWNERS,
+        scope=KeyScope.READ,
+        ownership=Ownership.REACHED,
+        source=parties.PARTIES,
+        audit=Action.PARTY_VIEWED,
+        methods=SAFE,
+    ),
+    _api(
+        "api/v1/parties/<str:public_id>/contact/",
+        parties.PartyContact.as_view(),
+        name="party-contact",
+        roles=roles.OWNERS,
+        scope=KeyScope.CONTACT,
+        ownership=Ownership.REACHED,
+        source=parties.PARTIES,
+        audit=Action.PARTY_CONTACT_CHANGED,
+        methods=("PUT",),
     ),
     _api(
         "api/v1/payouts/",

@@ -129,6 +129,7 @@ class ReachSource:
     country: str
     owner: str = ""
     key: str = "public_id"
+    also: str = ""  # another column by which a row is asked for
     document: str = ""  # the relation to the document that a row is about
 
     def rows(self, *, request: HttpRequest) -> QuerySet[Any]:
@@ -149,12 +150,13 @@ class ReachSource:
 
         :raises errors.Problem: `not_owner`, `country_out_of_scope`; `not_found` for staff
         """
-        row: Model | None = self.rows(request=request).filter(**{self.key: object_id}).first()
+        asked = Q(**{self.key: object_id}) | (Q(**{self.also: object_id}) if self.also else Q())
+        row: Model | None = self.rows(request=request).filter(asked).first()
         if row is not None:
             return row
         code = "not_owner"
         if roles.reading_as(user=request.user) & roles.STAFF:
-            if not self.model._default_manager.filter(**{self.key: object_id}).exists():
+            if not self.model._default_manager.filter(asked).exists():
                 raise errors.Problem(code="not_found")
             code = "country_out_of_scope"
         actors.refuse(request=request, code=code, object_type=self.object_type, object_id=object_id[:64])

@@ -5,13 +5,16 @@ from typing import Any
 
 from django.db.models import Manager
 from drf_spectacular.utils import inline_serializer
+from pydantic import TypeAdapter, ValidationError
 from rest_framework import serializers
 
 from documents import presentation
 from documents.access import roles
+from documents.events import fields
 from documents.models import Document, Kind, Link, Party, PayoutStatus, RefundStatus, Status
 
 JsonObject = dict[str, object]
+_EMAIL: TypeAdapter[str] = TypeAdapter(fields.Email)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -259,6 +262,13 @@ class ContactSerializer(StrictSerializer):
 
     email = serializers.EmailField(max_length=254)
     locale = serializers.ChoiceField(choices=[("es", "es"), ("en", "en")], required=False)
+
+    def validate_email(self, value: str) -> str:
+        """Refuse an address that an event could not state either."""
+        try:
+            return _EMAIL.validate_python(value)
+        except ValidationError as error:
+            raise serializers.ValidationError("", code="invalid") from error
 
 
 class ReasonSerializer(StrictSerializer):

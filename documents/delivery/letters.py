@@ -81,7 +81,7 @@ def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
             "entry": {"issuer": sender, "monogram": printout.monogram(sender)},
             "reference": notice.public_id,
             "heading": _("El correo de tu cuenta ha cambiado"),
-            "changed": formatting.day(date=(notice.event.occurred_at or notice.queued_at).date()),
+            "changed": formatting.day(date=((notice.event and notice.event.occurred_at) or notice.queued_at).date()),
         }
         return _letter(name="contact_changed", context=context, to=notice.address, message_id=notice.message_id)
 

@@ -18,7 +18,7 @@ from documents.resilience import queue
 from documents.task_names import TaskName
 
 
-def plan(*, party: Party, event: Event, now: dt.datetime, actor: log.Actor) -> Notice:
+def plan(*, party: Party, event: Event | None, now: dt.datetime, actor: log.Actor) -> Notice:
     """Queue a notice to the address and in the language that `party` had before the change.
 
     Call it in the transaction of the change, with `party` as it was read before.

@@ -77,11 +77,13 @@ class Delivery(Leased):
 class Notice(Leased):
     """A mail to a party about a change of its address, to the address it had before; one per event and party.
 
+    Without an event the party has changed it itself, over the API.
+
     The old address is stored only while the mail waits: a constraint requires it to be empty once the notice has ended.
     """
 
     public_id = public_id("ntc")
-    event = models.ForeignKey(Event, models.PROTECT, related_name="notices", verbose_name=_("evento"))
+    event = models.ForeignKey(Event, models.PROTECT, null=True, related_name="notices", verbose_name=_("evento"))
     party = models.ForeignKey(Party, models.PROTECT, related_name="notices", verbose_name=_("titular"))
     address = models.EmailField(max_length=254, blank=True, help_text="where the mail goes; empty once it has gone")
     locale = models.CharField(_("idioma"), max_length=10, help_text="the party's language before the change")

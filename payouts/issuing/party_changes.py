@@ -9,6 +9,8 @@ import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 
+from django.db import transaction
+
 from audit import log
 from audit.actions import Action
 from documents import errors, locks
@@ -130,7 +132,21 @@ def on_contact_changed(
     return effects.Issued()
 
 
-def _move(*, party: Party, changes: Mapping[str, object], event: Event, now: dt.datetime, actor: log.Actor) -> None:
+def change_contact(*, party: Party, email: str, locale: str | None, now: dt.datetime, actor: log.Actor) -> Party:
+    """Set the contact data that a party itself states, as a CONTACT_CHANGED of this moment would; return it so."""
+    with transaction.atomic():
+        [row] = parties.lock_parties(platform_ids=[party.platform_id])
+        changes: dict[str, object] = {"email": email, "contact_at": now}
+        if locale is not None:
+            changes |= {"locale": locale, "locale_at": now}
+        _move(party=row, changes=changes, event=None, now=now, actor=actor)
+    row.refresh_from_db()
+    return row
+
+
+def _move(
+    *, party: Party, changes: Mapping[str, object], event: Event | None, now: dt.datetime, actor: log.Actor
+) -> None:
     """Write what changes of a party, with its audit events.
 
     A new address ends the open links, and a notice goes to the old one: if somebody else asked for the change, its

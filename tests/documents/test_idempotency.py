@@ -1,16 +1,18 @@
 """A change over the API is made once for each `Idempotency-Key`, and answered again to whom it still concerns."""
 
+import io
 import json
 import threading
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
 from audit.models import Event
 from documents.access import idempotency
-from documents.models import Document, IdempotentAnswer, Link, Status
+from documents.models import ApiKey, Document, IdempotentAnswer, Link, Status
 from tests import cast, factories
 from tests.services import force
 
@@ -90,6 +92,20 @@ def test_a_refusal_by_the_body_is_answered_again_and_one_by_state_is_tried_again
     waiting = factories.document(status=Status.ISSUED)
     assert post(browser, waiting).status_code == 409
     assert "Idempotent-Replayed" not in post(browser, waiting)
+
+
+def test_a_key_that_was_rotated_meanwhile_is_answered_again(document: Document) -> None:
+    made = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+    call_command("keys", "create", "--party", "drv_idempotent", "--role", "driver", "--scope", "links", **made)
+    call_command("keys", "rotate", ApiKey.objects.get().public_id, **made)
+    answers = []
+    for text in made["stdout"].getvalue().split():
+        browser = Client(headers={"Authorization": f"Bearer {text}"})
+        answers.append(post(browser, document))
+        assert text.rpartition("_")[2] not in repr([*IdempotentAnswer.objects.values(), *Event.objects.values()])
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[1]["Idempotent-Replayed"] == "true"
+    assert Link.objects.count() == 1
 
 
 def test_whoever_may_no_longer_see_it_gets_no_answer_again(browser: Client, document: Document) -> None:

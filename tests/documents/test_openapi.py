@@ -59,7 +59,7 @@ def test_every_route_for_programs_is_in_it_with_its_rule(document: dict[str, Any
 def test_every_change_states_its_key_and_every_operation_the_codes_it_answers(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         names = {parameter["name"] for parameter in operation.get("parameters", ())}
-        keyed = method == "post" and path not in {"/api/v1/events/", "/api/v1/documents/{public_id}/verify/"}
+        keyed = method in {"post", "put"} and path not in {"/api/v1/events/", "/api/v1/documents/{public_id}/verify/"}
         assert ("Idempotency-Key" in names) == keyed == operation["x-idempotency-key"], path
         refused = [answer for status, answer in operation["responses"].items() if int(status) >= 400]
         assert refused

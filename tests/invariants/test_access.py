@@ -53,6 +53,8 @@ ROUTES: dict[tuple[str, str], tuple[str, frozenset[str]]] = {
     ("link-revoke", "post"): ("links/{link}/revoke/", SENDERS),
     ("link-resend", "post"): ("links/{link}/resend/", SENDERS),
     ("payout", "get"): ("payouts/{payout}/", READERS),
+    ("party", "get"): ("parties/{party}/", REVEALING | set(OWNERS)),
+    ("party-contact", "put"): ("parties/{party}/contact/", frozenset(OWNERS)),
     ("discrepancy-resolve", "post"): ("discrepancies/{discrepancy}/resolve/", FINANCE),
     ("event-approve-difference", "post"): ("events/{event}/approve-difference/", FINANCE),
     ("event-dismiss", "post"): ("events/{event}/dismiss/", FINANCE),
@@ -68,6 +70,8 @@ LISTS: dict[str, frozenset[str]] = {
     "document-kinds": EVERYBODY,
     "countries": EVERYBODY,
 }
+# What is answered to a change that states neither its key nor a body.
+LET_IN = {"get": (200, ""), "post": (400, "idempotency_key_missing"), "put": (400, "validation_error")}
 REPEATABLE = {"document-verify"}  # it looks, so no key is asked for
 UNMASKED = {"document-content", "document-data"}  # support states a reason elsewhere
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -90,7 +94,7 @@ def expected(*, role: str, route: tuple[str, str], relation: Relation) -> tuple[
         return (404, "not_found") if relation == "unknown" else (403, "country_out_of_scope")
     if role == "support" and name in UNMASKED:
         return 403, "reason_required"
-    return (200, "") if method == "get" or name in REPEATABLE else (400, "idempotency_key_missing")
+    return LET_IN["get" if name in REPEATABLE else method]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +124,8 @@ def a_row(*, row: str, document: Document) -> str:
     if row == "event":
         type(document.event).objects.filter(pk=document.event_id).update(country_code=document.country_id)
         return document.event.public_id
+    if row == "party":
+        return document.owner.public_id
     if row == "hold":
         return center.matter(document=document).public_id
     if row == "link":

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from documents.models import Document, Event, Kind
+from documents.delivery import letters
+from documents.models import Document, Event, Kind, Notice, Party
 from tests import cast
 from tests.payouts import making, telling
 
@@ -138,3 +139,23 @@ def test_a_held_event_is_tried_again_and_dismissed_over_the_api(finance: Client)
         finance, f"events/{event.public_id}/dismiss/", {"reason": "El emisor no existe en realidad"}, key="b" * 9
     )
     assert (again.status_code, again.json()["code"]) == (409, "decision_not_possible")
+
+
+@pytest.mark.parametrize("name", ["public_id", "platform_id"])
+def test_a_party_changes_its_own_contact_and_the_address_of_before_is_told(ana: cast.Member, name: str) -> None:
+    assert ana.party is not None
+    browser = Client()
+    browser.force_login(ana.user)
+    Party.objects.filter(pk=ana.party.pk).update(email="old@example.com")
+    address = f"{BASE}parties/{getattr(ana.party, name)}/"
+    stated = {"email": "new@example.com", "locale": "en"}
+    changed = browser.put(f"{address}contact/", json.dumps(stated), "application/json")
+    assert (changed.status_code, changed.json()["email"], changed.json()["locale"]) == (200, "new@example.com", "en")
+    assert browser.get(address).json() == changed.json()
+    (notice,) = Notice.objects.filter(party=ana.party)
+    assert (notice.address, notice.event, notice.status) == ("old@example.com", None, "QUEUED")
+    assert letters.contact_changed(notice=notice).to == ["old@example.com"]
+    for wrong in ({"email": "no"}, {"email": "a\u202eb@example.com"}, {**stated, "locale": "xx"}, {**stated, "x": 1}):
+        answer = browser.put(f"{address}contact/", json.dumps(wrong), "application/json")
+        assert (answer.status_code, answer.json()["code"]) == (400, "validation_error"), wrong
+    assert Notice.objects.count() == 1
