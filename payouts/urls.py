@@ -1,4 +1,4 @@
-"""THE ACCESS MATRIX of the payouts floor: every URL of its API, as `documents.urls` declares its own."""
+"""THE ACCESS MATRIX of the payouts floor: every URL of its API and of the drivers' own, as `documents.urls` has its."""
 
 import functools
 
@@ -6,11 +6,12 @@ from audit.actions import Action
 from documents import urls as documents_urls
 from documents.access import roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded
-from documents.api import views
+from documents.api import documents, views
 from payouts.api import corrections, parties, payouts, worklist
 
 SAFE, POST = ("GET", "HEAD"), ("POST",)
 _api = functools.partial(routes.route, door=Door.API, around=views.timed)
+_driver = functools.partial(_api, roles=roles.OWNERS, scope=KeyScope.READ, methods=SAFE)
 _decision = functools.partial(
     _api, roles=roles.RIGHTS["approve_difference"], scope=KeyScope.WORKLIST, ownership=Ownership.REACHED, methods=POST
 )
@@ -83,6 +84,36 @@ urlpatterns = [
             methods=SAFE,
         ),
         other=documents_urls.INTAKE,
+    ),
+    _driver(
+        "api/v1/driver/documents/",
+        documents.DocumentList.as_view(),
+        name="driver-documents",
+        ownership=Ownership.PARTY_OR_COUNTRY_LIST,
+        audit=Action.DOCUMENT_LISTED,
+    ),
+    _driver(
+        "api/v1/driver/documents/<str:public_id>/",
+        documents.DocumentDetail.as_view(),
+        name="driver-document",
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Action.DOCUMENT_VIEWED,
+    ),
+    _driver(
+        "api/v1/driver/documents/<str:public_id>/content/",
+        documents.DocumentContent.as_view(),
+        name="driver-document-content",
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Action.DOCUMENT_DOWNLOADED,
+        scope=KeyScope.CONTENT,
+    ),
+    _driver(
+        "api/v1/driver/payouts/",
+        payouts.PayoutList.as_view(),
+        name="driver-payouts",
+        ownership=Ownership.REACHED_LIST,
+        source=payouts.PAYOUTS,
+        audit=Action.PAYOUT_LISTED,
     ),
     _api(
         "api/v1/discrepancies/",

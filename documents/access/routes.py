@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
@@ -26,7 +27,7 @@ from documents.access.admission import (
     Unrecorded,
     View,
 )
-from documents.access.roles import LINK, PUBLIC, SIGNED, has_ended, roles_of
+from documents.access.roles import LINK, OWNERS, PUBLIC, SIGNED, has_ended, reading_as, roles_of
 
 if TYPE_CHECKING:  # DRF's views read this module's DeclaredRule while they are being imported
     from rest_framework.views import APIView
@@ -142,12 +143,17 @@ def _signed_in(*, view: View, rule: AccessRule) -> View:
                 raise errors.Problem(code="not_authenticated")
             return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={request.path}")
         changes = request.method not in SAFE
-        if not roles_of(user=user) & rule.roles or (changes and has_ended(user=user)):
+        if not _acting_as(user=user, rule=rule) & rule.roles or (changes and has_ended(user=user)):
             name = request.resolver_match.view_name if request.resolver_match else ""
             actors.refuse(request=request, code="role_not_allowed", object_type="route", object_id=name)
         return view(request, **parts)
 
     return entered
+
+
+def _acting_as(*, user: User, rule: AccessRule) -> frozenset[str]:
+    """Return the roles that count at a route: one for owners alone is closed to who reads as staff."""
+    return reading_as(user=user) if rule.roles <= OWNERS else roles_of(user=user)
 
 
 def _let_in(*, request: HttpRequest, rule: AccessRule) -> None:

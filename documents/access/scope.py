@@ -155,7 +155,7 @@ class ReachSource:
         if row is not None:
             return row
         code = "not_owner"
-        if roles.reading_as(user=request.user) & roles.STAFF:
+        if mine(request=request).column == "country_id":
             if not self.model._default_manager.filter(asked).exists():
                 raise errors.Problem(code="not_found")
             code = "country_out_of_scope"

@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, path
+from django.urls import URLPattern, URLResolver, get_resolver, path, reverse
 from guardian.shortcuts import assign_perm, remove_perm
 
 from audit import denials as audit_denials
@@ -55,6 +55,8 @@ ROUTES: dict[tuple[str, str], tuple[str, frozenset[str]]] = {
     ("payout", "get"): ("payouts/{payout}/", READERS),
     ("party", "get"): ("parties/{party}/", REVEALING | set(OWNERS)),
     ("party-contact", "put"): ("parties/{party}/contact/", frozenset(OWNERS)),
+    ("driver-document", "get"): ("driver/documents/{document}/", frozenset(OWNERS)),
+    ("driver-document-content", "get"): ("driver/documents/{document}/content/", frozenset(OWNERS)),
     ("discrepancy-resolve", "post"): ("discrepancies/{discrepancy}/resolve/", FINANCE),
     ("event-approve-difference", "post"): ("events/{event}/approve-difference/", FINANCE),
     ("event-dismiss", "post"): ("events/{event}/dismiss/", FINANCE),
@@ -66,6 +68,8 @@ LISTS: dict[str, frozenset[str]] = {
     "discrepancies": REVEALING,
     "events": REVEALING,
     "holds": COMPLIANCE,
+    "driver-documents": frozenset(OWNERS),
+    "driver-payouts": frozenset(OWNERS),
     "me": EVERYBODY,
     "document-kinds": EVERYBODY,
     "countries": EVERYBODY,
@@ -283,7 +287,7 @@ def test_a_list_starts_from_what_the_caller_may_see(world: World, ana: cast.Memb
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize("role", ["nobody", *STAFF, "admin", *OWNERS, "no role", "superuser"])
 def test_each_list_is_for_the_roles_that_have_the_right(world: World, ana: cast.Member, role: str, name: str) -> None:
-    answer = browser(role=role, ana=ana).get(f"/api/v1/{name}/")
+    answer = browser(role=role, ana=ana).get(reverse(name))
     refused = 401 if role == "nobody" else 403
     assert answer.status_code == (200 if role in LISTS[name] else refused)
     assert [one.code for one in denials(answer)] == (["role_not_allowed"] if answer.status_code == 403 else [])
