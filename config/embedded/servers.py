@@ -49,6 +49,7 @@ class Server:
         self.password = password or secrets.token_hex(16)
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
+        self._begun = False
 
     def command(self) -> list[str]:
         """Return the program and its arguments."""
@@ -62,6 +63,12 @@ class Server:
         """Say whether the server accepts work."""
         raise NotImplementedError
 
+    def begin(self) -> None:
+        """Launch the server; `start` waits for it, so that others can be started meanwhile."""
+        self.port = self.port or free_port()
+        self._launch()
+        self._begun = True
+
     def start(self) -> None:
         """Return when the server answers; a port that was taken in between is exchanged.
 
@@ -69,11 +76,13 @@ class Server:
 
         :raises machine.NotStartedError: with the end of the server's log.
         """
-        keeps_port = bool(self.port)
+        keeps_port = bool(self.port) and not self._begun
         for _ in range(PORT_TRIES_MAX):
-            if not keeps_port:
-                self.port = free_port()
-            self._launch()
+            if not self._begun:
+                if not keeps_port:
+                    self.port = free_port()
+                self._launch()
+            self._begun = False
             if self._came_up():
                 return
             time.sleep(0.2)  # after a kill, the children of the last one still use its memory for a moment

@@ -66,12 +66,14 @@ class Stack:
         self.redis = servers.Valkey(folder=self.folder, password=passwords["redis"])
         self._owner, self._runtime = passwords["owner"], passwords["runtime"]
         try:
+            if self._with_objects:  # it takes longest
+                self.objects = object_store.SeaweedFS(folder=self.folder)
+                self.objects.begin()
             self.redis.start()
             self.postgres.create()
             self.postgres.start()
             self._create_database()
-            if self._with_objects:
-                self.objects = object_store.SeaweedFS(folder=self.folder)
+            if self.objects:
                 self.objects.start()
         except BaseException:
             self.stop()
