@@ -28,9 +28,10 @@ ready-for-tests:
 demo: ready
 	@$(PYTHON) manage.py demo $(ARGS)
 
-# A worker a core, each with servers of its own; for one test at a time: make test ARGS="-n 0 tests/..."
+# A worker more than there are cores (tests/conftest.py), each with servers of its own; for one test at a time:
+# make test ARGS="-n 0 tests/..."
 test: ready-for-tests
-	@$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(PYTHON) -m pytest -n auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 gate: ready
 	@$(PYTHON) manage.py gate $(ARGS)

@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import importlib
 import logging
+import os
 import pathlib
 import shutil
 import sys
@@ -40,6 +41,7 @@ from tests import cast
 from tests.services import database, force, mailbox, objects
 
 BOTH = frozenset({"default", "denials"})
+WORKERS_MAX = 4
 _folder: pathlib.Path
 _shared = contextlib.ExitStack()  # what the workers of one session share, run by the process that started them
 _announced: dict[str, dict[str, str]] = {}  # where that is
@@ -86,6 +88,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
         if any(fixture.scope == "module" for known in fixtures for fixture in known):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's
+def pytest_xdist_auto_num_workers() -> int:
+    """Start a worker more than there are cores, for one is always waiting: for a server, a lock's end, a time limit."""
+    cores = os.cpu_count() or 1
+    return min(cores + 1, WORKERS_MAX) if cores > 1 else 1
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's
