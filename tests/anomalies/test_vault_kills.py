@@ -17,14 +17,14 @@ from tests.anomalies.test_crash_steps import running, vault_url
 
 __all__ = ["vault_url"]
 
-KILLS_EACH = 1
 VAULTS: dict[str, Collection[str]] = {"folder": crash_points.IN_FOLDER}
 if env.text(name="VAULT_LAB"):
-    KILLS_EACH, VAULTS["s3"] = 10, crash_points.IN_S3
+    VAULTS["s3"] = crash_points.IN_S3
+KILLS_EACH = {"folder": 1, "s3": 10}
 
 
 @pytest.mark.usefixtures("django_db_setup")
-@pytest.mark.timeout(200 + 100 * KILLS_EACH)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("vault", VAULTS)
 def test_whenever_a_worker_is_killed_after_the_put_the_next_one_locks_what_it_left(
     vault: str,
@@ -35,11 +35,11 @@ def test_whenever_a_worker_is_killed_after_the_put_the_next_one_locks_what_it_le
 ) -> None:
     fixture = request.getfixturevalue("vault_folder" if vault == "folder" else "vault_url")
     url = f"file://{fixture}" if vault == "folder" else fixture
-    drawn = event_stream.draw(seed=7, count=12 * KILLS_EACH, shuffled=False)
+    drawn = event_stream.draw(seed=7, count=12 * KILLS_EACH[vault], shuffled=False)
     with running(folder=tmp_path, vault_url=url, stack=stack, blocker=django_db_blocker) as program:
         said = program.do("receive", events=drawn.events)["said"]
         for name in VAULTS[vault]:
-            for _ in range(KILLS_EACH):
+            for _ in range(KILLS_EACH[vault]):
                 assert program.do("advance", at=name)["killed"], name
         program.do("continue")
         _, findings = outside_checker.check(

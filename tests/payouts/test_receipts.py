@@ -1,19 +1,22 @@
 """What a customer paid and got back: a receipt is the captured amount, and nobody is credited more than remains."""
 
+import contextlib
 import json
 import threading
 from itertools import permutations
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
+from documents.events.answers import Answer
 from documents.models import Document, Event, EventStatus, Series
 from tests.payouts import making, telling
 
 PR = "PAYMENT_RECEIPT:payment"
 CN = "CREDIT_NOTE:refund"
 LINES = [making.line("10.05", tax="IVA21"), making.line("10.05", name="2", tax="IVA10"), making.line("1.00", name="3")]
+TELLINGS_MAX = 5
 GROSS = "24.22"  # 21.10 net, 2.11 and 1.01 of tax
 
 
@@ -139,14 +142,22 @@ def test_a_repeated_full_refund_is_the_old_note_and_not_one_too_many() -> None:
     assert Document.objects.filter(kind="CREDIT_NOTE").count() == 1
 
 
+def _told_at_last(event: dict[str, Any]) -> Answer:
+    """Tell an event as a sender does, who is answered 503 where a lock is waited for too long."""
+    for _ in range(TELLINGS_MAX - 1):
+        with contextlib.suppress(OperationalError):
+            return telling.tell(event)
+    return telling.tell(event)
+
+
 def _together(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Tell events at the same moment, each on a connection of its own."""
+    """Tell events at the same moment, each on a connection of its own, and again what waited too long for a lock."""
     start, answers = threading.Barrier(len(events)), []
 
     def one(event: dict[str, Any]) -> None:
         try:
             start.wait(timeout=20)
-            answers.append(telling.tell(event))
+            answers.append(_told_at_last(event))
         finally:
             connections.close_all()
 
