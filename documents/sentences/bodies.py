@@ -26,6 +26,17 @@ TABLE: Mapping[str, Words] = {
     "event_type_not_allowed": Words(
         es="El servicio {service} no puede enviar {type}.", en="The service {service} may not send {type}."
     ),
+    "webhook_signature_invalid.headers": Words(
+        es="Falta o no tiene su forma la cabecera {headers}.", en="Missing or malformed header: {headers}."
+    ),
+    "webhook_signature_invalid.mismatch": Words(
+        es="La firma de webhook-signature no es la de webhook-id.webhook-timestamp.cuerpo con ningún secreto vigente.",
+        en="webhook-signature does not sign webhook-id.webhook-timestamp.body with any secret in force.",
+    ),
+    "webhook_stale": Words(
+        es="webhook-timestamp difiere de nuestro reloj en {off_s} s; se admiten {most_s}.",
+        en="webhook-timestamp is {off_s} s off our clock; {most_s} are allowed.",
+    ),
     "unknown_parameter": Words(es="Parámetros desconocidos: {parameters}.", en="Unknown parameters: {parameters}."),
     "invalid_cursor.other_list": Words(
         es="El cursor es de una lista con otros parámetros.", en="The cursor belongs to a list with other parameters."

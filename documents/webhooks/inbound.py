@@ -17,6 +17,7 @@ from documents.events import intake
 from documents.sentences import writing
 from documents.webhooks import signing
 
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 ID_LENGTH_MAX = 128
 SIGNATURES_MAX = 10
 SECONDS_DIGITS_MAX = 12
@@ -96,11 +97,18 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
         ]
     if not services:
         _deny(request=request, code="webhook_signature_invalid")
-        raise errors.Problem(code="webhook_signature_invalid")
+        wrong = [name for name, text in zip(HEADERS, (message_id, timestamp, given), strict=True) if not text]
+        raise errors.Problem(code="webhook_signature_invalid", values=_cause(missing=wrong))
     if abs(now.timestamp() - int(timestamp)) > settings.WEBHOOK_TOLERANCE_S:
         _deny(request=request, code="webhook_stale", service=services[0])
-        raise errors.Problem(code="webhook_stale")
+        off: dict[str, errors.Value] = {"off_s": int(now.timestamp()) - int(timestamp)}
+        raise errors.Problem(code="webhook_stale", values={**off, "most_s": settings.WEBHOOK_TOLERANCE_S})
     return services
+
+
+def _cause(*, missing: list[str]) -> dict[str, errors.Value]:
+    """Return what is wrong with a signature: which headers are missing, or that they do not fit the body."""
+    return {"cause": "headers", "headers": missing} if missing else {"cause": "mismatch"}
 
 
 def _deny(*, request: HttpRequest, code: str, service: str = "") -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import http.client
 import json
 import pathlib
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -19,7 +21,7 @@ import pytest
 from config import env
 from config.embedded import machine, object_store
 from config.management.commands import demo as demo_command
-from config.simulation import demo, outside_checker
+from config.simulation import demo, demo_keys, outside_checker
 from documents.vault import immutable
 
 READY_S = 240.0
@@ -183,7 +185,15 @@ def _check_demo_json(summary: dict[str, Any]) -> None:
     assert all(url.startswith(f"{summary['base_url']}/l/") for url in summary["links"])
     assert {document["status"] for document in summary["documents"]} == {"LOCKED"}
     assert dt.datetime.fromisoformat(summary["ready_at"]).tzinfo is not None
-    assert (summary["keys"], summary["metrics_token"]) == ({}, "")
+    assert set(summary["keys"]) == {"partner", "driver_ana", "driver_beto", "finance", "auditor"}
+    assert summary["metrics_token"] == ""
+    for name, text in summary["keys"].items():
+        door = http.client.HTTPConnection(urlsplit(summary["base_url"]).netloc, timeout=10)
+        door.request("GET", "/api/v1/documents/", headers={"Authorization": f"Bearer {text}"})
+        owners = {row["owner"] for row in json.load(door.getresponse())["data"]}
+        door.close()
+        assert owners, name
+        assert name not in demo_keys.OWNERS or owners == {demo_keys.OWNERS[name][0]}
     assert summary["admin"] == {"username": "admin", "password": summary["users"]["admin"]["password"]}
     assert {login: user["roles"] for login, user in summary["users"].items()} == {
         login: list(roles) for login, roles in demo_command.STAFF.items()

@@ -55,7 +55,9 @@ OUTSIDE = frozenset({
     # the operating system and its programs
     ".venv", "df", "dmesg", "mount", "lsattr", "sha256sum", "timedatectl", "chronyc tracking", "sudo apt-get install",
     "libpango-1.0-0 libpangoft2-1.0-0", "openssl s_client -starttls smtp -connect HOST:PORT",
-    "curl -s localhost:8000/readyz",
+    "curl -s localhost:8000/readyz", "bash", "curl", "openssl",
+    # what a partner's program has
+    "BILLING_URL", "BILLING_KEY", "BILLING_SECRET", "bdk_...", "whsec_...",
     """curl -m 10 -d '{}' -H 'Content-Type: application/json' "$ALERT_URL\"""",
     # PostgreSQL and Redis
     "UPDATE", "UPDATE ... RETURNING", "UPDATE ... WHERE lease = <its own>", "ENABLE ALWAYS", "ENABLE TRIGGER",

@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.models import Event as AuditEvent
 from config import env, progress
-from config.simulation import demo, sender
+from config.simulation import demo, demo_keys, sender
 from documents import presentation
 from documents.access import actors, people
 from documents.delivery import links
@@ -242,7 +242,7 @@ def _vault() -> dict[str, object]:
 def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
     """Return what DEMO_JSON tells programs: a contract, whose fields are added to and never renamed.
 
-    What this demo does not have is null or empty: a folder or an S3 vault, API keys, a token of `/metrics`.
+    What this demo does not have is null or empty: a folder or an S3 vault, a token of `/metrics`.
     """
     documents = presentation.joined(rows=Document.objects.order_by("pk"))
     return {
@@ -256,7 +256,7 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
         "links": urls,
         "documents": presentation.documents(rows=documents),
         "environment": demo.environment(),
-        "keys": {},
+        "keys": demo_keys.create(actor=actors.program(name="demo", channel="command"), now=dt.datetime.now(tz=dt.UTC)),
         "users": {login: {"password": password, "roles": list(names)} for login, names in STAFF.items()},
         "metrics_token": "",
         "ready_at": dt.datetime.now(tz=dt.UTC).isoformat(),
