@@ -114,6 +114,7 @@ class Action(enum.StrEnum):
     PARTY_CONTACT_CHANGED = "party.contact_changed"
     PARTY_VIEWED = "party.viewed"
     ISSUER_ADDED = "issuer.added"
+    ISSUER_SUPPORT_CHANGED = "issuer.support_changed"
     ISSUER_LIMITED = "issuer.limited"
     ISSUER_PAUSED = "issuer.paused"
     ISSUER_RESUMED = "issuer.resumed"

@@ -7,11 +7,8 @@ from collections.abc import Iterator, Sequence
 from django.db.backends.utils import CursorWrapper
 
 from audit import guard as log_guard
-from audit.guard import EVENT_TABLE, Guard
+from audit.guard import EVENT_TABLE, THIS_TRANSACTION, Guard
 from audit.tables import TABLES
-
-# What an event of the same transaction has: an xid alone may come again after a restore, in another incarnation.
-_NOW = "event.xid = pg_current_xact_id()::text::bigint AND event.incarnation = audit_incarnation()"
 
 
 def name_of(*, table: str, guard: Guard) -> str:
@@ -44,7 +41,7 @@ def body_of(*, table: str, word: str) -> str:
     objects = ", ".join(f"({about})::text" for about in (guard.about, guard.batch) if about)
     recorded = (
         f"EXISTS (SELECT FROM {EVENT_TABLE} AS event WHERE event.object_id = ANY (ARRAY[{objects}])"
-        f" AND {_NOW} AND event.action = ANY (allowed))"
+        f" AND {THIS_TRANSACTION} AND event.action = ANY (allowed))"
     )
     holds = " OR ".join(f"({condition})" for condition in (guard.instead, recorded) if condition)
     condition = f"({guard.only}) AND ({holds})" if guard.only else holds

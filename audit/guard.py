@@ -13,6 +13,8 @@ from audit.actions import Action
 
 EVENT_TABLE = "audit_event"
 DETAIL_TABLE = "audit_eventdetail"
+# What an event of the same transaction has: an xid alone may come again after a restore, in another incarnation.
+THIS_TRANSACTION = "event.xid = pg_current_xact_id()::text::bigint AND event.incarnation = audit_incarnation()"
 APPEND, INCARNATION, BLIND = "audit_append(jsonb, text)", "audit_incarnation()", "audit_blind()"
 # The second erases what is past its time, of the log's details and of raw events, and leaves what the first names.
 ON_HOLD, ERASE = "documents_on_hold(text)", "documents_erase(text, bigint, integer, boolean)"

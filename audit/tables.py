@@ -7,21 +7,13 @@ Everything that is not named is refused: no INSERT without a guard or a reason, 
 a column that is neither *working* (it may change without an audit event) nor guarded.
 """
 
-from audit import hold_tables, key_tables, payout_tables, people_tables
+from audit import delivery_tables, hold_tables, key_tables, payout_tables, people_tables
 from audit.actions import Action
 from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights, state_actions
 
 _LOCKED, _WITHHELD = (Action.DOCUMENT_LOCKED, Action.DOCUMENT_RELEASED), (Action.DOCUMENT_QUARANTINED,)
 _DESCRIBED = ("vault_key", "file_sha256", "file_bytes", "template", "engine", "bundle_digest", "pages", "flags")
 _LEASE = ("attempts", "lease", "lease_until_at", "next_try_at")
-_MAIL = (
-    Action.DELIVERY_SENT,
-    Action.DELIVERY_FAILED,
-    Action.DELIVERY_BOUNCED,
-    Action.DELIVERY_OPENED,
-    Action.DELIVERY_DOWNLOADED,
-    Action.DELIVERY_NOT_WANTED,
-)
 # The moment of a batch, as a sealed leaf has moments: the rows of the batch bear it.
 _VERIFIED_AT = """to_char(NEW.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 _COUNTED = ("window_ends_at", "window_count", "counted_date", "day_count")
@@ -89,21 +81,6 @@ TABLES: dict[str, TableRights] = {
     "documents_custodyround": TableRights(
         insert="a look at what is kept; the documents that it reads, and what it finds, are recorded",
         working=(*_LEASE, "ended_at", "older", "verified", "findings", "missing", "overdue", "oldest_at", "unread"),
-    ),
-    "documents_delivery": TableRights(
-        working=(*_LEASE, "bundle_id"),  # the bundle is leased by its first delivery
-        guards=(
-            Guard(
-                word="born",
-                born=True,
-                actions=(Action.DELIVERY_QUEUED, Action.DELIVERY_RESENT, Action.DELIVERY_NOT_WANTED),
-            ),
-            Guard(
-                word="moved",
-                columns=("status", "cause", "sent_at", "opened_at", "downloaded_at", "address_digest"),
-                actions=_MAIL,
-            ),
-        ),
     ),
     "documents_discrepancy": TableRights(
         guards=(
@@ -191,7 +168,12 @@ TABLES: dict[str, TableRights] = {
         ),
     ),
     "documents_issuer": TableRights(
-        guards=(Guard(word="born", born=True, about="NEW.slug", actions=(Action.ISSUER_ADDED,)),),
+        guards=(
+            Guard(word="born", born=True, about="NEW.slug", actions=(Action.ISSUER_ADDED,)),
+            Guard(
+                word="support", columns=("support_email",), about="NEW.slug", actions=(Action.ISSUER_SUPPORT_CHANGED,)
+            ),
+        ),
     ),
     "documents_issuingvalve": TableRights(
         insert="the counters of an issuer, whose own coming is recorded",
@@ -210,36 +192,6 @@ TABLES: dict[str, TableRights] = {
                 about=_SLUG,
                 actions=(Action.ISSUER_PAUSED, Action.ISSUER_RESUMED),
             ),
-        ),
-    ),
-    "documents_link": TableRights(
-        guards=(
-            Guard(word="born", born=True, actions=(Action.LINK_CREATED,)),
-            Guard(
-                word="revoked",
-                columns=("revoked_at", "revoked_reason"),
-                actions=(Action.LINK_REVOKED,),
-                only="OLD.revoked_at IS NULL",
-            ),
-            Guard(
-                word="tried",
-                columns=("seen_at", "opened_at", "wrong_answers", "locked_until_at"),
-                actions=(Action.LINK_SEEN, Action.LINK_OPENED, Action.LINK_FAILED, Action.LINK_LOCKED),
-            ),
-            Guard(
-                word="counted",
-                columns=("downloads", "counted"),
-                about="(SELECT document.public_id FROM documents_document AS document"
-                " WHERE document.id = NEW.document_id)",
-                actions=(Action.DOCUMENT_DOWNLOADED,),
-            ),
-        ),
-    ),
-    "documents_notice": TableRights(
-        working=_LEASE,
-        guards=(
-            Guard(born=True, columns=("status",), states=state_actions("delivery.", "QUEUED", "SENT", "BOUNCED")),
-            Guard(word="ended", columns=("address", "cause", "sent_at"), actions=_MAIL),
         ),
     ),
     "documents_party": TableRights(
@@ -277,6 +229,7 @@ TABLES: dict[str, TableRights] = {
         insert="what a parked event waits for; the parking is recorded",
         delete="remade whenever an event is parked anew, gone once it is processed",
     ),
+    **delivery_tables.ROWS,
     **hold_tables.ROWS,
     **key_tables.ROWS,
     **payout_tables.ROWS,

@@ -58,5 +58,16 @@ TABLE: Mapping[Kind, KindRules] = MappingProxyType(
     }
 )
 
-if set(TABLE) != set(Kind):
-    raise ValueError("every kind needs its row in the catalog")
+# TABLE: kind -> the word in the names of its files, in Spanish: a file has one name, whoever saves it.
+FILE_WORDS: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.PAYMENT_RECEIPT: "recibo",
+        Kind.ORDER_FINAL_STATEMENT: "pedido",
+        Kind.PAYOUT_STATEMENT: "liquidacion",
+        Kind.PAYOUT_REVERSAL_NOTICE: "aviso-de-pago",
+        Kind.CREDIT_NOTE: "nota-de-credito",
+    }
+)
+
+if set(TABLE) != set(Kind) or set(FILE_WORDS) != set(Kind):
+    raise ValueError("every kind needs its rows in the catalog")

@@ -16,7 +16,7 @@ from structlog import contextvars
 
 from audit import log
 from audit.actions import Action
-from documents import errors, locks, metrics
+from documents import errors, formatting, locks, metrics
 from documents.access import actors, guard, scope
 from documents.custody import quarantine
 from documents.delivery import links
@@ -63,7 +63,7 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
 ) -> Opened:
     """Return the bytes of a LOCKED document, or a picture of one page, and put that on record.
 
-    :param link: by which the document was reached; a download counts against it, once for each `session`.
+    :param link: by which the document was reached; a download or view counts against it, once for each `session`.
     :raises errors.Problem: `document_not_ready`, `document_quarantined`, `not_owner`, a `link_*` code, `not_found`
     :raises errors.WormError: the vault does not answer; nothing has been counted
     :raises log.AuditUnavailable: nothing is served without its event
@@ -73,7 +73,7 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
     _check_reader(document=document, actor=actor, link=link)
     _check_servable(document=document, actor=actor)
     if link is not None:
-        _check_link(link=link, session=session, now=now)
+        _check_link(link=link, document=document, session=session, now=now)
     if purpose == "preview":
         body = _picture(document=document, page=page, width=width, actor=actor, now=now)
     else:
@@ -81,10 +81,10 @@ def open(  # noqa: A001 - the contract's word; a module is named before it: dist
     _admit(document=document, purpose=purpose, link=link, session=session, page=page, now=now, actor=actor)
     if purpose == "download":
         metrics.DOCUMENT_DOWNLOADED.labels(channel=actor.channel or "web").inc()
-    picture = purpose == "preview"
+    picture, name = purpose == "preview", formatting.file_name(document=document)
     return Opened(
         body=body,
-        filename=f"{document.number}-{page}.png" if picture else f"{document.number}.pdf",
+        filename=f"{name}-{page}.png" if picture else f"{name}.pdf",
         media_type="image/png" if picture else "application/pdf",
         sha256=document.file_sha256,
     )
@@ -108,8 +108,8 @@ def _admit(
         # The row's lock keeps its status until the event of this access is committed.
         [row] = locks.rows(queryset=Document.objects.filter(pk=document.pk).only("status", "public_id"))
         _check_servable(document=row, actor=actor)
-        if link is not None and purpose == "download":
-            links.count_download(link=link, session=session, now=now, actor=actor)
+        if link is not None and purpose != "preview":
+            links.count_download(link=link, document=document, session=session, now=now, actor=actor)
         log.record(
             action=ACTIONS[purpose],
             object_type="document",
@@ -126,7 +126,7 @@ def _check_reader(*, document: Document, actor: log.Actor, link: Link | None) ->
     :raises errors.Problem: `not_owner`
     """
     if link is not None:
-        entitled = link.document_id == document.pk
+        entitled = links.opens(link=link, document=document)
     else:
         entitled = actor.kind != "user" or scope.sees(user_id=actors.number(actor=actor), document=document)
     if entitled:
@@ -149,12 +149,12 @@ def _check_servable(*, document: Document, actor: log.Actor) -> None:
         raise errors.Problem(code="document_not_ready")
 
 
-def _check_link(*, link: Link, session: str, now: dt.datetime) -> None:
+def _check_link(*, link: Link, document: Document, session: str, now: dt.datetime) -> None:
     """Refuse a link that cannot be used, before the vault is asked; counting checks again.
 
     :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`
     """
-    link_state = links.state(link=link, now=now, session=session)
+    link_state = links.state(link=link, now=now, session=session, document=document)
     if link_state is not links.State.LIVE:
         raise errors.Problem(code=link_state.value)
 

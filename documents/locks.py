@@ -42,6 +42,7 @@ class Rank(enum.IntEnum):
     DOCUMENT_KEY = enum.auto()
     VALVE = enum.auto()  # of an issuer: what it may issue is counted just before its numbers are taken
     SERIES = enum.auto()  # nearly last: who waits here waits for a commit, not for work
+    WRONG_ANSWERS = enum.auto()  # a name: answers for one party, or from one address, are judged one at a time
     LINK = enum.auto()
     DELIVERY = enum.auto()
     NOTICE = enum.auto()

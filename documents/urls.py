@@ -7,7 +7,7 @@ from documents.access import problems, roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded, Unrecorded
 from documents.api import documents, holds, links, reference, verifying
 from documents.api import views as api_views
-from documents.link_pages import invitations, verification, views
+from documents.link_pages import files, invitations, opening, verification, views
 from documents.operations import health, runbooks
 from documents.webhooks import inbound
 
@@ -194,40 +194,37 @@ urlpatterns = [
         methods=SAFE,
     ),
     _link(
-        "l/<str:token>/open/",
-        views.open_session,
-        name="link-open",
-        audit=Recorded(action=Action.LINK_OPENED, instead=(Action.LINK_FAILED,)),
-        methods=POST,
-    ),
-    _link(
-        "l/<str:token>/download/",
-        views.download,
-        name="link-download",
-        audit=Action.DOCUMENT_DOWNLOADED,
-        methods=POST,
-    ),
-    _link(
-        "l/<str:token>/page/<int:number>/",
-        views.preview,
-        name="link-page",
-        audit=Action.DOCUMENT_PREVIEWED,
+        "l/<str:token>/<int:place>/",
+        views.of_week,
+        name="link-of-week",
+        audit=Recorded(action=Action.LINK_SEEN, once="seen_at"),
         methods=SAFE,
     ),
-    _link(
-        "l/<str:token>/renew/",
-        views.renew,
-        name="link-renew",
-        # The page is the same whether a new link is sent or not: who asks learns nothing.
-        audit=Recorded(action=Action.DELIVERY_RESENT, instead=(Action.DELIVERY_QUEUED, Action.ACCESS_DENIED)),
-        methods=POST,
+    *(
+        _link(f"l/<str:token>/{rest}/", view, name=f"link-{name}", audit=audit, methods=methods)
+        for rest, view, name, audit, methods in (
+            ("open", opening.open_session, "open", Recorded(action=Action.LINK_OPENED), POST),
+            # A code, or a new link, is sent or not; the answer is the same: who asks learns nothing.
+            ("code", opening.mail_code, "code", Recorded(action=Action.DELIVERY_QUEUED), POST),
+            ("renew", views.renew, "renew", Recorded(action=Action.DELIVERY_RESENT), POST),
+            (
+                "report",
+                views.report,
+                "report",
+                Recorded(action=Action.LINK_REVOKED, methods=frozenset(POST), once="revoked_at"),
+                (*SAFE, *POST),
+            ),
+        )
     ),
-    _link(
-        "l/<str:token>/report/",
-        views.report,
-        name="link-report",
-        audit=Recorded(action=Action.LINK_REVOKED, once="revoked_at"),
-        methods=POST,
+    *(
+        _link(f"l/<str:token>/{place}{rest}", view, name=f"link-{name}{of}", audit=action, methods=methods)
+        for place, of in (("", ""), ("<int:place>/", "-of-week"))
+        for rest, view, name, action, methods in (
+            ("download/", files.download, "download", Action.DOCUMENT_DOWNLOADED, POST),
+            ("view/", files.view, "view", Action.DOCUMENT_VIEWED, POST),
+            ("file/", files.file, "file", Action.DOCUMENT_VIEWED, SAFE),
+            ("page/<int:number>/", files.preview, "page", Action.DOCUMENT_PREVIEWED, SAFE),
+        )
     ),
     _link("l/<path:rest>", views.unknown, name="link-unknown", audit=Action.ACCESS_DENIED),
     routes.route(

@@ -31,10 +31,10 @@ def context(*, request: HttpRequest, document: Document) -> dict[str, Any]:
     """Gather what the page of a document shows, in a fixed number of queries."""
     now = timezone.now()
     open_ = reasons.opened(request=request, document=document, now=now)
-    deliveries = list(
-        Delivery.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX]
-    )
-    links = list(Link.objects.filter(document=document).select_related("recipient").order_by("-pk")[:RELATED_MAX])
+    sendings = Delivery.objects.filter(document=document)
+    deliveries = list(sendings.select_related("recipient").order_by("-pk")[:RELATED_MAX])
+    leading = Link.objects.filter(Q(document=document) | Q(weekly=True, delivery__bundled__document=document))
+    links = list(leading.distinct().select_related("recipient").order_by("-pk")[:RELATED_MAX])
     sent = [delivery.public_id for delivery in deliveries] + [link.public_id for link in links]
     ids = [document.public_id, document.event.public_id, *sent]
     number = requested_page(request=request, pages=document.pages or 1)

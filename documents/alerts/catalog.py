@@ -5,30 +5,16 @@ A row's sentences are chosen by the value `cause` of the alert; "" is the one wi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from documents import errors
+from documents.alerts import delivery_catalog
 from documents.alerts.discrepancy_catalog import DISCREPANCIES, DiscrepancyRow
 from documents.alerts.owners import Owner
+from documents.alerts.rows import AlertRow
 from documents.countries.sources import Words
 from documents.resilience import dependencies
 
 RUNBOOKS = "docs/runbooks"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlertRow:
-    """One alert: `page` is its runbook; without a `severity` it has that of the code in its value `cause`.
-
-    Nothing that the service sees ends one that `ends_by_hand`: a person does, with a reason.
-    """
-
-    severity: str
-    page: str
-    owner: Owner
-    sentences: Mapping[str, Words]
-    meanwhile: Words | None = None
-    ends_by_hand: bool = False
 
 
 def _alone(es: str, en: str) -> Mapping[str, Words]:
@@ -101,42 +87,6 @@ _EVENTS: Mapping[str, AlertRow] = {
         ),
     ),
     "internal_error": _of_code("internal_error", page="documents.md", owner=Owner.ENGINEERING),
-    "delivery_failed": AlertRow(
-        severity="P2",
-        page="mail.md",
-        owner=Owner.OPERATIONS,
-        sentences={
-            "": Words(
-                es="El correo a {recipient} se ha dado por perdido ({failure:title}).",
-                en="Mail to {recipient} was given up ({failure:title}).",
-            ),
-            "notice": Words(
-                es="La dirección anterior de {recipient} no se enteró de su cambio ({failure:title}).",
-                en="The former address of {recipient} did not hear of its change ({failure:title}).",
-            ),
-        },
-        meanwhile=Words(
-            es="El documento está en el panel; los enlaces a una dirección anterior se anularon",
-            en="The document is in the panel; links to a former address were revoked",
-        ),
-        ends_by_hand=True,
-    ),
-    "link_revoked": AlertRow(
-        severity="P2",
-        page="links.md",
-        owner=Owner.OPERATIONS,
-        sentences={
-            "wrong_answers": Words(
-                es="{tries} respuestas erróneas en los enlaces seguros de una persona: anulados.",
-                en="{tries} wrong answers at the secure links of one recipient: revoked.",
-            ),
-            "wrong_person": Words(
-                es="Un enlace seguro llegó a otra persona, que lo dijo: revisa la dirección que consta.",
-                en="A secure link reached the wrong person, who said so: check the address on file.",
-            ),
-        },
-        ends_by_hand=True,
-    ),
     "access_rule_broken": AlertRow(
         severity="P1",
         page="access.md",
@@ -266,6 +216,7 @@ _CUSTODY: Mapping[str, AlertRow] = {
 }
 ALERTS: Mapping[str, AlertRow] = {
     **_EVENTS,
+    **delivery_catalog.ALERTS,
     **_CUSTODY,
     **{code: _of_discrepancy(row) for code, row in DISCREPANCIES.items()},
     **{f"dependency_{name}": _of_outage(row) for name, row in dependencies.DEPENDENCIES.items()},

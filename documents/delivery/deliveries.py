@@ -18,14 +18,14 @@ from audit import log
 from audit.actions import Action
 from documents import catalog, errors, formatting, identifiers, locks
 from documents.delivery import letters, links, mailbox, outbox
-from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, RevokeReason, Status
+from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Link, RevokeReason, Status
 from documents.resilience import calls, leases, queue
 from documents.task_names import TaskName
 
 logger = logging.getLogger(__name__)
 EmlFolder = mailbox.EmlFolder  # the name by which MAIL_URL=file:///... asks for it
 
-DIGEST_MAX = 100  # documents in one mail: about 60 kB, under the size at which mail programs cut
+DIGEST_MAX = 1000  # documents behind the link of one mail
 WEEKDAY, HOUR = 0, 9  # the summary goes out on Monday mornings, by the clock of the document's own place
 REPEAT = dt.timedelta(minutes=10)  # a person who asks for a new link twice within this gets one
 
@@ -95,6 +95,29 @@ def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery
         ).exists():
             return None
         return resend(document=document, actor=actor, now=now)
+
+
+def renew_week(*, link: Link, actor: log.Actor, now: dt.datetime) -> Delivery | None:
+    """Send a new link to the documents of a week's link that is dead; None where none may be sent, as in `renew`."""
+    owner = link.recipient
+    with transaction.atomic():
+        documents = locks.rows(queryset=links.documents(link=link).filter(status=Status.LOCKED))
+        sent = Delivery.objects.filter(document__in=documents, recipient=owner, channel=Channel.DIGEST)
+        wrong = Link.objects.filter(
+            Q(document__in=documents) | Q(pk=link.pk), recipient=owner, revoked_reason=RevokeReason.WRONG_PERSON
+        )
+        lately = sent.filter(sequence__gt=1, queued_at__gt=now - REPEAT)
+        if not documents or not owner.email or wrong.exists() or lately.exists():
+            return None
+        last = dict(sent.order_by().values_list("document").annotate(last=Max("sequence")))
+        made = [
+            _queue(document=row, channel=Channel.DIGEST, sequence=last[row.pk] + 1, now=now, actor=actor)
+            for row in documents
+        ]
+        locks.inserted(rank=locks.Rank.DELIVERY, keys=[(delivery.pk,) for delivery in made])
+        Delivery.objects.filter(pk__in=[delivery.pk for delivery in made]).update(bundle=made[0], next_try_at=now)
+        transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=made[0].pk))
+    return made[0]
 
 
 def due(*, now: dt.datetime) -> QuerySet[Delivery]:

@@ -1,8 +1,9 @@
-"""The mails: in the person's language, without amounts or anything remote, one link a document.
+"""The mails: in the person's language, without amounts or anything remote, one link in each.
 
 A letter is composed anew at each try and is the same each time: same Message-ID, same links.
 """
 
+import dataclasses
 import datetime as dt
 import functools
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from documents import formatting, locks, standings
-from documents.delivery import links
-from documents.models import Channel, Delivery, Document, Invitation, Link, Notice, Party
+from documents.delivery import codes, links
+from documents.models import Delivery, Document, Invitation, Issuer, Notice, Party
 from documents.rendering import printout
+
+LISTED_MAX = 20  # documents that a week's letter names; its link leads to all of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +33,8 @@ class LetterEntry:
 
     title: str
     number: str
-    issuer: str
-    monogram: str
     operation_date: str
-    url: str
-    expires: str
-    asks_last4: bool
-    changes: str = ""  # in a week's bundle: what has become of it since
+    changes: str = ""  # in a week's mail: what has become of it since
 
 
 def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlternatives:
@@ -48,24 +46,19 @@ def compose(*, batch: Sequence[Delivery], now: dt.datetime) -> EmailMultiAlterna
     first = batch[0]
     with transaction.atomic():
         [first.recipient] = locks.rows(queryset=Party.objects.filter(pk=first.recipient_id))
-        made = [(delivery.document, links.for_delivery(delivery=delivery, now=now)) for delivery in batch]
+        link = links.for_delivery(delivery=first, now=now)
     with translation.override(formatting.of_party(party=first.recipient)):
-        weekly = first.channel == Channel.DIGEST
-        standing = standings.of(document=first.document)
-        entries = [_entry(document=document, link=link, weekly=weekly) for document, link in made]
-        name = "digest" if weekly else "document"
-        context = {
-            "language": formatting.language(),
-            "entries": entries,
-            "entry": entries[0],
+        again = first.sequence > 1
+        context = _common(issuer=first.document.issuer, reference=first.public_id) | {
             "document": first.document,
-            "reference": first.public_id,
-            "again": first.sequence > 1,
-            "lead": standing.changes if first.sequence > 1 else standing.letter,
-            "heading": _weekly_subject(count=len(entries)) if weekly else _subject(delivery=first, standing=standing),
+            "again": again,
+            "url": links.url(link=link),
+            "expires": formatting.moment(when=link.expires_at, document=first.document),
+            "asks": link.knows,
             "tax_id_name": formatting.tax_id_name(document=first.document),
-            "site": settings.PUBLIC_URL,
         }
+        context |= _of_week(batch=batch) if link.weekly else _of_document(delivery=first)
+        name = "digest" if link.weekly else "document"
         return _letter(name=name, context=context, to=first.recipient.email, message_id=first.message_id)
 
 
@@ -74,26 +67,19 @@ def contact_changed(*, notice: Notice) -> EmailMultiAlternatives:
 
     Anybody may read there by now, so it has no name, no new address and no link.
     """
-    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
+    occurred_at = notice.event.occurred_at if notice.event else None
     with translation.override(formatting.language_of(locale=notice.locale)):
-        context = {
-            "language": formatting.language(),
-            "entry": {"issuer": sender, "monogram": printout.monogram(sender)},
-            "reference": notice.public_id,
+        context = _common(issuer=None, reference=notice.public_id) | {
             "heading": _("El correo de tu cuenta ha cambiado"),
-            "changed": formatting.day(date=((notice.event and notice.event.occurred_at) or notice.queued_at).date()),
+            "changed": formatting.day(date=(occurred_at or notice.queued_at).date()),
         }
         return _letter(name="contact_changed", context=context, to=notice.address, message_id=notice.message_id)
 
 
 def invitation(*, invitation: Invitation, url: str) -> EmailMultiAlternatives:
     """Write to a person that she may set a password; it names no role and nobody's data."""
-    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
     with translation.override(formatting.language_of(locale=invitation.user.person.locale)):
-        context = {
-            "language": formatting.language(),
-            "entry": {"issuer": sender, "monogram": printout.monogram(sender)},
-            "reference": invitation.public_id,
+        context = _common(issuer=None, reference=invitation.public_id) | {
             "heading": _("Elige tu contraseña"),
             "login": invitation.user.get_username(),
             "url": url,
@@ -101,6 +87,57 @@ def invitation(*, invitation: Invitation, url: str) -> EmailMultiAlternatives:
         }
         to, message_id = invitation.user.email, invitation.message_id
         return _letter(name="invitation", context=context, to=to, message_id=message_id)
+
+
+def link_code(*, notice: Notice) -> EmailMultiAlternatives:
+    """Write the code that opens a link, to the address on file. The code leads the subject: phones show that much."""
+    link = notice.link
+    if link is None:
+        raise ValueError(f"{notice.public_id} brings no code")
+    with translation.override(formatting.language_of(locale=notice.locale)):
+        code = codes.code(notice=notice)
+        context = _common(issuer=link.document.issuer, reference=notice.public_id) | {
+            "heading": _("%(code)s es tu código") % {"code": code},
+            "code": code,
+            "minutes": codes.LIFE // dt.timedelta(minutes=1),
+        }
+        return _letter(name="code", context=context, to=notice.address, message_id=notice.message_id)
+
+
+def _common(*, issuer: Issuer | None, reference: str) -> dict[str, object]:
+    """Return what every letter shows: who writes, and where to ask."""
+    sender = issuer.legal_name if issuer else parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
+    return {
+        "language": formatting.language(),
+        "issuer": sender,
+        "monogram": printout.monogram(sender),
+        "support": formatting.support(issuer=issuer),
+        "reference": reference,
+    }
+
+
+def _of_document(*, delivery: Delivery) -> dict[str, object]:
+    """Return what the letter about one document says of it."""
+    standing, again = standings.of(document=delivery.document), delivery.sequence > 1
+    return {
+        "heading": _("Tu enlace nuevo está listo") if again else standing.subject,
+        "lead": standing.changes if again else standing.letter,
+        "entry": _entry(document=delivery.document),
+    }
+
+
+def _of_week(*, batch: Sequence[Delivery]) -> dict[str, object]:
+    """Return what a week's letter says of its documents: how many there are, of which days, and the first of them."""
+    documents = sorted((delivery.document for delivery in batch), key=lambda row: (row.operation_date, row.pk))
+    listed = documents[:LISTED_MAX]
+    return {
+        "heading": _weekly_subject(count=len(documents)),
+        "days": formatting.days(first=documents[0].operation_date, last=documents[-1].operation_date),
+        "entries": [
+            dataclasses.replace(_entry(document=row), changes=standings.of(document=row).changes) for row in listed
+        ],
+        "more": len(documents) - len(listed),
+    }
 
 
 def _letter(*, name: str, context: Mapping[str, object], to: str, message_id: str) -> EmailMultiAlternatives:
@@ -121,24 +158,13 @@ def _letter(*, name: str, context: Mapping[str, object], to: str, message_id: st
     return letter
 
 
-def _entry(*, document: Document, link: Link, weekly: bool) -> LetterEntry:
-    """Return a document as the letter shows it."""
+def _entry(*, document: Document) -> LetterEntry:
+    """Return a document as a letter shows it."""
     return LetterEntry(
         title=formatting.title(document=document),
         number=document.number,
-        issuer=document.issuer.legal_name,
-        monogram=printout.monogram(document.issuer.legal_name),
         operation_date=formatting.day(date=document.operation_date),
-        url=links.url(link=link),
-        expires=formatting.moment(when=link.expires_at, document=document),
-        asks_last4=link.knows == links.LAST4,
-        changes=standings.of(document=document).changes if weekly else "",
     )
-
-
-def _subject(*, delivery: Delivery, standing: standings.DocumentStanding) -> str:
-    """Return the subject of the mail about one document."""
-    return _("Tu enlace nuevo está listo") if delivery.sequence > 1 else standing.subject
 
 
 def _weekly_subject(*, count: int) -> str:

@@ -1,4 +1,4 @@
-"""Secure links: one way to one document for one recipient, signed, expiring, limited, revocable.
+"""Secure links: one way to one document, or to those of a week, for one recipient: signed, expiring, revocable.
 
 The token is an HMAC over the link's id, so it can be written into a mail again after a crash without ever being stored:
 the database knows its SHA-256 only, and no log line, referrer or audit event ever holds it.
@@ -16,20 +16,17 @@ from types import MappingProxyType
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet
 
 from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, locks, metrics
-from documents.alerts import incidents
-from documents.models import Delivery, DeliveryStatus, Document, Link, Party, RevokeReason
+from documents.models import Channel, Delivery, DeliveryStatus, Document, Link, Party
 
-NOTHING, LAST4 = "nothing", "last4"
+NOTHING, LAST4, CODE = "nothing", "last4", "code"
 ANSWER_LENGTH = 4
-LOCK_EVERY = 5  # wrong answers
-REVOKE_AT = 10
-REVOKE_ALL_AT = 20  # over all open links of one recipient: a stolen mailbox has many
-LOCK = SESSION = dt.timedelta(minutes=15)
+PLACE_MAX = 10_000  # what PostgreSQL is asked for of a week
+SESSION = dt.timedelta(minutes=15)
 COUNTED = dt.timedelta(minutes=10)  # the same session downloads again without being counted again
 
 # TABLE: (country, kind, audience) -> what the person must know; `*` is any, the most specific row wins.
@@ -40,10 +37,16 @@ POLICY: Mapping[tuple[str, str, str], str] = MappingProxyType(
         ("*", "*", "*"): LAST4,
     }
 )
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_FORWARD = {  # a delivery's way; it never goes back
-    DeliveryStatus.OPENED: (DeliveryStatus.SENT,),
-    DeliveryStatus.DOWNLOADED: (DeliveryStatus.SENT, DeliveryStatus.OPENED),
+TOKEN_LENGTH = 43  # 32 bytes in base64url
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}", re.ASCII)
+# A delivery's way; it never goes back: state -> its moment, its action, the states before it.
+_FORWARD = {
+    DeliveryStatus.OPENED: ("opened_at", Action.DELIVERY_OPENED, (DeliveryStatus.SENT,)),
+    DeliveryStatus.DOWNLOADED: (
+        "downloaded_at",
+        Action.DELIVERY_DOWNLOADED,
+        (DeliveryStatus.SENT, DeliveryStatus.OPENED),
+    ),
 }
 
 
@@ -58,24 +61,14 @@ class State(enum.StrEnum):
     EXHAUSTED = "link_exhausted"
 
 
-@enum.unique
-class Verdict(enum.StrEnum):
-    """What became of an answer. MALFORMED does not count as a try: it says nothing about who is asking."""
-
-    OPENED = "opened"
-    WRONG = "wrong"
-    MALFORMED = "malformed"
-    UNUSABLE = "unusable"  # the link is locked, revoked, expired or used up: see `state`
-
-
 def asks(*, document: Document, recipient: Party) -> str:
-    """Return what opening a link to this document needs: NOTHING or LAST4.
+    """Return what opening a link to this document needs: NOTHING, LAST4 or CODE.
 
-    A recipient without a tax id on file, or with one too short, cannot be asked; the mailbox is then the only proof.
+    A recipient without a tax id on file, or with one too short, cannot be asked for it: a code by mail is.
     """
     places = ((document.country_id, "*"), (document.kind, "*"), (document.audience, "*"))
     wanted = next(POLICY[key] for key in itertools.product(*places) if key in POLICY)
-    return wanted if len(_plain(recipient.tax_id)) >= ANSWER_LENGTH else NOTHING
+    return CODE if wanted == LAST4 and len(plain(text=recipient.tax_id)) < ANSWER_LENGTH else wanted
 
 
 def create(
@@ -87,7 +80,12 @@ def create(
     actor: log.Actor = log.SYSTEM,
     life: dt.timedelta | None = None,
 ) -> Link:
-    """Make a link, with its audit event."""
+    """Make a link, with its audit event. That of a week's mail leads to every document of the mail.
+
+    Each document may be downloaded as often as that of a link of its own.
+    """
+    weekly = delivery is not None and delivery.channel == Channel.DIGEST
+    number = Delivery.objects.filter(bundle=delivery).count() if weekly else 1
     link = Link(
         public_id=identifiers.new(prefix="lnk"),
         document=document,
@@ -95,12 +93,13 @@ def create(
         delivery=delivery,
         knows=asks(document=document, recipient=recipient),
         expires_at=now + (settings.LINK_LIFE if life is None else life),
-        downloads_max=settings.LINK_DOWNLOADS_MAX,
+        downloads_max=settings.LINK_DOWNLOADS_MAX * max(1, number),
+        weekly=weekly,
     )
     link.token_sha256 = digest(token=token(link=link))
     with transaction.atomic():
         link.save(force_insert=True)
-        _record(Action.LINK_CREATED, link=link, actor=actor, details={"document": document.public_id})
+        record(Action.LINK_CREATED, link=link, actor=actor, details={"document": document.public_id})
     return link
 
 
@@ -108,7 +107,9 @@ def for_delivery(*, delivery: Delivery, now: dt.datetime) -> Link:
     """Return the delivery's link, made at its first try: a mail sent again carries the same link."""
     with transaction.atomic():
         locks.rows(queryset=Delivery.objects.filter(pk=delivery.pk).only("pk"))
-        made = Link.objects.filter(delivery=delivery, revoked_at=None, expires_at__gt=now).order_by("id").first()
+        weekly = delivery.channel == Channel.DIGEST
+        usable = Link.objects.filter(delivery=delivery, weekly=weekly, revoked_at=None, expires_at__gt=now)
+        made = usable.order_by("id").first()
         return made or create(document=delivery.document, recipient=delivery.recipient, delivery=delivery, now=now)
 
 
@@ -140,13 +141,40 @@ def find(*, token: str) -> Link | None:
     return link if shaped else None
 
 
-def state(*, link: Link, now: dt.datetime, session: str = "") -> State:
-    """Return whether a link can be used now; a session just counted may repeat its download."""
+def documents(*, link: Link) -> QuerySet[Document]:
+    """Return what a link leads to, in an order that stays: its document, or those of its week's mail."""
+    if not link.weekly:
+        return Document.objects.filter(pk=link.document_id)
+    of_week = Document.objects.filter(deliveries__bundle=link.delivery_id, owner=link.recipient_id)
+    return of_week.select_related("issuer").defer("issuer__logo").order_by("operation_date", "pk")
+
+
+def document(*, link: Link, place: int) -> Document | None:
+    """Return the document at a place of a link, counted from 1; None where it has none."""
+    if not link.weekly:
+        return link.document if place == 1 else None
+    return documents(link=link)[place - 1 : place].first() if 0 < place <= PLACE_MAX else None
+
+
+def opens(*, link: Link, document: Document) -> bool:
+    """Tell whether a link leads to a document."""
+    if not link.weekly:
+        return link.document_id == document.pk
+    return documents(link=link).filter(pk=document.pk).exists()
+
+
+def state(*, link: Link, now: dt.datetime, session: str = "", document: Document | None = None) -> State:
+    """Return whether a link can be used now; a session just counted may repeat its download.
+
+    :param document: that of the download; without it, any that the session has just downloaded.
+    """
     if link.revoked_at is not None:
         return State.REVOKED
     if link.expires_at <= now:
         return State.EXPIRED
-    if link.downloads >= link.downloads_max and not _just_counted(link=link, session=session, now=now):
+    if link.downloads >= link.downloads_max and not just_counted(
+        link=link, session=session, document=document, now=now
+    ):
         return State.EXHAUSTED
     if link.locked_until_at is not None and link.locked_until_at > now:
         return State.LOCKED
@@ -159,53 +187,7 @@ def note_seen(*, link: Link, now: dt.datetime, actor: log.Actor) -> None:
         return
     with transaction.atomic():
         if Link.objects.filter(pk=link.pk, seen_at=None).update(seen_at=now):
-            _record(Action.LINK_SEEN, link=link, actor=actor)
-
-
-def answer(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Verdict:
-    """Judge the answer that is to open the link; the row's lock counts tries that come at once one by one."""
-    given = _plain(answer)
-    with transaction.atomic():
-        # With the others of the recipient, which a wrong answer may end too: all at once, so in one order.
-        ended_together = Q(pk=link.pk) | Q(recipient=link.recipient_id, revoked_at=None, expires_at__gt=now)
-        locked = locks.rows(queryset=Link.objects.select_related("recipient").filter(ended_together))
-        row = next(each for each in locked if each.pk == link.pk)
-        if state(link=row, now=now) is not State.LIVE:
-            return Verdict.UNUSABLE
-        if row.knows == LAST4:
-            if len(given) != ANSWER_LENGTH:
-                return Verdict.MALFORMED
-            known = _plain(row.recipient.tax_id)[-ANSWER_LENGTH:]
-            if not known or not hmac.compare_digest(given, known):
-                return _wrong(link=row, now=now, actor=actor)
-        if row.opened_at is None:
-            Link.objects.filter(pk=row.pk).update(opened_at=now)
-        _record(Action.LINK_OPENED, link=row, actor=actor)
-        _move_delivery(link=row, to=DeliveryStatus.OPENED, action=Action.DELIVERY_OPENED, now=now, actor=actor)
-    return Verdict.OPENED
-
-
-def _wrong(*, link: Link, now: dt.datetime, actor: log.Actor) -> Verdict:
-    """Count a wrong answer: the fifth locks for a while, the tenth revokes and opens an alert."""
-    wrong = link.wrong_answers + 1
-    until_at = now + LOCK if wrong % LOCK_EVERY == 0 else link.locked_until_at
-    Link.objects.filter(pk=link.pk).update(wrong_answers=wrong, locked_until_at=until_at)
-    _record(Action.LINK_FAILED, link=link, actor=actor, outcome="denied", code="wrong_answer", details={"tries": wrong})
-    tried = Link.objects.filter(recipient=link.recipient_id, revoked_at=None, expires_at__gt=now)
-    everywhere = tried.aggregate(total=Sum("wrong_answers"))["total"] or 0
-    if wrong >= REVOKE_AT or everywhere >= REVOKE_ALL_AT:
-        revoke(link=link, reason=RevokeReason.WRONG_ANSWERS, actor=actor, now=now)
-        if everywhere >= REVOKE_ALL_AT:
-            revoke_open(recipient=link.recipient, reason=RevokeReason.WRONG_ANSWERS, actor=actor, now=now)
-        incidents.open_alert(
-            code="link_revoked",
-            dedup_key=f"link:{link.public_id}",
-            values={"cause": RevokeReason.WRONG_ANSWERS, "tries": max(wrong, everywhere)},
-            object_id=link.public_id,
-        )
-    elif wrong % LOCK_EVERY == 0:
-        _record(Action.LINK_LOCKED, link=link, actor=actor, outcome="denied", code=State.LOCKED)
-    return Verdict.WRONG
+            record(Action.LINK_SEEN, link=link, actor=actor)
 
 
 def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bool:
@@ -217,7 +199,7 @@ def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bo
         locks.declare(rank=locks.Rank.LINK, keys=[(link.pk,)])
         ended = Link.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=now, revoked_reason=reason[:200])
         if ended:
-            _record(Action.LINK_REVOKED, link=link, actor=actor, details={"reason": reason[:200]})
+            record(Action.LINK_REVOKED, link=link, actor=actor, details={"reason": reason[:200]})
     return bool(ended)
 
 
@@ -231,46 +213,53 @@ def revoke_open(
     return sum(revoke(link=link, reason=reason, actor=actor, now=now) for link in links.order_by("id"))
 
 
-def count_download(*, link: Link, session: str, now: dt.datetime, actor: log.Actor) -> None:
-    """Take one download from the link, inside the caller's transaction.
+def count_download(*, link: Link, document: Document, session: str, now: dt.datetime, actor: log.Actor) -> None:
+    """Take one download of a document from the link, inside the caller's transaction.
 
     The same session within ten minutes takes none: download managers and in-app browsers ask twice.
 
     :raises errors.Problem: `link_revoked`, `link_expired`, `link_exhausted`, `link_locked`
     """
     [row] = locks.rows(queryset=Link.objects.filter(pk=link.pk))
-    now_state = state(link=row, now=now, session=session)
+    now_state = state(link=row, now=now, session=session, document=document)
     if now_state is not State.LIVE:
         raise errors.Problem(code=now_state.value)
-    if _just_counted(link=row, session=session, now=now):
+    if just_counted(link=row, session=session, document=document, now=now):
         return
     since = now.timestamp() - COUNTED.total_seconds()
     recent = {name: counted_at for name, counted_at in row.counted.items() if counted_at > since}
     if session:
-        recent[session] = int(now.timestamp())
+        recent[f"{session}:{document.public_id}"] = int(now.timestamp())
     Link.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1, counted=recent)  # a constraint has the limit
-    _move_delivery(link=row, to=DeliveryStatus.DOWNLOADED, action=Action.DELIVERY_DOWNLOADED, now=now, actor=actor)
+    move_deliveries(link=row, to=DeliveryStatus.DOWNLOADED, now=now, actor=actor, document=document)
 
 
-def _just_counted(*, link: Link, session: str, now: dt.datetime) -> bool:
-    counted_at = link.counted.get(session) if session else None
-    return counted_at is not None and now.timestamp() - counted_at < COUNTED.total_seconds()
+def just_counted(*, link: Link, session: str, document: Document | None, now: dt.datetime) -> bool:
+    """Tell whether a session has downloaded a document, or any, within the last ten minutes."""
+    since = now.timestamp() - COUNTED.total_seconds()
+    by = f"{session}:" if document is None else f"{session}:{document.public_id}"
+    return bool(session) and any(name.startswith(by) and counted > since for name, counted in link.counted.items())
 
 
-def _move_delivery(*, link: Link, to: DeliveryStatus, action: Action, now: dt.datetime, actor: log.Actor) -> None:
-    """Move the delivery that brought the link forward, with its audit event."""
+def move_deliveries(
+    *, link: Link, to: DeliveryStatus, now: dt.datetime, actor: log.Actor, document: Document | None = None
+) -> None:
+    """Move what brought the link forward, each with its audit event: of a week's mail, all or that of one document."""
     if link.delivery_id is None:
         return
-    moment = {DeliveryStatus.OPENED: "opened_at", DeliveryStatus.DOWNLOADED: "downloaded_at"}[to]
-    locks.declare(rank=locks.Rank.DELIVERY, keys=[(link.delivery_id,)])
-    moved = Delivery.objects.filter(pk=link.delivery_id, status__in=_FORWARD[to]).update(status=to, **{moment: now})
-    if moved:
-        public_id = Delivery.objects.values_list("public_id", flat=True).get(pk=link.delivery_id)
-        log.record(action=action, object_type="delivery", object_id=public_id, actor=actor)
-        metrics.DELIVERY.labels(status=to).inc()
+    moment, action, before = _FORWARD[to]
+    brought = Delivery.objects.filter(Q(bundle=link.delivery_id) if link.weekly else Q(pk=link.delivery_id))
+    if document is not None:
+        brought = brought.filter(document=document)
+    moving = list(brought.filter(status__in=before).order_by("pk").values_list("pk", "public_id"))
+    locks.declare(rank=locks.Rank.DELIVERY, keys=[(pk,) for pk, _public_id in moving])
+    for pk, public_id in moving:
+        if Delivery.objects.filter(pk=pk, status__in=before).update(status=to, **{moment: now}):
+            log.record(action=action, object_type="delivery", object_id=public_id, actor=actor)
+            metrics.DELIVERY.labels(status=to).inc()
 
 
-def _record(
+def record(
     action: Action,
     *,
     link: Link,
@@ -279,6 +268,7 @@ def _record(
     code: str = "",
     details: dict[str, str | int] | None = None,
 ) -> None:
+    """Put on record, and count, what happened to a link."""
     log.record(
         action=action,
         object_type="link",
@@ -291,6 +281,6 @@ def _record(
     metrics.LINK_EVENTS.labels(event=action.partition(".")[2]).inc()
 
 
-def _plain(text: str) -> str:
+def plain(*, text: str) -> str:
     """Return the letters and digits of a tax id or an answer, in upper case."""
     return re.sub(r"[^0-9A-Z]", "", text.upper())

@@ -1,4 +1,4 @@
-"""Notices to a party's former address that its address has changed: one mail a change.
+"""Notices: to a party's former address that its address has changed, and the codes that open links; one mail each.
 
 The address is erased by the write that ends the notice.
 """
@@ -10,12 +10,14 @@ from django.db import transaction
 
 from audit import log
 from audit.actions import Action
-from documents import identifiers
+from documents import identifiers, locks
 from documents.alerts import incidents
-from documents.delivery import letters, mailbox, single_mails
-from documents.models import Event, Notice, Party
+from documents.delivery import codes, letters, links, mailbox, single_mails
+from documents.models import Event, Link, Notice, Party
 from documents.resilience import queue
 from documents.task_names import TaskName
+
+LONG = ("event__body", "link__document__content", "link__document__issuer__logo")  # what no letter needs
 
 
 def plan(*, party: Party, event: Event | None, now: dt.datetime, actor: log.Actor) -> Notice:
@@ -23,10 +25,26 @@ def plan(*, party: Party, event: Event | None, now: dt.datetime, actor: log.Acto
 
     Call it in the transaction of the change, with `party` as it was read before.
     """
+    return _queue(party=party, event=event, link=None, now=now, actor=actor)
+
+
+def mail_code(*, link: Link, now: dt.datetime, actor: log.Actor) -> Notice | None:
+    """Queue a mail with a code that opens the link, to the address on file; None where none may be sent now."""
+    with transaction.atomic():
+        [row] = locks.rows(queryset=Link.objects.select_related("recipient").filter(pk=link.pk))
+        usable = links.state(link=row, now=now) is links.State.LIVE and row.knows != links.NOTHING
+        if not usable or not row.recipient.email or not codes.may_ask(link=row, now=now):
+            return None
+        return _queue(party=row.recipient, event=None, link=row, now=now, actor=actor)
+
+
+def _queue(*, party: Party, event: Event | None, link: Link | None, now: dt.datetime, actor: log.Actor) -> Notice:
+    """Write a notice with its Message-ID and its audit event."""
     public_id = identifiers.new(prefix="ntc")
     made = Notice.objects.create(
         public_id=public_id,
         event=event,
+        link=link,
         party=party,
         address=party.email,
         locale=party.locale,
@@ -42,9 +60,10 @@ def plan(*, party: Party, event: Event | None, now: dt.datetime, actor: log.Acto
 def _alert(notice: Notice, cause: str) -> None:
     """Open an alert: the former address did not get its notice.
 
-    A mailbox that is gone is often the reason for the change: no alert is due for that.
+    A mailbox that is gone is often the reason for the change, and who asked for a code can ask again: no alert is due
+    for that.
     """
-    if cause == "recipient_refused":
+    if cause == "recipient_refused" or notice.link:
         return
     incidents.open_alert(
         code="delivery_failed",
@@ -69,10 +88,11 @@ def _record(action: Action, row: Notice, *, code: str = "", outcome: str = "ok",
 
 MAIL = single_mails.MailKind[Notice](
     name="notice",
-    rows=lambda: Notice.objects.select_related("party", "event").defer("event__body"),
-    letter=lambda row: letters.contact_changed(notice=row),
+    rows=lambda: Notice.objects.select_related("party", "event", "link__document__issuer").defer(*LONG),
+    letter=lambda row: letters.link_code(notice=row) if row.link else letters.contact_changed(notice=row),
     record=_record,
     alert=_alert,
+    patience=lambda row: codes.LIFE if row.link else single_mails.PATIENCE,  # a late code opens nothing
     forgets={"address": ""},
 )
 due, send_next = MAIL.due, MAIL.send_next

@@ -40,7 +40,7 @@ class Records(Protocol[Recorded_contra]):
 class MailKind(Generic[Single]):
     """One kind of mail: its rows with what its letter needs, its letter, its record, and the alert of its failure.
 
-    `forgets` are the columns that the end of a mail empties.
+    `patience` is how long it is tried; `forgets` are the columns that the end of a mail empties.
     """
 
     name: str
@@ -48,6 +48,7 @@ class MailKind(Generic[Single]):
     letter: Callable[[Single], EmailMessage]
     record: Records[Single]
     alert: Callable[[Single, str], None]
+    patience: Callable[[Single], dt.timedelta] = lambda _row: PATIENCE
     forgets: Mapping[str, str] = field(default_factory=dict)
 
     def due(self, *, now: dt.datetime) -> QuerySet[Single]:
@@ -91,7 +92,7 @@ class MailKind(Generic[Single]):
 
     def _again(self, *, row: Single, lease: leases.Lease, cause: str, now: dt.datetime) -> None:
         """Put a mail off for a later try, or give it up when its time is over."""
-        if now - row.queued_at > PATIENCE:
+        if now - row.queued_at > self.patience(row):
             self.end(row=row, lease=lease, status=DeliveryStatus.BOUNCED, cause=cause, now=now)
             return
         wait = dt.timedelta(seconds=dependencies.backoff_s(dependency="mail", attempt=row.attempts))

@@ -1,6 +1,7 @@
 """TABLE: what the pages of a secure link say when there is no document to show."""
 
 import dataclasses
+import datetime as dt
 
 from django.utils.translation import gettext as _
 
@@ -8,7 +9,7 @@ from documents import formatting
 from documents.delivery import links
 from documents.models import Link, RevokeReason
 
-AWAY = 503
+TOO_MANY, AWAY = 429, 503
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,27 +24,56 @@ class MessagePage:
     renew: bool = False
 
 
-def message(*, name: str, link: Link | None) -> MessagePage:
+def message(*, name: str, link: Link | None, until_at: dt.datetime | None = None) -> MessagePage:
     """Return a message page in the language in force; `link` gives its times and limits.
+
+    :param until_at: when it may be tried again.
 
     A link that reached the wrong person is not renewed.
 
     :raises KeyError: for a name that no page has
     """
-    page = _pages(link=link)[name]
+    page = _pages(link=link, until_at=until_at)[name]
     if link is not None and link.revoked_reason == RevokeReason.WRONG_PERSON:
         return dataclasses.replace(page, renew=False)
     return page
 
 
-def _pages(*, link: Link | None) -> dict[str, MessagePage]:
+def _pages(*, link: Link | None, until_at: dt.datetime | None) -> dict[str, MessagePage]:
     """Return every page by its name, in the language in force."""
-    return _of_unusable_links(link=link) | _of_documents() | _of_requests()
+    many = _of_too_many(link=link, until_at=until_at)
+    return _of_unusable_links(link=link) | many | _of_documents() | _of_requests()
+
+
+def _of_too_many(*, link: Link | None, until_at: dt.datetime | None) -> dict[str, MessagePage]:
+    """Return the pages after too many wrong answers: at this link, or about this person or from this connection."""
+    clock = formatting.clock(when=until_at, document=link.document) if link and until_at else ""
+    moment = formatting.moment(when=until_at, document=link.document) if link and until_at else ""
+    safe = _("Tu documento sigue guardado y seguro.")
+    heading = _("Demasiados intentos")
+    return {
+        links.State.LOCKED: MessagePage(
+            status=TOO_MANY,
+            heading=heading,
+            lines=(_("Vuelve a probar a las %s, o pide un enlace nuevo.") % clock, safe),
+            sign="lock",
+            renew=True,
+        ),
+        "limited": MessagePage(
+            status=TOO_MANY,
+            heading=heading,
+            lines=(
+                _("Hubo demasiadas respuestas erróneas. Vuelve a probar desde el %s.") % moment,
+                _("¿Tienes prisa? Escríbenos a la dirección de abajo con la referencia."),
+                safe,
+            ),
+            sign="lock",
+        ),
+    }
 
 
 def _of_unusable_links(*, link: Link | None) -> dict[str, MessagePage]:
-    """Return the pages of a link that opens nothing now, by its state."""
-    until = formatting.clock(when=link.locked_until_at, document=link.document) if link and link.locked_until_at else ""
+    """Return the pages of a link that opens nothing any more, by its state."""
     expired = formatting.moment(when=link.expires_at, document=link.document) if link else ""
     most = link.downloads_max if link else 0
     safe = _("Tu documento sigue guardado y seguro.")
@@ -66,13 +96,6 @@ def _of_unusable_links(*, link: Link | None) -> dict[str, MessagePage]:
             status=410,
             heading=_("Este enlace fue anulado"),
             lines=(_("Lo anulamos por seguridad y ya no abre nada."), safe),
-            sign="lock",
-            renew=True,
-        ),
-        links.State.LOCKED: MessagePage(
-            status=429,
-            heading=_("Demasiados intentos"),
-            lines=(_("Vuelve a probar a las %s, o pide un enlace nuevo.") % until, safe),
             sign="lock",
             renew=True,
         ),
@@ -101,6 +124,13 @@ def _of_documents() -> dict[str, MessagePage]:
             ),
             sign="search",
         ),
+        "gone": MessagePage(
+            status=410,
+            heading=_("Ya no se conserva"),
+            lines=(_("Acabó el plazo legal de conservación de este documento y su archivo se eliminó."),),
+            sign="clock",
+            tone="",
+        ),
     }
 
 
@@ -112,7 +142,7 @@ def _of_requests() -> dict[str, MessagePage]:
             heading=_("Revisa tu correo"),
             lines=(
                 _("Si el documento es tuyo, en un momento tendrás un enlace nuevo en el correo que ya tenemos."),
-                _("¿No llega? Mira en «no deseados» o escribe a soporte con la referencia de abajo."),
+                _("¿No llega? Mira en «no deseados» o escríbenos a la dirección de abajo con la referencia."),
             ),
             sign="mail",
             tone="good",

@@ -14,25 +14,34 @@ from documents.delivery import links
 from documents.models import Link
 
 COOKIE = "link"
+PASTED = "./>,;:)]}\"'`*_~!?»”… \t"  # what stands behind an address in a text, and is pasted with it
 SALT = "documents.link_pages.views.session"
 
 
 @ownership.resolver(Ownership.LINK)
 def linked(visit: Visit) -> Admitted:
-    """Load the link of the token in the address; None for the page that says that there is none."""
+    """Load the link of the token in the address; None for the page that says that there is none.
+
+    Marks behind the token, which were pasted with it, are left out.
+    """
     parts = dict(visit.parts)
-    token = str(parts.pop("token", "") or parts.pop("rest"))
-    link = links.find(token=token)
-    handed = {**parts, "link": link}
+    link = links.find(token=_bare(text=str(parts.pop("token", "") or parts.pop("rest"))))
+    place = int(parts.pop("place", 1))
+    handed = {**parts, "link": link, "document": None, "place": place}
     if link is None:
         return Admitted(handed=handed, about=ownership.about())
-    mine = scope.Reach(column="owner_id", values=frozenset({link.document.owner_id}))
+    handed["document"] = document = links.document(link=link, place=place)
+    named = (("document", document.public_id),) if document else ()
+    mine = scope.Reach(column="owner_id", values=frozenset({link.recipient_id}))
     return Admitted(
-        handed=handed,
-        about=ownership.about(("link", link.public_id), ("document", link.document.public_id)),
-        loaded=link,
-        covers=mine.covers,
+        handed=handed, about=ownership.about(("link", link.public_id), *named), loaded=link, covers=mine.covers
     )
+
+
+def _bare(*, text: str) -> str:
+    """Return the token without what was pasted behind it; a text with anything else behind it is no token."""
+    token, behind = text[: links.TOKEN_LENGTH], text[links.TOKEN_LENGTH :]
+    return text if behind.strip(PASTED) else token
 
 
 def _cookie_name() -> str:

@@ -4,7 +4,7 @@ Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal loca
 """
 
 from documents.models.custody import CustodyRound, Erased, ErasurePeriod
-from documents.models.deliveries import Channel, Delivery, DeliveryStatus, Link, Notice, RevokeReason
+from documents.models.deliveries import Channel, Delivery, DeliveryStatus, Link, Notice, RevokeReason, WrongAnswers
 from documents.models.dismissal import Dismissal, DismissalState
 from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus, RefundStatus, Status
 from documents.models.events import Event, EventStatus, Wait
@@ -57,4 +57,5 @@ __all__ = [
     "Status",
     "VaultProbe",
     "Wait",
+    "WrongAnswers",
 ]

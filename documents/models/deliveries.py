@@ -75,15 +75,16 @@ class Delivery(Leased):
 
 
 class Notice(Leased):
-    """A mail to a party about a change of its address, to the address it had before; one per event and party.
+    """A mail to a party without a document: a change of its address, or the code that opens a link.
 
-    Without an event the party has changed it itself, over the API.
-
-    The old address is stored only while the mail waits: a constraint requires it to be empty once the notice has ended.
+    Of a change there is one per event and party, to the address it had before; without event and link the party has
+    changed it itself, over the API. The address is stored only while the mail waits: a constraint requires it to be
+    empty once the notice has ended.
     """
 
     public_id = public_id("ntc")
     event = models.ForeignKey(Event, models.PROTECT, null=True, related_name="notices", verbose_name=_("evento"))
+    link = models.ForeignKey("Link", models.PROTECT, null=True, related_name="codes", verbose_name=_("enlace seguro"))
     party = models.ForeignKey(Party, models.PROTECT, related_name="notices", verbose_name=_("titular"))
     address = models.EmailField(max_length=254, blank=True, help_text="where the mail goes; empty once it has gone")
     locale = models.CharField(_("idioma"), max_length=10, help_text="the party's language before the change")
@@ -101,6 +102,7 @@ class Notice(Leased):
                 name="notice_forgets_address",
             ),
             models.UniqueConstraint(fields=["event", "party"], name="notice_once"),
+            models.CheckConstraint(condition=Q(event=None) | Q(link=None), name="notice_of_one_cause"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["next_try_at"], condition=Q(status="QUEUED"), name="notice_due"),
@@ -111,19 +113,24 @@ class Notice(Leased):
 
 
 class Link(models.Model):
-    """A signed, expiring, revocable link to one document for one recipient. Only the hash of its token is stored."""
+    """A signed, expiring, revocable link of one recipient. Only the hash of its token is stored.
+
+    It leads to one document, or (`weekly`) to those of the mail of which its delivery is the first: `document` is then
+    the first one's.
+    """
 
     public_id = public_id("lnk")
     document = models.ForeignKey(Document, models.PROTECT, related_name="links", verbose_name=_("documento"))
     recipient = models.ForeignKey(Party, models.PROTECT, related_name="links", verbose_name=_("destinatario"))
     delivery = models.ForeignKey(Delivery, models.PROTECT, null=True, related_name="links", verbose_name=_("entrega"))
+    weekly = models.BooleanField(_("de una semana"), db_default=False)
     generation = models.PositiveIntegerField(default=1)
     token_sha256 = models.CharField(max_length=64, unique=True)
     knows = models.CharField(
         _("pregunta"),
         max_length=10,
         default="nothing",
-        choices=[("nothing", _("nada")), ("last4", _("últimos 4 del documento"))],
+        choices=[("nothing", _("nada")), ("last4", _("últimos 4 del documento")), ("code", _("código por correo"))],
     )
     created_at = models.DateTimeField(_("creado"), db_default=Now())
     expires_at = models.DateTimeField(_("caduca"))
@@ -131,12 +138,13 @@ class Link(models.Model):
     revoked_reason = models.CharField(_("motivo"), max_length=200, blank=True)
     seen_at = models.DateTimeField(_("visto"), null=True)
     opened_at = models.DateTimeField(_("abierto"), null=True)
+    code_used_at = models.DateTimeField(null=True)
     downloads = models.PositiveIntegerField(_("descargas"), default=0)
     downloads_max = models.PositiveIntegerField(_("límite"), default=5)
     wrong_answers = models.PositiveIntegerField(_("fallos"), default=0)
     locked_until_at = models.DateTimeField(_("bloqueado hasta"), null=True)
     counted = models.JSONField(
-        default=dict, help_text="session -> epoch seconds of its last counted download, for ten minutes"
+        default=dict, help_text="session:document -> epoch seconds of its last counted download, for ten minutes"
     )
 
     class Meta:
@@ -147,3 +155,20 @@ class Link(models.Model):
 
     def __str__(self) -> str:
         return self.public_id
+
+
+class WrongAnswers(models.Model):
+    """How many wrong answers to questions of links were given for a party, or from an address or network, in a while.
+
+    Who is meant stands in the key as a number or a keyed digest.
+    """
+
+    key = models.CharField(max_length=60, unique=True)
+    count = models.PositiveIntegerField()
+    ends_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("respuestas erróneas"), _("respuestas erróneas")
+
+    def __str__(self) -> str:
+        return self.key

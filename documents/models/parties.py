@@ -46,6 +46,7 @@ class Issuer(models.Model):
     legal_name = models.CharField(_("razón social"), max_length=500)
     tax_id = models.CharField(_("identificación fiscal"), max_length=40)
     address = models.CharField(_("domicilio"), max_length=500)
+    support_email = models.EmailField(_("correo de soporte"), max_length=254, db_default="", blank=True)
     logo = models.BinaryField(_("logotipo PNG"), null=True)
     added_at = models.DateTimeField(db_default=Now())
 

@@ -5,7 +5,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from documents import distribution, errors
+from documents import distribution, errors, formatting
 from documents.admin import paging, reasons
 from documents.models import Document, EventStatus, Link, Status
 from documents.resilience import calls
@@ -189,7 +189,7 @@ def test_a_page_that_the_document_lacks_does_not_exist(sofia: cast.Member, docum
 def test_the_download_is_the_very_bytes_of_the_vault(sofia: cast.Member, document: Document) -> None:
     answer = center.client(member=sofia).post(f"{center.page(document)}download/")
     assert hashlib.sha256(answer.content).hexdigest() == document.file_sha256
-    assert answer["Content-Disposition"] == f'attachment; filename="{document.number}.pdf"'
+    assert answer["Content-Disposition"] == f'attachment; filename="{formatting.file_name(document=document)}.pdf"'
     assert len(center.said("document.downloaded")) == 1
 
 

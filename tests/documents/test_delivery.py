@@ -22,7 +22,7 @@ from audit.models import Event, EventDetail
 from config import env
 from documents import distribution, errors
 from documents.custody import quarantine
-from documents.delivery import deliveries, letters, links, outbox
+from documents.delivery import answers, deliveries, letters, links, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, RevokeReason, Status
 from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
@@ -473,8 +473,8 @@ def test_a_party_gets_one_summary_with_all_its_documents_and_nobody_elses(smtp: 
     first, second = (text_of(message) for message in smtp.messages)
     assert all(one.document.number in first for one in hers)
     assert his.document.number not in first
-    assert len(set(URL.findall(first))) == 3
-    assert len(set(URL.findall(second))) == 1
+    assert len(set(URL.findall(first))) == len(set(URL.findall(second))) == 1
+    assert Link.objects.filter(weekly=True).count() == Link.objects.count() == 2
     assert smtp.messages[0]["Message-ID"] == hers[0].message_id
     assert set(Delivery.objects.values_list("status", flat=True)) == {DeliveryStatus.SENT}
     assert all(told(one)[-1] == "delivery.sent" for one in hers)
@@ -510,6 +510,76 @@ def test_a_long_week_comes_in_parts(smtp: mailbox.Mailbox, monkeypatch: pytest.M
         deliveries.send(delivery_id=pk, now=MONDAY)
     assert len(bundled) == len(smtp.messages) == 3
     assert not Delivery.objects.filter(status=DeliveryStatus.QUEUED).exists()
+
+
+def test_a_hundred_documents_are_one_mail_that_names_twenty_and_one_link_to_all(smtp: mailbox.Mailbox) -> None:
+    owner = factories.party(platform_id="drv_busy")
+    week = [queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(30)]
+    for pk in deliveries.digest(now=MONDAY):
+        deliveries.send(delivery_id=pk, now=MONDAY)
+    [message] = smtp.messages
+    [url] = set(URL.findall(text_of(message)))
+    link = links.find(token=url.split("/")[-2])
+    assert link is not None
+    assert list(links.documents(link=link)) == [delivery.document for delivery in week]
+    assert (link.weekly, link.downloads_max) == (True, 150)
+    assert sum(delivery.document.number in text_of(message) for delivery in week) == 20
+    assert "y 10 documentos más en el enlace" in text_of(message)
+    assert message["Subject"] == "Tus 30 documentos de la semana"
+    assert len(message.as_bytes()) < 30 * 1024
+
+
+def a_week(*, number: int = 3) -> tuple[Link, list[Delivery]]:
+    """Return the link of a week's mail that has been sent, and its deliveries."""
+    owner = factories.party(platform_id="drv_ana")
+    week = [queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=owner) for _ in range(number)]
+    for pk in deliveries.digest(now=MONDAY):
+        deliveries.send(delivery_id=pk, now=MONDAY)
+    return Link.objects.get(), week
+
+
+@pytest.mark.usefixtures("smtp")
+def test_a_dead_link_to_a_week_becomes_one_new_link_to_the_same_week() -> None:
+    link, week = a_week()
+    later = MONDAY + dt.timedelta(days=9)
+    made = deliveries.renew_week(link=link, actor=log.SYSTEM, now=later)
+    assert made is not None
+    assert deliveries.renew_week(link=link, actor=log.SYSTEM, now=later) is None
+    deliveries.send(delivery_id=made.pk, now=later)
+    fresh = Link.objects.exclude(pk=link.pk).get()
+    assert (fresh.weekly, fresh.delivery) == (True, made)
+    assert list(links.documents(link=fresh)) == [delivery.document for delivery in week]
+    assert deliveries.digest(now=later + dt.timedelta(days=9)) == []
+
+
+@pytest.mark.usefixtures("smtp")
+def test_no_new_link_to_a_week_goes_to_an_address_that_proved_to_be_somebody_elses() -> None:
+    link, _week = a_week()
+    links.revoke(link=link, reason=RevokeReason.WRONG_PERSON, actor=log.SYSTEM, now=MONDAY)
+    assert deliveries.renew_week(link=link, actor=log.SYSTEM, now=MONDAY) is None
+
+
+@pytest.mark.usefixtures("smtp")
+def test_opening_a_week_moves_all_its_deliveries_and_a_download_only_its_own() -> None:
+    link, week = a_week()
+    assert answers.judge(link=link, answer="678Z", now=MONDAY, actor=log.SYSTEM) is answers.Verdict.OPENED
+    assert [told(delivery)[-1] for delivery in week] == ["delivery.opened"] * 3
+    document = week[1].document
+    opened = distribution.open(
+        document=document, actor=log.SYSTEM, purpose="download", now=MONDAY, link=link, session="s"
+    )
+    assert opened.sha256 == document.file_sha256
+    assert [told(delivery)[-1] for delivery in week] == ["delivery.opened", "delivery.downloaded", "delivery.opened"]
+    link.refresh_from_db()
+    assert link.downloads == 1
+
+
+@pytest.mark.usefixtures("smtp")
+def test_a_week_leads_to_nothing_that_was_not_in_its_mail() -> None:
+    link, week = a_week()
+    later = queued(kind=Kind.ORDER_FINAL_STATEMENT, owner=week[0].recipient).document
+    with pytest.raises(errors.Problem, match="not_owner"):
+        distribution.open(document=later, actor=log.SYSTEM, purpose="view", now=MONDAY, link=link, session="s")
 
 
 def test_a_summary_goes_without_what_is_in_quarantine(smtp: mailbox.Mailbox) -> None:

@@ -11,10 +11,10 @@ from django.db import connections
 
 from audit import log
 from audit.models import Event
-from documents import distribution, errors
+from documents import distribution, errors, formatting
 from documents.custody import quarantine
 from documents.delivery import links
-from documents.models import Alert, Document, Link, Status
+from documents.models import Alert, Document, Kind, Link, Status
 from documents.rendering import render
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import immutable
@@ -43,12 +43,46 @@ def told(document: Document) -> list[str]:
     return list(Event.objects.filter(object_id=document.public_id).order_by("id").values_list("action", flat=True))
 
 
-def test_a_locked_document_comes_out_as_it_went_in_with_its_number_as_name() -> None:
+def test_a_locked_document_comes_out_as_it_went_in_by_a_name_with_its_number() -> None:
     document = factories.document()
     opened = fetch(document)
     assert hashlib.sha256(opened.body).hexdigest() == document.file_sha256 == opened.sha256
-    assert opened.filename == f"{document.number}.pdf"
+    assert opened.filename == f"Aventide-pedido-2026-11-20-{document.number}.pdf"
     assert opened.media_type == "application/pdf"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "days"),
+    [
+        ("2026-02-16", "2026-02-22", "2026-02-16_22"),
+        ("2026-02-23", "2026-03-01", "2026-02-23_03-01"),
+        ("2025-12-29", "2026-01-04", "2025-12-29_2026-01-04"),
+        ("2026-02-16", "2026-02-16", "2026-02-16"),
+    ],
+)
+def test_a_payouts_file_is_named_by_issuer_kind_period_and_number(first: str, last: str, days: str) -> None:
+    document = factories.document(
+        kind=Kind.PAYOUT_STATEMENT,
+        issued_by=factories.issuer(slug="aventide-mx", code="AMX", country_code="MX"),
+        body={"period": {"from": first, "to": last}},
+    )
+    name = formatting.file_name(document=document)
+    assert name == f"Aventide-liquidacion-{days}-AMX-PS-2026-{document.sequence:07d}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        (Kind.PAYMENT_RECEIPT, "recibo"),
+        (Kind.ORDER_FINAL_STATEMENT, "pedido"),
+        (Kind.PAYOUT_REVERSAL_NOTICE, "aviso-de-pago"),
+        (Kind.CREDIT_NOTE, "nota-de-credito"),
+    ],
+)
+def test_every_other_file_is_named_by_issuer_kind_day_and_number(kind: Kind, word: str) -> None:
+    document = factories.document(kind=kind)
+    document.issuer.legal_name = 'Óptima \u00ab/..\r\n"\u4e2d Ñandú'
+    assert formatting.file_name(document=document) == f"Optima-{word}-2026-11-20-{document.number}"
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.core.mail import EmailMessage
-from django.db import connections
+from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from audit import log
 from audit.models import Event, EventDetail
-from documents.delivery import deliveries, links
+from config import env
+from documents.custody import quarantine
+from documents.delivery import codes, deliveries, links, tries
 from documents.link_pages import messages
-from documents.models import Alert, Delivery, DeliveryStatus, Document, Kind, Link, PayoutStatus, Status
+from documents.models import (
+    Alert,
+    Delivery,
+    DeliveryStatus,
+    Document,
+    Kind,
+    Link,
+    Notice,
+    PayoutStatus,
+    Status,
+    WrongAnswers,
+)
 from documents.resilience import breaker, calls, dependencies, queue
 from documents.vault import immutable
 from tests import factories
@@ -44,6 +57,16 @@ def _fresh(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(queue, "enqueue", lambda **_: False)
     yield
     log.flush_denials()
+
+
+def a_week(*, number: int = 3) -> Link:
+    """Return the link of a week's mail."""
+    owner, now = factories.party(platform_id="drv_week"), timezone.now()
+    week = [factories.document(owner=owner, now=now - dt.timedelta(days=day % 7)) for day in range(number)]
+    with transaction.atomic():
+        made = [deliveries.plan(document=document, now=now, actor=log.SYSTEM)[0] for document in week]
+    Delivery.objects.filter(pk__in=[delivery.pk for delivery in made]).update(bundle=made[0])
+    return links.for_delivery(delivery=made[0], now=now)
 
 
 def a_link(document: Document | None = None, **fields: object) -> Link:
@@ -101,9 +124,11 @@ def test_a_scanner_that_fetches_ten_times_consumes_nothing_and_leaves_one_note()
     for _ in range(10):
         assert client.get(path(link), headers={"user-agent": "LinkScanner/1.0"}).status_code == 200
     assert client.head(path(link)).status_code == 200
-    for rest in ("open/", "download/", "renew/", "report/"):
+    for rest in ("open/", "download/", "view/", "code/", "renew/"):
         assert client.get(path(link, rest)).status_code == 405
         assert client.head(path(link, rest)).status_code == 405
+    assert client.get(path(link, "report/")).status_code == 200
+    assert client.get(path(link, "file/")).status_code == 303
     assert client.cookies == {}
     after = Link.objects.get(pk=link.pk)
     assert (after.downloads, after.wrong_answers, after.opened_at, after.revoked_at) == (0, 0, None, None)
@@ -113,17 +138,27 @@ def test_a_scanner_that_fetches_ten_times_consumes_nothing_and_leaves_one_note()
     assert list(told) == ["link.created", "link.seen"]
 
 
-def test_a_scanner_that_even_presses_the_buttons_downloads_nothing() -> None:
+def test_a_scanner_that_even_presses_the_buttons_opens_nothing_uses_nothing_up_and_gets_one_mail_sent() -> None:
     link = a_link()
     client = Client()
-    assert client.post(path(link, "open/"), {"answer": ""}).status_code == 400
-    assert client.post(path(link, "open/")).status_code == 400
-    response = client.post(path(link, "download/"))
-    assert response.status_code == 303
+    for _ in range(scans()):
+        for rest in ("", "report/", "page/1/", "file/"):
+            client.get(path(link, rest))
+            client.head(path(link, rest))
+        for rest in ("open/", "download/", "view/", "code/", "renew/", "report/"):
+            assert client.post(path(link, rest)).status_code == 303
+        assert client.post(path(link, "open/"), {"answer": ""}).status_code == 303
     link.refresh_from_db()
-    assert (link.downloads, link.wrong_answers, link.opened_at) == (0, 0, None)
-    denied = Event.objects.using("denials").filter(object_id=link.public_id, outcome="denied")
-    assert [one.code for one in denied] == ["not_authenticated"]
+    assert (link.downloads, link.wrong_answers, link.opened_at, link.revoked_at) == (0, 0, None, None)
+    assert client.cookies == {}
+    assert Delivery.objects.count() == 0
+    assert Notice.objects.count() == 1
+    assert opened(link).post(path(link, "download/")).status_code == 200
+
+
+def scans() -> int:
+    """Return how often a scanner comes: a few times here, a thousand times in the long campaign."""
+    return env.number(name="LINK_SCANS", default=4)
 
 
 # --- the walk ---
@@ -145,7 +180,8 @@ def test_a_driver_gets_her_pdf_with_four_characters_and_three_taps() -> None:
     pdf = client.post(path(link, "download/"))
     assert pdf.status_code == 200
     assert pdf["Content-Type"] == "application/pdf"
-    assert pdf["Content-Disposition"] == f'attachment; filename="{link.document.number}.pdf"'
+    name = f"Aventide-pedido-{link.document.operation_date}-{link.document.number}.pdf"
+    assert pdf["Content-Disposition"] == f'attachment; filename="{name}"'
     assert hashlib.sha256(pdf.content).hexdigest() == link.document.file_sha256
     digest = base64.b64encode(hashlib.sha256(pdf.content).digest()).decode()
     assert pdf["Content-Digest"] == f"sha-256=:{digest}:"
@@ -198,46 +234,211 @@ def test_the_second_tap_costs_nothing_and_the_sixth_person_gets_nothing() -> Non
     assert "agotó sus descargas" in text(late)
 
 
-def test_a_last_slash_lost_on_the_way_is_put_back() -> None:
+@pytest.mark.parametrize(
+    "behind", ["", ".", ",", ">", ")", '"', "/.", "/>", "/,", "/)", '/"', "./", ">/", "/).", "%3E", "%22", "/%20"]
+)
+def test_a_link_works_without_its_last_slash_and_with_the_marks_that_were_pasted_with_it(behind: str) -> None:
     link = a_link()
-    response = Client().get(path(link).rstrip("/"))
+    response = Client().get(path(link).rstrip("/") + behind)
     assert (response.status_code, response["Location"]) == (303, path(link))
 
 
+@pytest.mark.parametrize("behind", ["x", "/x", ".x", "-", "A/", "//x"])
+def test_a_token_with_anything_else_behind_it_is_no_link(behind: str) -> None:
+    assert Client().get(path(a_link()).rstrip("/") + behind).status_code == 404
+
+
 # --- the question ---
+
+
+def answered(client: Client, link: Link, answer: str, **more: str) -> "HttpResponse":
+    """Answer, and return the page that the redirect leads to: never is the answer to a form a page itself."""
+    moved = client.post(path(link, "open/"), {"answer": answer, **more})
+    assert moved.status_code == 303
+    return client.get(moved["Location"])
 
 
 def test_a_wrong_answer_says_how_many_tries_are_left_and_the_fifth_closes_the_door() -> None:
     link = a_link()
     client = Client()
     for left in (4, 3, 2):
-        page = client.post(path(link, "open/"), {"answer": "0000"})
+        page = answered(client, link, "0000")
         assert page.status_code == 200
         assert f"Te quedan {left} intentos." in text(page)
         assert 'role="alert"' in text(page)
-    assert "Te queda 1 intento." in text(client.post(path(link, "open/"), {"answer": "0000"}))
-    locked = client.post(path(link, "open/"), {"answer": "0000"})
+    assert "Te queda 1 intento." in text(answered(client, link, "0000"))
+    locked = answered(client, link, "0000")
     assert locked.status_code == 429
     assert 0 < int(locked["Retry-After"]) <= 900
-    assert client.post(path(link, "open/"), {"answer": "678Z"}).status_code == 429
+    assert answered(client, link, "678Z").status_code == 429
     assert client.cookies == {}
 
 
 def test_the_tenth_wrong_answer_ends_the_link() -> None:
     link = a_link(wrong_answers=9)
-    response = Client().post(path(link, "open/"), {"answer": "0000"})
-    assert response.status_code == 410
+    assert answered(Client(), link, "0000").status_code == 410
     assert Alert.objects.filter(code="link_revoked").count() == 1
 
 
-@pytest.mark.parametrize("answer", ["", " ", "1", "12345678Z", "x" * 5000, "\x00\x00\x00\x00"])
+@pytest.mark.parametrize("answer", ["", " ", "1", "5678Z", "1" * 21, "\x00\x00\x00\x00"])
 def test_what_cannot_be_an_answer_is_asked_again_and_is_no_try(answer: str) -> None:
     link = a_link()
-    response = Client().post(path(link, "open/"), {"answer": answer})
-    assert response.status_code == 400
-    assert "ni más ni menos" in text(response)
+    page = answered(Client(), link, answer)
+    assert page.status_code == 200
+    assert "Escribe los 4 últimos caracteres, o el número completo." in text(page)
     link.refresh_from_db()
     assert link.wrong_answers == 0
+
+
+def test_whoever_has_given_too_many_wrong_answers_is_stopped_at_every_link_of_that_party_and_told_until_when() -> None:
+    link = a_link()
+    tries.count(keys={"party": f"party:{link.recipient_id}"}, now=timezone.now())
+    WrongAnswers.objects.update(count=20)
+    assert answered(Client(), link, "678Z").status_code == 429
+    page = Client().get(path(link))
+    assert page.status_code == 429
+    assert 86_000 < int(page["Retry-After"]) <= 86_400
+    assert "soporte@aventide.example" not in text(page)
+    assert "documentos@aventide.example" in text(page)
+    link.refresh_from_db()
+    assert (link.opened_at, link.wrong_answers) == (None, 0)
+
+
+# --- a code by mail ---
+
+
+def mailed(link: Link) -> str:
+    """Return the code that was mailed last."""
+    return codes.code(notice=Notice.objects.filter(link=link).latest("pk"))
+
+
+def test_who_cannot_answer_has_a_code_mailed_and_opens_with_it() -> None:
+    link = a_link()
+    client = Client()
+    landing = text(client.get(path(link)))
+    assert "a••@e••••••.com" in landing
+    moved = client.post(path(link, "code/"))
+    assert (moved.status_code, moved["Location"]) == (303, path(link) + "?by=code")
+    field = next(row for row in Outline(text(client.get(moved["Location"]))).all("input") if row["name"] == "answer")
+    assert (field["autocomplete"], field["inputmode"]) == ("one-time-code", "numeric")
+    wrong = answered(client, link, "12345", by="code")
+    assert "Escribe las 6 cifras del código." in text(wrong)
+    assert "21,88 EUR" in text(answered(client, link, mailed(link), by="code"))
+
+
+def test_who_has_no_tax_id_on_file_is_asked_for_nothing_but_a_code() -> None:
+    owner = factories.party(platform_id="drv_none", tax_id="")
+    link = a_link(factories.document(owner=owner, now=timezone.now()))
+    client = Client()
+    assert Outline(text(client.get(path(link)))).all("input") == []
+    page = text(client.get(client.post(path(link, "code/"))["Location"]))
+    assert 'name="answer"' in page
+    assert "Últimos 4" not in page
+    assert "21,88 EUR" in text(answered(client, link, mailed(link), by="code"))
+
+
+def test_a_second_code_within_a_minute_is_answered_alike_and_not_sent() -> None:
+    link = a_link()
+    client = Client()
+    pages = [text(client.get(client.post(path(link, "code/"))["Location"])) for _ in range(3)]
+    assert pages[0] == pages[1] == pages[2]
+    assert Notice.objects.filter(link=link).count() == 1
+    denied = Event.objects.using("denials").filter(object_id=link.public_id, code="code_not_mailed")
+    assert denied.count() == 2
+
+
+# --- reading in the browser ---
+
+
+def test_the_pdf_opens_in_the_browser_and_counts_as_one_download_however_often_its_reader_asks() -> None:
+    link = a_link()
+    client = opened(link)
+    moved = client.post(path(link, "view/"))
+    assert (moved.status_code, moved["Location"]) == (303, path(link, "file/"))
+    for _ in range(3):
+        pdf = client.get(moved["Location"])
+        assert pdf.status_code == 200
+        assert pdf["Content-Disposition"].startswith('inline; filename="Aventide-pedido-')
+        assert hashlib.sha256(pdf.content).hexdigest() == link.document.file_sha256
+    assert client.post(path(link, "download/")).status_code == 200
+    link.refresh_from_db()
+    assert link.downloads == 1
+
+
+def test_no_get_reads_a_pdf_that_was_not_counted() -> None:
+    link = a_link()
+    client = opened(link)
+    assert client.get(path(link, "file/")).status_code == 303
+    link.refresh_from_db()
+    assert link.downloads == 0
+
+
+# --- a week ---
+
+
+def test_one_answer_opens_a_list_of_the_week_and_each_of_its_documents() -> None:
+    link = a_week()
+    client = Client()
+    landing = text(client.get(path(link)))
+    assert "Tus documentos están listos" in landing
+    assert not re.search(r"21,88|AES-OFS", landing)
+    page = text(answered(client, link, "678Z"))
+    for place, document in enumerate(links.documents(link=link), start=1):
+        assert document.number in page
+        assert f'href="{path(link, f"{place}/")}"' in page
+        shown = text(client.get(path(link, f"{place}/")))
+        assert document.number in shown
+        assert 'action="download/"' in shown
+        pdf = client.post(path(link, f"{place}/download/"))
+        assert hashlib.sha256(pdf.content).hexdigest() == document.file_sha256
+    link.refresh_from_db()
+    assert (link.downloads, link.downloads_max) == (3, 15)
+
+
+def test_a_weeks_documents_are_shut_before_the_answer_and_there_are_no_others() -> None:
+    link = a_week()
+    stranger = Client()
+    for rest in ("1/", "2/", "1/file/", "3/page/1/"):
+        assert stranger.get(path(link, rest))["Location"] == path(link)
+    assert stranger.post(path(link, "2/download/"))["Location"] == path(link)
+    client = opened(link)
+    for place in ("0", "4", "99999999999999999999"):
+        assert client.get(path(link, f"{place}/")).status_code == 404
+        assert client.post(path(link, f"{place}/download/")).status_code == 404
+    assert opened(a_link()).get(path(a_link(), "1/")).status_code == 404
+
+
+def test_a_long_week_is_listed_in_pages_by_its_days() -> None:
+    link = a_week(number=45)
+    client = opened(link)
+    pages = [text(client.get(path(link) + f"?page={number}")) for number in ("1", "2", "3")]
+    numbers = [re.findall(r"AES-OFS-[0-9]{4}-[0-9]{7}", page) for page in pages]
+    assert [len(row) for row in numbers] == [20, 20, 5]
+    assert len({number for row in numbers for number in row}) == 45
+    assert all(len(page.encode()) < 12 * 1024 for page in pages)
+    for wild in ("0", "4", "-1", "9" * 30, "x"):
+        assert client.get(path(link) + f"?page={wild}").status_code == 200
+
+
+def test_of_a_weeks_document_that_is_withheld_no_amount_is_shown_and_the_others_go_on() -> None:
+    link = a_week()
+    first = links.document(link=link, place=1)
+    assert first is not None
+    quarantine.withhold(document=first, code="worm_checksum_mismatch", actor=log.SYSTEM, now=timezone.now())
+    client = opened(link)
+    page = text(client.get(path(link)))
+    assert "En revisión" in page
+    assert page.count("21,88") == 2
+    assert client.get(path(link, "1/")).status_code == 423
+    assert client.post(path(link, "2/download/")).status_code == 200
+
+
+def test_a_week_is_renewed_and_reported_like_any_link() -> None:
+    link = a_week()
+    with force.by_force():
+        Link.objects.filter(pk=link.pk).update(expires_at=timezone.now())
+    Client().post(path(link, "renew/"))
+    assert Delivery.objects.filter(sequence=2, channel="DIGEST").count() == 3
 
 
 # --- the session ---
@@ -268,6 +469,7 @@ def test_a_forged_session_opens_nothing(value: str) -> None:
     client = Client(headers={"cookie": f"link={value}"})
     assert client.post(path(link, "download/")).status_code == 303
     assert "Verificado" not in text(client.get(path(link)))
+    assert client.get(path(link, "file/")).status_code == 303
 
 
 def test_a_session_ends_after_fifteen_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +484,7 @@ def test_revoking_ends_a_session_that_is_already_open() -> None:
     link = a_link()
     client = opened(link)
     links.revoke(link=link, reason="lost phone", actor=log.SYSTEM, now=timezone.now())
-    assert client.post(path(link, "download/")).status_code == 410
+    assert client.post(path(link, "download/")).status_code == 303
     assert client.get(path(link, "page/1/")).status_code == 410
     assert client.get(path(link)).status_code == 410
 
@@ -326,11 +528,11 @@ def test_every_closed_door_says_why_keeps_shut_and_never_shows_an_amount_or_a_na
             Client().get(path(link)),
             Client().post(path(link, "open/"), {"answer": "678Z"}),
             Client().post(path(link, "download/")),
+            Client().post(path(link, "view/")),
             Client().get(path(link, "page/1/")),
         ):
-            # What is being prepared leads to the link's own page, which says so and looks again by itself.
-            waits = name == "preparing" and answer.status_code == 303
-            response = Client().get(answer["Location"]) if waits else answer
+            # A form, and what is being prepared, lead to the link's own page, which says so.
+            response = Client().get(answer["Location"]) if answer.status_code == 303 else answer
             assert response.status_code == status, name
             assert "21,88" not in text(response)
             assert "Ruiz" not in text(response)
@@ -344,7 +546,8 @@ def test_every_refusal_at_a_dead_link_is_on_record() -> None:
     Client().get(path(link))
     Client().post(path(link, "download/"))
     denied = Event.objects.using("denials").filter(object_id=link.public_id, outcome="denied")
-    assert [one.code for one in denied] == ["link_revoked", "link_revoked"]
+    assert {row.code for row in denied} == {"link_revoked"}
+    assert denied.count() == 2
 
 
 def test_a_document_that_is_not_ready_yet_shows_itself_later_without_a_tap() -> None:
@@ -388,7 +591,7 @@ def test_tampered_bytes_are_a_neutral_page_and_a_p1(vault_folder: pathlib.Path) 
     file = vault_folder / link.document.vault_key
     file.chmod(0o644)
     file.write_bytes(b"%PDF forged")
-    response = client.post(path(link, "download/"))
+    response = client.get(client.post(path(link, "download/"))["Location"])
     assert response.status_code == 423
     assert "revisando" in text(response)
     assert Alert.objects.get(code="document_quarantined").severity == "P1"
@@ -403,7 +606,7 @@ def test_no_two_addresses_that_are_no_link_can_be_told_apart(rest: str) -> None:
 
 
 def test_a_form_sent_to_no_link_is_the_same_404() -> None:
-    for rest in ("open/", "download/", "renew/", "report/"):
+    for rest in ("open/", "download/", "view/", "code/", "renew/", "report/", "1/download/", "1/view/"):
         assert Client().post(f"/l/{'A' * 43}/{rest}").status_code == 404
 
 
@@ -415,12 +618,12 @@ def test_asking_for_a_new_link_is_answered_alike_whether_or_not_one_is_sent() ->
     pages = []
     for link in (
         a_link(expires_at=timezone.now()),
-        a_link(mute),
+        a_link(mute, expires_at=timezone.now()),
         a_link(revoked_at=timezone.now(), revoked_reason="wrong_person"),
     ):
-        response = Client().post(path(link, "renew/"))
-        assert response.status_code == 200
-        pages.append(text(response).replace(link.public_id, ""))
+        moved = Client().post(path(link, "renew/"))
+        assert (moved.status_code, moved["Location"]) == (303, path(link) + "?note=renewed")
+        pages.append(text(Client().get(moved["Location"])).replace(link.public_id, ""))
     assert pages[0] == pages[1] == pages[2]
     assert Delivery.objects.count() == 1
 
@@ -438,9 +641,24 @@ def test_an_expired_link_becomes_a_new_one_in_the_mail(settings: Settings, mailo
     assert made.status == DeliveryStatus.SENT
 
 
-def test_the_wrong_person_can_say_so_and_then_nobody_gets_in_and_no_new_link_is_offered() -> None:
+def test_a_link_that_works_is_not_renewed_whoever_presses_the_button() -> None:
     link = a_link()
-    assert "Gracias por avisar" in text(Client().post(path(link, "report/")))
+    moved = Client().post(path(link, "renew/"))
+    assert "Tu documento está listo" in text(Client().get(moved["Location"]))
+    assert Delivery.objects.count() == 0
+
+
+def test_the_wrong_person_is_asked_first_and_then_nobody_gets_in_and_no_new_link_is_offered() -> None:
+    link = a_link()
+    page = Client().get(path(link, "report/"))
+    assert "A•• R••• P••••" in text(page)
+    assert {"type": "checkbox", "name": "sure", "value": "yes", "required": None} in Outline(text(page)).all("input")
+    unsure = Client().post(path(link, "report/"))
+    assert "Marca la casilla" in text(Client().get(unsure["Location"]))
+    link.refresh_from_db()
+    assert link.revoked_at is None
+    moved = Client().post(path(link, "report/"), {"sure": "yes"})
+    assert "Gracias por avisar" in text(Client().get(moved["Location"]))
     page = Client().get(path(link))
     assert page.status_code == 410
     assert "renew/" not in text(page)
@@ -455,11 +673,13 @@ def every_page() -> dict[str, "HttpResponse"]:
     link = a_link()
     found = {name: Client().get(path(one)) for name, (one, _status) in states().items()}
     found["landing"] = Client().get(path(link))
-    found["wrong"] = Client().post(path(link, "open/"), {"answer": "0000"})
+    found["wrong"] = answered(Client(), link, "0000")
     found["ready"] = opened(link).get(path(link))
+    found["code"] = Client().get(Client().post(path(link, "code/"))["Location"])
     found["unknown"] = Client().get("/l/nope/")
-    found["renewed"] = Client().post(path(link, "renew/"))
-    found["reported"] = Client().post(path(link, "report/"))
+    found["ask"] = Client().get(path(link, "report/"))
+    found["reported"] = Client().get(Client().post(path(link, "report/"), {"sure": "yes"})["Location"])
+    found["renewed"] = Client().get(path(a_link(revoked_at=timezone.now())) + "?note=renewed")
     found["english"] = Client().get(path(a_link()), headers={"accept-language": "en-GB"})
     found["method"] = Client().put(path(link))
     return found
@@ -478,7 +698,9 @@ def test_every_page_is_small_scriptless_and_leaks_nothing_by_its_headers() -> No
         assert response["X-Frame-Options"] == "DENY"
         assert "Set-Cookie" not in response.headers or name == "open"
         links_out = [one["href"] or "" for one in outline.all("a")]
-        assert all(one.startswith(("/", "?")) for one in links_out)
+        elsewhere = [row for row in links_out if re.match(r"[a-z.+-]+:|//", row)]
+        assert all(row.startswith("mailto:documentos@aventide.example") for row in elsewhere)
+        assert any(row.startswith("mailto:") for row in links_out), name
 
 
 def test_the_policy_allows_exactly_the_style_that_is_on_the_page() -> None:
@@ -536,9 +758,10 @@ def test_the_language_switch_survives_the_forms() -> None:
     client = Client()
     page = client.get(path(link) + "?lang=en")
     assert "Your document is ready" in text(page)
-    assert next(one["action"] for one in Outline(text(page)).all("form")) == path(link, "open/?lang=en")
+    assert next(one["action"] for one in Outline(text(page)).all("form")) == "open/?lang=en"
     wrong = client.post(path(link, "open/?lang=en"), {"answer": "0000"})
-    assert "You have 4 tries left." in text(wrong)
+    assert wrong["Location"] == path(link) + "?lang=en&note=wrong"
+    assert "You have 4 tries left." in text(client.get(wrong["Location"]))
     moved = client.post(path(link, "open/?lang=en"), {"answer": "678Z"})
     assert moved["Location"] == path(link) + "?lang=en"
     assert "Payout pending." in text(client.get(moved["Location"]))
@@ -548,7 +771,7 @@ def test_every_message_exists_for_every_state_that_a_link_can_be_in() -> None:
     link = a_link()
     for state in links.State:
         if state is not links.State.LIVE:
-            assert messages.message(name=state.value, link=link).status in {410, 429}
+            assert messages.message(name=state.value, link=link, until_at=timezone.now()).status in {410, 429}
 
 
 def test_a_name_full_of_html_stays_a_name() -> None:
@@ -569,7 +792,7 @@ def test_no_token_lies_in_any_log_line_or_audit_row_after_a_whole_day_at_the_doo
     for link, _status in [*states().values(), (a_link(), 200)]:
         secrets += [links.token(link=link), link.token_sha256]
         client = Client()
-        for rest in ("", "page/1/", "nope/", "download/", "open/"):
+        for rest in ("", "page/1/", "nope/", "download/", "open/", "file/", "report/", "1/", "1/file/", ".", ">"):
             client.get(path(link, rest))
         client.get(path(link).rstrip("/"))
         client.post(path(link))
@@ -577,9 +800,10 @@ def test_no_token_lies_in_any_log_line_or_audit_row_after_a_whole_day_at_the_doo
         client.post(path(link, "open/"), {"answer": "678Z"}, headers={"sec-fetch-site": "cross-site"})
         client.post(path(link, "open/"), {"answer": "678Z"})
         client.get(path(link))
-        client.post(path(link, "download/"))
-        client.post(path(link, "renew/"))
-        client.post(path(link, "report/"))
+        for rest in ("download/", "view/", "code/", "renew/", "report/", "1/view/"):
+            client.post(path(link, rest))
+        client.get(path(link, "file/"))
+        client.post(path(link, "report/"), {"sure": "yes"})
         client.get(path(link))
     rows = [
         row
@@ -608,6 +832,6 @@ def test_twenty_phones_at_once_get_five_pdfs() -> None:
     with concurrent.futures.ThreadPoolExecutor(max_workers=8) as threads:
         statuses = sorted(threads.map(take, browsers))
     link.refresh_from_db()
-    assert statuses == [200] * 5 + [410] * 15
+    assert statuses == [200] * 5 + [303] * 15
     assert link.downloads == 5
     assert Event.objects.filter(action="document.downloaded").count() == 5

@@ -11,9 +11,10 @@ from django.db import IntegrityError, connection, transaction
 from audit import log
 from audit.models import Event as LogEvent
 from audit.models import EventDetail
-from documents.delivery import deliveries, letters, links, notices, outbox, single_mails
+from documents import formatting
+from documents.delivery import codes, deliveries, letters, links, notices, outbox, single_mails
 from documents.delivery import mailbox as mailbox_room
-from documents.models import Alert, DeliveryStatus, Event, EventStatus, Kind, Notice, Party
+from documents.models import Alert, DeliveryStatus, Event, EventStatus, Kind, Link, Notice, Party
 from documents.operations import sweeper, watch
 from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
@@ -294,4 +295,46 @@ def test_the_database_keeps_no_address_of_an_ended_notice_and_no_end_without_its
 def test_one_event_makes_one_notice() -> None:
     one = queued()
     with pytest.raises(IntegrityError), transaction.atomic():
-        notices.plan(party=one.party, event=one.event, now=NOW, actor=telling.ACTOR)
+        notices.plan(party=one.party, event=Event.objects.get(), now=NOW, actor=telling.ACTOR)
+
+
+def asked(smtp: mailbox.Mailbox, *, locale: str = "es-ES") -> tuple[Link, Notice, email.message.EmailMessage]:
+    """Return a link whose owner has asked for a code, the notice, and the mail."""
+    owner = factories.party(platform_id="drv_code", tax_id="", locale=locale)
+    document = factories.document(owner=owner)
+    link = links.create(document=document, recipient=owner, delivery=None, now=NOW)
+    notice = notices.mail_code(link=link, now=NOW, actor=telling.ACTOR)
+    assert notice is not None
+    notices.send(notice_id=notice.pk, now=NOW)
+    [message] = smtp.messages
+    notice.refresh_from_db()
+    return link, notice, message
+
+
+@pytest.mark.parametrize(("locale", "subject"), [("es-MX", "{} es tu código"), ("en-GB", "{} is your code")])
+def test_a_code_arrives_in_the_owners_language_with_no_link_no_name_and_no_amount(
+    smtp: mailbox.Mailbox, locale: str, subject: str
+) -> None:
+    link, notice, message = asked(smtp, locale=locale)
+    code = codes.code(notice=notice)
+    assert message["Subject"] == subject.format(code)
+    assert message["Message-ID"] == notice.message_id
+    assert (notice.status, notice.address, notice.party) == (DeliveryStatus.SENT, "", link.recipient)
+    assert told(notice) == ["delivery.queued", "delivery.sent"]
+    for kind in ("plain", "html"):
+        text = words(message, kind)
+        assert code in text
+        assert formatting.support(issuer=link.document.issuer) in text
+        assert not re.search(r"/l/|Ana|21[,.]88", text)
+
+
+def test_a_code_that_could_not_be_mailed_in_time_is_not_mailed_later_and_calls_nobody(smtp: mailbox.Mailbox) -> None:
+    document = factories.document()
+    link = links.create(document=document, recipient=document.owner, delivery=None, now=NOW)
+    notice = notices.mail_code(link=link, now=NOW, actor=telling.ACTOR)
+    assert notice is not None
+    smtp.stop()
+    notices.send(notice_id=notice.pk, now=NOW + dt.timedelta(minutes=11))
+    notice.refresh_from_db()
+    assert (notice.status, notice.address) == (DeliveryStatus.BOUNCED, "")
+    assert not Alert.objects.filter(code="delivery_failed").exists()

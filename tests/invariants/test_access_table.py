@@ -302,7 +302,7 @@ def test_a_page_of_a_link_that_is_about_another_document_cannot_answer_and_its_t
 ) -> None:
     mine, other = a_link(hers), a_link(foreign())
 
-    def page(request: HttpRequest, link: Link | None) -> HttpResponse:
+    def page(request: HttpRequest, **_handed: object) -> HttpResponse:
         say(request, other.document.public_id)
         return HttpResponse(hers.number)
 
@@ -450,6 +450,7 @@ def addresses(document: Document) -> dict[str, URLPattern]:
         "code": document.verification_code,
         "page": "access",
         "number": "1",
+        "place": "1",
         "rest": "x",
         "app_label": "documents",
         "payout_id": "po_1",

@@ -206,7 +206,7 @@ def _sources() -> dict[str, str]:
     lists |= {"payouts/admin/decisions.py"}
     paths = {str(path.relative_to(environment.BASE_DIR)): path for path in files()}
     lists |= {name for name in paths if name.startswith("documents/sentences/")}
-    lists |= {"documents/alerts/catalog.py", "documents/alerts/discrepancy_catalog.py"}
+    lists |= {f"documents/alerts/{name}.py" for name in ("catalog", "delivery_catalog", "discrepancy_catalog")}
     assert lists <= set(paths)
     return {name: path.read_text(encoding="utf-8") for name, path in paths.items() if name not in lists}
 

@@ -9,7 +9,9 @@ import re
 from collections.abc import Container
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 from PIL import Image
@@ -38,7 +40,10 @@ SLUG = re.compile(r"[a-z0-9_.-]{1,64}")
 class Command(BaseCommand):
     """`make manage ARGS="add_issuer issuers.json [--logo logo.png] [--start OFS=124]"`."""
 
-    help = "Add issuers from a JSON object or list: slug, country, legal_name, tax_id, address, code, logo?, series?"
+    help = (
+        "Add issuers from a JSON object or list: slug, country, legal_name, tax_id, address, code, support_email?,"
+        " logo?, series?; of one that exists only support_email may change"
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
@@ -83,7 +88,7 @@ def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
     """
     if not isinstance(row, dict) or any(not isinstance(row.get(name), str) or not row[name].strip() for name in FIELDS):
         raise CommandError(f"an issuer needs the texts {', '.join(FIELDS)}")
-    unknown = set(row) - set(FIELDS) - {"logo", "series"}
+    unknown = set(row) - set(FIELDS) - {"logo", "series", "support_email"}
     if unknown:
         raise CommandError(f"{row['slug']}: unknown fields {', '.join(sorted(unknown))}")
     if not SLUG.fullmatch(row["slug"]) or not CODE.fullmatch(row["code"]):
@@ -91,8 +96,21 @@ def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
     for name, longest in TEXTS_MAX.items():
         if len(row[name]) > longest or "\0" in row[name]:
             raise CommandError(f"{row['slug']}: {name} is a text of at most {longest} characters, without NUL")
+    if "support_email" in row:
+        _check_address(row=row)
     if not isinstance(row.get("logo", ""), str) or not isinstance(row.get("series", []), list):
         raise CommandError(f"{row['slug']}: logo is the name of a file beside this one, series is a list")
+
+
+def _check_address(*, row: dict[str, Any]) -> None:
+    """Refuse a support address that is no address.
+
+    :raises CommandError: it is not in the form of one
+    """
+    try:
+        validate_email(str(row["support_email"]))
+    except ValidationError as error:
+        raise CommandError(f"{row['slug']}: support_email is the address where people ask, a@b.example") from error
 
 
 def _add(*, row: dict[str, Any], logo: pathlib.Path | None) -> tuple[Issuer, str]:
@@ -125,12 +143,29 @@ def _add(*, row: dict[str, Any], logo: pathlib.Path | None) -> tuple[Issuer, str
         changed = [name for name, value in values.items() if getattr(issuer, name) != value]
         if changed:
             raise CommandError(f"{row['slug']} exists with another {', '.join(changed)}: issuers are not rewritten")
-        result = f"{row['slug']}: already there"
+        result = _written_to(issuer=issuer, support_email=row.get("support_email", issuer.support_email))
     else:
-        issuer = Issuer.objects.create(slug=row["slug"], logo=_png(logo) if logo else None, **values)
+        values |= {"support_email": row.get("support_email", ""), "logo": _png(logo) if logo else None}
+        issuer = Issuer.objects.create(slug=row["slug"], **values)
         log.record(action=Action.ISSUER_ADDED, object_type="issuer", object_id=issuer.slug, actor=ACTOR)
         result = f"{row['slug']}: added"
     return issuer, result
+
+
+def _written_to(*, issuer: Issuer, support_email: str) -> str:
+    """Change the address where an issuer's support reads, on record; return what became of the issuer."""
+    if support_email == issuer.support_email:
+        return f"{issuer.slug}: already there"
+    Issuer.objects.filter(pk=issuer.pk).update(support_email=support_email)
+    log.record(
+        action=Action.ISSUER_SUPPORT_CHANGED,
+        object_type="issuer",
+        object_id=issuer.slug,
+        actor=ACTOR,
+        details={"support_email": support_email},
+    )
+    issuer.support_email = support_email
+    return f"{issuer.slug}: support_email is now {support_email or 'that of the deployment'}"
 
 
 def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
