@@ -89,10 +89,12 @@ def say(
         "sign": message.sign,
         "tone": message.tone,
         "renew": message.renew,
-        "back": message.status == messages.AWAY,
-        "refresh": REFRESH_S if page_name == "preparing" else 0,
+        "back": message.status == messages.AWAY or page_name == "preparing",
+        "refresh": page_name == "preparing",
     }
     response = page(request=request, link=link, template="web/message.html", context=context, status=message.status)
+    if page_name == "preparing":
+        response.headers["Refresh"] = str(REFRESH_S)
     if page_name == "away":
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     if message.status == messages.TOO_MANY and until_at is not None:

@@ -30,7 +30,6 @@ class WeekRow:
     """One document in the list of a week."""
 
     place: int
-    title: str
     number: str
     total: str
 
@@ -163,6 +162,7 @@ def _week(*, request: HttpRequest, link: Link) -> HttpResponse:
         context: dict[str, Any] = {
             "heading": _("Tus documentos de la semana"),
             "verified": replies.verified(link=link),
+            "title": formatting.title(document=link.document),
             "days": formatting.days(first=days[0], last=days[-1]),
             "groups": [{"written": formatting.weekday(date=day), "rows": list(map(_row, of))} for day, of in by_day],
             "before": replies.see(request=request, link=link, page=str(page - 1)).headers["Location"]
@@ -182,7 +182,6 @@ def _row(placed: tuple[int, Document]) -> WeekRow:
     hidden = {Status.QUARANTINED: _("En revisión"), Status.DISPOSED: _("Ya no se conserva")}
     return WeekRow(
         place=place,
-        title=formatting.title(document=document),
         number=document.number,
         total=str(hidden.get(Status(document.status), "")) or formatting.amount(document=document),
     )
