@@ -87,8 +87,13 @@ def count(*, keys: Mapping[str, str], now: dt.datetime) -> None:
         if not WrongAnswers.objects.filter(key=key, ends_at__gt=now).update(count=F("count") + 1):
             fresh = {"count": 1, "ends_at": now + LIMITS[name].period}
             WrongAnswers.objects.update_or_create(key=key, defaults=fresh)
-    stale = WrongAnswers.objects.filter(ends_at__lt=now - KEPT).select_for_update(skip_locked=True)
-    WrongAnswers.objects.filter(pk__in=[row.pk for row in stale[:100]]).delete()
+    stale = locks.rows(
+        queryset=WrongAnswers.objects.filter(ends_at__lt=now - KEPT),
+        rank=locks.Rank.WRONG_ANSWERS,
+        key=lambda row: (row.key,),
+        skip_locked=True,
+    )
+    WrongAnswers.objects.filter(pk__in=[row.pk for row in stale]).delete()
 
 
 def alert(*, link: Link, address: str, name: str) -> None:
