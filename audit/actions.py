@@ -108,6 +108,7 @@ class Action(enum.StrEnum):
     HOLD_RELEASE_REQUESTED = "hold.release_requested"
     HOLD_RELEASE_WITHDRAWN = "hold.release_withdrawn"
     HOLD_RELEASED = "hold.released"
+    HOLD_ENDED = "hold.ended"
 
     PARTY_ADDED = "party.added"
     PARTY_RENAMED = "party.renamed"

@@ -16,8 +16,10 @@ ROWS: dict[str, TableRights] = {
                 columns=("state",),
                 states={
                     "SET": (Action.HOLD_SET, Action.HOLD_RELEASE_WITHDRAWN),
-                    **state_actions("hold.", "RELEASE_REQUESTED", "RELEASED"),
+                    **state_actions("hold.", "RELEASE_REQUESTED", "RELEASED", "ENDED"),
                 },
+                # By its own date, once that day is over wherever the law is.
+                only="NEW.state <> 'ENDED' OR NEW.hold_until < (now() AT TIME ZONE 'Pacific/Kiritimati')::date",
             ),
             Guard(
                 word="requested",
@@ -29,6 +31,7 @@ ROWS: dict[str, TableRights] = {
                 columns=("approval", "released_by_id", "released_at"),
                 actions=(Action.HOLD_RELEASED,),
             ),
+            Guard(word="ended", columns=("ended_at",), actions=(Action.HOLD_ENDED,)),
         ),
     ),
 }

@@ -96,6 +96,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.HOLD_RELEASE_REQUESTED: _("Retirada de un legal hold propuesta"),
     Action.HOLD_RELEASE_WITHDRAWN: _("Propuesta de retirar un legal hold anulada"),
     Action.HOLD_RELEASED: _("Legal hold retirado por una segunda persona"),
+    Action.HOLD_ENDED: _("Legal hold vencido"),
     Action.PARTY_ADDED: _("Titular dado de alta"),
     Action.PARTY_RENAMED: _("Nombre del titular cambiado"),
     Action.PARTY_CONTACT_CHANGED: _("Contacto del titular cambiado"),

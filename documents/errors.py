@@ -88,6 +88,7 @@ CODES: dict[str, Code] = {
     "second_person_required": Code(
         status=403, es="Tiene que aprobarlo otra persona", en="Another person has to approve it"
     ),
+    "password_wrong": Code(status=403, es="La contraseña no es correcta", en="The password is wrong"),
     "event_type_not_allowed": Code(
         status=403,
         es="Este servicio no puede enviar este tipo de evento",
@@ -131,6 +132,9 @@ CODES: dict[str, Code] = {
     ),
     "already_credited": Code(status=409, es="Ya está abonado por completo", en="It is credited in full already"),
     "legal_hold_active": Code(status=409, es="Un legal hold lo protege", en="A legal hold protects it"),
+    "hold_end_differs": Code(
+        status=409, es="El asunto ya tiene otra fecha de fin", en="The matter has another end already"
+    ),
     "retention_active": Code(status=409, es="Su plazo de conservación no ha acabado", en="Its retention is not over"),
     "document_disposed": Code(
         status=410,
@@ -143,6 +147,12 @@ CODES: dict[str, Code] = {
     "payload_too_large": Code(status=413, es="El cuerpo supera 1 MiB", en="The body is larger than 1 MiB"),
     "document_quarantined": Code(status=423, es="Documento en cuarentena", en="The document is in quarantine"),
     "link_locked": Code(status=429, es="Demasiados intentos", en="Too many wrong answers", retryable=True),
+    "password_locked": Code(
+        status=429,
+        es="Demasiadas contraseñas erróneas: vuelve a intentarlo en 15 minutos",
+        en="Too many wrong passwords: try again in 15 minutes",
+        retryable=True,
+    ),
     "throttled": Code(status=429, es="Demasiadas peticiones", en="Too many requests", retryable=True),
     "idempotency_key_reused": Code(
         status=422,

@@ -60,10 +60,11 @@ STATES: "Mapping[str, tuple[str, str, _StrPromise]]" = {
     HoldState.SET: ("warn", "⚖", gettext_lazy("Vigente")),
     HoldState.RELEASE_REQUESTED: ("info", "◷", gettext_lazy("Retirada propuesta")),
     HoldState.RELEASED: ("calm", "▪", gettext_lazy("Retirado")),
+    HoldState.ENDED: ("calm", "◷", gettext_lazy("Vencido")),
     "ADMITTED": ("good", "✓", gettext_lazy("Con acceso")),
     "INVITED": ("info", "◷", gettext_lazy("Sin contraseña aún")),
     "SUSPENDED": ("bad", "■", gettext_lazy("Suspendida")),
-    "ENDED": ("warn", "▪", gettext_lazy("Acceso terminado")),
+    "ACCESS_ENDED": ("warn", "▪", gettext_lazy("Acceso terminado")),
     "READING": ("info", "◌", gettext_lazy("En curso")),
     "SOUND": ("good", "✓", gettext_lazy("Sin hallazgos")),
     "FOUND": ("bad", "▲", gettext_lazy("Con hallazgos")),
@@ -202,8 +203,12 @@ def mask_email(value: str) -> str:
 
 def page(row: "Model") -> str:
     """Return the address of a row's page in the Document Center."""
-    key = getattr(row, "public_id", None) or row.pk
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[key])
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[key(row)])
+
+
+def key(row: "Model") -> str:
+    """Return what names a row to people and in the log: its public id, where it has one."""
+    return str(getattr(row, "public_id", None) or row.pk)
 
 
 def link(row: "Model | None", *, text: str = "", mono_face: bool = False) -> "SafeString | str":

@@ -23,7 +23,7 @@ from audit.actions import Action
 from documents import errors
 from documents.access import actors
 from documents.access.admission import Recorded
-from documents.admin import base, cells, navigation, reasons, rights
+from documents.admin import base, cells, navigation, passwords, reasons, rights
 from documents.resilience import calls
 from documents.sentences import writing
 
@@ -96,6 +96,7 @@ class Confirmation(Generic[M]):
     blocked: "Callable[[M], _StrPromise | str]" = lambda _row: ""
     back: Callable[[M], str] = cells.page
     danger: bool = False
+    grave: bool = False  # asks for the password again
 
     @property
     def recorded(self) -> Recorded:
@@ -116,6 +117,8 @@ def _answer(
         messages.warning(request, why)
         return HttpResponseRedirect(back)
     form = asked.form(request, row)
+    if asked.grave:
+        form.fields["password"] = passwords.field()
     if request.method == "POST":
         status, why = _attempt(asked=asked, form=form, row=row, request=request)
         if status == HTTPStatus.OK:
@@ -139,9 +142,18 @@ def _attempt(*, asked: Confirmation[M], form: forms.Form, row: M, request: HttpR
     """Do what was confirmed; returns OK, or the status and the sentence of what keeps it from being done."""
     if not form.is_valid():
         return HTTPStatus.BAD_REQUEST, ""
-    user, actor = rights.person(request=request), actors.actor(request=request)
+    user, actor, now = rights.person(request=request), actors.actor(request=request), timezone.now()
     try:
-        done = asked.act(Confirmed(request=request, row=row, form=form, user=user, actor=actor, now=timezone.now()))
+        if asked.grave:
+            passwords.require(
+                user=user,
+                password=form.cleaned_data["password"],
+                object_type=str(row._meta.model_name),
+                object_id=cells.key(row),
+                actor=actor,
+                now=now,
+            )
+        done = asked.act(Confirmed(request=request, row=row, form=form, user=user, actor=actor, now=now))
     except (errors.Problem, calls.DependencyDown) as problem:
         status = problem.status if isinstance(problem, errors.Problem) else HTTPStatus.SERVICE_UNAVAILABLE
         cause = sentence(problem)

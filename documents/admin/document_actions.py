@@ -128,7 +128,9 @@ CONFIRMATIONS: Mapping[str, confirm.Confirmation[Document]] = MappingProxyType(
         ),
         "hold": confirm.Confirmation(
             title=_("Aplicar un legal hold"),
-            text=_("El documento no puede eliminarse, aunque cumpla su plazo, hasta que dos personas lo retiren."),
+            text=_(
+                "El documento no puede eliminarse, aunque cumpla su plazo, hasta que dos personas lo retiren o venza."
+            ),
             submit=_("Aplicar legal hold"),
             right=legal_holds.DECIDES,
             audit=Action.HOLD_SET,

@@ -7,6 +7,7 @@ from typing import Any, cast
 from django import forms
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -29,7 +30,20 @@ class HoldForm(reasons.ReasonForm):
             "El número del expediente o del requerimiento. Con el mismo se amplía un asunto vigente."
         ),
     )
-    field_order: Sequence[str] = ("reference", "reason")
+    hold_until = forms.DateField(
+        label=gettext_lazy("Vigente hasta"),
+        required=False,
+        widget=forms.DateInput(attrs={"class": "dc-input", "type": "date"}),
+        help_text=gettext_lazy("Último día en que protege. Vacío: hasta que dos personas lo retiren."),
+    )
+    field_order: Sequence[str] = ("reference", "hold_until", "reason")
+
+    def clean_hold_until(self) -> dt.date | None:
+        """Refuse a day that is over."""
+        until: dt.date | None = self.cleaned_data["hold_until"]
+        if until is not None and until < timezone.now().date():
+            raise forms.ValidationError(_("Ese día ya ha pasado."))
+        return until
 
 
 class PartyHoldForm(HoldForm):
@@ -57,7 +71,7 @@ class PartyHoldForm(HoldForm):
         widget=forms.SelectMultiple(attrs={"class": "dc-input", "size": len(Kind)}),
         help_text=gettext_lazy("Ninguno elegido: todos."),
     )
-    field_order: Sequence[str] = ("reference", "country", "first_date", "last_date", "kinds", "reason")
+    field_order: Sequence[str] = ("reference", "country", "first_date", "last_date", "kinds", "hold_until", "reason")
 
     def __init__(self, data: Any, *, countries: list[str]) -> None:
         super().__init__(data)
@@ -91,8 +105,10 @@ def decider(made: confirm.Confirmed[Any]) -> legal_holds.Decider:
 
 def over_document(made: confirm.Confirmed[Document]) -> bool:
     """Hold the document of the page."""
-    reference = made.form.cleaned_data["reference"]
-    return legal_holds.set_over_document(document=made.row, reference=reference, by=decider(made))
+    stated = made.form.cleaned_data
+    return legal_holds.set_over_document(
+        document=made.row, reference=stated["reference"], by=decider(made), until=stated["hold_until"]
+    )
 
 
 def over_party(made: confirm.Confirmed[Party]) -> bool:
@@ -104,4 +120,10 @@ def over_party(made: confirm.Confirmed[Party]) -> bool:
         last_date=stated["last_date"],
         kinds=tuple(stated["kinds"]),
     )
-    return legal_holds.set_over_party(party=made.row, reference=stated["reference"], covered=covered, by=decider(made))
+    return legal_holds.set_over_party(
+        party=made.row,
+        reference=stated["reference"],
+        covered=covered,
+        by=decider(made),
+        until=stated["hold_until"],
+    )

@@ -49,6 +49,7 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[LegalHold]]" = {
         not_now=_("Su retirada ya está propuesta o hecha."),
         cards=_cards,
         blocked=_not_live,
+        grave=True,
     ),
     "approve": confirm.Confirmation(
         title=_("Aprobar la retirada"),
@@ -65,6 +66,7 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[LegalHold]]" = {
         cards=_cards,
         blocked=_not_requested,
         danger=True,
+        grave=True,
     ),
     "withdraw": confirm.Confirmation(
         title=_("Anular la propuesta"),
@@ -91,8 +93,14 @@ def _summary(row: LegalHold) -> base.Card:
         base.Fact(label=_("Situación"), value=cells.state(row.state)),
         base.Fact(label=_("Aplicado por"), value=row.set_by.get_username()),
         base.Fact(label=_("Aplicado el"), value=cells.moment(row.set_at)),
+        base.Fact(
+            label=_("Vigente hasta"),
+            value=cells.day(row.hold_until) if row.hold_until else _("que dos personas lo retiren"),
+        ),
         base.Fact(label=_("Motivo"), value=row.reason, wide=True),
     ]
+    if row.ended_at:
+        facts.append(base.Fact(label=_("Vencido el"), value=cells.moment(row.ended_at)))
     if row.requested_by:
         facts += [
             base.Fact(label=_("Retirada propuesta por"), value=row.requested_by.get_username()),

@@ -56,7 +56,9 @@ def newest(*, request: HttpRequest, **condition: object) -> base.Card:
 CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Party]]" = {
     "hold": confirm.Confirmation(
         title=_("Aplicar un legal hold al titular"),
-        text=_("Nada de lo que cubre puede eliminarse, aunque cumpla su plazo, hasta que dos personas lo retiren."),
+        text=_(
+            "Nada de lo que cubre puede eliminarse, aunque cumpla su plazo, hasta que dos personas lo retiren o venza."
+        ),
         submit=_("Aplicar legal hold"),
         right=legal_holds.DECIDES,
         audit=Action.HOLD_SET,

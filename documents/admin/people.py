@@ -32,7 +32,7 @@ def standing(person: Person) -> str:
     if person.suspended_at is not None:
         return "SUSPENDED"
     if person.access_until_at is not None and person.access_until_at <= timezone.now():
-        return "ENDED"
+        return "ACCESS_ENDED"
     return "ADMITTED" if person.user.has_usable_password() else "INVITED"
 
 

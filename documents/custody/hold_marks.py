@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from documents import errors
 from documents.custody import legal_holds
-from documents.models import Document, HoldScope, HoldState
+from documents.models import Document
 from documents.vault import store
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _last: dict[str, float] = {}  # when this process did its last round (monotonic)
 
 
 def tell(*, now: dt.datetime, every_s: float = 0.0) -> int:
-    """Set and end the store's own holds where they differ from the matters; return how many documents were told of.
+    """End what is due, then set and end the store's own holds where they differ from the matters; return how many.
 
     It does nothing when called again before `every_s` have passed in this process. In an outage it stops: what is left
     is the next round's.
@@ -30,6 +30,7 @@ def tell(*, now: dt.datetime, every_s: float = 0.0) -> int:
     if time.monotonic() - _last.get("round", -every_s) < every_s:
         return 0
     _last["round"] = time.monotonic()
+    legal_holds.end_due(now=now)
     done = 0
     for on in (True, False):
         for document in _untold(on=on, now=now):
@@ -48,7 +49,7 @@ def _untold(*, on: bool, now: dt.datetime) -> list[Document]:
     )
     if not on:
         return list(rows.filter(~legal_holds.is_held(), hold_told_at__isnull=False)[:EACH_MAX])
-    scopes = HoldScope.objects.exclude(hold__state=HoldState.RELEASED)
+    scopes = legal_holds.live_scopes()
     if not scopes.exists():
         return []
     due = Q(hold_told_at=None) | Q(hold_told_at__lt=now - AGAIN_AFTER)

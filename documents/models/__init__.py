@@ -11,12 +11,13 @@ from documents.models.events import Event, EventStatus, Wait
 from documents.models.incidents import Alert, Discrepancy, Resolution
 from documents.models.keys import ApiKey, IdempotentAnswer, RateCount
 from documents.models.leased import Leased
-from documents.models.legal_holds import HoldScope, HoldState, LegalHold
+from documents.models.legal_holds import OVER, HoldScope, HoldState, LegalHold
 from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
 from documents.models.people import Grant, Invitation, Person
 from documents.models.probes import ProbeExtent, VaultProbe
 
 __all__ = [
+    "OVER",
     "Alert",
     "ApiKey",
     "Channel",

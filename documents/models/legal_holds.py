@@ -14,17 +14,22 @@ from documents.models.parties import Country, Party, public_id
 
 
 class HoldState(models.TextChoices):
-    """How far a matter is from its end; it holds its documents until it is RELEASED."""
+    """How far a matter is from its end; it holds its documents until it is RELEASED, or ENDED by its own date."""
 
     SET = "SET", _("vigente")
     RELEASE_REQUESTED = "RELEASE_REQUESTED", _("retirada propuesta")
     RELEASED = "RELEASED", _("retirado")
+    ENDED = "ENDED", _("vencido")
+
+
+OVER = (HoldState.RELEASED, HoldState.ENDED)
 
 
 class LegalHold(models.Model):
     """A matter of one country, by its reference: why its documents stay, who set it, and which two people ended it.
 
-    What it covers are its scopes.
+    What it covers are its scopes. `hold_until` is the last day on which it holds, in its country, as it was set;
+    without one, only two people end it.
     """
 
     public_id = public_id("hld")
@@ -36,6 +41,8 @@ class LegalHold(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("aplicado por")
     )
     set_at = models.DateTimeField(_("aplicado el"), db_default=Now())
+    hold_until = models.DateField(_("vigente hasta"), null=True)
+    ended_at = models.DateTimeField(_("vencido el"), null=True)
     release_reason = models.CharField(_("motivo de la retirada"), max_length=200, blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("retirada propuesta por")
@@ -51,13 +58,14 @@ class LegalHold(models.Model):
         verbose_name, verbose_name_plural = _("legal hold"), _("legal holds")
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["country", "reference"], condition=~Q(state="RELEASED"), name="legal_hold_once"
+                fields=["country", "reference"], condition=~Q(state__in=OVER), name="legal_hold_once"
             ),
             models.CheckConstraint(condition=~Q(released_by=F("requested_by")), name="legal_hold_two_people"),
             models.CheckConstraint(
                 condition=Q(state="SET", requested_by=None, released_by=None)
                 | Q(state="RELEASE_REQUESTED", requested_by__isnull=False, released_by=None)
-                | Q(state="RELEASED", requested_by__isnull=False, released_by__isnull=False),
+                | Q(state="RELEASED", requested_by__isnull=False, released_by__isnull=False)
+                | Q(state="ENDED", hold_until__isnull=False, ended_at__isnull=False, released_by=None),
                 name="legal_hold_steps",
             ),
             models.CheckConstraint(condition=~Q(reason="") & ~Q(reference=""), name="legal_hold_has_reason"),

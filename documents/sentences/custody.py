@@ -9,6 +9,14 @@ TABLE: Mapping[str, Words] = {
         es="No responde {dependency}: reintenta.", en="{dependency} does not answer: try again."
     ),
     "document_not_ready.leased": Words(es="Otro proceso tiene el documento.", en="Another worker has the document."),
+    "hold_end_differs.open": Words(
+        es="{what} está vigente sin fecha de fin: deja la fecha vacía o usa otro asunto.",
+        en="{what} has no end: leave the date empty or use another matter.",
+    ),
+    "hold_end_differs.until": Words(
+        es="{what} está vigente hasta el {date}: deja la fecha vacía o usa otro asunto.",
+        en="{what} holds until {date}: leave the date empty or use another matter.",
+    ),
     "not_found.page": Words(
         es="La página {page} no existe: hay {pages}.", en="There is no page {page}: it has {pages}."
     ),

@@ -27,9 +27,10 @@ class Officers:
         self.carla = center.staff(roles=["compliance"], countries=["ES"], name="carla").user
         self.clara = center.staff(roles=["compliance"], countries=["ES"], name="clara").user
 
-    def hold(self, document: Document, *, reference: str = "AUTO-1/2026") -> LegalHold:
-        assert legal_holds.set_over_document(document=document, reference=reference, by=by(self.carla))
-        return LegalHold.objects.get(reference=reference)
+    def hold(self, document: Document, *, reference: str = "AUTO-1/2026", until: dt.date | None = None) -> LegalHold:
+        stated = by(self.carla)
+        assert legal_holds.set_over_document(document=document, reference=reference, by=stated, until=until)
+        return LegalHold.objects.filter(reference=reference).latest("pk")
 
     def end(self, hold: LegalHold) -> None:
         assert legal_holds.request_release(hold=hold, by=by(self.carla))

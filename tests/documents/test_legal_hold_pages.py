@@ -7,12 +7,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from documents.admin import passwords
 from documents.models import HoldState, LegalHold
-from tests import factories
+from tests import cast, factories
 from tests.documents import center
 from tests.documents.officers import REASON, Officers
 
 pytestmark = pytest.mark.django_db(databases=["default", "denials"])
+AGREED = {"reason": REASON, "password": cast.PASSWORD}
 LIST = f"{center.ADMIN}documents/legalhold/"
 
 
@@ -49,13 +51,13 @@ def test_two_officers_set_and_end_a_matter_on_its_pages(officers: Officers) -> N
     assert document.number in text(carla, page)
     assert hold.reference in text(carla, center.page(document))
     assert "⚖" in text(carla, f"{center.ADMIN}documents/document/?view=hold")
-    assert carla.post(f"{page}request/", {"reason": REASON}).status_code == 302
-    refused = carla.post(f"{page}approve/", {"reason": REASON})
+    assert carla.post(f"{page}request/", AGREED).status_code == 302
+    refused = carla.post(f"{page}approve/", AGREED)
     assert (refused.status_code, "Tiene que aprobarlo otra persona" in refused.content.decode()) == (403, True)
     assert "Aprobar la retirada" in text(clara, page)
-    assert clara.post(f"{page}approve/", {"reason": REASON}).status_code == 302
+    assert clara.post(f"{page}approve/", AGREED).status_code == 302
     assert "Retirado por clara" in re.sub(" +", " ", text(clara, page))
-    assert clara.post(f"{page}approve/", {"reason": REASON}).status_code == 409
+    assert clara.post(f"{page}approve/", AGREED).status_code == 409
     assert document.number not in text(carla, f"{center.ADMIN}documents/document/?view=hold")
 
 
@@ -63,10 +65,55 @@ def test_a_request_is_withdrawn_on_its_page(officers: Officers) -> None:
     hold, carla = officers.hold(factories.document()), browser(officers.carla)
     page = f"{LIST}{hold.public_id}/"
     assert carla.get(f"{page}withdraw/").status_code == 302  # nothing to withdraw: the question is not asked
-    assert carla.post(f"{page}request/", {"reason": REASON}).status_code == 302
+    assert carla.post(f"{page}request/", AGREED).status_code == 302
     assert carla.post(f"{page}withdraw/", {"reason": REASON}, follow=True).status_code == 200
     hold.refresh_from_db()
     assert hold.state == HoldState.SET
+
+
+def test_a_matter_is_set_until_a_day_that_its_page_shows_and_nobody_changes(officers: Officers) -> None:
+    document, other, carla = factories.document(), factories.document(), browser(officers.carla)
+    stated = {"reference": "AUTO-1/2026", "reason": REASON}
+    over = carla.post(f"{center.page(document)}hold/", {**stated, "hold_until": "2020-01-31"})
+    assert (over.status_code, "Ese día ya ha pasado." in over.content.decode()) == (400, True)
+    assert carla.post(f"{center.page(document)}hold/", {**stated, "hold_until": "2099-01-31"}).status_code == 302
+    hold = LegalHold.objects.get()
+    assert "Vigente hasta 31 ene 2099" in re.sub(" +", " ", text(carla, f"{LIST}{hold.public_id}/"))
+    longer = carla.post(f"{center.page(other)}hold/", {**stated, "hold_until": "2099-02-28"})
+    assert (longer.status_code, "está vigente hasta el 2099-01-31" in longer.content.decode()) == (409, True)
+    assert carla.post(f"{center.page(other)}hold/", stated).status_code == 302  # and ends with it
+    hold.refresh_from_db()
+    assert (hold.hold_until, hold.scopes.count()) == (dt.date(2099, 1, 31), 2)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+@pytest.mark.usefixtures("committed_db")
+def test_who_ends_a_matter_says_the_password_again_and_does_not_guess_it(
+    officers: Officers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold, carla = officers.hold(factories.document()), browser(officers.carla)
+    page = f"{LIST}{hold.public_id}/request/"
+    assert 'autocomplete="current-password"' in carla.get(page).content.decode()
+    assert carla.post(page, {"reason": REASON}).status_code == 400
+    for _ in range(passwords.WRONG_MAX):
+        wrong = carla.post(page, {**AGREED, "password": "guessed"})
+        assert (wrong.status_code, "La contraseña no es correcta" in wrong.content.decode()) == (403, True)
+        assert "guessed" not in wrong.content.decode()
+    late = carla.post(page, AGREED)
+    assert (late.status_code, "Demasiadas contraseñas erróneas" in late.content.decode()) == (429, True)
+    hold.refresh_from_db()
+    assert hold.state == HoldState.SET
+    refusals = [(one.code, one.object_id, one.actor_id) for one in center.denials()]
+    who = (hold.public_id, f"usr_{officers.carla.pk}")
+    assert refusals == [("password_locked", *who), *[("password_wrong", *who)] * passwords.WRONG_MAX]
+    clara = browser(officers.clara)  # is another person
+    assert clara.post(page, AGREED).status_code == 302
+    monkeypatch.setattr(passwords, "WITHIN", dt.timedelta(0))  # a while later
+    approving = f"{LIST}{hold.public_id}/approve/"
+    assert carla.post(approving, {**AGREED, "password": "guessed"}).status_code == 403
+    assert carla.post(approving, AGREED).status_code == 302
+    hold.refresh_from_db()
+    assert hold.state == HoldState.RELEASED
 
 
 def test_a_party_is_held_from_its_page_for_a_period_that_does_not_end_before_it_begins(officers: Officers) -> None:

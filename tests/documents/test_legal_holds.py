@@ -5,8 +5,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 
+from audit import log
+from audit.actions import Action
 from audit.models import Event as LogEvent
 from documents import errors, presentation
 from documents.custody import hold_marks, legal_holds
@@ -149,6 +151,43 @@ def test_a_page_of_the_api_asks_for_the_holds_of_all_its_documents_at_once(
     assert [row["retention"]["legal_hold"] for row in rows] == [False, False, False, True, False]
 
 
+LAST = dt.date(2026, 12, 31)
+AFTER = dt.datetime(2026, 12, 31, 23, tzinfo=dt.UTC)  # midnight in Spain
+
+
+def test_a_matter_ends_by_itself_once_its_last_day_is_over_in_its_country(officers: Officers) -> None:
+    document, other = factories.document(), factories.document()
+    hold, open_one = officers.hold(document, until=LAST), officers.hold(other, reference="AUTO-9/2026")
+    assert legal_holds.end_due(now=AFTER - dt.timedelta(seconds=1)) == 0
+    assert shown(document)["legal_hold"] is True
+    with force.by_force():  # the day is over, for the database's own clock too
+        LegalHold.objects.filter(pk=hold.pk).update(hold_until=dt.date(2020, 1, 1))
+    assert legal_holds.request_release(hold=hold, by=by(officers.carla))  # which does not keep it from ending
+    assert (legal_holds.end_due(now=AFTER), legal_holds.end_due(now=AFTER)) == (1, 0)
+    hold.refresh_from_db()
+    assert (hold.state, hold.ended_at, hold.released_by) == (HoldState.ENDED, AFTER, None)
+    assert (shown(document)["legal_hold"], shown(other)["legal_hold"]) == (False, True)
+    [said] = center.said("hold.ended")
+    assert (said.object_id, said.actor_kind) == (hold.public_id, "system")
+    assert not legal_holds.approve_release(hold=hold, by=by(officers.clara))
+    assert not legal_holds.withdraw_release(hold=hold, by=by(officers.clara))
+    assert officers.hold(document) not in (hold, open_one)
+
+
+@pytest.mark.parametrize("change", [{"hold_until": dt.date(2026, 1, 1)}, {"state": HoldState.ENDED, "ended_at": NOW}])
+def test_no_process_brings_the_end_of_a_matter_nearer(officers: Officers, change: dict[str, Any]) -> None:
+    hold = officers.hold(factories.document(), until=dt.date(2099, 12, 31))
+
+    @transaction.atomic
+    def bring_nearer() -> None:
+        log.record(action=Action.HOLD_ENDED, object_type="legalhold", object_id=hold.public_id, actor=log.SYSTEM)
+        LegalHold.objects.filter(pk=hold.pk).update(**change)
+        connection.check_constraints()  # as the commit would
+
+    with pytest.raises((IntegrityError, ProgrammingError)):
+        bring_nearer()
+
+
 # --- the vault ---
 class Store:
     """The real S3 behind the vault, as its owner sees it."""
@@ -192,6 +231,15 @@ def test_each_version_in_the_vault_bears_the_hold_for_as_long_as_a_matter_holds_
     officers.end(second)
     assert hold_marks.tell(now=NOW) == 1
     assert (bucket.status(here), hold_marks.tell(now=NOW)) == ("OFF", 0)
+
+
+def test_the_vault_is_told_of_a_matter_that_has_ended_by_itself(db: None, bucket: Store) -> None:
+    document = factories.document()
+    hold = Officers().hold(document, until=LAST)
+    assert (hold_marks.tell(now=NOW), bucket.status(document)) == (1, "ON")
+    with force.by_force():
+        LegalHold.objects.filter(pk=hold.pk).update(hold_until=dt.date(2020, 1, 1))
+    assert (hold_marks.tell(now=AFTER), bucket.status(document)) == (1, "OFF")
 
 
 def test_a_hold_that_somebody_ended_in_the_store_is_set_again_within_a_day(db: None, bucket: Store) -> None:

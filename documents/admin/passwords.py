@@ -1,0 +1,44 @@
+"""A grave act asks for the password again, so that a screen left open is not enough; wrong ones are on record.
+
+Of so many wrong ones within a while the right one is refused, too.
+"""
+
+import datetime as dt
+
+from django import forms
+from django.contrib.auth import hashers
+from django.contrib.auth.models import User
+from django.db.models import Sum
+from django.utils.translation import gettext_lazy as _
+
+from audit import log
+from audit.actions import Action
+from audit.models import Event as LogEvent
+from documents.access import deciding
+
+WRONG_MAX, WITHIN = 5, dt.timedelta(minutes=15)
+WRONG, LOCKED = "password_wrong", "password_locked"
+
+
+def field() -> forms.CharField:
+    """Return the field that asks for it."""
+    return forms.CharField(
+        label=_("Tu contraseña"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"class": "dc-input", "autocomplete": "current-password"}),
+        help_text=_("Se pide otra vez porque es un acto grave. No queda en la bitácora."),
+    )
+
+
+def require(*, user: User, password: str, object_type: str, object_id: str, actor: log.Actor, now: dt.datetime) -> None:
+    """Refuse a wrong password, and after WRONG_MAX of them within WITHIN any.
+
+    :raises errors.Problem: `password_wrong`, `password_locked`; both are on record
+    """
+    refusals = LogEvent.objects.filter(actor_id=actor.id, action=Action.ACCESS_DENIED, code=WRONG, at__gt=now - WITHIN)
+    wrong = refusals.aggregate(wrong=Sum("count"))["wrong"] or 0
+    if wrong >= WRONG_MAX:
+        deciding.refuse(code=LOCKED, object_type=object_type, object_id=object_id, actor=actor)
+    # Not the user's own method: it would write a newer hash, which belongs to a login.
+    if not hashers.check_password(password, user.password):
+        deciding.refuse(code=WRONG, object_type=object_type, object_id=object_id, actor=actor)
