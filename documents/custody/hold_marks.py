@@ -56,17 +56,25 @@ def _untold(*, on: bool, now: dt.datetime) -> list[Document]:
     return list(legal_holds.covered_by(scopes=scopes, rows=rows).filter(due)[:EACH_MAX])
 
 
-def _tell(*, document: Document, on: bool, now: dt.datetime) -> bool:
-    """Set or end the hold of every version of a document; False in an outage of the vault."""
+def mark(*, url: str, key: str, on: bool) -> None:
+    """Set or end a store's own hold of every version of an object.
+
+    :raises errors.WormError: the vault does not answer, or has no such object
+    """
 
     def work() -> None:
-        vault = store.open_vault(url=document.vault_url)
-        for version in vault.versions(key=document.vault_key):
+        vault = store.open_vault(url=url)
+        for version in vault.versions(key=key):
             if not version.marker:
-                vault.hold(key=document.vault_key, version=version.version, on=on)
+                vault.hold(key=key, version=version.version, on=on)
 
+    store.guarded(work=work, url=url)
+
+
+def _tell(*, document: Document, on: bool, now: dt.datetime) -> bool:
+    """Set or end the hold of every version of a document; False in an outage of the vault."""
     try:
-        store.guarded(work=work, url=document.vault_url)
+        mark(url=document.vault_url, key=document.vault_key, on=on)
     except errors.WormError as error:
         if error.row.retryable:
             return False

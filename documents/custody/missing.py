@@ -11,7 +11,7 @@ from django.db import connection
 from documents import errors
 from documents.alerts import incidents
 from documents.models import Alert, Document
-from documents.vault import store
+from documents.vault import places, store
 
 CODE = "document_missing"
 EACH_MAX = 20  # alerts with a document each; the rest share one
@@ -33,7 +33,8 @@ SELECT coalesce(event.facts->>'number', event.object_id)
 
 def look() -> list[str]:
     """Name each document that has no row, by its number, and resolve what is over; return the numbers."""
-    numbers = sorted({*of_log(), *(place["number"] for place in of_vault())})
+    in_vaults = (place["number"] for url in places.known() for place in of_vault(url=url))
+    numbers = sorted({*of_log(), *in_vaults})
     tell(numbers=numbers)
     over = Alert.objects.filter(code=CODE, resolved_at=None).exclude(dedup_key=REST)
     for key, known in over.values_list("dedup_key", "values"):
@@ -54,19 +55,19 @@ def of_log() -> Iterator[str]:
             yield from (number for (number,) in cursor.fetchall())
 
 
-def of_vault(*, prefix: str = "", after: str = "") -> Iterator[dict[str, str]]:
-    """Yield the parts of the key of each document whose bytes are in the vault and that has no row."""
-    for keys in store.walk(at_once=KEYS_AT_ONCE, prefix=prefix, after=after):
+def of_vault(*, prefix: str = "", after: str = "", url: str = "") -> Iterator[dict[str, str]]:
+    """Yield the parts of the key of each document whose bytes are in a store and that has no row."""
+    for keys in store.walk(at_once=KEYS_AT_ONCE, prefix=prefix, after=after, url=url):
         yield from without_row(keys=keys)
 
 
 def without_row(*, keys: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield the parts of those keys whose document has no row; a row is committed before its bytes are put."""
-    places = [{"key": match[0], **match.groupdict()} for match in map(KEY.fullmatch, keys) if match]
+    parts = [{"key": match[0], **match.groupdict()} for match in map(KEY.fullmatch, keys) if match]
     known = set(
-        Document.objects.filter(public_id__in=[place["id"] for place in places]).values_list("public_id", flat=True)
+        Document.objects.filter(public_id__in=[part["id"] for part in parts]).values_list("public_id", flat=True)
     )
-    yield from (place for place in places if place["id"] not in known)
+    yield from (part for part in parts if part["id"] not in known)
 
 
 def tell(*, numbers: Sequence[str]) -> None:

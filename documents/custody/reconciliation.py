@@ -33,6 +33,7 @@ class VaultFinding:
     number: str = ""
     document_key: str = ""
     code: str = ""
+    store: str = ""  # where it is another one than VAULT_URL's
 
     def as_json(self) -> dict[str, str]:
         """Return what is known of it."""
@@ -71,30 +72,47 @@ def of_rows(*, step: Callable[[], object]) -> Iterator[VaultFinding]:
 
 
 def of_keys() -> Iterator[VaultFinding]:
-    """Yield each object of the vault that no row names: of a document without a row, or of none.
+    """Yield each object of the stores that no row names: of a document without a row, or of none.
 
-    :raises errors.WormError: the vault does not answer
+    What lies in two of them, as `migrate_vault` leaves it, is one finding.
+
+    :raises errors.WormError: a store does not answer
     """
-    for keys in store.walk(at_once=AT_ONCE):
-        gone = {place["key"]: place["number"] for place in missing.without_row(keys=keys)}
+    seen: set[str] = set()
+    for url in places.known():
+        for finding in _of_store(url=url):
+            if finding.key not in seen:
+                seen.add(finding.key)
+                yield finding
+
+
+def _of_store(*, url: str) -> Iterator[VaultFinding]:
+    """Yield each object of one store that no row names."""
+    former = url if places.is_former(url=url) else ""
+    for keys in store.walk(at_once=AT_ONCE, url=url):
+        gone = {part["key"]: part["number"] for part in missing.without_row(keys=keys)}
         ids = {key: match["id"] for key in keys if (match := missing.KEY.fullmatch(key))}
         named = set(Document.objects.filter(public_id__in=ids.values()).values_list("vault_key", flat=True))
         for key in keys:
-            if key in gone:
-                yield VaultFinding(kind=WITHOUT_ROW, key=key, number=gone[key], document_key=_document_key(key=key))
-            elif key not in named:
-                yield VaultFinding(kind=ORPHAN, key=key, document_key=_document_key(key=key))
+            if key in gone or key not in named:
+                yield VaultFinding(
+                    kind=WITHOUT_ROW if key in gone else ORPHAN,
+                    key=key,
+                    number=gone.get(key, ""),
+                    document_key=_document_key(key=key, url=url),
+                    store=former,
+                )
 
 
-def _document_key(*, key: str) -> str:
+def _document_key(*, key: str, url: str) -> str:
     """Return the document key that the content of an object's PDF states; empty where it states none."""
 
     def work() -> bytes:
-        vault = store.open_vault()
+        vault = store.open_vault(url=url)
         stored = vault.find(key=key)
         return vault.read(key=key, version=stored.version) if stored else b""
 
-    embedded = attachments.content(pdf=store.guarded(work=work))
+    embedded = attachments.content(pdf=store.guarded(work=work, url=url))
     try:
         return str(json.loads(embedded or b"{}").get("document_key", ""))
     except (ValueError, AttributeError):

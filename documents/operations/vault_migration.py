@@ -1,7 +1,8 @@
 """Copy locked documents into the store of VAULT_URL, one at a time; each row names the store that it lies in.
 
-Until its row names the copy, a document is read from where it was: at no moment is it without its bytes, and the work
-may end anywhere and be begun again. Nothing is removed from a former store.
+A copy of what a matter holds bears the store's own hold before its row names it. Until then a document is read from
+where it was: at no moment is it without its bytes, and the work may end anywhere and be begun again. Nothing is removed
+from a former store.
 """
 
 import datetime as dt
@@ -15,7 +16,7 @@ from django.db.models import QuerySet
 from audit import log
 from audit.actions import Action
 from documents import errors, locks
-from documents.custody import quarantine
+from documents.custody import hold_marks, legal_holds, quarantine
 from documents.emission import custody
 from documents.models import Document, Status
 from documents.vault import places, store
@@ -65,11 +66,14 @@ def migrate(*, document: Document, actor: log.Actor, now: dt.datetime) -> str:
     try:
         # Repeated after it was cut off, this adopts the copy that is there.
         stored = store.lock(key=document.vault_key, body=body, retain_until=until, sha256=document.file_sha256)
+        held = bool(legal_holds.held_among(documents=[document]))
+        if held:
+            hold_marks.mark(url=places.here(), key=stored.key, on=True)
     except errors.WormError as error:
         if error.code not in quarantine.BROKEN:
             raise
         return error.code
-    _name(document=document, stored=stored, actor=actor, now=now)
+    _name(document=document, stored=stored, held=held, actor=actor, now=now)
     return ""
 
 
@@ -92,13 +96,20 @@ def _source(*, document: Document) -> tuple[bytes, dt.datetime]:
     return store.read(**where), max(policy, stored.retain_until)
 
 
-def _name(*, document: Document, stored: store.Stored, actor: log.Actor, now: dt.datetime) -> None:
-    """Let a row name the copy, unless another command has done so or it was withheld meanwhile."""
+def _name(*, document: Document, stored: store.Stored, held: bool, actor: log.Actor, now: dt.datetime) -> None:
+    """Let a row name the copy, unless another command has done so or it was withheld meanwhile.
+
+    The former store's hold says nothing of the copy: what has been held since is marked by the next look.
+    """
     former = document.vault_url
     with transaction.atomic():
         locks.declare(rank=locks.Rank.DOCUMENT, keys=[(document.pk,)])
         moved = Document.objects.filter(pk=document.pk, status=Status.LOCKED, vault_url=former).update(
-            vault_url=places.here(), vault_version=stored.version, vault_mode=stored.mode, verified_at=now
+            vault_url=places.here(),
+            vault_version=stored.version,
+            vault_mode=stored.mode,
+            verified_at=now,
+            hold_told_at=now if held else None,
         )
         if moved:
             document.refresh_from_db()

@@ -232,10 +232,10 @@ def read(*, key: str, version: str, url: str, retain_until: datetime | None = No
     return guarded(work=lambda: open_vault(url=url).read(key=key, version=version, retain_until=retain_until), url=url)
 
 
-def walk(*, at_once: int, prefix: str = "", after: str = "") -> Iterator[list[str]]:
-    """Walk the keys of the store of VAULT_URL, some at once, each look behind the breaker."""
-    keys = guarded(work=lambda: open_vault().keys(prefix=prefix, after=after))
-    while several := guarded(work=lambda: [*itertools.islice(keys, at_once)]):
+def walk(*, at_once: int, prefix: str = "", after: str = "", url: str = "") -> Iterator[list[str]]:
+    """Walk the keys of a store, VAULT_URL's where none is named, some at once, each look behind the breaker."""
+    keys = guarded(work=lambda: open_vault(url=url).keys(prefix=prefix, after=after), url=url)
+    while several := guarded(work=lambda: [*itertools.islice(keys, at_once)], url=url):
         yield several
 
 

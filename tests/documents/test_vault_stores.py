@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from pytest_django import Settings
 
 from audit import log
@@ -20,15 +20,19 @@ from config import env
 from config.embedded import object_store, servers
 from config.management.commands import migrate_vault
 from documents import distribution, errors
+from documents.custody import hold_marks, missing, reconciliation
 from documents.emission import custody
-from documents.models import Alert, Document, Status
+from documents.models import Alert, Document, LegalHold, Status
+from documents.operations import vault_migration
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import address, immutable, places, store
 from tests import factories
-from tests.services import objects
+from tests.documents.officers import Officers
+from tests.services import force, objects
 
 ACTOR = log.Actor(kind="service", id="platform", role="finance", channel="web", request_id="req_1")
 MOVED_FIRST = 3
+STRAY = b"%PDF-1.7 of nobody"
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
@@ -161,6 +165,90 @@ def test_a_lock_that_was_made_longer_stays_as_long_in_the_copy(
     stored = store.open_vault().find(key=document.vault_key)
     assert stored is not None
     assert (stored.version, stored.retain_until) == (document.vault_version, until)
+
+
+@pytest.mark.django_db(databases=["default", "denials"])
+def test_the_copy_of_a_held_document_bears_the_hold_before_its_row_names_it(
+    s3_vault: str, s3_objects: objects.Objects, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    officers, held, free, ended = Officers(), factories.document(), factories.document(), factories.document()
+    officers.hold(held)
+    officers.end(officers.hold(ended, reference="AUTO-2/2026"))
+    settings.VAULT_FORMER_URL, settings.VAULT_URL = s3_vault, s3_objects.bucket(name="second")
+
+    def status(document: Document, version: str) -> str:
+        where = {"Bucket": "second", "Key": document.vault_key, "VersionId": version}
+        return str(s3_objects.client().head_object(**where).get("ObjectLockLegalHoldStatus", "OFF"))
+
+    before: dict[str, str] = {}
+    name = vault_migration._name
+
+    def named(*, document: Document, stored: store.Stored, **how: Any) -> None:
+        before[document.number] = status(document, stored.version)
+        name(document=document, stored=stored, **how)
+
+    monkeypatch.setattr(vault_migration, "_name", named)
+    call_command("migrate_vault")
+    assert before == {held.number: "ON", free.number: "OFF", ended.number: "OFF"}
+    for document in (held, free, ended):
+        document.refresh_from_db()
+        assert document.vault_url == places.here()
+        assert status(document, document.vault_version) == before[document.number]
+    assert [bool(document.hold_told_at) for document in (held, free, ended)] == [True, False, False]
+    officers.end(LegalHold.objects.get(reference="AUTO-1/2026"))
+    assert hold_marks.tell(now=factories.NOW) == 1
+    assert status(held, held.vault_version) == "OFF"
+
+
+@pytest.mark.django_db(databases=["default", "denials"])
+def test_an_outage_while_the_copy_is_marked_leaves_the_row_where_it_was(
+    s3_vault: str, s3_objects: objects.Objects, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = factories.document()
+    Officers().hold(document)
+    settings.VAULT_FORMER_URL, settings.VAULT_URL = s3_vault, s3_objects.bucket(name="third")
+    with monkeypatch.context() as outage:
+
+        def away(**_given: object) -> None:
+            raise errors.WormError(code="worm_unavailable", values={"cause": "system", "doing": "h", "error": "gone"})
+
+        outage.setattr(hold_marks, "mark", away)
+        with pytest.raises(CommandError):
+            call_command("migrate_vault")
+    document.refresh_from_db()
+    assert (document.vault_url, migrations_of(document)) == (address.canonical(url=s3_vault), [])
+    call_command("migrate_vault")
+    document.refresh_from_db()
+    assert document.vault_url == places.here()
+
+
+@pytest.mark.django_db
+def test_what_lies_in_a_former_store_without_a_row_is_named_once_wherever_it_lies(
+    former: Document, settings: Settings, s3_objects: objects.Objects
+) -> None:
+    folder, present = former.vault_url, s3_objects.bucket(name="walked")  # which no other test puts anything into
+    settings.VAULT_FORMER_URL = settings.VAULT_URL = folder
+    lost, copied = factories.document(), factories.document()
+    stray, digest = former.vault_key.replace(former.number, "stray"), custody.sha256(STRAY)
+    store.lock(key=stray, body=STRAY, retain_until=custody.lock_end(document=former), sha256=digest)
+    settings.VAULT_URL = present
+    forget(lost)
+    call_command("migrate_vault")
+    forget(copied)  # which lies in both
+    found = [(finding.kind, finding.key, finding.store) for finding in reconciliation.of_keys()]
+    assert sorted(found) == sorted(
+        [("without_row", copied.vault_key, ""), ("without_row", lost.vault_key, folder), ("orphan", stray, folder)]
+    )
+    assert missing.look() == sorted([lost.number, copied.number])
+    alerts = Alert.objects.filter(code=missing.CODE, severity="P1", resolved_at=None)
+    assert sorted(alert.values["documents"] for alert in alerts) == sorted([[lost.number], [copied.number]])
+
+
+def forget(document: Document) -> None:
+    """Delete a document's row, as who owns the database can."""
+    connection.check_constraints()
+    with force.by_force():
+        Document.objects.filter(pk=document.pk)._raw_delete("default")
 
 
 @pytest.mark.django_db
