@@ -1,6 +1,5 @@
 """The WSGI application that gunicorn serves."""
 
-import datetime as dt
 import importlib
 import re
 from collections.abc import Iterable
@@ -15,9 +14,9 @@ BOUNDARY = re.compile(r';\s*boundary\s*=\s*("[^"]*"|[^;\s]*)', re.IGNORECASE)
 
 env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODULE", default="config.settings"))
 _django = get_wsgi_application()
-# Only now can models be imported. A number that an old database would give again is passed before any request.
+# Only now can models be imported. A number that an old database would give again is passed before any is taken.
 _actors, _restore = (importlib.import_module(name) for name in ("documents.access.actors", "documents.custody.restore"))
-_restore.at_start(actor=_actors.program(name="restore", channel="web"), now=dt.datetime.now(tz=dt.UTC))
+_restore.begin(actor=_actors.program(name="restore", channel="web"))
 connections.close_all()  # each thread has its own
 
 

@@ -193,16 +193,7 @@ def _set(
         right=DECIDES, user=by.user, country=country.pk, object_type=kind, object_id=public_id, actor=by.actor
     )
     with transaction.atomic():
-        matter, _is_new = live().get_or_create(
-            country=country,
-            reference=reference,
-            defaults={"reason": by.reason, "set_by": by.user, "set_at": by.now, "hold_until": until},
-        )
-        [matter] = locks.rows(queryset=LegalHold.objects.filter(pk=matter.pk))
-        if until is not None and until != matter.hold_until:
-            ends = matter.hold_until.isoformat() if matter.hold_until else ""
-            cause = "until" if ends else "open"
-            raise errors.Problem(code="hold_end_differs", values={"cause": cause, "what": reference, "date": ends})
+        matter = _matter(reference=reference, country=country, until=until, by=by)
         if matter.state != HoldState.SET or _has(matter=matter, scope=scope):
             return False
         scope.hold = matter
@@ -217,6 +208,21 @@ def _set(
                 details={**stated, "with": other},
             )
     return True
+
+
+def _matter(*, reference: str, country: Country, until: dt.date | None, by: Decider) -> LegalHold:
+    """Return the live matter of a reference, locked, which is made where there is none.
+
+    :raises errors.Problem: `hold_end_differs`
+    """
+    stated = {"reason": by.reason, "set_by": by.user, "set_at": by.now, "hold_until": until}
+    matter, _is_new = live().get_or_create(country=country, reference=reference, defaults=stated)
+    [matter] = locks.rows(queryset=LegalHold.objects.filter(pk=matter.pk))
+    if until is not None and until != matter.hold_until:
+        ends = matter.hold_until.isoformat() if matter.hold_until else ""
+        values = {"cause": "until" if ends else "open", "what": reference, "date": ends}
+        raise errors.Problem(code="hold_end_differs", values=values)
+    return matter
 
 
 def _has(*, matter: LegalHold, scope: HoldScope) -> bool:

@@ -8,17 +8,22 @@ import datetime as dt
 import itertools
 import logging
 import re
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.utils import timezone
 
 from audit import log
 from documents import catalog, errors
 from documents.custody import missing
 from documents.emission import numbering
 from documents.models import Issuer, Kind, Series
+from documents.vault import comparisons, places
 
+AGAIN_S = 5.0  # between two looks of a process that has not had an answer since its start
 logger = logging.getLogger(__name__)
 NUMBER = re.compile(r"(?<![A-Za-z0-9])(?P<series>[A-Z0-9]+-[A-Z]+-\d{4})-(?P<sequence>\d{7,12})(?!\d)", re.ASCII)
 REASON = "numbers that were given before the database was restored"
@@ -29,11 +34,18 @@ def look(*, now: dt.datetime, actor: log.Actor) -> list[str]:
 
     It asks the vault only for what sorts behind the last number of each series: a question or two a series.
 
+    A former store is asked too; where it does not answer, that stops no emission, and the next round asks again.
+
     :returns: the numbers of the missing documents
     :raises errors.WormError: the vault does not answer
     """
-    places = list(_ahead(now=now))
-    numbers = sorted({place["number"] for place in places})
+    ahead = [*_ahead(now=now, url=places.here())]
+    for url in places.known()[1:]:
+        try:
+            ahead += _ahead(now=now, url=url)
+        except errors.WormError:
+            logger.exception("custody.former_not_asked")
+    numbers = sorted({part["number"] for part in ahead})
     if numbers:
         logger.error("custody.restored", extra={"count": len(numbers), "first": numbers[0], "last": numbers[-1]})
         missing.tell(numbers=numbers)
@@ -42,13 +54,41 @@ def look(*, now: dt.datetime, actor: log.Actor) -> list[str]:
 
 
 def at_start(*, actor: log.Actor, now: dt.datetime) -> bool:
-    """Look before the first number is taken by this process; False where something does not answer: look again soon."""
+    """Look before the first number is taken by this process; False where something does not answer: look again soon.
+
+    Until it is true the process takes no number.
+    """
+    comparisons.begin()
+    if not try_look(now=now, actor=actor):
+        return False
+    comparisons.end()
+    return True
+
+
+def try_look(*, now: dt.datetime, actor: log.Actor) -> bool:
+    """Look, and tell whether everything has answered."""
     try:
         look(now=now, actor=actor)
     except (errors.Problem, DatabaseError, InterfaceError, log.AuditUnavailable):
         logger.exception("custody.start_not_checked")
         return False
     return True
+
+
+def begin(*, actor: log.Actor) -> None:
+    """Do that for a process without periodic work: where something does not answer, a thread asks until it does."""
+    if not at_start(actor=actor, now=timezone.now()):
+        threading.Thread(target=_ask, kwargs={"actor": actor}, name="restore", daemon=True).start()
+
+
+def _ask(*, actor: log.Actor) -> None:
+    """Look again until everything has answered once."""
+    while True:
+        time.sleep(AGAIN_S)
+        close_old_connections()
+        if at_start(actor=actor, now=timezone.now()):
+            connection.close()
+            return
 
 
 def move_past(*, numbers: Iterable[str], actor: log.Actor) -> dict[str, int]:
@@ -77,8 +117,8 @@ def numbers_in(*, text: str) -> Iterator[str]:
     yield from (match[0] for match in NUMBER.finditer(text))
 
 
-def _ahead(*, now: dt.datetime) -> Iterator[dict[str, str]]:
-    """Yield what lies in the vault behind the last number of each series and has no row."""
+def _ahead(*, now: dt.datetime, url: str) -> Iterator[dict[str, str]]:
+    """Yield what lies in a store behind the last number of each series and has no row."""
     series = {(row.issuer_id, row.kind, row.year): row for row in Series.objects.all()}
     for issuer in Issuer.objects.defer("logo"):
         years = {year for pk, _, year in series if pk == issuer.pk} | {now.year - 1, now.year}
@@ -88,7 +128,7 @@ def _ahead(*, now: dt.datetime) -> Iterator[dict[str, str]]:
             prefix = f"{issuer.country_id}/{issuer.slug}/{year}/{code}-"
             given = numbering.written(code=code, sequence=row.next - 1) if row else ""
             after = f"{prefix.removesuffix(f'{code}-')}{given}~" if given else ""
-            yield from missing.of_vault(prefix=prefix, after=after)
+            yield from missing.of_vault(prefix=prefix, after=after, url=url)
 
 
 def _open(*, code: str, actor: log.Actor) -> None:

@@ -9,7 +9,7 @@ from audit import log
 from audit.actions import Action
 from documents import catalog, errors, locks
 from documents.models import Issuer, Kind, Series
-from documents.vault import probes
+from documents.vault import comparisons, probes
 
 DIGITS = 7
 
@@ -97,10 +97,13 @@ def take(*, issuer: Issuer, kind: Kind, issue_date: dt.date, actor: log.Actor) -
     The row stays locked until the transaction ends, so take it last: who waits here waits for a commit, not for work.
 
     :raises errors.Problem: `series_exhausted` when the authorised range or its validity has ended
-    :raises errors.WormError: `worm_bucket_misconfigured`: nobody knows yet whether the vault can keep what is numbered
+    :raises errors.WormError: `worm_bucket_misconfigured`: nobody knows yet whether the vault can keep what is numbered;
+        `worm_unavailable`: this process does not know yet whether the vault has later numbers
     """
     if not probes.is_proven():
         raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "unproven"})
+    if comparisons.is_pending():
+        raise errors.WormError(code="worm_unavailable", values={"cause": "not_compared"})
     row = _take_next(issuer=issuer, kind=kind, issue_date=issue_date)
     if row is None:
         # No row: used up, or not opened yet. Another transaction may open it between two statements of this one, so

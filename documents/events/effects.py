@@ -22,7 +22,7 @@ from documents import errors, locks
 from documents.emission import document_keys, issuing
 from documents.events import envelope, outcomes
 from documents.models import Document, Event, EventStatus, Kind
-from documents.vault import probes
+from documents.vault import comparisons, probes
 
 logger = logging.getLogger(__name__)
 # Not defects: the database is out, or the log. Nothing is stored, and the sender must try again.
@@ -222,6 +222,8 @@ def _outcome(
     """
     if not probes.is_proven():
         return Waiting(missing=[probes.AWAITED])
+    if comparisons.is_pending():
+        return Waiting(missing=[comparisons.AWAITED])
     try:
         with transaction.atomic():
             outcome = _row(message).effect(event=event, message=message, now=now, actor=actor)

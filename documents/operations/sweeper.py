@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from celery import bootsteps
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
@@ -157,13 +157,22 @@ class Poller(bootsteps.StartStopStep):
         leases.renew(now=timezone.now())
 
     def _compare_with_vault(self) -> None:
-        """Look, until the vault has answered once since the start, whether it is ahead of the database."""
+        """Look, until the vault has answered once since the start, whether it is ahead of the database.
+
+        Then what has waited for that goes on, whichever process it came to.
+        """
         from documents.access import actors
         from documents.custody import restore
+        from documents.events import waiting
+        from documents.vault import comparisons
 
-        if not self.compared:
-            actor = actors.program(name="restore", channel="worker")
-            self.compared = restore.at_start(actor=actor, now=timezone.now())
+        if self.compared:
+            return
+        actor = actors.program(name="restore", channel="worker")
+        self.compared = restore.at_start(actor=actor, now=timezone.now())
+        if self.compared:
+            with transaction.atomic():
+                waiting.wake(awaited=[comparisons.AWAITED], now=timezone.now())
 
     def _tend(self) -> None:
         self._compare_with_vault()

@@ -142,6 +142,10 @@ TABLE: Mapping[str, Words] = {
     ),
     "worm_still_locked": Words(es="{key} se conserva hasta el {until_date}.", en="{key} is kept until {until_date}."),
     "worm_unavailable.folder": Words(es="La carpeta de la bóveda no está.", en="The vault's folder is gone."),
+    "worm_unavailable.not_compared": Words(
+        es="Aún no se sabe si la bóveda tiene números posteriores: no se da ninguno hasta que responda.",
+        en="Nobody knows yet whether the vault has later numbers: none is given until it answers.",
+    ),
     "worm_unavailable.unknown_store": Words(
         es="El documento está en {store}: di con qué se abre en VAULT_FORMER_URL.",
         en="The document lies in {store}: say in VAULT_FORMER_URL how it is opened.",

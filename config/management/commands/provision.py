@@ -79,7 +79,7 @@ class Command(BaseCommand):
     def _go_on(self) -> None:
         """Let held events be tried again, and probe a vault that has never been; say so where it is not proven."""
         _retry_held()
-        restore.at_start(actor=actors.program(name="provision", channel="command"), now=timezone.now())
+        restore.try_look(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         if not probes.is_proven():
             self.stderr.write("VAULT_URL: no probe of it has passed: no number is given before (/readyz says why)")
