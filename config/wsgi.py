@@ -7,6 +7,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
+from django.utils import timezone
 
 from config import env
 
@@ -16,7 +17,7 @@ env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODU
 _django = get_wsgi_application()
 # Only now can models be imported. A number that an old database would give again is passed before any is taken.
 _actors, _restore = (importlib.import_module(name) for name in ("documents.access.actors", "documents.custody.restore"))
-_restore.begin(actor=_actors.program(name="restore", channel="web"))
+_restore.begin(actor=_actors.program(name="restore", channel="web"), clock=timezone.now)
 connections.close_all()  # each thread has its own
 
 

@@ -70,6 +70,7 @@ class DocumentCenterAdmin(theme.ModelAdmin, Generic[M]):
     key: ClassVar[str] = "public_id"  # the column that addresses a row
     detail_template: ClassVar[str] = "admin/dc/detail.html"
     checked_scope: ClassVar[str] = ""  # the column with the country's code; "" where rows have none
+    empty_note: "ClassVar[str | _StrPromise]" = ""  # what the page says where there is no row at all
     plural: "ClassVar[str | _StrPromise]" = ""  # the name of the rows, where the model's own does not fit
     # What is recorded for the list and for the page of one row.
     listed: ClassVar[Action | Unrecorded] = Unrecorded(reason="ids and states; the page of one row says more")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from documents import money
+from documents.countries import pack
 from documents.models import DeliveryStatus, EventStatus, HoldState, PayoutStatus, Status
 
 if TYPE_CHECKING:
@@ -131,6 +132,17 @@ def moment(when: dt.datetime | None, *, seconds: bool = False) -> "SafeString | 
 def day(value: dt.date | None) -> str:
     """Write a legal day: "20 nov 2026"."""
     return NOTHING if value is None else dates.format_date(value, format="d MMM y", locale=locale())
+
+
+def country(code: str) -> str:
+    """Write a country's code and its name in the caller's language."""
+    name = pack.required(code).name
+    return f"{code} {name.en if locale() == 'en' else name.es}"
+
+
+def sentence(text: object) -> "SafeString":
+    """Write a sentence into a table, wide enough to be read on a phone."""
+    return format_html('<span class="dc-sentence">{}</span>', text)
 
 
 def since(when: dt.datetime | None, *, now: dt.datetime) -> str:

@@ -25,6 +25,8 @@ class CustodyRoundAdmin(base.DocumentCenterAdmin[CustodyRound]):
 
     key = "pk"
     ordering = ("-began_at",)
+    list_before_template = "admin/dc/custody_intro.html"
+    empty_note = _("La primera ronda empieza con el primer worker: relee lo resguardado y dice lo que encuentra.")
     list_display = ("began_cell", "state_cell", "verified", "findings_cell", "missing_cell", "overdue", "oldest_cell")
     list_display_links = ("began_cell",)
 
@@ -73,18 +75,18 @@ class CustodyRoundAdmin(base.DocumentCenterAdmin[CustodyRound]):
         ]
         wrong = Alert.objects.filter(code__in=("document_quarantined", missing.CODE), resolved_at=None)
         findings = base.Card(
-            title=_("Hallazgos abiertos"),
-            heads=(_("Gravedad"), _("Alerta"), _("Detalle"), _("Abierta")),
+            title=_("Abierto ahora"),
+            note=_("De esta ronda o de otra: lo que sigue sin resolver."),
+            heads=(_("Gravedad"), _("Detalle"), _("Abierta")),
             rows=[
                 (
                     cells.state(alert.severity),
-                    cells.link(alert, text=alert.code, mono_face=True),
-                    channel.sentence(alert=alert, language=cells.locale()),
+                    cells.sentence(cells.link(alert, text=channel.sentence(alert=alert, language=cells.locale()))),
                     cells.moment(alert.opened_at),
                 )
                 for alert in wrong.order_by("-pk")[:FINDINGS_MAX]
             ],
-            empty=_("Todo lo que se ha leído es lo que se resguardó."),
+            empty=_("Nada: todo lo que se ha leído es lo que se resguardó."),
             wide=True,
         )
         return {

@@ -86,7 +86,7 @@ def badges(
     if document.status in {Status.QUARANTINED, Status.DISPOSED}:
         strip = [cells.state(document.status)]
     strip += [cells.state(TONES[badge.tone], text=badge.text) for badge in standing.badges]
-    if document.verified_at:
+    if document.verified_at and document.status != Status.DISPOSED:
         ago = cells.since(document.verified_at, now=now)
         strip.append(
             cells.state(
@@ -135,7 +135,7 @@ def summary(*, document: Document, open_: bool) -> Card:
         Fact(label=_("Id de plataforma"), value=cells.mono(owner.platform_id)),
         Fact(label=_("Identificación fiscal"), value=cells.mono(tax_id)),
         Fact(label=_("Emisor"), value=cells.link(document.issuer)),
-        Fact(label=_("País"), value=str(document.country)),
+        Fact(label=_("País"), value=cells.country(document.country_id)),
         Fact(label=_("Fecha de operación"), value=cells.day(document.operation_date)),
         Fact(label=_("Fecha de emisión"), value=cells.day(document.issue_date)),
         Fact(label=_("Serie"), value=cells.link(document.series, mono_face=True)),

@@ -136,7 +136,10 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
         number = cells.mono(row.number)
         if not row.on_hold:
             return number
-        sign = '<span title="{0}" aria-hidden="true">⚖</span><span class="dc-hidden">{0}</span> {1}'
+        sign = (
+            '<span class="dc-nowrap"><span title="{0}" aria-hidden="true">⚖</span>'
+            '<span class="dc-hidden">{0}</span> {1}</span>'
+        )
         return format_html(sign, _("Legal hold"), number)
 
     @admin.display(description=_("tipo"))

@@ -15,15 +15,21 @@ from documents.admin.site import site
 from documents.events import outcomes
 from documents.models import Document, Event, EventStatus
 from documents.sentences import writing
+from documents.vault import comparisons, probes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from django.db.models import QuerySet
+    from django.utils.functional import _StrPromise
     from django.utils.safestring import SafeString
 
 DOCUMENTS_MAX = 50
 DISMISSALS_MAX = 5
+VAULT_WAITS: "Mapping[str, _StrPromise]" = {
+    probes.AWAITED: _("la primera prueba de la bóveda"),
+    comparisons.AWAITED: _("la respuesta de la bóveda"),
+}
 AWAITED_MAX = 50  # a payout may wait for 1,500 orders
 # Cards of an event that waits for a person, from the floors above: each adds its own when its pages are registered.
 WORK_CARDS: "list[Callable[[HttpRequest, Event], base.Card | None]]" = []
@@ -108,6 +114,8 @@ class EventAdmin(base.DocumentCenterAdmin[Event]):
     @admin.display(description=_("espera a"))
     def missing_cell(self, row: Event) -> "SafeString | str":
         """Write what it waits for."""
+        for name in VAULT_WAITS.keys() & {*row.missing}:
+            return str(VAULT_WAITS[name])
         return cells.mono(", ".join(row.missing[:AWAITED_MAX]), short=40)
 
     @admin.display(description=_("recibido"))
@@ -241,7 +249,7 @@ def _awaited(row: Event) -> base.Card:
     return base.Card(
         title=_("Espera a"),
         heads=(_("Asunto"),),
-        rows=[(cells.mono(subject),) for subject in row.missing[:AWAITED_MAX]],
+        rows=[(VAULT_WAITS.get(subject) or cells.mono(subject),) for subject in row.missing[:AWAITED_MAX]],
         note=note,
     )
 

@@ -163,7 +163,7 @@ class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
     @admin.display(description=_("país"))
     def country_cell(self, row: Issuer) -> str:
         """Write the country."""
-        return str(row.country)
+        return cells.country(row.country_id)
 
     @admin.display(description=_("identificación fiscal"))
     def tax_cell(self, row: Issuer) -> "SafeString | str":

@@ -89,7 +89,7 @@ def _summary(row: LegalHold) -> base.Card:
     """Return the matter, and who has taken which step."""
     facts = [
         base.Fact(label=_("Asunto legal"), value=row.reference),
-        base.Fact(label=_("País"), value=str(row.country)),
+        base.Fact(label=_("País"), value=cells.country(row.country_id)),
         base.Fact(label=_("Situación"), value=cells.state(row.state)),
         base.Fact(label=_("Aplicado por"), value=row.set_by.get_username()),
         base.Fact(label=_("Aplicado el"), value=cells.moment(row.set_at)),
@@ -130,11 +130,11 @@ def _scopes(row: LegalHold) -> base.Card:
 def _scope(scope: HoldScope) -> "Sequence[object]":
     """Write one scope."""
     if scope.document:
-        return cells.link(scope.document, mono_face=True), "", "", "", cells.moment(scope.added_at)
+        return cells.link(scope.document, mono_face=True), *[cells.NOTHING] * 3, cells.moment(scope.added_at)
     kinds = ", ".join(issuers.kind_label(kind) for kind in scope.kinds)
     return (
         cells.link(scope.party, text=scope.party.platform_id if scope.party else ""),
-        cells.day(scope.first_date),
+        cells.day(scope.first_date) if scope.first_date else _("desde siempre"),
         cells.day(scope.last_date) if scope.last_date else _("sin fin"),
         kinds or _("todos"),
         cells.moment(scope.added_at),
@@ -146,7 +146,8 @@ class LegalHoldAdmin(base.DocumentCenterAdmin[LegalHold]):
     """The matters of the caller's countries, for those who may read the log."""
 
     right, checked_scope = "audit", "country_id"
-    list_display = ("reference", "state_cell", "country_cell", "set_by_cell", "set_cell", "released_cell")
+    empty_note = _("Ningún asunto protege documentos. Se aplican desde la página de un documento o de un titular.")
+    list_display = ("reference", "state_cell", "country_cell", "set_by_cell", "set_cell", "until_cell", "released_cell")
     list_display_links = ("reference",)
     list_filter = ("state", filters.CountryInScope)
 
@@ -178,10 +179,15 @@ class LegalHoldAdmin(base.DocumentCenterAdmin[LegalHold]):
         """Write since when it holds."""
         return cells.moment(row.set_at)
 
-    @admin.display(description=_("retirado el"))
+    @admin.display(description=_("vigente hasta"))
+    def until_cell(self, row: LegalHold) -> str:
+        """Write the last day on which it holds, where it has one."""
+        return cells.day(row.hold_until)
+
+    @admin.display(description=_("retirado o vencido el"))
     def released_cell(self, row: LegalHold) -> "SafeString | str":
         """Write until when it held."""
-        return cells.moment(row.released_at)
+        return cells.moment(row.released_at or row.ended_at)
 
     def detail(self, *, request: HttpRequest, row: LegalHold) -> dict[str, Any]:
         """Return the page of a matter: what it covers, its documents, and what may be done."""

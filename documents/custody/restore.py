@@ -11,10 +11,9 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
-from django.utils import timezone
 
 from audit import log
 from documents import catalog, errors
@@ -75,18 +74,18 @@ def try_look(*, now: dt.datetime, actor: log.Actor) -> bool:
     return True
 
 
-def begin(*, actor: log.Actor) -> None:
+def begin(*, actor: log.Actor, clock: Callable[[], dt.datetime]) -> None:
     """Do that for a process without periodic work: where something does not answer, a thread asks until it does."""
-    if not at_start(actor=actor, now=timezone.now()):
-        threading.Thread(target=_ask, kwargs={"actor": actor}, name="restore", daemon=True).start()
+    if not at_start(actor=actor, now=clock()):
+        threading.Thread(target=_ask, kwargs={"actor": actor, "clock": clock}, name="restore", daemon=True).start()
 
 
-def _ask(*, actor: log.Actor) -> None:
+def _ask(*, actor: log.Actor, clock: Callable[[], dt.datetime]) -> None:
     """Look again until everything has answered once."""
     while True:
         time.sleep(AGAIN_S)
         close_old_connections()
-        if at_start(actor=actor, now=timezone.now()):
+        if at_start(actor=actor, now=clock()):
             connection.close()
             return
 

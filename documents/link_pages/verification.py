@@ -147,7 +147,7 @@ def _headline(*, document: Document, standing: standings.DocumentStanding | None
         return {"heading": _("Documento en revisión"), "text": text, "sign": "search", "tone": "warn"}
     if document.status == Status.DISPOSED:
         text = _("Lo emitió %s. Su archivo se eliminó al acabar el plazo legal de conservación; queda su huella.")
-        text %= document.issuer.legal_name
+        text %= document.issuer.legal_name.rstrip(".")
     elif document.status == Status.LOCKED:
         text = _("Lo emitió %s y está resguardado: nadie puede cambiarlo ni borrarlo.") % document.issuer.legal_name
     else:

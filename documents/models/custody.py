@@ -32,7 +32,7 @@ class CustodyRound(Leased):
         ]
 
     def __str__(self) -> str:
-        return f"{self.began_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.began_at:%Y-%m-%d %H:%M} UTC"
 
 
 class Erased(enum.StrEnum):

@@ -109,7 +109,7 @@ class PayoutAdmin(base.DocumentCenterAdmin[Payout]):
         facts = [
             base.Fact(label=_("Beneficiario"), value=cells.link(row.payee, mono_face=True)),
             base.Fact(label=_("Emisor"), value=cells.link(row.issuer)),
-            base.Fact(label=_("País"), value=str(row.country)),
+            base.Fact(label=_("País"), value=cells.country(row.country_id)),
             base.Fact(label=_("Importe"), value=self.amount_cell(row)),
             base.Fact(label=_("Saldo inicial"), value=cells.amount(minor=row.opening_minor, currency=row.currency)),
             base.Fact(label=_("Saldo final"), value=cells.amount(minor=row.closing_minor, currency=row.currency)),

@@ -153,7 +153,7 @@ def test_no_process_that_has_not_heard_from_the_vault_since_its_start_gives_a_nu
     locking.advance(document_id=lost.pk, now=timezone.now())
     database.load(stack=stack, dump=yesterday)
     gone = away_until_cleared(monkeypatch)
-    restore.begin(actor=ACTOR)  # as the web server does
+    restore.begin(actor=ACTOR, clock=timezone.now)  # as the web server does
     [asking] = [thread for thread in threading.enumerate() if thread.name == "restore"]
     answer = telling.tell(making.order("ord_3"))
     assert (answer.status, answer.body["status"], answer.body["missing"]) == (202, "parked", [comparisons.AWAITED])

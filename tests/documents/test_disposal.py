@@ -125,6 +125,7 @@ def test_every_door_says_that_it_was_disposed_of(disposed: Document) -> None:
     assert (shown["status"], shown["file"]) == ("DISPOSED", None)
     assert "Eliminado tras su plazo" in said(carla, f"{center.ADMIN}documents/document/")
     page = said(carla, center.page(disposed))
+    assert ("Aplicar legal hold" in page, "Bytes comprobados" in page) == (False, False)
     assert "Su archivo se eliminó al acabar el plazo de conservación" in page
     assert "Archivo eliminado tras su plazo" in page
     public = said(Client(), f"/v/{disposed.verification_code}")

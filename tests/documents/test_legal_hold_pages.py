@@ -78,6 +78,7 @@ def test_a_matter_is_set_until_a_day_that_its_page_shows_and_nobody_changes(offi
     assert (over.status_code, "Ese día ya ha pasado." in over.content.decode()) == (400, True)
     assert carla.post(f"{center.page(document)}hold/", {**stated, "hold_until": "2099-01-31"}).status_code == 302
     hold = LegalHold.objects.get()
+    assert "31 ene 2099" in text(carla, LIST)
     assert "Vigente hasta 31 ene 2099" in re.sub(" +", " ", text(carla, f"{LIST}{hold.public_id}/"))
     longer = carla.post(f"{center.page(other)}hold/", {**stated, "hold_until": "2099-02-28"})
     assert (longer.status_code, "está vigente hasta el 2099-01-31" in longer.content.decode()) == (409, True)
@@ -156,6 +157,13 @@ def test_each_role_reaches_what_the_table_says_of_matters(
     if role in {"support", "finance"}:
         shown_ = text(client, center.page(document))
         assert ("Legal hold" in shown_, hold.reference in shown_) == (True, False)
+
+
+def test_an_empty_list_says_what_would_fill_it(officers: Officers) -> None:
+    carla = browser(officers.carla)
+    assert "Ningún asunto protege documentos." in text(carla, LIST)
+    assert "Ningún asunto protege documentos." not in text(carla, f"{LIST}?state__exact=RELEASED")
+    assert "La primera ronda empieza" in text(carla, f"{center.ADMIN}documents/custodyround/")
 
 
 def test_an_officer_of_another_country_sees_no_matter_of_it(officers: Officers) -> None:

@@ -20,11 +20,13 @@ from audit.models import Event as LogEvent
 from config.embedded import object_store
 from documents import errors
 from documents.emission import locking
-from documents.models import Alert, Document, Event, ProbeExtent, Series, Status, VaultProbe
+from documents.models import Alert, Document, Event, EventStatus, ProbeExtent, Series, Status, VaultProbe
 from documents.operations import checks, watch
-from documents.vault import address, full_probe, local_store, places, probes, s3_full_probe, store
+from documents.vault import address, comparisons, full_probe, local_store, places, probes, s3_full_probe, store
+from tests import factories
+from tests.documents import center
 from tests.payouts import making, telling
-from tests.services import objects
+from tests.services import force, objects
 
 pytestmark = [pytest.mark.usefixtures("vault_folder"), pytest.mark.django_db]
 ATTACK = errors.WormError(code="worm_bucket_misconfigured", values={"cause": "attack", "attack": "shorten"})
@@ -152,6 +154,20 @@ def test_an_alert_of_a_failed_probe_ends_with_one_that_passes() -> None:
     assert Alert.objects.filter(dedup_key=watch.PROBE).count() == 1
     watch._probe(now=failed.probed_at + dt.timedelta(seconds=70))
     assert Alert.objects.get(dedup_key=watch.PROBE).resolved_at is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(probes.AWAITED, "la primera prueba de la bóveda"), (comparisons.AWAITED, "la respuesta de la bóveda")],
+)
+def test_a_person_reads_in_words_that_an_event_waits_for_the_vault(name: str, words: str) -> None:
+    event = factories.event()
+    with force.by_force():
+        Event.objects.filter(pk=event.pk).update(status=EventStatus.PARKED, missing=[name])
+    fina = center.client(member=center.everywhere(roles=["finance"]))
+    for page in ("", f"{event.public_id}/"):
+        shown = fina.get(f"{center.ADMIN}documents/event/{page}").content.decode()
+        assert (words in shown, name in shown) == (True, False)
 
 
 def test_another_address_has_to_be_proven_for_itself(settings: Settings, tmp_path: pathlib.Path) -> None:

@@ -13,6 +13,9 @@ document.addEventListener("DOMContentLoaded", () => {
   one("#nav-sidebar-inner", { "aria-label": words.menu });
   one("#tabs-items", { "aria-label": document.title });
   one("#searchbar-submit, #command-submit, #searchbar, #search-input-command", { "aria-label": words.search });
+  for (const { dataset } of document.querySelectorAll("[data-label]")) {
+    dataset.label = dataset.label.charAt(0).toUpperCase() + dataset.label.slice(1);
+  }
   const clickable = "a[x-on\\:click]:not([href]), div[x-on\\:click].cursor-pointer, [x-on\\:click*='opencommand']";
   for (const element of document.querySelectorAll(clickable)) {
     one(`#${(element.id ||= `dc-${Math.random().toString(36).slice(2)}`)}`, { role: "button", tabindex: "0" });
