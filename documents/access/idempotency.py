@@ -31,6 +31,7 @@ HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 LIFE = dt.timedelta(days=30)
 PURGED_AT_ONCE = 20
 RETRY_AFTER_S = 1
+SECRETS = frozenset({"password"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OPTIONAL = frozenset({"PUT"})  # which is the same however often it is done
 UNSTORED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
@@ -101,9 +102,12 @@ def _body(*, request: HttpRequest) -> bytes:
 
 
 def _fingerprint(*, body: bytes) -> str:
-    """Return the SHA-256 of a body: of its canonical form where it is JSON."""
+    """Return the SHA-256 of a body: of its canonical form where it is JSON, without a secret that could be guessed."""
     with contextlib.suppress(ValueError, RecursionError):  # the view refuses it, the same at every try
-        body = rfc8785.dumps(json.loads(body))
+        stated = json.loads(body)
+        if isinstance(stated, dict):
+            stated = {name: value for name, value in stated.items() if name not in SECRETS}
+        body = rfc8785.dumps(stated)
     return hashlib.sha256(body).hexdigest()
 
 

@@ -17,13 +17,14 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from audit import log
 from audit.actions import Action
 from documents import errors
-from documents.access import actors
+from documents.access import actors, passwords
 from documents.access.admission import Recorded
-from documents.admin import base, cells, navigation, passwords, reasons, rights
+from documents.admin import base, cells, navigation, reasons, rights
 from documents.resilience import calls
 from documents.sentences import writing
 
@@ -61,6 +62,16 @@ def reason_form(request: HttpRequest, _row: Model) -> forms.Form:
 def no_form(request: HttpRequest, _row: Model) -> forms.Form:
     """Return a form without fields: the page asks for nothing but the confirmation."""
     return forms.Form(sent(request))
+
+
+def password_field() -> forms.CharField:
+    """Return the field that asks for the password again."""
+    return forms.CharField(
+        label=_lazy("Tu contraseña"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"class": "dc-input", "autocomplete": "current-password"}),
+        help_text=_lazy("Se pide otra vez porque es un acto grave. No queda en la bitácora."),
+    )
 
 
 def sent(request: HttpRequest) -> Any:
@@ -118,7 +129,7 @@ def _answer(
         return HttpResponseRedirect(back)
     form = asked.form(request, row)
     if asked.grave:
-        form.fields["password"] = passwords.field()
+        form.fields["password"] = password_field()
     if request.method == "POST":
         status, why = _attempt(asked=asked, form=form, row=row, request=request)
         if status == HTTPStatus.OK:

@@ -9,6 +9,7 @@ from documents.api.serializers import StrictSerializer
 from documents.models import HoldState, Kind
 
 REFERENCE_LENGTH_MAX = 80
+PASSWORD_LENGTH_MAX = 128
 
 
 class HoldScopeSerializer(serializers.Serializer[Any]):
@@ -30,9 +31,11 @@ class HoldSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
     status = serializers.ChoiceField(source="state", choices=HoldState.choices)
     set_at = serializers.DateTimeField()
+    hold_until = serializers.DateField(allow_null=True, help_text="the last day on which it holds")
     requested_at = serializers.DateTimeField(allow_null=True)
     release_reason = serializers.CharField()
     released_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="when it ended by its own date")
     scopes = HoldScopeSerializer(many=True)
 
 
@@ -40,6 +43,14 @@ class HoldReasonSerializer(StrictSerializer):
     """Why a step is taken; it stays on record."""
 
     reason = serializers.CharField(min_length=roles.REASON_LENGTH_MIN, max_length=roles.REASON_LENGTH_MAX)
+
+
+class HoldEndSerializer(HoldReasonSerializer):
+    """Why a matter ends; whoever is signed in as in a browser says the password again, a key needs none."""
+
+    password = serializers.CharField(
+        max_length=PASSWORD_LENGTH_MAX, trim_whitespace=False, required=False, help_text="of a session's person"
+    )
 
 
 class HoldSettingSerializer(HoldReasonSerializer):
@@ -52,6 +63,7 @@ class HoldSettingSerializer(HoldReasonSerializer):
     first_date = serializers.DateField(required=False)
     last_date = serializers.DateField(required=False)
     kinds = serializers.ListField(child=serializers.ChoiceField(choices=Kind.choices), required=False)
+    hold_until = serializers.DateField(required=False, help_text="the last day on which a new matter holds")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse what is over neither or both, and a period that ends before it begins."""

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from audit.actions import Action
 from documents import errors
-from documents.access import actors, scope
+from documents.access import actors, passwords, scope
 from documents.api import filters, hold_serializers, views
 from documents.custody import legal_holds
 from documents.models import Country, LegalHold, Party
@@ -41,7 +41,9 @@ class HoldSetting(generics.GenericAPIView[LegalHold]):
     """POST /holds/."""
 
     serializer_class = hold_serializers.HoldSerializer
-    problems: ClassVar = {"post": ("decision_not_possible", "not_owner", "country_out_of_scope", "not_found")}
+    problems: ClassVar = {
+        "post": ("decision_not_possible", "hold_end_differs", "not_owner", "country_out_of_scope", "not_found")
+    }
 
     @extend_schema(request=hold_serializers.HoldSettingSerializer, responses={201: hold_serializers.HoldSerializer})
     def post(self, request: Request, **_handed: object) -> Response:
@@ -63,17 +65,30 @@ class HoldRelease(views.RowDetail):
     """POST /holds/{id}/release/: ask for a matter's end."""
 
     serializer_class = hold_serializers.HoldSerializer
-    problems: ClassVar[dict[str, tuple[str, ...]]] = {"post": ("decision_not_possible",)}
+    problems: ClassVar[dict[str, tuple[str, ...]]] = {
+        "post": ("decision_not_possible", "password_wrong", "password_locked")
+    }
     decide: "ClassVar[Callable[..., bool]]" = staticmethod(legal_holds.request_release)
 
-    @extend_schema(request=hold_serializers.HoldReasonSerializer, responses=hold_serializers.HoldSerializer)
+    @extend_schema(request=hold_serializers.HoldEndSerializer, responses=hold_serializers.HoldSerializer)
     def post(self, request: Request, row: LegalHold) -> Response:
         """Take the step that is asked for.
 
-        :raises errors.Problem: `decision_not_possible`: the matter is not at this step; what `legal_holds` raises
+        :raises errors.Problem: `decision_not_possible`: the matter is not at this step; what `legal_holds` and, of a
+            session, `passwords` raise
         """
-        body = views.stated(serializer=hold_serializers.HoldReasonSerializer, request=request)
-        if not self.decide(hold=row, by=_decider(request, body)):
+        body = views.stated(serializer=hold_serializers.HoldEndSerializer, request=request)
+        by = _decider(request, body)
+        if actors.key_of(request=request._request) is None:
+            passwords.require(
+                user=by.user,
+                password=body.get("password", ""),
+                object_type=legal_holds.KIND,
+                object_id=row.public_id,
+                actor=by.actor,
+                now=by.now,
+            )
+        if not self.decide(hold=row, by=by):
             raise errors.Problem(code="decision_not_possible")
         row.refresh_from_db()
         return Response(self.shown(row))
@@ -82,7 +97,9 @@ class HoldRelease(views.RowDetail):
 class HoldApproval(HoldRelease):
     """POST /holds/{id}/approve/: agree to the end that somebody else has asked for."""
 
-    problems: ClassVar[dict[str, tuple[str, ...]]] = {"post": ("decision_not_possible", "second_person_required")}
+    problems: ClassVar[dict[str, tuple[str, ...]]] = {
+        "post": ("decision_not_possible", "second_person_required", "password_wrong", "password_locked")
+    }
     decide: "ClassVar[Callable[..., bool]]" = staticmethod(legal_holds.approve_release)
 
 
@@ -90,7 +107,10 @@ def _over_document(request: Request, body: dict[str, Any]) -> tuple[Country, boo
     """Hold one document, and return its country and whether that is new."""
     document = scope.document(request=request._request, public_id=body["document"])
     by = _decider(request, body)
-    return document.country, legal_holds.set_over_document(document=document, reference=body["reference"], by=by)
+    is_new = legal_holds.set_over_document(
+        document=document, reference=body["reference"], by=by, until=body.get("hold_until")
+    )
+    return document.country, is_new
 
 
 def _over_party(request: Request, body: dict[str, Any]) -> tuple[Country, bool]:
@@ -109,7 +129,9 @@ def _over_party(request: Request, body: dict[str, Any]) -> tuple[Country, bool]:
         kinds=tuple(body.get("kinds", ())),
     )
     by = _decider(request, body)
-    return country, legal_holds.set_over_party(party=party, reference=body["reference"], covered=covered, by=by)
+    return country, legal_holds.set_over_party(
+        party=party, reference=body["reference"], covered=covered, by=by, until=body.get("hold_until")
+    )
 
 
 def _decider(request: Request, body: dict[str, Any]) -> legal_holds.Decider:

@@ -1,5 +1,6 @@
 """Verifying a document, legal holds and the list of events over HTTP."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.test import Client
 
 from audit.models import Event as AuditEvent
 from documents.emission import locking
-from documents.models import Document, HoldState, LegalHold, Status
+from documents.models import Document, HoldState, IdempotentAnswer, LegalHold, Status
 from tests import cast, factories
 from tests.documents import center
 from tests.payouts import telling
@@ -20,6 +21,7 @@ pytestmark = [
 ]
 BASE = "/api/v1/"
 REASON = "Requerimiento del juzgado de primera instancia"
+AGREED = {"reason": REASON, "password": cast.PASSWORD}
 
 
 def officer(*, name: str) -> Client:
@@ -79,20 +81,32 @@ def test_what_is_not_locked_yet_is_not_verified() -> None:
 def test_a_matter_is_set_over_a_document_and_ended_by_two_people() -> None:
     document = factories.document()
     carla, clara = officer(name="carla"), officer(name="clara")
-    stated = {"reference": "AUTO-1/2026", "reason": REASON, "document": document.public_id}
+    stated = {
+        "reference": "AUTO-1/2026",
+        "reason": REASON,
+        "document": document.public_id,
+        "hold_until": "2099-12-31",
+    }
     made = post(carla, "holds/", stated, key="set-it-once")
     assert (made.status_code, made.json()["status"]) == (201, "SET"), made.content
+    assert (made.json()["hold_until"], made.json()["ended_at"]) == ("2099-12-31", None)
     assert post(carla, "holds/", stated, key="set-it-once")["Idempotent-Replayed"] == "true"
     assert post(carla, "holds/", stated, key="set-it-again").json()["code"] == "decision_not_possible"
     assert carla.get(f"{BASE}documents/{document.public_id}/").json()["retention"]["legal_hold"] is True
     assert carla.get(f"{BASE}holds/?status=SET").json()["data"] == [made.json()]
     address = f"holds/{made.json()['id']}/"
-    early = post(clara, f"{address}approve/", {"reason": REASON}, key="too-early")
+    unsaid = post(carla, f"{address}release/", {"reason": REASON}, key="without-password")
+    assert (unsaid.status_code, unsaid.json()["code"]) == (403, "password_wrong")
+    early = post(clara, f"{address}approve/", AGREED, key="too-early")
     assert (early.status_code, early.json()["code"]) == (409, "decision_not_possible")
-    assert post(carla, f"{address}release/", {"reason": REASON}, key="ask-for-it").status_code == 200
-    alone = post(carla, f"{address}approve/", {"reason": REASON}, key="by-oneself")
+    assert post(carla, f"{address}release/", AGREED, key="ask-for-it").status_code == 200
+    alone = post(carla, f"{address}approve/", AGREED, key="by-oneself")
     assert (alone.status_code, alone.json()["code"]) == (403, "second_person_required")
-    ended = post(clara, f"{address}approve/", {"reason": REASON}, key="agree-to-it")
+    secret = hashlib.sha256(json.dumps(AGREED, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode())
+    assert not IdempotentAnswer.objects.filter(
+        fingerprint=secret.hexdigest()
+    ).exists()  # nobody can try passwords on it
+    ended = post(clara, f"{address}approve/", AGREED, key="agree-to-it")
     assert (ended.status_code, ended.json()["status"]) == (200, "RELEASED")
     assert carla.get(f"{BASE}documents/{document.public_id}/").json()["retention"]["legal_hold"] is False
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from documents.admin import passwords
+from documents.access import passwords
 from documents.models import HoldState, LegalHold
 from tests import cast, factories
 from tests.documents import center

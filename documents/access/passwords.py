@@ -5,11 +5,9 @@ Of so many wrong ones within a while the right one is refused, too.
 
 import datetime as dt
 
-from django import forms
 from django.contrib.auth import hashers
 from django.contrib.auth.models import User
 from django.db.models import Sum
-from django.utils.translation import gettext_lazy as _
 
 from audit import log
 from audit.actions import Action
@@ -18,16 +16,6 @@ from documents.access import deciding
 
 WRONG_MAX, WITHIN = 5, dt.timedelta(minutes=15)
 WRONG, LOCKED = "password_wrong", "password_locked"
-
-
-def field() -> forms.CharField:
-    """Return the field that asks for it."""
-    return forms.CharField(
-        label=_("Tu contraseña"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"class": "dc-input", "autocomplete": "current-password"}),
-        help_text=_("Se pide otra vez porque es un acto grave. No queda en la bitácora."),
-    )
 
 
 def require(*, user: User, password: str, object_type: str, object_id: str, actor: log.Actor, now: dt.datetime) -> None:
