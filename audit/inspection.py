@@ -24,7 +24,7 @@ FUNCTIONS: dict[str, str] = {
     "documents_document_updated": "a2ac7f3431fd74858ed0e0eb0216fcfe75b19e2b832557adee50cdcde53cd102",
     "documents_documentkey_stays": "e8531d3a6e88c228c6d9da9634f2f2d8af58f4a206515889cd9ce148232da3cd",
     "documents_erase": "6fcad159866b0860ec441bb1cf911aa723d074e797a7d79d6f2299d161e01a9b",
-    "documents_on_hold": "2181fbc9bf1c2e7caee9b9bcb7295bff99b1dd23af3cdf30f8bbecca1f220401",
+    "documents_on_hold": "1271738a2189e9d0ea117e64be2fc152b9924ed4f080e9ab1af312ae7edac09c",
     "payouts_settlementrequest_stays": "c8624c829eb14f1ba81e436dc1db421990de81439ad3f9dd58020fc12ee5169d",
 }
 AS_OWNER = frozenset({APPEND.partition("(")[0], ERASE.partition("(")[0]})  # with the rights of who made them

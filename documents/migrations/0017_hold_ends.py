@@ -1,4 +1,4 @@
-"""A legal hold may have a last day, after which it ends by itself."""
+"""A legal hold may have a last day, after which it ends by itself; and a week's link is about all that it leads to."""
 
 import importlib
 
@@ -8,7 +8,16 @@ from django.db.models import Q
 from audit import guard
 
 before = importlib.import_module("documents.migrations.0012_erasure")
-ON_HOLD = before.ON_HOLD.replace("matter.state <> 'RELEASED'", "matter.state NOT IN ('RELEASED', 'ENDED')")
+WEEK = """
+  UNION ALL
+  SELECT brought.document_id FROM documents_link AS link
+    JOIN documents_delivery AS brought ON brought.bundle_id = link.delivery_id
+   WHERE link.weekly AND link.public_id = about
+)
+SELECT EXISTS (SELECT FROM live)"""
+ON_HOLD = before.ON_HOLD.replace("matter.state <> 'RELEASED'", "matter.state NOT IN ('RELEASED', 'ENDED')").replace(
+    "\n)\nSELECT EXISTS (SELECT FROM live)", WEEK
+)
 
 
 class Migration(migrations.Migration):

@@ -13,7 +13,17 @@ from audit.models import Event as LogEvent
 from audit.models import EventDetail
 from documents import tasks
 from documents.custody import erasure, legal_holds
-from documents.models import Document, Erased, ErasurePeriod, Event, EventStatus, HoldScope, LegalHold
+from documents.models import (
+    Delivery,
+    Document,
+    Erased,
+    ErasurePeriod,
+    Event,
+    EventStatus,
+    HoldScope,
+    LegalHold,
+    Link,
+)
 from tests import factories
 from tests.documents import center
 from tests.documents.officers import Officers, party_hold
@@ -107,6 +117,22 @@ def test_a_matter_over_a_party_holds_the_same_by_the_database_as_by_the_model() 
     with force.by_force():
         LegalHold.objects.update(country="MX")
     assert not _held(inside, scope={"kinds": []})
+
+
+def test_a_weeks_link_is_about_all_documents_that_it_leads_to() -> None:
+    first = factories.document()
+    second, link = factories.document(owner=first.owner), center.link(document=first)
+    with force.by_force():
+        both = {"recipient": first.owner, "channel": "DIGEST"}
+        mail = Delivery.objects.create(document=first, message_id="m1@x", **both)
+        Delivery.objects.filter(pk=mail.pk).update(bundle=mail)
+        Delivery.objects.create(document=second, message_id="m2@x", bundle=mail, **both)
+        Link.objects.filter(pk=link.pk).update(delivery=mail, weekly=True)
+    Officers().hold(second)
+    seen = viewed(link.public_id, kind="link")
+    all_is_past()
+    erased()
+    assert EventDetail.objects.filter(event=seen).exists()
 
 
 def _held(document: Document, *, scope: dict[str, Any]) -> bool:
