@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "documents.access.middleware.RequestLog",
+    "documents.access.middleware.DriverLatency",
     "documents.access.middleware.RequestContext",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -181,6 +182,7 @@ EMAIL_FILE_PATH = MAIL["folder"]
 EVENT_BODY_BYTES_MAX = 1024 * 1024
 WEBHOOK_TOLERANCE_S = 300
 PARKED_LIMIT_S = env.number(name="PARKED_LIMIT_S", default=72 * 3600)
+METRICS_FOLDER = env.text(name="PROMETHEUS_MULTIPROC_DIR")  # of the processes of this host, emptied at the start
 LEASE_S = env.number(name="LEASE_S", default=15, least=2)  # renewed every sweep while the worker lives
 SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S", default=2, least=1)
 # What is personal is erased after so many days. `provision` writes both where the workers cannot change them.

@@ -4,15 +4,14 @@ import functools
 
 from audit.actions import Action
 from documents.access import problems, roles, routes
-from documents.access.admission import Door, KeyScope, Ownership, Recorded, Unrecorded
+from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing, Unrecorded
 from documents.api import documents, holds, links, reference, verifying
-from documents.api import views as api_views
 from documents.link_pages import files, invitations, opening, verification, views
 from documents.operations import health, runbooks
 from documents.webhooks import inbound
 
 SAFE, POST = ("GET", "HEAD"), ("POST",)
-_api = functools.partial(routes.route, door=Door.API, roles=roles.READERS, scope=KeyScope.READ, around=api_views.timed)
+_api = functools.partial(routes.route, door=Door.API, roles=roles.READERS, scope=KeyScope.READ, timing=Timing.DRIVERS)
 _link = functools.partial(routes.route, door=Door.LINK, roles=roles.LINK, ownership=Ownership.LINK)
 _public = functools.partial(routes.route, door=Door.PUBLIC, roles=roles.PUBLIC)
 

@@ -5,13 +5,13 @@ import functools
 from audit.actions import Action
 from documents import urls as documents_urls
 from documents.access import roles, routes
-from documents.access.admission import Door, KeyScope, Ownership, Recorded
-from documents.api import documents, views
+from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing
+from documents.api import documents
 from payouts.api import corrections, parties, payouts, worklist
 
 SAFE, POST = ("GET", "HEAD"), ("POST",)
-_api = functools.partial(routes.route, door=Door.API, around=views.timed)
-_driver = functools.partial(_api, roles=roles.OWNERS, scope=KeyScope.READ, methods=SAFE)
+_api = functools.partial(routes.route, door=Door.API, timing=Timing.DRIVERS)
+_driver = functools.partial(_api, timing=Timing.EVERYBODY, roles=roles.OWNERS, scope=KeyScope.READ, methods=SAFE)
 _decision = functools.partial(
     _api, roles=roles.RIGHTS["approve_difference"], scope=KeyScope.WORKLIST, ownership=Ownership.REACHED, methods=POST
 )

@@ -63,6 +63,15 @@ class Ownership(enum.Enum):
     NONE = "nothing that belongs to anybody"
 
 
+@enum.unique
+class Timing(enum.Enum):
+    """Whose answers of a route count in how long drivers wait (`documents.latency`)."""
+
+    NOBODY = "no one's"
+    DRIVERS = "those to a caller with the role of a driver: others use the route, too"
+    EVERYBODY = "all: it is a route for drivers"
+
+
 class RowSource(Protocol):
     """A list of the Document Center or of the API: what ownerships of rows and of lists load from."""
 
@@ -109,6 +118,7 @@ class AccessRule:
     methods: frozenset[str] = frozenset()  # empty: the view says which
     scope: KeyScope | None = None  # that a key needs; None: no key opens it
     is_once: bool = False  # a change of it is made once for each `Idempotency-Key`
+    timing: Timing = Timing.NOBODY
     source: RowSource | None = None
 
 
@@ -149,6 +159,7 @@ class AdmittedRequest(HttpRequest):
 
     rule: AccessRule
     admitted: Admitted
+    countries: frozenset[str]  # of the documents that were read for the answer
 
 
 def rule_of(*, request: HttpRequest) -> AccessRule | None:
@@ -177,6 +188,12 @@ def door_of(*, request: HttpRequest) -> Door:
     """Return the door of a request; an address that no route has is a page of the web."""
     rule = rule_of(request=request)
     return Door.WEB if rule is None else rule.door
+
+
+def timing_of(*, request: HttpRequest) -> Timing:
+    """Return whose answers of a request's route are timed."""
+    rule = rule_of(request=request)
+    return Timing.NOBODY if rule is None else rule.timing
 
 
 def answers_json(*, request: HttpRequest) -> bool:

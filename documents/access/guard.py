@@ -53,7 +53,7 @@ def checked(*, view: View, rule: AccessRule) -> View:
     @functools.wraps(view)
     def guarded(request: HttpRequest, **parts: Any) -> HttpResponseBase:
         request = cast("AdmittedRequest", request)
-        request.rule, request.admitted = rule, NOTHING
+        request.rule, request.admitted, request.countries = rule, NOTHING, frozenset()
         with recorder.recording() as record, noting() as read:
             try:
                 response = _rendered(response=view(request, **parts))
@@ -64,6 +64,7 @@ def checked(*, view: View, rule: AccessRule) -> View:
                     return _withheld(request=request, breach=breach)
                 raise
             breach = _breach(rule=rule, request=request, status=response.status_code, entries=record.entries())
+            request.countries = frozenset(row.country_id for row in read if row.country_id)
             foreign = None if breach or response.status_code >= HTTPStatus.BAD_REQUEST else _foreign(request, read)
         if breach or foreign:
             return _refused(request=request, foreign=foreign) if foreign else _withheld(request=request, breach=breach)

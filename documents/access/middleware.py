@@ -6,13 +6,14 @@ from http import HTTPStatus
 from typing import cast
 from urllib.parse import quote
 
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django_structlog.middlewares import RequestMiddleware
 from structlog import contextvars
 
-from documents import identifiers
-from documents.access import admission, problems, rates
+from documents import identifiers, latency
+from documents.access import admission, problems, rates, roles
 
 NUL, REPLACED = "\x00", "\ufffd"
 VARY = ("Accept", "Accept-Language", "Authorization", "Cookie")  # what an answer of the API depends on
@@ -48,6 +49,33 @@ class RequestLog(RequestMiddleware):
         """Return method and pattern of the route; nothing of what the caller has written."""
         match = request.resolver_match
         return f"{request.method} /{match.route if match else '-'}"
+
+
+class DriverLatency:
+    """Middleware: time the answers to drivers, as the routes say; one that says "later" (429) took no time."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Run the request and count how long it took, by the country that its answer is about."""
+        began_s = time.perf_counter()
+        response = self.get_response(request)
+        took_s = time.perf_counter() - began_s
+        if response.status_code != HTTPStatus.TOO_MANY_REQUESTS and _is_for_driver(request=request):
+            latency.observe(country=latency.country_of(request=request), seconds=took_s)
+        return response
+
+
+def _is_for_driver(*, request: HttpRequest) -> bool:
+    """Tell whether an answer went to a driver; where PostgreSQL is away only a route for drivers alone says so."""
+    timing = admission.timing_of(request=request)
+    if timing is not admission.Timing.DRIVERS:
+        return timing is admission.Timing.EVERYBODY
+    try:
+        return roles.Role.DRIVER in roles.reading_as(user=getattr(request, "user", None))
+    except (DatabaseError, InterfaceError):
+        return False
 
 
 class RequestContext:

@@ -24,6 +24,7 @@ from documents.access.admission import (
     Ownership,
     Recorded,
     RowSource,
+    Timing,
     Unrecorded,
     View,
 )
@@ -55,7 +56,7 @@ def route(
     is_repeatable: bool = False,
     source: RowSource | None = None,
     entrance: Callable[[View], View] | None = None,
-    around: Callable[[View], View] | None = None,
+    timing: Timing = Timing.NOBODY,
 ) -> URLPattern:
     """Declare a URL: the only way in this project.
 
@@ -63,7 +64,7 @@ def route(
     :param is_repeatable: a POST over the API that looks and changes nothing, so it needs no key and is done each time.
     :param source: the list of the Document Center whose rows the ownership loads.
     :param entrance: how the door itself asks who comes; without one, a view for roles asks for a session.
-    :param around: what observes every answer, a refusal included.
+    :param timing: whose answers count in how long drivers wait.
     """
     how = frozenset(methods)
     rule = AccessRule(
@@ -75,24 +76,23 @@ def route(
         scope=scope,
         # A signed event is its own key.
         is_once=door is Door.API and not how <= idempotency.SAFE and not is_repeatable,
+        timing=timing,
         source=source,
     )
-    guarded = _guarded(view=view, rule=rule, entrance=entrance, around=around)
+    guarded = _guarded(view=view, rule=rule, entrance=entrance)
     declared = cast("Route", path(pattern, guarded, name=name))
     declared.rule = rule
     return declared
 
 
-def _guarded(
-    *, view: View, rule: AccessRule, entrance: Callable[[View], View] | None, around: Callable[[View], View] | None
-) -> View:
+def _guarded(*, view: View, rule: AccessRule, entrance: Callable[[View], View] | None) -> View:
     """Wrap a view in what its rule asks for, the innermost first."""
     loaded = guard.loading(view=idempotency.once(view) if rule.is_once else view, rule=rule)
     if entrance is not None:
         loaded = entrance(loaded)
     elif rule.roles not in _NO_SESSION:
         loaded = _signed_in(view=loaded, rule=rule)
-    guarded = guard.checked(view=around(loaded) if around else loaded, rule=rule)
+    guarded = guard.checked(view=loaded, rule=rule)
     if rule.door is Door.LINK:
         guarded = private.quiet(guarded)
     guarded.__dict__["rule"] = rule  # where `admission.rule_of` finds it

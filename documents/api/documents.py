@@ -54,11 +54,6 @@ class DocumentList(views.RowList):
             return ("updated_at", "pk")
         return ("issued_at", "pk") if filters.SPAN & asked else ("pk",)
 
-    def paginated(self, page: list[Document]) -> None:
-        """Note for the metric of which country a page is."""
-        if page:
-            views.note_country(request=self.request, country=page[0].country_id)
-
 
 class DocumentDetail(views.RowDetail):
     """GET /documents/{id}/; every other verb is refused."""
@@ -73,7 +68,6 @@ class DocumentDetail(views.RowDetail):
     def get(self, request: Request, document: Document) -> Response:
         """Return the document object, with what `expand` asks for besides."""
         wanted = _expansions(request=request)
-        views.note_country(request=request, country=document.country_id)
         views.record(
             request=request, action=Action.DOCUMENT_VIEWED, object_type="document", object_id=document.public_id
         )
@@ -110,7 +104,6 @@ class DocumentContent(APIView):
     @extend_schema(responses={(status, "application/pdf"): OpenApiTypes.BINARY for status in (200, 206)})
     def get(self, request: Request, document: Document) -> HttpResponse:
         """Return the locked bytes with the digest of what is sent, and of the whole file."""
-        views.note_country(request=request, country=document.country_id)
         opened = distribution.open(
             document=document,
             actor=actors.actor(request=request),
@@ -147,7 +140,6 @@ class DocumentData(APIView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, document: Document) -> HttpResponse:
         """Return the bytes whose SHA-256 is `content_sha256`."""
-        views.note_country(request=request, country=document.country_id)
         views.record(
             request=request, action=Action.DOCUMENT_VIEWED, object_type="document", object_id=document.public_id
         )

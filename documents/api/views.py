@@ -1,15 +1,11 @@
 """What the views of the API share: rows that the guard has loaded, refusals with our codes, conditional GETs."""
 
-import time
-from collections.abc import Callable
-from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, set_response_etag
 from rest_framework import generics
 from rest_framework.request import Request
@@ -18,35 +14,14 @@ from rest_framework.serializers import BaseSerializer, Serializer
 
 from audit import log
 from audit.actions import Action
-from documents import errors, metrics
-from documents.access import actors, ownership, roles
+from documents import errors
+from documents.access import actors, ownership
 from documents.api import filters, pagination
 
 if TYPE_CHECKING:
     from rest_framework.exceptions import ErrorDetail
 
 Body = TypeVar("Body", bound=Serializer[Any])
-
-
-def timed(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Wrap what a route leads to: observe how long an answer to a driver took, by the country that it is about."""
-
-    @wraps(view)
-    def observed(request: HttpRequest, **parts: Any) -> HttpResponseBase:
-        began = time.monotonic()
-        try:
-            return view(request, **parts)
-        finally:
-            if roles.Role.DRIVER in roles.reading_as(user=request.user):
-                country = request.__dict__.get("answered_country", "none")
-                metrics.DRIVER_API_LATENCY.labels(country=country).observe(time.monotonic() - began)
-
-    return observed
-
-
-def note_country(*, request: Request, country: str) -> None:
-    """Note, for `timed`, of which country the documents are that the answer is about."""
-    request._request.__dict__["answered_country"] = country
 
 
 def stated(*, serializer: type[Body], request: Request) -> dict[str, Any]:
@@ -139,15 +114,11 @@ class RowList(generics.ListAPIView[Any]):
         """Return one page: `{"data": [...], "has_more": bool, "next_cursor": str | null}`."""
         self.rows = rows
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
-        self.paginated(page)
         names = ",".join(sorted(request.query_params))
         record(
             request=request, action=self.action, object_type=self.object_type, object_id=ownership.LIST, filters=names
         )
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
-
-    def paginated(self, page: list[Any]) -> None:
-        """Take note of the rows of a page."""
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the rows that the caller may see."""

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from documents import metrics
+from documents import latency, metrics
 from documents.operations import checks, gauges
 from documents.resilience import calls, dependencies
 from documents.vault import local_records
@@ -81,7 +81,8 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
         )
     except (TimeoutError, DatabaseError, InterfaceError):
         extra = [gauges.database_read(value=0)]
-    return _uncached(HttpResponse(metrics.exposition(extra=extra), content_type=metrics.CONTENT_TYPE))
+    exposed = metrics.exposition(extra=[*extra, latency.family()])
+    return _uncached(HttpResponse(exposed, content_type=metrics.CONTENT_TYPE))
 
 
 def _uncached(answer: T) -> T:

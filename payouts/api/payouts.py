@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.actions import Action
+from documents import latency
 from documents.access import scope
 from documents.api import views
 from payouts.api import filters, serializers
@@ -40,6 +41,6 @@ class PayoutDetail(views.RowDetail):
 
     def get(self, request: Request, row: Payout) -> Response:
         """Return the payout."""
-        views.note_country(request=request, country=row.country_id)
+        latency.note_country(request=request._request, country=row.country_id)
         views.record(request=request, action=Action.PAYOUT_VIEWED, object_type="payout", object_id=row.payout_id)
         return Response(self.shown(joined(rows=Payout.objects.filter(pk=row.pk)).get()))
