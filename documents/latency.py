@@ -53,7 +53,7 @@ def country_of(*, request: HttpRequest) -> str:
     return str(request.__dict__.get("answered_country", alone))
 
 
-class Window:
+class LatencyWindow:
     """The counts of one process, by slot, country and bucket: unsigned numbers of four bytes, the slot's own first."""
 
     def __init__(self, *, memory: mmap.mmap) -> None:
@@ -88,7 +88,7 @@ class Window:
         return self._memory[:]
 
 
-_windows: dict[int, Window] = {}  # by the process: a forked child has a window of its own
+_windows: dict[int, LatencyWindow] = {}  # by the process: a forked child has a window of its own
 _opening = threading.Lock()
 
 
@@ -130,9 +130,9 @@ def _sums(*, now_s: float) -> Mapping[str, list[int]]:
     sums = [0] * (width * len(names))
     for written in _written(first=first):
         cells = memoryview(written).cast("I")
-        for start in range(0, len(cells), Window.cells()):
+        for start in range(0, len(cells), LatencyWindow.cells()):
             if first <= cells[start] < first + SLOTS:
-                sums = [sum(pair) for pair in zip(sums, cells[start + 1 : start + Window.cells()], strict=True)]
+                sums = [sum(pair) for pair in zip(sums, cells[start + 1 : start + LatencyWindow.cells()], strict=True)]
     return {name: sums[place * width : (place + 1) * width] for place, name in enumerate(names)}
 
 
@@ -145,9 +145,9 @@ def _written(*, first: int) -> Iterator[bytes]:
     for path in folder.glob(_NAME.format(pid="*")):
         with contextlib.suppress(FileNotFoundError):  # another process has removed it
             written = path.read_bytes()
-            if len(written) != Window.size():
+            if len(written) != LatencyWindow.size():
                 continue  # of another version, or about to be made
-            stamps = memoryview(written).cast("I")[:: Window.cells()]
+            stamps = memoryview(written).cast("I")[:: LatencyWindow.cells()]
             if max(stamps) < first and not _lives(path=path):
                 path.unlink()
                 continue
@@ -165,13 +165,13 @@ def _lives(*, path: pathlib.Path) -> bool:
     return True
 
 
-def _own() -> Window:
+def _own() -> LatencyWindow:
     """Return this process's window, opened at its first use."""
     pid = os.getpid()
     with _opening:
         if pid not in _windows:
             _windows.clear()
-            _windows[pid] = Window(memory=_memory(pid=pid))
+            _windows[pid] = LatencyWindow(memory=_memory(pid=pid))
         return _windows[pid]
 
 
@@ -179,10 +179,10 @@ def _memory(*, pid: int) -> mmap.mmap:
     """Map this process's file, or memory of its own where there is no folder."""
     folder = _folder()
     if folder is None:
-        return mmap.mmap(-1, Window.size())
+        return mmap.mmap(-1, LatencyWindow.size())
     with (folder / _NAME.format(pid=pid)).open("a+b") as file:
-        file.truncate(Window.size())
-        return mmap.mmap(file.fileno(), Window.size())
+        file.truncate(LatencyWindow.size())
+        return mmap.mmap(file.fileno(), LatencyWindow.size())
 
 
 def _folder() -> pathlib.Path | None:

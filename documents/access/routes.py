@@ -79,8 +79,7 @@ def route(
         timing=timing,
         source=source,
     )
-    guarded = _guarded(view=view, rule=rule, entrance=entrance)
-    declared = cast("Route", path(pattern, guarded, name=name))
+    declared = cast("Route", path(pattern, _guarded(view=view, rule=rule, entrance=entrance), name=name))
     declared.rule = rule
     return declared
 
