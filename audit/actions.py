@@ -89,6 +89,7 @@ class Action(enum.StrEnum):
     SESSION_LOGOUT = "session.logout"
     SESSION_FAILED = "session.failed"
     CREDENTIAL_CHANGED = "credential.changed"
+    KEY_VIEWED = "key.viewed"
     KEY_CREATED = "key.created"
     KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"

@@ -79,6 +79,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.SESSION_LOGOUT: _("Sesión cerrada"),
     Action.SESSION_FAILED: _("Intento de sesión fallido"),
     Action.CREDENTIAL_CHANGED: _("Contraseña cambiada"),
+    Action.KEY_VIEWED: _("Claves de API consultadas"),
     Action.KEY_CREATED: _("Clave de API creada"),
     Action.KEY_ROTATED: _("Clave de API sustituida"),
     Action.KEY_REVOKED: _("Clave de API revocada"),

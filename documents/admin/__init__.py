@@ -4,6 +4,7 @@ It is mounted as `from documents.admin.site import site`.
 """
 
 from documents.admin import (
+    api_keys,
     audit_log,
     custody,
     deliveries,
@@ -18,6 +19,7 @@ from documents.admin import (
 )
 
 __all__ = [
+    "api_keys",
     "audit_log",
     "custody",
     "deliveries",

@@ -160,8 +160,11 @@ def _people(*, request: HttpRequest) -> list[dict[str, Any]]:
     """Return the group of who may do what, for those who decide it."""
     if not rights.may(request=request, right="people"):
         return []
-    item = _item(title=_("Personas"), icon="group", url="admin:documents_person_changelist")
-    return [_group(title=_("Acceso"), items=[item])]
+    items = [
+        _item(title=_("Personas"), icon="group", url="admin:documents_person_changelist"),
+        _item(title=_("Claves de API"), icon="key", url="admin:documents_apikey_changelist"),
+    ]
+    return [_group(title=_("Acceso"), items=items)]
 
 
 def _reconciling(*, request: HttpRequest, count: int) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from audit.models import Event as LogEvent
 from documents.admin.site import site
 from documents.models import (
     Alert,
+    ApiKey,
     Country,
     CustodyRound,
     Delivery,
@@ -134,10 +135,18 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         "documents/alert": alert.public_id,
         "documents/legalhold": matter(document=document).public_id,
         "documents/person": person(user=User.objects.get_or_create(username="who_set_it")[0]).public_id,
+        "documents/apikey": _key().public_id,
         "payouts/payout": str(sent.pk),
         "payouts/settlement": str(settled.pk),
         "audit/event": str(LogEvent.objects.latest("pk").pk),
     }
+
+
+def _key() -> ApiKey:
+    """Return a key of a member of staff."""
+    user = User.objects.get_or_create(username="who_set_it")[0]
+    until_at = timezone.now() + dt.timedelta(days=30)
+    return ApiKey.objects.create(user=user, name="a", scopes=["read"], digest="0" * 64, expires_at=until_at)
 
 
 def routes() -> list[URLPattern]:

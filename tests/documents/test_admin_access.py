@@ -15,7 +15,7 @@ from tests.documents import center
 from tests.services import force
 
 pytestmark = pytest.mark.usefixtures("db")
-COMPLIANCES = {"audit/event", "documents/legalhold"}  # not finance's
+COMPLIANCES = {"audit/event", "documents/legalhold", "documents/person", "documents/apikey"}  # not finance's
 OLD_HASHER = "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher"
 
 
