@@ -8,11 +8,12 @@ from django.conf import settings
 from django.db import migrations, models
 
 import documents.identifiers
+from audit.entries import USER
 
 # Whoever could sign in before is a person from now on.
 PEOPLE = """
 INSERT INTO documents_person (user_id, public_id, locale)
-SELECT id, 'usr_' || id, 'es' FROM auth_user WHERE username NOT LIKE 'api:%'
+SELECT id, %s || id, 'es' FROM auth_user WHERE username NOT LIKE 'api:%%'
 """
 
 
@@ -200,5 +201,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL(sql=PEOPLE, reverse_sql=migrations.RunSQL.noop),
+        migrations.RunSQL(sql=[(PEOPLE, [USER])], reverse_sql=migrations.RunSQL.noop),
     ]
