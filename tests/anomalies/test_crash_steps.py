@@ -24,9 +24,10 @@ from tests.anomalies import crash_points
 from tests.services import database, objects
 from tests.services.live import SAMPLES
 
-EVENTS = 200
-KILLS_EACH = 4 if env.text(name="HYPOTHESIS_PROFILE") == "long" else 1  # at each of the points
-MAILS = 60  # documents that are locked in peace, so that there are mails to die with
+LONG = env.text(name="HYPOTHESIS_PROFILE") == "long"
+EVENTS = 200 if LONG else 100
+KILLS_EACH = 4 if LONG else 1  # at each of the points
+MAILS = 60 if LONG else 30  # documents that are locked in peace, so that there are mails to die with
 
 
 class Program:

@@ -47,19 +47,35 @@ def restore(*, stack: services.Stack) -> None:
     _copies.append(_behind.submit(_ready_copy, stack=stack, instead_of=old))
 
 
+def keep(*, stack: services.Stack, name: str) -> None:
+    """Keep a copy of the database as it is now, for `exchange`."""
+    connections.close_all()
+    with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
+        _end_sessions(server=server)
+        _copy(server=server, of=services.DATABASE, to=name)
+
+
 def load(*, stack: services.Stack, dump: bytes) -> None:
     """Put a database made from a dump in plain SQL in the place of this one, until the next `restore`."""
+    _replace(stack=stack, of="template0")
+    with psycopg.connect(stack.database_owner_url, autocommit=True) as owner:
+        owner.execute(dump)
+
+
+def exchange(*, stack: services.Stack, of: str) -> None:
+    """Put a copy of what was kept in the place of this one, until the next `restore`."""
+    _replace(stack=stack, of=of)
+    with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
+        _grant(server=server, name=services.DATABASE)
+
+
+def _replace(*, stack: services.Stack, of: str) -> None:
+    """Drop the database and make it anew, as a copy."""
     connections.close_all()
     with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
         _end_sessions(server=server)
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(services.DATABASE)))
-        server.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
-                sql.Identifier(services.DATABASE), sql.Identifier(services.OWNER_ROLE)
-            )
-        )
-    with psycopg.connect(stack.database_owner_url, autocommit=True) as owner:
-        owner.execute(dump)
+        _copy(server=server, of=of, to=services.DATABASE)
 
 
 def wait() -> None:
@@ -89,9 +105,7 @@ def _ready_copy(*, stack: services.Stack, instead_of: str = "") -> str:
         if instead_of:
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(instead_of)))
         _copy(server=server, of=BASELINE, to=name)
-        # A copy has the tables' grants; those of the database itself are not copied.
-        for statement in ("REVOKE ALL ON DATABASE {} FROM PUBLIC", "GRANT CONNECT ON DATABASE {} TO {}"):
-            server.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(services.RUNTIME_ROLE)))
+        _grant(server=server, name=name)
     return name
 
 
@@ -101,6 +115,12 @@ def _copy(*, server: psycopg.Connection[tuple[object, ...]], of: str, to: str) -
             sql.Identifier(to), sql.Identifier(services.OWNER_ROLE), sql.Identifier(of)
         )
     )
+
+
+def _grant(*, server: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    """Grant what `provision` grants on the database itself: a copy has but the grants on its tables."""
+    for statement in ("REVOKE ALL ON DATABASE {} FROM PUBLIC", "GRANT CONNECT ON DATABASE {} TO {}"):
+        server.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(services.RUNTIME_ROLE)))
 
 
 def _rename(*, server: psycopg.Connection[tuple[object, ...]], of: str, to: str) -> None:

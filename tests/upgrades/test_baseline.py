@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import hashlib
 import json
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +12,8 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connections, transaction
-from django.test import Client
+from django.test import Client, override_settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from audit.models import Event as LogEvent
 from config.embedded import services
@@ -19,7 +21,7 @@ from documents.delivery import links
 from documents.emission import custody, locking
 from documents.models import Document, Event, EventStatus, Kind, Link, Series, Status
 from documents.operations import numbers
-from documents.vault import places, store
+from documents.vault import immutable, places, store
 from payouts.review import corrections
 from tests import cast
 from tests.payouts import making, telling
@@ -27,7 +29,7 @@ from tests.services import database, force
 from tests.upgrades.record_baseline import FOLDER
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "denials", "owner"])
-
+UPGRADED = "upgraded"
 
 SCHEMA = {
     "columns": """
@@ -47,9 +49,27 @@ SCHEMA = {
 }
 
 
+@pytest.fixture(scope="module")
+def upgraded_once(
+    stack: services.Stack,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """Upgrade the base line's database, keep it for the tests of this module, and return its VAULT_URL."""
+    folder = tmp_path_factory.mktemp("upgraded") / "vault"
+    with django_db_blocker.unblock(), override_settings(VAULT_URL=f"file://{folder}"):
+        _upgrade(stack=stack)
+        database.keep(stack=stack, name=UPGRADED)
+        database.restore(stack=stack)
+    yield f"file://{folder}"
+    immutable.unlock_for_removal(folder=folder)
+
+
 @pytest.fixture
-def upgraded(stack: services.Stack, vault_folder: object) -> None:
-    _upgrade(stack=stack)
+def upgraded(upgraded_once: str, stack: services.Stack, settings: Settings) -> None:
+    settings.VAULT_URL = upgraded_once
+    database.exchange(stack=stack, of=UPGRADED)
 
 
 def _upgrade(*, stack: services.Stack) -> None:
