@@ -18,6 +18,7 @@ from documents.delivery import deliveries
 from documents.emission import locking
 from documents.models import Document
 from documents.resilience import calls
+from documents.sentences import writing
 
 if TYPE_CHECKING:
     DocumentAdmin = base.DocumentCenterAdmin[Document]
@@ -25,6 +26,17 @@ if TYPE_CHECKING:
 
 PREVIEW_WIDTH = 1000
 KIND = "document"
+
+
+def _withheld(document: Document) -> Sequence[base.Card]:
+    """Return why a document is in quarantine, and since when."""
+    cause = writing.title(code=document.cause, language=cells.locale()) if document.cause else cells.NOTHING
+    facts = [
+        base.Fact(label=_("Número"), value=document.number),
+        base.Fact(label=_("En cuarentena desde"), value=cells.moment(document.quarantined_at)),
+        base.Fact(label=_("Causa"), value=cause, wide=True),
+    ]
+    return [base.Card(title=_("Lo que no coincide"), facts=facts)]
 
 
 def _require_reason(*, request: HttpRequest, document: Document) -> None:
@@ -151,6 +163,7 @@ CONFIRMATIONS: Mapping[str, confirm.Confirmation[Document]] = MappingProxyType(
             act=lambda made: quarantine.release(document=made.row, reason=made.reason, actor=made.actor, now=made.now),
             done=_("Liberado: bytes y bloqueo comprobados ahora mismo."),
             not_now=_("Este documento ya no está en cuarentena."),
+            cards=_withheld,
             failed=_("Sigue en cuarentena: %(cause)s."),
         ),
     }

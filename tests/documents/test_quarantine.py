@@ -183,7 +183,8 @@ def test_compliance_releases_from_the_documents_page_with_a_reason(carmen: cast.
     document = withheld()
     browser, page = center.client(member=carmen), center.page(document)
     assert f'href="{page}release/"' in browser.get(page).content.decode()
-    assert "Comprobar y liberar" in browser.get(f"{page}release/").content.decode()
+    asked = browser.get(f"{page}release/").content.decode()
+    assert ("Comprobar y liberar" in asked, "Los bytes resguardados no coinciden" in asked) == (True, True)
     assert browser.post(f"{page}release/", {"reason": "corto"}).status_code == 400
     document.refresh_from_db()
     assert document.status == Status.QUARANTINED
