@@ -1,5 +1,6 @@
 """The base of every list and page of the Document Center: read-only, scoped, fast."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -51,6 +52,12 @@ class Card:
     note: "str | _StrPromise" = ""
     wide: bool = False
     numeric: "Sequence[int]" = field(default=())  # places of right-aligned columns, from 0
+
+    @property
+    def labelled(self) -> "list[list[tuple[str, object]]]":
+        """Return the rows with each cell's head beside it, which a phone shows instead of a row of heads."""
+        heads = [str(head) for head in self.heads]
+        return [[*itertools.zip_longest(heads[: len(row)], row, fillvalue="")] for row in self.rows]
 
 
 @dataclass(frozen=True, kw_only=True)
