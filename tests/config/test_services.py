@@ -60,25 +60,36 @@ def test_a_stack_leaves_no_process_and_no_file() -> None:
     assert not folder.exists()
 
 
-@pytest.mark.usefixtures("home")
-def test_two_stacks_side_by_side_share_nothing() -> None:
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[services.Stack, services.Stack]]:
+    """Two at the same time, on which nobody has run `provision`."""
     with services.Stack() as one, services.Stack() as other:
-        assert one.folder != other.folder
-        assert not set(one.environment().values()) & set(other.environment().values())
-        with psycopg.connect(one.superuser_url) as connection:
-            connection.execute("CREATE TABLE only_here ()")
-        with psycopg.connect(other.superuser_url) as connection:
-            assert connection.execute("SELECT to_regclass('only_here')").fetchone() == (None,)
+        yield one, other
 
 
-@pytest.mark.usefixtures("home")
-def test_a_password_of_one_stack_opens_no_other() -> None:
-    with services.Stack() as one, services.Stack() as other:
-        wrong = one.database_url.replace(f":{one.postgres.port}/", f":{other.postgres.port}/")
-        with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(wrong)
-        with pytest.raises(redis.exceptions.AuthenticationError):
-            redis.Redis.from_url(one.redis_url.replace(f":{one.redis.port}/", f":{other.redis.port}/")).ping()
+def test_two_stacks_side_by_side_share_nothing(pair: tuple[services.Stack, services.Stack]) -> None:
+    one, other = pair
+    assert one.folder != other.folder
+    assert not set(one.environment().values()) & set(other.environment().values())
+    with psycopg.connect(one.superuser_url) as connection:
+        connection.execute("CREATE TABLE only_here ()")
+    with psycopg.connect(other.superuser_url) as connection:
+        assert connection.execute("SELECT to_regclass('only_here')").fetchone() == (None,)
+
+
+def test_a_password_of_one_stack_opens_no_other(pair: tuple[services.Stack, services.Stack]) -> None:
+    one, other = pair
+    wrong = one.database_url.replace(f":{one.postgres.port}/", f":{other.postgres.port}/")
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(wrong)
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        redis.Redis.from_url(one.redis_url.replace(f":{one.redis.port}/", f":{other.redis.port}/")).ping()
+
+
+def test_servers_do_not_run_as_root(pair: tuple[services.Stack, services.Stack]) -> None:
+    both = [process.pid for process in (pair[0].postgres_process, pair[0].redis_process) if process]
+    assert len(both) == 2
+    assert {psutil.Process(pid).uids().real for pid in both}.isdisjoint({0})
 
 
 @pytest.mark.usefixtures("home")
@@ -92,14 +103,6 @@ def test_a_database_server_that_was_killed_starts_again_where_its_clients_look()
         stack.postgres.start()
         with psycopg.connect(stack.superuser_url) as connection:
             assert connection.execute("SELECT it FROM kept").fetchone() == (1,)
-
-
-@pytest.mark.usefixtures("home")
-def test_servers_do_not_run_as_root() -> None:
-    with services.Stack() as stack:
-        both = [process.pid for process in (stack.postgres_process, stack.redis_process) if process]
-        assert len(both) == 2
-        assert {psutil.Process(pid).uids().real for pid in both}.isdisjoint({0})
 
 
 @pytest.mark.usefixtures("home")
@@ -379,11 +382,10 @@ def _said(*words: str, **variables: str) -> tuple[int, str]:
     return ran.returncode, ran.stderr
 
 
-@pytest.fixture(scope="module")
-def bare() -> Iterator[dict[str, str]]:
+@pytest.fixture
+def bare(pair: tuple[services.Stack, services.Stack]) -> dict[str, str]:
     """The URLs of servers on which nobody has run `provision`."""
-    with services.Stack() as stack:
-        yield stack.environment()
+    return pair[1].environment()
 
 
 @pytest.mark.parametrize(
