@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import QuerySet
 
-from documents.models import Delivery, Document, Event, Invitation, LegalHold, Link, Notice, Party, Person
+from documents.models import ApiKey, Delivery, Document, Event, Invitation, LegalHold, Link, Notice, Party, Person
 
 logger = logging.getLogger(__name__)
 LockKey = tuple[int | str, ...]
@@ -49,6 +49,7 @@ class Rank(enum.IntEnum):
     LEGAL_HOLD = enum.auto()  # a matter, while something is added to it or its state moves
     PERSON = enum.auto()  # while what she may do is changed
     INVITATION = enum.auto()
+    API_KEY = enum.auto()  # one that is rotated
     ALERT = enum.auto()  # by its dedup key
 
 
@@ -62,6 +63,7 @@ RANKS: Mapping[type[models.Model], Rank] = MappingProxyType(
         Delivery: Rank.DELIVERY,
         Notice: Rank.NOTICE,
         LegalHold: Rank.LEGAL_HOLD,
+        ApiKey: Rank.API_KEY,
         Person: Rank.PERSON,
         Invitation: Rank.INVITATION,
     }

@@ -21,7 +21,7 @@ from rest_framework.request import Request
 
 from audit import log
 from audit.actions import Action
-from documents import errors
+from documents import errors, locks
 from documents.access import actors
 from documents.access.admission import KeyScope
 from documents.models import ApiKey, Party
@@ -78,7 +78,7 @@ def rotate(*, key: ApiKey, actor: log.Actor, now: dt.datetime) -> tuple[ApiKey, 
     :raises errors.Problem: `key_revoked`, `key_expired`; `decision_not_possible`: it has been rotated already
     """
     with transaction.atomic():
-        key = ApiKey.objects.select_for_update(of=("self",)).select_related("user", "party").get(pk=key.pk)
+        [key] = locks.rows(queryset=ApiKey.objects.filter(pk=key.pk).select_related("user", "party"))
         check(key=key, now=now)
         if ApiKey.objects.filter(rotates=key).exists():
             raise errors.Problem(code="decision_not_possible")
