@@ -12,6 +12,7 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
 from config import env
+from config.simulation import event_stream
 from tests.anomalies import crash_points
 from tests.audit import test_append_only
 from tests.invariants.test_laws import files
@@ -156,4 +157,5 @@ def test_the_figures_of_the_first_screen_are_those_that_were_measured() -> None:
     assert f"receipt | <= 1.0 | {low} |" in results
     assert f"order | <= 1.0 | {high} |" in results
     assert f"killed at each of {len(crash_points.TABLE)} steps" in readme
+    assert f"{len(event_stream.draw(seed=1, count=1000).keys)} documents, none lost" in readme  # what make crash draws
     assert f"{3 * len(test_append_only.CHANGES)} attempts to change or empty the log" in readme
