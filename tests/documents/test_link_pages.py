@@ -8,6 +8,8 @@ import json
 import logging
 import pathlib
 import re
+import secrets
+import string
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 BYTES_MAX = 6 * 1024
+ALPHABET = f"{string.ascii_letters}{string.digits}-_"
+KINDS = ("forged", "altered", "expired", "revoked", "foreign", "replayed")
 
 
 @pytest.fixture(autouse=True)
@@ -371,6 +375,44 @@ def test_no_get_reads_a_pdf_that_was_not_counted() -> None:
     assert client.get(path(link, "file/")).status_code == 303
     link.refresh_from_db()
     assert link.downloads == 0
+
+
+def useless(kind: str, link: Link) -> tuple[str, Client]:
+    """Return a token that must open nothing, with the browser of whoever holds it."""
+    token, client = links.token(link=link), Client()
+    if kind == "forged":
+        return secrets.token_urlsafe(32), client
+    if kind == "altered":
+        place = secrets.randbelow(len(token))
+        return token[:place] + secrets.choice([c for c in ALPHABET if c != token[place]]) + token[place + 1 :], client
+    if kind == "foreign":
+        client.cookies["link"] = opened(a_link()).cookies["link"].value
+    elif kind == "replayed":
+        client = opened(link)
+    ended = {"expired": {"expires_at": timezone.now()}, "foreign": {}}.get(kind, {"revoked_at": timezone.now()})
+    with force.by_force():
+        Link.objects.filter(pk=link.pk).update(**ended)
+    return token, client
+
+
+def test_forged_altered_expired_revoked_foreign_and_replayed_tokens_open_nothing() -> None:
+    documents = [factories.document(now=timezone.now()) for _ in range(2)]
+    for number in range(env.number(name="LINK_TOKENS", default=24)):
+        kind = KINDS[number % len(KINDS)]
+        link = a_link(documents[number % 2])
+        token, client = useless(kind, link)
+        if kind != "foreign":  # a link of one's own opens with the answer
+            client.post(f"/l/{token}/open/", {"answer": "678Z"})
+        for rest in ("download/", "view/"):
+            assert not client.post(f"/l/{token}/{rest}").content.startswith(b"%PDF"), kind
+        for rest in ("", "file/", "page/1/", "1/"):
+            page = client.get(f"/l/{token}/{rest}")
+            assert page["Content-Type"] == "text/html; charset=utf-8", kind
+            assert b"21,88" not in page.content, kind
+        link.refresh_from_db()
+        assert link.downloads == 0
+    handed = ("document.downloaded", "document.viewed", "document.previewed")
+    assert not Event.objects.filter(action__in=handed, outcome="ok").exists()
 
 
 # --- a week ---
