@@ -135,6 +135,10 @@ def test_the_owner_opens_the_link_on_a_phone_and_downloads_what_lies_in_the_vaul
     page.get_by_label(re.compile("Últimos 4")).fill("0000")
     page.get_by_role("button", name="Ver mi documento").click()
     expect(page.get_by_role("alert")).to_be_visible()
+    page.reload()  # no form is sent again
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tu documento está listo")
     page.get_by_label(re.compile("Últimos 4")).fill("678z")
     page.get_by_role("button", name="Ver mi documento").click()
     expect(page.get_by_text(paid["number"]).first).to_be_visible()
@@ -146,6 +150,12 @@ def test_the_owner_opens_the_link_on_a_phone_and_downloads_what_lies_in_the_vaul
     body = target.read_bytes()
     assert hashlib.sha256(body).hexdigest() == paid["file_sha256"]
     assert body == s3_objects.read(url=live.vault_url, key=paid["vault_key"], version=paid["vault_version"])
+    assert downloading.value.suggested_filename.startswith("Aventide-liquidacion-")
+    assert downloading.value.suggested_filename.endswith(f"-{paid['number']}.pdf")
+    with page.expect_response(re.compile("/file/$")) as reading:
+        page.get_by_role("button", name="Abrir aquí").click()
+    assert (reading.value.status, reading.value.headers["content-type"]) == (200, "application/pdf")
+    assert reading.value.headers["content-disposition"].startswith("inline;")
     context.close()
     # The table of states: sent, opened, downloaded; and each of them is on record.
     status = live.one(
