@@ -209,4 +209,6 @@ class LinkAdmin(OfDocument[Link]):
             base.Fact(label=_("Anulado"), value=cells.moment(row.revoked_at)),
             base.Fact(label=_("Motivo"), value=_reason(row) or cells.NOTHING),
         ]
+        if row.weekly:
+            facts.insert(0, base.Fact(label=_("Documentos de la semana"), value=links.documents(link=row).count()))
         return self.shown(request=request, row=row, facts=facts, badge=self.state_cell(row))

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
+from documents import formatting
 from documents.admin import base, cells, confirm, parties, rights, timeline
 from documents.admin.site import site
 from documents.emission import valve
@@ -176,6 +177,7 @@ class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
             base.Fact(label=_("Razón social"), value=row.legal_name),
             base.Fact(label=_("Identificación fiscal"), value=cells.mono(row.tax_id)),
             base.Fact(label=_("Domicilio"), value=row.address),
+            base.Fact(label=_("Correo de soporte"), value=formatting.support(issuer=row)),
             base.Fact(label=_("Código de serie"), value=cells.mono(row.code)),
             base.Fact(label=_("Identificador"), value=cells.mono(row.slug)),
             base.Fact(label=_("Logotipo"), value=_("sí") if row.logo else _("no")),

@@ -17,6 +17,7 @@ from audit.models import Event as AuditEvent
 from config import progress
 from config.embedded import servers
 from config.simulation import sender
+from documents import formatting
 from documents.emission import numbering
 from documents.models import Country, Issuer, Kind, Series
 from tests.payouts import telling
@@ -66,6 +67,24 @@ def test_an_issuer_comes_with_its_logo_and_its_series_from_their_starting_number
         )
     assert taken.number == f"NES-OFS-{year}-0000124"
     assert AuditEvent.objects.filter(action="issuer.added", object_id="nueva-es").count() == 1
+
+
+@pytest.mark.django_db
+def test_the_support_address_of_an_issuer_is_the_one_thing_that_may_be_changed_later_and_is_on_record(
+    tmp_path: pathlib.Path,
+) -> None:
+    add(tmp_path, ROW)
+    issuer = Issuer.objects.get(slug="nueva-es")
+    assert formatting.support(issuer=issuer) == "documentos@aventide.example"
+    said = add(tmp_path, ROW | {"support_email": "ayuda@nueva.example"})
+    assert "support_email is now ayuda@nueva.example" in said
+    assert "already there" in add(tmp_path, ROW)
+    issuer.refresh_from_db()
+    assert formatting.support(issuer=issuer) == "ayuda@nueva.example"
+    assert AuditEvent.objects.filter(action="issuer.support_changed", object_id="nueva-es").count() == 1
+    for wrong in ("ayuda", "a@b", 7, None, "a@b.example\n"):
+        with pytest.raises(CommandError, match="support_email"):
+            add(tmp_path, ROW | {"support_email": wrong})
 
 
 @pytest.mark.django_db

@@ -154,6 +154,8 @@ def test_text_and_html_carry_the_same_link_and_nothing_remote_and_no_amount(smtp
         assert "21.88" not in words
         assert "Ana" not in words
         assert "12345678Z" not in words
+    for words in (html, text_of(message)):
+        assert "documentos@aventide.example" in words
     assert len(message.as_bytes()) < 20 * 1024
 
 

@@ -32,6 +32,7 @@ from documents.models import (
     Delivery,
     DeliveryStatus,
     Document,
+    Issuer,
     Kind,
     Link,
     Notice,
@@ -706,6 +707,16 @@ def test_the_wrong_person_is_asked_first_and_then_nobody_gets_in_and_no_new_link
     assert page.status_code == 410
     assert "renew/" not in text(page)
     assert Alert.objects.filter(code="link_revoked").count() == 1
+
+
+@pytest.mark.parametrize("state", ["question", "opened", "revoked", "report"])
+def test_every_page_names_the_support_address_of_its_issuer(state: str) -> None:
+    link = a_link(revoked_at=timezone.now()) if state == "revoked" else a_link()
+    with force.by_force():
+        Issuer.objects.filter(pk=link.document.issuer_id).update(support_email="ayuda@aventide.example")
+    client = opened(link) if state == "opened" else Client()
+    page = text(client.get(path(link, "report/" if state == "report" else "")))
+    assert f'href="mailto:ayuda@aventide.example?subject={link.public_id}"' in page
 
 
 # --- the pages themselves ---
