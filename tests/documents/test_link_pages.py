@@ -143,7 +143,7 @@ def test_a_scanner_that_fetches_ten_times_consumes_nothing_and_leaves_one_note()
     assert list(told) == ["link.created", "link.seen"]
 
 
-def test_a_scanner_that_even_presses_the_buttons_opens_nothing_uses_nothing_up_and_gets_one_mail_sent() -> None:
+def test_a_scanner_that_even_presses_the_buttons_opens_nothing_uses_nothing_up_and_gets_few_mails_sent() -> None:
     link = a_link()
     client = Client()
     for _ in range(scans()):
@@ -157,7 +157,7 @@ def test_a_scanner_that_even_presses_the_buttons_opens_nothing_uses_nothing_up_a
     assert (link.downloads, link.wrong_answers, link.opened_at, link.revoked_at) == (0, 0, None, None)
     assert client.cookies == {}
     assert Delivery.objects.count() == 0
-    assert Notice.objects.count() == 1
+    assert 1 <= Notice.objects.count() <= codes.PERIOD_MAX
     assert opened(link).post(path(link, "download/")).status_code == 200
 
 
