@@ -143,6 +143,7 @@ def test_a_scanner_that_fetches_ten_times_consumes_nothing_and_leaves_one_note()
     assert list(told) == ["link.created", "link.seen"]
 
 
+@pytest.mark.timeout(3600)  # the long campaign
 def test_a_scanner_that_even_presses_the_buttons_opens_nothing_uses_nothing_up_and_gets_few_mails_sent() -> None:
     link = a_link()
     client = Client()
@@ -396,6 +397,7 @@ def useless(kind: str, link: Link) -> tuple[str, Client]:
     return token, client
 
 
+@pytest.mark.timeout(3600)  # the long campaign
 def test_forged_altered_expired_revoked_foreign_and_replayed_tokens_open_nothing() -> None:
     documents = [factories.document(now=timezone.now()) for _ in range(2)]
     for number in range(env.number(name="LINK_TOKENS", default=24)):

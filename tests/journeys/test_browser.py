@@ -117,6 +117,25 @@ def test_staff_sign_in_find_a_document_see_its_page_and_send_its_link_again(
     context.close()
 
 
+def answer_wrongly(page: Page) -> None:
+    """Give a wrong answer, load the page again and go back: no form is sent a second time."""
+    page.get_by_label(re.compile("Últimos 4")).fill("0000")
+    page.get_by_role("button", name="Ver mi documento").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tu documento está listo")
+
+
+def open_in_place(page: Page) -> None:
+    """Read the PDF in the browser."""
+    with page.expect_response(re.compile("/file/$")) as reading:
+        page.get_by_role("button", name="Abrir aquí").click()
+    assert (reading.value.status, reading.value.headers["content-type"]) == (200, "application/pdf")
+    assert reading.value.headers["content-disposition"].startswith("inline;")
+
+
 def test_the_owner_opens_the_link_on_a_phone_and_downloads_what_lies_in_the_vault(
     live: Live, browser: Browser, paid: dict[str, Any], tmp_path: pathlib.Path, s3_objects: objects.Objects
 ) -> None:
@@ -132,13 +151,7 @@ def test_the_owner_opens_the_link_on_a_phone_and_downloads_what_lies_in_the_vaul
     assert box
     assert box["width"] <= PHONE["width"]
 
-    page.get_by_label(re.compile("Últimos 4")).fill("0000")
-    page.get_by_role("button", name="Ver mi documento").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    page.reload()  # no form is sent again
-    expect(page.get_by_role("alert")).to_be_visible()
-    page.go_back()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Tu documento está listo")
+    answer_wrongly(page)
     page.get_by_label(re.compile("Últimos 4")).fill("678z")
     page.get_by_role("button", name="Ver mi documento").click()
     expect(page.get_by_text(paid["number"]).first).to_be_visible()
@@ -152,10 +165,7 @@ def test_the_owner_opens_the_link_on_a_phone_and_downloads_what_lies_in_the_vaul
     assert body == s3_objects.read(url=live.vault_url, key=paid["vault_key"], version=paid["vault_version"])
     assert downloading.value.suggested_filename.startswith("Aventide-liquidacion-")
     assert downloading.value.suggested_filename.endswith(f"-{paid['number']}.pdf")
-    with page.expect_response(re.compile("/file/$")) as reading:
-        page.get_by_role("button", name="Abrir aquí").click()
-    assert (reading.value.status, reading.value.headers["content-type"]) == (200, "application/pdf")
-    assert reading.value.headers["content-disposition"].startswith("inline;")
+    open_in_place(page)
     context.close()
     # The table of states: sent, opened, downloaded; and each of them is on record.
     status = live.one(
