@@ -20,7 +20,7 @@ FUNCTIONS: dict[str, str] = {
     "audit_incarnation": "fea9597165f22bd911c6a760d21bcc858f3722d8e33127ec2ef64031fc6f655b",
     "audit_refuse": "acf64e79b35f59b78047b5b769d42813803c4872178c473b26d93374f235fbe2",
     "documents_closing_stays": "49c2b3e939ed46d61cb300d9d0b512736ef2ba8c2b4a40fd420944292b8e5fa6",
-    "documents_document_frozen": "c280fc289564f3036a1a606e8e16e93129959469e5ebe09c06c992170a641829",
+    "documents_document_frozen": "36e858c8c65f2ea98001cd37f3198d01eabb1a2bf9ae7b90f9331e0a26f0b2e9",
     "documents_document_updated": "a2ac7f3431fd74858ed0e0eb0216fcfe75b19e2b832557adee50cdcde53cd102",
     "documents_documentkey_stays": "e8531d3a6e88c228c6d9da9634f2f2d8af58f4a206515889cd9ce148232da3cd",
     "documents_erase": "6fcad159866b0860ec441bb1cf911aa723d074e797a7d79d6f2299d161e01a9b",

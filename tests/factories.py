@@ -276,6 +276,7 @@ def _lock(*, document: Document, now: dt.datetime) -> None:
             object_id=document.public_id,
             actor=log.SYSTEM,
             facts=custody.facts(document=document),
+            details={"vault_url": document.vault_url, "vault_key": key, "vault_mode": stored.mode},
         )
 
 

@@ -28,14 +28,16 @@ def withhold(
     actor: log.Actor,
     now: dt.datetime,
     values: Mapping[str, errors.Value] = MappingProxyType({}),
+    out_of: str = Status.LOCKED,
 ) -> bool:
     """Withhold a document whose bytes are not what they were, and open a P1; False where it was withheld already.
 
+    :param out_of: the status that its row says it has
     :param values: what the alert says besides, or of another number than the row's
     """
     with transaction.atomic():
         locks.declare(rank=locks.Rank.DOCUMENT, keys=[(document.pk,)])
-        moved = Document.objects.filter(pk=document.pk, status=Status.LOCKED).update(
+        moved = Document.objects.filter(pk=document.pk, status=out_of).update(
             status=Status.QUARANTINED, quarantined_at=now, cause=code
         )
         if not moved:

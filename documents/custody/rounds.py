@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
-from django.db.models import Min, Q
+from django.db.models import F, Min, Q
 
 from audit import log
 from audit.actions import Action
 from documents import errors, locks
 from documents.alerts import incidents
-from documents.custody import inspection, missing, quarantine, restore
+from documents.custody import displaced, inspection, missing, quarantine, restore
 from documents.models import CustodyRound, Document, Status
 from documents.resilience import leases
 from documents.vault import places
@@ -183,14 +183,16 @@ def _put_off(*, now: dt.datetime, problem: errors.Problem, row: CustodyRound) ->
 
 
 def _end(*, lease: leases.Lease, now: dt.datetime) -> None:
-    """Look for what is missing, and end the round with what is left to read."""
+    """Look for what is missing or displaced, and end the round with what is left to read."""
     restore.look(now=now, actor=log.SYSTEM)
     gone = missing.look()
+    elsewhere = displaced.look(now=now)
     _warn_of_unknown_store()
     locked = Document.objects.filter(status=Status.LOCKED)
     leases.finish(
         lease=lease,
         ended_at=now,
+        findings=F("findings") + elsewhere,
         missing=len(gone),
         overdue=overdue(now=now),
         oldest_at=locked.aggregate(oldest_at=Min("verified_at"))["oldest_at"],
