@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
+from audit.actions import Action
+from audit.models import Event as LogEvent
 from documents import errors
 from documents.custody import inspection, missing, quarantine
 from documents.emission import attachments
-from documents.models import Document
+from documents.models import Document, Status
 from documents.vault import places, store
 
 AT_ONCE = 100
@@ -41,8 +43,13 @@ class VaultFinding:
 
 
 def rows() -> QuerySet[Document]:
-    """Return the documents that have bytes in a store that can be opened, those in quarantine among them."""
-    return Document.objects.exclude(locked_at=None).filter(vault_url__in=places.known())
+    """Return the documents that have bytes in a store that can be opened, those in quarantine among them.
+
+    What was disposed of has none, where the log says so too.
+    """
+    disposed = LogEvent.objects.filter(object_id=OuterRef("public_id"), action=Action.DOCUMENT_DISPOSED)
+    stored = Document.objects.exclude(locked_at=None).filter(vault_url__in=places.known())
+    return stored.exclude(Exists(disposed), status=Status.DISPOSED)
 
 
 def of_rows(*, step: Callable[[], object]) -> Iterator[VaultFinding]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from audit import log
-from documents.custody import displaced, disposal, quarantine
+from documents.custody import displaced, disposal, quarantine, reconciliation
 from documents.emission import custody
 from documents.models import Alert, Document, Status
 from tests import factories
@@ -48,6 +48,8 @@ def test_a_document_that_its_row_hides_from_the_rounds_is_named_by_the_next_one(
     document, honest = factories.document(), factories.document()
     assert go_round(after=HOUR).findings == 0
     column = HIDDEN[name](document)
+    if name == "called_disposed":
+        assert document in reconciliation.rows()
     assert go_round(after=HOUR + MINUTE).findings == 1
     check_found(document=document, number=document.number, code="record_differs")
     assert Alert.objects.get(code="document_quarantined", resolved_at=None).values["columns"] == [column]
@@ -65,5 +67,7 @@ def test_what_was_disposed_of_or_withheld_or_still_waits_is_not_named(
     assert disposal.dispose(document=gone, now=over, actor=log.SYSTEM)
     assert quarantine.withhold(document=withheld, code="worm_mode_weak", actor=log.SYSTEM, now=NOW)
     assert displaced.look(now=NOW + HOUR) == 0
+    assert gone not in reconciliation.rows()
+    assert withheld in reconciliation.rows()
     waiting.refresh_from_db()
     assert waiting.status == Status.ISSUED
