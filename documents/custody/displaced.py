@@ -51,9 +51,9 @@ def look(*, now: dt.datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_DISPLACED, [places.known(), EACH_MAX])
         columns: dict[int, str] = dict(cursor.fetchall())
-    found = 0
+    withheld = 0
     for row in Document.objects.filter(pk__in=columns).only(*READ).order_by("pk"):
-        found += quarantine.withhold(
+        withheld += quarantine.withhold(
             document=row,
             code="record_differs",
             actor=log.SYSTEM,
@@ -61,4 +61,4 @@ def look(*, now: dt.datetime) -> int:
             values={"columns": [columns[row.pk]]},
             out_of=row.status,
         )
-    return found
+    return withheld
