@@ -52,6 +52,7 @@ urlpatterns = [
         name="document",
         ownership=Ownership.PARTY_OR_COUNTRY,
         audit=Action.DOCUMENT_VIEWED,
+        parameters=documents.PARAMETERS,
     ),
     _api(
         "api/v1/documents/<str:public_id>/content/",

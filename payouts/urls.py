@@ -96,6 +96,7 @@ urlpatterns = [
         "api/v1/driver/documents/<str:public_id>/",
         documents.DocumentDetail.as_view(),
         name="driver-document",
+        parameters=documents.PARAMETERS,
         ownership=Ownership.PARTY_OR_COUNTRY,
         audit=Action.DOCUMENT_VIEWED,
     ),

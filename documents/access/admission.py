@@ -72,6 +72,9 @@ class Timing(enum.Enum):
     EVERYBODY = "all: it is a route for drivers"
 
 
+LISTS = frozenset({Ownership.PARTY_OR_COUNTRY_LIST, Ownership.REACHED_LIST})
+
+
 class RowSource(Protocol):
     """A list of the Document Center or of the API: what ownerships of rows and of lists load from."""
 
@@ -117,7 +120,8 @@ class AccessRule:
     audit: Recorded | Unrecorded
     methods: frozenset[str] = frozenset()  # empty: the view says which
     scope: KeyScope | None = None  # that a key needs; None: no key opens it
-    is_once: bool = False  # a change of it is made once for each `Idempotency-Key`
+    parameters: frozenset[str] = frozenset()  # of the query, besides those of a list over the API, which checks its own
+    is_once: bool = False  # a change of it is made once for each `Idempotency-Key`; a signed event is its own key
     timing: Timing = Timing.NOBODY
     source: RowSource | None = None
 

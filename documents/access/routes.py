@@ -18,6 +18,7 @@ from documents import errors
 from documents.access import actors, guard, idempotency, keys, private, rates
 from documents.access.admission import (
     JSON,
+    LISTS,
     AccessRule,
     Door,
     KeyScope,
@@ -53,6 +54,7 @@ def route(
     audit: Action | Recorded | Unrecorded,
     methods: Iterable[str] = (),
     scope: KeyScope | None = None,
+    parameters: Iterable[str] = (),
     is_repeatable: bool = False,
     source: RowSource | None = None,
     entrance: Callable[[View], View] | None = None,
@@ -66,16 +68,15 @@ def route(
     :param entrance: how the door itself asks who comes; without one, a view for roles asks for a session.
     :param timing: whose answers count in how long drivers wait.
     """
-    how = frozenset(methods)
     rule = AccessRule(
         door=door,
         roles=frozenset(roles),
         ownership=ownership,
         audit=Recorded(action=audit) if isinstance(audit, Action) else audit,
-        methods=how,
+        methods=frozenset(methods),
         scope=scope,
-        # A signed event is its own key.
-        is_once=door is Door.API and not how <= idempotency.SAFE and not is_repeatable,
+        parameters=frozenset(parameters),
+        is_once=door is Door.API and not frozenset(methods) <= idempotency.SAFE and not is_repeatable,
         timing=timing,
         source=source,
     )
@@ -145,6 +146,11 @@ def _signed_in(*, view: View, rule: AccessRule) -> View:
         if not _acting_as(user=user, rule=rule) & rule.roles or (changes and has_ended(user=user)):
             name = request.resolver_match.view_name if request.resolver_match else ""
             actors.refuse(request=request, code="role_not_allowed", object_type="route", object_id=name)
+        unknown = set(request.GET) - rule.parameters
+        if unknown and rule.door is Door.API and rule.ownership not in LISTS:
+            raise errors.Problem(
+                code="unknown_parameter", values=errors.bounded(values={"parameters": sorted(unknown)})
+            )
         return view(request, **parts)
 
     return entered

@@ -29,13 +29,14 @@ from documents.models import Document
 
 TIMELINE_MAX = 200
 EXPANDED_MAX = 100
-EXPANSIONS = frozenset({"links", "related"})
+EXPANSIONS, PARAMETERS = frozenset({"links", "related"}), frozenset({"expand"})
 _RANGE = re.compile(r"bytes=(\d{0,12})-(\d{0,12})", re.ASCII)
 
 
 class DocumentList(views.RowList):
     """GET /documents/: what the caller may see, newest first."""
 
+    queryset = Document.objects.none()  # names the model; the rows are those that the guard loads
     serializer_class = serializers.DocumentSerializer
     filterset_class = filters.DocumentFilters
 
@@ -59,7 +60,7 @@ class DocumentDetail(views.RowDetail):
     """GET /documents/{id}/; every other verb is refused."""
 
     serializer_class = serializers.DocumentSerializer
-    problems: ClassVar = {"get": ("unknown_parameter", "validation_error")}
+    problems: ClassVar = {"get": ("validation_error",)}
 
     @extend_schema(
         parameters=[OpenApiParameter("expand", str, enum=sorted(EXPANSIONS), many=True, explode=False)],
@@ -246,7 +247,7 @@ def _expansions(*, request: Request) -> frozenset[str]:
 
     :raises errors.Problem: `unknown_parameter`, `validation_error`
     """
-    filters.check_parameters(query=request.query_params, known={"expand"})
+    filters.check_parameters(query=request.query_params, known=PARAMETERS)
     wanted = frozenset(filter(None, request.query_params.get("expand", "").split(",")))
     if wanted - EXPANSIONS:
         fault = errors.Fault(pointer="/expand", code="invalid_choice")

@@ -28,9 +28,10 @@ HOLDS = scope.ReachSource(object_type=legal_holds.KIND, model=LegalHold, country
 class HoldList(views.RowList):
     """GET /holds/: the matters of the caller's countries, newest first."""
 
+    queryset = LegalHold.objects.none()  # names the model; the rows are those that the guard loads
     serializer_class = hold_serializers.HoldSerializer
     filterset_class = filters.HoldFilters
-    action, object_type = Action.HOLD_LISTED, legal_holds.KIND
+    listed, object_type = Action.HOLD_LISTED, legal_holds.KIND
 
     def get_queryset(self) -> "QuerySet[Any]":
         """Return the matters with what they cover."""

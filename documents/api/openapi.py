@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 from documents import errors
 from documents.access import idempotency
 from documents.access.admission import JSON, AccessRule, Ownership, Recorded
+from documents.api.serializers import StrictSerializer
 from documents.events import envelope
 
 PROBLEM, EVENT = "Problem", "Event"
@@ -35,7 +37,7 @@ ALWAYS = (
     "audit_unavailable",
     "dependency_degraded",
 )
-OWNED = ("not_owner", "country_out_of_scope", "not_found")
+OWNED = ("not_owner", "country_out_of_scope", "not_found", "unknown_parameter")
 REFUSED: dict[Ownership, tuple[str, ...]] = {
     Ownership.PARTY_OR_COUNTRY: OWNED,
     Ownership.PARTY_OR_COUNTRY_UNMASKED: (*OWNED, "reason_required"),
@@ -119,6 +121,9 @@ def add_events(result: dict[str, Any], **_options: object) -> dict[str, Any]:
     )
     components = result.setdefault("components", {})
     components.setdefault("schemas", {}).update(schemas["$defs"])
+    for body in _strict(StrictSerializer):
+        if schema := components["schemas"].get(body.__name__.removesuffix("Serializer")):
+            schema["additionalProperties"] = False
     components["schemas"][EVENT] = {
         "oneOf": [{"$ref": REFERENCE.format(model=name)} for name in envelope.SCHEMAS],
         "discriminator": {
@@ -135,6 +140,13 @@ def add_events(result: dict[str, Any], **_options: object) -> dict[str, Any]:
     }
     result["paths"].setdefault("/api/v1/events/", {})["post"] = _intake()
     return result
+
+
+def _strict(body: type[StrictSerializer]) -> Iterator[type[StrictSerializer]]:
+    """Yield the bodies that refuse a member that they do not know."""
+    yield body
+    for narrower in body.__subclasses__():
+        yield from _strict(narrower)
 
 
 def _intake() -> dict[str, object]:

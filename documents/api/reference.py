@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 
 from documents import catalog
 from documents.access import actors, roles, scope
-from documents.api import filters, serializers
+from documents.api import serializers
 from documents.countries import pack
 from documents.models import Kind
 
@@ -18,7 +18,6 @@ class Me(APIView):
     @extend_schema(responses=serializers.MeSerializer)
     def get(self, request: Request) -> Response:
         """Return as whom the caller acts, what it may do, and whose documents it reaches."""
-        filters.check_parameters(query=request.query_params, known=frozenset())
         key, user = actors.key_of(request=request._request), request.user
         mine = scope.mine(request=request._request)
         parties = scope.parties_for(user=user) if mine.column == "owner_id" else ()
@@ -44,9 +43,8 @@ class DocumentKinds(APIView):
     """GET /document-kinds/."""
 
     @extend_schema(responses=serializers.KINDS)
-    def get(self, request: Request) -> Response:
+    def get(self, _request: Request) -> Response:
         """Return the kinds of documents."""
-        filters.check_parameters(query=request.query_params, known=frozenset())
         kinds = [
             {"kind": kind.value, "name": str(kind.label), "creditable": catalog.TABLE[kind].creditable} for kind in Kind
         ]
@@ -57,9 +55,8 @@ class Countries(APIView):
     """GET /countries/."""
 
     @extend_schema(responses=serializers.COUNTRIES)
-    def get(self, request: Request) -> Response:
+    def get(self, _request: Request) -> Response:
         """Return the countries in which documents are issued."""
-        filters.check_parameters(query=request.query_params, known=frozenset())
         countries = [
             {
                 "code": code,

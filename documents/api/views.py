@@ -106,7 +106,7 @@ class RowList(generics.ListAPIView[Any]):
 
     filter_backends = (filters.StrictFilterBackend,)
     pagination_class = pagination.KeysetPagination
-    action = Action.DOCUMENT_LISTED
+    listed = Action.DOCUMENT_LISTED
     object_type = "documents"
     rows: QuerySet[Any]
 
@@ -116,7 +116,7 @@ class RowList(generics.ListAPIView[Any]):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         names = ",".join(sorted(request.query_params))
         record(
-            request=request, action=self.action, object_type=self.object_type, object_id=ownership.LIST, filters=names
+            request=request, action=self.listed, object_type=self.object_type, object_id=ownership.LIST, filters=names
         )
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

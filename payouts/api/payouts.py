@@ -25,9 +25,10 @@ def joined(*, rows: QuerySet[Payout]) -> QuerySet[Payout]:
 class PayoutList(views.RowList):
     """GET /payouts/: those of the caller's parties or countries, newest first."""
 
+    queryset = Payout.objects.none()  # names the model; the rows are those that the guard loads
     serializer_class = serializers.PayoutSerializer
     filterset_class = filters.PayoutFilters
-    action, object_type = Action.PAYOUT_LISTED, "payout"
+    listed, object_type = Action.PAYOUT_LISTED, "payout"
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the payouts with what they settle."""

@@ -29,17 +29,19 @@ DISCREPANCIES = scope.ReachSource(object_type="discrepancy", model=Discrepancy, 
 class EventList(views.RowList):
     """GET /events/: facts as they came in, newest first; `?status=held` is what waits for a person."""
 
+    queryset = Event.objects.none()  # names the model; the rows are those that the guard loads
     serializer_class = serializers.HeldEventSerializer
     filterset_class = filters.EventFilters
-    action, object_type = Action.EVENT_LISTED, "event"
+    listed, object_type = Action.EVENT_LISTED, "event"
 
 
 class DiscrepancyList(views.RowList):
     """GET /discrepancies/: differences between what was stated and what is, newest first."""
 
+    queryset = Discrepancy.objects.none()  # names the model; the rows are those that the guard loads
     serializer_class = serializers.DiscrepancySerializer
     filterset_class = filters.DiscrepancyFilters
-    action, object_type = Action.DISCREPANCY_LISTED, "discrepancy"
+    listed, object_type = Action.DISCREPANCY_LISTED, "discrepancy"
 
 
 class DiscrepancyResolution(views.RowDetail):
