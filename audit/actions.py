@@ -125,6 +125,10 @@ class Action(enum.StrEnum):
     VAULT_PROBED = "vault.probed"
     VERIFICATION_VIEWED = "verification.viewed"
 
+    REPORT_OPENED = "report.opened"
+    REPORT_ANSWERED = "report.answered"
+    REPORT_VIEWED = "report.viewed"
+
     PAYOUT_SETTLED = "payout.settled"
     PAYOUT_RETURNED = "payout.returned"
     PAYOUT_FAILED = "payout.failed"

@@ -14,7 +14,7 @@ DETAILS_BYTES_MAX = 16 * 1024
 ADDRESS_LENGTH_MAX = 100
 AGENT_LENGTH_MAX = 500
 USER = "usr_"  # how the log names a person: by number
-ACTOR_KINDS = frozenset({"user", "service", "link", "system", "anonymous"})
+ACTOR_KINDS = frozenset({"user", "party", "service", "link", "system", "anonymous"})
 CHANNELS = frozenset({"", "web", "api", "admin", "webhook", "link", "public", "worker", "command"})
 
 # The sealed texts of a row and of its facts, and how much they hold.

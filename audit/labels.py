@@ -111,6 +111,9 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.SERIES_MOVED: _("Serie adelantada"),
     Action.VAULT_PROBED: _("Bóveda puesta a prueba"),
     Action.VERIFICATION_VIEWED: _("Verificación pública consultada"),
+    Action.REPORT_OPENED: _("Viaje que falta, avisado por su titular"),
+    Action.REPORT_ANSWERED: _("Aviso de un viaje respondido"),
+    Action.REPORT_VIEWED: _("Aviso de un viaje consultado"),
     Action.PAYOUT_SETTLED: _("Pago aplicado"),
     Action.PAYOUT_RETURNED: _("Pago devuelto"),
     Action.PAYOUT_FAILED: _("Pago fallido"),
@@ -152,6 +155,8 @@ LIFE = frozenset(
         Action.LINK_CREATED,
         Action.LINK_LOCKED,
         Action.LINK_REVOKED,
+        Action.REPORT_OPENED,
+        Action.REPORT_ANSWERED,
         Action.ISSUER_ADDED,
         Action.ISSUER_SUPPORT_CHANGED,
         Action.ISSUER_LIMITED,
@@ -191,6 +196,7 @@ CHANNELS: "Mapping[str, _StrPromise]" = {
 
 ACTORS: "Mapping[str, _StrPromise]" = {
     "user": _("persona"),
+    "party": _("titular"),
     "service": _("servicio"),
     "link": _("destinatario"),
     "system": _("sistema"),

@@ -36,7 +36,7 @@ class Event(models.Model):
     action = models.CharField(max_length=actions.LENGTH_MAX)
     object_type = models.CharField(max_length=60)
     object_id = models.CharField(max_length=200)
-    actor_kind = models.CharField(max_length=20)  # user | service | link | system | anonymous
+    actor_kind = models.CharField(max_length=20)  # user | party | service | link | system | anonymous
     actor_id = models.CharField(max_length=100, blank=True)
     role = models.CharField(max_length=60, blank=True)
     key = models.CharField(max_length=100, blank=True)  # the public id of an API key, never the key

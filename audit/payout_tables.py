@@ -37,6 +37,17 @@ ROWS: dict[str, TableRights] = {
             ),
         ),
     ),
+    "payouts_tripreport": TableRights(
+        guards=(
+            Guard(word="born", born=True, actions=(Action.REPORT_OPENED,)),
+            Guard(
+                word="answered",
+                columns=("answer", "answered_at", "answered_by_id"),
+                actions=(Action.REPORT_ANSWERED,),
+                only="OLD.answered_at IS NULL",
+            ),
+        ),
+    ),
     "payouts_settlement": TableRights(
         guards=(
             Guard(word="born", born=True, about="'payout_' || NEW.payout_id", actions=(Action.PAYOUT_SETTLED,)),

@@ -7,7 +7,7 @@ Everything that is not named is refused: no INSERT without a guard or a reason, 
 a column that is neither *working* (it may change without an audit event) nor guarded.
 """
 
-from audit import delivery_tables, hold_tables, key_tables, payout_tables, people_tables
+from audit import delivery_tables, hold_tables, key_tables, payout_tables, people_tables, sign_in_tables
 from audit.actions import Action
 from audit.guard import DETAIL_TABLE, EVENT_TABLE, Guard, TableRights, state_actions
 
@@ -232,6 +232,7 @@ TABLES: dict[str, TableRights] = {
     **delivery_tables.ROWS,
     **hold_tables.ROWS,
     **key_tables.ROWS,
+    **sign_in_tables.ROWS,
     **payout_tables.ROWS,
     **people_tables.ROWS,
 }

@@ -127,6 +127,8 @@ def _check_reader(*, document: Document, actor: log.Actor, link: Link | None) ->
     """
     if link is not None:
         entitled = links.opens(link=link, document=document)
+    elif actor.kind == "party":
+        entitled = scope.party_sees(public_id=actor.id, document=document)
     else:
         entitled = actor.kind != "user" or scope.sees(user_id=actors.number(actor=actor), document=document)
     if entitled:

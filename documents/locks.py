@@ -18,7 +18,19 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import QuerySet
 
-from documents.models import ApiKey, Delivery, Document, Event, Invitation, LegalHold, Link, Notice, Party, Person
+from documents.models import (
+    ApiKey,
+    Delivery,
+    Document,
+    Event,
+    Invitation,
+    LegalHold,
+    Link,
+    Notice,
+    Party,
+    Person,
+    SignInCode,
+)
 
 logger = logging.getLogger(__name__)
 LockKey = tuple[int | str, ...]
@@ -46,6 +58,8 @@ class Rank(enum.IntEnum):
     LINK = enum.auto()
     DELIVERY = enum.auto()
     NOTICE = enum.auto()
+    SIGN_IN = enum.auto()  # an address: one code is asked for, or answered, at a time
+    SIGN_IN_CODE = enum.auto()
     LEGAL_HOLD = enum.auto()  # a matter, while something is added to it or its state moves
     PERSON = enum.auto()  # while what she may do is changed
     INVITATION = enum.auto()
@@ -62,6 +76,7 @@ RANKS: Mapping[type[models.Model], Rank] = MappingProxyType(
         Link: Rank.LINK,
         Delivery: Rank.DELIVERY,
         Notice: Rank.NOTICE,
+        SignInCode: Rank.SIGN_IN_CODE,
         LegalHold: Rank.LEGAL_HOLD,
         ApiKey: Rank.API_KEY,
         Person: Rank.PERSON,

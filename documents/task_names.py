@@ -11,6 +11,7 @@ class TaskName(enum.StrEnum):
     DELIVER = "documents.deliver"
     NOTIFY = "documents.notify"
     INVITE = "documents.invite"
+    MAIL_CODE = "documents.mail_code"
     RESUME = "documents.resume"
     ISSUE_HELD = "documents.issue_held"
     SWEEP = "documents.sweep"

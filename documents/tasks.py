@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from documents.custody import erasure
-from documents.delivery import deliveries, invitations, notices
+from documents.delivery import deliveries, invitations, notices, sign_in_codes
 from documents.emission import locking
 from documents.events import backlog, intake
 from documents.models import Erased
@@ -42,6 +42,12 @@ def notify(*, notice_id: int) -> None:
 def invite(*, invitation_id: int) -> None:
     """Send one invitation."""
     invitations.send(invitation_id=invitation_id, now=timezone.now())
+
+
+@shared_task(name=TaskName.MAIL_CODE)
+def mail_code(*, code_id: int) -> None:
+    """Send one code to sign in with."""
+    sign_in_codes.send(code_id=code_id, now=timezone.now())
 
 
 @shared_task(name=TaskName.RESUME)

@@ -170,3 +170,40 @@ class DifferenceApproval(models.Model):
 
     def __str__(self) -> str:
         return self.public_id
+
+
+class TripReport(models.Model):
+    """A trip that a driver or partner misses: it stays on the panel until somebody has answered it.
+
+    `payouts.accounts.reports` writes here.
+    """
+
+    public_id = models.CharField(
+        max_length=40, unique=True, editable=False, default=functools.partial(identifiers.new, prefix="rep")
+    )
+    party = models.ForeignKey(Party, models.PROTECT, related_name="+", verbose_name=_("titular"))
+    country = models.ForeignKey(Country, models.PROTECT, verbose_name=_("país"))
+    trip = models.CharField(_("viaje"), max_length=64)
+    note = models.CharField(_("qué falta"), max_length=500, blank=True)
+    form_sha256 = models.CharField(max_length=64, unique=True, help_text="of the form that it was sent with")
+    reported_at = models.DateTimeField(_("avisado el"), db_default=Now())
+    answer = models.CharField(_("respuesta"), max_length=200, blank=True)
+    answered_at = models.DateTimeField(_("respondido el"), null=True)
+    answered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("respondido por")
+    )
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("viaje que falta"), _("viajes que faltan")
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(answer="", answered_at=None, answered_by=None)
+                | (~Q(answer="") & Q(answered_at__isnull=False, answered_by__isnull=False)),
+                name="report_answered_by_someone",
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["party", "-id"], name="report_of_party")]
+
+    def __str__(self) -> str:
+        return self.public_id

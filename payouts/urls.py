@@ -5,9 +5,11 @@ import functools
 from audit.actions import Action
 from documents import urls as documents_urls
 from documents.access import roles, routes
-from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing
+from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing, Unrecorded
 from documents.api import documents
 from payouts.api import corrections, parties, payouts, worklist
+from payouts.panel import periods, records, sessions, sign_in
+from payouts.panel import views as panel
 
 SAFE, POST = ("GET", "HEAD"), ("POST",)
 _api = functools.partial(routes.route, door=Door.API, timing=Timing.DRIVERS)
@@ -16,7 +18,68 @@ _decision = functools.partial(
     _api, roles=roles.RIGHTS["approve_difference"], scope=KeyScope.WORKLIST, ownership=Ownership.REACHED, methods=POST
 )
 
+_panel = functools.partial(
+    routes.route, door=Door.WEB, roles=roles.OWNERS, entrance=sessions.entered, timing=Timing.EVERYBODY, methods=SAFE
+)
+_sign_in = functools.partial(
+    routes.route, door=Door.WEB, roles=roles.PUBLIC, ownership=Ownership.NONE, methods=(*SAFE, *POST)
+)
+
 urlpatterns = [
+    *(
+        _panel(f"mis-documentos/{rest}", view, name=name, ownership=Ownership.PARTIES, audit=Action.DOCUMENT_LISTED)
+        for rest, view, name in (
+            ("", panel.home, "panel"),
+            ("semana/<str:monday>/", panel.week, "panel-week"),
+            ("periodo/<str:period>/", periods.show, "panel-period"),
+            ("periodo/<str:period>/csv/", periods.as_csv, "panel-period-csv"),
+            ("periodo/<str:period>/zip/", periods.as_zip, "panel-period-zip"),
+            ("vistas/", records.viewers, "panel-viewers"),
+            ("falta/", records.look_up, "panel-missing"),
+        )
+    ),
+    _panel(
+        "mis-documentos/viaje/<str:trip>/",
+        panel.trip,
+        name="panel-trip",
+        ownership=Ownership.TRIP,
+        audit=Action.DOCUMENT_VIEWED,
+    ),
+    _panel(
+        "mis-documentos/pdf/<str:public_id>/",
+        panel.pdf,
+        name="panel-pdf",
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Action.DOCUMENT_DOWNLOADED,
+    ),
+    _panel(
+        "mis-documentos/falta/aviso/",
+        records.report,
+        name="panel-report",
+        ownership=Ownership.PARTIES,
+        audit=Unrecorded(reason="the report is recorded itself, once for each form"),
+        methods=POST,
+    ),
+    _panel(
+        "mis-documentos/salir/",
+        sign_in.leave,
+        name="panel-sign-out",
+        ownership=Ownership.PARTIES,
+        audit=Unrecorded(reason="each session that ends is recorded itself"),
+        methods=POST,
+    ),
+    _sign_in(
+        "mis-documentos/entrar/",
+        sign_in.ask,
+        name="panel-sign-in",
+        audit=Unrecorded(reason="the mail that is queued is recorded itself, and an address that nobody has"),
+    ),
+    _sign_in(
+        "mis-documentos/codigo/",
+        sign_in.answer,
+        name="panel-code",
+        audit=Unrecorded(reason="the session that is opened is recorded itself, and a wrong code"),
+    ),
     _api(
         "api/v1/documents/<str:public_id>/corrections/",
         corrections.Corrections.as_view(),

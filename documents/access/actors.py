@@ -8,13 +8,16 @@ from django.http import HttpRequest
 from audit import log
 from documents import errors, metrics
 from documents.access import admission, roles
-from documents.models import ApiKey
+from documents.models import ApiKey, Party
 
 USER = log.USER
 
 
 def actor(*, request: HttpRequest) -> log.Actor:
     """Return who is asking, for the log: the user's number, never the user's name."""
+    party = panel_party(request=request)
+    if party is not None:
+        return _asking(request=request, kind="party", identity=party.public_id)
     user = getattr(request, "user", None)
     number = _number(user=user)
     return _asking(request=request, kind="user" if number else "anonymous", identity=number, role=_roles(user=user))
@@ -24,6 +27,12 @@ def key_of(*, request: HttpRequest) -> ApiKey | None:
     """Return the key by which a request was let in."""
     key: ApiKey | None = getattr(request, "api_key", None)  # a request of DRF asks the one that it wraps
     return key
+
+
+def panel_party(*, request: HttpRequest) -> Party | None:
+    """Return the party whose session of the panel a request comes with; None where it is a user's."""
+    party: Party | None = getattr(request, "panel_party", None)
+    return party
 
 
 def visitor(*, request: HttpRequest, kind: str = "anonymous", identity: str = "") -> log.Actor:

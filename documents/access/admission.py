@@ -56,6 +56,8 @@ class Ownership(enum.Enum):
     COUNTRY = "one row of a list of the Document Center, of a country in the caller's scope"
     COUNTRIES = "whatever lies in the countries of the caller's scope: the view gets their codes"
     COUNTRY_LIST = "the rows of the Document Center of the countries in the caller's scope"
+    PARTIES = "all that is of the caller's own parties: the view gets their ids"
+    TRIP = "the documents of one trip of the caller's own parties"
     LINK = "the document of the link whose token is in the address"
     INVITATION = "the password of the person whose invitation's token is in the address"
     CODE = "the document whose verification code is in the address"

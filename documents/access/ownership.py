@@ -88,6 +88,14 @@ def _rows(visit: Visit) -> Admitted:
     )
 
 
+@resolver(Ownership.PARTIES)
+def _parties(visit: Visit) -> Admitted:
+    """Hand over the ids of the parties that the caller is or acts for, to one who reads as their owner."""
+    mine = scope.mine(request=visit.request)
+    parties = frozenset(mine.values) - {roles.NOBODY} if mine.column == "owner_id" else frozenset()
+    return Admitted(handed={**visit.parts, "parties": parties}, about=about(("documents", LIST)), covers=mine.covers)
+
+
 @resolver(Ownership.PARTY_OR_COUNTRY_LIST)
 def _documents(visit: Visit) -> Admitted:
     """Hand over what the caller may see, newest first."""

@@ -5,7 +5,6 @@ a driver or partner she goes on reading.
 """
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -15,8 +14,7 @@ from audit import log
 from audit.actions import Action
 from documents.access import grants
 from documents.access.actors import USER
-from documents.access.roles import Role
-from documents.models import Country, Person
+from documents.models import Person
 
 
 def add(
@@ -37,17 +35,6 @@ def add(
         person = Person.objects.create(user=user, public_id=f"{USER}{user.pk}", locale=locale)
         _record(Action.PERSON_ADDED, person=person, actor=actor)
     return person
-
-
-def add_staff(*, login: str, password: str, names: Sequence[str], is_superuser: bool, actor: log.Actor) -> User:
-    """Add a member of staff with roles, for every country."""
-    with transaction.atomic():
-        user = add(login=login, email="", password=password, is_superuser=is_superuser, actor=actor).user
-        for name in names:
-            grants.change_role(user=user, role=Role(name), given=True, actor=actor)
-        for country in Country.objects.all():
-            grants.change_scope(user=user, scope=country, given=True, actor=actor)
-    return user
 
 
 def end_of(*, day: dt.date) -> dt.datetime:

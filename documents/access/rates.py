@@ -28,10 +28,8 @@ def take(*, request: HttpRequest, caller: str) -> None:
     :raises errors.Problem: `throttled`, with `wait_s` until the next window
     """
     now = time.time()
-    number, left_s = int(now // WINDOW_S), WINDOW_S - int(now % WINDOW_S)
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [caller, number])
-        (count,) = cursor.fetchone()
+    left_s = WINDOW_S - int(now % WINDOW_S)
+    count = counted(caller=caller, window_number=int(now // WINDOW_S))
     most = settings.API_REQUESTS_MAX
     request.__dict__["rate_headers"] = {
         "RateLimit-Policy": f'"{POLICY}";q={most};w={WINDOW_S}',
@@ -39,6 +37,14 @@ def take(*, request: HttpRequest, caller: str) -> None:
     }
     if count > most:
         raise errors.Problem(code="throttled", values={"wait_s": left_s})
+
+
+def counted(*, caller: str, window_number: int) -> int:
+    """Count up and return how often somebody has asked in a window; what counts says how long its windows are."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [caller, window_number])
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def say(*, request: HttpRequest, response: HttpResponse) -> None:

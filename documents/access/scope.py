@@ -82,8 +82,25 @@ def mine(*, request: HttpRequest) -> Reach:
     """Return what the caller may see, read once per request."""
     known: Reach | None = request.__dict__.get("_reach")
     if known is None:
-        known = request.__dict__["_reach"] = _within_key(reach(user=request.user), request=request)
+        known = request.__dict__["_reach"] = _within_key(_whole(request=request), request=request)
     return known
+
+
+def _whole(*, request: HttpRequest) -> Reach:
+    """Return what a caller may see whoever lets it in: its user, or a party whose session of the panel it has."""
+    party = actors.panel_party(request=request)
+    return reach(user=request.user) if party is None else reach_of(party=party)
+
+
+def parties_at(*, address: str) -> QuerySet[Party]:
+    """Return the parties whose contact data has an address: who reads it signs in as each of them."""
+    return Party.objects.filter(email__iexact=address) if address else Party.objects.none()
+
+
+def reach_of(*, party: Party) -> Reach:
+    """Return what somebody may see who has signed in by a party's address."""
+    mine = parties_at(address=party.email).values_list("pk", flat=True)
+    return Reach(column="owner_id", values=frozenset({*mine, roles.NOBODY}))
 
 
 def _within_key(whole: Reach, *, request: HttpRequest) -> Reach:
@@ -98,6 +115,12 @@ def _within_key(whole: Reach, *, request: HttpRequest) -> Reach:
 def documents_for(*, user: User | AnonymousUser) -> QuerySet[Document]:
     """Return the documents that a user may see."""
     return reach(user=user).rows()
+
+
+def party_sees(*, public_id: str, document: Document) -> bool:
+    """Tell whether a document is among those that somebody may see who has signed in by a party's address."""
+    party = Party.objects.filter(public_id=public_id).first()
+    return party is not None and reach_of(party=party).rows().filter(pk=document.pk).exists()
 
 
 def sees(*, user_id: int, document: Document) -> bool:

@@ -131,6 +131,7 @@ def _incidents(*, request: HttpRequest, counts: dict[str, int]) -> list[dict[str
         *_reconciling(request=request, count=counts["reconcile"]),
         _item(title=_("Eventos"), icon="inbox", url="admin:documents_event_changelist", badge=counts["held"]),
         _item(title=_("Discrepancias"), icon="difference", url="admin:documents_discrepancy_changelist"),
+        _item(title=_("Viajes que faltan"), icon="contact_support", url="admin:payouts_tripreport_changelist"),
         _item(
             title=_("Alertas"),
             icon="notifications",

@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 
 from documents import formatting, locks, standings
 from documents.delivery import codes, links
-from documents.models import Delivery, Document, Invitation, Issuer, Notice, Party
+from documents.models import Delivery, Document, Invitation, Issuer, Notice, Party, SignInCode
 from documents.rendering import printout
 
 LISTED_MAX = 20  # documents that a week's letter names; its link leads to all of them
@@ -102,6 +102,17 @@ def link_code(*, notice: Notice) -> EmailMultiAlternatives:
             "minutes": codes.LIFE // dt.timedelta(minutes=1),
         }
         return _letter(name="code", context=context, to=notice.address, message_id=notice.message_id)
+
+
+def sign_in_code(*, row: SignInCode, figures: str, minutes: int) -> EmailMultiAlternatives:
+    """Write the code with which somebody signs in to the panel. It leads the subject, as that of a link does."""
+    with translation.override(formatting.language_of(locale=row.locale)):
+        context = _common(issuer=None, reference=row.public_id) | {
+            "heading": _("%(code)s es tu código") % {"code": figures},
+            "code": figures,
+            "minutes": minutes,
+        }
+        return _letter(name="sign_in", context=context, to=row.address, message_id=row.message_id)
 
 
 def _common(*, issuer: Issuer | None, reference: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """A mail that is a row of its own: leased, sent, confirmed, or put off until its time is over.
 
 A crash between sending and confirming sends the mail again with the same Message-ID, and a dead mail server costs time
-only. `notices` and `invitations` say what the mail is and what is recorded of it.
+only. `notices`, `invitations` and `sign_in_codes` say what the mail is and what is recorded of it.
 """
 
 import datetime as dt
@@ -20,12 +20,12 @@ from structlog import contextvars
 from audit.actions import Action
 from documents import metrics
 from documents.delivery import mailbox, outbox
-from documents.models import Channel, DeliveryStatus, Invitation, Notice
+from documents.models import Channel, DeliveryStatus, Invitation, Notice, SignInCode
 from documents.resilience import calls, dependencies, leases
 
 logger = logging.getLogger(__name__)
 PATIENCE = outbox.PATIENCE[Channel.EMAIL]
-Single = TypeVar("Single", Notice, Invitation)
+Single = TypeVar("Single", Notice, Invitation, SignInCode)
 Recorded_contra = TypeVar("Recorded_contra", contravariant=True)
 
 

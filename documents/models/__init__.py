@@ -15,6 +15,7 @@ from documents.models.legal_holds import OVER, HoldScope, HoldState, LegalHold
 from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
 from documents.models.people import Grant, Invitation, Person
 from documents.models.probes import ProbeExtent, VaultProbe
+from documents.models.sign_ins import PanelSession, SignInCode
 
 __all__ = [
     "OVER",
@@ -46,6 +47,7 @@ __all__ = [
     "LegalHold",
     "Link",
     "Notice",
+    "PanelSession",
     "Party",
     "PayoutStatus",
     "Person",
@@ -55,6 +57,7 @@ __all__ = [
     "Resolution",
     "RevokeReason",
     "Series",
+    "SignInCode",
     "Status",
     "VaultProbe",
     "Wait",

@@ -50,7 +50,7 @@ def work_off(*, now: dt.datetime) -> int:
     Each row is leased when its turn comes, so any number of threads and workers share what there is. A few payouts
     never wait behind thousands of statements: each kind of document has a turn of its own.
     """
-    from documents.delivery import deliveries, invitations, notices
+    from documents.delivery import deliveries, invitations, notices, sign_in_codes
     from documents.models import Kind
 
     overdue_at = now - OVERDUE_AFTER
@@ -59,6 +59,7 @@ def work_off(*, now: dt.datetime) -> int:
         lambda: deliveries.send_next(rows=deliveries.due(now=overdue_at), now=timezone.now()),
         lambda: notices.send_next(rows=notices.due(now=overdue_at), now=timezone.now()),
         lambda: invitations.send_next(rows=invitations.due(now=overdue_at), now=timezone.now()),
+        lambda: sign_in_codes.send_next(rows=sign_in_codes.due(now=overdue_at), now=timezone.now()),
     ]
     done = 0
     for _ in range(TURNS_MAX):

@@ -1,5 +1,5 @@
 """Payouts in the Document Center. Importing this package registers its pages."""
 
-from payouts.admin import payouts, worklist
+from payouts.admin import payouts, reports, worklist
 
-__all__ = ["payouts", "worklist"]
+__all__ = ["payouts", "reports", "worklist"]

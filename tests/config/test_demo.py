@@ -20,8 +20,7 @@ import pytest
 
 from config import env
 from config.embedded import machine, object_store
-from config.management.commands import demo as demo_command
-from config.simulation import demo, demo_keys, outside_checker
+from config.simulation import demo, demo_keys, demo_people, outside_checker
 from documents.vault import immutable
 
 READY_S = 240.0
@@ -195,16 +194,30 @@ def _check_demo_json(summary: dict[str, Any]) -> None:
         assert owners, name
         assert name not in demo_keys.OWNERS or owners == {demo_keys.OWNERS[name][0]}
     assert summary["admin"] == {"username": "admin", "password": summary["users"]["admin"]["password"]}
-    assert {login: user["roles"] for login, user in summary["users"].items()} == {
-        login: list(roles) for login, roles in demo_command.STAFF.items()
-    }
+    _check_users(summary)
     with psycopg.connect(summary["database_owner_url"]) as owner:
         given = owner.execute(
             "SELECT (SELECT count(*) FROM auth_user_groups) + (SELECT count(*) FROM guardian_userobjectpermission),"
             " (SELECT count(*) FROM audit_event WHERE action = 'access.granted')"
         ).fetchone()
     assert given is not None
-    assert given[0] == given[1] > len(demo_command.STAFF), "each role and country was given with its event"
+    assert given[0] == given[1] > len(demo_people.STAFF), "each role and country was given with its event"
+
+
+def _check_users(summary: dict[str, Any]) -> None:
+    """Check that staff of two countries, drivers and partners can sign in as the demo says."""
+    staff = {login: user for login, user in summary["users"].items() if login in demo_people.STAFF}
+    assert {login: user["roles"] for login, user in staff.items()} == {
+        login: list(roles) for login, (roles, _countries) in demo_people.STAFF.items()
+    }
+    assert {country for user in staff.values() for country in user["countries"] if len(user["countries"]) == 1} == {
+        "ES",
+        "MX",
+    }
+    assert {name: user["role"] for name, user in summary["users"].items() if name not in staff} == {
+        name: role for name, (_party, role) in demo_people.OWNERS.items()
+    }
+    assert summary["users"]["driver_ana"]["username"] == "ana@example.com"
 
 
 def _checked_outside(summary: dict[str, Any]) -> tuple[dict[str, int], list[str]]:

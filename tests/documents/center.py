@@ -24,7 +24,7 @@ from documents.models import (
     Party,
     Person,
 )
-from payouts.models import Payout, PayoutState, Settlement
+from payouts.models import Payout, PayoutState, Settlement, TripReport
 from tests import cast, factories
 from tests.services import force
 
@@ -111,6 +111,13 @@ def person(*, user: User) -> Person:
     return Person.objects.get_or_create(user=user, defaults={"public_id": f"usr_{user.pk}"})[0]
 
 
+def _report(*, document: Document) -> TripReport:
+    """Return a trip that a document's owner misses."""
+    return TripReport.objects.create(
+        party=document.owner, country=document.country, trip="ord_1", note="Falta", form_sha256="f"
+    )
+
+
 @force.by_force()
 def one_of_each(*, document: Document) -> dict[str, str]:
     """Make one row of every list, and return the last part of each page's address."""
@@ -137,6 +144,7 @@ def one_of_each(*, document: Document) -> dict[str, str]:
         "documents/person": person(user=User.objects.get_or_create(username="who_set_it")[0]).public_id,
         "documents/apikey": _key().public_id,
         "payouts/payout": str(sent.pk),
+        "payouts/tripreport": _report(document=document).public_id,
         "payouts/settlement": str(settled.pk),
         "audit/event": str(LogEvent.objects.latest("pk").pk),
     }

@@ -35,6 +35,7 @@ LISTS = [
     "documents/legalhold",
     "payouts/payout",
     "payouts/settlement",
+    "payouts/tripreport",
     "audit/event",
 ]
 
@@ -195,6 +196,7 @@ OFFERED = {
     "documents/legalhold": {"state__exact", "country"},
     "payouts/payout": {"state__exact", "country", "sent"},
     "payouts/settlement": set(),
+    "payouts/tripreport": {"country"},
     "audit/event": {"about", "outcome", "at"},
     "payouts/conciliar": {"kind"},
 }

@@ -19,12 +19,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.models import Event as AuditEvent
 from config import env, progress
-from config.simulation import demo, demo_keys, sender
+from config.simulation import demo, demo_keys, demo_people, sender
 from documents import presentation
-from documents.access import actors, people
+from documents.access import actors
 from documents.delivery import links
 from documents.emission import attachments, custody
-from documents.models import Channel, Delivery, DeliveryStatus, Document, Link, Status
+from documents.models import Channel, Delivery, DeliveryStatus, Document, Link, Party, Status
 from documents.rendering import render
 from documents.vault import store
 
@@ -33,11 +33,6 @@ FILES = ("es_ride.json", "mx_week.json", "co_food.json", "co_refund.json")
 ACCEPTED = {HTTPStatus.OK, HTTPStatus.CREATED}
 WAIT_MAX_S = 180.0
 LOOK_EVERY_S = 0.2
-STAFF = {  # login -> roles; nobody's rights come from being superuser
-    "admin": ("finance", "compliance", "admin"),
-    "sofia": ("support",),
-    "ivan": ("auditor",),
-}
 
 
 class Command(BaseCommand):
@@ -140,8 +135,12 @@ class Command(BaseCommand):
         urls = _links()
         self.say("")
         self.say(f"  Document Center   {base}/admin/")
-        for login, names in STAFF.items():
-            self.say(f"    {login:<8} {password}   ({', '.join(names)})")
+        for login, (names, countries) in demo_people.STAFF.items():
+            self.say(
+                f"    {login:<8} {password}   ({', '.join(names)}{': ' if countries else ''}{', '.join(countries)})"
+            )
+        self.say(f"  Panel             {base}{demo_people.PANEL}")
+        self.say(f"    {', '.join(_owners())}: código por correo · code by mail, {settings.EMAIL_FILE_PATH}")
         self.say("  Enlaces seguros · Secure links")
         for url, link in zip(urls, _open_links(), strict=True):
             self.say(f"    {link.document.number:<24} {url}")
@@ -186,9 +185,14 @@ def _staff() -> str:
     """Create the demo's logins with one random password and return it."""
     password = secrets.token_urlsafe(12)
     actor = actors.program(name="demo", channel="command")
-    for login, names in STAFF.items():
-        people.add_staff(login=login, password=password, names=names, is_superuser=login == "admin", actor=actor)
+    demo_people.add_staff(password=password, actor=actor)
     return password
+
+
+def _owners() -> list[str]:
+    """Return the addresses with which drivers and partners sign in to the panel."""
+    ids = [platform_id for platform_id, _role in demo_people.OWNERS.values()]
+    return list(Party.objects.filter(platform_id__in=ids).order_by("pk").values_list("email", flat=True))
 
 
 def _faults(document: Document) -> list[str]:
@@ -257,7 +261,7 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
         "documents": presentation.documents(rows=documents),
         "environment": demo.environment(),
         "keys": demo_keys.create(actor=actors.program(name="demo", channel="command"), now=dt.datetime.now(tz=dt.UTC)),
-        "users": {login: {"password": password, "roles": list(names)} for login, names in STAFF.items()},
+        "users": demo_people.users(password=password),
         "metrics_token": "",
         "ready_at": dt.datetime.now(tz=dt.UTC).isoformat(),
     }

@@ -1,0 +1,56 @@
+"""What has become of a trip that a person misses, where it is that person's: received, waiting, in review."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from documents.models import Event, EventStatus, Party
+from payouts.accounts import changes
+
+PEOPLE = ("driver", "beneficiary", "partner")
+TYPES = ("ORDER_COMPLETED", "ORDER_REASSIGNED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingTrip:
+    """What is known of a trip, in words."""
+
+    text: str
+    is_issued: bool = False
+
+
+def look_up(*, parties: Collection[int], trip: str) -> MissingTrip:
+    """Return what has become of a trip; a trip of somebody else is as unknown as one that never was."""
+    if changes.of_trip(parties=parties, trip=trip).exists():
+        return MissingTrip(text=_("Lo tenemos: está entre tus documentos."), is_issued=True)
+    ids = set(Party.objects.filter(pk__in=parties).values_list("platform_id", flat=True))
+    events = Event.objects.filter(subject=f"order:{trip}", type__in=TYPES).order_by("-pk")
+    for status, body in events.values_list("status", "body"):
+        if body is not None and _named(body=bytes(body)) & ids:
+            return MissingTrip(text=_said(status=status))
+    return MissingTrip(
+        text=_("No nos consta. Si acabas de terminarlo, vuelve a mirar dentro de una hora; si no, escribe a soporte.")
+    )
+
+
+def _named(*, body: bytes) -> set[str]:
+    """Return the platform ids of whom an event's money is about."""
+    data = json.loads(body).get("data", {})
+    people = [data.get(name) for name in PEOPLE]
+    return {str(person["id"]) for person in people if isinstance(person, dict) and "id" in person}
+
+
+def _said(*, status: str) -> str:
+    """Return in words what has become of an event."""
+    match status:
+        case EventStatus.PARKED:
+            return _("Lo hemos recibido y espera un dato de la plataforma. Aparecerá solo en cuanto llegue.")
+        case EventStatus.HELD:
+            return _("Lo hemos recibido y nuestro equipo lo está revisando. No tienes que hacer nada.")
+        case EventStatus.IGNORED:
+            return _("Lo hemos recibido, pero se canceló antes de completarse.")
+        case EventStatus.REFUSED:
+            return _("La plataforma lo envió con un error y lo volverá a enviar.")
+    return _("Lo hemos recibido. Su dinero es de la flota o de la persona para la que lo hiciste.")

@@ -1,0 +1,100 @@
+"""Who opened a person's documents, and what has become of a trip that is missed."""
+
+import secrets
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from audit import labels
+from audit.models import Event as LoggedEvent
+from documents import errors, formatting
+from documents.access import actors, roles
+from documents.api import documents as api_documents
+from documents.countries import pack
+from documents.models import Document
+from payouts.accounts import missing, reports
+from payouts.panel import frame
+from payouts.panel.shown import ShownRow
+
+VIEWS_MAX, VIEWED_MAX = 50, 200
+TRIP_LENGTH_MAX, NOTE_LENGTH_MAX, REPORTS_MAX = 64, 500, 20
+
+
+def viewers(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
+    """Show who opened the person's documents (GET /mis-documentos/vistas/)."""
+    owned = Document.objects.filter(owner__in=parties).order_by("-pk")
+    numbers = dict(owned.values_list("public_id", "number")[:VIEWED_MAX])
+    rows = LoggedEvent.objects.filter(
+        object_id__in=list(numbers), object_type="document", action__in=api_documents.OPENED, outcome="ok"
+    )
+    with frame.language(request=request):
+        context = {
+            "rows": [
+                ShownRow(
+                    text=_who(event=event),
+                    amount=numbers[event.object_id],
+                    soft=f"{labels.label(event.action)}, {formatting.day(date=event.at.date())} {event.at:%H:%M} UTC",
+                )
+                for event in rows.order_by("-pk")[:VIEWS_MAX]
+            ]
+        }
+    return frame.page(request=request, template="panel/viewers.html", context=context)
+
+
+def look_up(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
+    """Say what has become of a trip that a person misses (GET /mis-documentos/falta/?viaje=)."""
+    wanted = request.GET.get("viaje", "").strip()[:TRIP_LENGTH_MAX]
+    country = reports.country_of(parties=parties)
+    with frame.language(request=request):
+        said = missing.look_up(parties=parties, trip=wanted) if wanted else None
+        context = {
+            "wanted": wanted,
+            "said": said,
+            "trip": reverse("panel-trip", args=[wanted]) if said and said.is_issued else "",
+            "form": secrets.token_urlsafe(24),
+            "countries": [] if country else sorted(pack.registry()),
+            "reports": [
+                {
+                    "text": f"{row.trip}: {row.note}" if row.note else row.trip,
+                    "day": formatting.day(date=row.reported_at.date()),
+                    "answer": row.answer,
+                }
+                for row in reports.of(parties=parties)[:REPORTS_MAX]
+            ],
+        }
+    return frame.page(request=request, template="panel/missing.html", context=context)
+
+
+@csrf_exempt  # the panel's entrance refuses another site's form
+def report(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
+    """Report a trip that is missed; the same form sent twice reports it once (POST /mis-documentos/falta/aviso/).
+
+    :raises errors.Problem: `validation_error`: no trip, no country, or too many that wait for an answer
+    """
+    reported = reports.report(
+        parties=parties,
+        trip=request.POST.get("viaje", "").strip()[:TRIP_LENGTH_MAX],
+        note=" ".join(request.POST.get("note", "").split())[:NOTE_LENGTH_MAX],
+        country=reports.country_of(parties=parties) or request.POST.get("country", ""),
+        form=request.POST.get("form", "")[:TRIP_LENGTH_MAX],
+        now=timezone.now(),
+        actor=actors.actor(request=request),
+    )
+    if not reported:
+        raise errors.Problem(code="validation_error")
+    return frame.see(request=request, name="panel-missing")
+
+
+def _who(*, event: LoggedEvent) -> str:
+    """Return who opened a document, by what the owner may know: the role, and not the name."""
+    if event.actor_kind == "party":
+        return _("Tú, en esta página")
+    if event.actor_kind == "link":
+        return _("Quien tiene un enlace seguro")
+    held = {role for role in event.role.split(",") if role}
+    if held & set(roles.OWNERS):
+        return _("Tú, o quien actúa por ti")
+    return _("Nuestro equipo: %s") % ", ".join(sorted(held)) if held else _("Un proceso del servicio")
