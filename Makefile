@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash fuzz gate manage bare-lab vault-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash fuzz matrix gate manage bare-lab vault-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make gate      style, types, imports, texts"
 	@echo "make bench     the promised speeds, measured"
 	@echo "make crash     the crash campaign (SEED=1)"
+	@echo "make matrix    every role at every route against its oracle, and a mutation of each right and resolver"
 	@echo "make fuzz      the API asked whatever its own description allows and forbids; takes long"
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
 	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
@@ -45,6 +46,9 @@ fuzz: ready
 
 crash: ready
 	@$(PYTHON) manage.py crash_campaign --seed $(SEED) $(ARGS)
+
+matrix: ready
+	@$(PYTHON) -m pytest tests/matrix/campaign.py $(ARGS)
 
 manage: ready
 	@$(PYTHON) manage.py $(ARGS)

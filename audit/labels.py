@@ -75,6 +75,10 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.PERSON_LIMITED: _("Fin del acceso de una persona fijado"),
     Action.PERSON_SUSPENDED: _("Persona suspendida"),
     Action.PERSON_RESUMED: _("Persona readmitida"),
+    Action.FACTOR_ADDED: _("Segundo factor activado"),
+    Action.FACTOR_USED: _("Segundo factor usado"),
+    Action.FACTOR_REMOVED: _("Segundo factor retirado"),
+    Action.SESSION_CONFIRMED: _("Contraseña comprobada"),
     Action.SESSION_LOGIN: _("Sesión iniciada"),
     Action.SESSION_LOGOUT: _("Sesión cerrada"),
     Action.SESSION_FAILED: _("Intento de sesión fallido"),
@@ -170,6 +174,8 @@ LIFE = frozenset(
         Action.ACCESS_GRANTED,
         Action.ACCESS_WITHDRAWN,
         Action.CREDENTIAL_CHANGED,
+        Action.FACTOR_ADDED,
+        Action.FACTOR_REMOVED,
     }
 )
 

@@ -25,7 +25,7 @@ ROWS: dict[str, TableRights] = {
                 columns=("password",),
                 about=_LOGIN,
                 # A login renews a hash of fewer rounds than are made today.
-                actions=(Action.CREDENTIAL_CHANGED, Action.SESSION_LOGIN),
+                actions=(Action.CREDENTIAL_CHANGED, Action.SESSION_LOGIN, Action.SESSION_CONFIRMED),
             ),
             Guard(
                 word="staff",
@@ -37,6 +37,21 @@ ROWS: dict[str, TableRights] = {
     ),
     "auth_user_groups": _GIVEN,
     "guardian_userobjectpermission": _GIVEN,
+    # What django-allauth keeps beside the factors is not used: nobody writes it.
+    "account_emailaddress": TableRights(),
+    "account_emailconfirmation": TableRights(),
+    "mfa_authenticator": TableRights(
+        guards=(
+            Guard(word="born", born=True, about=_OF_USER, actions=(Action.FACTOR_ADDED,)),
+            Guard(
+                word="used",
+                columns=("data", "last_used_at"),
+                about=_OF_USER,
+                actions=(Action.FACTOR_USED, Action.FACTOR_ADDED),
+            ),
+            Guard(word="gone", gone=True, about=_OF_FORMER, actions=(Action.FACTOR_REMOVED,)),
+        ),
+    ),
     "documents_grant": TableRights(
         guards=(
             Guard(

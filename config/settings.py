@@ -13,6 +13,7 @@ BASE_DIR = env.BASE_DIR
 ENVIRONMENT = env.environment()
 DEBUG = False
 SECRET_KEY = env.secret(name="SECRET_KEY", demo="demo-only-secret-key-that-production-refuses")
+SECRET_KEY_FALLBACKS = env.items(name="SECRET_KEY_FALLBACKS")  # former ones: what they encrypted is still read
 LINK_KEY = env.secret(name="LINK_KEY", demo="demo-only-link-key-that-production-refuses")
 API_KEY_PEPPER = env.secret(name="API_KEY_PEPPER", demo="demo-only-api-key-pepper-that-production-refuses")
 AUDIT_KEY = env.secret(name="AUDIT_KEY", demo="demo-only-audit-key-that-production-refuses")
@@ -30,6 +31,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "guardian",
+    "allauth",
+    "allauth.account",  # which the next one asks for; nothing of it is reachable
+    "allauth.mfa",
     "django.contrib.postgres",
     "rest_framework",
     "django_filters",
@@ -53,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
@@ -106,6 +111,11 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 WHITENOISE_USE_FINDERS = True
+
+# Staff without a second factor may only enrol one; whoever tries the demo has no app at hand.
+SECOND_FACTOR = ENVIRONMENT != "demo"
+MFA_ADAPTER = "documents.access.factor_secrets.FactorSecrets"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s before and after, for clocks that differ
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 8 * 3600

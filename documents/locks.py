@@ -64,6 +64,7 @@ class Rank(enum.IntEnum):
     PERSON = enum.auto()  # while what she may do is changed
     INVITATION = enum.auto()
     API_KEY = enum.auto()  # one that is rotated
+    FACTOR = enum.auto()  # while a code of it is used up
     ALERT = enum.auto()  # by its dedup key
 
 

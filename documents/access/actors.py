@@ -40,6 +40,11 @@ def visitor(*, request: HttpRequest, kind: str = "anonymous", identity: str = ""
     return _asking(request=request, kind=kind, identity=identity)
 
 
+def claimant(*, request: HttpRequest, user: User) -> log.Actor:
+    """Return who has shown a user's password and is asked for the second factor."""
+    return _asking(request=request, kind="user", identity=_number(user=user), role=_roles(user=user))
+
+
 def service(*, request: HttpRequest, name: str) -> log.Actor:
     """Return the platform service whose signature a request carries; without a name, whoever sent it unsigned."""
     return _asking(request=request, kind="service" if name else "anonymous", identity=name, service_name=name)

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from audit.actions import Action
 from documents import errors
-from documents.access import actors, guard, idempotency, keys, private, rates
+from documents.access import actors, guard, idempotency, keys, private, rates, sessions
 from documents.access.admission import (
     JSON,
     LISTS,
@@ -139,6 +139,10 @@ def _signed_in(*, view: View, rule: AccessRule) -> View:
             _let_in(request=request, rule=rule)
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:
+            if rule.door in JSON:
+                raise errors.Problem(code="not_authenticated")
+            return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={request.path}")
+        if not keys.bears_key(request=request) and sessions.need(request=request, now=timezone.now()) is not None:
             if rule.door in JSON:
                 raise errors.Problem(code="not_authenticated")
             return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={request.path}")

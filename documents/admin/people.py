@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.actions import Action
+from documents.access import factors
 from documents.access.admission import Ownership, Recorded
 from documents.admin import base, cells, confirm, people_changes, people_forms, timeline
 from documents.admin.site import DocumentCenter, site
@@ -146,6 +147,7 @@ class PersonAdmin(base.DocumentCenterAdmin[Person]):
         suspended = row.suspended_at is not None
         names = ["roles", "countries", "parties", "document", "withdraw", "limit"]
         names += ["resume" if suspended else "suspend", *(["invite"] if row.user.email and not suspended else [])]
+        names += ["factor"] if factors.has(user=row.user) else []
         invited = row.user.invitations.values_list("public_id", flat=True)
         return {
             "badges": [cells.state(standing(row))],
@@ -166,6 +168,10 @@ def _summary(row: Person) -> base.Card:
         base.Fact(label=gettext_lazy("Países"), value=", ".join(people_forms.seen(person=row)) or cells.NOTHING),
         base.Fact(label=gettext_lazy("Alta"), value=cells.moment(row.added_at)),
         base.Fact(label=gettext_lazy("Última entrada"), value=cells.moment(row.user.last_login)),
+        base.Fact(
+            label=gettext_lazy("Segundo factor"),
+            value=gettext_lazy("activado") if factors.has(user=row.user) else gettext_lazy("sin activar"),
+        ),
         base.Fact(label=gettext_lazy("Acceso hasta"), value=cells.moment(row.access_until_at)),
         base.Fact(label=gettext_lazy("Suspendida desde"), value=cells.moment(row.suspended_at)),
     ]

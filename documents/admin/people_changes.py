@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit import log
 from audit.actions import Action
-from documents.access import actors, grants, people
+from documents.access import actors, factors, grants, people
 from documents.access.grants import Thing
 from documents.access.roles import Role
 from documents.admin import confirm, people_forms
@@ -139,6 +139,7 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Person]]" = {
         act=_set_roles,
         done=_("Funciones cambiadas."),
         not_now=_SAME,
+        grave=True,
     ),
     "countries": confirm.Confirmation(
         title=_("Cambiar países"),
@@ -222,6 +223,18 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Person]]" = {
         done=_("Persona readmitida."),
         not_now=_("No está suspendida."),
         blocked=lambda row: "" if row.suspended_at else _("No está suspendida."),
+    ),
+    "factor": confirm.Confirmation(
+        title=_("Retirar el segundo factor"),
+        text=_("Para quien ha perdido el móvil y sus códigos: al entrar otra vez tendrá que activar uno nuevo."),
+        submit=_("Retirar el segundo factor"),
+        right=RIGHT,
+        audit=Action.FACTOR_REMOVED,
+        act=lambda made: factors.remove(user=made.row.user, reason=made.reason, actor=made.actor),
+        done=_("Segundo factor retirado."),
+        not_now=_("No tiene ninguno."),
+        danger=True,
+        grave=True,
     ),
     "invite": confirm.Confirmation(
         title=_("Invitar otra vez"),

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 from csp.decorators import csp
 from django.contrib.auth import update_session_auth_hash
@@ -13,6 +14,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.i18n import set_language
@@ -20,11 +22,11 @@ from unfold.forms import AdminOwnPasswordChangeForm
 
 from audit import log
 from audit.actions import Action
-from documents.access import actors, routes
+from documents.access import actors, routes, sessions
 from documents.access.admission import Door, Ownership, Recorded, RowSource, Unrecorded, View
 from documents.access.ownership import LIST
 from documents.access.roles import PUBLIC
-from documents.admin import dashboard, rights, search, theme
+from documents.admin import dashboard, entrance, rights, search, theme
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -136,13 +138,15 @@ class DocumentCenter(theme.UnfoldAdminSite):
 
     def _entrance(self) -> list[URLPattern]:
         """Return signing in and out: the only pages for those who are not signed in."""
-        entrance = functools.partial(
+        public = functools.partial(
             routes.route, door=Door.ADMIN, roles=PUBLIC, ownership=Ownership.NONE, methods=("GET", "HEAD", "POST")
         )
         signed_in = Recorded(action=Action.SESSION_LOGIN, methods=frozenset({"POST"}), instead=(Action.SESSION_FAILED,))
+        code = functools.partial(entrance.code, self)
         return [
-            entrance("login/", self.login, name="login", audit=signed_in, entrance=framed),
-            entrance("logout/", self.logout, name="logout", audit=Action.SESSION_LOGOUT, entrance=self.admin_view),
+            public("login/", self.login, name="login", audit=signed_in, entrance=framed),
+            public("login/code/", code, name="code", audit=signed_in, entrance=framed),
+            public("logout/", self.logout, name="logout", audit=Action.SESSION_LOGOUT, entrance=self.admin_view),
         ]
 
     def _own_pages(self) -> list[URLPattern]:
@@ -155,6 +159,8 @@ class DocumentCenter(theme.UnfoldAdminSite):
             ("password_change/done/", "password_change_done", self.password_change_done, none, "a thank-you"),
             ("jsi18n/", "jsi18n", self.i18n_javascript, none, "words of the forms"),
             ("language/", "language", set_language, none, "the caller's own language"),
+            ("factor/", "factor", functools.partial(entrance.enrol, self), none, "a form; `factor.added` is recorded"),
+            ("unlock/", "unlock", functools.partial(entrance.unlock, self), none, "a form; each try is recorded"),
             ("<slug:app_label>/", "app_list", self.app_index, none, "leads to the dashboard"),
         ]
         return [
@@ -170,9 +176,19 @@ class DocumentCenter(theme.UnfoldAdminSite):
             signing_out = request.path == reverse("admin:logout")
             if request.user.is_authenticated and not signing_out and not self.has_permission(request):
                 return self.refused(request=request, refusal=rights.Refused(right="staff"))
+            wanted = None if signing_out else sessions.need(request=request, now=timezone.now())
+            if wanted is not None and request.path != reverse(f"admin:{wanted}"):
+                return self.led_to(request=request, wanted=wanted)
             return inner(request, *args, **kwargs)
 
         return framed(functools.update_wrapper(door, view))
+
+    def led_to(self, *, request: HttpRequest, wanted: sessions.Need) -> HttpResponse:
+        """Lead a person to what her session lacks; a form that she sent is kept until she is back."""
+        if request.method == "POST":
+            sessions.keep_form(request=request)
+        onward = request.get_full_path() if request.method == "GET" else reverse("admin:index")
+        return HttpResponseRedirect(f"{reverse(f'admin:{wanted}')}?{urlencode({'next': onward})}")
 
     def _refusing(self, view: "View") -> "View":
         def inner(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -210,22 +226,7 @@ class DocumentCenter(theme.UnfoldAdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign a person in; success and failure are on record, the name that was typed is not."""
-        with transaction.atomic():  # a login may renew an old hash of the password, which commits with its event only
-            response: HttpResponse = super().login(request, extra_context)
-            entered = request.user.is_authenticated and response.status_code == HTTPStatus.FOUND
-            if request.method == "POST" and entered:
-                self._on_record(request=request, action=Action.SESSION_LOGIN)
-            elif not entered:
-                transaction.set_rollback(True)  # the password was right, of somebody who may not enter here
-        if request.method == "POST" and not entered:
-            log.deny(
-                actor=actors.actor(request=request),
-                object_type="session",
-                object_id="admin",
-                code="authentication_failed",
-                action=Action.SESSION_FAILED,
-            )
-        return response
+        return entrance.sign_in(self, request)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Let a person change her own password, on record."""
@@ -236,20 +237,15 @@ class DocumentCenter(theme.UnfoldAdminSite):
             )
             response = cast("HttpResponse", view(request))
             if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
-                self._on_record(request=request, action=Action.CREDENTIAL_CHANGED, object_type="user")
+                entrance.record(request=request, action=Action.CREDENTIAL_CHANGED, object_type="user")
         return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign a person out and redirect to the login page."""
         if request.method == "POST" and request.user.is_authenticated:
-            self._on_record(request=request, action=Action.SESSION_LOGOUT)
+            entrance.record(request=request, action=Action.SESSION_LOGOUT)
             super().logout(request, extra_context)
         return HttpResponseRedirect(reverse("admin:login"))
-
-    def _on_record(self, *, request: HttpRequest, action: Action, object_type: str = "session") -> None:
-        actor = actors.actor(request=request)
-        with transaction.atomic():
-            log.record(action=action, object_type=object_type, object_id=actor.id, actor=actor)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None, *, rows: "QuerySet[Document]"

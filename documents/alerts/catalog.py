@@ -87,6 +87,22 @@ _EVENTS: Mapping[str, AlertRow] = {
         ),
     ),
     "internal_error": _of_code("internal_error", page="documents.md", owner=Owner.ENGINEERING),
+    "sign_in_attempts": AlertRow(
+        severity="P2",
+        page="access.md",
+        owner=Owner.COMPLIANCE,
+        sentences={
+            "login": Words(
+                es="{tries} intentos de entrar con un mismo usuario en {minutes} min: se rechazan hasta que pasen.",
+                en="{tries} tries to sign in by one login within {minutes} min: more are refused until they are over.",
+            ),
+            "address": Words(
+                es="{tries} intentos de entrar desde una misma dirección en {minutes} min: se rechazan los demás.",
+                en="{tries} tries to sign in from one address within {minutes} min: more are refused.",
+            ),
+        },
+        ends_by_hand=True,
+    ),
     "access_rule_broken": AlertRow(
         severity="P1",
         page="access.md",

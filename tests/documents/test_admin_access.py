@@ -175,7 +175,8 @@ def test_signing_in_and_failing_to_are_on_record_without_what_was_typed(sofia: c
     assert wrong.status_code == 200
     assert [one.action for one in center.denials()] == ["session.failed"]
     right = browser.post("/admin/login/", {"username": "sofia", "password": cast.PASSWORD, "next": "/admin/"})
-    assert right["Location"] == "/admin/"
+    assert right["Location"] == "/admin/login/code/"
+    assert browser.post(right["Location"], {"code": cast.code()})["Location"] == "/admin/"
     assert center.said("session.login")[0].actor_id == f"usr_{sofia.user.pk}"
     browser.post(reverse("admin:logout"))
     assert len(center.said("session.logout")) == 1
@@ -199,7 +200,7 @@ def test_a_login_that_renews_the_hash_of_a_password_is_on_record_with_it(sofia: 
     assert answer.status_code == 302
     sofia.user.refresh_from_db()
     assert sofia.user.password.startswith("md5")
-    assert len(center.said("session.login")) == 1
+    assert [one.object_id for one in center.said("session.confirmed")] == [f"usr_{sofia.user.pk}"]
 
 
 @pytest.mark.usefixtures("old_hashes")
@@ -227,7 +228,9 @@ def test_a_person_changes_her_own_password_and_that_is_on_record(sofia: cast.Mem
 
 def test_the_sign_in_leads_nowhere_but_to_this_site(sofia: cast.Member) -> None:
     credentials = {"username": sofia.user.username, "password": cast.PASSWORD, "next": "https://evil.example/"}
-    assert "evil" not in Client().post("/admin/login/", credentials)["Location"]
+    browser = Client()
+    assert "evil" not in browser.post("/admin/login/", credentials)["Location"]
+    assert "evil" not in browser.post("/admin/login/code/", {"code": cast.code()})["Location"]
 
 
 def test_every_page_carries_the_policies_and_tells_robots_to_stay_away(sofia: cast.Member, document: Document) -> None:

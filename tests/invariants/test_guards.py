@@ -208,8 +208,8 @@ def test_no_column_of_any_table_changes_without_an_event_unless_it_is_named(runt
     assert {table for table, _, _ in catalogue} == set(tables.TABLES)
     for table, column, kind in catalogue:
         row = tables.TABLES[table]
-        value = OTHER.get(kind, TEXT if kind in {"character varying", "text"} else NUMBER).format(column=column)
-        change = SETS.get((table, column), f"{column} = {value}")
+        value = OTHER.get(kind, TEXT if kind in {"character varying", "text"} else NUMBER).format(column=f'"{column}"')
+        change = SETS.get((table, column), f'"{column}" = {value}')
         if column in row.working:
             continue
         came = outcome(runtime=runtime, statement=f"UPDATE {table} SET {change}")
@@ -245,6 +245,7 @@ def changed(*, other: Document, fresh: str) -> dict[str, dict[str, object]]:
             "user_id": ivan,
         },
         "documents_person": {"public_id": fresh, "user_id": ivan},
+        "mfa_authenticator": {"type": fresh},
         "guardian_userobjectpermission": {"object_pk": fresh},
         "documents_delivery": {"public_id": fresh, "message_id": fresh, "sequence": 9},
         "documents_discrepancy": {"public_id": fresh, "dedup_key": fresh},
@@ -277,7 +278,7 @@ def test_no_row_of_any_table_comes_without_an_event_unless_a_reason_is_named(
         other_key = factories.DocumentKey.objects.create(key=fresh + "k", fingerprint="0")
     changes["documents_document"]["document_key"] = other_key.key
     for table, row in ((table, row) for table, row in tables.TABLES.items() if not row.insert):
-        listed = ", ".join(c for t, c, _ in columns_of(runtime=runtime) if t == table and c != "id")
+        listed = ", ".join(f'"{c}"' for t, c, _ in columns_of(runtime=runtime) if t == table and c != "id")
         copied = (
             f"INSERT INTO {table} ({listed}) SELECT {listed} FROM jsonb_populate_record(NULL::{table},"
             f" (SELECT to_jsonb(one) FROM {table} AS one LIMIT 1) || %s::jsonb)"

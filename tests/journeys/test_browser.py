@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from pytest_django.plugin import DjangoDbBlocker
 
 from documents.models import Country
+from tests import cast
 from tests.services import force, objects
 from tests.services.live import Live, live, order, payout
 
@@ -52,6 +53,7 @@ def nora(live: Live, django_db_blocker: DjangoDbBlocker) -> str:
             )
             user.groups.add(Group.objects.get(name="finance"))
             assign_perm("documents.see_country", user, Country.objects.get(pk="ES"))
+            cast.enrol(user=user)
         connections.close_all()
     return user.username
 
@@ -97,6 +99,8 @@ def test_staff_sign_in_find_a_document_see_its_page_and_send_its_link_again(
     page.goto(f"{live.url}/admin/")
     page.get_by_label("Usuario").fill(nora)
     page.get_by_label("Contraseña").fill(PASSWORD)
+    page.get_by_role("button", name="Entrar").click()
+    page.get_by_label("Código").fill(cast.code())
     page.get_by_role("button", name="Entrar").click()
     page.goto(f"{live.url}/admin/documents/document/?q={paid['number']}")
     expect(page).to_have_url(re.compile(paid["public_id"]))
