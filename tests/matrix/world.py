@@ -1,5 +1,6 @@
 """What the matrix is asked of: people of each role, and for each relation one thing of every kind."""
 
+import copy
 import dataclasses
 import datetime as dt
 import itertools
@@ -29,10 +30,11 @@ from documents.models import (
     HoldScope,
     LegalHold,
 )
-from payouts.models import Payout, PayoutState, Settlement
+from payouts.models import Payout, PayoutState, Settlement, TripReport
 from tests import cast, factories
 from tests.documents import center
 from tests.matrix.oracle import MatrixCell
+from tests.payouts import signing_in
 from tests.services import force
 
 STAFF = ("support", "finance", "compliance", "auditor", "admin")
@@ -45,9 +47,10 @@ REFUSALS = {
 UNKNOWN = {
     **{kind: f"{prefix}_{'a' * 26}" for kind, prefix in (("document", "doc"), ("link", "lnk"), ("event", "evt"))},
     **{kind: f"{prefix}_{'a' * 26}" for kind, prefix in (("hold", "hld"), ("party", "pty"), ("delivery", "dlv"))},
-    **{kind: f"{prefix}_{'a' * 26}" for kind, prefix in (("discrepancy", "dsc"), ("alert", "alr"))},
+    **{kind: f"{prefix}_{'a' * 26}" for kind, prefix in (("discrepancy", "dsc"), ("alert", "alr"), ("report", "rep"))},
     **dict.fromkeys(("issuer", "series", "payout_row", "settlement", "round", "log"), "987654321"),
     "payout": "po_none",
+    "trip": "ord_none",
     "key": f"key_{'a' * 16}",
     "person": "usr_987654321",
     "token": "A" * 43,
@@ -82,9 +85,13 @@ def build(*, ana: cast.Member, beto: cast.Member, carla: cast.Member) -> MatrixW
         "ana": factories.document(owner=ana.party),
         "carla": factories.document(owner=carla.party),
         "beto": factories.document(owner=beto.party),
-        "abroad": factories.document(owner=factories.party(platform_id="drv_abroad"), issued_by=colombian),
+        "abroad": factories.document(
+            owner=factories.party(platform_id="drv_abroad", email="abroad@example.com"), issued_by=colombian
+        ),
     }
     browsers = {"nobody": Client(), "driver": center.client(member=ana), "partner": center.client(member=carla)}
+    for role, member in (("driver", ana), ("partner", carla)):
+        signing_in.signed_in(member.user.email, browsers[role])  # the panel has sessions of its own
     for role in STAFF:
         browsers[role] = center.client(member=cast.staff(name=f"m_{role}", roles=[role], countries=["ES"]))
     browsers["no_role"] = center.client(member=cast.staff(name="m_none", roles=[], countries=["ES"]))
@@ -134,6 +141,9 @@ def _around(document: Document) -> dict[str, str]:
             reference=f"AUTO-{document.pk}", country=document.country, reason="por probar", set_by=officer
         )
         HoldScope.objects.create(hold=matter, document=document)
+        report = TripReport.objects.create(
+            party=document.owner, country=document.country, trip=f"ord_m{document.pk}", form_sha256=f"{document.pk:064}"
+        )
     return {
         "document": document.public_id,
         "event": document.event.public_id,
@@ -148,6 +158,8 @@ def _around(document: Document) -> dict[str, str]:
         "payout": paid.payout_id,
         "payout_row": str(paid.pk),
         "settlement": str(settled.pk),
+        "trip": document.subject.partition(":")[2],
+        "report": report.public_id,
         "hold": matter.public_id,
     }
 
@@ -172,10 +184,13 @@ def _paid(document: Document) -> Payout:
 def wrong(*, world: MatrixWorld, cell: MatrixCell) -> str:
     """Ask one cell and undo what it did; returns what is wrong with the answer, empty where nothing is."""
     audit_denials.forget()  # of the same refusals the log writes ten in a minute one by one
+    browser = world.browsers[cell.role]
+    cookies = copy.deepcopy(browser.cookies)
     with transaction.atomic():
         answer = _ask(world=world, cell=cell)
         said = _outcome(answer) if cell.door != "right" else _has(answer=answer, right=cell.right)
         transaction.set_rollback(True)
+    browser.cookies = cookies
     denied = LogEvent.objects.using("denials").filter(request_id=answer["Request-Id"], outcome="denied")
     refusals = [REFUSALS.get(one.code, one.code) for one in denied]
     wanted = [] if answer.status_code != 403 else ["role" if cell.door == "right" else said]
@@ -221,7 +236,7 @@ def _has(*, answer: Any, right: str) -> str:
 def _outcome(answer: Any) -> str:
     """Name what came of a request, in the words of the oracle."""
     status = answer.status_code
-    if status == 401 or (status == 302 and answer["Location"].startswith("/admin/login/")):
+    if status == 401 or (status == 302 and answer["Location"].startswith(("/admin/login/", "/mis-documentos/entrar/"))):
         return "login"
     if status == 404:
         return "missing"

@@ -20,6 +20,7 @@ from payouts.models import TripReport
 from tests import cast, factories
 from tests.documents import center
 from tests.payouts import making, telling
+from tests.payouts.signing_in import HERS, PANEL, asked, code, form_of, signed_in
 from tests.services import force
 from tests.services.mailbox import Mailbox
 
@@ -27,8 +28,6 @@ pytestmark = [
     pytest.mark.usefixtures("vault_folder"),
     pytest.mark.django_db(databases=["default", "denials"]),
 ]
-PANEL = "/mis-documentos/"
-HERS = "xochilt@example.com"
 BYTES_MAX = 10 * 1024
 
 
@@ -36,30 +35,6 @@ BYTES_MAX = 10 * 1024
 def _documents(db: None) -> None:
     telling.issuers()
     telling.told([*telling.sample("es_ride"), *telling.sample("mx_week")])
-
-
-def asked(browser: Client, address: str = HERS) -> str:
-    """Ask for a code and return what the page after it says."""
-    answer = browser.post(f"{PANEL}entrar/", {"address": address})
-    assert (answer.status_code, answer["Location"]) == (303, f"{PANEL}codigo/")
-    return browser.get(f"{PANEL}codigo/").content.decode()
-
-
-def form_of(page: str) -> str:
-    return str(re.findall(r'name="form" value="([^"]+)"', page)[0])
-
-
-def code() -> str:
-    return sign_in_codes.figures(row=SignInCode.objects.latest("pk"))
-
-
-def signed_in(address: str = HERS) -> Client:
-    """Return a browser in which the person of an address has signed in."""
-    browser = Client()
-    form = form_of(asked(browser, address))
-    answer = browser.post(f"{PANEL}codigo/", {"code": code(), "form": form})
-    assert (answer.status_code, answer["Location"]) == (303, PANEL)
-    return browser
 
 
 @contextlib.contextmanager
