@@ -118,8 +118,8 @@ CODES: dict[str, Code] = {
     ),
     "decision_not_possible": Code(
         status=409,
-        es="Este evento ya no puede emitirse así: revisa su estado",
-        en="This event can no longer be issued this way: look at its state",
+        es="Esto ya no puede decidirse así: revisa su estado",
+        en="This can no longer be decided this way: look at its state",
     ),
     "document_not_waiting": Code(
         status=409, es="El documento no está a la espera de esto", en="The document is not waiting for this"

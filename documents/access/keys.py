@@ -81,7 +81,7 @@ def rotate(*, key: ApiKey, actor: log.Actor, now: dt.datetime) -> tuple[ApiKey, 
         [key] = locks.rows(queryset=ApiKey.objects.filter(pk=key.pk).select_related("user", "party"))
         check(key=key, now=now)
         if ApiKey.objects.filter(rotates=key).exists():
-            raise errors.Problem(code="decision_not_possible")
+            raise errors.Problem(code="decision_not_possible", values={"cause": "rotated"})
         made = create(
             user=key.user,
             party=key.party,

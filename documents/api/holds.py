@@ -57,7 +57,7 @@ class HoldSetting(generics.GenericAPIView[LegalHold]):
         over = _over_document if "document" in body else _over_party
         country, is_new = over(request, body)
         if not is_new:
-            raise errors.Problem(code="decision_not_possible")
+            raise errors.Problem(code="decision_not_possible", values={"cause": "held"})
         hold = LegalHold.objects.filter(country=country, reference=body["reference"]).latest("pk")
         return Response(hold_serializers.HoldSerializer(hold).data, status=HTTPStatus.CREATED)
 
@@ -90,7 +90,7 @@ class HoldRelease(views.RowDetail):
                 now=by.now,
             )
         if not self.decide(hold=row, by=by):
-            raise errors.Problem(code="decision_not_possible")
+            raise errors.Problem(code="decision_not_possible", values={"cause": "hold_step"})
         row.refresh_from_db()
         return Response(self.shown(row))
 

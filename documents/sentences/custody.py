@@ -5,6 +5,16 @@ from collections.abc import Mapping
 from documents.countries.sources import Words
 
 TABLE: Mapping[str, Words] = {
+    "decision_not_possible.held": Words(
+        es="El asunto ya cubre justo esto, o está propuesto que termine.",
+        en="The matter covers just this already, or its end is proposed.",
+    ),
+    "decision_not_possible.hold_step": Words(
+        es="El asunto no está en ese paso: mira su estado.", en="The matter is not at that step: look at its state."
+    ),
+    "decision_not_possible.rotated": Words(
+        es="La clave ya se cambió por otra.", en="The key has been rotated already."
+    ),
     "dependency_degraded": Words(
         es="No responde {dependency}: reintenta.", en="{dependency} does not answer: try again."
     ),
