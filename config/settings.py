@@ -162,7 +162,7 @@ SPECTACULAR_SETTINGS = {
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
-        "style-src": [style.SOURCE],
+        "style-src": style.SOURCES,
         "img-src": ["'self'"],
         "form-action": ["'self'"],
         "base-uri": ["'none'"],

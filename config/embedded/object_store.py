@@ -1,5 +1,6 @@
 """SeaweedFS as a child process: a real S3 with Object Lock on 127.0.0.1, so that a demo locks as production does."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -125,10 +126,11 @@ def client(*, endpoint: str, secret: str) -> Any:
 
 
 def make_bucket(*, endpoint: str, secret: str, name: str, locking: bool = True) -> None:
-    """Make a bucket, with Object Lock, unless it is there."""
+    """Make a bucket, with Object Lock, unless it is there or another process makes it at this moment."""
     store = client(endpoint=endpoint, secret=secret)
     if name not in {bucket["Name"] for bucket in store.list_buckets()["Buckets"]}:
-        store.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locking)
+        with contextlib.suppress(store.exceptions.BucketAlreadyOwnedByYou):
+            store.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locking)
 
 
 def _identities(*, secret: str) -> dict[str, object]:

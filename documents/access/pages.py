@@ -35,6 +35,7 @@ def page(
             "other_language": other,
             "query": f"?lang={formatting.language()}" if "lang" in request.GET else "",
             "style": style.TEXT,
+            "panel_style": style.PANEL,
             "support": formatting.support(),
         }
         response = HttpResponse(render_to_string(template, texts | dict(context or {})), status=status)

@@ -1,11 +1,14 @@
-"""The one style sheet of the pages without scripts: its text on each of them, and its name in the content policy."""
+"""The style sheets of the pages without scripts: their text on each page, and their names in the content policy.
+
+The panel's pages have theirs beside the one of all.
+"""
 
 import base64
 import hashlib
 import pathlib
 import re
 
-_FILE = pathlib.Path(__file__).resolve().parent.parent.parent / "templates" / "web" / "page.css"
+_FOLDER = pathlib.Path(__file__).resolve().parent.parent.parent / "templates"
 
 
 def _short(*, css: str) -> str:
@@ -14,5 +17,11 @@ def _short(*, css: str) -> str:
     return re.sub(r"\s*([{};,:>])\s*", r"\1", re.sub(r"\s+", " ", text)).replace(";}", "}").strip()
 
 
-TEXT = _short(css=_FILE.read_text(encoding="utf-8"))
-SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(TEXT.encode()).digest()).decode()}'"
+def _source(*, text: str) -> str:
+    """Return how a content policy names a style sheet."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+TEXT = _short(css=(_FOLDER / "web" / "page.css").read_text(encoding="utf-8"))
+PANEL = _short(css=(_FOLDER / "panel" / "panel.css").read_text(encoding="utf-8"))
+SOURCES = [_source(text=TEXT), _source(text=PANEL)]

@@ -79,7 +79,9 @@ def attack(*, client: Any, bucket: str) -> dict[str, str]:
     """
     key = f"{PREFIX}{dt.datetime.now(tz=dt.UTC).date()}"
     put = _put(client=client, bucket=bucket, key=key)
-    version = _first_version(client=client, bucket=bucket, key=key) or put()["VersionId"]
+    version = _first_version(client=client, bucket=bucket, key=key) or _put_first(
+        put=put, first=lambda: _first_version(client=client, bucket=bucket, key=key)
+    )
     name = {"Bucket": bucket, "Key": key, "VersionId": version}
     until = client.head_object(**name)["ObjectLockRetainUntilDate"]
     sooner = {"Mode": store.COMPLIANCE, "RetainUntilDate": until - LIFE / 2}
@@ -123,6 +125,17 @@ def _first_version(*, client: Any, bucket: str, key: str) -> str:
     """Return the oldest version of the canary, empty where there is none yet."""
     rows = client.list_object_versions(Bucket=bucket, Prefix=key).get("Versions", [])
     return str(rows[-1]["VersionId"]) if rows else ""
+
+
+def _put_first(*, put: Callable[[], Any], first: Callable[[], str]) -> str:
+    """Put the canary and return its version; where another process has put it meanwhile, the `first` one."""
+    try:
+        return str(put()["VersionId"])
+    except ClientError as answer:
+        version = first() if s3_client.code_of(answer) == s3_client.TAKEN else ""
+        if not version:
+            raise
+        return version
 
 
 def _became(*, attempt: Callable[[], Any]) -> str:

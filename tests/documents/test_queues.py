@@ -16,9 +16,9 @@ from audit.models import Event as LogEvent
 from documents import errors
 from documents.access import actors, people
 from documents.alerts import channel, incidents, sending
-from documents.delivery import deliveries, invitations, mailbox, notices
+from documents.delivery import deliveries, invitations, mailbox, notices, sign_in_codes
 from documents.emission import custody, locking
-from documents.models import Alert, CustodyRound, Delivery, Document, Invitation, Kind, Leased, Notice
+from documents.models import Alert, CustodyRound, Delivery, Document, Invitation, Kind, Leased, Notice, SignInCode
 from documents.rendering import render as rendering
 from documents.resilience import breaker, calls, dependencies, queue
 from tests import factories
@@ -99,6 +99,16 @@ def invite(now: dt.datetime) -> bool:
     return invitations.send_next(rows=invitations.due(now=now), now=now)
 
 
+def code() -> None:
+    sign_in_codes.ask(
+        address="ana@example.com", party=factories.party(), user=None, locale="es", now=timezone.now(), actor=log.SYSTEM
+    )
+
+
+def send_code(now: dt.datetime) -> bool:
+    return sign_in_codes.send_next(rows=sign_in_codes.due(now=now), now=now)
+
+
 def report(now: dt.datetime) -> int:
     return sending.deliver(now=now)
 
@@ -117,6 +127,7 @@ QUEUES = {
     "a summary": Queue(model=Delivery, make=summary, work=send, outside=HAND_OVER, failure=REFUSED),
     "a notice": Queue(model=Notice, make=notice, work=notify, outside=HAND_OVER, failure=REFUSED),
     "an invitation": Queue(model=Invitation, make=invitation, work=invite, outside=HAND_OVER, failure=REFUSED),
+    "a code": Queue(model=SignInCode, make=code, work=send_code, outside=HAND_OVER, failure=REFUSED),
     "an alert": Queue(model=Alert, make=opened, work=report, outside=POST, failure=REFUSED),
     "a resolved alert": Queue(model=Alert, make=resolved, work=report, outside=POST, failure=REFUSED),
 }

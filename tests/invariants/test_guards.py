@@ -13,7 +13,18 @@ from psycopg.types.json import Jsonb
 
 from audit import tables
 from config.embedded import services
-from documents.models import ApiKey, Dismissal, Document, Grant, Invitation, IssuingValve, Kind, Notice
+from documents.models import (
+    ApiKey,
+    Dismissal,
+    Document,
+    Grant,
+    Invitation,
+    IssuingValve,
+    Kind,
+    Notice,
+    PanelSession,
+    SignInCode,
+)
 from payouts.models import DifferenceApproval, Reassignment, RefundReplacement
 from tests import cast, factories
 from tests.documents import center
@@ -33,6 +44,7 @@ LATE = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
 TEXT, NUMBER = "left('Z' || coalesce({column}, ''), 2)", "coalesce({column}, 0) + 1"
 # Where a plain constraint or a foreign key would refuse another value before any guard is asked.
 CLOSING = "state = 'REOPENED', reopened_at = now()"
+ANSWERED = "answer = 'x', answered_at = now(), answered_by_id = (SELECT min(id) FROM auth_user)"
 APPROVED = "state = 'APPROVED', approved_at = now(), approved_by_id = (SELECT max(id) FROM auth_user)"
 ASKED = "state = 'RELEASE_REQUESTED', requested_by_id = (SELECT min(id) FROM auth_user)"
 ENDED = f"{ASKED.replace('RELEASE_REQUESTED', 'RELEASED')}, released_by_id = (SELECT max(id) FROM auth_user)"
@@ -51,7 +63,12 @@ SETS = {
     ("documents_closing", "reopened_at"): CLOSING,
     ("documents_notice", "status"): "status = 'SENT', address = ''",
     ("documents_notice", "address"): "address = 'b@example.com'",
+    ("documents_signincode", "status"): "status = 'SENT', address = ''",
+    ("documents_signincode", "address"): "address = 'b@example.com'",
     ("payouts_settlement", "document_id"): "document_id = (SELECT max(id) FROM documents_document)",
+    ("payouts_tripreport", "answer"): ANSWERED,
+    ("payouts_tripreport", "answered_at"): ANSWERED,
+    ("payouts_tripreport", "answered_by_id"): ANSWERED,
     ("payouts_settlementrequest", "state"): APPROVED,
     ("payouts_settlementrequest", "approved_at"): APPROVED,
     ("payouts_settlementrequest", "approved_by_id"): APPROVED,
@@ -97,6 +114,7 @@ HARMFUL = (
     " SELECT '1', p.content_type_id, p.id, u.id FROM auth_permission p, auth_user u WHERE p.codename = 'own_party'"
     " ON CONFLICT DO NOTHING",
 )
+NONE = "0" * 64  # of no address, token or form
 MOMENT = "2026-11-21T04:00:00.000000Z"
 SERIES = "(SELECT code FROM documents_series)"
 LINK = "(SELECT public_id FROM documents_link)"
@@ -152,7 +170,22 @@ def document(committed_db: None) -> Document:
         Notice.objects.create(
             event=document.event, party=document.owner, address="a@example.com", locale="es", message_id="<n@x>"
         )
+        PanelSession.objects.create(
+            code=_code(document=document, name="c"),
+            party=document.owner,
+            address_digest=NONE,
+            token_sha256=NONE,
+            form_sha256=NONE,
+            expires_at=LATE,
+        )
     return document
+
+
+def _code(*, document: Document, name: str) -> SignInCode:
+    """Make a code for a document's owner."""
+    return SignInCode.objects.create(
+        party=document.owner, address="a@example.com", address_digest=NONE, locale="es", message_id=f"<{name}@x>"
+    )
 
 
 @pytest.fixture
@@ -253,6 +286,8 @@ def changed(*, other: Document, fresh: str) -> dict[str, dict[str, object]]:
         "documents_documentkey": {"key": fresh},
         "documents_event": {"public_id": fresh, "event_id": fresh},
         "documents_holdscope": {"document_id": other.pk},
+        "documents_panelsession": {"public_id": fresh, "token_sha256": fresh},
+        "documents_signincode": {"public_id": fresh, "message_id": fresh},
         "documents_issuer": {"slug": fresh, "code": "ZZ"},
         "documents_legalhold": {"public_id": fresh, "reference": fresh},
         "documents_link": {"public_id": fresh, "token_sha256": fresh},
@@ -265,6 +300,7 @@ def changed(*, other: Document, fresh: str) -> dict[str, dict[str, object]]:
         "payouts_reassignment": {"reassignment_id": fresh, "event_id": other.event_id},
         "payouts_settlement": {"document_id": other.pk},
         "payouts_settlementrequest": {"public_id": fresh, "event_id": other.event.public_id},
+        "payouts_tripreport": {"public_id": fresh, "form_sha256": fresh},
     }
 
 
@@ -276,7 +312,9 @@ def test_no_row_of_any_table_comes_without_an_event_unless_a_reason_is_named(
     changes = changed(other=other, fresh=fresh)
     with force.by_force():
         other_key = factories.DocumentKey.objects.create(key=fresh + "k", fingerprint="0")
+        other_code = _code(document=document, name=fresh)
     changes["documents_document"]["document_key"] = other_key.key
+    changes["documents_panelsession"]["code_id"] = other_code.pk
     for table, row in ((table, row) for table, row in tables.TABLES.items() if not row.insert):
         listed = ", ".join(f'"{c}"' for t, c, _ in columns_of(runtime=runtime) if t == table and c != "id")
         copied = (

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent import futures
 
 import psycopg
+from django.contrib.contenttypes.models import ContentType
 from django.db import connections
 from psycopg import sql
 
@@ -37,7 +38,7 @@ def remember(*, stack: services.Stack) -> None:
 
 def restore(*, stack: services.Stack) -> None:
     """Put the database back to its provisioned state; sessions that are still open are ended."""
-    connections.close_all()
+    _forget()
     with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
         old = f"old_{next(_names)}"
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(services.DATABASE)))
@@ -49,7 +50,7 @@ def restore(*, stack: services.Stack) -> None:
 
 def keep(*, stack: services.Stack, name: str) -> None:
     """Keep a copy of the database as it is now, for `exchange`."""
-    connections.close_all()
+    _forget()
     with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
         _end_sessions(server=server)
         _copy(server=server, of=services.DATABASE, to=name)
@@ -69,9 +70,15 @@ def exchange(*, stack: services.Stack, of: str) -> None:
         _grant(server=server, name=services.DATABASE)
 
 
+def _forget() -> None:
+    """Close what is open, and forget the numbers that another database gives its tables."""
+    connections.close_all()
+    ContentType.objects.clear_cache()
+
+
 def _replace(*, stack: services.Stack, of: str) -> None:
     """Drop the database and make it anew, as a copy."""
-    connections.close_all()
+    _forget()
     with psycopg.connect(stack.postgres.url(), autocommit=True) as server:
         _end_sessions(server=server)
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(services.DATABASE)))
