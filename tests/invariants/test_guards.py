@@ -271,12 +271,7 @@ def changed(*, other: Document, fresh: str) -> dict[str, dict[str, object]]:
         "auth_user": {"username": fresh},
         "auth_user_groups": {"group_id": Group.objects.get(name="driver").pk},
         "documents_grant": {"public_id": fresh, "party_id": factories.party(platform_id=f"{fresh}_lent").pk},
-        "documents_invitation": {
-            "public_id": fresh,
-            "message_id": fresh,
-            "token_sha256": fresh,
-            "user_id": ivan,
-        },
+        "documents_invitation": {"public_id": fresh, "message_id": fresh, "token_sha256": fresh, "user_id": ivan},
         "documents_person": {"public_id": fresh, "user_id": ivan},
         "mfa_authenticator": {"type": fresh},
         "guardian_userobjectpermission": {"object_pk": fresh},
