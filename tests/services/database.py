@@ -14,6 +14,7 @@ from concurrent import futures
 import psycopg
 from django.contrib.contenttypes.models import ContentType
 from django.db import connections
+from guardian.shortcuts import clear_ct_cache
 from psycopg import sql
 
 from config.embedded import services
@@ -73,6 +74,7 @@ def exchange(*, stack: services.Stack, of: str) -> None:
 def _forget() -> None:
     """Close what is open, and forget the numbers that another database gives its tables."""
     connections.close_all()
+    clear_ct_cache()  # guardian has one of its own
     ContentType.objects.clear_cache()
 
 
