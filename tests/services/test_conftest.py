@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import os
 import pathlib
 
 import pytest
@@ -14,6 +15,17 @@ from config.embedded import servers
 from documents.vault import store
 from tests import cast
 from tests.services import force, mailbox
+
+
+@pytest.fixture(scope="module")
+def shared() -> bool:
+    return True
+
+
+def test_what_shares_a_fixture_of_its_module_shares_a_worker(request: pytest.FixtureRequest, *, shared: bool) -> None:
+    """Else the running product is started once a worker for each module: slow, and nothing says so."""
+    assert shared
+    assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@test_conftest")
 
 
 @pytest.mark.django_db
