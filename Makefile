@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash fuzz matrix gate manage bare-lab vault-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash fuzz matrix orders gate manage bare-lab vault-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make bench     the promised speeds, measured"
 	@echo "make crash     the crash campaign (SEED=1)"
 	@echo "make matrix    every role at every route against its oracle, and a mutation of each right and resolver"
+	@echo "make orders    every order in which the facts of a story can arrive; make test tells a few of each"
 	@echo "make fuzz      the API asked whatever its own description allows and forbids; takes long"
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
 	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
@@ -42,13 +43,16 @@ bench: ready
 	@$(PYTHON) manage.py bench $(ARGS)
 
 fuzz: ready
-	@FUZZ=1 $(PYTHON) -m pytest tests/documents/test_openapi_fuzz.py $(ARGS)
+	@FUZZ=1 $(PYTHON) -m pytest tests/documents/test_openapi_fuzz.py tests/invariants/test_hostile_addresses.py $(ARGS)
 
 crash: ready
 	@$(PYTHON) manage.py crash_campaign --seed $(SEED) $(ARGS)
 
 matrix: ready
 	@$(PYTHON) -m pytest tests/matrix/campaign.py $(ARGS)
+
+orders: ready
+	@ORDERS=all $(PYTHON) -m pytest -n auto --dist loadgroup tests/payouts $(ARGS)
 
 manage: ready
 	@$(PYTHON) manage.py $(ARGS)

@@ -330,7 +330,7 @@ def test_where_locked_bytes_lie_changes_only_whole_and_on_record(committed_db: N
 def test_what_was_cut_off_goes_on_where_it_ended(
     committed_db: None, s3_vault: str, vault_folder: pathlib.Path, settings: Settings, number: signal.Signals
 ) -> None:
-    documents = [factories.document() for _ in range(30)]
+    documents = [factories.document() for _ in range(12)]
     former = places.here()
     url = settings.VAULT_URL = s3_vault
     variables = {**env.inherited(), "VAULT_URL": url, "VAULT_FORMER_URL": former}

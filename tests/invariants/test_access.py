@@ -193,7 +193,11 @@ def opening(*, roles: frozenset[str], of: str) -> str:
 
 def sets(*, of: Iterable[str]) -> list[frozenset[str]]:
     names = list(of)
-    return [frozenset(some) for size in range(len(names) + 1) for some in itertools.combinations(names, size)]
+    return [
+        frozenset(some)
+        for size in {0, 1, 2, len(names) - 1, len(names)}
+        for some in itertools.combinations(names, size)
+    ]
 
 
 def _wrongly_opened(*, client: Client, roles: frozenset[str], doors: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -215,7 +219,7 @@ def _wrongly_shown(*, client: Client, code: str, pages: dict[str, str]) -> Itera
 
 
 def test_whatever_else_he_is_who_opens_by_supports_right_alone_gives_a_reason(world: World, ana: cast.Member) -> None:
-    """Every set of roles at the doors of a PDF; at the masked pages, every set of one role of each kind."""
+    """Every set of few roles, or of nearly all, at the doors of a PDF; at the masked pages, every set of one role of each kind."""
     user = cast.staff(name="somebody", roles=[], countries=["ES"]).user
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
@@ -252,7 +256,7 @@ def test_whatever_else_he_is_who_opens_by_supports_right_alone_gives_a_reason(wo
         if answer.status_code != (403 if code else 200):
             wrong.append((roles, "download", str(answer.status_code)))
         wrong += [(roles, *answer) for answer in _wrongly_shown(client=client, code=code, pages=pages)]
-    assert len(every) == 2 ** len(access_roles.Role)
+    assert {len(roles) for roles in every} >= {0, 1, 2, len(access_roles.Role)}
     assert wrong == []
 
 

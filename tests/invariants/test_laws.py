@@ -1,6 +1,7 @@
 """The laws of the house, read from the code itself: what a reviewer would have to look for in every change."""
 
 import ast
+import functools
 import pathlib
 import re
 import tomllib
@@ -47,7 +48,13 @@ def files(*, apps: tuple[str, ...] = PRODUCT, migrations: bool = False) -> list[
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
     for path in files():
-        yield path.relative_to(env.BASE_DIR).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+        yield path.relative_to(env.BASE_DIR).as_posix(), tree(path)
+
+
+@functools.cache
+def tree(path: pathlib.Path) -> ast.Module:
+    """Return a file, parsed once for all laws."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def functions(tree: ast.AST, *, inside: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -80,7 +87,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
     lengths = {
         f"{path.relative_to(env.BASE_DIR).as_posix()}:{name}": (node.end_lineno or node.lineno) - node.lineno + 1
         for path in files(apps=(*PRODUCT, "tests", "benchmarks"))
-        for name, node in functions(ast.parse(path.read_text(encoding="utf-8")))
+        for name, node in functions(tree(path))
     }
     _assert_kept(lengths=lengths, most=FUNCTION_LINES_MAX, table=LONG_FUNCTIONS)
 

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from documents.events import envelope, intake
 from documents.models import Discrepancy, Document, Event, EventStatus, Kind
 from payouts.models import Payout
-from tests.payouts import making, telling
+from tests.payouts import arrival, making, telling
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +41,7 @@ def _open() -> list[str]:
 # -- born SENT --
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", arrival.orders(range(3)))
 def test_nothing_stays_sent_on_the_word_of_a_payout_that_was_corrected(order: tuple[int, ...]) -> None:
     wrong = making.payout("po_1", "20.01", orders=["ord_1", "ord_2"], at=EARLY)
     events = [wrong, making.order("ord_1"), making.order("ord_2")]
@@ -218,7 +217,7 @@ def test_a_payout_settles_its_held_telling_whether_it_was_sent_or_its_period_clo
 # -- what is open says what is true now --
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", arrival.orders(range(3)))
 def test_money_paid_twice_says_how_much_and_by_which_payouts_now(order: tuple[int, ...]) -> None:
     amounts = {"po_1": "10.00", "po_2": "6.00", "po_3": "3.00"}
     payouts = [

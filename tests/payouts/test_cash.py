@@ -1,7 +1,6 @@
 """The cash that a payout takes off is what its orders declare, however and whenever both come."""
 
 import json
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from documents.alerts import channel, discrepancies
 from documents.models import Alert, Discrepancy, Document, Resolution
 from payouts.calculation import cash
 from payouts.reconciliation import run
-from tests.payouts import making, telling
+from tests.payouts import arrival, making, telling
 
 pytestmark = pytest.mark.django_db
 PS = "PAYOUT_STATEMENT:payout"
@@ -126,7 +125,7 @@ def _parts(name: str, amount: str, *, part: str, at: str, taken: str = "0.00") -
     return making.payout(name, amount, settles=settles, at=at, cash_collected=taken)
 
 
-@pytest.mark.parametrize("way", list(permutations(range(3))))
+@pytest.mark.parametrize("way", arrival.orders(range(3)))
 def test_an_order_paid_by_parts_has_its_cash_taken_off_once_by_any_of_them(way: tuple[int, ...]) -> None:
     events = [
         making.order("ord_1", "20.00", cash_collected="6.00"),
@@ -137,7 +136,7 @@ def test_an_order_paid_by_parts_has_its_cash_taken_off_once_by_any_of_them(way: 
     assert (_open(), _reconciled()) == ({}, {})
 
 
-@pytest.mark.parametrize("way", list(permutations(range(3))))
+@pytest.mark.parametrize("way", arrival.orders(range(3)))
 def test_parts_that_never_take_the_cash_off_differ_at_the_last_sent_whichever_comes_last(way: tuple[int, ...]) -> None:
     events = [
         making.order("ord_1", "20.00", cash_collected="6.00"),
@@ -190,7 +189,7 @@ def test_an_order_with_its_adjustment_is_compared_like_the_order_alone() -> None
     assert (_flags("po_1"), _open()) == ([], {})
 
 
-@pytest.mark.parametrize("way", list(permutations(range(3))))
+@pytest.mark.parametrize("way", arrival.orders(range(3)))
 def test_money_that_came_back_no_longer_differs_and_its_second_try_is_compared_alone(way: tuple[int, ...]) -> None:
     events = [
         making.payout("po_1", "20.00", orders=["ord_1"]),

@@ -1,6 +1,5 @@
 """A dispute that was lost is a refund given by the bank: credited to the cent, once, and never beyond what remains."""
 
-import itertools
 import json
 from typing import Any
 
@@ -11,7 +10,7 @@ from documents.rendering import render
 from payouts.reconciliation import run
 from payouts.review import discrepancy_findings
 from tests.documents import pdf_reading
-from tests.payouts import making, telling
+from tests.payouts import arrival, making, telling
 
 NOTE = "CREDIT_NOTE:dispute:dp_1:customer"
 pytestmark = pytest.mark.django_db
@@ -80,7 +79,7 @@ def test_a_dispute_told_again_credits_nothing_more_and_a_divergent_one_is_on_rec
     assert (gap.code, discrepancy_findings.sides(gap=gap)) == ("divergent_repeat", ("22.00", "21.00"))
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("order", arrival.orders(range(3)))
 def test_refund_and_dispute_of_the_whole_give_it_back_once_and_the_second_is_held(order: tuple[int, ...]) -> None:
     payment, _place = _payment("ES")
     refund = making.refund("rf_1", "pay_1", [making.line("20.00", tax="IVA10")])

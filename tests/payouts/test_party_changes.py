@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import json
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from django.db import connections, transaction
 from documents.models import Document, Notice, Party
 from payouts.issuing import parties
 from payouts.reconciliation import run
-from tests.payouts import making, telling
+from tests.payouts import arrival, making, telling
 
 pytestmark = pytest.mark.django_db
 OLD = {"id": "drv_1", "legal_name": "Nombre Viejo", "tax_id": "X1234567L"}
@@ -40,7 +39,7 @@ def _party() -> tuple[str, str, str, str]:
     return row.legal_name, row.tax_id, row.email, row.locale
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", arrival.orders(range(3)))
 def test_documents_that_name_nobody_print_the_name_of_their_own_day(order: tuple[int, ...]) -> None:
     named = [_order("ord_1", 10, OLD), _order("ord_2", 12, NEW), _order("ord_3", 20, OLD)]
     telling.told([named[place] for place in order])
@@ -106,7 +105,7 @@ def test_a_name_of_another_country_is_not_printed() -> None:
     assert _owner("PAYOUT_STATEMENT:payout:po_1:payee") == ("Nombre Nuevo", "12345678Z")
 
 
-@pytest.mark.parametrize("order", list(permutations(range(4))))
+@pytest.mark.parametrize("order", arrival.orders(range(4)))
 def test_the_first_address_that_an_event_carries_counts(order: tuple[int, ...]) -> None:
     events = [
         _order("ord_1", 10, OLD),

@@ -1,7 +1,6 @@
 """A payout that is called off: its notice, and nothing at all where it was canceled before it was sent."""
 
 import json
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from documents.events import intake, waiting
 from documents.models import Discrepancy, Document, Event
 from payouts.models import Payout, Settlement
 from payouts.reconciliation import run
-from tests.payouts import making, telling
+from tests.payouts import arrival, making, telling
 
 pytestmark = pytest.mark.django_db
 NOTICE = "PAYOUT_REVERSAL_NOTICE:payout:po_1:payee:canceled"
@@ -41,7 +40,7 @@ def _differences() -> dict[str, int]:
     return dict(run.run(walk=run.key_ranges(), now=telling.NOW, actor=telling.ACTOR).findings)
 
 
-@pytest.mark.parametrize("order", list(permutations(range(4))))
+@pytest.mark.parametrize("order", arrival.orders(range(4)))
 def test_what_a_canceled_payout_settled_is_owed_again_in_any_order(order: tuple[int, ...]) -> None:
     events = [
         making.order("ord_1"),
@@ -68,7 +67,7 @@ def test_what_a_canceled_payout_settled_is_owed_again_in_any_order(order: tuple[
     assert _differences() == {}
 
 
-@pytest.mark.parametrize("order", [order for order in permutations(range(4)) if order.index(2) < order.index(1)])
+@pytest.mark.parametrize("order", [order for order in arrival.orders(range(4)) if order.index(2) < order.index(1)])
 def test_nothing_is_issued_of_a_payout_that_was_canceled_before_it_was_sent(order: tuple[int, ...]) -> None:
     events = [
         making.order("ord_1"),
@@ -125,7 +124,7 @@ def test_a_closed_period_is_canceled_too_and_another_issuers_cancellation_is_hel
 
 
 @pytest.mark.parametrize("canceled_at", ["2026-02-23T08:00:00Z", "2026-02-24T10:00:00Z"])
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", arrival.orders(range(3)))
 def test_a_payout_that_came_back_and_was_canceled_ended_when_the_first_of_both_happened(
     order: tuple[int, ...], canceled_at: str
 ) -> None:

@@ -1,7 +1,5 @@
 """What a document stands for follows from what the platform's services sent, in whatever order."""
 
-from itertools import permutations
-
 import pytest
 from django.utils import translation
 
@@ -10,7 +8,7 @@ from documents.models import Document
 from documents.wording.outcomes import Fate
 from payouts.review import corrections
 from tests.documents import center
-from tests.payouts import making, telling
+from tests.payouts import arrival, making, telling
 
 pytestmark = pytest.mark.django_db
 OFS = "ORDER_FINAL_STATEMENT:order:ord_1:beneficiary"
@@ -31,7 +29,7 @@ def standing(key: str) -> standings.DocumentStanding:
         return standings.of(document=telling.document(key))
 
 
-@pytest.mark.parametrize("arrival", list(permutations(range(4))))
+@pytest.mark.parametrize("arrival", arrival.orders(range(4)))
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_payout_that_did_not_arrive_says_so_with_its_notice_and_with_what_replaces_it(
     kind: str, arrival: tuple[int, ...]
