@@ -6,17 +6,17 @@ from typing import TypeVar
 
 from config import env
 
-Fact = TypeVar("Fact")
+Told = TypeVar("Told")
 
 
-def orders(facts: Sequence[Fact]) -> list[tuple[Fact, ...]]:
+def orders(facts: Sequence[Told]) -> list[tuple[Told, ...]]:
     """Return orders in which each fact comes first once, so that of any two each comes before the other."""
     if _all():
         return list(itertools.permutations(facts))
     return [_beginning(facts, place=place) for place in range(len(facts))]
 
 
-def _beginning(facts: Sequence[Fact], *, place: int) -> tuple[Fact, ...]:
+def _beginning(facts: Sequence[Told], *, place: int) -> tuple[Told, ...]:
     """Return the facts from one place on and round, forwards or backwards in turn."""
     step = 1 if place % 2 == 0 else -1
     return tuple(facts[(place + step * further) % len(facts)] for further in range(len(facts)))
