@@ -140,7 +140,7 @@ def _counts(*numbers: object) -> bool:
 def _hashes(*lists: object) -> bool:
     """Return whether all that was sent are lists of hashes."""
     return all(
-        isinstance(hashes, list) and all(isinstance(one, bytes) and len(one) == HASH_BYTES for one in hashes)
+        isinstance(hashes, list) and all(isinstance(hashed, bytes) and len(hashed) == HASH_BYTES for hashed in hashes)
         for hashes in lists
     )
 
