@@ -102,13 +102,14 @@ urlpatterns = [
     ),
     _api(
         "api/v1/documents/<str:public_id>/release/",
-        documents.DocumentRelease.as_view(),
+        verifying.DocumentRelease.as_view(),
         name="document-release",
         roles=roles.RIGHTS["release"],
         ownership=Ownership.PARTY_OR_COUNTRY,
         audit=Action.DOCUMENT_RELEASED,
         scope=KeyScope.CUSTODY,
         methods=POST,
+        outside=verifying.look,
     ),
     _api(
         "api/v1/documents/<str:public_id>/links/",

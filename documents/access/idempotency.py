@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import re
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -36,11 +37,15 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OPTIONAL = frozenset({"PUT"})  # which is the same however often it is done
 UNSTORED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 HEADERS = ("Content-Type", "Location", "ETag", "Allow")
+Outside = Callable[..., Mapping[str, Any]]
 _KEY = re.compile(r'"?([A-Za-z0-9_-]{8,128})"?', re.ASCII)
 
 
-def once(view: View) -> View:
+def once(view: View, *, outside: Outside | None = None) -> View:
     """Wrap a view of the API: whatever it changes is changed once for each key of a caller.
+
+    :param outside: asks what the change depends on of another system, before its transaction: no row and no key stays
+        locked for as long as that takes. The view gets what it returns, and decides by what is in the database.
 
     An answer may name, in its attribute `shown_once`, members that are secrets: they are null when it is given again.
 
@@ -56,16 +61,32 @@ def once(view: View) -> View:
             with transaction.atomic():
                 return _changed(view=view, request=request, handed=handed)
         digest, fingerprint = _request_digest(request=request), _fingerprint(body=_body(request=request))
+        if outside is not None:
+            with transaction.atomic():
+                response = _earlier(request=request, digest=digest, fingerprint=fingerprint)
+            if response is not None:
+                return response
+            handed = {**handed, **outside(request, **handed)}
         with transaction.atomic():
-            _lock(digest=digest)
-            answer = IdempotentAnswer.objects.filter(pk=digest).first()
-            if answer is not None and answer.created_at > timezone.now() - LIFE:
-                return _again(request=request, answer=answer, fingerprint=fingerprint)
-            response = _changed(view=view, request=request, handed=handed)
-            _store(digest=digest, fingerprint=fingerprint, response=response)
+            response = _earlier(request=request, digest=digest, fingerprint=fingerprint)
+            if response is None:
+                response = _changed(view=view, request=request, handed=handed)
+                _store(digest=digest, fingerprint=fingerprint, response=response)
         return response
 
     return done_once
+
+
+def _earlier(*, request: HttpRequest, digest: str, fingerprint: str) -> HttpResponse | None:
+    """Keep other tries of a change away until the end of the transaction; return the answer of one that was made.
+
+    :raises errors.Problem: `idempotency_in_progress`, `idempotency_key_reused`
+    """
+    _lock(digest=digest)
+    answer = IdempotentAnswer.objects.filter(pk=digest).first()
+    if answer is None or answer.created_at <= timezone.now() - LIFE:
+        return None
+    return _again(request=request, answer=answer, fingerprint=fingerprint)
 
 
 def _request_digest(*, request: HttpRequest) -> str:

@@ -204,3 +204,16 @@ def document(*, request: HttpRequest, public_id: str) -> Document:
     :raises errors.Problem: what `ReachSource.get_row` raises
     """
     return cast("Document", DOCUMENTS.get_row(request=request, object_id=public_id))
+
+
+def require_all(*, request: HttpRequest, rows: QuerySet[Document], about: tuple[str, str]) -> None:
+    """Refuse a caller who may not see every one of the documents that something is about.
+
+    :param about: what that is, as the log names it: type and id
+    :raises errors.Problem: `not_owner`, `country_out_of_scope`
+    """
+    within = mine(request=request)
+    if rows.exclude(pk__in=within.rows().values("pk")).exists():
+        code = "country_out_of_scope" if within.column == "country_id" else "not_owner"
+        object_type, object_id = about
+        actors.refuse(request=request, code=code, object_type=object_type, object_id=object_id)

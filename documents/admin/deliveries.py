@@ -8,9 +8,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
+from documents.access import scope
 from documents.admin import base, cells, confirm, document_page, rights, timeline
 from documents.admin.site import site
-from documents.delivery import links
+from documents.delivery import deliveries, links
 from documents.models import Delivery, Link, RevokeReason
 
 if TYPE_CHECKING:
@@ -129,8 +130,33 @@ class DeliveryAdmin(OfDocument[Delivery]):
         return self.shown(request=request, row=row, facts=facts, badge=cells.state(row.status))
 
 
+def _resend(made: "confirm.Confirmed[Link]") -> Delivery:
+    """Mail anew what a link leads to, if the person may see all of it.
+
+    :raises errors.Problem: what `scope.require_all` and `deliveries.resend_link` raise
+    """
+    about = ("link", made.row.public_id)
+    scope.require_all(request=made.request, rows=links.documents(link=made.row), about=about)
+    return deliveries.resend_link(link=made.row, actor=made.actor, now=made.now)
+
+
 # TABLE: what is asked about a link before it is done.
 CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Link]]" = {
+    "resend": confirm.Confirmation(
+        title=_("Reenviar el enlace"),
+        text=_(
+            "El titular recibirá un correo con un enlace nuevo a lo mismo que este, que deja de abrir. "
+            "Va al correo que consta, a ningún otro."
+        ),
+        submit=_("Reenviar enlace"),
+        right="send",
+        audit=Action.DELIVERY_RESENT,
+        instead=(Action.DELIVERY_QUEUED,),  # the first mail of a document that went out with the weekly summary
+        form=confirm.no_form,
+        act=_resend,
+        done=_("Enlace nuevo en camino al correo del titular."),
+        back=lambda link: cells.page(link.document),
+    ),
     "revoke": confirm.Confirmation(
         title=_("Anular el enlace"),
         text=_("Este enlace dejará de abrir el documento en el acto. El documento no cambia."),
@@ -157,7 +183,7 @@ class LinkAdmin(OfDocument[Link]):
     """The links that were sent; the token itself is stored nowhere."""
 
     def pages(self) -> "Mapping[str, base.RowPage]":
-        """Add the page on which a link is revoked."""
+        """Add the pages on which a link is sent again and revoked."""
         return {name: row.page(self) for name, row in CONFIRMATIONS.items()}
 
     list_display = (
@@ -211,4 +237,7 @@ class LinkAdmin(OfDocument[Link]):
         ]
         if row.weekly:
             facts.insert(0, base.Fact(label=_("Documentos de la semana"), value=links.documents(link=row).count()))
-        return self.shown(request=request, row=row, facts=facts, badge=self.state_cell(row))
+        shown = self.shown(request=request, row=row, facts=facts, badge=self.state_cell(row))
+        may = rights.may(request=request, right="send")
+        steps = [{"url": f"{name}/", "label": page.title} for name, page in CONFIRMATIONS.items()]
+        return {**shown, "actions": steps if may else []}

@@ -23,7 +23,6 @@ from audit.models import Event
 from documents import distribution, errors, presentation
 from documents.access import actors, roles, scope
 from documents.api import filters, serializers, views
-from documents.custody import quarantine
 from documents.emission import locking
 from documents.models import Document
 
@@ -181,39 +180,6 @@ class DocumentRetry(generics.GenericAPIView[Document]):
             raise errors.Problem(code="document_not_waiting")
         document.refresh_from_db()
         return Response(presentation.document(document=document), status=HTTPStatus.ACCEPTED)
-
-
-class DocumentRelease(generics.GenericAPIView[Document]):
-    """POST /documents/{id}/release/: out of quarantine, with a reason."""
-
-    problems: ClassVar = {
-        "post": (
-            "document_not_waiting",
-            "worm_unavailable",
-            "worm_checksum_mismatch",
-            "worm_version_missing",
-            "worm_lock_missing",
-            "worm_lock_too_short",
-            "worm_mode_weak",
-            "worm_delete_marker",
-            "worm_extra_version",
-        )
-    }
-
-    @extend_schema(request=serializers.ReasonSerializer, responses=serializers.DocumentSerializer)
-    def post(self, request: Request, document: Document) -> Response:
-        """Read the bytes again and release the document if they are what they were.
-
-        :raises errors.Problem: `document_not_waiting`, `validation_error`, a `worm_*` code
-        """
-        body = views.stated(serializer=serializers.ReasonSerializer, request=request)
-        released = quarantine.release(
-            document=document, reason=body["reason"], actor=actors.actor(request=request), now=timezone.now()
-        )
-        if not released:
-            raise errors.Problem(code="document_not_waiting")
-        document.refresh_from_db()
-        return Response(presentation.document(document=document))
 
 
 OPENED = (Action.DOCUMENT_VIEWED, Action.DOCUMENT_DOWNLOADED, Action.DOCUMENT_PREVIEWED, Action.DOCUMENT_REVEALED)

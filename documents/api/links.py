@@ -83,11 +83,12 @@ class LinkResending(views.RowDetail):
 
     @extend_schema(request=None, responses={201: serializers.ResentSerializer})
     def post(self, request: Request, row: Link) -> Response:
-        """Queue the mail; the older link ends.
+        """Queue the mail, of a week's link with all its documents; the older link ends.
 
-        :raises errors.Problem: what `deliveries.resend` raises
+        :raises errors.Problem: what `deliveries.resend_link` raises; `not_owner`, `country_out_of_scope`
         """
-        delivery = deliveries.resend(
-            document=row.document, actor=actors.actor(request=request), now=timezone.now(), revoke_older=True
+        scope.require_all(
+            request=request._request, rows=secure_links.documents(link=row), about=("link", row.public_id)
         )
+        delivery = deliveries.resend_link(link=row, actor=actors.actor(request=request), now=timezone.now())
         return Response({"delivery": delivery.public_id, "status": delivery.status}, status=HTTPStatus.CREATED)

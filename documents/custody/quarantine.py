@@ -64,26 +64,48 @@ def withhold(
 def release(*, document: Document, reason: str, actor: log.Actor, now: dt.datetime) -> bool:
     """Let a document out of quarantine after a fresh look at its bytes and their lock; False where it is in none.
 
-    The look is on record with what it found, and a document that does not pass it stays withheld.
+    Not within a transaction: the look asks the vault.
 
     :param reason: why a person releases it, in that person's words
+    :raises errors.Problem: what `look` raises; the document stays withheld
+    """
+    sound_since = look(document=document, actor=actor)
+    return end(document=document, sound_since=sound_since, reason=reason, actor=actor, now=now)
+
+
+def look(*, document: Document, actor: log.Actor) -> dt.datetime | None:
+    """Look afresh at a withheld document's bytes, their lock and its record. One that finds something is on record.
+
+    :returns: since when it is withheld, by which `end` knows the quarantine; None where it is in none
     :raises errors.Problem: bytes, lock or record are still not what was promised, or the vault does not answer
     """
     document.refresh_from_db()
     if document.status != Status.QUARANTINED:
-        return False
+        return None
     try:
         inspection.check(document=document, said=inspection.recorded(documents=[document]))
     except errors.Problem as error:
         with transaction.atomic():
             record_look(document=document, actor=actor, code=error.code)
         raise
+    return document.quarantined_at
+
+
+def end(
+    *, document: Document, sound_since: dt.datetime | None, reason: str, actor: log.Actor, now: dt.datetime
+) -> bool:
+    """End the quarantine during which a look found everything as promised; False where that is over, or none was.
+
+    :param sound_since: what `look` has returned
+    """
+    if sound_since is None:
+        return False
     with transaction.atomic():
         locks.declare(rank=locks.Rank.DOCUMENT, keys=[(document.pk,)])
         # The moment names this quarantine: one that somebody else has ended and another has begun is not released.
-        moved = Document.objects.filter(
-            pk=document.pk, status=Status.QUARANTINED, quarantined_at=document.quarantined_at
-        ).update(status=Status.LOCKED, quarantined_at=None, cause="", verified_at=now)
+        moved = Document.objects.filter(pk=document.pk, status=Status.QUARANTINED, quarantined_at=sound_since).update(
+            status=Status.LOCKED, quarantined_at=None, cause="", verified_at=now
+        )
         if not moved:
             return False
         record_look(document=document, actor=actor)

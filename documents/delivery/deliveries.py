@@ -18,7 +18,7 @@ from audit import log
 from audit.actions import Action
 from documents import catalog, errors, formatting, identifiers, locks
 from documents.delivery import letters, links, mailbox, outbox
-from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Link, RevokeReason, Status
+from documents.models import Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, RevokeReason, Status
 from documents.resilience import calls, leases, queue
 from documents.task_names import TaskName
 
@@ -50,22 +50,51 @@ def resend(
 ) -> Delivery:
     """Queue one more mail, with a link of its own, to the address on file now.
 
-    :param revoke_older: ends the owner's other open links to this document.
+    :param revoke_older: ends the owner's other open links to this document; those to a week of his stay.
     :raises errors.Problem: `document_not_ready`, `document_quarantined`, `document_disposed`;
         `validation_error` where no address is on file
     """
     check_locked(document=document)
-    if not document.owner.email:
-        raise errors.Problem(code="validation_error", values={"cause": "no_address"})
+    _check_address(party=document.owner)
     with transaction.atomic():
         locks.rows(queryset=Document.objects.filter(pk=document.pk).only("pk"))
         same = Delivery.objects.filter(document=document, recipient=document.owner, channel=Channel.EMAIL)
         last = same.aggregate(last=Max("sequence"))["last"] or 0
         if revoke_older:
-            links.revoke_open(recipient=document.owner, document=document, reason=reason, actor=actor, now=now)
+            links.revoke_open(recipient=document.owner, documents=[document], reason=reason, actor=actor, now=now)
         made = _queue(document=document, channel=Channel.EMAIL, sequence=last + 1, now=now, actor=actor)
         transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=made.pk))
     return made
+
+
+def resend_link(*, link: Link, actor: log.Actor, now: dt.datetime) -> Delivery:
+    """Queue one more mail of all that a link leads to, with a new link; the open ones to just that end.
+
+    Of a week, what nobody gets now is left out.
+
+    :raises errors.Problem: what `resend` raises
+    """
+    if not link.weekly:
+        return resend(document=link.document, actor=actor, now=now, revoke_older=True)
+    owner = link.recipient
+    _check_address(party=owner)
+    with transaction.atomic():
+        documents = _of_week(link=link)
+        if not documents:
+            check_locked(document=link.document)
+            raise errors.Problem(code="document_not_ready")
+        led = [link.document, *documents]
+        links.revoke_open(recipient=owner, documents=led, weekly=True, reason=RevokeReason.RESENT, actor=actor, now=now)
+        return _queue_week(documents=documents, link=link, actor=actor, now=now)
+
+
+def _check_address(*, party: Party) -> None:
+    """Refuse a party that no mail reaches.
+
+    :raises errors.Problem: `validation_error`
+    """
+    if not party.email:
+        raise errors.Problem(code="validation_error", values={"cause": "no_address"})
 
 
 def check_locked(*, document: Document) -> None:
@@ -101,7 +130,7 @@ def renew_week(*, link: Link, actor: log.Actor, now: dt.datetime) -> Delivery | 
     """Send a new link to the documents of a week's link that is dead; None where none may be sent, as in `renew`."""
     owner = link.recipient
     with transaction.atomic():
-        documents = locks.rows(queryset=links.documents(link=link).filter(status=Status.LOCKED))
+        documents = _of_week(link=link)
         sent = Delivery.objects.filter(document__in=documents, recipient=owner, channel=Channel.DIGEST)
         wrong = Link.objects.filter(
             Q(document__in=documents) | Q(pk=link.pk), recipient=owner, revoked_reason=RevokeReason.WRONG_PERSON
@@ -109,14 +138,25 @@ def renew_week(*, link: Link, actor: log.Actor, now: dt.datetime) -> Delivery | 
         lately = sent.filter(sequence__gt=1, queued_at__gt=now - REPEAT)
         if not documents or not owner.email or wrong.exists() or lately.exists():
             return None
-        last = dict(sent.order_by().values_list("document").annotate(last=Max("sequence")))
-        made = [
-            _queue(document=row, channel=Channel.DIGEST, sequence=last[row.pk] + 1, now=now, actor=actor)
-            for row in documents
-        ]
-        locks.inserted(rank=locks.Rank.DELIVERY, keys=[(delivery.pk,) for delivery in made])
-        Delivery.objects.filter(pk__in=[delivery.pk for delivery in made]).update(bundle=made[0], next_try_at=now)
-        transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=made[0].pk))
+        return _queue_week(documents=documents, link=link, actor=actor, now=now)
+
+
+def _of_week(*, link: Link) -> list[Document]:
+    """Return the documents of a week's link that are LOCKED, each held still until the end of the transaction."""
+    return locks.rows(queryset=links.documents(link=link).filter(status=Status.LOCKED))
+
+
+def _queue_week(*, documents: Sequence[Document], link: Link, actor: log.Actor, now: dt.datetime) -> Delivery:
+    """Queue one mail of a week's documents, due at once, and return its first delivery."""
+    sent = Delivery.objects.filter(document__in=documents, recipient=link.recipient, channel=Channel.DIGEST)
+    last = dict(sent.order_by().values_list("document").annotate(last=Max("sequence")))
+    made = [
+        _queue(document=row, channel=Channel.DIGEST, sequence=last[row.pk] + 1, link=link, now=now, actor=actor)
+        for row in documents
+    ]
+    locks.inserted(rank=locks.Rank.DELIVERY, keys=[(delivery.pk,) for delivery in made])
+    Delivery.objects.filter(pk__in=[delivery.pk for delivery in made]).update(bundle=made[0], next_try_at=now)
+    transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=made[0].pk))
     return made[0]
 
 
@@ -212,9 +252,16 @@ def summary_at(*, document: Document, now: dt.datetime) -> dt.datetime:
 
 
 def _queue(
-    *, document: Document, channel: Channel, sequence: int, now: dt.datetime, actor: log.Actor, cause: str = ""
+    *,
+    document: Document,
+    channel: Channel,
+    sequence: int,
+    now: dt.datetime,
+    actor: log.Actor,
+    cause: str = "",
+    link: Link | None = None,
 ) -> Delivery:
-    """Write a delivery with its Message-ID and its audit event."""
+    """Write a delivery with its Message-ID and its audit event, which names the link that it follows."""
     public_id = identifiers.new(prefix="dlv")
     status = DeliveryStatus.NOT_WANTED if cause else DeliveryStatus.QUEUED
     made = Delivery.objects.create(
@@ -230,5 +277,6 @@ def _queue(
         next_try_at=None if cause else now if channel == Channel.EMAIL else summary_at(document=document, now=now),
     )
     action = Action.DELIVERY_NOT_WANTED if cause else Action.DELIVERY_RESENT if sequence > 1 else Action.DELIVERY_QUEUED
-    outbox.record(action, delivery=made, actor=actor, code=cause, document=document.public_id)
+    follows = {"link": link.public_id} if link is not None else {}
+    outbox.record(action, delivery=made, actor=actor, code=cause, document=document.public_id, **follows)
     return made

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from django.conf import settings
@@ -204,12 +204,21 @@ def revoke(*, link: Link, reason: str, actor: log.Actor, now: dt.datetime) -> bo
 
 
 def revoke_open(
-    *, recipient: Party, reason: str, actor: log.Actor, now: dt.datetime, document: Document | None = None
+    *,
+    recipient: Party,
+    reason: str,
+    actor: log.Actor,
+    now: dt.datetime,
+    documents: Sequence[Document] | None = None,
+    weekly: bool = False,
 ) -> int:
-    """End every open link of a recipient, to one document where named; return how many."""
+    """End every open link of a recipient, or only those to some documents; return how many.
+
+    :param weekly: end the links to weeks of those documents, not those to one of them
+    """
     links = Link.objects.filter(recipient=recipient, revoked_at=None, expires_at__gt=now)
-    if document is not None:
-        links = links.filter(document=document)
+    if documents is not None:
+        links = links.filter(document__in=documents, weekly=weekly)
     return sum(revoke(link=link, reason=reason, actor=actor, now=now) for link in links.order_by("id"))
 
 

@@ -14,7 +14,7 @@ from http.client import HTTPException
 from typing import Protocol, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -86,7 +86,11 @@ def call(*, dependency: str, work: Callable[[], T], now: Callable[[], float] | N
     retryable, a recipient refused for good) is raised as it is: the dependency is well.
 
     :raises DependencyDown: the breaker is open, or the call failed.
+    :raises RuntimeError: the caller is in a transaction, whose locks would be held for as long as the call takes
     """
+    if connection.in_atomic_block:
+        with transaction.atomic(durable=True, savepoint=False):
+            pass  # Django raises where this is within a transaction other than a test's
     if dependency in _inside.names:
         return work()  # a call within a call of the same dependency is one call: the outer one counts
     _inside.names.add(dependency)

@@ -26,7 +26,7 @@ AGAIN_AFTER = dt.timedelta(seconds=60)  # a failed one
 KNOWN_FOR_S = 20.0  # how old a process's knowledge of the last probe may be
 AWAITED = "vault:probe"  # what an event waits for that came before the first passed probe
 OUTAGES = frozenset({"worm_unavailable", "worm_write_denied"})
-_TRY = "SELECT pg_try_advisory_xact_lock(hashtextextended('vault:probe', 0))"
+_TURN = "(hashtextextended('vault:probe', 0))"  # of the session: a probe takes too long for a transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +59,20 @@ def probe(*, actor: log.Actor, now: dt.datetime) -> VaultProbe | None:
 
     :raises errors.WormError: `worm_unavailable`, `worm_write_denied`: the store does not answer, which proves nothing
     """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_TRY)
-            (mine,) = cursor.fetchone()
-        if not mine or not is_due(now=now):
-            return None
-        return record(extent=ProbeExtent.DAILY, actor=actor)
+    if not _asked(f"SELECT pg_try_advisory_lock{_TURN}"):
+        return None
+    try:
+        return record(extent=ProbeExtent.DAILY, actor=actor) if is_due(now=now) else None
+    finally:
+        _asked(f"SELECT pg_advisory_unlock{_TURN}")
+
+
+def _asked(query: str) -> bool:
+    """Return the one truth value that a query answers."""
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        (answer,) = cursor.fetchone()
+    return bool(answer)
 
 
 def record(*, extent: ProbeExtent, actor: log.Actor) -> VaultProbe:

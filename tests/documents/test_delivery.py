@@ -26,6 +26,7 @@ from documents.delivery import answers, deliveries, letters, links, outbox
 from documents.models import Alert, Channel, Delivery, DeliveryStatus, Document, Kind, Link, Party, RevokeReason, Status
 from documents.resilience import breaker, calls, dependencies, leases, queue
 from tests import factories
+from tests.documents import center
 from tests.services import force, mailbox, misbehaving
 
 pytestmark = pytest.mark.django_db
@@ -552,6 +553,58 @@ def test_a_dead_link_to_a_week_becomes_one_new_link_to_the_same_week() -> None:
     assert (fresh.weekly, fresh.delivery) == (True, made)
     assert list(links.documents(link=fresh)) == [delivery.document for delivery in week]
     assert deliveries.digest(now=later + dt.timedelta(days=9)) == []
+
+
+@pytest.mark.usefixtures("smtp")
+def test_a_weeks_link_sent_again_is_one_mail_of_all_that_can_be_had_and_the_older_one_ends() -> None:
+    link, week = a_week()
+    one, *others = week
+    single = deliveries.resend(document=one.document, actor=log.SYSTEM, now=MONDAY, revoke_older=True)
+    link.refresh_from_db()
+    assert link.revoked_at is None  # a mail of one document leaves the week's
+    quarantine.withhold(document=one.document, code="worm_lock_missing", actor=log.SYSTEM, now=MONDAY)
+    made = deliveries.resend_link(link=link, actor=log.SYSTEM, now=MONDAY)
+    link.refresh_from_db()
+    assert link.revoked_reason == RevokeReason.RESENT
+    deliveries.send(delivery_id=made.pk, now=MONDAY)
+    fresh = Link.objects.get(delivery=made)
+    assert fresh.weekly
+    assert list(links.documents(link=fresh)) == [delivery.document for delivery in others]
+    assert Link.objects.filter(delivery=single).count() == 0  # that mail is still to be sent, with its own
+    for delivery in others:
+        quarantine.withhold(document=delivery.document, code="worm_lock_missing", actor=log.SYSTEM, now=MONDAY)
+    with pytest.raises(errors.Problem, match="document_"):
+        deliveries.resend_link(link=fresh, actor=log.SYSTEM, now=MONDAY)
+
+
+@pytest.mark.usefixtures("smtp")
+@pytest.mark.django_db(databases=["default", "denials"])
+@pytest.mark.parametrize("door", ["api", "center"])
+def test_both_doors_send_a_weeks_link_again_whole_and_to_nobody_who_may_not_see_all_of_it(door: str) -> None:
+    link, week = a_week()
+    abroad = factories.issuer(slug="aventide-co", code="ACO", country_code="CO")
+    elsewhere = factories.document(kind=Kind.ORDER_FINAL_STATEMENT, owner=link.recipient, issued_by=abroad)
+    browser = center.client(member=center.staff(roles=["finance"], countries=["ES"], name="sofia"))
+
+    def resend(*, key: str) -> tuple[int, int]:
+        """The status of the answer, and how many deliveries are queued."""
+        api = door == "api"
+        where = f"/api/v1/links/{link.public_id}" if api else f"{center.ADMIN}documents/link/{link.public_id}"
+        answer = browser.post(f"{where}/resend/", headers={"Idempotency-Key": key} if api else {})
+        return answer.status_code, Delivery.objects.filter(status=DeliveryStatus.QUEUED).count()
+
+    assert resend(key="once-and-whole") == (201 if door == "api" else 302, 3)
+    assert {event.object_id for event in center.said("delivery.resent")} == set(
+        Delivery.objects.filter(sequence=2, document__in=[row.document for row in week]).values_list(
+            "public_id", flat=True
+        )
+    )
+    with force.by_force():
+        Delivery.objects.create(
+            document=elsewhere, recipient=link.recipient, channel=Channel.DIGEST, message_id="m@x", bundle=link.delivery
+        )
+    assert resend(key="not-all-of-it-mine") == (403, 4)  # the fourth is the one that was just made
+    assert center.denials()[0].code == "country_out_of_scope"
 
 
 @pytest.mark.usefixtures("smtp")

@@ -3,12 +3,12 @@
 import dataclasses
 import datetime as dt
 import io
+import json
 import pathlib
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
 
 from audit import log
 from audit.models import Event
@@ -165,7 +165,7 @@ def test_no_document_leaves_quarantine_without_its_event(monkeypatch: pytest.Mon
 
     with monkeypatch.context() as patch:
         patch.setattr(log, "record", fail)
-        with pytest.raises(log.AuditUnavailable), transaction.atomic():
+        with pytest.raises(log.AuditUnavailable):
             release(document)
     document.refresh_from_db()
     assert document.status == Status.QUARANTINED
@@ -257,3 +257,36 @@ def test_the_command_keeps_to_the_countries_of_the_person_who_decides() -> None:
     with pytest.raises(CommandError, match="outside your scope"):
         command(document, by="marta")
     assert center.denials()[0].code == "country_out_of_scope"
+
+
+def over_api(by: cast.Member, document: Document, *, key: str = "release-once") -> Any:
+    """The answer to a release over the API."""
+    return center.client(member=by).post(
+        f"/api/v1/documents/{document.public_id}/release/",
+        json.dumps({"reason": REASON}),
+        "application/json",
+        headers={"Idempotency-Key": key},
+    )
+
+
+def test_over_the_api_a_false_alarm_ends_once_and_the_bytes_are_read_once(carmen: cast.Member) -> None:
+    document = withheld()
+    first, again = (over_api(carmen, document) for _ in range(2))
+    assert (first.status_code, first.json()["status"]) == (200, "LOCKED"), first.content
+    assert (again["Idempotent-Replayed"], again.json()) == ("true", first.json())
+    looks = [action for action, _, _ in said(document) if action.startswith("document.")]
+    assert looks == ["document.verified", "document.released"]
+    late = over_api(carmen, document, key="release-late")
+    assert (late.status_code, late.json()["code"]) == (409, "document_not_waiting")
+
+
+def test_over_the_api_a_look_that_finds_something_stays_on_record(
+    vault_folder: pathlib.Path, carmen: cast.Member
+) -> None:
+    document = withheld()
+    damage(vault_folder, document, how="other bytes")
+    answer = over_api(carmen, document)
+    assert (answer.status_code, answer.json()["code"]) == (500, "worm_checksum_mismatch")
+    assert said(document) == [("document.verified", "failed", "worm_checksum_mismatch")]
+    document.refresh_from_db()
+    assert document.status == Status.QUARANTINED

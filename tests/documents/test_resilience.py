@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from django.apps import apps
+from django.db import transaction
 
 from documents import errors
 from documents.alerts import channel, outages
@@ -254,6 +255,15 @@ def test_a_call_within_a_call_counts_once(clock: Clock) -> None:
     assert [attempt(nested, clock) for _ in range(4)] == ["failed"] * 3 + ["open"]
     clock.at += dependencies.DEPENDENCIES["mail"].breaker_open_s
     assert attempt(lambda: calls.call(dependency="mail", work=answer, now=clock), clock) == "answer"
+
+
+@pytest.mark.django_db
+def test_nothing_outside_is_asked_within_a_transaction_whose_locks_would_wait_for_it(clock: Clock) -> None:
+    asked: list[str] = []
+    with pytest.raises(RuntimeError), transaction.atomic():
+        calls.call(dependency="vault", work=lambda: asked.append("within"), now=clock)
+    calls.call(dependency="vault", work=lambda: asked.append("outside"), now=clock)
+    assert asked == ["outside"]
 
 
 def test_the_outage_of_one_dependency_inside_a_call_of_another_blames_only_the_one(clock: Clock) -> None:
