@@ -1,10 +1,12 @@
 """The filters of lists, strict: a parameter or a value that the list does not know is refused, never passed over."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, cast
 
 import django_filters
 from django import forms
+from django.core.validators import EMPTY_VALUES
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from django_filters.rest_framework import DjangoFilterBackend
@@ -35,6 +37,7 @@ class StrictFilterBackend(DjangoFilterBackend):
                 for fault in wrong
             ]
             raise errors.Problem(code="validation_error", errors=faults)
+        _check_values(query=request.GET, cleaned=filters.form.cleaned_data)
         narrowed: QuerySet[Any] = filters.qs
         return narrowed
 
@@ -50,6 +53,19 @@ def check_parameters(*, query: QueryDict, known: frozenset[str] | set[str]) -> N
     twice = [errors.Fault(pointer=f"/{name}", code="twice") for name in sorted(query) if len(query.getlist(name)) > 1]
     if twice:
         raise errors.Problem(code="validation_error", errors=twice)
+
+
+def _check_values(*, query: QueryDict, cleaned: Mapping[str, object]) -> None:
+    """Refuse a value that a filter would pass over: a blank one, or of `is_open` one that is neither true nor false.
+
+    :raises errors.Problem: `validation_error`
+    """
+    passed_over = [name for name in sorted(query) if cleaned.get(name, name) in EMPTY_VALUES]
+    if passed_over:
+        faults = [
+            errors.Fault(pointer=f"/{name}", code="invalid" if query[name].strip() else "blank") for name in passed_over
+        ]
+        raise errors.Problem(code="validation_error", errors=faults)
 
 
 class MomentField(forms.Field):

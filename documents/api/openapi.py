@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -16,13 +16,14 @@ from pydantic.json_schema import models_json_schema
 from documents import errors
 from documents.access import idempotency
 from documents.access.admission import JSON, AccessRule, Ownership, Recorded
+from documents.api import intake_schema
 from documents.api.serializers import StrictSerializer
 from documents.events import envelope
 
-PROBLEM, EVENT = "Problem", "Event"
-FAULT = ("pointer", "code", "detail")  # members of a fault
+PROBLEM, FAULT, EVENT = "Problem", "Fault", "Event"
 REFERENCE = "#/components/schemas/{model}"
 SIGNED = "webhookSignature"
+INTAKE = "/api/v1/events/"
 # What every operation of the API may answer, and what its ownership may refuse.
 ALWAYS = (
     "not_authenticated",
@@ -53,18 +54,6 @@ CHANGES = (
     "idempotency_in_progress",
     "idempotency_key_reused",
 )
-INTAKE = (
-    "malformed_json",
-    "validation_error",
-    "webhook_signature_invalid",
-    "webhook_stale",
-    "event_type_not_allowed",
-    "document_key_conflict",
-    "payload_too_large",
-    "audit_unavailable",
-    "dependency_degraded",
-    "internal_error",
-)
 _PART = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -92,10 +81,6 @@ class RuledSchema(AutoSchema):
         """Return the first word of the path."""
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
 
-    def get_extensions(self) -> dict[str, object]:
-        """Return what the access table says."""
-        return _extensions(rule=_route(path=self.path, method=self.method)[1], method=self.method)
-
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """Return the operation with its error answers and the header of a change."""
         operation = super().get_operation(*args, **kwargs)
@@ -110,6 +95,7 @@ class RuledSchema(AutoSchema):
             codes |= set(CHANGES)
             operation.setdefault("parameters", []).insert(0, _key_parameter(method=self.method))
         operation["responses"].update(_problems(codes=sorted(codes)))
+        operation.update(_extensions(rule=rule, method=self.method, codes=codes))
         operation["description"] = _description(method=getattr(self.view, self.method.lower(), None))
         return operation
 
@@ -131,14 +117,19 @@ def add_events(result: dict[str, Any], **_options: object) -> dict[str, Any]:
             "mapping": {name: REFERENCE.format(model=name) for name in envelope.SCHEMAS},
         },
     }
-    components["schemas"][PROBLEM] = _problem_schema()
-    components.setdefault("securitySchemes", {})[SIGNED] = {
-        "type": "apiKey",
-        "in": "header",
-        "name": "webhook-signature",
-        "description": "Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature: v1,...",
+    components["schemas"] |= {PROBLEM: _problem_schema(), FAULT: _fault_schema(), **intake_schema.outcomes()}
+    components.setdefault("securitySchemes", {})[SIGNED] = intake_schema.SIGNATURE
+    _name, rule = _route(path=INTAKE, method="POST")
+    result["paths"].setdefault(INTAKE, {})["post"] = {
+        **intake_schema.operation(),
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model=EVENT)}}},
+        },
+        "security": [{SIGNED: []}],
+        "responses": {**intake_schema.answers(), **_problems(codes=intake_schema.CODES)},
+        **_extensions(rule=rule, method="POST", codes=intake_schema.CODES),
     }
-    result["paths"].setdefault("/api/v1/events/", {})["post"] = _intake()
     return result
 
 
@@ -147,29 +138,6 @@ def _strict(body: type[StrictSerializer]) -> Iterator[type[StrictSerializer]]:
     yield body
     for narrower in body.__subclasses__():
         yield from _strict(narrower)
-
-
-def _intake() -> dict[str, object]:
-    """Return the operation that takes events in."""
-    _name, rule = _route(path="/api/v1/events/", method="POST")
-    outcome = {"content": {"application/json": {"schema": {"type": "object"}}}}
-    return {
-        "operationId": "events",
-        "description": "Take in one fact, signed by the platform's service that states it.",
-        "tags": ["events"],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model=EVENT)}}},
-        },
-        "security": [{SIGNED: []}],
-        "responses": {
-            "200": {"description": "replayed", **outcome},
-            "201": {"description": "processed", **outcome},
-            "202": {"description": "held, parked or ignored", **outcome},
-            **_problems(codes=INTAKE),
-        },
-        **_extensions(rule=rule, method="POST"),
-    }
 
 
 def routes() -> list[tuple[str, str, AccessRule]]:
@@ -196,8 +164,8 @@ def _description(*, method: object) -> str:
     return " ".join((getattr(method, "__doc__", "") or "").partition(":raises")[0].split())
 
 
-def _extensions(*, rule: AccessRule, method: str) -> dict[str, object]:
-    """Return what the access table says of an operation."""
+def _extensions(*, rule: AccessRule, method: str, codes: Collection[str]) -> dict[str, object]:
+    """Return what the access table says of an operation, and the codes with which it may be refused."""
     audit = rule.audit
     return {
         "x-roles": sorted(rule.roles),
@@ -205,13 +173,14 @@ def _extensions(*, rule: AccessRule, method: str) -> dict[str, object]:
         "x-audit": str(audit.action) if isinstance(audit, Recorded) else f"none: {audit.reason}",
         "x-scope": str(rule.scope) if rule.scope else None,
         "x-idempotency-key": _is_once(rule=rule, method=method),
+        "x-codes": sorted(codes),
     }
 
 
-def _problems(*, codes: "list[str] | tuple[str, ...]") -> dict[str, object]:
+def _problems(*, codes: Collection[str]) -> dict[str, object]:
     """Return the error answers by status, each with its codes."""
     by_status: dict[str, list[str]] = {}
-    for code in codes:
+    for code in sorted(codes):
         by_status.setdefault(str(errors.CODES[code].status), []).append(code)
     return {
         status: {
@@ -239,7 +208,7 @@ def _key_parameter(*, method: str) -> dict[str, object]:
 
 def _problem_schema() -> dict[str, object]:
     """Return the schema of an error answer (RFC 9457)."""
-    text, fault = {"type": "string"}, {"type": "object", "properties": {name: {"type": "string"} for name in FAULT}}
+    text = {"type": "string"}
     return {
         "type": "object",
         "required": ["type", "title", "status", "code", "detail", "request_id", "retryable", "errors"],
@@ -252,6 +221,13 @@ def _problem_schema() -> dict[str, object]:
             "values": {"type": "object"},
             "request_id": text,
             "retryable": {"type": "boolean"},
-            "errors": {"type": "array", "items": fault},
+            "errors": {"type": "array", "items": {"$ref": REFERENCE.format(model=FAULT)}},
         },
     }
+
+
+def _fault_schema() -> dict[str, object]:
+    """Return the schema of what is wrong with one member of a body, or of an event."""
+    text = {"type": "string"}
+    members = {"pointer": text, "code": text, "values": {"type": "object"}, "detail": text}
+    return {"type": "object", "required": list(members), "properties": members}

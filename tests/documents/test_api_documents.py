@@ -93,6 +93,16 @@ def test_a_span_is_listed_by_its_moments_newest_first(browser: Client) -> None:
     assert seen == [made[day].public_id for day in (1, 2, 3)]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["documents/?kind=", "documents/?owner=%20", "documents/?issued_after=", "documents/?kind=NOPE", "payouts/?payee="],
+)
+def test_no_value_is_passed_over_so_that_a_list_is_longer_than_it_was_asked_for(browser: Client, asked: str) -> None:
+    answer = browser.get(f"/api/v1/{asked}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "validation_error"), answer.content
+    assert answer.json()["errors"][0]["pointer"] == f"/{asked.partition('?')[2].partition('=')[0]}"
+
+
 def test_a_cursor_serves_no_other_list_and_is_composed_by_nobody(browser: Client) -> None:
     many(count=3)
     cursor = browser.get(LIST, {"limit": "1"}).json()["next_cursor"]

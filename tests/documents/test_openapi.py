@@ -66,6 +66,11 @@ def test_every_change_states_its_key_and_every_operation_the_codes_it_answers(do
         for answer in refused:
             _, _, codes = answer["description"].partition(": ")
             assert set(codes.split(", ")) <= set(errors.CODES)
+        named = {code for answer in refused for code in answer["description"].partition(": ")[2].split(", ")}
+        assert named == set(operation["x-codes"]), path
+        for status, answer in operation["responses"].items():
+            [body] = answer["content"].values()
+            assert body["schema"] != {"type": "object"}, (path, status)
 
 
 def test_each_event_has_its_schema(document: dict[str, Any]) -> None:

@@ -110,6 +110,10 @@ def ask_about(operation: Any, *, mode: GenerationMode, key: str, known_id: str) 
     def asks(case: Any, is_known: bool) -> None:
         if is_known and known_id and "public_id" in (case.path_parameters or {}):
             case.path_parameters["public_id"] = known_id
-        case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, excluded_checks=[positive_data_acceptance])
+        answer = case.call_and_validate(
+            headers={"Authorization": f"Bearer {key}"}, excluded_checks=[positive_data_acceptance]
+        )
+        if answer.status_code >= 400 and "problem+json" in answer.headers.get("content-type", [""])[0]:
+            assert answer.json()["code"] in operation.definition.raw["x-codes"], answer.json()
 
     asks()

@@ -16,6 +16,8 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
 
 from audit import log
 from audit.models import Event as AuditEvent
@@ -24,7 +26,7 @@ from config.simulation import sender
 from documents import transactions
 from documents.events import answers, effects, intake, outcomes, store, waiting
 from documents.models import Alert, Discrepancy, Event
-from documents.webhooks import signing
+from documents.webhooks import inbound, signing
 from tests.payouts import making, telling
 from tests.services import rivals
 
@@ -65,6 +67,27 @@ def test_a_sender_with_the_public_library_signs_what_this_door_expects() -> None
 
 def test_a_well_signed_event_is_taken_in(event: bytes) -> None:
     assert post(event).status_code == 201
+
+
+def test_each_outcome_is_answered_as_the_openapi_document_says_of_its_status(event: bytes) -> None:
+    document = dict(SchemaGenerator().get_schema(request=None, public=True))
+    stated = document["paths"]["/api/v1/events/"]["post"]
+    other = json.dumps({**making.order("ord_1"), "country": "XX"}).encode()  # the same id tells something else
+    told = {
+        "processed": (event, 201),
+        "again": (event, 200),
+        "divergent": (other, 200),
+        "held": (json.dumps(making.order("ord_2", driver="drv_1", totals={"payable": "1.00"})).encode(), 202),
+        "parked": (json.dumps(making.adjustment("adj_1", "ord_9")).encode(), 202),
+        "ignored": (json.dumps({**making.order("ord_3"), "type": "ORDER_ADMIRED"}).encode(), 202),
+    }
+    for name, (body, status) in told.items():
+        answer = post(body)
+        assert answer.status_code == status, (name, answer.content)
+        schema = stated["responses"][str(status)]["content"]["application/json"]["schema"]
+        Draft202012Validator({**schema, "components": document["components"]}).validate(answer.json())
+        assert answer.json()["status"] == (name if status == 202 else "processed")
+    assert {parameter["name"] for parameter in stated["parameters"]} == set(inbound.HEADERS)
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])

@@ -123,6 +123,11 @@ def test_who_may_not_correct_is_refused(finance: Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "role_not_allowed")
 
 
+def test_what_is_neither_true_nor_false_narrows_no_list(finance: Client) -> None:
+    assert finance.get("/api/v1/discrepancies/?is_open=perhaps").json()["errors"][0]["pointer"] == "/is_open"
+    assert finance.get("/api/v1/discrepancies/?is_open=false").status_code == 200
+
+
 def test_a_held_event_is_tried_again_and_dismissed_over_the_api(finance: Client) -> None:
     telling.told([making.order("ord_held") | {"issuer": "nobody-es", "id": "evt_wrong"}])
     event = Event.objects.get(event_id="evt_wrong")
