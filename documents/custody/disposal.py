@@ -44,25 +44,26 @@ def dispose(*, document: Document, now: dt.datetime, actor: log.Actor) -> bool:
     :raises errors.Problem: `retention_active`, `legal_hold_active` (both on record), `document_not_ready`
     :raises errors.WormError: `worm_still_locked`, `worm_unavailable`: nothing has changed
     """
-    with transaction.atomic():
-        [row] = locks.rows(queryset=Document.objects.filter(pk=document.pk).select_related("owner"))
-        if row.status == Status.DISPOSED:
-            return False
-        code = _refusal(document=row, now=now)
-        if not code:
-            versions = _remove(document=row)
-            Document.objects.filter(pk=row.pk).update(status=Status.DISPOSED, disposed_at=now, next_try_at=None)
-            log.record(
-                action=Action.DOCUMENT_DISPOSED,
-                object_type="document",
-                object_id=row.public_id,
-                actor=actor,
-                facts=custody.facts(document=row),
-                details={"method": METHOD, "vault_key": row.vault_key, "versions": versions},
-            )
-    if code:
+    row = Document.objects.select_related("owner").get(pk=document.pk)
+    if row.status == Status.DISPOSED:
+        return False
+    if code := _refusal(document=row, now=now):
         log.deny(actor=actor, object_type="document", object_id=row.public_id, code=code)
         raise errors.Problem(code=code)
+    versions = _remove(document=row)
+    with transaction.atomic():
+        locks.declare(rank=locks.Rank.DOCUMENT, keys=[(row.pk,)])
+        disposed = {"status": Status.DISPOSED, "disposed_at": now, "next_try_at": None}
+        if not Document.objects.filter(pk=row.pk, status=Status.LOCKED).update(**disposed):
+            return False
+        log.record(
+            action=Action.DOCUMENT_DISPOSED,
+            object_type="document",
+            object_id=row.public_id,
+            actor=actor,
+            facts=custody.facts(document=row),
+            details={"method": METHOD, "vault_key": row.vault_key, "versions": versions},
+        )
     metrics.DOCUMENT_DISPOSED.inc()
     return True
 
