@@ -5,7 +5,7 @@ import functools
 from audit.actions import Action
 from documents.access import problems, roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing, Unrecorded
-from documents.api import documents, holds, links, reference, verifying
+from documents.api import documents, holds, links, reading, reference, verifying
 from documents.link_pages import files, invitations, opening, verification, views
 from documents.operations import health, runbooks
 from documents.webhooks import inbound
@@ -260,6 +260,9 @@ urlpatterns = [
         for pattern, view, name, reason in (
             ("v/", verification.index, "verification-index", "asks for a code"),
             ("errors/<slug:code>/", verification.error_page, "error", "explains a code of ours"),
+            ("docs/api/", reading.index, "api-reading", "a page of the documentation"),
+            ("docs/api/<slug:name>/", reading.schema, "api-schema", "a page of the documentation"),
+            ("docs/openapi.yaml", reading.description, "api-description", "a page of the documentation"),
             ("healthz", health.healthz, "healthz", "says that the process answers"),
             ("readyz", health.readyz, "readyz", "says which dependencies answer"),
             ("metrics", health.metrics_page, "metrics", "counts, without names or ids"),

@@ -62,9 +62,8 @@ def _check_values(*, query: QueryDict, cleaned: Mapping[str, object]) -> None:
     """
     passed_over = [name for name in sorted(query) if cleaned.get(name, name) in EMPTY_VALUES]
     if passed_over:
-        faults = [
-            errors.Fault(pointer=f"/{name}", code="invalid" if query[name].strip() else "blank") for name in passed_over
-        ]
+        codes = {name: "invalid" if str(query[name]).strip() else "blank" for name in passed_over}
+        faults = [errors.Fault(pointer=f"/{name}", code=code) for name, code in codes.items()]
         raise errors.Problem(code="validation_error", errors=faults)
 
 

@@ -68,7 +68,9 @@ class DocumentListSerializer(serializers.ListSerializer[Any]):
 
 
 class DocumentSerializer(serializers.Serializer[Any]):
-    """The document object; `documents.presentation` makes it, these fields describe it."""
+    """A document: legally numbered, and frozen when it was issued."""
+
+    # `documents.presentation` makes it; these fields describe it.
 
     id = serializers.CharField()
     object = serializers.CharField()

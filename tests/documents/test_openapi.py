@@ -1,11 +1,13 @@
 """The OpenAPI document: what is committed is what the code says, and every operation says who may and what it answers."""
 
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
+from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
@@ -82,3 +84,21 @@ def test_each_event_has_its_schema(document: dict[str, Any]) -> None:
 def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for _path, _method, operation in operations(document)]
     assert len(ids) == len(set(ids))
+
+
+def test_the_reading_page_says_every_operation_and_leads_to_each_schema_and_code(document: dict[str, Any]) -> None:
+    for language, word in (("es", "Permiso de la clave"), ("en", "Scope of the key")):
+        answer = Client().get(f"/docs/api/?lang={language}")
+        text = answer.content.decode()
+        assert (answer.status_code, word in text, "<script" in text) == (200, True, False)
+        for path, method, operation in operations(document):
+            assert f'<details id="{operation["operationId"]}">' in text
+            assert f"{method.upper()} {path}" in text
+        assert {
+            f"/errors/{code}/?lang={language}" for _, _, one in operations(document) for code in one["x-codes"]
+        } <= {*re.findall(r'href="([^"]+)"', text)}
+    for name, schema in document["components"]["schemas"].items():
+        text = Client().get(f"/docs/api/{name}/").content.decode()
+        assert all(f"<code>{member}</code>" in text for member in schema.get("properties", ())), name
+    assert Client().get("/docs/api/Nothing/").status_code == 404
+    assert Client().get("/docs/openapi.yaml").content == COMMITTED.read_bytes()
