@@ -77,13 +77,13 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
         for text in request.headers.get("webhook-signature", "").split(" ")[:SIGNATURES_MAX]
         if text.startswith("v1,")
     ]
+    formed = (
+        0 < len(message_id) <= ID_LENGTH_MAX,
+        timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= SECONDS_DIGITS_MAX,
+        bool(given),
+    )
     services: list[str] = []
-    if (
-        0 < len(message_id) <= ID_LENGTH_MAX
-        and timestamp.isascii()
-        and timestamp.isdigit()
-        and len(timestamp) <= SECONDS_DIGITS_MAX
-    ):
+    if all(formed):
         signed = b"%s.%s.%s" % (message_id.encode(), timestamp.encode(), raw)
         services = [
             service
@@ -97,8 +97,8 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
         ]
     if not services:
         _deny(request=request, code="webhook_signature_invalid")
-        wrong = [name for name, text in zip(HEADERS, (message_id, timestamp, given), strict=True) if not text]
-        raise errors.Problem(code="webhook_signature_invalid", values=_cause(missing=wrong))
+        wrong = [name for name, is_formed in zip(HEADERS, formed, strict=True) if not is_formed]
+        raise errors.Problem(code="webhook_signature_invalid", values=_cause(wrong=wrong))
     if abs(now.timestamp() - int(timestamp)) > settings.WEBHOOK_TOLERANCE_S:
         _deny(request=request, code="webhook_stale", service=services[0])
         off: dict[str, errors.Value] = {"off_s": int(now.timestamp()) - int(timestamp)}
@@ -106,9 +106,9 @@ def _signers(*, request: HttpRequest, raw: bytes, now: dt.datetime) -> list[str]
     return services
 
 
-def _cause(*, missing: list[str]) -> dict[str, errors.Value]:
-    """Return what is wrong with a signature: which headers are missing, or that they do not fit the body."""
-    return {"cause": "headers", "headers": missing} if missing else {"cause": "mismatch"}
+def _cause(*, wrong: list[str]) -> dict[str, errors.Value]:
+    """Return what is wrong with a signature: which headers are missing or malformed, or that they do not fit."""
+    return {"cause": "headers", "headers": wrong} if wrong else {"cause": "mismatch"}
 
 
 def _deny(*, request: HttpRequest, code: str, service: str = "") -> None:
