@@ -1,4 +1,4 @@
-"""The keys of the demo: of a partner, of two drivers, and of two members of staff."""
+"""The keys of the demo: of two partners, of two drivers, and of two members of staff."""
 
 import datetime as dt
 
@@ -12,6 +12,7 @@ from documents.models import Party
 
 OWNERS = {  # name -> party of the samples, role
     "partner": ("ptn_andes", Role.PARTNER),
+    "partner_fleet": ("flt_valle", Role.PARTNER),
     "driver_ana": ("drv_77A1", Role.DRIVER),
     "driver_beto": ("drv_MX42", Role.DRIVER),
 }

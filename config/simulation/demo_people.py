@@ -20,7 +20,8 @@ OWNERS: dict[str, tuple[str, Role]] = {  # name -> party of the samples, role
     "driver_ana": ("drv_77A1", Role.DRIVER),
     "driver_beto": ("drv_MX42", Role.DRIVER),
     "driver_jhon": ("drv_CO7", Role.DRIVER),
-    "partner": ("ptn_andes", Role.PARTNER),
+    "partner": ("ptn_andes", Role.PARTNER),  # a restaurant
+    "partner_fleet": ("flt_valle", Role.PARTNER),
 }
 PANEL = "/mis-documentos/"
 

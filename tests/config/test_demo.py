@@ -184,7 +184,7 @@ def _check_demo_json(summary: dict[str, Any]) -> None:
     assert all(url.startswith(f"{summary['base_url']}/l/") for url in summary["links"])
     assert {document["status"] for document in summary["documents"]} == {"LOCKED"}
     assert dt.datetime.fromisoformat(summary["ready_at"]).tzinfo is not None
-    assert set(summary["keys"]) == {"partner", "driver_ana", "driver_beto", "finance", "auditor"}
+    assert set(summary["keys"]) == {"partner", "partner_fleet", "driver_ana", "driver_beto", "finance", "auditor"}
     assert summary["metrics_token"] == ""
     for name, text in summary["keys"].items():
         door = http.client.HTTPConnection(urlsplit(summary["base_url"]).netloc, timeout=10)

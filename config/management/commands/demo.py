@@ -29,7 +29,7 @@ from documents.rendering import render
 from documents.vault import store
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "samples"
-FILES = ("es_ride.json", "mx_week.json", "co_food.json", "co_refund.json")
+FILES = ("es_ride.json", "mx_week.json", "mx_fleet.json", "co_food.json", "co_refund.json")
 ACCEPTED = {HTTPStatus.OK, HTTPStatus.CREATED}
 WAIT_MAX_S = 180.0
 LOOK_EVERY_S = 0.2
