@@ -3,7 +3,7 @@
 import functools
 
 from audit.actions import Action
-from documents.access import problems, roles, routes
+from documents.access import idempotency, problems, roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing, Unrecorded
 from documents.api import documents, holds, links, reading, reference, verifying
 from documents.link_pages import files, invitations, opening, verification, views
@@ -102,14 +102,13 @@ urlpatterns = [
     ),
     _api(
         "api/v1/documents/<str:public_id>/release/",
-        verifying.DocumentRelease.as_view(),
+        idempotency.asking_first(verifying.DocumentRelease.as_view(), outside=verifying.look),
         name="document-release",
         roles=roles.RIGHTS["release"],
         ownership=Ownership.PARTY_OR_COUNTRY,
         audit=Action.DOCUMENT_RELEASED,
         scope=KeyScope.CUSTODY,
         methods=POST,
-        outside=verifying.look,
     ),
     _api(
         "api/v1/documents/<str:public_id>/links/",

@@ -41,17 +41,24 @@ Outside = Callable[..., Mapping[str, Any]]
 _KEY = re.compile(r'"?([A-Za-z0-9_-]{8,128})"?', re.ASCII)
 
 
-def once(view: View, *, outside: Outside | None = None) -> View:
-    """Wrap a view of the API: whatever it changes is changed once for each key of a caller.
+def asking_first(view: View, *, outside: Outside) -> View:
+    """Have what a change depends on of another system asked before its transaction: no lock waits for that.
 
-    :param outside: asks what the change depends on of another system, before its transaction: no row and no key stays
-        locked for as long as that takes. The view gets what it returns, and decides by what is in the database.
+    :param outside: what asks; the view gets what it returns besides, and decides by what is in the database then.
+    """
+    view.__dict__["outside"] = outside  # where `once` finds it
+    return view
+
+
+def once(view: View) -> View:
+    """Wrap a view of the API: whatever it changes is changed once for each key of a caller.
 
     An answer may name, in its attribute `shown_once`, members that are secrets: they are null when it is given again.
 
     :raises errors.Problem: `idempotency_key_missing`, `validation_error`, `idempotency_in_progress`,
         `idempotency_key_reused`, `payload_too_large`
     """
+    outside: Outside | None = view.__dict__.get("outside")
 
     @functools.wraps(view)
     def done_once(request: HttpRequest, **handed: Any) -> HttpResponseBase:

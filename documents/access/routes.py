@@ -56,7 +56,6 @@ def route(
     scope: KeyScope | None = None,
     parameters: Iterable[str] = (),
     is_repeatable: bool = False,
-    outside: idempotency.Outside | None = None,
     source: RowSource | None = None,
     entrance: Callable[[View], View] | None = None,
     timing: Timing = Timing.NOBODY,
@@ -65,7 +64,6 @@ def route(
 
     :param scope: what a key needs to be let in; without one, no key is.
     :param is_repeatable: a POST over the API that looks and changes nothing, so it needs no key and is done each time.
-    :param outside: what a change over the API asks of another system before its transaction (`idempotency.once`).
     :param source: the list of the Document Center whose rows the ownership loads.
     :param entrance: how the door itself asks who comes; without one, a view for roles asks for a session.
     :param timing: whose answers count in how long drivers wait.
@@ -82,18 +80,14 @@ def route(
         timing=timing,
         source=source,
     )
-    declared = cast(
-        "Route", path(pattern, _guarded(view=view, rule=rule, entrance=entrance, outside=outside), name=name)
-    )
+    declared = cast("Route", path(pattern, _guarded(view=view, rule=rule, entrance=entrance), name=name))
     declared.rule = rule
     return declared
 
 
-def _guarded(
-    *, view: View, rule: AccessRule, entrance: Callable[[View], View] | None, outside: idempotency.Outside | None
-) -> View:
+def _guarded(*, view: View, rule: AccessRule, entrance: Callable[[View], View] | None) -> View:
     """Wrap a view in what its rule asks for, the innermost first."""
-    loaded = guard.loading(view=idempotency.once(view, outside=outside) if rule.is_once else view, rule=rule)
+    loaded = guard.loading(view=idempotency.once(view) if rule.is_once else view, rule=rule)
     if entrance is not None:
         loaded = entrance(loaded)
     elif rule.roles not in _NO_SESSION:

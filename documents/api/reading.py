@@ -22,7 +22,7 @@ JOINED = ("oneOf", "anyOf", "allOf")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class SchemaShape:
     """What a value may be: in words, and the schemas that it names."""
 
     text: str = ""
@@ -30,22 +30,22 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class SchemaMember:
     """A member of a schema, or a parameter of an operation."""
 
     name: str
-    shape: Shape
+    shape: SchemaShape
     required: bool
     description: str = ""
     place: str = ""  # of a parameter: query, path or header
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class OperationAnswer:
     """What an operation may answer with one status."""
 
     status: str
-    shape: Shape
+    shape: SchemaShape
     codes: tuple[str, ...]
 
 
@@ -59,9 +59,9 @@ class Operation:
     path: str
     description: str
     rule: Mapping[str, Any]  # roles, ownership, audit, scope, key
-    parameters: tuple[Member, ...]
-    body: Shape
-    answers: tuple[Answer, ...]
+    parameters: tuple[SchemaMember, ...]
+    body: SchemaShape
+    answers: tuple[OperationAnswer, ...]
 
 
 @require_safe
@@ -129,7 +129,7 @@ def _operation(*, path: str, verb: str, stated: Mapping[str, Any]) -> Operation:
         description=_plain(stated.get("description", "")),
         rule={**rule, "key": stated["x-idempotency-key"]},
         parameters=tuple(
-            Member(
+            SchemaMember(
                 name=row["name"],
                 shape=_shape(schema=row["schema"]),
                 required=row.get("required", False),
@@ -143,23 +143,23 @@ def _operation(*, path: str, verb: str, stated: Mapping[str, Any]) -> Operation:
     )
 
 
-def _answer(*, status: str, said: Mapping[str, Any]) -> Answer:
+def _answer(*, status: str, said: Mapping[str, Any]) -> OperationAnswer:
     """Return what an operation answers with a status: what it holds, or the codes of what is refused."""
     refused = "application/problem+json" in said["content"]
     codes = said["description"].partition(": ")[2].split(", ") if refused else ()
-    return Answer(status=status, shape=_content(said=said), codes=tuple(codes))
+    return OperationAnswer(status=status, shape=_content(said=said), codes=tuple(codes))
 
 
-def _content(*, said: Mapping[str, Any]) -> Shape:
+def _content(*, said: Mapping[str, Any]) -> SchemaShape:
     """Return the shape of a body."""
     of_json = (media["schema"] for name, media in said.get("content", {}).items() if "form" not in name)
     return _shape(schema=next(of_json, {}))
 
 
-def _members(*, schema: Mapping[str, Any]) -> Iterator[Member]:
+def _members(*, schema: Mapping[str, Any]) -> Iterator[SchemaMember]:
     """Yield the members of a schema."""
     for name, stated in schema.get("properties", {}).items():
-        yield Member(
+        yield SchemaMember(
             name=name,
             shape=_shape(schema=stated),
             required=name in schema.get("required", ()),
@@ -167,27 +167,27 @@ def _members(*, schema: Mapping[str, Any]) -> Iterator[Member]:
         )
 
 
-def _shape(*, schema: Mapping[str, Any]) -> Shape:
+def _shape(*, schema: Mapping[str, Any]) -> SchemaShape:
     """Return what a schema allows, in words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return Shape(text="null") if name == NULL else Shape(names=(name,))
+        return SchemaShape(text="null") if name == NULL else SchemaShape(names=(name,))
     for word in JOINED:
         if word in schema:
             parts = [_shape(schema=part) for part in schema[word]]
             texts = dict.fromkeys(part.text for part in parts if part.text)
-            return Shape(text=" | ".join(texts), names=tuple(name for part in parts for name in part.names))
+            return SchemaShape(text=" | ".join(texts), names=tuple(name for part in parts for name in part.names))
     if "const" in schema or "enum" in schema:
         values = schema.get("enum", [schema.get("const")])
-        return Shape(text=" | ".join("null" if value is None else str(value) for value in values))
+        return SchemaShape(text=" | ".join("null" if value is None else str(value) for value in values))
     if "items" in schema:
         inner = _shape(schema=schema["items"])
-        return Shape(text=f"[{inner.text or '…'}]", names=inner.names)
+        return SchemaShape(text=f"[{inner.text or '…'}]", names=inner.names)
     if schema.get("type") == "object" and "properties" in schema:  # a page of a list
         members = [_shape(schema=member) for member in schema["properties"].values()]
         names = tuple(name for member in members for name in member.names)
-        return Shape(text="{" + ", ".join(schema["properties"]) + "}", names=names)
+        return SchemaShape(text="{" + ", ".join(schema["properties"]) + "}", names=names)
     kind = schema.get("type", "")
     limits = ", ".join(f"{name} {schema[name]}" for name in LIMITS if name in schema)
     text = " | ".join(kind) if isinstance(kind, list) else kind
-    return Shape(text=f"{text} ({limits})" if limits else text)
+    return SchemaShape(text=f"{text} ({limits})" if limits else text)

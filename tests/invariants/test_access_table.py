@@ -448,6 +448,7 @@ def addresses(document: Document) -> dict[str, URLPattern]:
         "public_id": document.public_id,
         "token": links.token(link=a_link(document)),
         "code": document.verification_code,
+        "name": "Document",
         "page": "access",
         "number": "1",
         "place": "1",
