@@ -93,6 +93,9 @@ class Action(enum.StrEnum):
     SESSION_LOGOUT = "session.logout"
     SESSION_FAILED = "session.failed"
     CREDENTIAL_CHANGED = "credential.changed"
+    # The keys that sign the log itself.
+    LOG_KEY_ADDED = "log_key.added"
+    LOG_KEY_RETIRED = "log_key.retired"
     KEY_VIEWED = "key.viewed"
     KEY_CREATED = "key.created"
     KEY_ROTATED = "key.rotated"

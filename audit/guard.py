@@ -99,6 +99,29 @@ def frozen_operations(*, function: str, body: str, triggers: Mapping[str, str]) 
     ]
 
 
+def refused_operations(*, table: str, rows: str, statements: str) -> list[migrations.RunSQL]:
+    """Return the migration operations of the triggers that refuse to change a table.
+
+    The row trigger also sees what arrives through an inheritance parent; the statement trigger sees TRUNCATE, and a
+    statement that touches no row. ALWAYS: `session_replication_role` does not switch them off.
+    """
+    made = (
+        (f"{table}_rows_stay", f"BEFORE {rows} ON {table} FOR EACH ROW"),
+        (f"{table}_stays", f"BEFORE {statements} ON {table} FOR EACH STATEMENT"),
+    )
+    return [
+        migrations.RunSQL(
+            sql=[
+                f"DROP TRIGGER IF EXISTS {name} ON {table}",
+                f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION audit_refuse()",
+                f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
+            ],
+            reverse_sql=f"DROP TRIGGER {name} ON {table}",
+        )
+        for name, when in made
+    ]
+
+
 def path_sql(*, function: str) -> list[str]:
     """Return SQL that ties a trigger function to the schema of the migration and to no other.
 

@@ -34,6 +34,10 @@ PATH = "search_path=pg_catalog, public, pg_temp"
 TRIGGERS: dict[str, dict[str, str]] = {
     "audit_event": {"audit_event_rows_stay": "audit_refuse", "audit_event_stays": "audit_refuse"},
     "audit_eventdetail": {"audit_eventdetail_rows_stay": "audit_refuse", "audit_eventdetail_stays": "audit_refuse"},
+    **{
+        table: {f"{table}_rows_stay": "audit_refuse", f"{table}_stays": "audit_refuse"}
+        for table in ("audit_place", "audit_tile", "audit_treehead")
+    },
     "documents_document": {
         "documents_document_rows_frozen": "documents_document_frozen",
         "documents_document_stays": "documents_document_frozen",

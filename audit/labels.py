@@ -83,6 +83,8 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.SESSION_LOGOUT: _("Sesión cerrada"),
     Action.SESSION_FAILED: _("Intento de sesión fallido"),
     Action.CREDENTIAL_CHANGED: _("Contraseña cambiada"),
+    Action.LOG_KEY_ADDED: _("Clave que firma la bitácora, añadida"),
+    Action.LOG_KEY_RETIRED: _("Clave que firma la bitácora, retirada"),
     Action.KEY_VIEWED: _("Claves de API consultadas"),
     Action.KEY_CREATED: _("Clave de API creada"),
     Action.KEY_ROTATED: _("Clave de API sustituida"),

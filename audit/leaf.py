@@ -21,8 +21,8 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 VERSION = 2
 FIELDS = (
@@ -48,7 +48,12 @@ FIELDS = (
 # Those that the database states itself; the others are what whoever records states.
 DRAWN = frozenset({"id", "at", "details_digest", "blind"})
 STATED = tuple(name for name in FIELDS if name not in DRAWN)
-FACTS = frozenset({"owner", "document_key", "number", "content_sha256", "file_sha256", "vault_version", "retain_until"})
+FACTS = frozenset(
+    {
+        *("owner", "document_key", "number", "content_sha256", "file_sha256", "vault_version", "retain_until"),
+        "public_key",  # one that signs the log
+    }
+)
 FACT_LENGTH_MAX = 200
 SALT_BYTES = BLIND_BYTES = 16
 INTEGER_MAX = 2**53 - 1  # RFC 8785: larger ones do not survive an IEEE double
@@ -130,11 +135,17 @@ def digest(*, salt: bytes, body: bytes) -> bytes:
 
 def encode(event: Sealable) -> bytes:
     """Return the leaf of one event: the bytes that a sealer hashes (as 0x00 || leaf, RFC 9162)."""
-    members: dict[str, Json] = {name: getattr(event, name) for name in FIELDS}
-    moment = event.at.astimezone(dt.UTC)
-    members["at"] = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
-    members["details_digest"] = bytes(event.details_digest).hex() if event.details_digest is not None else ""
-    members["facts"] = dict(event.facts)
-    members["blind"] = bytes(event.blind).hex()
+    return encode_row([getattr(event, name) for name in FIELDS])
+
+
+def encode_row(row: Sequence[Any]) -> bytes:
+    """Return the leaf of an event whose columns come in the order of FIELDS, as the database gives them."""
+    members = dict(zip(FIELDS, row, strict=True))
+    members["at"] = members["at"].astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(members["facts"], str):  # as Django leaves jsonb in a cursor of its own
+        members["facts"] = json.loads(members["facts"])
+    digest = members["details_digest"]
+    members["details_digest"] = bytes(digest).hex() if digest is not None else ""
+    members["blind"] = bytes(members["blind"]).hex()
     members["v"] = VERSION
     return canonical(members)

@@ -1,13 +1,15 @@
-"""The two tables of the log: events that nobody can change, and their details that can be erased.
+"""The tables of the log: events that nobody can change, their details that can be erased, and the tree that seals them.
 
-Both are written only by `audit.log`; the database refuses the rest (`migrations/0002_append_only.py`).
+The first two are written only by `audit.log`, those of the tree only by `audit.sealing`; the database refuses the rest.
 """
 
 from django.db import models
 from django.db.models import functions
 from django.db.models.lookups import Exact
 
-from audit import actions, leaf
+from audit import actions, leaf, merkle, tlog
+
+TILE_BYTES = tlog.TILE_WIDTH * merkle.HASH_BYTES
 
 
 class Event(models.Model):
@@ -58,6 +60,7 @@ class Event(models.Model):
             # Exact for the guard's question at commit, and a prefix for the history of one object.
             models.Index(fields=["object_id", "xid"], name="audit_event_object"),
             models.Index(fields=["actor_id", "id"], name="audit_event_actor"),
+            models.Index(fields=["xid", "id"], name="audit_event_sealing"),
         )
         constraints = (
             # One instead of three: PostgreSQL prepares each anew for every statement.
@@ -95,6 +98,76 @@ class EventDetail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_id}"
+
+
+class Place(models.Model):
+    """Where an event stands in the tree: its index, from 0 without a gap, and the hash of its leaf.
+
+    Not a foreign key: its check would write a lock into each row of the log.
+    """
+
+    index = models.BigIntegerField(primary_key=True)
+    event_id = models.BigIntegerField(unique=True)
+    leaf_hash = models.BinaryField(max_length=merkle.HASH_BYTES)
+
+    class Meta:
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                name="audit_place_sound",
+                condition=models.Q(index__gte=0) & models.Q(Exact(functions.Length("leaf_hash"), merkle.HASH_BYTES)),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.index}: {self.event_id}"
+
+
+class Tile(models.Model):
+    """A full tile of the tree (`audit.tlog`): 256 hashes, and the hash of the subtree that they are.
+
+    What is not full yet is read from the level below.
+    """
+
+    pk = models.CompositePrimaryKey("level", "index")
+    level = models.SmallIntegerField()
+    index = models.BigIntegerField()
+    hashes = models.BinaryField(max_length=TILE_BYTES)
+    subtree = models.BinaryField(max_length=merkle.HASH_BYTES)
+
+    class Meta:
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                name="audit_tile_sound",
+                condition=models.Q(Exact(functions.Length("hashes"), TILE_BYTES))
+                & models.Q(Exact(functions.Length("subtree"), merkle.HASH_BYTES)),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.index}"
+
+
+class TreeHead(models.Model):
+    """What the log was at one size: the root of its tree, and the checkpoint that states it, signed."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField(max_length=merkle.HASH_BYTES)
+    note = models.TextField()
+    at = models.DateTimeField(db_default=models.Func(function="clock_timestamp"), editable=False)
+
+    class Meta:
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                name="audit_treehead_sound",
+                condition=models.Q(size__gte=1) & models.Q(Exact(functions.Length("root"), merkle.HASH_BYTES)),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.size}"
 
 
 class GuardMark(models.Model):

@@ -25,6 +25,9 @@ TABLES: dict[str, TableRights] = {
     # Appended to by the function `audit_append` alone.
     EVENT_TABLE: TableRights(),
     DETAIL_TABLE: TableRights(),
+    **dict.fromkeys(
+        ("audit_place", "audit_tile", "audit_treehead"), TableRights(insert="what the sealer makes of recorded events")
+    ),
     "audit_guardmark": TableRights(),
     "auth_group": _BY_OWNER,
     "auth_group_permissions": _BY_OWNER,

@@ -16,6 +16,7 @@ SECRET_KEY = env.secret(name="SECRET_KEY", demo="demo-only-secret-key-that-produ
 SECRET_KEY_FALLBACKS = env.items(name="SECRET_KEY_FALLBACKS")  # former ones: what they encrypted is still read
 LINK_KEY = env.secret(name="LINK_KEY", demo="demo-only-link-key-that-production-refuses")
 API_KEY_PEPPER = env.secret(name="API_KEY_PEPPER", demo="demo-only-api-key-pepper-that-production-refuses")
+AUDIT_KEY_FORMER = env.text(name="AUDIT_KEY_FORMER")  # signs beside the newer one while both are known
 AUDIT_KEY = env.secret(name="AUDIT_KEY", demo="demo-only-audit-key-that-production-refuses")
 WEBHOOK_SECRETS = env.webhook_secrets()
 PUBLIC_URL = env.text(name="PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")

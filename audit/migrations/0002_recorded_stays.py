@@ -44,29 +44,6 @@ $append$
 $format$, current_schema()); END $do$"""  # noqa: S608 - only constants of this app
 
 
-def refused(*, table: str, rows: str, statements: str) -> list[migrations.RunSQL]:
-    """Return the triggers that refuse to change a table.
-
-    The row trigger also sees what arrives through an inheritance parent; the statement trigger sees TRUNCATE, and a
-    statement that touches no row. ALWAYS: `session_replication_role` does not switch them off.
-    """
-    made = (
-        (f"{table}_rows_stay", f"BEFORE {rows} ON {table} FOR EACH ROW"),
-        (f"{table}_stays", f"BEFORE {statements} ON {table} FOR EACH STATEMENT"),
-    )
-    return [
-        migrations.RunSQL(
-            sql=[
-                f"DROP TRIGGER IF EXISTS {name} ON {table}",
-                f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION audit_refuse()",
-                f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
-            ],
-            reverse_sql=f"DROP TRIGGER {name} ON {table}",
-        )
-        for name, when in made
-    ]
-
-
 class Migration(migrations.Migration):
     dependencies = [("audit", "0001_baseline")]
 
@@ -82,9 +59,11 @@ class Migration(migrations.Migration):
             sql=[APPEND, f"REVOKE ALL ON FUNCTION {guard.APPEND} FROM PUBLIC"],
             reverse_sql=f"DROP FUNCTION {guard.APPEND}",
         ),
-        *refused(table=guard.EVENT_TABLE, rows="UPDATE OR DELETE", statements="UPDATE OR DELETE OR TRUNCATE"),
+        *guard.refused_operations(
+            table=guard.EVENT_TABLE, rows="UPDATE OR DELETE", statements="UPDATE OR DELETE OR TRUNCATE"
+        ),
         # Details may be erased, by the owner alone (grants); they are never altered, and never all at once.
-        *refused(table=guard.DETAIL_TABLE, rows="UPDATE", statements="UPDATE OR TRUNCATE"),
+        *guard.refused_operations(table=guard.DETAIL_TABLE, rows="UPDATE", statements="UPDATE OR TRUNCATE"),
         migrations.RunSQL(
             sql=f"REVOKE ALL ON {guard.EVENT_TABLE}, {guard.DETAIL_TABLE} FROM PUBLIC",
             reverse_sql=migrations.RunSQL.noop,

@@ -1,0 +1,93 @@
+"""The tree that seals the log: places, full tiles and signed heads, which stay as the log does."""
+
+import django.db.models.functions.text
+import django.db.models.lookups
+from django.db import migrations, models
+
+from audit import guard
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("audit", "0002_recorded_stays"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="Place",
+            fields=[
+                ("index", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("event_id", models.BigIntegerField(unique=True)),
+                ("leaf_hash", models.BinaryField(max_length=32)),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="Tile",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "level", "index", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("level", models.SmallIntegerField()),
+                ("index", models.BigIntegerField()),
+                ("hashes", models.BinaryField(max_length=8192)),
+                ("subtree", models.BinaryField(max_length=32)),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="TreeHead",
+            fields=[
+                ("size", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("root", models.BinaryField(max_length=32)),
+                ("note", models.TextField()),
+                ("at", models.DateTimeField(db_default=models.Func(function="clock_timestamp"), editable=False)),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.AddConstraint(
+            model_name="place",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("index__gte", 0),
+                    django.db.models.lookups.Exact(django.db.models.functions.text.Length("leaf_hash"), 32),
+                ),
+                name="audit_place_sound",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="tile",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    django.db.models.lookups.Exact(django.db.models.functions.text.Length("hashes"), 8192),
+                    django.db.models.lookups.Exact(django.db.models.functions.text.Length("subtree"), 32),
+                ),
+                name="audit_tile_sound",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="treehead",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("size__gte", 1), django.db.models.lookups.Exact(django.db.models.functions.text.Length("root"), 32)
+                ),
+                name="audit_treehead_sound",
+            ),
+        ),
+        *(
+            operation
+            for table in ("audit_place", "audit_tile", "audit_treehead")
+            for operation in guard.refused_operations(
+                table=table, rows="UPDATE OR DELETE", statements="UPDATE OR DELETE OR TRUNCATE"
+            )
+        ),
+    ]

@@ -1,0 +1,13 @@
+"""The order in which the sealer takes events: an index that is made while the log goes on being written."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("audit", "0003_sealed")]
+
+    operations = [
+        AddIndexConcurrently(model_name="event", index=models.Index(fields=["xid", "id"], name="audit_event_sealing")),
+    ]

@@ -1,0 +1,155 @@
+"""The sealer: it gives committed events their place in the tree, in batches, and signs what the log has become.
+
+Any number of processes may call `seal`; one of them seals at a time, and a batch commits whole or not at all, so that
+one that is cut off is done by whoever comes next. The order is that of (incarnation, xid, id): events of before a
+restore first, in the order of their first ids, then those of now. Of these none is taken that an open transaction could still
+precede, so that a long one delays what comes after it; `holding_up` names it.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from audit import leaf, merkle, signing, tlog, tree
+from audit.models import Place, Tile, TreeHead
+
+BATCH = 5_000
+LOCK = 0x5EA1  # of one sealer at a time
+_COLUMNS = ", ".join(f"event.{name}" for name in leaf.FIELDS)
+_NOW = (
+    "SELECT COLUMNS FROM audit_event AS event WHERE event.incarnation = audit_incarnation()"
+    " AND event.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    " AND (event.xid, event.id) > (%(xid)s, %(id)s) ORDER BY event.xid, event.id LIMIT %(limit)s"
+).replace("COLUMNS", _COLUMNS)
+# Nothing can join an incarnation that is over.
+_BEFORE = (
+    "WITH incarnation AS (SELECT incarnation AS name, min(id) AS first_id FROM audit_event"
+    " WHERE incarnation <> audit_incarnation() GROUP BY incarnation)"
+    " SELECT COLUMNS FROM audit_event AS event JOIN incarnation ON incarnation.name = event.incarnation"
+    " WHERE NOT EXISTS (SELECT FROM audit_place AS place WHERE place.event_id = event.id)"
+    " ORDER BY incarnation.first_id, event.xid, event.id LIMIT %(limit)s"
+).replace("COLUMNS", _COLUMNS)
+_LAST = (
+    "SELECT place.index, event.xid, event.id, event.incarnation = audit_incarnation() FROM audit_place AS place"
+    " JOIN audit_event AS event ON event.id = place.event_id ORDER BY place.index DESC LIMIT 1"
+)
+_HOLDING_UP = (
+    "SELECT pid, usename, application_name, extract(epoch FROM clock_timestamp() - xact_start) FROM pg_stat_activity"
+    " WHERE backend_xid IS NOT NULL AND xact_start IS NOT NULL"
+    " ORDER BY backend_xid::text::bigint LIMIT 1"
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HoldUp:
+    """The open transaction that has written longest: `pid` of its session, whose it is, its age in seconds."""
+
+    pid: int
+    role: str
+    application: str
+    age_s: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _End:
+    """Where the tree ends: its size, and the last event's transaction and id if it is of this incarnation."""
+
+    size: int
+    xid: int
+    event_id: int
+    current: bool
+
+
+def seal(*, limit: int = BATCH) -> int:
+    """Seal a batch of what has been committed and return how many events it has; 0 where another process seals.
+
+    :raises django.db.Error: when the database does not answer; nothing is sealed then.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+        end = _end(cursor=cursor)
+        rows = _next(cursor=cursor, end=end, limit=limit)
+        if not rows:
+            return 0
+        origin = signing.origin()
+        if _first_of_keys():
+            signing.note_keys(name=origin)  # sealed by the next batch: a key is not in the log that it opens
+        _place(first=end.size, rows=rows)
+        size = end.size + len(rows)
+        _keep_full_tiles(before=end.size, size=size)
+        _sign(origin=origin, size=size)
+    return len(rows)
+
+
+def holding_up() -> HoldUp | None:
+    """Return the open transaction, of any database of the server, for which all after it waits, if one has written.
+
+    The runtime role sees its own sessions whole, and of others that they are there.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDING_UP)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    return HoldUp(pid=row[0], role=row[1] or "", application=row[2] or "", age_s=float(row[3]))
+
+
+_noted: set[str] = set()  # what this process has seen to be on record of its keys
+
+
+def _first_of_keys() -> bool:
+    """Say, once a process and set of keys, that the log must be asked what it knows of them."""
+    mark = " ".join(private.public_key().public_bytes_raw().hex() for private in signing.private_keys())
+    if mark in _noted:
+        return False
+    transaction.on_commit(lambda: _noted.add(mark))
+    return True
+
+
+def _end(*, cursor: CursorWrapper) -> _End:
+    cursor.execute(_LAST)
+    row = cursor.fetchone()
+    if row is None:
+        return _End(size=0, xid=0, event_id=0, current=False)
+    index, xid, event_id, current = row
+    return _End(size=index + 1, xid=xid if current else 0, event_id=event_id if current else 0, current=current)
+
+
+def _next(*, cursor: CursorWrapper, end: _End, limit: int) -> Sequence[tuple[Any, ...]]:
+    """Return the rows that come next: those of before a restore until none of them is left."""
+    if not end.current:
+        cursor.execute(_BEFORE, {"limit": limit})
+        if rows := list(cursor.fetchall()):
+            return rows
+    cursor.execute(_NOW, {"xid": end.xid, "id": end.event_id, "limit": limit})
+    return list(cursor.fetchall())
+
+
+def _place(*, first: int, rows: Iterable[tuple[Any, ...]]) -> None:
+    places = [
+        Place(index=first + place, event_id=row[0], leaf_hash=merkle.leaf_hash(leaf=leaf.encode_row(row)))
+        for place, row in enumerate(rows)
+    ]
+    Place.objects.bulk_create(places)
+
+
+def _keep_full_tiles(*, before: int, size: int) -> None:
+    """Keep the tiles that have become full: those of a level are made of the one below."""
+    for level, index, width in tlog.tiles(size=size, beyond=before):
+        if width == tlog.TILE_WIDTH:
+            hashes = tree.hashes(level=level, index=index, width=width)
+            Tile.objects.create(
+                level=level, index=index, hashes=b"".join(hashes), subtree=merkle.complete(hashes=hashes)
+            )
+
+
+def _sign(*, origin: str, size: int) -> None:
+    root = merkle.root(size=size, node=tree.nodes(size=size))
+    checkpoint = tlog.Checkpoint(origin=origin, size=size, root=root)
+    note = tlog.signed(text=str(checkpoint), name=origin, keys=signing.private_keys())
+    TreeHead.objects.create(size=size, root=root, note=note)
