@@ -36,7 +36,7 @@ TRIGGERS: dict[str, dict[str, str]] = {
     "audit_eventdetail": {"audit_eventdetail_rows_stay": "audit_refuse", "audit_eventdetail_stays": "audit_refuse"},
     **{
         table: {f"{table}_rows_stay": "audit_refuse", f"{table}_stays": "audit_refuse"}
-        for table in ("audit_place", "audit_tile", "audit_treehead")
+        for table in ("audit_treeplace", "audit_treetile", "audit_treehead")
     },
     "documents_document": {
         "documents_document_rows_frozen": "documents_document_frozen",

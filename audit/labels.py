@@ -189,6 +189,7 @@ FACTS: "Mapping[str, _StrPromise]" = {
     "file_sha256": _("Huella del archivo"),
     "vault_version": _("Versión en la bóveda"),
     "retain_until": _("Conservar hasta"),
+    "public_key": _("Clave pública"),
 }
 
 CHANNELS: "Mapping[str, _StrPromise]" = {

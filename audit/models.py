@@ -100,7 +100,7 @@ class EventDetail(models.Model):
         return f"{self.event_id}"
 
 
-class Place(models.Model):
+class TreePlace(models.Model):
     """Where an event stands in the tree: its index, from 0 without a gap, and the hash of its leaf.
 
     Not a foreign key: its check would write a lock into each row of the log.
@@ -114,7 +114,7 @@ class Place(models.Model):
         default_permissions = ()
         constraints = (
             models.CheckConstraint(
-                name="audit_place_sound",
+                name="audit_treeplace_sound",
                 condition=models.Q(index__gte=0) & models.Q(Exact(functions.Length("leaf_hash"), merkle.HASH_BYTES)),
             ),
         )
@@ -123,7 +123,7 @@ class Place(models.Model):
         return f"{self.index}: {self.event_id}"
 
 
-class Tile(models.Model):
+class TreeTile(models.Model):
     """A full tile of the tree (`audit.tlog`): 256 hashes, and the hash of the subtree that they are.
 
     What is not full yet is read from the level below.
@@ -139,7 +139,7 @@ class Tile(models.Model):
         default_permissions = ()
         constraints = (
             models.CheckConstraint(
-                name="audit_tile_sound",
+                name="audit_treetile_sound",
                 condition=models.Q(Exact(functions.Length("hashes"), TILE_BYTES))
                 & models.Q(Exact(functions.Length("subtree"), merkle.HASH_BYTES)),
             ),

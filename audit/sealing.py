@@ -2,8 +2,8 @@
 
 Any number of processes may call `seal`; one of them seals at a time, and a batch commits whole or not at all, so that
 one that is cut off is done by whoever comes next. The order is that of (incarnation, xid, id): events of before a
-restore first, in the order of their first ids, then those of now. Of these none is taken that an open transaction could still
-precede, so that a long one delays what comes after it; `holding_up` names it.
+restore first, in the order of their first ids, then those of now. Of these none is taken that an open transaction could
+still precede, so that a long one delays what comes after it; `holding_up` names it.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from audit import leaf, merkle, signing, tlog, tree
-from audit.models import Place, Tile, TreeHead
+from audit.models import TreeHead, TreePlace, TreeTile
 
 BATCH = 5_000
 LOCK = 0x5EA1  # of one sealer at a time
@@ -29,11 +29,11 @@ _BEFORE = (
     "WITH incarnation AS (SELECT incarnation AS name, min(id) AS first_id FROM audit_event"
     " WHERE incarnation <> audit_incarnation() GROUP BY incarnation)"
     " SELECT COLUMNS FROM audit_event AS event JOIN incarnation ON incarnation.name = event.incarnation"
-    " WHERE NOT EXISTS (SELECT FROM audit_place AS place WHERE place.event_id = event.id)"
+    " WHERE NOT EXISTS (SELECT FROM audit_treeplace AS place WHERE place.event_id = event.id)"
     " ORDER BY incarnation.first_id, event.xid, event.id LIMIT %(limit)s"
 ).replace("COLUMNS", _COLUMNS)
 _LAST = (
-    "SELECT place.index, event.xid, event.id, event.incarnation = audit_incarnation() FROM audit_place AS place"
+    "SELECT place.index, event.xid, event.id, event.incarnation = audit_incarnation() FROM audit_treeplace AS place"
     " JOIN audit_event AS event ON event.id = place.event_id ORDER BY place.index DESC LIMIT 1"
 )
 _HOLDING_UP = (
@@ -132,10 +132,10 @@ def _next(*, cursor: CursorWrapper, end: _End, limit: int) -> Sequence[tuple[Any
 
 def _place(*, first: int, rows: Iterable[tuple[Any, ...]]) -> None:
     places = [
-        Place(index=first + place, event_id=row[0], leaf_hash=merkle.leaf_hash(leaf=leaf.encode_row(row)))
+        TreePlace(index=first + place, event_id=row[0], leaf_hash=merkle.leaf_hash(leaf=leaf.encode_row(row)))
         for place, row in enumerate(rows)
     ]
-    Place.objects.bulk_create(places)
+    TreePlace.objects.bulk_create(places)
 
 
 def _keep_full_tiles(*, before: int, size: int) -> None:
@@ -143,7 +143,7 @@ def _keep_full_tiles(*, before: int, size: int) -> None:
     for level, index, width in tlog.tiles(size=size, beyond=before):
         if width == tlog.TILE_WIDTH:
             hashes = tree.hashes(level=level, index=index, width=width)
-            Tile.objects.create(
+            TreeTile.objects.create(
                 level=level, index=index, hashes=b"".join(hashes), subtree=merkle.complete(hashes=hashes)
             )
 

@@ -26,7 +26,8 @@ TABLES: dict[str, TableRights] = {
     EVENT_TABLE: TableRights(),
     DETAIL_TABLE: TableRights(),
     **dict.fromkeys(
-        ("audit_place", "audit_tile", "audit_treehead"), TableRights(insert="what the sealer makes of recorded events")
+        ("audit_treeplace", "audit_treetile", "audit_treehead"),
+        TableRights(insert="what the sealer makes of recorded events"),
     ),
     "audit_guardmark": TableRights(),
     "auth_group": _BY_OWNER,

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from django.db import connections
 
 from audit import leaf, merkle, tlog
-from audit.models import Event, Place, Tile, TreeHead
+from audit.models import Event, TreeHead, TreePlace, TreeTile
 
 WIDTH = tlog.TILE_WIDTH
 ENTRIES = (
-    "SELECT COLUMNS FROM audit_place AS place JOIN audit_event AS event ON event.id = place.event_id"
+    "SELECT COLUMNS FROM audit_treeplace AS place JOIN audit_event AS event ON event.id = place.event_id"
     " WHERE place.index >= %s AND place.index < %s ORDER BY place.index"
 ).replace("COLUMNS", ", ".join(f"event.{name}" for name in leaf.FIELDS))
 
@@ -46,19 +46,19 @@ def hashes(*, level: int, index: int, width: int, using: str = "default") -> lis
 
     :raises ValueError: where it has fewer.
     """
-    if width == WIDTH and (row := Tile.objects.using(using).filter(level=level, index=index).first()):
+    if width == WIDTH and (row := TreeTile.objects.using(using).filter(level=level, index=index).first()):
         body = bytes(row.hashes)
         return [body[place : place + merkle.HASH_BYTES] for place in range(0, len(body), merkle.HASH_BYTES)]
     begin = index * WIDTH
     rows = (
-        Place.objects.using(using).values_list("leaf_hash", flat=True)
+        TreePlace.objects.using(using).values_list("leaf_hash", flat=True)
         if level == 0
-        else Tile.objects.using(using).filter(level=level - 1).values_list("subtree", flat=True)
+        else TreeTile.objects.using(using).filter(level=level - 1).values_list("subtree", flat=True)
     )
-    found = [bytes(row) for row in rows.filter(index__gte=begin, index__lt=begin + width).order_by("index")]
-    if width < 1 or len(found) != width:
-        raise ValueError(f"tile {level}/{index} has {len(found)} hashes, not {width}")
-    return found
+    held = [bytes(row) for row in rows.filter(index__gte=begin, index__lt=begin + width).order_by("index")]
+    if width < 1 or len(held) != width:
+        raise ValueError(f"tile {level}/{index} has {len(held)} hashes, not {width}")
+    return held
 
 
 def proof(*, index: int, head: TreeHead, using: str = "default") -> tlog.LogProof:
@@ -98,12 +98,12 @@ def unsealed(*, using: str = "default") -> tuple[int, float]:
     """Return how many events have no place yet, and how old the oldest is, in seconds."""
     with connections[using].cursor() as cursor:
         cursor.execute(
-            "WITH last AS (SELECT event.xid, event.incarnation FROM audit_place AS place"
+            "WITH last AS (SELECT event.xid, event.incarnation FROM audit_treeplace AS place"
             " JOIN audit_event AS event ON event.id = place.event_id ORDER BY place.index DESC LIMIT 1)"
             " SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(event.at)), 0)"
             " FROM audit_event AS event"
             " WHERE event.xid >= coalesce((SELECT xid FROM last WHERE incarnation = audit_incarnation()), 0)"
-            " AND NOT EXISTS (SELECT FROM audit_place AS place WHERE place.event_id = event.id)"
+            " AND NOT EXISTS (SELECT FROM audit_treeplace AS place WHERE place.event_id = event.id)"
         )
         count, age_s = cursor.fetchone()
     return int(count), float(age_s)
@@ -112,5 +112,5 @@ def unsealed(*, using: str = "default") -> tuple[int, float]:
 def sealed_events(*, object_id: str, using: str = "default") -> list[tuple[int, Event]]:
     """Return the events about an object that have a place, with their index, in the order of the tree."""
     events = {event.pk: event for event in Event.objects.using(using).filter(object_id=object_id)}
-    places = Place.objects.using(using).filter(event_id__in=events).order_by("index")
+    places = TreePlace.objects.using(using).filter(event_id__in=events).order_by("index")
     return [(place.index, events[place.event_id]) for place in places]

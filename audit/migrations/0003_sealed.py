@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Place",
+            name="TreePlace",
             fields=[
                 ("index", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("event_id", models.BigIntegerField(unique=True)),
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Tile",
+            name="TreeTile",
             fields=[
                 (
                     "pk",
@@ -55,23 +55,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddConstraint(
-            model_name="place",
+            model_name="treeplace",
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("index__gte", 0),
                     django.db.models.lookups.Exact(django.db.models.functions.text.Length("leaf_hash"), 32),
                 ),
-                name="audit_place_sound",
+                name="audit_treeplace_sound",
             ),
         ),
         migrations.AddConstraint(
-            model_name="tile",
+            model_name="treetile",
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     django.db.models.lookups.Exact(django.db.models.functions.text.Length("hashes"), 8192),
                     django.db.models.lookups.Exact(django.db.models.functions.text.Length("subtree"), 32),
                 ),
-                name="audit_tile_sound",
+                name="audit_treetile_sound",
             ),
         ),
         migrations.AddConstraint(
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
         ),
         *(
             operation
-            for table in ("audit_place", "audit_tile", "audit_treehead")
+            for table in ("audit_treeplace", "audit_treetile", "audit_treehead")
             for operation in guard.refused_operations(
                 table=table, rows="UPDATE OR DELETE", statements="UPDATE OR DELETE OR TRUNCATE"
             )

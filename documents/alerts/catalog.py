@@ -196,6 +196,26 @@ _CUSTODY: Mapping[str, AlertRow] = {
         ),
         meanwhile=Words(es="Se sigue registrando todo", en="Everything is still recorded"),
     ),
+    "sealing_delayed": AlertRow(
+        severity="P2",
+        page="audit.md",
+        owner=Owner.OPERATIONS,
+        sentences=_alone(
+            "Una transacción abierta hace {age_s} s (pid {pid}, {role}) retrasa el sellado de la bitácora.",
+            "A transaction open for {age_s} s (pid {pid}, {role}) delays the sealing of the log.",
+        ),
+        meanwhile=Words(es="Se sigue registrando todo; se sella después", en="Everything is recorded and sealed later"),
+    ),
+    "sealing_stopped": AlertRow(
+        severity="P1",
+        page="audit.md",
+        owner=Owner.OPERATIONS,
+        sentences=_alone(
+            "La bitácora no se sella: {count} eventos esperan, el más antiguo desde hace {age_s} s.",
+            "The log is not being sealed: {count} events wait, the oldest for {age_s} s.",
+        ),
+        meanwhile=Words(es="Se sigue registrando todo; se sella después", en="Everything is recorded and sealed later"),
+    ),
     "series_range_low": AlertRow(
         severity="P2",
         page="numbers.md",

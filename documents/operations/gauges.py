@@ -5,6 +5,7 @@ from django.utils import timezone
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from audit import tree
 from documents.custody import rounds
 from documents.events import outcomes
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, ProbeExtent, Status
@@ -58,10 +59,20 @@ def read() -> list[Metric]:
             label="severity",
         ),
         _gauge(name="docs_alerts_unsent", text="Open incidents that nobody was told of", rows={"": unsent}),
+        *_guarantees(),
         _gauge(name="docs_deliveries_queued", text="Deliveries that wait", rows={"": queued}),
-        _probe_ages(),
         _gauge(name="docs_unverified", text="Locked documents not read again for 90 days", rows={"": unverified}),
         _gauge(name="docs_oldest_issued_s", text="Age of the oldest document without bytes, s", rows={"": age_s}),
+    ]
+
+
+def _guarantees() -> list[Metric]:
+    """Return how old the vault's probes are, and how much of the log has no place in its tree yet."""
+    count, lag_s = tree.unsealed()
+    return [
+        _probe_ages(),
+        _gauge(name="docs_unsealed", text="Events of the log without a place in its tree", rows={"": count}),
+        _gauge(name="docs_seal_lag_s", text="Age of the oldest of them, s", rows={"": lag_s}),
     ]
 
 

@@ -127,13 +127,13 @@ class Poller(bootsteps.StartStopStep):
         self.compared = False  # whether the vault has been asked for numbers that the database does not know
 
     def start(self, _parent: object) -> None:
-        """Start renewing, tending, sweeping, and reading again what is locked.
+        """Start renewing, tending, sweeping, sealing the log, and reading again what is locked.
 
         Before that it looks whether the database is older than the vault: no number is given twice after a restore.
         """
         self._compare_with_vault()
         close_old_connections()
-        for turn in (self._renew, self._tend, self._keep, *[self._work_off] * THREADS):
+        for turn in (self._renew, self._tend, self._keep, self._seal, *[self._work_off] * THREADS):
             thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
             thread.start()
             self.threads.append(thread)
@@ -186,6 +186,12 @@ class Poller(bootsteps.StartStopStep):
         from documents.custody import rounds
 
         while rounds.go_on(now=timezone.now()) and not self.ended.is_set():
+            pass
+
+    def _seal(self) -> None:
+        from audit import sealing
+
+        while sealing.seal() and not self.ended.is_set():
             pass
 
     def _work_off(self) -> None:

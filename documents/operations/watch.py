@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Q
 
-from audit import log
+from audit import log, sealing, tree
 from documents import errors
 from documents.access import actors
 from documents.alerts import incidents, outages
@@ -21,6 +21,7 @@ PROBE = "vault_probe"  # the dedup key of the alert about the vault's last probe
 PROBER = actors.program(name="probe", channel="worker")
 GUARD, GUARD_REST = "audit_guard", "audit_guard:"  # the dedup keys of alerts about the log's guards
 GUARDS_MAX = 10
+SEAL_LATE_S, SEAL_STOPPED_S = 10, 60
 _last: dict[str, float] = {}  # when the watch was last kept in this process
 
 
@@ -48,6 +49,7 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
         lambda: _warn_of_weak_vault(result=results["vault"]),
         lambda: _warn_of_weak_log(weak=checks.log_weaknesses(asked=checks.ask_log(), wait_s=5.0)),
         lambda: _probe(now=now),
+        _warn_of_unsealed,
     ):
         # Each by itself: an alert that cannot be written now must not keep the next one from being sent.
         with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):
@@ -97,6 +99,22 @@ def _warn_of_weak_log(*, weak: dict[str, str] | None) -> None:
         )
     for key in is_open - named.keys():
         incidents.resolve_alert(dedup_key=key)
+
+
+def _warn_of_unsealed() -> None:
+    """Say when the log is not sealed for long, and which open transaction holds it up."""
+    count, age_s = tree.unsealed()
+    held = sealing.holding_up() if age_s > SEAL_LATE_S else None
+    seen: dict[str, dict[str, errors.Value]] = {}
+    if held is not None and held.age_s > SEAL_LATE_S:
+        seen["sealing_delayed"] = {"pid": held.pid, "role": held.role, "age_s": round(held.age_s)}
+    if age_s > SEAL_STOPPED_S:
+        seen["sealing_stopped"] = {"count": count, "age_s": round(age_s)}
+    for code in ("sealing_delayed", "sealing_stopped"):
+        if code not in seen:
+            incidents.resolve_alert(dedup_key=code)
+        elif not Alert.objects.filter(dedup_key=code, resolved_at=None).exists():
+            incidents.open_alert(code=code, dedup_key=code, values=seen[code], object_id="audit_log")
 
 
 def _probe(*, now: datetime) -> None:

@@ -10,7 +10,7 @@ from django.db import connection, connections, transaction
 
 from audit import leaf, log, merkle, sealing, signing, tlog, tree
 from audit.actions import Action
-from audit.models import Event, Place, Tile, TreeHead
+from audit.models import Event, TreeHead, TreePlace, TreeTile
 from config.embedded import services
 from tests.services import database
 
@@ -47,10 +47,10 @@ def assert_proven() -> None:
     assert head is not None
     checkpoint = tlog.read_checkpoint(note=head.note, keys=keys())
     assert (checkpoint.size, checkpoint.root) == (head.size, bytes(head.root))
-    assert list(Place.objects.order_by("index").values_list("index", flat=True)) == list(range(head.size))
+    assert list(TreePlace.objects.order_by("index").values_list("index", flat=True)) == list(range(head.size))
     leaves = [
         merkle.leaf_hash(leaf=leaf.encode(Event.objects.get(pk=pk)))
-        for pk in Place.objects.order_by("index").values_list("event_id", flat=True)
+        for pk in TreePlace.objects.order_by("index").values_list("event_id", flat=True)
     ]
     root = merkle.root(
         size=head.size, node=lambda level, at: merkle.complete(hashes=leaves[at << level : (at + 1) << level])
@@ -77,7 +77,7 @@ def test_all_that_is_committed_is_sealed_once_in_order_and_proven() -> None:
     assert tree.unsealed() == (0, 0.0)
     assert_proven()
     order = list(Event.objects.order_by("xid", "id").values_list("id", flat=True))
-    assert list(Place.objects.order_by("index").values_list("event_id", flat=True)) == order
+    assert list(TreePlace.objects.order_by("index").values_list("event_id", flat=True)) == order
 
 
 def test_a_thousand_events_fill_tiles_that_hold_what_the_tree_is_made_of() -> None:
@@ -86,7 +86,7 @@ def test_a_thousand_events_fill_tiles_that_hold_what_the_tree_is_made_of() -> No
     append(100)
     while sealing.seal(limit=17):
         pass
-    assert Tile.objects.filter(level=0).count() == Place.objects.count() // 256
+    assert TreeTile.objects.filter(level=0).count() == TreePlace.objects.count() // 256
     assert_proven()
 
 
@@ -158,12 +158,12 @@ def test_the_name_of_the_log_stays_when_the_service_moves(monkeypatch: pytest.Mo
     assert signing.origin() == name
 
 
-@pytest.mark.parametrize("table", ["audit_place", "audit_tile", "audit_treehead"])
+@pytest.mark.parametrize("table", ["audit_treeplace", "audit_treetile", "audit_treehead"])
 @pytest.mark.parametrize("verb", ["UPDATE {} SET {}", "DELETE FROM {}", "TRUNCATE {}"])
 def test_nobody_changes_what_is_sealed(stack: services.Stack, table: str, verb: str) -> None:
     append(300)
     seal_all()
-    column = {"audit_place": "event_id = 1", "audit_tile": "index = 9", "audit_treehead": "note = ''"}[table]
+    column = {"audit_treeplace": "event_id = 1", "audit_treetile": "index = 9", "audit_treehead": "note = ''"}[table]
     for url in (stack.database_url, stack.database_owner_url):
         with psycopg.connect(url) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute(verb.format(table, column))
@@ -181,5 +181,5 @@ def test_events_of_before_a_restore_are_sealed_before_those_of_now(stack: servic
     append(10)
     assert seal_all() == 110
     order = list(Event.objects.order_by("id").values_list("id", flat=True))
-    assert list(Place.objects.order_by("index").values_list("event_id", flat=True))[-110:] == order[-110:]
+    assert list(TreePlace.objects.order_by("index").values_list("event_id", flat=True))[-110:] == order[-110:]
     assert_proven()
