@@ -28,6 +28,7 @@ from psycopg.rows import dict_row
 
 LINK = re.compile(r"/l/([A-Za-z0-9_-]{43})/")
 ZONES = {"ES": "Europe/Madrid", "MX": "America/Mexico_City", "CO": "America/Bogota"}  # where a lock's last day ends
+OF_LOG = "audit"  # the folder of the sealed log, which is no document
 DatabaseRow = dict[str, Any]
 
 
@@ -161,7 +162,7 @@ def _folder(*, vault: str) -> Iterator[_Kept]:
     folder = pathlib.Path(urlsplit(vault).path)
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+        if path.is_file() and name.parts[0] != OF_LOG and not any(part.startswith(".") for part in name.parts):
             fault = "its file can be written" if path.stat().st_mode & 0o222 else ""
             yield _Kept(key=name.as_posix(), body=path.read_bytes(), fault=fault)
 
@@ -174,7 +175,7 @@ def _bucket(*, vault: str) -> Iterator[_Kept]:
     for page in store.get_paginator("list_object_versions").paginate(Bucket=place):
         yield from (_Kept(key=row["Key"], fault="a delete marker") for row in page.get("DeleteMarkers", []))
         for row in page.get("Versions", []):
-            if not row["Key"].startswith("_probe/"):  # what the probe attacks
+            if row["Key"].partition("/")[0] not in {"_probe", OF_LOG}:  # what the probe attacks; the log
                 yield _version(read=store.get_object, place=place, key=row["Key"], version=row["VersionId"])
 
 

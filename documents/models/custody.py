@@ -35,6 +35,25 @@ class CustodyRound(Leased):
         return f"{self.began_at:%Y-%m-%d %H:%M} UTC"
 
 
+class LogFile(models.Model):
+    """A file of the sealed log that lies in a vault: a tile, a bundle of events or a checkpoint."""
+
+    key = models.CharField(max_length=200)
+    vault_url = models.CharField(max_length=400, help_text="the address of the store")
+    vault_version = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    width = models.PositiveSmallIntegerField(help_text="hashes of a tile of leaves; 0 for any other file")
+    stored_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["vault_url", "key"], name="logfile_once")]
+        indexes: ClassVar = [models.Index(fields=["vault_url", "width"], name="logfile_full_tiles")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class Erased(enum.StrEnum):
     """What is erased once it is old: personal details of the log, and the raw bodies of events."""
 

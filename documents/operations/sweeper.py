@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 OVERDUE_AFTER = dt.timedelta(seconds=3)
 TURNS_MAX, EVENTS_MAX = 20, 200  # of one round
 THREADS = 2
-WATCH_EVERY_S, NUMBERS_EVERY_S, HOLDS_EVERY_S = 10, 60, 5
+WATCH_EVERY_S, NUMBERS_EVERY_S, HOLDS_EVERY_S, ARCHIVE_EVERY_S = 10, 60, 5, 10
 
 
 def sweep(*, now: dt.datetime) -> int:
@@ -183,8 +183,9 @@ class Poller(bootsteps.StartStopStep):
         tend(now=timezone.now())
 
     def _keep(self) -> None:
-        from documents.custody import rounds
+        from documents.custody import log_archive, rounds
 
+        log_archive.tend(now=timezone.now(), every_s=ARCHIVE_EVERY_S)
         while rounds.go_on(now=timezone.now()) and not self.ended.is_set():
             pass
 
