@@ -115,6 +115,18 @@ def read(*, key: str) -> bytes:
     return body
 
 
+def stored_at(*, key: str) -> dt.datetime:
+    """Return when the vault itself says that a file was stored.
+
+    :raises errors.WormError: the vault does not answer
+    :raises FileNotFoundError: there is none
+    """
+    stored = store.guarded(work=lambda: store.open_vault().find(key=key))
+    if stored is None:
+        raise FileNotFoundError(key)
+    return stored.stored_at
+
+
 def keep_until(*, now: dt.datetime) -> dt.datetime:
     """Return when the lock of what is archived now ends: with that of the document that is kept longest."""
     return max(
