@@ -6,9 +6,9 @@ from audit.actions import Action
 from documents import urls as documents_urls
 from documents.access import roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing, Unrecorded
-from documents.api import documents
+from documents.api import documents, links
 from payouts.api import corrections, parties, payouts, worklist
-from payouts.panel import periods, records, sessions, sign_in
+from payouts.panel import periods, records, sessions, sharing, sign_in
 from payouts.panel import views as panel
 
 SAFE, POST = ("GET", "HEAD"), ("POST",)
@@ -36,6 +36,7 @@ urlpatterns = [
             ("periodo/<str:period>/zip/", periods.as_zip, "panel-period-zip"),
             ("vistas/", records.viewers, "panel-viewers"),
             ("falta/", records.look_up, "panel-missing"),
+            ("compartidos/", sharing.shared, "panel-shared"),
         )
     ),
     _panel(
@@ -51,6 +52,23 @@ urlpatterns = [
         name="panel-pdf",
         ownership=Ownership.PARTY_OR_COUNTRY,
         audit=Action.DOCUMENT_DOWNLOADED,
+    ),
+    _panel(
+        "mis-documentos/compartir/<str:public_id>/",
+        sharing.share,
+        name="panel-share",
+        ownership=Ownership.PARTY_OR_COUNTRY,
+        audit=Unrecorded(reason="the link is recorded itself, once for each form"),
+        methods=(*SAFE, *POST),
+    ),
+    _panel(
+        "mis-documentos/compartidos/<str:public_id>/anular/",
+        sharing.end,
+        name="panel-shared-end",
+        ownership=Ownership.REACHED,
+        source=links.LINKS,
+        audit=Unrecorded(reason="the link that ends is recorded itself, once"),
+        methods=POST,
     ),
     _panel(
         "mis-documentos/falta/aviso/",

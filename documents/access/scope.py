@@ -206,6 +206,18 @@ def document(*, request: HttpRequest, public_id: str) -> Document:
     return cast("Document", DOCUMENTS.get_row(request=request, object_id=public_id))
 
 
+def require_owner(*, request: HttpRequest, document: Document) -> None:
+    """Refuse whoever is not the owner of a document, nor acts for him: a single one that was lent may only be read.
+
+    :raises errors.Problem: `role_not_allowed`, `not_owner`
+    """
+    within = mine(request=request)
+    if within.column != "owner_id" or roles.has_ended(user=request.user):
+        actors.refuse(request=request, code="role_not_allowed", object_type="document", object_id=document.public_id)
+    if document.owner_id not in within.values:
+        actors.refuse(request=request, code="not_owner", object_type="document", object_id=document.public_id)
+
+
 def require_all(*, request: HttpRequest, rows: QuerySet[Document], about: tuple[str, str]) -> None:
     """Refuse a caller who may not see every one of the documents that something is about.
 

@@ -153,6 +153,9 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Link]]" = {
         audit=Action.DELIVERY_RESENT,
         instead=(Action.DELIVERY_QUEUED,),  # the first mail of a document that went out with the weekly summary
         form=confirm.no_form,
+        blocked=lambda link: (
+            _("Un enlace compartido no se reenvía: su titular puede hacer otro.") if link.reader else ""
+        ),
         act=_resend,
         done=_("Enlace nuevo en camino al correo del titular."),
         back=lambda link: cells.page(link.document),
@@ -190,6 +193,7 @@ class LinkAdmin(OfDocument[Link]):
         "id_cell",
         "document_cell",
         "recipient_cell",
+        "reader_cell",
         "state_cell",
         "downloads_cell",
         "wrong_answers",
@@ -205,6 +209,11 @@ class LinkAdmin(OfDocument[Link]):
         """Write the state of the link."""
         shown: SafeString = document_page.link_state(link=row, now=timezone.now())[0]
         return shown
+
+    @admin.display(description=_("compartido con"))
+    def reader_cell(self, row: Link) -> str:
+        """Write for whom the owner has made it."""
+        return row.reader or cells.NOTHING
 
     @admin.display(description=_("descargas"))
     def downloads_cell(self, row: Link) -> str:
@@ -225,6 +234,7 @@ class LinkAdmin(OfDocument[Link]):
         """Return a link's page."""
         facts = [
             base.Fact(label=_("Pregunta"), value=row.get_knows_display()),
+            base.Fact(label=_("Compartido con"), value=row.reader or cells.NOTHING),
             base.Fact(label=_("Descargas"), value=self.downloads_cell(row)),
             base.Fact(label=_("Fallos"), value=row.wrong_answers),
             base.Fact(label=_("Creado"), value=cells.moment(row.created_at)),
@@ -239,5 +249,9 @@ class LinkAdmin(OfDocument[Link]):
             facts.insert(0, base.Fact(label=_("Documentos de la semana"), value=links.documents(link=row).count()))
         shown = self.shown(request=request, row=row, facts=facts, badge=self.state_cell(row))
         may = rights.may(request=request, right="send")
-        steps = [{"url": f"{name}/", "label": page.title} for name, page in CONFIRMATIONS.items()]
+        steps = [
+            {"url": f"{name}/", "label": page.title}
+            for name, page in CONFIRMATIONS.items()
+            if name == "revoke" or not row.reader
+        ]
         return {**shown, "actions": steps if may else []}

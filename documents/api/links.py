@@ -12,7 +12,7 @@ from audit.actions import Action
 from documents import errors
 from documents.access import actors, scope
 from documents.api import serializers, views
-from documents.delivery import deliveries
+from documents.delivery import deliveries, shared_links
 from documents.delivery import links as secure_links
 from documents.models import Document, Link
 
@@ -37,23 +37,23 @@ class DocumentLinks(views.RowDetail):
         rows = document.links.select_related("recipient").order_by("-pk")[:LINKS_MAX]
         return Response({"data": serializers.LinkSerializer(rows, many=True).data})
 
-    @extend_schema(request=None, responses={201: serializers.LinkMadeSerializer})
+    @extend_schema(request=serializers.LinkWantedSerializer, responses={201: serializers.LinkMadeSerializer})
     def post(self, request: Request, document: Document) -> Response:
-        """Make a link for the document's owner; its address is in this answer and in no other.
+        """Make a link for the document's owner, or one that he shares; address and code are in this answer alone.
 
-        :raises errors.Problem: `document_not_ready`, `document_quarantined`, `document_disposed`
+        :raises errors.Problem: `document_not_ready`, `document_quarantined`, `document_disposed`; `role_not_allowed`
+            and `not_owner` for a shared link of somebody else's document
         """
-        views.stated(serializer=serializers.StrictSerializer, request=request)
-        deliveries.check_locked(document=document)
-        link = secure_links.create(
-            document=document,
-            recipient=document.owner,
-            delivery=None,
-            now=timezone.now(),
-            actor=actors.actor(request=request),
-        )
-        body = {**self.shown(link), "url": secure_links.url(link=link)}
-        return views.OnceResponse(body, status=HTTPStatus.CREATED, shown_once=("url",))
+        wanted = views.stated(serializer=serializers.LinkWantedSerializer, request=request)
+        actor, now = actors.actor(request=request), timezone.now()
+        if wanted["kind"] == "shared":
+            scope.require_owner(request=request._request, document=document)
+            link = shared_links.create(document=document, reader=wanted["reader"], now=now, actor=actor)
+        else:
+            deliveries.check_locked(document=document)
+            link = secure_links.create(document=document, recipient=document.owner, delivery=None, now=now, actor=actor)
+        secrets = {"url": secure_links.url(link=link), "code": shared_links.code(link=link) if link.reader else None}
+        return views.OnceResponse({**self.shown(link), **secrets}, status=HTTPStatus.CREATED, shown_once=tuple(secrets))
 
 
 class LinkRevocation(views.RowDetail):

@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from documents import presentation
 from documents.access import roles
+from documents.delivery import shared_links
 from documents.events import fields
 from documents.models import Document, Kind, Link, Party, PayoutStatus, RefundStatus, Status
 
@@ -209,6 +210,7 @@ class LinkSerializer(serializers.ModelSerializer[Link]):
     document = serializers.CharField(source="document.public_id")
     recipient = serializers.CharField(source="recipient.platform_id")
     asks = serializers.CharField(source="knows")
+    reader = serializers.CharField(help_text="whom the owner has made a shared link for; empty for any other")
 
     class Meta:
         model = Link
@@ -217,6 +219,7 @@ class LinkSerializer(serializers.ModelSerializer[Link]):
             "document",
             "recipient",
             "asks",
+            "reader",
             "created_at",
             "expires_at",
             "revoked_at",
@@ -229,13 +232,30 @@ class LinkSerializer(serializers.ModelSerializer[Link]):
 
 
 class LinkMadeSerializer(LinkSerializer):
-    """A new link with its address."""
+    """A new link with its address, and the code that opens a shared one."""
 
     url = serializers.URLField(allow_null=True, help_text="null where the answer is given again")
+    code = serializers.CharField(allow_null=True, help_text="of a shared link; null where the answer is given again")
 
     class Meta:
         model = Link
-        fields: tuple[str, ...] = (*LinkSerializer.Meta.fields, "url")
+        fields: tuple[str, ...] = (*LinkSerializer.Meta.fields, "url", "code")
+
+
+class LinkWantedSerializer(StrictSerializer):
+    """What kind of link is wanted: the owner's own, or one that he shares with a reader whom he names."""
+
+    kind = serializers.ChoiceField(choices=["own", "shared"], default="own")
+    reader = serializers.CharField(
+        default="", max_length=shared_links.READER_LENGTH_MAX, help_text="of a shared link: a bank, a landlord"
+    )
+
+    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
+        """Ask for a reader of a shared link, and of no other."""
+        attrs["reader"] = shared_links.reader_of(text=attrs["reader"])
+        if (attrs["kind"] == "shared") != bool(attrs["reader"]):
+            raise serializers.ValidationError({"reader": [serializers.ErrorDetail("", code="invalid")]})
+        return attrs
 
 
 LINKS = listed(name="Links", rows=LinkSerializer)

@@ -10,7 +10,7 @@ from audit import log
 from audit.actions import Action
 from documents import locks
 from documents.alerts import incidents
-from documents.delivery import codes, links, tries
+from documents.delivery import codes, links, shared_links, tries
 from documents.models import DeliveryStatus, Link, RevokeReason
 
 LOCK_EVERY = 5  # wrong answers in a row
@@ -40,15 +40,16 @@ def judge(*, link: Link, answer: str, now: dt.datetime, actor: log.Actor) -> Ver
         if links.state(link=row, now=now) is not links.State.LIVE:
             return Verdict.UNUSABLE
         if row.knows != links.NOTHING:
-            if len(given) != links.ANSWER_LENGTH and not WHOLE_MIN <= len(given) <= WHOLE_MAX:
+            if not _can_be_one(link=row, given=given):
                 return Verdict.MALFORMED
             spent = tries.spent(keys=keys, now=now)
             for name in sorted(spent, key=lambda name: keys[name]):
                 tries.alert(link=row, address=actor.address, name=name)
             if spent:
                 return Verdict.LIMITED
-        by_code = row.knows != links.NOTHING and codes.answers(link=row, given=given, now=now)
-        if row.knows == links.NOTHING or by_code or _is_tax_id(link=row, given=given):
+        by_code = row.knows in links.BY_MAIL and codes.answers(link=row, given=given, now=now)
+        by_owners = shared_links.answers(link=row, given=given)
+        if row.knows == links.NOTHING or by_code or by_owners or _is_tax_id(link=row, given=given):
             _open(link=row, by_code=by_code, now=now, actor=actor)
             return Verdict.OPENED
         tries.count(keys=keys, now=now)
@@ -65,6 +66,13 @@ def limited_until(*, link: Link, now: dt.datetime, actor: log.Actor) -> dt.datet
 def left(*, link: Link) -> int:
     """Return how many wrong answers a link takes before it locks."""
     return LOCK_EVERY - link.wrong_answers % LOCK_EVERY
+
+
+def _can_be_one(*, link: Link, given: str) -> bool:
+    """Tell whether a text has the length of what a link asks for."""
+    if link.knows == links.SHARED:
+        return len(given) == codes.FIGURES
+    return len(given) == links.ANSWER_LENGTH or WHOLE_MIN <= len(given) <= WHOLE_MAX
 
 
 def _is_tax_id(*, link: Link, given: str) -> bool:

@@ -72,8 +72,10 @@ def resend_link(*, link: Link, actor: log.Actor, now: dt.datetime) -> Delivery:
 
     Of a week, what nobody gets now is left out.
 
-    :raises errors.Problem: what `resend` raises
+    :raises errors.Problem: what `resend` raises; `validation_error` for a shared link, which no mail brought
     """
+    if link.reader:
+        raise errors.Problem(code="validation_error", values={"cause": "shared_link"})
     if not link.weekly:
         return resend(document=link.document, actor=actor, now=now, revoke_older=True)
     owner = link.recipient
@@ -115,7 +117,7 @@ def renew(*, document: Document, actor: log.Actor, now: dt.datetime) -> Delivery
     owner = document.owner
     if document.status != Status.LOCKED or not owner.email:
         return None
-    if document.links.filter(recipient=owner, revoked_reason=RevokeReason.WRONG_PERSON).exists():
+    if document.links.filter(recipient=owner, reader="", revoked_reason=RevokeReason.WRONG_PERSON).exists():
         return None  # the address on file is somebody else's
     with transaction.atomic():
         locks.rows(queryset=Document.objects.filter(pk=document.pk).only("pk"))
@@ -133,7 +135,10 @@ def renew_week(*, link: Link, actor: log.Actor, now: dt.datetime) -> Delivery | 
         documents = _of_week(link=link)
         sent = Delivery.objects.filter(document__in=documents, recipient=owner, channel=Channel.DIGEST)
         wrong = Link.objects.filter(
-            Q(document__in=documents) | Q(pk=link.pk), recipient=owner, revoked_reason=RevokeReason.WRONG_PERSON
+            Q(document__in=documents) | Q(pk=link.pk),
+            recipient=owner,
+            reader="",
+            revoked_reason=RevokeReason.WRONG_PERSON,
         )
         lately = sent.filter(sequence__gt=1, queued_at__gt=now - REPEAT)
         if not documents or not owner.email or wrong.exists() or lately.exists():

@@ -23,7 +23,8 @@ from audit.actions import Action
 from documents import errors, identifiers, locks, metrics
 from documents.models import Channel, Delivery, DeliveryStatus, Document, Link, Party
 
-NOTHING, LAST4, CODE = "nothing", "last4", "code"
+NOTHING, LAST4, CODE, SHARED = "nothing", "last4", "code", "shared"
+BY_MAIL = frozenset({LAST4, CODE})  # what a code from the mailbox on file opens, too
 ANSWER_LENGTH = 4
 PLACE_MAX = 10_000  # what PostgreSQL is asked for of a week
 SESSION = dt.timedelta(minutes=15)
@@ -79,10 +80,12 @@ def create(
     now: dt.datetime,
     actor: log.Actor = log.SYSTEM,
     life: dt.timedelta | None = None,
+    reader: str = "",
+    form_sha256: str | None = None,
 ) -> Link:
     """Make a link, with its audit event. That of a week's mail leads to every document of the mail.
 
-    Each document may be downloaded as often as that of a link of its own.
+    Each document may be downloaded as often as that of a link of its own. With a reader it is shared: `shared_links`.
     """
     weekly = delivery is not None and delivery.channel == Channel.DIGEST
     number = Delivery.objects.filter(bundle=delivery).count() if weekly else 1
@@ -91,7 +94,9 @@ def create(
         document=document,
         recipient=recipient,
         delivery=delivery,
-        knows=asks(document=document, recipient=recipient),
+        knows=SHARED if reader else asks(document=document, recipient=recipient),
+        reader=reader,
+        form_sha256=form_sha256,
         expires_at=now + (settings.LINK_LIFE if life is None else life),
         downloads_max=settings.LINK_DOWNLOADS_MAX * max(1, number),
         weekly=weekly,
@@ -212,13 +217,13 @@ def revoke_open(
     documents: Sequence[Document] | None = None,
     weekly: bool = False,
 ) -> int:
-    """End every open link of a recipient, or only those to some documents; return how many.
+    """End every open link of a recipient, or only those to some documents that were not shared; return how many.
 
     :param weekly: end the links to weeks of those documents, not those to one of them
     """
     links = Link.objects.filter(recipient=recipient, revoked_at=None, expires_at__gt=now)
     if documents is not None:
-        links = links.filter(document__in=documents, weekly=weekly)
+        links = links.filter(document__in=documents, weekly=weekly, reader="")
     return sum(revoke(link=link, reason=reason, actor=actor, now=now) for link in links.order_by("id"))
 
 

@@ -32,7 +32,7 @@ def mail_code(*, link: Link, now: dt.datetime, actor: log.Actor) -> Notice | Non
     """Queue a mail with a code that opens the link, to the address on file; None where none may be sent now."""
     with transaction.atomic():
         [row] = locks.rows(queryset=Link.objects.select_related("recipient").filter(pk=link.pk))
-        usable = links.state(link=row, now=now) is links.State.LIVE and row.knows != links.NOTHING
+        usable = links.state(link=row, now=now) is links.State.LIVE and row.knows in links.BY_MAIL
         if not usable or not row.recipient.email or not codes.may_ask(link=row, now=now):
             return None
         return _queue(party=row.recipient, event=None, link=row, now=now, actor=actor)

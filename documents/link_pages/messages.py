@@ -29,12 +29,12 @@ def message(*, name: str, link: Link | None, until_at: dt.datetime | None = None
 
     :param until_at: when it may be tried again.
 
-    A link that reached the wrong person is not renewed.
+    A link that reached the wrong person is not renewed, nor is a shared one: its owner makes another.
 
     :raises KeyError: for a name that no page has
     """
     page = _pages(link=link, until_at=until_at)[name]
-    if link is not None and link.revoked_reason == RevokeReason.WRONG_PERSON:
+    if link is not None and (link.reader or link.revoked_reason == RevokeReason.WRONG_PERSON):
         return dataclasses.replace(page, renew=False)
     return page
 

@@ -24,15 +24,16 @@ BY_CODE = "code"
 
 def question(*, request: HttpRequest, link: Link, now: dt.datetime) -> HttpResponse:
     """Show what the link leads to, without amounts, and ask what opens it."""
-    asked = codes.valid(link=link, now=now).exists() if link.knows != links.NOTHING else False
-    typing = asked and (link.knows == links.CODE or request.GET.get("by") == BY_CODE)
+    asked = link.knows in links.BY_MAIL and codes.valid(link=link, now=now).exists()
+    typing = link.knows == links.SHARED or (asked and (link.knows == links.CODE or request.GET.get("by") == BY_CODE))
     email = link.recipient.email
     with translation.override(pages.requested_language(request=request)):
         context = {
             "heading": _("Tus documentos están listos") if link.weekly else _("Tu documento está listo"),
             "verb": _("Ver mis documentos") if link.weekly else _("Ver mi documento"),
             "alert": _alert(request=request, link=link, typing=typing),
-            "masked": formatting.masked(name=link.recipient.legal_name),
+            "masked": link.reader or formatting.masked(name=link.recipient.legal_name),
+            "sharer": formatting.masked(name=link.recipient.legal_name) if link.reader else "",
             "facts": _facts(link=link),
             "asks": link.knows,
             "typing": typing,

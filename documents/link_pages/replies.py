@@ -142,4 +142,6 @@ def path(*, link: Link) -> str:
 
 def verified(*, link: Link) -> str:
     """Return what an opened page says of who has opened it, in the language in force."""
+    if link.reader:
+        return _("Su titular lo comparte con %s. Lo que ves es su estado de ahora.") % link.reader
     return _("Enlace comprobado.") if link.knows == links.NOTHING else _("Verificado. Es para ti.")

@@ -77,7 +77,9 @@ def renew(request: HttpRequest, link: Link | None, document: Document | None, pl
     actor = replies.asking(request=request, link=link)
     made = None
     if links.state(link=link, now=now) is not links.State.LIVE:  # a scanner that presses buttons gets no mails sent
-        if link.weekly:
+        if link.reader:
+            made = None  # only its owner makes another
+        elif link.weekly:
             made = deliveries.renew_week(link=link, actor=actor, now=now)
         else:
             made = deliveries.renew(document=document, actor=actor, now=now)
@@ -123,7 +125,8 @@ def _ask_whether(*, request: HttpRequest, link: Link) -> HttpResponse:
         unsure = request.GET.get("note") == "unsure"
         context = {
             "alert": _("Marca la casilla si no eres esta persona.") if unsure else "",
-            "masked": formatting.masked(name=link.recipient.legal_name),
+            "masked": link.reader or formatting.masked(name=link.recipient.legal_name),
+            "shared": bool(link.reader),
         }
     return replies.page(request=request, link=link, template="web/report.html", context=context)
 

@@ -38,6 +38,7 @@ class RevokeReason(models.TextChoices):
     WRONG_PERSON = "wrong_person", _("lo recibió otra persona")  # after which no new link is sent by itself
     RESENT = "resent", _("se envió otro")
     CONTACT_CHANGED = "contact_changed", _("cambió la dirección")
+    BY_OWNER = "by_owner", _("lo anuló su titular")
 
 
 class Delivery(Leased):
@@ -115,6 +116,8 @@ class Notice(Leased):
 class Link(models.Model):
     """A signed, expiring, revocable link of one recipient. Only the hash of its token is stored.
 
+    One with a `reader` is shared: its recipient, the owner, has made it for whoever is named there.
+
     It leads to one document, or (`weekly`) to those of the mail of which its delivery is the first: `document` is then
     the first one's.
     """
@@ -130,7 +133,20 @@ class Link(models.Model):
         _("pregunta"),
         max_length=10,
         default="nothing",
-        choices=[("nothing", _("nada")), ("last4", _("últimos 4 del documento")), ("code", _("código por correo"))],
+        choices=[
+            ("nothing", _("nada")),
+            ("last4", _("últimos 4 del documento")),
+            ("code", _("código por correo")),
+            ("shared", _("código que da el titular")),
+        ],
+    )
+    reader = models.CharField(_("compartido con"), max_length=60, blank=True, db_default="")
+    form_sha256 = models.CharField(
+        max_length=64,
+        null=True,
+        blank=True,
+        unique=True,
+        help_text="of the form that shared it: sent twice, it shares once",
     )
     created_at = models.DateTimeField(_("creado"), db_default=Now())
     expires_at = models.DateTimeField(_("caduca"))
@@ -150,7 +166,11 @@ class Link(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("enlace seguro"), _("enlaces seguros")
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(downloads__lte=F("downloads_max")), name="downloads_within_limit")
+            models.CheckConstraint(condition=Q(downloads__lte=F("downloads_max")), name="downloads_within_limit"),
+            models.CheckConstraint(
+                condition=(Q(knows="shared") & ~Q(reader="")) | (~Q(knows="shared") & Q(reader="")),
+                name="shared_link_has_reader",
+            ),
         ]
 
     def __str__(self) -> str:

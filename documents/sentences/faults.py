@@ -35,6 +35,10 @@ _EVENTS: Mapping[str, Words] = {
     "validation_error.no_address": Words(
         es="El titular no tiene dirección de correo.", en="The owner has no e-mail address on file."
     ),
+    "validation_error.shared_link": Words(
+        es="Un enlace compartido no se reenvía: su titular puede hacer otro.",
+        en="A shared link is not sent again: its owner can make another one.",
+    ),
     "validation_error.no_series": Words(es="Ninguna serie es {series}.", en="No series has the code {series}."),
     "validation_error.not_forward": Words(
         es="La serie {series} da ahora el {next}: solo avanza.",

@@ -1,6 +1,7 @@
 """Who opened a person's documents, and what has become of a trip that is missed."""
 
 import secrets
+from collections.abc import Mapping
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -14,6 +15,7 @@ from documents import errors, formatting
 from documents.access import actors, roles
 from documents.api import documents as api_documents
 from documents.countries import pack
+from documents.delivery import shared_links
 from documents.models import Document
 from payouts.accounts import missing, reports
 from payouts.panel import frame
@@ -30,11 +32,12 @@ def viewers(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
     rows = LoggedEvent.objects.filter(
         object_id__in=list(numbers), object_type="document", action__in=api_documents.OPENED, outcome="ok"
     )
+    readers = dict(shared_links.of(owners=frozenset(parties)).values_list("public_id", "reader")[:VIEWED_MAX])
     with frame.language(request=request):
         context = {
             "rows": [
                 ShownRow(
-                    text=_who(event=event),
+                    text=_who(event=event, readers=readers),
                     amount=numbers[event.object_id],
                     soft=f"{labels.label(event.action)}, {formatting.day(date=event.at.date())} {event.at:%H:%M} UTC",
                 )
@@ -88,12 +91,16 @@ def report(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
     return frame.see(request=request, name="panel-missing")
 
 
-def _who(*, event: LoggedEvent) -> str:
-    """Return who opened a document, by what the owner may know: the role, and not the name."""
+def _who(*, event: LoggedEvent, readers: Mapping[str, str]) -> str:
+    """Return who opened a document, by what the owner may know: the role, and not the name; the name he has given.
+
+    :param readers: whom the owner has named, by the id of the shared link
+    """
     if event.actor_kind == "party":
         return _("Tú, en esta página")
     if event.actor_kind == "link":
-        return _("Quien tiene un enlace seguro")
+        reader = readers.get(event.actor_id)
+        return _("%s, con quien lo compartes") % reader if reader else _("Quien tiene un enlace seguro")
     held = {role for role in event.role.split(",") if role}
     if held & set(roles.OWNERS):
         return _("Tú, o quien actúa por ti")

@@ -128,6 +128,7 @@ def _part(*, document: Document, change: TripChange) -> dict[str, object]:
         "paid": not change.pending_minor,
         "lines": [shown.line(line=line, currency=currency) for line in lines],
         "pdf": reverse("panel-pdf", args=[document.public_id]),
+        "share": reverse("panel-share", args=[document.public_id]),
     }
 
 
