@@ -14,8 +14,8 @@ _POUR = """
 SET session_replication_role = replica;
 CREATE TEMPORARY TABLE crowd AS
 SELECT n, 'order:ord_' || n AS subject, 'ORDER_FINAL_STATEMENT:order:ord_' || n || ':beneficiary' AS key,
-  %(now)s::timestamptz - (%(rows)s - n) * interval '5 min' AS at, n %% 4 < 2 AS statement,
-  'pty_crowd' || CASE WHEN n %% 10 = 0 THEN 1 ELSE 1 + (n * 7919) %% %(owners)s END AS owner
+  %(now)s::timestamptz - (%(rows)s - n) * %(apart)s::interval AS at, n %% 4 < 2 AS statement,
+  'pty_crowd' || CASE WHEN n %% 10 = 0 THEN 1 ELSE 1 + (n::bigint * 7919) %% %(owners)s END AS owner
 FROM generate_series(1, %(rows)s) n;
 
 INSERT INTO documents_party (public_id, platform_id, legal_name, tax_id, tax_id_type, email, locale)
@@ -51,9 +51,19 @@ ANALYZE;
 """
 
 
-def pour(*, stack: services.Stack, rows: int) -> None:
-    """Fill the tables; whoever asks for it replaces the database afterwards (`committed_db`)."""
-    facts = {"rows": rows, "owners": OWNERS, "issuer": factories.issuer().pk, "now": factories.NOW.isoformat()}
-    url = stack.postgres.url(database=services.DATABASE)
+def pour(*, stack: services.Stack, rows: int, owners: int = OWNERS, apart: str = "5 min", database: str = "") -> None:
+    """Fill the tables; whoever asks for it replaces the database afterwards (`committed_db`).
+
+    :param apart: the time between two documents, as PostgreSQL writes it
+    :param database: that of the default connection, where it is not the service's own
+    """
+    facts = {
+        "rows": rows,
+        "owners": owners,
+        "apart": apart,
+        "issuer": factories.issuer().pk,
+        "now": factories.NOW.isoformat(),
+    }
+    url = stack.postgres.url(database=database or services.DATABASE)
     with psycopg.connect(url, autocommit=True, cursor_factory=psycopg.ClientCursor) as superuser:
         superuser.execute(_POUR, facts)

@@ -13,6 +13,7 @@ from documents.models import Document, Kind, Status
 from tests import cast, factories
 from tests.documents import center
 from tests.payouts import telling
+from tests.services import force
 
 pytestmark = pytest.mark.django_db
 LIST = "/api/v1/documents/"
@@ -65,18 +66,38 @@ def test_a_page_says_of_each_document_what_the_document_says_of_itself(browser: 
         assert browser.get(f"{LIST}{one.public_id}/").json() == listed[one.public_id]
 
 
-@pytest.mark.parametrize("span", [{}, {"issued_after": "2026-11-01T00:00:00Z"}])
-def test_the_pages_of_a_list_hold_each_document_once_and_end_also_when_all_share_a_moment(
-    browser: Client, span: dict[str, str]
-) -> None:
-    many(count=7)
-    seen, query = [], {"limit": "3", **span}
-    for _ in range(3):
-        page = browser.get(LIST, query).json()
-        seen += [one["id"] for one in page["data"]]
-        query["cursor"] = page["next_cursor"] or ""
-    assert seen == list(Document.objects.order_by("-pk").values_list("public_id", flat=True))
-    assert (page["has_more"], page["next_cursor"]) == (False, None)
+def copied(document: Document, *, count: int) -> None:
+    """Write rows like a document's, of the same moment."""
+    unlike = {
+        "public_id": "'doc_copy' || n",
+        "document_key": "'key' || n",
+        "number": "'N-' || n",
+        "sequence": "100 + n",
+    }
+    unlike |= {"verification_code": "'VC' || n", "vault_key": "'k' || n"}
+    names = [str(field.column) for field in Document._meta.concrete_fields if not field.primary_key]
+    values = ", ".join(unlike.get(name, name) for name in names)
+    with force.by_force(), connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO documents_document ({', '.join(names)}) SELECT {values} FROM documents_document,"
+            " generate_series(1, %s) n WHERE id = %s",
+            [count, document.pk],
+        )
+
+
+def test_a_walk_meets_each_document_once_and_ends_also_when_thousands_share_a_moment(browser: Client) -> None:
+    copied(factories.document(status=Status.ISSUED), count=2050)
+    for span in ({}, {"issued_after": "2026-11-01T00:00:00Z"}, {"updated_after": "2026-11-01T00:00:00Z"}):
+        seen: list[str] = []
+        query = {"limit": "100", **span}
+        while True:
+            page = browser.get(LIST, query).json()
+            seen += [one["id"] for one in page["data"]]
+            if not page["has_more"]:
+                break
+            query["cursor"] = page["next_cursor"]
+        assert seen == list(Document.objects.order_by("-pk").values_list("public_id", flat=True))
+        assert (len(seen), page["next_cursor"]) == (2051, None)
 
 
 def test_a_span_is_listed_by_its_moments_newest_first(browser: Client) -> None:

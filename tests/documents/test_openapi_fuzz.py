@@ -34,7 +34,8 @@ pytestmark = [
     pytest.mark.usefixtures("vault_folder"),
     pytest.mark.django_db(databases=["default", "denials"]),
 ]
-EXAMPLES = 300 if os.environ.get("FUZZ") else 2
+LONG = bool(os.environ.get("FUZZ"))
+EXAMPLES, LIMIT_S = (300, 4 * 3600) if LONG else (2, 300)
 PARTS = {"documents": "document", "links": "link", "payouts": "payout", "events": "event", "holds": "legalhold"}
 
 
@@ -76,6 +77,7 @@ def known(document: Document) -> dict[str, str]:
     }
 
 
+@pytest.mark.timeout(LIMIT_S)
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_no_request_is_a_fault_and_no_answer_is_one_that_the_document_does_not_name(
     mode: GenerationMode, key: str, in_process: None, settings: Settings

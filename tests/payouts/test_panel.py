@@ -277,6 +277,27 @@ def test_a_person_without_documents_is_told_why_there_is_nothing() -> None:
     assert "Todavía no hay documentos a tu nombre" in text
 
 
+def test_a_restaurant_and_a_fleet_see_each_its_own_of_an_order_and_nothing_of_the_other_or_of_the_driver() -> None:
+    order = telling.sample("co_food")
+    fleet = {"id": "flt_85", "legal_name": "La 85 S.A.S.", "tax_id": "900765432-6", "email": "flota@85.example.com"}
+    order[0]["data"]["beneficiary"] = fleet
+    telling.told(order)
+    ended = order[0]["data"]["order"]
+    place = f"viaje/{ended['id']}/"
+    monday = dt.date.fromisoformat(ended["completed_at"][:10])
+    monday -= dt.timedelta(days=monday.weekday())
+    owing = {"caja@restandes.example.com": ("21.050,00", "7.000,00"), "flota@85.example.com": ("7.000,00", "21.050,00")}
+    for address, (own, other) in owing.items():
+        browser = signed_in(address)
+        for page in ("", f"semana/{monday}/", place):
+            answer = browser.get(PANEL + page)
+            text = answer.content.decode()
+            assert (answer.status_code, own in text, other in text) == (200, True, False), (address, page)
+        assert browser.get(f"{PANEL}viaje/ord_MXA/").status_code == 403
+    driver = order[0]["data"]["driver"]["email"]
+    assert signed_in(driver).get(PANEL + place).status_code == 403
+
+
 def test_who_acts_for_a_party_sees_what_is_its_own() -> None:
     gestor = cast.owner(name="gestor", platform_id="ptn_g", legal_name="Gestoría", role="partner", tax_id="B87654329")
     cast.grant("documents.own_party", gestor.user, Party.objects.get(platform_id="drv_MX42"))
