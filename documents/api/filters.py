@@ -17,6 +17,7 @@ from documents.api import pagination
 from documents.countries import pack
 from documents.models import Document, HoldState, Kind, LegalHold, PayoutStatus, Status
 
+TRUTHS = {"true": True, "false": False}
 SPAN = frozenset({"issued_after", "issued_before"})
 
 
@@ -56,14 +57,13 @@ def check_parameters(*, query: QueryDict, known: frozenset[str] | set[str]) -> N
 
 
 def _check_values(*, query: QueryDict, cleaned: Mapping[str, object]) -> None:
-    """Refuse a value that a filter would pass over: a blank one, or of `is_open` one that is neither true nor false.
+    """Refuse a value that a filter would pass over: a blank one.
 
     :raises errors.Problem: `validation_error`
     """
     passed_over = [name for name in sorted(query) if cleaned.get(name, name) in EMPTY_VALUES]
     if passed_over:
-        codes = {name: "invalid" if str(query[name]).strip() else "blank" for name in passed_over}
-        faults = [errors.Fault(pointer=f"/{name}", code=code) for name, code in codes.items()]
+        faults = [errors.Fault(pointer=f"/{name}", code="blank") for name in passed_over]
         raise errors.Problem(code="validation_error", errors=faults)
 
 
@@ -83,13 +83,46 @@ class MomentField(forms.Field):
             moment = None
         if moment is None or moment.tzinfo is None:
             raise forms.ValidationError("", code="moment")
-        return moment
+        return _in_utc(moment)
+
+
+def _in_utc(moment: dt.datetime) -> dt.datetime:
+    """Return a moment in UTC, for PostgreSQL knows no offset of sixteen hours; the first or last one there is at most.
+
+    Where the offset leads out of what can be told, nothing lies between.
+    """
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        first, last = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC)
+        return first if moment.year == dt.MINYEAR else last
 
 
 class MomentFilter(django_filters.Filter):
     """Compares with a moment."""
 
     field_class = MomentField
+
+
+class TruthField(forms.Field):
+    """`true` or `false`, as JSON writes them, and nothing that could be taken for one of them."""
+
+    def to_python(self, value: object) -> bool | None:
+        """Return what is stated; None where nothing is.
+
+        :raises forms.ValidationError: `invalid`
+        """
+        if value in self.empty_values:
+            return None
+        if value not in TRUTHS:
+            raise forms.ValidationError("", code="invalid")
+        return TRUTHS[str(value)]
+
+
+class TruthFilter(django_filters.BooleanFilter):
+    """Tells what is from what is not."""
+
+    field_class: Any = TruthField
 
 
 def countries() -> list[tuple[str, str]]:

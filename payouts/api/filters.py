@@ -2,7 +2,7 @@
 
 import django_filters
 
-from documents.api.filters import MomentFilter, countries
+from documents.api.filters import MomentFilter, TruthFilter, countries
 from documents.models import Discrepancy, Event, EventStatus
 from payouts.models import Payout, PayoutState
 
@@ -39,7 +39,7 @@ class DiscrepancyFilters(django_filters.FilterSet):
 
     code = django_filters.CharFilter()
     country = django_filters.ChoiceFilter(field_name="country_id", choices=countries)
-    is_open = django_filters.BooleanFilter(field_name="resolved_at", lookup_expr="isnull")
+    is_open = TruthFilter(field_name="resolved_at", lookup_expr="isnull")
 
     class Meta:
         model = Discrepancy

@@ -153,7 +153,16 @@ def test_at_no_list_a_parameter_that_no_column_can_hold_is_a_fault(name: str) ->
     )
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "0001-01-01T00:00:00%2B14:00",
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00Z",
+        "2026-01-01T00:00:00%2B23:59",  # PostgreSQL itself takes offsets of less than sixteen hours
+        "0001-01-01T00:00:00%2B23:59",
+    ],
+)
 def test_the_first_and_the_last_moment_there_is_are_moments(moment: str) -> None:
     browser = center.client(member=center.staff(roles=["finance"], countries=["ES"]))
     for name in (one for one, by in DocumentFilters.base_filters.items() if isinstance(by, MomentFilter)):

@@ -18,7 +18,7 @@ SCRIPTS = ("render", "line", "audit_append", "api")
 class Command(BaseCommand):
     """`make bench [ARGS=SCRIPT]`: ratios side by side in one run; on shared machines nothing else counts."""
 
-    help = "Measure rendering, the whole line, intake and the audit log against bare rivals, and the API among millions."
+    help = "Measure rendering, the line, intake and the audit log against bare rivals, and the API among millions."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
