@@ -29,6 +29,7 @@ from documents.models import Document
 TIMELINE_MAX = 200
 EXPANDED_MAX = 100
 EXPANSIONS, PARAMETERS = frozenset({"links", "related"}), frozenset({"expand"})
+EXPANDING = {"type": "array", "minItems": 1, "items": {"type": "string", "enum": sorted(EXPANSIONS)}}
 _RANGE = re.compile(r"bytes=(\d{0,12})-(\d{0,12})", re.ASCII)
 
 
@@ -62,7 +63,7 @@ class DocumentDetail(views.RowDetail):
     problems: ClassVar = {"get": ("validation_error",)}
 
     @extend_schema(
-        parameters=[OpenApiParameter("expand", str, enum=sorted(EXPANSIONS), many=True, explode=False)],
+        parameters=[OpenApiParameter("expand", EXPANDING, explode=False)],
         responses=serializers.ExpandedSerializer,
     )
     def get(self, request: Request, document: Document) -> Response:
@@ -214,7 +215,7 @@ def _expansions(*, request: Request) -> frozenset[str]:
     :raises errors.Problem: `unknown_parameter`, `validation_error`
     """
     filters.check_parameters(query=request.query_params, known=PARAMETERS)
-    wanted = frozenset(filter(None, request.query_params.get("expand", "").split(",")))
+    wanted = frozenset(request.query_params["expand"].split(",") if "expand" in request.query_params else ())
     if wanted - EXPANSIONS:
         fault = errors.Fault(pointer="/expand", code="invalid_choice")
         raise errors.Problem(code="validation_error", errors=[fault])

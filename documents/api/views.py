@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rest_framework.exceptions import ErrorDetail
 
 Body = TypeVar("Body", bound=Serializer[Any])
+# What may keep a number from being given, whatever is to be issued.
+ISSUING = ("issuing_paused", "series_exhausted", "worm_bucket_misconfigured", "worm_unavailable")
 
 
 def stated(*, serializer: type[Body], request: Request) -> dict[str, Any]:

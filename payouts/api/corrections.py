@@ -29,7 +29,13 @@ class Corrections(views.RowDetail):
     """POST /documents/{id}/corrections/."""
 
     problems: ClassVar = {
-        "post": ("already_credited", "credit_exceeds_remaining", "issuing_paused", "document_key_conflict")
+        "post": (
+            "already_credited",
+            "credit_exceeds_remaining",
+            "tax_code_unknown",
+            "document_key_conflict",
+            *views.ISSUING,
+        )
     }
 
     @extend_schema(request=serializers.CorrectionSerializer, responses={201: DocumentSerializer})

@@ -71,7 +71,7 @@ class DifferenceApprovals(views.RowDetail):
     """POST /events/{id}/approve-difference/: propose to issue a payout with its difference, or approve the proposal."""
 
     serializer_class = serializers.HeldEventSerializer
-    problems: ClassVar = {"post": ("decision_not_possible", "second_person_required", "issuing_paused")}
+    problems: ClassVar = {"post": ("decision_not_possible", "second_person_required", *views.ISSUING)}
 
     @extend_schema(request=ReasonSerializer, responses={200: DocumentSerializer, 202: serializers.HeldEventSerializer})
     def post(self, request: Request, row: Event) -> Response:
