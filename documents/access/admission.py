@@ -52,7 +52,7 @@ class Ownership(enum.Enum):
     PARTY_OR_COUNTRY_UNMASKED = "the same, and who reads as support only is refused: he states a reason elsewhere"
     PARTY_OR_COUNTRY_LIST = "all documents of the caller's parties or countries"
     REACHED = "one row of a list of the API, of a party of the caller's or of a country in his scope"
-    REACHED_LIST = "all rows of such a list"
+    REACHED_LIST = "all rows of a list of the API, of the caller's parties or of the countries in his scope"
     COUNTRY = "one row of a list of the Document Center, of a country in the caller's scope"
     COUNTRIES = "whatever lies in the countries of the caller's scope: the view gets their codes"
     COUNTRY_LIST = "the rows of the Document Center of the countries in the caller's scope"
