@@ -12,7 +12,7 @@ import pytest
 import schemathesis
 from django.core import signals
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, given, settings
@@ -42,8 +42,11 @@ PARTS = {"documents": "document", "links": "link", "payouts": "payout", "events"
 
 
 @pytest.fixture
-def in_process() -> Iterator[None]:
-    """The connections are the test's, whatever a request begins or ends with."""
+def in_process(db: None) -> Iterator[None]:
+    """The connections are the test's, whatever a request begins or ends with, and however long one has nothing to do."""
+    for alias in ("default", "denials"):
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")
     for signal in (signals.request_started, signals.request_finished):
         signal.disconnect(close_old_connections)
     yield
