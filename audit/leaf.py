@@ -141,9 +141,9 @@ def encode(event: Sealable) -> bytes:
 def encode_row(row: Sequence[Any]) -> bytes:
     """Return the leaf of an event whose columns come in the order of FIELDS, as the database gives them."""
     members = dict(zip(FIELDS, row, strict=True))
-    members["at"] = members["at"].astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    members["at"] = members["at"].astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     if isinstance(members["facts"], str):  # as Django leaves jsonb in a cursor of its own
-        members["facts"] = json.loads(members["facts"])
+        members["facts"] = json.loads(members["facts"]) if members["facts"] != "{}" else {}
     digest = members["details_digest"]
     members["details_digest"] = bytes(digest).hex() if digest is not None else ""
     members["blind"] = bytes(members["blind"]).hex()
