@@ -27,7 +27,7 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 ERASED = "erased"
 
 
-class Refused(Exception):
+class PackRefused(Exception):
     """Something in the pack does not hold."""
 
 
@@ -41,7 +41,7 @@ def main() -> int:
     try:
         own = pathlib.Path(options.checkpoint).read_text(encoding="utf-8") if options.checkpoint else ""
         said = verify(body=pathlib.Path(options.pack).read_bytes(), key=options.key or "", own=own)
-    except Refused as refusal:
+    except PackRefused as refusal:
         sys.stdout.write(f"NO VÁLIDO · NOT VALID: {refusal}\n")
         return 1
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -57,7 +57,7 @@ def main() -> int:
 def verify(*, body: bytes, key: str = "", own: str = "") -> list[str]:
     """Return what was verified, in words.
 
-    :raises Refused: something does not hold
+    :raises PackRefused: something does not hold
     """
     files = unpack(body=body)
     manifest = json.loads(files[MANIFEST])
@@ -67,13 +67,13 @@ def verify(*, body: bytes, key: str = "", own: str = "") -> list[str]:
     if own:
         own_origin, own_size, own_root = read_checkpoint(note=own, keys=keys)
         if own_origin != origin or (own_size == size and own_root != root):
-            raise Refused("your checkpoint is of another log, or of another past of this one")
+            raise PackRefused("your checkpoint is of another log, or of another past of this one")
         said.append(f"tu checkpoint · your checkpoint: {own_size}")
     document = manifest["document"]
     facts, actions = events(files=files, document=document["id"], size=size, root=root)
     for name in ("number", "document_key", "content_sha256"):
         if facts.get(name) != document[name]:
-            raise Refused(f"{name}: the sealed log says {facts.get(name)}")
+            raise PackRefused(f"{name}: the sealed log says {facts.get(name)}")
     said.append(f"{len(actions)} eventos sellados · sealed events: {', '.join(actions)}")
     said += [f"{facts['number']}, conservar hasta · keep until {facts.get('retain_until', '-')}"]
     return said + contents(files=files, facts=facts, actions=actions)
@@ -82,30 +82,30 @@ def verify(*, body: bytes, key: str = "", own: str = "") -> list[str]:
 def unpack(*, body: bytes) -> dict[str, bytes]:
     """Return the files of a pack, each of which its manifest names with its hash, and nothing besides.
 
-    :raises Refused: a byte of it is another one
+    :raises PackRefused: a byte of it is another one
     """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-        raise Refused(f"no ZIP: {error}") from error
+        raise PackRefused(f"no ZIP: {error}") from error
     if packed(files=files) != body:
-        raise Refused("the container is not the one of its files")
+        raise PackRefused("the container is not the one of its files")
     try:
         manifest = json.loads(files[MANIFEST])
         named = manifest["files"]
         canonical = encoded(value=manifest)
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused("no manifest") from error
+        raise PackRefused("no manifest") from error
     if canonical != files[MANIFEST]:
-        raise Refused("the manifest is not written as manifests are")
-    hashes = {name: hashlib.sha256(one).hexdigest() for name, one in files.items() if name != MANIFEST}
+        raise PackRefused("the manifest is not written as manifests are")
+    hashes = {name: hashlib.sha256(body).hexdigest() for name, body in files.items() if name != MANIFEST}
     wrong = sorted(name for name in hashes.keys() | named.keys() if hashes.get(name) != named.get(name))
     if wrong:
-        raise Refused(f"not what the manifest names: {', '.join(wrong)}")
+        raise PackRefused(f"not what the manifest names: {', '.join(wrong)}")
     for name in (KEYS, CHECKPOINT, RECEIPT):
         if name not in files:
-            raise Refused(f"{name} is missing")
+            raise PackRefused(f"{name} is missing")
     return files
 
 
@@ -128,64 +128,64 @@ def encoded(*, value: object) -> bytes:
 def events(*, files: dict[str, bytes], document: str, size: int, root: bytes) -> tuple[dict[str, str], list[str]]:
     """Return what the sealed events say of the document, and their actions in the order of the log.
 
-    :raises Refused: one is not in the log, is about something else, or has other details than were sealed
+    :raises PackRefused: one is not in the log, is about something else, or has other details than were sealed
     """
     facts: dict[str, str] = {}
     actions, last = [], -1
-    for name in sorted(one for one in files if one.startswith("events/") and one.endswith(".json")):
+    for name in sorted(name for name in files if name.startswith("events/") and name.endswith(".json")):
         leaf, proof = files[name], files.get(name.removesuffix(".json") + ".tlog-proof")
         if proof is None:
-            raise Refused(f"{name} has no proof")
+            raise PackRefused(f"{name} has no proof")
         index, hashes, note = read_proof(text=proof.decode())
         if note != files[CHECKPOINT].decode():
-            raise Refused(f"the proof of {name} is of another checkpoint")
+            raise PackRefused(f"the proof of {name} is of another checkpoint")
         if index <= last or not included(leaf=leaf, index=index, size=size, proof=hashes, root=root):
-            raise Refused(f"{name} is not in the log where its proof says")
+            raise PackRefused(f"{name} is not in the log where its proof says")
         event = json.loads(leaf)
         if (event["object_type"], event["object_id"]) != ("document", document):
-            raise Refused(f"{name} is about something else")
+            raise PackRefused(f"{name} is about something else")
         details(name=name, event=event, body=files.get(name.removesuffix(".json") + ".details"))
         facts |= event["facts"]
         actions.append(event["action"])
         last = index
     if "document.issued" not in actions:
-        raise Refused("no event says that it was issued")
+        raise PackRefused("no event says that it was issued")
     return facts, actions
 
 
 def details(*, name: str, event: dict[str, object], body: bytes | None) -> None:
     """Compare the personal details of an event, where they have not been erased, with what was sealed.
 
-    :raises Refused: they are others
+    :raises PackRefused: they are others
     """
     if body is None or body == ERASED.encode():
         return
     salt, _, text = body.partition(b"\n")
     if hashlib.sha256(bytes.fromhex(salt.decode()) + text).hexdigest() != event["details_digest"]:
-        raise Refused(f"{name}: its details are not those that were sealed")
+        raise PackRefused(f"{name}: its details are not those that were sealed")
 
 
 def contents(*, files: dict[str, bytes], facts: dict[str, str], actions: list[str]) -> list[str]:
     """Compare the file, its content and its lock with what was sealed, and say so.
 
-    :raises Refused: one is another
+    :raises PackRefused: one is another
     """
     said, receipt = [], json.loads(files[RECEIPT])
     if CONTENT in files:
         if hashlib.sha256(files[CONTENT]).hexdigest() != facts["content_sha256"]:
-            raise Refused("content.json is not what was issued")
+            raise PackRefused("content.json is not what was issued")
         content = json.loads(files[CONTENT])
         if (content["number"], content["document_key"]) != (facts["number"], facts["document_key"]):
-            raise Refused("content.json is of another document")
+            raise PackRefused("content.json is of another document")
         said.append("content.json: lo que se emitió · what was issued")
     if "document.locked" in actions:
         sealed = {name: facts.get(name, "") for name in ("file_sha256", "vault_version", "retain_until")}
         if {name: receipt.get(name, "") for name in sealed} != sealed:
-            raise Refused("the receipt of the vault is not what was sealed")
+            raise PackRefused("the receipt of the vault is not what was sealed")
         said.append(f"recibo de la bóveda · receipt of the vault: {receipt['mode']} {receipt['vault_version']}")
     if PDF in files:
         if hashlib.sha256(files[PDF]).hexdigest() != facts.get("file_sha256"):
-            raise Refused("document.pdf is not what was locked")
+            raise PackRefused("document.pdf is not what was locked")
         said.append("document.pdf: lo que se resguardó, byte a byte · what was locked, byte for byte")
     return said
 
@@ -193,7 +193,7 @@ def contents(*, files: dict[str, bytes], facts: dict[str, str], actions: list[st
 def read_key(*, text: str) -> tuple[str, bytes, bytes]:
     """Return name, id and public half of a key of the log.
 
-    :raises Refused: it is none
+    :raises PackRefused: it is none
     """
     name, _, rest = text.strip().partition("+")
     hexed, _, encoded_key = rest.partition("+")
@@ -203,14 +203,14 @@ def read_key(*, text: str) -> tuple[str, bytes, bytes]:
         or body[0] != 1
         or hashlib.sha256(name.encode() + b"\n" + body).digest()[:4].hex() != hexed
     ):
-        raise Refused("no key of a log")
+        raise PackRefused("no key of a log")
     return name, bytes.fromhex(hexed), body[1:]
 
 
 def read_checkpoint(*, note: str, keys: list[tuple[str, bytes, bytes]]) -> tuple[str, int, bytes]:
     """Return origin, size and root of a checkpoint that one of the keys, and none of them wrongly, has signed.
 
-    :raises Refused: it is none
+    :raises PackRefused: it is none
     """
     text, blank, tail = note.rpartition("\n\n")
     text += "\n"
@@ -218,31 +218,31 @@ def read_checkpoint(*, note: str, keys: list[tuple[str, bytes, bytes]]) -> tuple
     for line in tail.removesuffix("\n").split("\n"):
         match = re.fullmatch(r"— (\S+) (\S+)", line)
         if not blank or match is None:
-            raise Refused("no signed checkpoint")
+            raise PackRefused("no signed checkpoint")
         signature = decoded(text=match[2])
         for name, key_id, public in keys:
             if (name, key_id) == (match[1], signature[:4]):
                 try:
                     Ed25519PublicKey.from_public_bytes(public).verify(signature[4:], text.encode())
                 except InvalidSignature as error:
-                    raise Refused("the signature of the checkpoint is wrong") from error
+                    raise PackRefused("the signature of the checkpoint is wrong") from error
                 signed += 1
     match = re.match(r"([^\n]+)\n([1-9][0-9]{0,18})\n([^\n]+)\n", text, re.ASCII)
     if not signed or match is None:
-        raise Refused("no checkpoint that a known key has signed")
+        raise PackRefused("no checkpoint that a known key has signed")
     return match[1], int(match[2]), decoded(text=match[3])
 
 
 def read_proof(*, text: str) -> tuple[int, list[bytes], str]:
     """Return index, hashes and checkpoint of a proof by c2sp.org/tlog-proof.
 
-    :raises Refused: it is none
+    :raises PackRefused: it is none
     """
     head, blank, note = text.partition("\n\n")
     lines = head.split("\n")
     match = re.fullmatch(r"index (0|[1-9][0-9]{0,18})", lines[1], re.ASCII) if len(lines) > 1 else None
     if not blank or lines[0] != "c2sp.org/tlog-proof@v1" or match is None:
-        raise Refused("no proof of a log")
+        raise PackRefused("no proof of a log")
     return int(match[1]), [decoded(text=line) for line in lines[2:]], note
 
 
@@ -267,12 +267,12 @@ def included(*, leaf: bytes, index: int, size: int, proof: list[bytes], root: by
 def decoded(*, text: str) -> bytes:
     """Return the bytes of base64.
 
-    :raises Refused: it is none
+    :raises PackRefused: it is none
     """
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise Refused("no base64") from error
+        raise PackRefused("no base64") from error
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def built(document: Document) -> bytes:
 def refused(body: bytes, *, own: str = "", key: str = "") -> str:
     try:
         verify_pack.verify(body=body, key=key, own=own)
-    except verify_pack.Refused as refusal:
+    except verify_pack.PackRefused as refusal:
         return str(refusal)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         return type(error).__name__
