@@ -30,7 +30,7 @@ from django.db import connection, connections, transaction
 
 django.setup()
 
-from audit import guard, log
+from audit import log
 from audit.actions import Action
 from config import env
 from config.embedded import services
@@ -195,11 +195,11 @@ def prepare(*, stack: services.Stack) -> None:
         env.put(name=name, value=value)
     for alias, variable in (("default", "DATABASE_URL"), ("denials", "DATABASE_URL"), ("owner", "DATABASE_OWNER_URL")):
         settings.DATABASES[alias].update(env.database(name=variable))
-    call_command("migrate", "audit", database="owner", verbosity=0)
+    call_command("provision", verbosity=0)
     role = services.RUNTIME_ROLE
     with connections["owner"].cursor() as cursor:
         grant = f'GRANT SELECT, INSERT ON plain_event, plain_detail, bare_event TO "{role}"'
-        for statement in (*guard.grants_sql(role=role), *TABLES, grant):
+        for statement in (*TABLES, grant):
             cursor.execute(statement)
     connections.close_all()
 

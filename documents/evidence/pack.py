@@ -12,8 +12,10 @@ import pathlib
 from dataclasses import dataclass
 
 from django.template.loader import render_to_string
+from django.utils import translation
 
-from audit import leaf, log, merkle, sealing, signing, tlog, tree
+from audit import labels, leaf, log, merkle, sealing, signing, tlog, tree
+from audit.actions import Action
 from audit.models import EventDetail, TreeHead
 from documents import distribution, errors, formatting
 from documents.custody import log_archive
@@ -124,7 +126,8 @@ def _details(*, row: EventDetail | None, shown: bool) -> bytes:
 
 
 def _readme(*, document: Document, head: TreeHead, files: dict[str, bytes]) -> bytes:
-    events = [json.loads(body) for name, body in files.items() if name.startswith("events/") and name.endswith(".json")]
+    leaves = (json.loads(body) for name, body in files.items() if name.startswith("events/") and name.endswith(".json"))
+    events = [(event, labels.LABELS[Action(event["action"])]) for event in leaves]
     said = {
         "document": document,
         "head": head,
@@ -132,4 +135,5 @@ def _readme(*, document: Document, head: TreeHead, files: dict[str, bytes]) -> b
         "events": events,
         "has_pdf": verify_pack.PDF in files,
     }
-    return render_to_string("evidence/readme.html", said).encode()
+    with translation.override("es"):
+        return render_to_string("evidence/readme.html", said).encode()

@@ -76,7 +76,9 @@ def test_a_pack_is_verified_by_its_own_program_on_a_machine_without_the_product(
     with zipfile.ZipFile(target) as archive:
         archive.extract("verify_pack.py", tmp_path)
         assert archive.read("document.pdf").startswith(b"%PDF")
-        assert document.number in archive.read("LEEME.html").decode()
+        page = archive.read("LEEME.html").decode()
+        assert document.number in page
+        assert "Documento emitido" in page
     words = [sys.executable, "-I", "verify_pack.py", "pack.zip"]
     ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, env={})
     assert (ran.returncode, ran.stderr) == (0, "")
