@@ -8,7 +8,7 @@ from documents.access import roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing, Unrecorded
 from documents.api import documents, links
 from payouts.api import corrections, parties, payouts, worklist
-from payouts.panel import periods, records, sessions, sharing, sign_in
+from payouts.panel import devices, periods, records, sessions, sharing, sign_in
 from payouts.panel import views as panel
 
 SAFE, POST = ("GET", "HEAD"), ("POST",)
@@ -37,6 +37,7 @@ urlpatterns = [
             ("vistas/", records.viewers, "panel-viewers"),
             ("falta/", records.look_up, "panel-missing"),
             ("compartidos/", sharing.shared, "panel-shared"),
+            ("dispositivos/", devices.devices, "panel-devices"),
         )
     ),
     _panel(
@@ -76,6 +77,14 @@ urlpatterns = [
         name="panel-report",
         ownership=Ownership.PARTIES,
         audit=Unrecorded(reason="the report is recorded itself, once for each form"),
+        methods=POST,
+    ),
+    _panel(
+        "mis-documentos/dispositivos/<str:public_id>/cerrar/",
+        devices.end,
+        name="panel-device-end",
+        ownership=Ownership.PARTIES,
+        audit=Unrecorded(reason="the session that ends is recorded itself"),
         methods=POST,
     ),
     _panel(

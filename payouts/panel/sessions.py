@@ -13,6 +13,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -88,11 +89,21 @@ def cookie_name(*, name: str) -> str:
     return f"__Secure-{name}" if settings.PUBLIC_URL.startswith("https://") else name
 
 
-def end(*, session: PanelSession, now: dt.datetime, actor: log.Actor) -> None:
-    """End a session and every other one of the same address."""
+def beside(*, session: PanelSession, now: dt.datetime) -> QuerySet[PanelSession]:
+    """Return the open sessions of a session's address, itself among them, the newest first."""
+    same = PanelSession.objects.filter(address_digest=session.address_digest)
+    return same.filter(ended_at=None, expires_at__gt=now).order_by("-pk")
+
+
+def end(*, session: PanelSession, now: dt.datetime, actor: log.Actor, only: str = "") -> None:
+    """End a session and every other one of the same address.
+
+    :param only: the id of the one of them that ends alone
+    """
     with transaction.atomic():
         locks.advisory(rank=locks.Rank.SIGN_IN, key=session.address_digest)
-        for row in PanelSession.objects.filter(address_digest=session.address_digest, ended_at=None).order_by("pk"):
+        rows = PanelSession.objects.filter(address_digest=session.address_digest, ended_at=None).order_by("pk")
+        for row in rows.filter(public_id=only) if only else rows:
             PanelSession.objects.filter(pk=row.pk).update(ended_at=now)
             log.record(action=Action.SESSION_LOGOUT, object_type="panel_session", object_id=row.public_id, actor=actor)
 

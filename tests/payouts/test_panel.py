@@ -51,7 +51,16 @@ def later(by: dt.timedelta) -> Iterator[None]:
 
 
 def test_a_page_without_a_session_leads_to_the_sign_in() -> None:
-    for place in ("", "semana/2026-02-16/", "viaje/ord_MXA/", "periodo/2026/", "vistas/", "falta/"):
+    for place in (
+        "",
+        "semana/2026-02-16/",
+        "viaje/ord_MXA/",
+        "periodo/2026/",
+        "vistas/",
+        "falta/",
+        "compartidos/",
+        "dispositivos/",
+    ):
         answer = Client().get(PANEL + place)
         assert (answer.status_code, answer["Location"]) == (302, f"{PANEL}entrar/")
 
@@ -148,6 +157,22 @@ def test_a_session_ends_with_its_time_with_another_address_and_everywhere_at_onc
     fourth = signed_in()
     telling.told([making.contact("drv_MX42", at="2026-02-28T10:00:00Z", email="another@example.com")])
     assert fourth.get(PANEL).status_code == 302
+
+
+def test_one_of_several_devices_is_signed_out_and_nobody_elses() -> None:
+    phone = signed_in(browser=Client(headers={"user-agent": "Mozilla/5.0 (Linux; Android 15)"}))
+    with later(dt.timedelta(minutes=2)):
+        second = signed_in(browser=Client(headers={"user-agent": "Mozilla/5.0 (iPhone)"}))
+    stranger = signed_in("ana@example.com")
+    text = second.get(f"{PANEL}dispositivos/").content.decode()
+    assert [text.count(f"<span>{name}") for name in ("iPhone (este)", "Android<small>")] == [1, 1]
+    assert stranger.get(f"{PANEL}dispositivos/").content.decode().count("/cerrar/") == 1
+    ids = re.findall(r"dispositivos/(\w+)/cerrar/", text)
+    end = f"{PANEL}dispositivos/{ids[1]}/cerrar/"
+    assert [stranger.post(end).status_code, center.denials()[0].code] == [403, "not_owner"]
+    assert [second.post(end)["Location"] for _ in range(2)] == [f"{PANEL}dispositivos/"] * 2
+    assert [browser.get(PANEL).status_code for browser in (phone, second, stranger)] == [302, 200, 200]
+    assert [event.object_id for event in center.said("session.logout")] == [ids[1]]
 
 
 def test_what_came_back_is_the_first_thing_seen_with_what_to_do_and_what_is_owed() -> None:
@@ -309,7 +334,16 @@ def test_who_acts_for_a_party_sees_what_is_its_own() -> None:
 @pytest.mark.parametrize("language", ["es", "en"])
 def test_every_page_is_small_without_script_on_record_and_in_its_language(language: str) -> None:
     browser = signed_in()
-    places = ["", "semana/2026-02-16/", "viaje/ord_MXA/", "periodo/2026/", "vistas/", "falta/?viaje=ord_MXA"]
+    places = [
+        "",
+        "semana/2026-02-16/",
+        "viaje/ord_MXA/",
+        "periodo/2026/",
+        "vistas/",
+        "falta/?viaje=ord_MXA",
+        "compartidos/",
+        "dispositivos/",
+    ]
     for place in places:
         before = LoggedEvent.objects.count()
         answer = browser.get(PANEL + place, headers={"accept-language": language})
