@@ -57,6 +57,7 @@ class Action(enum.StrEnum):
     DOCUMENT_REFUND_STATUS_CHANGED = "document.refund_status_changed"
     DOCUMENT_REFUND_REPLACED = "document.refund_replaced"
     DOCUMENT_RETRIED = "document.retried"
+    DOCUMENT_EVIDENCE_TAKEN = "document.evidence_taken"
     DOCUMENT_CORRECTED = "document.corrected"
 
     DELIVERY_QUEUED = "delivery.queued"

@@ -50,6 +50,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.DOCUMENT_REFUND_STATUS_CHANGED: _("Estado de la devolución cambiado"),
     Action.DOCUMENT_REFUND_REPLACED: _("Devolución fallida sustituida por otra"),
     Action.DOCUMENT_RETRIED: _("Emisión reintentada por una persona"),
+    Action.DOCUMENT_EVIDENCE_TAKEN: _("Paquete de evidencia entregado"),
     Action.DOCUMENT_CORRECTED: _("Documento corregido con una nota de crédito"),
     Action.DELIVERY_QUEUED: _("Entrega en cola"),
     Action.DELIVERY_SENT: _("Correo enviado"),

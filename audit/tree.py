@@ -109,6 +109,13 @@ def unsealed(*, using: str = "default") -> tuple[int, float]:
     return int(count), float(age_s)
 
 
+def place_of(*, object_id: str, using: str = "default") -> int | None:
+    """Return the index of the first event about an object that has a place."""
+    events = Event.objects.using(using).filter(object_id=object_id).values("pk")
+    rows = TreePlace.objects.using(using).filter(event_id__in=events).order_by("index")
+    return rows.values_list("index", flat=True).first()
+
+
 def sealed_events(*, object_id: str, using: str = "default") -> list[tuple[int, Event]]:
     """Return the events about an object that have a place, with their index, in the order of the tree."""
     events = {event.pk: event for event in Event.objects.using(using).filter(object_id=object_id)}

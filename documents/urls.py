@@ -5,7 +5,7 @@ import functools
 from audit.actions import Action
 from documents.access import idempotency, problems, roles, routes
 from documents.access.admission import Door, KeyScope, Ownership, Recorded, Timing, Unrecorded
-from documents.api import documents, holds, links, reading, reference, verifying
+from documents.api import documents, holds, links, proof_urls, reading, reference, verifying
 from documents.link_pages import files, invitations, opening, verification, views
 from documents.operations import health, runbooks
 from documents.webhooks import inbound
@@ -38,6 +38,7 @@ HOLDS_SET = _hold(
 
 urlpatterns = [
     INTAKE,
+    *proof_urls.urlpatterns,
     _api(
         "api/v1/documents/",
         documents.DocumentList.as_view(),

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from audit import labels
+from audit import labels, tree
 from audit.actions import Action
 from audit.models import Event
 from documents.access import actors
@@ -66,6 +67,7 @@ class AuditLogAdmin(base.DocumentCenterAdmin[Event]):
 
     right, key, plural = "audit", "pk", _("bitácora")
     listed = viewed = Action.AUDIT_VIEWED
+    list_before_template = "admin/dc/seal_intro.html"
     list_display = (
         "at_cell",
         "words_cell",
@@ -83,6 +85,18 @@ class AuditLogAdmin(base.DocumentCenterAdmin[Event]):
     def scoped(self, *, request: HttpRequest, rows: "QuerySet[Event]") -> "QuerySet[Event]":
         """Keep every row: who may read the log reads all of it."""
         return rows
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None, *, rows: "QuerySet[Event]"
+    ) -> HttpResponse:
+        """Say above the list how far the log is sealed."""
+        head = tree.head()
+        seal = {
+            "seal_head": head,
+            "seal_age_s": round((timezone.now() - head.at).total_seconds()) if head else 0,
+            "seal_waiting": tree.unsealed()[0],
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **seal}, rows=rows)
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Event]", search_term: str

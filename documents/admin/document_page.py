@@ -205,6 +205,7 @@ def integrity(*, document: Document, matters: "Sequence[LegalHold]") -> Card:
             Fact(label=_("Última comprobación"), value=cells.moment(document.verified_at)),
             Fact(label=_("Conservar hasta"), value=cells.day(document.retain_until)),
             *held,
+            Fact(label=_("Sellado en la bitácora"), value=timeline.sealed(object_id=document.public_id)),
             Fact(label=_("Tamaño y páginas"), value=size(document)),
             Fact(label=_("Plantilla"), value=cells.mono(document.template)),
             Fact(label=_("Motor"), value=cells.mono(document.engine, short=16)),
@@ -217,8 +218,7 @@ def size(document: Document) -> str:
     """Write size and pages: "86 KB · 2"."""
     if not document.file_bytes:
         return cells.NOTHING
-    pages = _("pág.")
-    return f"{max(1, round(document.file_bytes / 1024))} KB · {document.pages or '?'} {pages}"
+    return f"{max(1, round(document.file_bytes / 1024))} KB · {document.pages or '?'} {_('pág.')}"
 
 
 def relatives(*, request: HttpRequest, document: Document) -> Card:

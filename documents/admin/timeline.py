@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
-from audit import labels
+from audit import labels, tree
 from audit.models import Event
 from documents.access import actors
 from documents.admin import cells, rights
@@ -80,3 +81,9 @@ def details(event: Event) -> Sequence[tuple[str, str]]:
     """Return the personal details, unless they have been erased."""
     detail: Any = getattr(event, "detail", None)
     return [(name, str(value)) for name, value in sorted(detail.details.items())] if detail else ()
+
+
+def sealed(*, object_id: str) -> str:
+    """Write where the sealed log has the first event about an object."""
+    index = tree.place_of(object_id=object_id)
+    return cells.NOTHING if index is None else gettext("evento %(index)s") % {"index": index}

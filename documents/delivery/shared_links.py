@@ -61,4 +61,4 @@ def answers(*, link: Link, given: str) -> bool:
 def of(*, owners: frozenset[int]) -> QuerySet[Link]:
     """Return what owners have shared, the newest first."""
     rows = Link.objects.filter(recipient__in=owners).exclude(reader="").order_by("-pk")
-    return rows.select_related("document__issuer").defer("document__issuer__logo")
+    return rows.select_related("document__issuer").defer("document__issuer__logo", "document__content")

@@ -11,6 +11,7 @@ import json
 import pathlib
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 
@@ -43,6 +44,10 @@ def build(*, document: Document, actor: log.Actor, now: dt.datetime, with_detail
     :raises errors.WormError: the vault does not answer
     """
     files: dict[str, bytes] = {}
+    with transaction.atomic():
+        log.record(
+            action=Action.DOCUMENT_EVIDENCE_TAKEN, object_type="document", object_id=document.public_id, actor=actor
+        )
     if document.status == Status.LOCKED:
         files[verify_pack.PDF] = distribution.open(document=document, actor=actor, purpose="download", now=now).body
     head = _sealed()

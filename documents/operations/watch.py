@@ -1,11 +1,13 @@
 """The watch of the worker: it asks every dependency again and again, and opens and resolves the incidents."""
 
 import contextlib
+import logging
 import time
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from audit import log, sealing, tree
 from documents import errors
@@ -17,6 +19,7 @@ from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
 from documents.vault import full_probe, local_records, probes
 
+logger = logging.getLogger(__name__)
 PROBE = "vault_probe"  # the dedup key of the alert about the vault's last probe
 PROBER = actors.program(name="probe", channel="worker")
 GUARD, GUARD_REST = "audit_guard", "audit_guard:"  # the dedup keys of alerts about the log's guards
@@ -102,13 +105,23 @@ def _warn_of_weak_log(*, weak: dict[str, str] | None) -> None:
 
 
 def _warn_of_unsealed() -> None:
-    """Say when the log is not sealed for long, and which open transaction holds it up."""
+    """Say when the log is not sealed for long, and which open transaction holds it up.
+
+    First it seals, so that what nobody could seal while no worker ran is no incident of the worker that starts.
+    """
+    try:
+        while sealing.seal():
+            pass
+    except Exception:
+        logger.exception("watch.not_sealed")  # what is wrong with it shows in what waits
     count, age_s = tree.unsealed()
     held = sealing.holding_up() if age_s > SEAL_LATE_S else None
     seen: dict[str, dict[str, errors.Value]] = {}
     if held is not None and held.age_s > SEAL_LATE_S:
         seen["sealing_delayed"] = {"pid": held.pid, "role": held.role, "age_s": round(held.age_s)}
-    if age_s > SEAL_STOPPED_S:
+    head = tree.head()
+    last = timezone.now() - timedelta(seconds=SEAL_STOPPED_S)
+    if age_s > SEAL_STOPPED_S and (head is None or head.at <= last):  # else another process is at it
         seen["sealing_stopped"] = {"count": count, "age_s": round(age_s)}
     for code in ("sealing_delayed", "sealing_stopped"):
         if code not in seen:

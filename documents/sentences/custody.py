@@ -18,6 +18,10 @@ TABLE: Mapping[str, Words] = {
     "dependency_degraded": Words(
         es="No responde {dependency}: reintenta.", en="{dependency} does not answer: try again."
     ),
+    "document_not_ready.unsealed": Words(
+        es="Sus eventos aún no están sellados; lo están en unos segundos.",
+        en="Its events are not sealed yet; they will be in seconds.",
+    ),
     "document_not_ready.leased": Words(es="Otro proceso tiene el documento.", en="Another worker has the document."),
     "hold_end_differs.open": Words(
         es="{what} está vigente sin fecha de fin: deja la fecha vacía o usa otro asunto.",

@@ -18,6 +18,7 @@ from tests.invariants.test_laws import files, trees
 ELSEWHERE = {
     "documents/resilience/leases.py": "passes over what is locked, so it waits for nobody",
     "documents/access/idempotency.py": "tries, and answers 409 where the same change is being made already",
+    "audit/sealing.py": "tries, and leaves what another process seals to it",
     "documents/vault/probes.py": "tries, and lets another process probe where it is at it already",
     "config/management/commands/provision.py": "the owner's lock of a whole session, before there are tables",
 }

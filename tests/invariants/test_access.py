@@ -34,6 +34,7 @@ OWNERS = ("driver", "partner")
 Relation = Literal["own", "foreign", "unknown"]
 READERS, SENDERS = frozenset({*STAFF, *OWNERS}), frozenset({"support", "finance", *OWNERS})
 FINANCE, COMPLIANCE = frozenset({"finance"}), frozenset({"compliance"})
+LOG_READERS = frozenset({"compliance", "auditor"})
 REVEALING = frozenset({"finance", "compliance", "auditor"})
 EVERYBODY = READERS | {"admin"}
 # TABLE, written from the product's words: (route, method) -> address, and the roles that have the right.
@@ -44,6 +45,8 @@ ROUTES: dict[tuple[str, str], tuple[str, frozenset[str]]] = {
     ("document-timeline", "get"): ("documents/{document}/timeline/", READERS),
     ("document-links", "get"): ("documents/{document}/links/", SENDERS),
     ("document-links", "post"): ("documents/{document}/links/", SENDERS),
+    ("document-proof", "get"): ("documents/{document}/proof/", LOG_READERS),
+    ("document-evidence", "get"): ("documents/{document}/evidence/", LOG_READERS),
     ("document-verify", "post"): ("documents/{document}/verify/", REVEALING),
     ("document-retry", "post"): ("documents/{document}/retry/", FINANCE),
     ("document-release", "post"): ("documents/{document}/release/", COMPLIANCE),
@@ -68,6 +71,7 @@ LISTS: dict[str, frozenset[str]] = {
     "discrepancies": REVEALING,
     "events": REVEALING,
     "holds": COMPLIANCE,
+    "audit-checkpoints": LOG_READERS,
     "driver-documents": frozenset(OWNERS),
     "driver-payouts": frozenset(OWNERS),
     "me": EVERYBODY,
@@ -77,6 +81,8 @@ LISTS: dict[str, frozenset[str]] = {
 # What is answered to a change that states neither its key nor a body.
 LET_IN = {"get": (200, ""), "post": (400, "idempotency_key_missing"), "put": (400, "validation_error")}
 REPEATABLE = {"document-verify"}  # it looks, so no key is asked for
+# Nothing is sealed of a transaction that is open.
+UNSEALED = dict.fromkeys(("document-proof", "document-evidence"), (409, "document_not_ready"))
 UNMASKED = {"document-content", "document-data"}  # support states a reason elsewhere
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 UNKNOWN = "doc_aaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -98,7 +104,7 @@ def expected(*, role: str, route: tuple[str, str], relation: Relation) -> tuple[
         return (404, "not_found") if relation == "unknown" else (403, "country_out_of_scope")
     if role == "support" and name in UNMASKED:
         return 403, "reason_required"
-    return LET_IN["get" if name in REPEATABLE else method]
+    return UNSEALED.get(name) or LET_IN["get" if name in REPEATABLE else method]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -340,7 +346,7 @@ def test_no_route_starts_without_roles_ownership_and_audit_event(monkeypatch: py
 
 
 def test_every_route_of_the_api_is_in_this_matrix_or_has_another_identity() -> None:
-    known = {*LISTS, "event-list", "hold-set", *(name for name, _method in ROUTES)}
+    known = {*LISTS, "event-list", "hold-set", "audit-consistency", *(name for name, _method in ROUTES)}
     for pattern in _routes(get_resolver()):
         rule = getattr(pattern, "rule", None)
         if isinstance(rule, routes.AccessRule) and str(pattern.pattern).startswith("api/"):
