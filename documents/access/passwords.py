@@ -12,7 +12,7 @@ from django.db.models import Sum
 from audit import log
 from audit.actions import Action
 from audit.models import Event as LogEvent
-from documents.access import deciding
+from documents.access import attempts, deciding
 
 WRONG_MAX, WITHIN = 5, dt.timedelta(minutes=15)
 WRONG, LOCKED = "password_wrong", "password_locked"
@@ -21,12 +21,14 @@ WRONG, LOCKED = "password_wrong", "password_locked"
 def require(*, user: User, password: str, object_type: str, object_id: str, actor: log.Actor, now: dt.datetime) -> None:
     """Refuse a wrong password, and after WRONG_MAX of them within WITHIN any.
 
-    :raises errors.Problem: `password_wrong`, `password_locked`; both are on record
+    :raises errors.Problem: `password_wrong`, `password_locked`, both on record; `throttled`, where it is nobody's turn
     """
     refusals = LogEvent.objects.filter(actor_id=actor.id, action=Action.ACCESS_DENIED, code=WRONG, at__gt=now - WITHIN)
     wrong = refusals.aggregate(wrong=Sum("count"))["wrong"] or 0
     if wrong >= WRONG_MAX:
         deciding.refuse(code=LOCKED, object_type=object_type, object_id=object_id, actor=actor)
     # Not the user's own method: it would write a newer hash, which belongs to a login.
-    if not hashers.check_password(password, user.password):
+    with attempts.turn():
+        right = hashers.check_password(password, user.password)
+    if not right:
         deciding.refuse(code=WRONG, object_type=object_type, object_id=object_id, actor=actor)

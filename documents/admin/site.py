@@ -1,5 +1,6 @@
 """The Document Center: Django's admin with a guard of its own. Without a role nobody enters; refusals are on record."""
 
+import contextlib
 import functools
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -22,7 +23,7 @@ from unfold.forms import AdminOwnPasswordChangeForm
 
 from audit import log
 from audit.actions import Action
-from documents.access import actors, routes, sessions
+from documents.access import actors, attempts, routes, sessions
 from documents.access.admission import Door, Ownership, Recorded, RowSource, Unrecorded, View
 from documents.access.ownership import LIST
 from documents.access.roles import PUBLIC
@@ -230,14 +231,18 @@ class DocumentCenter(theme.UnfoldAdminSite):
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Let a person change her own password, on record."""
-        with transaction.atomic():
+        changes = request.method == "POST"
+        if changes:
+            attempts.take(request=request, login=request.user.get_username())
+        with attempts.turn() if changes else contextlib.nullcontext(), transaction.atomic():
             view = OwnPassword.as_view(
                 success_url=reverse("admin:password_change_done"),
                 extra_context={**self.each_context(request), **(extra_context or {})},
             )
             response = cast("HttpResponse", view(request))
-            if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+            if changes and response.status_code == HTTPStatus.FOUND:
                 entrance.record(request=request, action=Action.CREDENTIAL_CHANGED, object_type="user")
+                attempts.forget(login=request.user.get_username())
         return response
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

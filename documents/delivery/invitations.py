@@ -75,14 +75,17 @@ def is_open(*, invitation: Invitation, now: dt.datetime) -> bool:
     return invitation.ended_at is None and now < invitation.expires_at and person.suspended_at is None
 
 
-def accept(*, invitation: Invitation, password: str, now: dt.datetime, actor: log.Actor) -> bool:
-    """Set the password of who was invited, once; False where the invitation opens nothing any more."""
+def accept(*, invitation: Invitation, hashed: str, now: dt.datetime, actor: log.Actor) -> bool:
+    """Set the password of who was invited, once; False where the invitation opens nothing any more.
+
+    :param hashed: the password as it is stored: nothing is hashed while a row is locked
+    """
     with transaction.atomic():
         [locked] = locks.rows(queryset=Invitation.objects.select_related("user__person").filter(pk=invitation.pk))
         if not is_open(invitation=locked, now=now):
             return False
         user = locked.user
-        user.set_password(password)
+        user.password = hashed
         user.save(update_fields=["password"])
         log.record(action=Action.CREDENTIAL_CHANGED, object_type="user", object_id=user.person.public_id, actor=actor)
         _end(user=user, now=now)

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from django.contrib.auth import hashers
 from django.contrib.auth.forms import SetPasswordForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -11,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from audit import log
 from documents import errors
-from documents.access import actors, ownership, pages
+from documents.access import actors, attempts, ownership, pages
 from documents.access.admission import Admitted, Ownership, Visit
 from documents.delivery import invitations
 from documents.models import Invitation
@@ -31,7 +32,7 @@ def invited(visit: Visit) -> Admitted:
 def choose(request: HttpRequest, invitation: Invitation | None) -> HttpResponse:
     """Ask for a password and set it (GET, POST /invitation/<token>/).
 
-    :raises errors.Problem: `csrf_failed` for another site's form, on record
+    :raises errors.Problem: `csrf_failed` for another site's form, on record; `throttled`, before anything is hashed
     """
     now = timezone.now()
     if invitation is None:
@@ -44,14 +45,17 @@ def choose(request: HttpRequest, invitation: Invitation | None) -> HttpResponse:
         log.deny(actor=actor, object_type="invitation", object_id=invitation.public_id, code="csrf_failed")
         raise errors.Problem(code="csrf_failed")
     sent = request.POST if request.method == "POST" else None
+    if sent is not None:
+        attempts.take(request=request, login=invitation.user.get_username())
     form = SetPasswordForm(invitation.user, sent)
     if sent is None or not form.is_valid():
         status = HTTPStatus.BAD_REQUEST if request.method == "POST" else HTTPStatus.OK
         login = invitation.user.get_username()
         context = {"form": form, "login": login, "reference": invitation.public_id}
         return pages.page(request=request, template="web/invitation.html", context=context, status=status)
-    password = form.cleaned_data["new_password1"]
-    if not invitations.accept(invitation=invitation, password=password, now=now, actor=actor):
+    with attempts.turn():
+        hashed = hashers.make_password(form.cleaned_data["new_password1"])
+    if not invitations.accept(invitation=invitation, hashed=hashed, now=now, actor=actor):
         return _say(request, name="ended", status=HTTPStatus.GONE)
     return _say(request, name="chosen", status=HTTPStatus.OK, enters=invitation.user.is_staff)
 

@@ -10,19 +10,22 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import settings as django_settings
 from django.contrib.auth import hashers
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from documents import errors
-from documents.access import actors, attempts, factors, people, sessions
-from documents.models import Alert, RateCount
+from documents.access import actors, attempts, factors, passwords, people, sessions
+from documents.delivery import invitations
+from documents.models import Alert, Invitation, RateCount
 from tests import cast, factories
 from tests.documents import center
 from tests.services import force
 
 pytestmark = pytest.mark.django_db(databases=["default", "denials"])
 LOGIN, CODE, FACTOR, UNLOCK = "/admin/login/", "/admin/login/code/", "/admin/factor/", "/admin/unlock/"
+CHANGE = "/admin/password_change/"
 ACTOR = actors.program(name="add_person", channel="command")
 RIGHT = {"username": "sofia", "password": cast.PASSWORD}
 WRONG = {"username": "sofia", "password": "not-the-password"}
@@ -239,3 +242,50 @@ def test_a_session_ends_after_eight_hours_whoever_is_there(sofia: cast.Member) -
     before = browser.session.get_expiry_date()
     browser.get(center.ADMIN)
     assert browser.session.get_expiry_date() == before
+
+
+def changing() -> dict[str, str]:
+    return {
+        "old_password": cast.PASSWORD,
+        "new_password1": "otra contraseña larga",
+        "new_password2": "otra contraseña larga",
+    }
+
+
+def test_the_page_that_changes_a_password_counts_and_hashes_as_the_sign_in_does(sofia: cast.Member) -> None:
+    browser = center.client(member=sofia)
+    before = sofia.user.password
+    with attempts.turn():
+        assert browser.post(CHANGE, changing()).status_code == 429
+    wrong = [browser.post(CHANGE, changing() | {"old_password": "wrong"}).status_code for _ in range(10)]
+    assert wrong == [200] * 9 + [429]
+    assert browser.post(CHANGE, changing()).status_code == 429
+    sofia.user.refresh_from_db()
+    assert sofia.user.password == before
+    assert Alert.objects.filter(code="sign_in_attempts").count() == 1
+    with force.by_force():
+        RateCount.objects.all().update(window_number=0)
+    assert browser.post(CHANGE, changing()).status_code == 302
+
+
+def test_an_invitation_counts_and_hashes_as_the_sign_in_does() -> None:
+    call_command("add_person", "Nuria", "--email", "nuria@example.com", "--role", "admin", "--country", "ES")
+    row = Invitation.objects.get()
+    address = f"/invitation/{invitations.token(public_id=row.public_id)}/"
+    chosen = {"new_password1": "otra contraseña larga", "new_password2": "otra contraseña larga"}
+    with attempts.turn():
+        assert Client().post(address, chosen).status_code == 429
+    short = {"new_password1": "x", "new_password2": "y"}
+    assert [Client().post(address, short).status_code for _ in range(10)] == [400] * 9 + [429]
+    assert not row.user.__class__.objects.get(pk=row.user_id).has_usable_password()
+    with force.by_force():
+        RateCount.objects.all().update(window_number=0)
+    assert Client().post(address, chosen).status_code == 200
+
+
+def test_a_grave_act_waits_for_its_turn_to_hash(sofia: cast.Member) -> None:
+    about: dict[str, Any] = {"object_type": "hold", "object_id": "hld_x", "actor": ACTOR, "now": timezone.now()}
+    with attempts.turn(), pytest.raises(errors.Problem) as refused:
+        passwords.require(user=sofia.user, password=cast.PASSWORD, **about)
+    assert refused.value.code == "throttled"
+    passwords.require(user=sofia.user, password=cast.PASSWORD, **about)
