@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from audit import labels, tree
 from audit.models import Event
 from documents.access import actors
-from documents.admin import cells, rights
+from documents.admin import cells, people_forms, rights
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 LINES_MAX = 100
+# TABLE: what is given to a person -> its word; a code of `access.grants` begins with it.
+GIVEN = {
+    "role": gettext_lazy("función"),
+    "country": gettext_lazy("país"),
+    "party": gettext_lazy("titular"),
+    "document": gettext_lazy("documento"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +35,7 @@ class TimelineEntry:
     tone: str
     icon: str
     label: str
+    code: str
     actor: str
     channel: str
     details: Sequence[tuple[str, str]]
@@ -64,10 +72,19 @@ def line(*, event: Event, names: dict[str, str], personal: bool) -> TimelineEntr
         tone=tone,
         icon=icon,
         label=labels.label(event.action),
+        code=_code(event),
         actor=actor(event=event, names=names),
         channel=str(labels.CHANNELS.get(event.channel, event.channel)),
         details=details(event) if personal else (),
     )
+
+
+def _code(event: Event) -> str:
+    """Say of which right an event about access speaks; any other code as it is."""
+    kind, colon, name = event.code.partition(":")
+    if not colon or kind not in GIVEN:
+        return event.code
+    return f"{GIVEN[kind]}: {dict(people_forms.ROLES).get(name, name)}"
 
 
 def actor(*, event: Event, names: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
 """People: invited by mail, given what they may do by another person, until a day, and out at once when suspended."""
 
 import datetime as dt
+import html
 import re
 from typing import Any
 
@@ -159,6 +160,12 @@ def test_an_admin_invites_a_person_with_all_that_she_may_do_or_nobody(admin: Cli
     assert "gestoria@example.com" in admin.get(PAGE).content.decode()
 
 
+def assert_in_words(*, page: str) -> None:
+    assert "función: Finanzas" in page
+    assert "role:finance" not in page
+    assert "vida del documento" not in page
+
+
 def test_each_change_of_a_person_is_on_record_and_takes_effect_at_once(admin: Client) -> None:
     document, person = factories.document(), nuria("support")
     page = f"{PAGE}{person.public_id}/"
@@ -195,6 +202,7 @@ def test_each_change_of_a_person_is_on_record_and_takes_effect_at_once(admin: Cl
         ("access.withdrawn", f"document:{document.public_id}"),
         ("person.invited", ""),
     ]
+    assert_in_words(page=html.unescape(admin.get(page).content.decode()))
     assert reads(person, document) == 403
     person.user.refresh_from_db()
     assert not person.user.is_staff
