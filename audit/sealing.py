@@ -18,23 +18,18 @@ from audit.models import TreeHead, TreePlace, TreeTile
 
 BATCH = 5_000
 LOCK = 0x5EA1  # of one sealer at a time
-_COLUMNS = ", ".join(f"event.{name}" for name in leaf.FIELDS)
-_NOW = (
-    "SELECT COLUMNS FROM audit_event AS event WHERE event.incarnation = audit_incarnation()"
-    " AND event.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-    " AND (event.xid, event.id) > (%(xid)s, %(id)s) ORDER BY event.xid, event.id LIMIT %(limit)s"
-).replace("COLUMNS", _COLUMNS)
-# Nothing can join an incarnation that is over.
-_BEFORE = (
-    "WITH incarnation AS (SELECT incarnation AS name, min(id) AS first_id FROM audit_event"
-    " WHERE incarnation <> audit_incarnation() GROUP BY incarnation)"
-    " SELECT COLUMNS FROM audit_event AS event JOIN incarnation ON incarnation.name = event.incarnation"
-    " WHERE NOT EXISTS (SELECT FROM audit_treeplace AS place WHERE place.event_id = event.id)"
-    " ORDER BY incarnation.first_id, event.xid, event.id LIMIT %(limit)s"
-).replace("COLUMNS", _COLUMNS)
+_BEYOND = (
+    "SELECT COLUMNS FROM audit_event AS event WHERE event.incarnation = %(incarnation)s"
+    " AND (event.xid, event.id) > (%(xid)s, %(id)s) BOUND ORDER BY event.xid, event.id LIMIT %(limit)s"
+).replace("COLUMNS", ", ".join(f"event.{name}" for name in leaf.FIELDS))
+_NOW = _BEYOND.replace("BOUND", "AND event.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_BEFORE = _BEYOND.replace("BOUND", "")  # nothing can join an incarnation that is over
+_INCARNATIONS = "SELECT incarnation FROM audit_event WHERE incarnation <> %s GROUP BY incarnation ORDER BY min(id)"
+_INCARNATIONS_MAX_S = 600  # it reads the whole log, once a process that seals the first event after a restore
 _LAST = (
-    "SELECT place.index, event.xid, event.id, event.incarnation = audit_incarnation() FROM audit_treeplace AS place"
-    " JOIN audit_event AS event ON event.id = place.event_id ORDER BY place.index DESC LIMIT 1"
+    "SELECT audit_incarnation(), last.index, last.incarnation, last.xid, last.id FROM (SELECT) AS always"
+    " LEFT JOIN (SELECT place.index, event.incarnation, event.xid, event.id FROM audit_treeplace AS place"
+    " JOIN audit_event AS event ON event.id = place.event_id ORDER BY place.index DESC LIMIT 1) AS last ON true"
 )
 _HOLDING_UP = (
     "SELECT pid, usename, application_name, extract(epoch FROM clock_timestamp() - xact_start) FROM pg_stat_activity"
@@ -55,12 +50,13 @@ class HoldUp:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _End:
-    """Where the tree ends: its size, and the last event's transaction and id if it is of this incarnation."""
+    """Where the tree ends: its size, the incarnation, transaction and id of its last event, and which one is now."""
 
     size: int
+    incarnation: str
     xid: int
     event_id: int
-    current: bool
+    current: str
 
 
 def seal(*, limit: int = BATCH) -> int:
@@ -113,21 +109,40 @@ def _first_of_keys() -> bool:
 
 def _end(*, cursor: CursorWrapper) -> _End:
     cursor.execute(_LAST)
-    row = cursor.fetchone()
-    if row is None:
-        return _End(size=0, xid=0, event_id=0, current=False)
-    index, xid, event_id, current = row
-    return _End(size=index + 1, xid=xid if current else 0, event_id=event_id if current else 0, current=current)
+    current, index, incarnation, xid, event_id = cursor.fetchone()
+    if index is None:
+        return _End(size=0, incarnation="", xid=0, event_id=0, current=current)
+    return _End(size=index + 1, incarnation=incarnation, xid=xid, event_id=event_id, current=current)
 
 
 def _next(*, cursor: CursorWrapper, end: _End, limit: int) -> Sequence[tuple[Any, ...]]:
-    """Return the rows that come next: those of before a restore until none of them is left."""
-    if not end.current:
-        cursor.execute(_BEFORE, {"limit": limit})
+    """Return the rows that come next: the rest of the last one's incarnation, or else the first of one after it."""
+    xid, event_id = end.xid, end.event_id
+    for incarnation in _from(cursor=cursor, end=end):
+        beyond = {"incarnation": incarnation, "xid": xid, "id": event_id, "limit": limit}
+        cursor.execute(_NOW if incarnation == end.current else _BEFORE, beyond)
         if rows := list(cursor.fetchall()):
             return rows
-    cursor.execute(_NOW, {"xid": end.xid, "id": end.event_id, "limit": limit})
-    return list(cursor.fetchall())
+        xid, event_id = 0, 0
+    return []
+
+
+_before: dict[str, list[str]] = {}  # the incarnations that are over, the first one first, of the one that is now
+
+
+def _from(*, cursor: CursorWrapper, end: _End) -> list[str]:
+    """Return the incarnations that may have events to be sealed, in their order."""
+    if end.incarnation == end.current:
+        return [end.current]
+    if end.current not in _before or (end.size and end.incarnation not in _before[end.current]):
+        cursor.execute("SHOW statement_timeout")
+        (limit,) = cursor.fetchone()
+        cursor.execute(f"SET LOCAL statement_timeout = '{_INCARNATIONS_MAX_S}s'")
+        cursor.execute(_INCARNATIONS, [end.current])
+        _before[end.current] = [name for (name,) in cursor.fetchall()]
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [limit])
+    over = _before[end.current]
+    return [*(over[over.index(end.incarnation) :] if end.size else over), end.current]
 
 
 def _place(*, first: int, rows: Iterable[tuple[Any, ...]]) -> None:

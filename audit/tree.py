@@ -5,7 +5,7 @@ head of its size by `audit.merkle`, on any machine.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from django.db import connections
 
@@ -61,13 +61,18 @@ def hashes(*, level: int, index: int, width: int, using: str = "default") -> lis
     return held
 
 
-def proof(*, index: int, head: TreeHead, using: str = "default") -> tlog.LogProof:
-    """Return the proof that the leaf at an index is in the tree of a head.
+def proofs(*, indexes: Iterable[int], head: TreeHead, using: str = "default") -> dict[int, tlog.LogProof]:
+    """Return for each index the proof that its leaf is in the tree of a head; no tile is read twice.
 
-    :raises ValueError: where the head is older than the leaf.
+    :raises ValueError: where the head is older than a leaf.
     """
-    hashes_up = merkle.inclusion(index=index, size=head.size, node=nodes(size=head.size, using=using))
-    return tlog.LogProof(index=index, hashes=hashes_up, note=head.note)
+    node = nodes(size=head.size, using=using)
+    return {
+        index: tlog.LogProof(
+            index=index, hashes=merkle.inclusion(index=index, size=head.size, node=node), note=head.note
+        )
+        for index in indexes
+    }
 
 
 def consistency(*, size1: int, size2: int, using: str = "default") -> list[bytes]:
@@ -116,8 +121,8 @@ def place_of(*, object_id: str, using: str = "default") -> int | None:
     return rows.values_list("index", flat=True).first()
 
 
-def sealed_events(*, object_id: str, using: str = "default") -> list[tuple[int, Event]]:
-    """Return the events about an object that have a place, with their index, in the order of the tree."""
+def sealed_events(*, object_id: str, size: int, using: str = "default") -> list[tuple[int, Event]]:
+    """Return the events about an object in the tree of a size, with their index, in the order of the tree."""
     events = {event.pk: event for event in Event.objects.using(using).filter(object_id=object_id)}
-    places = TreePlace.objects.using(using).filter(event_id__in=events).order_by("index")
+    places = TreePlace.objects.using(using).filter(event_id__in=events, index__lt=size).order_by("index")
     return [(place.index, events[place.event_id]) for place in places]

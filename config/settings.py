@@ -63,6 +63,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # said though the first answer is not read
 APPEND_SLASH = False  # one spelling of each URL: the access table knows every route by name
 TEMPLATES = [
     {
@@ -75,6 +76,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "documents.access.nonces.in_forms",
             ],
         },
     },

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -82,6 +82,13 @@ def once(view: View) -> View:
         return response
 
     return done_once
+
+
+def purge(*, now: dt.datetime, besides: Iterable[str] = ()) -> None:
+    """Delete some of the answers that have had their time, and those `besides`."""
+    expired = IdempotentAnswer.objects.filter(created_at__lte=now - LIFE).order_by("created_at")
+    gone = [*besides, *expired.values_list("pk", flat=True)[:PURGED_AT_ONCE]]
+    IdempotentAnswer.objects.filter(pk__in=gone).delete()
 
 
 def _earlier(*, request: HttpRequest, digest: str, fingerprint: str) -> HttpResponse | None:
@@ -184,9 +191,7 @@ def _store(*, digest: str, fingerprint: str, response: HttpResponse) -> None:
     body = response.content.decode()
     if secret:
         body = json.dumps({**json.loads(body), **dict.fromkeys(secret)})
-    expired = IdempotentAnswer.objects.filter(created_at__lte=timezone.now() - LIFE).order_by("created_at")
-    gone = [digest, *expired.values_list("pk", flat=True)[:PURGED_AT_ONCE]]
-    IdempotentAnswer.objects.filter(pk__in=gone).delete()
+    purge(now=timezone.now(), besides=[digest])
     IdempotentAnswer.objects.create(
         request_digest=digest,
         fingerprint=fingerprint,

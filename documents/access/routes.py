@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from audit.actions import Action
 from documents import errors
-from documents.access import actors, guard, idempotency, keys, private, rates, sessions
+from documents.access import actors, guard, idempotency, keys, nonces, private, rates, sessions
 from documents.access.admission import (
     JSON,
     LISTS,
@@ -87,7 +87,15 @@ def route(
 
 def _guarded(*, view: View, rule: AccessRule, entrance: Callable[[View], View] | None) -> View:
     """Wrap a view in what its rule asks for, the innermost first."""
-    loaded = guard.loading(view=idempotency.once(view) if rule.is_once else view, rule=rule)
+    if rule.is_once:
+        view = idempotency.once(view)
+    elif (
+        rule.door in (Door.ADMIN, Door.WEB)
+        and rule.roles not in _NO_SESSION
+        and (rule.methods - SAFE or not rule.methods)
+    ):
+        view = nonces.once(view)
+    loaded = guard.loading(view=view, rule=rule)
     if entrance is not None:
         loaded = entrance(loaded)
     elif rule.roles not in _NO_SESSION:

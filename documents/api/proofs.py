@@ -82,17 +82,13 @@ class DocumentProof(APIView):
             request=request, action=Action.DOCUMENT_VIEWED, object_type="document", object_id=document.public_id
         )
         head = tree.head()
-        sealed = tree.sealed_events(object_id=document.public_id)
+        sealed = tree.sealed_events(object_id=document.public_id, size=head.size) if head else []
         if head is None or not sealed:
             raise errors.Problem(code="document_not_ready", values={"cause": "unsealed"})
+        proofs = tree.proofs(indexes=[index for index, _ in sealed], head=head)
         events = [
-            {
-                "index": index,
-                "leaf": leaf.encode(event).decode(),
-                "proof": str(tree.proof(index=index, head=head)),
-            }
+            {"index": index, "leaf": leaf.encode(event).decode(), "proof": str(proofs[index])}
             for index, event in sealed
-            if index < head.size
         ]
         keys = [str(key) for key in signing.history()]
         return Response({"document": document.public_id, "checkpoint": head.note, "keys": keys, "events": events})

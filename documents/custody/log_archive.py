@@ -136,10 +136,13 @@ def keep_until(*, now: dt.datetime) -> dt.datetime:
 
 
 def _full(*, head: TreeHead) -> Iterator[ArchivedFile]:
-    """Yield the full tiles that are not archived yet, of each level after the last one that is."""
-    for level, index, width in tlog.tiles(size=head.size, beyond=_archived_size()):
-        if width == WIDTH:
-            yield from _files(level=level, index=index, width=width)
+    """Yield the full tiles that are not archived yet.
+
+    Those of leaves come last, for they are what `_archived_size` counts: whoever is cut off leaves nothing out.
+    """
+    full = [tile for tile in tlog.tiles(size=head.size, beyond=_archived_size()) if tile[2] == WIDTH]
+    for level, index, width in sorted(full, reverse=True, key=lambda tile: tile[0]):
+        yield from _files(level=level, index=index, width=width)
 
 
 def _partial(*, head: TreeHead) -> Iterator[ArchivedFile]:

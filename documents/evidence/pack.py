@@ -15,7 +15,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from audit import labels, leaf, log, merkle, sealing, signing, tlog, tree
+from audit import labels, leaf, log, sealing, signing, tree
 from audit.actions import Action
 from audit.models import EventDetail, TreeHead
 from documents import distribution, errors, formatting
@@ -109,16 +109,15 @@ def _events(*, document: Document, head: TreeHead, with_details: bool) -> dict[s
 
     :raises errors.Problem: `document_not_ready`: not even its issue is sealed
     """
-    sealed = [pair for pair in tree.sealed_events(object_id=document.public_id) if pair[0] < head.size]
+    sealed = tree.sealed_events(object_id=document.public_id, size=head.size)
     if not sealed:
         raise errors.Problem(code="document_not_ready", values={"cause": "unsealed"})
     kept = {row.event_id: row for row in EventDetail.objects.filter(event__in=[event.pk for _, event in sealed])}
-    node, files = tree.nodes(size=head.size), {}
+    proofs, files = tree.proofs(indexes=[index for index, _ in sealed], head=head), {}
     for place, (index, event) in enumerate(sealed):
-        name = f"events/{place:04}-{event.action}"
-        hashes = merkle.inclusion(index=index, size=head.size, node=node)
+        name = f"events/{place:06}-{event.action}"
         files[f"{name}.json"] = leaf.encode(event)
-        files[f"{name}.tlog-proof"] = str(tlog.LogProof(index=index, hashes=hashes, note=head.note)).encode()
+        files[f"{name}.tlog-proof"] = str(proofs[index]).encode()
         if event.details_digest is not None:
             files[f"{name}.details"] = _details(row=kept.get(event.pk), shown=with_details)
     return files

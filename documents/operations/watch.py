@@ -107,11 +107,10 @@ def _warn_of_weak_log(*, weak: dict[str, str] | None) -> None:
 def _warn_of_unsealed() -> None:
     """Say when the log is not sealed for long, and which open transaction holds it up.
 
-    First it seals, so that what nobody could seal while no worker ran is no incident of the worker that starts.
+    First it seals a batch, so that what nobody could seal while no worker ran is no incident of the worker that starts.
     """
     try:
-        while sealing.seal():
-            pass
+        sealing.seal()
     except Exception:
         logger.exception("watch.not_sealed")  # what is wrong with it shows in what waits
     count, age_s = tree.unsealed()

@@ -10,7 +10,7 @@ from django.utils import translation
 from audit import log
 from audit.actions import Action
 from documents import formatting, latency
-from documents.access import actors, ownership, pages
+from documents.access import actors, nonces, ownership, pages
 
 Parties = Collection[int]
 
@@ -23,7 +23,8 @@ def page(
         latency.note_country(request=request, country=country)
     if listed:
         record_listed(request=request)
-    return pages.page(request=request, template=template, context={**context, "panel": reverse("panel")})
+    shared = {"panel": reverse("panel"), **nonces.in_forms(request)}
+    return pages.page(request=request, template=template, context={**context, **shared})
 
 
 def record_listed(*, request: HttpRequest) -> None:

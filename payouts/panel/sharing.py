@@ -24,22 +24,23 @@ _OPEN = frozenset({links.State.LIVE, links.State.LOCKED})
 def share(request: HttpRequest, document: Document) -> HttpResponse:
     """Ask for whom a link is, and make it (GET, POST /mis-documentos/compartir/<id>/).
 
-    Address and code are shown once, in the answer to the form; the same form sent twice shows the same.
+    Address and code are shown once, in the answer to the form; the same form sent twice shows the same, and for
+    another reader it is another one.
 
     :raises errors.Problem: what `scope.require_owner` and `shared_links.create` raise
     """
     scope.require_owner(request=request, document=document)
     deliveries.check_locked(document=document)
     reader = shared_links.reader_of(text=request.POST.get("reader", ""))
-    if request.method != "POST" or not reader:
-        return _ask(request=request, document=document, missed=request.method == "POST")
     form = request.POST.get("form", "")[:FORM_LENGTH_MAX]
+    if not (reader and form):
+        return _ask(request=request, document=document, missed=request.method == "POST")
     link = shared_links.create(
         document=document,
         reader=reader,
         now=timezone.now(),
         actor=actors.actor(request=request),
-        form_sha256=hashlib.sha256(f"{document.pk}:{form}".encode()).hexdigest(),
+        form_sha256=hashlib.sha256(f"{document.pk}:{form}:{reader}".encode()).hexdigest(),
     )
     with frame.language(request=request):
         context = {

@@ -57,7 +57,7 @@ def assert_proven() -> None:
     )
     assert root == checkpoint.root
     for index in {0, head.size // 2, head.size - 1}:
-        proof = tree.proof(index=index, head=head)
+        proof = tree.proofs(indexes=[index], head=head)[index]
         proven: dict[str, Any] = {"index": index, "size": head.size, "proof": proof.hashes, "root": root}
         assert merkle.verify_inclusion(leaf_hash=leaves[index], **proven)
     for older in TreeHead.objects.exclude(size=head.size):
@@ -175,6 +175,10 @@ def test_events_of_before_a_restore_are_sealed_before_those_of_now(stack: servic
     with psycopg.connect(stack.database_owner_url) as owner:
         owner.execute("ALTER TABLE audit_event DISABLE TRIGGER USER")
         owner.execute("UPDATE audit_event SET incarnation = 'before', xid = xid + 1000000000")
+        owner.execute(
+            "UPDATE audit_event SET incarnation = 'between', xid = xid - 1000000000 WHERE id IN"
+            " (SELECT id FROM audit_event ORDER BY id DESC LIMIT 40)"
+        )
         for trigger in ("audit_event_rows_stay", "audit_event_stays"):
             owner.execute(f"ALTER TABLE audit_event ENABLE ALWAYS TRIGGER {trigger}")
     database.wait()

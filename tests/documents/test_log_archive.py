@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from audit import leaf, log, merkle, sealing, signing, tlog, tree
 from audit.actions import Action
-from audit.models import Event
+from audit.models import Event, TreeHead
 from documents import errors
 from documents.custody import log_archive, reconciliation
 from documents.models import Alert, LogFile
@@ -134,3 +134,14 @@ def test_a_vault_that_holds_another_log_is_a_p1_until_it_is_this_one() -> None:
     append(1)
     log_archive.tend(now=timezone.now())
     assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+def test_whoever_is_cut_off_while_tiles_are_stored_leaves_none_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def note(*, level: int, index: int, width: int) -> list[log_archive.ArchivedFile]:
+        assert width == log_archive.WIDTH
+        return [log_archive.ArchivedFile(key=f"{level}/{index}", body=b"")]
+
+    monkeypatch.setattr(log_archive, "_files", note)
+    stored = [file.key for file in log_archive._full(head=TreeHead(size=2 * 256**2 + 300))]
+    # The tiles of leaves say how far the archive is: what they stand below of is there before.
+    assert stored == ["1/0", "1/1", *(f"0/{index}" for index in range(513))]

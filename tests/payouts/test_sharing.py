@@ -92,6 +92,10 @@ def test_the_same_form_twice_shares_once_and_a_form_without_a_reader_shares_noth
     assert browser.post(place(), {"reader": " \u200b ", "form": "f"}).status_code == 400
     assert shared(browser, form="f") == shared(browser, form="f")
     assert (Link.objects.exclude(reader="").count(), len(center.said("link.created"))) == (1, 1)
+    # Back, and another name: a link of its own, for each ends by itself.
+    assert shared(browser, form="f") != shared(browser, reader="Casero", form="f")
+    assert browser.post(place(), {"reader": BANK}).status_code == 400
+    assert Link.objects.exclude(reader="").count() == 2
 
 
 def test_it_is_listed_and_ended_by_its_owner_and_another_mail_ends_it_not() -> None:
