@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest
 
 from documents import errors
@@ -24,7 +23,6 @@ WINDOW_S = 15 * 60
 ADDRESS_MAX, LOGIN_MAX = 40, 10  # in one window; a right sign-in sets the login's count back
 HASHES_MAX, TURN_S, COME_AGAIN_S = 1, 0.25, 2  # of one process at once; how long one waits for a turn
 _turns = threading.BoundedSemaphore(HASHES_MAX)
-_FORGET = "UPDATE documents_ratecount SET count = 0 WHERE caller = %s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +54,7 @@ def take(*, request: HttpRequest, login: str) -> None:
 
 def forget(*, login: str) -> None:
     """Set the count of a login back: its owner has come in."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FORGET, [_name(kind="login", text=login)])
+    rates.forget(caller=_name(kind="login", text=login))
 
 
 @contextlib.contextmanager

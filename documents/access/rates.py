@@ -7,13 +7,14 @@ the request, so a count neither waits for another request's end nor is lost with
 import time
 
 from django.conf import settings
-from django.db import connection
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
 
 from documents import errors
 
 WINDOW_S = 60
 POLICY = "key"
+_FORGET = "UPDATE documents_ratecount SET count = 0 WHERE caller = %s"
 _COUNT = (
     "INSERT INTO documents_ratecount AS rate (caller, window_number, count) VALUES (%s, %s, 1)"
     " ON CONFLICT (caller) DO UPDATE SET window_number = EXCLUDED.window_number,"
@@ -39,12 +40,21 @@ def take(*, request: HttpRequest, caller: str) -> None:
         raise errors.Problem(code="throttled", values={"wait_s": left_s})
 
 
-def counted(*, caller: str, window_number: int) -> int:
-    """Count up and return how often somebody has asked in a window; what counts says how long its windows are."""
-    with connection.cursor() as cursor:
+def counted(*, caller: str, window_number: int, using: str = "default") -> int:
+    """Count up and return how often somebody has asked in a window; what counts says how long its windows are.
+
+    :param using: the connection: one of its own where the request may be in a transaction that is rolled back
+    """
+    with connections[using].cursor() as cursor:
         cursor.execute(_COUNT, [caller, window_number])
         (count,) = cursor.fetchone()
     return int(count)
+
+
+def forget(*, caller: str, using: str = "default") -> None:
+    """Set the counts of somebody back."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(_FORGET, [caller])
 
 
 def say(*, request: HttpRequest, response: HttpResponse) -> None:

@@ -103,7 +103,8 @@ def test_a_form_that_is_sent_twice_acts_once_and_gives_the_same_page(browser: Cl
     with force.by_force():
         Party.objects.filter(pk=party.pk).update(email="de.alguien@example.com")
     done = set()
-    for page, target, form in [(page, *sent) for page in row_pages(document) for sent in forms(browser, page)]:
+    shown = [(address, *sent) for address in row_pages(document) for sent in forms(browser, address)]
+    for page, target, form in shown:
         typed = filled(form)
         first = browser.post(target, typed)
         if first.status_code >= 400 or "Content-Disposition" in first or "password" in target:

@@ -11,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings as django_settings
 from django.contrib.auth import hashers
 from django.core.management import call_command
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -289,3 +290,15 @@ def test_a_grave_act_waits_for_its_turn_to_hash(sofia: cast.Member) -> None:
         passwords.require(user=sofia.user, password=cast.PASSWORD, **about)
     assert refused.value.code == "throttled"
     passwords.require(user=sofia.user, password=cast.PASSWORD, **about)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+@pytest.mark.usefixtures("committed_db")
+def test_a_wrong_password_counts_though_all_else_of_its_request_is_undone(sofia: cast.Member) -> None:
+    about: dict[str, Any] = {"object_type": "hold", "object_id": "hld_x", "actor": ACTOR, "now": timezone.now()}
+    codes = []
+    for typed in ["guessed"] * passwords.WRONG_MAX + [cast.PASSWORD]:
+        with pytest.raises(errors.Problem) as refused, transaction.atomic():
+            passwords.require(user=sofia.user, password=typed, **about)
+        codes.append(refused.value.code)
+    assert codes == ["password_wrong"] * passwords.WRONG_MAX + ["password_locked"]
