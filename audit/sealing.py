@@ -119,7 +119,7 @@ def _next(*, cursor: CursorWrapper, end: _End, limit: int) -> Sequence[tuple[Any
     """Return the rows that come next: the rest of the last one's incarnation, or else the first of one after it."""
     xid, event_id = end.xid, end.event_id
     for incarnation in _from(cursor=cursor, end=end):
-        beyond = {"incarnation": incarnation, "xid": xid, "id": event_id, "limit": limit}
+        beyond: dict[str, str | int] = {"incarnation": incarnation, "xid": xid, "id": event_id, "limit": limit}
         cursor.execute(_NOW if incarnation == end.current else _BEFORE, beyond)
         if rows := list(cursor.fetchall()):
             return rows

@@ -6,7 +6,7 @@ import pathlib
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import lxml.html
 import pytest
@@ -21,7 +21,8 @@ from documents.access import nonces
 from documents.access.roles import Role
 from documents.emission import locking
 from documents.models import ApiKey, Document, IdempotentAnswer, Link, Party, Status
-from tests import cast, factories
+from tests import cast as people
+from tests import factories
 from tests.documents import center
 from tests.payouts import telling
 from tests.payouts.signing_in import PANEL, signed_in
@@ -76,7 +77,7 @@ def filled(form: Any) -> dict[str, str]:
         if kind == "hidden":
             typed[name] = field.get("value", "")
         elif kind == "password":
-            typed[name] = cast.PASSWORD
+            typed[name] = people.PASSWORD
         elif kind in ("date", "datetime-local"):
             typed[name] = (timezone.now() + dt.timedelta(days=40)).date().isoformat()
         elif kind in ("checkbox", "radio"):
@@ -203,7 +204,7 @@ class TestAtOnce:
 
         def post() -> None:
             request = RequestFactory().post("/admin/x/", {"nonce": "n" * 24})
-            pages.append(bytes(nonces.once(view)(request).content))
+            pages.append(cast("HttpResponse", nonces.once(view)(request)).content)
             connection.close()
 
         several = [threading.Thread(target=post) for _ in range(4)]
@@ -225,5 +226,5 @@ class TestAtOnce:
             nonces.once(lambda _request: HttpResponse("done"))(request)
         assert refused.value.code == "idempotency_in_progress"
         monkeypatch.setattr(nonces, "DEAD_S", 0.0)
-        assert nonces.once(lambda _request: HttpResponse("done"))(request).content == b"done"
+        assert cast("HttpResponse", nonces.once(lambda _request: HttpResponse("done"))(request)).content == b"done"
         assert Link.objects.count() == 0
