@@ -32,6 +32,7 @@ urlpatterns = [
             ("", panel.home, "panel"),
             ("semana/<str:monday>/", panel.week, "panel-week"),
             ("periodo/<str:period>/", periods.show, "panel-period"),
+            ("periodo/<str:period>/pdf/", periods.as_pdf, "panel-period-pdf"),
             ("periodo/<str:period>/csv/", periods.as_csv, "panel-period-csv"),
             ("periodo/<str:period>/zip/", periods.as_zip, "panel-period-zip"),
             ("vistas/", records.viewers, "panel-viewers"),

@@ -26,6 +26,7 @@ from documents.wording import table
 TEMPLATES = renderer_pool.ROOT / "templates"
 BUNDLE = renderer_pool.BUNDLE
 PLAIN = "pdf/plain/v1.html"
+SUMMARY = "period_summary/v1.html"  # below the bundle
 FIRST_VERSION = "v1"  # of a content that names none
 PREVIEW_WIDTH_MAX = 2000
 DECIMALS_MAX = 9  # more than any currency has: nothing is cut
@@ -170,6 +171,32 @@ def render(
         flags=header["flags"],
         cpu_s=header["cpu_s"],
     )
+
+
+def summary(
+    *,
+    content: Mapping[str, Any],
+    title: sources.Words,
+    made_at: dt.datetime,
+    logo: bytes | None = None,
+    pool: renderer_pool.Pool | None = None,
+) -> bytes:
+    """Print what a period comes to, as PDF: a page about documents, which is none itself and is not kept.
+
+    :param content: `SUMMARY` says what it reads; all of it is text that has been written already
+    :raises errors.Problem: `render_timeout`, `render_failed`
+    """
+    job = {
+        "template": SUMMARY,
+        "plain": True,
+        "content": content,
+        "canonical": canonical.encode(value=content).decode(),
+        "words": {"locale": "es", "title": {"es": title.es, "en": title.en}},
+        "created": made_at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "watermark": "",
+    }
+    _header, pdf, _engine = (pool or _pool).render(job=job, logo=logo or b"", lines=len(content["rows"]))
+    return pdf
 
 
 def preview(*, pdf: bytes, page: int, width: int) -> bytes:

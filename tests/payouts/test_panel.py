@@ -7,7 +7,9 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from typing import Any
 
+import pypdfium2
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -56,6 +58,7 @@ def test_a_page_without_a_session_leads_to_the_sign_in() -> None:
         "semana/2026-02-16/",
         "viaje/ord_MXA/",
         "periodo/2026/",
+        "periodo/2026/pdf/",
         "vistas/",
         "falta/",
         "compartidos/",
@@ -199,6 +202,32 @@ def test_a_week_its_days_its_trips_and_their_lines_add_up() -> None:
     assert browser.get(f"{PANEL}periodo/2026-02/").status_code == 200
     rows = browser.get(f"{PANEL}periodo/2026-02/csv/").content.decode().splitlines()
     assert [row.split(",")[-2:] for row in rows[1:]] == [["435.00", "435.00"], ["261.00", "261.00"]]
+
+
+def printed(answer: Any) -> str:
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
+    pdf = pypdfium2.PdfDocument(answer.content)
+    return " ".join(page.get_textpage().get_text_bounded() for page in pdf).replace("\r\n", " ")
+
+
+def test_the_summary_of_a_period_on_paper_says_the_sums_of_its_page_and_that_it_is_a_summary() -> None:
+    browser = signed_in()
+    year, month = (f"{PANEL}periodo/{period}/" for period in ("2026", "2026-02"))
+    for page in (year, month):
+        assert f'"{page}pdf/"' in browser.get(page).content.decode()
+        text = printed(browser.get(f"{page}pdf/"))
+        said = ("Resumen, sin validez fiscal.", "800.00 MXN", "128.00 MXN", "-32.00 MXN", "696.00 MXN", "Xochilt")
+        assert [part for part in said if part not in text] == []
+    assert ("Por mes" in printed(browser.get(f"{year}pdf/")), "435.00 MXN" in text, "261.00 MXN" in text) == (
+        True,
+        True,
+        True,
+    )
+    english = printed(browser.get(f"{month}pdf/?lang=en"))
+    assert ("A summary, no tax document." in english, "validez" in english) == (True, False)
+    assert browser.get(f"{PANEL}periodo/2026-13/pdf/").status_code == 404
+    empty = printed(signed_in("ana@example.com").get(f"{PANEL}periodo/2020/pdf/"))
+    assert ("Resumen" in empty, "MXN" in empty) == (True, False)
 
 
 def test_the_pdfs_of_a_month_come_in_one_file_each_on_record_and_only_the_persons_own() -> None:
