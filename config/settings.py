@@ -120,6 +120,7 @@ SECOND_FACTOR = ENVIRONMENT != "demo"
 MFA_ADAPTER = "documents.access.factor_secrets.FactorSecrets"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s before and after, for clocks that differ
 
+SESSION_ENGINE = "documents.access.session_store"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")

