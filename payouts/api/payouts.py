@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,7 +21,9 @@ PAYOUTS = scope.ReachSource(object_type="payout", model=Payout, country="country
 def joined(*, rows: QuerySet[Payout]) -> QuerySet[Payout]:
     """Return payouts with what their objects show of other tables, in two queries."""
     related = rows.select_related("payee", "issuer", "statement").defer("issuer__logo", "statement__content")
-    return related.prefetch_related("settlements__document")
+    stated = KeyTransform("payout", Cast("statement__content", JSONField()))
+    line = {name: KeyTextTransform(name, stated) for name in serializers.BANK_LINE}
+    return related.annotate(**line).prefetch_related("settlements__document")
 
 
 class PayoutList(views.RowList):

@@ -21,6 +21,9 @@ class SettlementSerializer(serializers.Serializer[Any]):
     effective = serializers.BooleanField(help_text="false once the payout failed, came back or was canceled")
 
 
+BANK_LINE = ("method", "destination_masked", "reference")  # what a payout's statement says of the transfer
+
+
 class PayoutSerializer(serializers.Serializer[Any]):
     """A transfer of money to a payee, or a period closed without one, as things are now."""
 
@@ -33,6 +36,9 @@ class PayoutSerializer(serializers.Serializer[Any]):
     opening_balance = serializers.SerializerMethodField()
     closing_balance = serializers.SerializerMethodField()
     status = serializers.ChoiceField(source="state", choices=PayoutState.choices)
+    method = serializers.CharField(allow_null=True)
+    destination_masked = serializers.CharField(allow_null=True, help_text="the account, all but its end masked")
+    reference = serializers.CharField(allow_null=True, help_text="what the line of the bank statement says")
     sent_at = serializers.DateTimeField()
     returned_at = serializers.DateTimeField(allow_null=True)
     statement = serializers.CharField(source="statement.public_id", default=None, allow_null=True)

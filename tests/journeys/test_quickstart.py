@@ -74,7 +74,7 @@ def test_the_payout_as_a_csv_ties_to_the_line_of_the_bank(live: Live, key: str, 
     with (tmp_path / "payouts.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["what"], row["amount"]) for row in rows] == [("settled", "21.88"), ("transferred", "21.88")]
-    assert {row["payout"] for row in rows} == {"po_ES11"}
+    assert {(row["payout"], row["reference"]) for row in rows} == {("po_ES11", "AVT-ES11")}
 
 
 def test_an_event_is_signed_with_openssl_and_answered_the_same_when_it_is_sent_again(

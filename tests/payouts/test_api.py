@@ -46,6 +46,9 @@ def test_a_payout_is_told_with_what_it_settles_to_the_cent(finance: Client) -> N
         assert finance.get(BASE + f"payouts/{payout['id']}/").json() == payout
         statement = finance.get(BASE + f"documents/{payout['statement']}/").json()
         assert {row["document_id"] for row in statement["settles"]} <= {row["document_id"] for row in payout["settles"]}
+    (sent,) = [payout for payout in listed if payout["id"] == "po_ES11"]
+    line = (sent["method"], sent["destination_masked"], sent["reference"], sent["amount"])
+    assert line == ("SEPA", "ES** **** 6789", "AVT-ES11", "21.88")
 
 
 def test_a_payout_of_another_country_is_refused_and_an_unknown_one_is_not_there(finance: Client) -> None:
