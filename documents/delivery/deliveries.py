@@ -47,10 +47,12 @@ def resend(
     now: dt.datetime,
     revoke_older: bool = False,
     reason: str = RevokeReason.RESENT,
+    link: Link | None = None,
 ) -> Delivery:
     """Queue one more mail, with a link of its own, to the address on file now.
 
     :param revoke_older: ends the owner's other open links to this document; those to a week of his stay.
+    :param link: the one that was asked to be sent again, for the record
     :raises errors.Problem: `document_not_ready`, `document_quarantined`, `document_disposed`;
         `validation_error` where no address is on file
     """
@@ -62,7 +64,7 @@ def resend(
         last = same.aggregate(last=Max("sequence"))["last"] or 0
         if revoke_older:
             links.revoke_open(recipient=document.owner, documents=[document], reason=reason, actor=actor, now=now)
-        made = _queue(document=document, channel=Channel.EMAIL, sequence=last + 1, now=now, actor=actor)
+        made = _queue(document=document, channel=Channel.EMAIL, sequence=last + 1, now=now, actor=actor, link=link)
         transaction.on_commit(functools.partial(queue.enqueue, task=TaskName.DELIVER, delivery_id=made.pk))
     return made
 
@@ -77,7 +79,7 @@ def resend_link(*, link: Link, actor: log.Actor, now: dt.datetime) -> Delivery:
     if link.reader:
         raise errors.Problem(code="validation_error", values={"cause": "shared_link"})
     if not link.weekly:
-        return resend(document=link.document, actor=actor, now=now, revoke_older=True)
+        return resend(document=link.document, actor=actor, now=now, revoke_older=True, link=link)
     owner = link.recipient
     _check_address(party=owner)
     with transaction.atomic():

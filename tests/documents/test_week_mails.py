@@ -96,6 +96,21 @@ def test_both_doors_send_a_weeks_link_again_whole_and_to_nobody_who_may_not_see_
 
 
 @pytest.mark.usefixtures("smtp")
+@pytest.mark.django_db(databases=["default", "denials"])
+@pytest.mark.parametrize("door", ["api", "center"])
+def test_both_doors_send_the_link_of_one_document_again_and_name_it_in_the_log(door: str) -> None:
+    document = factories.document(owner=factories.party(platform_id="drv_one", email="one@example.com"))
+    first = deliveries.resend(document=document, actor=log.SYSTEM, now=MONDAY)
+    link = links.create(document=document, recipient=document.owner, delivery=first, now=MONDAY)
+    browser = center.client(member=center.staff(roles=["finance"], countries=["ES"], name="sofia"))
+    where = f"/api/v1/links/{link.public_id}" if door == "api" else f"{center.ADMIN}documents/link/{link.public_id}"
+    answer = browser.post(f"{where}/resend/", headers={"Idempotency-Key": "once-and-again"})
+    assert answer.status_code == (201 if door == "api" else 302)
+    assert list(Delivery.objects.filter(document=document).values_list("sequence", flat=True)) == [1, 2]
+    assert len(center.said("delivery.resent")) == 1
+
+
+@pytest.mark.usefixtures("smtp")
 def test_no_new_link_to_a_week_goes_to_an_address_that_proved_to_be_somebody_elses() -> None:
     link, _week = a_week()
     links.revoke(link=link, reason=RevokeReason.WRONG_PERSON, actor=log.SYSTEM, now=MONDAY)

@@ -54,7 +54,12 @@ def test_every_route_that_a_role_or_a_secret_opens_is_in_the_oracle(made: Matrix
 
 
 def test_a_sample_of_the_matrix_answers_as_the_oracle_says(made: MatrixWorld) -> None:
-    faults = [world.wrong(world=made, cell=cell) for cell in CELLS[::EVERY]]
+    # Each act is done once by somebody who may: what breaks its rule is answered with a 500.
+    acts = {
+        cell.address: cell for cell in CELLS if (cell.method, cell.expected, cell.relation) == ("POST", "in", "own")
+    }
+    faults = [world.wrong(world=made, cell=cell) for cell in (*CELLS[::EVERY], *acts.values())]
+    assert len(acts) > 15
     assert [fault for fault in faults if fault] == []
 
 

@@ -12,12 +12,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 from django.test import Client
-from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from audit import denials as audit_denials
 from audit.models import Event as LogEvent
-from documents.access import actors, people
+from documents.access import actors, admission, people
 from documents.access.admission import AccessRule
 from documents.delivery import invitations, links
 from documents.models import (
@@ -203,14 +202,9 @@ def wrong(*, world: MatrixWorld, cell: MatrixCell) -> str:
 
 def rule_of(*, world: MatrixWorld, cell: MatrixCell) -> AccessRule | None:
     """Return the row of the access table that a cell is about."""
-    try:
-        match = resolve(world.address(cell=cell))
-    except Resolver404:
-        return None
     request = HttpRequest()
-    request.method = cell.method
-    rule: AccessRule | None = getattr(match.func, "rule", None)
-    return rule
+    request.method, request.path_info = cell.method, world.address(cell=cell)
+    return admission.rule_of(request=request)
 
 
 def _ask(*, world: MatrixWorld, cell: MatrixCell) -> Any:
