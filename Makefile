@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash fuzz matrix orders gate manage bare-lab vault-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash fuzz matrix axe orders gate manage bare-lab vault-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make bench     the promised speeds, measured"
 	@echo "make crash     the crash campaign (SEED=1)"
 	@echo "make matrix    every role at every route against its oracle, and a mutation of each right and resolver"
+	@echo "make axe       every page of panel, links and sign-in at 360 px, light and dark, in both languages, asked by axe"
 	@echo "make orders    every order in which the facts of a story can arrive; make test tells a few of each"
 	@echo "make fuzz      the API asked whatever its own description allows and forbids; takes long"
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
@@ -50,6 +51,9 @@ crash: ready
 
 matrix: ready
 	@$(PYTHON) -m pytest tests/matrix/campaign.py $(ARGS)
+
+axe: ready-for-tests
+	@AXE=all $(PYTHON) -m pytest -n auto tests/pages $(ARGS)
 
 orders: ready
 	@ORDERS=all $(PYTHON) -m pytest -n auto --dist loadgroup tests/payouts $(ARGS)

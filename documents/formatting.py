@@ -77,10 +77,11 @@ def days(*, first: dt.date, last: dt.date) -> str:
 
 def moment(*, when: dt.datetime, document: Document) -> str:
     """Write "domingo 29 de noviembre, 18:00 (Madrid)": weekday, local time and whose time it is."""
-    zone = time_zone(document=document)
-    pattern = "EEEE d MMMM, HH:mm" if language() == "en" else "EEEE d 'de' MMMM, HH:mm"
-    written = dates.format_datetime(when, format=pattern, tzinfo=zone, locale="en_GB" if language() == "en" else "es")
-    return f"{written} ({zone.key.rpartition('/')[2].replace('_', ' ')})"
+    zone, english = time_zone(document=document), language() == "en"
+    pattern, locale = ("EEEE d MMMM, HH:mm", "en_GB") if english else ("EEEE d 'de' MMMM, HH:mm", "es")
+    written = dates.format_datetime(when, format=pattern, tzinfo=zone, locale=locale)
+    city: str = dates.get_timezone_location(zone, locale=locale, return_city=True)
+    return f"{written} ({city.rpartition('/')[2]})"
 
 
 def clock(*, when: dt.datetime, document: Document) -> str:

@@ -51,6 +51,11 @@ class DocumentStanding:
     badges: tuple[Remark, ...]
     changed: bool
 
+    @property
+    def to_others(self) -> tuple[Remark, ...]:
+        """Return what is said to a reader who is not the owner: no sentence that speaks to the owner."""
+        return (*self.badges, *(Remark(text=text, tone="", sign="page") for text in self.public))
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:

@@ -14,7 +14,7 @@ from rest_framework import exceptions
 
 from audit import log
 from documents import errors, formatting
-from documents.access import actors, admission, pages
+from documents.access import actors, admission, pages, roles
 from documents.resilience import calls
 from documents.sentences import writing
 
@@ -61,7 +61,7 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
         response = pages.page(
             request=request,
             template="web/error.html",
-            context=body(request=request, problem=problem),
+            context={**body(request=request, problem=problem), "home": _home(request=request)},
             status=problem.status,
         )
     if problem.code == "method_not_allowed" and (methods := admission.methods_of(request=request)):
@@ -72,6 +72,13 @@ def respond(*, request: HttpRequest, problem: errors.Problem) -> HttpResponse:
         response["WWW-Authenticate"] = "Bearer"
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _home(*, request: HttpRequest) -> str:
+    """Return the first page of the owners' own pages where a refusal is one of theirs; "" elsewhere."""
+    rule = admission.rule_of(request=request)
+    theirs = rule is not None and rule.door is admission.Door.WEB and rule.roles <= roles.OWNERS
+    return f"/{request.path.split('/')[1]}/" if theirs else ""
 
 
 def from_exception(*, request: HttpRequest, exception: Exception) -> HttpResponse | None:

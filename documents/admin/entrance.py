@@ -11,6 +11,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import REDIRECT_FIELD_NAME, hashers, login
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.db import transaction
@@ -45,6 +46,19 @@ class CodeForm(forms.Form):
             attrs={"class": "dc-input", "inputmode": "numeric", "autocomplete": "one-time-code", "autofocus": True}
         ),
     )
+
+
+class PasswordForm(AdminAuthenticationForm):
+    """Login and password; what is wrong with them is one sentence, which does not say which."""
+
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        """Say that something is wrong, and not what."""
+        return forms.ValidationError(_("El usuario o la contraseña no son correctos."), code="invalid_login")
+
+    def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
+        """Refuse who may not come in here as if the password were wrong: it tells nobody that it is right."""
+        if not (user.is_active and isinstance(user, User) and user.is_staff):
+            raise self.get_invalid_login_error()
 
 
 class UnlockForm(forms.Form):
@@ -119,9 +133,7 @@ def _password_page(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpRes
     context = {**site.each_context(request), "title": _("Entrar"), "app_path": request.get_full_path()}
     if REDIRECT_FIELD_NAME not in {*request.GET, *request.POST}:
         context[REDIRECT_FIELD_NAME] = reverse("admin:index")
-    view = SignIn.as_view(
-        extra_context=context, authentication_form=AdminAuthenticationForm, template_name="admin/login.html"
-    )
+    view = SignIn.as_view(extra_context=context, authentication_form=PasswordForm, template_name="admin/login.html")
     return cast("HttpResponse", view(request))
 
 
@@ -163,6 +175,7 @@ def enrol(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse:
     if secret is None:
         secret = request.session[SECRET] = factors.new_secret()
     form = CodeForm(request.POST or None)
+    form.fields["code"].help_text = _("Los 6 dígitos que muestra ahora tu aplicación.")  # there is no recovery code yet
     if request.method == "POST" and form.is_valid():
         attempts.take(request=request, login=user.get_username())
         stated, actor = form.cleaned_data["code"], actors.actor(request=request)

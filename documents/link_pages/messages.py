@@ -34,9 +34,26 @@ def message(*, name: str, link: Link | None, until_at: dt.datetime | None = None
     :raises KeyError: for a name that no page has
     """
     page = _pages(link=link, until_at=until_at)[name]
-    if link is not None and (link.reader or link.revoked_reason == RevokeReason.WRONG_PERSON):
+    if link is not None and link.reader:
+        return dataclasses.replace(page, renew=False, lines=_to_a_reader(name=name, link=link, lines=page.lines))
+    if link is not None and link.revoked_reason == RevokeReason.WRONG_PERSON:
         return dataclasses.replace(page, renew=False)
     return page
+
+
+def _to_a_reader(*, name: str, link: Link, lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the lines of a page for the reader of a shared link, whose document it is not."""
+    lines = tuple(line for line in lines if line != _safe())
+    if name not in {links.State.EXPIRED, links.State.EXHAUSTED, links.State.REVOKED}:
+        return lines
+    if link.revoked_reason == RevokeReason.BY_OWNER:
+        lines = (_("Quien lo compartía contigo lo anuló y ya no abre nada."),)
+    return (*lines, _("Si todavía necesitas el documento, pide otro enlace a quien te pasó este."))
+
+
+def _safe() -> str:
+    """Return what calms the owner of a document whose link is shut."""
+    return _("Tu documento sigue guardado y seguro.")
 
 
 def _pages(*, link: Link | None, until_at: dt.datetime | None) -> dict[str, MessagePage]:
@@ -49,7 +66,7 @@ def _of_too_many(*, link: Link | None, until_at: dt.datetime | None) -> dict[str
     """Return the pages after too many wrong answers: at this link, or about this person or from this connection."""
     clock = formatting.clock(when=until_at, document=link.document) if link and until_at else ""
     moment = formatting.moment(when=until_at, document=link.document) if link and until_at else ""
-    safe = _("Tu documento sigue guardado y seguro.")
+    safe = _safe()
     heading = _("Demasiados intentos")
     return {
         links.State.LOCKED: MessagePage(
@@ -76,7 +93,7 @@ def _of_unusable_links(*, link: Link | None) -> dict[str, MessagePage]:
     """Return the pages of a link that opens nothing any more, by its state."""
     expired = formatting.moment(when=link.expires_at, document=link.document) if link else ""
     most = link.downloads_max if link else 0
-    safe = _("Tu documento sigue guardado y seguro.")
+    safe = _safe()
     return {
         links.State.EXPIRED: MessagePage(
             status=410,

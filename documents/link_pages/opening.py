@@ -29,8 +29,7 @@ def question(*, request: HttpRequest, link: Link, now: dt.datetime) -> HttpRespo
     email = link.recipient.email
     with translation.override(pages.requested_language(request=request)):
         context = {
-            "heading": _("Tus documentos están listos") if link.weekly else _("Tu documento está listo"),
-            "verb": _("Ver mis documentos") if link.weekly else _("Ver mi documento"),
+            **_titles(link=link),
             "alert": _alert(request=request, link=link, typing=typing),
             "masked": link.reader or formatting.masked(name=link.recipient.legal_name),
             "sharer": formatting.masked(name=link.recipient.legal_name) if link.reader else "",
@@ -74,6 +73,15 @@ def mail_code(request: HttpRequest, link: Link | None, document: Document | None
     if notices.mail_code(link=link, now=now, actor=actor) is None:
         log.deny(actor=actor, object_type="link", object_id=link.public_id, code="code_not_mailed")
     return replies.see(request=request, link=link, by=BY_CODE)
+
+
+def _titles(*, link: Link) -> dict[str, str]:
+    """Return the heading of the question and the word of its button: the reader of a shared link is not its owner."""
+    if link.reader:
+        return {"heading": _("Comparten un documento contigo"), "verb": _("Ver el documento")}
+    if link.weekly:
+        return {"heading": _("Tus documentos están listos"), "verb": _("Ver mis documentos")}
+    return {"heading": _("Tu documento está listo"), "verb": _("Ver mi documento")}
 
 
 def _alert(*, request: HttpRequest, link: Link, typing: bool) -> str:

@@ -134,6 +134,7 @@ def _ask_whether(*, request: HttpRequest, link: Link) -> HttpResponse:
 def _show(*, request: HttpRequest, link: Link, document: Document, place: int = 0) -> HttpResponse:
     """Show an opened document; no page before it shows the amount."""
     with translation.override(pages.requested_language(request=request)):
+        standing = standings.of(document=document)
         context = {
             "week": replies.see(request=request, link=link).headers["Location"] if place else "",
             "verified": replies.verified(link=link),
@@ -141,7 +142,10 @@ def _show(*, request: HttpRequest, link: Link, document: Document, place: int = 
             "number": document.number,
             "day": formatting.day(date=document.operation_date),
             "total": formatting.amount(document=document),
-            "standing": standings.of(document=document),
+            "standing": standing,
+            # What is said to the owner, "you will get", is not said to somebody it was shared with.
+            "label": _("Importe") if link.reader else standing.label,
+            "remarks": standing.to_others if link.reader else standing.remarks,
             "size": formatting.size(octets=document.file_bytes or 0),
             "left": link.downloads_max - link.downloads,
             "most": link.downloads_max,

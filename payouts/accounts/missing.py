@@ -19,6 +19,7 @@ class MissingTrip:
 
     text: str
     is_issued: bool = False
+    is_received: bool = False
 
 
 def look_up(*, parties: Collection[int], trip: str) -> MissingTrip:
@@ -29,7 +30,7 @@ def look_up(*, parties: Collection[int], trip: str) -> MissingTrip:
     events = Event.objects.filter(subject=f"order:{trip}", type__in=TYPES).order_by("-pk")
     for status, body in events.values_list("status", "body"):
         if body is not None and _named(body=bytes(body)) & ids:
-            return MissingTrip(text=_said(status=status))
+            return MissingTrip(text=_said(status=status), is_received=True)
     return MissingTrip(
         text=_("No nos consta. Si acabas de terminarlo, vuelve a mirar dentro de una hora; si no, escribe a soporte.")
     )

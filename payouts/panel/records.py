@@ -18,8 +18,7 @@ from documents.countries import pack
 from documents.delivery import shared_links
 from documents.models import Document
 from payouts.accounts import missing, reports
-from payouts.panel import frame
-from payouts.panel.shown import ShownRow
+from payouts.panel import frame, shown
 
 VIEWS_MAX, VIEWED_MAX = 50, 200
 TRIP_LENGTH_MAX, NOTE_LENGTH_MAX, REPORTS_MAX = 64, 500, 20
@@ -33,14 +32,16 @@ def viewers(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
         object_id__in=list(numbers), object_type="document", action__in=api_documents.OPENED, outcome="ok"
     )
     readers = dict(shared_links.of(owners=frozenset(parties)).values_list("public_id", "reader")[:VIEWED_MAX])
+    zone = shown.zone(parties=parties)
     with frame.language(request=request):
         context = {
             "rows": [
-                ShownRow(
-                    text=_who(event=event, readers=readers),
-                    amount=numbers[event.object_id],
-                    soft=f"{labels.label(event.action)}, {formatting.day(date=event.at.date())} {event.at:%H:%M} UTC",
-                )
+                {
+                    "who": _who(event=event, readers=readers),
+                    "what": labels.label(event.action),
+                    "number": numbers[event.object_id],
+                    "moment": shown.moment(when=event.at, zone=zone),
+                }
                 for event in rows.order_by("-pk")[:VIEWS_MAX]
             ]
         }
@@ -58,7 +59,7 @@ def look_up(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
             "said": said,
             "trip": reverse("panel-trip", args=[wanted]) if said and said.is_issued else "",
             "form": secrets.token_urlsafe(24),
-            "countries": [] if country else sorted(pack.registry()),
+            "countries": [] if country else _countries(),
             "reports": [
                 {
                     "text": f"{row.trip}: {row.note}" if row.note else row.trip,
@@ -89,6 +90,13 @@ def report(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
     if not reported:
         raise errors.Problem(code="validation_error")
     return frame.see(request=request, name="panel-missing")
+
+
+def _countries() -> list[tuple[str, str]]:
+    """Return (code, name) of each country, by its name in the language in force."""
+    english = formatting.language() == "en"
+    named = [(code, row.name.en if english else row.name.es) for code, row in pack.registry().items()]
+    return sorted(named, key=lambda pair: pair[1])
 
 
 def _who(*, event: LoggedEvent, readers: Mapping[str, str]) -> str:

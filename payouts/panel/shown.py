@@ -18,6 +18,7 @@ from payouts.calculation.earnings import TripLine
 from payouts.models import Payout
 
 PERCENT = 100
+DIGITS = "0123456789"  # of a tax code, whose rate is said beside it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +69,27 @@ def month(*, date: dt.date) -> str:
 
 def today(*, parties: Collection[int], now: dt.datetime) -> tuple[dt.date, str]:
     """Return the local day of these parties, and the country of their last document ("" where there is none)."""
+    code = _country(parties=parties)
+    return now.astimezone(_zone(code=code)).date(), code
+
+
+def zone(*, parties: Collection[int]) -> zoneinfo.ZoneInfo:
+    """Return the time zone in which these parties read a moment."""
+    return _zone(code=_country(parties=parties))
+
+
+def _country(*, parties: Collection[int]) -> str:
     last = Document.objects.filter(owner__in=parties).order_by("-pk").values_list("country_id", flat=True)[:1]
-    code = next(iter(last), "")
-    zone = zoneinfo.ZoneInfo(pack.required(code).time_zone if code else "UTC")
-    return now.astimezone(zone).date(), code
+    return next(iter(last), "")
+
+
+def _zone(*, code: str) -> zoneinfo.ZoneInfo:
+    return zoneinfo.ZoneInfo(pack.required(code).time_zone if code else "UTC")
+
+
+def moment(*, when: dt.datetime, zone: zoneinfo.ZoneInfo) -> str:
+    """Write "sábado 28 de noviembre, 01:23", local time."""
+    return f"{day(date=when.astimezone(zone).date())}, {when.astimezone(zone):%H:%M}"
 
 
 def line(*, line: TripLine, currency: str) -> ShownRow:
@@ -79,7 +97,7 @@ def line(*, line: TripLine, currency: str) -> ShownRow:
     rate = f" {_rate(text=line.row.rate)}" if line.row.rate else ""
     if line.row.rule == "tax":
         borne = _("impuesto que pagas") if line.supply == "platform" else _("impuesto que cobras")
-        text = f"{line.row.tax}{rate}, {borne}"
+        text = f"{line.row.tax.rstrip(DIGITS)}{rate}, {borne}"
     elif line.row.rule == "withholding":
         text = _("Retención fiscal %(name)s") % {"name": line.description} + rate
     else:

@@ -72,8 +72,7 @@ def week(request: HttpRequest, parties: frame.Parties, monday: str) -> HttpRespo
     with frame.language(request=request):
         weeks = _weeks(parties=parties, monday=first)
         context = {
-            "from": shown.day(date=first),
-            "to": shown.day(date=first + dt.timedelta(days=6)),
+            "written": formatting.days(first=first, last=first + dt.timedelta(days=earnings.WEEK_DAYS - 1)),
             "net": shown.amounts(sums=[(currency, week.net_minor) for currency, week in weeks]),
             "pending": shown.amounts(sums=[(currency, week.pending_minor) for currency, week in weeks]),
             "days": [day for currency, week in weeks for day in _days(week=week, currency=currency)],

@@ -33,3 +33,8 @@ def signed_in(address: str = HERS, browser: Client | None = None) -> Client:
     answer = browser.post(f"{PANEL}codigo/", {"code": code(), "form": form})
     assert (answer.status_code, answer["Location"]) == (303, PANEL)
     return browser
+
+
+def href_of(browser: Client, part: str) -> str:
+    """Return the first address on the first page that has a part."""
+    return str(re.findall(rf'href="([^"]*{part}[^"]*)"', browser.get(PANEL).content.decode())[0])

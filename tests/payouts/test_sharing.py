@@ -42,8 +42,8 @@ def shared(browser: Client, reader: str = BANK, form: str = "") -> tuple[str, st
     form = form or form_of(browser.get(place()).content.decode())
     answer = browser.post(place(), {"reader": reader, "form": form})
     assert answer.status_code == 201
-    address, code = re.findall(r'value="([^"]+)" readonly', answer.content.decode())
-    return str(re.sub("https?://[^/]+", "", address)), str(code)
+    address, code = re.findall(r'readonly>([^<]+)</textarea>|value="([^"]+)" readonly', answer.content.decode())
+    return str(re.sub("https?://[^/]+", "", address[0])), str(code[1])
 
 
 def opened(address: str, code: str) -> str:
