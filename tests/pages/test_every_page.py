@@ -102,3 +102,36 @@ def answered(*, pages: tuple[ShownPage, ...], wanted: set[tuple[int, str]]) -> d
             body=answer.content,
         )
     return made
+
+
+BAD = """<!doctype html><html lang="es"><head><title>x</title></head><body><main><h1>x</h1>
+<p id="pale">pálido</p><input><div id="wide">x</div></main></body></html>"""
+
+
+@pytest.mark.parametrize(
+    ("of", "by", "said"),
+    [
+        ('<p id="pale">', '<p style="color: #999">', "color-contrast"),
+        ("<input>", '<input aria-label="">', "label"),
+        ('<div id="wide">', '<div style="width: 500px">', "508 px wide"),
+        ('lang="es"', 'lang="en"', "in 'en'"),
+        ("<main>", "<main><script>fail()</script>", "fail is not defined"),
+    ],
+)
+def test_what_a_page_lacks_is_said(of: str, by: str, said: str) -> None:
+    good = BAD.replace("<input>", '<input aria-label="a" style="height: 30px">') if of != "<input>" else BAD
+    with phone.switched_on() as shown:
+        for body, faults in ((good, []), (good.replace(of, by), [said])):
+            if body == BAD:
+                continue
+            one = phone.Answered(
+                name="x",
+                language="es",
+                url="/x/",
+                status=200,
+                headers={"Content-Type": "text/html; charset=utf-8"},
+                body=body.encode(),
+            )
+            told = shown.faults(answered=one, scheme="light")
+            assert [any(word in text for text in told) for word in faults] == [True] * len(faults)
+            assert bool(told) == bool(faults), told
