@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash fuzz matrix axe orders gate manage bare-lab vault-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash fuzz matrix axe orders tampering gate manage bare-lab vault-lab tlog-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make matrix    every role at every route against its oracle, and a mutation of each right and resolver"
 	@echo "make axe       every page of panel, links and sign-in at 360 px, light and dark, in both languages, asked by axe"
 	@echo "make orders    every order in which the facts of a story can arrive; make test tells a few of each"
+	@echo "make tampering what an owner of the database can do to the log by force, each forty times, found by a reader (SEED=1)"
 	@echo "make fuzz      the API asked whatever its own description allows and forbids; takes long"
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
 	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
@@ -57,6 +58,9 @@ axe: ready-for-tests
 
 orders: ready
 	@ORDERS=all $(PYTHON) -m pytest -n auto --dist loadgroup tests/payouts $(ARGS)
+
+tampering: ready
+	@SEED=$(SEED) $(PYTHON) -m pytest -s tests/tampering/campaign.py $(ARGS)
 
 manage: ready
 	@$(PYTHON) manage.py $(ARGS)

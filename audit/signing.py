@@ -4,6 +4,7 @@ A key is derived from the secret `AUDIT_KEY`, which never lies in the database. 
 of before, both sign, so that whoever knows only one of them goes on. Which keys there were stands in the log itself.
 """
 
+import contextlib
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import hashes
@@ -13,7 +14,7 @@ from django.conf import settings
 
 from audit import log, tlog
 from audit.actions import Action
-from audit.models import Event, TreeHead
+from audit.models import Event, TreeHead, TreePlace
 
 PATH = "/audit/log"
 PURPOSE = b"billing-docs audit log: Ed25519 key of its checkpoints"
@@ -33,10 +34,19 @@ def private_keys() -> list[Ed25519PrivateKey]:
     return [_derived(secret=secret) for secret in (settings.AUDIT_KEY, settings.AUDIT_KEY_FORMER) if secret]
 
 
-def history(*, using: str = "default") -> list[tlog.LogKey]:
-    """Return every key that has ever signed, the oldest first, as the log names them."""
+def history(*, using: str = "default", size: int | None = None) -> list[tlog.LogKey]:
+    """Return every key that has ever signed, the oldest first, as the log names them; what is no key is left out.
+
+    :param size: only those that stand in the tree of this size, whose checkpoint vouches for them
+    """
     rows = Event.objects.using(using).filter(object_id=LOG, action=Action.LOG_KEY_ADDED).order_by("id")
-    return [tlog.read_key(text=facts[FACT]) for facts in rows.values_list("facts", flat=True)]
+    if size is not None:
+        rows = rows.filter(pk__in=TreePlace.objects.using(using).filter(index__lt=size).values("event_id"))
+    keys = []
+    for facts in rows.values_list("facts", flat=True):
+        with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):  # changed by force
+            keys.append(tlog.read_key(text=facts[FACT]))
+    return keys
 
 
 def note_keys(*, name: str) -> None:

@@ -31,7 +31,7 @@ def _sealed(committed_db: None, vault_folder: pathlib.Path, settings: Settings) 
     with transaction.atomic():
         for _ in range(30):
             log.record(action=Action.ISSUER_ADDED, object_type="issuer", object_id="x", actor=log.SYSTEM)
-    while sealing.seal():
+    while sealing.seal(limit=10):
         pass
 
 

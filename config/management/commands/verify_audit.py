@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from audit import log_findings, signing, tlog, tree, verification
+from audit import log_findings, log_progress, signing, tlog, tree, verification
 from config import progress
 from config.embedded import machine
 from documents import errors
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         """
         try:
             outer = self.outer(files=options["checkpoint"], with_vault=not options["no_vault"])
-            keys = [tlog.read_key(text=text) for text in options["key"]] or self.keys()
+            keys = [tlog.read_key(text=text) for text in options["key"]] or self.keys(outer=outer)
             faults = self.verify(outer=outer, keys=keys, resumed=options["resume"])
         except errors.WormError as error:
             raise CommandError(f"{error.code}: {error.row.es} · {error.row.en}") from error
@@ -83,46 +83,49 @@ class Command(BaseCommand):
         )
         return outer
 
-    def keys(self) -> list[tlog.LogKey]:
-        """Return the keys by which this deployment signs, and those that the log says it has signed by."""
-        name = signing.origin()
-        own = [tlog.public_key(name=name, private=private) for private in signing.private_keys()]
-        return list(dict.fromkeys([*own, *signing.history()]))
+    def keys(self, *, outer: list[log_findings.OuterCheckpoint]) -> list[tlog.LogKey]:
+        """Return the keys by which this deployment signs, and those that the log had when the last checkpoint was made.
 
-    def verify(
-        self, *, outer: list[log_findings.OuterCheckpoint], keys: list[tlog.LogKey], resumed: bool
-    ) -> list[log_findings.LogFinding]:
-        """Walk the log and name what is wrong, the first few faults."""
+        Of what came into the log later only a newer checkpoint can say that it was not put there by force.
+        """
+        newest = max((outside.checkpoint for outside in outer), key=lambda checkpoint: checkpoint.size)
+        own = [tlog.public_key(name=newest.origin, private=private) for private in signing.private_keys()]
+        return list(dict.fromkeys([*own, *(signing.history(size=newest.size) or signing.history())]))
+
+    def verify(self, *, outer: list[log_findings.OuterCheckpoint], keys: list[tlog.LogKey], resumed: bool) -> int:
+        """Walk the log and name what is wrong, the first few faults, each as soon as it is seen; return how many."""
         kept = machine.VAR / KEPT
-        seen = verification.Progress()
+        seen, found_before = log_progress.Progress(), 0
         if resumed and kept.exists():
-            seen = verification.Progress.from_json(text=kept.read_text(encoding="utf-8"))
-        begun, faults = seen.size, list[log_findings.LogFinding]()
+            said_before, _, state = kept.read_text(encoding="utf-8").partition("\n")
+            seen, found_before = log_progress.Progress.from_json(text=state), int(said_before)
+        begun, faults = seen.size, found_before
         newest = tree.head()
         total = max(0, (newest.size if newest else 0) - begun)
         since = timezone.now() - dt.timedelta(days=settings.AUDIT_DETAILS_DAYS)
+        state, size = seen.to_json(), seen.size
         try:
             with progress.progress(label="eventos verificados", total=total) as step:
                 for said in verification.verify(outer=outer, keys=keys, progress=seen, details_since=since):
                     if isinstance(said, int):
+                        state, size = seen.to_json(), seen.size
                         step(done=said)
                         continue
-                    faults.append(said)
-                    if len(faults) >= FINDINGS_MAX:
+                    faults += 1
+                    self.name(fault=said)
+                    if faults >= FINDINGS_MAX:
                         break
         except (KeyboardInterrupt, SystemExit):  # Ctrl-C or a signal
-            kept.write_text(seen.to_json(), encoding="utf-8")
-            self.stderr.write(f"Interrumpida con {seen.size} verificados; sigue con --resume · Broken off: --resume")
+            kept.write_text(f"{faults}\n{state}", encoding="utf-8")
+            self.stderr.write(f"Interrumpida con {size} verificados; sigue con --resume · Broken off: --resume")
             sys.exit(INTERRUPTED)
         kept.unlink(missing_ok=True)
-        self.report(faults=faults, verified=seen.size - begun, size=seen.size)
+        summary = {"object": "audit_verification", "verified": seen.size - begun, "size": seen.size, "findings": faults}
+        said_shortly = f"{seen.size - begun} eventos verificados · events verified, {faults} hallazgos · findings"
+        self.stdout.write(said_shortly if sys.stdout.isatty() else json.dumps(summary))
         return faults
 
-    def report(self, *, faults: list[log_findings.LogFinding], verified: int, size: int) -> None:
-        """Say what was faults, in words on a terminal and as JSON elsewhere."""
-        for fault in faults:
-            line = {"finding": fault.code, "row": fault.row}
-            self.stdout.write(f"✗ {fault}" if sys.stdout.isatty() else json.dumps(line))
-        summary = {"object": "audit_verification", "verified": verified, "size": size, "findings": len(faults)}
-        said = f"{verified} eventos verificados · events verified, {len(faults)} hallazgos · findings"
-        self.stdout.write(said if sys.stdout.isatty() else json.dumps(summary))
+    def name(self, *, fault: log_findings.LogFinding) -> None:
+        """Name what is wrong, in words on a terminal and as JSON elsewhere."""
+        line = {"finding": fault.code, "row": fault.row}
+        self.stdout.write(f"✗ {fault}" if sys.stdout.isatty() else json.dumps(line))

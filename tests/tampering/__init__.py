@@ -1,0 +1,1 @@
+"""The campaign of tamperings: one program owns the database, another one has a checkpoint and may only read."""
