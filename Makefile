@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash fuzz matrix axe orders tampering gate manage bare-lab vault-lab tlog-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash fuzz matrix axe orders tampering gate manage bare-lab vault-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:

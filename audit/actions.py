@@ -97,6 +97,7 @@ class Action(enum.StrEnum):
     # The keys that sign the log itself.
     LOG_KEY_ADDED = "log_key.added"
     LOG_KEY_RETIRED = "log_key.retired"
+    LOG_VERIFIED = "log.verified"
     KEY_VIEWED = "key.viewed"
     KEY_CREATED = "key.created"
     KEY_ROTATED = "key.rotated"

@@ -86,6 +86,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.CREDENTIAL_CHANGED: _("Contraseña cambiada"),
     Action.LOG_KEY_ADDED: _("Clave que firma la bitácora, añadida"),
     Action.LOG_KEY_RETIRED: _("Clave que firma la bitácora, retirada"),
+    Action.LOG_VERIFIED: _("Bitácora sellada comprobada"),
     Action.KEY_VIEWED: _("Claves de API consultadas"),
     Action.KEY_CREATED: _("Clave de API creada"),
     Action.KEY_ROTATED: _("Clave de API sustituida"),

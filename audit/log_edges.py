@@ -26,7 +26,8 @@ _LAST_OF_RANGE = "SELECT max(id) FROM (SELECT id FROM audit_event WHERE id > %s 
 # Of a range: what has no place, and what names a transaction that has not begun (in one statement, for one snapshot).
 _UNPLACED = (
     "SELECT incarnation, xid, id, ahead FROM (SELECT event.incarnation, event.xid, event.id,"
-    " event.incarnation = %(now)s AND event.xid >= pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint AS ahead,"
+    " event.incarnation = %(now)s AND event.xid >="
+    " pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint AS ahead,"
     " place.event_id IS NULL AS bare FROM audit_event AS event LEFT JOIN (SELECT event_id FROM audit_treeplace"
     " WHERE event_id > %(start)s AND event_id <= %(end)s) AS place ON place.event_id = event.id"
     " WHERE event.id > %(start)s AND event.id <= %(end)s) AS some_events WHERE bare OR ahead ORDER BY id"
@@ -74,10 +75,10 @@ def after(*, progress: Progress, outer: Sequence[OuterCheckpoint], using: str) -
         yield LogFinding(code="unsigned", row=f"index {progress.size - 1}")
     for level, index in _asked(_TILES, [INSERTED_MAX], using=using):
         yield LogFinding(code="tile_invented", row=f"tile {level}/{index}")
-    yield from _inserted(progress=progress, using=using)
+    yield from _behind(progress=progress, using=using)
 
 
-def _inserted(*, progress: Progress, using: str) -> Iterator[int | LogFinding]:
+def _behind(*, progress: Progress, using: str) -> Iterator[int | LogFinding]:
     """Yield events that nothing sealed and that belong before what is, or to a transaction that has not been."""
     ((current,),) = _asked(_NOW, using=using)
     if current in progress.incarnations and progress.order[0] != current:
@@ -88,13 +89,19 @@ def _inserted(*, progress: Progress, using: str) -> Iterator[int | LogFinding]:
         ((end,),) = _asked(_LAST_OF_RANGE, [start, RANGE], using=using)
         if end is None:
             return
-        for *order, ahead in _asked(_UNPLACED, {"now": current, "start": start, "end": end}, using=using):
-            incarnation, xid, event_id = order
-            if ahead or _is_behind(order=(incarnation, xid, event_id), current=current, progress=progress):
-                named += 1
-                yield LogFinding(code="future" if ahead else "inserted", row=f"event {event_id}")
+        for finding in inserted(start=start, end=end, current=current, progress=progress, using=using):
+            named += 1
+            yield finding
         progress.unplaced_until = end
         yield 0
+
+
+def inserted(*, start: int, end: int, current: str | None, progress: Progress, using: str) -> Iterator[LogFinding]:
+    """Yield the events of a range of ids, beyond `start` and up to `end`, that came in behind what is sealed."""
+    for *order, ahead in _asked(_UNPLACED, {"now": current, "start": start, "end": end}, using=using):
+        incarnation, xid, event_id = order
+        if ahead or _is_behind(order=(incarnation, xid, event_id), current=current, progress=progress):
+            yield LogFinding(code="future" if ahead else "inserted", row=f"event {event_id}")
 
 
 def _is_behind(*, order: tuple[str, int, int], current: str | None, progress: Progress) -> bool:

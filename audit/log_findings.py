@@ -30,6 +30,9 @@ FAULTS: Mapping[str, tuple[str, str]] = {
     "head_changed": ("no es la raíz del árbol", "is not the root of the tree"),
     "head_forged": ("no está firmado por una clave de la bitácora", "is not signed by a key of the log"),
     "head_missing": ("no está en la base de datos", "is not in the database"),
+    "document_missing": ("se resguardó y ya no tiene fila", "was locked and has no row any more"),
+    "file_changed": ("no es el fichero que se selló", "is not the file that was sealed"),
+    "file_missing": ("su fichero ya no está en la bóveda", "its file is no longer in the vault"),
     "cut_tail": ("dice más eventos de los que hay", "names more events than there are"),
     "differs": ("difiere de la base de datos", "differs from the database"),
 }

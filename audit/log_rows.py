@@ -15,9 +15,33 @@ from audit.models import TreeHead
 _FIELDS = len(leaf.FIELDS)
 _INDEX, _HASH, _EVENT_ID, _XID, _INCARNATION, _SALT, _DETAILS, _THERE = range(_FIELDS, _FIELDS + 8)
 _DIGEST, _AT = leaf.FIELDS.index("details_digest"), leaf.FIELDS.index("at")
+# One row for each place, also where its event is gone.
+_WALK = (
+    "SELECT COLUMNS, place.index, place.leaf_hash, place.event_id, event.xid, event.incarnation, detail.salt,"
+    " detail.details::text, event.id FROM audit_treeplace AS place LEFT JOIN audit_event AS event"
+    " ON event.id = place.event_id LEFT JOIN audit_eventdetail AS detail ON detail.event_id = place.event_id"
+    " WHERE place.index >= %s AND place.index < %s ORDER BY place.index"
+).replace(
+    # A moment that Python cannot hold is none that was sealed.
+    "COLUMNS",
+    ", ".join(f"event.{name}" for name in leaf.FIELDS).replace(
+        "event.at", "CASE WHEN event.at >= '0001-01-02' AND event.at < '9999-12-31' THEN event.at END"
+    ),
+)
+
 _SEALED = "SELECT EXISTS (SELECT FROM audit_treeplace WHERE leaf_hash = %s)"
 _DETAILED = "SELECT EXISTS (SELECT FROM audit_event WHERE details_digest = %s)"
 _NOT_A_ROW = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)  # no sealed one raises
+
+
+def read(*, start: int, stop: int, using: str) -> list[tuple[Any, ...]]:
+    """Return the rows of the places from `start` to before `stop`, in their order.
+
+    :raises django.db.Error: when the database does not answer
+    """
+    with connections[using].cursor() as cursor:
+        cursor.execute(_WALK, [start, stop])
+        return list(cursor.fetchall())
 
 
 def is_there(*, row: Sequence[Any]) -> bool:

@@ -8,30 +8,16 @@ nothing else. `Progress` is all that one batch leaves for the next: it can be ke
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from django.db import connections
-
-from audit import leaf, log_edges, log_rows, merkle, tlog
+from audit import log_edges, log_rows, merkle, tlog
 from audit.log_findings import LogFinding, OuterCheckpoint
 from audit.log_progress import Progress, ReadLeaf
 from audit.models import TreeHead, TreeTile
 
 BATCH = 5_000
 UNSETTLED_MAX = 4 * BATCH  # leaves that are held back until a head says what they were
-_WALK = (
-    "SELECT COLUMNS, place.index, place.leaf_hash, place.event_id, event.xid, event.incarnation, detail.salt,"
-    " detail.details::text, event.id FROM audit_treeplace AS place LEFT JOIN audit_event AS event"
-    " ON event.id = place.event_id LEFT JOIN audit_eventdetail AS detail ON detail.event_id = place.event_id"
-    " WHERE place.index >= %s AND place.index < %s ORDER BY place.index"
-).replace(
-    # A moment that Python cannot hold is none that was sealed.
-    "COLUMNS",
-    ", ".join(f"event.{name}" for name in leaf.FIELDS).replace(
-        "event.at", "CASE WHEN event.at >= '0001-01-02' AND event.at < '9999-12-31' THEN event.at END"
-    ),
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +57,7 @@ def verify(
     look = _Look(keys=list(keys), outer=outer, details_since=details_since, using=using)
     yield from log_edges.before(outer=outer, keys=look.keys, using=using)
     unsettled: list[ReadLeaf] = []
-    while rows := _rows(start=progress.size + len(unsettled), using=using):
+    while rows := _next(start=progress.size + len(unsettled), using=using):
         faults = list(_batch(rows=rows, unsettled=unsettled, progress=progress, look=look))
         yield from faults
         yield len(rows)
@@ -81,10 +67,8 @@ def verify(
     yield from log_edges.after(progress=progress, outer=outer, using=using)
 
 
-def _rows(*, start: int, using: str) -> list[tuple[Any, ...]]:
-    with connections[using].cursor() as cursor:
-        cursor.execute(_WALK, [start, start + BATCH])
-        return list(cursor.fetchall())
+def _next(*, start: int, using: str) -> list[tuple[Any, ...]]:
+    return log_rows.read(start=start, stop=start + BATCH, using=using)
 
 
 def _batch(
@@ -138,8 +122,12 @@ def _stated(*, above: int, until: int, look: _Look) -> Iterator[_Signed]:
 def _settle(*, leaves: list[ReadLeaf], signed: _Signed | None, progress: Progress, look: _Look) -> Iterator[LogFinding]:
     """Append leaves to the tree, as what they were when they were sealed, and say which are something else now."""
     if leaves:
-        root = signed.root if signed is not None and signed.root and not progress.lost else None
-        chosen, fits = _chosen(leaves=leaves, root=root, progress=progress, using=look.using)
+        root = signed.root if signed is not None and not progress.lost else b""
+
+        def fitting(hashes: list[bytes]) -> bool:
+            return progress.tree.with_leaves(hashes=hashes).root() == root
+
+        chosen, fits = sealed_as(leaves=leaves, fits=fitting if root else None, using=look.using)
         for read, hashed in zip(leaves, chosen, strict=True):
             yield from log_rows.verdict(read=read, sealed=hashed, progress=progress, using=look.using)
             progress.tree.add(hashed=hashed)
@@ -160,20 +148,23 @@ def _head_faults(*, signed: _Signed, progress: Progress) -> Iterator[LogFinding]
     progress.forged = forged
 
 
-def _chosen(*, leaves: list[ReadLeaf], root: bytes | None, progress: Progress, using: str) -> tuple[list[bytes], bool]:
-    """Return what each leaf was, and whether that makes the root: by its place, by its row, or by the tile it is in."""
+def sealed_as(
+    *, leaves: list[ReadLeaf], fits: Callable[[list[bytes]], bool] | None, using: str
+) -> tuple[list[bytes], bool]:
+    """Return what leaves were when they were sealed, and whether that is sure: by their places, rows or tiles.
+
+    :param fits: says whether hashes make a root that is signed; None where there is none to be held against
+    """
     places = [read.place for read in leaves]
     rows = [read.row or read.place for read in leaves]
     candidates = [places] if rows == places else [places, rows]
-    if root is not None:
-        for hashes in candidates:
-            if progress.tree.with_leaves(hashes=hashes).root() == root:
-                return hashes, True
-    tiled = _by_tiles(leaves=leaves, using=using) if root is not None or len(candidates) > 1 else places
-    if root is None:
-        return tiled, True
-    fits = progress.tree.with_leaves(hashes=tiled).root() == root
-    return (tiled if fits else places), fits
+    if fits is None:
+        return (_by_tiles(leaves=leaves, using=using) if len(candidates) > 1 else places), True
+    for hashes in candidates:
+        if fits(hashes):
+            return hashes, True
+    tiled = _by_tiles(leaves=leaves, using=using)
+    return (tiled, True) if fits(tiled) else (places, False)
 
 
 def _by_tiles(*, leaves: list[ReadLeaf], using: str) -> list[bytes]:

@@ -15,5 +15,6 @@ class TaskName(enum.StrEnum):
     RESUME = "documents.resume"
     ISSUE_HELD = "documents.issue_held"
     SWEEP = "documents.sweep"
+    VERIFY_LOG = "documents.verify_log"
     ERASE = "documents.erase"
     RECONCILE = "payouts.reconcile"

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from documents.custody import erasure
+from documents.custody import erasure, log_looks
 from documents.delivery import deliveries, invitations, notices, sign_in_codes
 from documents.emission import locking
 from documents.events import backlog, intake
@@ -11,7 +11,7 @@ from documents.models import Erased
 from documents.operations import sweeper
 from documents.task_names import TaskName
 
-NIGHT_S = 3600
+NIGHT_S, LOG_LOOK_S = 3600, 240
 
 
 @shared_task(name=TaskName.ADVANCE)
@@ -68,6 +68,12 @@ def erase() -> None:
     for what in Erased:
         for _erased in erasure.erase(what=what):
             pass
+
+
+@shared_task(name=TaskName.VERIFY_LOG, soft_time_limit=LOG_LOOK_S, time_limit=LOG_LOOK_S + 30)
+def verify_log() -> None:
+    """Look at the end of the sealed log and at old parts of it drawn by lot."""
+    log_looks.look(now=timezone.now())
 
 
 @shared_task(name=TaskName.SWEEP)

@@ -191,9 +191,14 @@ _CUSTODY: Mapping[str, AlertRow] = {
         severity="P1",
         page="audit.md",
         owner=Owner.COMPLIANCE,
-        sentences=_alone(
-            "La bitácora se podría reescribir: {weaknesses}.", "The log could be rewritten: {weaknesses}."
-        ),
+        sentences={
+            "": Words(
+                es="La bitácora se podría reescribir: {weaknesses}.", en="The log could be rewritten: {weaknesses}."
+            ),
+            "sealed": Words(
+                es="La bitácora no es la que se selló: {faults}.", en="The log is not what was sealed: {faults}."
+            ),
+        },
         meanwhile=Words(es="Se sigue registrando todo", en="Everything is still recorded"),
     ),
     "sealing_delayed": AlertRow(

@@ -97,6 +97,15 @@ def checkpoints() -> Iterator[tuple[int, str]]:
         yield int(key.removeprefix(CHECKPOINTS)), read(key=key).decode()
 
 
+def newest_checkpoints(*, count: int) -> list[tuple[int, str]]:
+    """Return size and note of the last checkpoints in the vault, the smallest first.
+
+    :raises errors.WormError: the vault does not answer
+    """
+    keys = sorted(key for several in store.walk(at_once=500, prefix=CHECKPOINTS) for key in several)
+    return [(int(key.removeprefix(CHECKPOINTS)), read(key=key).decode()) for key in keys[-count:]]
+
+
 def read(*, key: str) -> bytes:
     """Return the first version of a file of the log in the vault: what comes later is none of ours.
 

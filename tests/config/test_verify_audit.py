@@ -18,7 +18,9 @@ from audit import log, sealing, tree
 from audit.actions import Action
 from config.embedded import machine, services
 from config.management.commands import verify_audit
-from documents.custody import log_archive
+from documents.custody import log_archive, sealed_files
+from documents.models import Alert
+from tests import factories
 from tests.services import database
 
 pytestmark = pytest.mark.usefixtures("committed_db", "vault_folder")
@@ -83,7 +85,7 @@ def test_a_log_that_was_changed_by_force_ends_with_2_and_names_the_row(stack: se
 def test_what_ctrl_c_breaks_off_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     log_archive.go_on(now=timezone.now())
     monkeypatch.setattr(verify_audit.verification, "BATCH", 10)
-    walked = verify_audit.verification._rows
+    walked = verify_audit.verification._next
 
     def broken_off(*, start: int, using: str) -> list[tuple[Any, ...]]:
         if start == 20:
@@ -91,7 +93,7 @@ def test_what_ctrl_c_breaks_off_goes_on(monkeypatch: pytest.MonkeyPatch) -> None
         return walked(start=start, using=using)
 
     with monkeypatch.context() as once:
-        once.setattr(verify_audit.verification, "_rows", broken_off)
+        once.setattr(verify_audit.verification, "_next", broken_off)
         code, lines, said = ran()
     assert (code, lines, (machine.VAR / verify_audit.KEPT).exists()) == (verify_audit.INTERRUPTED, [], True)
     assert "20" in said
@@ -100,3 +102,57 @@ def test_what_ctrl_c_breaks_off_goes_on(monkeypatch: pytest.MonkeyPatch) -> None
     assert head is not None
     assert (code, lines[0]["verified"], lines[0]["size"]) == (0, head.size - 20, head.size)
     assert not (machine.VAR / verify_audit.KEPT).exists()
+
+
+def test_stored_pdfs_are_read_and_held_against_what_the_log_says_of_them(
+    stack: services.Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, exchanged, gone = factories.document(), factories.document(), factories.document()
+    while sealing.seal():
+        pass
+    log_archive.go_on(now=timezone.now())
+    code, lines, _said = ran("--pdfs")
+    assert (code, lines[-1]["files"], lines[-1]["findings"]) == (0, 3, 0)
+    with psycopg.connect(stack.database_owner_url) as owner:  # the row names other bytes, and hashes that fit them
+        owner.execute("ALTER TABLE documents_document DISABLE TRIGGER USER")
+        owner.execute(
+            "UPDATE documents_document AS now SET vault_key = other.vault_key, vault_version = other.vault_version,"
+            " file_sha256 = other.file_sha256 FROM documents_document AS other WHERE now.id = %s AND other.id = %s",
+            [exchanged.pk, first.pk],
+        )
+        owner.execute("UPDATE documents_document SET vault_key = vault_key || 'x' WHERE id = %s", [gone.pk])
+    code, lines, _said = ran("--pdfs")
+    assert [(line["finding"], line["row"]) for line in lines[:-1]] == [
+        ("file_changed", f"document {exchanged.number}"),
+        ("file_missing", f"document {gone.number}"),
+    ]
+    assert code == verify_audit.FOUND
+    assert Alert.objects.get(code="audit_broken", resolved_at=None).values["faults"] == [
+        f"document {exchanged.number}: file_changed",
+        f"document {gone.number}: file_missing",
+    ]
+
+
+def test_a_comparison_of_pdfs_that_ctrl_c_breaks_off_goes_on_and_forgets_no_finding(
+    stack: services.Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = [factories.document() for _ in range(3)]
+    while sealing.seal():
+        pass
+    log_archive.go_on(now=timezone.now())
+    with psycopg.connect(stack.database_owner_url) as owner:
+        owner.execute("ALTER TABLE documents_document DISABLE TRIGGER USER")
+        owner.execute("UPDATE documents_document SET vault_key = 'x' WHERE id = %s", [documents[0].pk])
+    read = sealed_files.store.read
+
+    def broken_off(*, url: str, key: str, version: str) -> bytes:
+        if key == documents[2].vault_key:
+            raise KeyboardInterrupt
+        return read(url=url, key=key, version=version)
+
+    with monkeypatch.context() as once:
+        once.setattr(sealed_files.store, "read", broken_off)
+        code, _lines, _said = ran("--pdfs")
+    assert code == verify_audit.INTERRUPTED
+    code, lines, _said = ran("--pdfs", "--resume")
+    assert (code, lines[-1]["files"], lines[-1]["findings"]) == (verify_audit.FOUND, 3, 1)
