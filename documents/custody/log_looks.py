@@ -18,7 +18,7 @@ from django.db import transaction
 from audit import log, log_looks, log_rows, signing, tlog, tree, verification
 from audit.actions import Action
 from audit.log_findings import LogFinding, OuterCheckpoint
-from audit.models import Event, TreeHead
+from audit.models import EventDetail, TreeHead
 from documents import errors
 from documents.alerts import incidents
 from documents.custody import log_archive
@@ -44,14 +44,14 @@ def look(*, now: dt.datetime, limit_s: float = LOOK_S) -> list[LogFinding]:
         return []
     outer = _outer()
     keys = keys_of(outer=outer)
-    found, size = _end(outer=outer, keys=keys, now=now, until=began + limit_s * OF_THE_END)
+    findings, size = _end(outer=outer, keys=keys, now=now, until=began + limit_s * OF_THE_END)
     drawn = 0
     root, _faults = log_rows.head_says(head=head, keys=keys)
-    if root and not found:
+    if root and not findings:
         checkpoint = tlog.Checkpoint(origin="", size=head.size, root=root)
         for faults in _old(checkpoint=checkpoint, now=now):
-            drawn, found = drawn + 1, [*found, *faults]
-            if time.monotonic() - began > limit_s or len(found) >= NAMED_MAX:
+            drawn, findings = drawn + 1, [*findings, *faults]
+            if time.monotonic() - began > limit_s or len(findings) >= NAMED_MAX:
                 break
     with transaction.atomic():
         log.record(
@@ -59,12 +59,12 @@ def look(*, now: dt.datetime, limit_s: float = LOOK_S) -> list[LogFinding]:
             object_type=OBJECT,
             object_id=OBJECT,
             actor=log.SYSTEM,
-            outcome="failed" if found else "ok",
-            details={"size": size, "tiles": drawn, "findings": len(found)},
+            outcome="failed" if findings else "ok",
+            details={"size": size, "tiles": drawn, "findings": len(findings)},
         )
-    if found:
-        warn(found=found)
-    return found
+    if findings:
+        warn(findings=findings)
+    return findings
 
 
 def keys_of(*, outer: Sequence[OuterCheckpoint]) -> list[tlog.LogKey]:
@@ -79,11 +79,11 @@ def keys_of(*, outer: Sequence[OuterCheckpoint]) -> list[tlog.LogKey]:
     return list(dict.fromkeys([*own, *(sealed or signing.history())]))
 
 
-def warn(*, found: Sequence[LogFinding]) -> None:
+def warn(*, findings: Sequence[LogFinding]) -> None:
     """Open the P1 of a log that does not verify, or let it say what is seen now."""
     values: dict[str, errors.Value] = {
         "cause": "sealed",
-        "faults": [f"{finding.row}: {finding.code}" for finding in found[:NAMED_MAX]],
+        "faults": [f"{finding.row}: {finding.code}" for finding in findings[:NAMED_MAX]],
     }
     if Alert.objects.filter(dedup_key=ALERT, resolved_at=None).exists():
         incidents.renew(dedup_key=ALERT, values=values)
@@ -112,26 +112,25 @@ def _end(
     """Walk over what came since the last look; return what is wrong, and how far it came."""
     sizes = [outside.checkpoint.size for outside in outer]
     begin = TreeHead.objects.filter(size__lte=min([_recorded(), *sizes])).order_by("-size").first()
-    progress, found = log_looks.begun(size=0, root=b"")
+    progress, findings = log_looks.begun(size=0, root=b"")
     if begin is not None:
         root, faults = log_rows.head_says(head=begin, keys=keys)
         progress, wrong = log_looks.begun(size=begin.size, root=root)
-        found = [*faults, *wrong]
+        findings = [*faults, *wrong]
     since = now - dt.timedelta(days=settings.AUDIT_DETAILS_DAYS)
     walk = verification.verify(outer=outer, keys=keys, progress=progress, details_since=since)
     for said in walk:
         if not isinstance(said, int):
-            found.append(said)
-        if time.monotonic() > until or len(found) >= NAMED_MAX:
+            findings.append(said)
+        if time.monotonic() > until or len(findings) >= NAMED_MAX:
             break
-    return found, progress.size
+    return findings, progress.size
 
 
 def _recorded() -> int:
     """Return up to where the last look came."""
-    last = Event.objects.filter(object_id=OBJECT, action=Action.LOG_VERIFIED).order_by("-pk").first()
-    details = getattr(last, "detail", None)
-    size = details.details.get("size", 0) if details is not None else 0
+    looks = EventDetail.objects.filter(event__object_id=OBJECT, event__action=Action.LOG_VERIFIED)
+    size = (looks.order_by("-pk").values_list("details", flat=True).first() or {}).get("size", 0)
     return size if isinstance(size, int) else 0
 
 

@@ -1,6 +1,7 @@
 """The hourly look at the sealed log: what was changed by force is a P1, wherever it lies, and what was not is none."""
 
 import time
+from typing import Any
 
 import psycopg
 import pytest
@@ -109,9 +110,9 @@ def test_the_whole_log_read_without_a_finding_ends_the_alert(stack: services.Sta
 def test_a_look_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     read = log_looks.tile_faults
 
-    def slowly(**asked: object) -> object:
+    def slowly(**asked: Any) -> Any:
         time.sleep(0.2)
-        return read(**asked)  # type: ignore[arg-type]
+        return read(**asked)
 
     monkeypatch.setattr(log_looks, "tile_faults", slowly)
     began = time.monotonic()

@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit import tlog
 from tests.tampering.forging import SealedLog
 
-Finding = tuple[str, str]  # a code of `audit.log_findings.FAULTS`, and the row; `~id` is a range with that event in it
-Tampering = Callable[[SealedLog, random.Random], list[Finding]]
+MustBeSaid = tuple[
+    str, str
+]  # a code of `audit.log_findings.FAULTS`, and the row; `~id` is a range with that event in it
+Tampering = Callable[[SealedLog, random.Random], list[MustBeSaid]]
 BORN = (
     "INSERT INTO audit_event (id, at, xid, incarnation, action, object_type, object_id, actor_kind, actor_id, role, key,"
     " service, channel, outcome, code, request_id) OVERRIDING SYSTEM VALUE SELECT %s, at, {xid}, {incarnation}, action,"
@@ -22,7 +24,7 @@ NEW_ID = "SELECT max(id) + 1000 FROM audit_event"
 def rewritten(change: str) -> Tampering:
     """Return the class of tamperings that change a column of one event."""
 
-    def tamper(log: SealedLog, drawn: random.Random) -> list[Finding]:
+    def tamper(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
         event = log.event(drawn.randrange(log.size))
         log.do(f"UPDATE audit_event SET {change} WHERE id = {event}")
         return [("changed", f"event {event}")]
@@ -30,14 +32,14 @@ def rewritten(change: str) -> Tampering:
     return tamper
 
 
-def deleted(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def deleted(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.event(drawn.randrange(log.size))
     log.do("DELETE FROM audit_eventdetail WHERE event_id = %s", event)
     log.do("DELETE FROM audit_event WHERE id = %s", event)
     return [("missing", f"event {event}")]
 
 
-def deleted_with_its_place(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def deleted_with_its_place(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     index = drawn.randrange(log.size - 1)
     deleted_at(log, index)
     log.do("DELETE FROM audit_treeplace WHERE index = %s", index)
@@ -50,7 +52,7 @@ def deleted_at(log: SealedLog, index: int) -> None:
     log.do("DELETE FROM audit_event WHERE id = %s", event)
 
 
-def rewritten_behind_an_emptied_function(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def rewritten_behind_an_emptied_function(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     definition = str(log.ask("SELECT pg_get_functiondef('audit_refuse'::regproc)")[0][0])
     log.do(
         "CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public,"
@@ -59,7 +61,7 @@ def rewritten_behind_an_emptied_function(log: SealedLog, drawn: random.Random) -
     log.afterwards.append(definition.replace("%", "%%"))
     hours = drawn.randrange(1, 90)
     rows = log.ask(
-        "WITH done AS (UPDATE audit_event SET actor_id = 'usr_9', at = at + %s * interval '1 hour'"
+        "WITH done AS (UPDATE audit_event SET actor_id = 'usr_forged', at = at + %s * interval '1 hour'"
         " WHERE action = 'document.issued' RETURNING id) SELECT place.event_id FROM audit_treeplace AS place"
         " JOIN done ON done.id = place.event_id ORDER BY place.index LIMIT 10",
         hours,
@@ -67,12 +69,12 @@ def rewritten_behind_an_emptied_function(log: SealedLog, drawn: random.Random) -
     return [("changed", f"event {event}") for (event,) in rows]
 
 
-def id_forged(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def id_forged(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event, forged = _under_another_id(log, drawn)
     return [("missing", f"event {event}"), ("inserted", f"event {forged}")]
 
 
-def id_forged_with_its_place(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def id_forged_with_its_place(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event, forged = _under_another_id(log, drawn)
     log.do("UPDATE audit_treeplace SET event_id = %s WHERE event_id = %s", forged, event)
     return [("changed", f"event {forged}")]
@@ -98,25 +100,25 @@ def _under_another_id(log: SealedLog, drawn: random.Random) -> tuple[int, int]:
     return event, forged
 
 
-def transaction_forged(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def transaction_forged(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.event(drawn.randrange(300, log.size - 1))
     log.do("UPDATE audit_event SET xid = xid - 100000 WHERE id = %s", event)
     return [("reordered", f"event {event}")]
 
 
-def transaction_to_come(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def transaction_to_come(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.event(drawn.randrange(300, log.size))
     log.do("UPDATE audit_event SET xid = xid + 100000000 WHERE id = %s", event)
     return [("future", f"event {event}")]
 
 
-def incarnation_forged(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def incarnation_forged(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.event(drawn.randrange(300, log.size))
     log.do("UPDATE audit_event SET incarnation = 'another' WHERE id = %s", event)
     return [("reordered", f"event {event}")]
 
 
-def places_exchanged(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def places_exchanged(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     one, other = drawn.sample(range(log.size), 2)
     first, second = log.event(one), log.event(other)
     log.do("UPDATE audit_treeplace SET event_id = -event_id WHERE index IN (%s, %s)", one, other)
@@ -125,7 +127,7 @@ def places_exchanged(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("reordered", f"event {first}"), ("reordered", f"event {second}")]
 
 
-def hashes_exchanged(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def hashes_exchanged(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     one, other = drawn.sample(range(log.size), 2)
     log.do(
         "UPDATE audit_treeplace AS now SET leaf_hash = (SELECT leaf_hash FROM audit_treeplace WHERE index = %s - now.index)"
@@ -137,7 +139,7 @@ def hashes_exchanged(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("place_changed", f"event {log.event(one)}"), ("place_changed", f"event {log.event(other)}")]
 
 
-def contents_exchanged(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def contents_exchanged(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     first, second = (log.event(index) for index in drawn.sample(range(log.size), 2))
     log.do(
         "UPDATE audit_event AS now SET object_id = other.object_id, blind = other.blind, at = other.at"
@@ -149,25 +151,25 @@ def contents_exchanged(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("changed", f"event {first}"), ("changed", f"event {second}")]
 
 
-def details_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def details_rewritten(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.detailed(offset=drawn.randrange(10_000))
     log.do("""UPDATE audit_eventdetail SET details = '{"address": "203.0.113.9"}' WHERE event_id = %s""", event)
     return [("details_changed", f"event {event}")]
 
 
-def salt_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def salt_rewritten(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.detailed(offset=drawn.randrange(10_000))
     log.do("UPDATE audit_eventdetail SET salt = decode(repeat('00', 16), 'hex') WHERE event_id = %s", event)
     return [("details_changed", f"event {event}")]
 
 
-def details_that_nothing_can_read(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def details_that_nothing_can_read(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.detailed(offset=drawn.randrange(10_000))
     log.do("""UPDATE audit_eventdetail SET details = '{"address": 1e400}' WHERE event_id = %s""", event)
     return [("details_changed", f"event {event}")]
 
 
-def details_exchanged(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def details_exchanged(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     offset = drawn.randrange(10_000)
     one, other = log.detailed(offset=offset), log.detailed(offset=offset + 1)
     log.do(
@@ -180,13 +182,13 @@ def details_exchanged(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("details_swapped", f"event {one}"), ("details_swapped", f"event {other}")]
 
 
-def details_erased_too_early(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def details_erased_too_early(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.detailed(offset=drawn.randrange(10_000))
     log.do("DELETE FROM audit_eventdetail WHERE event_id = %s", event)
     return [("details_missing", f"event {event}")]
 
 
-def details_invented(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def details_invented(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.number(
         "SELECT id FROM audit_event JOIN audit_treeplace ON event_id = id WHERE details_digest IS NULL"
         " ORDER BY id OFFSET %s LIMIT 1",
@@ -200,43 +202,43 @@ def details_invented(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("details_changed", f"event {event}")]
 
 
-def hash_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def hash_rewritten(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     index = drawn.randrange(log.size)
     log.do("UPDATE audit_treeplace SET leaf_hash = sha256(%s::text::bytea) WHERE index = %s", str(index), index)
     return [("place_changed", f"event {log.event(index)}")]
 
 
-def rewritten_with_its_hash(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def rewritten_with_its_hash(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     index = drawn.randrange(log.size // 256 * 256)  # where a tile remembers
     event = log.event(index)
-    log.do("UPDATE audit_event SET actor_id = 'usr_9' WHERE id = %s", event)
+    log.do("UPDATE audit_event SET actor_id = 'usr_forged' WHERE id = %s", event)
     log.place_again(event_id=event)
     return [("changed", f"event {event}")]
 
 
-def rewritten_with_its_hash_at_the_end(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def rewritten_with_its_hash_at_the_end(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.event(drawn.randrange(log.size // 256 * 256, log.size))
-    log.do("UPDATE audit_event SET actor_id = 'usr_9' WHERE id = %s", event)
+    log.do("UPDATE audit_event SET actor_id = 'usr_forged' WHERE id = %s", event)
     log.place_again(event_id=event)
     return [("among", f"~{event}")]
 
 
-def rewritten_with_the_whole_tree(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def rewritten_with_the_whole_tree(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.event(drawn.randrange(log.checkpoint))
     checkpoint = log.checkpoint
-    log.do("UPDATE audit_event SET actor_id = 'usr_9' WHERE id = %s", event)
+    log.do("UPDATE audit_event SET actor_id = 'usr_forged' WHERE id = %s", event)
     log.place_again(event_id=event)
     log.grow_again()
     return [("among", f"~{event}"), ("differs", f"checkpoint {checkpoint}")]
 
 
-def the_end_signed_with_a_key_of_ones_own(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def the_end_signed_with_a_key_of_ones_own(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     """Put a key of one's own on record as one of the log's, rewrite what no checkpoint outside covers, and sign it."""
     checkpoint, private = log.checkpoint, Ed25519PrivateKey.generate()
     event, key = (log.event(index) for index in drawn.sample(range(checkpoint, log.size), 2))
     note = str(log.ask("SELECT note FROM audit_treehead LIMIT 1")[0][0])
     public = tlog.public_key(name=tlog.checkpoint_of(text=note).origin, private=private)
-    log.do("UPDATE audit_event SET actor_id = 'usr_9' WHERE id = %s", event)
+    log.do("UPDATE audit_event SET actor_id = 'usr_forged' WHERE id = %s", event)
     log.do(
         "UPDATE audit_event SET action = 'log_key.added', object_type = 'log_key', object_id = 'audit_log',"
         " facts = jsonb_build_object('public_key', %s::text) WHERE id = %s",
@@ -251,7 +253,7 @@ def the_end_signed_with_a_key_of_ones_own(log: SealedLog, drawn: random.Random) 
     return [("head_forged", f"head {size}")]
 
 
-def the_key_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def the_key_rewritten(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.number("SELECT id FROM audit_event WHERE action = 'log_key.added' ORDER BY id LIMIT 1")
     log.do(
         """UPDATE audit_event SET facts = jsonb_build_object('public_key', %s::text) WHERE id = %s""",
@@ -261,7 +263,7 @@ def the_key_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("changed", f"event {event}")]
 
 
-def index_made_anew(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def index_made_anew(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     """Seal the whole log again in the order of the ids, as if nothing had been sealed."""
     at_index = drawn.randrange(log.checkpoint)
     deleted_at(log, at_index)
@@ -276,7 +278,7 @@ def index_made_anew(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("differs", f"checkpoint {checkpoint}")]
 
 
-def tile_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def tile_rewritten(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     tile = drawn.randrange(log.size // 256)
     place = drawn.randrange(256) * 32
     log.do(
@@ -287,19 +289,19 @@ def tile_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("tile_changed", f"tile 0/{tile}")]
 
 
-def subtree_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def subtree_rewritten(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     tile = drawn.randrange(log.size // 256)
     log.do("UPDATE audit_treetile SET subtree = sha256('x') WHERE level = 0 AND index = %s", tile)
     return [("tile_changed", f"tile 0/{tile}")]
 
 
-def tile_deleted(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def tile_deleted(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     tile = drawn.randrange(log.size // 256)
     log.do("DELETE FROM audit_treetile WHERE level = 0 AND index = %s", tile)
     return [("tile_missing", f"tile 0/{tile}")]
 
 
-def tile_invented(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def tile_invented(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     level, index = drawn.randrange(4), log.size // 256 + drawn.randrange(10**6)
     log.do(
         "INSERT INTO audit_treetile (level, index, hashes, subtree)"
@@ -315,13 +317,13 @@ def _a_head(log: SealedLog, drawn: random.Random) -> int:
     return drawn.choice([size for size in heads if size != log.checkpoint])
 
 
-def root_rewritten(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def root_rewritten(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     size = _a_head(log, drawn)
     log.do("UPDATE audit_treehead SET root = sha256('x') WHERE size = %s", size)
     return [("head_changed", f"head {size}")]
 
 
-def root_rewritten_with_its_note(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def root_rewritten_with_its_note(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     size = _a_head(log, drawn)
     log.do(
         "UPDATE audit_treehead SET root = sha256('x'), note = replace(note, encode(root, 'base64'),"
@@ -331,13 +333,13 @@ def root_rewritten_with_its_note(log: SealedLog, drawn: random.Random) -> list[F
     return [("head_forged", f"head {size}")]
 
 
-def note_that_nothing_can_read(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def note_that_nothing_can_read(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     size = log.number("SELECT min(size) FROM audit_treehead") if drawn.random() < 0.5 else _a_head(log, drawn)
     log.do("UPDATE audit_treehead SET note = 'nothing' WHERE size = %s", size)
     return [("head_forged", f"head {size}")]
 
 
-def note_of_another_size(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def note_of_another_size(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     size = _a_head(log, drawn)
     log.do(
         "UPDATE audit_treehead SET note = (SELECT note FROM audit_treehead WHERE size <> %s LIMIT 1) WHERE size = %s",
@@ -347,7 +349,7 @@ def note_of_another_size(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("head_changed", f"head {size}")]
 
 
-def head_of_the_checkpoint_deleted(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def head_of_the_checkpoint_deleted(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     size = log.checkpoint
     several = drawn.randrange(1, 4)
     log.do(
@@ -358,7 +360,7 @@ def head_of_the_checkpoint_deleted(log: SealedLog, drawn: random.Random) -> list
     return [("head_missing", f"checkpoint {size}")]
 
 
-def head_invented(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def head_invented(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     sizes = {int(str(size)) for (size,) in log.ask("SELECT size FROM audit_treehead")}
     size = drawn.choice([size for size in range(1, log.size) if size not in sizes])
     log.do(
@@ -368,7 +370,7 @@ def head_invented(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("head_changed", f"head {size}")]
 
 
-def tail_cut_off(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def tail_cut_off(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     checkpoint = log.checkpoint
     size = drawn.randrange(1, checkpoint)
     log.do(
@@ -381,26 +383,26 @@ def tail_cut_off(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("cut_tail", f"checkpoint {checkpoint}"), ("head_missing", f"checkpoint {checkpoint}")]
 
 
-def inserted(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def inserted(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event, forged = log.event(drawn.randrange(300, log.size - 1)), log.number(NEW_ID)
     log.do(BORN.format(xid="xid - 1", incarnation="incarnation"), forged, event)
     return [("inserted", f"event {forged}")]
 
 
-def inserted_before_the_restore(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def inserted_before_the_restore(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event, forged = log.event(drawn.randrange(log.size)), log.number(NEW_ID)
     word = drawn.choice(["'before-the-restore'", "'never-heard-of'"])
     log.do(BORN.format(xid="xid", incarnation=word), forged, event)
     return [("inserted", f"event {forged}")]
 
 
-def inserted_for_the_future(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def inserted_for_the_future(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event, forged = log.event(drawn.randrange(300, log.size)), log.number(NEW_ID)
     log.do(BORN.format(xid="xid + 100000000", incarnation="incarnation"), forged, event)
     return [("future", f"event {forged}")]
 
 
-def sealed_by_nobody(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def sealed_by_nobody(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     """Append an event with a place of its own, behind all that is signed."""
     index, forged = log.size, log.number(NEW_ID)
     log.do(BORN.format(xid="xid", incarnation="incarnation"), forged, log.event(index - 1))
@@ -409,7 +411,7 @@ def sealed_by_nobody(log: SealedLog, drawn: random.Random) -> list[Finding]:
     return [("unsigned", f"index {index}")]
 
 
-def a_view_instead_of_the_table(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def a_view_instead_of_the_table(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     """Show everybody the log without one event, which the table still has."""
     event = log.event(drawn.randrange(log.size))
     log.do("ALTER TABLE audit_event RENAME TO audit_event_of_before")
@@ -419,7 +421,7 @@ def a_view_instead_of_the_table(log: SealedLog, drawn: random.Random) -> list[Fi
     return [("table_replaced", "table audit_event"), ("missing", f"event {event}")]
 
 
-def a_policy_that_hides_a_row(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def a_policy_that_hides_a_row(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     event = log.event(drawn.randrange(log.size))
     log.do(f"CREATE POLICY hidden ON audit_event USING (id <> {event})")
     log.do("ALTER TABLE audit_event ENABLE ROW LEVEL SECURITY")
@@ -430,25 +432,25 @@ def a_policy_that_hides_a_row(log: SealedLog, drawn: random.Random) -> list[Find
     return [("table_replaced", "table audit_event"), ("missing", f"event {event}")]
 
 
-def an_heir_of_the_table(log: SealedLog, drawn: random.Random) -> list[Finding]:
+def an_heir_of_the_table(log: SealedLog, drawn: random.Random) -> list[MustBeSaid]:
     """Add a second row of an event, in a table that the log's own takes its rows from as well."""
     event = log.event(drawn.randrange(log.size))
     log.do("CREATE TABLE heir () INHERITS (audit_event)")
     log.do("INSERT INTO heir SELECT * FROM audit_event WHERE id = %s", event)
-    log.do("UPDATE heir SET actor_id = 'usr_9'")
+    log.do("UPDATE heir SET actor_id = 'usr_forged'")
     log.do("GRANT SELECT ON heir TO PUBLIC")
     log.afterwards.append("DROP TABLE heir")
     return [("table_replaced", "table audit_event"), ("doubled", f"event {event}")]
 
 
 CLASSES: Mapping[str, Tampering] = {
-    "who": rewritten("actor_id = 'usr_9'"),
+    "who": rewritten("actor_id = 'usr_forged'"),
     "as what": rewritten("role = 'admin' || role"),
     "what": rewritten("action = 'issuer.viewed'"),
-    "to what": rewritten("object_id = 'doc_9'"),
+    "to what": rewritten("object_id = 'doc_forged'"),
     "with what outcome": rewritten("outcome = 'denied'"),
     "from where": rewritten("channel = 'link'"),
-    "in which request": rewritten("request_id = 'req_9'"),
+    "in which request": rewritten("request_id = 'req_forged'"),
     "how often": rewritten("count = count + 1"),
     "a day earlier": rewritten("at = at - interval '1 day'"),
     "a microsecond later": rewritten("at = at + interval '1 us'"),

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,7 +22,7 @@ COLUMNS = ", ".join(leaf.FIELDS)
 class SealedLog:
     """The log as its owner sees it, and a copy of it as it was, beside the tables that anybody reads."""
 
-    def __init__(self, *, session: psycopg.Connection[tuple[object, ...]]) -> None:
+    def __init__(self, *, session: psycopg.Connection[tuple[Any, ...]]) -> None:
         self.session = session
         self.afterwards: list[str] = []  # what an undo begins with
 
@@ -29,7 +30,7 @@ class SealedLog:
         """Do one thing by force."""
         self.session.execute(statement.encode(), values)
 
-    def ask(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+    def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Read."""
         return self.session.execute(statement.encode(), values).fetchall()
 
@@ -119,7 +120,7 @@ class SealedLog:
 
     def grow_again(self) -> None:
         """Make all tiles and roots anew from what the places say; the signatures nobody can make who has no key."""
-        hashes = [bytes(row[0]) for row in self.ask("SELECT leaf_hash FROM audit_treeplace ORDER BY index")]  # type: ignore[call-overload]
+        hashes = [bytes(row[0]) for row in self.ask("SELECT leaf_hash FROM audit_treeplace ORDER BY index")]
         for begin in range(0, len(hashes) - tlog.TILE_WIDTH + 1, tlog.TILE_WIDTH):
             tile = hashes[begin : begin + tlog.TILE_WIDTH]
             self.do(
@@ -138,7 +139,7 @@ class SealedLog:
         rows = self.ask("SELECT size, root, note FROM audit_treehead WHERE size > %s", above)
         for size, root, note in rows:
             origin = tlog.checkpoint_of(text=str(note)).origin
-            text = str(tlog.Checkpoint(origin=origin, size=int(str(size)), root=bytes(root)))  # type: ignore[call-overload]
+            text = str(tlog.Checkpoint(origin=origin, size=int(str(size)), root=bytes(root)))
             self.do(
                 "UPDATE audit_treehead SET note = %s WHERE size = %s",
                 tlog.signed(text=text, name=origin, keys=[private]),

@@ -28,7 +28,7 @@ READER, WORD = "log_reader", "only-reads"
 ACTIONS = (Action.DOCUMENT_ISSUED, Action.DOCUMENT_LOCKED, Action.DOCUMENT_DOWNLOADED, Action.ISSUER_ADDED)
 
 
-class Program:
+class LabProgram:
     """One of the two: a line of JSON in, a line of JSON out."""
 
     def __init__(self, *, module: str, environment: dict[str, str]) -> None:
@@ -61,8 +61,8 @@ class TamperingLab:
     """The log's file outside, who owns the database, and who only reads it."""
 
     checkpoint: pathlib.Path
-    owner: Program
-    reader: Program
+    owner: LabProgram
+    reader: LabProgram
 
     def keep(self) -> None:
         """Take a checkpoint of some seals ago outside, and let the owner note what the log is."""
@@ -112,8 +112,8 @@ def built(*, stack: services.Stack, folder: pathlib.Path, seed: int) -> Iterator
     database.wait()
     fill(stack=stack, drawn=random.Random(seed))
     reading = let_read(stack=stack)
-    owner = Program(module="tests.tampering.owner", environment={"OWNER_URL": stack.database_owner_url})
-    reader = Program(
+    owner = LabProgram(module="tests.tampering.owner", environment={"OWNER_URL": stack.database_owner_url})
+    reader = LabProgram(
         module="tests.tampering.reader",
         environment={
             "DATABASE_URL": reading,

@@ -53,7 +53,7 @@ class Command(BaseCommand):
             outer = self.outer(files=options["checkpoint"], with_vault=not options["no_vault"])
             keys = [tlog.read_key(text=text) for text in options["key"]] or log_looks.keys_of(outer=outer)
             self.verify(outer=outer, keys=keys)
-            if options["pdfs"] and len(self.state.found) < FINDINGS_MAX:
+            if options["pdfs"] and len(self.state.findings) < FINDINGS_MAX:
                 self.compare_files()
         except errors.WormError as error:
             self.state.write()
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         self.report()
         if not (options["checkpoint"] or options["no_vault"] or options["key"]):
             self.warn()
-        if self.state.found:
+        if self.state.findings:
             sys.exit(FOUND)
 
     def outer(self, *, files: list[str], with_vault: bool) -> list[log_findings.OuterCheckpoint]:
@@ -113,7 +113,7 @@ class Command(BaseCommand):
             for said in verification.verify(outer=outer, keys=keys, progress=seen, details_since=since):
                 if not isinstance(said, int):
                     self.name(fault=said)
-                    if len(state.found) >= FINDINGS_MAX:
+                    if len(state.findings) >= FINDINGS_MAX:
                         break
                     continue
                 state.log, state.size = seen.to_json(), seen.size
@@ -130,12 +130,12 @@ class Command(BaseCommand):
                     step()
                     continue
                 self.name(fault=said)
-                if len(state.found) >= FINDINGS_MAX:
+                if len(state.findings) >= FINDINGS_MAX:
                     break
 
     def name(self, *, fault: log_findings.LogFinding) -> None:
         """Name what is wrong, in words on a terminal and as JSON elsewhere."""
-        self.state.found.append((fault.code, fault.row))
+        self.state.findings.append((fault.code, fault.row))
         line = {"finding": fault.code, "row": fault.row}
         self.stdout.write(f"✗ {fault}" if sys.stdout.isatty() else json.dumps(line))
 
@@ -147,9 +147,9 @@ class Command(BaseCommand):
             "object": "audit_verification",
             "verified": verified,
             "size": state.size,
-            "findings": len(state.found),
+            "findings": len(state.findings),
         }
-        said = f"{verified} eventos verificados · events verified, {len(state.found)} hallazgos · findings"
+        said = f"{verified} eventos verificados · events verified, {len(state.findings)} hallazgos · findings"
         if state.files:
             summary["files"] = state.files
             said += f", {state.files} PDF"
@@ -157,10 +157,10 @@ class Command(BaseCommand):
 
     def warn(self) -> None:
         """Open the alert of a log that does not verify, or end it; a role that only reads can do neither."""
-        found = [log_findings.LogFinding(code=code, row=row) for code, row in self.state.found]
+        findings = [log_findings.LogFinding(code=code, row=row) for code, row in self.state.findings]
         with contextlib.suppress(DatabaseError, log.AuditUnavailable):
-            if found:
-                log_looks.warn(found=found)
+            if findings:
+                log_looks.warn(findings=findings)
             else:
                 log_looks.is_sound()
 
@@ -173,7 +173,7 @@ class _State:
     size: int = 0
     file: int = 0  # the event whose file was compared last
     files: int = 0
-    found: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    findings: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
     @classmethod
     def read(cls) -> "_State":
@@ -186,7 +186,7 @@ class _State:
             log_progress.Progress.from_json(text=state.log)
         except (TypeError, ValueError) as error:
             raise CommandError(f"{kept}: no es una verificación interrumpida · not one broken off") from error
-        state.found = [(code, row) for code, row in state.found]
+        state.findings = [(code, row) for code, row in state.findings]
         return state
 
     def write(self) -> None:
