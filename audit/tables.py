@@ -86,6 +86,7 @@ TABLES: dict[str, TableRights] = {
         insert="a look at what is kept; the documents that it reads, and what it finds, are recorded",
         working=(*_LEASE, "ended_at", "older", "verified", "findings", "missing", "overdue", "oldest_at", "unread"),
     ),
+    "documents_logcommitment": TableRights(insert="what new documents name; it is opened by its file in the vault"),
     "documents_logfile": TableRights(insert="a file of the sealed log in the vault, which proves itself"),
     "documents_discrepancy": TableRights(
         guards=(

@@ -2,28 +2,30 @@
 
 What lies there is a log by c2sp.org/tlog-tiles: whoever reads the vault needs nothing else to check it, and nobody who
 holds the database can change it. Full tiles follow as they fill; once an hour, and whenever somebody asks, the tiles
-that are not full yet and the checkpoint of that size. While the vault does not answer, this waits; nothing else does.
+that are not full yet and the checkpoint of that size. The hourly one is committed to: documents that are issued from
+then on name SHA-256(blind || checkpoint), and the blind lies here beside the checkpoint. While the vault does not
+answer, this waits; nothing else does.
 """
 
 import datetime as dt
 import hashlib
+import secrets
 import time
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from django.db import models
 
 from audit import tlog, tree
 from audit.models import TreeHead
 from documents import errors
 from documents.alerts import incidents
 from documents.countries import pack
-from documents.models import Alert, LogFile
+from documents.models import Alert, LogCommitment, LogFile
 from documents.vault import places, store
 
 PREFIX = "audit/log/"
-CHECKPOINTS = f"{PREFIX}checkpoint/"
+CHECKPOINTS, COMMITMENTS = f"{PREFIX}checkpoint/", f"{PREFIX}commitment/"
+BLIND_BYTES = 32
 ALERT = "log_archive"  # the dedup key of a vault that holds something else
 EVERY = dt.timedelta(hours=1)
 OCTETS, TEXT = "application/octet-stream", "text/plain; charset=utf-8"
@@ -50,7 +52,7 @@ def go_on(*, now: dt.datetime) -> int:
         return 0
     if _newest_at() > now - EVERY:
         return _store(files=_full(head=head), now=now)
-    return archive(head=head, now=now)
+    return archive(head=head, now=now, commits=True)
 
 
 def tend(*, now: dt.datetime, every_s: float = 0.0) -> None:
@@ -71,15 +73,28 @@ def tend(*, now: dt.datetime, every_s: float = 0.0) -> None:
         incidents.resolve_alert(dedup_key=ALERT)
 
 
-def archive(*, head: TreeHead, now: dt.datetime) -> int:
+def archive(*, head: TreeHead, now: dt.datetime, commits: bool = False) -> int:
     """Archive the whole tree of a head, last of all its checkpoint, so that one that is there can be checked.
 
+    :param commits: have the documents from now on name a commitment to it
     :raises errors.WormError: the vault does not take it
     """
     stored = _store(files=_full(head=head), now=now)
     stored += _store(files=_partial(head=head), now=now)
+    if commits:
+        stored += _commit(note=head.note, now=now)
     checkpoint = ArchivedFile(key=checkpoint_key(size=head.size), body=head.note.encode(), content_type=TEXT)
     return stored + _store(files=iter([checkpoint]), now=now)
+
+
+def _commit(*, note: str, now: dt.datetime) -> int:
+    """Commit to a checkpoint: the documents name it once what opens it lies in the vault."""
+    blind = secrets.token_bytes(BLIND_BYTES)
+    digest = hashlib.sha256(blind + note.encode()).hexdigest()
+    file = ArchivedFile(key=COMMITMENTS + digest, body=f"{blind.hex()}\n{note}".encode(), content_type=TEXT)
+    stored = _store(files=iter([file]), now=now)
+    LogCommitment.objects.create(digest=digest, made_at=now)
+    return stored
 
 
 def checkpoint_key(*, size: int) -> str:
@@ -104,6 +119,15 @@ def newest_checkpoints(*, count: int) -> list[tuple[int, str]]:
     """
     keys = sorted(key for several in store.walk(at_once=500, prefix=CHECKPOINTS) for key in several)
     return [(int(key.removeprefix(CHECKPOINTS)), read(key=key).decode()) for key in keys[-count:]]
+
+
+def opening(*, digest: str) -> bytes:
+    """Return what opens a commitment: the blind in hexadecimal, a line break, the checkpoint.
+
+    :raises errors.WormError: the vault does not answer
+    :raises FileNotFoundError: there is no such commitment
+    """
+    return read(key=COMMITMENTS + digest)
 
 
 def read(*, key: str) -> bytes:
@@ -213,6 +237,6 @@ def _archived_size() -> int:
 
 
 def _newest_at() -> dt.datetime:
-    """Return when a checkpoint was archived last."""
-    rows = LogFile.objects.filter(vault_url=places.here(), key__startswith=CHECKPOINTS)
-    return rows.aggregate(newest_at=models.Max("stored_at"))["newest_at"] or dt.datetime.min.replace(tzinfo=dt.UTC)
+    """Return when a checkpoint was archived and committed to last."""
+    newest_at = LogCommitment.objects.order_by("-pk").values_list("made_at", flat=True).first()
+    return newest_at or dt.datetime.min.replace(tzinfo=dt.UTC)

@@ -15,7 +15,7 @@ from audit.actions import Action
 from documents import canonical, catalog, identifiers, locks, metrics
 from documents.countries.pack import Pack
 from documents.emission import custody, document_keys, numbering, valve
-from documents.models import Document, Event, Issuer, Kind, Party, PayoutStatus
+from documents.models import Document, Event, Issuer, Kind, LogCommitment, Party, PayoutStatus
 from documents.resilience import queue
 
 
@@ -90,9 +90,10 @@ def issue(*, drafts: Sequence[Draft], event: Event, now: dt.datetime, actor: log
             repeated.append((text, draft, claim.fingerprint))
     fresh.sort(key=lambda pair: (pair[1].issuer.pk, numbering.place(kind=pair[1].kind), pair[0]))
     _count(drafts=[draft for _, draft in fresh], event=event, now=now)
+    commitment = _commitment() if fresh else ""
     for text, draft in fresh:
         whole = _named(draft=draft, issued=issued)
-        document = _write(key=text, draft=whole, event=event, now=now, actor=actor)
+        document = _write(key=text, draft=whole, event=event, now=now, actor=actor, commitment=commitment)
         issued[text] = IssuedDocument(document=document, replayed=False)
     for text, draft, first in repeated:
         issued[text] = _repeat(key=text, draft=draft, first=first, event=event, actor=actor)
@@ -139,13 +140,18 @@ def _repeat(*, key: str, draft: Draft, first: str, event: Event, actor: log.Acto
     return IssuedDocument(document=document, replayed=True)
 
 
-def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log.Actor) -> Document:
+def _commitment() -> str:
+    """Return the newest commitment to the sealed log, "" before there is one."""
+    return LogCommitment.objects.order_by("-pk").values_list("digest", flat=True).first() or ""
+
+
+def _write(*, key: str, draft: Draft, event: Event, now: dt.datetime, actor: log.Actor, commitment: str) -> Document:
     """Take the number, freeze the content and insert the row with its audit event."""
     rules = catalog.TABLE[draft.kind]
     issue_date = _issue_date(draft=draft, now=now)
     dates = {"issue_date": issue_date, "retain_until": draft.pack.retention.until(issue_date=issue_date)}
     code = identifiers.verification_code()
-    content = _content(key=key, draft=draft, code=code, **dates)
+    content = _content(key=key, draft=draft, code=code, **dates) | {"log_commitment": commitment}
     canonical.encode(value=content)  # what cannot be frozen fails here, before a number is taken
     legal = numbering.take(issuer=draft.issuer, kind=draft.kind, issue_date=issue_date, actor=actor)
     frozen = canonical.encode(value=content | {"number": legal.number})

@@ -5,6 +5,7 @@ sealed event with its proof in the log, the signed checkpoint, the keys that hav
 verifies all of it, `verify_pack.py`.
 """
 
+import base64
 import datetime as dt
 import hashlib
 import json
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from audit import labels, leaf, log, sealing, signing, tree
+from audit import labels, leaf, log, sealing, signing, tlog, tree
 from audit.actions import Action
 from audit.models import EventDetail, TreeHead
 from documents import distribution, errors, formatting
@@ -58,9 +59,16 @@ def build(*, document: Document, actor: log.Actor, now: dt.datetime, with_detail
     files |= _events(document=document, head=head, with_details=with_details)
     files[verify_pack.CHECKPOINT] = head.note.encode()
     files[verify_pack.KEYS] = "".join(f"{key}\n" for key in signing.history()).encode()
+    files |= _commitment(document=document, head=head)
     files["verify_pack.py"] = pathlib.Path(verify_pack.__file__).read_bytes()
     files[README] = _readme(document=document, head=head, files=files)
-    manifest = leaf.canonical(
+    body = verify_pack.packed(files={verify_pack.MANIFEST: _manifest(document=document, files=files), **files})
+    return EvidencePack(body=body, filename=f"{formatting.file_name(document=document)}-evidencia.zip")
+
+
+def _manifest(*, document: Document, files: dict[str, bytes]) -> bytes:
+    """Return which document the pack is of, and the hash of each of its files."""
+    return leaf.canonical(
         {
             "v": 1,
             "document": {
@@ -73,8 +81,6 @@ def build(*, document: Document, actor: log.Actor, now: dt.datetime, with_detail
             "files": {name: hashlib.sha256(body).hexdigest() for name, body in files.items()},
         }
     )
-    body = verify_pack.packed(files={verify_pack.MANIFEST: manifest, **files})
-    return EvidencePack(body=body, filename=f"{formatting.file_name(document=document)}-evidencia.zip")
 
 
 def _sealed() -> TreeHead:
@@ -121,6 +127,24 @@ def _events(*, document: Document, head: TreeHead, with_details: bool) -> dict[s
         if event.details_digest is not None:
             files[f"{name}.details"] = _details(row=kept.get(event.pk), shown=with_details)
     return files
+
+
+def _commitment(*, document: Document, head: TreeHead) -> dict[str, bytes]:
+    """Return what opens the commitment that the document names, and the proof that the log has only grown since.
+
+    :raises errors.WormError: the vault does not answer
+    """
+    digest = json.loads(document.content).get("log_commitment") if document.content else ""
+    if not digest:
+        return {}
+    try:
+        opening = log_archive.opening(digest=digest)
+        checkpoint = tlog.read_checkpoint(note=opening.decode().partition("\n")[2], keys=signing.history())
+    except (FileNotFoundError, ValueError):
+        return {}  # whoever verifies is told that it is missing
+    hashes = tree.consistency(size1=checkpoint.size, size2=head.size)
+    proof = "".join(f"{base64.b64encode(hashed).decode()}\n" for hashed in hashes)
+    return {verify_pack.COMMITMENT: opening, verify_pack.GROWTH: proof.encode()}
 
 
 def _details(*, row: EventDetail | None, shown: bool) -> bytes:

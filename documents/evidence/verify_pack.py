@@ -3,7 +3,8 @@
     python -I verify_pack.py PACK.zip [--key NAME+ID+KEY] [--checkpoint FILE]
 
 It imports nothing of the product, so that a mistake of the product cannot hide in its own verifier. Exit code: 0 where
-all of it holds, 1 where something does not (it says what), 2 where the file cannot be read at all.
+all of it holds, 1 where something does not (it says what), 2 where the file cannot be read at all. What does not hold
+is raised as PackRefused, wherever it is found.
 """
 
 import argparse
@@ -19,9 +20,8 @@ import zipfile
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-MANIFEST, KEYS, CHECKPOINT, RECEIPT, CONTENT, PDF = (
-    *("manifest.json", "keys.txt", "checkpoint.txt", "receipt.json", "content.json", "document.pdf"),
-)
+MANIFEST, KEYS, CHECKPOINT, RECEIPT = "manifest.json", "keys.txt", "checkpoint.txt", "receipt.json"
+CONTENT, PDF, COMMITMENT, GROWTH = "content.json", "document.pdf", "commitment.txt", "commitment.consistency"
 HASH_BYTES, KEY_BYTES = 32, 33  # the latter with the byte that says Ed25519
 MOMENT = (1980, 1, 1, 0, 0, 0)
 ERASED = "erased"
@@ -55,10 +55,7 @@ def main() -> int:
 
 
 def verify(*, body: bytes, key: str = "", own: str = "") -> list[str]:
-    """Return what was verified, in words.
-
-    :raises PackRefused: something does not hold
-    """
+    """Return what was verified, in words."""
     files = unpack(body=body)
     manifest = json.loads(files[MANIFEST])
     keys = [read_key(text=line) for line in ([key] if key else files[KEYS].decode().split())]
@@ -76,14 +73,11 @@ def verify(*, body: bytes, key: str = "", own: str = "") -> list[str]:
             raise PackRefused(f"{name}: the sealed log says {facts.get(name)}")
     said.append(f"{len(actions)} eventos sellados · sealed events: {', '.join(actions)}")
     said += [f"{facts['number']}, conservar hasta · keep until {facts.get('retain_until', '-')}"]
-    return said + contents(files=files, facts=facts, actions=actions)
+    return said + contents(files=files, facts=facts, actions=actions) + committed(files=files, size=size, root=root)
 
 
 def unpack(*, body: bytes) -> dict[str, bytes]:
-    """Return the files of a pack, each of which its manifest names with its hash, and nothing besides.
-
-    :raises PackRefused: a byte of it is another one
-    """
+    """Return the files of a pack, each of which its manifest names with its hash, and nothing besides."""
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
@@ -126,10 +120,7 @@ def encoded(*, value: object) -> bytes:
 
 
 def events(*, files: dict[str, bytes], document: str, size: int, root: bytes) -> tuple[dict[str, str], list[str]]:
-    """Return what the sealed events say of the document, and their actions in the order of the log.
-
-    :raises PackRefused: one is not in the log, is about something else, or has other details than were sealed
-    """
+    """Return what the sealed events say of the document, and their actions in the order of the log."""
     facts: dict[str, str] = {}
     actions, last = [], -1
     for name in sorted(name for name in files if name.startswith("events/") and name.endswith(".json")):
@@ -154,10 +145,7 @@ def events(*, files: dict[str, bytes], document: str, size: int, root: bytes) ->
 
 
 def details(*, name: str, event: dict[str, object], body: bytes | None) -> None:
-    """Compare the personal details of an event, where they have not been erased, with what was sealed.
-
-    :raises PackRefused: they are others
-    """
+    """Compare the personal details of an event, where they have not been erased, with what was sealed."""
     if body is None or body == ERASED.encode():
         return
     salt, _, text = body.partition(b"\n")
@@ -166,10 +154,7 @@ def details(*, name: str, event: dict[str, object], body: bytes | None) -> None:
 
 
 def contents(*, files: dict[str, bytes], facts: dict[str, str], actions: list[str]) -> list[str]:
-    """Compare the file, its content and its lock with what was sealed, and say so.
-
-    :raises PackRefused: one is another
-    """
+    """Compare the file, its content and its lock with what was sealed, and say so."""
     said, receipt = [], json.loads(files[RECEIPT])
     if CONTENT in files:
         if hashlib.sha256(files[CONTENT]).hexdigest() != facts["content_sha256"]:
@@ -190,11 +175,45 @@ def contents(*, files: dict[str, bytes], facts: dict[str, str], actions: list[st
     return said
 
 
-def read_key(*, text: str) -> tuple[str, bytes, bytes]:
-    """Return name, id and public half of a key of the log.
+def committed(*, files: dict[str, bytes], size: int, root: bytes) -> list[str]:
+    """Open the commitment that the document names, and say up to where it binds the document to the log."""
+    digest = json.loads(files.get(CONTENT, b"{}")).get("log_commitment")
+    if not digest:
+        return []
+    blind, _, note = files.get(COMMITMENT, b"").partition(b"\n")
+    if hashlib.sha256(bytes.fromhex(blind.decode()) + note).hexdigest() != digest:
+        raise PackRefused("the commitment that the document names is not opened")
+    _, then, root_then = checkpoint_of(text=note.decode())
+    proof = [decoded(text=line) for line in files.get(GROWTH, b"").decode().split()]
+    if not grown(size1=then, root1=root_then, size2=size, root2=root, proof=proof):
+        raise PackRefused("the log that the document names is not the beginning of this one")
+    return [f"compromiso impreso · printed commitment {digest[:16]}: {then} eventos · events"]
 
-    :raises PackRefused: it is none
-    """
+
+def grown(*, size1: int, root1: bytes, size2: int, root2: bytes, proof: list[bytes]) -> bool:
+    """Return whether the tree with the first root is the beginning of the one with the second (RFC 9162, 2.1.4.2)."""
+    if not 0 < size1 < size2 or any(len(hashed) != HASH_BYTES for hashed in (root1, root2, *proof)):
+        return (size1, root1, proof) == (size2, root2, []) and size1 > 0
+    path = proof if size1 & (size1 - 1) else [root1, *proof]
+    place, last = size1 - 1, size2 - 1
+    while place % 2:
+        place, last = place // 2, last // 2
+    first = second = path[0] if path else b""
+    for other in path[1:]:
+        if last == 0:
+            return False
+        if place % 2 or place == last:
+            first, second = (hashlib.sha256(b"\x01" + other + right).digest() for right in (first, second))
+            while place and not place % 2:
+                place, last = place // 2, last // 2
+        else:
+            second = hashlib.sha256(b"\x01" + second + other).digest()
+        place, last = place // 2, last // 2
+    return last == 0 and (first, second) == (root1, root2)
+
+
+def read_key(*, text: str) -> tuple[str, bytes, bytes]:
+    """Return name, id and public half of a key of the log."""
     name, _, rest = text.strip().partition("+")
     hexed, _, encoded_key = rest.partition("+")
     body = decoded(text=encoded_key)
@@ -208,10 +227,7 @@ def read_key(*, text: str) -> tuple[str, bytes, bytes]:
 
 
 def read_checkpoint(*, note: str, keys: list[tuple[str, bytes, bytes]]) -> tuple[str, int, bytes]:
-    """Return origin, size and root of a checkpoint that one of the keys, and none of them wrongly, has signed.
-
-    :raises PackRefused: it is none
-    """
+    """Return origin, size and root of a checkpoint that one of the keys, and none of them wrongly, has signed."""
     text, blank, tail = note.rpartition("\n\n")
     text += "\n"
     signed = 0
@@ -227,17 +243,21 @@ def read_checkpoint(*, note: str, keys: list[tuple[str, bytes, bytes]]) -> tuple
                 except InvalidSignature as error:
                     raise PackRefused("the signature of the checkpoint is wrong") from error
                 signed += 1
-    match = re.match(r"([^\n]+)\n([1-9][0-9]{0,18})\n([^\n]+)\n", text, re.ASCII)
-    if not signed or match is None:
+    if not signed:
         raise PackRefused("no checkpoint that a known key has signed")
+    return checkpoint_of(text=text)
+
+
+def checkpoint_of(*, text: str) -> tuple[str, int, bytes]:
+    """Return origin, size and root that the text of a checkpoint says, whoever signed it."""
+    match = re.match(r"([^\n]+)\n([1-9][0-9]{0,18})\n([^\n]+)\n", text, re.ASCII)
+    if match is None:
+        raise PackRefused("no checkpoint")
     return match[1], int(match[2]), decoded(text=match[3])
 
 
 def read_proof(*, text: str) -> tuple[int, list[bytes], str]:
-    """Return index, hashes and checkpoint of a proof by c2sp.org/tlog-proof.
-
-    :raises PackRefused: it is none
-    """
+    """Return index, hashes and checkpoint of a proof by c2sp.org/tlog-proof."""
     head, blank, note = text.partition("\n\n")
     lines = head.split("\n")
     match = re.fullmatch(r"index (0|[1-9][0-9]{0,18})", lines[1], re.ASCII) if len(lines) > 1 else None
@@ -265,10 +285,7 @@ def included(*, leaf: bytes, index: int, size: int, proof: list[bytes], root: by
 
 
 def decoded(*, text: str) -> bytes:
-    """Return the bytes of base64.
-
-    :raises PackRefused: it is none
-    """
+    """Return the bytes of base64."""
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as error:

@@ -3,7 +3,7 @@
 Amounts are whole minor units (`_minor`); moments end in `_at` (UTC), legal local days in `_date` or `_until`.
 """
 
-from documents.models.custody import CustodyRound, Erased, ErasurePeriod, LogFile
+from documents.models.custody import CustodyRound, Erased, ErasurePeriod, LogCommitment, LogFile
 from documents.models.deliveries import Channel, Delivery, DeliveryStatus, Link, Notice, RevokeReason, WrongAnswers
 from documents.models.dismissal import Dismissal, DismissalState
 from documents.models.documents import Document, DocumentKey, Kind, PayoutStatus, RefundStatus, Status
@@ -46,6 +46,7 @@ __all__ = [
     "Leased",
     "LegalHold",
     "Link",
+    "LogCommitment",
     "LogFile",
     "Notice",
     "PanelSession",

@@ -54,6 +54,22 @@ class LogFile(models.Model):
         return self.key
 
 
+class LogCommitment(models.Model):
+    """What binds the documents of an hour to the sealed log and tells nobody its size.
+
+    `digest` is the SHA-256 of 32 random bytes and a signed checkpoint, which lie together in the vault.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.digest
+
+
 class Erased(enum.StrEnum):
     """What is erased once it is old: personal details of the log, and the raw bodies of events."""
 

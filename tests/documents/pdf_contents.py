@@ -55,6 +55,7 @@ def _document(
         "currency": currency,
         "language": "es",
         "template_version": "v1",
+        "log_commitment": "6b1f" * 16,
         "issuer": dict(ISSUERS[country]),
         "owner": dict(owner),
         "operation_date": day,

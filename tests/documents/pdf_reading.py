@@ -76,6 +76,8 @@ def printed(path: tuple[str, ...], leaf: str, content: dict[str, Any]) -> str:
     """What stands on the page for a leaf."""
     thousands, decimals = tuple(SIGNS[content["country"]])
     key = path[-1]
+    if key == "log_commitment":
+        return leaf[:16] or "aún sin sello"  # whole in content.json
     if _is_money(path):
         whole, _, cents = leaf.lstrip("-").partition(".")
         grouped = f"{int(whole):,}".replace(",", thousands)

@@ -12,12 +12,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from audit import log, sealing, signing
+from audit import log, merkle, sealing, signing
 from audit.models import EventDetail
-from documents.custody import quarantine
+from documents.custody import log_archive, quarantine
 from documents.emission import locking
 from documents.evidence import pack, verify_pack
-from documents.models import Document, Event, Status
+from documents.models import Document, Event, LogCommitment, Status
 from tests.payouts import making, telling
 from tests.services import database, force
 
@@ -161,6 +161,48 @@ def test_a_document_that_is_withheld_has_a_pack_without_its_pdf(document: Docume
     assert "document.pdf" not in kept
     assert "no va en este paquete" in kept["LEEME.html"].decode()
     assert "document.quarantined" in " ".join(verify_pack.verify(body=verify_pack.packed(files=kept)))
+
+
+def test_the_commitment_that_a_document_prints_is_opened_and_binds_it_to_the_log_of_now(document: Document) -> None:
+    assert json.loads(document.content)["log_commitment"] == ""  # there was none yet
+    while sealing.seal():
+        pass
+    log_archive.go_on(now=timezone.now())
+    (digest,) = LogCommitment.objects.values_list("digest", flat=True)
+    bound = issued("ord_2")
+    assert json.loads(bound.content)["log_commitment"] == digest
+    body = built(bound)
+    kept = files(body)
+    assert f"printed commitment {digest[:16]}" in " ".join(verify_pack.verify(body=body))
+    blind, _, note = kept["commitment.txt"].partition(b"\n")
+    for name, other in (
+        ("commitment.txt", b"00" * 32 + b"\n" + note),
+        ("commitment.txt", blind + b"\n" + kept["checkpoint.txt"]),
+        ("commitment.txt", b""),
+        ("commitment.consistency", b""),
+        ("commitment.consistency", kept["commitment.consistency"].replace(b"\n", b"\n" * 2, 1) + b"AAAA\n"),
+    ):
+        assert refused(again({**kept, name: other})), (name, other)
+    assert "is not opened" in refused(again({one: body for one, body in kept.items() if one != "commitment.txt"}))
+    assert "commitment.txt" not in files(built(document))
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 2), (3, 4), (4, 7), (6, 8), (7, 8), (8, 13), (255, 257)])
+def test_the_verifier_knows_what_the_log_knows_of_growth(first: int, second: int) -> None:
+    leaves = [merkle.leaf_hash(leaf=bytes([place % 251])) for place in range(second)]
+
+    def node(level: int, index: int) -> bytes:
+        return merkle.complete(hashes=leaves[index << level : (index + 1) << level])
+
+    roots = [merkle.root(size=size, node=node) for size in (first, second)]
+    proof = merkle.consistency(size1=first, size2=second, node=node)
+    sizes = {"size1": first, "size2": second}
+    assert verify_pack.grown(**sizes, root1=roots[0], root2=roots[1], proof=proof)
+    wrong = [(roots[1], roots[0], proof), (roots[0], leaves[0], proof), (roots[0], roots[1], [*proof, leaves[0]])]
+    wrong += [(roots[0], roots[1], [*proof[:place], bytes(32), *proof[place + 1 :]]) for place in range(len(proof))]
+    for root1, root2, hashes in wrong:
+        if (root1, root2, hashes) != (roots[0], roots[1], proof) and (root1 != root2 or hashes):
+            assert not verify_pack.grown(**sizes, root1=root1, root2=root2, proof=hashes)
 
 
 def test_of_an_unknown_document_there_is_no_pack() -> None:

@@ -15,7 +15,7 @@ from audit.actions import Action
 from audit.models import Event, TreeHead
 from documents import errors
 from documents.custody import log_archive, reconciliation
-from documents.models import Alert, LogFile
+from documents.models import Alert, LogCommitment, LogFile
 from documents.vault import store
 from tests.services import database
 
@@ -75,7 +75,7 @@ def test_what_lies_in_the_vault_is_a_log_that_anybody_can_check_and_is_locked_as
     append(600)
     head = tree.head()
     assert head is not None
-    assert log_archive.go_on(now=now) == len(list(tlog.tiles(size=head.size))) + head.size // 256 + 1 + 1
+    assert log_archive.go_on(now=now) == len(list(tlog.tiles(size=head.size))) + head.size // 256 + 1 + 2
     ((size, note),) = log_archive.checkpoints()
     assert_checked(size, note=note)
     stored = store.open_vault().find(key=log_archive.checkpoint_key(size=size))
@@ -95,9 +95,24 @@ def test_full_tiles_follow_as_they_fill_and_the_others_with_a_checkpoint_once_an
     assert log_archive.go_on(now=now) == 0
     append(300)
     assert log_archive.go_on(now=now) == 2  # a tile of leaves that is full, and its bundle
-    assert log_archive.go_on(now=now + HOUR) == 2 + 1 + 1  # what is not full, of two levels, and the checkpoint
+    assert log_archive.go_on(now=now + HOUR) == 2 + 1 + 2  # what is not full, of two levels; commitment and checkpoint
     *_, (size, note) = log_archive.checkpoints()
     assert_checked(size, note=note)
+
+
+@pytest.mark.usefixtures("vault")
+def test_once_an_hour_a_checkpoint_is_committed_to_and_what_opens_it_lies_in_the_vault() -> None:
+    now = timezone.now()
+    append(10)
+    for hours in range(3):
+        log_archive.go_on(now=now + hours * HOUR)
+        log_archive.go_on(now=now + hours * HOUR)
+    digests = list(LogCommitment.objects.order_by("pk").values_list("digest", flat=True))
+    assert len(set(digests)) == 3  # though the log has not grown: the blind is another one
+    for digest in digests:
+        blind, _, note = log_archive.opening(digest=digest).partition(b"\n")
+        assert hashlib.sha256(bytes.fromhex(blind.decode()) + note).hexdigest() == digest
+        assert note.decode() in dict(log_archive.checkpoints()).values()
 
 
 @pytest.mark.usefixtures("vault")
@@ -107,6 +122,7 @@ def test_a_vault_that_does_not_answer_is_waited_for_and_nothing_is_stored_twice(
     with pytest.raises(errors.WormError):
         log_archive.go_on(now=timezone.now())
     assert not LogFile.objects.exists()
+    assert not LogCommitment.objects.exists()
     settings.VAULT_URL = there
     head = tree.head()
     assert head is not None
