@@ -16,6 +16,7 @@ from documents.admin import base, cells, confirm, hold_forms, paging, reasons, r
 from documents.custody import legal_holds, quarantine
 from documents.delivery import deliveries
 from documents.emission import locking
+from documents.evidence import pack
 from documents.models import Document
 from documents.resilience import calls
 from documents.sentences import writing
@@ -86,19 +87,36 @@ def download(model_admin: "DocumentAdmin", request: HttpRequest, row: Document) 
     )
 
 
+def evidence(model_admin: "DocumentAdmin", request: HttpRequest, row: Document) -> HttpResponse:
+    """Hand out the evidence pack."""
+    try:
+        made = pack.build(document=row, actor=actors.actor(request=request), now=timezone.now())
+    except (errors.Problem, calls.DependencyDown) as problem:
+        messages.error(request, confirm.sentence(problem))
+        return HttpResponseRedirect(cells.page(row))
+    headers = {
+        "Content-Disposition": f'attachment; filename="{made.filename}"',
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HttpResponse(made.body, content_type="application/zip", headers=headers)
+
+
 class BytesView(NamedTuple):
-    """What shows bytes of a document: its view, what it records, its methods."""
+    """What shows bytes of a document: its view, what it records, its methods, the right that it needs."""
 
     view: "ActionView"
     audit: Action
     methods: Sequence[str]
+    right: str = "pdf"
 
 
-# TABLE: what hands out bytes; all of it needs the right `pdf`.
+# TABLE: what hands out bytes.
 BYTES: Mapping[str, BytesView] = MappingProxyType(
     {
         "preview": BytesView(preview, Action.DOCUMENT_PREVIEWED, ("GET", "HEAD")),
         "download": BytesView(download, Action.DOCUMENT_DOWNLOADED, ("POST",)),
+        "evidence": BytesView(evidence, Action.DOCUMENT_EVIDENCE_TAKEN, ("POST",), "audit"),
     }
 )
 

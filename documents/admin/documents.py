@@ -84,7 +84,7 @@ class DocumentAdmin(base.DocumentCenterAdmin[Document]):
         """Return the action pages of one document; they change something by POST only."""
         shown = {
             name: base.RowPage(
-                view=functools.partial(row.view, self), right="pdf", audit=row.audit, methods=row.methods
+                view=functools.partial(row.view, self), right=row.right, audit=row.audit, methods=row.methods
             )
             for name, row in document_actions.BYTES.items()
         }

@@ -5,6 +5,7 @@ It shows no owner, no amount and no link to the document. A file to compare is h
 
 import dataclasses
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from audit import flood, log
+from audit import flood, log, tree
 from audit.actions import Action
 from documents import errors, formatting, standings
 from documents.access import actors, ownership, pages
@@ -111,6 +112,7 @@ def verification(request: HttpRequest, document: Document | None) -> HttpRespons
             "facts": _facts(document=document),
             "comparable": document.status in {Status.LOCKED, Status.DISPOSED},
             "issuer": document.issuer.legal_name,
+            "proof": _proof(document=document),
             "monogram": printout.monogram(document.issuer.legal_name),
         }
     status = compared.status if compared else 200
@@ -160,6 +162,15 @@ def _headline(*, document: Document, standing: standings.DocumentStanding | None
     return {"heading": _("Documento auténtico"), "text": text, "sign": "check", "tone": "good"}
 
 
+def _proof(*, document: Document) -> str:
+    """Say how a stranger checks the document without trust in us."""
+    text = _(
+        "Cada hecho de este documento está en una bitácora sellada que nadie puede reescribir sin que se note. Su "
+        "paquete de evidencia lo demuestra sin conexión y sin fiarse de nosotros: se pide a %s."
+    )
+    return text % formatting.support(issuer=document.issuer)
+
+
 def _mismatch(*, compared: Compared) -> dict[str, str]:
     """Return heading, text, sign and tone where the file is another one: the page must not call anything genuine."""
     return {
@@ -179,7 +190,7 @@ def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
         Status.DISPOSED: _("Eliminado tras su plazo"),
     }
     hashed = document.status in {Status.LOCKED, Status.DISPOSED}
-    facts = [
+    facts: list[tuple[str, str, bool]] = [
         (_("Documento"), formatting.title(document=document), False),
         (_("Número"), document.number, False),
         (_("Emisor"), document.issuer.legal_name, False),
@@ -188,7 +199,20 @@ def _facts(*, document: Document) -> list[tuple[str, str, bool]]:
         (_("Estado"), states[Status(document.status)], False),
         (_("Huella del contenido"), document.content_sha256[:SHORT_HASH], True),
     ]
-    return [*facts, (_("Huella del archivo (SHA-256)"), document.file_sha256, True)] if hashed else facts
+    if hashed:
+        facts.append((_("Huella del archivo (SHA-256)"), document.file_sha256, True))
+    sealed = tree.place_of(object_id=document.public_id) is not None
+    facts.append((_("Bitácora sellada"), _("Consta en ella") if sealed else _("Aún no: se sella en segundos"), False))
+    if seal := _commitment(document=document):
+        facts.append((_("Sello impreso"), seal[:SHORT_HASH], True))
+    return facts
+
+
+def _commitment(*, document: Document) -> str:
+    """Return the commitment to the sealed log that a document prints; of one that is withheld nothing is read."""
+    if document.status == Status.QUARANTINED or not document.content:
+        return ""
+    return str(json.loads(document.content).get("log_commitment", ""))
 
 
 def _compare(*, request: HttpRequest, document: Document) -> Compared:

@@ -171,7 +171,7 @@ def test_a_flood_of_looks_is_on_record_without_flooding_the_record() -> None:
 def test_the_page_is_small_and_scriptless_and_speaks_english() -> None:
     document = factories.document()
     for response in (look(document), compare(document, stored(document)), Client().get("/v/"), Client().get("/v/nope")):
-        assert len(response.content) < 6 * 1024
+        assert len(response.content) < 7 * 1024
         assert b"<script" not in response.content
         assert "script-src" not in response["Content-Security-Policy"]
         assert response["Referrer-Policy"] == "no-referrer"
