@@ -13,9 +13,9 @@ from audit.models import EventDetail
 from documents import formatting
 from documents.access import actors
 from documents.models import PanelSession
-from payouts.panel import frame, sessions
+from payouts.panel import frame, paging, sessions
 
-ROWS_MAX = 50
+ROWS_MAX = 6
 # TABLE: what a browser calls itself -> the device; the first that is in it wins.
 _DEVICES: Mapping[str, str] = MappingProxyType(
     {"iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows", "Mac OS": "Mac", "Linux": "Linux"}
@@ -25,7 +25,8 @@ _DEVICES: Mapping[str, str] = MappingProxyType(
 def devices(request: HttpRequest, **_parts: object) -> HttpResponse:
     """Show where the address is signed in (GET /mis-documentos/dispositivos/)."""
     own = sessions.of(request=request)
-    open_ = list(sessions.beside(session=own, now=timezone.now()).select_related("code")[:ROWS_MAX])
+    beside = sessions.beside(session=own, now=timezone.now()).select_related("code")
+    open_, pager = paging.page_of(request=request, rows=beside, size=ROWS_MAX)
     agents = _agents(rows=open_)
     with frame.language(request=request):
         rows = [
@@ -38,7 +39,7 @@ def devices(request: HttpRequest, **_parts: object) -> HttpResponse:
             }
             for row in open_
         ]
-    return frame.page(request=request, template="panel/devices.html", context={"devices": rows})
+    return frame.page(request=request, template="panel/devices.html", context={"devices": rows, **pager})
 
 
 @csrf_exempt  # the panel's entrance refuses another site's form

@@ -1,6 +1,7 @@
 """Who opened a person's documents, and what has become of a trip that is missed."""
 
 import secrets
+import textwrap
 from collections.abc import Mapping
 
 from django.http import HttpRequest, HttpResponse
@@ -18,10 +19,11 @@ from documents.countries import pack
 from documents.delivery import shared_links
 from documents.models import Document
 from payouts.accounts import missing, reports
-from payouts.panel import frame, shown
+from payouts.panel import frame, paging, shown
 
-VIEWS_MAX, VIEWED_MAX = 50, 200
-TRIP_LENGTH_MAX, NOTE_LENGTH_MAX, REPORTS_MAX = 64, 500, 20
+VIEWS_MAX, VIEWED_MAX = 14, 200
+TRIP_LENGTH_MAX, NOTE_LENGTH_MAX, REPORTS_MAX = 64, 500, 4
+NOTE_SHOWN_MAX = 160
 
 
 def viewers(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
@@ -33,6 +35,7 @@ def viewers(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
     )
     readers = dict(shared_links.of(owners=frozenset(parties)).values_list("public_id", "reader")[:VIEWED_MAX])
     zone = shown.zone(parties=parties)
+    some, pager = paging.page_of(request=request, rows=rows.order_by("-pk"), size=VIEWS_MAX)
     with frame.language(request=request):
         context = {
             "rows": [
@@ -42,15 +45,17 @@ def viewers(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
                     "number": numbers[event.object_id],
                     "moment": shown.moment(when=event.at, zone=zone),
                 }
-                for event in rows.order_by("-pk")[:VIEWS_MAX]
-            ]
+                for event in some
+            ],
+            **pager,
         }
     return frame.page(request=request, template="panel/viewers.html", context=context)
 
 
 def look_up(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
     """Say what has become of a trip that a person misses (GET /mis-documentos/falta/?viaje=)."""
-    wanted = request.GET.get("viaje", "").strip()[:TRIP_LENGTH_MAX]
+    wanted = _plain(text=request.GET.get("viaje", ""), most=TRIP_LENGTH_MAX)
+    some, pager = paging.page_of(request=request, rows=reports.of(parties=parties), size=REPORTS_MAX)
     country = reports.country_of(parties=parties)
     with frame.language(request=request):
         said = missing.look_up(parties=parties, trip=wanted) if wanted else None
@@ -62,12 +67,13 @@ def look_up(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
             "countries": [] if country else _countries(),
             "reports": [
                 {
-                    "text": f"{row.trip}: {row.note}" if row.note else row.trip,
+                    "text": f"{row.trip}: {textwrap.shorten(row.note, NOTE_SHOWN_MAX)}" if row.note else row.trip,
                     "day": formatting.day(date=row.reported_at.date()),
                     "answer": row.answer,
                 }
-                for row in reports.of(parties=parties)[:REPORTS_MAX]
+                for row in some
             ],
+            **pager,
         }
     return frame.page(request=request, template="panel/missing.html", context=context)
 
@@ -80,8 +86,8 @@ def report(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
     """
     reported = reports.report(
         parties=parties,
-        trip=request.POST.get("viaje", "").strip()[:TRIP_LENGTH_MAX],
-        note=" ".join(request.POST.get("note", "").split())[:NOTE_LENGTH_MAX],
+        trip=_plain(text=request.POST.get("viaje", ""), most=TRIP_LENGTH_MAX),
+        note=_plain(text=request.POST.get("note", ""), most=NOTE_LENGTH_MAX),
         country=reports.country_of(parties=parties) or request.POST.get("country", ""),
         form=request.POST.get("form", "")[:TRIP_LENGTH_MAX],
         now=timezone.now(),
@@ -90,6 +96,11 @@ def report(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
     if not reported:
         raise errors.Problem(code="validation_error")
     return frame.see(request=request, name="panel-missing")
+
+
+def _plain(*, text: str, most: int) -> str:
+    """Return what a person typed, without what no column can hold and what would disguise it to its reader."""
+    return "".join(filter(str.isprintable, " ".join(text.split())))[:most].strip()
 
 
 def _countries() -> list[tuple[str, str]]:

@@ -132,7 +132,7 @@ def entered(view: View) -> View:
     def inside(request: HttpRequest, **parts: Any) -> HttpResponseBase:
         session = current(request=request, now=timezone.now())
         if session is None:
-            return HttpResponseRedirect(reverse("panel-sign-in"))
+            return pages.secure_headers(response=HttpResponseRedirect(reverse("panel-sign-in")))
         request.user = session.user or AnonymousUser()
         request.__dict__["panel_session"] = session
         request.__dict__["panel_party"] = session.party

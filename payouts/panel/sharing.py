@@ -14,9 +14,9 @@ from documents import formatting
 from documents.access import actors, scope
 from documents.delivery import deliveries, links, shared_links
 from documents.models import Document, Link, RevokeReason
-from payouts.panel import frame
+from payouts.panel import frame, paging
 
-FORM_LENGTH_MAX, ROWS_MAX = 64, 50
+FORM_LENGTH_MAX, ROWS_MAX = 64, 6
 _OPEN = frozenset({links.State.LIVE, links.State.LOCKED})
 
 
@@ -42,6 +42,8 @@ def share(request: HttpRequest, document: Document) -> HttpResponse:
         actor=actors.actor(request=request),
         form_sha256=hashlib.sha256(f"{document.pk}:{form}:{reader}".encode()).hexdigest(),
     )
+    if links.state(link=link, now=timezone.now()) not in _OPEN:  # an old form sent again: there is nothing to copy
+        return frame.see(request=request, name="panel-shared")
     with frame.language(request=request):
         context = {
             "reader": link.reader,
@@ -55,6 +57,8 @@ def share(request: HttpRequest, document: Document) -> HttpResponse:
 def shared(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
     """Show what a person has shared, with whom and until when (GET /mis-documentos/compartidos/)."""
     now = timezone.now()
+    own = shared_links.of(owners=frozenset(parties))
+    some, pager = paging.page_of(request=request, rows=own, size=ROWS_MAX)
     with frame.language(request=request):
         rows = [
             {
@@ -63,9 +67,9 @@ def shared(request: HttpRequest, parties: frame.Parties) -> HttpResponse:
                 "state": _state(link=link, live=links.state(link=link, now=now) in _OPEN),
                 "end": "" if links.state(link=link, now=now) not in _OPEN else link.public_id,
             }
-            for link in shared_links.of(owners=frozenset(parties))[:ROWS_MAX]
+            for link in some
         ]
-    return frame.page(request=request, template="panel/shared.html", context={"shared": rows})
+    return frame.page(request=request, template="panel/shared.html", context={"shared": rows, **pager})
 
 
 @csrf_exempt  # the panel's entrance refuses another site's form

@@ -1,8 +1,10 @@
 """The pages of a person's money: this week, a week, a trip with its lines and PDFs."""
 
 import datetime as dt
+import itertools
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -19,10 +21,11 @@ from documents.models import Document
 from payouts.accounts import changes
 from payouts.calculation import earnings
 from payouts.calculation.earnings import EarningsWeek, TripChange
-from payouts.panel import frame, periods, shown
+from payouts.panel import frame, paging, periods, shown
 from payouts.panel.shown import ShownRow
 
 ORDER_LENGTH_MAX = 64
+TRIPS_MAX = 14  # of a week on one page
 
 
 @ownership.resolver(Ownership.TRIP)
@@ -71,15 +74,26 @@ def week(request: HttpRequest, parties: frame.Parties, monday: str) -> HttpRespo
     _today, country = shown.today(parties=parties, now=timezone.now())
     with frame.language(request=request):
         weeks = _weeks(parties=parties, monday=first)
-        context = {
+        days = [day for currency, week in weeks for day in _days(week=week, currency=currency)]
+        context = _some(request=request, days=days) | {
             "written": formatting.days(first=first, last=first + dt.timedelta(days=earnings.WEEK_DAYS - 1)),
             "net": shown.amounts(sums=[(currency, week.net_minor) for currency, week in weeks]),
             "pending": shown.amounts(sums=[(currency, week.pending_minor) for currency, week in weeks]),
-            "days": [day for currency, week in weeks for day in _days(week=week, currency=currency)],
             "before": reverse("panel-week", args=[(first - dt.timedelta(days=7)).isoformat()]),
             "after": reverse("panel-week", args=[(first + dt.timedelta(days=7)).isoformat()]),
         }
     return frame.page(request=request, template="panel/week.html", context=context, country=country)
+
+
+def _some(*, request: HttpRequest, days: list[dict[str, Any]]) -> dict[str, object]:
+    """Return the days of the page that was asked for with as many trips as it holds; a day's sum is always whole."""
+    trips = [(day, row) for day in days for row in day["rows"]]
+    some, pager = paging.page_of(request=request, rows=trips, size=TRIPS_MAX)
+    by_day = itertools.groupby(some, key=lambda pair: (pair[0]["title"], pair[0]["net"]))
+    return {
+        "days": [{"title": title, "net": net, "rows": [row for _, row in own]} for (title, net), own in by_day],
+        **pager,
+    }
 
 
 def trip(request: HttpRequest, trip: str, documents: Sequence[Document]) -> HttpResponse:
@@ -148,7 +162,7 @@ def _weeks(*, parties: frame.Parties, monday: dt.date) -> list[tuple[str, Earnin
     return [(currency, earnings.week(changes=read[currency], monday=monday)) for currency in sorted(read)]
 
 
-def _days(*, week: EarningsWeek, currency: str) -> list[dict[str, object]]:
+def _days(*, week: EarningsWeek, currency: str) -> list[dict[str, Any]]:
     """Return the days of a week as the page shows them."""
     return [
         {
