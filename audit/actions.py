@@ -145,6 +145,8 @@ class Action(enum.StrEnum):
     PAYOUT_LISTED = "payout.listed"
     PAYOUT_VIEWED = "payout.viewed"
 
+    OPERATIONS_VALIDATED = "operations.validated"
+
     AUDIT_VIEWED = "audit.viewed"
     AUDIT_DETAILS_ERASED = "audit.details_erased"
 

@@ -117,6 +117,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.ISSUER_RESUMED: _("Emisión reanudada por una persona"),
     Action.SERIES_ADDED: _("Serie abierta"),
     Action.SERIES_MOVED: _("Serie adelantada"),
+    Action.OPERATIONS_VALIDATED: _("Operación validada"),
     Action.VAULT_PROBED: _("Bóveda puesta a prueba"),
     Action.VERIFICATION_VIEWED: _("Verificación pública consultada"),
     Action.REPORT_OPENED: _("Viaje que falta, avisado por su titular"),

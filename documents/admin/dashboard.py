@@ -9,6 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from audit.actions import Action
+from audit.models import Event as LoggedEvent
 from documents.admin import cells, filters, rights
 from documents.alerts import channel
 from documents.emission import valve
@@ -57,7 +59,17 @@ def context(*, request: HttpRequest, mine: "QuerySet[Document]") -> dict[str, An
         ],
         "list_url": reverse("admin:documents_document_changelist"),
         "alerts_url": reverse("admin:documents_alert_changelist"),
+        "validated": last_validation(now=now),
     }
+
+
+def last_validation(*, now: dt.datetime) -> dict[str, object] | None:
+    """Return when the drills were made last and what came of them; None where they never were."""
+    rows = LoggedEvent.objects.filter(object_id="operations", action=Action.OPERATIONS_VALIDATED).order_by("-pk")
+    last = rows.first()
+    if last is None:
+        return None
+    return {"since": cells.since(last.at, now=now), "held": last.outcome == "ok", "failed": last.code}
 
 
 def newest(*, mine: "QuerySet[Document]") -> list[tuple[object, ...]]:

@@ -201,6 +201,16 @@ _CUSTODY: Mapping[str, AlertRow] = {
         },
         meanwhile=Words(es="Se sigue registrando todo", en="Everything is still recorded"),
     ),
+    "operations_drill": AlertRow(
+        severity="P2",
+        page="alert-channel.md",
+        owner=Owner.OPERATIONS,
+        sentences=_alone(
+            "Simulacro {run}: comprueba que esta alerta llega. No hay nada que hacer.",
+            "Drill {run}: it shows that this alert arrives. There is nothing to do.",
+        ),
+        meanwhile=Words(es="Todo sigue como siempre", en="All goes on as ever"),
+    ),
     "sealing_delayed": AlertRow(
         severity="P2",
         page="audit.md",

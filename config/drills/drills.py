@@ -1,0 +1,220 @@
+"""TABLE: the drills of `validate_operations`. Documents are made for the drills' own issuer alone, and mail nobody."""
+
+import contextlib
+import io
+import pathlib
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.utils import timezone
+
+from audit import log, tree
+from audit.models import Event as LoggedEvent
+from config.drills.registry import Drill, DrillContext, DrillFailed, Evidence
+from config.simulation import sender
+from documents import identifiers
+from documents.access import actors
+from documents.alerts import incidents
+from documents.models import Alert, Delivery, Document, Issuer, ProbeExtent, Status
+from documents.operations import checks
+from documents.resilience import dependencies
+from documents.vault import probes
+
+ACTOR = actors.program(name="validate_operations", channel="command")
+ISSUER_FILE = pathlib.Path(__file__).parent / "issuer.json"
+ISSUER = "drill"  # the slug that marks what is a drill: its documents have series of their own
+LOCKED_WITHIN_S, SENT_WITHIN_S, LOOK_EVERY_S = 60.0, 90.0, 0.2
+VERIFY_FAULT = 2  # the exit code of `verify_audit` where something is wrong
+ALERT = "operations_drill"
+
+
+def ready() -> None:
+    """Add the issuer of the drills where it is not there yet."""
+    if not Issuer.objects.filter(slug=ISSUER).exists():
+        call_command("add_issuer", str(ISSUER_FILE), stdout=io.StringIO())
+
+
+def _receipt(*, run_id: str, amount: str, net: str, tax: str, event: str) -> dict[str, Any]:
+    """Return a payment of the drills' issuer: a customer without an address, so that nobody is written to."""
+    at = timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    line = {"id": "1", "kind": "FARE", "description": "Simulacro", "amount": net, "tax": "IVA10"}
+    return {
+        "id": f"evt_{event}_{run_id}",
+        "type": "PAYMENT_CAPTURED",
+        "occurred_at": at,
+        "country": "ES",
+        "issuer": ISSUER,
+        "data": {
+            "currency": "EUR",
+            "payment": {"id": f"pay_{run_id}", "method": "card", "captured_at": at, "amount": amount},
+            "order": {"id": f"ord_{run_id}", "service": "PASSENGER_RIDE"},
+            "customer": {"id": "cus_drill", "legal_name": "Simulacro"},
+            "lines": [line],
+            "totals": {"net": net, "tax": tax, "gross": amount},
+        },
+    }
+
+
+def _post(*, context: DrillContext, event: dict[str, Any]) -> sender.PostedEvent:
+    return sender.post(base_url=context.base_url, event=event, secret=context.secrets["payments"])
+
+
+def _issued(*, context: DrillContext) -> tuple[dict[str, Any], sender.PostedEvent, Document]:
+    """Send the run's payment, once more where it was sent, and return it, the answer, and the document.
+
+    :raises DrillFailed: it was not taken in, or did not become one document
+    """
+    event = _receipt(run_id=context.run_id, amount="11.00", net="10.00", tax="1.00", event="first")
+    answer = _post(context=context, event=event)
+    if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
+        raise DrillFailed(f"the event was answered {answer.status} {answer.body.get('code', '')}")
+    rows = list(Document.objects.filter(subject=f"payment:pay_{context.run_id}").defer("content"))
+    if len(rows) != 1:
+        raise DrillFailed(f"{len(rows)} documents of one payment")
+    return event, answer, rows[0]
+
+
+def idempotent_replay(context: DrillContext) -> Evidence:
+    """Send one event twice: one document, one number, the same answer."""
+    event, first, document = _issued(context=context)
+    second = _post(context=context, event=event)
+    if second.status != HTTPStatus.OK or second.body.get("documents") != first.body.get("documents"):
+        raise DrillFailed(f"the repeat was answered {second.status} and another body")
+    if Document.objects.filter(subject=document.subject).count() != 1:
+        raise DrillFailed("the repeat made a document")
+    return {"event": str(event["id"]), "document": document.public_id, "number": document.number}
+
+
+def divergent_repeat(context: DrillContext) -> Evidence:
+    """State the same payment with another amount: nothing is issued, and what was issued stays as it is."""
+    _event, _answer, document = _issued(context=context)
+    before = (document.content_sha256, document.number)
+    other = _receipt(run_id=context.run_id, amount="22.00", net="20.00", tax="2.00", event="other")
+    answer = _post(context=context, event=other)
+    rows = list(Document.objects.filter(subject=document.subject).values_list("content_sha256", "number"))
+    if rows != [before]:
+        raise DrillFailed(f"there are {len(rows)} documents of one payment, or another one")
+    return {"event": str(other["id"]), "answer": str(answer.status), "document": document.public_id}
+
+
+def locked_and_read_back(context: DrillContext) -> Evidence:
+    """See that the document reaches the vault, read back under its lock, and that nobody is written to."""
+    _event, _answer, document = _issued(context=context)
+
+    def is_locked() -> bool:
+        document.refresh_from_db(fields=["status", "file_sha256", "vault_version", "retain_until"])
+        return document.status == Status.LOCKED
+
+    if not _within(seconds=LOCKED_WITHIN_S, holds=is_locked):
+        raise DrillFailed(f"{document.number} is {document.status} after {LOCKED_WITHIN_S:.0f} s")
+    if Delivery.objects.filter(document=document, message_id__gt="", sent_at__isnull=False).exists():
+        raise DrillFailed("a drill has written to somebody")
+    return {"document": document.public_id, "sha256": document.file_sha256, "version": document.vault_version}
+
+
+def worm_attacks(_context: DrillContext) -> Evidence:
+    """Attack the vault's canary in every way: each attempt to change or remove it is refused."""
+    probe = probes.record(extent=ProbeExtent.DAILY, actor=ACTOR)
+    if not probe.passed:
+        raise DrillFailed(f"{probe.code}: an attack went through ({probe.public_id})")
+    return {"probe": probe.public_id, "attacks": str(len(probe.attempts)), "mode": probe.mode}
+
+
+def audit_verified(_context: DrillContext) -> Evidence:
+    """Hash the whole log anew and hold it against a checkpoint outside of PostgreSQL."""
+    said = io.StringIO()
+    try:
+        call_command("verify_audit", stdout=said, stderr=said)
+    except CommandError as error:
+        raise DrillFailed(str(error)) from error
+    except SystemExit as ended:
+        if ended.code:
+            raise DrillFailed(said.getvalue().strip()[-300:]) from ended
+    head = tree.head()
+    return {"events": str(head.size if head else 0), "seen": said.getvalue().strip().splitlines()[0][:200]}
+
+
+def denial_survives_rollback(context: DrillContext) -> Evidence:
+    """Refuse something within a transaction that is rolled back: the refusal stays on record."""
+    object_id = f"drill_{context.run_id}"
+    with contextlib.suppress(DrillFailed), transaction.atomic():
+        log.deny(actor=ACTOR, object_type="route", object_id=object_id, code="role_not_allowed")
+        raise DrillFailed
+    log.flush_denials()
+    kept = LoggedEvent.objects.filter(object_id=object_id, outcome="denied").values_list("pk", flat=True)
+    if len(kept) != 1:
+        raise DrillFailed(f"{len(kept)} records of one refusal")
+    return {"event": str(kept[0]), "code": "role_not_allowed"}
+
+
+def dependencies_answer(_context: DrillContext) -> Evidence:
+    """Ask every dependency within its own limit; each has a fallback, a severity and a runbook."""
+    took: dict[str, str] = {}
+    for name, row in dependencies.DEPENDENCIES.items():
+        began = time.monotonic()
+        try:
+            checks.CHECKS[name]()
+        except Exception as error:
+            raise DrillFailed(f"{name}: {type(error).__name__}: {error}") from error
+        seconds = time.monotonic() - began
+        if seconds > row.total_s + 1:
+            raise DrillFailed(f"{name} took {seconds:.1f} s of {row.total_s} s")
+        took[name] = f"{seconds * 1000:.0f} ms"
+    return took
+
+
+def alert_channel(context: DrillContext) -> Evidence:
+    """Open an alert, have it sent, resolve it, and have that sent: the channel works from end to end."""
+    with transaction.atomic():
+        alert = incidents.open_alert(code=ALERT, dedup_key=f"{ALERT}:{context.run_id}", values={"run": context.run_id})
+    try:
+        sent = _within(
+            seconds=SENT_WITHIN_S, holds=lambda: Alert.objects.filter(pk=alert.pk, sent_at__gt=context.now).exists()
+        )
+    finally:
+        incidents.resolve_alert(dedup_key=f"{ALERT}:{context.run_id}", actor=ACTOR, reason="drill")
+    if not sent:
+        raise DrillFailed(f"{alert.public_id} was not sent within {SENT_WITHIN_S:.0f} s")
+    return {"alert": alert.public_id}
+
+
+def clock(_context: DrillContext) -> Evidence:
+    """Compare the time of this machine with that of PostgreSQL."""
+    said = checks.CHECKS["clock"]()
+    if said == checks.NOT_COMPARABLE:
+        raise DrillFailed(said)
+    return {"skew": said}
+
+
+def _within(*, seconds: float, holds: Callable[[], bool]) -> bool:
+    """Return whether something comes to hold within some seconds."""
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(LOOK_EVERY_S)
+    return True
+
+
+def run_id() -> str:
+    """Return a new name of a run, which its events and documents bear."""
+    return identifiers.new(prefix="drl")
+
+
+DRILLS = (
+    Drill(name="idempotent_replay", shows="an event sent twice makes one document", make=idempotent_replay),
+    Drill(name="divergent_repeat", shows="a repeat that says something else changes nothing", make=divergent_repeat),
+    Drill(name="worm_lock", shows="a document is locked and read back; nobody is mailed", make=locked_and_read_back),
+    Drill(name="worm_attacks", shows="the vault refuses every attempt to change or remove", make=worm_attacks),
+    Drill(name="audit_verification", shows="the log is what a checkpoint outside says", make=audit_verified),
+    Drill(
+        name="denial_audit", shows="a 403 stays on record though all else is rolled back", make=denial_survives_rollback
+    ),
+    Drill(name="dependencies", shows="each dependency answers within its limit", make=dependencies_answer),
+    Drill(name="alert_channel", shows="an alert reaches the channel", make=alert_channel),
+    Drill(name="clock", shows="this machine and PostgreSQL agree on the time", make=clock),
+)
