@@ -40,17 +40,17 @@ def ready() -> None:
 
 def _receipt(*, run_id: str, amount: str, net: str, tax: str, event: str) -> dict[str, Any]:
     """Return a payment of the drills' issuer: a customer without an address, so that nobody is written to."""
-    at = timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     line = {"id": "1", "kind": "FARE", "description": "Simulacro", "amount": net, "tax": "IVA10"}
     return {
         "id": f"evt_{event}_{run_id}",
         "type": "PAYMENT_CAPTURED",
-        "occurred_at": at,
+        "occurred_at": moment,
         "country": "ES",
         "issuer": ISSUER,
         "data": {
             "currency": "EUR",
-            "payment": {"id": f"pay_{run_id}", "method": "card", "captured_at": at, "amount": amount},
+            "payment": {"id": f"pay_{run_id}", "method": "card", "captured_at": moment, "amount": amount},
             "order": {"id": f"ord_{run_id}", "service": "PASSENGER_RIDE"},
             "customer": {"id": "cus_drill", "legal_name": "Simulacro"},
             "lines": [line],

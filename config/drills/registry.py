@@ -4,14 +4,20 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from http.client import HTTPException
 
 from django.db import DatabaseError
 
+from audit import log
 from documents import errors
+from documents.operations import checks
 from documents.resilience import calls
 
 Evidence = Mapping[str, str]  # what was seen, by name: ids, times, counts
-FAILURES = (errors.Problem, errors.WormError, calls.DependencyDown, DatabaseError, OSError, ValueError, LookupError)
+FAILURES = (
+    *(errors.Problem, calls.DependencyDown, checks.Degrades, DatabaseError, log.AuditUnavailable, HTTPException),
+    *(OSError, ValueError, LookupError, TypeError, AttributeError),
+)
 
 
 class DrillFailed(Exception):

@@ -1,0 +1,221 @@
+"""The drills hold on a running system, and each of them fails where what it shows is taken away."""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+from django.utils import timezone
+from pytest_django.plugin import DjangoDbBlocker
+
+from audit import log
+from config.drills import drills
+from config.embedded import services
+from config.management.commands import validate_operations
+from config.simulation import sender
+from documents import errors
+from documents.alerts import incidents
+from documents.custody import log_archive
+from documents.resilience import clock
+from documents.vault import store
+from tests.services import database
+from tests.services.live import Live, running
+
+MONTH = "## Operational validation "
+
+
+@pytest.fixture(scope="module")
+def system(stack: services.Stack, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Live]:
+    """Run the product, with a channel for its alerts; what is asked in this process asks the same."""
+    variables = {"ALERT_URL": "mailto:alerts@example.com"}
+    with (
+        running(stack=stack, blocker=django_db_blocker, variables=variables) as live,
+        override_settings(PUBLIC_URL=live.url, VAULT_URL=live.vault_url),
+        django_db_blocker.unblock(),
+    ):
+        yield live
+        database.connections.close_all()
+
+
+def made(*only: str, output: pathlib.Path) -> int:
+    """Make drills and return the exit code."""
+    try:
+        call_command("validate_operations", output=output, only=list(only))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def test_all_drills_hold_and_two_runs_are_two_entries_of_which_the_first_stays_as_it_was(
+    system: Live, tmp_path: pathlib.Path
+) -> None:
+    record = tmp_path / "record.md"
+    record.write_text("# Changes\n", encoding="utf-8")
+    first_checkpoint()
+    assert made(output=record) == 0
+    once = record.read_bytes()
+    assert made(output=record) == 0
+    twice = record.read_bytes()
+    assert (once.startswith(b"# Changes\n"), twice.startswith(once)) == (True, True)
+    text = twice.decode()
+    assert (text.count(MONTH), text.count("| holds |"), "failed" in text) == (2, 2 * len(drills.DRILLS), False)
+    for said in (
+        "Owner: `Equipo billing-docs`",
+        "Ticket: `OPS-BILLINGDOCS-241`",
+        "9 of 9 drills hold",
+        ", PostgreSQL ",
+    ):
+        assert text.count(said) == 2
+    numbers = system.rows("SELECT number FROM documents_document ORDER BY id")
+    assert [row["number"] for row in numbers] == ["DRILL-PR-2026-0000001", "DRILL-PR-2026-0000002"]
+    mails = [path.read_text(encoding="utf-8") for path in (system.folder / "mail").glob("*.eml")]
+    assert [mail for mail in mails if "alerts@example.com" not in mail] == []
+    assert mails
+    last = system.rows("SELECT outcome, code FROM audit_event WHERE action = 'operations.validated' ORDER BY id DESC")
+    assert (last[0]["outcome"], last[0]["code"]) == ("ok", "")
+
+
+def first_checkpoint() -> None:
+    """Let a checkpoint lie in the vault, as an hour after the start at the latest."""
+    until = time.monotonic() + 30
+    while not list(log_archive.checkpoints()) and time.monotonic() < until:
+        log_archive.go_on(now=timezone.now())
+        time.sleep(0.2)
+
+
+Plant = Callable[[pytest.MonkeyPatch, Live], contextlib.AbstractContextManager[object]]
+
+
+def _another_answer(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    """Let the repeat be answered as if something else had been made."""
+    post, seen = sender.post, set[str]()
+
+    def other(**given: Any) -> sender.PostedEvent:
+        answer = post(**given)
+        again = answer.event_id in seen
+        seen.add(answer.event_id)
+        return dataclasses.replace(answer, body={**answer.body, "documents": []}) if again else answer
+
+    patch.setattr(sender, "post", other)
+    return contextlib.nullcontext()
+
+
+def _rewritten(patch: pytest.MonkeyPatch, system: Live) -> contextlib.AbstractContextManager[object]:
+    """Let the repeat change what was issued."""
+    post = sender.post
+
+    def rewriting(**given: Any) -> sender.PostedEvent:
+        answer = post(**given)
+        if answer.event_id.startswith("evt_other"):
+            by_force(system, "UPDATE documents_document SET content_sha256 = repeat('0', 64)")
+        return answer
+
+    patch.setattr(sender, "post", rewriting)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _no_worker(patch: pytest.MonkeyPatch, system: Live) -> Iterator[None]:
+    """Let nobody lock anything."""
+    patch.setattr(drills, "LOCKED_WITHIN_S", 1.0)
+    by_force(system, "ALTER TABLE documents_document RENAME COLUMN locked_at TO locked_at_away")
+    try:
+        yield
+    finally:
+        by_force(system, "ALTER TABLE documents_document RENAME COLUMN locked_at_away TO locked_at")
+
+
+def _weak_vault(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    def weak() -> None:
+        raise errors.WormError(code="worm_lock_missing", values={"attempt": "delete"})
+
+    patch.setattr(store, "probe_again", weak)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _rewritten_log(_patch: pytest.MonkeyPatch, system: Live) -> Iterator[None]:
+    """Let an owner rewrite who did the first thing on record."""
+    first_checkpoint()
+    change = "UPDATE audit_event SET actor_id = %s WHERE id = (SELECT min(id) FROM audit_event)"
+    (who,) = system.rows("SELECT actor_id FROM audit_event ORDER BY id LIMIT 1")
+    by_force(system, change, "somebody")
+    try:
+        yield
+    finally:
+        by_force(system, change, who["actor_id"])
+
+
+def _denials_lost(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(log, "deny", lambda **_given: None)
+    return contextlib.nullcontext()
+
+
+def _no_redis(_patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    return override_settings(REDIS_URL="redis://127.0.0.1:1/0")
+
+
+def _no_channel(patch: pytest.MonkeyPatch, system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(drills, "SENT_WITHIN_S", 1.0)
+    opened = incidents.open_alert
+
+    def later(**given: Any) -> object:
+        alert = opened(**given)
+        type(alert).objects.filter(pk=alert.pk).update(next_try_at=timezone.now() + dt.timedelta(hours=1))
+        return alert
+
+    patch.setattr(incidents, "open_alert", later)
+    return contextlib.nullcontext()
+
+
+def _wrong_clock(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(clock, "clock_skew_s", lambda: 7.0)
+    return contextlib.nullcontext()
+
+
+FAULTS: dict[str, Plant] = {
+    "idempotent_replay": _another_answer,
+    "divergent_repeat": _rewritten,
+    "worm_lock": _no_worker,
+    "worm_attacks": _weak_vault,
+    "audit_verification": _rewritten_log,
+    "denial_audit": _denials_lost,
+    "dependencies": _no_redis,
+    "alert_channel": _no_channel,
+    "clock": _wrong_clock,
+}
+
+
+def by_force(system: Live, statement: str, *values: object) -> None:
+    """Do what only a superuser can, who switches every trigger off."""
+    with psycopg.connect(system.stack.superuser_url, autocommit=True) as server:
+        server.execute("SET session_replication_role = replica")
+        server.execute("ALTER TABLE audit_event DISABLE TRIGGER USER")
+        server.execute(statement, values or None)
+        for trigger in ("audit_event_rows_stay", "audit_event_stays"):
+            server.execute(f"ALTER TABLE audit_event ENABLE ALWAYS TRIGGER {trigger}")
+
+
+def test_each_drill_has_its_fault() -> None:
+    assert list(FAULTS) == [drill.name for drill in drills.DRILLS]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_drill_fails_under_its_own_fault_and_the_others_are_made(
+    system: Live, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, name: str
+) -> None:
+    record, other = tmp_path / "record.md", "clock" if name != "clock" else "denial_audit"
+    with monkeypatch.context() as patch, FAULTS[name](patch, system):
+        assert made(name, other, output=record) == validate_operations.FAILED
+    text = record.read_text(encoding="utf-8")
+    assert f"| {name} |" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    outcome = {row.split(" | ")[0].strip("| "): row.split(" | ")[2] for row in rows}
+    assert (outcome[name], outcome[other]) == ("failed", "holds")
