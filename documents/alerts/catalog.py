@@ -209,7 +209,6 @@ _CUSTODY: Mapping[str, AlertRow] = {
             "Simulacro {run}: comprueba que esta alerta llega. No hay nada que hacer.",
             "Drill {run}: it shows that this alert arrives. There is nothing to do.",
         ),
-        meanwhile=Words(es="Todo sigue como siempre", en="All goes on as ever"),
     ),
     "sealing_delayed": AlertRow(
         severity="P2",
