@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash fuzz matrix axe orders tampering gate manage bare-lab vault-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash fuzz matrix axe orders tampering gate manage bare-lab vault-lab tlog-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make manage    any other command: make manage ARGS=help; on a running demo: make manage DEMO=8000 ARGS=..."
 	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
 	@echo "make vault-lab the vault's promises, also over Ceph's radosgw (needs Debian's ceph packages), liars and fifty kills"
+	@echo "make tlog-lab  a log verified by an implementation of C2SP that is not ours (as root, with debootstrap)"
 	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
 
 ready:
@@ -68,6 +69,9 @@ manage: ready
 vault-lab: ready
 	@VAULT_LAB=1 $(PYTHON) -m pytest tests/documents/test_vault_contract.py tests/anomalies/test_vault_liars.py \
 		tests/anomalies/test_vault_kills.py $(ARGS)
+
+tlog-lab: ready
+	@.ci/tlog-lab
 
 # Not `ready`: it shows what happens where nothing is.
 bare-lab:
