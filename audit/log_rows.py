@@ -62,14 +62,16 @@ def place_of(*, row: Sequence[Any]) -> ReadLeaf:
 
 def verdict(*, read: ReadLeaf, sealed: bytes, progress: Progress, using: str) -> Iterator[LogFinding]:
     """Yield what is wrong with a leaf of which it is known what was sealed."""
+    if read.row == sealed and not _follows(order=read.order, progress=progress):
+        yield from _order_faults(order=read.order, progress=progress)
+    if read.row == sealed == read.place:
+        return
     name = f"event {read.event_id}"
     if read.row is None:
         yield LogFinding(code="missing", row=name)
     elif read.row != sealed:
         elsewhere = read.row != read.place and _exists(_SEALED, hashed=read.row, using=using)
         yield LogFinding(code="reordered" if elsewhere else "changed", row=name)
-    else:
-        yield from _order_faults(order=read.order, progress=progress)
     if read.place not in (sealed, read.row):
         yield LogFinding(code="place_changed", row=name)
 
@@ -95,6 +97,15 @@ def head_says(*, head: TreeHead, keys: list[tlog.LogKey]) -> tuple[bytes, list[L
         return b"", [LogFinding(code="head_forged", row=name)]
     root = checkpoint.root if checkpoint.size == head.size else b""
     return root, [] if root == bytes(head.root) else [LogFinding(code="head_changed", row=name)]
+
+
+def _follows(*, order: tuple[str, int, int], progress: Progress) -> bool:
+    """Take a row that comes next in its own incarnation, as nearly all do."""
+    last = progress.order
+    if order[0] != last[0] or order <= last:
+        return False
+    progress.order, progress.order_before = order, last
+    return True
 
 
 def _order_faults(*, order: tuple[str, int, int], progress: Progress) -> Iterator[LogFinding]:

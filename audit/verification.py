@@ -13,7 +13,7 @@ from typing import Any
 
 from audit import log_edges, log_rows, merkle, tlog
 from audit.log_findings import LogFinding, OuterCheckpoint
-from audit.log_progress import Progress, ReadLeaf
+from audit.log_progress import GrowingTree, Progress, ReadLeaf
 from audit.models import TreeHead, TreeTile
 
 BATCH = 5_000
@@ -122,16 +122,10 @@ def _stated(*, above: int, until: int, look: _Look) -> Iterator[_Signed]:
 def _settle(*, leaves: list[ReadLeaf], signed: _Signed | None, progress: Progress, look: _Look) -> Iterator[LogFinding]:
     """Append leaves to the tree, as what they were when they were sealed, and say which are something else now."""
     if leaves:
-        root = signed.root if signed is not None and not progress.lost else b""
-
-        def fitting(hashes: list[bytes]) -> bool:
-            return progress.tree.with_leaves(hashes=hashes).root() == root
-
-        chosen, fits = sealed_as(leaves=leaves, fits=fitting if root else None, using=look.using)
-        for read, hashed in zip(leaves, chosen, strict=True):
+        chosen, fits = _grow(leaves=leaves, signed=signed, progress=progress, using=look.using)
+        for size, (read, hashed) in enumerate(zip(leaves, chosen, strict=True), progress.size - len(leaves) + 1):
             yield from log_rows.verdict(read=read, sealed=hashed, progress=progress, using=look.using)
-            progress.tree.add(hashed=hashed)
-            yield from _tile_faults(hashed=hashed, progress=progress, using=look.using)
+            yield from _tile_faults(hashed=hashed, size=size, progress=progress, using=look.using)
         if not fits and signed is not None:
             progress.lost = True
             first, last = leaves[0], leaves[-1]
@@ -140,6 +134,24 @@ def _settle(*, leaves: list[ReadLeaf], signed: _Signed | None, progress: Progres
                 yield LogFinding(code="head_changed", row=f"head {progress.size}")
     if signed is not None and progress.lost:
         yield from (LogFinding(code="differs", row=name) for name in signed.names)
+
+
+def _grow(
+    *, leaves: list[ReadLeaf], signed: _Signed | None, progress: Progress, using: str
+) -> tuple[list[bytes], bool]:
+    """Append leaves to the tree as what they were, and return their hashes and whether that makes the signed root."""
+    root = signed.root if signed is not None and not progress.lost else b""
+    grown: list[tuple[list[bytes], GrowingTree]] = []
+
+    def fits(hashes: list[bytes]) -> bool:
+        grown[:] = [(hashes, progress.tree.with_leaves(hashes=hashes))]
+        return grown[0][1].root() == root
+
+    chosen, sure = sealed_as(leaves=leaves, fits=fits if root else None, using=using)
+    if not grown or grown[0][0] is not chosen:
+        grown[:] = [(chosen, progress.tree.with_leaves(hashes=chosen))]
+    progress.tree = grown[0][1]
+    return chosen, sure
 
 
 def _head_faults(*, signed: _Signed, progress: Progress) -> Iterator[LogFinding]:
@@ -180,9 +192,9 @@ def _by_tiles(*, leaves: list[ReadLeaf], using: str) -> list[bytes]:
     return hashes
 
 
-def _tile_faults(*, hashed: bytes, progress: Progress, using: str) -> Iterator[LogFinding]:
+def _tile_faults(*, hashed: bytes, size: int, progress: Progress, using: str) -> Iterator[LogFinding]:
     """Yield the tiles that a leaf completes and that are not what is stored."""
-    for level, index, hashes, subtree in progress.complete_tiles(hashed=hashed, size=progress.size):
+    for level, index, hashes, subtree in progress.complete_tiles(hashed=hashed, size=size):
         stored = TreeTile.objects.using(using).filter(level=level, index=index).first()
         if stored is None:
             yield LogFinding(code="tile_missing", row=f"tile {level}/{index}")

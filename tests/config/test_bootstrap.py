@@ -90,7 +90,7 @@ def machine(tmp_path: pathlib.Path) -> Machine:
     """A checkout on a machine of an ordinary user that has nothing but Debian's smallest set and make."""
     (tmp_path / "bin").mkdir()
     (tmp_path / ".ci").mkdir()
-    for name in ("Makefile", "requirements.txt", ".ci/bootstrap", ".ci/bare-lab"):
+    for name in ("Makefile", "requirements.txt", ".ci/bootstrap", ".ci/bare-lab", ".ci/tlog-lab", ".ci/lab-base"):
         shutil.copy(env.BASE_DIR / name, tmp_path / name)
     for tool in TOOLS.split():
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or tool)
