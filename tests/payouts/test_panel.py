@@ -274,6 +274,16 @@ def test_a_trip_that_is_missed_is_told_in_words_and_a_foreign_one_is_as_unknown_
 
     assert "está entre tus documentos" in said("ord_MXA")
     assert "lo está revisando" in said("ord_held")
+    # An order that is to be hers, and one that a payout of hers pays, have not come; neither is anybody else's to see.
+    waiting = [
+        making.reassignment("rea_1", "ord_later", taker="drv_MX42"),
+        making.payout("po_early", "10.00", orders=["ord_paid"], payee="drv_MX42"),
+    ]
+    assert telling.told(waiting) == ["parked", "parked"]
+    assert ["espera un dato" in said(trip) for trip in ("ord_later", "ord_paid")] == [True, True]
+    stranger = signed_in("ana@example.com")
+    for trip in ("ord_later", "ord_paid"):
+        assert "No nos consta" in stranger.get(f"{PANEL}falta/", {"viaje": trip}).content.decode()
     assert "No nos consta" in said("ord_none")
     assert said("ord_9F2K") == said("ord_none")
 
