@@ -3,12 +3,14 @@
 import datetime as dt
 import json
 import zoneinfo
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from babel import dates, numbers
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from documents import formatting, money
 from documents.countries import pack
@@ -18,6 +20,12 @@ from payouts.calculation.earnings import TripLine
 from payouts.models import Payout
 
 PERCENT = 100
+# TABLE: the codes of reasons -> what a person reads; other reasons are texts.
+_REASONS = {
+    "LATE_TIP": gettext_noop("Propina posterior"),
+    "FARE_REVIEW": gettext_noop("Revisión de la tarifa"),
+    "WRONG_DRIVER": gettext_noop("Se asignó a otro conductor"),
+}
 DIGITS = "0123456789"  # of a tax code, whose rate is said beside it
 
 
@@ -104,6 +112,16 @@ def line(*, line: TripLine, currency: str) -> ShownRow:
         text = line.description
     soft = line.legal_ref or (line.description if line.row.rule == "tax" else "")
     return ShownRow(text=text, soft=soft, amount=amount(minor=line.amount_minor, currency=currency))
+
+
+def why(*, content: Mapping[str, Any]) -> str:
+    """Return why a document changes a trip, "Propina posterior"; "" for the trip's first statement."""
+    for member in ("adjustment", "reassignment", "correction", "cancellation"):
+        reason = content.get(member, {}).get("reason")
+        if reason:
+            text = str(reason.get("text", "") if isinstance(reason, dict) else reason)
+            return _(_REASONS[text]) if text in _REASONS else text
+    return ""
 
 
 def _rate(*, text: str) -> str:

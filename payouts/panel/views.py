@@ -126,9 +126,9 @@ def trip(request: HttpRequest, trip: str, documents: Sequence[Document]) -> Http
 
 def _part(*, document: Document, change: TripChange) -> dict[str, object]:
     """Return one dated change of a trip as the page shows it: its lines add up to what it leaves."""
-    currency = document.currency
+    currency, content = document.currency, json.loads(document.content)
     lines = earnings.lines(
-        content=json.loads(document.content),
+        content=content,
         trip=change.trip,
         net_minor=change.net_minor,
         digits=money.digits(currency),
@@ -136,6 +136,7 @@ def _part(*, document: Document, change: TripChange) -> dict[str, object]:
     return {
         "title": formatting.title(document=document),
         "number": document.number,
+        "why": shown.why(content=content),
         "day": formatting.day(date=document.operation_date),
         "net": shown.amount(minor=change.net_minor, currency=currency),
         "paid": not change.pending_minor,

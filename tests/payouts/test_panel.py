@@ -52,6 +52,11 @@ def later(by: dt.timedelta) -> Iterator[None]:
     yield
 
 
+def signed_in_again(address: str) -> Client:
+    with later(dt.timedelta(minutes=2)):
+        return signed_in(address)
+
+
 def test_a_page_without_a_session_leads_to_the_sign_in() -> None:
     for place in (
         "",
@@ -242,6 +247,21 @@ def test_the_pdfs_of_a_month_come_in_one_file_each_on_record_and_only_the_person
             document.file_sha256 for document in mine
         }
     assert {event.object_id for event in center.said("document.downloaded")} == {row.public_id for row in mine}
+
+
+@pytest.mark.parametrize(("language", "tip"), [("es", "Propina posterior"), ("en", "Late tip")])
+def test_a_late_tip_and_a_cancellation_are_dated_changes_of_the_trip_that_say_why(language: str, tip: str) -> None:
+    late = making.adjustment("adj_1", "ord_9F2K", at="2026-02-24T10:00:00Z")
+    late["data"]["adjustment"]["reason"] = "LATE_TIP"
+    telling.told([late])
+    headers = {"accept-language": language}
+    trip = signed_in("ana@example.com").get(f"{PANEL}viaje/ord_9F2K/", headers=headers).content.decode()
+    day = "24 de febrero de 2026" if language == "es" else "24 February 2026"
+    assert trip.index("21,88 EUR</span>") < trip.index(f"{day}<span>2,00 EUR") < trip.index(tip)
+    assert "23,88 EUR" in trip
+    telling.told([making.order("ord_back", driver="drv_77A1"), making.order_canceled("ord_back")])
+    back = signed_in_again("ana@example.com").get(f"{PANEL}viaje/ord_back/").content.decode()
+    assert ("El cliente canceló el pedido" in back, "-10,00 EUR" in back, "0,00 EUR" in back) == (True, True, True)
 
 
 @pytest.mark.parametrize("place", ["periodo/2026-13/", "periodo/x/", "semana/2026-02-17/", "semana/x/"])
