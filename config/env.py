@@ -3,8 +3,11 @@
 import os
 import pathlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
+
+import psycopg
+from psycopg import conninfo
 
 from documents.vault import address
 
@@ -12,17 +15,10 @@ BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("demo", "test", "sandbox", "production")
 SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-SECRETS = ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY", "API_KEY_PEPPER")
 SECRET_LENGTH_MIN = 32
 SECRET_MEND = f"set a secret of at least {SECRET_LENGTH_MIN} characters (openssl rand -base64 48)"
-REAL = {  # what production accepts of a variable, and the mend where it is anything else
-    "VAULT_URL": ("s3:", f"only Object Lock can promise WORM: {address.MEND}"),
-    "MAIL_URL": ("smtp:", "a file mailbox reaches nobody: use smtp://user:password@host:port"),
-    "PUBLIC_URL": ("https:", "links carry secrets: use https://"),
-}
-VAULT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-# Where else botocore finds the keys of a store that is not AWS's own.
-VAULT_KEY_SOURCES = ("AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
+PORT_MAX = 65_535
+SMTP_PORTS = {"smtp": 25, "smtps": 465}  # the latter speaks TLS from the first byte
 NUMBER_MAX = 1_000_000_000
 SESSION = {
     "search_path": "public",
@@ -38,7 +34,6 @@ SESSION = {
     "transform_null_equals": "off",
     "synchronous_commit": "on",  # a commit that is lost would give its number twice
 }
-WEBHOOK_SECRET_LENGTH_MIN = 38  # `whsec_` and 24 bytes in base64
 
 
 class Misconfigured(SystemExit):
@@ -140,7 +135,7 @@ def _address(*, name: str, url: str, mend: str) -> SplitResult:
 
 
 def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
-    """Turn a `postgresql://` URL into Django's connection settings.
+    """Turn a `postgresql://` URL, as libpq reads it, into Django's connection settings: sockets, several hosts, TLS.
 
     Connect timeout 2 s and statement timeout 5 s are those of the row `postgresql` of `resilience.dependencies`.
     """
@@ -149,21 +144,29 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
         # Commands that need no database (gate, makemigrations --check) still import settings: an address that
         # refuses at once is a clearer failure than a missing key.
         url = "postgresql://nobody@127.0.0.1:1/none"
-    mend = "use postgresql://user:password@host:port/database"
-    parts = _address(name=name, url=url, mend=mend)
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+    mend = "use postgresql://user:password@host:port/database, with libpq's parameters if needed (?sslmode=verify-full)"
+    try:
+        given = dict(conninfo.conninfo_to_dict(url)) if url.startswith(("postgres://", "postgresql://")) else {}
+    except (psycopg.Error, UnicodeError) as error:
+        raise Misconfigured(name=name, mend=mend) from error
+    ports = str(given.get("port") or "").split(",")
+    if not given.get("dbname") or not all(not port or (port.isdigit() and int(port) <= PORT_MAX) for port in ports):
         raise Misconfigured(name=name, mend=mend)
+    if "options" in given:
+        raise Misconfigured(name=name, mend="leave out options: the service says its own")
+    own = {key: value for key, value in given.items() if key not in {"dbname", "user", "password", "host", "port"}}
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.strip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
+        "NAME": given["dbname"],
+        "USER": given.get("user", ""),
+        "PASSWORD": given.get("password", ""),
+        "HOST": given.get("host", ""),
+        "PORT": str(given.get("port", "")),
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 2,
+            **own,
             # Said by the connection, so that no setting of the role or the database changes what a statement means.
             "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
         },
@@ -171,8 +174,8 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
 
 
 def mail(*, url: str) -> dict[str, str | int | bool]:
-    """Turn a mail URL into Django's settings: `smtp://user:password@host:port?tls=1` or `file:///folder`."""
-    mend = "use smtp://user:password@host:port or file:///folder"
+    """Turn a mail URL into Django's settings: `smtps://user:password@host`, `smtp://host:587?tls=1`, `file:///folder`."""
+    mend = "use smtps://user:password@host:465, smtp://user:password@host:587?tls=1, or file:///folder"
     parts = _address(name="MAIL_URL", url=url, mend=mend)
     settings: dict[str, str | int | bool] = {
         "host": "",
@@ -180,18 +183,20 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
         "user": "",
         "password": "",
         "tls": False,
+        "ssl": False,
         "folder": "",
     }
     if parts.scheme == "file":
         return settings | {"backend": "documents.delivery.mailbox.EmlFolder", "folder": unquote(parts.path)}
-    if parts.scheme == "smtp" and parts.hostname:
+    if parts.scheme in SMTP_PORTS and parts.hostname:
         return settings | {
             "backend": "django.core.mail.backends.smtp.EmailBackend",
             "host": parts.hostname,
-            "port": parts.port or 25,
+            "port": parts.port or SMTP_PORTS[parts.scheme],
             "user": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
-            "tls": "tls=1" in parts.query,
+            "tls": "tls=1" in parts.query and parts.scheme == "smtp",
+            "ssl": parts.scheme == "smtps",
         }
     raise Misconfigured(name="MAIL_URL", mend=mend)
 
@@ -214,58 +219,3 @@ def former_vault() -> str:
 def webhook_secrets() -> dict[str, list[str]]:
     """Return each platform service's secrets, newest first (two while rotating)."""
     return {service: items(name=f"WEBHOOK_SECRET_{service.upper()}") for service in SERVICES}
-
-
-def refuse_unsafe_production() -> None:
-    """Stop a production start that lacks a real database, broker, vault, mailbox or secrets; all of it is said at once.
-
-    :raises Misconfigured: with each variable and its mend
-    """
-    wrong = list(_unsafe()) if production() else []
-    if wrong:
-        (name, mend), *others = wrong
-        raise Misconfigured(name=name, mend=mend, others=others)
-
-
-def _unsafe() -> Iterator[tuple[str, str]]:
-    """Yield each variable with which production cannot start, and its mend."""
-    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "VAULT_URL", "MAIL_URL", "PUBLIC_URL", "ALERT_URL"):
-        value = text(name=name)
-        if not value:
-            yield name, f"production has no embedded default: {address.MEND if name == 'VAULT_URL' else 'set it'}"
-        elif name in REAL and not value.startswith(REAL[name][0]):
-            yield name, REAL[name][1]
-        else:
-            yield from _unreadable(name=name)
-    yield from _keyless()
-    for name in SECRETS:
-        if len(text(name=name)) < SECRET_LENGTH_MIN:
-            yield name, SECRET_MEND
-    for service, secrets in webhook_secrets().items():
-        if not secrets or any(
-            not secret.startswith("whsec_") or len(secret) < WEBHOOK_SECRET_LENGTH_MIN for secret in secrets
-        ):
-            yield f"WEBHOOK_SECRET_{service.upper()}", "set whsec_ and at least 24 bytes in base64"
-
-
-def _unreadable(*, name: str) -> Iterator[tuple[str, str]]:
-    """Yield a variable whose address cannot be read, and its mend."""
-    try:
-        if name.startswith("DATABASE"):
-            database(name=name)
-        elif name == "VAULT_URL":
-            vault()
-        elif name == "MAIL_URL":
-            mail(url=text(name=name))
-    except Misconfigured as wrong:
-        yield wrong.name, wrong.mend
-
-
-def _keyless() -> Iterator[tuple[str, str]]:
-    """Yield each key that is missing for a vault on a server of its own; AWS's may come from the machine's role."""
-    try:
-        place = address.bucket(url=text(name="VAULT_URL"))
-    except address.WrongAddressError:
-        return  # said already
-    if place.endpoint and not any(text(name=name) for name in VAULT_KEY_SOURCES):
-        yield from ((name, "set the key with which VAULT_URL is opened") for name in VAULT_KEYS if not text(name=name))

@@ -2,12 +2,13 @@
 
 import logging
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-from config import env, logs, schedule
+from config import env, logs, production, schedule
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 from documents.access import style
 
-env.refuse_unsafe_production()
+production.refuse_unsafe()
 
 BASE_DIR = env.BASE_DIR
 ENVIRONMENT = env.environment()
@@ -20,7 +21,10 @@ AUDIT_KEY_FORMER = env.text(name="AUDIT_KEY_FORMER")  # signs beside the newer o
 AUDIT_KEY = env.secret(name="AUDIT_KEY", demo="demo-only-audit-key-that-production-refuses")
 WEBHOOK_SECRETS = env.webhook_secrets()
 PUBLIC_URL = env.text(name="PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
-ALLOWED_HOSTS = env.items(name="ALLOWED_HOSTS", default="127.0.0.1 localhost [::1] testserver")
+ALLOWED_HOSTS = env.items(name="ALLOWED_HOSTS") or [
+    str(urlsplit(PUBLIC_URL).hostname),
+    *([] if env.production() else ["127.0.0.1", "localhost", "[::1]", "testserver"]),
+]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [
@@ -188,7 +192,7 @@ MAIL = env.mail(url=MAIL_URL)
 EMAIL_BACKEND = MAIL["backend"]
 EMAIL_HOST, EMAIL_PORT = MAIL["host"], MAIL["port"]
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL["user"], MAIL["password"]
-EMAIL_USE_TLS = MAIL["tls"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL["tls"], MAIL["ssl"]
 EMAIL_TIMEOUT = 10  # as the row `mail` of `resilience.dependencies`
 EMAIL_FILE_PATH = MAIL["folder"]
 

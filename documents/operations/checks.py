@@ -66,8 +66,9 @@ def _redis() -> str:
 
 def _mail() -> str:
     parts = urlsplit(settings.MAIL_URL)
-    if parts.scheme == "smtp":
-        with smtplib.SMTP(str(settings.EMAIL_HOST), int(settings.EMAIL_PORT), timeout=SOCKET_S) as client:
+    if settings.EMAIL_HOST:
+        speak = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+        with speak(str(settings.EMAIL_HOST), int(settings.EMAIL_PORT), timeout=SOCKET_S) as client:
             client.ehlo_or_helo_if_needed()
     else:
         pathlib.Path(str(settings.EMAIL_FILE_PATH)).mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,18 @@
 """A start with a wrong environment stops, names the variable and says the mend."""
 
+import base64
+import hashlib
+
 import pytest
 
-from config import env
+from config import env, production
 from documents.vault import address
+
+
+def drawn(name: str) -> str:
+    """A secret of 32 bytes in base64, another one for each name."""
+    return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
+
 
 GOOD = {
     "ENVIRONMENT": "production",
@@ -16,45 +25,85 @@ GOOD = {
     "MAIL_URL": "smtp://user:word@mail.example:587?tls=1",
     "PUBLIC_URL": "https://documents.example",
     "ALERT_URL": "https://alerts.example/api/v2/alerts",
-    "SECRET_KEY": "a" * 48,
-    "LINK_KEY": "b" * 48,
-    "AUDIT_KEY": "c" * 48,
-    "API_KEY_PEPPER": "f" * 48,
-    **{f"WEBHOOK_SECRET_{service.upper()}": "whsec_" + "d" * 32 for service in env.SERVICES},
+    "MAIL_FROM": "Aventide <documents@aventide.com>",
+    **{name: drawn(name) for name in production.SECRETS},
+    **{f"WEBHOOK_SECRET_{service.upper()}": f"whsec_{drawn(service)}" for service in env.SERVICES},
 }
 BAD = [
-    *((name, "") for name in GOOD if name not in {"ENVIRONMENT", *env.SECRETS}),
+    *((name, "") for name in GOOD if name not in {"ENVIRONMENT", *production.SECRETS}),
     ("VAULT_URL", "file:///var/vault"),
     ("MAIL_URL", "file:///var/mail"),
     ("PUBLIC_URL", "http://documents.example"),
     ("WEBHOOK_SECRET_ORDERS", "whsec_short"),
     ("WEBHOOK_SECRET_ORDERS", "d" * 48),
+    ("WEBHOOK_SECRET_ORDERS", "whsec_!!!!"),
+    ("WEBHOOK_SECRET_ORDERS", "whsec_" + "!" * 40),
+    ("WEBHOOK_SECRET_ORDERS", "whsec_" + "d" * 32),
+    ("WEBHOOK_SECRET_ORDERS", GOOD["WEBHOOK_SECRET_PAYMENTS"]),
+    ("WEBHOOK_SECRET_ORDERS", f"{GOOD['WEBHOOK_SECRET_ORDERS']} {GOOD['WEBHOOK_SECRET_PAYMENTS']}"),
+    ("SECRET_KEY", "a" * 48),
+    ("SECRET_KEY", "changeme" * 8),
+    ("LINK_KEY", GOOD["SECRET_KEY"]),
+    ("ALLOWED_HOSTS", "*"),
+    ("ALLOWED_HOSTS", "documents.example .example *"),
+    ("REDIS_URL", "broker.example:6379"),
+    ("REDIS_URL", "redis://"),
+    ("REDIS_URL", "redis://broker.example:port"),
+    ("ALERT_URL", "alerts.example"),
+    ("ALERT_URL", "https://"),
+    ("ALERT_URL", "mailto:nobody"),
+    ("VAULT_URL", "s3://bucket?endpoint=http://s3.example"),
+    ("VAULT_URL", "s3://bucket?endpoint=http://10.0.0.4:8333"),
+    ("MAIL_URL", "smtp://user:word@mail.example:25"),
+    ("MAIL_URL", "smtp://user:word@mail.example:587?tls=0"),
+    ("MAIL_FROM", "Aventide Documentos <documentos@aventide.example>"),
+    ("MAIL_FROM", "nobody"),
+    ("DATABASE_URL", "postgresql://app:word@db.example/billing?sslmode=sometimes&nonsense=1"),
+    ("DATABASE_URL", "postgresql://app:word@db.example/billing?options=-c%20search_path%3Dother"),
+]
+ALSO_GOOD = [
+    ("MAIL_URL", "smtps://user:word@mail.example"),
+    ("MAIL_URL", "smtp://127.0.0.1:25"),
+    ("VAULT_URL", "s3://bucket?endpoint=http://127.0.0.1:8333"),
+    ("REDIS_URL", "rediss://:word@broker.example:6380/1"),
+    ("ALERT_URL", "mailto:alerts@aventide.com"),
+    ("ALLOWED_HOSTS", "documents.example 10.0.0.7"),
+    ("DATABASE_URL", "postgresql://app:word@db1.example:5432,db2.example:5433/billing?target_session_attrs=read-write"),
+    ("DATABASE_URL", "postgresql://app@/billing?host=/var/run/postgresql"),
 ]
 
 
 @pytest.fixture(autouse=True)
-def production(monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
 
 
 def test_production_starts_with_everything_it_needs() -> None:
-    env.refuse_unsafe_production()
+    production.refuse_unsafe()
+
+
+@pytest.mark.parametrize(("name", "value"), ALSO_GOOD)
+def test_production_starts_with_what_is_as_good(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    production.refuse_unsafe()
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_production_never_starts_without_a_real_part(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(env.Misconfigured, match=name):
-        env.refuse_unsafe_production()
+        production.refuse_unsafe()
 
 
 def test_production_says_at_once_all_that_is_missing_each_with_its_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [name for name in GOOD if name not in {"ENVIRONMENT", *env.VAULT_KEYS}]  # VAULT_URL's mend names its keys
+    names = [
+        name for name in GOOD if name not in {"ENVIRONMENT", *production.VAULT_KEYS}
+    ]  # VAULT_URL's mend names its keys
     for name in names:
         monkeypatch.delenv(name)
     with pytest.raises(env.Misconfigured) as raised:
-        env.refuse_unsafe_production()
+        production.refuse_unsafe()
     lines = str(raised.value).splitlines()
     assert sorted(line.split(": ")[1] for line in lines) == sorted(names)
     assert all(line.startswith("billing-docs: ") and line.split(": ", 2)[2] for line in lines)
@@ -70,32 +119,32 @@ def test_production_says_at_once_all_that_cannot_be_read(monkeypatch: pytest.Mon
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(env.Misconfigured) as raised:
-        env.refuse_unsafe_production()
+        production.refuse_unsafe()
     assert [line.split(": ")[1] for line in str(raised.value).splitlines()] == list(wrong)
 
 
-@pytest.mark.parametrize("name", env.VAULT_KEYS)
+@pytest.mark.parametrize("name", production.VAULT_KEYS)
 def test_production_never_starts_without_the_keys_of_its_vault(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name)
     with pytest.raises(env.Misconfigured, match=name):
-        env.refuse_unsafe_production()
+        production.refuse_unsafe()
 
 
-@pytest.mark.parametrize("source", env.VAULT_KEY_SOURCES)
+@pytest.mark.parametrize("source", production.VAULT_KEY_SOURCES)
 def test_the_keys_of_a_vault_may_come_from_where_botocore_finds_them(
     source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in env.VAULT_KEYS:
+    for name in production.VAULT_KEYS:
         monkeypatch.delenv(name)
     monkeypatch.setenv(source, "vault")
-    env.refuse_unsafe_production()
+    production.refuse_unsafe()
 
 
 def test_the_keys_of_awss_own_vault_may_come_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in env.VAULT_KEYS:
+    for name in production.VAULT_KEYS:
         monkeypatch.delenv(name)
     monkeypatch.setenv("VAULT_URL", "s3://bucket?region=eu-south-2")
-    env.refuse_unsafe_production()
+    production.refuse_unsafe()
 
 
 @pytest.mark.parametrize(
@@ -182,3 +231,27 @@ def test_an_unknown_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ENVIRONMENT", "prod")
     with pytest.raises(env.Misconfigured, match="production"):
         env.environment()
+
+
+def test_libpqs_parameters_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "sslmode=verify-full&sslrootcert=/etc/ca.pem&application_name=web&target_session_attrs=read-write"
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://app:word@db1.example:5432,db2.example:5433/billing?{query}")
+    database = env.database(name="DATABASE_URL")
+    assert (database["HOST"], database["PORT"]) == ("db1.example,db2.example", "5432,5433")
+    options = database["OPTIONS"]
+    assert isinstance(options, dict)
+    assert {name: options[name] for name in ("sslmode", "sslrootcert", "application_name", "connect_timeout")} == {
+        "sslmode": "verify-full",
+        "sslrootcert": "/etc/ca.pem",
+        "application_name": "web",
+        "connect_timeout": 2,
+    }
+    assert "statement_timeout=5000" in options["options"]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@/billing?host=/run/postgresql")
+    assert env.database(name="DATABASE_URL")["HOST"] == "/run/postgresql"
+
+
+def test_mail_over_tls_from_the_first_byte() -> None:
+    mail = env.mail(url="smtps://user:word@mail.example")
+    assert (mail["ssl"], mail["tls"], mail["port"]) == (True, False, 465)
+    assert env.mail(url="smtp://mail.example:587?tls=1")["tls"] is True

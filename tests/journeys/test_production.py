@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from config import env
+from config import production as refusals
 from config.embedded import object_store, services
 from documents.vault import store
 from tests.services import live, mailbox, objects
 
 MADRID = zoneinfo.ZoneInfo("Europe/Madrid")
 BUCKET = "production"
-SECRETS = {name: f"{name.lower()}-of-this-test-and-of-nobody-else" for name in env.SECRETS}
+SECRETS = {name: f"{name.lower()}-of-this-test-and-of-nobody-else" for name in refusals.SECRETS}
 
 
 @pytest.fixture
@@ -39,6 +39,8 @@ def production(
     variables = {
         "ENVIRONMENT": "production",
         "PUBLIC_URL": "https://documents.example",
+        "ALLOWED_HOSTS": "documents.example 127.0.0.1",
+        "MAIL_FROM": "Aventide <documentos@aventide.com>",
         "ALERT_URL": "mailto:operations@example.com",
         "MAIL_URL": inbox.url,
         "AWS_ACCESS_KEY_ID": object_store.ACCESS,

@@ -1,0 +1,195 @@
+"""What production refuses to start with: every fault of the environment, said at once, each with its mend."""
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parseaddr
+from urllib.parse import unquote, urlsplit
+
+from config import env
+from documents.vault import address
+
+ADDRESSES = (
+    *(
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "REDIS_URL",
+        "VAULT_URL",
+        "MAIL_URL",
+        "PUBLIC_URL",
+        "ALERT_URL",
+        "MAIL_FROM",
+    ),
+)
+SECRETS = ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY", "API_KEY_PEPPER")
+CHARACTERS_MIN = 12  # different ones: what a person repeats is guessed
+WEBHOOK_SECRET_BYTES_MIN = 24
+VAULT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+# Where else botocore finds the keys of a store that is not AWS's own.
+VAULT_KEY_SOURCES = ("AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
+EnvFault = tuple[str, str]  # the variable, and its mend
+WEBHOOK_MEND = (
+    "set whsec_ and at least 24 random bytes in base64 (openssl rand -base64 32), another one for each service"
+)
+
+
+def refuse_unsafe() -> None:
+    """Stop a production start that lacks a real part, or has one that is not safe.
+
+    :raises env.Misconfigured: with each variable and its mend
+    """
+    wrong = list(dict.fromkeys(_faults())) if env.production() else []
+    if wrong:
+        (name, mend), *others = wrong
+        raise env.Misconfigured(name=name, mend=mend, others=others)
+
+
+def _faults() -> Iterator[EnvFault]:
+    for name in ADDRESSES:
+        value = env.text(name=name)
+        if not value:
+            yield name, f"production has no embedded default: {address.MEND if name == 'VAULT_URL' else 'set it'}"
+        else:
+            yield from CHECKS[name](name, value)
+    yield from _keyless()
+    yield from _secrets()
+    yield from _webhook_secrets()
+    if "*" in "".join(env.items(name="ALLOWED_HOSTS")):
+        yield "ALLOWED_HOSTS", "name the hosts, or leave it out: the host of PUBLIC_URL is allowed"
+
+
+def _database(name: str, _value: str) -> Iterator[EnvFault]:
+    try:
+        env.database(name=name)
+    except env.Misconfigured as wrong:
+        yield wrong.name, wrong.mend
+
+
+def _redis(name: str, value: str) -> Iterator[EnvFault]:
+    parts = _parts(value)
+    if parts is None or parts[0] not in {"redis", "rediss"} or not parts[1]:
+        yield name, "use redis://:password@host:port/number, or rediss:// for TLS"
+
+
+def _vault(name: str, value: str) -> Iterator[EnvFault]:
+    if not value.startswith("s3:"):
+        yield name, f"only Object Lock can promise WORM: {address.MEND}"
+        return
+    try:
+        place = address.bucket(url=value)
+    except address.WrongAddressError as wrong:
+        yield name, str(wrong)
+        return
+    if place.endpoint.startswith("http:") and not _is_here(host=urlsplit(place.endpoint).hostname or ""):
+        yield name, "documents carry names and amounts: use an endpoint of https://"
+
+
+def _mail(name: str, value: str) -> Iterator[EnvFault]:
+    try:
+        mail = env.mail(url=value)
+    except env.Misconfigured as wrong:
+        yield wrong.name, wrong.mend
+        return
+    if not mail["host"]:
+        yield name, "a file mailbox reaches nobody: use smtps://user:password@host:465"
+    elif not (mail["tls"] or mail["ssl"] or _is_here(host=str(mail["host"]))):
+        yield name, "mails carry links: use smtps://user:password@host:465, or smtp://user:password@host:587?tls=1"
+
+
+def _public(name: str, value: str) -> Iterator[EnvFault]:
+    parts = _parts(value)
+    if parts is None or parts[0] != "https" or not parts[1]:
+        yield name, "links carry secrets: use https://host"
+
+
+def _alerts(name: str, value: str) -> Iterator[EnvFault]:
+    parts = _parts(value)
+    web = parts is not None and parts[0] in {"https", "http"} and parts[1]
+    mailed = parts is not None and parts[0] == "mailto" and "@" in unquote(urlsplit(value).path)
+    if not (web or mailed):
+        yield name, "use https://host/path of an Alertmanager-compatible webhook, or mailto:somebody@host"
+
+
+def _sender(name: str, value: str) -> Iterator[EnvFault]:
+    host = parseaddr(value)[1].rpartition("@")[2].lower()
+    if "." not in host or host.endswith((".example", ".invalid", ".test", "localhost")):
+        yield name, "set the sender of your mails: Name <documents@your.host>"
+
+
+# TABLE: variable -> what is wrong with it where it is set.
+CHECKS: Mapping[str, Callable[[str, str], Iterator[EnvFault]]] = {
+    "DATABASE_URL": _database,
+    "DATABASE_OWNER_URL": _database,
+    "REDIS_URL": _redis,
+    "VAULT_URL": _vault,
+    "MAIL_URL": _mail,
+    "PUBLIC_URL": _public,
+    "ALERT_URL": _alerts,
+    "MAIL_FROM": _sender,
+}
+
+
+def _keyless() -> Iterator[EnvFault]:
+    """Yield each key that is missing for a vault on a server of its own; AWS's may come from the machine's role."""
+    try:
+        place = address.bucket(url=env.text(name="VAULT_URL"))
+    except address.WrongAddressError:
+        return  # said already
+    if place.endpoint and not any(env.text(name=name) for name in VAULT_KEY_SOURCES):
+        missing = (name for name in VAULT_KEYS if not env.text(name=name))
+        yield from ((name, "set the key with which VAULT_URL is opened") for name in missing)
+
+
+def _secrets() -> Iterator[EnvFault]:
+    """Yield the secrets that are short, that can be guessed, or that two purposes share."""
+    seen: dict[str, str] = {}
+    for name in SECRETS:
+        value = env.text(name=name)
+        if len(value) < env.SECRET_LENGTH_MIN:
+            yield name, env.SECRET_MEND
+        elif len(set(value)) < CHARACTERS_MIN:
+            yield name, f"it repeats itself: {env.SECRET_MEND}"
+        elif value in seen:
+            yield name, f"it is the same as {seen[value]}: {env.SECRET_MEND}"
+        seen.setdefault(value, name)
+
+
+def _webhook_secrets() -> Iterator[EnvFault]:
+    """Yield the services whose secrets are none, too short, trivial, or those of another service."""
+    seen: dict[str, str] = {}
+    for service, secrets in env.webhook_secrets().items():
+        name = f"WEBHOOK_SECRET_{service.upper()}"
+        if not secrets or not all(_is_webhook_secret(text=secret) for secret in secrets):
+            yield name, WEBHOOK_MEND
+        elif other := next((seen[secret] for secret in secrets if secret in seen), ""):
+            yield name, f"it is the same as {other}: {WEBHOOK_MEND}"
+        seen |= dict.fromkeys(secrets, name)
+
+
+def _is_webhook_secret(*, text: str) -> bool:
+    """Tell whether a secret is in the form of Standard Webhooks, and long and varied enough."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    varied = len(set(text)) >= CHARACTERS_MIN
+    return text.startswith("whsec_") and len(key) >= WEBHOOK_SECRET_BYTES_MIN and varied
+
+
+def _parts(value: str) -> tuple[str, str] | None:
+    """Return scheme and host of an address; None where it cannot be read."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts.scheme, parts.hostname or ""
+
+
+def _is_here(*, host: str) -> bool:
+    """Tell whether a host is this machine, between whose processes nothing is read on the way."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
