@@ -86,7 +86,7 @@ def _behind(*, progress: Progress, using: str) -> Iterator[int | LogFinding]:
     named = 0
     while named < INSERTED_MAX:
         start = progress.unplaced_until
-        ((end,),) = _asked(_LAST_OF_RANGE, [start, RANGE], using=using)
+        end = end_of_range(start=start, using=using)
         if end is None:
             return
         for finding in inserted(start=start, end=end, current=current, progress=progress, using=using):
@@ -94,6 +94,12 @@ def _behind(*, progress: Progress, using: str) -> Iterator[int | LogFinding]:
             yield finding
         progress.unplaced_until = end
         yield 0
+
+
+def end_of_range(*, start: int, using: str = "default") -> int | None:
+    """Return the last id of the next RANGE events beyond an id, None at the end: no statement reads a whole log."""
+    ((end,),) = _asked(_LAST_OF_RANGE, [start, RANGE], using=using)
+    return None if end is None else int(end)
 
 
 def inserted(*, start: int, end: int, current: str | None, progress: Progress, using: str) -> Iterator[LogFinding]:

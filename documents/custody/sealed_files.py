@@ -7,23 +7,22 @@ rewrite those, and the log says for ever which bytes they were.
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from django.db.models import QuerySet
-
+from audit import log_edges
 from audit.actions import Action
 from audit.log_findings import LogFinding
 from audit.models import Event
 from documents import errors
 from documents.custody import quarantine
-from documents.models import Document
+from documents.models import Document, Status
 from documents.vault import store
 
 BATCH = 50
 _COLUMNS = ("public_id", "vault_url", "vault_key", "vault_version")
 
 
-def total(*, after: int = 0) -> int:
-    """Return how many files the log says were locked, from events beyond an id."""
-    return _locked(after=after).count()
+def total() -> int:
+    """Return how many files are or were locked, by the rows of the documents."""
+    return Document.objects.exclude(status=Status.ISSUED).count()
 
 
 def compare(*, after: int = 0) -> Iterator[int | LogFinding]:
@@ -34,7 +33,7 @@ def compare(*, after: int = 0) -> Iterator[int | LogFinding]:
     :raises errors.WormError: the vault does not answer
     :raises django.db.Error: the database does not answer
     """
-    while events := list(_locked(after=after).values_list("pk", "object_id", "facts")[:BATCH]):
+    for events in _locked(after=after):
         ids = [object_id for _, object_id, _ in events]
         rows = {row.public_id: row for row in Document.objects.filter(public_id__in=ids).only(*_COLUMNS)}
         disposed = set(
@@ -44,12 +43,16 @@ def compare(*, after: int = 0) -> Iterator[int | LogFinding]:
             if object_id not in disposed:
                 yield from _faults(row=rows.get(object_id), object_id=object_id, facts=facts)
             yield pk
-        after = events[-1][0]
 
 
-def _locked(*, after: int) -> QuerySet[Event]:
-    rows = Event.objects.filter(action=Action.DOCUMENT_LOCKED, object_type="document", pk__gt=after)
-    return rows.order_by("pk")
+def _locked(*, after: int) -> Iterator[list[tuple[int, str, Mapping[str, str]]]]:
+    """Yield id, object and facts of the events by which files were locked, some at once; no statement reads all."""
+    while (end := log_edges.end_of_range(start=after)) is not None:
+        rows = Event.objects.filter(action=Action.DOCUMENT_LOCKED, object_type="document", pk__gt=after, pk__lte=end)
+        events = list(rows.order_by("pk").values_list("pk", "object_id", "facts"))
+        for begin in range(0, len(events), BATCH):
+            yield events[begin : begin + BATCH]
+        after = end
 
 
 def _faults(*, row: Document | None, object_id: str, facts: Mapping[str, str]) -> Iterator[LogFinding]:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import transaction
 
-from audit import log, log_findings, log_progress, sealing, signing, tlog, tree, verification
+from audit import log, log_edges, log_findings, log_progress, sealing, signing, tlog, tree, verification
 from audit.actions import Action
 from audit.models import Event, EventDetail, TreePlace
 from config.embedded import services
@@ -262,3 +262,22 @@ def test_what_was_broken_off_goes_on_from_what_was_kept(sealed: Sealed, monkeypa
     rest = list(verification.verify(outer=sealed.outer, keys=sealed.keys, progress=kept, details_since=since))
     assert all(isinstance(said, int) for said in rest)
     assert kept.size == TreePlace.objects.count()
+
+
+def test_what_came_in_behind_is_looked_for_in_ranges_and_a_look_that_was_broken_off_goes_on_in_the_next(
+    sealed: Sealed, owner: psycopg.Connection[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_edges, "RANGE", 50)
+    statements, code, row = TAMPERINGS["one comes in behind"]
+    by_force(owner, *statements)
+    assert [(one.code, one.row) for one in findings(sealed)] == [(code, row)]
+    kept = log_progress.Progress()
+    since = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+    for said in verification.verify(outer=sealed.outer, keys=sealed.keys, progress=kept, details_since=since):
+        assert isinstance(said, int)
+        if kept.unplaced_until > 100:
+            break
+    kept = log_progress.Progress.from_json(text=kept.to_json())
+    rest = list(verification.verify(outer=sealed.outer, keys=sealed.keys, progress=kept, details_since=since))
+    assert [said for said in rest if said] == [log_findings.LogFinding(code=code, row=row)]
+    assert 0 < rest.count(0) < NUMBER // 50

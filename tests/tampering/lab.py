@@ -32,13 +32,14 @@ class LabProgram:
     """One of the two: a line of JSON in, a line of JSON out."""
 
     def __init__(self, *, module: str, environment: dict[str, str]) -> None:
+        self.environment = {"PATH": os.environ["PATH"], **environment}
         self.process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=BASE_DIR,
-            env={"PATH": os.environ["PATH"], **environment},
+            env=self.environment,
         )
 
     def ask(self, **asked: Any) -> Any:
@@ -89,6 +90,18 @@ class TamperingLab:
         self.owner.ask(do="undo")
         unsaid = [finding for finding in must if not is_said(finding=finding, of=said["findings"])]
         return f"{name}, seed {seed}: not said {unsaid}, said {said}" if unsaid or said["code"] != 2 else ""
+
+    def command(self) -> subprocess.CompletedProcess[str]:
+        """Run the command itself, as a stranger types it."""
+        asked = ["verify_audit", "--checkpoint", str(self.checkpoint), "--no-vault"]
+        return subprocess.run(
+            [sys.executable, "manage.py", *asked],
+            env=self.reader.environment,
+            cwd=BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def alarm(self) -> str:
         """Return what is said of a log that nobody touched, empty for nothing."""

@@ -1,5 +1,6 @@
 """Each class of tampering once, and as many clean looks: `make tampering` does each forty times."""
 
+import json
 import pathlib
 from collections.abc import Iterator
 
@@ -25,3 +26,14 @@ def test_an_owner_of_the_database_changes_nothing_that_a_reader_with_a_checkpoin
     for name in lab.names():
         said += [tampering_lab.fault(name=name, seed=1), tampering_lab.alarm()]
     assert "\n".join(fault for fault in said if fault) == ""
+
+
+def test_a_stranger_types_the_command_with_a_url_that_only_reads_and_is_told_the_row(
+    tampering_lab: lab.TamperingLab,
+) -> None:
+    sound = tampering_lab.command()
+    assert (sound.returncode, json.loads(sound.stdout)["findings"]) == (0, 0)
+    ((code, row),) = tampering_lab.owner.ask(do="tamper", seed=1, **{"class": "deleted"})["must_be_said"]
+    answer = tampering_lab.command()
+    first = json.loads(answer.stdout.splitlines()[0])
+    assert (answer.returncode, first) == (2, {"finding": code, "row": row})

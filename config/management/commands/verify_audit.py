@@ -123,7 +123,7 @@ class Command(BaseCommand):
     def compare_files(self) -> None:
         """Read every file that the log says was locked, and name those that are not what was sealed."""
         state = self.state
-        with progress.progress(label="PDF comparados", total=sealed_files.total(after=state.file)) as step:
+        with progress.progress(label="PDF comparados", total=max(0, sealed_files.total() - state.files)) as step:
             for said in sealed_files.compare(after=state.file):
                 if isinstance(said, int):
                     state.file, state.files = said, state.files + 1
