@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import textwrap
 import zoneinfo
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from payouts.calculation.earnings import TripLine
 from payouts.models import Payout
 
 PERCENT = 100
+TEXT_MAX = 90  # characters of a line: the PDF has the rest
 # TABLE: the codes of reasons -> what a person reads; other reasons are texts.
 _REASONS = {
     "LATE_TIP": gettext_noop("Propina posterior"),
@@ -111,6 +113,7 @@ def line(*, line: TripLine, currency: str) -> ShownRow:
     else:
         text = line.description
     soft = line.legal_ref or (line.description if line.row.rule == "tax" else "")
+    text, soft = textwrap.shorten(text, TEXT_MAX, placeholder="…"), textwrap.shorten(soft, TEXT_MAX, placeholder="…")
     return ShownRow(text=text, soft=soft, amount=amount(minor=line.amount_minor, currency=currency))
 
 

@@ -26,6 +26,7 @@ from payouts.panel.shown import ShownRow
 
 ORDER_LENGTH_MAX = 64
 TRIPS_MAX = 14  # of a week on one page
+LINES_MAX, PART_LINES = 16, 4  # of a trip on one page, and as how many what stands around them counts
 
 
 @ownership.resolver(Ownership.TRIP)
@@ -112,16 +113,34 @@ def trip(request: HttpRequest, trip: str, documents: Sequence[Document]) -> Http
     with frame.language(request=request):
         by_id = {change.document: change for change in life.changes}
         parts = [_part(document=document, change=by_id[document.public_id]) for document in documents]
+        [some], pager = paging.page_of(request=request, rows=_portions(parts=parts), size=1)
         context = {
+            **pager,
             "trip": trip,
             "net": shown.amount(minor=life.net_minor, currency=currency),
             "pending": shown.amount(minor=life.pending_minor, currency=currency) if life.pending_minor else "",
-            "parts": parts,
+            "parts": some,
             "week": reverse("panel-week", args=[earnings.monday(date=documents[0].operation_date).isoformat()]),
         }
     return frame.page(
         request=request, template="panel/trip.html", context=context, country=documents[0].country_id, listed=False
     )
+
+
+def _portions(*, parts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Share out a trip's changes over pages; one of many lines goes on on the next page, with its whole sum again."""
+    portions: list[list[dict[str, Any]]] = [[]]
+    room = LINES_MAX
+    for part in parts:
+        rest = part["lines"]
+        while rest or part["lines"] == rest:
+            if room <= PART_LINES:
+                portions.append([])
+                room = LINES_MAX
+            held, rest = rest[: room - PART_LINES], rest[room - PART_LINES :]
+            portions[-1].append({**part, "lines": held})
+            room -= PART_LINES + len(held)
+    return portions
 
 
 def _part(*, document: Document, change: TripChange) -> dict[str, object]:

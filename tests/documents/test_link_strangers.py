@@ -6,6 +6,7 @@ import secrets
 import string
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -21,6 +22,7 @@ __all__ = ["quiet"]
 
 pytestmark = pytest.mark.django_db
 ALPHABET = f"{string.ascii_letters}{string.digits}-_"
+PORTION = 100
 KINDS = ("forged", "altered", "expired", "revoked", "foreign", "replayed")
 
 
@@ -104,6 +106,10 @@ def test_forged_altered_expired_revoked_foreign_and_replayed_tokens_open_nothing
             assert b"21,88" not in page.content, kind
         link.refresh_from_db()
         assert link.downloads == 0
+        if (
+            number % PORTION == 0
+        ):  # what the guards look at when a transaction ends, they look at now: no end is too long
+            connection.check_constraints()
     handed = ("document.downloaded", "document.viewed", "document.previewed")
     assert not Event.objects.filter(action__in=handed, outcome="ok").exists()
 

@@ -64,6 +64,20 @@ def test_a_week_of_many_trips_is_told_in_pages_each_with_its_days_whole_sums() -
     assert len(sums) == 3
 
 
+def test_a_trip_of_many_lines_and_changes_is_told_in_pages_that_hold_each_line_once() -> None:
+    lines = [
+        making.line("1.00", name=f"{number}", description=f"Plato {number} " + "ñ" * 150) for number in range(MANY)
+    ]
+    tips = [making.adjustment(f"adj_{number}", "ord_long", "2.00") for number in range(5)]
+    telling.told([making.order("ord_long", driver="drv_long", lines=lines), *tips])
+    telling.tell(making.contact("drv_long", at="2026-02-20T10:00:00Z", email="long@example.com"))
+    pages = walked(signed_in("long@example.com"), "viaje/ord_long/")
+    told = "".join(pages)
+    assert [told.count(f"Plato {number}…") for number in range(MANY)] == [1] * MANY
+    assert (told.count("<b>1,00 EUR</b>"), told.count("<b>2,00 EUR</b>")) == (MANY, len(tips))
+    assert {page.count("50,00 EUR") for page in pages} == {2}  # what the trip leaves, and what is pending
+
+
 def test_whatever_a_driver_shares_can_be_ended_however_much_that_is() -> None:
     document = factories.document(owner=hers())
     with force.by_force():
