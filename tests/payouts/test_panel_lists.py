@@ -158,3 +158,38 @@ def test_no_answer_of_the_panel_is_kept_by_a_browser_or_a_proxy() -> None:
         for place in places:
             answer = browser.get(PANEL + place)
             assert (answer["Cache-Control"], answer["Referrer-Policy"]) == ("no-store", "no-referrer"), place
+
+
+def test_no_form_of_another_site_and_no_session_that_has_ended_does_anything() -> None:
+    document = factories.document(owner=hers())
+    browser = signed_in()
+    place = f"{PANEL}compartir/{document.public_id}/"
+    assert browser.post(place, {"reader": "Casero", "form": "f"}).status_code == 201
+    [link] = Link.objects.filter(reader="Casero")
+    [session] = PanelSession.objects.all()
+    forms = {
+        place: {"reader": "Otro", "form": "g"},
+        f"{PANEL}compartidos/{link.public_id}/anular/": {},
+        f"{PANEL}falta/aviso/": {"viaje": "ord_none", "form": "h"},
+        f"{PANEL}dispositivos/{session.public_id}/cerrar/": {},
+        f"{PANEL}salir/": {},
+    }
+
+    def nothing_done() -> bool:
+        rows = (Link.objects.filter(reader="Otro"), Link.objects.filter(revoked_at__isnull=False), TripReport.objects)
+        return not any(row.exists() for row in rows)
+
+    for address, body in forms.items():
+        for headers in (
+            {"sec-fetch-site": "cross-site"},
+            {"sec-fetch-site": "same-site"},
+            {"origin": "https://x.example"},
+        ):
+            assert browser.post(address, body, headers=headers).status_code == 403, address
+    assert (nothing_done(), browser.get(PANEL).status_code) == (True, 200)
+    thief = Client(headers={"cookie": f"panel={browser.cookies['panel'].value}"})
+    assert thief.get(PANEL).status_code == 200
+    browser.post(f"{PANEL}salir/")
+    for address, body in forms.items():  # a copy of the cookie is worth nothing once she has signed out
+        assert thief.post(address, body)["Location"] == f"{PANEL}entrar/"
+    assert nothing_done()
