@@ -18,8 +18,8 @@ from config.drills.registry import Drill, DrillContext, DrillFailed, Evidence
 from config.simulation import sender
 from documents import identifiers
 from documents.access import actors
-from documents.alerts import incidents
-from documents.models import Alert, Delivery, Document, Issuer, ProbeExtent, Status
+from documents.alerts import discrepancies, incidents
+from documents.models import Alert, Delivery, Discrepancy, Document, Issuer, ProbeExtent, Status
 from documents.operations import checks
 from documents.resilience import dependencies
 from documents.vault import probes
@@ -38,9 +38,9 @@ def ready() -> None:
         call_command("add_issuer", str(ISSUER_FILE), stdout=io.StringIO())
 
 
-def _receipt(*, run_id: str, amount: str, net: str, tax: str, event: str) -> dict[str, Any]:
+def _receipt(*, context: DrillContext, amount: str, net: str, tax: str, event: str) -> dict[str, Any]:
     """Return a payment of the drills' issuer: a customer without an address, so that nobody is written to."""
-    moment = timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    run_id, moment = context.run_id, context.now.strftime("%Y-%m-%dT%H:%M:%SZ")
     line = {"id": "1", "kind": "FARE", "description": "Simulacro", "amount": net, "tax": "IVA10"}
     return {
         "id": f"evt_{event}_{run_id}",
@@ -68,7 +68,7 @@ def _issued(*, context: DrillContext) -> tuple[dict[str, Any], sender.PostedEven
 
     :raises DrillFailed: it was not taken in, or did not become one document
     """
-    event = _receipt(run_id=context.run_id, amount="11.00", net="10.00", tax="1.00", event="first")
+    event = _receipt(context=context, amount="11.00", net="10.00", tax="1.00", event="first")
     answer = _post(context=context, event=event)
     if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
         raise DrillFailed(f"the event was answered {answer.status} {answer.body.get('code', '')}")
@@ -90,15 +90,24 @@ def idempotent_replay(context: DrillContext) -> Evidence:
 
 
 def divergent_repeat(context: DrillContext) -> Evidence:
-    """State the same payment with another amount: nothing is issued, and what was issued stays as it is."""
+    """State the same payment with another amount: nothing is issued, what was issued stays, and somebody is told.
+
+    The discrepancy that says so is resolved at once: it is the drill's own.
+    """
     _event, _answer, document = _issued(context=context)
     before = (document.content_sha256, document.number)
-    other = _receipt(run_id=context.run_id, amount="22.00", net="20.00", tax="2.00", event="other")
+    other = _receipt(context=context, amount="22.00", net="20.00", tax="2.00", event="other")
     answer = _post(context=context, event=other)
     rows = list(Document.objects.filter(subject=document.subject).values_list("content_sha256", "number"))
     if rows != [before]:
         raise DrillFailed(f"there are {len(rows)} documents of one payment, or another one")
-    return {"event": str(other["id"]), "answer": str(answer.status), "document": document.public_id}
+    opened = list(Discrepancy.objects.filter(code="divergent_repeat", document=document, resolved_at=None))
+    for row in opened:
+        with transaction.atomic():
+            discrepancies.resolve(dedup_key=row.dedup_key, resolution=context.run_id, actor=ACTOR, now=timezone.now())
+    if len(opened) != 1:
+        raise DrillFailed(f"{len(opened)} discrepancies say that a payment was stated twice")
+    return {"event": str(other["id"]), "answer": str(answer.status), "discrepancy": opened[0].public_id}
 
 
 def locked_and_read_back(context: DrillContext) -> Evidence:
