@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 OVERDUE_AFTER = dt.timedelta(seconds=3)
 TURNS_MAX, EVENTS_MAX = 20, 200  # of one round
 THREADS = 2
+SEAL_EVERY_S = 1.0  # the lag from commit to signed head is to stay below 2 s
 WATCH_EVERY_S, NUMBERS_EVERY_S, HOLDS_EVERY_S, ARCHIVE_EVERY_S = 10, 60, 5, 10
 
 
@@ -134,7 +135,9 @@ class Poller(bootsteps.StartStopStep):
         self._compare_with_vault()
         close_old_connections()
         for turn in (self._renew, self._tend, self._keep, self._seal, *[self._work_off] * THREADS):
-            thread = threading.Thread(target=self._every, args=(turn,), name=f"poller-{turn.__name__}", daemon=True)
+            pause_s = SEAL_EVERY_S if turn == self._seal else settings.SWEEP_EVERY_S
+            name = f"poller-{turn.__name__}"
+            thread = threading.Thread(target=self._every, args=(turn, pause_s), name=name, daemon=True)
             thread.start()
             self.threads.append(thread)
 
@@ -144,8 +147,8 @@ class Poller(bootsteps.StartStopStep):
         for thread in self.threads:
             thread.join(timeout=10)
 
-    def _every(self, turn: Callable[[], object]) -> None:
-        while not self.ended.wait(settings.SWEEP_EVERY_S):
+    def _every(self, turn: Callable[[], object], pause_s: float) -> None:
+        while not self.ended.wait(pause_s):
             close_old_connections()
             try:
                 turn()

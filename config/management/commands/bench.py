@@ -12,13 +12,13 @@ from django.core.management.base import BaseCommand, CommandError
 from config import env
 
 FOLDER = env.BASE_DIR / "benchmarks"
-SCRIPTS = ("render", "line", "audit_append", "api")
+SCRIPTS = ("render", "line", "audit_append", "seal_lag", "api")
 
 
 class Command(BaseCommand):
     """`make bench [ARGS=SCRIPT]`: ratios side by side in one run; on shared machines nothing else counts."""
 
-    help = "Measure rendering, the line, intake and the audit log against bare rivals, and the API among millions."
+    help = "Measure rendering, the line, intake and the log against bare rivals, its seal, and the API among millions."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the arguments."""
