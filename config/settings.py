@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "documents.access.middleware.RequestLog",
+    "documents.access.middleware.HealthByAddress",
     "documents.access.middleware.DriverLatency",
     "documents.access.middleware.RequestContext",
     "django.contrib.sessions.middleware.SessionMiddleware",

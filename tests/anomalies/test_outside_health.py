@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connections
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -375,3 +375,12 @@ def test_a_database_that_does_not_answer_says_nothing_of_the_logs_guards(monkeyp
     assert ask()[1]["checks"]["audit"]["status"] == "ok"
     watch()
     assert not Alert.objects.filter(code="audit_broken").exists()
+
+
+@pytest.mark.django_db(databases=["default", "denials"])
+def test_a_probe_asks_by_the_address_of_the_process_and_nobody_else_does(settings: Settings) -> None:
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://documents.example", ["documents.example"]
+    probe = Client(headers={"host": "10.0.0.5:8000"})
+    assert [probe.get(path).status_code for path in ("/healthz", "/metrics")] == [200, 200]
+    assert probe.get("/readyz").status_code in {200, 503}
+    assert [probe.get(path).status_code for path in ("/v/", "/admin/login/", "/api/v1/me/")] == [400] * 3
