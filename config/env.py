@@ -1,5 +1,6 @@
 """The only reader of the process environment. A value that is missing or wrong stops the start and says the mend."""
 
+import ipaddress
 import os
 import pathlib
 import sys
@@ -119,6 +120,20 @@ def log_level() -> str:
 def items(*, name: str, default: str = "") -> list[str]:
     """Return the items of a variable, split at commas and blanks."""
     return text(name=name, default=default).replace(",", " ").split()
+
+
+def networks(*, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Return the networks of a variable, as addresses or in CIDR."""
+    read = []
+    for item in items(name=name):
+        try:
+            network = ipaddress.ip_network(item)
+        except ValueError as error:
+            raise Misconfigured(name=name, mend=f"{item}: use addresses or networks, as 10.0.0.0/8") from error
+        if network.prefixlen == 0:
+            raise Misconfigured(name=name, mend=f"{item} trusts everybody: name your own proxies")
+        read.append(network)
+    return read
 
 
 def _address(*, name: str, url: str, mend: str) -> SplitResult:

@@ -25,6 +25,7 @@ ALLOWED_HOSTS = env.items(name="ALLOWED_HOSTS") or [
     str(urlsplit(PUBLIC_URL).hostname),
     *([] if env.production() else ["127.0.0.1", "localhost", "[::1]", "testserver"]),
 ]
+TRUSTED_PROXIES = env.networks(name="TRUSTED_PROXIES")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [
@@ -50,6 +51,7 @@ INSTALLED_APPS = [
     "config",
 ]
 MIDDLEWARE = [
+    "documents.access.proxies.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -129,6 +131,7 @@ SESSION_ENGINE = "documents.access.session_store"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if PUBLIC_URL.startswith("https://") else 0
 SECURE_REFERRER_POLICY = "no-referrer"
 X_FRAME_OPTIONS = "DENY"
 LOGIN_URL = "/admin/login/"
