@@ -103,9 +103,10 @@ class SealedLog:
         return self.number("SELECT event_id FROM audit_treeplace WHERE index = %s", index)
 
     def detailed(self, *, offset: int) -> int:
-        """Return the id of an event with personal details, round and round."""
-        count = self.number("SELECT count(*) FROM audit_eventdetail")
-        return self.number("SELECT event_id FROM audit_eventdetail ORDER BY event_id OFFSET %s LIMIT 1", offset % count)
+        """Return the id of a sealed event with personal details, round and round: before its seal nothing is bound."""
+        sealed = "FROM audit_eventdetail JOIN audit_treeplace USING (event_id)"
+        count = self.number(f"SELECT count(*) {sealed}")
+        return self.number(f"SELECT event_id {sealed} ORDER BY event_id OFFSET %s LIMIT 1", offset % count)
 
     # --- a tree made anew ---
     def hashed(self, *, event_id: int) -> bytes:
