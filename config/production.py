@@ -25,6 +25,7 @@ ADDRESSES = (
 SECRETS = ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY", "API_KEY_PEPPER")
 CHARACTERS_MIN = 12  # different ones: what a person repeats is guessed
 WEBHOOK_SECRET_BYTES_MIN = 24
+OTHER_VAULTS = ("VAULT_FORMER_URL", "VAULT_CANARY_URL")  # where there are any
 VAULT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 # Where else botocore finds the keys of a store that is not AWS's own.
 VAULT_KEY_SOURCES = ("AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
@@ -55,6 +56,8 @@ def _faults() -> Iterator[EnvFault]:
     yield from _keyless()
     yield from _secrets()
     yield from _webhook_secrets()
+    for name in OTHER_VAULTS:
+        yield from _encrypted(name, env.text(name=name))
     if "*" in "".join(env.items(name="ALLOWED_HOSTS")):
         yield "ALLOWED_HOSTS", "name the hosts, or leave it out: the host of PUBLIC_URL is allowed"
 
@@ -75,6 +78,13 @@ def _redis(name: str, value: str) -> Iterator[EnvFault]:
 def _vault(name: str, value: str) -> Iterator[EnvFault]:
     if not value.startswith("s3:"):
         yield name, f"only Object Lock can promise WORM: {address.MEND}"
+    else:
+        yield from _encrypted(name, value)
+
+
+def _encrypted(name: str, value: str) -> Iterator[EnvFault]:
+    """Yield a bucket that cannot be read from its address, or that is reached in clear over the network."""
+    if not value.startswith("s3:"):
         return
     try:
         place = address.bucket(url=value)

@@ -161,9 +161,12 @@ def denial_survives_rollback(context: DrillContext) -> Evidence:
 
 
 def dependencies_answer(_context: DrillContext) -> Evidence:
-    """Ask every dependency within its own limit; each has a fallback, a severity and a runbook."""
+    """Ask every dependency that can be asked within its own limit; of the others, say so: nothing was seen of them."""
     took: dict[str, str] = {}
     for name, row in dependencies.DEPENDENCIES.items():
+        if checks.CHECKS[name] is checks.breaker_only:
+            took[name] = "not asked"  # asking costs or has an effect; lock and alert have drills of their own
+            continue
         began = time.monotonic()
         try:
             checks.CHECKS[name]()
@@ -223,7 +226,7 @@ DRILLS = (
     Drill(
         name="denial_audit", shows="a 403 stays on record though all else is rolled back", make=denial_survives_rollback
     ),
-    Drill(name="dependencies", shows="each dependency answers within its limit", make=dependencies_answer),
+    Drill(name="dependencies", shows="what can be asked answers within its limit", make=dependencies_answer),
     Drill(name="alert_channel", shows="an alert reaches the channel", make=alert_channel),
     Drill(name="clock", shows="this machine and PostgreSQL agree on the time", make=clock),
 )

@@ -54,6 +54,8 @@ BAD = [
     ("ALERT_URL", "mailto:nobody"),
     ("VAULT_URL", "s3://bucket?endpoint=http://s3.example"),
     ("VAULT_URL", "s3://bucket?endpoint=http://10.0.0.4:8333"),
+    ("VAULT_FORMER_URL", "s3://bucket?endpoint=http://s3.example"),
+    ("VAULT_CANARY_URL", "s3://bucket?endpoint=http://s3.example"),
     ("MAIL_URL", "smtp://user:word@mail.example:25"),
     ("MAIL_URL", "smtp://user:word@mail.example:587?tls=0"),
     ("MAIL_FROM", "Aventide Documentos <documentos@aventide.example>"),
@@ -65,6 +67,7 @@ ALSO_GOOD = [
     ("MAIL_URL", "smtps://user:word@mail.example"),
     ("MAIL_URL", "smtp://127.0.0.1:25"),
     ("VAULT_URL", "s3://bucket?endpoint=http://127.0.0.1:8333"),
+    ("VAULT_FORMER_URL", "file:///var/vault"),  # the one of before may be a folder, until it is migrated
     ("REDIS_URL", "rediss://:word@broker.example:6380/1"),
     ("ALERT_URL", "mailto:alerts@aventide.com"),
     ("ALLOWED_HOSTS", "documents.example 10.0.0.7"),
