@@ -48,9 +48,14 @@ def _about(*, trip: str) -> Iterator[tuple[str, dict[str, Any]]]:
     waiting = Event.objects.filter(waits__awaited=f"order:{trip}", status=EventStatus.PARKED).order_by("-pk")
     undone = Event.objects.filter(type=REASSIGNED, status__in=UNDONE).order_by("-pk")[:UNDONE_MAX]
     for event in itertools.chain(own, waiting, undone):
-        data = json.loads(bytes(event.body)).get("data", {}) if event.body is not None else {}
-        if event.type != REASSIGNED or data.get("order", {}).get("id") == trip:
+        data = _object(_object(json.loads(bytes(event.body))).get("data")) if event.body is not None else {}
+        if event.type != REASSIGNED or _object(data.get("order")).get("id") == trip:
             yield event.status, data
+
+
+def _object(value: object) -> dict[str, Any]:
+    """Return a value that is an object; an empty one for what a sender got wrong."""
+    return value if isinstance(value, dict) else {}
 
 
 def _named(*, data: dict[str, Any]) -> set[str]:
