@@ -1,11 +1,11 @@
 # Every target brings the machine to what it needs first (.ci/bootstrap); nothing of it keeps running afterwards.
-# Variables: PORT, DEMO_EXIT, DEMO_JSON (demo), SEED (crash), ARGS (passed on to pytest or to the command),
+# Variables: PORT, DEMO_EXIT, DEMO_JSON (demo), SEED (crash, faults), ARGS (passed on to pytest or to the command),
 # DEMO (manage: the port of a running demo, in which the command then takes part).
 
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash fuzz matrix axe orders tampering gate manage bare-lab vault-lab tlog-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash faults fuzz matrix axe orders tampering gate manage bare-lab vault-lab tlog-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make gate      style, types, imports, texts"
 	@echo "make bench     the promised speeds, measured"
 	@echo "make crash     the crash campaign (SEED=1)"
+	@echo "make faults    every dependency failing in every way; goes on where it was broken off (SEED=1)"
 	@echo "make matrix    every role at every route against its oracle, and a mutation of each right and resolver"
 	@echo "make axe       every page of panel, links and sign-in at 360 px, light and dark, in both languages, asked by axe"
 	@echo "make orders    every order in which the facts of a story can arrive; make test tells a few of each"
@@ -50,6 +51,9 @@ fuzz: ready
 
 crash: ready
 	@$(PYTHON) manage.py crash_campaign --seed $(SEED) $(ARGS)
+
+faults: ready
+	@$(PYTHON) manage.py fault_campaign --seed $(SEED) $(ARGS)
 
 matrix: ready
 	@$(PYTHON) -m pytest tests/matrix/campaign.py $(ARGS)

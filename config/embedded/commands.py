@@ -12,8 +12,8 @@ WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "check", "d
     {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "send_events"}
 )
 # These get a private pair that is thrown away: they show it, crash it, or measure it.
-WITH_AN_OBJECT_STORE = frozenset({"demo", "crash_campaign"})  # they lock as production does
-WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "crash_campaign", "contact_sheet"})
+WITH_AN_OBJECT_STORE = frozenset({"demo", "crash_campaign", "fault_campaign"})  # they lock as production does
+WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "crash_campaign", "fault_campaign", "contact_sheet"})
 
 # What comes with the URL of an embedded server.
 COMPANIONS = {

@@ -96,7 +96,7 @@ def run(
             sent = time.monotonic()
             findings += _drain(database=database, documents=len(stream.keys), killer=killer)
             drained = time.monotonic()
-        figures, outside = _ask_outside(
+        figures, outside = ask_outside(
             database_url=database_url, vault=vault_url, mail=mail, keys=stream.keys, events=answers
         )
         if killer.done["worker"] < plan.kills:
@@ -210,7 +210,7 @@ def _count(*, database: psycopg.Connection[tuple[int, ...]], query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _ask_outside(
+def ask_outside(
     *, database_url: str, vault: str, mail: pathlib.Path, keys: frozenset[str], events: Mapping[str, str]
 ) -> tuple[dict[str, int], list[str]]:
     """Run the outside checker as a program of its own, which cannot import this project."""

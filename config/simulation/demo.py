@@ -12,6 +12,7 @@ import pathlib
 import secrets
 import socket
 import time
+from collections.abc import Mapping
 from typing import IO
 
 from config import env, production
@@ -22,6 +23,7 @@ PORT_DEFAULT, PORT_MAX = 8000, 65_535
 ALERTS_TO = "operaciones@aventide.example"
 HASTE = {"LEASE_S": "4", "SWEEP_EVERY_S": "1"}  # the leases of a killed worker end within seconds
 PATIENCE = {"PARKED_LIMIT_S": "60"}  # whoever tries the demo sees within minutes what finance may do past the limit
+CAMPAIGNS = frozenset({"crash_campaign", "fault_campaign"})
 RECORD = "environment.json"
 SERVERS = (
     "DATABASE_URL",
@@ -41,7 +43,7 @@ _put: tuple[str, ...] = ()
 def prepare(*, kind: str) -> None:
     """Choose the port, folder and secrets of one run, and put them where the settings look.
 
-    `kind` is the command: `demo` listens on PORT, `crash_campaign` on any free port and with leases that end soon.
+    `kind` is the command: `demo` listens on PORT, a campaign on any free port and with leases that end soon.
 
     :raises env.Misconfigured: PORT is taken, or DEMO_JSON names a file that cannot be written
     """
@@ -82,7 +84,7 @@ def _variables(*, kind: str, url: str, folder: pathlib.Path) -> dict[str, str]:
     asked = env.text(name="VAULT_URL") if kind == "demo" else ""
     if kind == "contact_sheet" or not (asked or object_store.available()):
         values["VAULT_URL"] = f"file://{folder / 'vault'}"
-    if kind == "crash_campaign":
+    if kind in CAMPAIGNS:
         values = {"VAULT_URL": "", **values, **HASTE}  # an S3 of its own: what it locks would lie in another for years
     if kind == "demo":
         values |= {name: env.text(name=name, default=value) for name, value in PATIENCE.items()}
@@ -149,7 +151,14 @@ def _listen() -> socket.socket:
     raise env.Misconfigured(name="PORT", mend=f"port {port} is taken: use another one, or PORT=0 for any free one")
 
 
-def process_group(*, beat: bool = True, pause_s: float = processes.RESTART_PAUSE_S) -> processes.ProcessGroup:
+def process_group(
+    *,
+    beat: bool = True,
+    pause_s: float = processes.RESTART_PAUSE_S,
+    environment: Mapping[str, str] | None = None,
+) -> processes.ProcessGroup:
     """Return the processes that serve this run, not started yet; see `processes.ProcessGroup`."""
     assert _listening is not None, "prepare() comes first"  # noqa: S101 - a mistake in our own code
-    return processes.ProcessGroup(folder=folder(), listening=_listening, beat=beat, pause_s=pause_s)
+    return processes.ProcessGroup(
+        folder=folder(), listening=_listening, environment=environment, beat=beat, pause_s=pause_s
+    )

@@ -38,7 +38,7 @@ class Command(BaseCommand):
 def _locks(*, folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yield the lock files of every folder that servers or a demo hold."""
     yield from folder.glob("demo/*/lock")
-    yield from folder.glob("crash_campaign/*/lock")
+    yield from folder.glob("*_campaign/*/lock")
     for home in (folder, folder / "servers"):
         yield from home.glob("run-*/lock")
         yield from home.glob(f"{shared.LASTING}/{shared.HOST_LOCK}")

@@ -1,0 +1,101 @@
+"""TABLE: the cells of a campaign: which dependency fails in which way, and what must come of it."""
+
+import dataclasses
+import enum
+from collections.abc import Iterable, Sequence
+
+from config.faults.proxy import Mode
+from documents.resilience import dependencies
+
+FLAP_S = 4.0
+
+
+class Way(enum.StrEnum):
+    """A way of failing that is no mode of a port."""
+
+    FLAP = "flap"
+    FLAP_AT_PAUSE = "flap_at_pause"
+    CRASH = "crash"
+    HANG = "hang"
+    MEMORY = "memory"
+    WRONG_BYTES = "wrong_bytes"
+    JUMP = "jump"
+    JUMP_FAR = "jump_far"
+    JUMP_BACK = "jump_back"
+    DRIFT = "drift"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One row of the outside table failing in one way; `beside` fails with it, in the same way.
+
+    `alerts_min` is how many incidents there must be at the least; there may never be more than one a row.
+    """
+
+    row: str
+    way: Mode | Way
+    alerts_min: int = 1
+    beside: str = ""
+    hold_s: float = 6.0  # at the least, so that there is something to see
+
+    @property
+    def name(self) -> str:
+        """Return how the cell is called: `vault/slow`, `vault+mail/refuse`."""
+        return f"{self.row}{'+' if self.beside else ''}{self.beside}/{self.way}"
+
+    @property
+    def rows(self) -> Sequence[str]:
+        """Return all that fails."""
+        return [self.row, self.beside] if self.beside else [self.row]
+
+    @property
+    def limits(self) -> dependencies.Dependency:
+        """Return the row of the outside table."""
+        return dependencies.DEPENDENCIES[self.row]
+
+
+COMMON = (Mode.REFUSE, Mode.BLACK_HOLE, Mode.SLOW, Mode.BUSY, Mode.GARBAGE)
+FLAPS = {Way.FLAP: 40.0, Way.FLAP_AT_PAUSE: 60.0}  # for so many seconds
+PROXIED = ("vault", "vault_former", "mail", "redis", "postgresql", "alert_channel")
+PAIRS = (("vault", "mail"), ("redis", "mail"), ("vault", "alert_channel"), ("postgresql", "alert_channel"))
+
+
+def _all() -> Iterable[Cell]:
+    for row in PROXIED:
+        yield from (Cell(row=row, way=mode) for mode in COMMON)
+        yield from (Cell(row=row, way=way, alerts_min=0, hold_s=seconds) for way, seconds in FLAPS.items())
+    yield from (Cell(row=row, way=Mode.DRIP) for row in ("vault", "mail", "alert_channel"))
+    yield Cell(row="vault", way=Mode.EMPTY)
+    yield Cell(row="vault", way=Mode.AFTER_PUT)
+    yield from (Cell(row="renderer", way=way) for way in (Way.CRASH, Way.HANG, Way.MEMORY, Way.WRONG_BYTES))
+    yield from (Cell(row="clock", way=way) for way in (Way.JUMP, Way.JUMP_FAR, Way.JUMP_BACK, Way.DRIFT))
+    yield from (
+        Cell(row=row, beside=beside, way=Mode.REFUSE, alerts_min=0 if "alert_channel" in beside else 1)
+        for row, beside in PAIRS
+    )
+
+
+CELLS = tuple(_all())
+
+
+def chosen(*, only: Iterable[str]) -> list[Cell]:
+    """Return the cells that bear all or part of what is asked for: rows, ways, or both as `vault/slow`; "": all.
+
+    Rows widen the choice and ways narrow it: `vault,mail,slow` is `vault/slow` and `mail/slow`.
+
+    :raises ValueError: nothing is called so
+    """
+    asked = set(only)
+    rows, ways, names = ({cell.row for cell in CELLS}, {str(cell.way) for cell in CELLS}, {cell.name for cell in CELLS})
+    if unknown := asked - rows - ways - names:
+        raise ValueError(f"no row, way or cell is called {', '.join(sorted(unknown))}")
+    wide, narrow, exact = asked & rows, asked & ways, asked & names
+    return [
+        cell
+        for cell in CELLS
+        if cell.name in exact
+        or (
+            (not exact or wide or narrow) and (not wide or wide & set(cell.rows)) and (not narrow or cell.way in narrow)
+        )
+        or not asked
+    ]

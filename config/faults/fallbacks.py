@@ -1,0 +1,172 @@
+"""What must happen meanwhile, row by row, seen while the fault lasts.
+
+TABLE: FALLBACKS, from the row to its look. A look is asked again and again until it finds nothing missing, or its time
+is over; what must never happen it says at once (`Never`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import MappingProxyType
+
+from config.faults import cells
+from config.faults.door import Answered
+from config.faults.stack import FaultStack, Row
+from config.simulation import event_parts
+
+OPEN = "ISSUED"
+INTAKE_MARGIN_S = 1.0
+WAIT_AT_INTAKE_S = 3.0  # of an event whose dependency has nothing to do with intake
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """One cell under way: its events with all answers to each, those before the fault without."""
+
+    cell: cells.Cell
+    stack: FaultStack
+    keys: frozenset[str]
+    began_at: float = 0.0  # monotonic
+    locked_before: frozenset[str] = frozenset()
+    last_alert: int = 0
+    answers: list[tuple[event_parts.EventBody, Answered]] = field(default_factory=list)
+
+    longest_s: dict[str, float] = field(default_factory=dict)  # of the calls to each measured dependency
+    requests: dict[str, int] = field(default_factory=dict)
+
+    def during(self) -> dict[str, Row]:
+        """Return the documents that were not locked when the fault began."""
+        rows = self.stack.documents(keys=self.keys)
+        return {key: row for key, row in rows.items() if key not in self.locked_before}
+
+    def locked(self) -> list[str]:
+        """Return the public ids of what was locked during the fault."""
+        return [row[0] for row in self.during().values() if row[1] == "LOCKED"]
+
+    def open(self) -> list[str]:
+        """Return the public ids of what waits."""
+        return [row[0] for row in self.during().values() if row[1] == OPEN]
+
+
+Look = Callable[[Trial], Iterator[str]]
+
+
+def _accepted(trial: Trial) -> Iterator[str]:
+    """Intake goes on: every event is answered 2xx, soon."""
+    refused = [answer.status for _, answer in trial.answers if not answer.is_good]
+    late = [answer.seconds for _, answer in trial.answers if answer.seconds > WAIT_AT_INTAKE_S]
+    if not trial.answers:
+        yield "no event was sent yet"
+    if refused:
+        yield f"intake answered {refused}"
+    if late:
+        yield f"intake took {max(late):.1f} s"
+
+
+def _waits(trial: Trial) -> Iterator[str]:
+    """Documents are numbered, wait as ISSUED, and are not served."""
+    if not trial.open():
+        yield "no document waits as ISSUED"
+    for public_id in trial.open()[:2]:
+        answer = trial.stack.read(path=f"/api/v1/documents/{public_id}/content/")
+        if answer.status == HTTPStatus.OK:
+            yield f"{public_id} was served though it is not locked"
+
+
+def _locks(trial: Trial) -> Iterator[str]:
+    """Documents go on being locked."""
+    if not trial.locked():
+        yield "no document has been locked meanwhile"
+
+
+def _none_locked(trial: Trial) -> Iterator[str]:
+    if trial.locked():
+        yield f"{len(trial.locked())} documents were locked meanwhile"
+
+
+def _vault(trial: Trial) -> Iterator[str]:
+    yield from _accepted(trial)
+    yield from _waits(trial)
+
+
+def _vault_former(trial: Trial) -> Iterator[str]:
+    yield from _accepted(trial)
+    yield from _locks(trial)
+    answer = trial.stack.read(path=f"/api/v1/documents/{trial.stack.former}/content/")
+    if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        yield f"a document of the former store was answered {answer.status}"
+
+
+def _mail(trial: Trial) -> Iterator[str]:
+    yield from _accepted(trial)
+    yield from _locks(trial)
+    for public_id in trial.locked()[:1]:
+        answer = trial.stack.read(path=f"/api/v1/documents/{public_id}/content/")
+        if answer.status != HTTPStatus.OK:
+            yield f"{public_id} is locked and was answered {answer.status}"
+    query = "SELECT count(*) FROM documents_delivery WHERE status = 'QUEUED' AND channel = 'EMAIL'"
+    if not trial.stack.rows(query)[0][0]:
+        yield "no mail waits"
+
+
+def _redis(trial: Trial) -> Iterator[str]:
+    yield from _accepted(trial)
+    yield from _locks(trial)
+
+
+def _postgresql(trial: Trial) -> Iterator[str]:
+    """No event gets a 2xx that is not saved; the door says when to come again."""
+    limit_s = trial.cell.limits.total_s + INTAKE_MARGIN_S
+    if not any(answer.status == HTTPStatus.SERVICE_UNAVAILABLE for _, answer in trial.answers):
+        yield "no sender was answered 503"
+    for event, answer in trial.answers:
+        if answer.seconds > limit_s:
+            yield f"{event['id']} was answered after {answer.seconds:.1f} s"
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and not answer.retry_after:
+            yield f"{event['id']} was answered 503 without Retry-After"
+        if answer.is_good and not trial.stack.rows(_STORED, [event["id"]]):
+            yield f"{event['id']} was answered {answer.status} and is not saved"
+        if not answer.is_good and answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            yield f"{event['id']} was answered {answer.status}"
+
+
+def _renderer(trial: Trial) -> Iterator[str]:
+    yield from _accepted(trial)
+    yield from _waits(trial)
+    yield from _none_locked(trial)
+    for public_id in trial.open()[:1]:
+        answer = trial.stack.read(path=f"/api/v1/documents/{public_id}/data/")
+        if answer.status != HTTPStatus.OK:
+            yield f"the data of {public_id} was answered {answer.status}"
+
+
+def _clock(trial: Trial) -> Iterator[str]:
+    yield from _accepted(trial)
+    if trial.cell.way is cells.Way.JUMP:
+        yield from _locks(trial)
+    elif trial.cell.way is not cells.Way.DRIFT:
+        yield from _waits(trial)
+        yield from _none_locked(trial)
+
+
+def _alert_channel(trial: Trial) -> Iterator[str]:
+    """Emission goes on, and the alert stands where people look."""
+    yield from _accepted(trial)
+    yield from _locks(trial)
+    if not trial.stack.rows("SELECT 1 FROM documents_alert WHERE resolved_at IS NULL"):
+        yield "no alert stands in the Document Center"
+
+
+_STORED = "SELECT 1 FROM documents_event WHERE event_id = %s"
+FALLBACKS: Mapping[str, Look] = MappingProxyType(
+    {
+        "vault": _vault,
+        "vault_former": _vault_former,
+        "mail": _mail,
+        "redis": _redis,
+        "postgresql": _postgresql,
+        "renderer": _renderer,
+        "clock": _clock,
+        "alert_channel": _alert_channel,
+    }
+)
