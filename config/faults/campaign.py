@@ -70,7 +70,7 @@ class Traffic:
             self._ended.wait(SEND_EVERY_S)
 
 
-def run_cell(*, stack: stack.FaultStack, cell: cells.Cell, seed: int, hasty: bool = False) -> CellResult:
+def run_cell(*, stack: stack.FaultStack, cell: cells.FaultCell, seed: int, hasty: bool = False) -> CellResult:
     """Run one cell and return what is wrong with it; `hasty` ends it at the first finding."""
     stream = _stream(cell=cell, seed=seed)
     stack.keys |= stream.keys
@@ -81,6 +81,7 @@ def run_cell(*, stack: stack.FaultStack, cell: cells.Cell, seed: int, hasty: boo
     with Traffic(trial=trial, stream=stream) as traffic:
         for event in stream.events[:EVENTS_BEFORE]:
             traffic.send(event=event)
+        trial.fault_at = checks.moment()
         with failing.failing(cell=cell, stack=stack), _something_to_tell(cell=cell):
             time.sleep(SETTLED_S)
             rows = stack.documents(keys=stream.keys)
@@ -93,7 +94,7 @@ def run_cell(*, stack: stack.FaultStack, cell: cells.Cell, seed: int, hasty: boo
             findings += _recover(trial=trial, traffic=traffic, baseline=baseline)
     recovery_s = checks.moment() - ended_at
     if not (hasty and findings):
-        findings += checks.calls(trial=trial, logged=logged)
+        findings += [*checks.calls(trial=trial, logged=logged), *checks.waits(trial=trial)]
         findings += [*checks.alerts(trial=trial), *checks.links(trial=trial), *checks.resolutions(trial=trial)]
         findings += [*checks.processes(trial=trial, before=before), *_outside(stack=stack)]
     return CellResult(
@@ -104,7 +105,7 @@ def run_cell(*, stack: stack.FaultStack, cell: cells.Cell, seed: int, hasty: boo
     )
 
 
-def _stream(*, cell: cells.Cell, seed: int) -> event_stream.Stream:
+def _stream(*, cell: cells.FaultCell, seed: int) -> event_stream.Stream:
     number = next(place for place, known in enumerate(cells.CELLS) if known == cell)
     return stack.stream_of(seed=seed, number=number, count=EVENTS)
 
@@ -160,7 +161,7 @@ def _within(*, seconds: float, holds: Callable[[], bool]) -> bool:
 
 
 @contextlib.contextmanager
-def _something_to_tell(*, cell: cells.Cell) -> Iterator[None]:
+def _something_to_tell(*, cell: cells.FaultCell) -> Iterator[None]:
     """Have a drill's alert to send while the channel fails, which is noticed by nothing else."""
     if cell.row != "alert_channel":
         yield

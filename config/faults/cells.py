@@ -26,7 +26,7 @@ class Way(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Cell:
+class FaultCell:
     """One row of the outside table failing in one way; `beside` fails with it, in the same way.
 
     `alerts_min` is how many incidents there must be at the least; there may never be more than one a row.
@@ -60,17 +60,17 @@ PROXIED = ("vault", "vault_former", "mail", "redis", "postgresql", "alert_channe
 PAIRS = (("vault", "mail"), ("redis", "mail"), ("vault", "alert_channel"), ("postgresql", "alert_channel"))
 
 
-def _all() -> Iterable[Cell]:
+def _all() -> Iterable[FaultCell]:
     for row in PROXIED:
-        yield from (Cell(row=row, way=mode) for mode in COMMON)
-        yield from (Cell(row=row, way=way, alerts_min=0, hold_s=seconds) for way, seconds in FLAPS.items())
-    yield from (Cell(row=row, way=Mode.DRIP) for row in ("vault", "mail", "alert_channel"))
-    yield Cell(row="vault", way=Mode.EMPTY)
-    yield Cell(row="vault", way=Mode.AFTER_PUT)
-    yield from (Cell(row="renderer", way=way) for way in (Way.CRASH, Way.HANG, Way.MEMORY, Way.WRONG_BYTES))
-    yield from (Cell(row="clock", way=way) for way in (Way.JUMP, Way.JUMP_FAR, Way.JUMP_BACK, Way.DRIFT))
+        yield from (FaultCell(row=row, way=mode) for mode in COMMON)
+        yield from (FaultCell(row=row, way=way, alerts_min=0, hold_s=seconds) for way, seconds in FLAPS.items())
+    yield from (FaultCell(row=row, way=Mode.DRIP) for row in ("vault", "mail", "alert_channel"))
+    yield FaultCell(row="vault", way=Mode.EMPTY)
+    yield FaultCell(row="vault", way=Mode.AFTER_PUT)
+    yield from (FaultCell(row="renderer", way=way) for way in (Way.CRASH, Way.HANG, Way.MEMORY, Way.WRONG_BYTES))
+    yield from (FaultCell(row="clock", way=way) for way in (Way.JUMP, Way.JUMP_FAR, Way.JUMP_BACK, Way.DRIFT))
     yield from (
-        Cell(row=row, beside=beside, way=Mode.REFUSE, alerts_min=0 if "alert_channel" in beside else 1)
+        FaultCell(row=row, beside=beside, way=Mode.REFUSE, alerts_min=0 if "alert_channel" in beside else 1)
         for row, beside in PAIRS
     )
 
@@ -78,7 +78,7 @@ def _all() -> Iterable[Cell]:
 CELLS = tuple(_all())
 
 
-def chosen(*, only: Iterable[str]) -> list[Cell]:
+def chosen(*, only: Iterable[str]) -> list[FaultCell]:
     """Return the cells that bear all or part of what is asked for: rows, ways, or both as `vault/slow`; "": all.
 
     Rows widen the choice and ways narrow it: `vault,mail,slow` is `vault/slow` and `mail/slow`.

@@ -17,7 +17,6 @@ MEASURED = frozenset({"vault", "vault_former", "mail", "alert_channel"})  # here
 # Here each request fails, so that there are no more of them than failures that the product has noted.
 COUNTED = frozenset({Mode.BLACK_HOLE, Mode.SLOW, Mode.BUSY, Mode.GARBAGE})
 DRILL = "operations_drill"  # opened by the campaign, so that there is something to send
-Seen = Sequence[tuple[str, str, str]]  # code, severity, since when
 
 
 def measure(*, trial: Trial) -> None:
@@ -45,17 +44,20 @@ def calls(*, trial: Trial, logged: Mapping[str, int]) -> Iterator[str]:
                 yield f"{trial.requests[name]} requests to {name} of {noted} tries that failed"
 
 
-def incidents(*, trial: Trial) -> Seen:
-    """Return the incidents since the fault began: as they were told, or as they stand where nobody could be told."""
+def incidents(*, trial: Trial) -> Sequence[tuple[str, str, str]]:
+    """Return code, severity and beginning of each incident of the fault: as they were told, or as they stand.
+
+    The latter where the channel itself has failed.
+    """
     if "alert_channel" in trial.cell.rows:
         query = "SELECT code, severity, opened_at FROM documents_alert WHERE id > %s ORDER BY id"
         rows = trial.stack.rows(query, [trial.last_alert])
         return [(code, severity, str(since)) for code, severity, since in rows if code != DRILL]
-    told = [row for row in trial.stack.alerts.since(moment=trial.began_at) if row.status == "firing"]
-    return [(row.code, row.severity, row.since) for row in told]
+    fired = [row for row in trial.stack.alerts.since(moment=trial.fault_at) if row.status == "firing"]
+    return [(row.code, row.severity, row.since) for row in fired]
 
 
-def expected(*, cell: cells.Cell) -> dict[str, str]:
+def expected(*, cell: cells.FaultCell) -> dict[str, str]:
     """Return {code: severity} of what a cell is to be told."""
     return {f"dependency_{name}": dependencies.DEPENDENCIES[name].alert_severity for name in cell.rows}
 
@@ -83,8 +85,8 @@ def alerts(*, trial: Trial) -> Iterator[str]:
 
 def links(*, trial: Trial) -> Iterator[str]:
     """Check that the runbook of every alert opens, at a heading of that alert."""
-    told: Sequence[ends.Notification] = trial.stack.alerts.since(moment=trial.began_at)
-    for url in sorted({row.runbook_url for row in told}):
+    came: Sequence[ends.Notification] = trial.stack.alerts.since(moment=trial.fault_at)
+    for url in sorted({row.runbook_url for row in came}):
         parts = urlsplit(url)
         page = parts.path.rstrip("/").rpartition("/")[2]
         if parts.fragment not in runbooks.anchors(page=page):
@@ -96,11 +98,22 @@ def links(*, trial: Trial) -> Iterator[str]:
 
 def resolutions(*, trial: Trial) -> Iterator[str]:
     """Check that of every incident that was told its end was told, too, and of no other."""
-    told = trial.stack.alerts.since(moment=trial.began_at)
-    firing = {row.group for row in told if row.status == "firing"}
-    resolved = {row.group for row in told if row.status == "resolved"}
+    came = trial.stack.alerts.since(moment=trial.fault_at)
+    firing = {row.group for row in came if row.status == "firing"}
+    resolved = {row.group for row in came if row.status == "resolved"}
     yield from (f"{group}: its end was not told" for group in sorted(firing - resolved))
     yield from (f"{group}: an end without a beginning" for group in sorted(resolved - firing))
+
+
+def waits(*, trial: Trial) -> Iterator[str]:
+    """Check that no sender waited longer for intake than the row lets a call take, and a second.
+
+    Asked after the recovery: what hung is answered only then.
+    """
+    limit_s = max(dependencies.DEPENDENCIES[name].total_s for name in ("redis", "postgresql")) + GRACE_S
+    for event, answer in trial.answers:
+        if answer.seconds > limit_s:
+            yield f"{event['id']} was answered {answer.status} after {answer.seconds:.1f} s"
 
 
 def processes(*, trial: Trial, before: Mapping[str, int]) -> Iterator[str]:

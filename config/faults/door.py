@@ -15,7 +15,7 @@ TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class DoorAnswer:
     """What the door said, and how long it took; status 0: nothing at all."""
 
     status: int
@@ -32,7 +32,7 @@ class Answered:
 
 def ask(
     *, base_url: str, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-) -> Answered:
+) -> DoorAnswer:
     """Make one request; that nobody is there, or says anything in time, is an answer, too."""
     began = time.monotonic()
     connection = http.client.HTTPConnection(urlsplit(base_url).netloc, timeout=LIMIT_S)
@@ -41,10 +41,10 @@ def ask(
         response = connection.getresponse()
         said = response.read()
     except (OSError, http.client.HTTPException):
-        return Answered(status=0, seconds=time.monotonic() - began)
+        return DoorAnswer(status=0, seconds=time.monotonic() - began)
     finally:
         connection.close()
-    return Answered(
+    return DoorAnswer(
         status=response.status,
         seconds=time.monotonic() - began,
         retry_after=str(response.getheader("Retry-After", "")),
@@ -69,7 +69,7 @@ def sign_in(*, base_url: str, login: str, password: str) -> str:
     return _cookies(answer)
 
 
-def _cookies(answer: Answered) -> str:
+def _cookies(answer: DoorAnswer) -> str:
     held = SimpleCookie()
     for cookie in answer.cookies:
         held.load(cookie)

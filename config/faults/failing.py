@@ -21,7 +21,7 @@ CLOCKS = {Way.JUMP: NEAR_S, Way.JUMP_FAR: FAR_S, Way.JUMP_BACK: -FAR_S}
 
 
 @contextlib.contextmanager
-def failing(*, cell: cells.Cell, stack: stack.FaultStack) -> Iterator[None]:
+def failing(*, cell: cells.FaultCell, stack: stack.FaultStack) -> Iterator[None]:
     """Let what the cell names fail until the block ends, whatever ends it."""
     with contextlib.ExitStack() as ends:
         if isinstance(cell.way, Mode):
@@ -39,17 +39,17 @@ def failing(*, cell: cells.Cell, stack: stack.FaultStack) -> Iterator[None]:
             ends.callback(_release, stack)
             ends.enter_context(_again(lambda: _lay_hands_on(cell.way, stack), every_s=HAND_EVERY_S, name="hand"))
         else:
-            ends.callback(levers.pull, folder=stack.folder, now=levers.Orders())
+            ends.callback(levers.pull, folder=stack.folder, now=levers.LeverOrders())
             levers.pull(folder=stack.folder, now=_orders(cell.way))
         yield
 
 
-def _orders(way: Mode | Way) -> levers.Orders:
+def _orders(way: Mode | Way) -> levers.LeverOrders:
     if way is Way.WRONG_BYTES:
-        return levers.Orders(other_document=True)
+        return levers.LeverOrders(other_document=True)
     if way is Way.DRIFT:
-        return levers.Orders(drift=DRIFT, since=time.monotonic())
-    return levers.Orders(jump_s=CLOCKS[Way(way)])
+        return levers.LeverOrders(drift=DRIFT, since=time.monotonic())
+    return levers.LeverOrders(jump_s=CLOCKS[Way(way)])
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ READ_EVERY_S = 0.1
 
 
 @dataclasses.dataclass(kw_only=True)
-class Orders:
+class LeverOrders:
     """What the levers do: seconds by which the clock is moved, and drifts a second since a monotonic moment."""
 
     jump_s: float = 0.0
@@ -36,10 +36,10 @@ class Orders:
         return self.jump_s + (self.drift * (time.monotonic() - self.since) if self.drift else 0.0)
 
 
-orders = Orders()
+orders = LeverOrders()
 
 
-def pull(*, folder: pathlib.Path, now: Orders) -> None:
+def pull(*, folder: pathlib.Path, now: LeverOrders) -> None:
     """Give orders to all processes of a campaign, which follow within READ_EVERY_S."""
     temporary = folder / f"{FILE}.new"
     temporary.write_text(json.dumps(dataclasses.asdict(now)), encoding="utf-8")

@@ -23,7 +23,7 @@ CHUNK_BYTES = 65_536
 BACKLOG = 256
 ORDER_MAX_S = 10.0
 LEAVES_AFTER_S = 0.02
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 class Mode(enum.StrEnum):
@@ -135,7 +135,7 @@ class Proxy:
 
         return self._run(look())
 
-    def _run(self, work: Coroutine[object, object, Result]) -> Result:
+    def _run(self, work: Coroutine[object, object, T]) -> T:
         """Do something in the loop's thread, and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=ORDER_MAX_S)
 

@@ -57,7 +57,7 @@ class FaultStack:
     session: str = ""
     blamed: set[str] = field(default_factory=set)  # what the outside checker has said
 
-    def post(self, *, event: event_parts.EventBody) -> door.Answered:
+    def post(self, *, event: event_parts.EventBody) -> door.DoorAnswer:
         """Sign and post one event once."""
         body = json.dumps(event, ensure_ascii=False).encode()
         secret = settings.WEBHOOK_SECRETS[sender.service_of(event=event)][0]
@@ -68,15 +68,15 @@ class FaultStack:
                 self.events[str(event["id"])] = str(json.loads(answer.body).get("status"))
         return answer
 
-    def read(self, *, path: str) -> door.Answered:
+    def read(self, *, path: str) -> door.DoorAnswer:
         """Ask for something as a member of staff who may see everything."""
         return self.ask("GET", path, headers={"Authorization": f"Bearer {self.api_key}"})
 
-    def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None) -> door.Answered:
+    def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None) -> door.DoorAnswer:
         """Make one request at the product's door."""
         return door.ask(base_url=self.group.url, method=method, path=path, headers=headers)
 
-    def page(self, *, path: str) -> door.Answered:
+    def page(self, *, path: str) -> door.DoorAnswer:
         """Open a page of the Document Center, signed in."""
         if not self.session:
             self.session = door.sign_in(base_url=self.group.url, login=LOGIN, password=password())
@@ -97,9 +97,15 @@ class FaultStack:
 
     def restart(self) -> None:
         """Kill what serves and let it be started anew: what was broken must not break the next cell."""
+        before = self.pids()
         for name in self.group.processes:
             self.group.kill(name=name)
+        until = time.monotonic() + START_MAX_S
+        while set(before.values()) & set(self.pids().values()) and time.monotonic() < until:
+            time.sleep(LOOK_EVERY_S)
         self.group.await_web(within_s=START_MAX_S)
+        while b'"status": "ok"' not in self.ask("GET", "/readyz").body and time.monotonic() < until:
+            time.sleep(LOOK_EVERY_S)
 
     def log_sizes(self) -> dict[str, int]:
         """Return how much each process has logged."""
@@ -130,7 +136,7 @@ def running(*, seed: int, planted: str = "", steady_s: str = "", former: bool = 
     ):
         environment = _environment(faults=faults, alerts=alerts, mail=mail)
         environment |= {levers.FOLDER: str(folder), levers.PLANTED: planted, levers.STEADY: steady_s}
-        levers.pull(folder=folder, now=levers.Orders())
+        levers.pull(folder=folder, now=levers.LeverOrders())
         made: Mapping[str, Any] = {
             "faults": faults,
             "alerts": alerts,

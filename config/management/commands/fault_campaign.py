@@ -65,7 +65,7 @@ class Command(BaseCommand):
         shutil.rmtree(demo.folder(), ignore_errors=True)
 
     def run_cells(
-        self, *, left: Sequence[cells.Cell], options: dict[str, Any], record: pathlib.Path | None
+        self, *, left: Sequence[cells.FaultCell], options: dict[str, Any], record: pathlib.Path | None
     ) -> list[campaign.CellResult]:
         """Run cell after cell; each is on record as soon as it has ended."""
         call_command("provision", verbosity=0)
