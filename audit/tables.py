@@ -72,6 +72,15 @@ TABLES: dict[str, TableRights] = {
             ),
         ),
     ),
+    "documents_circuit": TableRights(
+        insert="how calls to the outside go; its outage is an alert, which is recorded",
+        working=("state", "failures", "opened_at", "closed_at", "incident"),
+    ),
+    "documents_heartbeat": TableRights(
+        insert="a process that is alive; its silence is an alert, which is recorded",
+        delete="a process that ends in order",
+        working=("seen_at",),
+    ),
     "documents_closing": TableRights(
         guards=(
             Guard(

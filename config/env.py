@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import pathlib
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -21,6 +22,7 @@ SECRET_MEND = f"set a secret of at least {SECRET_LENGTH_MIN} characters (openssl
 PORT_MAX = 65_535
 SMTP_PORTS = {"smtp": 25, "smtps": 465}  # the latter speaks TLS from the first byte
 NUMBER_MAX = 1_000_000_000
+HOST_NAME_LENGTH_MAX = 60
 SESSION = {
     "search_path": "public",
     "default_transaction_read_only": "off",
@@ -63,6 +65,11 @@ def drop(*, name: str) -> None:
 def inherited() -> dict[str, str]:
     """Return a copy of the whole environment, for a child process."""
     return dict(os.environ)
+
+
+def host_name() -> str:
+    """Return HOST_NAME, by which alerts name this machine: its own name unless it is set."""
+    return text(name="HOST_NAME", default=socket.gethostname())[:HOST_NAME_LENGTH_MAX]
 
 
 def secret(*, name: str, demo: str) -> str:

@@ -204,6 +204,8 @@ EMAIL_FILE_PATH = MAIL["folder"]
 EVENT_BODY_BYTES_MAX = 1024 * 1024
 WEBHOOK_TOLERANCE_S = 300
 PARKED_LIMIT_S = env.number(name="PARKED_LIMIT_S", default=72 * 3600)
+HOST_NAME = env.host_name()  # of this machine, as alerts name it
+BACKLOG_LIMIT_S = env.number(name="BACKLOG_LIMIT_S", default=180, least=10)  # longer is an incident
 METRICS_FOLDER = env.text(name="PROMETHEUS_MULTIPROC_DIR")  # of the processes of this host, emptied at the start
 LEASE_S = env.number(name="LEASE_S", default=15, least=2)  # renewed every sweep while the worker lives
 SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S", default=2, least=1)

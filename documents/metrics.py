@@ -7,7 +7,7 @@ address or a name.
 
 from collections.abc import Iterable
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -32,9 +32,6 @@ WORM_ERRORS = Counter("docs_worm_errors", "Broken or unproven promises of the va
 ALERTS = Counter("docs_alerts", "Incidents opened", ["code", "severity"])
 ENQUEUE_SKIPPED = Counter(
     "docs_enqueue_skipped", "Tasks left to the sweeper because the broker did not take them", ["task"]
-)
-BREAKER_STATE = Gauge(
-    "docs_breaker_state", "0 closed, 1 half open, 2 open", ["dependency"], multiprocess_mode="livemax"
 )
 DEPENDENCY_SECONDS = Histogram(
     "docs_dependency_seconds", "Calls to the outside world", ["dependency", "outcome"], buckets=SECONDS

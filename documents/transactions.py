@@ -6,6 +6,8 @@ from typing import TypeVar
 from django.db import OperationalError, transaction
 
 DEADLOCK_TRIES_MAX = 4
+# SQLSTATE of a transaction that gave way to another one: a circle of locks, or rows that another one has changed.
+CONFLICTS = frozenset({"40P01", "40001"})
 Result = TypeVar("Result")
 
 
@@ -19,6 +21,6 @@ def retry_on_conflict(work: Callable[[], Result]) -> Result:
             with transaction.atomic():
                 return work()
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") not in {"40P01", "40001"} or attempt == DEADLOCK_TRIES_MAX:
+            if getattr(error.__cause__, "sqlstate", "") not in CONFLICTS or attempt == DEADLOCK_TRIES_MAX:
                 raise
     raise AssertionError("unreachable")

@@ -96,7 +96,7 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
     if isinstance(exception, calls.DependencyDown):
         return errors.Problem(code="worm_unavailable" if exception.dependency == "vault" else "dependency_degraded")
     if isinstance(exception, OperationalError | InterfaceError):
-        calls.note_failure(dependency="postgresql", cause=exception)
+        calls.note_database_error(cause=exception)
         return errors.Problem(code="dependency_degraded", values={"dependency": "postgresql"})
     if isinstance(exception, Http404):
         return errors.Problem(code="not_found")

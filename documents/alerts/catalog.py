@@ -7,7 +7,7 @@ A row's sentences are chosen by the value `cause` of the alert; "" is the one wi
 from collections.abc import Mapping
 
 from documents import errors
-from documents.alerts import delivery_catalog
+from documents.alerts import delivery_catalog, process_catalog
 from documents.alerts.discrepancy_catalog import DISCREPANCIES, DiscrepancyRow
 from documents.alerts.owners import Owner
 from documents.alerts.rows import AlertRow
@@ -201,15 +201,6 @@ _CUSTODY: Mapping[str, AlertRow] = {
         },
         meanwhile=Words(es="Se sigue registrando todo", en="Everything is still recorded"),
     ),
-    "operations_drill": AlertRow(
-        severity="P2",
-        page="alert-channel.md",
-        owner=Owner.OPERATIONS,
-        sentences=_alone(
-            "Simulacro {run}: comprueba que esta alerta llega. No hay nada que hacer.",
-            "Drill {run}: it shows that this alert arrives. There is nothing to do.",
-        ),
-    ),
     "sealing_delayed": AlertRow(
         severity="P2",
         page="audit.md",
@@ -267,6 +258,7 @@ _CUSTODY: Mapping[str, AlertRow] = {
 ALERTS: Mapping[str, AlertRow] = {
     **_EVENTS,
     **delivery_catalog.ALERTS,
+    **process_catalog.ALERTS,
     **_CUSTODY,
     **{code: _of_discrepancy(row) for code, row in DISCREPANCIES.items()},
     **{f"dependency_{name}": _of_outage(row) for name, row in dependencies.DEPENDENCIES.items()},

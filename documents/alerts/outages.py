@@ -1,20 +1,15 @@
 """Alerts about outages, PostgreSQL's own included: what cannot be written now is sent, and written later."""
 
-import threading
 from collections.abc import Mapping
-from datetime import datetime
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
-from django.utils import timezone
 
 from audit import log
 from documents import errors
-from documents.alerts import catalog, channel, incidents
-from documents.resilience import calls, dependencies
+from documents.alerts import direct, incidents
+from documents.resilience import dependencies
 
-_unwritten: dict[str, tuple[incidents.Incident, datetime]] = {}  # sent while PostgreSQL was away; written on recovery
-_direct = threading.BoundedSemaphore(1)
+_unwritten: dict[str, direct.Unwritten] = {}  # what began while PostgreSQL was away; written on recovery
 
 
 class DependencyIncidents:
@@ -44,49 +39,36 @@ def open_alert_or_send(*, code: str, dedup_key: str, values: Mapping[str, errors
         incidents.write(incident=incident)
     except (DatabaseError, InterfaceError, log.AuditUnavailable):
         incidents.logger.critical("alert.opened_without_database", extra={"code": code, "severity": incident.severity})
-        if dedup_key not in _unwritten and _send_directly(incident=incident):
-            _unwritten[dedup_key] = (incident, timezone.now())
+        direct.send(unwritten=_unwritten.setdefault(dedup_key, direct.unwritten(incident=incident)))
 
 
 def resolve_alert_or_wait(*, dedup_key: str) -> None:
-    """Write the incident if it was only sent, and resolve it; without PostgreSQL the watch does so later."""
+    """Write the incident if it has no row yet, and resolve it; without PostgreSQL the watch does so later."""
     try:
-        sent = _unwritten.get(dedup_key)
-        if sent:
-            incident, sent_at = sent
-            incidents.write(incident=incident, opened_at=sent_at, sent_at=sent_at)
-            _unwritten.pop(dedup_key, None)
+        _write(dedup_key=dedup_key)
         incidents.resolve_alert(dedup_key=dedup_key)
+        direct.forget(dedup_key=dedup_key)
     except (DatabaseError, InterfaceError, log.AuditUnavailable):
         incidents.logger.warning("alert.resolution_waits", extra={"dedup_key": dedup_key})
 
 
 def write_unwritten() -> int:
-    """Write the alerts that were sent while PostgreSQL was away; returns how many."""
-    written = 0
-    for dedup_key, (incident, sent_at) in list(_unwritten.items()):
-        incidents.write(incident=incident, opened_at=sent_at, sent_at=sent_at)
-        _unwritten.pop(dedup_key, None)
-        written += 1
-    return written
+    """Write the alerts that began while PostgreSQL was away; return how many."""
+    return sum(_write(dedup_key=dedup_key) for dedup_key in list(_unwritten))
 
 
-def _send_directly(*, incident: incidents.Incident) -> bool:
-    """Send on a thread of its own, one at a time, so that no request waits; False while another is being sent."""
-    if not settings.ALERT_URL:
-        return True
-    if not _direct.acquire(blocking=False):
+def send_unsent() -> None:
+    """Send what cannot be written yet and was not sent."""
+    for unwritten in list(_unwritten.values()):
+        direct.hold(unwritten=unwritten)
+
+
+def _write(*, dedup_key: str) -> bool:
+    """Write an incident that has no row yet; whoever sent it, it is not sent again."""
+    unwritten = _unwritten.get(dedup_key)
+    if unwritten is None:
         return False
-    page = catalog.runbook(code=incident.code)
-    message = channel.AlertMessage.of(incident=incident, runbook=page, opened_at=timezone.now())
-
-    def send() -> None:
-        try:
-            channel.send(url=settings.ALERT_URL, message=message)
-        except (*calls.FAILURES, calls.RefusedError):
-            incidents.logger.exception("alert.unsent", extra={"code": incident.code})
-        finally:
-            _direct.release()
-
-    threading.Thread(target=send, name="alert", daemon=True).start()
+    sent_at = unwritten.opened_at if direct.is_sent(unwritten=unwritten) else None
+    incidents.write(incident=unwritten.incident, opened_at=unwritten.opened_at, sent_at=sent_at)
+    _unwritten.pop(dedup_key, None)
     return True

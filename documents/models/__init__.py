@@ -12,6 +12,7 @@ from documents.models.incidents import Alert, Discrepancy, Resolution
 from documents.models.keys import ApiKey, IdempotentAnswer, RateCount
 from documents.models.leased import Leased
 from documents.models.legal_holds import OVER, HoldScope, HoldState, LegalHold
+from documents.models.liveness import Circuit, Heartbeat
 from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
 from documents.models.people import Grant, Invitation, Person
 from documents.models.probes import ProbeExtent, VaultProbe
@@ -22,6 +23,7 @@ __all__ = [
     "Alert",
     "ApiKey",
     "Channel",
+    "Circuit",
     "Country",
     "CustodyRound",
     "Delivery",
@@ -36,6 +38,7 @@ __all__ = [
     "Event",
     "EventStatus",
     "Grant",
+    "Heartbeat",
     "HoldScope",
     "HoldState",
     "IdempotentAnswer",

@@ -1,5 +1,7 @@
 """Gauges read from the tables at the moment of a scrape, for dashboards and alert rules."""
 
+import time
+
 from django.db.models import Count, Min
 from django.utils import timezone
 from prometheus_client import Metric
@@ -9,12 +11,20 @@ from audit import tree
 from documents.custody import rounds
 from documents.events import outcomes
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, ProbeExtent, Status
+from documents.resilience import breaker, calls, circuits
 from documents.vault import probes
 
 
 def database_read(*, value: int) -> Metric:
     """Return the gauge that says whether the others could be read: a gap must not look like a zero."""
     return _gauge(name="docs_database_read", text="1 where the gauges of the database could be read", rows={"": value})
+
+
+def breakers(*, postgresql: str) -> Metric:
+    """Return how the breakers stand; that of PostgreSQL is said by whoever has asked it now."""
+    states = {name: circuit.state for name, circuit in calls.BREAKERS.items()} | {calls.POSTGRESQL: postgresql}
+    rows: dict[str, float] = {name: breaker.CODES[state] for name, state in states.items()}
+    return _gauge(name="docs_breaker_state", text="0 closed, 1 half open, 2 open", rows=rows, label="dependency")
 
 
 def _gauge(*, name: str, text: str, rows: dict[str, float], label: str = "") -> GaugeMetricFamily:
@@ -32,14 +42,14 @@ def read() -> list[Metric]:
         EventStatus.PARKED.value: Event.objects.filter(status=EventStatus.PARKED).count(),
         EventStatus.HELD.value: Event.objects.filter(outcomes.for_a_person()).count(),
     }
-    open_alerts = dict(Alert.objects.filter(resolved_at=None).values_list("severity").annotate(Count("pk")))
     oldest = Document.objects.filter(status=Status.ISSUED).aggregate(oldest_at=Min("issued_at"))["oldest_at"]
-    unsent = Alert.objects.filter(resolved_at=None, sent_at=None).count()
+    circuits.refresh(breakers=calls.BREAKERS.values(), now=time.monotonic())
     unverified = rounds.overdue(now=timezone.now())
     queued = Delivery.objects.filter(status=DeliveryStatus.QUEUED).count()
     age_s = (timezone.now() - oldest).total_seconds() if oldest else 0.0
     return [
         database_read(value=1),
+        breakers(postgresql="closed"),
         _gauge(
             name="docs_documents",
             text="Documents, by state",
@@ -52,17 +62,23 @@ def read() -> list[Metric]:
             rows={status.value: events.get(status.value, 0) for status in waiting},
             label="status",
         ),
-        _gauge(
-            name="docs_alerts_open",
-            text="Open incidents",
-            rows={severity: open_alerts.get(severity, 0) for severity in ("P1", "P2")},
-            label="severity",
-        ),
-        _gauge(name="docs_alerts_unsent", text="Open incidents that nobody was told of", rows={"": unsent}),
+        *_alerts(),
         *_guarantees(),
         _gauge(name="docs_deliveries_queued", text="Deliveries that wait", rows={"": queued}),
         _gauge(name="docs_unverified", text="Locked documents not read again for 90 days", rows={"": unverified}),
         _gauge(name="docs_oldest_issued_s", text="Age of the oldest document without bytes, s", rows={"": age_s}),
+    ]
+
+
+def _alerts() -> list[Metric]:
+    """Return how many incidents are open, and of how many of them nobody was told."""
+    is_open = Alert.objects.filter(resolved_at=None)
+    severities = dict(is_open.values_list("severity").annotate(Count("pk")))
+    rows: dict[str, float] = {severity: severities.get(severity, 0) for severity in ("P1", "P2")}
+    unsent = is_open.filter(sent_at=None).count()
+    return [
+        _gauge(name="docs_alerts_open", text="Open incidents", rows=rows, label="severity"),
+        _gauge(name="docs_alerts_unsent", text="Open incidents that nobody was told of", rows={"": unsent}),
     ]
 
 

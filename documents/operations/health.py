@@ -4,6 +4,7 @@ Every check has its own thread and is never started twice: one that hangs is rep
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError
@@ -11,12 +12,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from documents import latency, metrics
-from documents.operations import checks, gauges
+from documents.operations import checks, conditions, gauges
 from documents.resilience import calls, dependencies
 from documents.vault import local_records
 
 T = TypeVar("T", bound=HttpResponse)
-STOPPING = ("postgresql", "vault")  # without these nothing may be accepted or served
+STOPPING = (calls.POSTGRESQL,)  # what comes in is stored there; without any other part it waits there
 
 
 @require_safe
@@ -27,32 +28,37 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer the state of each dependency; 503 only where nothing may be accepted or served (STOPPING)."""
+    """Answer the state of each dependency and of the service; 503 only without what takes events in (STOPPING).
+
+    Every process answers the same: what it knows alone does not count.
+    """
     end = time.monotonic() + checks.ANSWER_S
-    asked_log, asked_probes = checks.ask_log(), checks.ask_probes()
+    asked_log, asked_probes, asked_tables = checks.ask_log(), checks.ask_probes(), conditions.ask()
     results = checks.look()
     weak = checks.log_weaknesses(asked=asked_log, wait_s=end - time.monotonic())
     probed = checks.probe_ages(asked=asked_probes, wait_s=end - time.monotonic())
-    states = {name: calls.BREAKERS[name].state for name in checks.CHECKS}
+    tables = conditions.answered(asked=asked_tables, wait_s=end - time.monotonic())
+    states = _breakers(results=results)
     # An open breaker counts even while the check passes: the last real calls failed.
-    degraded = [name for name, result in results.items() if not result.ok or states[name] != "closed"]
-    if weak:
-        degraded.append(checks.AUDIT)  # the log still records: traffic goes on, but a person is needed at once
+    away = [name for name, result in results.items() if not result.ok or states[name] != "closed"]
+    own = _own_checks(weak=weak, tables=tables, away=away)
+    degraded = [*away, *(name for name, fault in own.items() if fault)]
     unusable = [name for name in STOPPING if not results[name].ok]
     body = {
         "status": "unavailable" if unusable else "degraded" if degraded else "ok",
         "degraded": degraded,
         "warnings": ["vault_read_only"] if results["vault"].detail == local_records.READ_ONLY else [],
         "dependencies": {
-            name: {
-                "status": "degraded" if name in degraded else "ok",
-                "detail": result.detail,
-                "breaker": states[name],
-                **(_meanwhile(name=name) if name in degraded else {}),
-            }
+            name: _of_dependency(name=name, result=result, state=states[name], is_away=name in away)
             for name, result in results.items()
         },
-        "checks": {checks.AUDIT: {"status": "degraded" if weak else "ok", "detail": _of_log(weak=weak)}},
+        "checks": {
+            name: {
+                "status": "degraded" if fault else "ok",
+                "detail": checks.NOT_COMPARABLE if (weak if name == checks.AUDIT else tables) is None else fault,
+            }
+            for name, fault in own.items()
+        },
         "probes": probed,
     }
     answer = JsonResponse(body, status=503 if unusable else 200)
@@ -61,13 +67,34 @@ def readyz(request: HttpRequest) -> JsonResponse:
     return _uncached(answer)
 
 
-def _of_log(*, weak: dict[str, str] | None) -> str:
-    return checks.NOT_COMPARABLE if weak is None else checks.AUDIT_WEAK if weak else ""
+def _breakers(*, results: Mapping[str, checks.CheckResult]) -> dict[str, str]:
+    """Return the state of each breaker; of PostgreSQL's own, which each process has for itself, what it answers now."""
+    states = {name: calls.BREAKERS[name].state for name in checks.CHECKS}
+    return states | {calls.POSTGRESQL: "closed" if results[calls.POSTGRESQL].ok else "open"}
 
 
-def _meanwhile(*, name: str) -> dict[str, str]:
+def _own_checks(
+    *, weak: dict[str, str] | None, tables: conditions.Conditions | None, away: Sequence[str]
+) -> dict[str, str]:
+    """Return what is wrong with the service itself: check -> fault, empty where it is well or cannot be known."""
+    known = tables or conditions.Conditions()
+    lives = known.lives
+    hosts = {host for silent in lives.silent.values() for host in silent}
+    faults = conditions.locking_faults(conditions=known, away=away) if tables else []
+    workers = "" if lives.has_worker or tables is None else "no worker"
+    return {
+        checks.AUDIT: checks.AUDIT_WEAK if weak else "",  # the log still records, but a person is needed at once
+        conditions.WORKERS: workers or (f"{len(hosts)} hosts are silent" if hosts else ""),
+        conditions.LOCKING: f"nothing can be locked: {', '.join(faults)}" if faults else "",
+        conditions.ALERTS: f"{known.unsent} alerts have reached nobody" if known.unsent else "",
+    }
+
+
+def _of_dependency(*, name: str, result: checks.CheckResult, state: str, is_away: bool) -> dict[str, str]:
     row = dependencies.DEPENDENCIES[name]
-    return {"fallback": row.fallback[0], "fallback_en": row.fallback[1], "runbook": row.runbook}
+    meanwhile = {"fallback": row.fallback[0], "fallback_en": row.fallback[1], "runbook": row.runbook}
+    status = "degraded" if is_away else "ok"
+    return {"status": status, "detail": result.detail, "breaker": state, **(meanwhile if is_away else {})}
 
 
 @require_safe
@@ -80,7 +107,7 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
             .answer(wait_s=checks.ANSWER_S)
         )
     except (TimeoutError, DatabaseError, InterfaceError):
-        extra = [gauges.database_read(value=0)]
+        extra = [gauges.database_read(value=0), gauges.breakers(postgresql="open")]
     exposed = metrics.exposition(extra=[*extra, latency.family()])
     return _uncached(HttpResponse(exposed, content_type=metrics.CONTENT_TYPE))
 

@@ -4,6 +4,7 @@
 is being worked on, even while the worker waits for its broker to come back.
 """
 
+import contextlib
 import datetime as dt
 import functools
 import logging
@@ -143,9 +144,13 @@ class Poller(bootsteps.StartStopStep):
 
     def stop(self, _parent: object) -> None:
         """Let the current round finish and end the threads."""
+        from documents.operations import heartbeats
+
         self.ended.set()
         for thread in self.threads:
             thread.join(timeout=10)
+        with contextlib.suppress(DatabaseError):
+            heartbeats.end()
 
     def _every(self, turn: Callable[[], object], pause_s: float) -> None:
         while not self.ended.wait(pause_s):
@@ -156,9 +161,12 @@ class Poller(bootsteps.StartStopStep):
                 logger.exception("sweep.turn_failed", extra={"task": turn.__name__})
 
     def _renew(self) -> None:
+        """Renew the leases, and say that this worker is alive."""
+        from documents.operations import heartbeats
         from documents.resilience import leases
 
         leases.renew(now=timezone.now())
+        heartbeats.beat(role=heartbeats.ProcessRole.WORKER)
 
     def _compare_with_vault(self) -> None:
         """Look, until the vault has answered once since the start, whether it is ahead of the database.

@@ -15,12 +15,12 @@ from documents.access import actors
 from documents.alerts import incidents, outages
 from documents.events import waiting
 from documents.models import Alert, ProbeExtent
-from documents.operations import checks
-from documents.resilience import breaker, calls, dependencies
+from documents.operations import absences, checks, conditions
+from documents.resilience import breaker, calls, circuits, dependencies
 from documents.vault import full_probe, local_records, probes
 
 logger = logging.getLogger(__name__)
-PROBE = "vault_probe"  # the dedup key of the alert about the vault's last probe
+PROBE = conditions.PROBE
 PROBER = actors.program(name="probe", channel="worker")
 GUARD, GUARD_REST = "audit_guard", "audit_guard:"  # the dedup keys of alerts about the log's guards
 GUARDS_MAX = 10
@@ -37,6 +37,7 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
     if time.monotonic() - _last.get("watch", -every_s) < every_s:
         return []
     _last["watch"] = time.monotonic()
+    circuits.refresh(breakers=calls.BREAKERS.values(), now=time.monotonic())
     results = checks.look(wait_s=5.0)
     for name, result in results.items():
         if checks.CHECKS[name] is checks.breaker_only:
@@ -47,12 +48,15 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
             _end_orphan(name=name, now=now)
         else:
             calls.note_failure(dependency=name, cause=checks.Degrades(result.detail))
+    if not results[calls.POSTGRESQL].ok:
+        outages.send_unsent()
     for look in (
         outages.write_unwritten,
         lambda: _warn_of_weak_vault(result=results["vault"]),
         lambda: _warn_of_weak_log(weak=checks.log_weaknesses(asked=checks.ask_log(), wait_s=5.0)),
         lambda: _probe(now=now),
         _warn_of_unsealed,
+        absences.look,
     ):
         # Each by itself: an alert that cannot be written now must not keep the next one from being sent.
         with contextlib.suppress(DatabaseError, InterfaceError, log.AuditUnavailable):

@@ -1,8 +1,10 @@
-"""The breaker: it stops the calls to a dependency that fails, lets one probe it, and says when an incident is over."""
+"""The breaker: it stops the calls to a dependency that fails, lets one probe it, and says when an incident is over.
+
+This one is in the memory of a process: PostgreSQL's own. `circuits` has those that all processes share.
+"""
 
 import threading
 
-from documents import metrics
 from documents.resilience import dependencies
 
 # An incident ends when the dependency has answered this long: one that flaps is one incident, not forty.
@@ -28,7 +30,7 @@ class Breaker:
             pause = self.row.breaker_open_s + (self.row.total_s if self.state == "half_open" else 0)
             if now - self.opened_at < pause:
                 return False
-            self._become("half_open")
+            self.state = "half_open"
             self.opened_at = now - self.row.breaker_open_s
             return True
 
@@ -36,7 +38,7 @@ class Breaker:
         """Take back a probe that ended without an answer of this dependency."""
         with self._lock:
             if self.state == "half_open":
-                self._become("open")
+                self.state = "open"
 
     def failed(self, *, now: float) -> bool:
         """Count a failure; True when this one opens the breaker."""
@@ -44,7 +46,7 @@ class Breaker:
             self.failures += 1
             if self.state == "open" or (self.state == "closed" and self.failures < self.row.breaker_failures):
                 return False
-            self._become("open")
+            self.state = "open"
             self.opened_at = now
             self.incident = True
             return True
@@ -54,14 +56,9 @@ class Breaker:
         with self._lock:
             self.failures = 0
             if self.state != "closed":
-                self._become("closed")
+                self.state = "closed"
                 self.closed_at = now
             if not self.incident or now - self.closed_at < STEADY_S:
                 return False
             self.incident = False
             return True
-
-    def _become(self, state: str) -> None:
-        """Move to a state and show it in the metrics."""
-        self.state = state
-        metrics.BREAKER_STATE.labels(dependency=self.row.name).set(CODES[state])

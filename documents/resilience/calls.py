@@ -14,12 +14,12 @@ from http.client import HTTPException
 from typing import Protocol, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from documents import errors, metrics
-from documents.resilience import breaker, dependencies
+from documents import errors, metrics, transactions
+from documents.resilience import breaker, circuits, dependencies
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,12 +48,14 @@ FAILURES = (
     HTTPException,
     RedisError,
     KombuError,
-    DatabaseError,
+    OperationalError,
     InterfaceError,
     SoftTimeLimitExceeded,
 )
 ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, RefusedError)
 PERMANENT_SMTP = 500
+# SQLSTATE of what PostgreSQL itself ended, and lives: a statement past its time or its wait for a lock, or a conflict.
+ENDED_BY_POSTGRESQL = transactions.CONFLICTS | {"57014", "55P03"}
 
 
 class DependencyDown(Exception):
@@ -64,8 +66,12 @@ class DependencyDown(Exception):
         super().__init__(f"{dependency}: {cause or 'breaker open'}")
 
 
+POSTGRESQL = "postgresql"
 BREAKERS: dict[str, breaker.Breaker] = {
-    name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()
+    name: breaker.Breaker(row=row)
+    if name == POSTGRESQL  # where it is away, its row is too
+    else circuits.SharedBreaker(row=row, is_usable=lambda: BREAKERS[POSTGRESQL].state == "closed")
+    for name, row in dependencies.DEPENDENCIES.items()
 }
 
 
@@ -147,8 +153,21 @@ def note_success(*, dependency: str, now: Callable[[], float] | None = None) -> 
             listener.outage_ended(row=dependencies.DEPENDENCIES[dependency])
 
 
+def note_database_error(*, cause: BaseException) -> None:
+    """Count an error of PostgreSQL that a door has met, unless PostgreSQL itself answered with it."""
+    if not ended_by_postgresql(error=cause):
+        note_failure(dependency=POSTGRESQL, cause=cause)
+
+
+def ended_by_postgresql(*, error: BaseException) -> bool:
+    """Return whether PostgreSQL ended a statement (a time limit, a lock, a deadlock), and is well."""
+    return getattr(error.__cause__, "sqlstate", None) in ENDED_BY_POSTGRESQL
+
+
 def _is_outage(*, error: Exception) -> bool:
     """Return whether an error means that the dependency is down."""
+    if ended_by_postgresql(error=error):
+        return False
     if isinstance(error, errors.Problem):
         return error.row.retryable
     if isinstance(error, smtplib.SMTPRecipientsRefused):

@@ -22,7 +22,7 @@ from config.embedded import services
 from documents import errors, latency
 from documents.alerts import incidents, outages
 from documents.models import Alert
-from documents.operations import checks, health
+from documents.operations import checks, health, heartbeats
 from documents.operations import watch as operations_watch
 from documents.resilience import breaker, calls, clock, dependencies
 from documents.vault import object_files
@@ -42,6 +42,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, vault_folder: pathlib.Path) -> None:
     monkeypatch.setattr(operations_watch, "_last", {})
     monkeypatch.setattr(vault, "_opened", {})
     monkeypatch.setattr(outages, "_unwritten", {})
+    monkeypatch.setattr(heartbeats, "_own", heartbeats._Own())
+    heartbeats.beat(role=heartbeats.ProcessRole.WORKER)
 
 
 def ask(view: Callable[..., HttpResponse] = health.readyz) -> tuple[int, dict[str, Any], float]:
@@ -92,16 +94,17 @@ def test_without_postgresql_traffic_stops_within_two_seconds_and_the_process_sti
     assert settings.DATABASES
 
 
-def test_a_vault_that_is_gone_stops_traffic(vault_folder: pathlib.Path) -> None:
+def test_a_vault_that_is_gone_stops_locking_and_no_traffic(vault_folder: pathlib.Path) -> None:
     vault.open_vault()
     vault_folder.rename(vault_folder.with_name("unmounted"))
     status, body, _took_s = ask()
     vault_folder.with_name("unmounted").rename(vault_folder)
-    assert (status, body["degraded"]) == (503, ["vault"])
+    assert (status, body["status"], body["degraded"]) == (200, "degraded", ["vault", "locking"])
     assert body["dependencies"]["vault"]["detail"] == "worm_unavailable"
+    assert body["checks"]["locking"] == {"status": "degraded", "detail": "nothing can be locked: vault"}
 
 
-def test_a_weak_lock_stops_traffic_in_production_and_warns_elsewhere(
+def test_a_weak_lock_stops_locking_in_production_and_warns_elsewhere(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vault.open_vault(), "mode", "LOCAL_READ_ONLY")
@@ -110,7 +113,8 @@ def test_a_weak_lock_stops_traffic_in_production_and_warns_elsewhere(
     settings.ENVIRONMENT = "production"
     status, body, _took_s = ask()
     settings.ENVIRONMENT = "test"
-    assert (status, body["dependencies"]["vault"]["detail"]) == (503, "worm_mode_weak")
+    assert (status, body["dependencies"]["vault"]["detail"]) == (200, "worm_mode_weak")
+    assert body["degraded"] == ["vault", "locking"]
 
 
 def test_a_dead_mailbox_and_a_wrong_clock_are_named_together(
@@ -120,7 +124,7 @@ def test_a_dead_mailbox_and_a_wrong_clock_are_named_together(
     with misbehaving.nobody_listens() as port:
         settings.MAIL_URL, settings.EMAIL_HOST, settings.EMAIL_PORT = f"smtp://127.0.0.1:{port}", "127.0.0.1", port
         status, body, _took_s = ask()
-    assert (status, body["degraded"]) == (200, ["mail", "clock"])
+    assert (status, body["degraded"]) == (200, ["mail", "clock", "locking"])
     assert body["dependencies"]["clock"]["detail"] == "7 s off"
 
 
@@ -128,7 +132,7 @@ def test_an_open_breaker_shows_even_while_the_check_passes() -> None:
     for _ in range(5):
         calls.note_failure(dependency="renderer", cause=TimeoutError("watchdog"))
     status, body, _took_s = ask()
-    assert (status, body["degraded"]) == (200, ["renderer"])
+    assert (status, body["degraded"]) == (200, ["renderer", "locking"])
     assert body["dependencies"]["renderer"]["breaker"] == "open"
 
 
@@ -192,7 +196,8 @@ def test_a_vault_that_lets_an_attack_through_later_stops_and_is_p1_until_it_hold
         alert = Alert.objects.get(dedup_key="vault_probe")
         assert (alert.severity, alert.code) == ("P1", "worm_bucket_misconfigured")
         status, body, _took_s = ask()
-        assert (status, body["dependencies"]["vault"]["detail"]) == (503, "worm_bucket_misconfigured")
+        assert (status, body["dependencies"]["vault"]["detail"]) == (200, "worm_bucket_misconfigured")
+        assert "locking" in body["degraded"]
     operations_watch.watch(now=timezone.now() + timedelta(minutes=2))
     alert.refresh_from_db()
     assert alert.resolved_at is not None
@@ -276,7 +281,7 @@ def watch() -> None:
 def test_a_log_that_could_be_rewritten_is_one_p1_alert_until_it_is_guarded_again(
     owner: psycopg.Connection[Any],
 ) -> None:
-    assert ask()[1]["checks"] == {"audit": {"status": "ok", "detail": ""}}
+    assert ask()[1]["checks"]["audit"] == {"status": "ok", "detail": ""}
     owner.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_rows_stay")
     status, body, took_s = ask()
     assert (status, body["status"], body["degraded"]) == (200, "degraded", ["audit"])

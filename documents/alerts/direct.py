@@ -1,0 +1,113 @@
+"""Alerts that are sent without a row, because PostgreSQL is away: by one of the processes that notice, not by each.
+
+Redis knows who sends and whether it is out. Without Redis, too, each process sends its own: rather twice than never.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import redis
+from django.conf import settings
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from documents.alerts import catalog, channel, incidents
+from documents.resilience import calls
+
+T = TypeVar("T")
+SOCKET_S = 1.0
+KNOWN_S = 60  # for so long Redis remembers an alert that nobody repeats: the next outage is told again
+_turn = threading.BoundedSemaphore(1)
+
+
+@dataclass(kw_only=True)
+class Unwritten:
+    """An incident that has no row yet."""
+
+    incident: incidents.Incident
+    opened_at: datetime
+    is_sent: bool = False
+
+
+def send(*, unwritten: Unwritten) -> None:
+    """Send it on a thread of its own, one at a time, so that no request waits; what is not sent is sent later."""
+    if unwritten.is_sent or not settings.ALERT_URL or not _turn.acquire(blocking=False):
+        return
+    threading.Thread(target=_send, kwargs={"unwritten": unwritten}, name="alert", daemon=True).start()
+
+
+def hold(*, unwritten: Unwritten) -> None:
+    """Have Redis remember for longer that it is out, or send it."""
+    if not unwritten.is_sent:
+        send(unwritten=unwritten)
+        return
+    name = _name(dedup_key=unwritten.incident.dedup_key)
+    _asked(work=lambda client: client.set(name, "sent", ex=KNOWN_S), otherwise=None)
+
+
+def is_sent(*, unwritten: Unwritten) -> bool:
+    """Tell whether this process or another one has sent it."""
+    name = _name(dedup_key=unwritten.incident.dedup_key)
+    return unwritten.is_sent or _asked(work=lambda client: bool(client.get(name) == b"sent"), otherwise=False)
+
+
+def forget(*, dedup_key: str) -> None:
+    """Forget an incident that is over: the next one is another."""
+    _asked(work=lambda client: client.delete(_name(dedup_key=dedup_key)), otherwise=None)
+
+
+def _send(*, unwritten: Unwritten) -> None:
+    incident = unwritten.incident
+    name = _name(dedup_key=incident.dedup_key)
+    try:
+        if not _claims(name=name):
+            unwritten.is_sent = is_sent(unwritten=unwritten)
+            return
+        page = catalog.runbook(code=incident.code)
+        message = channel.AlertMessage.of(incident=incident, runbook=page, opened_at=unwritten.opened_at)
+        unwritten.is_sent = _reach(message=message)
+        _asked(
+            work=lambda client: client.set(name, "sent", ex=KNOWN_S) if unwritten.is_sent else client.delete(name),
+            otherwise=None,
+        )
+    finally:
+        _turn.release()
+
+
+def _reach(*, message: channel.AlertMessage) -> bool:
+    """Send a message to the channel; False where it did not arrive."""
+    try:
+        channel.send(url=settings.ALERT_URL, message=message)
+    except (*calls.FAILURES, calls.RefusedError):
+        incidents.logger.exception("alert.unsent", extra={"code": message.code})
+        return False
+    return True
+
+
+def _claims(*, name: str) -> bool:
+    """Return whether this process is the one that sends; a claim ends by itself if its process dies."""
+    return _asked(work=lambda client: bool(client.set(name, "claimed", nx=True, ex=KNOWN_S)), otherwise=True)
+
+
+def _asked(*, work: Callable[[Any], T], otherwise: T) -> T:
+    """Ask Redis; return what is true without it where it does not answer."""
+    limits = {"socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S, "retry": None}
+    client: Any = redis.Redis.from_url(settings.REDIS_URL, **limits)
+    try:
+        with contextlib.closing(client):
+            return work(client)
+    except (RedisError, OSError):
+        return otherwise
+
+
+def _name(*, dedup_key: str) -> str:
+    return f"billing-docs:alert:{dedup_key}"
+
+
+def unwritten(*, incident: incidents.Incident) -> Unwritten:
+    """Return an incident that has begun now."""
+    return Unwritten(incident=incident, opened_at=timezone.now())
