@@ -65,8 +65,9 @@ def test_an_event_becomes_a_document_that_nobody_can_remove_and_a_mail(
     end = dt.datetime.combine(row["retain_until"] + dt.timedelta(days=1), dt.time(), tzinfo=MADRID)
     assert version["ObjectLockRetainUntilDate"] == end
     until = time.monotonic() + live.PATIENCE_S
-    while not inbox.messages and time.monotonic() < until:
+    address = event["data"]["customer"]["email"]
+    while not any(mail["To"] == address for mail in inbox.messages) and time.monotonic() < until:
         time.sleep(live.LOOK_EVERY_S)
-    assert inbox.messages[0]["To"] == event["data"]["customer"]["email"]
+    assert address in [mail["To"] for mail in inbox.messages]  # beside alerts, if any
     ready = production.ask("GET", "/readyz")
     assert (ready.status, ready.body["dependencies"]["vault"]["detail"]) == (200, store.COMPLIANCE)
