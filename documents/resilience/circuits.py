@@ -48,7 +48,7 @@ _ABANDONED = """
 UPDATE documents_circuit SET state = 'open' WHERE dependency = %(name)s AND state = 'half_open' RETURNING {row}, true
 """
 _READ = "SELECT dependency, {row} FROM documents_circuit WHERE dependency = ANY(%s)"
-Row = tuple[str, int, bool, float | None, float | None]
+CircuitRow = tuple[str, int, bool, float | None, float | None]
 
 
 class SharedBreaker(breaker.Breaker):
@@ -88,7 +88,7 @@ class SharedBreaker(breaker.Breaker):
         is_over = self._written(statement=_SUCCEEDED, now=now)
         return super().succeeded(now=now) if is_over is None else is_over
 
-    def follow(self, *, row: Row, now: float) -> None:
+    def follow(self, *, row: CircuitRow, now: float) -> None:
         """Take over what the row says, its ages turned into moments of this process' clock."""
         state, failures, incident, open_s, closed_s = row
         with self._lock:
@@ -128,7 +128,7 @@ def refresh(*, breakers: Iterable[breaker.Breaker], now: float) -> bool:
     return False
 
 
-def _rows(*, names: list[str]) -> Mapping[str, Row]:
+def _rows(*, names: list[str]) -> Mapping[str, CircuitRow]:
     """Return the rows of these dependencies; a dependency that never failed has none, and is closed."""
     with connection.cursor() as cursor:
         cursor.execute(_READ.format(row=_ROW), [names])
