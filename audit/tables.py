@@ -45,7 +45,7 @@ TABLES: dict[str, TableRights] = {
     "guardian_groupobjectpermission": _BY_OWNER,
     "documents_country": _BY_OWNER,
     "documents_alert": TableRights(
-        working=(*_LEASE, "count", "last_seen_at", "values"),
+        working=(*_LEASE, "count", "last_seen_at", "values", "channel"),
         guards=(
             Guard(word="born", born=True, actions=(Action.ALERT_OPENED,)),
             Guard(

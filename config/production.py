@@ -56,6 +56,10 @@ def _faults() -> Iterator[EnvFault]:
     yield from _keyless()
     yield from _secrets()
     yield from _webhook_secrets()
+    if second := env.text(name="ALERT_URL_2"):
+        yield from _alerts("ALERT_URL_2", second)
+        if second == env.text(name="ALERT_URL"):
+            yield "ALERT_URL_2", "it is the same as ALERT_URL: a second channel is another one, or leave it out"
     for name in OTHER_VAULTS:
         yield from _encrypted(name, env.text(name=name))
     if "*" in "".join(env.items(name="ALLOWED_HOSTS")):

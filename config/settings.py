@@ -190,6 +190,7 @@ VAULT_URL = env.vault(default=f"file://{BASE_DIR / 'var' / 'vault'}")
 VAULT_FORMER_URL = env.former_vault()
 VAULT_FORMER_KEYS = (env.text(name="AWS_FORMER_ACCESS_KEY_ID"), env.text(name="AWS_FORMER_SECRET_ACCESS_KEY"))
 ALERT_URL = env.text(name="ALERT_URL")
+ALERT_URL_2 = env.text(name="ALERT_URL_2")  # takes what the first one does not
 MAIL_URL = env.text(name="MAIL_URL", default=f"file://{BASE_DIR / 'var' / 'mail'}")
 DEFAULT_FROM_EMAIL = env.text(name="MAIL_FROM", default="Aventide Documentos <documentos@aventide.example>")
 MAIL = env.mail(url=MAIL_URL)

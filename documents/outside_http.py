@@ -47,15 +47,25 @@ def post(*, url: str, body: bytes, content_type: str, connect_s: float, total_s:
     :raises NotHTTPError: the answer is not HTTP, or the URL cannot be sent
     :raises OSError: refused, hung, or longer than `total_s` from the first question for the name to the answer's head
     """
+    headers = {"Content-Type": content_type}
+    return _ask(method="POST", url=url, body=body, headers=headers, connect_s=connect_s, total_s=total_s)
+
+
+def head(*, url: str, connect_s: float, total_s: float) -> HttpAnswer:
+    """Ask for the head of an answer once; see `post`."""
+    return _ask(method="HEAD", url=url, body=None, headers={}, connect_s=connect_s, total_s=total_s)
+
+
+def _ask(
+    *, method: str, url: str, body: bytes | None, headers: Mapping[str, str], connect_s: float, total_s: float
+) -> HttpAnswer:
     ends = time.monotonic() + total_s
     parts = urlsplit(url)
     try:
         address = _address(parts=parts, ends=ends)
         with _connected(parts=parts, address=address, connect_s=connect_s, ends=ends) as client:
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            client.request(
-                "POST", path, body=body, headers={"Content-Type": content_type, "User-Agent": "billing-docs"}
-            )
+            client.request(method, path, body=body, headers={**headers, "User-Agent": "billing-docs"})
             answer = client.getresponse()
             return HttpAnswer(
                 status=answer.status, headers={name.lower(): value for name, value in answer.headers.items()}

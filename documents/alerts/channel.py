@@ -20,13 +20,16 @@ from documents.sentences import writing
 
 CONNECT_S, TOTAL_S = 3.0, 10.0
 RETRY_AFTER_MAX_S = 3600.0
-TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+LISTENING = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})  # to HEAD: a door that takes POST
 LANGUAGES = ("es", "en")  # of a message: Spanish first
 NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
 
 
 class Unavailable(OSError):
-    """The channel answers 5xx, 429 or what is not HTTP; `retry_after_s` is what it asked for, or 0."""
+    """The channel does not take it: 4xx, 5xx, or what is not HTTP; `retry_after_s` is what it asked for, or 0.
+
+    A 4xx is tried again too: who mends the channel's address or its key mends it at the channel, not here.
+    """
 
     def __init__(self, *, answer: str, retry_after_s: float = 0.0) -> None:
         self.retry_after_s = retry_after_s
@@ -160,8 +163,7 @@ def runbook_url(*, runbook: str) -> str:
 def send(*, url: str, message: AlertMessage) -> None:
     """Send one message, within CONNECT_S and TOTAL_S.
 
-    :raises documents.resilience.calls.RefusedError: a 4xx.
-    :raises OSError: refused, hung, too slow, 5xx or garbage: try again later.
+    :raises OSError: refused, hung, too slow, 4xx, 5xx or garbage: try again later.
     """
     parts = urlsplit(url)
     if parts.scheme == "mailto":
@@ -169,7 +171,19 @@ def send(*, url: str, message: AlertMessage) -> None:
     elif parts.scheme in {"http", "https"} and parts.hostname:
         _post(url=url, body=json.dumps(message.as_webhook()).encode())
     else:
-        raise calls.RefusedError("ALERT_URL: use https://... or mailto:address")
+        raise Unavailable(answer="no address: use https://... or mailto:address")
+
+
+def listens(*, url: str) -> bool:
+    """Ask a channel that has failed whether it is there again, without telling it anything."""
+    parts = urlsplit(url)
+    if parts.scheme == "mailto":
+        return calls.BREAKERS["mail"].state == "closed"
+    try:
+        answer = outside_http.head(url=url, connect_s=CONNECT_S, total_s=CONNECT_S)
+    except OSError:
+        return False
+    return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES or answer.status in LISTENING
 
 
 def _mail(*, address: str, message: AlertMessage) -> None:
@@ -193,7 +207,5 @@ def _post(*, url: str, body: bytes) -> None:
     status, asked = answer.status, answer.headers.get("retry-after", "")
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in TRANSIENT:
-        raise calls.RefusedError(str(status))
     waits_s = min(float(asked), RETRY_AFTER_MAX_S) if asked.isascii() and asked.isdigit() else 0.0
     raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s)

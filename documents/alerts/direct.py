@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from documents.alerts import catalog, channel, incidents
+from documents.alerts import catalog, channel, incidents, sending
 from documents.resilience import calls
 
 T = TypeVar("T")
@@ -30,12 +30,17 @@ class Unwritten:
 
     incident: incidents.Incident
     opened_at: datetime
-    is_sent: bool = False
+    channel: str = ""  # the one that took it
+
+    @property
+    def is_sent(self) -> bool:
+        """Tell whether this process has sent it."""
+        return bool(self.channel)
 
 
 def send(*, unwritten: Unwritten) -> None:
     """Send it on a thread of its own, one at a time, so that no request waits; what is not sent is sent later."""
-    if unwritten.is_sent or not settings.ALERT_URL or not _turn.acquire(blocking=False):
+    if unwritten.is_sent or not sending.urls() or not _turn.acquire(blocking=False):
         return
     threading.Thread(target=_send, kwargs={"unwritten": unwritten}, name="alert", daemon=True).start()
 
@@ -46,13 +51,14 @@ def hold(*, unwritten: Unwritten) -> None:
         send(unwritten=unwritten)
         return
     name = _name(dedup_key=unwritten.incident.dedup_key)
-    _asked(work=lambda client: client.set(name, "sent", ex=KNOWN_S), otherwise=None)
+    _asked(work=lambda client: client.set(name, unwritten.channel, ex=KNOWN_S), otherwise=None)
 
 
-def is_sent(*, unwritten: Unwritten) -> bool:
-    """Tell whether this process or another one has sent it."""
+def taken_by(*, unwritten: Unwritten) -> str:
+    """Return the channel to which this process or another one has sent it; empty where nobody has."""
     name = _name(dedup_key=unwritten.incident.dedup_key)
-    return unwritten.is_sent or _asked(work=lambda client: bool(client.get(name) == b"sent"), otherwise=False)
+    known = unwritten.channel or _asked(work=lambda client: str((client.get(name) or b"").decode()), otherwise="")
+    return known if known in sending.urls() else ""
 
 
 def forget(*, dedup_key: str) -> None:
@@ -65,27 +71,31 @@ def _send(*, unwritten: Unwritten) -> None:
     name = _name(dedup_key=incident.dedup_key)
     try:
         if not _claims(name=name):
-            unwritten.is_sent = is_sent(unwritten=unwritten)
+            unwritten.channel = taken_by(unwritten=unwritten)
             return
         page = catalog.runbook(code=incident.code)
         message = channel.AlertMessage.of(incident=incident, runbook=page, opened_at=unwritten.opened_at)
-        unwritten.is_sent = _reach(message=message)
+        unwritten.channel = _reach(message=message)
         _asked(
-            work=lambda client: client.set(name, "sent", ex=KNOWN_S) if unwritten.is_sent else client.delete(name),
+            work=lambda client: (
+                client.set(name, unwritten.channel, ex=KNOWN_S) if unwritten.is_sent else client.delete(name)
+            ),
             otherwise=None,
         )
     finally:
         _turn.release()
 
 
-def _reach(*, message: channel.AlertMessage) -> bool:
-    """Send a message to the channel; False where it did not arrive."""
-    try:
-        channel.send(url=settings.ALERT_URL, message=message)
-    except (*calls.FAILURES, calls.RefusedError):
-        incidents.logger.exception("alert.unsent", extra={"code": message.code})
-        return False
-    return True
+def _reach(*, message: channel.AlertMessage) -> str:
+    """Send a message to the first channel, else to the second; return which one took it, empty where none did."""
+    for name, url in sending.urls().items():
+        try:
+            channel.send(url=url, message=message)
+        except calls.FAILURES:
+            incidents.logger.exception("alert.unsent", extra={"code": message.code, "dependency": name})
+        else:
+            return name
+    return ""
 
 
 def _claims(*, name: str) -> bool:

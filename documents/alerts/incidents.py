@@ -1,7 +1,7 @@
 """Incidents: one row each, opened once, counted while it lasts, resolved on recovery, sent to one channel.
 
 The row is written in the caller's transaction and sent later by `sending.deliver`, which the schedule calls, so an
-alert is lost neither with its process nor with the channel. Only while PostgreSQL itself is away is an alert sent first
+alert is lost neither with its process nor with a channel. Only while PostgreSQL itself is away is an alert sent first
 and written afterwards (`outages`).
 """
 
@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
@@ -23,13 +23,14 @@ from documents.models import Alert
 from documents.resilience import leases
 
 logger = logging.getLogger(__name__)
+FLASH = timedelta(seconds=30)  # what is over so soon after people were to be told, before anybody tried to, was a flash
 
 _WRITE = """
 INSERT INTO documents_alert (public_id, dedup_key, code, severity, values, object_id, runbook, count,
-  attempts, opened_at, last_seen_at, sent_at, next_try_at)
+  attempts, opened_at, last_seen_at, sent_at, channel, next_try_at)
 VALUES (%(public_id)s, %(dedup_key)s, %(code)s, %(severity)s, %(values)s::jsonb, %(object_id)s, %(runbook)s, 1,
-  0, coalesce(%(opened_at)s, statement_timestamp()), statement_timestamp(), %(sent_at)s,
-  CASE WHEN %(sent_at)s::timestamptz IS NULL THEN statement_timestamp() END)
+  0, coalesce(%(opened_at)s, statement_timestamp()), statement_timestamp(), %(sent_at)s, %(channel)s,
+  CASE WHEN %(sent_at)s::timestamptz IS NULL THEN statement_timestamp() + make_interval(secs => %(quiet_s)s) END)
 ON CONFLICT (dedup_key) WHERE resolved_at IS NULL DO UPDATE SET
   count = documents_alert.count + 1,
   last_seen_at = statement_timestamp()
@@ -66,20 +67,31 @@ def open_alert(
     values: Mapping[str, errors.Value] | None = None,
     object_id: str = "",
     severity: str = "",
+    quiet_s: float = 0.0,
 ) -> Alert:
     """Open the incident, or add one to the count of the open one (its severity may rise, never fall).
 
     Works inside the caller's transaction: an alert about a change that is rolled back is rolled back with it.
 
+    :param quiet_s: for so long it stands in the Document Center and calls nobody
+
     :raises audit.log.AuditUnavailable: no incident is opened without its audit event.
     """
     return write(
-        incident=incident(code=code, dedup_key=dedup_key, values=values or {}, object_id=object_id, severity=severity)
+        incident=incident(code=code, dedup_key=dedup_key, values=values or {}, object_id=object_id, severity=severity),
+        quiet_s=quiet_s,
     )
 
 
-def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: datetime | None = None) -> Alert:
-    """Write an incident's row, or add one to the count of the open one."""
+def write(
+    *,
+    incident: Incident,
+    opened_at: datetime | None = None,
+    sent_at: datetime | None = None,
+    channel: str = "",
+    quiet_s: float = 0.0,
+) -> Alert:
+    """Write an incident's row, or add one to the count of the open one; `channel` took it at `sent_at`."""
     with transaction.atomic():
         _declare(dedup_key=incident.dedup_key)
         with connection.cursor() as cursor:
@@ -95,6 +107,8 @@ def write(*, incident: Incident, opened_at: datetime | None = None, sent_at: dat
                     "runbook": catalog.runbook(code=incident.code),
                     "opened_at": opened_at,
                     "sent_at": sent_at,
+                    "channel": channel,
+                    "quiet_s": quiet_s,
                 },
             )
             row_id, is_new = cursor.fetchone()
@@ -119,7 +133,9 @@ def renew(*, dedup_key: str, values: Mapping[str, errors.Value]) -> bool:
 
 
 def resolve_alert(*, dedup_key: str, actor: log.Actor = log.SYSTEM, reason: str = "") -> bool:
-    """Resolve the open incident of this key; False where there is none. Whoever is sending it has lost its lease.
+    """Resolve the open incident of this key; False where there is none.
+
+    Whoever was told of it is told of its end. Of one that is over before anybody was to be told, nobody is.
 
     :param reason: why a person resolves it, in that person's words
     """
@@ -129,9 +145,12 @@ def resolve_alert(*, dedup_key: str, actor: log.Actor = log.SYSTEM, reason: str 
         if alert is None:
             return False
         _declare(dedup_key=dedup_key)
-        resolved = {"resolved_at": now, "next_try_at": now, "attempts": 0}
-        if not Alert.objects.filter(pk=alert.pk, resolved_at=None).update(**resolved, **leases.ENDED):
+        if not Alert.objects.filter(pk=alert.pk, resolved_at=None).update(resolved_at=now):
             return False
+        is_told = Alert.objects.filter(pk=alert.pk, sent_at__isnull=False)
+        is_told.update(next_try_at=now, attempts=0, **leases.ENDED)
+        untold = Alert.objects.filter(pk=alert.pk, sent_at=None, channel="", attempts=0, next_try_at__gt=now - FLASH)
+        untold.update(next_try_at=None)
         record(action=Action.ALERT_RESOLVED, alert=alert, actor=actor, reason=reason)
     logger.info("alert.resolved", extra={"code": alert.code, "alert": alert.public_id})
     return True

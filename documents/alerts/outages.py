@@ -68,7 +68,8 @@ def _write(*, dedup_key: str) -> bool:
     unwritten = _unwritten.get(dedup_key)
     if unwritten is None:
         return False
-    sent_at = unwritten.opened_at if direct.is_sent(unwritten=unwritten) else None
-    incidents.write(incident=unwritten.incident, opened_at=unwritten.opened_at, sent_at=sent_at)
+    channel, opened_at = direct.taken_by(unwritten=unwritten), unwritten.opened_at
+    sent_at = opened_at if channel else None
+    incidents.write(incident=unwritten.incident, opened_at=opened_at, sent_at=sent_at, channel=channel)
     _unwritten.pop(dedup_key, None)
     return True

@@ -13,7 +13,7 @@ from audit.actions import Action
 from documents import catalog, errors, metrics
 from documents.alerts import incidents
 from documents.delivery import deliveries
-from documents.emission import custody
+from documents.emission import custody, printing
 from documents.models import Document, Kind, Status
 from documents.resilience import dependencies, leases, queue
 from documents.task_names import TaskName
@@ -128,6 +128,7 @@ def _confirm(*, document: Document, lease: leases.Lease, locked_file: custody.Lo
         _warn_of_siblings(document=document, stored=stored)
         if document.attempts > 1:
             incidents.resolve_alert(dedup_key=f"document:{document.public_id}")
+    printing.succeeded()
     metrics.DOCUMENT_LOCKED.inc()
     metrics.EMISSION_SECONDS.labels(step="locked").observe((locked_at - document.issued_at).total_seconds())
     return True
@@ -158,16 +159,15 @@ def _rest(*, document: Document, lease: leases.Lease, problem: errors.Problem, n
     """
     code, worm = problem.code, problem.code.startswith("worm_")
     outage = worm and problem.row.retryable
-    final = not outage and document.attempts >= TRIES_MAX
-    pause_s = dependencies.backoff_s(dependency="vault" if outage else "renderer", attempt=document.attempts)
-    wait_s = problem.values.get("wait_s", 0)  # what the store asked for
-    if isinstance(wait_s, int):
-        pause_s = max(pause_s, min(wait_s, WAIT_MAX_S))
+    printing.failed(document_id=document.pk, problem=problem)
+    waits = problem.code in printing.CODES and printing.fails()  # for the renderer, like all others
+    final = not (outage or waits) and document.attempts >= TRIES_MAX
+    pause_s = _pause_s(document=document, problem=problem, outage=outage, waits=waits)
     with transaction.atomic():
         rested = leases.release(
             lease=lease,
             cause=code,
-            attempts=document.attempts - 1 if outage else document.attempts,
+            attempts=_counted(document=document, outage=outage, waits=waits),
             next_try_at=None if final else now + dt.timedelta(seconds=pause_s),
         )
         if not rested:
@@ -180,14 +180,31 @@ def _rest(*, document: Document, lease: leases.Lease, problem: errors.Problem, n
             outcome="failed",
             code=code,
         )
-        # The vault's outages are the dependency's one incident, not one for each document that waits.
-        if final or not outage:
+        # An outage is the dependency's one incident, not one for each document that waits; a first try is none.
+        is_lasting = document.attempts >= RENDER_TRIES_MAX or problem.row.severity == "P1"
+        if final or (is_lasting and not (outage or waits)):
             incidents.open_alert(
                 code=code,
                 dedup_key=f"document:{document.public_id}",
                 values={**problem.values, "what": document.number},
                 object_id=document.public_id,
             )
+
+
+def _pause_s(*, document: Document, problem: errors.Problem, outage: bool, waits: bool) -> float:
+    """Return how long a document rests, s: at least for as long as the store asked for."""
+    pause_s = dependencies.backoff_s(dependency="vault" if outage else "renderer", attempt=document.attempts)
+    if waits:
+        pause_s = min(pause_s, printing.PAUSE_MAX_S)
+    wait_s = problem.values.get("wait_s", 0)
+    return max(pause_s, min(wait_s, WAIT_MAX_S)) if isinstance(wait_s, int) else pause_s
+
+
+def _counted(*, document: Document, outage: bool, waits: bool) -> int:
+    """Return how many tries a document has had: an outage is none, and a dying renderer never the last one."""
+    if outage:
+        return document.attempts - 1
+    return min(document.attempts, TRIES_MAX - 1) if waits else document.attempts
 
 
 # TABLE: the line. State -> the step that leaves it; a document rests in a state that has no step.

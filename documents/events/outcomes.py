@@ -1,7 +1,4 @@
-"""What becomes of an event: processed into documents, parked for another event, held for a person, or dismissed by one.
-
-Each outcome moves the row and writes its audit event, in the caller's transaction.
-"""
+"""What becomes of an event: processed, parked, held or dismissed; in the caller's transaction, with its audit event."""
 
 import datetime as dt
 import functools
@@ -23,9 +20,9 @@ from documents.resilience import queue
 from documents.task_names import TaskName
 
 BACKOFF_S = (2, 300)  # first and longest pause between looks at an event that is parked, or has failed
+AWAITED_QUIET_S = 15 * 60.0  # for so long nobody is called for what a later event may make right, such as a tip
 DEFECT = "internal_error"  # the code of an event whose effect failed by a defect of ours
-# Stored of a held event: a payout has up to 1,500 orders, and each of them may be wrong.
-FAULTS_MAX = 60
+FAULTS_MAX = 60  # stored of a held event: a payout has up to 1,500 orders, and each of them may be wrong
 EARLIER_MAX = 8  # events of one subject that are run before a later one: the first that can be issued wins
 PARKED_TOO_LONG = "event_parked_too_long"
 _RESTS = {EventStatus.PROCESSED: Action.EVENT_PROCESSED, EventStatus.IGNORED: Action.EVENT_IGNORED}
@@ -150,6 +147,7 @@ def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), a
             dedup_key=f"event:{event.public_id}",
             values={"type": event.type, "event": event.event_id, "cause": problem.code, "what": event.event_id},
             object_id=event.public_id,
+            quiet_s=AWAITED_QUIET_S if awaits else 0.0,
         )
 
 

@@ -49,7 +49,7 @@ class Discrepancy(models.Model):
 
 
 class Alert(Leased):
-    """One incident: opened once, counted while it lasts, resolved on recovery, sent to one channel."""
+    """One incident: opened once, counted while it lasts, resolved on recovery, sent by one of two channels."""
 
     public_id = public_id("alr")
     dedup_key = models.CharField(max_length=200)
@@ -67,6 +67,9 @@ class Alert(Leased):
     )
     resolved_at = models.DateTimeField(_("resuelta"), null=True)
     sent_at = models.DateTimeField(_("avisada"), null=True)
+    channel = models.CharField(
+        max_length=20, blank=True, db_default="", help_text="the dependency that took the opening"
+    )
     resolution_sent_at = models.DateTimeField(_("cierre avisado"), null=True)
 
     class Meta:

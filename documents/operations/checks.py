@@ -123,6 +123,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "renderer": breaker_only,
     "vault_former": breaker_only,
     "alert_channel": breaker_only,
+    "alert_channel_2": breaker_only,
 }
 
 

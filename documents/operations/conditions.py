@@ -10,6 +10,7 @@ from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
+from documents.alerts import sending
 from documents.models import Alert, Document, ProbeExtent, Status
 from documents.operations import checks, heartbeats
 from documents.resilience import calls, circuits
@@ -79,13 +80,10 @@ def backlog() -> Backlog:
 
 
 def unsent() -> int:
-    """Count the alerts, and the ends of alerts, that are out too late: nobody was told of them."""
-    if not settings.ALERT_URL:
+    """Count the alerts, and the ends of alerts, of which somebody was to be told long ago, and nobody was."""
+    if not sending.urls():
         return 0
-    before = timezone.now() - timedelta(seconds=UNSENT_S)
-    opening = Q(resolved_at=None, sent_at=None, opened_at__lt=before)
-    end = Q(resolution_sent_at=None, sent_at__isnull=False, resolved_at__lt=before)
-    return Alert.objects.filter(opening | end).count()
+    return sending.unsent(before=timezone.now() - timedelta(seconds=UNSENT_S)).count()
 
 
 def is_explained() -> bool:

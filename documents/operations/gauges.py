@@ -1,5 +1,6 @@
 """Gauges read from the tables at the moment of a scrape, for dashboards and alert rules."""
 
+import datetime as dt
 import time
 
 from django.db.models import Count, Min
@@ -8,9 +9,11 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from audit import tree
+from documents.alerts import sending
 from documents.custody import rounds
 from documents.events import outcomes
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, ProbeExtent, Status
+from documents.operations import conditions
 from documents.resilience import breaker, calls, circuits
 from documents.vault import probes
 
@@ -75,10 +78,14 @@ def _alerts() -> list[Metric]:
     is_open = Alert.objects.filter(resolved_at=None)
     severities = dict(is_open.values_list("severity").annotate(Count("pk")))
     rows: dict[str, float] = {severity: severities.get(severity, 0) for severity in ("P1", "P2")}
-    unsent = is_open.filter(sent_at=None).count()
+    unsent = sending.unsent(before=timezone.now() - dt.timedelta(seconds=conditions.UNSENT_S)).count()
     return [
         _gauge(name="docs_alerts_open", text="Open incidents", rows=rows, label="severity"),
-        _gauge(name="docs_alerts_unsent", text="Open incidents that nobody was told of", rows={"": unsent}),
+        _gauge(
+            name="docs_alerts_unsent",
+            text="Incidents of which somebody was to be told two minutes ago, and nobody was",
+            rows={"": unsent},
+        ),
     ]
 
 

@@ -25,10 +25,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class RefusedError(Exception):
-    """The dependency refuses (an HTTP 4xx): its address or key is wrong, and a repeat changes nothing."""
-
-
 class Listener(Protocol):
     """A listener for outages: `documents.alerts` opens and resolves their incidents. Calls know nothing of alerts."""
 
@@ -52,7 +48,7 @@ FAILURES = (
     InterfaceError,
     SoftTimeLimitExceeded,
 )
-ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, RefusedError)
+ANSWERS = (errors.Problem, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused)
 PERMANENT_SMTP = 500
 # SQLSTATE of what PostgreSQL itself ended, and lives: a statement past its time or its wait for a lock, or a conflict.
 ENDED_BY_POSTGRESQL = transactions.CONFLICTS | {"57014", "55P03"}

@@ -60,7 +60,7 @@ _ROWS = (
     ),
     Dependency(
         name="renderer", connect_s=1, total_s=180, attempts_max=5, backoff_base_s=5, backoff_cap_s=300,
-        breaker_failures=5, breaker_open_s=30, alert_severity="P2",
+        breaker_failures=3, breaker_open_s=30, alert_severity="P2",
         fallback=("El documento espera; sus datos se pueden leer", "The document waits; its data can be read"),
         never="different bytes, other fonts",
     ),
@@ -71,15 +71,23 @@ _ROWS = (
         never="lock with a skew over 60 s",
     ),
     Dependency(
-        name="alert_channel", connect_s=3, total_s=10, attempts_max=ENDLESS, backoff_base_s=15, backoff_cap_s=900,
+        name="alert_channel", connect_s=3, total_s=10, attempts_max=ENDLESS, backoff_base_s=60, backoff_cap_s=3600,
         breaker_failures=3, breaker_open_s=30, alert_severity="P2",
-        fallback=("Las alertas se ven en el Centro de documentos y se envían después",
-                  "Alerts show in the Document Center and are sent later"),
+        fallback=("Las alertas salen por ALERT_URL_2; sin ella se ven en el Centro de documentos y se envían después",
+                  "Alerts leave by ALERT_URL_2; without one they show in the Document Center and are sent later"),
+        never="block emission; lose an alert",
+    ),
+    Dependency(
+        name="alert_channel_2", connect_s=3, total_s=10, attempts_max=ENDLESS, backoff_base_s=60, backoff_cap_s=3600,
+        breaker_failures=3, breaker_open_s=30, alert_severity="P2",
+        fallback=("Las alertas salen por ALERT_URL", "Alerts leave by ALERT_URL"),
         never="block emission; lose an alert",
     ),
 )  # fmt: skip
 DEPENDENCIES: dict[str, Dependency] = {
-    row.name: Dependency(**{**row.__dict__, "runbook": f"docs/runbooks/{row.name.replace('_', '-')}.md"})
+    row.name: Dependency(
+        **{**row.__dict__, "runbook": f"docs/runbooks/{row.name.removesuffix('_2').replace('_', '-')}.md"}
+    )
     for row in _ROWS
 }
 

@@ -155,7 +155,7 @@ def test_alerts_that_reach_nobody_degrade_the_service(channel: misbehaving.BadSe
     incidents.open_alert(code="document_stuck", dedup_key="document:1", values={"document": "doc_1"})
     assert ready()["degraded"] == []
     with force.by_force():
-        Alert.objects.update(opened_at=timezone.now() - timedelta(seconds=conditions.UNSENT_S + 1))
+        Alert.objects.update(next_try_at=timezone.now() - timedelta(seconds=conditions.UNSENT_S + 1))
     assert ready()["checks"]["alerts"] == {"status": "degraded", "detail": "1 alerts have reached nobody"}
 
 
@@ -191,7 +191,7 @@ def test_of_several_processes_that_lose_postgresql_one_tells_people(channel: mis
         direct.send(unwritten=one)
         _sent_directly()
     assert len(channel.received) == 1
-    assert all(direct.is_sent(unwritten=one) for one in processes)
+    assert all(direct.taken_by(unwritten=one) for one in processes)
 
 
 def test_without_redis_too_each_process_tells_its_own(channel: misbehaving.BadServer, settings: Settings) -> None:

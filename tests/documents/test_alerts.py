@@ -214,11 +214,38 @@ def test_the_vaults_outage_becomes_p1_after_an_hour_and_is_told_again(channel: m
 
 
 @pytest.mark.django_db
-def test_an_alert_resolved_before_anybody_was_told_is_told_as_resolved_only(channel: misbehaving.BadServer) -> None:
+def test_an_alert_that_is_over_before_anybody_was_to_be_told_is_told_to_nobody(channel: misbehaving.BadServer) -> None:
     open_one()
     incidents.resolve_alert(dedup_key="dependency:mail")
-    assert [sending.deliver(now=timezone.now()) for _ in range(2)] == [1, 0]
-    assert [json.loads(body)["status"] for _path, body in channel.received] == ["resolved"]
+    incidents.open_alert(code="document_stuck", dedup_key="quiet", quiet_s=900)
+    now = timezone.now()
+    assert [sending.deliver(now=now + timedelta(minutes=minute)) for minute in (0, 1, 14)] == [0, 0, 0]
+    incidents.resolve_alert(dedup_key="quiet")
+    assert sending.deliver(now=now + timedelta(minutes=16)) == 0
+    assert channel.received == []
+
+
+@pytest.mark.django_db
+def test_an_alert_that_stays_quiet_for_a_while_calls_people_after_it(channel: misbehaving.BadServer) -> None:
+    incidents.open_alert(code="document_stuck", dedup_key="quiet", quiet_s=900)
+    now = timezone.now()
+    assert sending.unsent(before=now + timedelta(minutes=14)).count() == 0
+    assert [sending.deliver(now=now + timedelta(minutes=minute)) for minute in (1, 14, 16)] == [0, 0, 1]
+
+
+@pytest.mark.django_db
+def test_what_was_over_before_the_channel_took_anything_is_told_from_its_beginning(
+    channel: misbehaving.BadServer,
+) -> None:
+    well = channel.behave
+    channel.behave = channel.answering(misbehaving.http(status=404))
+    open_one()
+    now = timezone.now()
+    assert sending.deliver(now=now) == 0
+    incidents.resolve_alert(dedup_key="dependency:mail")
+    channel.behave, channel.received = well, []
+    assert [sending.deliver(now=now + timedelta(minutes=minute)) for minute in (2, 3)] == [2, 0]
+    assert [json.loads(body)["status"] for _path, body in channel.received] == ["firing", "resolved"]
 
 
 @pytest.mark.django_db

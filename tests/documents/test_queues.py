@@ -74,6 +74,7 @@ def opened(*, severity: str = "P2") -> None:
 
 def resolved() -> None:
     opened()
+    sending.deliver(now=timezone.now())  # of what nobody was told, nobody is told the end
     incidents.resolve_alert(dedup_key="document:doc_1")
 
 
