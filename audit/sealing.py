@@ -138,7 +138,12 @@ def _from(*, cursor: CursorWrapper, end: _End) -> list[str]:
         cursor.execute("SHOW statement_timeout")
         (limit,) = cursor.fetchone()
         cursor.execute(f"SET LOCAL statement_timeout = '{_INCARNATIONS_MAX_S}s'")
-        cursor.execute(_INCARNATIONS, [end.current])
+        patience_s = getattr(cursor.connection, "patience_s", None)
+        cursor.connection.patience_s = _INCARNATIONS_MAX_S + 1  # a connection waits for as long as the server may take
+        try:
+            cursor.execute(_INCARNATIONS, [end.current])
+        finally:
+            cursor.connection.patience_s = patience_s
         _before[end.current] = [name for (name,) in cursor.fetchall()]
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [limit])
     over = _before[end.current]

@@ -178,7 +178,7 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
         raise Misconfigured(name=name, mend="leave out options: the service says its own")
     own = {key: value for key, value in given.items() if key not in {"dbname", "user", "password", "host", "port"}}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "documents.resilience.postgres",
         "NAME": given["dbname"],
         "USER": given.get("user", ""),
         "PASSWORD": given.get("password", ""),

@@ -29,13 +29,15 @@ class Way(enum.StrEnum):
 class FaultCell:
     """One row of the outside table failing in one way; `beside` fails with it, in the same way.
 
-    `alerts_min` is how many incidents there must be at the least; there may never be more than one a row.
+    `besides` begins the codes of other alerts that may come: a store that takes bytes and has none breaks a promise of
+    its own. `alerts_min` is how many incidents there must be at the least; there may never be more than one a row.
     """
 
     row: str
     way: Mode | Way
     alerts_min: int = 1
     beside: str = ""
+    besides: str = ""
     hold_s: float = 6.0  # at the least, so that there is something to see
 
     @property
@@ -65,7 +67,7 @@ def _all() -> Iterable[FaultCell]:
         yield from (FaultCell(row=row, way=mode) for mode in COMMON)
         yield from (FaultCell(row=row, way=way, alerts_min=0, hold_s=seconds) for way, seconds in FLAPS.items())
     yield from (FaultCell(row=row, way=Mode.DRIP) for row in ("vault", "mail", "alert_channel"))
-    yield FaultCell(row="vault", way=Mode.EMPTY)
+    yield FaultCell(row="vault", way=Mode.EMPTY, besides="worm_")
     yield FaultCell(row="vault", way=Mode.AFTER_PUT)
     yield from (FaultCell(row="renderer", way=way) for way in (Way.CRASH, Way.HANG, Way.MEMORY, Way.WRONG_BYTES))
     yield from (FaultCell(row="clock", way=way) for way in (Way.JUMP, Way.JUMP_FAR, Way.JUMP_BACK, Way.DRIFT))

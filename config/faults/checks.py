@@ -80,7 +80,10 @@ def alerts(*, trial: Trial) -> Iterator[str]:
         other = {had for said, had, _since in seen if said == code} - {severity}
         if other:
             yield f"{code} is {', '.join(sorted(other))} and not {severity}"
-    yield from (f"{count} alerts {code} besides" for code, count in counts.items() if code not in wanted)
+    besides = trial.cell.besides
+    for code, count in counts.items():
+        if code not in wanted and not (besides and code.startswith(besides)):
+            yield f"{count} alerts {code} besides"
 
 
 def links(*, trial: Trial) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Mail through Django's own SMTP backend against servers that refuse, hang, drip, say no or garbage."""
 
+import dataclasses
+import smtplib
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from django.core.mail import EmailMessage
 from pytest_django import Settings
 
 from documents.alerts import channel
+from documents.delivery import mailbox as messages
 from documents.models import Alert
 from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies
@@ -155,3 +158,22 @@ def test_mail_leaves_again_after_a_recovery_and_the_alert_resolves(smtp: mailbox
     assert send() == "sent"
     assert Alert.objects.get().resolved_at is not None
     assert not check_fails()
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_mail_server_that_drips_from_the_greeting_on_is_cut_off_at_the_deadline_of_the_whole_conversation(
+    server: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    row = dataclasses.replace(dependencies.DEPENDENCIES["mail"], connect_s=1, total_s=1.5)
+    monkeypatch.setitem(dependencies.DEPENDENCIES, "mail", row)
+
+    def drip(number: int, peer: socket.socket) -> None:
+        if after:
+            peer.sendall(b"220 mail ready\r\n")
+        server.drip(number, peer)
+
+    server.behave = drip
+    started = time.monotonic()
+    with pytest.raises((OSError, smtplib.SMTPException)):
+        messages.hand_over(message=EmailMessage(subject="Documento", body="Tu documento", to=["ana@example.com"]))
+    assert time.monotonic() - started < 2.5
