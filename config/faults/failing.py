@@ -15,7 +15,7 @@ from config.faults.cells import Way
 from config.faults.proxy import Mode
 
 CHILD = "documents.rendering.child"
-HAND_EVERY_S, SPARE_BYTES = 0.05, 1024 * 1024
+HAND_EVERY_S, ROOM_BYTES = 0.05, 1024 * 1024  # less than it has: it gets no more
 FAR_S, NEAR_S, DRIFT = 90.0, 30.0, 2.0  # seconds; the last one a second
 CLOCKS = {Way.JUMP: NEAR_S, Way.JUMP_FAR: FAR_S, Way.JUMP_BACK: -FAR_S}
 
@@ -91,9 +91,7 @@ def _lay_hands_on(way: Mode | Way, stack: stack.FaultStack) -> None:
             elif way is Way.HANG:
                 process.send_signal(signal.SIGSTOP)
             elif process.rlimit(resource.RLIMIT_FSIZE)[0] == 0:  # it is warm and has limits of its own
-                room = process.memory_info().vms + SPARE_BYTES
-                if process.rlimit(resource.RLIMIT_AS)[0] > room:
-                    process.rlimit(resource.RLIMIT_AS, (room, room))
+                process.rlimit(resource.RLIMIT_AS, (ROOM_BYTES, ROOM_BYTES))
 
 
 def _release(stack: stack.FaultStack) -> None:

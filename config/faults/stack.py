@@ -177,8 +177,14 @@ def warm_up(*, stack: FaultStack, stream: event_stream.Stream) -> None:
 
 
 def stream_of(*, seed: int, number: int, count: int) -> event_stream.Stream:
-    """Draw the events of one cell, which no other cell has: receipts with their refunds, in the order they happened."""
-    return event_stream.draw(seed=seed * 10_000 + number, count=count, shuffled=False)
+    """Draw the events of one cell, which no other cell has: receipts with their refunds, in the order they happened.
+
+    A stream of which no document comes is drawn again.
+    """
+    drawn = (
+        event_stream.draw(seed=(seed * 100 + turn) * 10_000 + number, count=count, shuffled=False) for turn in range(99)
+    )
+    return next(stream for stream in drawn if stream.keys)
 
 
 def password() -> str:

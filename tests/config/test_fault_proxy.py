@@ -1,5 +1,6 @@
 """The fault proxy: what each mode is to a real client before a real server, live, and undone."""
 
+import contextlib
 import http.client
 import http.server
 import socket
@@ -69,8 +70,8 @@ def test_a_port_that_refuses_cuts_off_whoever_is_there_and_lets_nobody_in(faults
     assert client.getresponse().read() == b"bytes"
     faults.switch(name="vault", mode=Mode.REFUSE)
     assert client.sock
-    with pytest.raises(ConnectionResetError):
-        client.sock.recv(1)
+    with contextlib.suppress(ConnectionResetError):
+        assert client.sock.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         put(port)
 
