@@ -90,7 +90,7 @@ def lock(*, document: Document, lease: leases.Lease, plain: bool) -> LockedFile:
     earlier = _earlier(document=document)
     if earlier is not None:
         return earlier
-    rendered = _render(document=document, plain=plain)
+    rendered = _checked(document=document, rendered=_render(document=document, plain=plain))
     key = vault_key(document=document)
     _note(document=document, lease=lease, key=key, rendered=rendered)
     try:
@@ -119,6 +119,16 @@ def _render(*, document: Document, plain: bool) -> render.Rendered:
         plain=plain,
         watermark=WATERMARK if settings.ENVIRONMENT == "sandbox" else "",
     )
+
+
+def _checked(*, document: Document, rendered: render.Rendered) -> render.Rendered:
+    """Return what was rendered, where it carries this document's content: a lock lasts for years.
+
+    :raises errors.Problem: `render_failed`
+    """
+    if attachments.content_sha256(pdf=rendered.pdf) != document.content_sha256:
+        raise errors.Problem(code="render_failed", values={"cause": "other_content"})
+    return rendered
 
 
 def print_again(*, document: Document) -> render.Rendered:

@@ -5,15 +5,17 @@ import time
 from django.db import DatabaseError, InterfaceError, connections
 
 SKEW_FRESH_S = 60.0
+JUMP_S = 1.0  # what was measured is worth nothing after it
 _skew: dict[str, float] = {}
 
 
 def clock_skew_s() -> float | None:
-    """Return how far this machine's clock is ahead of PostgreSQL's, measured at most once a minute.
+    """Return how far this machine's clock is ahead of PostgreSQL's, measured once a minute, and anew after a jump.
 
     None where PostgreSQL does not answer: then nothing can commit either.
     """
-    if time.monotonic() - _skew.get("measured_at", -SKEW_FRESH_S) < SKEW_FRESH_S:
+    age_s = time.monotonic() - _skew.get("measured_at", -SKEW_FRESH_S)
+    if age_s < SKEW_FRESH_S and abs(time.time() - _skew["measured_time"] - age_s) < JUMP_S:
         return _skew["skew_s"]
     try:
         before = time.time()
@@ -23,5 +25,5 @@ def clock_skew_s() -> float | None:
     except (DatabaseError, InterfaceError):
         return None
     after = time.time()
-    _skew.update(skew_s=(before + after) / 2 - theirs, measured_at=time.monotonic())
+    _skew.update(skew_s=(before + after) / 2 - theirs, measured_at=time.monotonic(), measured_time=time.time())
     return _skew["skew_s"]

@@ -39,6 +39,10 @@ TABLE: Mapping[str, Words] = {
         es="No hay plantilla de {kind} para {country}, versión {version}.",
         en="There is no PDF template for {kind} in {country}, version {version}.",
     ),
+    "render_failed.other_content": Words(
+        es="El PDF no lleva el contenido de este documento; no se resguarda.",
+        en="The PDF does not carry this document's content; it is not locked.",
+    ),
     "render_failed.other_job": Words(es="La respuesta es de otro trabajo.", en="The answer belongs to another job."),
     "render_failed.ended": Words(es="El proceso que compone terminó ({status}).", en="The renderer ended ({status})."),
     "render_failed.socket": Words(es="El proceso que compone cerró su conexión.", en="The renderer closed its socket."),

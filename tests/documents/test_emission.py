@@ -1,7 +1,9 @@
 """Issuing and locking: numbers without gap, leases that a zombie cannot use, and an end for every document."""
 
 import concurrent.futures
+import dataclasses
 import datetime as dt
+import json
 import uuid
 from typing import Any
 
@@ -137,6 +139,25 @@ def test_bytes_that_a_killed_worker_left_are_finished_and_not_made_again(monkeyp
     advance(document)
     assert (document.status, document.template, document.pages) == (Status.LOCKED, noted.template, 1)
     assert document.template != rendering.PLAIN
+
+
+@pytest.mark.parametrize("wrong", ["another document's", "a part", "nothing"])
+def test_what_a_renderer_answers_in_the_place_of_a_document_is_never_locked(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    other, document, render = issued("ord_other"), issued(), rendering.render
+
+    def mixed_up(**given: Any) -> rendering.Rendered:
+        right = render(**given)
+        theirs = render(**{**given, "content": json.loads(other.content)}).pdf
+        pdf = {"another document's": theirs, "a part": right.pdf[: len(right.pdf) // 2], "nothing": b""}[wrong]
+        return dataclasses.replace(right, pdf=pdf)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rendering, "render", mixed_up)
+        advance(document)
+    assert (document.status, document.cause, document.vault_key) == (Status.ISSUED, "render_failed", "")
+    assert advance(document, later_s=10_000).status == Status.LOCKED
 
 
 def test_a_template_that_fails_for_good_ends_in_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ from config.faults.answers import Protocol
 from config.faults.proxy import Mode
 from documents.resilience.postgres import base
 
-
 pytestmark = pytest.mark.django_db
 
 

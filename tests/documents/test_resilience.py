@@ -297,3 +297,15 @@ def test_the_clocks_skew_is_measured_against_postgresql(monkeypatch: pytest.Monk
     skew_s = resilience_clock.clock_skew_s()
     assert skew_s is not None
     assert 89 < skew_s < 91
+
+
+@pytest.mark.django_db
+def test_a_clock_that_jumps_between_two_measurements_is_measured_anew_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resilience_clock, "_skew", {})
+    before = resilience_clock.clock_skew_s()
+    assert before is not None
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 90)
+    after = resilience_clock.clock_skew_s()
+    assert after is not None
+    assert 89 < after - before < 91
