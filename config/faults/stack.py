@@ -37,7 +37,7 @@ PORTS = {  # TABLE: the proxy's port -> what is spoken there
     "postgresql": Protocol.POSTGRESQL,
     "alert_channel": Protocol.HTTP,
 }
-FORMER_EVENTS, WARM_EVENTS = 4, 4
+FORMER_EVENTS, WARM_EVENTS = 8, 8
 Row = tuple[Any, ...]
 
 
