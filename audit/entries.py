@@ -4,8 +4,11 @@ import dataclasses
 import functools
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import psycopg
 from django.db import connections
+from django.db.backends.utils import CursorWrapper
 
 from audit import leaf, models, scrub
 from audit.actions import RETIRED, Action
@@ -125,12 +128,23 @@ def append(*, rows: Sequence[EventRow], using: str) -> list[int]:
 
     :raises django.db.Error: when the database does not take them.
     """
-    with connections[using].cursor() as cursor:
+    with _prepared(using=using) as cursor:
         if len(rows) == 1:
             cursor.execute(_APPEND, [json.dumps(rows[0].event), rows[0].details])
         else:
             cursor.execute(_APPEND_MANY, [json.dumps([{"event": row.event, "details": row.details} for row in rows])])
         return [identity for (identity,) in cursor.fetchall()]
+
+
+def _prepared(*, using: str) -> CursorWrapper:
+    """Return a cursor whose statements the session keeps prepared: every event is appended by one of the same two.
+
+    Django's own cursors write the values into the statement, which PostgreSQL then reads and plans anew each time.
+    """
+    connection = connections[using]
+    connection.ensure_connection()
+    cursor: Any = psycopg.Cursor(connection.connection)
+    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
 
 
 @functools.lru_cache(maxsize=512)

@@ -188,6 +188,8 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 2,
+            # Only a cursor that binds on the server prepares anything: those by which events are appended.
+            "prepare_threshold": 1,
             **own,
             # Said by the connection, so that no setting of the role or the database changes what a statement means.
             "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
