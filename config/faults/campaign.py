@@ -67,6 +67,8 @@ class Traffic:
         while not self._ended.is_set():
             if self._trial.began_at and self.left:
                 self.send(event=self.left[0])
+            if self._trial.began_at and "vault_former" in self._trial.cell.rows:
+                self._trial.stack.read_former()  # nothing else asks that store
             self._ended.wait(SEND_EVERY_S)
 
 
@@ -162,17 +164,20 @@ def _within(*, seconds: float, holds: Callable[[], bool]) -> bool:
 
 @contextlib.contextmanager
 def _something_to_tell(*, cell: cells.FaultCell) -> Iterator[None]:
-    """Have a drill's alert to send while the channel fails, which is noticed by nothing else."""
+    """Have drills' alerts to send while the channel fails, which is noticed by nothing else."""
     if cell.row != "alert_channel":
         yield
         return
-    key = f"{checks.DRILL}:{uuid.uuid4().hex[:12]}"
-    with transaction.atomic():
-        incidents.open_alert(code=checks.DRILL, dedup_key=key, values={"run": cell.name})
+    failures = cell.limits.breaker_failures  # one alert is tried again after a minute
+    keys = [f"{checks.DRILL}:{uuid.uuid4().hex[:12]}" for _ in range(failures)]
+    for key in keys:
+        with transaction.atomic():
+            incidents.open_alert(code=checks.DRILL, dedup_key=key, values={"run": cell.name})
     try:
         yield
     finally:
-        incidents.resolve_alert(dedup_key=key, actor=log.SYSTEM, reason="drill")
+        for key in keys:
+            incidents.resolve_alert(dedup_key=key, actor=log.SYSTEM, reason="drill")
         connections.close_all()
 
 

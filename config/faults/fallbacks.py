@@ -88,7 +88,7 @@ def _vault(trial: Trial) -> Iterator[str]:
 def _vault_former(trial: Trial) -> Iterator[str]:
     yield from _accepted(trial)
     yield from _locks(trial)
-    answer = trial.stack.read(path=f"/api/v1/documents/{trial.stack.former}/content/")
+    answer = trial.stack.read_former()
     if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
         yield f"a document of the former store was answered {answer.status}"
 

@@ -82,6 +82,10 @@ class FaultStack:
             self.session = door.sign_in(base_url=self.group.url, login=LOGIN, password=password())
         return self.ask("GET", path, headers={"Cookie": self.session})
 
+    def read_former(self) -> door.DoorAnswer:
+        """Ask for the document that lies in the former store."""
+        return self.read(path=f"/api/v1/documents/{self.former}/content/")
+
     def rows(self, query: str, parameters: Collection[object] = ()) -> list[Row]:
         """Ask the database, past the proxy."""
         return self.database.execute(query.encode(), list(parameters)).fetchall()

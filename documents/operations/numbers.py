@@ -106,7 +106,7 @@ def _faults(*, series: _Series) -> dict[str, Values]:
     if start > series.next:  # this process has counted in another database, such as the one before a restore
         start = series.first
     spans = _skipped(series=series)
-    skipped = sum(max(0, min(last, end) - max(first, start) + 1) for first, last in spans)
+    skipped = sum(_free(series=series, start=max(first, start), end=min(last, end)) for first, last in spans)
     given = _documents(series=series, start=start, end=end) - (end - start + 1 - skipped)
     span: dict[str, errors.Value] = {"series": series.code, "count": abs(given), "first": start, "last": end}
     if given < 0:
@@ -120,6 +120,11 @@ def _faults(*, series: _Series) -> dict[str, Values]:
         place = {"next": series.next, "highest": series.highest}
         faults[DUPLICATE] = {"cause": "behind", "series": series.code, **place}
     return faults
+
+
+def _free(*, series: _Series, start: int, end: int) -> int:
+    """Count the numbers of a skipped span that no document has; a series that was set back skips given ones, too."""
+    return max(0, end - start + 1) - _documents(series=series, start=start, end=end)
 
 
 def _low(*, series: _Series) -> dict[str, Values]:
