@@ -88,6 +88,7 @@ class Action(enum.StrEnum):
     PERSON_RESUMED = "person.resumed"
     FACTOR_ADDED = "factor.added"
     FACTOR_USED = "factor.used"
+    FACTOR_RENAMED = "factor.renamed"
     FACTOR_REMOVED = "factor.removed"
     SESSION_CONFIRMED = "session.confirmed"
     SESSION_LOGIN = "session.login"

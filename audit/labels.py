@@ -78,6 +78,7 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.PERSON_RESUMED: _("Persona readmitida"),
     Action.FACTOR_ADDED: _("Segundo factor activado"),
     Action.FACTOR_USED: _("Segundo factor usado"),
+    Action.FACTOR_RENAMED: _("Llave de seguridad con otro nombre"),
     Action.FACTOR_REMOVED: _("Segundo factor retirado"),
     Action.SESSION_CONFIRMED: _("Contraseña comprobada"),
     Action.SESSION_LOGIN: _("Sesión iniciada"),

@@ -47,7 +47,7 @@ ROWS: dict[str, TableRights] = {
                 word="used",
                 columns=("data", "last_used_at"),
                 about=_OF_USER,
-                actions=(Action.FACTOR_USED, Action.FACTOR_ADDED),
+                actions=(Action.FACTOR_USED, Action.FACTOR_ADDED, Action.FACTOR_RENAMED),
             ),
             Guard(word="gone", gone=True, about=_OF_FORMER, actions=(Action.FACTOR_REMOVED,)),
         ),

@@ -122,8 +122,9 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 WHITENOISE_USE_FINDERS = True
 
-# Staff without a second factor may only enrol one; whoever tries the demo has no app at hand.
+# Staff without a second factor may only enrol one; whoever tries the demo has no app at hand. Who has one is asked.
 SECOND_FACTOR = ENVIRONMENT != "demo"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_ADAPTER = "documents.access.factor_secrets.FactorSecrets"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s before and after, for clocks that differ
 

@@ -17,6 +17,7 @@ UNFOLD = {
     "ENVIRONMENT": "documents.admin.navigation.environment",
     "STYLES": ["documents.admin.navigation.style"],
     "SCRIPTS": ["documents.admin.navigation.script"],
+    "ACCOUNT": {"navigation": "documents.admin.navigation.account"},
     "BORDER_RADIUS": "8px",
     "SIDEBAR": {
         "show_search": True,

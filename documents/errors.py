@@ -89,6 +89,9 @@ CODES: dict[str, Code] = {
         status=403, es="Tiene que aprobarlo otra persona", en="Another person has to approve it"
     ),
     "password_wrong": Code(status=403, es="La contraseña no es correcta", en="The password is wrong"),
+    "key_wrong": Code(
+        status=403, es="La llave de seguridad no ha respondido bien", en="The security key has not answered well"
+    ),
     "event_type_not_allowed": Code(
         status=403,
         es="Este servicio no puede enviar este tipo de evento",

@@ -1,4 +1,4 @@
-"""The second factor of staff: one-time codes of an authenticator app (TOTP, RFC 6238), and recovery codes.
+"""The second factors of staff: an authenticator app (TOTP, RFC 6238), security keys (WebAuthn), and recovery codes.
 
 The rows and the arithmetic are django-allauth's; what is written is written here, with its event.
 """
@@ -11,22 +11,30 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.utils import decrypt
+from allauth.mfa.webauthn.internal.auth import WebAuthn
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from audit import log
 from audit.actions import Action
 from documents import locks
-from documents.access import grants
+from documents.access import grants, security_keys
 from documents.access.actors import USER
 
-TOTP, RECOVERY = Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES
+TOTP, RECOVERY = str(Authenticator.Type.TOTP), str(Authenticator.Type.RECOVERY_CODES)
+KEY = str(Authenticator.Type.WEBAUTHN)
+_OWN = (TOTP, KEY)  # each is enough to be let in by; recovery codes come with the first of them
 _SHOWN = re.compile(r"[\s-]")
 
 
-def has(*, user: User) -> bool:
-    """Tell whether a person has enrolled a second factor."""
-    return bool(Authenticator.objects.filter(user=user, type=TOTP).exists())
+def of(*, user: User) -> list[Authenticator]:
+    """Return the factors of a person: her app and her keys, the oldest first."""
+    return list(Authenticator.objects.filter(user=user, type__in=_OWN).order_by("pk"))
+
+
+def has(*, user: User, kind: str = "") -> bool:
+    """Tell whether a person has enrolled a second factor, or one of a kind."""
+    return bool(Authenticator.objects.filter(user=user, type__in=(kind,) if kind else _OWN).exists())
 
 
 def new_secret() -> str:
@@ -35,33 +43,88 @@ def new_secret() -> str:
 
 
 def enrol(*, user: User, secret: str, code: str, now: dt.datetime, actor: log.Actor) -> list[str] | None:
-    """Make an app the second factor of a person who has none, if it shows the right code.
+    """Make an app a factor of a person who has none, if it shows the right code.
 
-    :returns: the recovery codes, which are shown once; None for a wrong code, or where there is a factor already.
+    :returns: the recovery codes, which are shown once, and none where she has them; None for a wrong code, or where
+        there is an app already
     """
     step = _step(secret=secret, code=code, after=0)
     if step is None:
         return None
     with transaction.atomic():
-        if has(user=user):
+        if has(user=user, kind=TOTP):
             return None
+        codes = _first_codes(user=user)
         made = totp.TOTP.activate(user, secret)
-        recovery = RecoveryCodes.activate(user)
-        _record(Action.FACTOR_ADDED, user=user, actor=actor)
+        _record(Action.FACTOR_ADDED, user=user, actor=actor, code=TOTP)
         _note(row=made.instance, now=now, step=step)
-    return [str(code) for code in recovery.generate_codes()]
+    return codes
+
+
+def add_key(*, user: User, name: str, credential: dict[str, Any], actor: log.Actor) -> list[str] | None:
+    """Make a key a factor of a person.
+
+    :returns: the recovery codes, which are shown once, and none where she has them; None where somebody has this key
+    """
+    with transaction.atomic():
+        if Authenticator.objects.filter(type=KEY, data__credential__rawId=credential["rawId"]).exists():
+            return None
+        codes = _first_codes(user=user)
+        WebAuthn.add(user, name, credential)
+        _record(Action.FACTOR_ADDED, user=user, actor=actor, code=KEY, name=name)
+    return codes
+
+
+def rename_key(*, user: User, pk: int, name: str, actor: log.Actor) -> bool:
+    """Give a key of a person another name; False where it has it."""
+    with transaction.atomic():
+        rows = locks.rows(queryset=Authenticator.objects.filter(user=user, type=KEY, pk=pk), rank=locks.Rank.FACTOR)
+        if not rows or rows[0].data["name"] == name:
+            return False
+        Authenticator.objects.filter(pk=pk).update(data={**rows[0].data, "name": name})
+        _record(Action.FACTOR_RENAMED, user=user, actor=actor, code=KEY, former=rows[0].data["name"], name=name)
+    return True
+
+
+def remove_one(*, user: User, pk: int, actor: log.Actor) -> bool:
+    """Remove one of several factors of a person, as she wishes; False where it is the last one, or gone."""
+    with transaction.atomic():
+        rows = locks.rows(queryset=Authenticator.objects.filter(user=user, type__in=_OWN), rank=locks.Rank.FACTOR)
+        gone = [row for row in rows if row.pk == pk]
+        if not gone or len(rows) == 1:
+            return False
+        Authenticator.objects.filter(pk=pk).delete()
+        _record(Action.FACTOR_REMOVED, user=user, actor=actor, code=gone[0].type, name=gone[0].data.get("name", ""))
+    return True
+
+
+def spend(*, user: User, answer: security_keys.KeyAnswer | None, now: dt.datetime, actor: log.Actor) -> bool:
+    """Use up what a key has signed; False for a copy of a key, whose count falls behind, and for what was used."""
+    if answer is None:
+        return False
+    with transaction.atomic():
+        rows = locks.rows(queryset=Authenticator.objects.filter(user=user, type=KEY), rank=locks.Rank.FACTOR)
+        row = next((row for row in rows if row.pk == answer.row), None)
+        if row is None or row.data.get("challenge") == answer.challenge:
+            return False
+        if answer.count <= int(row.data.get("count", 0)) and (answer.count or row.data.get("count")):
+            return False
+        _record(Action.FACTOR_USED, user=user, actor=actor, code=KEY, name=row.data["name"])
+        _note(row=row, now=now, count=answer.count, challenge=answer.challenge)
+    return True
 
 
 def check(*, user: User, code: str, now: dt.datetime, actor: log.Actor) -> bool:
     """Tell whether a code is the app's of now or a recovery code; each is good once."""
     plain = _SHOWN.sub("", code)
     with transaction.atomic():
-        rows = locks.rows(queryset=Authenticator.objects.filter(user=user), rank=locks.Rank.FACTOR)
+        mine = Authenticator.objects.filter(user=user, type__in=(TOTP, RECOVERY))
+        rows = locks.rows(queryset=mine, rank=locks.Rank.FACTOR)
         return any(_spend(row=row, code=plain, now=now, actor=actor) for row in rows)
 
 
 def remove(*, user: User, reason: str, actor: log.Actor) -> bool:
-    """Remove a person's factor, so that she has to enrol another one; False where she has none.
+    """Remove all factors of a person, so that she has to enrol another one; False where she has none.
 
     :raises errors.Problem: what `grants.lock` raises
     """
@@ -73,13 +136,20 @@ def remove(*, user: User, reason: str, actor: log.Actor) -> bool:
     return removed
 
 
+def _first_codes(*, user: User) -> list[str]:
+    """Return the recovery codes of a person who gets her first factor; none where she has them."""
+    if Authenticator.objects.filter(user=user, type=RECOVERY).exists():
+        return []
+    return [str(code) for code in RecoveryCodes.activate(user).generate_codes()]
+
+
 def _spend(*, row: Authenticator, code: str, now: dt.datetime, actor: log.Actor) -> bool:
     """Use up a code, if it is one of this factor's."""
     if row.type == TOTP:
         step = _step(secret=decrypt(row.data["secret"]), code=code, after=int(row.data.get("step", 0)))
         if step is None:
             return False
-        _record(Action.FACTOR_USED, user=row.user, actor=actor, code="totp")
+        _record(Action.FACTOR_USED, user=row.user, actor=actor, code=TOTP)
         _note(row=row, now=now, step=step)
         return True
     used = int(row.data["used_mask"])

@@ -18,7 +18,12 @@ IDLE = dt.timedelta(minutes=30)
 SEEN_EVERY = dt.timedelta(minutes=1)
 FORM_BYTES_MAX = 64 * 1024
 SEEN, LOCKED, FORM, FACTOR = "seen_at", "locked", "kept_form", "has_factor"
-SECRET_FIELDS = ("csrfmiddlewaretoken", "password", "code")  # parts of names of fields that are never kept
+SECRET_FIELDS = (
+    "csrfmiddlewaretoken",
+    "password",
+    "code",
+    "key_answer",
+)  # parts of names of fields that are never kept
 
 
 @enum.unique

@@ -17,14 +17,13 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
 
 from audit import log
 from audit.actions import Action
 from documents import errors
-from documents.access import actors, passwords
+from documents.access import actors
 from documents.access.admission import Recorded
-from documents.admin import base, cells, navigation, reasons, rights
+from documents.admin import base, cells, key_questions, navigation, reasons, rights
 from documents.resilience import calls
 from documents.sentences import writing
 
@@ -64,16 +63,6 @@ def no_form(request: HttpRequest, _row: Model) -> forms.Form:
     return forms.Form(sent(request))
 
 
-def password_field() -> forms.CharField:
-    """Return the field that asks for the password again."""
-    return forms.CharField(
-        label=_lazy("Tu contraseña"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"class": "dc-input", "autocomplete": "current-password"}),
-        help_text=_lazy("Se pide otra vez porque es un acto grave. No queda en la bitácora."),
-    )
-
-
 def sent(request: HttpRequest) -> Any:
     """Return what a form was sent with; None where the page is only shown."""
     return request.POST if request.method == "POST" else None
@@ -107,7 +96,7 @@ class Confirmation(Generic[M]):
     blocked: "Callable[[M], _StrPromise | str]" = lambda _row: ""
     back: Callable[[M], str] = cells.page
     danger: bool = False
-    grave: bool = False  # asks for the password again
+    grave: bool = False  # asks for the password again, or for a security key
 
     @property
     def recorded(self) -> Recorded:
@@ -129,7 +118,7 @@ def _answer(
         return HttpResponseRedirect(back)
     form = asked.form(request, row)
     if asked.grave:
-        form.fields["password"] = password_field()
+        form.fields["password"] = key_questions.password_field(request=request)
     if request.method == "POST":
         status, why = _attempt(asked=asked, form=form, row=row, request=request)
         if status == HTTPStatus.OK:
@@ -139,7 +128,14 @@ def _answer(
             return HttpResponseRedirect(back)
         if why:
             form.add_error(None, why)
-    question = {"title": asked.title, "text": asked.text, "submit": asked.submit, "danger": asked.danger}
+    question: dict[str, object] = {
+        "title": asked.title,
+        "text": asked.text,
+        "submit": asked.submit,
+        "danger": asked.danger,
+    }
+    if asked.grave:
+        question["key"] = key_questions.ask_grave(request=request)
     return model_admin.render(
         request=request,
         row=row,
@@ -156,12 +152,12 @@ def _attempt(*, asked: Confirmation[M], form: forms.Form, row: M, request: HttpR
     user, actor, now = rights.person(request=request), actors.actor(request=request), timezone.now()
     try:
         if asked.grave:
-            passwords.require(
+            key_questions.require(
+                request=request,
                 user=user,
                 password=form.cleaned_data["password"],
                 object_type=str(row._meta.model_name),
                 object_id=cells.key(row),
-                actor=actor,
                 now=now,
             )
         done = asked.act(Confirmed(request=request, row=row, form=form, user=user, actor=actor, now=now))

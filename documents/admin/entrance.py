@@ -1,14 +1,12 @@
 """The way into the Document Center: password, second factor, and both again after a pause; each step is on record."""
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import urlencode
 
-import segno
 from django import forms
-from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import REDIRECT_FIELD_NAME, hashers, login
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -26,13 +24,13 @@ from django.utils.translation import gettext_lazy
 from audit import log
 from audit.actions import Action
 from documents.access import actors, attempts, factors, sessions
-from documents.admin import rights, theme
+from documents.access.security_keys import Purpose
+from documents.admin import key_questions, rights, theme
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-PENDING, SECRET = "sign_in", "factor_secret"
+PENDING = "sign_in"
 PENDING_LIFE = dt.timedelta(minutes=10)
 CODE_LENGTH_MAX = 12
-ISSUER = "billing-docs"
 
 
 class CodeForm(forms.Form):
@@ -43,7 +41,13 @@ class CodeForm(forms.Form):
         max_length=CODE_LENGTH_MAX,
         help_text=gettext_lazy("Los 6 dígitos de tu aplicación, o un código de recuperación."),
         widget=forms.TextInput(
-            attrs={"class": "dc-input", "inputmode": "numeric", "autocomplete": "one-time-code", "autofocus": True}
+            attrs={
+                "class": "dc-input",
+                "inputmode": "numeric",
+                "autocomplete": "one-time-code",
+                "autofocus": True,
+                **key_questions.OR_KEY,
+            }
         ),
     )
 
@@ -82,7 +86,7 @@ class SignIn(LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Let the person in, or remember for PENDING_LIFE whose factor is asked for."""
         user = form.get_user()
-        if not (settings.SECOND_FACTOR and factors.has(user=user)):
+        if not factors.has(user=user):
             sessions.begin(request=self.request, now=timezone.now())
             return super().form_valid(form)
         until_at = timezone.now() + PENDING_LIFE
@@ -143,90 +147,72 @@ def code(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse:
     user = User.objects.filter(pk=pending["user"], is_active=True).first()
     if user is None or pending["until"] < now.timestamp():
         return HttpResponseRedirect(reverse("admin:login"))
-    form = CodeForm(request.POST or None)
+    form = _code_form(request=request)
     if request.method == "POST" and form.is_valid():
         attempts.take(request=request, login=user.get_username())
         with transaction.atomic():
             claimant = actors.claimant(request=request, user=user)
-            if factors.check(user=user, code=form.cleaned_data["code"], now=now, actor=claimant):
+            if _shows_factor(request=request, user=user, form=form, purpose=Purpose.SIGN_IN, now=now, actor=claimant):
                 login(request, user, backend=BACKEND)
                 request.session.pop(PENDING, None)
                 sessions.begin(request=request, now=now)
                 record(request=request, action=Action.SESSION_LOGIN)
                 attempts.forget(login=user.get_username())
                 return HttpResponseRedirect(pending["next"])
-        form.add_error("code", _("El código no es válido, o ya se usó."))
         _refuse(request=request, code="second_factor_wrong")
     page = DoorPage(
         title=_("Segundo paso"),
-        text=_("Abre la aplicación de códigos de tu móvil."),
+        text=_("Abre la aplicación de códigos de tu móvil, o usa tu llave de seguridad."),
         submit=_("Entrar"),
-        extra={"form": form},
+        extra={"form": form, "key": key_questions.ask(request=request, user=user, purpose=Purpose.SIGN_IN, now=now)},
     )
+    if page.extra["key"] is None:
+        page = dataclasses.replace(page, text=_("Abre la aplicación de códigos de tu móvil."))
     return show(site, request, page=page)
 
 
-def enrol(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse:
-    """Make an authenticator app the second factor of who has none; until then nothing else opens."""
-    user, now = rights.person(request=request), timezone.now()
-    if factors.has(user=user):
-        return HttpResponseRedirect(reverse("admin:index"))
-    secret = request.session.get(SECRET)
-    if secret is None:
-        secret = request.session[SECRET] = factors.new_secret()
+def _code_form(*, request: HttpRequest) -> CodeForm:
+    """Return the form that asks for a code, which a key may answer instead."""
     form = CodeForm(request.POST or None)
-    form.fields["code"].help_text = _("Los 6 dígitos que muestra ahora tu aplicación.")  # there is no recovery code yet
-    if request.method == "POST" and form.is_valid():
-        attempts.take(request=request, login=user.get_username())
-        stated, actor = form.cleaned_data["code"], actors.actor(request=request)
-        codes = factors.enrol(user=user, secret=secret, code=stated, now=now, actor=actor)
-        if codes is not None:
-            request.session.pop(SECRET)
-            return _show_codes(site, request, codes=codes)
+    form.fields["code"].required = not key_questions.answer(request=request)
+    return form
+
+
+def _shows_factor(
+    *, request: HttpRequest, user: User, form: forms.Form, purpose: Purpose, now: dt.datetime, actor: log.Actor
+) -> bool:
+    """Tell whether a form shows a factor of the person, a key or a code, and say on it what is wrong."""
+    if key_questions.answer(request=request):
+        right = key_questions.is_right(request=request, user=user, purpose=purpose, now=now, actor=actor)
+        if not right:
+            form.add_error(None, key_questions.WRONG)
+        return right
+    right = factors.check(user=user, code=form.cleaned_data["code"], now=now, actor=actor)
+    if not right:
         form.add_error("code", _("El código no es válido, o ya se usó."))
-    image = segno.make(_address(user=user, secret=secret)).svg_data_uri(scale=5, border=4, light="#ffffff")
-    page = DoorPage(
-        title=_("Protege tu entrada"),
-        text=_("Lee este código con una aplicación de códigos (TOTP) de tu móvil y escribe los 6 dígitos que muestra."),
-        submit=_("Activar"),
-        extra={"form": form, "qr": image, "secret": secret},
-    )
-    return show(site, request, page=page)
-
-
-def _address(*, user: User, secret: str) -> str:
-    """Return what the QR code tells an app: whose secret it is, of which service."""
-    query = urlencode({"secret": secret, "issuer": ISSUER})
-    return f"otpauth://totp/{ISSUER}:{user.get_username()}?{query}"
-
-
-def _show_codes(site: theme.UnfoldAdminSite, request: HttpRequest, *, codes: list[str]) -> HttpResponse:
-    """Show the recovery codes, this once."""
-    page = DoorPage(
-        title=_("Guarda tus códigos de recuperación"),
-        text=_("Cada uno sirve una vez, si pierdes el móvil. No se muestran otra vez: imprímelos o guárdalos."),
-        submit="",
-        extra={"codes": codes, "onward": reverse("admin:index")},
-    )
-    return show(site, request, page=page)
+    return right
 
 
 def unlock(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse:
     """Ask who was away for long who she is, and give her back the form that she sent meanwhile."""
-    user = rights.person(request=request)
+    user, now = rights.person(request=request), timezone.now()
     form = UnlockForm(request.POST or None)
-    if settings.SECOND_FACTOR and factors.has(user=user):
-        form.fields["code"] = CodeForm.base_fields["code"]
+    if factors.has(user=user):
+        form.fields["code"] = _code_form(request=request).fields["code"]
     if request.method == "POST" and form.is_valid():
         if _confirms(request=request, user=user, typed=form.cleaned_data):
             return _go_on(site, request)
-        form.add_error(None, _("La contraseña o el código no son correctos."))
+        form.add_error(None, _("La contraseña, el código o la llave no son correctos."))
         _refuse(request=request, code="authentication_failed")
     page = DoorPage(
         title=_("¿Sigues ahí?"),
         text=_("Tras 30 minutos sin actividad pedimos la contraseña otra vez. Lo que habías escrito está guardado."),
         submit=_("Continuar"),
-        extra={"form": form, "leave": reverse("admin:logout")},
+        extra={
+            "form": form,
+            "leave": reverse("admin:logout"),
+            "key": key_questions.ask(request=request, user=user, purpose=Purpose.UNLOCK, now=now),
+        },
     )
     return show(site, request, page=page)
 
@@ -239,7 +225,11 @@ def _confirms(*, request: HttpRequest, user: User, typed: dict[str, Any]) -> boo
         if not hashers.check_password(typed["password"], user.password):
             return False
     with transaction.atomic():
-        if "code" in typed and not factors.check(user=user, code=typed["code"], now=now, actor=actor):
+        if key_questions.answer(request=request):
+            right = key_questions.is_right(request=request, user=user, purpose=Purpose.UNLOCK, now=now, actor=actor)
+        else:
+            right = "code" not in typed or factors.check(user=user, code=typed["code"], now=now, actor=actor)
+        if not right:
             return False
         sessions.begin(request=request, now=now)
         request.session.cycle_key()

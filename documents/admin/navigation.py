@@ -41,6 +41,14 @@ def script(request: HttpRequest) -> str:
     return static("dc/dc.js")
 
 
+def account(request: HttpRequest) -> list[dict[str, str]]:
+    """Return what the menu of the account leads to."""
+    return [
+        {"title": _("Cambiar la contraseña"), "link": reverse("admin:password_change")},
+        {"title": _("Tu segundo paso"), "link": reverse("admin:factors")},
+    ]
+
+
 def language_url(request: HttpRequest) -> str:
     """Return the address that changes the language."""
     return reverse("admin:language")

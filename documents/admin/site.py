@@ -27,13 +27,18 @@ from documents.access import actors, attempts, routes, sessions
 from documents.access.admission import Door, Ownership, Recorded, RowSource, Unrecorded, View
 from documents.access.ownership import LIST
 from documents.access.roles import PUBLIC
-from documents.admin import dashboard, entrance, rights, search, theme
+from documents.admin import dashboard, entrance, factor_pages, rights, search, theme
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from documents.models import Document
 
+# The pages that are open to a session which lacks something; the first one leads on.
+PAGES_OF = {
+    sessions.Need.ENROL: ("admin:factor", "admin:factor_key"),
+    sessions.Need.UNLOCK: ("admin:unlock",),
+}
 # Unfold evaluates Alpine expressions ('unsafe-eval') and writes its palette inline; both are allowed here only.
 POLICY = {
     "default-src": ["'none'"],
@@ -95,7 +100,7 @@ class DocumentCenter(theme.UnfoldAdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return every address of the Document Center with its rule; nothing else exists."""
-        pages: list[URLPattern | URLResolver] = [*self._entrance(), *self._own_pages()]
+        pages: list[URLPattern | URLResolver] = [*self._entrance(), *self._factor_pages(), *self._own_pages()]
         for model_admin in self._registry.values():
             pages += model_admin.get_urls()
         return pages
@@ -150,6 +155,20 @@ class DocumentCenter(theme.UnfoldAdminSite):
             public("logout/", self.logout, name="logout", audit=Action.SESSION_LOGOUT, entrance=self.admin_view),
         ]
 
+    def _factor_pages(self) -> list[URLPattern]:
+        """Return the pages of the caller's own second factors, for every member of staff."""
+        return [
+            self.page(
+                pattern,
+                functools.partial(row.view, self),
+                name=row.name,
+                right="staff",
+                ownership=Ownership.NONE,
+                audit=row.audit,
+            )
+            for pattern, row in factor_pages.PAGES.items()
+        ]
+
     def _own_pages(self) -> list[URLPattern]:
         """Return the pages that belong to no model, for every member of staff."""
         none, documents = Ownership.NONE, Ownership.PARTY_OR_COUNTRY_LIST
@@ -160,7 +179,6 @@ class DocumentCenter(theme.UnfoldAdminSite):
             ("password_change/done/", "password_change_done", self.password_change_done, none, "a thank-you"),
             ("jsi18n/", "jsi18n", self.i18n_javascript, none, "words of the forms"),
             ("language/", "language", set_language, none, "the caller's own language"),
-            ("factor/", "factor", functools.partial(entrance.enrol, self), none, "a form; `factor.added` is recorded"),
             ("unlock/", "unlock", functools.partial(entrance.unlock, self), none, "a form; each try is recorded"),
             ("<slug:app_label>/", "app_list", self.app_index, none, "leads to the dashboard"),
         ]
@@ -178,7 +196,7 @@ class DocumentCenter(theme.UnfoldAdminSite):
             if request.user.is_authenticated and not signing_out and not self.has_permission(request):
                 return self.refused(request=request, refusal=rights.Refused(right="staff"))
             wanted = None if signing_out else sessions.need(request=request, now=timezone.now())
-            if wanted is not None and request.path != reverse(f"admin:{wanted}"):
+            if wanted is not None and request.path not in map(reverse, PAGES_OF[wanted]):
                 return self.led_to(request=request, wanted=wanted)
             return inner(request, *args, **kwargs)
 

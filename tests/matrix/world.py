@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
@@ -47,7 +48,7 @@ UNKNOWN = {
     **{kind: f"{prefix}_{'a' * 26}" for kind, prefix in (("document", "doc"), ("link", "lnk"), ("event", "evt"))},
     **{kind: f"{prefix}_{'a' * 26}" for kind, prefix in (("hold", "hld"), ("party", "pty"), ("delivery", "dlv"))},
     **{kind: f"{prefix}_{'a' * 26}" for kind, prefix in (("discrepancy", "dsc"), ("alert", "alr"), ("report", "rep"))},
-    **dict.fromkeys(("issuer", "series", "payout_row", "settlement", "round", "log"), "987654321"),
+    **dict.fromkeys(("issuer", "series", "payout_row", "settlement", "round", "log", "factor"), "987654321"),
     "payout": "po_none",
     "trip": "ord_none",
     "key": f"key_{'a' * 16}",
@@ -102,6 +103,7 @@ def build(*, ana: cast.Member, beto: cast.Member, carla: cast.Member) -> MatrixW
     invited = invitations.plan(person=person, now=timezone.now(), actor=command)
     shared = {"person": person.public_id, "invitation": invitations.token(public_id=invited.public_id), **_unscoped()}
     cast.enrol(user=person.user)
+    shared["factor"] = str(Authenticator.objects.get(user=person.user).pk)
     with force.by_force():
         key = ApiKey.objects.create(
             user=person.user, name="m", scopes=["read"], expires_at=timezone.now() + dt.timedelta(days=9)

@@ -1,8 +1,12 @@
 """TABLE: the pages on which staff come in: invitation, password, second factor, and both again after a pause."""
 
+import html
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -14,12 +18,14 @@ from tests import cast, factories
 from tests.documents import center
 from tests.pages.table import ShownPage
 from tests.pages.world import TYPED, PageWorld
-from tests.services import force
+from tests.services import force, soft_key
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as HttpResponse
 
 LOGIN, CODE, FACTOR, UNLOCK = "/admin/login/", "/admin/login/code/", "/admin/factor/", "/admin/unlock/"
+FACTORS, KEY = "/admin/factors/", "/admin/factors/key/"
+NAME, ORIGIN = "Llavero azul de la oficina de Barcelona", "http://localhost:8000"
 CHANGE = "/admin/password_change/"
 WRONG = {"code": "000000"}
 
@@ -46,9 +52,37 @@ def _enrolled(world: PageWorld) -> "HttpResponse":
         cast.SECRET = kept
 
 
-def _away(world: PageWorld) -> Client:
+def _at_home(world: PageWorld, *, has_factor: bool = True) -> Client:
+    """Return the browser of a member of staff at the address where keys work."""
+    browser = world.staff(has_factor=has_factor)
+    browser.defaults["HTTP_HOST"] = "localhost"
+    return browser
+
+
+def _with_key(world: PageWorld, *, is_half_in: bool = False) -> Client:
+    """Return the browser of a member of staff who has a key, too, or who has shown her password alone."""
+    browser = _at_home(world)
+    key = soft_key.SoftKey(origin=ORIGIN)
+    asked = html.unescape(re.findall(r'data-options="([^"]+)"', world.get(browser, KEY).content.decode())[0])
+    sent = {"name": NAME, "password": cast.PASSWORD, "key_answer": key.make(asked)}
+    assert world.post(browser, KEY, sent).status_code == 200
+    if is_half_in:
+        user = User.objects.get(pk=browser.session["_auth_user_id"])
+        browser = world.half_in(login=user.get_username())
+        browser.defaults["HTTP_HOST"] = "localhost"
+    return browser
+
+
+def _of_key(world: PageWorld, page: str, *, sent: bool = False) -> "HttpResponse":
+    """Return a page about a key of hers, or what follows its form that says nothing new."""
+    browser = _with_key(world)
+    path = f"{FACTORS}{Authenticator.objects.filter(type='webauthn').latest('pk').pk}/{page}/"
+    return world.post(browser, path, {"name": NAME, "password": "not it"}) if sent else world.get(browser, path)
+
+
+def _away(world: PageWorld, browser: Client | None = None) -> Client:
     """Return the browser of somebody who was away for long and has sent a form since."""
-    browser = world.staff()
+    browser = browser or world.staff()
     session = browser.session
     session[sessions.SEEN] = time.time() - 31 * 60
     session.save()
@@ -88,6 +122,35 @@ SIGN_IN_PAGES = (
         status=400,
     ),
     ShownPage(name="recovery-codes", at="factor", show=_enrolled),
+    ShownPage(name="second-step-key", at="code", show=lambda world: world.get(_with_key(world, is_half_in=True), CODE)),
+    ShownPage(
+        name="second-step-key-wrong",
+        at="code",
+        show=lambda world: world.post(_with_key(world, is_half_in=True), CODE, {"key_answer": "{}"}),
+        status=400,
+    ),
+    ShownPage(name="key", at="factor_key", show=lambda world: world.get(_at_home(world, has_factor=False), KEY)),
+    ShownPage(
+        name="key-wrong",
+        at="factor_key",
+        show=lambda world: world.post(_at_home(world), KEY, {"name": "x", "password": "not it", "key_answer": "{}"}),
+        status=400,
+    ),
+    ShownPage(name="key-elsewhere", at="factor_key", show=lambda world: world.get(world.staff(), KEY)),
+    ShownPage(name="factors", at="factors", show=lambda world: world.get(_with_key(world), FACTORS)),
+    ShownPage(name="factors-one", at="factors", show=lambda world: world.get(world.staff(), FACTORS)),
+    ShownPage(name="factor-name", at="factor_name", show=lambda world: _of_key(world, "name")),
+    ShownPage(
+        name="factor-name-same", at="factor_name", show=lambda world: _of_key(world, "name", sent=True), status=400
+    ),
+    ShownPage(name="factor-remove", at="factor_remove", show=lambda world: _of_key(world, "remove")),
+    ShownPage(
+        name="factor-remove-wrong",
+        at="factor_remove",
+        show=lambda world: _of_key(world, "remove", sent=True),
+        status=400,
+    ),
+    ShownPage(name="away-key", at="unlock", show=lambda world: world.get(_away(world, _with_key(world)), UNLOCK)),
     ShownPage(name="away", at="unlock", show=lambda world: world.get(_away(world), UNLOCK)),
     ShownPage(
         name="away-wrong",

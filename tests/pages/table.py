@@ -50,4 +50,9 @@ NO_PAGE: Mapping[str, str] = {
     "logout": "leads to the sign-in",
 }
 # The Document Center's own pages are for a desk; of it, these are what stands before it.
-ENTRANCE = frozenset({"login", "code", "logout", "factor", "unlock", "password_change", "password_change_done"})
+ENTRANCE = frozenset(
+    {
+        *("login", "code", "logout", "unlock", "password_change", "password_change_done"),
+        *("factor", "factors", "factor_key", "factor_name", "factor_remove"),
+    }
+)
