@@ -39,7 +39,7 @@ _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, Recu
 
 
 @enum.unique
-class Purpose(enum.StrEnum):
+class KeyPurpose(enum.StrEnum):
     """What a key is asked for; an answer to one question is none to another."""
 
     ENROL = "enrol"
@@ -82,7 +82,7 @@ def is_at_home(*, request: HttpRequest) -> bool:
     return place is not None and urlsplit(f"//{request.get_host()}").hostname == place.name
 
 
-def ask(*, request: HttpRequest, user: User, purpose: Purpose, now: dt.datetime) -> str:
+def ask(*, request: HttpRequest, user: User, purpose: KeyPurpose, now: dt.datetime) -> str:
     """Ask any key of a person to sign; returns what the browser is handed, as JSON."""
     options, state = _server().authenticate_begin(
         credentials=list(_known(user=user).values()), user_verification=UserVerificationRequirement.PREFERRED
@@ -99,7 +99,7 @@ def ask_for_new(*, request: HttpRequest, user: User, now: dt.datetime) -> str:
         resident_key_requirement=ResidentKeyRequirement.DISCOURAGED,
         user_verification=UserVerificationRequirement.PREFERRED,
     )
-    _remember(request=request, user=user, purpose=Purpose.ENROL, state=state, now=now)
+    _remember(request=request, user=user, purpose=KeyPurpose.ENROL, state=state, now=now)
     return json.dumps(dict(options))
 
 
@@ -110,7 +110,7 @@ def new_credential(*, request: HttpRequest, user: User, answer: str, now: dt.dat
         state = _state(
             request=request,
             user=user,
-            purpose=Purpose.ENROL,
+            purpose=KeyPurpose.ENROL,
             challenge=websafe_encode(response.response.client_data.challenge),
             now=now,
         )
@@ -122,7 +122,7 @@ def new_credential(*, request: HttpRequest, user: User, answer: str, now: dt.dat
     return cast("dict[str, Any]", json.loads(json.dumps(dict(response))))
 
 
-def signed(*, request: HttpRequest, user: User, answer: str, purpose: Purpose, now: dt.datetime) -> KeyAnswer | None:
+def signed(*, request: HttpRequest, user: User, answer: str, purpose: KeyPurpose, now: dt.datetime) -> KeyAnswer | None:
     """Return what a key of the person has signed; None where it is not what was asked for, or was answered before."""
     known = _known(user=user)
     try:
@@ -157,7 +157,7 @@ def _server() -> Fido2Server:
 
 
 def _remember(
-    *, request: HttpRequest, user: User, purpose: Purpose, state: Mapping[str, Any], now: dt.datetime
+    *, request: HttpRequest, user: User, purpose: KeyPurpose, state: Mapping[str, Any], now: dt.datetime
 ) -> None:
     """Remember a question in the session, beside the last few of other pages that are open."""
     question = {"user": user.pk, "purpose": purpose, "until": (now + LIFE).timestamp(), "state": dict(state)}
@@ -165,7 +165,7 @@ def _remember(
 
 
 def _state(
-    *, request: HttpRequest, user: User, purpose: Purpose, challenge: str, now: dt.datetime
+    *, request: HttpRequest, user: User, purpose: KeyPurpose, challenge: str, now: dt.datetime
 ) -> dict[str, Any] | None:
     """Return the question that an answer is about, and forget it; None where it was not asked, or long ago."""
     asked = request.session.get(ASKED, [])

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy
 from audit import log
 from audit.actions import Action
 from documents.access import actors, attempts, factors, sessions
-from documents.access.security_keys import Purpose
+from documents.access.security_keys import KeyPurpose
 from documents.admin import key_questions, rights, theme
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -152,7 +152,9 @@ def code(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse:
         attempts.take(request=request, login=user.get_username())
         with transaction.atomic():
             claimant = actors.claimant(request=request, user=user)
-            if _shows_factor(request=request, user=user, form=form, purpose=Purpose.SIGN_IN, now=now, actor=claimant):
+            if _shows_factor(
+                request=request, user=user, form=form, purpose=KeyPurpose.SIGN_IN, now=now, actor=claimant
+            ):
                 login(request, user, backend=BACKEND)
                 request.session.pop(PENDING, None)
                 sessions.begin(request=request, now=now)
@@ -164,7 +166,7 @@ def code(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse:
         title=_("Segundo paso"),
         text=_("Abre la aplicación de códigos de tu móvil, o usa tu llave de seguridad."),
         submit=_("Entrar"),
-        extra={"form": form, "key": key_questions.ask(request=request, user=user, purpose=Purpose.SIGN_IN, now=now)},
+        extra={"form": form, "key": key_questions.ask(request=request, user=user, purpose=KeyPurpose.SIGN_IN, now=now)},
     )
     if page.extra["key"] is None:
         page = dataclasses.replace(page, text=_("Abre la aplicación de códigos de tu móvil."))
@@ -179,7 +181,7 @@ def _code_form(*, request: HttpRequest) -> CodeForm:
 
 
 def _shows_factor(
-    *, request: HttpRequest, user: User, form: forms.Form, purpose: Purpose, now: dt.datetime, actor: log.Actor
+    *, request: HttpRequest, user: User, form: forms.Form, purpose: KeyPurpose, now: dt.datetime, actor: log.Actor
 ) -> bool:
     """Tell whether a form shows a factor of the person, a key or a code, and say on it what is wrong."""
     if key_questions.answer(request=request):
@@ -211,7 +213,7 @@ def unlock(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse:
         extra={
             "form": form,
             "leave": reverse("admin:logout"),
-            "key": key_questions.ask(request=request, user=user, purpose=Purpose.UNLOCK, now=now),
+            "key": key_questions.ask(request=request, user=user, purpose=KeyPurpose.UNLOCK, now=now),
         },
     )
     return show(site, request, page=page)
@@ -226,7 +228,7 @@ def _confirms(*, request: HttpRequest, user: User, typed: dict[str, Any]) -> boo
             return False
     with transaction.atomic():
         if key_questions.answer(request=request):
-            right = key_questions.is_right(request=request, user=user, purpose=Purpose.UNLOCK, now=now, actor=actor)
+            right = key_questions.is_right(request=request, user=user, purpose=KeyPurpose.UNLOCK, now=now, actor=actor)
         else:
             right = "code" not in typed or factors.check(user=user, code=typed["code"], now=now, actor=actor)
         if not right:

@@ -211,12 +211,12 @@ def _is_she(*, request: HttpRequest, user: User, form: forms.Form, now: dt.datet
 
 def _other_way(*, page: str) -> tuple[str, str]:
     """Return the address and the words of the way out of a page that enrols."""
-    words = {
+    said = {
         "admin:factor_key": _("Usar una llave de seguridad"),
         "admin:factor": _("Usar una aplicación de códigos"),
         "admin:factors": _("Volver"),
     }
-    return reverse(page), words[page]
+    return reverse(page), said[page]
 
 
 def _address(*, user: User, secret: str) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from audit import log
 from documents import errors
 from documents.access import actors, deciding, factors, passwords, security_keys
-from documents.access.security_keys import Purpose
+from documents.access.security_keys import KeyPurpose
 from documents.admin import rights
 
 FIELD = "key_answer"
@@ -32,7 +32,7 @@ class KeyQuestion:
     elsewhere: str = ""
 
 
-def ask(*, request: HttpRequest, user: User, purpose: Purpose, now: dt.datetime) -> KeyQuestion | None:
+def ask(*, request: HttpRequest, user: User, purpose: KeyPurpose, now: dt.datetime) -> KeyQuestion | None:
     """Ask the keys of a person; None where she has none, or none works here."""
     if not factors.has(user=user, kind=factors.KEY) or security_keys.home() is None:
         return None
@@ -44,7 +44,7 @@ def ask(*, request: HttpRequest, user: User, purpose: Purpose, now: dt.datetime)
 
 def ask_grave(*, request: HttpRequest) -> KeyQuestion | None:
     """Ask the keys of who is signed in to confirm a grave act; None where she has none, or none works here."""
-    return ask(request=request, user=rights.person(request=request), purpose=Purpose.GRAVE_ACT, now=timezone.now())
+    return ask(request=request, user=rights.person(request=request), purpose=KeyPurpose.GRAVE_ACT, now=timezone.now())
 
 
 def ask_for_new(*, request: HttpRequest, user: User, now: dt.datetime) -> KeyQuestion | None:
@@ -61,7 +61,7 @@ def answer(*, request: HttpRequest) -> str:
     return request.POST.get(FIELD, "") if security_keys.home() is not None else ""
 
 
-def is_right(*, request: HttpRequest, user: User, purpose: Purpose, now: dt.datetime, actor: log.Actor) -> bool:
+def is_right(*, request: HttpRequest, user: User, purpose: KeyPurpose, now: dt.datetime, actor: log.Actor) -> bool:
     """Tell whether the answer is that of a key of the person to what she was asked; it is used up."""
     stated = answer(request=request)
     signed = security_keys.signed(request=request, user=user, answer=stated, purpose=purpose, now=now)
@@ -93,7 +93,7 @@ def require(
     about: dict[str, Any] = {"object_type": object_type, "object_id": object_id, "actor": actor}
     if password or not answer(request=request):
         passwords.require(user=user, password=password, now=now, **about)
-    elif not is_right(request=request, user=user, purpose=Purpose.GRAVE_ACT, now=now, actor=actor):
+    elif not is_right(request=request, user=user, purpose=KeyPurpose.GRAVE_ACT, now=now, actor=actor):
         deciding.refuse(code=KEY_WRONG, **about)
 
 
