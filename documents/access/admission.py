@@ -59,6 +59,7 @@ class Ownership(enum.Enum):
     PARTIES = "all that is of the caller's own parties: the view gets their ids"
     TRIP = "the documents of one trip of the caller's own parties"
     LINK = "the document of the link whose token is in the address"
+    FACTOR = "one of the caller's own second factors"
     INVITATION = "the password of the person whose invitation's token is in the address"
     CODE = "the document whose verification code is in the address"
     SIGNATURE = "the events of the service that has signed the request"

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy
 
 from audit.actions import Action
 from documents import errors
-from documents.access import actors, attempts, factors, security_keys
-from documents.access.admission import Recorded, Unrecorded
+from documents.access import actors, attempts, factors, ownership, security_keys
+from documents.access.admission import Admitted, Ownership, Recorded, Unrecorded, Visit
 from documents.admin import cells, entrance, key_questions, rights, theme
 from documents.sentences import writing
 
@@ -129,14 +129,18 @@ def enrol_key(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse
     return entrance.show(site, request, page=page)
 
 
-def rename(site: theme.UnfoldAdminSite, request: HttpRequest, *, factor: int) -> HttpResponse:
-    """Give a key another name."""
+def rename(site: theme.UnfoldAdminSite, request: HttpRequest, *, factor: Authenticator) -> HttpResponse:
+    """Give a key another name.
+
+    :raises Http404: it is an app, which has none
+    """
     user = rights.person(request=request)
-    row = _mine(user=user, factor=factor, kinds=(factors.KEY,))
-    form = NameForm(_sent(request), initial={"name": row.data["name"]})
+    if factor.type != factors.KEY:
+        raise Http404
+    form = NameForm(_sent(request), initial={"name": factor.data["name"]})
     if request.method == "POST" and form.is_valid():
         name, actor = form.cleaned_data["name"], actors.actor(request=request)
-        if factors.rename_key(user=user, pk=factor, name=name, actor=actor):
+        if factors.rename_key(user=user, pk=factor.pk, name=name, actor=actor):
             return HttpResponseRedirect(reverse("admin:factors"))
         form.add_error("name", _("Ya se llama así."))
     page = entrance.DoorPage(
@@ -148,17 +152,16 @@ def rename(site: theme.UnfoldAdminSite, request: HttpRequest, *, factor: int) ->
     return entrance.show(site, request, page=page)
 
 
-def remove(site: theme.UnfoldAdminSite, request: HttpRequest, *, factor: int) -> HttpResponse:
+def remove(site: theme.UnfoldAdminSite, request: HttpRequest, *, factor: Authenticator) -> HttpResponse:
     """Remove one of several factors, by the password or a key; the last one stays."""
     user, now = rights.person(request=request), timezone.now()
-    row = _mine(user=user, factor=factor, kinds=(factors.KEY, factors.TOTP))
     form = forms.Form(_sent(request))
     form.fields["password"] = key_questions.password_field(request=request)
     if request.method == "POST" and form.is_valid() and _is_she(request=request, user=user, form=form, now=now):
-        if factors.remove_one(user=user, pk=factor, actor=actors.actor(request=request)):
+        if factors.remove_one(user=user, pk=factor.pk, actor=actors.actor(request=request)):
             return HttpResponseRedirect(reverse("admin:factors"))
         form.add_error(None, _("Es tu único segundo paso: añade otro antes de retirarlo."))
-    name = row.data["name"] if row.type == factors.KEY else _("Aplicación de códigos")
+    name = factor.data["name"] if factor.type == factors.KEY else _("Aplicación de códigos")
     page = entrance.DoorPage(
         title=_("Retirar «%(name)s»") % {"name": name},
         text=_("Deja de servir al momento. Si la has perdido, retírala; tus otros pasos siguen valiendo."),
@@ -177,15 +180,18 @@ def _sent(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
-def _mine(*, user: User, factor: int, kinds: tuple[str, ...]) -> Authenticator:
-    """Return a factor of who asks.
+@ownership.resolver(Ownership.FACTOR)
+def _factor(visit: Visit) -> Admitted:
+    """Load a factor of who asks.
 
     :raises Http404: it is another's, or gone
     """
-    row = Authenticator.objects.filter(user=user, pk=factor, type__in=kinds).first()
+    mine = factors.of(user=rights.person(request=visit.request))
+    row = next((row for row in mine if row.pk == visit.parts["factor"]), None)
     if row is None:
         raise Http404
-    return row
+    number = actors.actor(request=visit.request).id
+    return Admitted(handed={"factor": row}, about=ownership.about(("user", number)), loaded=row)
 
 
 def _proving(*, request: HttpRequest, user: User, form: forms.Form) -> forms.Form:
@@ -246,6 +252,7 @@ class FactorPage:
     name: str
     view: Callable[..., HttpResponse]
     audit: Recorded | Unrecorded
+    ownership: Ownership = Ownership.NONE
 
 
 _POST = frozenset({"POST"})
@@ -257,9 +264,15 @@ PAGES: Mapping[str, FactorPage] = {
         name="factor_key", view=enrol_key, audit=Recorded(action=Action.FACTOR_ADDED, methods=_POST)
     ),
     "factors/<int:factor>/name/": FactorPage(
-        name="factor_name", view=rename, audit=Recorded(action=Action.FACTOR_RENAMED, methods=_POST, acts=True)
+        name="factor_name",
+        view=rename,
+        audit=Recorded(action=Action.FACTOR_RENAMED, methods=_POST, acts=True),
+        ownership=Ownership.FACTOR,
     ),
     "factors/<int:factor>/remove/": FactorPage(
-        name="factor_remove", view=remove, audit=Recorded(action=Action.FACTOR_REMOVED, methods=_POST, acts=True)
+        name="factor_remove",
+        view=remove,
+        audit=Recorded(action=Action.FACTOR_REMOVED, methods=_POST, acts=True),
+        ownership=Ownership.FACTOR,
     ),
 }

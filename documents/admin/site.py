@@ -163,7 +163,7 @@ class DocumentCenter(theme.UnfoldAdminSite):
                 functools.partial(row.view, self),
                 name=row.name,
                 right="staff",
-                ownership=Ownership.NONE,
+                ownership=row.ownership,
                 audit=row.audit,
             )
             for pattern, row in factor_pages.PAGES.items()

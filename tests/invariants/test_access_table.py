@@ -458,6 +458,7 @@ def addresses(document: Document) -> dict[str, URLPattern]:
         "monday": "2026-02-16",
         "trip": "ord_1",
         "period": "2026",
+        "factor": "987654321",
     }
     made: dict[str, URLPattern] = {}
     for place, pattern in every_route():
