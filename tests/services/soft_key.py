@@ -3,7 +3,7 @@
 import json
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,7 +29,7 @@ class SoftKey:
         """Return what a browser sends of a new key."""
         asked = json.loads(options)["publicKey"]
         made = AttestedCredentialData.create(
-            Aaguid.NONE, self.credential_id, ES256.from_cryptography_key(self._public())
+            Aaguid.NONE, self.credential_id, cast("Any", ES256).from_cryptography_key(self._public())
         )
         facts = AuthenticatorData.create(sha256(self.rp_id.encode()), FLAG.UP | FLAG.AT, self.count, made)
         client = self._client("webauthn.create", asked["challenge"])
