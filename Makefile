@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash faults fuzz matrix axe orders tampering gate manage bare-lab vault-lab tlog-lab clean ready ready-for-tests
+.PHONY: help demo test bench crash faults fuzz matrix axe orders tampering gate manage bare-lab vault-lab tlog-lab deploy-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make bare-lab  the first two on fresh Debian machines (as root, with debootstrap; takes long)"
 	@echo "make vault-lab the vault's promises, also over Ceph's radosgw (needs Debian's ceph packages), liars and fifty kills"
 	@echo "make tlog-lab  a log verified by an implementation of C2SP that is not ours (as root, with debootstrap)"
+	@echo "make deploy-lab production built from docs/operations on hosts of its own, taken apart under load (as root, with debootstrap)"
 	@echo "make clean     removes all that the above left: var/ and its folder under the system's temporary one"
 
 ready:
@@ -76,6 +77,9 @@ vault-lab: ready
 
 tlog-lab: ready
 	@.ci/tlog-lab
+
+deploy-lab: ready
+	@.ci/deploy-lab
 
 # Not `ready`: it shows what happens where nothing is.
 bare-lab:

@@ -38,6 +38,9 @@ SESSION = {
     "synchronous_commit": "on",  # a commit that is lost would give its number twice
 }
 
+# A host that is gone without a word is noticed within these (libpq's own; milliseconds, then seconds and tries).
+GONE = {"tcp_user_timeout": 8000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
+
 
 class Misconfigured(SystemExit):
     """The environment cannot be used as it is; the message names the variable and the mend, and `others` after it."""
@@ -48,7 +51,7 @@ class Misconfigured(SystemExit):
 
 
 def text(*, name: str, default: str = "") -> str:
-    """Return a variable, stripped, or the default."""
+    """Return a variable, stripped, or the default; each that the service reads has its row in `config.variables`."""
     return os.environ.get(name, "").strip() or default
 
 
@@ -111,6 +114,11 @@ def number(*, name: str, default: int, least: int = 0, most: int = NUMBER_MAX) -
 def is_command() -> bool:
     """Say whether a person has typed this process as a command; web server and workers are none."""
     return pathlib.Path(sys.argv[0]).name == "manage.py"
+
+
+def command() -> str:
+    """Return the name of the command that runs, "" in a web server or worker."""
+    return (sys.argv[1:] or ["help"])[0] if is_command() else ""
 
 
 def log_level() -> str:
@@ -178,7 +186,7 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
         raise Misconfigured(name=name, mend="leave out options: the service says its own")
     own = {key: value for key, value in given.items() if key not in {"dbname", "user", "password", "host", "port"}}
     return {
-        "ENGINE": "documents.resilience.postgres",
+        "ENGINE": "config.replicated",
         "NAME": given["dbname"],
         "USER": given.get("user", ""),
         "PASSWORD": given.get("password", ""),
@@ -190,6 +198,7 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
             "connect_timeout": 2,
             # Only a cursor that binds on the server prepares anything: those by which events are appended.
             "prepare_threshold": 1,
+            **GONE,
             **own,
             # Said by the connection, so that no setting of the role or the database changes what a statement means.
             "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),

@@ -1,18 +1,35 @@
 """The web server's settings, its master's log among them: `gunicorn --config python:config.gunicorn`."""
 
 import importlib
-from typing import Any
+import logging
+from typing import Any, Protocol
 
-from config import env, logs
+from config import env, front, logs
 
 wsgi_app = "config.wsgi"
-worker_class, workers, threads = "gthread", 2, 8
+bind = env.items(name="WEB_BIND", default="127.0.0.1:8000")
+worker_class = "gthread"
+workers = env.number(name="WEB_WORKERS", default=2, least=1)
+threads = env.number(name="WEB_THREADS", default=8, least=1)
 timeout, graceful_timeout = 60, 5
 logconfig_dict = logs.settings(level=env.log_level())
 _LOOKOUT = "documents.operations.lookout"  # a model's module: imported once there are settings
 
 
 _running: list[Any] = []  # of this process
+
+
+class Listening(Protocol):
+    """What a hook uses of gunicorn's master."""
+
+    address: list[object]
+    log: logging.Logger
+
+
+def when_ready(server: Listening) -> None:
+    """Say in the log what lacks before the web server: gunicorn's hook, called once it listens."""
+    for lack in front.lacking(addresses=[str(address) for address in server.address]):
+        server.log.warning(lack)
 
 
 def post_worker_init(_worker: object) -> None:

@@ -10,18 +10,15 @@ from urllib.parse import unquote, urlsplit
 from config import env
 from documents.vault import address
 
-ADDRESSES = (
-    *(
-        "DATABASE_URL",
-        "DATABASE_OWNER_URL",
-        "REDIS_URL",
-        "VAULT_URL",
-        "MAIL_URL",
-        "PUBLIC_URL",
-        "ALERT_URL",
-        "MAIL_FROM",
-    ),
-)
+ADDRESSES = ("DATABASE_URL", "REDIS_URL", "VAULT_URL", "MAIL_URL", "PUBLIC_URL", "ALERT_URL", "MAIL_FROM")
+# TABLE: a secret -> those of before, which are read while it is exchanged.
+FORMER: Mapping[str, str] = {
+    "SECRET_KEY": "SECRET_KEY_FALLBACKS",
+    "LINK_KEY": "LINK_KEY_FORMER",
+    "AUDIT_KEY": "AUDIT_KEY_FORMER",
+    "API_KEY_PEPPER": "API_KEY_PEPPER_FORMER",
+}
+OWNED = "provision"  # the one command that is the owner's
 SECRETS = ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY", "API_KEY_PEPPER")
 CHARACTERS_MIN = 12  # different ones: what a person repeats is guessed
 WEBHOOK_SECRET_BYTES_MIN = 24
@@ -53,6 +50,7 @@ def _faults() -> Iterator[EnvFault]:
             yield name, f"production has no embedded default: {address.MEND if name == 'VAULT_URL' else 'set it'}"
         else:
             yield from CHECKS[name](name, value)
+    yield from _owner()
     yield from _keyless()
     yield from _secrets()
     yield from _webhook_secrets()
@@ -71,6 +69,20 @@ def _database(name: str, _value: str) -> Iterator[EnvFault]:
         env.database(name=name)
     except env.Misconfigured as wrong:
         yield wrong.name, wrong.mend
+
+
+def _owner() -> Iterator[EnvFault]:
+    """Yield the owner's URL where `provision` lacks it, and where a process that serves has it: guards are its."""
+    name = "DATABASE_OWNER_URL"
+    value = env.text(name=name)
+    if env.command() == OWNED and not value:
+        yield name, "set the URL of the role that owns the tables"
+    elif value and not env.command():
+        yield name, f"leave it to `{OWNED}`: web server and workers are to know the runtime role alone"
+    elif value:
+        yield from _database(name, value)
+    if value and value == env.text(name="DATABASE_URL"):
+        yield name, "it is DATABASE_URL's: the role that serves must not own the tables"
 
 
 def _redis(name: str, value: str) -> Iterator[EnvFault]:
@@ -134,7 +146,6 @@ def _sender(name: str, value: str) -> Iterator[EnvFault]:
 # TABLE: variable -> what is wrong with it where it is set.
 CHECKS: Mapping[str, Callable[[str, str], Iterator[EnvFault]]] = {
     "DATABASE_URL": _database,
-    "DATABASE_OWNER_URL": _database,
     "REDIS_URL": _redis,
     "VAULT_URL": _vault,
     "MAIL_URL": _mail,
@@ -156,10 +167,10 @@ def _keyless() -> Iterator[EnvFault]:
 
 
 def _secrets() -> Iterator[EnvFault]:
-    """Yield the secrets that are short, that can be guessed, or that two purposes share."""
+    """Yield the secrets, former ones among them, that are short, can be guessed, or that two purposes share."""
     seen: dict[str, str] = {}
-    for name in SECRETS:
-        value = env.text(name=name)
+    named = [(name, env.text(name=name)) for name in SECRETS]
+    for name, value in [*named, *((former, value) for former in FORMER.values() for value in env.items(name=former))]:
         if len(value) < env.SECRET_LENGTH_MIN:
             yield name, env.SECRET_MEND
         elif len(set(value)) < CHARACTERS_MIN:

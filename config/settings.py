@@ -15,7 +15,9 @@ ENVIRONMENT = env.environment()
 DEBUG = False
 SECRET_KEY = env.secret(name="SECRET_KEY", demo="demo-only-secret-key-that-production-refuses")
 SECRET_KEY_FALLBACKS = env.items(name="SECRET_KEY_FALLBACKS")  # former ones: what they encrypted is still read
+LINK_KEY_FORMER = env.items(name="LINK_KEY_FORMER")  # what they made still opens: links, codes, invitations
 LINK_KEY = env.secret(name="LINK_KEY", demo="demo-only-link-key-that-production-refuses")
+API_KEY_PEPPER_FORMER = env.items(name="API_KEY_PEPPER_FORMER")  # keys that were made under them still open
 API_KEY_PEPPER = env.secret(name="API_KEY_PEPPER", demo="demo-only-api-key-pepper-that-production-refuses")
 AUDIT_KEY_FORMER = env.text(name="AUDIT_KEY_FORMER")  # signs beside the newer one while both are known
 AUDIT_KEY = env.secret(name="AUDIT_KEY", demo="demo-only-audit-key-that-production-refuses")

@@ -8,9 +8,9 @@ from config import env
 from config.embedded import ending, services, shared
 
 # These never look at a server, or start a Stack of their own.
-WITHOUT_SERVERS = frozenset({"", "help", "version", "gate", "clean", "check", "diffsettings"}) | frozenset(
-    {"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "send_events"}
-)
+WITHOUT_SERVERS = frozenset(
+    {"", "help", "version", "describe_settings", "gate", "clean", "check", "diffsettings"}
+) | frozenset({"makemigrations", "makemessages", "compilemessages", "collectstatic", "findstatic", "send_events"})
 # These get a private pair that is thrown away: they show it, crash it, or measure it.
 WITH_AN_OBJECT_STORE = frozenset({"demo", "crash_campaign", "fault_campaign"})  # they lock as production does
 WITH_A_STACK_OF_THEIR_OWN = frozenset({"demo", "crash_campaign", "fault_campaign", "contact_sheet"})

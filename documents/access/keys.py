@@ -130,8 +130,7 @@ def authenticate(*, request: HttpRequest, now: dt.datetime) -> ApiKey:
     """
     public_id, secret = _parts(header=str(request.META.get("HTTP_AUTHORIZATION", "")))
     key = ApiKey.objects.select_related("user", "party").filter(public_id=public_id).first()
-    digest = key.digest if key else ""
-    if not hmac.compare_digest(digest, _digest(public_id=public_id, secret=secret)) or key is None:
+    if not _is_of(digest=key.digest if key else "", public_id=public_id, secret=secret) or key is None:
         raise _denied(request=request, object_id=public_id, code="authentication_failed")
     try:
         check(key=key, now=now)
@@ -168,9 +167,18 @@ def _parts(*, header: str) -> tuple[str, str]:
     return f"key_{shaped[1]}", shaped[2]
 
 
-def _digest(*, public_id: str, secret: str) -> str:
-    """Return what the database has of a key, in hex."""
-    return hmac.new(settings.API_KEY_PEPPER.encode(), f"{public_id}:{secret}".encode(), hashlib.sha256).hexdigest()
+def _digest(*, public_id: str, secret: str, pepper: str = "") -> str:
+    """Return what the database has of a key, in hex: under the present pepper, or under one of before."""
+    secretly = (pepper or settings.API_KEY_PEPPER).encode()
+    return hmac.new(secretly, f"{public_id}:{secret}".encode(), hashlib.sha256).hexdigest()
+
+
+def _is_of(*, digest: str, public_id: str, secret: str) -> bool:
+    """Tell whether a digest is that of a key under the pepper, or under one that API_KEY_PEPPER_FORMER still names."""
+    peppers = (settings.API_KEY_PEPPER, *settings.API_KEY_PEPPER_FORMER)
+    made = (_digest(public_id=public_id, secret=secret, pepper=pepper) for pepper in peppers)
+    same = [hmac.compare_digest(digest, each) for each in made]  # all, so that time says nothing
+    return any(same)
 
 
 def _denied(*, request: HttpRequest, object_id: str, code: str) -> errors.Problem:

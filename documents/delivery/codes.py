@@ -4,12 +4,10 @@ A code is worked out from the notice that brings it and is never stored: a mail 
 """
 
 import datetime as dt
-import hashlib
-import hmac
 
-from django.conf import settings
 from django.db.models import QuerySet
 
+from documents.delivery import keyed
 from documents.models import Link, Notice
 
 FIGURES = 6
@@ -20,8 +18,7 @@ PERIOD, PERIOD_MAX = dt.timedelta(hours=1), 5  # mails for one link, whoever ask
 
 def code(*, notice: Notice) -> str:
     """Return the code that a notice brings."""
-    secret = hmac.digest(settings.LINK_KEY.encode(), f"code:{notice.public_id}".encode(), hashlib.sha256)
-    return f"{int.from_bytes(secret[:8], 'big') % 10**FIGURES:0{FIGURES}d}"
+    return keyed.figures(secret=keyed.digest(text=f"code:{notice.public_id}"), count=FIGURES)
 
 
 def valid(*, link: Link, now: dt.datetime) -> QuerySet[Notice]:
@@ -32,7 +29,8 @@ def valid(*, link: Link, now: dt.datetime) -> QuerySet[Notice]:
 
 def answers(*, link: Link, given: str, now: dt.datetime) -> bool:
     """Tell whether an answer is a code that opens the link now."""
-    right = [hmac.compare_digest(given, code(notice=notice)) for notice in valid(link=link, now=now)]
+    valid_now = [f"code:{notice.public_id}" for notice in valid(link=link, now=now)]
+    right = [keyed.is_code(given=given, text=text, count=FIGURES) for text in valid_now]
     return any(right)
 
 

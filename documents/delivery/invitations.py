@@ -4,11 +4,9 @@ The token is an HMAC over the invitation's id, so the mail can be written again 
 the database knows its SHA-256 only.
 """
 
-import base64
 import datetime as dt
 import functools
 import hashlib
-import hmac
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -18,7 +16,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors, identifiers, locks
 from documents.alerts import incidents
-from documents.delivery import letters, links, mailbox, single_mails
+from documents.delivery import keyed, letters, links, mailbox, single_mails
 from documents.models import Invitation, Person
 from documents.resilience import queue
 from documents.task_names import TaskName
@@ -52,15 +50,17 @@ def plan(*, person: Person, now: dt.datetime, actor: log.Actor) -> Invitation:
     return made
 
 
-def token(*, public_id: str) -> str:
-    """Return an invitation's secret: 43 characters of base64url, the same at every call."""
-    secret = hmac.digest(settings.LINK_KEY.encode(), f"invitation:{public_id}".encode(), hashlib.sha256)
-    return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+def token(*, public_id: str, stored: str = "") -> str:
+    """Return an invitation's secret: 43 characters of base64url, the same at every call.
+
+    :param stored: what the row has of it, so that it stays the same under another LINK_KEY
+    """
+    return keyed.token(text=f"invitation:{public_id}", stored=stored)
 
 
 def url(*, invitation: Invitation) -> str:
     """Return the address that goes into the mail."""
-    return f"{settings.PUBLIC_URL}/invitation/{token(public_id=invitation.public_id)}/"
+    return f"{settings.PUBLIC_URL}/invitation/{token(public_id=invitation.public_id, stored=invitation.token_sha256)}/"
 
 
 def find(*, token: str) -> Invitation | None:

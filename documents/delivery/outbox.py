@@ -1,12 +1,9 @@
 """The moves of a delivery's row: leased, put off with its cause, ended with its audit events."""
 
 import datetime as dt
-import hashlib
-import hmac
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -14,6 +11,7 @@ from audit import log
 from audit.actions import Action
 from documents import locks, metrics
 from documents.alerts import incidents
+from documents.delivery import keyed
 from documents.models import Channel, Delivery, DeliveryStatus, Party, Status
 from documents.resilience import dependencies, leases
 
@@ -127,9 +125,12 @@ def _alert(*, delivery: Delivery, recipient: Party, cause: str) -> None:
 
 def address_digest(*, address: str) -> str:
     """Return what is stored of an address that was used: a keyed digest."""
-    return hmac.new(
-        settings.LINK_KEY.encode(), f"address:{address.strip().lower()}".encode(), hashlib.sha256
-    ).hexdigest()
+    return address_digests(address=address)[0]
+
+
+def address_digests(*, address: str) -> list[str]:
+    """Return what may be stored of an address, by the present key first: LINK_KEY was another one before."""
+    return [digest.hex() for digest in keyed.digests(text=f"address:{address.strip().lower()}")]
 
 
 def record(

@@ -4,16 +4,13 @@ The owner passes the code on. It is worked out from the link and never stored.
 """
 
 import datetime as dt
-import hashlib
-import hmac
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
 from audit import log
 from documents import locks
-from documents.delivery import codes, deliveries, links
+from documents.delivery import codes, deliveries, keyed, links
 from documents.models import Document, Link
 
 READER_LENGTH_MAX = 60
@@ -49,13 +46,14 @@ def reader_of(*, text: str) -> str:
 
 def code(*, link: Link) -> str:
     """Return the code that opens a shared link."""
-    secret = hmac.digest(settings.LINK_KEY.encode(), f"shared:{link.public_id}".encode(), hashlib.sha256)
-    return f"{int.from_bytes(secret[:8], 'big') % 10**codes.FIGURES:0{codes.FIGURES}d}"
+    return keyed.figures(secret=keyed.digest(text=f"shared:{link.public_id}"), count=codes.FIGURES)
 
 
 def answers(*, link: Link, given: str) -> bool:
     """Tell whether an answer opens a shared link."""
-    return link.knows == links.SHARED and hmac.compare_digest(given, code(link=link))
+    return link.knows == links.SHARED and keyed.is_code(
+        given=given, text=f"shared:{link.public_id}", count=codes.FIGURES
+    )
 
 
 def of(*, owners: frozenset[int]) -> QuerySet[Link]:

@@ -6,10 +6,7 @@ mail written again after a crash is the same.
 
 import datetime as dt
 import functools
-import hashlib
-import hmac
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
@@ -18,7 +15,7 @@ from django.db.models import F
 from audit import log
 from audit.actions import Action
 from documents import identifiers, locks
-from documents.delivery import letters, mailbox, outbox, single_mails
+from documents.delivery import keyed, letters, mailbox, outbox, single_mails
 from documents.models import Party, SignInCode
 from documents.resilience import queue
 from documents.task_names import TaskName
@@ -32,8 +29,7 @@ WRONG_MAX = 5
 
 def figures(*, row: SignInCode) -> str:
     """Return the code that a mail brings."""
-    secret = hmac.digest(settings.LINK_KEY.encode(), f"sign-in:{row.public_id}".encode(), hashlib.sha256)
-    return f"{int.from_bytes(secret[:8], 'big') % 10**FIGURES:0{FIGURES}d}"
+    return keyed.figures(secret=keyed.digest(text=f"sign-in:{row.public_id}"), count=FIGURES)
 
 
 def ask(
@@ -72,7 +68,7 @@ def answered(*, digest: str, given: str, now: dt.datetime, actor: log.Actor) -> 
     live = SignInCode.objects.filter(
         address_digest=digest, queued_at__gt=now - LIFE, wrong_answers__lt=WRONG_MAX
     ).order_by("-pk")
-    right = [row for row in live if hmac.compare_digest(given.encode(), figures(row=row).encode())]
+    right = [row for row in live if keyed.is_code(given=given, text=f"sign-in:{row.public_id}", count=FIGURES)]
     if right:
         return right[0]
     for row in live.filter(used_at=None):

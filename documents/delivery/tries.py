@@ -4,18 +4,16 @@ Each link counts its own besides (`answers`). The counts lie in PostgreSQL: with
 """
 
 import datetime as dt
-import hashlib
-import hmac
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from django.conf import settings
 from django.db.models import F
 
 from documents import locks
 from documents.alerts import incidents
+from documents.delivery import keyed
 from documents.models import Link, WrongAnswers
 
 KEPT = dt.timedelta(days=1)  # after its period a count is good for nothing
@@ -108,5 +106,4 @@ def alert(*, link: Link, address: str, name: str) -> None:
 
 def _digest(*, kind: str, text: str) -> str:
     """Return the key of an address or network: a keyed digest, because an address is personal."""
-    secret = hmac.digest(settings.LINK_KEY.encode(), f"tries:{kind}:{text}".encode(), hashlib.sha256)
-    return f"{kind}:{secret.hex()[:32]}"
+    return f"{kind}:{keyed.digest(text=f'tries:{kind}:{text}').hex()[:32]}"

@@ -3,11 +3,9 @@
 It is a party's, or a user's who acts for parties. It ends once the address that it was opened for is no longer theirs.
 """
 
-import base64
 import datetime as dt
 import functools
 import hashlib
-import hmac
 from typing import Any, cast
 
 from django.conf import settings
@@ -24,7 +22,7 @@ from audit.actions import Action
 from documents import errors, identifiers, locks
 from documents.access import actors, pages, roles, scope
 from documents.access.admission import View
-from documents.delivery import outbox, sign_in_codes
+from documents.delivery import keyed, outbox, sign_in_codes
 from documents.models import PanelSession, Party, SignInCode
 
 COOKIE = "panel"
@@ -91,7 +89,7 @@ def cookie_name(*, name: str) -> str:
 
 def beside(*, session: PanelSession, now: dt.datetime) -> QuerySet[PanelSession]:
     """Return the open sessions of a session's address, itself among them, the newest first."""
-    same = PanelSession.objects.filter(address_digest=session.address_digest)
+    same = PanelSession.objects.filter(address_digest__in=_digests(session=session))
     return same.filter(ended_at=None, expires_at__gt=now).order_by("-pk")
 
 
@@ -102,7 +100,7 @@ def end(*, session: PanelSession, now: dt.datetime, actor: log.Actor, only: str 
     """
     with transaction.atomic():
         locks.advisory(rank=locks.Rank.SIGN_IN, key=session.address_digest)
-        rows = PanelSession.objects.filter(address_digest=session.address_digest, ended_at=None).order_by("pk")
+        rows = PanelSession.objects.filter(address_digest__in=_digests(session=session), ended_at=None).order_by("pk")
         for row in rows.filter(public_id=only) if only else rows:
             PanelSession.objects.filter(pk=row.pk).update(ended_at=now)
             log.record(action=Action.SESSION_LOGOUT, object_type="panel_session", object_id=row.public_id, actor=actor)
@@ -115,9 +113,17 @@ def current(*, request: HttpRequest, now: dt.datetime) -> PanelSession | None:
     session = rows.filter(expires_at__gt=now).first() if token else None
     if session is None:
         return None
-    whose = session.party or cast("User", session.user)
-    same = outbox.address_digest(address=whose.email) == session.address_digest
-    return session if same and getattr(whose, "is_active", True) else None
+    same = session.address_digest in _digests(session=session)
+    return session if same and getattr(_whose(session=session), "is_active", True) else None
+
+
+def _whose(*, session: PanelSession) -> Party | User:
+    return session.party or cast("User", session.user)
+
+
+def _digests(*, session: PanelSession) -> list[str]:
+    """Return the digests of the address that whose session it is has now."""
+    return outbox.address_digests(address=_whose(session=session).email)
 
 
 def of(*, request: HttpRequest) -> PanelSession:
@@ -149,8 +155,7 @@ def entered(view: View) -> View:
 
 def _token(*, public_id: str) -> str:
     """Return a session's secret: 43 characters of base64url, the same at every call."""
-    secret = hmac.digest(settings.LINK_KEY.encode(), f"panel:{public_id}".encode(), hashlib.sha256)
-    return base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+    return keyed.token(text=f"panel:{public_id}")
 
 
 def _sha256(text: str) -> str:

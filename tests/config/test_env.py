@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import sys
 
 import pytest
 
@@ -14,10 +15,10 @@ def drawn(name: str) -> str:
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
+OWNER = "postgresql://owner:word@db.example/billing"
 GOOD = {
     "ENVIRONMENT": "production",
     "DATABASE_URL": "postgresql://app:word@db.example/billing",
-    "DATABASE_OWNER_URL": "postgresql://owner:word@db.example/billing",
     "REDIS_URL": "redis://broker.example",
     "VAULT_URL": "s3://bucket?endpoint=https://s3.example",
     "AWS_ACCESS_KEY_ID": "vault",
@@ -44,6 +45,11 @@ BAD = [
     ("SECRET_KEY", "a" * 48),
     ("SECRET_KEY", "changeme" * 8),
     ("LINK_KEY", GOOD["SECRET_KEY"]),
+    ("LINK_KEY_FORMER", "a" * 48),
+    ("LINK_KEY_FORMER", GOOD["LINK_KEY"]),
+    ("SECRET_KEY_FALLBACKS", f"{drawn('before')} {GOOD['AUDIT_KEY']}"),
+    ("API_KEY_PEPPER_FORMER", "short"),
+    ("DATABASE_OWNER_URL", OWNER),
     ("ALLOWED_HOSTS", "*"),
     ("ALLOWED_HOSTS", "documents.example .example *"),
     ("REDIS_URL", "broker.example:6379"),
@@ -67,6 +73,7 @@ ALSO_GOOD = [
     ("MAIL_URL", "smtps://user:word@mail.example"),
     ("MAIL_URL", "smtp://127.0.0.1:25"),
     ("VAULT_URL", "s3://bucket?endpoint=http://127.0.0.1:8333"),
+    ("LINK_KEY_FORMER", f"{drawn('last')} {drawn('the one before')}"),
     ("VAULT_FORMER_URL", "file:///var/vault"),  # the one of before may be a folder, until it is migrated
     ("REDIS_URL", "rediss://:word@broker.example:6380/1"),
     ("ALERT_URL", "mailto:alerts@aventide.com"),
@@ -80,6 +87,7 @@ ALSO_GOOD = [
 def _in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DATABASE_OWNER_URL", raising=False)
 
 
 def test_production_starts_with_everything_it_needs() -> None:
@@ -99,6 +107,31 @@ def test_production_never_starts_without_a_real_part(name: str, value: str, monk
         production.refuse_unsafe()
 
 
+@pytest.mark.parametrize(
+    ("program", "url", "starts"),
+    [
+        (["manage.py", "provision"], OWNER, True),
+        (["manage.py", "provision"], "", False),
+        (["manage.py", "provision"], GOOD["DATABASE_URL"], False),
+        (["manage.py", "provision"], "postgresql://db.example", False),
+        (["manage.py", "add_issuer"], "", True),
+        (["/srv/.venv/bin/gunicorn"], "", True),
+        (["/srv/.venv/bin/gunicorn"], OWNER, False),
+        (["/srv/.venv/lib/celery/__main__.py", "worker"], OWNER, False),
+    ],
+)
+def test_only_provision_has_the_owners_address(
+    program: list[str], url: str, starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", program)
+    monkeypatch.setenv("DATABASE_OWNER_URL", url)
+    if starts:
+        production.refuse_unsafe()
+        return
+    with pytest.raises(env.Misconfigured, match="DATABASE_OWNER_URL"):
+        production.refuse_unsafe()
+
+
 def test_production_says_at_once_all_that_is_missing_each_with_its_mend(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [
         name for name in GOOD if name not in {"ENVIRONMENT", *production.VAULT_KEYS}
@@ -115,7 +148,6 @@ def test_production_says_at_once_all_that_is_missing_each_with_its_mend(monkeypa
 def test_production_says_at_once_all_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {
         "DATABASE_URL": "mysql://app@db.example/billing",
-        "DATABASE_OWNER_URL": "postgresql://db.example",
         "VAULT_URL": "s3://Vault?endpoint=https://s3.example",
         "MAIL_URL": "smtp://",
     }

@@ -55,6 +55,16 @@ def test_a_key_of_a_party_opens_that_partys_documents_and_no_others(document: Do
     assert mine(key=made("--party", "rst_keys")) == [document.public_id]
 
 
+def test_a_key_goes_on_opening_while_the_pepper_of_before_is_named(document: Document, settings: Settings) -> None:
+    key = made("--party", "rst_keys")
+    settings.API_KEY_PEPPER_FORMER = [settings.API_KEY_PEPPER]
+    settings.API_KEY_PEPPER = "another-pepper-of-more-than-thirty-two-characters"
+    assert mine(key=key) == [document.public_id]
+    assert mine(key=made("--party", "rst_keys")) == [document.public_id]
+    settings.API_KEY_PEPPER_FORMER = []
+    assert ask(key=key)[0] == 401
+
+
 def test_a_key_of_a_party_reaches_no_other_one_whatever_its_user_owns_besides(document: Document) -> None:
     other = Document.objects.exclude(pk=document.pk).get()
     key = made("--party", "rst_keys")

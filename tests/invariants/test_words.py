@@ -26,6 +26,7 @@ GIVEN_UP = frozenset(
 SAME_CLASS_NAMES = {
     "Meta": "Django's",
     "Command": "Django's",
+    "DatabaseWrapper": "Django's, asked of each backend",
     "Event": "one of the audit log, one of the platform",
 }
 BANNED = {

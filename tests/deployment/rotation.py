@@ -1,0 +1,112 @@
+"""Secrets are exchanged by docs/operations/rotate.md under load: no sender is answered 5xx, no link or session ends."""
+
+import concurrent.futures
+import email
+import email.policy
+import http.client
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Self
+
+from config.simulation import event_stream, sender
+from tests.deployment import outside, pages, production
+
+EVENTS, PAUSE_S = 400, 0.4
+SCRIPT = "/root/rotation.sh"
+LINK = re.compile(rf"https://{re.escape(production.PUBLIC_HOST)}(/l/[A-Za-z0-9_-]{{43}}/)")
+
+
+def findings(*, built: production.Production) -> Iterator[str]:
+    """Yield who noticed something of it."""
+    path, cookie = _opened(built=built)
+    blocks = pages.blocks(page="rotate.md")
+    with UnderLoad(built=built, seed=801) as load:
+        for block in blocks:
+            built.follow(block=block)
+            if "draw a value" in block.occasion:
+                text = built.hosts["worker1"].read(SCRIPT)
+                for name in ("web1", "web2", "worker2"):
+                    built.hosts[name].put({SCRIPT: text})
+            if (status := _ask(method="GET", path=path, cookie=cookie)[0]) != HTTPStatus.OK:
+                yield f"after {block.occasion!r} the session of a link is answered {status}"
+    status, body, _ = _ask(method="POST", path=f"{path}download/", cookie=cookie)
+    if status != HTTPStatus.OK or not body.startswith(b"%PDF"):
+        yield f"after the exchange a link's download is answered {status}"
+    yield from load.findings
+
+
+class UnderLoad:
+    """Posts a stream, an event at a time and each once, for as long as a block lasts; notes what was answered 5xx."""
+
+    def __init__(self, *, built: production.Production, seed: int) -> None:
+        self._secrets, self._ended = built.webhook_secrets(), threading.Event()
+        self._stream = event_stream.draw(seed=seed, count=EVENTS)
+        self.findings: list[str] = []
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self.told = 0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Tell the rest of the stream, so that every event has what it waits for."""
+        self._ended.set()
+        self._thread.join()
+
+    def _tell(self) -> None:
+        with concurrent.futures.ThreadPoolExecutor(max_workers=4) as threads:
+            for event in self._stream.events:
+                threads.submit(self._one, dict(event))
+                self._ended.wait(PAUSE_S)
+
+    def _one(self, event: dict[str, object]) -> None:
+        body = json.dumps(event, ensure_ascii=False).encode()
+        signed = sender.headers(body=body, secret=self._secrets[sender.service_of(event=event)])
+        try:
+            status = _ask(method="POST", path=sender.PATH, body=body, headers=signed)[0]
+        except (OSError, http.client.HTTPException) as error:
+            self.findings.append(f"event {event['id']}: no answer, {type(error).__name__}")
+            return
+        self.told += 1
+        if status >= HTTPStatus.BAD_REQUEST:
+            self.findings.append(f"event {event['id']}: answered {status} at {time.strftime('%H:%M:%S')}")
+
+
+def _opened(*, built: production.Production) -> tuple[str, str]:
+    """Open the newest receipt's link as its customer does; return its path and the cookie of the session."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for path in _links(box=built.outside):
+            status, _, cookie = _ask(method="POST", path=f"{path}open/")
+            if status == HTTPStatus.SEE_OTHER and cookie:
+                return path, cookie
+        time.sleep(1)
+    raise LookupError("no mail with a link that opens without a question has come")
+
+
+def _links(*, box: outside.OutsideServices) -> Iterator[str]:
+    for file in box.mail.glob("*.eml"):
+        message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        part = message.get_body(preferencelist=("plain",))
+        if part is not None:
+            yield from LINK.findall(part.get_content())
+
+
+def _ask(
+    *, method: str, path: str, body: bytes = b"", cookie: str = "", headers: dict[str, str] | None = None
+) -> tuple[int, bytes, str]:
+    """Return status, body and the first cookie of one request, tried once."""
+    connection = http.client.HTTPSConnection(production.PUBLIC_HOST, timeout=70)
+    form = {"Content-Type": "application/x-www-form-urlencoded", **({"Cookie": cookie} if cookie else {})}
+    try:
+        connection.request(method, path, body=body, headers=headers or form)
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.headers.get("Set-Cookie", "").partition(";")[0]
+    finally:
+        connection.close()
