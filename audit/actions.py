@@ -133,6 +133,8 @@ class Action(enum.StrEnum):
     SERIES_ADDED = "series.added"
     SERIES_MOVED = "series.moved"
     VAULT_PROBED = "vault.probed"
+    BACKUP_TAKEN = "backup.taken"
+    BACKUP_RESTORED = "backup.restored"
     VERIFICATION_VIEWED = "verification.viewed"
 
     REPORT_OPENED = "report.opened"

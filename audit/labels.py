@@ -120,6 +120,8 @@ LABELS: "Mapping[Action, _StrPromise]" = {
     Action.SERIES_MOVED: _("Serie adelantada"),
     Action.OPERATIONS_VALIDATED: _("Operación validada"),
     Action.VAULT_PROBED: _("Bóveda puesta a prueba"),
+    Action.BACKUP_TAKEN: _("Copia de seguridad hecha"),
+    Action.BACKUP_RESTORED: _("Copia de seguridad restaurada en un simulacro"),
     Action.VERIFICATION_VIEWED: _("Verificación pública consultada"),
     Action.REPORT_OPENED: _("Viaje que falta, avisado por su titular"),
     Action.REPORT_ANSWERED: _("Aviso de un viaje respondido"),

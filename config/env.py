@@ -5,6 +5,7 @@ import os
 import pathlib
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -23,6 +24,7 @@ PORT_MAX = 65_535
 SMTP_PORTS = {"smtp": 25, "smtps": 465}  # the latter speaks TLS from the first byte
 NUMBER_MAX = 1_000_000_000
 HOST_NAME_LENGTH_MAX = 60
+SERVERS = frozenset({"gunicorn", "celery"})  # the programs that count for as long as they live
 SESSION = {
     "search_path": "public",
     "default_transaction_read_only": "off",
@@ -70,6 +72,24 @@ def inherited() -> dict[str, str]:
     return dict(os.environ)
 
 
+def metrics_folder() -> str:
+    """Return where the processes of this host count: PROMETHEUS_MULTIPROC_DIR, or a private folder of a server's.
+
+    A server sets the variable for itself: the client of Prometheus reads it when imported. A command counts alone.
+    """
+    given = text(name="PROMETHEUS_MULTIPROC_DIR")
+    if not given and SERVERS & {pathlib.Path(sys.argv[0]).name, pathlib.Path(sys.argv[0]).parent.name}:
+        base = BASE_DIR / "var" if os.access(BASE_DIR / "var", os.W_OK) else pathlib.Path(tempfile.gettempdir())
+        given = str(base / f"metrics-{os.getuid()}")
+        put(name="PROMETHEUS_MULTIPROC_DIR", value=given)
+    if given:
+        try:
+            pathlib.Path(given).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(name="PROMETHEUS_MULTIPROC_DIR", mend="name a folder that can be written") from error
+    return given
+
+
 def host_name() -> str:
     """Return HOST_NAME, by which alerts name this machine: its own name unless it is set."""
     return text(name="HOST_NAME", default=socket.gethostname())[:HOST_NAME_LENGTH_MAX]
@@ -111,6 +131,15 @@ def number(*, name: str, default: int, least: int = 0, most: int = NUMBER_MAX) -
     return int(value)
 
 
+def bind(*, name: str) -> str:
+    """Return an address and port to listen on, as 10.0.0.5:9464; empty where there is none."""
+    value = text(name=name)
+    host, _, port = value.rpartition(":")
+    if value and not (host and port.isascii() and port.isdigit() and int(port) <= PORT_MAX):
+        raise Misconfigured(name=name, mend="use address:port, as 10.0.0.5:9464")
+    return value
+
+
 def is_command() -> bool:
     """Say whether a person has typed this process as a command; web server and workers are none."""
     return pathlib.Path(sys.argv[0]).name == "manage.py"
@@ -137,10 +166,10 @@ def items(*, name: str, default: str = "") -> list[str]:
     return text(name=name, default=default).replace(",", " ").split()
 
 
-def networks(*, name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+def networks(*, name: str, default: str = "") -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """Return the networks of a variable, as addresses or in CIDR."""
     read = []
-    for item in items(name=name):
+    for item in items(name=name, default=default):
         try:
             network = ipaddress.ip_network(item)
         except ValueError as error:

@@ -54,6 +54,7 @@ def _faults() -> Iterator[EnvFault]:
     yield from _keyless()
     yield from _secrets()
     yield from _webhook_secrets()
+    yield from _metrics_token()
     if second := env.text(name="ALERT_URL_2"):
         yield from _alerts("ALERT_URL_2", second)
         if second == env.text(name="ALERT_URL"):
@@ -178,6 +179,15 @@ def _secrets() -> Iterator[EnvFault]:
         elif value in seen:
             yield name, f"it is the same as {seen[value]}: {env.SECRET_MEND}"
         seen.setdefault(value, name)
+
+
+def _metrics_token() -> Iterator[EnvFault]:
+    """Yield the token of `/metrics` where it is short, repeats itself or is a secret of another purpose."""
+    value = env.text(name="METRICS_TOKEN")
+    if value and (len(value) < env.SECRET_LENGTH_MIN or len(set(value)) < CHARACTERS_MIN):
+        yield "METRICS_TOKEN", f"{env.SECRET_MEND}, or leave it out: then only INNER_NETWORKS may ask"
+    elif value and value in {env.text(name=name) for name in SECRETS}:
+        yield "METRICS_TOKEN", f"it is the same as another secret: {env.SECRET_MEND}"
 
 
 def _webhook_secrets() -> Iterator[EnvFault]:

@@ -210,7 +210,11 @@ WEBHOOK_TOLERANCE_S = 300
 PARKED_LIMIT_S = env.number(name="PARKED_LIMIT_S", default=72 * 3600)
 HOST_NAME = env.host_name()  # of this machine, as alerts name it
 BACKLOG_LIMIT_S = env.number(name="BACKLOG_LIMIT_S", default=180, least=10)  # longer is an incident
-METRICS_FOLDER = env.text(name="PROMETHEUS_MULTIPROC_DIR")  # of the processes of this host, emptied at the start
+METRICS_FOLDER = env.metrics_folder()  # of the processes of this host
+METRICS_TOKEN = env.text(name="METRICS_TOKEN")  # who has it reads /metrics and the long /readyz
+# Who needs no token: this machine, where there is none. A server before this one may be on the same machine.
+INNER_NETWORKS = env.networks(name="INNER_NETWORKS", default="" if METRICS_TOKEN else "127.0.0.0/8 ::1")
+METRICS_BIND = env.bind(name="METRICS_BIND")  # where a worker shows its own /metrics
 LEASE_S = env.number(name="LEASE_S", default=15, least=2)  # renewed every sweep while the worker lives
 SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S", default=2, least=1)
 # What is personal is erased after so many days. `provision` writes both where the workers cannot change them.

@@ -2,6 +2,8 @@
 
 from django.apps import AppConfig
 
+REFUSED = (401, 403)
+
 
 class DocumentsConfig(AppConfig):
     """Registers the app."""
@@ -11,7 +13,14 @@ class DocumentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the alerts the listener of outages; their modules import models, which are loaded only now."""
+        from documents import errors, latency, metrics
         from documents.alerts import outages
-        from documents.resilience import calls
+        from documents.resilience import calls, dependencies
 
         calls.LISTENERS[:] = [outages.LISTENER]
+        metrics.begin(
+            worm_codes=[code for code in errors.CODES if code.startswith("worm_")],
+            refusals=[code for code, row in errors.CODES.items() if row.status in REFUSED],
+            dependencies=dependencies.DEPENDENCIES,
+            countries=latency.countries(),
+        )

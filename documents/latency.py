@@ -148,21 +148,10 @@ def _written(*, first: int) -> Iterator[bytes]:
             if len(written) != LatencyWindow.size():
                 continue  # of another version, or about to be made
             stamps = memoryview(written).cast("I")[:: LatencyWindow.cells()]
-            if max(stamps) < first and not _lives(path=path):
+            if max(stamps) < first and not metrics.lives(pid=int(path.stem.rpartition("_")[2])):
                 path.unlink()
                 continue
             yield written
-
-
-def _lives(*, path: pathlib.Path) -> bool:
-    """Tell whether the process of a file is alive."""
-    try:
-        os.kill(int(path.stem.rpartition("_")[2]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _own() -> LatencyWindow:

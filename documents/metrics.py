@@ -1,10 +1,13 @@
 """The metrics of this service, by the names that dashboards, alert rules and runbooks use.
 
-Web and worker are several processes: with PROMETHEUS_MULTIPROC_DIR (one folder for all, emptied at start) `/metrics`
-adds them up; without it a process shows its own numbers only. Labels come from closed vocabularies: never an id, an
-address or a name.
+Web and worker are several processes of a host, which count in files of one folder (METRICS_FOLDER): `/metrics` adds
+them up. A command, and a test, count alone. Labels come from closed vocabularies: never an id, an address or a name.
+What can be read from the tables is a gauge of `operations.gauges` instead: a dead process leaves none behind.
 """
 
+import contextlib
+import os
+import pathlib
 from collections.abc import Iterable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, Metric
@@ -41,6 +44,47 @@ RENDER_SECONDS = Histogram("docs_render_seconds", "Composing one PDF", ["kind"],
 DRIVER_API_LATENCY = Histogram(
     LATENCY_NAME, "Panel and API answers to a driver, but 429", ["country"], buckets=LATENCY_EDGES
 )
+
+
+def begin(
+    *, worm_codes: Iterable[str], refusals: Iterable[str], dependencies: Iterable[str], countries: Iterable[str]
+) -> None:
+    """Let the series that rules watch be born at 0: an error that a series is born with is no increase of it."""
+    for code in worm_codes:
+        WORM_ERRORS.labels(code=code)
+    for code in refusals:
+        DENIED.labels(code=code)
+    for dependency in dependencies:
+        for outcome in ("ok", "failed"):
+            DEPENDENCY_SECONDS.labels(dependency=dependency, outcome=outcome)
+    for country in countries:
+        DRIVER_API_LATENCY.labels(country=country)
+
+
+def clear(*, folder: str) -> int:
+    """Remove what processes have counted that are all dead; return how many files that were.
+
+    As long as one of them lives its dead siblings' counts stay: a sum must not fall while it is watched.
+    """
+    paths = [path for path in pathlib.Path(folder).glob("*_*.db") if path.stem.rpartition("_")[2].isdigit()]
+    others = [path for path in paths if int(path.stem.rpartition("_")[2]) != os.getpid()]
+    if any(lives(pid=int(path.stem.rpartition("_")[2])) for path in others):
+        return 0
+    for path in others:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+    return len(others)
+
+
+def lives(*, pid: int) -> bool:
+    """Tell whether a process of this host is alive."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def exposition(*, extra: Iterable[Metric] = ()) -> bytes:

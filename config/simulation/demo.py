@@ -77,7 +77,7 @@ def _variables(*, kind: str, url: str, folder: pathlib.Path) -> dict[str, str]:
         "STAGE_FOLDER": str(folder),
         "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
     }
-    values |= {name: secrets.token_urlsafe(48) for name in production.SECRETS}
+    values |= {name: secrets.token_urlsafe(48) for name in (*production.SECRETS, "METRICS_TOKEN")}
     for service in env.SERVICES:
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         values[f"WEBHOOK_SECRET_{service.upper()}"] = f"whsec_{secret}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+PASSED_ON = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")  # what proxies add
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -28,6 +29,13 @@ class ClientAddress:
             if request.META.get("HTTP_X_FORWARDED_PROTO") == "https":
                 request.META["wsgi.url_scheme"] = "https"
         return self.get_response(request)
+
+
+def is_inner(*, request: HttpRequest) -> bool:
+    """Tell whether a request comes straight from a machine of INNER_NETWORKS: what a proxy passes on never does."""
+    passed_on = any(header in request.META for header in PASSED_ON)
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    return not passed_on and is_one_of(address=peer, networks=settings.INNER_NETWORKS)
 
 
 def caller(*, peer: str, forwarded: str, trusted: Sequence[Network]) -> str:

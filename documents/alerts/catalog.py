@@ -269,6 +269,8 @@ _OTHER_PAGES = {
     "record_differs": "documents.md",
     "series_exhausted": "numbers.md",
     "dependency_degraded": "README.md",
+    "document_unverified": "documents.md",
+    "backup_old": "postgresql.md",
 }
 
 

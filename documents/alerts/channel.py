@@ -26,13 +26,13 @@ NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
 
 
 class Unavailable(OSError):
-    """The channel does not take it: 4xx, 5xx, or what is not HTTP; `retry_after_s` is what it asked for, or 0.
+    """The channel does not take it: 4xx (`refused`), 5xx, or no HTTP; `retry_after_s` is what it asked for, or 0.
 
     A 4xx is tried again too: who mends the channel's address or its key mends it at the channel, not here.
     """
 
-    def __init__(self, *, answer: str, retry_after_s: float = 0.0) -> None:
-        self.retry_after_s = retry_after_s
+    def __init__(self, *, answer: str, retry_after_s: float = 0.0, refused: bool = False) -> None:
+        self.retry_after_s, self.refused = retry_after_s, refused
         super().__init__(answer)
 
 
@@ -174,8 +174,11 @@ def send(*, url: str, message: AlertMessage) -> None:
         raise Unavailable(answer="no address: use https://... or mailto:address")
 
 
-def listens(*, url: str) -> bool:
-    """Ask a channel that has failed whether it is there again, without telling it anything."""
+def listens(*, url: str, refused: bool) -> bool:
+    """Ask a channel that has failed whether it is there again, without telling it anything.
+
+    :param refused: it has answered 4xx: then another one to HEAD, which not every channel knows, says nothing new
+    """
     parts = urlsplit(url)
     if parts.scheme == "mailto":
         return calls.BREAKERS["mail"].state == "closed"
@@ -183,7 +186,10 @@ def listens(*, url: str) -> bool:
         answer = outside_http.head(url=url, connect_s=CONNECT_S, total_s=CONNECT_S)
     except OSError:
         return False
-    return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES or answer.status in LISTENING
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES or answer.status in LISTENING:
+        return True
+    busy = answer.status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+    return HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and not busy and not refused
 
 
 def _mail(*, address: str, message: AlertMessage) -> None:
@@ -208,4 +214,5 @@ def _post(*, url: str, body: bytes) -> None:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return
     waits_s = min(float(asked), RETRY_AFTER_MAX_S) if asked.isascii() and asked.isdigit() else 0.0
-    raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s)
+    refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    raise Unavailable(answer=f"HTTP {status}", retry_after_s=waits_s, refused=refused)

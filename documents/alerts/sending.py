@@ -26,6 +26,7 @@ UNRECORDED = timedelta(hours=1)
 VAULT_PATIENCE = timedelta(hours=1)
 LISTEN_EVERY_S = 10.0
 _last: dict[str, float] = {}  # when this process asked a channel that had failed (monotonic)
+_refused: set[str] = set()  # the channels that answered a 4xx last
 
 
 def deliver(*, now: datetime) -> int:
@@ -80,15 +81,17 @@ def _listen(*, now: datetime) -> None:
     """Ask the channels that have failed whether they are there again; what has waited for them is due then."""
     for name, url in urls().items():
         circuit = calls.BREAKERS[name]
-        is_well = circuit.state == "closed" and not circuit.incident
+        is_well = circuit.state == "closed" and not circuit.incident and not circuit.failures
         if is_well or time.monotonic() - _last.get(name, -LISTEN_EVERY_S) < LISTEN_EVERY_S:
             continue
         _last[name] = time.monotonic()
-        was = circuit.state
-        if channel.listens(url=url):
-            calls.note_success(dependency=name)
-            if was != "closed":
-                _wake(now=now)
+        failed = circuit.state != "closed" or circuit.failures > 0
+        if not channel.listens(url=url, refused=name in _refused):
+            calls.note_failure(dependency=name, cause=channel.Unavailable(answer="does not listen"))
+            continue
+        calls.note_success(dependency=name)
+        if failed:
+            _wake(now=now)
 
 
 def _wake(*, now: datetime) -> None:
@@ -112,7 +115,10 @@ def _send(*, lease: leases.Lease, now: datetime) -> bool:
             calls.call(dependency=name, work=functools.partial(channel.send, url=url, message=message))
         except calls.DependencyDown as down:
             wait_s = max(wait_s, getattr(down.cause, "retry_after_s", 0.0))
+            if getattr(down.cause, "refused", False):
+                _refused.add(name)
             continue
+        _refused.discard(name)
         try:
             _confirm(alert=alert, lease=lease, name=name, begins=begins, now=now)
         except log.AuditUnavailable:

@@ -13,28 +13,22 @@ from documents.alerts import sending
 from documents.custody import rounds
 from documents.events import outcomes
 from documents.models import Alert, Delivery, DeliveryStatus, Document, Event, EventStatus, ProbeExtent, Status
-from documents.operations import conditions
+from documents.operations import conditions, ledger_gauges
+from documents.operations.families import gauge
 from documents.resilience import breaker, calls, circuits
 from documents.vault import probes
 
 
 def database_read(*, value: int) -> Metric:
     """Return the gauge that says whether the others could be read: a gap must not look like a zero."""
-    return _gauge(name="docs_database_read", text="1 where the gauges of the database could be read", rows={"": value})
+    return gauge(name="docs_database_read", text="1 where the gauges of the database could be read", rows={"": value})
 
 
 def breakers(*, postgresql: str) -> Metric:
     """Return how the breakers stand; that of PostgreSQL is said by whoever has asked it now."""
     states = {name: circuit.state for name, circuit in calls.BREAKERS.items()} | {calls.POSTGRESQL: postgresql}
     rows: dict[str, float] = {name: breaker.CODES[state] for name, state in states.items()}
-    return _gauge(name="docs_breaker_state", text="0 closed, 1 half open, 2 open", rows=rows, label="dependency")
-
-
-def _gauge(*, name: str, text: str, rows: dict[str, float], label: str = "") -> GaugeMetricFamily:
-    gauge = GaugeMetricFamily(name, text, labels=[label] if label else [])
-    for value, number in rows.items():
-        gauge.add_metric([value] if label else [], number)
-    return gauge
+    return gauge(name="docs_breaker_state", text="0 closed, 1 half open, 2 open", rows=rows, label="dependency")
 
 
 def read() -> list[Metric]:
@@ -53,13 +47,13 @@ def read() -> list[Metric]:
     return [
         database_read(value=1),
         breakers(postgresql="closed"),
-        _gauge(
+        gauge(
             name="docs_documents",
             text="Documents, by state",
             rows={status.value: by_status.get(status.value, 0) for status in Status},
             label="status",
         ),
-        _gauge(
+        gauge(
             name="docs_events_waiting",
             text="Events that wait for another one or for a person",
             rows={status.value: events.get(status.value, 0) for status in waiting},
@@ -67,9 +61,10 @@ def read() -> list[Metric]:
         ),
         *_alerts(),
         *_guarantees(),
-        _gauge(name="docs_deliveries_queued", text="Deliveries that wait", rows={"": queued}),
-        _gauge(name="docs_unverified", text="Locked documents not read again for 90 days", rows={"": unverified}),
-        _gauge(name="docs_oldest_issued_s", text="Age of the oldest document without bytes, s", rows={"": age_s}),
+        gauge(name="docs_deliveries_queued", text="Deliveries that wait", rows={"": queued}),
+        gauge(name="docs_unverified", text="Locked documents not read again for 90 days", rows={"": unverified}),
+        gauge(name="docs_oldest_issued_s", text="Age of the oldest document without bytes, s", rows={"": age_s}),
+        *ledger_gauges.read(),
     ]
 
 
@@ -80,8 +75,8 @@ def _alerts() -> list[Metric]:
     rows: dict[str, float] = {severity: severities.get(severity, 0) for severity in ("P1", "P2")}
     unsent = sending.unsent(before=timezone.now() - dt.timedelta(seconds=conditions.UNSENT_S)).count()
     return [
-        _gauge(name="docs_alerts_open", text="Open incidents", rows=rows, label="severity"),
-        _gauge(
+        gauge(name="docs_alerts_open", text="Open incidents", rows=rows, label="severity"),
+        gauge(
             name="docs_alerts_unsent",
             text="Incidents of which somebody was to be told two minutes ago, and nobody was",
             rows={"": unsent},
@@ -94,15 +89,15 @@ def _guarantees() -> list[Metric]:
     count, lag_s = tree.unsealed()
     return [
         _probe_ages(),
-        _gauge(name="docs_unsealed", text="Events of the log without a place in its tree", rows={"": count}),
-        _gauge(name="docs_seal_lag_s", text="Age of the oldest of them, s", rows={"": lag_s}),
+        gauge(name="docs_unsealed", text="Events of the log without a place in its tree", rows={"": count}),
+        gauge(name="docs_seal_lag_s", text="Age of the oldest of them, s", rows={"": lag_s}),
     ]
 
 
 def _probe_ages() -> GaugeMetricFamily:
     """Return how old the vault's last probe of each extent is."""
     lasts = {extent: probes.latest(extent=extent) for extent in ProbeExtent}
-    return _gauge(
+    return gauge(
         name="docs_vault_probe_age_s",
         text="Age of the vault's last probe, s; an extent that was never probed has no series",
         rows={

@@ -3,15 +3,18 @@
 Every check has its own thread and is never started twice: one that hangs is reported as such and costs one thread.
 """
 
+import hmac
 import time
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from documents import latency, metrics
+from documents.access import actors, proxies
 from documents.operations import checks, conditions, gauges
 from documents.resilience import calls, dependencies
 from documents.vault import local_records
@@ -30,7 +33,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Answer the state of each dependency and of the service; 503 only without what takes events in (STOPPING).
 
-    Every process answers the same: what it knows alone does not count.
+    Every process answers the same: what it knows alone does not count. Who may not see more gets the status alone.
     """
     end = time.monotonic() + checks.ANSWER_S
     asked_log, asked_probes, asked_tables = checks.ask_log(), checks.ask_probes(), conditions.ask()
@@ -61,7 +64,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
         },
         "probes": probed,
     }
-    answer = JsonResponse(body, status=503 if unusable else 200)
+    seen = body if may_see(request=request) else {"status": body["status"]}
+    answer = JsonResponse(seen, status=503 if unusable else 200)
     if unusable:
         answer["Retry-After"] = "5"
     return _uncached(answer)
@@ -97,9 +101,19 @@ def _of_dependency(*, name: str, result: checks.CheckResult, state: str, is_away
     return {"status": status, "detail": result.detail, "breaker": state, **(meanwhile if is_away else {})}
 
 
+def may_see(*, request: HttpRequest) -> bool:
+    """Tell whether the caller has the METRICS_TOKEN, or asks from one of INNER_NETWORKS: volumes are nobody else's."""
+    given = request.headers.get("Authorization", "").partition("Bearer ")[2].strip()
+    token = settings.METRICS_TOKEN
+    has_token = bool(token) and hmac.compare_digest(given.encode(), token.encode())
+    return has_token or proxies.is_inner(request=request)
+
+
 @require_safe
 def metrics_page(request: HttpRequest) -> HttpResponse:
     """Answer Prometheus: the counters of the processes, and gauges read from the database now."""
+    if not may_see(request=request):
+        actors.refuse(request=request, code="not_authenticated", object_type="route", object_id="metrics")
     try:
         extra = (
             checks.QUESTIONS.setdefault("gauges", checks.Question(work=gauges.read))

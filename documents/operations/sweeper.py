@@ -133,6 +133,9 @@ class Poller(bootsteps.StartStopStep):
 
         Before that it looks whether the database is older than the vault: no number is given twice after a restore.
         """
+        from documents.operations import worker_metrics
+
+        worker_metrics.start()
         self._compare_with_vault()
         close_old_connections()
         for turn in (self._renew, self._tend, self._keep, self._seal, *[self._work_off] * THREADS):

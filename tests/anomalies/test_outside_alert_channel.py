@@ -85,11 +85,14 @@ def test_the_wait_that_the_channel_asks_for_is_honoured(server: misbehaving.BadS
     assert 590 < waits(alert) <= 600
 
 
-def test_a_channel_that_answers_404_is_tried_after_1_5_15_and_60_minutes(server: misbehaving.BadServer) -> None:
+def test_a_channel_that_answers_404_is_tried_after_1_5_15_and_60_minutes(
+    server: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.behave = server.answering(misbehaving.http(status=404))
     alert = open_one()
     now = timezone.now()
     tried = []
+    monkeypatch.setattr(channel, "listens", lambda **_: False)  # it is not asked in between here
     for minute in range(200):
         before = server.connections
         calls.BREAKERS["alert_channel"] = breaker.Breaker(row=dependencies.DEPENDENCIES["alert_channel"])
@@ -106,6 +109,28 @@ def test_a_404_that_lasts_is_an_incident_of_the_channel(server: misbehaving.BadS
         incidents.open_alert(code="document_stuck", dedup_key=f"document:{number}")
     deliver_once()
     assert calls.BREAKERS["alert_channel"].state == "open"
+
+
+@pytest.mark.parametrize(("status", "refused", "there"), [
+    (200, True, True), (405, True, True), (404, False, True), (404, True, False), (500, False, False), (429, False, False),
+])  # fmt: skip
+def test_a_channel_listens_that_answers_otherwise_than_it_failed(
+    server: misbehaving.BadServer, settings: Settings, status: int, refused: bool, there: bool
+) -> None:
+    server.behave = server.answering(misbehaving.http(status=status))
+    assert channel.listens(url=settings.ALERT_URL, refused=refused) is there
+
+
+def test_one_alert_is_enough_to_notice_within_half_a_minute_that_the_channel_is_away(
+    server: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.behave = server.answering(misbehaving.http(status=500))
+    open_one()
+    for _ in range(3):
+        monkeypatch.setattr(sending, "_last", {})  # ten seconds later
+        deliver_once()
+    assert calls.BREAKERS["alert_channel"].state == "open"
+    assert Alert.objects.filter(dedup_key="dependency:alert_channel", resolved_at=None).count() == 1
 
 
 @pytest.fixture
@@ -134,7 +159,7 @@ def test_what_the_first_channel_does_not_take_the_second_one_does_at_once(
     assert deliver_once()[0] == 1
     # The end goes to whom the opening went, though the first one is well again.
     assert [json.loads(body)["status"] for _path, body in second.received] == ["firing", "resolved"]
-    assert server.received == []
+    assert [body for _path, body in server.received if body] == []
 
 
 def test_no_end_is_told_to_a_channel_that_has_not_been_told_of_the_opening(

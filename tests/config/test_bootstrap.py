@@ -97,6 +97,7 @@ def machine(tmp_path: pathlib.Path) -> Machine:
     machine = Machine(folder=tmp_path)
     machine.put(name="id", does="echo 1000")
     machine.put(name="apt-get", does='echo "$*" >>asked')
+    machine.put(name="promtool", does="")
     return machine
 
 
@@ -128,6 +129,40 @@ def test_the_browser_and_its_driver_are_for_the_tests_alone(machine: Machine) ->
     machine.put_uv()
     assert machine.asks_for("make", "test") == ["chromium", "libatomic1"]
     assert machine.run("make", "ready").returncode == 0
+
+
+@pytest.mark.parametrize("package", ["promtool", "prometheus"])  # Debian 13, Debian 12
+def test_promtool_is_taken_out_of_its_package_and_nothing_is_installed(machine: Machine, package: str) -> None:
+    machine.put_python()
+    machine.put_uv()
+    for name in ("chromium", "promtool"):
+        machine.put(name=name, does="")
+    (machine.folder / "bin/promtool").unlink()
+    for tool in ("mv", "tar"):
+        (machine.folder / "bin" / tool).symlink_to(shutil.which(tool) or tool)
+    machine.put(
+        name="apt-get", does=f'echo "$*" >>"{machine.folder}/asked"; [ "$2" = {package} ] && touch {package}_2.deb'
+    )
+    made = "mkdir -p made/usr/bin && echo yes >made/usr/bin/promtool && chmod +x made/usr/bin/promtool"
+    machine.put(name="dpkg-deb", does=f'[ -f "$2" ] && {made} && tar -c -C made ./usr/bin/promtool')
+    (machine.folder / "bin/chmod").symlink_to(shutil.which("chmod") or "chmod")
+    ran = machine.run("make", "ready-for-tests")
+    assert ran.returncode == 0, ran.stderr
+    assert (machine.folder / "var/promtool").read_text(encoding="utf-8") == "yes\n"
+    assert "install" not in (machine.folder / "asked").read_text(encoding="utf-8")
+    assert machine.run("make", "ready-for-tests").stderr == ""
+
+
+def test_who_cannot_fetch_promtool_is_told_what_to_type(machine: Machine) -> None:
+    machine.put_python()
+    machine.put_uv()
+    machine.put(name="chromium", does="")
+    (machine.folder / "bin/promtool").unlink()
+    machine.put(name="apt-get", does="echo E: no lists; exit 100")
+    ran = machine.run("make", "ready-for-tests")
+    assert ran.returncode != 0
+    assert "sudo apt-get update" in ran.stderr.splitlines()
+    assert "promtool" in ran.stderr
 
 
 def test_a_python_that_cannot_make_a_venv_is_asked_for_the_rest_of_it(machine: Machine) -> None:

@@ -22,6 +22,7 @@ from config import env
 from config.embedded import machine, object_store
 from config.simulation import demo, demo_keys, demo_people, outside_checker
 from documents.vault import immutable
+from tests.services import observed
 
 READY_S = 240.0
 DEMO_JSON = {  # a contract with programs: fields are added, never renamed
@@ -185,7 +186,7 @@ def _check_demo_json(summary: dict[str, Any]) -> None:
     assert {document["status"] for document in summary["documents"]} == {"LOCKED"}
     assert dt.datetime.fromisoformat(summary["ready_at"]).tzinfo is not None
     assert set(summary["keys"]) == {"partner", "partner_fleet", "driver_ana", "driver_beto", "finance", "auditor"}
-    assert summary["metrics_token"] == ""
+    _check_metrics(summary)
     for name, text in summary["keys"].items():
         door = http.client.HTTPConnection(urlsplit(summary["base_url"]).netloc, timeout=10)
         door.request("GET", "/api/v1/documents/", headers={"Authorization": f"Bearer {text}"})
@@ -218,6 +219,23 @@ def _check_users(summary: dict[str, Any]) -> None:
         name: role for name, (_party, role) in demo_people.OWNERS.items()
     }
     assert summary["users"]["driver_ana"]["username"] == "ana@example.com"
+
+
+def _check_metrics(summary: dict[str, Any]) -> None:
+    """Ask for the metrics of a demo that has lived: who has the token gets them, and every series that anybody reads."""
+    bearer = {"Authorization": f"Bearer {summary['metrics_token']}"}
+    answers = {}
+    for path, headers in (("/metrics", {}), ("/metrics", bearer), ("/readyz", {}), ("/readyz", bearer)):
+        door = http.client.HTTPConnection(urlsplit(summary["base_url"]).netloc, timeout=10)
+        door.request("GET", path, headers=headers)
+        answer = door.getresponse()
+        answers[path, bool(headers)] = (answer.status, answer.read().decode())
+        door.close()
+    assert answers["/metrics", False][0] == 401
+    assert answers["/metrics", True][0] == 200
+    assert set(json.loads(answers["/readyz", False][1])) == {"status"}
+    assert "dependencies" in json.loads(answers["/readyz", True][1])
+    assert observed.missing(page=answers["/metrics", True][1]) == []
 
 
 def _checked_outside(summary: dict[str, Any]) -> tuple[dict[str, int], list[str]]:

@@ -246,7 +246,7 @@ def _vault() -> dict[str, object]:
 def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
     """Return what DEMO_JSON tells programs: a contract, whose fields are added to and never renamed.
 
-    What this demo does not have is null or empty: a folder or an S3 vault, a token of `/metrics`.
+    What this demo does not have is null or empty: a folder or an S3 vault.
     """
     documents = presentation.joined(rows=Document.objects.order_by("pk"))
     return {
@@ -262,7 +262,7 @@ def _summary(*, password: str, urls: list[str]) -> dict[str, object]:
         "environment": demo.environment(),
         "keys": demo_keys.create(actor=actors.program(name="demo", channel="command"), now=dt.datetime.now(tz=dt.UTC)),
         "users": demo_people.users(password=password),
-        "metrics_token": "",
+        "metrics_token": settings.METRICS_TOKEN,
         "ready_at": dt.datetime.now(tz=dt.UTC).isoformat(),
     }
 
