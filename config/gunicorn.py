@@ -19,7 +19,6 @@ _LOOKOUT = "documents.operations.lookout"  # a model's module: imported once the
 _running: list[Any] = []  # of this process
 
 
-<<<<<<< HEAD
 class Listening(Protocol):
     """What a hook uses of gunicorn's master."""
 
@@ -31,13 +30,13 @@ def when_ready(server: Listening) -> None:
     """Say in the log what lacks before the web server: gunicorn's hook, called once it listens."""
     for lack in front.lacking(addresses=[str(address) for address in server.address]):
         server.log.warning(lack)
-=======
+
+
 def on_starting(_server: object) -> None:
     """Clear away what processes of this host have counted that are all dead."""
     settings = importlib.import_module("config.settings")
     if settings.METRICS_FOLDER:
         importlib.import_module("documents.metrics").clear(folder=settings.METRICS_FOLDER)
->>>>>>> ab2d959 (Ask for a token before volumes are shown, count in production without a variable, test that each alert rule fires and resolves, and draw the dashboard by concern)
 
 
 def post_worker_init(_worker: object) -> None:

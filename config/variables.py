@@ -110,9 +110,16 @@ FRONT = (
     _may("WEB_WORKERS", "its processes", "2"),
     _may("WEB_THREADS", "the threads of each", "8"),
     _may("API_REQUESTS_MAX", "requests a minute of one key of the API", "600"),
+    _may(
+        "METRICS_TOKEN",
+        "who has it, as a bearer token, reads `/metrics` and all of `/readyz`; everybody else learns the status alone",
+        secret=True,
+    ),
+    _may("INNER_NETWORKS", "addresses or networks that need no token", "this machine, where there is no METRICS_TOKEN"),
+    _may("METRICS_BIND", "host:port where a worker shows what the processes of its host have counted"),
     _may("HOST_NAME", "by which alerts name this machine", "its own name"),
     _may("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO; WARNING in a command"),
-    _may("PROMETHEUS_MULTIPROC_DIR", "the folder of this host's metrics, emptied before the processes start"),
+    _may("PROMETHEUS_MULTIPROC_DIR", "the folder in which the processes of this host count together", "a private one"),
 )
 PERIODS = (
     _may("PARKED_LIMIT_S", "seconds after which an event that waits for another one is an incident", "259200"),

@@ -19,7 +19,6 @@ from celery import shared_task
 from django.conf import settings as django_settings
 from django.db import DataError, IntegrityError, OperationalError
 from django.test import Client
-from django.utils import timezone
 from django_structlog.celery.receivers import CeleryReceiver
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from pytest_django import Settings
@@ -27,7 +26,7 @@ from structlog import contextvars
 
 from config import celery, env, logs
 from config.simulation import sender
-from documents.alerts import channel, incidents, outages, sending
+from documents.alerts import channel, incidents, outages
 from documents.delivery import deliveries, letters
 from documents.emission import issuing
 from documents.events import intake
@@ -210,12 +209,6 @@ def letter_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     deliveries.send(delivery_id=made.pk, now=factories.NOW)
 
 
-def alert_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(django_settings, "ALERT_URL", "gopher://somewhere")
-    alert_opened(monkeypatch)
-    sending.deliver(now=timezone.now())
-
-
 def alert_opened(_monkeypatch: pytest.MonkeyPatch) -> None:
     incidents.open_alert(code="document_stuck", dedup_key="document:doc_1", values={"document": "Ana Ruiz"})
 
@@ -250,7 +243,6 @@ CASES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "message=event.failed": event_failed,
     "message=delivery.failed": letter_failed,
     "message=alert.opened": alert_opened,
-    "message=alert.refused": alert_refused,
     "message=alert.opened_without_database": alert_without_database,
     "message=vault.local_read_only": vault_read_only,
     "message=task_succeeded": task_succeeded,
