@@ -22,6 +22,7 @@ from config.faults.answers import Protocol
 CHUNK_BYTES = 65_536
 BACKLOG = 256
 ORDER_MAX_S = 10.0
+LISTENING = b"HEAD "
 LEAVES_AFTER_S = 0.02
 T = TypeVar("T")
 
@@ -58,11 +59,11 @@ class Connection:
     closed: bool = False
     stranded: bool = False  # there is no server behind it
 
-    def ask(self, *, now: float) -> None:
-        """Take note that the client has said something and waits."""
+    def ask(self, *, now: float, said: bytes = b"") -> None:
+        """Take note that the client has said something and waits; whether somebody is there (HEAD) is no request."""
         if self.asked_at is None:
             self.asked_at = now
-            self.requests += 1
+            self.requests += not said.startswith(LISTENING)
 
     def rest(self, *, now: float) -> None:
         """Take note that it has been answered, or has gone."""
@@ -205,8 +206,8 @@ class Proxy:
 
     async def _swallow(self, connection: Connection, reader: asyncio.StreamReader) -> None:
         """Read and never answer."""
-        while await reader.read(CHUNK_BYTES):
-            connection.ask(now=time.monotonic())
+        while said := await reader.read(CHUNK_BYTES):
+            connection.ask(now=time.monotonic(), said=said)
 
     async def _answer(self, port: Port, connection: Connection, reader: asyncio.StreamReader) -> None:
         """Answer in the place of the server."""
@@ -216,7 +217,7 @@ class Proxy:
                 asked = await _request(protocol=port.protocol, reader=reader)
                 if not asked:
                     return
-                connection.ask(now=time.monotonic())
+                connection.ask(now=time.monotonic(), said=asked)
             port.turn += 1
             if port.mode is Mode.GARBAGE:
                 answer = answers.garbage(seed=self.seed, turn=port.turn)
@@ -239,7 +240,7 @@ class Proxy:
         to_client = asyncio.ensure_future(self._to_client(port, connection, from_server))
         try:
             while chunk := await reader.read(CHUNK_BYTES):
-                connection.ask(now=time.monotonic())
+                connection.ask(now=time.monotonic(), said=chunk)
                 connection.puts = connection.puts or _puts_object(chunk)
                 to_server.write(chunk)
                 await to_server.drain()

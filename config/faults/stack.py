@@ -26,7 +26,7 @@ from documents.access import actors, keys
 from documents.resilience import dependencies
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[1] / "samples"
-START_MAX_S, WARM_MAX_S, LOOK_EVERY_S = 60.0, 90.0, 0.2
+START_MAX_S, WARM_MAX_S, LOOK_EVERY_S = 120.0, 120.0, 0.2
 SLOWNESS = 10  # times what the row gives a connection
 LOGIN = "admin"
 PORTS = {  # TABLE: the proxy's port -> what is spoken there
