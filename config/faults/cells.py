@@ -66,13 +66,17 @@ def _all() -> Iterable[FaultCell]:
     for row in PROXIED:
         yield from (FaultCell(row=row, way=mode) for mode in COMMON)
         yield from (FaultCell(row=row, way=way, alerts_min=0, hold_s=seconds) for way, seconds in FLAPS.items())
+    # The second channel is asked where the first one fails.
+    first, second = "alert_channel", "alert_channel_2"
+    yield from (FaultCell(row=second, beside=first, way=mode) for mode in COMMON)
+    yield FaultCell(row=second, beside=first, way=Way.FLAP, alerts_min=0, hold_s=FLAPS[Way.FLAP])
     yield from (FaultCell(row=row, way=Mode.DRIP) for row in ("vault", "mail", "alert_channel"))
     yield FaultCell(row="vault", way=Mode.EMPTY, besides="worm_")
     yield FaultCell(row="vault", way=Mode.AFTER_PUT)
     yield from (FaultCell(row="renderer", way=way) for way in (Way.CRASH, Way.HANG, Way.MEMORY, Way.WRONG_BYTES))
     yield from (FaultCell(row="clock", way=way) for way in (Way.JUMP, Way.JUMP_FAR, Way.JUMP_BACK, Way.DRIFT))
     yield from (
-        FaultCell(row=row, beside=beside, way=Mode.REFUSE, alerts_min=0 if "alert_channel" in beside else 1)
+        FaultCell(row=row, beside=beside, way=Mode.REFUSE, alerts_min=0 if row == "postgresql" else 1)
         for row, beside in PAIRS
     )
 

@@ -29,12 +29,11 @@ def failing(*, cell: cells.FaultCell, stack: stack.FaultStack) -> Iterator[None]
                 ends.callback(stack.faults.switch, name=name, mode=Mode.WELL)
                 stack.faults.switch(name=name, mode=cell.way)
         elif cell.way in {Way.FLAP, Way.FLAP_AT_PAUSE}:
-            ends.callback(stack.faults.switch, name=cell.row, mode=Mode.WELL)
+            for name in cell.rows:
+                ends.callback(stack.faults.switch, name=name, mode=Mode.WELL)
             pause_s = cells.FLAP_S if cell.way is Way.FLAP else cell.limits.breaker_open_s
             turns = itertools.cycle((Mode.REFUSE, Mode.WELL))
-            ends.enter_context(
-                _again(lambda: stack.faults.switch(name=cell.row, mode=next(turns)), every_s=pause_s, name="flap")
-            )
+            ends.enter_context(_again(lambda: _flap(cell, stack, next(turns)), every_s=pause_s, name="flap"))
         elif cell.row == "renderer" and cell.way is not Way.WRONG_BYTES:
             ends.callback(_release, stack)
             ends.enter_context(_again(lambda: _lay_hands_on(cell.way, stack), every_s=HAND_EVERY_S, name="hand"))
@@ -42,6 +41,11 @@ def failing(*, cell: cells.FaultCell, stack: stack.FaultStack) -> Iterator[None]
             ends.callback(levers.pull, folder=stack.folder, now=levers.LeverOrders())
             levers.pull(folder=stack.folder, now=_orders(cell.way))
         yield
+
+
+def _flap(cell: cells.FaultCell, stack: stack.FaultStack, mode: Mode) -> None:
+    for name in cell.rows:
+        stack.faults.switch(name=name, mode=mode)
 
 
 def _orders(way: Mode | Way) -> levers.LeverOrders:

@@ -143,11 +143,21 @@ def _clock(trial: Trial) -> Iterator[str]:
 
 
 def _alert_channel(trial: Trial) -> Iterator[str]:
-    """Emission goes on, and the alert stands where people look."""
+    """Emission goes on, and the second channel takes what the first one does not."""
+    yield from _accepted(trial)
+    if "vault" not in trial.cell.rows:
+        yield from _locks(trial)
+    came = [row.status for row in trial.stack.alerts.since(moment=trial.fault_at)]
+    if "alert_channel_2" not in trial.cell.rows and "firing" not in came:
+        yield "nobody was told"
+
+
+def _alert_channel_2(trial: Trial) -> Iterator[str]:
+    """Where both fail, alerts stand where people look."""
     yield from _accepted(trial)
     yield from _locks(trial)
-    if not trial.stack.rows("SELECT 1 FROM documents_alert WHERE resolved_at IS NULL"):
-        yield "no alert stands in the Document Center"
+    if not trial.stack.rows("SELECT 1 FROM documents_alert WHERE resolved_at IS NULL AND sent_at IS NULL"):
+        yield "no alert waits in the Document Center"
 
 
 _STORED = "SELECT 1 FROM documents_event WHERE event_id = %s"
@@ -161,5 +171,6 @@ FALLBACKS: Mapping[str, Look] = MappingProxyType(
         "renderer": _renderer,
         "clock": _clock,
         "alert_channel": _alert_channel,
+        "alert_channel_2": _alert_channel_2,
     }
 )

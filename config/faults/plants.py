@@ -128,5 +128,6 @@ PLANTS: Mapping[str, Callable[[], None]] = MappingProxyType(
         "renderer": _believes_the_renderer,
         "clock": _ignores_the_clock,
         "alert_channel": _forgets_alerts,
+        "alert_channel_2": _forgets_alerts,
     }
 )

@@ -36,6 +36,7 @@ PORTS = {  # TABLE: the proxy's port -> what is spoken there
     "redis": Protocol.REDIS,
     "postgresql": Protocol.POSTGRESQL,
     "alert_channel": Protocol.HTTP,
+    "alert_channel_2": Protocol.HTTP,
 }
 FORMER_EVENTS, WARM_EVENTS = 8, 8
 Row = tuple[Any, ...]
@@ -225,7 +226,7 @@ def _environment(*, faults: proxy.Proxy, alerts: ends.KeptAlerts, mail: ends.Kep
         "mail": mail.port,
         "alert_channel": alerts.port,
     }
-    upstream["vault_former"] = upstream["vault"]
+    upstream |= {"vault_former": upstream["vault"], "alert_channel_2": alerts.port}
     number_of = {
         name: faults.add(
             name=name,
@@ -249,6 +250,7 @@ def _environment(*, faults: proxy.Proxy, alerts: ends.KeptAlerts, mail: ends.Kep
         "VAULT_FORMER_URL": moved("VAULT_URL", "vault_former"),
         "MAIL_URL": f"smtp://127.0.0.1:{number_of['mail']}",
         "ALERT_URL": f"http://127.0.0.1:{number_of['alert_channel']}/alerts",
+        "ALERT_URL_2": f"http://127.0.0.1:{number_of['alert_channel_2']}/alerts",
     }
 
 
