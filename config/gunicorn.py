@@ -12,6 +12,7 @@ worker_class = "gthread"
 workers = env.number(name="WEB_WORKERS", default=2, least=1)
 threads = env.number(name="WEB_THREADS", default=8, least=1)
 timeout, graceful_timeout = 60, 5
+control_socket_disable = True  # nobody uses it, and the service's user has no home for it
 logconfig_dict = logs.settings(level=env.log_level())
 _LOOKOUT = "documents.operations.lookout"  # a model's module: imported once there are settings
 

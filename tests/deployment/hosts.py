@@ -117,17 +117,21 @@ class LabHost:
         kinds = [f"--{kind}" for kind in ("mount", "net", "pid", "ipc", "uts", "root", "wd")]
         return ["nsenter", "--target", str(self.pid), *kinds]
 
+    def place(self, path: str) -> pathlib.Path:
+        """Return where a file of it is, while it runs."""
+        return pathlib.Path(f"/proc/{self.pid}/root{path}")
+
     def put(self, files: Mapping[str, str], *, mode: int = 0o600) -> None:
         """Write files while it runs."""
         for path, text in files.items():
-            place = pathlib.Path(f"/proc/{self.pid}/root{path}")
+            place = self.place(path)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch(mode=mode)
             place.write_text(text, encoding="utf-8")
 
     def read(self, path: str) -> str:
         """Return a file of it."""
-        return pathlib.Path(f"/proc/{self.pid}/root{path}").read_text(encoding="utf-8", errors="replace")
+        return self.place(path).read_text(encoding="utf-8", errors="replace")
 
     def lose(self) -> None:
         """Lose it: every process is gone at once, and nobody says good-bye to its peers."""

@@ -3,9 +3,11 @@
 What the pages leave to people is done here: names, certificates, and the copies of the settings.
 """
 
+import os
 import pathlib
 import re
 import secrets
+import shutil
 import sys
 import time
 from typing import Self
@@ -39,6 +41,7 @@ class Production:
             name: hosts.LabHost(name=name, number=number, base=base, folder=folder / "hosts")
             for name, number in HOSTS.items()
         }
+        self._kept = folder / "kept"
         self.word = secrets.token_hex(16)
         self._names = self._named()
 
@@ -62,7 +65,7 @@ class Production:
         given = {
             "PUBLIC_HOST": PUBLIC_HOST,
             "REPOSITORY": "/lab/checkout.bundle",
-            "VERSION": "HEAD",
+            "VERSION": os.environ["FROM"],
             **{name.upper(): host.address for name, host in self.hosts.items()},
             **{f"{who}_PASSWORD": secrets.token_hex(16) for who in ("APP", "OWNER", "REPLICATION", "BROKER")},
             **{f"{who}_PASSWORD_2": secrets.token_hex(16) for who in ("APP", "BROKER")},
@@ -84,7 +87,8 @@ class Production:
         certificate, key = self.authority.issue(names=names)
         here = "".join(f"{address} {name}\n" for address, name in _addresses().items())
         for path, text in {
-            "/root/names.sh": "".join(f"{name}='{value}'\n" for name, value in self._names.items()),
+            "/root/names.sh": "".join(f"{name}='{value}'\n" for name, value in self._names.items())
+            + f"NEXT={os.environ['NEXT']}\n",
             "/etc/hosts": f"127.0.0.1 localhost\n{host.address} {host.name}\n{here}",
             "/etc/ssl/certs/billing-docs.pem": certificate.read_text(encoding="ascii"),
             "/etc/ssl/private/billing-docs.key": key.read_text(encoding="ascii"),
@@ -113,6 +117,19 @@ class Production:
                 self._copy_settings()
             if "systemctl start billing-migrate" in block.script:
                 self._let_the_checker_in()
+
+    def keep(self, *, host: str, path: str) -> None:
+        """Take a folder off a host."""
+        shutil.copytree(self.hosts[host].place(path), self._kept / host / path.lstrip("/"), dirs_exist_ok=True)
+
+    def has_kept(self, *, path: str) -> bool:
+        """Tell whether a folder was taken off a host."""
+        return any(self._kept.glob(f"*/{path.lstrip('/')}"))
+
+    def give(self, *, host: str, path: str) -> None:
+        """Bring what was taken off a host to a host."""
+        [kept] = self._kept.glob(f"*/{path.lstrip('/')}")
+        shutil.copytree(kept, self.hosts[host].place(path), dirs_exist_ok=True)
 
     def follow(self, *, block: pages.CommandBlock, swapped: bool = False) -> None:
         """Type a block on each of its hosts; `swapped` exchanges the two hosts of PostgreSQL."""

@@ -15,7 +15,7 @@ from typing import Self
 from config.simulation import event_stream, sender
 from tests.deployment import outside, pages, production
 
-EVENTS, PAUSE_S = 400, 0.4
+EVENTS, PAUSE_S = 500, 0.5
 SCRIPT = "/root/rotation.sh"
 LINK = re.compile(rf"https://{re.escape(production.PUBLIC_HOST)}(/l/[A-Za-z0-9_-]{{43}}/)")
 
@@ -31,6 +31,10 @@ def findings(*, built: production.Production) -> Iterator[str]:
                 text = built.hosts["worker1"].read(SCRIPT)
                 for name in ("web1", "web2", "worker2"):
                     built.hosts[name].put({SCRIPT: text})
+            if (
+                "forget" in block.occasion
+            ):  # a month early: what the old one made is over, and a new mail has a new link
+                path, cookie = _opened(built=built)
             if (status := _ask(method="GET", path=path, cookie=cookie)[0]) != HTTPStatus.OK:
                 yield f"after {block.occasion!r} the session of a link is answered {status}"
     status, body, _ = _ask(method="POST", path=f"{path}download/", cookie=cookie)
@@ -91,7 +95,7 @@ def _opened(*, built: production.Production) -> tuple[str, str]:
 
 
 def _links(*, box: outside.OutsideServices) -> Iterator[str]:
-    for file in box.mail.glob("*.eml"):
+    for file in sorted(box.mail.glob("*.eml"), key=lambda file: file.stat().st_mtime, reverse=True):
         message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
         part = message.get_body(preferencelist=("plain",))
         if part is not None:
