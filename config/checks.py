@@ -32,7 +32,7 @@ FIRST_ZONE = dt.timezone(dt.timedelta(hours=14))
 @register()
 def check_routes(app_configs: Sequence[AppConfig] | None, **options: Any) -> Iterable[CheckMessage]:
     """Refuse to start with a URL that declares no roles, no ownership with a resolver, or no audit event."""
-    for place, pattern in _patterns(get_resolver()):
+    for place, pattern in patterns(get_resolver()):
         rule = getattr(pattern, "rule", None)
         if not isinstance(rule, AccessRule):
             yield Error(f"the route {place!r} declares no rule", hint="declare it with routes.route", id="access.E001")
@@ -111,11 +111,11 @@ def too_old(*, using: str) -> str:
     return "" if major >= POSTGRESQL_MIN else f"PostgreSQL {POSTGRESQL_MIN} or newer is needed; this is {major}.{minor}"
 
 
-def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
     """Yield every route with its place, the Document Center's included."""
     for pattern in resolver.url_patterns:
         place = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
-            yield from _patterns(pattern, place)
+            yield from patterns(pattern, place)
         else:
             yield place, pattern

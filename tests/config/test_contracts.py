@@ -1,0 +1,54 @@
+"""The seed's own document: generated, whole, without a placeholder, and true of the service that runs."""
+
+import json
+import re
+
+import pytest
+
+from config import contracts, env
+
+SEED = env.BASE_DIR / "tests" / "invariants" / "seed.md"
+PAGES = sorted(page.relative_to(env.BASE_DIR) for page in (env.BASE_DIR / "docs").rglob("*.md"))
+PLACEHOLDER = re.compile(
+    r"\b(TODO|TBD|FIXME|XXX|TBC|lorem ipsum|por definir|por completar|coming soon)\b", re.IGNORECASE
+)
+
+
+def test_the_committed_page_is_what_the_tables_say_now() -> None:
+    again = "write it again: make manage ARGS=api_contracts"
+    assert contracts.PAGE.read_text(encoding="utf-8") == contracts.page(), again
+
+
+def test_every_section_of_the_seed_is_filled() -> None:
+    wanted = re.findall(r"^## (.+)$", SEED.read_text(encoding="utf-8"), re.MULTILINE)
+    parts = re.split(r"^## (.+)\n", contracts.PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert list(sections) == wanted == list(contracts.SECTIONS)
+    assert all(len(body.split()) > 10 for body in sections.values())
+    assert len(re.findall(r"^\| `(?:GET|POST|PATCH|PUT|DELETE) /", sections["Endpoints"], re.MULTILINE)) > 24
+    for line in ("Owner: `Equipo billing-docs`", contracts.DASHBOARD, contracts.TICKET, "docs/04-CHANGELOG.md"):
+        assert line in sections["Control operativo verificable"]
+        assert line in SEED.read_text(encoding="utf-8")
+
+
+def test_the_date_is_that_of_the_newest_validation(tmp_path_factory: pytest.TempPathFactory) -> None:
+    log = tmp_path_factory.mktemp("log") / "log.md"
+    entry = "## Operational validation {date} 10:00:00 UTC\n- Owner: `x`\n- Ticket: `y`\n- Result: {result}\n"
+    log.write_text(entry.format(date="2026-01-02", result="9 of 9") + entry.format(date="2026-03-04", result="8 of 9"))
+    assert contracts.last_validation(changelog=log) == ("2026-03-04", "8 of 9")
+    log.write_text("# Changelog\n")
+    with pytest.raises(LookupError):
+        contracts.last_validation(changelog=log)
+
+
+def test_the_dashboard_opens_at_the_customers_address() -> None:
+    dashboard = json.loads((env.BASE_DIR / "ops" / "dashboard.json").read_text(encoding="utf-8"))
+    title = dashboard["title"].lower().replace("ó", "o")
+    slug = re.sub(r"[^a-z0-9]+", "-", title).strip("-")
+    assert contracts.DASHBOARD.endswith(f"/d/{dashboard['uid']}/{slug}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_no_placeholder_stands_in_the_docs(page: object) -> None:
+    text = (env.BASE_DIR / str(page)).read_text(encoding="utf-8")
+    assert PLACEHOLDER.findall(text) == []
