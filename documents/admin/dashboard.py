@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit.actions import Action
 from audit.models import Event as LoggedEvent
@@ -194,28 +195,29 @@ class DependencyState(NamedTuple):
     fallback: str
 
 
+# TABLE: dependency -> what people call it.
+DEPENDENCY_NAMES = {
+    "vault": gettext_lazy("Bóveda"),
+    "vault_former": gettext_lazy("Bóveda anterior"),
+    "mail": gettext_lazy("Correo"),
+    "redis": gettext_lazy("Redis"),
+    "postgresql": gettext_lazy("PostgreSQL"),
+    "renderer": gettext_lazy("Compositor de PDF"),
+    "clock": gettext_lazy("Reloj"),
+    "alert_channel": gettext_lazy("Canal de alertas"),
+    "alert_channel_2": gettext_lazy("Segundo canal de alertas"),
+}
+
+
 def dependency_states(*, alerts: list[Alert]) -> list[DependencyState]:
     """Return the state of each dependency: down while its incident is open, which all processes see."""
-    names = {
-        "vault": _("Bóveda"),
-        "vault_former": _("Bóveda anterior"),
-        "mail": _("Correo"),
-        "redis": _("Redis"),
-        "postgresql": _("PostgreSQL"),
-        "renderer": _("Compositor de PDF"),
-        "clock": _("Reloj"),
-        "alert_channel": _("Canal de alertas"),
-        "cache": _("Caché"),
-        "partner_webhooks": _("Webhooks de socios"),
-        "timestamp_authority": _("Sello de tiempo"),
-    }
     down = {
         alert.dedup_key.removeprefix("dependency:") for alert in alerts if alert.dedup_key.startswith("dependency:")
     }
     english = cells.locale() == "en"
     return [
         DependencyState(
-            names.get(name, name),
+            str(DEPENDENCY_NAMES[name]),
             cells.state("denied", text=_("Degradado")) if name in down else cells.state("ok", text=_("Responde")),
             row.fallback[1 if english else 0] if name in down else "",
         )

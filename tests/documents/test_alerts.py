@@ -245,7 +245,8 @@ def test_what_was_over_before_the_channel_took_anything_is_told_from_its_beginni
     incidents.resolve_alert(dedup_key="dependency:mail")
     channel.behave, channel.received = well, []
     assert [sending.deliver(now=now + timedelta(minutes=minute)) for minute in (2, 3)] == [2, 0]
-    assert [json.loads(body)["status"] for _path, body in channel.received] == ["firing", "resolved"]
+    told = [json.loads(body)["status"] for _path, body in channel.received if body]  # it is asked without a word before
+    assert told == ["firing", "resolved"]
 
 
 @pytest.mark.django_db
