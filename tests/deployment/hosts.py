@@ -59,6 +59,8 @@ class LabHost:
         self.name, self.address = name, f"{NETWORK}.{number}"
         self._base, self.folder = base, folder / name
         self._plug, self.pid = f"plug{number}", 0
+        # Its card stays the same when it comes back, so that nobody asks a card that is gone.
+        self._card = ("name", "eth0", "address", f"02:00:00:00:00:{number:02x}")
 
     @property
     def root(self) -> pathlib.Path:
@@ -81,7 +83,7 @@ class LabHost:
         with contextlib.suppress(subprocess.CalledProcessError):
             subprocess.run([IP, "link", "del", self._plug], check=True, stderr=subprocess.DEVNULL)
         for words in (
-            [IP, "link", "add", self._plug, "type", "veth", "peer", "name", "eth0", "netns", str(self.pid)],
+            [IP, "link", "add", self._plug, "type", "veth", "peer", *self._card, "netns", str(self.pid)],
             [IP, "link", "set", self._plug, "master", BRIDGE, "up"],
             [*inside, "link", "set", "lo", "up"],
             [*inside, "addr", "add", f"{self.address}/24", "dev", "eth0"],
