@@ -18,6 +18,8 @@ from config.embedded import machine, object_store
 from tests.deployment import hosts
 
 BUCKET, TRIES_MAX = "billing-docs", 60
+# What Python 3.13 asks of a certificate, as RFC 5280 has it.
+STRICT = "keyUsage=digitalSignature\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
 S3, MAIL, S3_PORT = "s3.example.com", "mail.example.com", 8333
 
 
@@ -28,7 +30,7 @@ class Authority:
         folder.mkdir()
         self._folder, self.certificate = folder, folder / "authority.crt"
         _openssl(
-            "req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=lab",
+            "req -x509 -newkey rsa:2048 -nodes -days 3 -subj /CN=lab -addext keyUsage=critical,keyCertSign,cRLSign",
             ["-keyout", str(folder / "authority.key"), "-out", str(self.certificate)],
         )
 
@@ -37,7 +39,8 @@ class Authority:
         stem = self._folder / names[0]
         certificate, key, request = (stem.with_name(f"{names[0]}.{kind}") for kind in ("pem", "key", "csr"))
         more = stem.with_name(f"{names[0]}.ext")
-        more.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names), encoding="ascii")
+        alternatives = ",".join(f"DNS:{name}" for name in names)
+        more.write_text(f"subjectAltName={alternatives}\n{STRICT}", encoding="ascii")
         _openssl(f"req -newkey rsa:2048 -nodes -subj /CN={names[0]}", ["-keyout", str(key), "-out", str(request)])
         _openssl(
             "x509 -req -days 3 -CAcreateserial",

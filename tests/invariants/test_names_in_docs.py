@@ -57,7 +57,7 @@ OUTSIDE = frozenset({
     ".venv", "df", "dmesg", "mount", "lsattr", "sha256sum", "timedatectl", "chronyc tracking", "sudo apt-get install",
     "libpango-1.0-0 libpangoft2-1.0-0", "openssl s_client -starttls smtp -connect HOST:PORT",
     "curl -s localhost:8000/readyz", "bash", "curl", "openssl",
-    "systemctl reload nginx", "archive_command", "primary_conninfo", "postgresql.auto.conf",
+    "keyUsage", "systemctl reload nginx", "FROM=<your version> DRILLS=upgrade make deploy-lab", "archive_command", "primary_conninfo", "postgresql.auto.conf",
     # what a partner's program has
     "BILLING_URL", "BILLING_KEY", "BILLING_SECRET", "bdk_...", "whsec_...",
     """curl -m 10 -d '{}' -H 'Content-Type: application/json' "$ALERT_URL\"""",
