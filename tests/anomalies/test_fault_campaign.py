@@ -1,12 +1,18 @@
 """The fault campaign finds nothing in a cell of the product as it is, and something once a fallback is taken out."""
 
+import dataclasses
+import io
 import json
+import pathlib
 import subprocess
 import sys
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from config import env
+from config.embedded import machine
+from config.faults import campaign as runs
 
 QUICK = ("--only", "redis/refuse", "--steady-s", "2", "--afresh", "--json")
 
@@ -42,6 +48,23 @@ def test_a_row_whose_fallback_was_taken_out_is_red() -> None:
     assert result["findings"] == ["no document has been locked meanwhile"]
 
 
-def test_the_cells_can_be_listed_without_a_server() -> None:
-    ran = campaign("--only", "clock", "--list")
-    assert ran.stdout.split() == ["clock/jump", "clock/jump_far", "clock/jump_back", "clock/drift"]
+def test_a_campaign_that_was_broken_off_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(machine, "VAR", tmp_path)
+    monkeypatch.setenv("STAGE_FOLDER", str(tmp_path / "stage"))
+    passed = runs.CellResult(name="redis/refuse", alert_s=1.0, recovery_s=40.0, findings=[])
+    record = tmp_path / "fault_campaign-5.jsonl"
+    record.write_text(runs.as_line(result=passed) + "\n", encoding="utf-8")
+    out = io.StringIO()
+    call_command("fault_campaign", seed=5, only="redis/refuse", json=True, stdout=out)  # no stack: nothing is left
+    assert json.loads(out.getvalue()) == dataclasses.asdict(passed)
+    assert record.exists()  # the others are still to come
+
+
+def test_the_cells_can_be_listed_and_a_name_that_there_is_not_is_said() -> None:
+    out = io.StringIO()
+    call_command("fault_campaign", only="clock", list=True, stdout=out)
+    assert out.getvalue().split() == ["clock/jump", "clock/jump_far", "clock/jump_back", "clock/drift"]
+    with pytest.raises(CommandError, match="teapot"):
+        call_command("fault_campaign", only="teapot", list=True)
