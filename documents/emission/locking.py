@@ -155,10 +155,10 @@ def _plan_deliveries(*, document: Document, now: dt.datetime) -> None:
 def _rest(*, document: Document, lease: leases.Lease, problem: errors.Problem, now: dt.datetime) -> None:
     """Store why a document could not be locked: it is tried again later or, out of tries, by a person.
 
-    An outage is not the document's fault and costs it no tries.
+    An outage is not the document's fault and costs it no tries; nor is a clock that is off, an incident of its own.
     """
     code, worm = problem.code, problem.code.startswith("worm_")
-    outage = worm and problem.row.retryable
+    outage = worm and (problem.row.retryable or problem.values.get("cause") == "clock")
     printing.failed(document_id=document.pk, problem=problem)
     waits = problem.code in printing.CODES and printing.fails()  # for the renderer, like all others
     final = not (outage or waits) and document.attempts >= TRIES_MAX

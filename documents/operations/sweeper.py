@@ -82,11 +82,12 @@ def tend(*, now: dt.datetime) -> None:
     from documents.emission import valve
     from documents.events import backlog, waiting
     from documents.operations import numbers, watch
+    from documents.resilience import clock
 
     for periodic in (
         lambda: watch.watch(now=now, every_s=WATCH_EVERY_S),
         lambda: numbers.look(every_s=NUMBERS_EVERY_S),
-        lambda: sending.deliver(now=now),
+        lambda: sending.deliver(now=clock.of_database(now=now)),
         lambda: deliveries.digest(now=now),
         lambda: waiting.overdue(now=now, limit_s=settings.PARKED_LIMIT_S),
         lambda: backlog.stalled(now=now),

@@ -1,5 +1,6 @@
 """How far this machine's clock is from PostgreSQL's."""
 
+import datetime as dt
 import time
 
 from django.db import DatabaseError, InterfaceError, connections
@@ -27,3 +28,8 @@ def clock_skew_s() -> float | None:
     after = time.time()
     _skew.update(skew_s=(before + after) / 2 - theirs, measured_at=time.monotonic(), measured_time=time.time())
     return _skew["skew_s"]
+
+
+def of_database(*, now: dt.datetime) -> dt.datetime:
+    """Return what PostgreSQL's clock shows when this machine's shows `now`: by it alerts are due."""
+    return now - dt.timedelta(seconds=clock_skew_s() or 0.0)

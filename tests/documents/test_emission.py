@@ -160,6 +160,17 @@ def test_what_a_renderer_answers_in_the_place_of_a_document_is_never_locked(
     assert advance(document, later_s=10_000).status == Status.LOCKED
 
 
+def test_a_clock_that_is_off_costs_a_document_no_try_and_calls_nobody_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = issued()
+    with monkeypatch.context() as off:
+        off.setitem(store.lock.__kwdefaults__ or {}, "skew_s", lambda: 90.0)
+        for attempt in range(locking.TRIES_MAX + 2):
+            advance(document, later_s=attempt * 1000)
+    assert (document.status, document.cause, document.attempts) == (Status.ISSUED, "worm_bucket_misconfigured", 0)
+    assert not Alert.objects.filter(object_id=document.public_id).exists()
+    assert advance(document, later_s=100_000).status == Status.LOCKED
+
+
 def test_a_template_that_fails_for_good_ends_in_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
     document, render = issued(), rendering.render
 
