@@ -38,6 +38,7 @@ def production(
     """Web server and worker as production starts them."""
     variables = {
         "ENVIRONMENT": "production",
+        "DATABASE_OWNER_URL": "",  # a process that serves has none
         "PUBLIC_URL": "https://documents.example",
         "ALLOWED_HOSTS": "documents.example 127.0.0.1",
         "MAIL_FROM": "Aventide <documentos@aventide.com>",
