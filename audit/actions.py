@@ -126,6 +126,7 @@ class Action(enum.StrEnum):
     PARTY_CONTACT_CHANGED = "party.contact_changed"
     PARTY_VIEWED = "party.viewed"
     ISSUER_ADDED = "issuer.added"
+    ISSUER_CHANGED = "issuer.changed"
     ISSUER_SUPPORT_CHANGED = "issuer.support_changed"
     ISSUER_LIMITED = "issuer.limited"
     ISSUER_PAUSED = "issuer.paused"

@@ -186,9 +186,18 @@ TABLES: dict[str, TableRights] = {
         guards=(
             Guard(word="born", born=True, about="NEW.slug", actions=(Action.ISSUER_ADDED,)),
             Guard(
+                word="changed",
+                columns=("legal_name", "address", "logo"),
+                about="NEW.slug",
+                actions=(Action.ISSUER_CHANGED,),
+            ),
+            Guard(
                 word="support", columns=("support_email",), about="NEW.slug", actions=(Action.ISSUER_SUPPORT_CHANGED,)
             ),
         ),
+    ),
+    "documents_formerissuer": TableRights(
+        guards=(Guard(word="born", born=True, about=_SLUG, actions=(Action.ISSUER_CHANGED,)),)
     ),
     "documents_issuingvalve": TableRights(
         insert="the counters of an issuer, whose own coming is recorded",

@@ -41,6 +41,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "hold": frozenset({Role.COMPLIANCE}),  # sets a legal hold; two of them end it
     "audit": frozenset({Role.COMPLIANCE, Role.AUDITOR}),
     "people": frozenset({Role.ADMIN}),  # logins, roles, scopes, until when
+    "issuers": frozenset({Role.ADMIN}),  # what is stated of an issuer, and its series
 }
 READING = frozenset({"see", "pdf"})  # what is left to an owner who is suspended
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
 from documents import formatting
-from documents.admin import base, cells, confirm, parties, rights, timeline
+from documents.admin import base, cells, confirm, issuer_changes, parties, rights, timeline
 from documents.admin.site import site
 from documents.emission import valve
 from documents.events import backlog
@@ -129,7 +129,7 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Issuer]]" = {
 class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
     """In whose name documents are issued, and whether they are."""
 
-    key, checked_scope = "pk", "country_id"
+    key, checked_scope, right = "pk", "country_id", "staff"
     ordering = ("slug",)
     list_display = ("legal_name", "issuing_cell", "code_cell", "country_cell", "tax_cell", "slug")
     list_select_related = ("country", "valve")
@@ -148,8 +148,9 @@ class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
         return row.slug
 
     def pages(self) -> "Mapping[str, base.RowPage]":
-        """Add the page on which a paused issuer is resumed."""
-        return {name: row.page(self) for name, row in CONFIRMATIONS.items()}
+        """Add the pages on which a paused issuer is resumed, its data change and another series is opened."""
+        asked = {**CONFIRMATIONS, **issuer_changes.CONFIRMATIONS}
+        return {name: row.page(self) for name, row in asked.items()}
 
     @admin.display(description=_("emisión"))
     def issuing_cell(self, row: Issuer) -> "SafeString":
@@ -192,15 +193,20 @@ class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
             numeric=(2,),
             empty=_("Aún no se ha abierto ninguna serie."),
         )
+        changes = rights.may(request=request, right=issuer_changes.RIGHT)
         resumes = valve_of(row).paused_at is not None and rights.may(request=request, right="resume_issuing")
         return {
             "badges": [issuing_state(row)],
-            "actions": [{"url": "resume/", "label": _("Reanudar la emisión")}] if resumes else [],
+            "actions": [
+                *([{"url": "resume/", "label": _("Reanudar la emisión")}] if resumes else []),
+                *(issuer_changes.actions(row) if changes else []),
+            ],
             "cards": [
                 _issuing(row),
                 base.Card(title=_("Emisor"), facts=facts),
                 series,
-                parties.newest(request=request, issuer=row),
+                issuer_changes.history(row),
+                *([parties.newest(request=request, issuer=row)] if rights.may(request=request, right="see") else []),
             ],
             "timeline": timeline.lines(request=request, object_ids=[row.slug]),
             "whole_log": rights.may(request=request, right="audit"),

@@ -173,6 +173,8 @@ def _people(*, request: HttpRequest) -> list[dict[str, Any]]:
         _item(title=_("Personas"), icon="group", url="admin:documents_person_changelist"),
         _item(title=_("Claves de API"), icon="key", url="admin:documents_apikey_changelist"),
     ]
+    if not rights.may(request=request, right="see"):  # who does has them under "Registro"
+        items.append(_item(title=_("Emisores"), icon="domain", url="admin:documents_issuer_changelist"))
     return [_group(title=_("Acceso"), items=items)]
 
 

@@ -35,6 +35,7 @@ WORDS: "Mapping[str, tuple[_StrPromise, _StrPromise | str]]" = {
     "reconcile": (_("ver lo que está por conciliar"), _("finanzas, cumplimiento o auditoría")),
     "acknowledge": (_("reconocer alertas"), _("soporte, finanzas o cumplimiento")),
     "people": (_("administrar personas, funciones y alcances"), _("administración")),
+    "issuers": (_("cambiar los datos de un emisor y abrir sus series"), _("administración")),
     "audit": (_("ver la bitácora de auditoría"), _("cumplimiento o auditoría")),
     "scope": (_("ver los datos de ese país"), _("quien administra los alcances por país")),
     "lookup": (_("buscar por un dato que la lista no ofrece: usa su buscador y sus filtros"), ""),  # nobody has it

@@ -24,7 +24,7 @@ from documents.vault import comparisons, places
 
 AGAIN_S = 5.0  # between two looks of a process that has not had an answer since its start
 logger = logging.getLogger(__name__)
-NUMBER = re.compile(r"(?<![A-Za-z0-9])(?P<series>[A-Z0-9]+-[A-Z]+-\d{4})-(?P<sequence>\d{7,12})(?!\d)", re.ASCII)
+NUMBER = re.compile(r"(?<![A-Za-z0-9])(?P<series>[A-Z0-9]+-[A-Z]+\d*-\d{4})-(?P<sequence>\d{7,12})(?!\d)", re.ASCII)
 REASON = "numbers that were given before the database was restored"
 
 
@@ -118,12 +118,14 @@ def numbers_in(*, text: str) -> Iterator[str]:
 
 def _ahead(*, now: dt.datetime, url: str) -> Iterator[dict[str, str]]:
     """Yield what lies in a store behind the last number of each series and has no row."""
-    series = {(row.issuer_id, row.kind, row.year): row for row in Series.objects.all()}
+    series = {row.code: row for row in Series.objects.all()}
     for issuer in Issuer.objects.defer("logo"):
-        years = {year for pk, _, year in series if pk == issuer.pk} | {now.year - 1, now.year}
-        for kind, year in itertools.product(Kind, sorted(years)):
-            code = f"{issuer.code}-{catalog.TABLE[kind].code}-{year}"
-            row = series.get((issuer.pk, kind, year))
+        mine = [row for row in series.values() if row.issuer_id == issuer.pk]
+        years = {row.year for row in mine} | {now.year - 1, now.year}
+        parts = range(1, max((row.part for row in mine), default=1) + 2)  # one more than the database knows
+        for kind, year, part in itertools.product(Kind, sorted(years), parts):
+            code = numbering.series_code(issuer=issuer, kind=kind, year=year, part=part)
+            row = series.get(code)
             prefix = f"{issuer.country_id}/{issuer.slug}/{year}/{code}-"
             given = numbering.written(code=code, sequence=row.next - 1) if row else ""
             after = f"{prefix.removesuffix(f'{code}-')}{given}~" if given else ""
@@ -132,9 +134,11 @@ def _ahead(*, now: dt.datetime, url: str) -> Iterator[dict[str, str]]:
 
 def _open(*, code: str, actor: log.Actor) -> None:
     """Open a series of an issuer of ours that the database does not know any more."""
-    start, kind_code, year = code.rsplit("-", 2)
+    start, stated, year = code.rsplit("-", 2)
+    kind_code = stated.rstrip("0123456789")
+    part = int(stated.removeprefix(kind_code) or 1)
     kind = next((kind for kind, rules in catalog.TABLE.items() if rules.code == kind_code), None)
     issuer = Issuer.objects.filter(code=start).defer("logo").first()
     if kind is not None and issuer is not None and not Series.objects.filter(code=code).exists():
         with transaction.atomic():
-            numbering.open_series(issuer=issuer, kind=kind, year=int(year), actor=actor)
+            numbering.open_series(issuer=issuer, kind=kind, year=int(year), part=part, actor=actor)

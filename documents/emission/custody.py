@@ -10,7 +10,7 @@ from django.conf import settings
 
 from documents import errors
 from documents.countries.pack import Pack, required
-from documents.emission import attachments
+from documents.emission import attachments, issuers
 from documents.models import Document, Issuer
 from documents.rendering import render
 from documents.resilience import leases
@@ -115,7 +115,7 @@ def _render(*, document: Document, plain: bool) -> render.Rendered:
     return render.render(
         content=json.loads(document.content),
         issued_at=document.issued_at,
-        logo=bytes(document.issuer.logo) if document.issuer.logo else None,
+        logo=issuers.logo_of(document=document),
         plain=plain,
         watermark=WATERMARK if settings.ENVIRONMENT == "sandbox" else "",
     )

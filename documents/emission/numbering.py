@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -13,12 +14,20 @@ from documents.vault import comparisons, probes
 
 DIGITS = 7
 
+# The last part that has begun gives the numbers; used up or over, it gives none, and no earlier one does any more.
 _TAKE = """
 UPDATE documents_series SET next = next + 1
- WHERE issuer_id = %s AND kind = %s AND year = %s
-   AND (last IS NULL OR next <= last)
-   AND (valid_from IS NULL OR valid_from <= %s) AND (valid_until IS NULL OR valid_until >= %s)
+ WHERE id = (SELECT series.id FROM documents_series AS series
+              WHERE series.issuer_id = %s AND series.kind = %s AND series.year = %s
+                AND (series.valid_from IS NULL OR series.valid_from <= %s)
+              ORDER BY series.part DESC LIMIT 1)
+   AND (last IS NULL OR next <= last) AND (valid_until IS NULL OR valid_until >= %s)
 RETURNING id, next - 1, code
+"""
+_OPEN = """
+INSERT INTO documents_series
+       (issuer_id, kind, year, part, code, first, last, next, valid_from, valid_until, authority_reference)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 
 
@@ -42,24 +51,57 @@ def open_series(
     valid_from: dt.date | None = None,
     valid_until: dt.date | None = None,
     authority_reference: str = "",
-) -> None:
-    """Make the series of an issuer, kind and year exist; an existing one stays as it is."""
-    code = f"{issuer.code}-{catalog.TABLE[kind].code}-{year}"
+    part: int = 1,
+    reason: str = "",
+) -> bool:
+    """Make the series of an issuer, kind and year exist; an existing one stays as it is, and the answer is False."""
+    code = series_code(issuer=issuer, kind=kind, year=year, part=part)
     locks.declare(rank=locks.Rank.SERIES, keys=[(issuer.pk, place(kind=kind), year)])
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO documents_series (issuer_id, kind, year, code, first, last, next, valid_from, valid_until,"
-            " authority_reference) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [issuer.pk, kind, year, code, first, last, first, valid_from, valid_until, authority_reference],
-        )
-        if cursor.rowcount:
+        dates = (valid_from, valid_until)
+        cursor.execute(_OPEN, [issuer.pk, kind, year, part, code, first, last, first, *dates, authority_reference])
+        is_new = bool(cursor.rowcount)
+        if is_new:
             log.record(
                 action=Action.SERIES_ADDED,
                 object_type="series",
                 object_id=code,
                 actor=actor,
-                details={"first": first, "last": last},
+                details={"issuer": issuer.slug, "first": first, "last": last, **({"reason": reason} if reason else {})},
             )
+    return is_new
+
+
+def series_code(*, issuer: Issuer, kind: Kind, year: int, part: int = 1) -> str:
+    """Return how the numbers of a series begin: `AES-OFS-2026`, and `AES-OFS2-2026` for the second part of a year."""
+    return f"{issuer.code}-{catalog.TABLE[kind].code}{part if part > 1 else ''}-{year}"
+
+
+def open_another(*, issuer: Issuer, kind: Kind, year: int, actor: log.Actor, reason: str, **facts: Any) -> str:
+    """Open the next part of a year's series and return its code: from its first day on it gives the numbers.
+
+    :param facts: `first`, `last`, `valid_from`, `valid_until`, `authority_reference` of `open_series`
+    :raises errors.Problem: `validation_error`: there is no series yet, or somebody else has just opened this part
+    """
+    mine = Series.objects.filter(issuer=issuer, kind=kind, year=year)
+    latest = mine.order_by("-part").values_list("part", flat=True).first()
+    code = series_code(issuer=issuer, kind=kind, year=year, part=(latest or 0) + 1)
+    if latest is None:
+        raise errors.Problem(code="validation_error", values={"cause": "no_series", "series": code})
+    with transaction.atomic():
+        if not open_series(issuer=issuer, kind=kind, year=year, actor=actor, part=latest + 1, reason=reason, **facts):
+            raise errors.Problem(code="validation_error", values={"cause": "series_exists", "series": code})
+    return code
+
+
+def require_as_stated(*, issuer: Issuer, kind: Kind, year: int, **facts: Any) -> None:
+    """Refuse facts that a series which is there already does not have: they would be ignored.
+
+    :raises errors.Problem: `validation_error`
+    """
+    row = Series.objects.filter(issuer=issuer, kind=kind, year=year, part=1).first()
+    if row is not None and any(getattr(row, name) != value for name, value in facts.items()):
+        raise errors.Problem(code="validation_error", values={"cause": "series_exists", "series": row.code})
 
 
 def move(*, code: str, next_sequence: int, reason: str, actor: log.Actor) -> int:

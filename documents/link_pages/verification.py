@@ -24,6 +24,7 @@ from audit.actions import Action
 from documents import errors, formatting, standings
 from documents.access import actors, ownership, pages
 from documents.access.admission import Admitted, Ownership, Visit
+from documents.emission import issuers
 from documents.models import Document, Status
 from documents.rendering import printout
 
@@ -88,6 +89,8 @@ def printed(visit: Visit) -> Admitted:
     """Load the document of the code in the address; None for the page that says that there is none."""
     documents = Document.objects.select_related("issuer").defer("issuer__logo")
     document = documents.filter(verification_code=_spelled(code=visit.parts["code"])).first()
+    if document is not None and document.status != Status.QUARANTINED:
+        document.issuer = issuers.printed_by(document=document)  # who has the paper compares what it says
     about = ownership.about(("document", document.public_id)) if document else ownership.about()
     return Admitted(handed={"document": document}, about=about, loaded=document)
 

@@ -13,7 +13,7 @@ from documents.models.keys import ApiKey, IdempotentAnswer, RateCount
 from documents.models.leased import Leased
 from documents.models.legal_holds import OVER, HoldScope, HoldState, LegalHold
 from documents.models.liveness import Circuit, Heartbeat
-from documents.models.parties import Country, Issuer, IssuingValve, Party, Series
+from documents.models.parties import Country, FormerIssuer, Issuer, IssuingValve, Party, Series
 from documents.models.people import Grant, Invitation, Person
 from documents.models.probes import ProbeExtent, VaultProbe
 from documents.models.sign_ins import PanelSession, SignInCode
@@ -37,6 +37,7 @@ __all__ = [
     "ErasurePeriod",
     "Event",
     "EventStatus",
+    "FormerIssuer",
     "Grant",
     "Heartbeat",
     "HoldScope",

@@ -58,6 +58,23 @@ class Issuer(models.Model):
         return self.legal_name
 
 
+class FormerIssuer(models.Model):
+    """What an issuer was until a moment: what it issued before that prints these facts, whenever it is drawn again."""
+
+    issuer = models.ForeignKey(Issuer, models.PROTECT, related_name="former", verbose_name=_("emisor"))
+    until_at = models.DateTimeField(_("hasta"))
+    legal_name = models.CharField(_("razón social"), max_length=500)
+    address = models.CharField(_("domicilio"), max_length=500)
+    logo = models.BinaryField(_("logotipo PNG"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("datos anteriores del emisor"), _("datos anteriores de los emisores")
+        ordering: ClassVar = ["issuer", "until_at", "pk"]
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+
 class IssuingValve(models.Model):
     """An issuer's safety valve: how much it may issue, what it has issued, and whether a person has to let it go on.
 
@@ -101,11 +118,15 @@ class IssuingValve(models.Model):
 
 
 class Series(models.Model):
-    """A legal sequence: one row per issuer, kind and year. `next` is taken by `numbering.take` and never given back."""
+    """A legal sequence of an issuer, kind and year; in mid-year another `part` may follow, and gives the numbers then.
+
+    `next` is taken by `numbering.take` and never given back.
+    """
 
     issuer = models.ForeignKey(Issuer, models.PROTECT, verbose_name=_("emisor"))
     kind = models.CharField(_("tipo"), max_length=30)
     year = models.PositiveSmallIntegerField(_("año"))
+    part = models.PositiveSmallIntegerField(_("parte"), db_default=1)
     code = models.CharField(_("código"), max_length=20, unique=True)
     first = models.PositiveBigIntegerField(_("primero"), default=1)
     last = models.PositiveBigIntegerField(_("último autorizado"), null=True)
@@ -117,7 +138,7 @@ class Series(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("serie"), _("series")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["issuer", "kind", "year"], name="series_once"),
+            models.UniqueConstraint(fields=["issuer", "kind", "year", "part"], name="series_once_a_part"),
             models.CheckConstraint(
                 condition=Q(next__gte=F("first")) & (Q(last=None) | Q(next__lte=F("last") + 1)),
                 name="series_within_range",

@@ -34,7 +34,11 @@ SELECT series.id, series.code, series.first, series.next,
        coalesce((SELECT max(document.sequence) FROM documents_document AS document
                   WHERE document.series_id = series.id), 0),
        CASE WHEN series.year >= extract(year FROM current_date)
-             AND coalesce(series.valid_until, current_date) >= current_date THEN series.last END
+             AND coalesce(series.valid_until, current_date) >= current_date
+             AND NOT EXISTS (SELECT FROM documents_series AS later
+                              WHERE (later.issuer_id, later.kind, later.year)
+                                    = (series.issuer_id, series.kind, series.year) AND later.part > series.part
+                                AND coalesce(later.valid_from, current_date) <= current_date) THEN series.last END
   FROM documents_series AS series ORDER BY series.id
 """
 _COUNT = "SELECT count(*) FROM documents_document WHERE series_id = %s AND sequence BETWEEN %s AND %s"

@@ -40,6 +40,12 @@ _EVENTS: Mapping[str, Words] = {
         en="A shared link is not sent again: its owner can make another one.",
     ),
     "validation_error.no_series": Words(es="Ninguna serie es {series}.", en="No series has the code {series}."),
+    "validation_error.series_exists": Words(
+        es="La serie {series} ya existe con otros datos, que no cambian: adelántala (move_series) o abre otra"
+        " (open_series).",
+        en="The series {series} exists with other facts, which do not change: move it on (move_series) or open another"
+        " one (open_series).",
+    ),
     "validation_error.not_forward": Words(
         es="La serie {series} da ahora el {next}: solo avanza.",
         en="The series {series} gives {next} next: it only goes up.",

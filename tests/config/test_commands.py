@@ -70,6 +70,20 @@ def test_an_issuer_comes_with_its_logo_and_its_series_from_their_starting_number
 
 
 @pytest.mark.django_db
+def test_a_starting_number_of_a_company_that_is_there_is_refused_unless_it_is_the_one_it_had(
+    tmp_path: pathlib.Path,
+) -> None:
+    add(tmp_path, ROW, start=["OFS=124"])
+    assert "already there" in add(tmp_path, ROW, start=["OFS=124"])
+    for start in ("OFS=125", "PS=9"):
+        with pytest.raises(CommandError, match="nueva-es: series_exists: The series NES-"):
+            add(tmp_path, ROW, start=[start])
+    ranged = {**ROW, "series": [{"kind": "OFS", "first": 124, "last": 999}]}
+    with pytest.raises(CommandError, match="series_exists"):
+        add(tmp_path, ranged)
+
+
+@pytest.mark.django_db
 def test_the_support_address_of_an_issuer_is_the_one_thing_that_may_be_changed_later_and_is_on_record(
     tmp_path: pathlib.Path,
 ) -> None:

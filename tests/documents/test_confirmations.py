@@ -13,6 +13,7 @@ from documents.admin import (
     deliveries,
     document_actions,
     incidents,
+    issuer_changes,
     issuers,
     legal_holds,
     parties,
@@ -35,13 +36,13 @@ ROWS: dict[str, confirm.Confirmation[Any]] = {
     **{f"hold:{name}": row for name, row in legal_holds.CONFIRMATIONS.items()},
     **{f"party:{name}": row for name, row in parties.CONFIRMATIONS.items()},
     **{f"person:{name}": row for name, row in people_changes.CONFIRMATIONS.items()},
-    **{f"issuer:{name}": row for name, row in issuers.CONFIRMATIONS.items()},
+    **{f"issuer:{name}": row for name, row in {**issuers.CONFIRMATIONS, **issuer_changes.CONFIRMATIONS}.items()},
     **{name: row.asks for name, row in decisions.TABLE.items()},
 }
 
 
 def test_each_row_speaks_both_languages_and_names_a_right_and_an_action() -> None:
-    assert len(ROWS) == 28
+    assert len(ROWS) == 30
     for name, row in ROWS.items():
         for text in (row.title, row.text, row.submit, row.done, row.not_now):
             spanish = str(text)

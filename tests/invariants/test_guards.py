@@ -17,6 +17,7 @@ from documents.models import (
     ApiKey,
     Dismissal,
     Document,
+    FormerIssuer,
     Grant,
     Invitation,
     IssuingValve,
@@ -164,6 +165,7 @@ def document(committed_db: None) -> Document:
             event=document.event,
         )
         IssuingValve.objects.create(issuer=document.issuer)
+        FormerIssuer.objects.create(issuer=document.issuer, until_at=LATE, legal_name="A", address="B")
         ApiKey.objects.create(user=person.user, name="a", scopes=["read"], expires_at=LATE)
         Grant.objects.create(user=person.user, party=document.owner, expires_at=LATE)
         Invitation.objects.create(user=person.user, token_sha256="0" * 64, message_id="<i@x>", expires_at=LATE)
@@ -283,6 +285,7 @@ def changed(*, other: Document, fresh: str) -> dict[str, dict[str, object]]:
         "documents_holdscope": {"document_id": other.pk},
         "documents_panelsession": {"public_id": fresh, "token_sha256": fresh},
         "documents_signincode": {"public_id": fresh, "message_id": fresh},
+        "documents_formerissuer": {"legal_name": fresh},
         "documents_issuer": {"slug": fresh, "code": "ZZ"},
         "documents_legalhold": {"public_id": fresh, "reference": fresh},
         "documents_link": {"public_id": fresh, "token_sha256": fresh},

@@ -2,7 +2,6 @@
 
 import argparse
 import datetime as dt
-import io
 import json
 import pathlib
 import re
@@ -14,16 +13,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
-from PIL import Image
 
 from audit import log
 from audit.actions import Action
 from documents import catalog, errors
 from documents.access import actors
 from documents.countries import pack
-from documents.emission import numbering
+from documents.emission import issuers, numbering
 from documents.events import waiting
 from documents.models import Country, Event, Issuer, Kind
+from documents.sentences import writing
 
 ACTOR = actors.program(name="add_issuer", channel="command")
 FIELDS = ("slug", "country", "legal_name", "tax_id", "address", "code")
@@ -32,7 +31,6 @@ SERIES_FORM = "kind, and maybe year, first, last (1, 2, ...), valid_from, valid_
 TEXTS_MAX = {"legal_name": 500, "tax_id": 40, "address": 500}  # as documents.models.Issuer
 NUMBER_MAX = 10**15
 REFERENCE_MAX = 100  # as documents.models.Series
-LOGO_BYTES_MAX = 200_000
 CODE = re.compile(r"[A-Z0-9]{2,5}")
 SLUG = re.compile(r"[a-z0-9_.-]{1,64}")
 
@@ -78,7 +76,20 @@ class Command(BaseCommand):
             waiting.retry(held=missed, now=timezone.now())
             # In the order in which numbers are taken: see `documents.locks`.
             for issuer, series in sorted(wanted, key=_place):
-                numbering.open_series(issuer=issuer, actor=ACTOR, **series)
+                _open(issuer=issuer, series=series)
+
+
+def _open(*, issuer: Issuer, series: dict[str, Any]) -> None:
+    """Open a series, unless it is there just as it is stated.
+
+    :raises CommandError: it is there and otherwise: numbers that are given do not change
+    """
+    try:
+        numbering.require_as_stated(issuer=issuer, **series)
+    except errors.Problem as problem:
+        said = writing.of_problem(problem=problem, language="en")
+        raise CommandError(f"{issuer.slug}: series_exists: {said}") from problem
+    numbering.open_series(issuer=issuer, actor=ACTOR, **series)
 
 
 def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
@@ -142,7 +153,7 @@ def _add(*, row: dict[str, Any], logo: pathlib.Path | None) -> tuple[Issuer, str
     if issuer is not None:
         changed = [name for name, value in values.items() if getattr(issuer, name) != value]
         if changed:
-            raise CommandError(f"{row['slug']} exists with another {', '.join(changed)}: issuers are not rewritten")
+            raise CommandError(f"{row['slug']} exists with another {', '.join(changed)}: see the command change_issuer")
         result = _written_to(issuer=issuer, support_email=row.get("support_email", issuer.support_email))
     else:
         values |= {"support_email": row.get("support_email", ""), "logo": _png(logo) if logo else None}
@@ -231,12 +242,6 @@ def _png(path: pathlib.Path) -> bytes:
     :raises CommandError: not a PNG, or too large
     """
     try:
-        body = path.read_bytes()
-        with Image.open(io.BytesIO(body)) as image:
-            image.verify()
-            good = image.format == "PNG"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow raises
+        return issuers.checked_logo(body=path.read_bytes())
+    except (OSError, ValueError) as error:
         raise CommandError(f"{path}: {error}") from error
-    if not good or len(body) > LOGO_BYTES_MAX:
-        raise CommandError(f"{path}: a logo is a PNG of at most {LOGO_BYTES_MAX} bytes")
-    return body

@@ -1,0 +1,69 @@
+"""Opens another series of an issuer in mid-year, as a new authorised range needs; from then on it gives the numbers."""
+
+import argparse
+import datetime as dt
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from documents import catalog, errors
+from documents.access import actors
+from documents.emission import numbering
+from documents.events import waiting
+from documents.models import Event, Issuer
+from documents.sentences import writing
+
+
+class Command(BaseCommand):
+    """`make manage ARGS="open_series SLUG KIND [--last N] [--from DAY] [--until DAY] --reason '...'"`."""
+
+    help = "Open another series of this year, such as AES-OFS2-2026; the one before it gives no number from then on."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("issuer", help="its slug: aventide-es")
+        parser.add_argument("kind", help="as it stands in the numbers: OFS")
+        parser.add_argument("--year", type=int, default=timezone.now().year)
+        parser.add_argument("--first", type=int, default=1, help="its first number (default: 1)")
+        parser.add_argument("--last", type=int, help="the last number that is authorised (default: no end)")
+        parser.add_argument(
+            "--from", dest="valid_from", type=dt.date.fromisoformat, help="its first day (default: now)"
+        )
+        parser.add_argument("--until", dest="valid_until", type=dt.date.fromisoformat, help="its last day")
+        parser.add_argument("--authority", default="", help="the reference of the authority that authorised it")
+        parser.add_argument("--reason", required=True, help="why, for the log")
+
+    def handle(self, *_args: object, **options: Any) -> None:
+        """Open one series, and let what waited for numbers go on.
+
+        :raises CommandError: no such issuer or kind, a range that is none, or no series to follow
+        """
+        issuer = Issuer.objects.filter(slug=options["issuer"]).first()
+        kinds = {rules.code: kind for kind, rules in catalog.TABLE.items()}
+        if issuer is None or options["kind"] not in kinds:
+            raise CommandError(f"no issuer has this slug, or no kind is {options['kind']}: {', '.join(kinds)}")
+        first, last = options["first"], options["last"]
+        days = [day for day in (options["valid_from"], options["valid_until"]) if day is not None]
+        if first < 1 or (last is not None and last < first) or days != sorted(days):
+            raise CommandError("a series has a first number of 1 or more, and ends after it begins")
+        with transaction.atomic():
+            missed = Event.objects.filter(code__in=waiting.SERIES_CODES, issuer_slug=issuer.slug)
+            waiting.retry(held=missed, now=timezone.now())
+            try:
+                code = numbering.open_another(
+                    issuer=issuer,
+                    kind=kinds[options["kind"]],
+                    year=options["year"],
+                    actor=actors.program(name="open_series", channel="command"),
+                    reason=options["reason"],
+                    first=first,
+                    last=last,
+                    valid_from=options["valid_from"],
+                    valid_until=options["valid_until"],
+                    authority_reference=options["authority"],
+                )
+            except errors.Problem as problem:
+                raise CommandError(writing.of_problem(problem=problem, language="en")) from problem
+        self.stdout.write(f"✓ {code}: abierta, empieza en {first} · open, begins with {first}")

@@ -1,0 +1,189 @@
+"""Issuers live: what is stated of one changes with its history, and another series is opened in mid-year."""
+
+import datetime as dt
+import io
+import json
+import pathlib
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from PIL import Image
+
+from audit.models import Event as AuditEvent
+from documents import errors
+from documents.custody import restore
+from documents.emission import custody, issuers, numbering
+from documents.models import Country, Document, FormerIssuer, Issuer, Kind, Series, Status
+from tests import cast, factories
+from tests.documents import center
+from tests.documents.test_emission import advance
+from tests.payouts import making, telling
+from tests.services import force
+
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "denials"]),
+    pytest.mark.usefixtures("vault_folder"),
+]
+OFS, REASON = Kind.ORDER_FINAL_STATEMENT, "Cambio inscrito en el registro"
+FORMER, NEW = "Aventide Iberia, S.L.", "Aventide Movilidad Ibérica, S.A."
+LATER = telling.NOW + dt.timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _world() -> None:
+    telling.issuers()
+
+
+def png(colour: str) -> bytes:
+    body = io.BytesIO()
+    Image.new("RGB", (60, 40), colour).save(body, "PNG")
+    return body.getvalue()
+
+
+def issued(name: str, now: dt.datetime = telling.NOW) -> Document:
+    telling.tell(making.order(name), now=now)
+    return telling.document(f"ORDER_FINAL_STATEMENT:order:{name}:beneficiary")
+
+
+def drawn(document: Document) -> bytes:
+    return custody._render(document=Document.objects.get(pk=document.pk), plain=False).pdf
+
+
+def change(issuer: Issuer, now: dt.datetime = telling.NOW + dt.timedelta(minutes=1), **facts: object) -> bool:
+    return issuers.change(issuer=issuer, reason=REASON, actor=telling.ACTOR, now=now, **facts)  # type: ignore[arg-type]
+
+
+def the_series(issuer: Issuer) -> Series:
+    return Series.objects.filter(issuer=issuer, kind=OFS, year=telling.NOW.year).latest("part")
+
+
+def test_what_was_issued_before_a_change_is_drawn_again_byte_for_byte_and_what_comes_after_prints_the_new() -> None:
+    locked, waiting = issued("ord_1"), issued("ord_2")
+    issuer, name = locked.issuer, locked.issuer.legal_name
+    before = [drawn(locked), drawn(waiting)]
+    assert advance(locked).status == Status.LOCKED
+    assert change(issuer, legal_name=NEW, address="Gran Vía 2, 28013 Madrid", logo=png("navy"))
+    assert change(issuer, logo=png("red"), now=telling.NOW + dt.timedelta(minutes=2))
+    assert [drawn(locked), drawn(waiting)] == before
+    assert advance(waiting).status == Status.LOCKED
+    after = issued("ord_3", now=LATER)
+    stated = json.loads(after.content)["issuer"]
+    assert (stated["legal_name"], stated["address"]) == (NEW, "Gran Vía 2, 28013 Madrid")
+    assert issuers.logo_of(document=after) == png("red")
+    assert issuers.logo_of(document=Document.objects.get(pk=waiting.pk)) is None
+    page = Client().get(f"/v/{locked.verification_code}").content.decode()
+    assert (name in page, NEW in page) == (True, False)
+
+
+def test_a_change_is_on_record_keeps_what_was_and_nothing_changes_without_its_event() -> None:
+    issuer = issued("ord_1").issuer
+    former = issuer.legal_name
+    assert change(issuer, legal_name=NEW)
+    assert not change(issuer, legal_name=NEW)
+    assert not change(issuer)
+    (event,) = AuditEvent.objects.filter(action="issuer.changed")
+    assert (event.object_id, event.code) == (issuer.slug, "legal_name")
+    assert event.detail.details == {"reason": REASON, "legal_name": NEW}
+    (kept,) = FormerIssuer.objects.all()
+    assert (kept.legal_name, kept.issuer) == (former, issuer)
+
+
+def test_the_command_changes_an_issuer_and_says_what_is_wrong(tmp_path: pathlib.Path) -> None:
+    issuer = issued("ord_1").issuer
+    broken, good = tmp_path / "broken.png", tmp_path / "good.png"
+    broken.write_bytes(png("navy")[:40])
+    good.write_bytes(png("navy"))
+    for arguments, said in (
+        (["nobody", "--address", "x"], "no issuer"),
+        ([issuer.slug], "nothing to change"),
+        ([issuer.slug, "--logo", str(broken)], "broken"),
+        ([issuer.slug, "--address", "x" * 501], "at most 500"),
+    ):
+        with pytest.raises(CommandError, match=said):
+            call_command("change_issuer", *arguments, "--reason", REASON)
+    call_command("change_issuer", issuer.slug, "--logo", str(good), "--address", "Gran Vía 2", "--reason", REASON)
+    issuer.refresh_from_db()
+    assert (issuer.address, bytes(issuer.logo or b"")) == ("Gran Vía 2", png("navy"))
+
+
+def test_another_series_in_mid_year_gives_the_numbers_from_its_first_day_and_the_former_no_more() -> None:
+    first = issued("ord_1")
+    issuer, year = first.issuer, f"{telling.NOW.year}"
+    day = (telling.NOW + dt.timedelta(days=10)).date()
+    common = ["--year", year, "--reason", "Nueva autorización"]
+    call_command("open_series", issuer.slug, "OFS", "--first", "500", "--last", "501", "--from", f"{day}", *common)
+    assert issued("ord_2").series == first.series
+    begun = dt.datetime.combine(day, dt.time(12), tzinfo=dt.UTC)
+    codes = [issued(f"ord_{number}", now=begun).number for number in (3, 4)]
+    assert codes == [f"{issuer.code}-OFS2-{year}-0000500", f"{issuer.code}-OFS2-{year}-0000501"]
+    assert advance(telling.document("ORDER_FINAL_STATEMENT:order:ord_4:beneficiary")).status == Status.LOCKED
+    answer = telling.tell(making.order("ord_5"), now=begun)
+    assert answer.status < 500
+    assert not Document.objects.filter(subject="order:ord_5").exists()  # used up: not the former again
+    call_command("open_series", issuer.slug, "OFS", "--from", f"{day}", *common)
+    telling.catch_up()
+    assert the_series(issuer).part == 3
+    assert [event.code for event in AuditEvent.objects.filter(action="series.added", object_id__contains="OFS3")] == [
+        ""
+    ]
+
+
+def test_a_series_that_cannot_be_opened_is_refused_in_words() -> None:
+    issuer = issued("ord_1").issuer
+    for arguments, said in (
+        (["nobody", "OFS"], "no issuer"),
+        ([issuer.slug, "XX"], "no kind"),
+        ([issuer.slug, "OFS", "--first", "9", "--last", "3"], "ends after"),
+        ([issuer.slug, "OFS", "--from", "2026-05-02", "--until", "2026-05-01"], "ends after"),
+        ([issuer.slug, "OFS", "--year", "2019"], "No series"),
+    ):
+        with pytest.raises(CommandError, match=said):
+            call_command("open_series", *arguments, "--reason", REASON)
+
+
+def test_facts_that_an_existing_series_does_not_have_are_refused_and_those_it_has_are_not() -> None:
+    issuer = issued("ord_1").issuer
+    stated = {"issuer": issuer, "kind": OFS, "year": telling.NOW.year}
+    numbering.require_as_stated(**stated)
+    numbering.require_as_stated(**stated, first=1, last=None)
+    numbering.require_as_stated(issuer=issuer, kind=OFS, year=2031, first=77)
+    with pytest.raises(errors.Problem) as refused:
+        numbering.require_as_stated(**stated, first=124)
+    assert refused.value.values["cause"] == "series_exists"
+
+
+def test_after_a_restore_a_part_of_a_series_is_known_by_its_numbers() -> None:
+    issuer = factories.issuer()
+    number = f"{issuer.code}-OFS2-2026-0000041"
+    assert list(restore.numbers_in(text=f"Subject: {number}")) == [number]
+    with force.by_force():
+        moved = restore.move_past(numbers=[number], actor=telling.ACTOR)
+    assert moved == {f"{issuer.code}-OFS2-2026": 42}
+    assert Series.objects.get(code=f"{issuer.code}-OFS2-2026").part == 2
+
+
+def test_the_role_admin_changes_an_issuer_and_opens_a_series_and_nobody_else_does() -> None:
+    issuer = issued("ord_1").issuer
+    page = f"{center.ADMIN}documents/issuer/{issuer.pk}/"
+    everywhere = [country.pk for country in Country.objects.all()]
+    admin = center.client(member=center.staff(roles=["admin"], countries=everywhere))
+    shown = admin.get(page).content.decode()
+    assert ("Cambiar los datos del emisor" in shown, "No han cambiado nunca." in shown) == (True, True)
+    typed = {"legal_name": NEW, "address": issuer.address, "reason": REASON, "password": cast.PASSWORD}
+    assert admin.post(f"{page}change/", {**typed, "logo": io.BytesIO(b"no picture")}).status_code == 400
+    logo = io.BytesIO(png("navy"))
+    logo.name = "logo.png"
+    assert admin.post(f"{page}change/", {**typed, "logo": logo}).status_code == 302
+    issuer.refresh_from_db()
+    assert (issuer.legal_name, bytes(issuer.logo or b"")) == (NEW, png("navy"))
+    assert admin.post(f"{page}change/", typed).status_code == 409
+    sent = {"kind": OFS, "first": "7", "last": "3", "reason": REASON, "password": cast.PASSWORD}
+    assert admin.post(f"{page}series/", sent).status_code == 400
+    sent |= {"last": "99", "valid_from": f"{telling.NOW:%Y-%m-%d}"}
+    assert admin.post(f"{page}series/", sent).status_code == 302
+    assert (the_series(issuer).part, the_series(issuer).last) == (2, 99)
+    assert FORMER[:8] in admin.get(page).content.decode()
+    finance = center.client(member=center.staff(roles=["finance"], countries=everywhere))
+    assert "Cambiar los datos" not in finance.get(page).content.decode()
+    assert finance.post(f"{page}change/", typed).status_code == 403
