@@ -19,7 +19,7 @@ from documents.models import Event, FormerIssuer, Issuer, Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RIGHT = "issuers"
+DECIDES = "issuers"
 NUMBER_MAX = 10**15
 _INPUT = {"class": "dc-input", "autocomplete": "off"}
 
@@ -141,7 +141,7 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Issuer]]" = {
             " y los datos de antes quedan."
         ),
         submit=gettext_lazy("Guardar los datos"),
-        right=RIGHT,
+        right=DECIDES,
         audit=Action.ISSUER_CHANGED,
         form=_issuer_form,
         act=_change,
@@ -155,7 +155,7 @@ CONFIRMATIONS: "Mapping[str, confirm.Confirmation[Issuer]]" = {
             "Desde su primer día da los números de este tipo, y la serie anterior ya no da ninguno. No se deshace."
         ),
         submit=gettext_lazy("Abrir la serie"),
-        right=RIGHT,
+        right=DECIDES,
         audit=Action.SERIES_ADDED,
         form=lambda request, _row: SeriesForm(confirm.sent(request)),
         act=_open,

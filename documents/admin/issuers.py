@@ -193,7 +193,7 @@ class IssuerAdmin(base.DocumentCenterAdmin[Issuer]):
             numeric=(2,),
             empty=_("Aún no se ha abierto ninguna serie."),
         )
-        changes = rights.may(request=request, right=issuer_changes.RIGHT)
+        changes = rights.may(request=request, right=issuer_changes.DECIDES)
         resumes = valve_of(row).paused_at is not None and rights.may(request=request, right="resume_issuing")
         return {
             "badges": [issuing_state(row)],

@@ -41,10 +41,8 @@ _EVENTS: Mapping[str, Words] = {
     ),
     "validation_error.no_series": Words(es="Ninguna serie es {series}.", en="No series has the code {series}."),
     "validation_error.series_exists": Words(
-        es="La serie {series} ya existe con otros datos, que no cambian: adelántala (move_series) o abre otra"
-        " (open_series).",
-        en="The series {series} exists with other facts, which do not change: move it on (move_series) or open another"
-        " one (open_series).",
+        es="La serie {series} ya existe con otros datos: adelántala (move_series) o abre otra (open_series).",
+        en="The series {series} exists with other facts: move it on (move_series) or open another (open_series).",
     ),
     "validation_error.not_forward": Words(
         es="La serie {series} da ahora el {next}: solo avanza.",

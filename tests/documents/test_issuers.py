@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import json
 import pathlib
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -50,8 +51,8 @@ def drawn(document: Document) -> bytes:
     return custody._render(document=Document.objects.get(pk=document.pk), plain=False).pdf
 
 
-def change(issuer: Issuer, now: dt.datetime = telling.NOW + dt.timedelta(minutes=1), **facts: object) -> bool:
-    return issuers.change(issuer=issuer, reason=REASON, actor=telling.ACTOR, now=now, **facts)  # type: ignore[arg-type]
+def change(issuer: Issuer, now: dt.datetime = telling.NOW + dt.timedelta(minutes=1), **facts: Any) -> bool:
+    return issuers.change(issuer=issuer, reason=REASON, actor=telling.ACTOR, now=now, **facts)
 
 
 def the_series(issuer: Issuer) -> Series:
