@@ -145,7 +145,7 @@ def test_a_series_that_cannot_be_opened_is_refused_in_words() -> None:
 
 def test_facts_that_an_existing_series_does_not_have_are_refused_and_those_it_has_are_not() -> None:
     issuer = issued("ord_1").issuer
-    stated = {"issuer": issuer, "kind": OFS, "year": telling.NOW.year}
+    stated: dict[str, Any] = {"issuer": issuer, "kind": OFS, "year": telling.NOW.year}
     numbering.require_as_stated(**stated)
     numbering.require_as_stated(**stated, first=1, last=None)
     numbering.require_as_stated(issuer=issuer, kind=OFS, year=2031, first=77)
