@@ -92,7 +92,8 @@ def _claimed(*, digest: str) -> IdempotentAnswer | None:
         if answer.status != AT_WORK:
             return answer
         if (timezone.now() - answer.created_at).total_seconds() > DEAD_S:
-            _release(digest=digest)
+            # Only that one's claim: another who waits may have claimed the form anew meanwhile.
+            IdempotentAnswer.objects.filter(pk=digest, status=AT_WORK, created_at=answer.created_at).delete()
         elif time.monotonic() > until:
             raise errors.Problem(code="idempotency_in_progress", values={"wait_s": int(WAIT_S)})
         else:

@@ -83,6 +83,10 @@ class OwnPassword(PasswordChangeView):
         update_session_auth_hash(self.request, user)
         return HttpResponseRedirect(self.get_success_url())
 
+    def form_invalid(self, form: AdminOwnPasswordChangeForm) -> HttpResponse:
+        """Show the form again as refused: its nonce is free, so that going back and typing it right changes it."""
+        return self.render_to_response(self.get_context_data(form=form), status=HTTPStatus.BAD_REQUEST)
+
 
 class DocumentCenter(theme.UnfoldAdminSite):
     """Deny by default: the pages are those of `get_urls` and each model's list and detail; none adds or deletes."""

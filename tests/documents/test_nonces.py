@@ -156,6 +156,17 @@ def test_a_form_that_was_refused_can_be_sent_again_and_one_of_another_is_another
     assert stranger.post(address, {"nonce": nonce, "reason": "por probar"}).status_code == 403
 
 
+def test_a_password_that_was_refused_is_changed_by_the_same_form_typed_right() -> None:
+    hers = center.client(member=center.staff(roles=["finance"], countries=["ES"], name="typing"))
+    ((address, form),) = [sent for sent in forms(hers, f"{center.ADMIN}password_change/") if "password" in sent[0]]
+    new = "Zq9-otra-contraseña-77"
+    typed = {**filled(form), "new_password1": new, "new_password2": new}
+    assert hers.post(address, {**typed, "old_password": "guessed"}).status_code == 400
+    assert hers.post(address, {**typed, "old_password": people.PASSWORD}).status_code == 302
+    assert len(center.said("credential.changed")) == 1
+    assert hers.get(f"{center.ADMIN}password_change/done/").status_code == 200
+
+
 def test_whoever_may_no_longer_is_refused_what_was_answered_before(browser: Client) -> None:
     document = factories.document(status=Status.ISSUED)
     held = center.link(document=document)
