@@ -160,7 +160,7 @@ SIGN_IN_PAGES = (
     ),
     ShownPage(name="back", at="unlock", show=_back),
     ShownPage(name="password", at="password_change", show=lambda world: world.get(world.staff(), CHANGE)),
-    ShownPage(name="password-wrong", at="password_change", show=lambda world: _changed(world, "not it")),
+    ShownPage(name="password-wrong", at="password_change", show=lambda world: _changed(world, "not it"), status=400),
     ShownPage(name="password-changed", at="password_change_done", show=lambda world: _changed(world, cast.PASSWORD)),
     ShownPage(name="invitation", at="invitation", show=_invited),
     ShownPage(
