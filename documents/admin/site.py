@@ -176,11 +176,13 @@ class DocumentCenter(theme.UnfoldAdminSite):
     def _own_pages(self) -> list[URLPattern]:
         """Return the pages that belong to no model, for every member of staff."""
         none, documents = Ownership.NONE, Ownership.PARTY_OR_COUNTRY_LIST
+        said = {"title": gettext_lazy("Contraseña cambiada")}  # a phone shows it whole
+        done = functools.partial(self.password_change_done, extra_context=said)
         pages: list[tuple[str, str, View, Ownership, str]] = [
             ("", "index", self.index, documents, "counts, and the newest numbers of the caller's countries"),
             ("search/", "search", self.search, documents, "the palette: names of pages, numbers of documents"),
             ("password_change/", "password_change", self.password_change, none, "the caller's own password"),
-            ("password_change/done/", "password_change_done", self.password_change_done, none, "a thank-you"),
+            ("password_change/done/", "password_change_done", done, none, "a thank-you"),
             ("jsi18n/", "jsi18n", self.i18n_javascript, none, "words of the forms"),
             ("language/", "language", set_language, none, "the caller's own language"),
             ("unlock/", "unlock", functools.partial(entrance.unlock, self), none, "a form; each try is recorded"),
