@@ -64,6 +64,7 @@ class Rank(enum.IntEnum):
     PERSON = enum.auto()  # while what she may do is changed
     INVITATION = enum.auto()
     API_KEY = enum.auto()  # one that is rotated
+    NEW_FACTOR = enum.auto()  # a name: factors are added one at a time, since nobody's key may be another's too
     FACTOR = enum.auto()  # while a code of it is used up
     ALERT = enum.auto()  # by its dedup key
 

@@ -42,17 +42,20 @@ def new_secret() -> str:
     return str(totp.generate_totp_secret())
 
 
-def enrol(*, user: User, secret: str, code: str, now: dt.datetime, actor: log.Actor) -> list[str] | None:
+def enrol(
+    *, user: User, secret: str, code: str, is_first: bool, now: dt.datetime, actor: log.Actor
+) -> list[str] | None:
     """Make an app a factor of a person who has none, if it shows the right code.
 
+    :param is_first: she had no factor when she was let through without her password
     :returns: the recovery codes, which are shown once, and none where she has them; None for a wrong code, or where
-        there is an app already
+        there is an app already, or any factor although `is_first`
     """
     step = _step(secret=secret, code=code, after=0)
     if step is None:
         return None
     with transaction.atomic():
-        if has(user=user, kind=TOTP):
+        if not _may_add(user=user, is_first=is_first) or has(user=user, kind=TOTP):
             return None
         codes = _first_codes(user=user)
         made = totp.TOTP.activate(user, secret)
@@ -61,12 +64,16 @@ def enrol(*, user: User, secret: str, code: str, now: dt.datetime, actor: log.Ac
     return codes
 
 
-def add_key(*, user: User, name: str, credential: dict[str, Any], actor: log.Actor) -> list[str] | None:
+def add_key(*, user: User, name: str, credential: dict[str, Any], is_first: bool, actor: log.Actor) -> list[str] | None:
     """Make a key a factor of a person.
 
-    :returns: the recovery codes, which are shown once, and none where she has them; None where somebody has this key
+    :param is_first: she had no factor when she was let through without her password
+    :returns: the recovery codes, which are shown once, and none where she has them; None where somebody has this key,
+        or where she has a factor although `is_first`
     """
     with transaction.atomic():
+        if not _may_add(user=user, is_first=is_first):
+            return None
         if Authenticator.objects.filter(type=KEY, data__credential__rawId=credential["rawId"]).exists():
             return None
         codes = _first_codes(user=user)
@@ -134,6 +141,12 @@ def remove(*, user: User, reason: str, actor: log.Actor) -> bool:
         if removed:
             _record(Action.FACTOR_REMOVED, user=user, actor=actor, reason=reason)
     return removed
+
+
+def _may_add(*, user: User, is_first: bool) -> bool:
+    """Let nobody else add a factor until the transaction ends; False where a first one is not the first any more."""
+    locks.advisory(rank=locks.Rank.NEW_FACTOR, key="factors")
+    return not (is_first and has(user=user))
 
 
 def _first_codes(*, user: User) -> list[str]:

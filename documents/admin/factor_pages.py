@@ -86,7 +86,8 @@ def enrol_app(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse
     if request.method == "POST" and form.is_valid() and _is_she(request=request, user=user, form=form, now=now):
         attempts.take(request=request, login=user.get_username())
         stated, actor = form.cleaned_data["code"], actors.actor(request=request)
-        codes = factors.enrol(user=user, secret=secret, code=stated, now=now, actor=actor)
+        first = "password" not in form.fields
+        codes = factors.enrol(user=user, secret=secret, code=stated, is_first=first, now=now, actor=actor)
         if codes is not None:
             request.session.pop(MAKING)
             return _enrolled(site, request, codes=codes)
@@ -111,7 +112,8 @@ def enrol_key(site: theme.UnfoldAdminSite, request: HttpRequest) -> HttpResponse
         codes = None
         if credential is not None:
             name, actor = form.cleaned_data["name"], actors.actor(request=request)
-            codes = factors.add_key(user=user, name=name, credential=credential, actor=actor)
+            first = "password" not in form.fields
+            codes = factors.add_key(user=user, name=name, credential=credential, is_first=first, actor=actor)
         if codes is not None:
             return _enrolled(site, request, codes=codes)
         form.add_error(None, _("No se ha podido añadir la llave: vuelve a intentarlo, o prueba con otra."))

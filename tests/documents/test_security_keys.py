@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
+from audit import log
 from documents.access import factors, security_keys
 from documents.models import LegalHold
 from tests import cast, factories
@@ -85,6 +87,21 @@ def test_another_factor_is_added_by_who_shows_her_password_alone(sofia: cast.Mem
         assert browser.post(KEY, sent).status_code == 400
     assert Authenticator.objects.filter(type=factors.KEY).count() == 1
     assert center.denials()[0].code == "password_wrong"
+
+
+def test_a_first_factor_is_none_any_more_once_another_has_come_meanwhile(sofia: cast.Member) -> None:
+    """Two browsers of one person are let through without the password while she has no factor: one of them adds it."""
+    key = {"rawId": "another", "id": "another"}
+    assert factors.add_key(user=sofia.user, name="x", credential=key, is_first=True, actor=log.SYSTEM) is None
+    with force.by_force():
+        Authenticator.objects.filter(user=sofia.user).delete()
+    now, secret = timezone.now(), cast.SECRET
+    for expected in (True, False):
+        codes = factors.enrol(
+            user=sofia.user, secret=secret, code=cast.code(), is_first=True, now=now, actor=log.SYSTEM
+        )
+        assert (codes is not None) is expected
+    assert [said.code for said in center.said("factor.added")] == ["totp"]
 
 
 def test_a_key_lets_in_after_the_password_and_nobody_in_without_it(sofia: cast.Member) -> None:
