@@ -182,11 +182,11 @@ def _secrets() -> Iterator[EnvFault]:
 
 
 def _metrics_token() -> Iterator[EnvFault]:
-    """Yield the token of `/metrics` where it is short, repeats itself or is a secret of another purpose."""
-    value = env.text(name="METRICS_TOKEN")
-    if value and (len(value) < env.SECRET_LENGTH_MIN or len(set(value)) < CHARACTERS_MIN):
+    """Yield the tokens of `/metrics` where one is short, repeats itself or is a secret of another purpose."""
+    tokens = env.text(name="METRICS_TOKEN").split()
+    if any(len(token) < env.SECRET_LENGTH_MIN or len(set(token)) < CHARACTERS_MIN for token in tokens):
         yield "METRICS_TOKEN", f"{env.SECRET_MEND}, or leave it out: then only INNER_NETWORKS may ask"
-    elif value and value in {env.text(name=name) for name in SECRETS}:
+    elif not {env.text(name=name) for name in SECRETS}.isdisjoint(tokens):
         yield "METRICS_TOKEN", f"it is the same as another secret: {env.SECRET_MEND}"
 
 

@@ -112,7 +112,8 @@ FRONT = (
     _may("API_REQUESTS_MAX", "requests a minute of one key of the API", "600"),
     _may(
         "METRICS_TOKEN",
-        "who has it, as a bearer token, reads `/metrics` and all of `/readyz`; everybody else learns the status alone",
+        "who has it, as a bearer token, reads `/metrics` and all of `/readyz`, of which others learn the status alone;"
+        " two, split by a blank, while it is exchanged",
         secret=True,
     ),
     _may("INNER_NETWORKS", "addresses or networks that need no token", "this machine, where there is no METRICS_TOKEN"),

@@ -102,10 +102,9 @@ def _of_dependency(*, name: str, result: checks.CheckResult, state: str, is_away
 
 
 def may_see(*, request: HttpRequest) -> bool:
-    """Tell whether the caller has the METRICS_TOKEN, or asks from one of INNER_NETWORKS: volumes are nobody else's."""
+    """Tell whether the caller has a METRICS_TOKEN, or asks from one of INNER_NETWORKS: volumes are nobody else's."""
     given = request.headers.get("Authorization", "").partition("Bearer ")[2].strip()
-    token = settings.METRICS_TOKEN
-    has_token = bool(token) and hmac.compare_digest(given.encode(), token.encode())
+    has_token = any(hmac.compare_digest(given.encode(), token.encode()) for token in settings.METRICS_TOKEN.split())
     return has_token or proxies.is_inner(request=request)
 
 

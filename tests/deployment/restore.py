@@ -14,9 +14,10 @@ OPEN = "SELECT count(*) FROM documents_document WHERE status <> 'LOCKED'"
 
 
 def back_up(*, built: production.Production) -> None:
-    """Take the copy of the day, and bring it off the host."""
-    [block] = [block for block in pages.blocks(page="backup.md") if block.occasion == "every day"]
-    built.follow(block=block)
+    """Take the copy of the day, put it on record, and bring it off the host."""
+    for block in pages.blocks(page="backup.md"):
+        if block.occasion == "every day":
+            built.follow(block=block)
     built.keep(host="db2", path=COPY)
 
 

@@ -57,6 +57,16 @@ def test_an_inner_address_needs_no_token_unless_somebody_passed_it_on(settings: 
 
 
 @SHARED
+def test_two_tokens_open_while_one_is_exchanged(settings: Settings) -> None:
+    settings.METRICS_TOKEN, settings.INNER_NETWORKS = f"{TOKEN} {TOKEN}-of-before", []
+    statuses = [
+        Client(headers={"authorization": f"Bearer {given}"}).get("/metrics").status_code
+        for given in (TOKEN, f"{TOKEN}-of-before", f"{TOKEN} {TOKEN}-of-before", "")
+    ]
+    assert statuses == [200, 200, 401, 401]
+
+
+@SHARED
 def test_no_token_is_no_key_for_an_empty_one(settings: Settings) -> None:
     settings.METRICS_TOKEN, settings.INNER_NETWORKS = "", []
     assert Client(headers={"authorization": "Bearer "}).get("/metrics").status_code == 401
@@ -127,7 +137,7 @@ def test_a_worker_shows_what_it_has_counted_to_who_has_the_token(settings: Setti
     assert answers == [(200, True), (401, False), (404, False)]
 
 
-@pytest.mark.parametrize("token", ["short", "x" * 40, "production-secret-key-that-is-long-enough"])
+@pytest.mark.parametrize("token", ["short", "x" * 40, "production-secret-key-that-is-long-enough", f"{TOKEN} short"])
 def test_production_refuses_a_trivial_token(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "production-secret-key-that-is-long-enough")
     monkeypatch.setenv("METRICS_TOKEN", token)
