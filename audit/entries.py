@@ -139,12 +139,15 @@ def append(*, rows: Sequence[EventRow], using: str) -> list[int]:
 def _prepared(*, using: str) -> CursorWrapper:
     """Return a cursor whose statements the session keeps prepared: every event is appended by one of the same two.
 
-    Django's own cursors write the values into the statement, which PostgreSQL then reads and plans anew each time.
+    Django's own cursors write the values into the statement, which PostgreSQL then reads and plans anew each time; they
+    are used where statements are logged, since there a value is to be read in its place.
     """
     connection = connections[using]
+    if connection.queries_logged:
+        return connection.cursor()
     connection.ensure_connection()
     cursor: Any = psycopg.Cursor(connection.connection)
-    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+    return connection.make_cursor(cursor)
 
 
 @functools.lru_cache(maxsize=512)

@@ -94,7 +94,7 @@ def ask(*, request: HttpRequest, user: User, purpose: KeyPurpose, now: dt.dateti
 def ask_for_new(*, request: HttpRequest, user: User, now: dt.datetime) -> str:
     """Ask for a key that the person has not enrolled yet; returns what the browser is handed, as JSON."""
     options, state = _server().register_begin(
-        PublicKeyCredentialUserEntity(id=f"usr_{user.pk}".encode(), name=user.get_username(), display_name=str(user)),
+        PublicKeyCredentialUserEntity(id=str(user.pk).encode(), name=user.get_username(), display_name=str(user)),
         list(_known(user=user).values()),
         resident_key_requirement=ResidentKeyRequirement.DISCOURAGED,
         user_verification=UserVerificationRequirement.PREFERRED,
