@@ -40,9 +40,8 @@ def deliver(*, now: datetime) -> int:
     _listen(now=now)
     began, accepted = time.monotonic(), 0
     for _ in range(ROUND_MAX):
-        moment = now + timedelta(
-            seconds=time.monotonic() - began
-        )  # a channel that hangs takes longer than a lease lasts
+        # Of now, since a channel that hangs takes longer than a lease lasts.
+        moment = now + timedelta(seconds=time.monotonic() - began)
         with leases.lease(rows=due(now=moment), now=moment) as lease:
             if lease is None:
                 break

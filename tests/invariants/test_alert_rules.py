@@ -12,6 +12,7 @@ import pytest
 import yaml
 from django.test import RequestFactory
 
+from config import contracts
 from documents import metrics
 from documents.alerts import incidents
 from documents.operations import health, runbooks
@@ -19,7 +20,7 @@ from tests import factories
 from tests.services import observed
 
 ROOT = observed.OPS.parent
-SLUG = "dominio-billing-docs-operacion"  # of the customer's own address of the dashboard
+UID, SLUG = contracts.DASHBOARD.rsplit("/", 2)[1:]  # of the customer's own address of the dashboard
 COMPARED = re.compile(r"^(.*?) (>|==|<) ([\d.]+)(?:$| or )", re.DOTALL)
 
 
@@ -59,7 +60,7 @@ def test_every_rule_is_quiet_fires_and_resolves() -> None:
 def test_the_dashboard_is_the_customers() -> None:
     title = unicodedata.normalize("NFKD", dashboard()["title"]).encode("ascii", "ignore").decode().lower()
     assert re.sub(r"[^a-z0-9-]+", "-", title) == SLUG
-    assert dashboard()["uid"] == "billing-docs"
+    assert dashboard()["uid"] == UID
     assert {"country", "datasource"} <= {variable["name"] for variable in dashboard()["templating"]["list"]}
     assert sum("$country" in query for _place, query in observed.expressions()) >= 3
     rows = [panel["title"] for panel in dashboard()["panels"] if panel["type"] == "row"]
