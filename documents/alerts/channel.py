@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import smtplib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.core.mail import EmailMessage
 
-from documents import outside_http
+from documents import outside_http, outside_smtp
 from documents.alerts import catalog
 from documents.alerts.incidents import Incident
 from documents.models import Alert
@@ -199,7 +200,11 @@ def _mail(*, address: str, message: AlertMessage) -> None:
         f"{message.dedup_key} {message.opened_at.isoformat()} {message.status}".encode()
     ).hexdigest()
     headers = {"Message-ID": f"<{incident[:40]}@billing-docs>"}
-    EmailMessage(subject=subject, body=message.as_text(), to=[address], headers=headers).send()
+    letter = EmailMessage(subject=subject, body=message.as_text(), to=[address], headers=headers)
+    try:
+        outside_smtp.hand_over(message=letter, connect_s=CONNECT_S, total_s=TOTAL_S)
+    except smtplib.SMTPException as refusal:  # of the recipient, too: who mends that, mends it at the server
+        raise Unavailable(answer=f"SMTP {type(refusal).__name__}") from refusal
 
 
 def _post(*, url: str, body: bytes) -> None:

@@ -1,35 +1,28 @@
-"""Where mail goes out: one conversation with a server under a deadline, or a folder as mailbox.
+"""Where mail goes out: to the server, under the outside table's limits, or into a folder as mailbox.
 
 The folder (`MAIL_URL=file:///...`) is for the demo and for tests: one `.eml` file a message.
 """
 
-import contextlib
 import itertools
-import math
 import os
 import pathlib
 import re
 import secrets
 import smtplib
-import socket
-import threading
-import time
 from collections.abc import Sequence
 from email.message import Message
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core import mail
 from django.core.mail import EmailMessage
-from django.core.mail.backends import smtp
 from django.core.mail.backends.base import BaseEmailBackend
 
+from documents import outside_smtp
 from documents.resilience import dependencies
 
 COPIES_MAX = 1000
 REFUSED_SMTP = 500
-DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
 class EmlFolder(BaseEmailBackend):
@@ -81,85 +74,14 @@ def _stem(*, message_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", message_id.strip("<> ").partition("@")[0]).lstrip(".")[:100] or "message"
 
 
-class _Deadline(threading.local):
-    """The end of the conversation that this thread has, and the connection that is shut down then."""
-
-    def __init__(self) -> None:
-        self.ends = math.inf  # monotonic
-        self.watched: list[tuple[socket.socket, threading.Timer]] = []
-
-    def watch(self, *, connection: socket.socket) -> None:
-        """Shut a connection down once the time is over."""
-        if math.isinf(self.ends):
-            connection.close()
-            return
-        timer = threading.Timer(max(0.0, self.ends - time.monotonic()), _cut, args=[connection])
-        timer.daemon = True
-        timer.start()
-        self.watched.append((connection, timer))
-
-    def end(self) -> None:
-        """Watch nothing any more."""
-        self.ends = math.inf
-        while self.watched:
-            connection, timer = self.watched.pop()
-            timer.cancel()
-            connection.close()
-
-
-_deadline = _Deadline()
-_CONNECT = vars(smtplib.SMTP)["_get_socket"]  # smtplib's own hook for it
-
-
-class _Watched(smtplib.SMTP):
-    """SMTP whose connection is shut down when the time of the whole conversation is over.
-
-    The second descriptor of the connection is ours: it stays when encryption takes the first one over.
-    """
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        opened: socket.socket = _CONNECT(self, host, port, timeout)
-        _deadline.watch(connection=opened.dup())
-        return opened
-
-
-class _WatchedFromTheFirstByte(smtplib.SMTP_SSL, _Watched): ...
-
-
-class Smtp(smtp.EmailBackend):
-    """Django's SMTP backend over watched connections."""
-
-    @property
-    def connection_class(self) -> type[smtplib.SMTP]:
-        """Return what speaks to the server."""
-        return _WatchedFromTheFirstByte if self.use_ssl else _Watched
-
-
 def hand_over(*, message: EmailMessage) -> None:
     """Give one message to the mail server within the limits of the outside table's row `mail`.
-
-    Each step has a timeout, and the whole conversation, greeting included, a deadline: a server that answers a byte at
-    a time is cut off.
 
     :raises OSError: no answer, or not in time.
     :raises smtplib.SMTPException: an answer that is no acceptance.
     """
     limits = dependencies.DEPENDENCIES["mail"]
-    over_smtp = settings.EMAIL_BACKEND == DJANGO_SMTP
-    connection: Any = Smtp(timeout=limits.connect_s) if over_smtp else mail.get_connection(timeout=limits.connect_s)
-    _deadline.ends = time.monotonic() + limits.total_s
-    try:
-        connection.open()
-        open_socket = getattr(getattr(connection, "connection", None), "sock", None)
-        if open_socket is not None:
-            open_socket.settimeout(limits.total_s)
-        connection.send_messages([message])
-    finally:
-        # The message has been accepted or refused by now. An error while closing changes nothing, and must not make it
-        # go out a second time.
-        with contextlib.suppress(OSError, smtplib.SMTPException):
-            connection.close()
-        _deadline.end()
+    outside_smtp.hand_over(message=message, connect_s=limits.connect_s, total_s=limits.total_s)
 
 
 def for_good(*, refusal: smtplib.SMTPException) -> bool:
@@ -172,9 +94,3 @@ def for_good(*, refusal: smtplib.SMTPException) -> bool:
 def message_id(*, reference: str) -> str:
     """Return the Message-ID of a mail, from the public id of its row: the same at every try."""
     return f"<{reference}@{urlsplit(settings.PUBLIC_URL).hostname or 'localhost'}>"
-
-
-def _cut(connection: socket.socket) -> None:
-    """End a conversation whose deadline has passed."""
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)

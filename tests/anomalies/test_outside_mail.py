@@ -1,6 +1,7 @@
 """Mail through Django's own SMTP backend against servers that refuse, hang, drip, say no or garbage."""
 
 import dataclasses
+import datetime as dt
 import smtplib
 import socket
 import time
@@ -8,9 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.mail import EmailMessage
+from django.utils import timezone
 from pytest_django import Settings
 
-from documents.alerts import channel
+from documents.alerts import channel, incidents, sending
 from documents.delivery import mailbox as messages
 from documents.models import Alert
 from documents.operations import checks
@@ -177,3 +179,39 @@ def test_a_mail_server_that_drips_from_the_greeting_on_is_cut_off_at_the_deadlin
     with pytest.raises((OSError, smtplib.SMTPException)):
         messages.hand_over(message=EmailMessage(subject="Documento", body="Tu documento", to=["ana@example.com"]))
     assert time.monotonic() - started < 2.5
+
+
+@pytest.mark.django_db
+def test_a_mail_server_that_drips_holds_an_alert_no_longer_than_its_channels_limit(
+    server: misbehaving.BadServer, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(channel, "CONNECT_S", 1.0)
+    monkeypatch.setattr(channel, "TOTAL_S", 1.5)
+    settings.ALERT_URL, settings.ALERT_URL_2 = "mailto:guardia@example.com", ""
+    server.behave = server.drip
+    alert = incidents.open_alert(code="dependency_redis", dedup_key="dependency:redis")
+    started = time.monotonic()
+    assert sending.deliver(now=timezone.now()) == 0
+    assert time.monotonic() - started < 4
+    alert.refresh_from_db()
+    assert alert.sent_at is None
+    assert alert.next_try_at is not None
+
+
+@pytest.mark.django_db
+def test_an_alert_that_the_mail_server_refuses_for_good_goes_to_the_second_channel_and_stops_no_other(
+    smtp: mailbox.Mailbox, settings: Settings
+) -> None:
+    point_at(settings, smtp.port)
+    smtp.answer = "550 no such mailbox"
+    settings.ALERT_URL, settings.ALERT_URL_2 = "mailto:guardia@example.com", "mailto:otra@example.com"
+    alerts = [incidents.open_alert(code="dependency_redis", dedup_key=f"dependency:{name}") for name in ("a", "b")]
+    assert sending.deliver(now=timezone.now()) == 0
+    for alert in alerts:
+        alert.refresh_from_db()
+        assert (alert.sent_at, alert.attempts) == (None, 1)
+    smtp.answer = mailbox.ACCEPTED
+    calls.BREAKERS.update({name: breaker.Breaker(row=dependencies.DEPENDENCIES[name]) for name in calls.BREAKERS})
+    later = timezone.now() + dt.timedelta(seconds=sending.WAITS_S[0] + 1)
+    assert sending.deliver(now=later) == len(alerts)
+    assert {message["To"] for message in smtp.messages} == {"guardia@example.com"}

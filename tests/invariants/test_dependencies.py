@@ -20,7 +20,7 @@ NO_CLIENT = re.compile(r"^(pathlib|ast|cast|threading|signal|monkeypatch|self\.m
 OPENS = {
     "documents/outside_http.py": {"alert_channel", "alert_channel_2"},
     "documents/alerts/channel.py": {"alert_channel", "alert_channel_2"},  # mailto:
-    "documents/delivery/mailbox.py": {"mail"},
+    "documents/outside_smtp.py": {"mail", "alert_channel", "alert_channel_2"},
     "documents/vault/s3_client.py": {"vault", "vault_former"},
     "documents/resilience/publisher.py": {"redis"},
     "documents/alerts/direct.py": {"redis"},
