@@ -45,7 +45,8 @@ def bridge() -> None:
     """Make the network between the hosts, which leads nowhere else."""
     for words in (
         ("link", "set", "lo", "up"),
-        ("link", "add", BRIDGE, "type", "bridge"),
+        # Its address is its own: the kernel's would be that of a plug, and change with the host that is lost.
+        ("link", "add", BRIDGE, "address", "02:00:00:00:01:00", "type", "bridge"),
         ("addr", "add", f"{GATEWAY}/24", "dev", BRIDGE),
         ("link", "set", BRIDGE, "up"),
     ):
