@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db import transaction
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -117,7 +116,6 @@ def _change(made: confirm.Confirmed[Issuer]) -> bool:
 def _open(made: confirm.Confirmed[Issuer]) -> str:
     """Open a series of the local year, and let what waited for numbers go on."""
     stated = dict(made.form.cleaned_data)
-    begins = stated["valid_from"] or timezone.localdate()
     facts = {name: stated[name] for name in ("first", "last", "valid_from", "valid_until", "authority_reference")}
     with transaction.atomic():
         missed = Event.objects.filter(code__in=waiting.SERIES_CODES, issuer_slug=made.row.slug)
@@ -125,7 +123,7 @@ def _open(made: confirm.Confirmed[Issuer]) -> str:
         return numbering.open_another(
             issuer=made.row,
             kind=Kind(stated["kind"]),
-            year=begins.year,
+            year=numbering.year_of(issuer=made.row, first_day=stated["valid_from"], now=made.now),
             actor=made.actor,
             reason=made.reason,
             **facts,

@@ -1,6 +1,7 @@
 """Legal numbers: a series is a row, a number is taken last in the issuing transaction and never given back."""
 
 import datetime as dt
+import zoneinfo
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import connection, transaction
 from audit import log
 from audit.actions import Action
 from documents import catalog, errors, locks
+from documents.countries import pack
 from documents.models import Issuer, Kind, Series
 from documents.vault import comparisons, probes
 
@@ -75,6 +77,15 @@ def open_series(
 def series_code(*, issuer: Issuer, kind: Kind, year: int, part: int = 1) -> str:
     """Return how the numbers of a series begin: `AES-OFS-2026`, and `AES-OFS2-2026` for the second part of a year."""
     return f"{issuer.code}-{catalog.TABLE[kind].code}{part if part > 1 else ''}-{year}"
+
+
+def year_of(*, issuer: Issuer, first_day: dt.date | None, now: dt.datetime) -> int:
+    """Return the year of a series that begins on a day, or now: where the issuer is, a year begins at its own hour.
+
+    :raises errors.Problem: `country_unsupported`
+    """
+    here = now.astimezone(zoneinfo.ZoneInfo(pack.required(issuer.country_id).time_zone))
+    return (first_day or here.date()).year
 
 
 def open_another(*, issuer: Issuer, kind: Kind, year: int, actor: log.Actor, reason: str, **facts: Any) -> str:

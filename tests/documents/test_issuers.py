@@ -108,6 +108,14 @@ def test_the_command_changes_an_issuer_and_says_what_is_wrong(tmp_path: pathlib.
     assert (issuer.address, bytes(issuer.logo or b"")) == ("Gran Vía 2", png("navy"))
 
 
+def test_the_year_of_a_series_begins_where_its_issuer_is() -> None:
+    night = dt.datetime(2027, 1, 1, 2, tzinfo=dt.UTC)
+    for country, year in (("MX", 2026), ("CO", 2026), ("ES", 2027)):
+        issuer = factories.issuer(slug=f"aventide-{country.lower()}", code=f"A{country}", country_code=country)
+        assert numbering.year_of(issuer=issuer, first_day=None, now=night) == year
+        assert numbering.year_of(issuer=issuer, first_day=dt.date(2028, 3, 1), now=night) == 2028
+
+
 def test_another_series_in_mid_year_gives_the_numbers_from_its_first_day_and_the_former_no_more() -> None:
     first = issued("ord_1")
     issuer, year = first.issuer, f"{telling.NOW.year}"

@@ -69,7 +69,8 @@ class Command(BaseCommand):
                 _check(row=row)
                 logo = options["logo"] or (options["file"].parent / row["logo"] if row.get("logo") else None)
                 issuer, result = _add(row=row, logo=logo)
-                wanted += [(issuer, series) for series in _series(row=row, starts=options["start"])]
+                year = numbering.year_of(issuer=issuer, first_day=None, now=timezone.now())
+                wanted += [(issuer, series) for series in _series(row=row, starts=options["start"], year=year)]
                 self.stdout.write(result)
             slugs = [issuer.slug for issuer, _series in wanted]
             missed = Event.objects.filter(code__in=waiting.ISSUER_CODES, issuer_slug__in=slugs)
@@ -179,12 +180,11 @@ def _written_to(*, issuer: Issuer, support_email: str) -> str:
     return f"{issuer.slug}: support_email is now {support_email or 'that of the deployment'}"
 
 
-def _series(*, row: dict[str, Any], starts: list[str]) -> list[dict[str, Any]]:
+def _series(*, row: dict[str, Any], starts: list[str], year: int) -> list[dict[str, Any]]:
     """Return the series to open: those of the file, those of --start, and this year's of every kind.
 
     :raises CommandError: an unknown kind, or a number that is none
     """
-    year = timezone.now().year
     codes = {rules.code: kind for kind, rules in catalog.TABLE.items()}
     wanted: list[dict[str, Any]] = []
     for series in row.get("series", []):

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("issuer", help="its slug: aventide-es")
         parser.add_argument("kind", help="as it stands in the numbers: OFS")
-        parser.add_argument("--year", type=int, default=timezone.now().year)
+        parser.add_argument("--year", type=int, help="default: that of its first day, where the issuer is")
         parser.add_argument("--first", type=int, default=1, help="its first number (default: 1)")
         parser.add_argument("--last", type=int, help="the last number that is authorised (default: no end)")
         parser.add_argument(
@@ -48,14 +48,16 @@ class Command(BaseCommand):
         days = [day for day in (options["valid_from"], options["valid_until"]) if day is not None]
         if first < 1 or (last is not None and last < first) or days != sorted(days):
             raise CommandError("a series has a first number of 1 or more, and ends after it begins")
+        now = timezone.now()
+        year = numbering.year_of(issuer=issuer, first_day=options["valid_from"], now=now)
         with transaction.atomic():
             missed = Event.objects.filter(code__in=waiting.SERIES_CODES, issuer_slug=issuer.slug)
-            waiting.retry(held=missed, now=timezone.now())
+            waiting.retry(held=missed, now=now)
             try:
                 code = numbering.open_another(
                     issuer=issuer,
                     kind=kinds[options["kind"]],
-                    year=options["year"],
+                    year=options["year"] or year,
                     actor=actors.program(name="open_series", channel="command"),
                     reason=options["reason"],
                     first=first,
