@@ -2,7 +2,7 @@
 
 import decimal
 
-from django.db.models import F, FloatField, Max, Min
+from django.db.models import Exists, F, FloatField, Max, Min, OuterRef
 from django.db.models.functions import Cast
 from django.utils import timezone
 from prometheus_client import Metric
@@ -58,9 +58,12 @@ def read() -> list[Metric]:
 
 
 def _fullest() -> float:
-    """Return the largest share of a range that a series of this year has given."""
+    """Return the largest share of a range that a series of this year has given, of those that no other follows."""
     given = Cast(F("next") - F("first"), FloatField()) / Cast(F("last") - F("first") + 1, FloatField())
-    ranged = Series.objects.filter(last__isnull=False, year__gte=timezone.now().year)
+    later = Series.objects.filter(
+        issuer=OuterRef("issuer"), kind=OuterRef("kind"), year=OuterRef("year"), part__gt=OuterRef("part")
+    )
+    ranged = Series.objects.filter(~Exists(later), last__isnull=False, year__gte=timezone.now().year)
     return float(ranged.annotate(given=given).aggregate(most=Max("given"))["most"] or 0.0)
 
 

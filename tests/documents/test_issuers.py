@@ -16,6 +16,7 @@ from documents import errors
 from documents.custody import restore
 from documents.emission import custody, issuers, numbering
 from documents.models import Country, Document, FormerIssuer, Issuer, Kind, Series, Status
+from documents.operations import ledger_gauges
 from tests import cast, factories
 from tests.documents import center
 from tests.documents.test_emission import advance
@@ -130,7 +131,9 @@ def test_another_series_in_mid_year_gives_the_numbers_from_its_first_day_and_the
     answer = telling.tell(making.order("ord_5"), now=begun)
     assert answer.status < 500
     assert not Document.objects.filter(subject="order:ord_5").exists()  # used up: not the former again
+    assert ledger_gauges._fullest() == 1.0
     call_command("open_series", issuer.slug, "OFS", "--from", f"{day}", *common)
+    assert ledger_gauges._fullest() == 0.0  # the alert that had another one opened is over
     telling.catch_up()
     assert the_series(issuer).part == 3
     assert [event.code for event in AuditEvent.objects.filter(action="series.added", object_id__contains="OFS3")] == [
