@@ -1,5 +1,6 @@
 """The gauges of what a deployment owes its auditors: series, backups, differences of money, and who is at work."""
 
+import datetime as dt
 import decimal
 
 from django.db.models import Exists, F, FloatField, Max, Min, OuterRef
@@ -40,7 +41,7 @@ def read() -> list[Metric]:
         gauge(
             name="docs_series_used_ratio",
             text="Share of its authorised range that the fullest series has given; 0 where none has a range",
-            rows={"": _fullest()},
+            rows={"": _fullest(now=timezone.now())},
         ),
         gauge(
             name="docs_backup_age_s",
@@ -57,13 +58,13 @@ def read() -> list[Metric]:
     ]
 
 
-def _fullest() -> float:
+def _fullest(*, now: dt.datetime) -> float:
     """Return the largest share of a range that a series of this year has given, of those that no other follows."""
     given = Cast(F("next") - F("first"), FloatField()) / Cast(F("last") - F("first") + 1, FloatField())
     later = Series.objects.filter(
         issuer=OuterRef("issuer"), kind=OuterRef("kind"), year=OuterRef("year"), part__gt=OuterRef("part")
     )
-    ranged = Series.objects.filter(~Exists(later), last__isnull=False, year__gte=timezone.now().year)
+    ranged = Series.objects.filter(~Exists(later), last__isnull=False, year__gte=now.year)
     return float(ranged.annotate(given=given).aggregate(most=Max("given"))["most"] or 0.0)
 
 

@@ -131,9 +131,9 @@ def test_another_series_in_mid_year_gives_the_numbers_from_its_first_day_and_the
     answer = telling.tell(making.order("ord_5"), now=begun)
     assert answer.status < 500
     assert not Document.objects.filter(subject="order:ord_5").exists()  # used up: not the former again
-    assert ledger_gauges._fullest() == 1.0
+    assert ledger_gauges._fullest(now=begun) == 1.0
     call_command("open_series", issuer.slug, "OFS", "--from", f"{day}", *common)
-    assert ledger_gauges._fullest() == 0.0  # the alert that had another one opened is over
+    assert ledger_gauges._fullest(now=begun) == 0.0  # the alert that had another one opened is over
     telling.catch_up()
     assert the_series(issuer).part == 3
     assert [event.code for event in AuditEvent.objects.filter(action="series.added", object_id__contains="OFS3")] == [
