@@ -25,7 +25,8 @@ from config import env
 
 TOOLS = "awk bash cat cut dirname env find flock grep ln make mkdir rm sh sha256sum sleep tail touch wc"
 FOR_DEMO = ["python3", "python3-venv", "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"]
-FOR_TESTS = [*FOR_DEMO, "chromium", "libatomic1"]
+PROGRAMS = ["chromium", "curl", "openssl"]  # that the tests run
+FOR_TESTS = [*FOR_DEMO, *PROGRAMS, "libatomic1"]
 PINNED = len(re.findall(r"^[a-z0-9-]+==", (env.BASE_DIR / "requirements.txt").read_text("utf-8"), re.MULTILINE))
 UV = "installing Python packages into .venv with uv"
 INSTALLED = ".venv/lib/python3/site-packages/{a,b,c}-1.dist-info"
@@ -119,7 +120,8 @@ def test_a_machine_with_nothing_is_asked_once_for_everything(
 def test_one_library_that_is_missing_is_asked_for_alone(machine: Machine, lacks: str) -> None:
     machine.put_python(lacks=lacks)
     machine.put_uv()
-    machine.put(name="chromium", does="")
+    for name in PROGRAMS:
+        machine.put(name=name, does="")
     (package,) = machine.asks_for("make", "test")
     assert package.startswith(lacks)
 
@@ -127,7 +129,7 @@ def test_one_library_that_is_missing_is_asked_for_alone(machine: Machine, lacks:
 def test_the_browser_and_its_driver_are_for_the_tests_alone(machine: Machine) -> None:
     machine.put_python(lacks="libatomic")
     machine.put_uv()
-    assert machine.asks_for("make", "test") == ["chromium", "libatomic1"]
+    assert machine.asks_for("make", "test") == [*PROGRAMS, "libatomic1"]
     assert machine.run("make", "ready").returncode == 0
 
 
@@ -135,7 +137,7 @@ def test_the_browser_and_its_driver_are_for_the_tests_alone(machine: Machine) ->
 def test_promtool_is_taken_out_of_its_package_and_nothing_is_installed(machine: Machine, package: str) -> None:
     machine.put_python()
     machine.put_uv()
-    for name in ("chromium", "promtool"):
+    for name in (*PROGRAMS, "promtool"):
         machine.put(name=name, does="")
     (machine.folder / "bin/promtool").unlink()
     for tool in ("mv", "tar"):
@@ -156,7 +158,8 @@ def test_promtool_is_taken_out_of_its_package_and_nothing_is_installed(machine: 
 def test_who_cannot_fetch_promtool_is_told_what_to_type_and_goes_on(machine: Machine) -> None:
     machine.put_python()
     machine.put_uv()
-    machine.put(name="chromium", does="")
+    for name in PROGRAMS:
+        machine.put(name=name, does="")
     (machine.folder / "bin/promtool").unlink()
     machine.put(name="apt-get", does="echo E: no lists; exit 100")
     ran = machine.run("make", "ready-for-tests")
@@ -199,7 +202,7 @@ def test_root_installs_all_at_once_and_goes_on(root: Machine) -> None:
 [ "$1" = install ] || exit 0
 echo "1 upgraded, 2 newly installed, 0 to remove and 5 not upgraded."
 echo "Get:1 somewhere python3"; echo "Unpacking python3"; echo "Setting up python3"; echo "Setting up chromium"
-ln -s "$PWD/python3" bin/python3; ln -s "$PWD/python3" bin/chromium""",
+ln -s "$PWD/python3" bin/python3; for name in chromium curl openssl; do ln -s "$PWD/python3" bin/$name; done""",
     )
     root.put_uv()
     ran = root.run("make", "ready-for-tests")
