@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import psycopg
 from psycopg import conninfo
 
+from config import variables
 from documents.vault import address
 
 BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
@@ -20,9 +21,7 @@ SERVICES = ("payments", "refunds", "orders", "payouts", "parties")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SECRET_LENGTH_MIN = 32
 SECRET_MEND = f"set a secret of at least {SECRET_LENGTH_MIN} characters (openssl rand -base64 48)"
-PORT_MAX = 65_535
 SMTP_PORTS = {"smtp": 25, "smtps": 465}  # the latter speaks TLS from the first byte
-NUMBER_MAX = 1_000_000_000
 HOST_NAME_LENGTH_MAX = 60
 SERVERS = frozenset({"gunicorn", "celery"})  # the programs that count for as long as they live
 SESSION = {
@@ -119,23 +118,26 @@ def production() -> bool:
     return environment() == "production"
 
 
-def number(*, name: str, default: int, least: int = 0, most: int = NUMBER_MAX) -> int:
-    """Return a whole number from `least` to `most`."""
-    value = text(name=name)
-    if not value:
-        return default
+def number(*, name: str) -> int:
+    """Return a whole number within the limits of its row in `config.variables`, by default the row's own."""
+    row = variables.ROWS[name]
+    value = text(name=name, default=row.default or str(row.least))
     # int() refuses thousands of digits with an error of its own.
-    plain = value.isascii() and value.isdigit() and len(value) <= len(str(NUMBER_MAX))
-    if not plain or not least <= int(value) <= most:
-        raise Misconfigured(name=name, mend=f"use a whole number of at least {least} and at most {most}")
+    plain = value.isascii() and value.isdigit() and len(value) <= len(str(variables.NUMBER_MAX))
+    if not plain or not row.least <= int(value) <= row.most:
+        raise Misconfigured(name=name, mend=f"use a whole number of at least {row.least} and at most {row.most}")
     return int(value)
+
+
+def _is_port(*, port: str) -> bool:
+    return port.isascii() and port.isdigit() and int(port) <= variables.PORT_MAX
 
 
 def bind(*, name: str) -> str:
     """Return an address and port to listen on, as 10.0.0.5:9464; empty where there is none."""
     value = text(name=name)
     host, _, port = value.rpartition(":")
-    if value and not (host and port.isascii() and port.isdigit() and int(port) <= PORT_MAX):
+    if value and not (host and _is_port(port=port)):
         raise Misconfigured(name=name, mend="use address:port, as 10.0.0.5:9464")
     return value
 
@@ -150,14 +152,14 @@ def command() -> str:
     return (sys.argv[1:] or ["help"])[0] if is_command() else ""
 
 
-def log_level() -> str:
+def log_level(*, name: str) -> str:
     """Return LOG_LEVEL, from which level on our own modules log: INFO by default, WARNING in a command.
 
     INFO has a line for each request and task, DEBUG also their beginnings. Other packages log from WARNING on.
     """
-    value = text(name="LOG_LEVEL", default="WARNING" if is_command() else "INFO").upper()
+    value = text(name=name, default="WARNING" if is_command() else "INFO").upper()
     if value not in LOG_LEVELS:
-        raise Misconfigured(name="LOG_LEVEL", mend=f"use one of {', '.join(LOG_LEVELS)}")
+        raise Misconfigured(name=name, mend=f"use one of {', '.join(LOG_LEVELS)}")
     return value
 
 
@@ -209,7 +211,7 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
     except (psycopg.Error, UnicodeError) as error:
         raise Misconfigured(name=name, mend=mend) from error
     ports = str(given.get("port") or "").split(",")
-    if not given.get("dbname") or not all(not port or (port.isdigit() and int(port) <= PORT_MAX) for port in ports):
+    if not given.get("dbname") or not all(not port or _is_port(port=port) for port in ports):
         raise Misconfigured(name=name, mend=mend)
     if "options" in given:
         raise Misconfigured(name=name, mend="leave out options: the service says its own")

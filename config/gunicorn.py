@@ -9,11 +9,11 @@ from config import env, front, logs
 wsgi_app = "config.wsgi"
 bind = env.items(name="WEB_BIND", default="127.0.0.1:8000")
 worker_class = "gthread"
-workers = env.number(name="WEB_WORKERS", default=2, least=1)
-threads = env.number(name="WEB_THREADS", default=8, least=1)
+workers = env.number(name="WEB_WORKERS")
+threads = env.number(name="WEB_THREADS")
 timeout, graceful_timeout = 60, 5
 control_socket_disable = True  # nobody uses it, and the service's user has no home for it
-logconfig_dict = logs.settings(level=env.log_level())
+logconfig_dict = logs.settings(level=env.log_level(name="LOG_LEVEL"))
 _LOOKOUT = "documents.operations.lookout"  # a model's module: imported once there are settings
 
 

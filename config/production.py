@@ -3,11 +3,12 @@
 import base64
 import binascii
 import ipaddress
+import re
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parseaddr
 from urllib.parse import unquote, urlsplit
 
-from config import env
+from config import env, variables
 from documents.vault import address
 
 ADDRESSES = ("DATABASE_URL", "REDIS_URL", "VAULT_URL", "MAIL_URL", "PUBLIC_URL", "ALERT_URL", "MAIL_FROM")
@@ -27,6 +28,14 @@ VAULT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 # Where else botocore finds the keys of a store that is not AWS's own.
 VAULT_KEY_SOURCES = ("AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
 EnvFault = tuple[str, str]  # the variable, and its mend
+PLACEHOLDER = re.compile(r"<[^<>@]+>")  # in .env.example: to be replaced
+# TABLE: how a value is written -> what reads it, where any process may need it.
+READERS: Mapping[variables.Form, Callable[..., object]] = {
+    variables.Form.NUMBER: env.number,
+    variables.Form.NETWORKS: env.networks,
+    variables.Form.BIND: env.bind,
+    variables.Form.LEVEL: env.log_level,
+}
 WEBHOOK_MEND = (
     "set whsec_ and at least 24 random bytes in base64 (openssl rand -base64 32), another one for each service"
 )
@@ -37,10 +46,22 @@ def refuse_unsafe() -> None:
 
     :raises env.Misconfigured: with each variable and its mend
     """
-    wrong = list(dict.fromkeys(_faults())) if env.production() else []
+    if not env.production():
+        return
+    unfilled = dict(_unfilled())
+    faults = dict.fromkeys(_faults())  # one that several rules find is said once
+    wrong = [*unfilled.items(), *(fault for fault in faults if fault[0] not in unfilled)]
     if wrong:
         (name, mend), *others = wrong
         raise env.Misconfigured(name=name, mend=mend, others=others)
+
+
+def _unfilled() -> Iterator[EnvFault]:
+    """Yield the variables in which a placeholder of .env.example still stands."""
+    for row in variables.ROWS.values():
+        value = env.text(name=row.name)
+        if left := next((mark for mark in PLACEHOLDER.findall(row.example) if mark in value), ""):
+            yield row.name, f"{left} still stands there, as in .env.example: fill it in"
 
 
 def _faults() -> Iterator[EnvFault]:
@@ -63,6 +84,16 @@ def _faults() -> Iterator[EnvFault]:
         yield from _encrypted(name, env.text(name=name))
     if "*" in "".join(env.items(name="ALLOWED_HOSTS")):
         yield "ALLOWED_HOSTS", "name the hosts, or leave it out: the host of PUBLIC_URL is allowed"
+    yield from _forms()
+
+
+def _forms() -> Iterator[EnvFault]:
+    """Yield the values that are not written as their rows say."""
+    for row in variables.ROWS.values():
+        try:
+            READERS.get(row.form, env.text)(name=row.name)
+        except env.Misconfigured as wrong:
+            yield wrong.name, wrong.mend
 
 
 def _database(name: str, _value: str) -> Iterator[EnvFault]:

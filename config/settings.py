@@ -91,7 +91,7 @@ TEMPLATES = [
     },
 ]
 
-LOGGING = logs.settings(level=env.log_level())
+LOGGING = logs.settings(level=env.log_level(name="LOG_LEVEL"))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # who it was stands in the audit log, under the same request id
 DJANGO_STRUCTLOG_USER_ID_FIELD = ""
@@ -207,21 +207,21 @@ EMAIL_FILE_PATH = MAIL["folder"]
 # --- limits and periods of the product (units in the name) ---
 EVENT_BODY_BYTES_MAX = 1024 * 1024
 WEBHOOK_TOLERANCE_S = 300
-PARKED_LIMIT_S = env.number(name="PARKED_LIMIT_S", default=72 * 3600)
+PARKED_LIMIT_S = env.number(name="PARKED_LIMIT_S")
 HOST_NAME = env.host_name()  # of this machine, as alerts name it
-BACKLOG_LIMIT_S = env.number(name="BACKLOG_LIMIT_S", default=180, least=10)  # longer is an incident
+BACKLOG_LIMIT_S = env.number(name="BACKLOG_LIMIT_S")  # longer is an incident
 METRICS_FOLDER = env.metrics_folder()  # of the processes of this host
 METRICS_TOKEN = env.text(name="METRICS_TOKEN")  # who has it reads /metrics and the long /readyz
 # Who needs no token: this machine, where there is none. A server before this one may be on the same machine.
 INNER_NETWORKS = env.networks(name="INNER_NETWORKS", default="" if METRICS_TOKEN else "127.0.0.0/8 ::1")
 METRICS_BIND = env.bind(name="METRICS_BIND")  # where a worker shows its own /metrics
-LEASE_S = env.number(name="LEASE_S", default=15, least=2)  # renewed every sweep while the worker lives
-SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S", default=2, least=1)
+LEASE_S = env.number(name="LEASE_S")  # renewed every sweep while the worker lives
+SWEEP_EVERY_S = env.number(name="SWEEP_EVERY_S")
 # What is personal is erased after so many days. `provision` writes both where the workers cannot change them.
-AUDIT_DETAILS_DAYS = env.number(name="AUDIT_DETAILS_DAYS", default=2 * 365)
-EVENT_BODIES_DAYS = env.number(name="EVENT_BODIES_DAYS", default=2 * 365)
-CUSTODY_ROUND_S = env.number(name="CUSTODY_ROUND_S", default=6 * 3600, least=1)  # between the starts of two rounds
+AUDIT_DETAILS_DAYS = env.number(name="AUDIT_DETAILS_DAYS")
+EVENT_BODIES_DAYS = env.number(name="EVENT_BODIES_DAYS")
+CUSTODY_ROUND_S = env.number(name="CUSTODY_ROUND_S")  # between the starts of two rounds
 LINK_LIFE = timedelta(days=7)
 LINK_DOWNLOADS_MAX = 5
-API_REQUESTS_MAX = env.number(name="API_REQUESTS_MAX", default=600, least=1)  # a minute, of one key
+API_REQUESTS_MAX = env.number(name="API_REQUESTS_MAX")  # a minute, of one key
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * EVENT_BODY_BYTES_MAX

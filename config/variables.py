@@ -5,9 +5,24 @@ with what is read through `config.env`, the only reader.
 """
 
 import dataclasses
+import enum
 
 RANDOM = "<openssl rand -base64 48>"  # what stands between < and > is to be replaced
 FOR_WEBHOOKS = "whsec_<openssl rand -base64 32>"
+
+
+NUMBER_MAX = 1_000_000_000
+PORT_MAX = 65_535
+
+
+class Form(enum.Enum):
+    """How a value is written; TEXT is whatever its own reader makes of it."""
+
+    TEXT = enum.auto()
+    NUMBER = enum.auto()  # a whole one, from `least` to `most`
+    NETWORKS = enum.auto()
+    BIND = enum.auto()
+    LEVEL = enum.auto()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,14 +35,21 @@ class Variable:
     example: str = ""
     needed: bool = False  # production does not start without it
     secret: bool = False
+    form: Form = Form.TEXT
+    least: int = 0
+    most: int = NUMBER_MAX
 
 
 def _needed(name: str, means: str, example: str, *, secret: bool = False) -> Variable:
     return Variable(name=name, means=means, example=example, needed=True, secret=secret)
 
 
-def _may(name: str, means: str, default: str = "", *, secret: bool = False) -> Variable:
-    return Variable(name=name, means=means, default=default, secret=secret)
+def _may(name: str, means: str, default: str = "", *, secret: bool = False, form: Form = Form.TEXT) -> Variable:
+    return Variable(name=name, means=means, default=default, secret=secret, form=form)
+
+
+def _number(name: str, means: str, default: int, *, least: int = 0, most: int = NUMBER_MAX) -> Variable:
+    return Variable(name=name, means=means, default=str(default), form=Form.NUMBER, least=least, most=most)
 
 
 OUTSIDE = (
@@ -104,36 +126,50 @@ SECRETS = (
     ),
 )
 FRONT = (
-    _may("TRUSTED_PROXIES", "addresses or networks of the proxies in front; without it every caller is the proxy"),
+    _may(
+        "TRUSTED_PROXIES",
+        "addresses or networks of the proxies in front; without it every caller is the proxy",
+        form=Form.NETWORKS,
+    ),
     _may("ALLOWED_HOSTS", "the hosts that are answered", "the host of PUBLIC_URL"),
     _may("WEB_BIND", "where the web server listens: host:port, or unix:/path", "127.0.0.1:8000"),
-    _may("WEB_WORKERS", "its processes", "2"),
-    _may("WEB_THREADS", "the threads of each", "8"),
-    _may("API_REQUESTS_MAX", "requests a minute of one key of the API", "600"),
+    _number("WEB_WORKERS", "its processes", 2, least=1),
+    _number("WEB_THREADS", "the threads of each", 8, least=1),
+    _number("API_REQUESTS_MAX", "requests a minute of one key of the API", 600, least=1),
     _may(
         "METRICS_TOKEN",
         "who has it, as a bearer token, reads `/metrics` and all of `/readyz`, of which others learn the status alone;"
         " two, split by a blank, while it is exchanged",
         secret=True,
     ),
-    _may("INNER_NETWORKS", "addresses or networks that need no token", "this machine, where there is no METRICS_TOKEN"),
-    _may("METRICS_BIND", "host:port where a worker shows what the processes of its host have counted"),
+    _may(
+        "INNER_NETWORKS",
+        "addresses or networks that need no token",
+        "this machine, where there is no METRICS_TOKEN",
+        form=Form.NETWORKS,
+    ),
+    _may("METRICS_BIND", "host:port where a worker shows what the processes of its host have counted", form=Form.BIND),
     _may("HOST_NAME", "by which alerts name this machine", "its own name"),
-    _may("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO; WARNING in a command"),
+    _may("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO; WARNING in a command", form=Form.LEVEL),
     _may("PROMETHEUS_MULTIPROC_DIR", "the folder in which the processes of this host count together", "a private one"),
 )
 PERIODS = (
-    _may("PARKED_LIMIT_S", "seconds after which an event that waits for another one is an incident", "259200"),
-    _may("BACKLOG_LIMIT_S", "seconds for which work may wait before it is an incident", "180"),
-    _may("LEASE_S", "seconds after which a dead worker's rows are free", "15"),
-    _may("SWEEP_EVERY_S", "seconds between two looks for what is overdue", "2"),
-    _may("CUSTODY_ROUND_S", "seconds between the starts of two rounds over the vault", "21600"),
-    _may("AUDIT_DETAILS_DAYS", "days after which addresses, agents and names in the log are erased", "730"),
-    _may("EVENT_BODIES_DAYS", "days after which raw bodies of finished events are erased", "730"),
+    _number("PARKED_LIMIT_S", "seconds after which an event that waits for another one is an incident", 259200),
+    _number("BACKLOG_LIMIT_S", "seconds for which work may wait before it is an incident", 180, least=10),
+    _number("LEASE_S", "seconds after which a dead worker's rows are free", 15, least=2),
+    _number("SWEEP_EVERY_S", "seconds between two looks for what is overdue", 2, least=1),
+    _number("CUSTODY_ROUND_S", "seconds between the starts of two rounds over the vault", 21600, least=1),
+    _number("AUDIT_DETAILS_DAYS", "days after which addresses, agents and names in the log are erased", 730),
+    _number("EVENT_BODIES_DAYS", "days after which raw bodies of finished events are erased", 730),
 )
 ELSEWHERE = (
-    _may("DEMO", "the port of a running demo in which a command takes part"),
-    _may("PORT", "of the demo; 0 takes any", "8000"),
+    Variable(
+        name="DEMO",
+        means="the port of a running demo in which a command takes part",
+        form=Form.NUMBER,
+        most=PORT_MAX,
+    ),
+    _number("PORT", "of the demo; 0 takes any", 8000, most=PORT_MAX),
     _may("DEMO_JSON", "the file into which the demo writes addresses and logins"),
     _may("DEMO_EXIT", "1: the demo ends after its checks"),
     _may("STAGE_FOLDER", "set by the demo for its own processes"),
@@ -148,4 +184,5 @@ TABLE: dict[str, tuple[Variable, ...]] = {
     "Limits and periods": PERIODS,
     "Outside production": ELSEWHERE,
 }
-NAMES = frozenset(variable.name for rows in TABLE.values() for variable in rows)
+ROWS = {variable.name: variable for rows in TABLE.values() for variable in rows}
+NAMES = frozenset(ROWS)

@@ -19,7 +19,6 @@ from config import env, production
 from config.embedded import machine, object_store
 from config.simulation import processes
 
-PORT_DEFAULT, PORT_MAX = 8000, 65_535
 ALERTS_TO = "operaciones@aventide.example"
 HASTE = {"LEASE_S": "4", "SWEEP_EVERY_S": "1"}  # the leases of a killed worker end within seconds
 PATIENCE = {"PARKED_LIMIT_S": "60"}  # whoever tries the demo sees within minutes what finance may do past the limit
@@ -111,7 +110,7 @@ def join() -> None:
     """
     if not env.text(name="DEMO"):
         return
-    port = env.number(name="DEMO", default=PORT_DEFAULT, most=PORT_MAX)
+    port = env.number(name="DEMO")
     ready = _ready()
     if port not in ready:
         others = f", or one of {', '.join(f'DEMO={number}' for number in sorted(ready))}" if ready else ""
@@ -144,7 +143,7 @@ def _listen() -> socket.socket:
     :raises env.Misconfigured: a PORT that was asked for is taken
     """
     asked = env.text(name="PORT")
-    port = env.number(name="PORT", default=PORT_DEFAULT, most=PORT_MAX)
+    port = env.number(name="PORT")
     for choice in (port,) if asked else (port, 0):
         with contextlib.suppress(OSError):
             return processes.listen(port=choice)

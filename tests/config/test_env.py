@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from config import env, production
+from config import env, production, variables
 from documents.vault import address
 
 
@@ -158,6 +158,37 @@ def test_production_says_at_once_all_that_cannot_be_read(monkeypatch: pytest.Mon
     assert [line.split(": ")[1] for line in str(raised.value).splitlines()] == list(wrong)
 
 
+def test_production_says_at_once_every_value_of_another_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row for row in variables.ROWS.values() if row.form is not variables.Form.TEXT]
+    for row in rows:
+        monkeypatch.setenv(row.name, "-1")
+    with pytest.raises(env.Misconfigured) as raised:
+        production.refuse_unsafe()
+    assert [line.split(": ")[1] for line in str(raised.value).splitlines()] == [row.name for row in rows]
+
+
+@pytest.mark.parametrize("row", [row for row in variables.ROWS.values() if row.form is variables.Form.NUMBER])
+def test_a_number_has_the_limits_of_its_row(row: variables.Variable, monkeypatch: pytest.MonkeyPatch) -> None:
+    for good in (row.least, row.most):
+        monkeypatch.setenv(row.name, str(good))
+        assert env.number(name=row.name) == good
+    for bad in (row.least - 1, row.most + 1):
+        monkeypatch.setenv(row.name, str(bad))
+        with pytest.raises(env.Misconfigured, match=row.name):
+            env.number(name=row.name)
+
+
+def test_production_never_starts_with_the_example_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    unfilled = [row for row in variables.ROWS.values() if "<" in row.example and row.name != "MAIL_FROM"]
+    for row in unfilled:
+        monkeypatch.setenv(row.name, row.example)
+    with pytest.raises(env.Misconfigured) as raised:
+        production.refuse_unsafe()
+    lines = str(raised.value).splitlines()
+    assert [line.split(": ")[1] for line in lines] == [row.name for row in unfilled]
+    assert all(".env.example" in line for line in lines)
+
+
 @pytest.mark.parametrize("name", production.VAULT_KEYS)
 def test_production_never_starts_without_the_keys_of_its_vault(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(name)
@@ -226,11 +257,13 @@ def test_production_never_signs_with_a_secret_that_others_know(value: str, monke
         env.secret(name="LINK_KEY", demo="the public default")
 
 
-@pytest.mark.parametrize("value", ["-1", "1.5", "ten", "0", "²", "9" * 5000, "1000000001"])
+@pytest.mark.parametrize(
+    "value", ["-1", "1.5", "ten", "0", "²", "9" * 5000, "1000000001"], ids=lambda value: value[:12]
+)
 def test_a_number_that_is_none_is_not_guessed(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEASE_S", value)
     with pytest.raises(env.Misconfigured, match="LEASE_S"):
-        env.number(name="LEASE_S", default=200, least=1)
+        env.number(name="LEASE_S")
 
 
 @pytest.mark.parametrize(

@@ -368,12 +368,12 @@ def test_loggers_that_write_addresses_are_silent(lines: LoggedLines, capfd: pyte
 def test_a_typed_command_says_only_what_is_wrong(program: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOG_LEVEL", raising=False)
     monkeypatch.setattr("sys.argv", [program])
-    assert env.log_level() == level
+    assert env.log_level(name="LOG_LEVEL") == level
     monkeypatch.setenv("LOG_LEVEL", "debug")
-    assert env.log_level() == "DEBUG"
+    assert env.log_level(name="LOG_LEVEL") == "DEBUG"
     monkeypatch.setenv("LOG_LEVEL", "loud")
     with pytest.raises(env.Misconfigured, match="LOG_LEVEL"):
-        env.log_level()
+        env.log_level(name="LOG_LEVEL")
 
 
 def test_a_request_does_not_lend_its_id_to_the_next_one(lines: LoggedLines, settings: Settings) -> None:

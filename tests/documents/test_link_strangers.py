@@ -68,7 +68,7 @@ def test_a_scanner_that_even_presses_the_buttons_opens_nothing_uses_nothing_up_a
 
 def scans() -> int:
     """Return how often a scanner comes: a few times here, a thousand times in the long campaign."""
-    return env.number(name="LINK_SCANS", default=4)
+    return int(env.text(name="LINK_SCANS", default="4"))
 
 
 def useless(kind: str, link: Link) -> tuple[str, Client]:
@@ -92,7 +92,7 @@ def useless(kind: str, link: Link) -> tuple[str, Client]:
 @pytest.mark.timeout(3600)  # the long campaign
 def test_forged_altered_expired_revoked_foreign_and_replayed_tokens_open_nothing() -> None:
     documents = [factories.document(now=timezone.now()) for _ in range(2)]
-    for number in range(env.number(name="LINK_TOKENS", default=24)):
+    for number in range(int(env.text(name="LINK_TOKENS", default="24"))):
         kind = KINDS[number % len(KINDS)]
         link = a_link(documents[number % 2])
         token, client = useless(kind, link)

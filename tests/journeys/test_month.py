@@ -30,8 +30,8 @@ SIZES = {
     "whole": month.Size(drivers=200, fleets=20, orders=5000),
 }
 SIZE = env.text(name="MONTH", default="small")
-SEED = env.number(name="MONTH_SEED", default=1)
-ARRIVALS = range(env.number(name="MONTH_ARRIVALS", default=1))
+SEED = int(env.text(name="MONTH_SEED", default="1"))
+ARRIVALS = range(int(env.text(name="MONTH_ARRIVALS", default="1")))
 LIMIT_S = {"small": 300, "whole": 7200}
 SENDERS = 4
 PLANTED = {
