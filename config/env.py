@@ -130,7 +130,13 @@ def number(*, name: str) -> int:
 
 
 def _is_port(*, port: str) -> bool:
-    return port.isascii() and port.isdigit() and int(port) <= variables.PORT_MAX
+    # int() refuses thousands of digits with an error of its own.
+    return (
+        port.isascii()
+        and port.isdigit()
+        and len(port) <= len(str(variables.PORT_MAX))
+        and int(port) <= variables.PORT_MAX
+    )
 
 
 def bind(*, name: str) -> str:
