@@ -2,11 +2,8 @@
 
 import contextlib
 import io
-import pathlib
 import time
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from django.core.management import CommandError, call_command
 from django.db import transaction
@@ -14,80 +11,24 @@ from django.utils import timezone
 
 from audit import log, tree
 from audit.models import Event as LoggedEvent
+from config.drills import backups, fallbacks, receipts
 from config.drills.registry import Drill, DrillContext, DrillFailed, Evidence
-from config.simulation import sender
 from documents import identifiers
-from documents.access import actors
 from documents.alerts import discrepancies, incidents
-from documents.models import Alert, Delivery, Discrepancy, Document, Issuer, ProbeExtent, Status
+from documents.models import Alert, Delivery, Discrepancy, Document, ProbeExtent
 from documents.operations import checks
 from documents.resilience import dependencies
 from documents.vault import probes
 
-ACTOR = actors.program(name="validate_operations", channel="command")
-ISSUER_FILE = pathlib.Path(__file__).parent / "issuer.json"
-ISSUER = "drill"  # the slug that marks what is a drill: its documents have series of their own
-LOCKED_WITHIN_S, SENT_WITHIN_S, LOOK_EVERY_S = 60.0, 90.0, 0.2
 VERIFY_FAULT = 2  # the exit code of `verify_audit` where something is wrong
 ALERT = "operations_drill"
 
 
-def ready() -> None:
-    """Add the issuer of the drills where it is not there yet."""
-    if not Issuer.objects.filter(slug=ISSUER).exists():
-        call_command("add_issuer", str(ISSUER_FILE), stdout=io.StringIO())
-
-
-def _receipt(*, context: DrillContext, amount: str, net: str, tax: str, event: str) -> dict[str, Any]:
-    """Return a payment of the drills' issuer: a customer without an address, so that nobody is written to."""
-    run_id, moment = context.run_id, context.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    line = {"id": "1", "kind": "FARE", "description": "Simulacro", "amount": net, "tax": "IVA10"}
-    return {
-        "id": f"evt_{event}_{run_id}",
-        "type": "PAYMENT_CAPTURED",
-        "occurred_at": moment,
-        "country": "ES",
-        "issuer": ISSUER,
-        "data": {
-            "currency": "EUR",
-            "payment": {"id": f"pay_{run_id}", "method": "card", "captured_at": moment, "amount": amount},
-            "order": {"id": f"ord_{run_id}", "service": "PASSENGER_RIDE"},
-            "customer": {"id": "cus_drill", "legal_name": "Simulacro"},
-            "lines": [line],
-            "totals": {"net": net, "tax": tax, "gross": amount},
-        },
-    }
-
-
-def _post(*, context: DrillContext, event: dict[str, Any]) -> sender.PostedEvent:
-    return sender.post(base_url=context.base_url, event=event, secret=context.secrets["payments"])
-
-
-def _issued(*, context: DrillContext) -> tuple[dict[str, Any], sender.PostedEvent, Document]:
-    """Send the run's payment, once more where it was sent, and return it, the answer, and the document.
-
-    :raises DrillFailed: it was not taken in, or did not become one document
-    """
-    event = _receipt(context=context, amount="11.00", net="10.00", tax="1.00", event="first")
-    answer = _post(context=context, event=event)
-    if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
-        raise DrillFailed(f"the event was answered {answer.status} {answer.body.get('code', '')}")
-    rows = list(Document.objects.filter(subject=f"payment:pay_{context.run_id}").defer("content"))
-    if len(rows) != 1:
-        raise DrillFailed(f"{len(rows)} documents of one payment")
-    return event, answer, rows[0]
-
-
-def _named(*, answer: sender.PostedEvent) -> list[tuple[object, object]]:
-    """Return the documents that an answer names: id and number."""
-    return [(document["id"], document["number"]) for document in answer.body.get("documents", [])]
-
-
 def idempotent_replay(context: DrillContext) -> Evidence:
     """Send one event twice: one document, one number, and the repeat names the same; what else it says is as of now."""
-    event, first, document = _issued(context=context)
-    second = _post(context=context, event=event)
-    if second.status != HTTPStatus.OK or _named(answer=second) != _named(answer=first):
+    event, first, document = receipts.issued(context=context)
+    second = receipts.post(context=context, event=event)
+    if second.status != HTTPStatus.OK or receipts.named(answer=second) != receipts.named(answer=first):
         raise DrillFailed(f"the repeat was answered {second.status} and names other documents")
     if Document.objects.filter(subject=document.subject).count() != 1:
         raise DrillFailed("the repeat made a document")
@@ -99,17 +40,19 @@ def divergent_repeat(context: DrillContext) -> Evidence:
 
     The discrepancy that says so is resolved at once: it is the drill's own.
     """
-    _event, _answer, document = _issued(context=context)
+    _event, _answer, document = receipts.issued(context=context)
     before = (document.content_sha256, document.number)
-    other = _receipt(context=context, amount="22.00", net="20.00", tax="2.00", event="other")
-    answer = _post(context=context, event=other)
+    other = receipts.receipt(context=context, amount="22.00", net="20.00", tax="2.00", event="other")
+    answer = receipts.post(context=context, event=other)
     rows = list(Document.objects.filter(subject=document.subject).values_list("content_sha256", "number"))
     if rows != [before]:
         raise DrillFailed(f"there are {len(rows)} documents of one payment, or another one")
     opened = list(Discrepancy.objects.filter(code="divergent_repeat", document=document, resolved_at=None))
     for row in opened:
         with transaction.atomic():
-            discrepancies.resolve(dedup_key=row.dedup_key, resolution=context.run_id, actor=ACTOR, now=timezone.now())
+            discrepancies.resolve(
+                dedup_key=row.dedup_key, resolution=context.run_id, actor=receipts.ACTOR, now=timezone.now()
+            )
     if len(opened) != 1:
         raise DrillFailed(f"{len(opened)} discrepancies say that a payment was stated twice")
     return {"event": str(other["id"]), "answer": str(answer.status), "discrepancy": opened[0].public_id}
@@ -117,14 +60,8 @@ def divergent_repeat(context: DrillContext) -> Evidence:
 
 def locked_and_read_back(context: DrillContext) -> Evidence:
     """See that the document reaches the vault, read back under its lock, and that nobody is written to."""
-    _event, _answer, document = _issued(context=context)
-
-    def is_locked() -> bool:
-        document.refresh_from_db(fields=["status", "file_sha256", "vault_version", "retain_until"])
-        return document.status == Status.LOCKED
-
-    if not _within(seconds=LOCKED_WITHIN_S, holds=is_locked):
-        raise DrillFailed(f"{document.number} is {document.status} after {LOCKED_WITHIN_S:.0f} s")
+    _event, _answer, document = receipts.issued(context=context)
+    receipts.await_locked(document=document)
     if Delivery.objects.filter(document=document, message_id__gt="", sent_at__isnull=False).exists():
         raise DrillFailed("a drill has written to somebody")
     return {"document": document.public_id, "sha256": document.file_sha256, "version": document.vault_version}
@@ -132,7 +69,7 @@ def locked_and_read_back(context: DrillContext) -> Evidence:
 
 def worm_attacks(_context: DrillContext) -> Evidence:
     """Attack the vault's canary in every way: each attempt to change or remove it is refused."""
-    probe = probes.record(extent=ProbeExtent.DAILY, actor=ACTOR)
+    probe = probes.record(extent=ProbeExtent.DAILY, actor=receipts.ACTOR)
     if not probe.passed:
         raise DrillFailed(f"{probe.code}: an attack went through ({probe.public_id})")
     return {"probe": probe.public_id, "attacks": str(len(probe.attempts)), "mode": probe.mode}
@@ -156,7 +93,7 @@ def denial_survives_rollback(context: DrillContext) -> Evidence:
     """Refuse something within a transaction that is rolled back: the refusal stays on record."""
     object_id = f"drill_{context.run_id}"
     with contextlib.suppress(DrillFailed), transaction.atomic():
-        log.deny(actor=ACTOR, object_type="route", object_id=object_id, code="role_not_allowed")
+        log.deny(actor=receipts.ACTOR, object_type="route", object_id=object_id, code="role_not_allowed")
         raise DrillFailed
     log.flush_denials()
     kept = LoggedEvent.objects.filter(object_id=object_id, outcome="denied").values_list("pk", flat=True)
@@ -189,13 +126,14 @@ def alert_channel(context: DrillContext) -> Evidence:
     with transaction.atomic():
         alert = incidents.open_alert(code=ALERT, dedup_key=f"{ALERT}:{context.run_id}", values={"run": context.run_id})
     try:
-        sent = _within(
-            seconds=SENT_WITHIN_S, holds=lambda: Alert.objects.filter(pk=alert.pk, sent_at__gt=context.now).exists()
+        sent = receipts.within(
+            seconds=receipts.SENT_WITHIN_S,
+            holds=lambda: Alert.objects.filter(pk=alert.pk, sent_at__gt=context.now).exists(),
         )
     finally:
-        incidents.resolve_alert(dedup_key=f"{ALERT}:{context.run_id}", actor=ACTOR, reason="drill")
+        incidents.resolve_alert(dedup_key=f"{ALERT}:{context.run_id}", actor=receipts.ACTOR, reason="drill")
     if not sent:
-        raise DrillFailed(f"{alert.public_id} was not sent within {SENT_WITHIN_S:.0f} s")
+        raise DrillFailed(f"{alert.public_id} was not sent within {receipts.SENT_WITHIN_S:.0f} s")
     return {"alert": alert.public_id}
 
 
@@ -205,16 +143,6 @@ def clock(_context: DrillContext) -> Evidence:
     if said == checks.NOT_COMPARABLE:
         raise DrillFailed(said)
     return {"skew": said}
-
-
-def _within(*, seconds: float, holds: Callable[[], bool]) -> bool:
-    """Return whether something comes to hold within some seconds."""
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(LOOK_EVERY_S)
-    return True
 
 
 def run_id() -> str:
@@ -233,5 +161,16 @@ DRILLS = (
     ),
     Drill(name="dependencies", shows="what can be asked answers within its limit", make=dependencies_answer),
     Drill(name="alert_channel", shows="an alert reaches the channel", make=alert_channel),
+    *fallbacks.DRILLS,
+    Drill(
+        name="backup_age",
+        shows="a backup was taken within the time that the alert allows",
+        make=backups.age(what="taken"),
+    ),
+    Drill(
+        name="restore_age",
+        shows="a backup was restored in a drill within the time that the alert allows",
+        make=backups.age(what="restored"),
+    ),
     Drill(name="clock", shows="this machine and PostgreSQL agree on the time", make=clock),
 )

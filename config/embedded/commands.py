@@ -20,6 +20,12 @@ COMPANIONS = {
     "DATABASE_URL": ("DATABASE_OWNER_URL",),
     "VAULT_URL": ("VAULT_CANARY_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
 }
+_stacks: list[services.Stack] = []  # that of this process, while its command runs
+
+
+def private_stack() -> services.Stack | None:
+    """Return the servers that only this command uses; None where it was given others."""
+    return _stacks[0] if _stacks else None
 
 
 @contextlib.contextmanager
@@ -55,4 +61,8 @@ def _servers(*, command: str) -> Iterator[None]:
 def _private(*, objects: bool) -> Iterator[dict[str, str]]:
     """Yield the environment of servers that only this command uses."""
     with services.Stack(objects=objects) as stack:
-        yield stack.environment()
+        _stacks.append(stack)
+        try:
+            yield stack.environment()
+        finally:
+            _stacks.clear()

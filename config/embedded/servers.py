@@ -261,7 +261,7 @@ class Postgres(Server):
             "jit": "off",
         }
         if not self.fsync:
-            settings |= {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": 0}
+            settings |= {"fsync": "off", "full_page_writes": "off", "max_wal_senders": 4}
         binary = machine.postgres_program(name="postgres")
         return [
             str(binary),

@@ -42,11 +42,17 @@ def deliver(*, now: datetime) -> int:
     for _ in range(ROUND_MAX):
         # Of now, since a channel that hangs takes longer than a lease lasts.
         moment = now + timedelta(seconds=time.monotonic() - began)
-        with leases.lease(rows=due(now=moment), now=moment) as lease:
-            if lease is None:
-                break
-            accepted += _send(lease=lease, now=moment)
+        sent = send_next(rows=due(now=moment), now=moment)
+        if sent is None:
+            break
+        accepted += sent
     return accepted
+
+
+def send_next(*, rows: QuerySet[Alert], now: datetime) -> bool | None:
+    """Send the first of `rows` that no other worker has; return whether a channel accepted it, None without any."""
+    with leases.lease(rows=rows, now=now) as lease:
+        return None if lease is None else _send(lease=lease, now=now)
 
 
 def urls() -> dict[str, str]:

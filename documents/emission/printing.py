@@ -28,6 +28,11 @@ def succeeded() -> None:
     calls.note_success(dependency=NAME)
 
 
+def forget() -> None:
+    """Forget which document failed last."""
+    _last.clear()
+
+
 def fails() -> bool:
     """Tell whether the renderer itself fails."""
     return calls.BREAKERS[NAME].state != "closed"

@@ -19,6 +19,7 @@ from documents.operations.families import gauge
 
 BACKUPS = "backups"  # the object of the log's events about them
 KINDS = {"taken": Action.BACKUP_TAKEN, "restored": Action.BACKUP_RESTORED}
+AGES_MAX_S = {"taken": 26 * 3600.0, "restored": 100 * 86_400.0}  # as in ops/alerts.yml
 HELD_GAP = "payout_does_not_close"
 
 
@@ -68,12 +69,16 @@ def _fullest(*, now: dt.datetime) -> float:
     return float(ranged.annotate(given=given).aggregate(most=Max("given"))["most"] or 0.0)
 
 
+def last_backup(*, what: str) -> LogEvent | None:
+    """Return the event of the last backup that was `taken`, or that was `restored` in a drill."""
+    return LogEvent.objects.filter(object_id=BACKUPS, action=KINDS[what]).order_by("-at").first()
+
+
 def _backups() -> dict[str, float]:
-    events = LogEvent.objects.filter(object_id=BACKUPS)
-    lasts = {what: events.filter(action=action).aggregate(last=Max("at"))["last"] for what, action in KINDS.items()}
+    lasts = {what: last_backup(what=what) for what in KINDS}
     began = Issuer.objects.aggregate(first=Min("added_at"))["first"]
     now = timezone.now()
-    return {what: (now - (last or began or now)).total_seconds() for what, last in lasts.items()}
+    return {what: (now - (last.at if last else began or now)).total_seconds() for what, last in lasts.items()}
 
 
 def _unexplained() -> dict[str, float]:

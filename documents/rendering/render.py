@@ -7,12 +7,13 @@ Template lookup: `pdf/<country>/<kind>/<version>.html`, then `pdf/<kind>/<versio
 """
 
 import atexit
+import contextlib
 import datetime as dt
 import io
 import os
 import pathlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,7 @@ class Rendered:
 POOL_SIZE = len(os.sched_getaffinity(0))  # one for each core that this process may use, started when first needed
 _pool = renderer_pool.Pool(size=POOL_SIZE)
 _pdfium = threading.Lock()  # PDFium serves one thread at a time
+_instead: list[renderer_pool.Pool] = []  # of `_pool`, while a drill lasts
 
 
 def _after_fork() -> None:
@@ -58,6 +60,17 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextlib.contextmanager
+def by(*, pool: renderer_pool.Pool) -> Iterator[None]:
+    """Let this process print by another pool until the block ends, which ends its children."""
+    _instead.append(pool)
+    try:
+        yield
+    finally:
+        _instead.remove(pool)
+        pool.close()
 
 
 @atexit.register
@@ -157,7 +170,7 @@ def render(
 
     :raises errors.Problem: `render_timeout`, `render_failed`
     """
-    pool = pool or _pool
+    pool = pool or (_instead or [_pool])[-1]
     job = job_for(content=content, issued_at=issued_at, plain=plain, watermark=watermark, bundle=pool.bundle)
     lines = sum(len(content.get(key, ())) for key in ("lines", "settles", "adjustments", "withholdings"))
     with metrics.RENDER_SECONDS.labels(kind=str(content.get("kind", ""))).time():

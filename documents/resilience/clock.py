@@ -26,8 +26,15 @@ def clock_skew_s() -> float | None:
     except (DatabaseError, InterfaceError):
         return None
     after = time.time()
-    _skew.update(skew_s=(before + after) / 2 - theirs, measured_at=time.monotonic(), measured_time=time.time())
+    note(skew_s=(before + after) / 2 - theirs)
     return _skew["skew_s"]
+
+
+def note(*, skew_s: float | None) -> None:
+    """Go by a skew from now on, until it is measured again; None: measure it at the next question."""
+    _skew.clear()
+    if skew_s is not None:
+        _skew.update(skew_s=skew_s, measured_at=time.monotonic(), measured_time=time.time())
 
 
 def of_database(*, now: dt.datetime) -> dt.datetime:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import pathlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,20 +12,27 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import call_command
+from django.http import JsonResponse
 from django.test import override_settings
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from audit import log
-from config.drills import drills
-from config.embedded import services
+from config import env
+from config.drills import drills, fallbacks, receipts
+from config.embedded import copies, services
 from config.management.commands import validate_operations
 from config.simulation import sender
 from documents import errors
-from documents.alerts import incidents
+from documents.access import problems
+from documents.alerts import channel, incidents, sending
 from documents.custody import log_archive
-from documents.resilience import clock
-from documents.vault import store
+from documents.delivery import outbox
+from documents.emission import custody, locking, printing
+from documents.models import ProbeExtent
+from documents.operations import ledger_gauges
+from documents.resilience import clock, dependencies, leases
+from documents.vault import probes, store
 from tests.services import database
 from tests.services.live import Live, running
 
@@ -37,9 +45,12 @@ def system(stack: services.Stack, django_db_setup: None, django_db_blocker: Djan
     variables = {"ALERT_URL": "mailto:alerts@example.com"}
     with (
         running(stack=stack, blocker=django_db_blocker, variables=variables) as live,
-        override_settings(PUBLIC_URL=live.url, VAULT_URL=live.vault_url),
+        override_settings(PUBLIC_URL=live.url, VAULT_URL=live.vault_url, **variables),
         django_db_blocker.unblock(),
     ):
+        copies.rehearse(stack=stack)
+        call_command("record_backup")
+        call_command("record_backup", "--restored")
         yield live
         database.connections.close_all()
 
@@ -65,16 +76,19 @@ def test_all_drills_hold_and_two_runs_are_two_entries_of_which_the_first_stays_a
     twice = record.read_bytes()
     assert (once.startswith(b"# Changes\n"), twice.startswith(once)) == (True, True)
     text = twice.decode()
-    assert (text.count(MONTH), text.count("| holds |"), "failed" in text) == (2, 2 * len(drills.DRILLS), False)
+    assert (text.count(MONTH), text.count("| holds |"), "| failed |" in text) == (2, 2 * len(drills.DRILLS), False)
     for said in (
         "Owner: `Equipo billing-docs`",
         "Ticket: `OPS-BILLINGDOCS-241`",
-        "9 of 9 drills hold",
+        f"{len(drills.DRILLS)} of {len(drills.DRILLS)} drills hold",
         ", PostgreSQL ",
     ):
         assert text.count(said) == 2
     numbers = system.rows("SELECT number FROM documents_document ORDER BY id")
-    assert [row["number"] for row in numbers] == ["DRILL-PR-2026-0000001", "DRILL-PR-2026-0000002"]
+    assert [row["number"] for row in numbers] == [f"DRILL-PR-2026-{number:07d}" for number in range(1, 15)]
+    assert system.rows("SELECT 1 FROM documents_document WHERE status <> 'LOCKED'") == []
+    assert system.rows("SELECT 1 FROM documents_delivery WHERE status NOT IN ('NOT_WANTED')") == []
+    assert system.rows("SELECT 1 FROM documents_circuit WHERE state <> 'closed' OR failures > 0") == []
     mails = [path.read_text(encoding="utf-8") for path in (system.folder / "mail").glob("*.eml")]
     assert [mail for mail in mails if "alerts@example.com" not in mail] == []
     assert mails
@@ -128,7 +142,7 @@ def _rewritten(patch: pytest.MonkeyPatch, system: Live) -> contextlib.AbstractCo
 @contextlib.contextmanager
 def _no_worker(patch: pytest.MonkeyPatch, system: Live) -> Iterator[None]:
     """Let nobody lock anything."""
-    patch.setattr(drills, "LOCKED_WITHIN_S", 1.0)
+    patch.setattr(receipts, "LOCKED_WITHIN_S", 1.0)
     by_force(system, "ALTER TABLE documents_document RENAME COLUMN locked_at TO locked_at_away")
     try:
         yield
@@ -136,12 +150,15 @@ def _no_worker(patch: pytest.MonkeyPatch, system: Live) -> Iterator[None]:
         by_force(system, "ALTER TABLE documents_document RENAME COLUMN locked_at_away TO locked_at")
 
 
-def _weak_vault(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+@contextlib.contextmanager
+def _weak_vault(patch: pytest.MonkeyPatch, _system: Live) -> Iterator[None]:
     def weak() -> None:
         raise errors.WormError(code="worm_lock_missing", values={"attempt": "delete"})
 
-    patch.setattr(store, "probe_again", weak)
-    return contextlib.nullcontext()
+    with patch.context() as while_weak:
+        while_weak.setattr(store, "probe_again", weak)
+        yield
+    assert probes.record(extent=ProbeExtent.DAILY, actor=log.SYSTEM).passed  # nothing is locked before it holds again
 
 
 @contextlib.contextmanager
@@ -167,7 +184,7 @@ def _no_redis(_patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractC
 
 
 def _no_channel(patch: pytest.MonkeyPatch, system: Live) -> contextlib.AbstractContextManager[object]:
-    patch.setattr(drills, "SENT_WITHIN_S", 1.0)
+    patch.setattr(receipts, "SENT_WITHIN_S", 1.0)
     opened = incidents.open_alert
 
     def later(**given: Any) -> object:
@@ -184,6 +201,80 @@ def _wrong_clock(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.Abstrac
     return contextlib.nullcontext()
 
 
+def _never_again(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    """Let what could not be locked once never be tried again."""
+    release = leases.release
+
+    def for_good(*, lease: leases.Lease, next_try_at: dt.datetime | None, **columns: Any) -> bool:
+        never = str(columns.get("cause", "")).startswith("worm_")
+        return release(lease=lease, next_try_at=None if never else next_try_at, **columns)
+
+    patch.setattr(leases, "release", for_good)
+    return contextlib.nullcontext()
+
+
+def _emission_stops(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    def refuse(**_given: object) -> object:
+        raise errors.WormError(code="worm_unavailable", values={"cause": "system"})
+
+    patch.setattr(custody, "lock", refuse)
+    return contextlib.nullcontext()
+
+
+def _mail_bounces(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(outbox, "PATIENCE", dict.fromkeys(outbox.PATIENCE, dt.timedelta(0)))
+    return contextlib.nullcontext()
+
+
+def _nobody_looks(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(receipts, "LOCKED_WITHIN_S", 0.5)  # sooner than anybody looks
+    return contextlib.nullcontext()
+
+
+def _accepted_unsaved(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(problems, "respond", lambda **_given: JsonResponse({"status": "processed"}))
+    return contextlib.nullcontext()
+
+
+def _rests_for_good(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(locking, "TRIES_MAX", 1)
+    patch.setattr(printing, "fails", lambda: False)
+    return contextlib.nullcontext()
+
+
+def _any_clock(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(clock, "note", lambda **_skew: None)
+    return contextlib.nullcontext()
+
+
+def _taken_for_sent(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(channel, "send", lambda **_given: None)
+    return contextlib.nullcontext()
+
+
+def _nothing_leaves(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    patch.setattr(sending, "send_next", lambda **_given: None)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _old_backup(_patch: pytest.MonkeyPatch, system: Live) -> Iterator[None]:
+    by_force(system, "UPDATE audit_event SET at = at - interval '27 hours' WHERE action = 'backup.taken'")
+    try:
+        yield
+    finally:
+        by_force(system, "UPDATE audit_event SET at = at + interval '27 hours' WHERE action = 'backup.taken'")
+
+
+@contextlib.contextmanager
+def _never_restored(_patch: pytest.MonkeyPatch, system: Live) -> Iterator[None]:
+    by_force(system, "UPDATE audit_event SET object_id = 'none' WHERE action = 'backup.restored'")
+    try:
+        yield
+    finally:
+        by_force(system, "UPDATE audit_event SET object_id = 'backups' WHERE action = 'backup.restored'")
+
+
 FAULTS: dict[str, Plant] = {
     "idempotent_replay": _another_answer,
     "divergent_repeat": _rewritten,
@@ -193,6 +284,17 @@ FAULTS: dict[str, Plant] = {
     "denial_audit": _denials_lost,
     "dependencies": _no_redis,
     "alert_channel": _no_channel,
+    "without_vault": _never_again,
+    "without_vault_former": _emission_stops,
+    "without_mail": _mail_bounces,
+    "without_redis": _nobody_looks,
+    "without_postgresql": _accepted_unsaved,
+    "without_renderer": _rests_for_good,
+    "without_clock": _any_clock,
+    "without_alert_channel": _taken_for_sent,
+    "without_alert_channel_2": _nothing_leaves,
+    "backup_age": _old_backup,
+    "restore_age": _never_restored,
     "clock": _wrong_clock,
 }
 
@@ -209,6 +311,17 @@ def by_force(system: Live, statement: str, *values: object) -> None:
 
 def test_each_drill_has_its_fault() -> None:
     assert list(FAULTS) == [drill.name for drill in drills.DRILLS]
+
+
+def test_each_dependency_has_a_drill_of_what_is_done_without_it() -> None:
+    names = [drill.name.removeprefix("without_") for drill in fallbacks.DRILLS]
+    assert sorted(names) == sorted(dependencies.DEPENDENCIES)
+
+
+def test_a_backup_is_too_old_for_a_drill_when_it_is_for_the_alert() -> None:
+    rules = (env.BASE_DIR / "ops" / "alerts.yml").read_text(encoding="utf-8")
+    limits = dict(re.findall(r'docs_backup_age_s\{what="(\w+)"\}\) > (\d+)', rules))
+    assert {what: float(limit) for what, limit in limits.items()} == ledger_gauges.AGES_MAX_S
 
 
 @pytest.mark.parametrize("name", FAULTS)

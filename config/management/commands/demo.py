@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from audit.models import Event as AuditEvent
 from config import env, progress
+from config.embedded import commands, copies
 from config.simulation import demo, demo_keys, demo_people, sender
 from documents import presentation
 from documents.access import actors
@@ -33,6 +35,7 @@ FILES = ("es_ride.json", "mx_week.json", "mx_fleet.json", "co_food.json", "co_re
 ACCEPTED = {HTTPStatus.OK, HTTPStatus.CREATED}
 WAIT_MAX_S = 180.0
 LOOK_EVERY_S = 0.2
+BACKUP_EVERY_S = 86_400.0
 
 
 class Command(BaseCommand):
@@ -63,6 +66,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"✗ {problem}")
             if problems:
                 raise CommandError(f"{len(problems)} comprobaciones fallidas · checks failed")
+            self.back_up()
             self.say(f"✓ Todo comprobado en {time.monotonic() - began:.0f} s · Everything checked")
             self.print_addresses(password=password)
             if env.text(name="DEMO_EXIT") != "1":
@@ -129,6 +133,18 @@ class Command(BaseCommand):
                     wrong.append(f"enlace: {page.status}")
         return wrong
 
+    def back_up(self) -> None:
+        """Take a copy of the private PostgreSQL, bring it back beside it, and put both on record."""
+        stack = commands.private_stack()
+        if stack is None:
+            return  # whoever gave the server takes its copies
+        event, documents = copies.rehearse(stack=stack)
+        for arguments in ([], ["--restored"]):
+            call_command("record_backup", *arguments, stdout=io.StringIO())
+        self.say(
+            f"✓ Copia tomada y restaurada aparte · Backup taken and restored beside: {documents} PDF, {event} events"
+        )
+
     def print_addresses(self, *, password: str) -> None:
         """Print where to click, and write DEMO_JSON."""
         base = settings.PUBLIC_URL
@@ -177,8 +193,12 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGINT, end)
         signal.signal(signal.SIGTERM, end)
+        backed_up = time.monotonic()
         while not ended:
             time.sleep(0.2)
+            if time.monotonic() - backed_up > BACKUP_EVERY_S:
+                backed_up = time.monotonic()
+                self.back_up()
 
 
 def _staff() -> str:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from audit import log
 from audit.actions import Action
 from config import env, progress
-from config.drills import drills, registry
+from config.drills import drills, receipts, registry
 
 OWNER, TICKET = "Equipo billing-docs", "OPS-BILLINGDOCS-241"
 RECORD = env.BASE_DIR / "docs" / "04-CHANGELOG.md"
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
         :raises CommandError: the issuer of the drills cannot be added
         """
-        drills.ready()
+        receipts.ready()
         now = timezone.now()
         context = registry.DrillContext(
             base_url=settings.PUBLIC_URL,
@@ -144,7 +144,7 @@ def _record(*, run_id: str, failed: list[str], made: int) -> None:
             action=Action.OPERATIONS_VALIDATED,
             object_type="operations",
             object_id="operations",
-            actor=drills.ACTOR,
+            actor=receipts.ACTOR,
             outcome="failed" if failed else "ok",
             code=failed[0] if failed else "",
             details={"run": run_id, "drills": str(made), "failed": " ".join(failed)},
