@@ -7,6 +7,8 @@ SEED ?= 1
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench crash faults fuzz matrix axe orders tampering gate manage bare-lab vault-lab tlog-lab deploy-lab clean ready ready-for-tests
 MAKEFLAGS += --no-print-directory
+# Whatever the shell says: without its bytecode every process that a test or the demo starts compiles the project again.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo "make demo      the whole system on this machine: servers, sample events, PDFs, Document Center"

@@ -75,6 +75,7 @@ def pytest_configure() -> None:
     # The real hash takes 0.3 s a password, on purpose; no test is about its strength.
     django.conf.settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     TransactionTestCase.databases = set(BOTH)
+    _list_static_files_once()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -127,6 +128,22 @@ def _read_settings_again() -> None:
     for name in filter(str.isupper, dir(again)):
         if name != "DATABASES":  # Django's connections hold these very dictionaries: `stack` fills them in place
             setattr(django.conf.settings, name, getattr(again, name))
+
+
+def _list_static_files_once() -> None:
+    """Give each test client's middleware the files that the first one found: a client looks through all of them else."""
+    listed: dict[str, Any] = {}
+    middleware: Any = importlib.import_module("whitenoise.middleware").WhiteNoiseMiddleware
+    look = middleware.add_files_from_finders
+
+    def once(self: Any) -> None:
+        if listed:
+            self.files.update(listed)
+        else:
+            look(self)
+            listed.update(self.files)
+
+    middleware.add_files_from_finders = once
 
 
 def _remove(*, folder: pathlib.Path) -> None:
