@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "documents.access.middleware.RequestLog",
     "documents.access.middleware.HealthByAddress",
     "documents.access.middleware.DriverLatency",
+    "documents.access.http_metrics.CountedViews",
     "documents.access.middleware.RequestContext",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -70,6 +71,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# Of django-prometheus' histograms: a statement takes a millisecond, an answer that takes 30 s is given up.
+PROMETHEUS_LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # said though the first answer is not read

@@ -271,6 +271,7 @@ _OTHER_PAGES = {
     "dependency_degraded": "README.md",
     "document_unverified": "documents.md",
     "backup_old": "postgresql.md",
+    "answers_failing": "processes.md",
 }
 
 

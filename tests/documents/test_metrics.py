@@ -1,5 +1,6 @@
 """Metrics: whose they are, what they begin with, and what dead processes leave."""
 
+import contextlib
 import http.client
 import io
 import os
@@ -9,21 +10,23 @@ import sys
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
-from django.test import Client
+from django.db import DatabaseError, connection, transaction
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from audit import log
 from audit.models import Event as LogEvent
 from config import env, production
 from documents import errors, metrics
-from documents.access import proxies
+from documents.access import http_metrics, proxies
 from documents.alerts import discrepancies
 from documents.operations import ledger_gauges, worker_metrics
 from tests import factories
 
 TOKEN = "a-token-of-this-test-that-nobody-else-has"
 DEAD = 999_999_999
+OURS = ("# TYPE docs_", "# TYPE django_")
 SHARED = pytest.mark.django_db(databases=["default", "denials"])
 
 
@@ -115,7 +118,7 @@ def test_what_dead_processes_counted_goes_once_all_of_them_are_dead(tmp_path: pa
 
 
 def test_no_metric_is_a_gauge_that_a_dead_process_would_leave_behind() -> None:
-    kinds = [line.split()[2:] for line in metrics.exposition().decode().splitlines() if line.startswith("# TYPE docs_")]
+    kinds = [line.split()[2:] for line in metrics.exposition().decode().splitlines() if line.startswith(OURS)]
     # When each series was born is no metric of several processes: the client leaves it out there.
     assert [name for name, kind in kinds if kind == "gauge" and not name.endswith("_created")] == []
 
@@ -167,3 +170,53 @@ def test_differences_that_nobody_has_explained_are_added_up_by_country() -> None
             )
     money = ledger_gauges._unexplained()
     assert (round(money["ES"], 2), money["MX"]) == (3.32, 0.0)
+
+
+def series(page: str, *, name: str) -> dict[str, float]:
+    """Return the series of a family on a page of `/metrics`: its labels -> its value."""
+    lines = (line for line in page.splitlines() if line.startswith(f"{name}{{"))
+    return {line.partition("{")[2].partition("}")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+@SHARED
+def test_requests_are_counted_by_the_name_of_the_view_and_never_by_the_address() -> None:
+    token = "S" * 43
+    for method, path in (("GET", f"/l/{token}/"), ("GET", f"/{token}"), ("FORGED", f"/l/{token}/")):
+        Client().generic(method, path)
+    page = metrics.exposition().decode()
+    assert token not in page
+    answered = series(page, name="django_http_responses_total_by_status_view_method_total")
+    assert {'method="GET",status="404",view="<unnamed view>"', 'method="GET",status="404",view="link"'} <= set(answered)
+    timed = series(page, name="django_http_requests_latency_seconds_by_view_method_count")
+    assert "FORGED" not in page
+    assert any('method="<invalid method>"' in labels for labels in (*answered, *timed))
+
+
+@SHARED
+def test_a_problem_is_an_answer_and_a_defect_an_exception() -> None:
+    name = "django_http_exceptions_total_by_type_total"
+    Client().get("/api/v1/documents/doc_none/")
+    assert 'type="Problem"' not in series(metrics.exposition().decode(), name=name)
+    request = RequestFactory().get("/healthz")
+    http_metrics.CountedViews(lambda _request: HttpResponse()).process_exception(request, ZeroDivisionError())
+    assert series(metrics.exposition().decode(), name=name)['type="ZeroDivisionError"'] >= 1
+
+
+@SHARED
+def test_statements_connections_and_their_errors_are_counted_by_the_connection() -> None:
+    def counted(name: str, labels: str = 'alias="default",vendor="postgresql"') -> float:
+        return series(metrics.exposition().decode(), name=name).get(labels, 0.0)
+
+    before = counted("django_db_query_duration_seconds_count")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 'what it says is in no metric'")
+        cursor.executemany("SELECT %s", [[1], [2], [3]])
+    assert counted("django_db_query_duration_seconds_count") == before + 2
+    failed = 'alias="default",type="UndefinedColumn",vendor="postgresql"'
+    seen = counted("django_db_errors_total", failed)
+    with contextlib.suppress(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT nothing_of_that_name")
+    assert counted("django_db_errors_total", failed) == seen + 1
+    opened = counted("django_db_new_connections_total")
+    assert opened >= 1
+    assert "in no metric" not in metrics.exposition().decode()

@@ -3,6 +3,9 @@
 The server's own limit (`statement_timeout`) is of no use where the server, or the network before it, has fallen silent:
 a thread would wait for ever, and sixteen of them are the whole web server. A connection whose answer has not come is
 closed, and its caller gets an OperationalError, as for any other outage.
+
+Below it is django-prometheus' backend, which counts connections, statements, their errors and how long they take, by
+the name of the connection; what a statement says is in no metric.
 """
 
 import contextlib
@@ -10,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import psycopg
-from django.db.backends.postgresql import base
+from django_prometheus.db.backends.postgresql import base
 from psycopg.abc import PQGen
 
 from documents.resilience import dependencies
+from documents.resilience.postgres import counting
 
 ROW = dependencies.DEPENDENCIES["postgresql"]
 MARGIN_S = 0.7  # the server says first that a statement took too long
@@ -45,7 +49,12 @@ class PatientConnection(psycopg.Connection[Any]):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """The backend: Django's own, over patient connections."""
+    """The backend: Django's own as django-prometheus counts it, over patient connections."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what a connection is opened with: cursors that count."""
+        params: dict[str, Any] = super(base.DatabaseWrapper, self).get_connection_params()
+        return params | {"cursor_factory": counting.cursors(factory=params["cursor_factory"], alias=self.alias)}
 
     def get_new_connection(self, conn_params: Mapping[str, Any]) -> PatientConnection:
         """Connect, within the connection's own limit."""
