@@ -18,12 +18,29 @@ from config.faults import cells, checks, failing, fallbacks, stack
 from config.simulation import crash_campaign, event_parts, event_stream
 from documents.alerts import incidents
 
-EVENTS, EVENTS_BEFORE = 14, 2
-SEND_EVERY_S, LOOK_EVERY_S = 1.2, 0.5
+EVENTS_BEFORE = 2
+AGAIN = 1000  # more than there are cells
+LOOK_EVERY_S = 0.5
 ALERT_MAX_S, FALLBACK_MAX_S, RECOVERY_MAX_S = 60.0, 45.0, 120.0
-FALLBACK_HASTY_S = 12.0
 SETTLED_S = 1.0  # what was under way when the fault began has come to its end
 READY_MAX_S = 15.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CampaignPace:
+    """How many events a cell sends, and how often; `hold_max_s` ends a fault sooner than its cell asks.
+
+    A cell whose fallback was taken out waits `missing_s` for it, and ends at the first finding.
+    """
+
+    events: int = 14
+    send_every_s: float = 1.2
+    hold_max_s: float = 600.0
+    missing_s: float = 12.0
+
+
+WHOLE = CampaignPace()
+QUICK = CampaignPace(events=8, send_every_s=0.3, hold_max_s=1.0, missing_s=6.0)  # for a sample
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,14 +51,15 @@ class CellResult:
     alert_s: float
     recovery_s: float
     findings: Sequence[str]
+    planted: str = ""  # the row whose fallback was taken out
 
 
 class Traffic:
     """Senders: each event again and again until it is accepted, one at a time."""
 
-    def __init__(self, *, trial: fallbacks.Trial, stream: event_stream.Stream) -> None:
+    def __init__(self, *, trial: fallbacks.Trial, stream: event_stream.Stream, every_s: float) -> None:
         self.left = list(stream.events)
-        self._trial = trial
+        self._trial, self._every_s = trial, every_s
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._send, name="traffic", daemon=True)
 
@@ -69,18 +87,20 @@ class Traffic:
                 self.send(event=self.left[0])
             if self._trial.began_at and "vault_former" in self._trial.cell.rows:
                 self._trial.stack.read_former()  # nothing else asks that store
-            self._ended.wait(SEND_EVERY_S)
+            self._ended.wait(self._every_s)
 
 
-def run_cell(*, stack: stack.FaultStack, cell: cells.FaultCell, seed: int, hasty: bool = False) -> CellResult:
-    """Run one cell and return what is wrong with it; `hasty` ends it at the first finding."""
-    stream = _stream(cell=cell, seed=seed)
+def run_cell(
+    *, stack: stack.FaultStack, cell: cells.FaultCell, seed: int, pace: CampaignPace = WHOLE, planted: str = ""
+) -> CellResult:
+    """Run one cell and return what is wrong with it; with a defect `planted` it ends at the first finding."""
+    stream, hasty = _stream(cell=cell, seed=seed, count=pace.events, again=bool(planted)), bool(planted)
     stack.keys |= stream.keys
     trial = fallbacks.Trial(cell=cell, stack=stack, keys=stream.keys)
     baseline = frozenset(checks.is_well(trial=dataclasses.replace(trial, keys=frozenset()), baseline=frozenset()))
     trial.last_alert = checks.last_alert(trial=trial)
     before, logged = stack.pids(), stack.log_sizes()
-    with Traffic(trial=trial, stream=stream) as traffic:
+    with Traffic(trial=trial, stream=stream, every_s=pace.send_every_s) as traffic:
         for event in stream.events[:EVENTS_BEFORE]:
             traffic.send(event=event)
         trial.fault_at = checks.moment()
@@ -89,7 +109,7 @@ def run_cell(*, stack: stack.FaultStack, cell: cells.FaultCell, seed: int, hasty
             rows = stack.documents(keys=stream.keys)
             trial.locked_before = frozenset(key for key, row in rows.items() if row[1] == "LOCKED")
             trial.began_at = checks.moment()
-            alert_s, findings = _meanwhile(trial=trial, fallback_s=FALLBACK_HASTY_S if hasty else FALLBACK_MAX_S)
+            alert_s, findings = _meanwhile(trial=trial, pace=pace, hasty=hasty)
             checks.measure(trial=trial)
             ended_at = checks.moment()
         if not (hasty and findings):
@@ -104,22 +124,24 @@ def run_cell(*, stack: stack.FaultStack, cell: cells.FaultCell, seed: int, hasty
         alert_s=round(alert_s, 1),
         recovery_s=round(recovery_s, 1),
         findings=list(dict.fromkeys(findings)),
+        planted=planted,
     )
 
 
-def _stream(*, cell: cells.FaultCell, seed: int) -> event_stream.Stream:
+def _stream(*, cell: cells.FaultCell, seed: int, count: int, again: bool) -> event_stream.Stream:
+    """Draw a cell's events, and others where it may run on a stack that has had them."""
     number = next(place for place, known in enumerate(cells.CELLS) if known == cell)
-    return stack.stream_of(seed=seed, number=number, count=EVENTS)
+    return stack.stream_of(seed=seed, number=number + AGAIN * again, count=count)
 
 
-def _meanwhile(*, trial: fallbacks.Trial, fallback_s: float) -> tuple[float, list[str]]:
+def _meanwhile(*, trial: fallbacks.Trial, pace: CampaignPace, hasty: bool) -> tuple[float, list[str]]:
     """Wait, while the fault lasts, for the alert and for the fallback; return when it came, and what did not."""
     alert_s, findings = 0.0, list[str]()
     if trial.cell.alerts_min:
         if not _within(seconds=ALERT_MAX_S, holds=lambda: checks.is_told(trial=trial)):
             findings.append(f"no alert within {ALERT_MAX_S:.0f} s")
         alert_s = checks.moment() - trial.began_at
-    left = max(0.0, trial.cell.hold_s - (checks.moment() - trial.began_at))
+    left = max(0.0, min(trial.cell.hold_s, pace.hold_max_s) - (checks.moment() - trial.began_at))
     time.sleep(left)
     if trial.cell.alerts_min:  # what flaps needs no fallback at any one moment
         missing = list[str]()
@@ -128,7 +150,7 @@ def _meanwhile(*, trial: fallbacks.Trial, fallback_s: float) -> tuple[float, lis
             missing[:] = [text for row in trial.cell.rows for text in fallbacks.FALLBACKS[row](trial)]
             return not missing
 
-        if not _within(seconds=fallback_s, holds=happens):
+        if not _within(seconds=pace.missing_s if hasty else FALLBACK_MAX_S, holds=happens):
             findings += missing
     return alert_s, findings
 

@@ -18,7 +18,8 @@ from config import env
 from config.faults import plants
 
 FOLDER, FILE = "FAULT_ORDERS", "orders.json"
-PLANTED, STEADY = "FAULT_PLANTED", "FAULT_STEADY_S"
+PLANTED, QUICK = "FAULT_PLANTED", "FAULT_QUICK"
+STEADY_S = 1.0  # how soon an incident is over in a sample
 READ_EVERY_S = 0.1
 
 
@@ -30,6 +31,7 @@ class LeverOrders:
     drift: float = 0.0
     since: float = 0.0
     other_document: bool = False
+    planted: str = ""  # the row whose fallback is taken out, for as long as the process lives
 
     def moved_s(self) -> float:
         """Return how far the clock is from the machine's at this moment."""
@@ -69,6 +71,7 @@ def _follow() -> None:
             read = text
             for name, value in json.loads(text).items():
                 setattr(orders, name, value)
+            plants.plant(name=orders.planted)
         time.sleep(READ_EVERY_S)
 
 
@@ -102,9 +105,8 @@ def _mix_up_documents() -> None:
 
 
 def _shorten() -> None:
-    """Let an incident end sooner where a test has no time."""
+    """Let an incident end sooner in a sample."""
     from documents.resilience import breaker
 
-    steady_s = env.text(name=STEADY)
-    if steady_s:
-        breaker.STEADY_S = float(steady_s)
+    if env.text(name=QUICK):
+        breaker.STEADY_S = STEADY_S

@@ -17,6 +17,8 @@ from documents import errors
 if TYPE_CHECKING:
     from documents.alerts import channel as alert_channel
 
+_planted: set[str] = set()
+
 
 def put(*, where: object, name: str, value: object) -> None:
     """Replace a function of the product in this process."""
@@ -24,12 +26,13 @@ def put(*, where: object, name: str, value: object) -> None:
 
 
 def plant(*, name: str) -> None:
-    """Take out the fallback of one row; "" leaves the product as it is.
+    """Take out the fallback of one row, once; "" leaves the product as it is.
 
     :raises KeyError: there is no such row
     """
-    if name:
+    if name and name not in _planted:
         PLANTS[name]()
+        _planted.add(name)
 
 
 def _vault_gives_up() -> None:

@@ -27,6 +27,7 @@ from documents.resilience import dependencies
 
 SAMPLES = pathlib.Path(__file__).resolve().parents[1] / "samples"
 START_MAX_S, WARM_MAX_S, LOOK_EVERY_S = 120.0, 120.0, 0.2
+FOLLOWED_S = 5 * levers.READ_EVERY_S
 SLOWNESS = 10  # times what the row gives a connection
 LOGIN = "admin"
 PORTS = {  # TABLE: the proxy's port -> what is spoken there
@@ -112,6 +113,11 @@ class FaultStack:
         while b'"status": "ok"' not in self.ask("GET", "/readyz").body and time.monotonic() < until:
             time.sleep(LOOK_EVERY_S)
 
+    def plant(self, *, name: str) -> None:
+        """Take the fallback of a row out of the processes that serve."""
+        levers.pull(folder=self.folder, now=levers.LeverOrders(planted=name))
+        time.sleep(FOLLOWED_S)
+
     def log_sizes(self) -> dict[str, int]:
         """Return how much each process has logged."""
         return {name: (self.folder / f"{name}.log").stat().st_size for name in self.group.processes}
@@ -127,7 +133,7 @@ class FaultStack:
 
 
 @contextlib.contextmanager
-def running(*, seed: int, planted: str = "", steady_s: str = "", former: bool = False) -> Iterator[FaultStack]:
+def running(*, seed: int, planted: str = "", quick: bool = False, former: bool = False) -> Iterator[FaultStack]:
     """Run the product behind the proxy, with documents in a former store where `former` says so.
 
     :raises TimeoutError: it does not come up, or locks nothing
@@ -140,7 +146,7 @@ def running(*, seed: int, planted: str = "", steady_s: str = "", former: bool = 
         psycopg.connect(env.text(name="DATABASE_URL"), autocommit=True) as database,
     ):
         environment = _environment(faults=faults, alerts=alerts, mail=mail)
-        environment |= {levers.FOLDER: str(folder), levers.PLANTED: planted, levers.STEADY: steady_s}
+        environment |= {levers.FOLDER: str(folder), levers.PLANTED: planted, levers.QUICK: "1" if quick else ""}
         levers.pull(folder=folder, now=levers.LeverOrders())
         made: Mapping[str, Any] = {
             "faults": faults,

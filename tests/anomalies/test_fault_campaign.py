@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -13,8 +14,6 @@ from django.core.management import CommandError, call_command
 from config import env
 from config.embedded import machine
 from config.faults import campaign as runs
-
-QUICK = ("--only", "redis/refuse", "--steady-s", "2", "--afresh", "--json")
 
 
 def campaign(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -30,22 +29,19 @@ def campaign(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.timeout(300)
-def test_a_cell_of_the_campaign_passes_with_a_stack_of_its_own_and_leaves_nothing_behind() -> None:
-    before = set((env.BASE_DIR / "var" / "fault_campaign").glob("*"))
-    ran = campaign("--seed", "990", *QUICK)
-    assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
-    result = json.loads(ran.stdout.strip().splitlines()[-1])
-    assert (result["name"], result["findings"]) == ("redis/refuse", [])
-    assert 0 < result["alert_s"] < 60
-    assert set((env.BASE_DIR / "var" / "fault_campaign").glob("*")) == before
-
-
-@pytest.mark.timeout(300)
-def test_a_row_whose_fallback_was_taken_out_is_red() -> None:
-    ran = campaign("--seed", "991", *QUICK, "--planted", "redis")
+def test_a_cell_passes_on_a_stack_of_its_own_and_is_red_once_its_fallback_was_taken_out() -> None:
+    folder = env.BASE_DIR / "var" / "fault_campaign"
+    before = set(folder.glob("*"))
+    ran = campaign("--seed", "990", "--only", "redis/refuse", "--quick", "--json", "--then-planted", "redis")
     assert ran.returncode == 1, ran.stdout + ran.stderr[-3000:]
-    result = json.loads(ran.stdout.strip().splitlines()[-1])
-    assert result["findings"] == ["no document has been locked meanwhile"]
+    whole, planted = (json.loads(line) for line in ran.stdout.strip().splitlines())
+    assert (whole["name"], whole["planted"], whole["findings"]) == ("redis/refuse", "", [])
+    assert 0 < whole["alert_s"] < 60
+    assert (planted["name"], planted["planted"]) == ("redis/refuse", "redis")
+    assert planted["findings"] == ["no document has been locked meanwhile"]
+    (logs,) = set(folder.glob("*")) - before  # kept, as something was red; no process is left
+    assert not machine.in_use(lock=logs / "lock")
+    shutil.rmtree(logs)
 
 
 def test_a_campaign_that_was_broken_off_goes_on_where_it_was(

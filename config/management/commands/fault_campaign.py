@@ -31,7 +31,8 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="draws the events and the garbage (default 1)")
         parser.add_argument("--only", default="", help="rows, ways or cells, with commas: vault,slow or mail/flap")
         parser.add_argument("--planted", default="", choices=["", *plants.PLANTS], help="take a row's fallback out")
-        parser.add_argument("--steady-s", default="", help="how soon an incident is over (default: as in production)")
+        parser.add_argument("--then-planted", default="", choices=["", *plants.PLANTS], help="then once more, so")
+        parser.add_argument("--quick", action="store_true", help="a sample: few events, incidents soon over")
         parser.add_argument("--afresh", action="store_true", help="run also the cells that an earlier run has passed")
         parser.add_argument("--list", action="store_true", help="say which cells there are, and run none")
         parser.add_argument("--json", action="store_true", help="print a line of JSON a cell")
@@ -49,15 +50,17 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(cell.name for cell in chosen))
             return
         record = machine.VAR / f"fault_campaign-{options['seed']}.jsonl"
-        resumes = not (options["afresh"] or options["planted"])
+        resumes = not any(options[name] for name in ("afresh", "planted", "then_planted", "quick"))
         passed = _passed(record=record) if resumes else {}
         left = [cell for cell in chosen if cell.name not in passed]
         try:
             results = self.run_cells(left=left, options=options, record=record if resumes else None) if left else []
         except TimeoutError as error:
             raise CommandError(f"{error}; see {demo.folder()}") from error
-        known = passed | {result.name: result for result in results}
-        self.print_results(results=[known[cell.name] for cell in chosen if cell.name in known], as_json=options["json"])
+        known = passed | {result.name: result for result in results if not result.planted or options["planted"]}
+        shown = [known[cell.name] for cell in chosen if cell.name in known]
+        shown += [result for result in results if result not in shown]
+        self.print_results(results=shown, as_json=options["json"])
         if red := [result.name for result in results if result.findings]:
             raise CommandError(f"{len(red)} of {len(chosen)} cells are red; logs are in {demo.folder()}")
         if resumes and len(passed) + len(results) >= len(cells.CELLS):
@@ -70,26 +73,34 @@ class Command(BaseCommand):
         """Run cell after cell; each is on record as soon as it has ended."""
         call_command("provision", verbosity=0)
         former = any("vault_former" in cell.rows for cell in left)
+        pace = campaign.QUICK if options["quick"] else campaign.WHOLE
         results = list[campaign.CellResult]()
         with (
             stack.running(
-                seed=options["seed"], planted=options["planted"], steady_s=options["steady_s"], former=former
+                seed=options["seed"], planted=options["planted"], quick=options["quick"], former=former
             ) as running,
             progress.progress(label="fallos", total=len(left)) as step,
         ):
-            for cell in left:
-                result = campaign.run_cell(
-                    stack=running, cell=cell, seed=options["seed"], hasty=bool(options["planted"])
-                )
+
+            def run(cell: cells.FaultCell, planted: str) -> campaign.CellResult:
+                result = campaign.run_cell(stack=running, cell=cell, seed=options["seed"], pace=pace, planted=planted)
                 results.append(result)
-                step(note=f"{BAD if result.findings else GOOD} {result.name}")
                 for finding in result.findings:
                     self.stderr.write(f"{BAD} {result.name}: {finding}")
+                return result
+
+            for cell in left:
+                result = run(cell, options["planted"])
+                step(note=f"{BAD if result.findings else GOOD} {result.name}")
                 if record is not None and not result.findings:
                     with record.open("a", encoding="utf-8") as file:
                         file.write(campaign.as_line(result=result) + "\n")
                 if result.findings and cell is not left[-1]:
                     running.restart()
+            if options["then_planted"]:
+                running.plant(name=options["then_planted"])
+                for cell in left:
+                    run(cell, options["then_planted"])
         return results
 
     def print_results(self, *, results: Sequence[campaign.CellResult], as_json: bool) -> None:
@@ -102,7 +113,8 @@ class Command(BaseCommand):
         for result in results:
             said = "\n".join(result.findings)
             figures = (f"{result.alert_s:.0f}", f"{result.recovery_s:.0f}")
-            table.add_row(BAD if result.findings else GOOD, result.name, *figures, said)
+            name = f"{result.name} ({result.planted})" if result.planted else result.name
+            table.add_row(BAD if result.findings else GOOD, name, *figures, said)
         Console(file=sys.stdout).print(table)
         counts = {"cells": len(results), "red": sum(bool(result.findings) for result in results)}
         self.stdout.write(json.dumps(counts))
