@@ -14,7 +14,7 @@ from django.db import connections, transaction
 
 from audit import log
 from config import env
-from config.faults import cells, checks, failing, fallbacks, stack
+from config.faults import cells, checks, failing, fallbacks, levers, stack
 from config.simulation import crash_campaign, event_parts, event_stream
 from documents.alerts import incidents
 
@@ -100,7 +100,7 @@ def run_cell(
     baseline = frozenset(checks.is_well(trial=dataclasses.replace(trial, keys=frozenset()), baseline=frozenset()))
     trial.last_alert = checks.last_alert(trial=trial)
     before, logged = stack.pids(), stack.log_sizes()
-    with Traffic(trial=trial, stream=stream, every_s=pace.send_every_s) as traffic:
+    with _canary_asked(trial=trial), Traffic(trial=trial, stream=stream, every_s=pace.send_every_s) as traffic:
         for event in stream.events[:EVENTS_BEFORE]:
             traffic.send(event=event)
         trial.fault_at = checks.moment()
@@ -203,6 +203,19 @@ def _something_to_tell(*, cell: cells.FaultCell) -> Iterator[None]:
             incidents.resolve_alert(dedup_key=key, actor=log.SYSTEM, reason="drill")
         incidents.logger.disabled = False
         connections.close_all()
+
+
+@contextlib.contextmanager
+def _canary_asked(*, trial: fallbacks.Trial) -> Iterator[None]:
+    """Have the canary bucket probed again and again where it fails, and after: nothing else asks it but once a day."""
+    if "vault_canary" not in trial.cell.rows:
+        yield
+        return
+    levers.pull(folder=trial.stack.folder, now=levers.LeverOrders(canary=True))
+    try:
+        yield
+    finally:
+        levers.pull(folder=trial.stack.folder, now=levers.LeverOrders())
 
 
 def _outside(*, stack: stack.FaultStack) -> list[str]:

@@ -14,10 +14,10 @@ from documents.resilience import dependencies
 
 GRACE_S = 1.0  # beyond a row's total
 MEASURED = frozenset(
-    {"vault", "vault_former", "mail", "alert_channel", "alert_channel_2"}
+    {"vault", "vault_former", "vault_canary", "mail", "alert_channel", "alert_channel_2"}
 )  # here a connection is a call
 # Here each request fails, so that there are no more of them than failures that the product has noted.
-COUNTED = frozenset({Mode.BLACK_HOLE, Mode.SLOW, Mode.BUSY, Mode.GARBAGE})
+COUNTED = frozenset({Mode.BLACK_HOLE, Mode.UNREACHABLE, Mode.SLOW, Mode.BUSY, Mode.GARBAGE})
 DRILL = "operations_drill"  # opened by the campaign, so that there is something to send
 
 
@@ -28,6 +28,10 @@ def measure(*, trial: Trial) -> None:
         seen = trial.stack.faults.seen(name=name, since=trial.began_at)
         trial.longest_s[name] = max((connection.waited_s(now=now) for connection in seen), default=0.0)
         trial.requests[name] = sum(c.requests for c in seen if c.opened_at >= trial.began_at)
+        if trial.cell.way is Mode.UNREACHABLE:
+            port = trial.stack.faults.ports[name].number
+            waited = trial.stack.knocking.waits_s(port=port, since=trial.began_at)
+            trial.longest_s[name], trial.requests[name] = max(waited, default=0.0), len(waited)
 
 
 def calls(*, trial: Trial, logged: Mapping[str, int]) -> Iterator[str]:
@@ -90,7 +94,13 @@ def alerts(*, trial: Trial) -> Iterator[str]:
     besides = trial.cell.besides
     for code, count in counts.items():
         if code not in wanted and not (besides and code.startswith(besides)):
-            yield f"{count} alerts {code} besides"
+            yield f"{count} alerts {code} besides: {_details(trial=trial, code=code)}"
+
+
+def _details(*, trial: Trial, code: str) -> str:
+    """Return what the newest incident of a code says."""
+    query = "SELECT dedup_key, values, opened_at FROM documents_alert WHERE code = %s ORDER BY id DESC LIMIT 1"
+    return "; ".join(str(part) for row in trial.stack.rows(query, [code]) for part in row)
 
 
 def links(*, trial: Trial) -> Iterator[str]:

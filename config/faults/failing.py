@@ -1,6 +1,7 @@
 """How a cell's fault is made: a mode of the proxy, a flap, a lever, or a hand at the renderer's processes."""
 
 import contextlib
+import functools
 import itertools
 import resource
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import psutil
 
-from config.faults import cells, levers, stack
+from config.faults import cells, knocks, levers, stack
 from config.faults.cells import Way
 from config.faults.proxy import Mode
 
@@ -28,6 +29,10 @@ def failing(*, cell: cells.FaultCell, stack: stack.FaultStack) -> Iterator[None]
             for name in cell.rows:
                 ends.callback(stack.faults.switch, name=name, mode=Mode.WELL)
                 stack.faults.switch(name=name, mode=cell.way)
+            if cell.way is Mode.UNREACHABLE:
+                ports = {stack.faults.ports[name].number for name in cell.rows}
+                look = functools.partial(stack.knocking.look, ports=ports)
+                ends.enter_context(_again(look, every_s=knocks.LOOK_EVERY_S, name="knocks"))
         elif cell.way in {Way.FLAP, Way.FLAP_AT_PAUSE}:
             for name in cell.rows:
                 ends.callback(stack.faults.switch, name=name, mode=Mode.WELL)

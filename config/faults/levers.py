@@ -21,6 +21,7 @@ FOLDER, FILE = "FAULT_ORDERS", "orders.json"
 PLANTED, QUICK = "FAULT_PLANTED", "FAULT_QUICK"
 STEADY_S = 1.0  # how soon an incident is over in a sample
 READ_EVERY_S = 0.1
+SOON = dt.timedelta(seconds=2)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -31,6 +32,7 @@ class LeverOrders:
     drift: float = 0.0
     since: float = 0.0
     other_document: bool = False
+    canary: bool = False  # the full probe is due every few seconds, and not once a day
     planted: str = ""  # the row whose fallback is taken out, for as long as the process lives
 
     def moved_s(self) -> float:
@@ -64,6 +66,8 @@ class LeversConfig(AppConfig):
 
 def _follow() -> None:
     """Read the orders again and again."""
+    from documents.vault import full_probe, probes
+
     path, read = pathlib.Path(env.text(name=FOLDER)) / FILE, ""
     while True:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -72,6 +76,7 @@ def _follow() -> None:
             for name, value in json.loads(text).items():
                 setattr(orders, name, value)
             plants.plant(name=orders.planted)
+            full_probe.DUE_EVERY = SOON if orders.canary else probes.DUE_EVERY
         time.sleep(READ_EVERY_S)
 
 

@@ -56,6 +56,18 @@ def _former_stops_all() -> None:
     put(where=places, name="is_former", value=lambda **_url: False)
 
 
+def _canary_stops_all() -> None:
+    """Count what fails at the canary bucket against the vault."""
+    from documents.vault import store
+
+    guarded = store.guarded
+
+    def blamed(*, dependency: str = "", **call: Any) -> object:
+        return guarded(**call, dependency="vault" if dependency == "vault_canary" else dependency)
+
+    put(where=store, name="guarded", value=blamed)
+
+
 def _mail_gives_up() -> None:
     """Let a mail bounce whose server was away once."""
     from documents.delivery import outbox, single_mails
@@ -126,6 +138,7 @@ PLANTS: Mapping[str, Callable[[], None]] = MappingProxyType(
     {
         "vault": _vault_gives_up,
         "vault_former": _former_stops_all,
+        "vault_canary": _canary_stops_all,
         "mail": _mail_gives_up,
         "redis": _nobody_polls,
         "postgresql": _accepts_what_is_not_saved,

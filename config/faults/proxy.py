@@ -33,6 +33,7 @@ class Mode(enum.StrEnum):
     WELL = "well"
     REFUSE = "refuse"
     BLACK_HOLE = "black_hole"
+    UNREACHABLE = "unreachable"
     SLOW = "slow"
     BUSY = "busy"
     GARBAGE = "garbage"
@@ -43,6 +44,7 @@ class Mode(enum.StrEnum):
 
 # Whoever is connected is cut off: the server behind the port has gone, or is another one now.
 CUTTING = frozenset({Mode.REFUSE, Mode.BUSY, Mode.GARBAGE, Mode.EMPTY})
+SILENT = frozenset({Mode.BLACK_HOLE, Mode.UNREACHABLE})
 ANSWERING = frozenset({Mode.BUSY, Mode.GARBAGE, Mode.EMPTY})
 
 
@@ -91,6 +93,7 @@ class Port:
     server: asyncio.Server | None = None
     leaving: "asyncio.Task[None] | None" = None
     closed: socket.socket | None = None  # holds the number while nobody listens
+    knock: socket.socket | None = None  # fills the queue of `closed`, so that the kernel drops whoever comes next
     connections: "collections.deque[Connection]" = dataclasses.field(
         default_factory=lambda: collections.deque(maxlen=5000)
     )
@@ -141,29 +144,48 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=ORDER_MAX_S)
 
     async def _listen(self, port: Port) -> None:
-        if port.closed is not None:
-            port.closed.close()
-            port.closed = None
+        self._open(port)
         port.server = await asyncio.start_server(
             lambda reader, writer: self._serve(port, reader, writer), "127.0.0.1", port.number, backlog=BACKLOG
         )
         port.number = port.server.sockets[0].getsockname()[1]
 
-    async def _deafen(self, port: Port) -> None:
-        """Refuse connections: the number stays ours, and nobody listens."""
-        if port.server is None:
+    def _open(self, port: Port) -> None:
+        """Let go of what kept callers out."""
+        for kept in (port.knock, port.closed):
+            if kept is not None:
+                kept.close()
+        port.knock = port.closed = None
+
+    def _drop(self, port: Port) -> None:
+        """Let the kernel drop whoever wants to connect, as on the way to a host that is gone: no answer at all."""
+        self._deafen(port)
+        if port.closed is None or port.knock is not None:
             return
-        port.server.close()
+        port.closed.listen(0)  # a queue of one
+        port.knock = socket.socket()
+        port.knock.settimeout(0)
+        port.knock.connect_ex(("127.0.0.1", port.number))
+
+    def _deafen(self, port: Port) -> None:
+        """Refuse connections: the number stays ours, and nobody listens."""
+        if port.server is not None:
+            port.server.close()
+        elif port.knock is None:
+            return
         port.server = None
+        self._open(port)
         port.closed = socket.socket()
         port.closed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         port.closed.bind(("127.0.0.1", port.number))
 
     async def _switch(self, port: Port, mode: Mode) -> None:
         port.mode = mode
-        (port.heard.clear if mode is Mode.BLACK_HOLE else port.heard.set)()
+        (port.heard.clear if mode in SILENT else port.heard.set)()
         if mode is Mode.REFUSE:
-            await self._deafen(port)
+            self._deafen(port)
+        elif mode is Mode.UNREACHABLE:
+            self._drop(port)
         elif port.server is None:
             await self._listen(port)
         for connection in port.connections:
@@ -178,11 +200,10 @@ class Proxy:
 
     async def _close(self) -> None:
         for port in self.ports.values():
-            await self._deafen(port)
+            self._deafen(port)
             for connection in port.connections:
                 connection.writer.transport.abort()
-            if port.closed is not None:
-                port.closed.close()
+            self._open(port)
 
     async def _serve(self, port: Port, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(opened_at=time.monotonic(), writer=writer)

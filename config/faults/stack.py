@@ -19,7 +19,7 @@ from django.db import connections
 from django.utils import timezone
 
 from config import env
-from config.faults import door, ends, levers, proxy
+from config.faults import door, ends, knocks, levers, proxy
 from config.faults.answers import Protocol
 from config.simulation import demo, demo_keys, demo_people, event_parts, event_stream, processes, sender
 from documents.access import actors, keys
@@ -33,6 +33,7 @@ LOGIN = "admin"
 PORTS = {  # TABLE: the proxy's port -> what is spoken there
     "vault": Protocol.S3,
     "vault_former": Protocol.S3,
+    "vault_canary": Protocol.S3,
     "mail": Protocol.SMTP,
     "redis": Protocol.REDIS,
     "postgresql": Protocol.POSTGRESQL,
@@ -57,6 +58,7 @@ class FaultStack:
     keys: set[str] = field(default_factory=set)
     former: str = ""  # a document that lies in the former store
     session: str = ""
+    knocking: knocks.KnockWatch = field(default_factory=knocks.KnockWatch)
     blamed: set[str] = field(default_factory=set)  # what the outside checker has said
 
     def post(self, *, event: event_parts.EventBody) -> door.DoorAnswer:
@@ -232,7 +234,7 @@ def _environment(*, faults: proxy.Proxy, alerts: ends.KeptAlerts, mail: ends.Kep
         "mail": mail.port,
         "alert_channel": alerts.port,
     }
-    upstream |= {"vault_former": upstream["vault"], "alert_channel_2": alerts.port}
+    upstream |= {"vault_former": upstream["vault"], "vault_canary": upstream["vault"], "alert_channel_2": alerts.port}
     number_of = {
         name: faults.add(
             name=name,
@@ -252,7 +254,7 @@ def _environment(*, faults: proxy.Proxy, alerts: ends.KeptAlerts, mail: ends.Kep
         "DATABASE_OWNER_URL": "",
         "REDIS_URL": moved("REDIS_URL", "redis"),
         "VAULT_URL": moved("VAULT_URL", "vault"),
-        "VAULT_CANARY_URL": "",
+        "VAULT_CANARY_URL": moved("VAULT_CANARY_URL", "vault_canary"),
         "VAULT_FORMER_URL": moved("VAULT_URL", "vault_former"),
         "MAIL_URL": f"smtp://127.0.0.1:{number_of['mail']}",
         "ALERT_URL": f"http://127.0.0.1:{number_of['alert_channel']}/alerts",

@@ -199,6 +199,7 @@ class DependencyState(NamedTuple):
 DEPENDENCY_NAMES = {
     "vault": gettext_lazy("Bóveda"),
     "vault_former": gettext_lazy("Bóveda anterior"),
+    "vault_canary": gettext_lazy("Bóveda de prueba"),
     "mail": gettext_lazy("Correo"),
     "redis": gettext_lazy("Redis"),
     "postgresql": gettext_lazy("PostgreSQL"),

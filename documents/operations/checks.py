@@ -112,8 +112,8 @@ def breaker_only() -> str:
     return ""
 
 
-# TABLE: dependency -> its check. To ask a renderer or an alert channel costs something or has an effect: for these the
-# breaker says how the last real calls went.
+# TABLE: dependency -> its check. To ask a renderer, a canary or an alert channel costs something or has an effect: for
+# these the breaker says how the last real calls went.
 CHECKS: dict[str, Callable[[], str]] = {
     "postgresql": _postgresql,
     "vault": _vault,
@@ -122,6 +122,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "clock": _clock,
     "renderer": breaker_only,
     "vault_former": breaker_only,
+    "vault_canary": breaker_only,
     "alert_channel": breaker_only,
     "alert_channel_2": breaker_only,
 }

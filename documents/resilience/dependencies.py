@@ -40,6 +40,13 @@ _ROWS = (
         never="stop emission; quarantine what cannot be read",
     ),
     Dependency(
+        name="vault_canary", connect_s=2, total_s=10, attempts_max=ENDLESS, backoff_base_s=2, backoff_cap_s=300,
+        breaker_failures=2, breaker_open_s=30, alert_severity="P2",
+        fallback=("Se emite y resguarda como siempre; el sondeo completo se hace en cuanto conteste",
+                  "Documents are issued and locked as ever; the full probe is made as soon as it answers"),
+        never="stop emission; count as probed",
+    ),
+    Dependency(
         name="mail", connect_s=3, total_s=10, attempts_max=150, backoff_base_s=30, backoff_cap_s=3600,
         breaker_failures=3, breaker_open_s=30, alert_severity="P2",
         fallback=("El documento está en el panel; el correo se reintenta durante 72 h",

@@ -29,23 +29,24 @@ RULE: Mapping[str, object] = {
 }
 
 
-def require_canary(*, client: Any, bucket: str, of: Any, vault: str) -> None:
-    """Refuse a bucket that is the vault's own, holds anything but probes, or is set otherwise than the vault's.
+def settings_of(*, client: Any, bucket: str) -> object:
+    """Return what a bucket is set to, to be compared: whether it keeps versions, and what it locks."""
+    return (
+        client.get_bucket_versioning(Bucket=bucket).get("Status"),
+        _default_lock(client=client, bucket=bucket),
+    )
 
-    :param of: the client of the vault's own bucket, `vault`
+
+def require_canary(*, client: Any, bucket: str, wanted: object) -> None:
+    """Refuse a bucket that holds anything but probes, or is set otherwise than the vault's.
+
+    :param wanted: the settings of the vault's own bucket
     :raises errors.WormError: `worm_bucket_misconfigured`
     """
     rows = client.list_objects_v2(Bucket=bucket, MaxKeys=1000).get("Contents", [])
     if any(not str(row["Key"]).startswith(s3_probe.PREFIX) for row in rows):
         raise _misconfigured(cause="canary_in_use")
-    both = [
-        (
-            versions.get_bucket_versioning(Bucket=name).get("Status"),
-            _default_lock(client=versions, bucket=name),
-        )
-        for versions, name in ((client, bucket), (of, vault))
-    ]
-    if both[0] != both[1]:
+    if settings_of(client=client, bucket=bucket) != wanted:
         raise _misconfigured(cause="canary_differs")
 
 
@@ -153,7 +154,8 @@ def _became(*, attempt: Callable[[], Any]) -> str:
     except ClientError as answer:
         status = answer.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)
         code = s3_client.code_of(answer)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in KEYS:
+        away = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+        if away or code in KEYS:
             raise
         return store.BY_POLICY if code == s3_probe.DENIED else store.REFUSED
     return store.ALLOWED

@@ -265,9 +265,12 @@ def _check_intent(*, body: bytes, sha256: str, skew_s: Callable[[], float | None
         )
 
 
-def guarded(*, work: Callable[[], T], url: str = "") -> T:
-    """Call a vault behind its breaker, and give every failure its `worm_*` code; a former one stops no emission."""
-    dependency = "vault_former" if places.is_former(url=url) else "vault"
+def guarded(*, work: Callable[[], T], url: str = "", dependency: str = "") -> T:
+    """Call a vault behind its breaker, and give every failure its `worm_*` code; a former one stops no emission.
+
+    :param dependency: the row of a store that holds no documents.
+    """
+    dependency = dependency or ("vault_former" if places.is_former(url=url) else "vault")
     try:
         return calls.call(dependency=dependency, work=work)
     except errors.WormError as error:

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from config.embedded import services
-from config.faults import answers, cells, plants, proxy
+from config.faults import answers, cells, knocks, plants, proxy
 from config.faults.answers import Protocol
 from config.faults.proxy import Mode
 from documents.resilience import dependencies
@@ -92,6 +92,33 @@ def test_a_black_hole_and_a_slow_server_are_measured_by_how_long_their_client_ha
     assert faults.seen(name="vault", since=began)[-1].longest_wait_s >= 0.5
 
 
+def test_a_host_that_is_gone_drops_whoever_wants_to_connect_and_the_wait_is_seen_from_outside(
+    faults: proxy.Proxy, port: int
+) -> None:
+    faults.switch(name="vault", mode=Mode.UNREACHABLE)
+    watch, ended, began = knocks.KnockWatch(), threading.Event(), time.monotonic()
+
+    def look() -> None:
+        while not ended.wait(0.02):
+            watch.look(ports={port})
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            socket.create_connection(("127.0.0.1", port), timeout=0.5)
+    ended.set()
+    looking.join()
+    waits = watch.waits_s(port=port, since=began)
+    assert len(waits) == 2
+    assert all(0.3 < wait_s < 2 for wait_s in waits)
+    faults.switch(name="vault", mode=Mode.REFUSE)
+    with pytest.raises(ConnectionRefusedError):
+        put(port)
+    faults.switch(name="vault", mode=Mode.WELL)
+    assert put(port)[0] == 200
+
+
 def test_a_busy_server_says_503_and_429_with_the_time_to_wait_an_empty_one_says_yes_garbage_is_that_of_the_seed(
     faults: proxy.Proxy, port: int
 ) -> None:
@@ -142,7 +169,7 @@ def test_every_row_of_the_outside_table_has_cells_a_planted_defect_and_ways_of_f
     assert {cell.row for cell in cells.CELLS} == rows == set(plants.PLANTS)
     for row in rows - {"renderer", "clock"}:
         ways = {cell.way for cell in cells.CELLS if cell.row == row}
-        assert ways >= {Mode.REFUSE, Mode.BLACK_HOLE, Mode.SLOW, Mode.BUSY, Mode.GARBAGE, cells.Way.FLAP}
+        assert ways >= {*cells.COMMON, cells.Way.FLAP, cells.Way.FLAP_AT_PAUSE}
     assert len({cell.name for cell in cells.CELLS}) == len(cells.CELLS)
 
 

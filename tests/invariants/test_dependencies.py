@@ -21,7 +21,7 @@ OPENS = {
     "documents/outside_http.py": {"alert_channel", "alert_channel_2"},
     "documents/alerts/channel.py": {"alert_channel", "alert_channel_2"},  # mailto:
     "documents/outside_smtp.py": {"mail", "alert_channel", "alert_channel_2"},
-    "documents/vault/s3_client.py": {"vault", "vault_former"},
+    "documents/vault/s3_client.py": {"vault", "vault_former", "vault_canary"},
     "documents/resilience/publisher.py": {"redis"},
     "documents/alerts/direct.py": {"redis"},
     "documents/operations/checks.py": {"redis", "mail"},
