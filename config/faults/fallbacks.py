@@ -104,6 +104,8 @@ def _vault_canary(trial: Trial) -> Iterator[str]:
 
 def _mail(trial: Trial) -> Iterator[str]:
     yield from _accepted(trial)
+    if "vault" in trial.cell.rows:
+        return  # nothing is locked meanwhile, and so nothing is to be mailed
     yield from _locks(trial)
     for public_id in trial.locked()[:1]:
         answer = trial.stack.read(path=f"/api/v1/documents/{public_id}/content/")

@@ -105,13 +105,18 @@ class FaultStack:
 
     def restart(self) -> None:
         """Kill what serves and let it be started anew: what was broken must not break the next cell."""
-        before = self.pids()
+        before, began = self.pids(), time.monotonic()
         for name in self.group.processes:
             self.group.kill(name=name)
         until = time.monotonic() + START_MAX_S
         while set(before.values()) & set(self.pids().values()) and time.monotonic() < until:
             time.sleep(LOOK_EVERY_S)
         self.group.await_web(within_s=START_MAX_S)
+        fresh = (
+            "SELECT 1 FROM documents_heartbeat WHERE role = 'worker' AND began_at > now() - make_interval(secs => %s)"
+        )
+        while not self.rows(fresh, [time.monotonic() - began]) and time.monotonic() < until:
+            time.sleep(LOOK_EVERY_S)
         while b'"status": "ok"' not in self.ask("GET", "/readyz").body and time.monotonic() < until:
             time.sleep(LOOK_EVERY_S)
 

@@ -20,6 +20,7 @@ from documents.resilience import calls
 
 T = TypeVar("T")
 SOCKET_S = 1.0
+CLAIMED = "claimed"  # what Redis says while a process is at it
 KNOWN_S = 60  # for so long Redis remembers an alert that nobody repeats: the next outage is told again
 _turn = threading.BoundedSemaphore(1)
 
@@ -31,6 +32,7 @@ class Unwritten:
     incident: incidents.Incident
     opened_at: datetime
     channel: str = ""  # the one that took it
+    under_way: bool = False  # this process is sending it
 
     @property
     def is_sent(self) -> bool:
@@ -42,6 +44,7 @@ def send(*, unwritten: Unwritten) -> None:
     """Send it on a thread of its own, one at a time, so that no request waits; what is not sent is sent later."""
     if unwritten.is_sent or not sending.urls() or not _turn.acquire(blocking=False):
         return
+    unwritten.under_way = True
     threading.Thread(target=_send, kwargs={"unwritten": unwritten}, name="alert", daemon=True).start()
 
 
@@ -57,8 +60,15 @@ def hold(*, unwritten: Unwritten) -> None:
 def taken_by(*, unwritten: Unwritten) -> str:
     """Return the channel to which this process or another one has sent it; empty where nobody has."""
     name = _name(dedup_key=unwritten.incident.dedup_key)
-    known = unwritten.channel or _asked(work=lambda client: str((client.get(name) or b"").decode()), otherwise="")
+    known = unwritten.channel or _known(name=name)
     return known if known in sending.urls() else ""
+
+
+def is_under_way(*, unwritten: Unwritten) -> bool:
+    """Tell whether a process is sending it right now: whether a channel has taken it nobody knows yet."""
+    if unwritten.is_sent:
+        return False
+    return unwritten.under_way or _known(name=_name(dedup_key=unwritten.incident.dedup_key)) == CLAIMED
 
 
 def forget(*, dedup_key: str) -> None:
@@ -83,6 +93,7 @@ def _send(*, unwritten: Unwritten) -> None:
             otherwise=None,
         )
     finally:
+        unwritten.under_way = False
         _turn.release()
 
 
@@ -100,7 +111,12 @@ def _reach(*, message: channel.AlertMessage) -> str:
 
 def _claims(*, name: str) -> bool:
     """Return whether this process is the one that sends; a claim ends by itself if its process dies."""
-    return _asked(work=lambda client: bool(client.set(name, "claimed", nx=True, ex=KNOWN_S)), otherwise=True)
+    return _asked(work=lambda client: bool(client.set(name, CLAIMED, nx=True, ex=KNOWN_S)), otherwise=True)
+
+
+def _known(*, name: str) -> str:
+    """Return what Redis knows of an incident: the channel that took it, CLAIMED, or nothing."""
+    return _asked(work=lambda client: str((client.get(name) or b"").decode()), otherwise="")
 
 
 def _asked(*, work: Callable[[Any], T], otherwise: T) -> T:

@@ -45,7 +45,7 @@ def open_alert_or_send(*, code: str, dedup_key: str, values: Mapping[str, errors
 def resolve_alert_or_wait(*, dedup_key: str) -> None:
     """Write the incident if it has no row yet, and resolve it; without PostgreSQL the watch does so later."""
     try:
-        _write(dedup_key=dedup_key)
+        _write(dedup_key=dedup_key, at_once=True)
         incidents.resolve_alert(dedup_key=dedup_key)
         direct.forget(dedup_key=dedup_key)
     except (DatabaseError, InterfaceError, log.AuditUnavailable):
@@ -63,10 +63,13 @@ def send_unsent() -> None:
         direct.hold(unwritten=unwritten)
 
 
-def _write(*, dedup_key: str) -> bool:
-    """Write an incident that has no row yet; whoever sent it, it is not sent again."""
+def _write(*, dedup_key: str, at_once: bool = False) -> bool:
+    """Write an incident that has no row yet; whoever sent it, it is not sent again.
+
+    While somebody is sending it, it waits, unless it is to be written `at_once`.
+    """
     unwritten = _unwritten.get(dedup_key)
-    if unwritten is None:
+    if unwritten is None or (not at_once and direct.is_under_way(unwritten=unwritten)):
         return False
     channel, opened_at = direct.taken_by(unwritten=unwritten), unwritten.opened_at
     sent_at = opened_at if channel else None

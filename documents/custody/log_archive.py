@@ -21,7 +21,7 @@ from documents import errors
 from documents.alerts import incidents
 from documents.countries import pack
 from documents.models import Alert, LogCommitment, LogFile
-from documents.vault import places, store
+from documents.vault import places, rules, store
 
 PREFIX = "audit/log/"
 CHECKPOINTS, COMMITMENTS = f"{PREFIX}checkpoint/", f"{PREFIX}commitment/"
@@ -56,7 +56,7 @@ def go_on(*, now: dt.datetime) -> int:
 
 
 def tend(*, now: dt.datetime, every_s: float = 0.0) -> None:
-    """Archive what is due; what lies in the vault instead of it is a P1, an outage the vault's own incident.
+    """Archive what is due; what lies in the vault instead of it is a P1. Outages and clocks are incidents of their own.
 
     It does nothing when called again before `every_s` have passed in this process.
     """
@@ -66,7 +66,8 @@ def tend(*, now: dt.datetime, every_s: float = 0.0) -> None:
     try:
         go_on(now=now)
     except errors.WormError as error:
-        if error.code != "worm_unavailable" and not Alert.objects.filter(dedup_key=ALERT, resolved_at=None).exists():
+        waits = error.code == "worm_unavailable" or rules.is_our_clock(problem=error)
+        if not (waits or Alert.objects.filter(dedup_key=ALERT, resolved_at=None).exists()):
             values = {**error.values, "what": PREFIX}
             incidents.open_alert(code=error.code, severity="P1", dedup_key=ALERT, values=values, object_id="audit_log")
     else:

@@ -23,7 +23,7 @@ from documents.alerts import incidents
 from documents.custody import displaced, inspection, missing, quarantine, restore
 from documents.models import CustodyRound, Document, Status
 from documents.resilience import leases
-from documents.vault import places
+from documents.vault import places, rules
 
 logger = logging.getLogger(__name__)
 FRESH = dt.timedelta(days=1)  # what was locked within it is read in every round
@@ -177,7 +177,7 @@ def _put_off(*, now: dt.datetime, problem: errors.Problem, row: CustodyRound) ->
     """Try again later: the vault does not answer, or is not what it must be, which is an incident of its own."""
     CustodyRound.objects.filter(pk=row.pk, ended_at=None).update(next_try_at=now + AGAIN, **leases.ENDED)
     logger.warning("custody.put_off", extra={"code": problem.code})
-    if problem.row.severity == "P1":
+    if problem.row.severity == "P1" and not rules.is_our_clock(problem=problem):
         values = {**problem.values, "what": "custody"}
         incidents.open_alert(code=problem.code, dedup_key=VAULT, values=values, object_id="vault")
 

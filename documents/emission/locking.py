@@ -17,7 +17,7 @@ from documents.emission import custody, printing
 from documents.models import Document, Kind, Status
 from documents.resilience import dependencies, leases, queue
 from documents.task_names import TaskName
-from documents.vault import places, store
+from documents.vault import places, rules, store
 
 RENDER_TRIES_MAX = 3  # then the plain built-in template prints the same content
 WAIT_MAX_S = 3600  # nobody else's clock decides for longer
@@ -158,7 +158,7 @@ def _rest(*, document: Document, lease: leases.Lease, problem: errors.Problem, n
     An outage is not the document's fault and costs it no tries; nor is a clock that is off, an incident of its own.
     """
     code, worm = problem.code, problem.code.startswith("worm_")
-    outage = worm and (problem.row.retryable or problem.values.get("cause") == "clock")
+    outage = worm and (problem.row.retryable or rules.is_our_clock(problem=problem))
     printing.failed(document_id=document.pk, problem=problem)
     waits = problem.code in printing.CODES and printing.fails()  # for the renderer, like all others
     final = not (outage or waits) and document.attempts >= TRIES_MAX

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from celery import bootsteps
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class Poller(bootsteps.StartStopStep):
         from documents.operations import worker_metrics
 
         worker_metrics.start()
-        self._compare_with_vault()
+        self._compare_at_start()
         close_old_connections()
         for turn in (self._renew, self._tend, self._keep, self._seal, *[self._work_off] * THREADS):
             pause_s = SEAL_EVERY_S if turn == self._seal else settings.SWEEP_EVERY_S
@@ -171,6 +171,13 @@ class Poller(bootsteps.StartStopStep):
 
         leases.renew(now=timezone.now())
         heartbeats.beat(role=heartbeats.ProcessRole.WORKER)
+
+    def _compare_at_start(self) -> None:
+        """Compare, or leave it to the rounds: a worker starts without PostgreSQL, too, and is there when it is back."""
+        try:
+            self._compare_with_vault()
+        except (DatabaseError, InterfaceError):
+            logger.exception("sweep.compared_later")
 
     def _compare_with_vault(self) -> None:
         """Look, until the vault has answered once since the start, whether it is ahead of the database.

@@ -19,7 +19,7 @@ from audit import log
 from audit.actions import Action
 from documents import errors
 from documents.models import ProbeExtent, VaultProbe
-from documents.vault import places, store
+from documents.vault import places, rules, store
 
 DUE_EVERY = dt.timedelta(days=1)
 AGAIN_AFTER = dt.timedelta(seconds=60)  # a failed one
@@ -78,12 +78,13 @@ def _asked(query: str) -> bool:
 def record(*, extent: ProbeExtent, actor: log.Actor) -> VaultProbe:
     """Attack the store now, and put on record what came of it.
 
-    :raises errors.WormError: `worm_unavailable`, `worm_write_denied`: the store does not answer, which proves nothing
+    :raises errors.WormError: `worm_unavailable`, `worm_write_denied`: the store does not answer, which proves nothing;
+        nor does a clock of this machine that is off
     """
     try:
         opened = store.guarded(work=store.probe_again)
     except errors.WormError as error:
-        if error.code in OUTAGES:
+        if error.code in OUTAGES or rules.is_our_clock(problem=error):
             raise
         return note(extent=extent, actor=actor, problem=error)
     return note(extent=extent, actor=actor, mode=opened.mode, attempts=opened.attempts)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from documents import errors
 
+OUR_CLOCK = "clock"  # the cause that a failure names
+SKEW_MAX_S = 60.0  # over it no retention date can be trusted, so nothing is locked
+
 
 @dataclass(frozen=True, kw_only=True)
 class WormRule:
@@ -24,6 +27,11 @@ def _rule(*, code: str) -> WormRule:
         else "never by itself: a person resolves it"
     )
     return WormRule(severity=row.severity, retry=retry, runbook=f"docs/runbooks/worm.md#{code}")
+
+
+def is_our_clock(*, problem: errors.Problem) -> bool:
+    """Say whether this machine's clock stands in the way: the row `clock` tells people, and the store is well."""
+    return problem.code.startswith("worm_") and problem.values.get("cause") == OUR_CLOCK
 
 
 RULES: dict[str, WormRule] = {code: _rule(code=code) for code in errors.CODES if code.startswith("worm_")}

@@ -20,8 +20,8 @@ from django.conf import settings
 from storages.backends.s3 import S3Storage
 
 from documents import errors
-from documents.resilience import dependencies
-from documents.vault import address, deadline
+from documents.resilience import clock, dependencies
+from documents.vault import address, deadline, rules
 
 # What S3 answers where the key, the secret, the clock or the bucket is wrong.
 NO_BUCKET = {"NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed"}
@@ -122,7 +122,7 @@ def _refusal(*, error: botocore.exceptions.ClientError, doing: str, key: str) ->
     if said in NO_BUCKET:
         return errors.WormError(code="worm_bucket_misconfigured", values={"cause": "bucket", "error": said})
     if said == SKEWED:
-        return errors.WormError(code="worm_bucket_misconfigured", values={"cause": "skewed"})
+        return errors.WormError(code="worm_bucket_misconfigured", values=_skewed())
     if said in NO_VERSION:
         return errors.WormError(code="worm_version_missing", values={"cause": "gone", "key": key})
     if status == HTTPStatus.FORBIDDEN and doing != "read":
@@ -132,6 +132,14 @@ def _refusal(*, error: botocore.exceptions.ClientError, doing: str, key: str) ->
     wait = str(metadata.get("HTTPHeaders", {}).get("retry-after", ""))
     wait_s = int(wait) if wait.isascii() and wait.isdigit() and len(wait) <= len("86400") else 0
     return _outage(doing=doing, said=said or str(status), wait_s=wait_s)
+
+
+def _skewed() -> dict[str, errors.Value]:
+    """Return whose clock is off where the store says that it is not ours: ours, where PostgreSQL says so too."""
+    skew_s = clock.clock_skew_s() or 0.0
+    if abs(skew_s) > rules.SKEW_MAX_S:
+        return {"cause": rules.OUR_CLOCK, "seconds": round(skew_s)}
+    return {"cause": "skewed"}
 
 
 def _outage(*, doing: str, said: str, wait_s: int = 0) -> errors.WormError:

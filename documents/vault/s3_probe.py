@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
+from django.utils import timezone
 
 from documents import errors
-from documents.vault import s3_client, store
+from documents.resilience import clock
+from documents.vault import rules, s3_client, store
 
 log = logging.getLogger(__name__)
 PREFIX = "_probe/"  # no document's key begins so
@@ -59,14 +61,19 @@ def check_lock(*, stored: store.Stored, retain_until: dt.datetime) -> None:
 
 
 def check_clock(*, now: dt.datetime | None) -> None:
-    """Refuse a store whose time is not ours: its locks would end at another moment than it says.
+    """Refuse a store whose time is neither ours nor PostgreSQL's: its locks would end at another moment than it says.
+
+    This machine's own clock may be off: that is an incident of its own, and nothing is locked meanwhile (`store.lock`).
 
     :raises errors.WormError: `worm_bucket_misconfigured`
     """
     if now is None:
         raise errors.WormError(code="worm_bucket_misconfigured", values={"cause": "timeless"})
-    skew_s = (now - dt.datetime.now(tz=dt.UTC)).total_seconds()
-    if abs(skew_s) > store.SKEW_MAX_S:
+    ours = timezone.now()
+    skew_s = (now - ours).total_seconds()
+    if abs(skew_s) > rules.SKEW_MAX_S:  # one of the two is off: PostgreSQL says which
+        skew_s = (now - clock.of_database(now=ours)).total_seconds()
+    if abs(skew_s) > rules.SKEW_MAX_S:
         raise errors.WormError(
             code="worm_bucket_misconfigured", values={"cause": "store_clock", "seconds": round(skew_s)}
         )

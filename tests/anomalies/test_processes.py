@@ -204,6 +204,20 @@ def test_without_redis_too_each_process_tells_its_own(channel: misbehaving.BadSe
     assert len(channel.received) == 2
 
 
+def test_an_alert_that_is_under_way_when_postgresql_is_back_is_not_sent_again(channel: misbehaving.BadServer) -> None:
+    incident = incidents.incident(code="dependency_postgresql", dedup_key="dependency:postgresql", values={"error": ""})
+    unwritten = outages._unwritten.setdefault(incident.dedup_key, direct.unwritten(incident=incident))
+    assert direct._claims(name=direct._name(dedup_key=incident.dedup_key))  # as another process that sends it
+    assert outages.write_unwritten() == 0
+    direct.forget(dedup_key=incident.dedup_key)
+    unwritten.under_way = True  # this one is at it, and Redis is away
+    assert outages.write_unwritten() == 0
+    unwritten.under_way, unwritten.channel = False, "alert_channel"
+    assert outages.write_unwritten() == 1
+    assert Alert.objects.get().sent_at is not None
+    assert channel.received == []
+
+
 def _sent_directly() -> None:
     """Wait until no alert is being sent without a row."""
     assert direct._turn.acquire(timeout=10)

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from audit import log, log_progress, sealing, signing, tree, verification
@@ -169,6 +169,22 @@ def test_no_process_that_has_not_heard_from_the_vault_since_its_start_gives_a_nu
     assert given == [f"AES-OFS-2026-000000{place}" for place in (1, 3, 4)]
     assert lost.number == "AES-OFS-2026-0000002"
     database.restore(stack=stack)
+
+
+def test_a_worker_that_starts_while_postgresql_is_silent_lives_and_compares_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poller = sweeper.Poller(None)
+
+    def silent(**_given: object) -> None:
+        raise OperationalError("no answer within 5.7 s")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(restore, "at_start", silent)
+        poller._compare_at_start()
+        assert not poller.compared
+    poller._compare_at_start()
+    assert poller.compared
 
 
 def test_a_process_that_was_started_before_an_outage_goes_on_through_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from config.embedded import servers
 from documents import distribution, errors
 from documents.emission import locking
 from documents.models import Alert, Document, Status
-from documents.resilience import breaker, calls, dependencies
+from documents.resilience import breaker, calls, clock, dependencies
 from documents.vault import s3_client, s3_probe, store
 from tests import factories
 from tests.payouts import making, telling
@@ -43,6 +43,7 @@ def liar(
     fresh = {name: breaker.Breaker(row=row) for name, row in dependencies.DEPENDENCIES.items()}
     monkeypatch.setattr(calls, "BREAKERS", fresh)
     monkeypatch.setattr(store, "_opened", {})
+    monkeypatch.setattr(clock, "clock_skew_s", lambda: 0.0)  # ours is right
     with liars.before(upstream=s3_objects.endpoint) as proxy:
         settings.VAULT_URL = s3_vault.replace(s3_objects.endpoint, proxy.endpoint)
         yield proxy

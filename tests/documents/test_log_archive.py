@@ -13,7 +13,7 @@ from pytest_django import Settings
 from audit import leaf, log, merkle, sealing, signing, tlog, tree
 from audit.actions import Action
 from audit.models import Event, TreeHead
-from documents import errors
+from documents import errors, metrics
 from documents.custody import log_archive, reconciliation
 from documents.models import Alert, LogCommitment, LogFile
 from documents.vault import store
@@ -150,6 +150,20 @@ def test_a_vault_that_holds_another_log_is_a_p1_until_it_is_this_one() -> None:
     append(1)
     log_archive.tend(now=timezone.now())
     assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+@pytest.mark.usefixtures("vault")
+def test_a_clock_of_ours_that_is_off_is_no_broken_promise_of_the_vault(monkeypatch: pytest.MonkeyPatch) -> None:
+    append(5)
+    counted = metrics.WORM_ERRORS.labels(code="worm_bucket_misconfigured")._value.get()
+    with monkeypatch.context() as jump:
+        jump.setitem(store.lock.__kwdefaults__, "skew_s", lambda: -90.0)
+        log_archive.tend(now=timezone.now())
+    assert not Alert.objects.exists()  # the clock has an incident of its own
+    assert metrics.WORM_ERRORS.labels(code="worm_bucket_misconfigured")._value.get() == counted
+    assert not LogFile.objects.exists()
+    log_archive.tend(now=timezone.now())
+    assert LogFile.objects.exists()
 
 
 def test_whoever_is_cut_off_while_tiles_are_stored_leaves_none_out(monkeypatch: pytest.MonkeyPatch) -> None:

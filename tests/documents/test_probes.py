@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import QuerySet
@@ -22,7 +23,19 @@ from documents import errors
 from documents.emission import locking
 from documents.models import Alert, Document, Event, EventStatus, ProbeExtent, Series, Status, VaultProbe
 from documents.operations import checks, watch
-from documents.vault import address, comparisons, full_probe, local_store, places, probes, s3_full_probe, store
+from documents.resilience import clock
+from documents.vault import (
+    address,
+    comparisons,
+    full_probe,
+    local_store,
+    places,
+    probes,
+    s3_client,
+    s3_full_probe,
+    s3_probe,
+    store,
+)
 from tests import factories
 from tests.documents import center
 from tests.payouts import making, telling
@@ -192,6 +205,32 @@ def test_of_several_processes_at_once_one_probes() -> None:
     for thread in threads:
         thread.join()
     assert sum(row is not None for row in made) == rows().count() == 1
+
+
+def test_the_clock_of_this_machine_is_not_taken_for_the_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = timezone.now()
+    refused = ClientError(
+        {"Error": {"Code": s3_client.SKEWED, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "GetObject"
+    )
+    assert s3_client._refusal(error=refused, doing="read", key="").values == {"cause": "skewed"}
+    with pytest.raises(errors.WormError):
+        s3_probe.check_clock(now=right + dt.timedelta(seconds=90))
+    monkeypatch.setattr(clock, "clock_skew_s", lambda: 90.0)
+    monkeypatch.setattr(timezone, "now", lambda: right + dt.timedelta(seconds=90))
+    s3_probe.check_clock(now=right)  # as PostgreSQL's
+    with pytest.raises(errors.WormError) as wrong:
+        s3_probe.check_clock(now=right - dt.timedelta(seconds=90))
+    assert wrong.value.values["cause"] == "store_clock"
+    ours = s3_client._refusal(error=refused, doing="read", key="")
+    assert ours.values == {"cause": "clock", "seconds": 90}
+
+    def skewed() -> None:
+        raise ours
+
+    monkeypatch.setattr(store, "probe_again", skewed)
+    with pytest.raises(errors.WormError):
+        probes.record(extent=ProbeExtent.DAILY, actor=log.SYSTEM)
+    assert not rows().exists()  # it says nothing of the store
 
 
 # -- in full, on a bucket of its own --

@@ -17,7 +17,7 @@ from config import env
 from config.embedded import object_store
 from documents import errors
 from documents.resilience import breaker, calls, dependencies
-from documents.vault import address, s3_client, s3_full_probe, s3_probe, store
+from documents.vault import address, rules, s3_client, s3_full_probe, s3_probe, store
 from tests.services import objects, radosgw
 
 BODY = b"%PDF-1.7 the bytes of a document"
@@ -248,7 +248,7 @@ def test_a_lock_ends_with_its_last_day_where_the_document_is_at_home(zone: str, 
 def test_every_store_tells_its_facts_and_its_time(vault: store.Vault) -> None:
     facts = vault.facts()
     assert facts.now is not None
-    assert abs(facts.now - dt.datetime.now(tz=dt.UTC)) < dt.timedelta(seconds=store.SKEW_MAX_S)
+    assert abs(facts.now - dt.datetime.now(tz=dt.UTC)) < dt.timedelta(seconds=rules.SKEW_MAX_S)
     assert facts.locking == (vault.mode in {store.COMPLIANCE, "LOCAL_IMMUTABLE"})
     assert facts.versioning == (vault.mode == store.COMPLIANCE)
     assert not facts.lifecycle
@@ -266,7 +266,9 @@ def test_in_full_no_attack_goes_through_and_what_the_store_lacks_is_said(
     canary = address.bucket(url=running.bucket(name="canary-contract"))
     client = s3_client.connect(place=canary)
     own = address.bucket(url=settings.VAULT_URL)
-    s3_full_probe.require_canary(client=client, bucket=canary.name, of=client, vault=own.name)
+    s3_full_probe.require_canary(
+        client=client, bucket=canary.name, wanted=s3_full_probe.settings_of(client=client, bucket=own.name)
+    )
     became = s3_full_probe.attack(client=client, bucket=canary.name)
     capabilities = {"content-md5", "sha256", s3_probe.CONDITIONAL}
     assert {became[name] for name in became.keys() - capabilities} <= {store.REFUSED, store.BY_POLICY, store.KEPT}
