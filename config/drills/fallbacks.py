@@ -4,20 +4,16 @@ What is looked at is kept from the workers by a lease, and given back to them in
 DRILLS, one a row of `documents.resilience.dependencies`.
 """
 
-import contextlib
-import dataclasses
-import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from config.drills import aside, door, receipts
+from config.drills import aside, door, holding, receipts
 from config.drills.registry import Drill, DrillContext, DrillFailed, Evidence
 from documents import distribution, errors, outside_smtp
 from documents.alerts import incidents, sending
@@ -27,10 +23,9 @@ from documents.events import intake
 from documents.models import Alert, Delivery, DeliveryStatus, Document, RevokeReason, Status
 from documents.rendering import pool, render
 from documents.resilience import clock, leases
-from documents.vault import store
+from documents.vault import full_probe, store
 from payouts.issuing import party_changes
 
-HELD = dt.timedelta(seconds=60)  # how long the workers leave alone what a drill looks at
 NOBODY = "simulacro@billing-docs.invalid"  # a name that no mail server ever finds
 SKEW_S = 90.0
 ALERT = "operations_drill"
@@ -42,48 +37,12 @@ def _away_store() -> str:
     return f"s3://simulacro?endpoint=http://{aside.NOWHERE}&region=none" if is_s3 else "file:///dev/null/simulacro"
 
 
-def _later() -> dt.datetime:
-    """Return a moment at which what is held may be tried: by this process, which says so, and no other."""
-    return timezone.now() + HELD + dt.timedelta(seconds=settings.LEASE_S + 1)
-
-
-def _hold(*, rows: QuerySet[Any]) -> None:
-    """Lease a row that is being written, before any worker sees it; it is free again after HELD by itself."""
-    with leases.lease(rows=rows, now=timezone.now() + HELD):
-        pass
-
-
-@contextlib.contextmanager
-def _held(*, context: DrillContext, name: str) -> Iterator[Document]:
-    """Issue a receipt that the workers leave alone until the block ends; then have them lock it.
-
-    :raises DrillFailed: it is not locked then
-    """
-    event = receipts.receipt(
-        context=_own(context=context, name=name), amount="11.00", net="10.00", tax="1.00", event="held"
-    )
-    with transaction.atomic():
-        intake.receive(raw=json.dumps(event).encode(), services=["payments"], now=timezone.now(), actor=receipts.ACTOR)
-        rows = Document.objects.filter(subject=f"payment:{event['data']['payment']['id']}")
-        document = rows.get()
-        _hold(rows=rows)
-    try:
-        yield document
-    finally:
-        locking.retry(document=document, actor=receipts.ACTOR, now=timezone.now())
-    receipts.await_locked(document=document)
-
-
-def _own(*, context: DrillContext, name: str) -> DrillContext:
-    return dataclasses.replace(context, run_id=f"{context.run_id}_{name}")
-
-
 def _waits(*, document: Document, cause: str) -> None:
     """Try to lock a document that is held, and see that it waits, is not served and will be tried again.
 
     :raises DrillFailed: it does not
     """
-    locking.advance(document_id=document.pk, now=_later())
+    locking.advance(document_id=document.pk, now=holding.later())
     document.refresh_from_db()
     if document.status != Status.ISSUED or document.cause != cause:
         raise DrillFailed(f"{document.number} is {document.status} {document.cause}")
@@ -104,7 +63,7 @@ def _said(*, document: Document) -> Evidence:
 
 def _vault(context: DrillContext) -> Evidence:
     """Without the vault a document waits as ISSUED, nothing unlocked is served; afterwards it is locked."""
-    with _held(context=context, name="vault") as document, aside.away(VAULT_URL=_away_store()):
+    with holding.held(context=context, name="vault") as document, aside.away(VAULT_URL=_away_store()):
         _waits(document=document, cause="worm_unavailable")
     return _said(document=document)
 
@@ -112,7 +71,7 @@ def _vault(context: DrillContext) -> Evidence:
 def _renderer(context: DrillContext) -> Evidence:
     """With a renderer that does not start a document waits, and its data can be read; afterwards it is locked."""
     dead = pool.Pool(size=1, environment={"PYTHONHOME": "/nonexistent"})
-    with _held(context=context, name="renderer") as document:
+    with holding.held(context=context, name="renderer") as document:
         with aside.away(), render.by(pool=dead):
             _waits(document=document, cause="render_failed")
         if json.loads(document.content)["number"] != document.number:
@@ -122,7 +81,7 @@ def _renderer(context: DrillContext) -> Evidence:
 
 def _clock(context: DrillContext) -> Evidence:
     """Beyond 60 s of skew nothing is locked; afterwards it is."""
-    with _held(context=context, name="clock") as document:
+    with holding.held(context=context, name="clock") as document:
         clock.note(skew_s=SKEW_S)
         try:
             with aside.away():
@@ -135,8 +94,8 @@ def _clock(context: DrillContext) -> Evidence:
 def _vault_former(context: DrillContext) -> Evidence:
     """Without the former store documents are locked in the present one, and what lies in it is not served."""
     former = _away_store()
-    with _held(context=context, name="former") as document, aside.away(VAULT_FORMER_URL=former):
-        locking.advance(document_id=document.pk, now=_later())
+    with holding.held(context=context, name="former") as document, aside.away(VAULT_FORMER_URL=former):
+        locking.advance(document_id=document.pk, now=holding.later())
         document.refresh_from_db()
         if document.status != Status.LOCKED:
             raise DrillFailed(f"{document.number} is {document.status} {document.cause}")
@@ -149,12 +108,30 @@ def _vault_former(context: DrillContext) -> Evidence:
     raise DrillFailed("something was read of a store that is not there")
 
 
+def _vault_canary(context: DrillContext) -> Evidence:
+    """Without the canary bucket documents are locked, and no full probe counts as made."""
+    if not settings.VAULT_URL.startswith("s3:"):
+        return {"canary": "none: the vault is a folder"}
+    with holding.held(context=context, name="canary") as document, aside.away():
+        locking.advance(document_id=document.pk, now=holding.later())
+        document.refresh_from_db()
+        if document.status != Status.LOCKED:
+            raise DrillFailed(f"{document.number} is {document.status} {document.cause}")
+        try:
+            made = full_probe.probe(canary=_away_store(), keys=None, actor=receipts.ACTOR, guarded=True)
+        except errors.WormError as error:
+            if error.code != "worm_unavailable":
+                raise
+            return {"document": document.public_id, "canary": error.code}
+    raise DrillFailed(f"{made.public_id} is a full probe of a bucket that is not there")
+
+
 def _redis(context: DrillContext) -> Evidence:
     """Without the broker the event is taken in, and the workers find the document by looking."""
     with aside.away():
         aside.opened(name="redis")
         event = receipts.receipt(
-            context=_own(context=context, name="redis"), amount="11.00", net="10.00", tax="1.00", event="held"
+            context=holding.own(context=context, name="redis"), amount="11.00", net="10.00", tax="1.00", event="held"
         )
         answer = intake.receive(
             raw=json.dumps(event).encode(), services=["payments"], now=timezone.now(), actor=receipts.ACTOR
@@ -169,7 +146,7 @@ def _redis(context: DrillContext) -> Evidence:
 def _postgresql(context: DrillContext) -> Evidence:
     """Without PostgreSQL a sender is answered 503 with the time to come again, and nothing is accepted."""
     event = receipts.receipt(
-        context=_own(context=context, name="postgresql"), amount="11.00", net="10.00", tax="1.00", event="lost"
+        context=holding.own(context=context, name="postgresql"), amount="11.00", net="10.00", tax="1.00", event="lost"
     )
     with aside.away():
         status, retry_after = door.without_database(event=event, secret=context.secrets["payments"])
@@ -182,13 +159,13 @@ def _postgresql(context: DrillContext) -> Evidence:
 
 def _mail(context: DrillContext) -> Evidence:
     """Without the mail server a mail waits and the document can be read; the mail is to nobody, and is withdrawn."""
-    own = _own(context=context, name="mail")
+    own = holding.own(context=context, name="mail")
     _event, _answer, document = receipts.issued(context=own, customer=f"cus_{own.run_id}")
     receipts.await_locked(document=document)
     rows = _mail_to_nobody(document=document)
     try:
         with aside.away(EMAIL_BACKEND=outside_smtp.DJANGO_SMTP, EMAIL_HOST=aside.HOST, EMAIL_PORT=aside.PORT):
-            deliveries.send_next(rows=rows, now=_later())
+            deliveries.send_next(rows=rows, now=holding.later())
             opened = distribution.open(document=document, actor=receipts.ACTOR, purpose="view", now=timezone.now())
         mail = rows.get()
     finally:
@@ -208,13 +185,13 @@ def _mail_to_nobody(*, document: Document) -> QuerySet[Delivery]:
             document=Document.objects.get(pk=document.pk), actor=receipts.ACTOR, now=timezone.now()
         )
         rows = Delivery.objects.filter(pk=made.pk)
-        _hold(rows=rows)
+        holding.hold(rows=rows)
     return rows
 
 
 def _withdraw(*, rows: QuerySet[Delivery]) -> None:
     """End a mail that is still queued, and its link."""
-    with leases.lease(rows=rows.filter(status=DeliveryStatus.QUEUED), now=_later()) as lease:
+    with leases.lease(rows=rows.filter(status=DeliveryStatus.QUEUED), now=holding.later()) as lease:
         if lease is None:
             return
         batch = outbox.bundle(lease=lease)
@@ -232,10 +209,10 @@ def _channel(*, setting: str, other: str) -> Callable[[DrillContext], Evidence]:
         with transaction.atomic():
             made = incidents.open_alert(code=ALERT, dedup_key=key, values={"run": context.run_id})
             rows = Alert.objects.filter(pk=made.pk)
-            _hold(rows=rows)
+            holding.hold(rows=rows)
         try:
             with aside.away(**{setting: f"https://{aside.NOWHERE}/"}):
-                sending.send_next(rows=rows, now=_later())
+                sending.send_next(rows=rows, now=holding.later())
                 expected = other if other in sending.urls() else ""
             alert = rows.get()
             rows.update(next_try_at=timezone.now())
@@ -258,6 +235,11 @@ DRILLS = (
         name="without_vault_former",
         shows="without the former store documents go on being locked",
         make=_vault_former,
+    ),
+    Drill(
+        name="without_vault_canary",
+        shows="without the canary bucket documents go on being locked, and no full probe counts as made",
+        make=_vault_canary,
     ),
     Drill(
         name="without_mail",
