@@ -109,14 +109,14 @@ def _vault_former(context: DrillContext) -> Evidence:
 
 
 def _vault_canary(context: DrillContext) -> Evidence:
-    """Without the canary bucket documents are locked, and no full probe counts as made."""
-    if not settings.VAULT_URL.startswith("s3:"):
-        return {"canary": "none: the vault is a folder"}
+    """Without the canary bucket documents are locked, and no full probe counts as made; a folder has none."""
     with holding.held(context=context, name="canary") as document, aside.away():
         locking.advance(document_id=document.pk, now=holding.later())
         document.refresh_from_db()
         if document.status != Status.LOCKED:
             raise DrillFailed(f"{document.number} is {document.status} {document.cause}")
+        if not settings.VAULT_URL.startswith("s3:"):
+            return {"document": document.public_id, "canary": "none: the vault is a folder"}
         try:
             made = full_probe.probe(canary=_away_store(), keys=None, actor=receipts.ACTOR, guarded=True)
         except errors.WormError as error:

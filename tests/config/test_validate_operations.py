@@ -29,10 +29,10 @@ from documents.alerts import channel, incidents, sending
 from documents.custody import log_archive
 from documents.delivery import outbox
 from documents.emission import custody, locking, printing
-from documents.models import ProbeExtent, VaultProbe
+from documents.models import ProbeExtent
 from documents.operations import ledger_gauges
 from documents.resilience import clock, dependencies, leases
-from documents.vault import full_probe, probes, store
+from documents.vault import probes, store
 from tests.services import database
 from tests.services.live import Live, running
 
@@ -221,12 +221,6 @@ def _emission_stops(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.Abst
     return contextlib.nullcontext()
 
 
-def _probed_anyway(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
-    row = VaultProbe(extent=ProbeExtent.FULL, passed=True)
-    patch.setattr(full_probe, "probe", lambda **_given: row)
-    return contextlib.nullcontext()
-
-
 def _mail_bounces(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
     patch.setattr(outbox, "PATIENCE", dict.fromkeys(outbox.PATIENCE, dt.timedelta(0)))
     return contextlib.nullcontext()
@@ -292,7 +286,7 @@ FAULTS: dict[str, Plant] = {
     "alert_channel": _no_channel,
     "without_vault": _never_again,
     "without_vault_former": _emission_stops,
-    "without_vault_canary": _probed_anyway,
+    "without_vault_canary": _emission_stops,
     "without_mail": _mail_bounces,
     "without_redis": _nobody_looks,
     "without_postgresql": _accepted_unsaved,
