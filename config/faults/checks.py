@@ -17,7 +17,7 @@ MEASURED = frozenset(
     {"vault", "vault_former", "vault_canary", "mail", "alert_channel", "alert_channel_2"}
 )  # here a connection is a call
 # Here each request fails, so that there are no more of them than failures that the product has noted.
-COUNTED = frozenset({Mode.BLACK_HOLE, Mode.UNREACHABLE, Mode.SLOW, Mode.BUSY, Mode.GARBAGE})
+COUNTED = frozenset({Mode.BLACK_HOLE, Mode.SLOW, Mode.BUSY, Mode.GARBAGE})
 DRILL = "operations_drill"  # opened by the campaign, so that there is something to send
 
 
@@ -31,7 +31,7 @@ def measure(*, trial: Trial) -> None:
         if trial.cell.way is Mode.UNREACHABLE:
             port = trial.stack.faults.ports[name].number
             waited = trial.stack.knocking.waits_s(port=port, since=trial.began_at)
-            trial.longest_s[name], trial.requests[name] = max(waited, default=0.0), len(waited)
+            trial.longest_s[name] = max(waited, default=0.0)
 
 
 def calls(*, trial: Trial, logged: Mapping[str, int]) -> Iterator[str]:
