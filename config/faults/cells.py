@@ -65,23 +65,18 @@ COMMON = (
     Mode.GARBAGE,
     Mode.DRIP,
 )
-FLAP_MIN_S, AT_PAUSE_MIN_S, PAUSES = 40.0, 60.0, 4
+FLAPS = {Way.FLAP: 40.0, Way.FLAP_AT_PAUSE: 60.0}  # for so many seconds: two pauses at the least
 PROXIED = ("vault", "vault_former", "vault_canary", "mail", "redis", "postgresql", "alert_channel")
 PAIRS = (("vault", "mail"), ("redis", "mail"), ("vault", "alert_channel"), ("postgresql", "alert_channel"))
-
-
-def _flap(*, row: str, way: Way, beside: str = "") -> FaultCell:
-    """Return a cell of a dependency that comes and goes, at the pace of its own breaker for two rounds at the least."""
-    pause_s = dependencies.DEPENDENCIES[row].breaker_open_s
-    hold_s = FLAP_MIN_S if way is Way.FLAP else max(AT_PAUSE_MIN_S, PAUSES * pause_s)
-    return FaultCell(row=row, beside=beside, way=way, alerts_min=0, hold_s=hold_s)
 
 
 def _all() -> Iterable[FaultCell]:
     # The second channel is asked where the first one fails.
     for row, beside in [*((row, "") for row in PROXIED), ("alert_channel_2", "alert_channel")]:
         yield from (FaultCell(row=row, beside=beside, way=mode) for mode in COMMON)
-        yield from (_flap(row=row, beside=beside, way=way) for way in (Way.FLAP, Way.FLAP_AT_PAUSE))
+        yield from (
+            FaultCell(row=row, beside=beside, way=way, alerts_min=0, hold_s=hold_s) for way, hold_s in FLAPS.items()
+        )
     yield FaultCell(row="vault", way=Mode.EMPTY, besides="worm_")
     yield FaultCell(row="vault", way=Mode.AFTER_PUT)
     yield from (FaultCell(row="renderer", way=way) for way in (Way.CRASH, Way.HANG, Way.MEMORY, Way.WRONG_BYTES))
