@@ -45,7 +45,7 @@ class Mode(enum.StrEnum):
 # Whoever is connected is cut off: the server behind the port has gone, or is another one now.
 CUTTING = frozenset({Mode.REFUSE, Mode.BUSY, Mode.GARBAGE, Mode.EMPTY})
 SILENT = frozenset({Mode.BLACK_HOLE, Mode.UNREACHABLE})
-ANSWERING = frozenset({Mode.BUSY, Mode.GARBAGE, Mode.EMPTY})
+ANSWERING = CUTTING - {Mode.REFUSE}
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -159,25 +159,21 @@ class Proxy:
 
     def _drop(self, port: Port) -> None:
         """Let the kernel drop whoever wants to connect, as on the way to a host that is gone: no answer at all."""
-        self._deafen(port)
-        if port.closed is None or port.knock is not None:
-            return
-        port.closed.listen(0)  # a queue of one
+        self._deafen(port).listen(0)  # a queue of one
         port.knock = socket.socket()
         port.knock.settimeout(0)
         port.knock.connect_ex(("127.0.0.1", port.number))
 
-    def _deafen(self, port: Port) -> None:
-        """Refuse connections: the number stays ours, and nobody listens."""
+    def _deafen(self, port: Port) -> socket.socket:
+        """Refuse connections: the number stays ours, and nobody listens; return what holds it."""
         if port.server is not None:
             port.server.close()
-        elif port.knock is None:
-            return
         port.server = None
         self._open(port)
-        port.closed = socket.socket()
-        port.closed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        port.closed.bind(("127.0.0.1", port.number))
+        port.closed = closed = socket.socket()
+        closed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        closed.bind(("127.0.0.1", port.number))
+        return closed
 
     async def _switch(self, port: Port, mode: Mode) -> None:
         port.mode = mode
