@@ -157,7 +157,7 @@ def test_a_clock_of_ours_that_is_off_is_no_broken_promise_of_the_vault(monkeypat
     append(5)
     counted = metrics.WORM_ERRORS.labels(code="worm_bucket_misconfigured")._value.get()
     with monkeypatch.context() as jump:
-        jump.setitem(store.lock.__kwdefaults__, "skew_s", lambda: -90.0)
+        jump.setitem(store.lock.__kwdefaults__ or {}, "skew_s", lambda: -90.0)
         log_archive.tend(now=timezone.now())
     assert not Alert.objects.exists()  # the clock has an incident of its own
     assert metrics.WORM_ERRORS.labels(code="worm_bucket_misconfigured")._value.get() == counted
