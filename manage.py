@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Django's command line; without DATABASE_URL or REDIS_URL it starts private servers while the command runs."""
 
+import gc
 import os
 import sys
 
 
 def main() -> None:
     """Run one management command, with embedded services where no URL names real ones."""
+    gc.disable()  # until Django is set up (`config.apps`): what a start imports stays
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         from config.embedded import commands

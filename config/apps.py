@@ -1,6 +1,7 @@
 """The wiring: settings, URLs, schedule, commands, checks."""
 
 import ctypes
+import gc
 from typing import Final
 
 from django.apps import AppConfig
@@ -16,8 +17,13 @@ class ConfigConfig(AppConfig):
     verbose_name = "Configuración"
 
     def ready(self) -> None:
-        """Register the checks that stop a start with incomplete tables, and have large blocks returned."""
+        """Register the checks that stop a start with incomplete tables, and have memory returned.
+
+        Garbage is looked for from here on, and never among the modules, which stay.
+        """
         return_large_blocks()
+        gc.freeze()
+        gc.enable()
         from config import checks  # noqa: F401 - importing registers; it may not happen before the apps are loaded
 
 

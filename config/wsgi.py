@@ -1,5 +1,6 @@
 """The WSGI application that gunicorn serves."""
 
+import gc
 import importlib
 import re
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from config import env
 BOUNDARY = re.compile(r';\s*boundary\s*=\s*("[^"]*"|[^;\s]*)', re.IGNORECASE)
 
 env.put(name="DJANGO_SETTINGS_MODULE", value=env.text(name="DJANGO_SETTINGS_MODULE", default="config.settings"))
+gc.disable()  # until Django is set up (`config.apps`)
 _django = get_wsgi_application()
 # Only now can models be imported. A number that an old database would give again is passed before any is taken.
 _actors, _restore = (importlib.import_module(name) for name in ("documents.access.actors", "documents.custody.restore"))
