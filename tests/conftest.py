@@ -199,7 +199,7 @@ def lock_faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[services.Stack]:
     """Start the session's PostgreSQL and Valkey and point this process and its children at them."""
-    with services.Stack() as stack:
+    with services.Stack(memory=True) as stack:
         for name, value in stack.environment().items():
             env.put(name=name, value=value)
         for alias, variable in (

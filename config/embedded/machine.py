@@ -21,6 +21,8 @@ import tempfile
 from config import env
 
 VAR = env.BASE_DIR / "var"
+MEMORY = pathlib.Path("/dev") / "shm"  # a file system of Linux
+MEMORY_BYTES_MIN = 4 * 1024**3  # free; a container often lends 64 MiB
 BUILTIN_LOCALES_SINCE = 17  # the major version of PostgreSQL
 
 
@@ -73,6 +75,22 @@ def temporary_folder() -> pathlib.Path:
         folder.chmod(0o711)
         record.write_text(f"{folder}\n", encoding="utf-8")
         return folder
+
+
+def memory_folder(*, made: bool = True) -> pathlib.Path | None:
+    """Return this checkout's own folder in the machine's memory, for data that is thrown away within the hour.
+
+    None where the machine lends too little, or where somebody else has put something in its place.
+
+    :param made: make it where it is not there; None then too, otherwise
+    """
+    name = hashlib.sha256(f"{os.geteuid()} {VAR}".encode()).hexdigest()[:12]
+    folder = MEMORY / f"billing-docs-{name}"
+    if made and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o711, exist_ok=True)
+    ours = folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
+    return folder if ours else None
 
 
 def in_use(*, lock: pathlib.Path) -> bool:

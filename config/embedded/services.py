@@ -23,9 +23,12 @@ DATABASE, RUNTIME_ROLE, OWNER_ROLE = "billing", "billing_app", "billing_owner"
 
 
 @ending.undisturbed()
-def throwaway_folder() -> tuple[pathlib.Path, IO[str]]:
-    """Make a folder for data, after removing those whose owners no longer live; it is ours while the file is open."""
-    home = machine.home()
+def throwaway_folder(*, memory: bool = False) -> tuple[pathlib.Path, IO[str]]:
+    """Make a folder for data, after removing those whose owners no longer live; it is ours while the file is open.
+
+    :param memory: where the machine lends memory for it: a database of some hundred files is copied there for nothing
+    """
+    home = (machine.memory_folder() if memory else None) or machine.home()
     for stale in home.glob("run-*"):
         with contextlib.suppress(OSError), (stale / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,11 +44,19 @@ class Stack:
     """One PostgreSQL and one Valkey. Without `folder` the data is thrown away at the end; with it, it stays there.
 
     `objects` adds an S3 with Object Lock; what is locked there goes with its folder, and in no other way.
-    `fsync=False` trades safety in a power cut for speed. Start it from the main thread.
+    `fsync=False` trades safety in a power cut for speed, `memory` more of it. Start it from the main thread.
     """
 
-    def __init__(self, *, folder: pathlib.Path | None = None, fsync: bool = False, objects: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        folder: pathlib.Path | None = None,
+        fsync: bool = False,
+        objects: bool = False,
+        memory: bool = False,
+    ) -> None:
         """Nothing is started yet."""
+        self._memory = memory
         self._with_objects = objects
         self.objects: object_store.SeaweedFS | None = None
         self._lasting_folder = folder
@@ -143,7 +154,7 @@ class Stack:
 
     def _throwaway_folder(self) -> pathlib.Path:
         """Make a folder that is locked for as long as we live."""
-        folder, self._lock = throwaway_folder()
+        folder, self._lock = throwaway_folder(memory=self._memory)
         return folder
 
     def _passwords(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 import redis
+from django.core.management import CommandError, call_command
 
 from config import env
 from config.embedded import commands, machine, object_store, servers, services, shared
@@ -112,6 +113,25 @@ def test_a_folder_that_a_killed_run_left_is_removed_by_the_next_one() -> None:
     (left / "lock").touch()
     with services.Stack():
         assert not left.exists()
+
+
+@pytest.mark.usefixtures("home")
+def test_data_lies_in_memory_where_the_machine_lends_enough_and_cleaning_leaves_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(machine, "MEMORY", tmp_path)
+    monkeypatch.setattr(machine, "MEMORY_BYTES_MIN", 2**60)
+    assert machine.memory_folder() is None
+    monkeypatch.setattr(machine, "MEMORY_BYTES_MIN", 0)
+    folder, lock = services.throwaway_folder(memory=True)
+    assert (folder.parent, folder.parent.parent) == (machine.memory_folder(), tmp_path)
+    with pytest.raises(CommandError, match="is in use"):
+        call_command("clean")
+    lock.close()
+    call_command("clean")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / folder.parent.name).symlink_to(machine.VAR.parent)
+    assert machine.memory_folder() is None
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:

@@ -51,7 +51,7 @@ class Objects:
 @contextlib.contextmanager
 def running() -> Iterator[Objects]:
     """Run a store of our own, whose data goes with it."""
-    folder, lock = services.throwaway_folder()
+    folder, lock = services.throwaway_folder(memory=True)
     server = object_store.SeaweedFS(folder=folder)
     try:
         server.start()

@@ -12,7 +12,7 @@ from documents.vault import immutable
 
 
 class Command(BaseCommand):
-    """Removes `var/` and the folder under the system's temporary one, unless something still runs in them."""
+    """Removes `var/`, the temporary folder and the one in memory, unless something still runs in them."""
 
     help = "Remove var/ and the temporary folder it recorded; refuses while a demo, a test or a command runs."
     requires_system_checks = ()
@@ -25,6 +25,8 @@ class Command(BaseCommand):
         folders = [machine.VAR] if machine.VAR.exists() else []
         if (machine.VAR / "outside").exists():
             folders.append(machine.temporary_folder())
+        if in_memory := machine.memory_folder(made=False):
+            folders.append(in_memory)
         for lock in (lock for folder in folders for lock in _locks(folder=folder)):
             if machine.in_use(lock=lock):
                 raise CommandError(
