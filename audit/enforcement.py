@@ -2,11 +2,12 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db.backends.utils import CursorWrapper
 
 from audit import guard as log_guard
+from audit import patience
 from audit.guard import EVENT_TABLE, THIS_TRANSACTION, Guard
 from audit.tables import TABLES
 
@@ -78,22 +79,31 @@ def _allowed(*, guard: Guard) -> str:
     return f"CASE NEW.{guard.columns[0]} {branches} END"
 
 
-def drop_guards(*, cursor: CursorWrapper) -> None:
-    """Drop the triggers of guards before a migration, which could not change the type of a column that they watch."""
-    for table, row in TABLES.items():
-        for guard in row.guards:
-            for trigger in triggers_sql(table=table, guard=guard):
-                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
+def drop_guards(*, cursor: CursorWrapper, tables: Collection[str]) -> None:
+    """Drop the triggers of some tables' guards before a migration that they are in the way of.
+
+    PostgreSQL changes the type of no column that a trigger watches.
+    """
+    for table in sorted(tables):
+        names = [name for guard in TABLES[table].guards for name in triggers_sql(table=table, guard=guard)]
+        cursor.execute("SELECT to_regclass(%s)", [table])
+        if names and cursor.fetchone()[0]:
+            drops = [f"DROP TRIGGER IF EXISTS {name} ON {table}" for name in names]
+            patience.run_at_once(using=cursor.db.alias, statements=drops)
 
 
 def make_guards(*, cursor: CursorWrapper) -> None:
-    """Make each guard that is missing or differs from its declaration; one that is as declared is not touched."""
+    """Make each guard that is missing or differs from its declaration; one that is as declared is not touched.
+
+    Each in a transaction of its own: it is never away, and no two tables are held at a time.
+    """
     for table, row in TABLES.items():
         for guard in row.guards:
             name, triggers = name_of(table=table, guard=guard), triggers_sql(table=table, guard=guard)
             body = body_of(table=table, word=guard.word)
             cursor.execute(
-                "SELECT (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(%s)),"
+                # Not one that PUBLIC may call, as in a copy without rights.
+                "SELECT (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(%s) AND proacl IS NOT NULL),"
                 " ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = ANY(%s)"
                 " AND tgenabled = 'O')",
                 [f"{name}()", table, list(triggers)],
@@ -101,14 +111,13 @@ def make_guards(*, cursor: CursorWrapper) -> None:
             living_body, living_triggers = cursor.fetchone()
             if living_body == body and set(living_triggers) == set(triggers):
                 continue
-            cursor.execute(
-                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard${body}$guard$"
-            )
-            for statement in log_guard.path_sql(function=name):
-                cursor.execute(statement)
+            statements = [
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard${body}$guard$",
+                *log_guard.path_sql(function=name),
+            ]
             for trigger, create in triggers.items():
-                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}")
-                cursor.execute(create)
+                statements += [f"DROP TRIGGER IF EXISTS {trigger} ON {table}", create]
+            patience.run_at_once(using=cursor.db.alias, statements=statements)
 
 
 def grants_sql(*, role: str) -> Iterator[str]:

@@ -9,52 +9,11 @@ from collections.abc import Iterator
 from django.db import connections
 from django.db.backends.utils import CursorWrapper
 
-from audit import enforcement
-from audit.guard import APPEND, ERASE
+from audit import declared, rollout
+from audit.declared import AS_OWNER, PASSING, PATH, WRITTEN_IN
+from audit.guard import APPEND
 from audit.tables import TABLES
 
-# The functions that migrations made -> SHA-256 of their bodies. Those of `audit.tables` are computed.
-FUNCTIONS: dict[str, str] = {
-    "audit_append": "01056ef5de4d974d95496e13b7f8f6df72b490dd531f8a23a6efdf9ca319df7d",
-    "audit_blind": "8753773a36751e29e0fe8c04e380449b1f816b4fab5b2dc023b658c793938796",
-    "audit_incarnation": "fea9597165f22bd911c6a760d21bcc858f3722d8e33127ec2ef64031fc6f655b",
-    "audit_refuse": "acf64e79b35f59b78047b5b769d42813803c4872178c473b26d93374f235fbe2",
-    "documents_closing_stays": "49c2b3e939ed46d61cb300d9d0b512736ef2ba8c2b4a40fd420944292b8e5fa6",
-    "documents_document_frozen": "36e858c8c65f2ea98001cd37f3198d01eabb1a2bf9ae7b90f9331e0a26f0b2e9",
-    "documents_document_updated": "a2ac7f3431fd74858ed0e0eb0216fcfe75b19e2b832557adee50cdcde53cd102",
-    "documents_documentkey_stays": "e8531d3a6e88c228c6d9da9634f2f2d8af58f4a206515889cd9ce148232da3cd",
-    "documents_erase": "6fcad159866b0860ec441bb1cf911aa723d074e797a7d79d6f2299d161e01a9b",
-    "documents_on_hold": "1271738a2189e9d0ea117e64be2fc152b9924ed4f080e9ab1af312ae7edac09c",
-    "payouts_settlementrequest_stays": "c8624c829eb14f1ba81e436dc1db421990de81439ad3f9dd58020fc12ee5169d",
-}
-AS_OWNER = frozenset({APPEND.partition("(")[0], ERASE.partition("(")[0]})  # with the rights of who made them
-WRITTEN_IN = frozenset({"audit_blind", "audit_incarnation"})  # into a statement, so that they have no path of their own
-PATH = "search_path=pg_catalog, public, pg_temp"
-# The triggers that migrations made: table -> trigger -> function.
-TRIGGERS: dict[str, dict[str, str]] = {
-    "audit_event": {"audit_event_rows_stay": "audit_refuse", "audit_event_stays": "audit_refuse"},
-    "audit_eventdetail": {"audit_eventdetail_rows_stay": "audit_refuse", "audit_eventdetail_stays": "audit_refuse"},
-    **{
-        table: {f"{table}_rows_stay": "audit_refuse", f"{table}_stays": "audit_refuse"}
-        for table in ("audit_treeplace", "audit_treetile", "audit_treehead")
-    },
-    "documents_document": {
-        "documents_document_rows_frozen": "documents_document_frozen",
-        "documents_document_stays": "documents_document_frozen",
-        "documents_document_updated": "documents_document_updated",
-        "documents_document_corrected": "documents_document_updated",
-    },
-    "documents_documentkey": {
-        "documents_documentkey_rows_stay": "documents_documentkey_stays",
-        "documents_documentkey_stays": "documents_documentkey_stays",
-    },
-    "documents_closing": {
-        "documents_closing_rows_stay": "documents_closing_stays",
-    },
-    "payouts_settlementrequest": {
-        "payouts_settlementrequest_rows_stay": "payouts_settlementrequest_stays",
-    },
-}
 # Settings of a whole database that would change what the service's statements mean. Of the role none is expected.
 SETTINGS = (
     "search_path",
@@ -72,6 +31,10 @@ SETTINGS = (
     "synchronous_commit",
 )
 ROLE = "the runtime role"
+# What may only grow. The audit's tables are found by their prefix, so that a new one is protected from the start.
+APPEND_ONLY = "audit\\_%"
+
+FORM = "the form of the marks"  # among them, so that another version's are not taken for changes
 
 # What each object was when the database was last provisioned. Of what can be switched off and on again, or replaced by
 # itself, that is the transaction that wrote its catalogue row; of the others, which check every row as they are made
@@ -79,7 +42,7 @@ ROLE = "the runtime role"
 _MARKS = """
 WITH guarded AS (
   SELECT oid, relname, relrowsecurity, relhassubclass, relpersistence FROM pg_class
-   WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%(tables)s)
+   WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
 ), marked AS (
   SELECT 'function ' || proname AS name, xmin::text AS mark FROM pg_proc WHERE pronamespace = 'public'::regnamespace
   UNION ALL
@@ -110,51 +73,34 @@ SELECT name, encode(sha256(convert_to(string_agg(mark, ',' ORDER BY mark), 'UTF8
 """
 
 
-def functions() -> dict[str, str]:
-    """Return SHA-256 of the body of each function that guards, by its name."""
-    declared = {
-        enforcement.name_of(table=table, guard=guard): hashlib.sha256(
-            enforcement.body_of(table=table, word=guard.word).encode()
-        ).hexdigest()
-        for table, row in TABLES.items()
-        for guard in row.guards
-    }
-    return {**FUNCTIONS, **declared}
-
-
-def triggers(*, table: str) -> dict[str, str]:
-    """Return the function of each trigger that a table should have, by the trigger's name."""
-    declared = {
-        trigger: enforcement.name_of(table=table, guard=guard)
-        for guard in TABLES[table].guards
-        for trigger in enforcement.triggers_sql(table=table, guard=guard)
-    }
-    return {**TRIGGERS.get(table, {}), **declared}
-
-
 def remember(*, cursor: CursorWrapper) -> None:
     """Note what each object is and which transactions wrote the guards: what `provision` does last, as the owner."""
     cursor.execute("DELETE FROM audit_guardmark")
-    cursor.execute(f"INSERT INTO audit_guardmark (name, mark) {_MARKS}", _names())
+    cursor.execute(f"INSERT INTO audit_guardmark (name, mark) {_MARKS}")
+    cursor.execute("INSERT INTO audit_guardmark (name, mark) VALUES (%s, %s)", [FORM, _form()])
+    rollout.note(cursor=cursor, stage=rollout.ENDED, declared=declared.declaration())
 
 
 def weaknesses(*, using: str = "default") -> dict[str, str]:
     """Return what the connected role could do beside its rights, and what was changed: object -> what is wrong with it.
 
-    :raises django.db.Error: when the database does not answer.
+    Where another version was provisioned after this one, guards and grants are to be as that left them, to the letter.
+
+    :raises django.db.Error: when the database does not answer, or is being provisioned.
     """
     faults: dict[str, list[str]] = {}
     with connections[using].cursor() as cursor:
-        for look in (_role, _functions, _triggers, _tables, _columns, _settings):
+        before = rollout.standing(cursor=cursor, declared=declared.declaration())
+        for look in LOOKS[before[0]]:
             for name, fault in look(cursor=cursor):
                 faults.setdefault(name, []).append(fault)
-        for name, fault in _marks(cursor=cursor):
+        for name, fault in _marks(cursor=cursor, standing=before[0]):
             faults.setdefault(name, [fault])  # what is plainly wrong with it says more
+        if before[0] is rollout.Standing.LATER and rollout.marks(cursor=cursor) != before[1]:
+            faults["audit_guardmark"] = ["is not what the last provisioning noted"]
+        if rollout.standing(cursor=cursor, declared=declared.declaration()) != before:
+            raise rollout.ProvisioningUnderWayError("the database was provisioned meanwhile")
     return {name: "; ".join(wrong) for name, wrong in faults.items()}
-
-
-def _names() -> dict[str, list[str]]:
-    return {"tables": sorted(TABLES)}
 
 
 def _role(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
@@ -186,10 +132,11 @@ def _functions(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
         " FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
     )
     living = {name: facts for name, *facts in cursor.fetchall()}
-    yield from ((f"function {name}", "is declared nowhere") for name in living.keys() - functions().keys())
-    for name, digest in functions().items():
+    yield from ((f"function {name}", "is declared nowhere") for name in living.keys() - declared.functions().keys())
+    for name, digest in declared.functions().items():
         if name not in living:
-            yield f"function {name}", "is gone"
+            if name not in PASSING:
+                yield f"function {name}", "is gone"
             continue
         body, definer, config, owned = living[name]
         if body != digest:
@@ -205,14 +152,14 @@ def _triggers(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
         "SELECT relname, tgname, proname, tgenabled FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
         " JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND relnamespace = 'public'::regnamespace"
         " AND relname = ANY(%s)",
-        [_names()["tables"]],
+        [sorted(TABLES)],
     )
     living: dict[str, dict[str, tuple[str, str]]] = {}
     for table, trigger, function, enabled in cursor.fetchall():
         living.setdefault(table, {})[trigger] = (function, enabled)
     for table in TABLES:
-        expected, there = triggers(table=table), living.get(table, {})
-        yield from ((f"trigger {name} of {table}", "is gone") for name in expected.keys() - there.keys())
+        expected, there = declared.triggers(table=table), living.get(table, {})
+        yield from ((f"trigger {name} of {table}", "is gone") for name in expected.keys() - there.keys() - PASSING)
         yield from ((f"trigger {name} of {table}", "is declared nowhere") for name in there.keys() - expected.keys())
         for name in expected.keys() & there.keys():
             function, enabled = there[name]
@@ -253,13 +200,31 @@ def _columns(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
         "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
         " WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s) AND attnum > 0 AND NOT attisdropped"
         " AND has_column_privilege(attrelid, attnum, 'UPDATE')",
-        [_names()["tables"]],
+        [sorted(TABLES)],
     )
     living = {(table, column) for table, column in cursor.fetchall()}
-    declared = {(table, column) for table, row in TABLES.items() for column in row.updates}
-    for table, column in sorted(living ^ declared):
+    wanted = {(table, column) for table, row in TABLES.items() for column in row.updates}
+    for table, column in sorted(living ^ wanted):
         verb = "may" if (table, column) in living else "may not"
         yield f"table {table}", f"the runtime role {verb} change {column}"
+
+
+def _log_rights(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
+    """Yield what no version grants: to empty a table, to change the log."""
+    for table in too_open(cursor=cursor):
+        yield f"table {table}", "the runtime role may empty or change it"
+
+
+def too_open(*, cursor: CursorWrapper, role: str | None = None) -> list[str]:
+    """Return the tables on which a role (None: the connected one) may do what no version grants, in whatever way."""
+    cursor.execute(
+        "SELECT tablename FROM pg_tables, coalesce(%s::name, current_user) AS asked,"
+        " LATERAL (SELECT format('%%I.%%I', schemaname, tablename) AS path) AS named"
+        " WHERE schemaname = 'public' AND (has_table_privilege(asked, path, 'TRUNCATE, TRIGGER, REFERENCES')"
+        " OR tablename LIKE %s AND has_table_privilege(asked, path, 'UPDATE, DELETE'))",
+        [role, APPEND_ONLY],
+    )
+    return [table for (table,) in cursor.fetchall()]
 
 
 def _settings(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
@@ -276,12 +241,25 @@ def _settings(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
             yield "the database", f"has a setting of its own: {name}"
 
 
-def _marks(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
-    cursor.execute(_MARKS, _names())
+def _marks(*, cursor: CursorWrapper, standing: rollout.Standing) -> Iterator[tuple[str, str]]:
+    cursor.execute(_MARKS)
     living: dict[str, str] = dict(cursor.fetchall())
     cursor.execute("SELECT name, mark FROM audit_guardmark")
     noted: dict[str, str] = dict(cursor.fetchall())
+    if standing is rollout.Standing.LATER and noted.get(FORM) != _form():
+        return  # a version that marks in another way: only its own processes can compare
+    noted.pop(FORM, None)
     for name in sorted(living.keys() | noted.keys()):
         if living.get(name) != noted.get(name):
             change = "is gone" if name not in living else "was changed" if name in noted else "was made"
             yield name, f"{change} since the last provisioning"
+
+
+def _form() -> str:
+    return hashlib.sha256(_MARKS.encode()).hexdigest()
+
+
+LOOKS = {
+    rollout.Standing.OWN: (_role, _functions, _triggers, _tables, _columns, _settings),
+    rollout.Standing.LATER: (_role, _log_rights, _settings),
+}

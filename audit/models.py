@@ -184,3 +184,23 @@ class GuardMark(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Provisioning(models.Model):
+    """A provisioning that began, ended or failed, signed with `AUDIT_KEY`; written by the owner alone: `audit.rollout`.
+
+    `declared` is the digest of what the version that did it declares of guards and rights, `marks` that of the table
+    `GuardMark` at its end.
+    """
+
+    at = models.DateTimeField()
+    stage = models.CharField(max_length=10)
+    declared = models.CharField(max_length=64)
+    marks = models.CharField(max_length=64, blank=True)
+    signature = models.CharField(max_length=64)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.stage}"

@@ -30,6 +30,7 @@ TABLES: dict[str, TableRights] = {
         TableRights(insert="what the sealer makes of recorded events"),
     ),
     "audit_guardmark": TableRights(),
+    "audit_provisioning": TableRights(),
     "auth_group": _BY_OWNER,
     "auth_group_permissions": _BY_OWNER,
     "auth_permission": _BY_OWNER,

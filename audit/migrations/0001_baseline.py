@@ -27,6 +27,7 @@ $blind$
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     replaces = [
         ("audit", "0001_initial"),
         ("audit", "0002_append_only"),

@@ -45,6 +45,7 @@ $format$, current_schema()); END $do$"""  # noqa: S608 - only constants of this 
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("audit", "0001_baseline")]
 
     operations = [

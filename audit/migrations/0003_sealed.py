@@ -8,6 +8,7 @@ from audit import guard
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("audit", "0002_recorded_stays"),
     ]

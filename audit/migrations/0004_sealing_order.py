@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     atomic = False
     dependencies = [("audit", "0003_sealed")]
 

@@ -13,6 +13,7 @@ import documents.identifiers
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     replaces = [
         ("documents", "0001_initial"),
         ("documents", "0002_guards"),

@@ -93,6 +93,7 @@ $stays$
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("documents", "0001_baseline")]
 
     operations = [

@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("documents", "0002_frozen_rows"),
     ]

@@ -24,6 +24,19 @@ MOVED = "OLD.status = 'LOCKED' AND NEW.status = 'LOCKED' AND NEW.vault_url <> OL
 PLACE = "(NEW.vault_url, NEW.vault_version, NEW.vault_mode) IS DISTINCT FROM (OLD.vault_url, OLD.vault_version, OLD.vault_mode)"
 FREEZE = before.FREEZE.replace(f"({before.LOCKED})", f"({STAYS} OR ({PLACE} AND NOT ({MOVED})))")
 
+FILLED = """
+CREATE OR REPLACE FUNCTION documents_document_filled() RETURNS trigger LANGUAGE plpgsql AS $filled$
+BEGIN
+    NEW.vault_url := TG_ARGV[0];
+    RETURN NEW;
+END
+$filled$
+"""
+FILLS = """
+CREATE TRIGGER documents_document_filled BEFORE UPDATE ON documents_document FOR EACH ROW
+WHEN (NEW.status = 'LOCKED' AND NEW.vault_url = '') EXECUTE FUNCTION documents_document_filled({present})
+"""
+
 
 def name_present_store(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     """Add the column with the present store for every row, which rewrites none, and let new rows name none."""
@@ -31,14 +44,19 @@ def name_present_store(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     editor.execute(f"ALTER TABLE documents_document ADD COLUMN vault_url varchar(400) DEFAULT {present} NOT NULL")
     editor.execute("ALTER TABLE documents_document ALTER COLUMN vault_url SET DEFAULT ''")
     editor.execute("UPDATE documents_document SET vault_url = '' WHERE status = 'ISSUED'")
+    # The code of before locks without naming a store: the present one, until 0026_former_code has run.
+    for statement in (FILLED, *guard.path_sql(function="documents_document_filled"), FILLS.format(present=present)):
+        editor.execute(statement, params=None)
 
 
 def drop_names(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     """Drop the column."""
+    editor.execute("DROP FUNCTION IF EXISTS documents_document_filled() CASCADE")
     editor.execute("ALTER TABLE documents_document DROP COLUMN vault_url")
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("documents", "0006_replacing_statements")]
 
     operations = [

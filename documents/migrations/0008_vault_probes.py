@@ -9,6 +9,7 @@ import documents.identifiers
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("documents", "0007_vault_url"),
     ]

@@ -12,6 +12,7 @@ import documents.identifiers
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("documents", "0008_vault_probes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -12,6 +12,7 @@ FREEZE = before.FREEZE.replace(f"{ENDS})", f"{ENDS}, ('LOCKED', 'DISPOSED'))")
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("documents", "0010_custody")]
 
     operations = [

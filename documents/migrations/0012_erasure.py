@@ -115,6 +115,7 @@ TEXTS = ", ".join(f"'{name}', ''" for name in leaf.STATED if name not in {"count
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("documents", "0011_disposal")]
 
     operations = [

@@ -46,6 +46,7 @@ $updated$
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("documents", "0012_erasure"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -21,6 +21,7 @@ ON_HOLD = before.ON_HOLD.replace("matter.state <> 'RELEASED'", "matter.state NOT
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("documents", "0016_links_and_limits")]
 
     operations = [

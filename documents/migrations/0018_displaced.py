@@ -13,6 +13,7 @@ FREEZE = before.FREEZE.replace(f"{ENDS})", f"{WITHHELD})")
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("documents", "0017_hold_ends")]
 
     operations = [

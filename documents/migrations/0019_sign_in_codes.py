@@ -14,6 +14,7 @@ import documents.identifiers
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("documents", "0018_displaced"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

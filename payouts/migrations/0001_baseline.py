@@ -11,6 +11,7 @@ import documents.identifiers
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     replaces = [
         ("payouts", "0001_initial"),
         ("payouts", "0002_settlement_request"),

@@ -25,6 +25,7 @@ $stays$
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("payouts", "0001_baseline")]
 
     operations = guard.frozen_operations(

@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("documents", "0004_refund_status"),
         ("payouts", "0003_chain_places"),

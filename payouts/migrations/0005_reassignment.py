@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [("documents", "0003_party_names"), ("payouts", "0004_refund_replacements")]
 
     operations = [

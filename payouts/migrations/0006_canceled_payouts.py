@@ -4,6 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("payouts", "0005_reassignment"),
     ]

@@ -13,6 +13,7 @@ import documents.identifiers
 
 
 class Migration(migrations.Migration):
+    runs = "before"
     dependencies = [
         ("documents", "0019_sign_in_codes"),
         ("payouts", "0006_canceled_payouts"),

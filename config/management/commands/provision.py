@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management import BaseCommand, CommandError, CommandParser
 from django.db import NotSupportedError, connections, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from psycopg import sql
 
-from audit import enforcement, guard, inspection
-from config import checks
+from audit import declared, enforcement, guard, inspection, patience, rollout
+from config import checks, migrating
 from documents.access import actors, roles
 from documents.countries import pack
 from documents.custody import erasure, restore
@@ -23,8 +22,6 @@ from documents.vault import probes
 
 # Any number that nobody else uses: two deployments that provision at once take turns.
 LOCK = 7_262_026_020_708
-# What may only grow. The audit's tables are found by their prefix, so that a new one is protected from the start.
-APPEND_ONLY = "audit\\_%"
 # Every way in which a role of PostgreSQL can step around a grant or a trigger.
 TOO_MUCH = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls"
 
@@ -34,6 +31,14 @@ class Command(BaseCommand):
 
     help = "Create or update the database: roles where possible, migrations, grants, role groups. Safe to repeat."
     requires_system_checks = ()  # the checks may look at tables that this command is about to make
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take the half that goes before the code."""
+        parser.add_argument(
+            "--before",
+            action="store_true",
+            help="only what goes before the code of this version, beside the processes of the one before",
+        )
 
     def handle(self, **options: Any) -> None:
         """Leave a database that the runtime role can use and cannot weaken.
@@ -56,29 +61,22 @@ class Command(BaseCommand):
             _ensure_role(cursor=cursor, role=runtime, password=str(settings.DATABASES["default"]["PASSWORD"]))
             for power in _powers(cursor=cursor, role=runtime):
                 raise CommandError(f"the runtime role {runtime} {power}")
-            _migrate(cursor=cursor, verbosity=options["verbosity"])
-            _fill(cursor=cursor)
-            for table in enforcement.undeclared(cursor=cursor):
-                raise CommandError(f"the table {table} has no row in audit/tables.py: nobody may say what it allows")
-            # At once: a service that runs meanwhile never lacks what it needs.
-            with transaction.atomic(using="owner"):
-                enforcement.make_guards(cursor=cursor)
-                _grant(cursor=cursor, role=runtime)
-                inspection.remember(cursor=cursor)
-            for table in _too_open(cursor=cursor, role=runtime):
-                raise CommandError(
-                    f"the runtime role {runtime} has more than it needs on {table}: revoke what PUBLIC has there"
-                )
+            plan = migrating.planned(before_only=options["before"])
+            with _noted(cursor=cursor):
+                migrating.run(plan=plan, verbosity=options["verbosity"], tell=self.stdout.write)
+                _secure(cursor=cursor, role=runtime)
         for name, fault in inspection.weaknesses().items():
             raise CommandError(f"the log is not safe: {name} {fault}")
         roles.ensure_groups()
-        self._go_on()
+        if not options["before"]:
+            _retry_held()
+        self._prove()
         if options["verbosity"]:
-            self.stdout.write("provisioned: migrations, grants and role groups are in place")
+            after = "; after the code: provision once more, without --before" if options["before"] else ""
+            self.stdout.write(f"provisioned: migrations, grants and role groups are in place{after}")
 
-    def _go_on(self) -> None:
-        """Let held events be tried again, and probe a vault that has never been; say so where it is not proven."""
-        _retry_held()
+    def _prove(self) -> None:
+        """Probe a vault that has never been probed; say so where it is not proven."""
         restore.try_look(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         if not probes.is_proven():
@@ -91,22 +89,36 @@ def _retry_held() -> None:
         waiting.retry(held=Event.objects.filter(code__in=waiting.PACK_CODES), now=timezone.now())
 
 
-def _migrate(*, cursor: CursorWrapper, verbosity: int) -> None:
-    """Bring the tables to this version: without the guards, where there is anything to do.
+def _secure(*, cursor: CursorWrapper, role: str) -> None:
+    """Make guards and grants, and note what they are.
 
-    :raises CommandError: for a database in the middle of the migrations that the base line squashed.
+    :raises CommandError: a table is declared nowhere, or the runtime role may do more than it should
     """
-    executor = MigrationExecutor(connections["owner"])
-    for squashed in executor.loader.replacements.values():
-        applied = [name in executor.loader.applied_migrations for name in squashed.replaces]
-        if any(applied) and not all(applied):  # Django would go on behind them
-            raise CommandError(
-                "the database is older than the base line of 2026-11-27 (docs/04-CHANGELOG.md): provision it with the"
-                " last version before that first, then with this one"
-            )
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        enforcement.drop_guards(cursor=cursor)
-    call_command("migrate", database="owner", interactive=False, verbosity=verbosity)
+    _fill(cursor=cursor)
+    for table in enforcement.undeclared(cursor=cursor):
+        raise CommandError(f"the table {table} has no row in audit/tables.py: nobody may say what it allows")
+    enforcement.make_guards(cursor=cursor)
+
+    def grant() -> None:
+        # At once: a service that runs meanwhile never lacks what it needs.
+        with transaction.atomic(using="owner"):
+            _grant(cursor=cursor, role=role)
+            inspection.remember(cursor=cursor)
+
+    patience.persist(grant)
+    for table in inspection.too_open(cursor=cursor, role=role):
+        raise CommandError(f"the runtime role {role} has more than it needs on {table}: revoke what PUBLIC has there")
+
+
+@contextlib.contextmanager
+def _noted(*, cursor: CursorWrapper) -> Iterator[None]:
+    """Note that the guards are being made, and where that fails, that they no longer are; the end notes itself."""
+    rollout.note(cursor=cursor, stage=rollout.BEGAN, declared=declared.declaration())
+    try:
+        yield
+    except Exception:
+        rollout.note(cursor=cursor, stage=rollout.FAILED, declared=declared.declaration())
+        raise
 
 
 def _fill(*, cursor: CursorWrapper) -> None:
@@ -125,7 +137,7 @@ def _alone() -> Iterator[CursorWrapper]:
         # A migration may take its time, but must not queue the whole service behind a lock it waits for.
         cursor.execute("SET statement_timeout = 0")
         cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        cursor.execute("SET lock_timeout = '10s'")
+        patience.wait_briefly(using="owner")
         try:
             yield cursor
         finally:
@@ -189,17 +201,6 @@ def _powers(*, cursor: CursorWrapper, role: str) -> Iterator[str]:
     cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tableowner = %s", [role])
     for (table,) in cursor.fetchall():
         yield f"owns a table: ALTER TABLE {table} OWNER TO {owner};"
-
-
-def _too_open(*, cursor: CursorWrapper, role: str) -> list[str]:
-    """Return the tables on which the runtime role can do more than `_grant` gave it, through PUBLIC or another role."""
-    cursor.execute(
-        "SELECT tablename FROM pg_tables, LATERAL (SELECT format('%%I.%%I', schemaname, tablename) AS path) AS named"
-        " WHERE schemaname = 'public' AND (has_table_privilege(%(role)s, path, 'TRUNCATE, TRIGGER, REFERENCES')"
-        " OR tablename LIKE %(log)s AND has_table_privilege(%(role)s, path, 'UPDATE, DELETE'))",
-        {"role": role, "log": APPEND_ONLY},
-    )
-    return [table for (table,) in cursor.fetchall()]
 
 
 def _run(*, cursor: CursorWrapper, statement: str, role: str, **parts: sql.Composable) -> None:

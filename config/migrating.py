@@ -1,0 +1,98 @@
+"""Runs migrations beside a service that goes on: those that come before the code of this version, or all of them.
+
+Each migration of ours says by `runs` whether it runs before or after the code: see docs/operations/upgrade.md.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management import CommandError
+from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
+from django.db import connections
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+
+from audit import enforcement, patience
+
+BEFORE, AFTER = "before", "after"
+OURS = ("audit", "documents", "payouts")
+OWNER = "owner"
+
+
+def phase(*, migration: Migration) -> str:
+    """Return whether a migration runs before or after the code of its version.
+
+    Those of others say nothing: before, as the code that comes with them needs them.
+
+    :raises CommandError: one of ours says nothing
+    """
+    said = getattr(migration, "runs", "" if migration.app_label in OURS else BEFORE)
+    if said not in {BEFORE, AFTER}:
+        raise CommandError(f"{migration} does not say whether it runs before or after the code: runs = {BEFORE!r}")
+    return str(said)
+
+
+def planned(*, before_only: bool) -> list[Migration]:
+    """Return what has to run, in its order; `before_only` leaves out what runs after the code.
+
+    :raises CommandError: the database is too old for this version, or for going on beside it
+    """
+    executor = MigrationExecutor(connections[OWNER])
+    for squashed in executor.loader.replacements.values():
+        applied = [name in executor.loader.applied_migrations for name in squashed.replaces]
+        if any(applied) and not all(applied):  # Django would go on behind them
+            raise CommandError(
+                "the database is older than the base line of 2026-11-27 (docs/04-CHANGELOG.md): provision it with the"
+                " last version before that first, then with this one"
+            )
+    graph = executor.loader.graph
+    plan = [migration for migration, _ in executor.migration_plan(graph.leaf_nodes())]
+    late = {(each.app_label, each.name) for each in plan if phase(migration=each) == AFTER}
+    if not before_only:
+        return plan
+    for migration in plan:
+        key = (migration.app_label, migration.name)
+        for needed in sorted(late.intersection(node.key for node in graph.node_map[key].parents) - {key}):
+            if key not in late:
+                raise CommandError(
+                    f"{migration} needs {'.'.join(needed)}, which runs after the code of an earlier version: upgrade to"
+                    " that one first, whole, or stop the service and provision without --before"
+                )
+    return [migration for migration in plan if (migration.app_label, migration.name) not in late]
+
+
+def run(*, plan: list[Migration], verbosity: int, tell: Callable[[str], object]) -> None:
+    """Run a plan; what does not get a lock within moments is begun again, and holds nobody up meanwhile.
+
+    :raises OperationalError: a lock was not to be had in a hundred tries
+    """
+    with connections[OWNER].cursor() as cursor:
+        tables = {table for migration in plan for table in getattr(migration, "unguards", ())}
+        enforcement.drop_guards(cursor=cursor, tables=tables)
+    emit_pre_migrate_signal(
+        verbosity=verbosity, interactive=False, db=OWNER, plan=[(migration, False) for migration in plan]
+    )
+
+    def work() -> None:
+        executor = MigrationExecutor(connections[OWNER], progress)
+        applied = executor.loader.applied_migrations
+        left = [(each, False) for each in plan if (each.app_label, each.name) not in applied]
+        executor.migrate(executor.loader.graph.leaf_nodes(), plan=left)
+
+    def progress(*given: Any) -> None:
+        if given[0] == "apply_start":
+            _wait(briefly=given[1].atomic)
+        elif given[0] == "apply_success" and verbosity:
+            tell(f"  {given[1]}")
+
+    patience.persist(work)
+    _wait(briefly=True)
+    emit_post_migrate_signal(verbosity=verbosity, interactive=False, db=OWNER)
+
+
+def _wait(*, briefly: bool) -> None:
+    """Let what holds locks wait for none; an index that is made concurrently holds none, and may wait."""
+    patience.wait_briefly(using=OWNER)
+    if not briefly:
+        with connections[OWNER].cursor() as cursor:
+            cursor.execute("SET lock_timeout = 0")
