@@ -7,7 +7,7 @@ import psycopg
 from django.db import OperationalError, connections, transaction
 
 # Below PostgreSQL's `deadlock_timeout` of 1 s: where two wait for each other it is this side that gives way.
-WAIT_MS = 400
+WAIT_MS = 800
 TRIES, PAUSE_S = 100, 0.3
 
 

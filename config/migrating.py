@@ -74,6 +74,7 @@ def run(*, plan: list[Migration], verbosity: int, tell: Callable[[str], object])
     )
 
     def work() -> None:
+        _leave_block()
         executor = MigrationExecutor(connections[OWNER], progress)
         applied = executor.loader.applied_migrations
         left = [(each, False) for each in plan if (each.app_label, each.name) not in applied]
@@ -88,6 +89,17 @@ def run(*, plan: list[Migration], verbosity: int, tell: Callable[[str], object])
     patience.persist(work)
     _wait(briefly=True)
     emit_post_migrate_signal(verbosity=verbosity, interactive=False, db=OWNER)
+
+
+def _leave_block() -> None:
+    """Leave the transaction of a migration that failed in its last statements: Django keeps it open then."""
+    connection = connections[OWNER]
+    if connection.in_atomic_block:
+        connection.in_atomic_block = connection.needs_rollback = False
+        connection.savepoint_ids.clear()
+        connection.atomic_blocks.clear()
+        connection.rollback()
+        connection.set_autocommit(True)
 
 
 def _wait(*, briefly: bool) -> None:

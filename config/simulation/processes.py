@@ -59,6 +59,7 @@ class ServerProcess:
 class ProcessGroup:
     """A web server on a socket and a worker, with logs in `folder`; `environment` is added to that of this process.
 
+    `home` is the checkout whose code they run: ours, or that of another version.
     Each ends when this process ends, however that happens (see `launch`). Start the group from the main thread.
     """
 
@@ -71,9 +72,10 @@ class ProcessGroup:
         beat: bool = True,
         pause_s: float = RESTART_PAUSE_S,
         patience_s: float = STOP_LIMIT_S,
+        home: pathlib.Path = env.BASE_DIR,
     ) -> None:
         self.folder, self._listening, self._pause_s, self._patience_s = folder, listening, pause_s, patience_s
-        self._environment = environment or {}
+        self._environment, self._home = environment or {}, home
         python = sys.executable
         web = [python, "-m", "gunicorn", "--config", "python:config.gunicorn", "--bind", f"fd://{listening.fileno()}"]
         worker = [python, "-m", "celery", "-A", "config.celery", "worker", "--pool", "threads", "--concurrency", "2"]
@@ -184,7 +186,7 @@ class ProcessGroup:
         launcher = [sys.executable, str(launch.__file__), str(os.getpid()), str(int(signal.SIGTERM)), "-", "-"]
         server.process = subprocess.Popen(
             [*launcher, *server.command],
-            cwd=env.BASE_DIR,
+            cwd=self._home,
             env={**env.inherited(), **self._environment},
             stdout=log,
             stderr=log,
