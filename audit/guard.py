@@ -7,7 +7,9 @@ other grant; `audit.inspection` lists what a running database lacks of it.
 import dataclasses
 from collections.abc import Mapping
 
-from django.db import migrations
+from django.apps.registry import Apps
+from django.db import connections, migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from audit.actions import Action
 
@@ -120,6 +122,22 @@ def refused_operations(*, table: str, rows: str, statements: str) -> list[migrat
         )
         for name, when in made
     ]
+
+
+def granted_operation(*, table: str, column: str) -> migrations.RunPython:
+    """Return the migration operation that lets the runtime role change a column at once, for a trigger that does so.
+
+    `provision` grants what is declared only once all migrations are through; until then the code of before goes on.
+    """
+
+    def grant(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+        role = connections["default"].settings_dict["USER"]
+        with editor.connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+            if cursor.fetchone():
+                editor.execute(f"GRANT UPDATE ({column}) ON {table} TO {editor.quote_name(role)}")
+
+    return migrations.RunPython(grant, migrations.RunPython.noop)
 
 
 def path_sql(*, function: str) -> list[str]:

@@ -4,7 +4,10 @@ import time
 from collections.abc import Callable
 
 import psycopg
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import OperationalError, connections, transaction
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import ProjectState
 
 # Below PostgreSQL's `deadlock_timeout` of 1 s: where two wait for each other it is this side that gives way.
 WAIT_MS = 800
@@ -43,3 +46,22 @@ def run_at_once(*, using: str, statements: list[str]) -> None:
                 cursor.execute(statement)
 
     persist(work)
+
+
+class AddMissingIndex(AddIndexConcurrently):
+    """Make an index that the state has, while its table is written: where it is missing, or its making broke off."""
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Leave the state: an earlier migration has put the index there."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        """Make the index, which takes two looks at the table and blocks nobody."""
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [self.index.name])
+            living = cursor.fetchone()
+        if living == (False,):
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY {self.index.name}")
+        if living != (True,):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)

@@ -36,13 +36,17 @@ class Migration(migrations.Migration):
                 verbose_name="evento",
             ),
         ),
-        migrations.AddIndex(
-            model_name="document",
-            index=models.Index(
-                condition=models.Q(("kind__in", ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT"))),
-                fields=["owner", "country", "-operation_date"],
-                name="document_naming_owner",
-            ),
+        migrations.SeparateDatabaseAndState(  # 0026_indexes makes it
+            state_operations=[
+                migrations.AddIndex(
+                    model_name="document",
+                    index=models.Index(
+                        condition=models.Q(("kind__in", ("PAYMENT_RECEIPT", "ORDER_FINAL_STATEMENT"))),
+                        fields=["owner", "country", "-operation_date"],
+                        name="document_naming_owner",
+                    ),
+                )
+            ]
         ),
         migrations.AddConstraint(
             model_name="notice",

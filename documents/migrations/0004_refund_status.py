@@ -21,11 +21,15 @@ class Migration(migrations.Migration):
                 verbose_name="devolución",
             ),
         ),
-        migrations.AddIndex(
-            model_name="document",
-            index=models.Index(
-                condition=models.Q(("refund_status", "FAILED")), fields=["-id"], name="document_refund_failed"
-            ),
+        migrations.SeparateDatabaseAndState(  # 0026_indexes makes it
+            state_operations=[
+                migrations.AddIndex(
+                    model_name="document",
+                    index=models.Index(
+                        condition=models.Q(("refund_status", "FAILED")), fields=["-id"], name="document_refund_failed"
+                    ),
+                )
+            ]
         ),
         migrations.AddConstraint(
             model_name="document",

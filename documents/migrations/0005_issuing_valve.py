@@ -46,13 +46,17 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "válvulas de emisión",
             },
         ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(
-                condition=models.Q(("code", "issuing_paused"), ("status", "held")),
-                fields=["issuer_slug", "id"],
-                name="event_paused",
-            ),
+        migrations.SeparateDatabaseAndState(  # 0026_indexes makes it
+            state_operations=[
+                migrations.AddIndex(
+                    model_name="event",
+                    index=models.Index(
+                        condition=models.Q(("code", "issuing_paused"), ("status", "held")),
+                        fields=["issuer_slug", "id"],
+                        name="event_paused",
+                    ),
+                )
+            ]
         ),
         migrations.AddConstraint(
             model_name="issuingvalve",

@@ -25,12 +25,16 @@ class Migration(migrations.Migration):
                 verbose_name="tipo",
             ),
         ),
-        migrations.AddIndex(
-            model_name="document",
-            index=models.Index(
-                condition=models.Q(("content__contains", '"replaces":'), ("kind", "PAYOUT_STATEMENT")),
-                fields=["owner"],
-                name="document_replacing",
-            ),
+        migrations.SeparateDatabaseAndState(  # 0026_indexes makes it
+            state_operations=[
+                migrations.AddIndex(
+                    model_name="document",
+                    index=models.Index(
+                        condition=models.Q(("content__contains", '"replaces":'), ("kind", "PAYOUT_STATEMENT")),
+                        fields=["owner"],
+                        name="document_replacing",
+                    ),
+                )
+            ]
         ),
     ]

@@ -44,7 +44,7 @@ def name_present_store(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     editor.execute(f"ALTER TABLE documents_document ADD COLUMN vault_url varchar(400) DEFAULT {present} NOT NULL")
     editor.execute("ALTER TABLE documents_document ALTER COLUMN vault_url SET DEFAULT ''")
     editor.execute("UPDATE documents_document SET vault_url = '' WHERE status = 'ISSUED'")
-    # The code of before locks without naming a store: the present one, until 0026_former_code has run.
+    # The code of before locks without naming a store: the present one, until 0027_former_code has run.
     for statement in (FILLED, *guard.path_sql(function="documents_document_filled"), FILLS.format(present=present)):
         editor.execute(statement, params=None)
 

@@ -92,11 +92,17 @@ class Migration(migrations.Migration):
             name="hold_told_at",
             field=models.DateTimeField(null=True),
         ),
-        migrations.AddIndex(
-            model_name="document",
-            index=models.Index(
-                condition=models.Q(("hold_told_at__isnull", False)), fields=["hold_told_at"], name="document_hold_told"
-            ),
+        migrations.SeparateDatabaseAndState(  # 0026_indexes makes it
+            state_operations=[
+                migrations.AddIndex(
+                    model_name="document",
+                    index=models.Index(
+                        condition=models.Q(("hold_told_at__isnull", False)),
+                        fields=["hold_told_at"],
+                        name="document_hold_told",
+                    ),
+                )
+            ]
         ),
         migrations.AddField(
             model_name="holdscope",

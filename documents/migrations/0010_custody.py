@@ -41,11 +41,17 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "rondas de custodia",
             },
         ),
-        migrations.AddIndex(
-            model_name="document",
-            index=models.Index(
-                condition=models.Q(("status", "LOCKED")), fields=["verified_at", "id"], name="document_by_verified"
-            ),
+        migrations.SeparateDatabaseAndState(  # 0026_indexes makes it
+            state_operations=[
+                migrations.AddIndex(
+                    model_name="document",
+                    index=models.Index(
+                        condition=models.Q(("status", "LOCKED")),
+                        fields=["verified_at", "id"],
+                        name="document_by_verified",
+                    ),
+                )
+            ]
         ),
         migrations.AddIndex(
             model_name="custodyround",

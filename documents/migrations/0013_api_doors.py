@@ -122,9 +122,13 @@ class Migration(migrations.Migration):
                 db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name="cambiado"
             ),
         ),
-        migrations.AddIndex(
-            model_name="document",
-            index=models.Index(fields=["updated_at", "id"], name="document_by_update"),
+        migrations.SeparateDatabaseAndState(  # 0026_indexes makes it
+            state_operations=[
+                migrations.AddIndex(
+                    model_name="document",
+                    index=models.Index(fields=["updated_at", "id"], name="document_by_update"),
+                )
+            ]
         ),
         migrations.AddField(
             model_name="apikey",
@@ -161,6 +165,7 @@ class Migration(migrations.Migration):
                 condition=models.Q(("expires_at__gt", models.F("created_at"))), name="key_lives"
             ),
         ),
+        guard.granted_operation(table="documents_document", column="updated_at"),
         *guard.frozen_operations(
             function="documents_document_updated",
             body=UPDATED,

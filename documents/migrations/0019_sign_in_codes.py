@@ -117,9 +117,13 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
             },
         ),
-        migrations.AddIndex(
-            model_name="party",
-            index=models.Index(django.db.models.functions.text.Upper("email"), name="party_by_email"),
+        migrations.SeparateDatabaseAndState(  # 0026_indexes makes it
+            state_operations=[
+                migrations.AddIndex(
+                    model_name="party",
+                    index=models.Index(django.db.models.functions.text.Upper("email"), name="party_by_email"),
+                )
+            ]
         ),
         migrations.AddField(
             model_name="panelsession",

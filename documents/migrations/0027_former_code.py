@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     runs = "after"
-    dependencies = [("documents", "0025_issuer_history")]
+    dependencies = [("documents", "0026_indexes")]
 
     operations = [
         migrations.RunSQL(
