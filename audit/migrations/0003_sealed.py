@@ -9,6 +9,9 @@ from audit import guard
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "RunSQL": "triggers of tables that are new",
+    }
     dependencies = [
         ("audit", "0002_recorded_stays"),
     ]

@@ -6,6 +6,10 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "notice.event": "it takes more than one notice of an event from now on",
+        "notice_once": "the former code tells a party once of an event, too",
+    }
     dependencies = [
         ("documents", "0002_frozen_rows"),
     ]

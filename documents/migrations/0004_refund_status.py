@@ -5,6 +5,9 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "refund_status_on_credit_notes": "the former code leaves the column at its default",
+    }
     dependencies = [
         ("documents", "0003_party_names"),
     ]

@@ -57,6 +57,11 @@ def drop_names(_apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "RunPython": "a default that rewrites no row, and a trigger that names the store for the former code",
+        "RunSQL": "the function refuses no change that the former code makes",
+        "locked_has_bytes": "the trigger fills in what it asks for besides",
+    }
     dependencies = [("documents", "0006_replacing_statements")]
 
     operations = [

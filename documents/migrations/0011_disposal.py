@@ -13,6 +13,9 @@ FREEZE = before.FREEZE.replace(f"{ENDS})", f"{ENDS}, ('LOCKED', 'DISPOSED'))")
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "RunSQL": "the function lets one change of state more happen",
+    }
     dependencies = [("documents", "0010_custody")]
 
     operations = [

@@ -116,6 +116,9 @@ TEXTS = ", ".join(f"'{name}', ''" for name in leaf.STATED if name not in {"count
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "RunSQL": "functions that the former code does not call",
+    }
     dependencies = [("documents", "0011_disposal")]
 
     operations = [

@@ -47,6 +47,10 @@ $updated$
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "RunPython": "a right more",
+        "RunSQL": "a trigger that writes a column of its own, which the role may change",
+    }
     dependencies = [
         ("documents", "0012_erasure"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

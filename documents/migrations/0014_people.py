@@ -19,6 +19,9 @@ SELECT id, %s || id, 'es' FROM auth_user WHERE username NOT LIKE 'api:%%'
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "RunSQL": "rows of a table that is new",
+    }
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("documents", "0013_api_doors"),

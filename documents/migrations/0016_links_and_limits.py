@@ -6,6 +6,9 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "notice_of_one_cause": "the former code leaves the new column empty",
+    }
     dependencies = [
         ("documents", "0015_notices_of_parties"),
     ]

@@ -22,6 +22,11 @@ ON_HOLD = before.ON_HOLD.replace("matter.state <> 'RELEASED'", "matter.state NOT
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "legal_hold_once": "it asks less than before",
+        "legal_hold_steps": "it allows one state more",
+        "RunSQL": "a function of the same arguments that the former code does not call by itself",
+    }
     dependencies = [("documents", "0016_links_and_limits")]
 
     operations = [

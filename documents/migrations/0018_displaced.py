@@ -14,6 +14,9 @@ FREEZE = before.FREEZE.replace(f"{ENDS})", f"{WITHHELD})")
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "RunSQL": "the function lets two changes of state more happen",
+    }
     dependencies = [("documents", "0017_hold_ends")]
 
     operations = [

@@ -5,6 +5,9 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "shared_link_has_reader": "the former code shares no link",
+    }
     dependencies = [
         ("documents", "0020_log_archive"),
     ]

@@ -6,6 +6,10 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "series_once": "it asks less than before",
+        "series_once_a_part": "the former code opens first parts alone",
+    }
     dependencies = [
         ("documents", "0024_alert_channel"),
     ]

@@ -20,6 +20,12 @@ OWN_PLACE = "UPDATE payouts_payout SET chained_at = sent_at, chained_as = payout
 
 class Migration(migrations.Migration):
     runs = "before"
+    beside = {
+        "RunSQL": "a trigger fills in the former code's own place, as the statement does for what is there",
+        "payout.chained_at": "filled in by the trigger",
+        "payout.chained_as": "filled in by the trigger",
+        "payout_of_payee": "a payee has a payout a week: it is made in a moment",
+    }
     dependencies = [("payouts", "0002_frozen_rows")]
 
     operations = [
