@@ -90,15 +90,15 @@ def weaknesses(*, using: str = "default") -> dict[str, str]:
     """
     faults: dict[str, list[str]] = {}
     with connections[using].cursor() as cursor:
-        before = rollout.standing(cursor=cursor, declared=declared.declaration())
+        before = rollout.basis(cursor=cursor, declared=declared.declaration())
         for look in LOOKS[before[0]]:
             for name, fault in look(cursor=cursor):
                 faults.setdefault(name, []).append(fault)
-        for name, fault in _marks(cursor=cursor, standing=before[0]):
+        for name, fault in _marks(cursor=cursor, basis=before[0]):
             faults.setdefault(name, [fault])  # what is plainly wrong with it says more
-        if before[0] is rollout.Standing.LATER and rollout.marks(cursor=cursor) != before[1]:
+        if before[0] is rollout.Basis.LATER and rollout.marks(cursor=cursor) != before[1]:
             faults["audit_guardmark"] = ["is not what the last provisioning noted"]
-        if rollout.standing(cursor=cursor, declared=declared.declaration()) != before:
+        if rollout.basis(cursor=cursor, declared=declared.declaration()) != before:
             raise rollout.ProvisioningUnderWayError("the database was provisioned meanwhile")
     return {name: "; ".join(wrong) for name, wrong in faults.items()}
 
@@ -241,12 +241,12 @@ def _settings(*, cursor: CursorWrapper) -> Iterator[tuple[str, str]]:
             yield "the database", f"has a setting of its own: {name}"
 
 
-def _marks(*, cursor: CursorWrapper, standing: rollout.Standing) -> Iterator[tuple[str, str]]:
+def _marks(*, cursor: CursorWrapper, basis: rollout.Basis) -> Iterator[tuple[str, str]]:
     cursor.execute(_MARKS)
     living: dict[str, str] = dict(cursor.fetchall())
     cursor.execute("SELECT name, mark FROM audit_guardmark")
     noted: dict[str, str] = dict(cursor.fetchall())
-    if standing is rollout.Standing.LATER and noted.get(FORM) != _form():
+    if basis is rollout.Basis.LATER and noted.get(FORM) != _form():
         return  # a version that marks in another way: only its own processes can compare
     noted.pop(FORM, None)
     for name in sorted(living.keys() | noted.keys()):
@@ -260,6 +260,6 @@ def _form() -> str:
 
 
 LOOKS = {
-    rollout.Standing.OWN: (_role, _functions, _triggers, _tables, _columns, _settings),
-    rollout.Standing.LATER: (_role, _log_rights, _settings),
+    rollout.Basis.OWN: (_role, _functions, _triggers, _tables, _columns, _settings),
+    rollout.Basis.LATER: (_role, _log_rights, _settings),
 }

@@ -26,7 +26,7 @@ SELECT coalesce(encode(sha256(convert_to(string_agg(concat(name, ' ', mark), ','
 """
 
 
-class Standing(enum.Enum):
+class Basis(enum.Enum):
     """How the guards of the database stand to those that this process declares."""
 
     OWN = enum.auto()  # to be as declared here
@@ -57,7 +57,7 @@ def marks(*, cursor: CursorWrapper) -> str:
     return digest
 
 
-def standing(*, cursor: CursorWrapper, declared: str) -> tuple[Standing, str]:
+def basis(*, cursor: CursorWrapper, declared: str) -> tuple[Basis, str]:
     """Return how the guards stand to a declaration, and the digest of what was noted when they were made last.
 
     A declaration that has never been provisioned is newer than the database, or nobody's: then the guards are to be as
@@ -72,8 +72,8 @@ def standing(*, cursor: CursorWrapper, declared: str) -> tuple[Standing, str]:
         raise ProvisioningUnderWayError("the database is being provisioned")
     ended = [row for row in rows if row[1] == ENDED]
     if ended and ended[-1][2] != declared and any(row[2] == declared for row in ended):
-        return Standing.LATER, ended[-1][3]
-    return Standing.OWN, ended[-1][3] if ended else ""
+        return Basis.LATER, ended[-1][3]
+    return Basis.OWN, ended[-1][3] if ended else ""
 
 
 def _signed(*, row: Sequence[Any], signature: str) -> bool:
@@ -82,8 +82,8 @@ def _signed(*, row: Sequence[Any], signature: str) -> bool:
 
 
 def _signature(*, row: Sequence[Any], secret: str) -> str:
-    at, *texts = row
-    signed = "\n".join([at.astimezone(dt.UTC).isoformat(), *map(str, texts)])
+    moment, *texts = row
+    signed = "\n".join([moment.astimezone(dt.UTC).isoformat(), *map(str, texts)])
     return salted_hmac(
         PURPOSE, hashlib.sha256(signed.encode()).hexdigest(), secret=secret, algorithm="sha256"
     ).hexdigest()

@@ -82,14 +82,14 @@ def test_a_note_of_before_that_is_brought_back_is_as_old_as_it_says(owner: psyco
         " SELECT at, stage, declared, marks, signature FROM audit_provisioning WHERE stage = 'ended' ORDER BY at LIMIT 1"
     )
     with connections["owner"].cursor() as cursor:
-        standing, _ = rollout.standing(cursor=cursor, declared=declared.declaration())
-    assert standing is rollout.Standing.LATER
+        basis, _ = rollout.basis(cursor=cursor, declared=declared.declaration())
+    assert basis is rollout.Basis.LATER
 
 
 @pytest.mark.usefixtures("committed_db")
 def test_a_version_that_was_never_provisioned_is_compared_to_the_letter() -> None:
     with connections["owner"].cursor() as cursor:
-        assert rollout.standing(cursor=cursor, declared="0" * 64)[0] is rollout.Standing.OWN
+        assert rollout.basis(cursor=cursor, declared="0" * 64)[0] is rollout.Basis.OWN
 
 
 @pytest.mark.usefixtures("committed_db")
@@ -108,9 +108,9 @@ def test_while_the_guards_are_made_nobody_judges_them_and_a_killed_provisioning_
 def test_a_key_that_is_exchanged_is_known_while_the_former_one_is(settings: Settings) -> None:
     settings.AUDIT_KEY, settings.AUDIT_KEY_FORMER = "another-key-of-at-least-thirty-two-letters", settings.AUDIT_KEY
     with connections["owner"].cursor() as cursor:
-        assert rollout.standing(cursor=cursor, declared=declared.declaration())[1] != ""
+        assert rollout.basis(cursor=cursor, declared=declared.declaration())[1] != ""
         settings.AUDIT_KEY_FORMER = ""
-        assert rollout.standing(cursor=cursor, declared=declared.declaration()) == (rollout.Standing.OWN, "")
+        assert rollout.basis(cursor=cursor, declared=declared.declaration()) == (rollout.Basis.OWN, "")
 
 
 def test_the_role_that_serves_writes_no_note(stack: services.Stack, django_db_setup: None) -> None:
