@@ -93,16 +93,17 @@ def test_what_runs_before_the_code_the_former_code_survives_or_a_reason_says_why
 
 
 STATE = LOADER.project_state(("documents", "0025_issuer_history"), at_end=True)
-ISSUER = {"model_name": "issuer"}
 # TABLE: what a migration that runs before the code might do -> the name under which it has to say why it may.
 HARMFUL: dict[Operation, str] = {
-    migrations.AddField(**ISSUER, name="tax", field=models.CharField(max_length=9, default="")): "issuer.tax",
-    migrations.AlterField(**ISSUER, name="address", field=models.CharField(max_length=9)): "issuer.address",
-    migrations.AlterField(**ISSUER, name="logo", field=models.BinaryField()): "issuer.logo",
-    migrations.RemoveField(**ISSUER, name="logo"): "issuer.logo",
-    migrations.RenameField(**ISSUER, old_name="logo", new_name="mark"): "logo",
+    migrations.AddField(
+        model_name="issuer", name="tax", field=models.CharField(max_length=9, default="")
+    ): "issuer.tax",
+    migrations.AlterField(model_name="issuer", name="address", field=models.CharField(max_length=9)): "issuer.address",
+    migrations.AlterField(model_name="issuer", name="logo", field=models.BinaryField()): "issuer.logo",
+    migrations.RemoveField(model_name="issuer", name="logo"): "issuer.logo",
+    migrations.RenameField(model_name="issuer", old_name="logo", new_name="mark"): "logo",
     migrations.DeleteModel(name="FormerIssuer"): "FormerIssuer",
-    migrations.AddIndex(**ISSUER, index=models.Index(fields=["address"], name="issuer_at")): "issuer_at",
+    migrations.AddIndex(model_name="issuer", index=models.Index(fields=["address"], name="issuer_at")): "issuer_at",
     migrations.RunSQL("SELECT 1"): "RunSQL",
 }
 
@@ -116,9 +117,9 @@ def test_what_the_former_code_may_not_survive_asks_for_a_reason(operation: Opera
 @pytest.mark.parametrize(
     "operation",
     [
-        migrations.AddField(**ISSUER, name="tax", field=models.CharField(max_length=9, null=True)),
-        migrations.AddField(**ISSUER, name="tax", field=models.CharField(max_length=9, db_default="")),
-        migrations.AlterField(**ISSUER, name="address", field=models.CharField(max_length=900, null=True)),
+        migrations.AddField(model_name="issuer", name="tax", field=models.CharField(max_length=9, null=True)),
+        migrations.AddField(model_name="issuer", name="tax", field=models.CharField(max_length=9, db_default="")),
+        migrations.AlterField(model_name="issuer", name="address", field=models.CharField(max_length=900, null=True)),
         migrations.CreateModel(name="Fresh", fields=[("id", models.BigAutoField(primary_key=True))]),
     ],
     ids=str,
