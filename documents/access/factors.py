@@ -77,7 +77,10 @@ def add_key(*, user: User, name: str, credential: dict[str, Any], is_first: bool
         if Authenticator.objects.filter(type=KEY, data__credential__rawId=credential["rawId"]).exists():
             return None
         codes = _first_codes(user=user)
-        WebAuthn.add(user, name, credential)
+        made = WebAuthn.add(user, name, credential)
+        # From here on, so that a copy of the key that signs first has fallen behind.
+        counted = {**made.instance.data, "count": made.authenticator_data.counter}
+        Authenticator.objects.filter(pk=made.instance.pk).update(data=counted)
         _record(Action.FACTOR_ADDED, user=user, actor=actor, code=KEY, name=name)
     return codes
 

@@ -196,7 +196,8 @@ def test_a_copy_of_a_key_falls_behind_and_is_refused(sofia: cast.Member) -> None
     key = SoftKey(count=5)
     sent = {"name": "cuenta", "key_answer": key.make(question(browser, KEY)), "password": cast.PASSWORD}
     assert browser.post(KEY, sent).status_code == 200
-    for count, status in ((5, 302), (5, 400), (3, 400), (8, 302)):
+    # The first of these is a copy made at the key's enrolment, which signs before the key itself does.
+    for count, status in ((4, 400), (5, 302), (5, 400), (3, 400), (8, 302)):
         key.count = count
         coming = half_in()
         assert coming.post(CODE, {"key_answer": key.sign(question(coming, CODE))}).status_code == status, count
