@@ -84,7 +84,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Tests that share a fixture of their module share its worker: the running product is started once a module.
     """
-    first = ("anomalies", "journeys", "upgrades", "invariants")
+    first = ("anomalies", "journeys", "upgrades", "pages", "tampering", "invariants")
     items.sort(key=lambda item: next((n for n, name in enumerate(first) if name in item.path.parts), len(first)))
     for item in items:
         fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
