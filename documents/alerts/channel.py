@@ -16,10 +16,11 @@ from documents import outside_http, outside_smtp
 from documents.alerts import catalog
 from documents.alerts.incidents import Incident
 from documents.models import Alert
-from documents.resilience import calls
+from documents.resilience import calls, dependencies
 from documents.sentences import writing
 
-CONNECT_S, TOTAL_S = 3.0, 10.0
+ROW = dependencies.DEPENDENCIES["alert_channel"]
+CONNECT_S, TOTAL_S = ROW.connect_s, ROW.total_s
 RETRY_AFTER_MAX_S = 3600.0
 LISTENING = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})  # to HEAD: a door that takes POST
 LANGUAGES = ("es", "en")  # of a message: Spanish first

@@ -77,15 +77,16 @@ _ROWS = (
         fallback=("Con más de 60 s de desvío nada se resguarda", "Beyond 60 s of skew nothing is locked"),
         never="lock with a skew over 60 s",
     ),
+    # Both are asked in turn: three alerts that neither takes say within a minute that both are away.
     Dependency(
-        name="alert_channel", connect_s=3, total_s=10, attempts_max=ENDLESS, backoff_base_s=60, backoff_cap_s=3600,
+        name="alert_channel", connect_s=3, total_s=8, attempts_max=ENDLESS, backoff_base_s=60, backoff_cap_s=3600,
         breaker_failures=3, breaker_open_s=30, alert_severity="P2",
         fallback=("Las alertas salen por ALERT_URL_2; sin ella se ven en el Centro de documentos y se envían después",
                   "Alerts leave by ALERT_URL_2; without one they show in the Document Center and are sent later"),
         never="block emission; lose an alert",
     ),
     Dependency(
-        name="alert_channel_2", connect_s=3, total_s=10, attempts_max=ENDLESS, backoff_base_s=60, backoff_cap_s=3600,
+        name="alert_channel_2", connect_s=3, total_s=8, attempts_max=ENDLESS, backoff_base_s=60, backoff_cap_s=3600,
         breaker_failures=3, breaker_open_s=30, alert_severity="P2",
         fallback=("Las alertas salen por ALERT_URL", "Alerts leave by ALERT_URL"),
         never="block emission; lose an alert",
