@@ -9,6 +9,7 @@ from documents import errors
 from documents.alerts import direct, incidents
 from documents.resilience import dependencies
 
+WITHOUT_ROWS = "dependency:postgresql"  # all processes notice it, and one may have told it without a row
 _unwritten: dict[str, direct.Unwritten] = {}  # what began while PostgreSQL was away; written on recovery
 
 
@@ -36,7 +37,11 @@ def open_alert_or_send(*, code: str, dedup_key: str, values: Mapping[str, errors
     """Open an alert, or send it straight to the channel when no row can be written."""
     incident = incidents.incident(code=code, dedup_key=dedup_key, values=values, object_id=object_id)
     try:
-        incidents.write(incident=incident)
+        if dedup_key == WITHOUT_ROWS:
+            _unwritten.setdefault(dedup_key, direct.unwritten(incident=incident))
+            _write(dedup_key=dedup_key)
+        else:
+            incidents.write(incident=incident)
     except (DatabaseError, InterfaceError, log.AuditUnavailable):
         incidents.logger.critical("alert.opened_without_database", extra={"code": code, "severity": incident.severity})
         direct.send(unwritten=_unwritten.setdefault(dedup_key, direct.unwritten(incident=incident)))

@@ -218,6 +218,23 @@ def test_an_alert_that_is_under_way_when_postgresql_is_back_is_not_sent_again(ch
     assert channel.received == []
 
 
+def test_a_process_that_notices_when_postgresql_is_back_does_not_tell_what_another_one_has_told(
+    channel: misbehaving.BadServer,
+) -> None:
+    incident = incidents.incident(code="dependency_postgresql", dedup_key="dependency:postgresql", values={"error": ""})
+    other = direct.unwritten(incident=incident)
+    assert direct._claims(name=direct._name(dedup_key=incident.dedup_key))
+    row = dependencies.DEPENDENCIES["postgresql"]
+    outages.LISTENER.outage_began(row=row, cause=OperationalError("away"))
+    assert not Alert.objects.exists()  # not before it is known who has taken the other one's
+    direct.forget(dedup_key=incident.dedup_key)
+    direct.send(unwritten=other)
+    _sent_directly()
+    assert outages.write_unwritten() == 1
+    assert Alert.objects.get().sent_at is not None
+    assert len(channel.received) == 1
+
+
 def _sent_directly() -> None:
     """Wait until no alert is being sent without a row."""
     assert direct._turn.acquire(timeout=10)
