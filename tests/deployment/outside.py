@@ -1,13 +1,15 @@
 """What production needs and does not run itself: an authority, a bucket with Object Lock over TLS, an SMTP server."""
 
 import email.message
+import json
 import pathlib
 import secrets
+import signal
 import ssl
 import subprocess
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from aiosmtpd.controller import Controller
@@ -18,6 +20,8 @@ from config.embedded import machine, object_store
 from tests.deployment import hosts
 
 BUCKET, TRIES_MAX = "billing-docs", 60
+LOGINS = ("docs", "docs-2")
+READ_S = 2.0  # what the store takes to read its identities anew
 # What Python 3.13 asks of a certificate, as RFC 5280 has it.
 STRICT = "keyUsage=digitalSignature\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
 S3, MAIL, S3_PORT = "s3.example.com", "mail.example.com", 8333
@@ -57,9 +61,11 @@ class OutsideServices:
         self._authority = authority
         self.mail, self.objects = folder / "mail", folder / "objects"
         self.secret, self.word = secrets.token_hex(20), secrets.token_hex(12)
-        self.mail_url = f"smtps://docs:{self.word}@{MAIL}:465"
+        self.mail_url, self.mail_url_2 = (f"smtps://{login}:{self.word}@{MAIL}:465" for login in LOGINS)
+        self.access_2, self.secret_2 = "billing-docs-2", secrets.token_hex(20)
+        self._logins = set(LOGINS[:1])
         self.vault_url = f"s3://{BUCKET}?endpoint=https://{S3}:{S3_PORT}&region={object_store.REGION}"
-        self._log = folder / "objects.log"
+        self._log, self._identities = folder / "objects.log", self.objects / "s3.json"
 
     def __enter__(self) -> Self:
         """Start both."""
@@ -85,8 +91,8 @@ class OutsideServices:
     def _stored(self) -> subprocess.Popen[bytes]:
         """Start the store, over TLS."""
         certificate, key = self._authority.issue(names=[S3])
-        identities = self.objects / "s3.json"
-        identities.write_text(_identities(secret=self.secret), encoding="ascii")
+        identities = self._identities
+        identities.write_text(_identities(pairs={object_store.ACCESS: self.secret}), encoding="ascii")
         flags = {
             "ip": hosts.GATEWAY,
             "dir": self.objects,
@@ -125,9 +131,22 @@ class OutsideServices:
         self._store.kill()
         self._store.wait()
 
+    def open_to(self, *, first: bool, second: bool) -> None:
+        """Let the first and the second pair of keys open the bucket, or one of them."""
+        pairs = {object_store.ACCESS: self.secret} if first else {}
+        pairs |= {self.access_2: self.secret_2} if second else {}
+        self._identities.write_text(_identities(pairs=pairs), encoding="ascii")
+        self._store.send_signal(signal.SIGHUP)
+        time.sleep(READ_S)
+
+    def know(self, *, first: bool, second: bool) -> None:
+        """Let the first and the second login hand in mail, or one of them."""
+        self._logins = {login for login, is_known in zip(LOGINS, (first, second), strict=True) if is_known}
+
     def _knows(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, given: object) -> AuthResult:
-        known = isinstance(given, LoginPassword) and (given.login, given.password) == (b"docs", self.word.encode())
-        return AuthResult(success=known)
+        if not isinstance(given, LoginPassword) or given.password != self.word.encode():
+            return AuthResult(success=False)
+        return AuthResult(success=given.login.decode() in self._logins)
 
 
 class _Folder:
@@ -144,11 +163,13 @@ class _Folder:
         return "250 OK"
 
 
-def _identities(*, secret: str) -> str:
-    return (
-        f'{{"identities": [{{"name": "docs", "credentials": [{{"accessKey": "{object_store.ACCESS}",'
-        f' "secretKey": "{secret}"}}], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}}]}}'
-    )
+def _identities(*, pairs: Mapping[str, str]) -> str:
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    known = [
+        {"name": access, "credentials": [{"accessKey": access, "secretKey": secret}], "actions": actions}
+        for access, secret in pairs.items()
+    ]
+    return json.dumps({"identities": known})
 
 
 def _openssl(words: str, *more: Sequence[str]) -> None:

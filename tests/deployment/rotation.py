@@ -15,8 +15,12 @@ from typing import Self
 from config.simulation import event_stream, sender
 from tests.deployment import outside, pages, production
 
-EVENTS, PAUSE_S = 500, 0.5
-SCRIPT = "/root/rotation.sh"
+EVENTS, PAUSE_S, WAIT_S = 500, 0.5, 180.0
+OPEN = (
+    "SELECT (SELECT count(*) FROM documents_document WHERE status <> 'LOCKED'),"
+    " (SELECT count(*) FROM documents_delivery WHERE status = 'QUEUED' AND channel = 'EMAIL')"
+)
+SCRIPT, SECOND_KEYS = "/root/rotation.sh", "for a second pair of keys"
 LINK = re.compile(rf"https://{re.escape(production.PUBLIC_HOST)}(/l/[A-Za-z0-9_-]{{43}}/)")
 
 
@@ -24,8 +28,9 @@ def findings(*, built: production.Production) -> Iterator[str]:
     """Yield who noticed something of it."""
     path, cookie = _opened(built=built)
     blocks = pages.blocks(page="rotate.md")
+    others = [block.occasion for block in blocks].index(SECOND_KEYS)
     with UnderLoad(built=built, seed=801) as load:
-        for block in blocks:
+        for block in blocks[:others]:
             built.follow(block=block)
             if "draw a value" in block.occasion:
                 text = built.hosts["worker1"].read(SCRIPT)
@@ -37,10 +42,44 @@ def findings(*, built: production.Production) -> Iterator[str]:
                 path, cookie = _opened(built=built)
             if (status := _ask(method="GET", path=path, cookie=cookie)[0]) != HTTPStatus.OK:
                 yield f"after {block.occasion!r} the session of a link is answered {status}"
+    yield from load.findings
+    yield from _given_by_others(built=built, blocks=blocks[others:])
     status, body, _ = _ask(method="POST", path=f"{path}download/", cookie=cookie)
     if status != HTTPStatus.OK or not body.startswith(b"%PDF"):
         yield f"after the exchange a link's download is answered {status}"
+
+
+def _given_by_others(*, built: production.Production, blocks: list[pages.CommandBlock]) -> Iterator[str]:
+    """Exchange what others give out, each first one withdrawn before the load ends; yield who noticed something."""
+    with UnderLoad(built=built, seed=802) as load:
+        for block in blocks:
+            _others_do(box=built.outside, before=block.occasion)
+            built.follow(block=block)
+        built.outside.know(first=False, second=True)
+        withdrawn = time.time()
     yield from load.findings
+    yield from _locked_and_mailed(built=built, since=withdrawn)
+
+
+def _others_do(*, box: outside.OutsideServices, before: str) -> None:
+    """Make and withdraw what others give out, as they do before a block is typed."""
+    if before == SECOND_KEYS:
+        box.open_to(first=True, second=True)
+    elif before == "once the first pair is withdrawn":
+        box.open_to(first=False, second=True)
+    elif before == "for a second login":
+        box.know(first=True, second=True)
+
+
+def _locked_and_mailed(*, built: production.Production, since: float) -> Iterator[str]:
+    """Yield what is not locked with the second keys, or not mailed with the second login."""
+    until = time.monotonic() + WAIT_S
+    while (still := built.sql(host="db1", query=OPEN)) != "0|0" and time.monotonic() < until:
+        time.sleep(1)
+    if still != "0|0":
+        yield f"documents not locked | mails not sent: {still}"
+    if not any(file.stat().st_mtime > since for file in built.outside.mail.glob("*.eml")):
+        yield "no mail has come by the second login"
 
 
 class UnderLoad:
