@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 
 from audit import log
 from documents import errors
@@ -74,7 +74,11 @@ def _write(*, dedup_key: str, at_once: bool = False) -> bool:
     While somebody is sending it, it waits, unless it is to be written `at_once`.
     """
     unwritten = _unwritten.get(dedup_key)
-    if unwritten is None or (not at_once and direct.is_under_way(unwritten=unwritten)):
+    if unwritten is None:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")  # an answer may take seconds, in which another process tells people
+    if not at_once and direct.is_under_way(unwritten=unwritten):
         return False
     channel, opened_at = direct.taken_by(unwritten=unwritten), unwritten.opened_at
     sent_at = opened_at if channel else None
