@@ -4,7 +4,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import tarfile
 
 import psycopg
 
@@ -81,8 +80,10 @@ def _restored(*, stack: services.Stack, folder: pathlib.Path) -> tuple[int, int]
     data = folder / "data"
     data.mkdir(mode=0o700)
     for name, place in (("base.tar.gz", data), ("pg_wal.tar.gz", data / "pg_wal")):
-        with tarfile.open(folder / "taken" / name) as archive:
-            archive.extractall(place, filter="tar")
+        command = ["tar", "-xzf", str(folder / "taken" / name), "-C", str(place)]
+        answer = subprocess.run(command, capture_output=True, check=False)
+        if answer.returncode != 0:
+            raise machine.NotStartedError(f"tar: {answer.stderr.decode(errors='replace')[-2000:]}")
     _ours(folder=data)
     copy = servers.Postgres(folder=folder, password=stack.postgres.password)
     try:
