@@ -1,21 +1,16 @@
 """Secrets are exchanged by docs/operations/rotate.md under load: no sender is answered 5xx, no link or session ends."""
 
-import concurrent.futures
 import email
 import email.policy
 import http.client
-import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Self
 
-from config.simulation import event_stream, sender
-from tests.deployment import outside, pages, production
+from tests.deployment import event_load, losses, outside, pages, production
 
-EVENTS, PAUSE_S, WAIT_S = 500, 0.5, 180.0
+PAUSE_S, WAIT_S = 0.5, 180.0
 OPEN = (
     "SELECT (SELECT count(*) FROM documents_document WHERE status <> 'LOCKED'),"
     " (SELECT count(*) FROM documents_delivery WHERE status = 'QUEUED' AND channel = 'EMAIL')"
@@ -29,7 +24,7 @@ def findings(*, built: production.Production) -> Iterator[str]:
     path, cookie = _opened(built=built)
     blocks = pages.blocks(page="rotate.md")
     others = [block.occasion for block in blocks].index(SECOND_KEYS)
-    with UnderLoad(built=built, seed=801) as load:
+    with _load(built=built, seed=801) as load:
         for block in blocks[:others]:
             built.follow(block=block)
             if "draw a value" in block.occasion:
@@ -51,7 +46,7 @@ def findings(*, built: production.Production) -> Iterator[str]:
 
 def _given_by_others(*, built: production.Production, blocks: list[pages.CommandBlock]) -> Iterator[str]:
     """Exchange what others give out, each first one withdrawn before the load ends; yield who noticed something."""
-    with UnderLoad(built=built, seed=802) as load:
+    with _load(built=built, seed=802) as load:
         for block in blocks:
             _others_do(box=built.outside, before=block.occasion)
             built.follow(block=block)
@@ -82,43 +77,9 @@ def _locked_and_mailed(*, built: production.Production, since: float) -> Iterato
         yield "no mail has come by the second login"
 
 
-class UnderLoad:
-    """Posts a stream, an event at a time and each once, for as long as a block lasts; notes what was answered 5xx."""
-
-    def __init__(self, *, built: production.Production, seed: int) -> None:
-        self._secrets, self._ended = built.webhook_secrets(), threading.Event()
-        self._stream = event_stream.draw(seed=seed, count=EVENTS)
-        self.findings: list[str] = []
-        self._thread = threading.Thread(target=self._tell, daemon=True)
-        self.told = 0
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """Tell the rest of the stream, so that every event has what it waits for."""
-        self._ended.set()
-        self._thread.join()
-
-    def _tell(self) -> None:
-        with concurrent.futures.ThreadPoolExecutor(max_workers=4) as threads:
-            for event in self._stream.events:
-                threads.submit(self._one, dict(event))
-                self._ended.wait(PAUSE_S)
-
-    def _one(self, event: dict[str, object]) -> None:
-        body = json.dumps(event, ensure_ascii=False).encode()
-        signed = sender.headers(body=body, secret=self._secrets[sender.service_of(event=event)])
-        try:
-            status = _ask(method="POST", path=sender.PATH, body=body, headers=signed)[0]
-        except (OSError, http.client.HTTPException) as error:
-            self.findings.append(f"event {event['id']}: no answer, {type(error).__name__}")
-            return
-        self.told += 1
-        if status >= HTTPStatus.BAD_REQUEST:
-            self.findings.append(f"event {event['id']}: answered {status} at {time.strftime('%H:%M:%S')}")
+def _load(*, built: production.Production, seed: int) -> event_load.EventSender:
+    told = losses.ToldFacts(keys=set(), answers={})
+    return event_load.EventSender(built=built, told=told, seed=seed, pause_s=PAUSE_S)
 
 
 def _opened(*, built: production.Production) -> tuple[str, str]:
@@ -141,14 +102,12 @@ def _links(*, box: outside.OutsideServices) -> Iterator[str]:
             yield from LINK.findall(part.get_content())
 
 
-def _ask(
-    *, method: str, path: str, body: bytes = b"", cookie: str = "", headers: dict[str, str] | None = None
-) -> tuple[int, bytes, str]:
+def _ask(*, method: str, path: str, cookie: str = "") -> tuple[int, bytes, str]:
     """Return status, body and the first cookie of one request, tried once."""
     connection = http.client.HTTPSConnection(production.PUBLIC_HOST, timeout=70)
     form = {"Content-Type": "application/x-www-form-urlencoded", **({"Cookie": cookie} if cookie else {})}
     try:
-        connection.request(method, path, body=body, headers=headers or form)
+        connection.request(method, path, headers=form)
         answer = connection.getresponse()
         return answer.status, answer.read(), answer.headers.get("Set-Cookie", "").partition(";")[0]
     finally:
