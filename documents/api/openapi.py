@@ -24,6 +24,7 @@ PROBLEM, FAULT, EVENT = "Problem", "Fault", "Event"
 REFERENCE = "#/components/schemas/{model}"
 SIGNED = "webhookSignature"
 INTAKE = "/api/v1/events/"
+RENAMED = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}  # by RFC 9110
 # What every operation of the API may answer, and what its ownership may refuse.
 ALWAYS = (
     "not_authenticated",
@@ -177,6 +178,11 @@ def _extensions(*, rule: AccessRule, method: str, codes: Collection[str]) -> dic
     }
 
 
+def _phrase(*, status: int) -> str:
+    """Return the name of a status as RFC 9110 has it; Python has the same since 3.13."""
+    return RENAMED.get(status, HTTPStatus(status).phrase)
+
+
 def _problems(*, codes: Collection[str]) -> dict[str, object]:
     """Return the error answers by status, each with its codes."""
     by_status: dict[str, list[str]] = {}
@@ -184,7 +190,7 @@ def _problems(*, codes: Collection[str]) -> dict[str, object]:
         by_status.setdefault(str(errors.CODES[code].status), []).append(code)
     return {
         status: {
-            "description": f"{HTTPStatus(int(status)).phrase}: {', '.join(sorted(named))}",
+            "description": f"{_phrase(status=int(status))}: {', '.join(sorted(named))}",
             "content": {"application/problem+json": {"schema": {"$ref": REFERENCE.format(model=PROBLEM)}}},
         }
         for status, named in sorted(by_status.items())
