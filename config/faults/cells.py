@@ -65,7 +65,8 @@ COMMON = (
     Mode.GARBAGE,
     Mode.DRIP,
 )
-FLAPS = {Way.FLAP: 40.0, Way.FLAP_AT_PAUSE: 60.0}  # for so many seconds: two pauses at the least
+FLAP_HOLD_S = 40.0
+TURNS = 3  # away, back, and away again: at the pace of its pause a dependency makes as many at the least
 PROXIED = ("vault", "vault_former", "vault_canary", "mail", "redis", "postgresql", "alert_channel")
 PAIRS = (("vault", "mail"), ("redis", "mail"), ("vault", "alert_channel"), ("postgresql", "alert_channel"))
 
@@ -74,9 +75,9 @@ def _all() -> Iterable[FaultCell]:
     # The second channel is asked where the first one fails.
     for row, beside in [*((row, "") for row in PROXIED), ("alert_channel_2", "alert_channel")]:
         yield from (FaultCell(row=row, beside=beside, way=mode) for mode in COMMON)
-        yield from (
-            FaultCell(row=row, beside=beside, way=way, alerts_min=0, hold_s=hold_s) for way, hold_s in FLAPS.items()
-        )
+        turns_s = TURNS * dependencies.DEPENDENCIES[row].breaker_open_s
+        yield FaultCell(row=row, beside=beside, way=Way.FLAP, alerts_min=0, hold_s=FLAP_HOLD_S)
+        yield FaultCell(row=row, beside=beside, way=Way.FLAP_AT_PAUSE, alerts_min=0, hold_s=max(FLAP_HOLD_S, turns_s))
     yield FaultCell(row="vault", way=Mode.EMPTY, besides="worm_")
     yield FaultCell(row="vault", way=Mode.AFTER_PUT)
     yield from (FaultCell(row="renderer", way=way) for way in (Way.CRASH, Way.HANG, Way.MEMORY, Way.WRONG_BYTES))

@@ -16,7 +16,7 @@ from documents.alerts import incidents, outages
 from documents.events import waiting
 from documents.models import Alert, ProbeExtent
 from documents.operations import absences, checks, conditions
-from documents.resilience import breaker, calls, circuits, dependencies
+from documents.resilience import calls, circuits
 from documents.vault import full_probe, local_records, probes
 
 logger = logging.getLogger(__name__)
@@ -66,8 +66,8 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
 
 def _end_orphan(*, name: str, now: datetime) -> None:
     """Resolve an incident that no process has repeated for as long as a breaker stays suspicious."""
-    row = dependencies.DEPENDENCIES[name]
-    quiet = now - timedelta(seconds=breaker.STEADY_S + row.breaker_open_s)
+    row = calls.BREAKERS[name].row
+    quiet = now - timedelta(seconds=row.steady_s + row.breaker_open_s)
     stale = Q(dedup_key=f"dependency:{name}", resolved_at=None, last_seen_at__lt=quiet)
     with contextlib.suppress(DatabaseError, InterfaceError):
         if calls.BREAKERS[name].state == "closed" and Alert.objects.filter(stale).exists():

@@ -7,8 +7,6 @@ import threading
 
 from documents.resilience import dependencies
 
-# An incident ends when the dependency has answered this long: one that flaps is one incident, not forty.
-STEADY_S = 30.0
 CODES = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -52,13 +50,13 @@ class Breaker:
             return True
 
     def succeeded(self, *, now: float) -> bool:
-        """Close the breaker; True when an incident is over: the dependency has answered for STEADY_S."""
+        """Close the breaker; True when an incident is over: the dependency has answered for its row's `steady_s`."""
         with self._lock:
             self.failures = 0
             if self.state != "closed":
                 self.state = "closed"
                 self.closed_at = now
-            if not self.incident or now - self.closed_at < STEADY_S:
+            if not self.incident or now - self.closed_at < self.row.steady_s:
                 return False
             self.incident = False
             return True

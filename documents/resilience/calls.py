@@ -143,7 +143,7 @@ def note_failure(*, dependency: str, cause: BaseException, now: Callable[[], flo
 
 
 def note_success(*, dependency: str, now: Callable[[], float] | None = None) -> None:
-    """Count a success; resolve the incident's alert once the dependency has answered for STEADY_S."""
+    """Count a success; resolve the incident's alert once the dependency has answered for its row's `steady_s`."""
     if BREAKERS[dependency].succeeded(now=(now or time.monotonic)()):
         for listener in LISTENERS:
             listener.outage_ended(row=dependencies.DEPENDENCIES[dependency])

@@ -103,7 +103,7 @@ class SharedBreaker(breaker.Breaker):
             "most": self.row.breaker_failures,
             "pause": self.row.breaker_open_s,
             "total": self.row.total_s,
-            "steady": breaker.STEADY_S,
+            "steady": self.row.steady_s,
         }
         if not self._is_usable():
             return None

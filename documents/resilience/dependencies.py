@@ -8,7 +8,12 @@ ENDLESS = 1_000_000  # the row is tried for as long as the dependency is away
 
 @dataclass(frozen=True, kw_only=True)
 class Dependency:
-    """One row: seconds in `_s`; `fallback` is what happens meanwhile (es, en), `never` what must not."""
+    """One row: seconds in `_s`; `fallback` is what happens meanwhile (es, en), `never` what must not.
+
+    An incident ends when the dependency has answered for `steady_s`. That is longer than its breaker's pause, so that
+    one that comes and goes, be it at the pace of the pause itself, is one incident and not forty; but for our own
+    clock, whose pause is a minute and which nobody switches.
+    """
 
     name: str
     connect_s: float
@@ -21,6 +26,7 @@ class Dependency:
     fallback: tuple[str, str]
     never: str
     alert_severity: str
+    steady_s: float = 30.0
     runbook: str = field(default="")
 
 
@@ -41,14 +47,14 @@ _ROWS = (
     ),
     Dependency(
         name="vault_canary", connect_s=2, total_s=10, attempts_max=ENDLESS, backoff_base_s=2, backoff_cap_s=300,
-        breaker_failures=2, breaker_open_s=30, alert_severity="P2",
+        breaker_failures=2, breaker_open_s=30, steady_s=45, alert_severity="P2",
         fallback=("Se emite y resguarda como siempre; el sondeo completo se hace en cuanto conteste",
                   "Documents are issued and locked as ever; the full probe is made as soon as it answers"),
         never="stop emission; count as probed",
     ),
     Dependency(
         name="mail", connect_s=3, total_s=10, attempts_max=150, backoff_base_s=30, backoff_cap_s=3600,
-        breaker_failures=3, breaker_open_s=30, alert_severity="P2",
+        breaker_failures=3, breaker_open_s=30, steady_s=45, alert_severity="P2",
         fallback=("El documento está en el panel; el correo se reintenta durante 72 h",
                   "The document is in the panel; mail follows for 72 h"),
         never="block emission; mail twice",
@@ -67,7 +73,7 @@ _ROWS = (
     ),
     Dependency(
         name="renderer", connect_s=1, total_s=180, attempts_max=5, backoff_base_s=5, backoff_cap_s=300,
-        breaker_failures=3, breaker_open_s=30, alert_severity="P2",
+        breaker_failures=3, breaker_open_s=30, steady_s=45, alert_severity="P2",
         fallback=("El documento espera; sus datos se pueden leer", "The document waits; its data can be read"),
         never="different bytes, other fonts",
     ),
@@ -80,14 +86,14 @@ _ROWS = (
     # Both are asked in turn: three alerts that neither takes say within a minute that both are away.
     Dependency(
         name="alert_channel", connect_s=3, total_s=8, attempts_max=ENDLESS, backoff_base_s=60, backoff_cap_s=3600,
-        breaker_failures=3, breaker_open_s=30, alert_severity="P2",
+        breaker_failures=3, breaker_open_s=30, steady_s=45, alert_severity="P2",
         fallback=("Las alertas salen por ALERT_URL_2; sin ella se ven en el Centro de documentos y se envían después",
                   "Alerts leave by ALERT_URL_2; without one they show in the Document Center and are sent later"),
         never="block emission; lose an alert",
     ),
     Dependency(
         name="alert_channel_2", connect_s=3, total_s=8, attempts_max=ENDLESS, backoff_base_s=60, backoff_cap_s=3600,
-        breaker_failures=3, breaker_open_s=30, alert_severity="P2",
+        breaker_failures=3, breaker_open_s=30, steady_s=45, alert_severity="P2",
         fallback=("Las alertas salen por ALERT_URL", "Alerts leave by ALERT_URL"),
         never="block emission; lose an alert",
     ),

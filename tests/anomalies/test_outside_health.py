@@ -154,7 +154,7 @@ def test_the_watch_tells_an_outage_nobody_has_met_yet_and_ends_it(settings: Sett
     alert = Alert.objects.get(dedup_key="dependency:redis")
     settings.REDIS_URL = well
     assert operations_watch.watch(now=timezone.now()) == []
-    calls.BREAKERS["redis"].closed_at -= breaker.STEADY_S
+    calls.BREAKERS["redis"].closed_at -= dependencies.DEPENDENCIES["redis"].steady_s
     operations_watch.watch(now=timezone.now())
     alert.refresh_from_db()
     assert alert.resolved_at is not None

@@ -156,7 +156,7 @@ def test_mail_leaves_again_after_a_recovery_and_the_alert_resolves(smtp: mailbox
     one = calls.BREAKERS["mail"]
     one.opened_at -= 3600
     assert send() == "sent"
-    one.closed_at -= breaker.STEADY_S
+    one.closed_at -= one.row.steady_s
     assert send() == "sent"
     assert Alert.objects.get().resolved_at is not None
     assert not check_fails()

@@ -178,7 +178,7 @@ def test_the_outage_of_postgresql_ends_in_each_process_by_itself_and_its_alert_w
     assert calls.BREAKERS["postgresql"].state == "closed"
     alert = Alert.objects.get(dedup_key="dependency:postgresql")  # written as soon as PostgreSQL answers
     assert (alert.severity, alert.sent_at is None) == ("P1", False)
-    calls.BREAKERS["postgresql"].closed_at -= breaker.STEADY_S
+    calls.BREAKERS["postgresql"].closed_at -= dependencies.DEPENDENCIES["postgresql"].steady_s
     lookout.look()
     alert.refresh_from_db()
     assert alert.resolved_at is not None

@@ -77,7 +77,7 @@ def test_an_answer_in_one_process_closes_the_breaker_of_all_and_ends_the_inciden
     assert second.admits(now=time.monotonic())
     assert not second.succeeded(now=time.monotonic())  # one answer is no recovery
     assert first.admits(now=time.monotonic() + circuits.FRESH_S)  # it has read again
-    back_date(seconds=breaker.STEADY_S)
+    back_date(seconds=MAIL.steady_s)
     assert [one.succeeded(now=time.monotonic()) for one in (first, second)] == [True, False]
 
 

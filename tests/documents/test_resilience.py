@@ -66,6 +66,7 @@ def test_the_table_says_for_every_dependency_how_long_what_meanwhile_and_what_ne
         assert all(row.fallback)
         assert row.never
         assert row.alert_severity in {"P1", "P2"}
+        assert row.steady_s > row.breaker_open_s or name == "clock"
         page = pathlib.Path(row.runbook).read_text(encoding="utf-8")
         assert f"\n## dependency_{name}\n" in page
         assert name in checks.CHECKS
@@ -103,7 +104,7 @@ def test_a_long_outage_is_one_alert_and_it_resolves_when_the_dependency_has_held
     assert attempt(answer, clock) == "answer"
     alert.refresh_from_db()
     assert alert.resolved_at is None  # one good answer is not a recovery yet
-    clock.at += breaker.STEADY_S
+    clock.at += dependencies.DEPENDENCIES["mail"].steady_s
     attempt(answer, clock)
     alert.refresh_from_db()
     assert alert.resolved_at is not None
@@ -129,6 +130,20 @@ def test_a_dependency_that_flaps_all_day_is_one_incident(clock: Clock) -> None:
     assert Alert.objects.get(dedup_key="dependency:mail").resolved_at is None
 
 
+@pytest.mark.parametrize("name", [name for name in sorted(dependencies.DEPENDENCIES) if name != "clock"])
+def test_a_dependency_that_comes_and_goes_at_the_pace_of_its_pause_is_one_incident(clock: Clock, name: str) -> None:
+    row = dependencies.DEPENDENCIES[name]
+    for _ in range(5):
+        for _ in range(row.breaker_failures):
+            attempt(refuse, clock, name)
+        clock.at += row.breaker_open_s
+        assert attempt(answer, clock, name) == "answer"
+        clock.at += row.breaker_open_s
+        assert attempt(answer, clock, name) == "answer"
+    assert Alert.objects.filter(dedup_key=f"dependency:{name}").count() == 1
+    assert Alert.objects.get(dedup_key=f"dependency:{name}").resolved_at is None
+
+
 def test_a_second_incident_is_a_second_alert(clock: Clock) -> None:
     row = dependencies.DEPENDENCIES["mail"]
     for _ in range(2):
@@ -136,7 +151,7 @@ def test_a_second_incident_is_a_second_alert(clock: Clock) -> None:
             attempt(refuse, clock)
         clock.at += row.breaker_open_s
         attempt(answer, clock)
-        clock.at += breaker.STEADY_S
+        clock.at += dependencies.DEPENDENCIES["mail"].steady_s
         attempt(answer, clock)
     assert Alert.objects.filter(dedup_key="dependency:mail").exclude(resolved_at=None).count() == 2
 

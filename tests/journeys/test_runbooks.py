@@ -1,5 +1,6 @@
 """Eight alerts, each provoked and then ended by what its runbook says: the commands and buttons are read from the page."""
 
+import dataclasses
 import datetime as dt
 import io
 import pathlib
@@ -192,7 +193,8 @@ def channel() -> Iterator[misbehaving.BadServer]:
 def test_a_channel_that_was_away_is_tried_by_hand_with_the_command_of_its_runbook(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, channel: misbehaving.BadServer
 ) -> None:
-    monkeypatch.setattr(breaker, "STEADY_S", 0.0)
+    row = dependencies.DEPENDENCIES["alert_channel"]
+    monkeypatch.setattr(calls.BREAKERS["alert_channel"], "row", dataclasses.replace(row, steady_s=0.0))
     monkeypatch.setattr(dependencies, "backoff_s", lambda **_row: 0.0)
     now = timezone.now()
     with misbehaving.nobody_listens() as port:
