@@ -5,28 +5,34 @@ import io
 import time
 from http import HTTPStatus
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from audit import inspection as log_inspection
 from audit import log, tree
 from audit.models import Event as LoggedEvent
-from config.drills import backups, fallbacks, receipts
+from config.drills import backups, fallbacks, leftovers, receipts
 from config.drills.registry import Drill, DrillContext, DrillFailed, Evidence
 from documents import identifiers
 from documents.alerts import discrepancies, incidents
+from documents.custody import inspection, verification
 from documents.models import Alert, Delivery, Discrepancy, Document, ProbeExtent
 from documents.operations import checks
 from documents.resilience import dependencies
-from documents.vault import probes
+from documents.vault import full_probe, probes
 
 VERIFY_FAULT = 2  # the exit code of `verify_audit` where something is wrong
-ALERT = "operations_drill"
+FOREIGN_TYPE = "ORDER_COMPLETED"  # which only the service `orders` may send
 
 
 def idempotent_replay(context: DrillContext) -> Evidence:
     """Send one event twice: one document, one number, and the repeat names the same; what else it says is as of now."""
     event, first, document = receipts.issued(context=context)
+    if receipts.named(answer=first) != [(document.public_id, document.number)]:
+        raise DrillFailed(f"the event was answered {first.status} and does not name {document.public_id} alone")
     second = receipts.post(context=context, event=event)
     if second.status != HTTPStatus.OK or receipts.named(answer=second) != receipts.named(answer=first):
         raise DrillFailed(f"the repeat was answered {second.status} and names other documents")
@@ -45,34 +51,49 @@ def divergent_repeat(context: DrillContext) -> Evidence:
     other = receipts.receipt(context=context, amount="22.00", net="20.00", tax="2.00", event="other")
     answer = receipts.post(context=context, event=other)
     rows = list(Document.objects.filter(subject=document.subject).values_list("content_sha256", "number"))
-    if rows != [before]:
-        raise DrillFailed(f"there are {len(rows)} documents of one payment, or another one")
     opened = list(Discrepancy.objects.filter(code="divergent_repeat", document=document, resolved_at=None))
+    called = Alert.objects.filter(dedup_key__in=[discrepancies.alert_key(row=row) for row in opened]).count()
     for row in opened:
         with transaction.atomic():
             discrepancies.resolve(
                 dedup_key=row.dedup_key, resolution=context.run_id, actor=receipts.ACTOR, now=timezone.now()
             )
-    if len(opened) != 1:
-        raise DrillFailed(f"{len(opened)} discrepancies say that a payment was stated twice")
+    if rows != [before]:
+        raise DrillFailed(f"there are {len(rows)} documents of one payment, or another one")
+    if answer.status != HTTPStatus.OK or receipts.named(answer=answer) != [(document.public_id, document.number)]:
+        raise DrillFailed(f"the repeat was answered {answer.status} and does not name {document.public_id} alone")
+    if (len(opened), called) != (1, 1):
+        raise DrillFailed(f"{len(opened)} discrepancies and {called} alerts say that a payment was stated twice")
     return {"event": str(other["id"]), "answer": str(answer.status), "discrepancy": opened[0].public_id}
 
 
 def locked_and_read_back(context: DrillContext) -> Evidence:
-    """See that the document reaches the vault, read back under its lock, and that nobody is written to."""
+    """See that the document reaches the vault, read it back there under its lock, and that nobody is written to."""
     _event, _answer, document = receipts.issued(context=context)
     receipts.await_locked(document=document)
+    joined = Document.objects.select_related(*inspection.JOINED).get(pk=document.pk)
+    rungs = verification.climb(document=joined, actor=receipts.ACTOR, now=timezone.now())
+    broken = [f"{rung.rung} {rung.code}".strip() for rung in rungs if rung.outcome is verification.RungOutcome.FAILED]
+    if broken:
+        raise DrillFailed(f"{document.number} is not what was promised: {', '.join(broken)}")
     if Delivery.objects.filter(document=document, message_id__gt="", sent_at__isnull=False).exists():
         raise DrillFailed("a drill has written to somebody")
     return {"document": document.public_id, "sha256": document.file_sha256, "version": document.vault_version}
 
 
 def worm_attacks(_context: DrillContext) -> Evidence:
-    """Attack the vault's canary in every way: each attempt to change or remove it is refused."""
-    probe = probes.record(extent=ProbeExtent.DAILY, actor=receipts.ACTOR)
-    if not probe.passed:
-        raise DrillFailed(f"{probe.code}: an attack went through ({probe.public_id})")
-    return {"probe": probe.public_id, "attacks": str(len(probe.attempts)), "mode": probe.mode}
+    """Attack the vault's own canary, and the canary bucket where there is one: each attempt is refused."""
+    made = [probes.record(extent=ProbeExtent.DAILY, actor=receipts.ACTOR)]
+    if settings.VAULT_CANARY_URL:
+        made.append(full_probe.probe(canary=settings.VAULT_CANARY_URL, keys=None, actor=receipts.ACTOR, guarded=True))
+    for probe in made:
+        if not probe.passed:
+            raise DrillFailed(f"{probe.code}: an attack went through ({probe.public_id})")
+    return {
+        "probe": " ".join(probe.public_id for probe in made),
+        "attacks": " ".join(str(len(probe.attempts)) for probe in made),
+        "mode": made[0].mode,
+    }
 
 
 def audit_verified(_context: DrillContext) -> Evidence:
@@ -83,14 +104,31 @@ def audit_verified(_context: DrillContext) -> Evidence:
     except CommandError as error:
         raise DrillFailed(str(error)) from error
     except SystemExit as ended:
-        if ended.code:
-            raise DrillFailed(said.getvalue().strip()[-300:]) from ended
+        if ended.code != VERIFY_FAULT:
+            raise  # a signal has come
+        raise DrillFailed(said.getvalue().strip()[-300:]) from ended
     head = tree.head()
     return {"events": str(head.size if head else 0), "seen": said.getvalue().strip().splitlines()[0][:200]}
 
 
+def audit_guards(_context: DrillContext) -> Evidence:
+    """Look whether the database would still refuse to change the log: its triggers, functions, owners and rights."""
+    weak = log_inspection.weaknesses()
+    if weak:
+        raise DrillFailed("; ".join(f"{name} {fault}" for name, fault in sorted(weak.items()))[:300])
+    return {"guards": "each as provisioned", "role": str(connection.settings_dict["USER"])}
+
+
 def denial_survives_rollback(context: DrillContext) -> Evidence:
-    """Refuse something within a transaction that is rolled back: the refusal stays on record."""
+    """Be refused by the service and by this process, where all else is rolled back: both refusals stay on record.
+
+    The service refuses an event whose type the signing service may not send, with 403.
+    """
+    event = receipts.receipt(context=context, amount="11.00", net="10.00", tax="1.00", event="denied")
+    answer = receipts.post(context=context, event={**event, "type": FOREIGN_TYPE})
+    asked = LoggedEvent.objects.filter(request_id=answer.body.get("request_id") or "-", outcome="denied")
+    if answer.status != HTTPStatus.FORBIDDEN or asked.count() != 1:
+        raise DrillFailed(f"the service answered {answer.status}, of which {asked.count()} denials are on record")
     object_id = f"drill_{context.run_id}"
     with contextlib.suppress(DrillFailed), transaction.atomic():
         log.deny(actor=receipts.ACTOR, object_type="route", object_id=object_id, code="role_not_allowed")
@@ -99,7 +137,7 @@ def denial_survives_rollback(context: DrillContext) -> Evidence:
     kept = LoggedEvent.objects.filter(object_id=object_id, outcome="denied").values_list("pk", flat=True)
     if len(kept) != 1:
         raise DrillFailed(f"{len(kept)} records of one refusal")
-    return {"event": str(kept[0]), "code": "role_not_allowed"}
+    return {"event": f"{asked.get().pk} {kept[0]}", "code": f"{answer.body.get('code', '')} role_not_allowed"}
 
 
 def dependencies_answer(_context: DrillContext) -> Evidence:
@@ -123,18 +161,25 @@ def dependencies_answer(_context: DrillContext) -> Evidence:
 
 def alert_channel(context: DrillContext) -> Evidence:
     """Open an alert, have it sent, resolve it, and have that sent: the channel works from end to end."""
+    key = f"{leftovers.ALERT}:{context.run_id}"
     with transaction.atomic():
-        alert = incidents.open_alert(code=ALERT, dedup_key=f"{ALERT}:{context.run_id}", values={"run": context.run_id})
+        alert = incidents.open_alert(code=leftovers.ALERT, dedup_key=key, values={"run": context.run_id})
+    rows = Alert.objects.filter(pk=alert.pk)
     try:
-        sent = receipts.within(
-            seconds=receipts.SENT_WITHIN_S,
-            holds=lambda: Alert.objects.filter(pk=alert.pk, sent_at__gt=context.now).exists(),
-        )
+        _await_sent(rows=rows.filter(sent_at__isnull=False), what=alert.public_id)
     finally:
-        incidents.resolve_alert(dedup_key=f"{ALERT}:{context.run_id}", actor=receipts.ACTOR, reason="drill")
-    if not sent:
-        raise DrillFailed(f"{alert.public_id} was not sent within {receipts.SENT_WITHIN_S:.0f} s")
-    return {"alert": alert.public_id}
+        incidents.resolve_alert(dedup_key=key, actor=receipts.ACTOR, reason="drill")
+    _await_sent(rows=rows.filter(resolution_sent_at__isnull=False), what=f"the end of {alert.public_id}")
+    return {"alert": alert.public_id, "left by": rows.get().channel}
+
+
+def _await_sent(*, rows: QuerySet[Alert], what: str) -> None:
+    """Wait until a channel has taken something.
+
+    :raises DrillFailed: none has, within SENT_WITHIN_S
+    """
+    if not receipts.within(seconds=receipts.SENT_WITHIN_S, holds=rows.exists):
+        raise DrillFailed(f"{what} was not sent within {receipts.SENT_WITHIN_S:.0f} s")
 
 
 def clock(_context: DrillContext) -> Evidence:
@@ -156,6 +201,7 @@ DRILLS = (
     Drill(name="worm_lock", shows="a document is locked and read back; nobody is mailed", make=locked_and_read_back),
     Drill(name="worm_attacks", shows="the vault refuses every attempt to change or remove", make=worm_attacks),
     Drill(name="audit_verification", shows="the log is what a checkpoint outside says", make=audit_verified),
+    Drill(name="audit_guards", shows="the database refuses to change the log", make=audit_guards),
     Drill(
         name="denial_audit", shows="a 403 stays on record though all else is rolled back", make=denial_survives_rollback
     ),

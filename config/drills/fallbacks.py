@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from config.drills import aside, door, holding, receipts
+from config.drills import aside, door, holding, leftovers, receipts
 from config.drills.registry import Drill, DrillContext, DrillFailed, Evidence
 from documents import distribution, errors, outside_smtp
 from documents.alerts import incidents, sending
@@ -28,7 +28,6 @@ from payouts.issuing import party_changes
 
 NOBODY = "simulacro@billing-docs.invalid"  # a name that no mail server ever finds
 SKEW_S = 90.0
-ALERT = "operations_drill"
 
 
 def _away_store() -> str:
@@ -205,14 +204,14 @@ def _channel(*, setting: str, other: str) -> Callable[[DrillContext], Evidence]:
     """Return the drill of a channel of alerts: without it an alert leaves by the other one, or waits in sight."""
 
     def look(context: DrillContext) -> Evidence:
-        key = f"{ALERT}:{context.run_id}:{setting}"
+        key = f"{leftovers.ALERT}:{context.run_id}:{setting}"
         with transaction.atomic():
-            made = incidents.open_alert(code=ALERT, dedup_key=key, values={"run": context.run_id})
+            made = incidents.open_alert(code=leftovers.ALERT, dedup_key=key, values={"run": context.run_id})
             rows = Alert.objects.filter(pk=made.pk)
-            holding.hold(rows=rows)
+            rows.update(next_try_at=holding.later())  # until then no worker tries it: what is noted of it is of now
         try:
             with aside.away(**{setting: f"https://{aside.NOWHERE}/"}):
-                sending.send_next(rows=rows, now=holding.later())
+                sending.send_next(rows=rows, now=timezone.now())
                 expected = other if other in sending.urls() else ""
             alert = rows.get()
             rows.update(next_try_at=timezone.now())

@@ -4,20 +4,10 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from http.client import HTTPException
 
-from django.db import DatabaseError
-
-from audit import log
-from documents import errors
-from documents.operations import checks
-from documents.resilience import calls
+from structlog import contextvars
 
 Evidence = Mapping[str, str]  # what was seen, by name: ids, times, counts
-FAILURES = (
-    *(errors.Problem, calls.DependencyDown, checks.Degrades, DatabaseError, log.AuditUnavailable, HTTPException),
-    *(OSError, ValueError, LookupError, TypeError, AttributeError),
-)
 
 
 class DrillFailed(Exception):
@@ -54,13 +44,35 @@ class DrillResult:
 
 
 def run(*, drills: Iterable[Drill], context: DrillContext) -> Iterator[DrillResult]:
-    """Make each drill and yield what came of it; what a dependency does not answer is a drill that fails."""
+    """Make each drill and yield what came of it; whatever goes wrong in one is a drill that fails, and no end."""
     for drill in drills:
-        began, evidence, cause = time.monotonic(), dict[str, str](), ""
-        try:
-            evidence = dict(drill.make(context))
-        except DrillFailed as failed:
-            cause = str(failed)
-        except FAILURES as error:
-            cause = f"{type(error).__name__}: {error}"
+        began, evidence = time.monotonic(), dict[str, str]()
+        contextvars.clear_contextvars()  # the log: no line of this one is about a document of the last one
+
+        def make(drill: Drill = drill, evidence: dict[str, str] = evidence) -> None:
+            evidence.update(drill.make(context))
+
+        cause = cause_of(work=make)
         yield DrillResult(drill=drill, seconds=time.monotonic() - began, evidence=evidence, cause=cause)
+
+
+def cause_of(*, work: Callable[[], None]) -> str:
+    """Do some work and return what went wrong, empty where nothing did; a signal ends the process as ever."""
+    try:
+        _named(work=work)
+    except DrillFailed as failed:
+        return str(failed) or type(failed).__name__
+    return ""
+
+
+def _named(*, work: Callable[[], None]) -> None:
+    """Do some work; name whatever it raises.
+
+    :raises DrillFailed: with the error's name and text
+    """
+    try:
+        work()
+    except DrillFailed:
+        raise
+    except Exception as error:
+        raise DrillFailed(f"{type(error).__name__}: {error}".strip().rstrip(":")) from error

@@ -36,6 +36,7 @@ def around(*, command: str) -> Iterator[None]:
     ends the command with a sentence.
     """
     ending.heed_signals()
+    ending.speak_anywhere()
     if "--dry-run" in sys.argv:
         env.drop(name="PROMETHEUS_MULTIPROC_DIR")  # what does not happen is counted in no metric of the service
     with ending.in_a_sentence(), _servers(command=command):

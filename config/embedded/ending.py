@@ -1,6 +1,7 @@
 """How a command ends: it heeds signals, and a failure that the operator can mend becomes one sentence."""
 
 import contextlib
+import io
 import signal
 import sys
 import threading
@@ -37,6 +38,13 @@ def heed_signals() -> None:
         signal.signal(signal.SIGTERM, leave)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, leave)
+
+
+def speak_anywhere() -> None:
+    """Show a character that the terminal's encoding lacks by its number: what is said must end no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

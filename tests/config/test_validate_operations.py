@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.http import JsonResponse
 from django.test import override_settings
 from django.utils import timezone
@@ -19,17 +20,18 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from audit import log
 from config import env
-from config.drills import drills, fallbacks, receipts
+from config.drills import drills, fallbacks, leftovers, receipts
 from config.embedded import copies, services
 from config.management.commands import validate_operations
 from config.simulation import sender
 from documents import errors
 from documents.access import problems
-from documents.alerts import channel, incidents, sending
+from documents.admin import dashboard
+from documents.alerts import channel, discrepancies, incidents, sending
 from documents.custody import log_archive
 from documents.delivery import outbox
 from documents.emission import custody, locking, printing
-from documents.models import ProbeExtent
+from documents.models import Alert, Discrepancy, ProbeExtent
 from documents.operations import ledger_gauges
 from documents.resilience import clock, dependencies, leases
 from documents.vault import probes, store
@@ -174,6 +176,17 @@ def _rewritten_log(_patch: pytest.MonkeyPatch, system: Live) -> Iterator[None]:
         by_force(system, change, who["actor_id"])
 
 
+@contextlib.contextmanager
+def _guard_off(_patch: pytest.MonkeyPatch, system: Live) -> Iterator[None]:
+    """Let an owner switch a trigger of the log off."""
+    with psycopg.connect(system.stack.superuser_url, autocommit=True) as server:
+        server.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_rows_stay")
+        try:
+            yield
+        finally:
+            server.execute("ALTER TABLE audit_event ENABLE ALWAYS TRIGGER audit_event_rows_stay")
+
+
 def _denials_lost(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
     patch.setattr(log, "deny", lambda **_given: None)
     return contextlib.nullcontext()
@@ -281,6 +294,7 @@ FAULTS: dict[str, Plant] = {
     "worm_lock": _no_worker,
     "worm_attacks": _weak_vault,
     "audit_verification": _rewritten_log,
+    "audit_guards": _guard_off,
     "denial_audit": _denials_lost,
     "dependencies": _no_redis,
     "alert_channel": _no_channel,
@@ -298,6 +312,63 @@ FAULTS: dict[str, Plant] = {
     "restore_age": _never_restored,
     "clock": _wrong_clock,
 }
+
+
+def _answered(patch: pytest.MonkeyPatch, **other: object) -> None:
+    """Let every answer of the service say something else."""
+    post = sender.post
+    patch.setattr(sender, "post", lambda **given: _said_otherwise(answer=post(**given), other=other))
+
+
+def _said_otherwise(*, answer: sender.PostedEvent, other: dict[str, object]) -> sender.PostedEvent:
+    return dataclasses.replace(answer, body={**answer.body, **other})
+
+
+def _another_document(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    """Let every answer, the first one too, name a document that is none of this payment."""
+    _answered(patch, documents=[{"id": "doc_other", "number": "DRILL-PR-2026-0000001"}])
+    return contextlib.nullcontext()
+
+
+def _denied_unseen(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    """Let the service refuse a request of which nothing is on record."""
+    _answered(patch, request_id="req_unknown")
+    return contextlib.nullcontext()
+
+
+def _unlocked(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    """Let what lies in the vault be read without its lock, whatever the row says."""
+
+    def bare(**_given: object) -> object:
+        raise errors.WormError(code="worm_lock_missing", values={"cause": "system"})
+
+    patch.setattr(store, "verify", bare)
+    return contextlib.nullcontext()
+
+
+def _never_over(patch: pytest.MonkeyPatch, _system: Live) -> contextlib.AbstractContextManager[object]:
+    """Let nobody be told of an alert's end."""
+    patch.setattr(receipts, "SENT_WITHIN_S", 8.0)
+    resolve = incidents.resolve_alert
+
+    def unsent(**given: Any) -> bool:
+        with transaction.atomic():
+            done = resolve(**given)
+            Alert.objects.filter(dedup_key=given["dedup_key"]).update(next_try_at=None)
+        return done
+
+    patch.setattr(incidents, "resolve_alert", unsent)
+    return contextlib.nullcontext()
+
+
+# More ways in which the same may be broken.
+MORE_FAULTS: tuple[tuple[str, Plant], ...] = (
+    ("idempotent_replay", _another_document),
+    ("divergent_repeat", _another_document),
+    ("denial_audit", _denied_unseen),
+    ("worm_lock", _unlocked),
+    ("alert_channel", _never_over),
+)
 
 
 def by_force(system: Live, statement: str, *values: object) -> None:
@@ -325,15 +396,52 @@ def test_a_backup_is_too_old_for_a_drill_when_it_is_for_the_alert() -> None:
     assert {what: float(limit) for what, limit in limits.items()} == ledger_gauges.AGES_MAX_S
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(("name", "plant"), [*FAULTS.items(), *MORE_FAULTS])
 def test_a_drill_fails_under_its_own_fault_and_the_others_are_made(
-    system: Live, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, name: str
+    system: Live, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, name: str, plant: Plant
 ) -> None:
     record, other = tmp_path / "record.md", "clock" if name != "clock" else "denial_audit"
-    with monkeypatch.context() as patch, FAULTS[name](patch, system):
+    with monkeypatch.context() as patch, plant(patch, system):
         assert made(name, other, output=record) == validate_operations.FAILED
     text = record.read_text(encoding="utf-8")
     assert f"| {name} |" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     outcome = {row.split(" | ")[0].strip("| "): row.split(" | ")[2] for row in rows}
     assert (outcome[name], outcome[other]) == ("failed", "holds")
+
+
+def test_a_part_of_the_drills_says_so_and_is_not_shown_as_the_last_validation(
+    system: Live, tmp_path: pathlib.Path
+) -> None:
+    before = dashboard.last_validation(now=timezone.now())
+    assert made("clock", output=tmp_path / "record.md") == 0
+    written = (tmp_path / "record.md").read_text(encoding="utf-8")
+    assert f"1 of 1 drills hold; {len(drills.DRILLS) - 1} were not made" in written
+    assert system.rows("SELECT 1 FROM audit_event WHERE object_id = 'operations_part'")
+    assert (dashboard.last_validation(now=timezone.now()) is None) == (before is None)
+
+
+def test_what_a_killed_run_has_left_open_is_closed_by_the_next_one(
+    system: Live, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    lefts = []
+    for run in ("old", "new"):
+        with transaction.atomic():
+            lefts.append(incidents.open_alert(code=leftovers.ALERT, dedup_key=f"{leftovers.ALERT}:{run}"))
+    with monkeypatch.context() as patch:
+        patch.setattr(discrepancies, "resolve", lambda **_given: False)
+        made("divergent_repeat", output=tmp_path / "record.md")
+    opened = Discrepancy.objects.filter(code="divergent_repeat", resolved_at=None)
+    assert opened.count() == 1
+    aged = "UPDATE documents_{} SET opened_at = opened_at - interval '6 minutes' WHERE id = %s"
+    by_force(system, aged.format("alert"), lefts[0].pk)
+    by_force(system, aged.format("discrepancy"), opened.get().pk)
+    assert made("clock", output=tmp_path / "record.md") == 0
+    left = Alert.objects.filter(code=leftovers.ALERT, resolved_at=None)
+    assert ([alert.pk for alert in left], opened.count()) == ([lefts[1].pk], 0)  # another run may still look at it
+    incidents.resolve_alert(dedup_key=lefts[1].dedup_key)
+
+
+def test_what_an_alert_says_of_its_sending_is_not_ahead_of_the_time(system: Live, tmp_path: pathlib.Path) -> None:
+    assert made("without_alert_channel", "without_alert_channel_2", output=tmp_path / "record.md") == 0
+    assert system.rows("SELECT 1 FROM documents_alert WHERE sent_at > now() + interval '5 s'") == []
