@@ -20,7 +20,7 @@ OWNER, TICKET = "Equipo billing-docs", "OPS-BILLINGDOCS-241"
 DEFAULT = env.BASE_DIR / "docs" / "04-CHANGELOG.md"
 # A ticket stands between backticks, on one line: nothing of it may end either, or look like an entry of its own.
 TICKET_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]{0,99}", re.ASCII)
-UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]|[|`]")  # what would end a row of the table, or its cell
+CELL_ENDS = "|`"  # what would end a cell of the table, or what is quoted in it
 MODE_NEW = 0o644
 
 
@@ -122,10 +122,15 @@ def entry(*, context: registry.DrillContext, results: Sequence[registry.DrillRes
         "|---|---|---|---|---|",
     ]
     for result in results:
-        evidence = UNPRINTABLE.sub(" ", f"FAILED: {result.cause}" if result.cause else said(result=result))
+        evidence = _in_a_cell(text=f"FAILED: {result.cause}" if result.cause else said(result=result))
         outcome = "failed" if result.cause else "holds"
         lines.append(f"| {result.drill.name} | {result.drill.shows} | {outcome} | {result.seconds:.1f} | {evidence} |")
     return "\n".join(lines) + "\n"
+
+
+def _in_a_cell(*, text: str) -> str:
+    """Return a text as a cell of the table holds it: on one line, and of that cell alone."""
+    return "".join(letter if letter.isprintable() and letter not in CELL_ENDS else " " for letter in text)
 
 
 def _versions() -> str:
