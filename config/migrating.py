@@ -11,6 +11,7 @@ from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrat
 from django.db import connections
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from audit import enforcement, patience
 
@@ -35,9 +36,10 @@ def phase(*, migration: Migration) -> str:
 def planned(*, before_only: bool) -> list[Migration]:
     """Return what has to run, in its order; `before_only` leaves out what runs after the code.
 
-    :raises CommandError: the database is too old for this version, or for going on beside it
+    :raises CommandError: the database is too old for this version, or for going on beside it, or newer than it
     """
     executor = MigrationExecutor(connections[OWNER])
+    _refuse_newer(loader=executor.loader)
     for squashed in executor.loader.replacements.values():
         applied = [name in executor.loader.applied_migrations for name in squashed.replaces]
         if any(applied) and not all(applied):  # Django would go on behind them
@@ -61,10 +63,21 @@ def planned(*, before_only: bool) -> list[Migration]:
     return [migration for migration in plan if (migration.app_label, migration.name) not in late]
 
 
+def _refuse_newer(*, loader: MigrationLoader) -> None:
+    """Refuse a database of a later version: its guards and rights would be put back to what this one knows."""
+    known = {*loader.disk_migrations, *(key for each in loader.disk_migrations.values() for key in each.replaces)}
+    for app, name in sorted(loader.applied_migrations.keys() - known):
+        if app in OURS:
+            raise CommandError(
+                f"the database is newer than this version, which does not know {app}.{name}: provision with that"
+                " version, or start this one without"
+            )
+
+
 def run(*, plan: list[Migration], verbosity: int, tell: Callable[[str], object]) -> None:
     """Run a plan; what does not get a lock within moments is begun again, and holds nobody up meanwhile.
 
-    :raises OperationalError: a lock was not to be had in a hundred tries
+    :raises TableBusyError: a table was never free
     """
     with connections[OWNER].cursor() as cursor:
         tables = {table for migration in plan for table in getattr(migration, "unguards", ())}
@@ -74,7 +87,6 @@ def run(*, plan: list[Migration], verbosity: int, tell: Callable[[str], object])
     )
 
     def work() -> None:
-        _leave_block()
         executor = MigrationExecutor(connections[OWNER], progress)
         applied = executor.loader.applied_migrations
         left = [(each, False) for each in plan if (each.app_label, each.name) not in applied]
@@ -83,23 +95,14 @@ def run(*, plan: list[Migration], verbosity: int, tell: Callable[[str], object])
     def progress(*given: Any) -> None:
         if given[0] == "apply_start":
             _wait(briefly=given[1].atomic)
+            if verbosity and not given[1].atomic:
+                tell(f"  {given[1]} waits until every transaction that is open now has ended, and holds nobody up")
         elif given[0] == "apply_success" and verbosity:
             tell(f"  {given[1]}")
 
-    patience.persist(work)
+    patience.persist(work, using=OWNER)
     _wait(briefly=True)
     emit_post_migrate_signal(verbosity=verbosity, interactive=False, db=OWNER)
-
-
-def _leave_block() -> None:
-    """Leave the transaction of a migration that failed in its last statements: Django keeps it open then."""
-    connection = connections[OWNER]
-    if connection.in_atomic_block:
-        connection.in_atomic_block = connection.needs_rollback = False
-        connection.savepoint_ids.clear()
-        connection.atomic_blocks.clear()
-        connection.rollback()
-        connection.set_autocommit(True)
 
 
 def _wait(*, briefly: bool) -> None:

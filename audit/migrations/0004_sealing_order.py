@@ -1,7 +1,8 @@
 """The order in which the sealer takes events: an index that is made while the log goes on being written."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from audit import patience
 
 
 class Migration(migrations.Migration):
@@ -10,5 +11,5 @@ class Migration(migrations.Migration):
     dependencies = [("audit", "0003_sealed")]
 
     operations = [
-        AddIndexConcurrently(model_name="event", index=models.Index(fields=["xid", "id"], name="audit_event_sealing")),
+        patience.AddIndexOnce(model_name="event", index=models.Index(fields=["xid", "id"], name="audit_event_sealing")),
     ]

@@ -1,7 +1,7 @@
 """Brings the database to this version, and gives the runtime role exactly what it needs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -57,7 +57,8 @@ class Command(BaseCommand):
             raise CommandError(f"PostgreSQL {checks.POSTGRESQL_MIN} or newer is needed: {error}") from error
         if too_old:
             raise CommandError(too_old)
-        with _alone() as cursor:
+        with _alone(tell=self.stderr.write) as cursor:
+            _refuse_strangers(cursor=cursor)
             _ensure_role(cursor=cursor, role=runtime, password=str(settings.DATABASES["default"]["PASSWORD"]))
             for power in _powers(cursor=cursor, role=runtime):
                 raise CommandError(f"the runtime role {runtime} {power}")
@@ -65,8 +66,8 @@ class Command(BaseCommand):
             with _noted(cursor=cursor):
                 migrating.run(plan=plan, verbosity=options["verbosity"], tell=self.stdout.write)
                 _secure(cursor=cursor, role=runtime)
-        for name, fault in inspection.weaknesses().items():
-            raise CommandError(f"the log is not safe: {name} {fault}")
+            for name, fault in inspection.weaknesses().items():
+                raise CommandError(f"the log is not safe: {name} {fault}")
         roles.ensure_groups()
         if not options["before"]:
             _retry_held()
@@ -105,7 +106,7 @@ def _secure(*, cursor: CursorWrapper, role: str) -> None:
             _grant(cursor=cursor, role=role)
             inspection.remember(cursor=cursor)
 
-    patience.persist(grant)
+    patience.persist(grant, using="owner")
     for table in inspection.too_open(cursor=cursor, role=role):
         raise CommandError(f"the runtime role {role} has more than it needs on {table}: revoke what PUBLIC has there")
 
@@ -116,7 +117,8 @@ def _noted(*, cursor: CursorWrapper) -> Iterator[None]:
     rollout.note(cursor=cursor, stage=rollout.BEGAN, declared=declared.declaration())
     try:
         yield
-    except Exception:
+    except BaseException:  # Ctrl-C, too
+        patience.leave_block(using="owner")
         rollout.note(cursor=cursor, stage=rollout.FAILED, declared=declared.declaration())
         raise
 
@@ -131,17 +133,38 @@ def _fill(*, cursor: CursorWrapper) -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[CursorWrapper]:
-    """Yield a cursor of the owner that no other provisioning runs beside."""
+def _alone(*, tell: Callable[[str], object]) -> Iterator[CursorWrapper]:
+    """Yield a cursor of the owner that no other provisioning runs beside.
+
+    :raises CommandError: a table was never free; the message says who holds it
+    """
     with connections["owner"].cursor() as cursor:
         # A migration may take its time, but must not queue the whole service behind a lock it waits for.
         cursor.execute("SET statement_timeout = 0")
-        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        patience.take_turn(cursor=cursor, number=LOCK, tell=tell)
         patience.wait_briefly(using="owner")
         try:
             yield cursor
+        except patience.TableBusyError as error:
+            raise CommandError(str(error)) from error
         finally:
             connections["owner"].close()  # gives the lock back, whatever state the connection is in
+
+
+def _refuse_strangers(*, cursor: CursorWrapper) -> None:
+    """Refuse a role that cannot be the owner, before anything is changed.
+
+    :raises CommandError: the tables are another role's, or there are none and it may make none
+    """
+    cursor.execute(
+        "SELECT current_user, (SELECT tableowner FROM pg_tables WHERE schemaname = 'public' AND tablename ="
+        " 'django_migrations'), has_schema_privilege('public', 'CREATE')"
+    )
+    role, owner, may_make = cursor.fetchone()
+    if owner not in {None, role}:
+        raise CommandError(f"DATABASE_OWNER_URL: the tables belong to {owner}, and {role} is another role")
+    if not may_make:
+        raise CommandError(f"the owner may make no tables: GRANT CREATE, USAGE ON SCHEMA public TO {role};")
 
 
 def _ensure_role(*, cursor: CursorWrapper, role: str, password: str) -> None:
