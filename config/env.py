@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import psycopg
 from psycopg import conninfo
 
-from config import variables
+from config import addresses, variables
 from documents.vault import address
 
 BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
@@ -129,22 +129,27 @@ def number(*, name: str) -> int:
     return int(value)
 
 
-def _is_port(*, port: str) -> bool:
-    # int() refuses thousands of digits with an error of its own.
-    return (
-        port.isascii()
-        and port.isdigit()
-        and len(port) <= len(str(variables.PORT_MAX))
-        and int(port) <= variables.PORT_MAX
-    )
-
-
 def bind(*, name: str) -> str:
     """Return an address and port to listen on, as 10.0.0.5:9464; empty where there is none."""
     value = text(name=name)
-    host, _, port = value.rpartition(":")
-    if value and not (host and _is_port(port=port)):
-        raise Misconfigured(name=name, mend="use address:port, as 10.0.0.5:9464")
+    if value and not addresses.is_bind(value=value):
+        raise Misconfigured(name=name, mend="use address:port, as 10.0.0.5:9464 or [fd00::5]:9464")
+    return value
+
+
+def web_bind(*, name: str) -> list[str]:
+    """Return where the web server listens: addresses and ports, or sockets of this machine, as unix:/run/web.sock."""
+    value = items(name=name, default=variables.ROWS[name].default)
+    if not all(place.startswith("unix:/") or addresses.is_bind(value=place) for place in value):
+        raise Misconfigured(name=name, mend="use address:port, as 10.0.0.5:8000, or unix:/path")
+    return value
+
+
+def public_url(*, name: str, default: str) -> str:
+    """Return the public address in its one spelling: links begin with it."""
+    value = addresses.public(url=text(name=name, default=default))
+    if not value:
+        raise Misconfigured(name=name, mend="use https://host, without a path: links begin with it")
     return value
 
 
@@ -174,9 +179,9 @@ def items(*, name: str, default: str = "") -> list[str]:
     return text(name=name, default=default).replace(",", " ").split()
 
 
-def networks(*, name: str, default: str = "") -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+def networks(*, name: str, default: str = "") -> list[addresses.IPNetwork]:
     """Return the networks of a variable, as addresses or in CIDR."""
-    read = []
+    read: list[addresses.IPNetwork] = []
     for item in items(name=name, default=default):
         try:
             network = ipaddress.ip_network(item)
@@ -185,20 +190,9 @@ def networks(*, name: str, default: str = "") -> list[ipaddress.IPv4Network | ip
         if network.prefixlen == 0:
             raise Misconfigured(name=name, mend=f"{item} trusts everybody: name your own proxies")
         read.append(network)
+    if addresses.are_everybody(networks=read):
+        raise Misconfigured(name=name, mend="together they trust everybody: name your own proxies")
     return read
-
-
-def _address(*, name: str, url: str, mend: str) -> SplitResult:
-    """Return the parts of a URL whose host and port can be read.
-
-    :raises Misconfigured: with `mend`, where they cannot
-    """
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # here a port that is none is noticed
-    except ValueError as error:
-        raise Misconfigured(name=name, mend=mend) from error
-    return parts
 
 
 def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
@@ -216,11 +210,10 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
         given = dict(conninfo.conninfo_to_dict(url)) if url.startswith(("postgres://", "postgresql://")) else {}
     except (psycopg.Error, UnicodeError) as error:
         raise Misconfigured(name=name, mend=mend) from error
-    ports = str(given.get("port") or "").split(",")
-    if not given.get("dbname") or not all(not port or _is_port(port=port) for port in ports):
+    if not given.get("dbname"):
         raise Misconfigured(name=name, mend=mend)
-    if "options" in given:
-        raise Misconfigured(name=name, mend="leave out options: the service says its own")
+    if fault := addresses.libpq_fault(given=given):
+        raise Misconfigured(name=name, mend=fault)
     own = {key: value for key, value in given.items() if key not in {"dbname", "user", "password", "host", "port"}}
     return {
         "ENGINE": "config.replicated",
@@ -246,7 +239,10 @@ def database(*, name: str, fallback: str = "") -> Mapping[str, object]:
 def mail(*, url: str) -> dict[str, str | int | bool]:
     """Turn a mail URL into Django's settings: `smtps://user:password@host`, `smtp://host:587?tls=1`, `file:///folder`."""
     mend = "use smtps://user:password@host:465, smtp://user:password@host:587?tls=1, or file:///folder"
-    parts = _address(name="MAIL_URL", url=url, mend=mend)
+    if url.startswith("file:"):
+        parts: SplitResult | None = urlsplit(url)
+    else:
+        parts = addresses.parts(url=url)
     settings: dict[str, str | int | bool] = {
         "host": "",
         "port": 0,
@@ -256,16 +252,17 @@ def mail(*, url: str) -> dict[str, str | int | bool]:
         "ssl": False,
         "folder": "",
     }
-    if parts.scheme == "file":
+    if parts is not None and parts.scheme == "file":
         return settings | {"backend": "documents.delivery.mailbox.EmlFolder", "folder": unquote(parts.path)}
-    if parts.scheme in SMTP_PORTS and parts.hostname:
+    speaks = parts is not None and parts.scheme in SMTP_PORTS and not parts.path.strip("/")
+    if parts is not None and speaks and parts.query in {"", "tls=0", "tls=1"}:
         return settings | {
             "backend": "django.core.mail.backends.smtp.EmailBackend",
-            "host": parts.hostname,
+            "host": parts.hostname or "",
             "port": parts.port or SMTP_PORTS[parts.scheme],
             "user": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
-            "tls": "tls=1" in parts.query and parts.scheme == "smtp",
+            "tls": parts.query == "tls=1" and parts.scheme == "smtp",
             "ssl": parts.scheme == "smtps",
         }
     raise Misconfigured(name="MAIL_URL", mend=mend)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from config import env, front, logs
 
 wsgi_app = "config.wsgi"
-bind = env.items(name="WEB_BIND", default="127.0.0.1:8000")
+bind = env.web_bind(name="WEB_BIND")
 worker_class = "gthread"
 workers = env.number(name="WEB_WORKERS")
 threads = env.number(name="WEB_THREADS")

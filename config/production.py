@@ -2,13 +2,13 @@
 
 import base64
 import binascii
-import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import parseaddr
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from config import env, variables
+from django.http.request import validate_host
+
+from config import addresses, env, variables
 from documents.vault import address
 
 ADDRESSES = ("DATABASE_URL", "REDIS_URL", "VAULT_URL", "MAIL_URL", "PUBLIC_URL", "ALERT_URL", "MAIL_FROM")
@@ -19,6 +19,11 @@ FORMER: Mapping[str, str] = {
     "AUDIT_KEY": "AUDIT_KEY_FORMER",
     "API_KEY_PEPPER": "API_KEY_PEPPER_FORMER",
 }
+DEMO = "demo-only-"  # how the public defaults of the other environments begin
+# What may be several, split by blanks or line breaks.
+LISTS = frozenset(
+    {"ALLOWED_HOSTS", "METRICS_TOKEN", *FORMER.values(), *(f"WEBHOOK_SECRET_{name.upper()}" for name in env.SERVICES)}
+)
 OWNED = "provision"  # the one command that is the owner's
 SECRETS = ("SECRET_KEY", "LINK_KEY", "AUDIT_KEY", "API_KEY_PEPPER")
 CHARACTERS_MIN = 12  # different ones: what a person repeats is guessed
@@ -35,6 +40,7 @@ READERS: Mapping[variables.Form, Callable[..., object]] = {
     variables.Form.NETWORKS: env.networks,
     variables.Form.BIND: env.bind,
     variables.Form.LEVEL: env.log_level,
+    variables.Form.LISTEN: env.web_bind,
 }
 WEBHOOK_MEND = (
     "set whsec_ and at least 24 random bytes in base64 (openssl rand -base64 32), another one for each service"
@@ -71,6 +77,7 @@ def _faults() -> Iterator[EnvFault]:
             yield name, f"production has no embedded default: {address.MEND if name == 'VAULT_URL' else 'set it'}"
         else:
             yield from CHECKS[name](name, value)
+    yield from _unreadable()
     yield from _owner()
     yield from _keyless()
     yield from _secrets()
@@ -80,11 +87,47 @@ def _faults() -> Iterator[EnvFault]:
         yield from _alerts("ALERT_URL_2", second)
         if second == env.text(name="ALERT_URL"):
             yield "ALERT_URL_2", "it is the same as ALERT_URL: a second channel is another one, or leave it out"
-    for name in OTHER_VAULTS:
-        yield from _encrypted(name, env.text(name=name))
-    if "*" in "".join(env.items(name="ALLOWED_HOSTS")):
-        yield "ALLOWED_HOSTS", "name the hosts, or leave it out: the host of PUBLIC_URL is allowed"
+    yield from _other_vaults()
+    yield from _hosts()
     yield from _forms()
+
+
+def _other_vaults() -> Iterator[EnvFault]:
+    """Yield the vaults beside VAULT_URL that cannot be read, are reached in clear, or are VAULT_URL's own."""
+    own = _canonical(url=env.text(name="VAULT_URL"))
+    for name in OTHER_VAULTS:
+        url = env.text(name=name)
+        if not url:
+            continue
+        yield from _encrypted(name, url)
+        try:
+            address.check(url=url)
+        except address.WrongAddressError as wrong:
+            yield name, str(wrong)
+            continue
+        if name == "VAULT_CANARY_URL" and not url.startswith("s3:"):
+            yield name, f"attacks prove something about a bucket alone: {address.MEND}"
+        if _canonical(url=url) == own:
+            yield name, "it is VAULT_URL's own: name another one, or leave it out"
+
+
+def _canonical(*, url: str) -> str:
+    """Return the one spelling of a vault's address; empty where it cannot be read."""
+    try:
+        return address.canonical(url=url)
+    except address.WrongAddressError:
+        return ""
+
+
+def _hosts() -> Iterator[EnvFault]:
+    """Yield ALLOWED_HOSTS where one of them is none, or that of PUBLIC_URL is left out: then nothing is answered."""
+    hosts = [host.lower() for host in env.items(name="ALLOWED_HOSTS")]
+    public = urlsplit(addresses.public(url=env.text(name="PUBLIC_URL"))).hostname
+    bare = [host.removeprefix(".").removeprefix("[").removesuffix("]") for host in hosts]
+    if not all(addresses.is_host(host=host) for host in bare):
+        yield "ALLOWED_HOSTS", "name the hosts, without scheme or port, or leave it out: that of PUBLIC_URL is allowed"
+    elif hosts and public and not validate_host(f"[{public}]" if ":" in public else public, hosts):
+        yield "ALLOWED_HOSTS", "add the host of PUBLIC_URL, or leave it out: then it is allowed"
 
 
 def _forms() -> Iterator[EnvFault]:
@@ -94,6 +137,15 @@ def _forms() -> Iterator[EnvFault]:
             READERS.get(row.form, env.text)(name=row.name)
         except env.Misconfigured as wrong:
             yield wrong.name, wrong.mend
+
+
+def _unreadable() -> Iterator[EnvFault]:
+    """Yield the values with characters that are no text: bytes of another encoding, a line break within one value."""
+    for row in variables.ROWS.values():
+        value = env.text(name=row.name)
+        listed = " ".join(value.split()) if row.name in LISTS or row.form is variables.Form.NETWORKS else value
+        if not listed.isprintable():
+            yield row.name, "there is a line break or another character in it that is no text (UTF-8)"
 
 
 def _database(name: str, _value: str) -> Iterator[EnvFault]:
@@ -118,9 +170,8 @@ def _owner() -> Iterator[EnvFault]:
 
 
 def _redis(name: str, value: str) -> Iterator[EnvFault]:
-    parts = _parts(value)
-    if parts is None or parts[0] not in {"redis", "rediss"} or not parts[1]:
-        yield name, "use redis://:password@host:port/number, or rediss:// for TLS"
+    if not addresses.is_redis(url=value):
+        yield name, "use redis://:password@host:port/number, or rediss:// for TLS; escape what else is in the password"
 
 
 def _vault(name: str, value: str) -> Iterator[EnvFault]:
@@ -139,7 +190,7 @@ def _encrypted(name: str, value: str) -> Iterator[EnvFault]:
     except address.WrongAddressError as wrong:
         yield name, str(wrong)
         return
-    if place.endpoint.startswith("http:") and not _is_here(host=urlsplit(place.endpoint).hostname or ""):
+    if place.endpoint.startswith("http:") and not addresses.is_here(host=urlsplit(place.endpoint).hostname or ""):
         yield name, "documents carry names and amounts: use an endpoint of https://"
 
 
@@ -151,26 +202,22 @@ def _mail(name: str, value: str) -> Iterator[EnvFault]:
         return
     if not mail["host"]:
         yield name, "a file mailbox reaches nobody: use smtps://user:password@host:465"
-    elif not (mail["tls"] or mail["ssl"] or _is_here(host=str(mail["host"]))):
+    elif not (mail["tls"] or mail["ssl"] or addresses.is_here(host=str(mail["host"]))):
         yield name, "mails carry links: use smtps://user:password@host:465, or smtp://user:password@host:587?tls=1"
 
 
 def _public(name: str, value: str) -> Iterator[EnvFault]:
-    parts = _parts(value)
-    if parts is None or parts[0] != "https" or not parts[1]:
-        yield name, "links carry secrets: use https://host"
+    if not addresses.public(url=value).startswith("https:"):
+        yield name, "links carry secrets, and begin with it: use https://host, without a path"
 
 
 def _alerts(name: str, value: str) -> Iterator[EnvFault]:
-    parts = _parts(value)
-    web = parts is not None and parts[0] in {"https", "http"} and parts[1]
-    mailed = parts is not None and parts[0] == "mailto" and "@" in unquote(urlsplit(value).path)
-    if not (web or mailed):
+    if not addresses.is_channel(url=value):
         yield name, "use https://host/path of an Alertmanager-compatible webhook, or mailto:somebody@host"
 
 
 def _sender(name: str, value: str) -> Iterator[EnvFault]:
-    host = parseaddr(value)[1].rpartition("@")[2].lower()
+    host = addresses.sender(value=value).rpartition("@")[2].lower()
     if "." not in host or host.endswith((".example", ".invalid", ".test", "localhost")):
         yield name, "set the sender of your mails: Name <documents@your.host>"
 
@@ -203,7 +250,7 @@ def _secrets() -> Iterator[EnvFault]:
     seen: dict[str, str] = {}
     named = [(name, env.text(name=name)) for name in SECRETS]
     for name, value in [*named, *((former, value) for former in FORMER.values() for value in env.items(name=former))]:
-        if len(value) < env.SECRET_LENGTH_MIN:
+        if len(value) < env.SECRET_LENGTH_MIN or value.startswith(DEMO):
             yield name, env.SECRET_MEND
         elif len(set(value)) < CHARACTERS_MIN:
             yield name, f"it repeats itself: {env.SECRET_MEND}"
@@ -215,10 +262,14 @@ def _secrets() -> Iterator[EnvFault]:
 def _metrics_token() -> Iterator[EnvFault]:
     """Yield the tokens of `/metrics` where one is short, repeats itself or is a secret of another purpose."""
     tokens = env.text(name="METRICS_TOKEN").split()
-    if any(len(token) < env.SECRET_LENGTH_MIN or len(set(token)) < CHARACTERS_MIN for token in tokens):
+    if not all(token.isascii() and _is_varied(token=token) for token in tokens):
         yield "METRICS_TOKEN", f"{env.SECRET_MEND}, or leave it out: then only INNER_NETWORKS may ask"
     elif not {env.text(name=name) for name in SECRETS}.isdisjoint(tokens):
         yield "METRICS_TOKEN", f"it is the same as another secret: {env.SECRET_MEND}"
+
+
+def _is_varied(*, token: str) -> bool:
+    return len(token) >= env.SECRET_LENGTH_MIN and len(set(token)) >= CHARACTERS_MIN
 
 
 def _webhook_secrets() -> Iterator[EnvFault]:
@@ -241,21 +292,3 @@ def _is_webhook_secret(*, text: str) -> bool:
         return False
     varied = len(set(text)) >= CHARACTERS_MIN
     return text.startswith("whsec_") and len(key) >= WEBHOOK_SECRET_BYTES_MIN and varied
-
-
-def _parts(value: str) -> tuple[str, str] | None:
-    """Return scheme and host of an address; None where it cannot be read."""
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts.scheme, parts.hostname or ""
-
-
-def _is_here(*, host: str) -> bool:
-    """Tell whether a host is this machine, between whose processes nothing is read on the way."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

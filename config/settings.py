@@ -22,7 +22,7 @@ API_KEY_PEPPER = env.secret(name="API_KEY_PEPPER", demo="demo-only-api-key-peppe
 AUDIT_KEY_FORMER = env.text(name="AUDIT_KEY_FORMER")  # signs beside the newer one while both are known
 AUDIT_KEY = env.secret(name="AUDIT_KEY", demo="demo-only-audit-key-that-production-refuses")
 WEBHOOK_SECRETS = env.webhook_secrets()
-PUBLIC_URL = env.text(name="PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+PUBLIC_URL = env.public_url(name="PUBLIC_URL", default="http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.items(name="ALLOWED_HOSTS") or [
     str(urlsplit(PUBLIC_URL).hostname),
     *([] if env.production() else ["127.0.0.1", "localhost", "[::1]", "testserver"]),

@@ -13,6 +13,7 @@ FOR_WEBHOOKS = "whsec_<openssl rand -base64 32>"
 
 NUMBER_MAX = 1_000_000_000
 PORT_MAX = 65_535
+DAYS_MAX = 36_500  # a century: more is a slip, and no date
 
 
 class Form(enum.Enum):
@@ -22,6 +23,7 @@ class Form(enum.Enum):
     NUMBER = enum.auto()  # a whole one, from `least` to `most`
     NETWORKS = enum.auto()
     BIND = enum.auto()
+    LISTEN = enum.auto()  # as BIND, or a socket of this machine
     LEVEL = enum.auto()
 
 
@@ -132,9 +134,9 @@ FRONT = (
         form=Form.NETWORKS,
     ),
     _may("ALLOWED_HOSTS", "the hosts that are answered", "the host of PUBLIC_URL"),
-    _may("WEB_BIND", "where the web server listens: host:port, or unix:/path", "127.0.0.1:8000"),
-    _number("WEB_WORKERS", "its processes", 2, least=1),
-    _number("WEB_THREADS", "the threads of each", 8, least=1),
+    _may("WEB_BIND", "where the web server listens: host:port, or unix:/path", "127.0.0.1:8000", form=Form.LISTEN),
+    _number("WEB_WORKERS", "its processes", 2, least=1, most=512),
+    _number("WEB_THREADS", "the threads of each", 8, least=1, most=512),
     _number("API_REQUESTS_MAX", "requests a minute of one key of the API", 600, least=1),
     _may(
         "METRICS_TOKEN",
@@ -156,11 +158,13 @@ FRONT = (
 PERIODS = (
     _number("PARKED_LIMIT_S", "seconds after which an event that waits for another one is an incident", 259200),
     _number("BACKLOG_LIMIT_S", "seconds for which work may wait before it is an incident", 180, least=10),
-    _number("LEASE_S", "seconds after which a dead worker's rows are free", 15, least=2),
-    _number("SWEEP_EVERY_S", "seconds between two looks for what is overdue", 2, least=1),
+    _number("LEASE_S", "seconds after which a dead worker's rows are free", 15, least=2, most=3600),
+    _number("SWEEP_EVERY_S", "seconds between two looks for what is overdue", 2, least=1, most=3600),
     _number("CUSTODY_ROUND_S", "seconds between the starts of two rounds over the vault", 21600, least=1),
-    _number("AUDIT_DETAILS_DAYS", "days after which addresses, agents and names in the log are erased", 730),
-    _number("EVENT_BODIES_DAYS", "days after which raw bodies of finished events are erased", 730),
+    _number(
+        "AUDIT_DETAILS_DAYS", "days after which addresses, agents and names in the log are erased", 730, most=DAYS_MAX
+    ),
+    _number("EVENT_BODIES_DAYS", "days after which raw bodies of finished events are erased", 730, most=DAYS_MAX),
 )
 ELSEWHERE = (
     Variable(

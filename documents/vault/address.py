@@ -72,7 +72,7 @@ def check(*, url: str) -> None:
 
     :raises WrongAddressError: with the mend
     """
-    if urlsplit(url).scheme == "file":
+    if _is_folder(url=url):
         folder(url=url)
     else:
         bucket(url=url)
@@ -83,20 +83,27 @@ def canonical(*, url: str) -> str:
 
     :raises WrongAddressError: with the mend
     """
-    if urlsplit(url).scheme == "file":
+    if _is_folder(url=url):
         return f"file://{quote(str(folder(url=url)))}"
     place = bucket(url=url)
     endpoint = {"endpoint": place.endpoint.lower()} if place.endpoint else {}
     return f"s3://{place.name}?{urlencode({**endpoint, 'region': place.region}, safe=':/[]')}"
 
 
+def _is_folder(*, url: str) -> bool:
+    """Tell whether an address is to be a folder's; one that cannot be read is a bucket's."""
+    return url.lower().startswith("file:")
+
+
 def _parts(*, url: str, mend: str) -> SplitResult:
     """Return the parts of an address whose port can be read."""
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        port = parts.port
     except ValueError as error:
         raise WrongAddressError(mend) from error
+    if port == 0:
+        raise WrongAddressError(mend)
     return parts
 
 

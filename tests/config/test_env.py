@@ -71,6 +71,83 @@ BAD = [
     ("METRICS_BIND", f"10.0.0.5:{'9' * 5000}"),
     ("DATABASE_URL", "postgresql://app:word@db.example/billing?options=-c%20search_path%3Dother"),
 ]
+# What looks like a value and is none: it was found out at the first use, or never.
+BAD += [
+    ("PUBLIC_URL", "https://x.com:0"),
+    ("PUBLIC_URL", "https://user:word@x.com"),
+    ("PUBLIC_URL", "https://x.com/path"),
+    ("PUBLIC_URL", "https://x.com?q=1"),
+    ("PUBLIC_URL", "https://x.com#f"),
+    ("PUBLIC_URL", "https://x.com\nhttps://y.com"),
+    ("PUBLIC_URL", "https://x .com"),
+    ("PUBLIC_URL", "https://*.x.com"),
+    ("PUBLIC_URL", "https://x%2ecom"),
+    ("DATABASE_URL", "postgresql://u:word@h:0/db"),
+    ("DATABASE_URL", "postgresql://u:word@h/db?sslmode=banana"),
+    ("DATABASE_URL", "postgresql://u:word@h/db?connect_timeout=abc"),
+    ("DATABASE_URL", "postgresql://u:word@h/db?target_session_attrs=banana"),
+    ("DATABASE_URL", "postgresql://u:word@h,h2:1,h3/db?port=1,2,3,4,5"),
+    ("DATABASE_URL", "postgresql://u:word@h/db?keepalives_idle=abc"),
+    ("REDIS_URL", "redis://h:0/0"),
+    ("REDIS_URL", "redis://h/abc"),
+    ("REDIS_URL", "redis://h/-1"),
+    ("REDIS_URL", "redis://h/0/1"),
+    ("REDIS_URL", "redis://h/999999999999999999999999"),
+    ("REDIS_URL", "REDIS://:word@h:6379/0"),
+    ("REDIS_URL", "redis://h/0?foo=bar"),
+    ("REDIS_URL", "redis://h/0?socket_timeout=abc"),
+    ("VAULT_URL", "s3://billing-docs?endpoint=https://s3.example.com:0&region=x"),
+    ("VAULT_FORMER_URL", "//[x"),
+    ("VAULT_CANARY_URL", "garbage"),
+    ("VAULT_CANARY_URL", "//[x"),
+    ("VAULT_CANARY_URL", "S3://canary-docs?endpoint=https://s3.example.com"),
+    ("VAULT_CANARY_URL", "file:///tmp/x"),
+    ("VAULT_CANARY_URL", "s3://bucket?endpoint=https://s3.example"),
+    ("MAIL_URL", "smtp://mail.example.com?notls=1"),
+    ("MAIL_URL", "smtp://mail.example.com?tls=10"),
+    ("MAIL_URL", "smtps://mail.example.com:0"),
+    ("MAIL_URL", "smtps://u:S3\udcffCRETPW@h"),
+    ("MAIL_URL", "smtps://u:word%@h:465/x?y=z"),
+    ("MAIL_URL", "smtps://mail .example.com"),
+    ("MAIL_FROM", "Documents <documents@example.com> extra"),
+    ("MAIL_FROM", "a@b.com, c@d.com"),
+    ("MAIL_FROM", "Doc <a b@host.com>"),
+    ("MAIL_FROM", "Doc <a@host.com>\nBcc: x@y.com"),
+    ("MAIL_FROM", "Doc <a@host..com>"),
+    ("MAIL_FROM", "Doc <a@.com>"),
+    ("MAIL_FROM", "Doc <a@host.com.>"),
+    ("ALERT_URL", "mailto:@"),
+    ("ALERT_URL", "mailto:a@"),
+    ("ALERT_URL", "mailto:@b.com"),
+    ("ALERT_URL", "mailto:a@b.com,c@d.com"),
+    ("ALERT_URL", "mailto:a%0aBcc:x@b.com"),
+    ("ALERT_URL", "https://h:0/x"),
+    ("ALERT_URL", "https://h/x y"),
+    ("LINK_KEY", "demo-only-secret-key-that-production-refuses"),
+    ("SECRET_KEY", "pQ7vX2mK9sL4tB8nC1dF6gH3jW5zR0yU\udcff"),
+    ("METRICS_TOKEN", "téken-with-accents-pQ7vX2mK9sL4tB8nC1dF6"),
+    ("TRUSTED_PROXIES", "0.0.0.0/1,128.0.0.0/1"),
+    ("TRUSTED_PROXIES", "::ffff:0:0/96"),
+    ("INNER_NETWORKS", "::/1 8000::/1"),
+    ("ALLOWED_HOSTS", "https://documents.example.com"),
+    ("ALLOWED_HOSTS", "documents.example.com:443"),
+    ("ALLOWED_HOSTS", "other.example.com"),
+    ("ALLOWED_HOSTS", '"documents.example.com"'),
+    ("METRICS_BIND", "::1:9464"),
+    ("METRICS_BIND", "host name:9464"),
+    ("METRICS_BIND", "10.0.0.5:0"),
+    ("WEB_BIND", "nonsense"),
+    ("WEB_BIND", "127.0.0.1:99999"),
+    ("WEB_BIND", "127.0.0.1"),
+    ("WEB_WORKERS", "1000000000"),
+    ("WEB_THREADS", "1000000000"),
+    ("LEASE_S", "1000000000"),
+    ("SWEEP_EVERY_S", "1000000000"),
+    ("AUDIT_DETAILS_DAYS", "1000000000"),
+    ("EVENT_BODIES_DAYS", "1000000000"),
+    ("HOST_NAME", "a\nb"),
+    ("HOST_NAME", "\udcff"),
+]
 ALSO_GOOD = [
     ("MAIL_URL", "smtps://user:word@mail.example"),
     ("MAIL_URL", "smtp://127.0.0.1:25"),
@@ -82,6 +159,23 @@ ALSO_GOOD = [
     ("ALLOWED_HOSTS", "documents.example 10.0.0.7"),
     ("DATABASE_URL", "postgresql://app:word@db1.example:5432,db2.example:5433/billing?target_session_attrs=read-write"),
     ("DATABASE_URL", "postgresql://app@/billing?host=/var/run/postgresql"),
+    ("PUBLIC_URL", "HTTPS://Documents.Example:8443/"),
+    ("PUBLIC_URL", "https://[2001:db8::1]"),
+    ("DATABASE_URL", "postgresql://app:word@[2001:db8::1]:5432/billing?sslmode=verify-full&connect_timeout=3"),
+    ("REDIS_URL", "redis://:a%2Fb@broker.example/0"),
+    ("MAIL_URL", "SMTPS://mail.example"),
+    ("MAIL_FROM", "José <a@aventide.com>"),
+    ("MAIL_FROM", '"Aventide, S.A." <a@aventide.com>'),
+    ("MAIL_FROM", "a+b@aventide.com"),
+    ("ALERT_URL", "MAILTO:a@aventide.com"),
+    ("ALERT_URL", "http://alert_manager:9093/api?x=1"),
+    ("TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::/32\n192.168.0.1"),
+    ("INNER_NETWORKS", "::1"),
+    ("ALLOWED_HOSTS", ".example"),
+    ("METRICS_BIND", "[::1]:9464"),
+    ("WEB_BIND", "unix:/run/web.sock"),
+    ("WEB_BIND", "[::]:8000 127.0.0.1:8001"),
+    ("WEB_WORKERS", "02"),
 ]
 
 
@@ -105,8 +199,15 @@ def test_production_starts_with_what_is_as_good(name: str, value: str, monkeypat
 @pytest.mark.parametrize(("name", "value"), BAD, ids=lambda text: text[:60])
 def test_production_never_starts_without_a_real_part(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(env.Misconfigured, match=name):
+    with pytest.raises(env.Misconfigured, match=name) as raised:
         production.refuse_unsafe()
+    assert "word" not in str(raised.value).replace("password", "")
+
+
+def test_a_public_address_has_one_spelling_by_which_cookies_and_links_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("HTTPS://Documents.Example/", "https://documents.example"):
+        monkeypatch.setenv("PUBLIC_URL", value)
+        assert env.public_url(name="PUBLIC_URL", default="") == "https://documents.example"
 
 
 @pytest.mark.parametrize(

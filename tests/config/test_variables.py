@@ -9,7 +9,10 @@ import pytest
 
 from config import env, production, variable_pages, variables
 
-READERS = frozenset({"text", "number", "items", "secret", "networks", "vault", "database", "bind", "log_level"})
+READERS = frozenset({"text", "number", "items", "secret", "networks", "vault", "database", "bind", "log_level"}) | {
+    "web_bind",
+    "public_url",
+}
 LIBRARIES = frozenset({"AWS_CA_BUNDLE", "DJANGO_SETTINGS_MODULE"})  # read by others too, or only
 
 
