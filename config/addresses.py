@@ -24,6 +24,7 @@ LIBPQ_WORDS: Mapping[str, frozenset[str]] = {
 LIBPQ_NUMBERS = frozenset(
     {"connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"}
 )
+ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})  # with less than these libpq may speak in clear
 NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 REDIS_PATH = re.compile(r"/?|/[0-9]{1,5}", re.ASCII)
 REDIS_TLS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"})
@@ -44,6 +45,17 @@ def is_here(*, host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def in_clear(*, hosts: str, options: object) -> str:
+    """Return the first host of PostgreSQL that may be reached in clear over the network; empty where none is.
+
+    :param options: libpq's other parameters
+    """
+    given = dict(options) if isinstance(options, Mapping) else {}
+    places = [place for place in f"{hosts},{given.get('hostaddr', '')}".split(",") if place]
+    remote = [place for place in places if not place.startswith(("/", "@")) and not is_here(host=place)]
+    return remote[0] if remote and given.get("sslmode") not in ENCRYPTED else ""
 
 
 def is_port(*, port: str) -> bool:

@@ -106,8 +106,12 @@ def secret(*, name: str, demo: str) -> str:
 
 
 def environment() -> str:
-    """Return one of ENVIRONMENTS; the default is `demo`."""
+    """Return one of ENVIRONMENTS; the default is `demo`, except where others reach the service."""
     value = text(name="ENVIRONMENT", default="demo")
+    host = addresses.parts(url=text(name="PUBLIC_URL"))
+    if host and not addresses.is_here(host=host.hostname or "") and not text(name="ENVIRONMENT"):
+        mend = "set it to production (or sandbox, or demo): without it this is a demo, which asks no second factor"
+        raise Misconfigured(name="ENVIRONMENT", mend=mend)
     if value not in ENVIRONMENTS:
         raise Misconfigured(name="ENVIRONMENT", mend=f"use one of {', '.join(ENVIRONMENTS)}")
     return value

@@ -150,9 +150,12 @@ def _unreadable() -> Iterator[EnvFault]:
 
 def _database(name: str, _value: str) -> Iterator[EnvFault]:
     try:
-        env.database(name=name)
+        read = env.database(name=name)
     except env.Misconfigured as wrong:
         yield wrong.name, wrong.mend
+        return
+    if host := addresses.in_clear(hosts=str(read["HOST"]), options=read["OPTIONS"]):
+        yield name, f"{host} may be reached in clear: add ?sslmode=verify-full&sslrootcert=FILE of its authority"
 
 
 def _owner() -> Iterator[EnvFault]:

@@ -84,8 +84,16 @@ def in_a_sentence() -> Iterator[None]:
         raise SystemExit(f"billing-docs: {sentence}") from error
 
 
+def _gist(*, text: str) -> str:
+    """Return the first line of what PostgreSQL or its client said; of several hosts, what each of them said."""
+    lines = text.splitlines() or [""]
+    return "; ".join(line[2:] for line in lines if line.startswith("- host: ")) or lines[0]
+
+
 def _sentence(*, error: BaseException) -> str:
     """Return what is wrong and how to mend it, empty where that is not known: Django wraps what psycopg raised."""
+    if mend := getattr(error, "mend", ""):
+        return f"{error}: {mend}"
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, psycopg.Error | machine.NotStartedError):
         cause = cause.__cause__ or cause.__context__
@@ -93,7 +101,7 @@ def _sentence(*, error: BaseException) -> str:
     if isinstance(cause, machine.NotStartedError):
         return text
     state = cause.sqlstate or "" if isinstance(cause, psycopg.Error) else ""
-    first = text.partition("\n")[0]
+    first = _gist(text=text)
     if state in NOT_PROVISIONED:
         return f"the database is not provisioned ({first}): make manage ARGS=provision"
     if (isinstance(cause, psycopg.OperationalError) and not state) or {state[:2], state[:3]} & NO_DATABASE:

@@ -26,7 +26,9 @@ LOOK_EVERY_S, CANCEL_S = 0.25, 2.0
 
 
 class NotReplicatedError(OperationalError):
-    """A commit stands on the primary alone."""
+    """A commit stands on the primary alone; `mend` says to an operator what follows."""
+
+    mend = "connect its standby, or go on with one copy, both by docs/operations/failover.md; then do it again"
 
 
 class CommitWatch:

@@ -27,6 +27,7 @@ SOCKET_S = 1.5
 SKEW_ALERT_S = 5.0
 AUDIT, AUDIT_EVERY_S = "audit", 10.0  # a few catalogue look-ups; a guard is not removed and restored within seconds
 AUDIT_WEAK = "audit_broken"  # all that anybody may see; the alert says what is wrong
+NOT_PROVISIONED = "the database is not provisioned: run provision"
 NOT_COMPARABLE = "not comparable: PostgreSQL does not answer"  # its outage is an incident of its own
 
 
@@ -44,7 +45,10 @@ class Degrades(Exception):
 
 def _postgresql() -> str:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SELECT has_table_privilege(to_regclass('documents_event'), 'INSERT')")
+        (may_store,) = cursor.fetchone()
+    if not may_store:
+        raise Degrades(NOT_PROVISIONED)
     return ""
 
 

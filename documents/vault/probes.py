@@ -4,7 +4,6 @@ A store that let an attack through is not used: nothing is locked from then on, 
 No number is given before one probe of this VAULT_URL has passed. A store that does not answer has not been probed.
 """
 
-import contextlib
 import datetime as dt
 import math
 import threading
@@ -129,14 +128,20 @@ def is_proven() -> bool:
     return _look().proven
 
 
-def prove(*, actor: log.Actor, now: dt.datetime) -> None:
-    """Probe a store of which no probe has passed yet, at most once in AGAIN_AFTER; call outside a transaction."""
+def prove(*, actor: log.Actor, now: dt.datetime) -> errors.WormError | None:
+    """Probe a store of which no probe has passed yet, at most once in AGAIN_AFTER; call outside a transaction.
+
+    :returns: why this one has not; None where it has, and where none was made
+    """
     url = places.here()
     if is_proven() or time.monotonic() - _tried.get(url, -math.inf) < AGAIN_AFTER.total_seconds():
-        return
+        return None
     _tried[url] = time.monotonic()
-    with contextlib.suppress(errors.WormError):  # it does not answer
-        probe(actor=actor, now=now)
+    try:
+        row = probe(actor=actor, now=now)
+    except errors.WormError as problem:  # it does not answer
+        return problem
+    return errors.WormError(code=row.code, values=row.values) if row and not row.passed else None
 
 
 def require_sound() -> None:

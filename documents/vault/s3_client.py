@@ -125,10 +125,10 @@ def _refusal(*, error: botocore.exceptions.ClientError, doing: str, key: str) ->
         return errors.WormError(code="worm_bucket_misconfigured", values=_skewed())
     if said in NO_VERSION:
         return errors.WormError(code="worm_version_missing", values={"cause": "gone", "key": key})
+    if status == HTTPStatus.FORBIDDEN:
+        said = f"{said or status}: {error.operation_name}"  # which right the keys lack
     if status == HTTPStatus.FORBIDDEN and doing != "read":
-        return errors.WormError(
-            code="worm_write_denied", values={"cause": "system", "doing": doing, "error": said or str(status)}
-        )
+        return errors.WormError(code="worm_write_denied", values={"cause": "system", "doing": doing, "error": said})
     wait = str(metadata.get("HTTPHeaders", {}).get("retry-after", ""))
     wait_s = int(wait) if wait.isascii() and wait.isdigit() and len(wait) <= len("86400") else 0
     return _outage(doing=doing, said=said or str(status), wait_s=wait_s)

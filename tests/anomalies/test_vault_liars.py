@@ -251,4 +251,7 @@ def test_a_bucket_that_is_not_there_or_a_wrong_key_is_named(
     assert caught(lambda: lock(key=fresh_key())) == ("worm_bucket_misconfigured", "bucket")
     settings.VAULT_URL = settings.VAULT_URL.replace("s3://none", "s3://vault")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    assert caught(lambda: lock(key=fresh_key()))[0] == "worm_write_denied"
+    with pytest.raises(errors.WormError) as raised:
+        lock(key=fresh_key())
+    assert raised.value.code == "worm_write_denied"
+    assert str(raised.value.values["error"]).endswith(": GetBucketVersioning")

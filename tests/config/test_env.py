@@ -15,10 +15,10 @@ def drawn(name: str) -> str:
     return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
-OWNER = "postgresql://owner:word@db.example/billing"
+OWNER = "postgresql://owner:word@db.example/billing?sslmode=verify-full"
 GOOD = {
     "ENVIRONMENT": "production",
-    "DATABASE_URL": "postgresql://app:word@db.example/billing",
+    "DATABASE_URL": "postgresql://app:word@db.example/billing?sslmode=verify-full",
     "REDIS_URL": "redis://broker.example",
     "VAULT_URL": "s3://bucket?endpoint=https://s3.example",
     "AWS_ACCESS_KEY_ID": "vault",
@@ -66,6 +66,10 @@ BAD = [
     ("MAIL_URL", "smtp://user:word@mail.example:587?tls=0"),
     ("MAIL_FROM", "Aventide Documentos <documentos@aventide.example>"),
     ("MAIL_FROM", "nobody"),
+    ("DATABASE_URL", "postgresql://app:word@db.example/billing"),
+    ("DATABASE_URL", "postgresql://app:word@db.example/billing?sslmode=prefer"),
+    ("DATABASE_URL", "postgresql://app:word@127.0.0.1,db.example/billing"),
+    ("DATABASE_URL", "postgresql://app:word@/billing?hostaddr=192.0.2.7"),
     ("DATABASE_URL", "postgresql://app:word@db.example/billing?sslmode=sometimes&nonsense=1"),
     ("DATABASE_URL", f"postgresql://app:word@db.example:{'9' * 5000}/billing"),
     ("METRICS_BIND", f"10.0.0.5:{'9' * 5000}"),
@@ -157,7 +161,11 @@ ALSO_GOOD = [
     ("REDIS_URL", "rediss://:word@broker.example:6380/1"),
     ("ALERT_URL", "mailto:alerts@aventide.com"),
     ("ALLOWED_HOSTS", "documents.example 10.0.0.7"),
-    ("DATABASE_URL", "postgresql://app:word@db1.example:5432,db2.example:5433/billing?target_session_attrs=read-write"),
+    (
+        "DATABASE_URL",
+        "postgresql://app:word@db1.example:5432,db2.example:5433/billing?target_session_attrs=read-write&sslmode=require",
+    ),
+    ("DATABASE_URL", "postgresql://app:word@127.0.0.1,localhost/billing"),
     ("DATABASE_URL", "postgresql://app@/billing?host=/var/run/postgresql"),
     ("PUBLIC_URL", "HTTPS://Documents.Example:8443/"),
     ("PUBLIC_URL", "https://[2001:db8::1]"),
@@ -396,6 +404,27 @@ def test_a_password_with_reserved_characters_arrives_whole(monkeypatch: pytest.M
     monkeypatch.setenv("DATABASE_URL", "postgresql://app:p%40ss%2Fw%3Ard@db.example:6432/billing")
     database = env.database(name="DATABASE_URL")
     assert (database["USER"], database["PASSWORD"], database["PORT"]) == ("app", "p@ss/w:rd", "6432")
+
+
+@pytest.mark.parametrize(
+    ("address", "starts"),
+    [
+        ("https://documents.example", False),
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost:8000", True),
+        ("", True),
+    ],
+)
+def test_an_address_of_its_own_is_no_demo_that_nobody_has_named(
+    address: str, starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENVIRONMENT")
+    monkeypatch.setenv("PUBLIC_URL", address)
+    if starts:
+        production.refuse_unsafe()
+        return
+    with pytest.raises(env.Misconfigured, match="second factor"):
+        production.refuse_unsafe()
 
 
 def test_an_unknown_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

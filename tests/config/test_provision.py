@@ -11,12 +11,16 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
-from django.db import connections
+from django.db import connections, transaction
 
+from audit import inspection
 from config import checks
 from config.embedded import services
 from config.management.commands import provision
+from documents import errors
 from documents.models import Country, Event, EventStatus
+from documents.operations import checks as checks_of_health
+from documents.vault import probes
 from tests.payouts import making, telling
 
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse)
@@ -124,6 +128,70 @@ def test_provisioning_again_changes_nothing(runtime: psycopg.Connection) -> None
         runtime.execute(question).fetchall(),
         runtime.execute("SELECT name FROM auth_group ORDER BY 1").fetchall(),
     ) == before
+
+
+@provisions
+def test_a_former_runtime_role_is_retired_without_an_alarm_and_can_be_dropped(force: psycopg.Connection) -> None:
+    force.execute("CREATE ROLE former LOGIN")
+    try:
+        with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+            provision._grant(cursor=cursor, role="former")
+        _provision()
+        call_command("provision", verbosity=0, retire="former")
+        assert inspection.weaknesses() == {}
+        force.execute("DROP ROLE former")
+    finally:
+        force.execute("DO $$ BEGIN IF to_regrole('former') IS NOT NULL THEN DROP OWNED BY former; END IF; END $$")
+        force.execute("DROP ROLE IF EXISTS former")
+        _provision()
+
+
+@provisions
+@pytest.mark.parametrize(
+    ("role", "said"), [("billing_app", "DATABASE_URL"), ("billing_owner", "OWNER"), ("nobody", "no role nobody")]
+)
+def test_a_role_that_is_needed_is_not_retired(role: str, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        call_command("provision", verbosity=0, retire=role)
+
+
+@provisions
+def test_a_role_that_somebody_uses_is_not_retired(force: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = connections["default"].settings_dict["USER"]
+    connections["default"].ensure_connection()
+    force.execute("CREATE ROLE newer LOGIN")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setitem(provision.settings.DATABASES["default"], "USER", "newer")
+            with pytest.raises(CommandError, match=r"billing_app has .* sessions"):
+                call_command("provision", verbosity=0, retire=user)
+    finally:
+        force.execute("DROP ROLE newer")
+
+
+@provisions
+def test_a_database_without_its_grants_takes_in_nothing_and_says_so(force: psycopg.Connection) -> None:
+    force.execute("REVOKE INSERT ON documents_event FROM billing_app")
+    try:
+        look = checks_of_health.look()["postgresql"]
+        assert (look.ok, look.detail) == (False, checks_of_health.NOT_PROVISIONED)
+    finally:
+        _provision()
+    assert checks_of_health.look()["postgresql"].ok
+
+
+@provisions
+def test_a_vault_that_refuses_is_said_with_what_it_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"cause": "system", "doing": "probe", "error": "AccessDenied: GetObjectLockConfiguration"}
+    problem = errors.WormError(code="worm_write_denied", values=values)
+    monkeypatch.setattr(probes, "prove", lambda **_: problem)
+    monkeypatch.setattr(probes, "is_proven", lambda: False)
+    _provision()
+    said = capsys.readouterr().err
+    assert "GetObjectLockConfiguration" in said
+    assert "worm_write_denied" in said
 
 
 @provisions

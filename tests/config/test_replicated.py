@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from django.core.management import CommandError
 from django.db import connections
 
 from config import env
-from config.embedded import servers, services
+from config.embedded import ending, servers, services
+from config.management.commands import provision
 from config.replicated import base
 
 
@@ -69,3 +71,20 @@ def test_a_commit_that_no_standby_has_is_an_outage(
     told(connection, "the next one")  # the warning is of one commit and not of all that follow
     connection.close()
     del connections[ALIAS]
+
+
+def test_a_command_without_the_standby_ends_in_a_sentence_and_provision_does_not_begin(
+    primary: servers.Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = wrapper(primary, monkeypatch)
+    with connection.cursor() as cursor:
+        provision._require_standby(cursor=cursor)
+    with psycopg.connect(primary.url(), autocommit=True) as owner:
+        owner.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        owner.execute("SELECT pg_reload_conf()")
+        while owner.execute("SHOW synchronous_standby_names").fetchone() != ("*",):
+            pass
+    with connection.cursor() as cursor, pytest.raises(CommandError, match="failover"):
+        provision._require_standby(cursor=cursor)
+    with pytest.raises(SystemExit, match=r"alone.*failover"), ending.in_a_sentence():
+        told(connection, "alone")

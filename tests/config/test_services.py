@@ -421,6 +421,14 @@ def test_a_database_that_is_not_provisioned_is_said_with_the_command_that_mends_
     assert "Traceback" not in said
 
 
+def test_of_several_hosts_it_is_said_what_each_of_them_answered(bare: dict[str, str]) -> None:
+    one, other = servers.free_port(), servers.free_port()
+    url = f"postgresql://nobody@127.0.0.1:{one},127.0.0.1:{other}/none"
+    said = _said("reconcile_payouts", **bare | {"DATABASE_URL": url})[1].splitlines()[-1]
+    assert said.count("Connection refused") == 2
+    assert (str(one) in said, str(other) in said) == (True, True)
+
+
 def test_whoever_asks_for_the_traceback_gets_it(bare: dict[str, str]) -> None:
     assert "Traceback" in _said("reconcile_payouts", "--traceback", **bare)[1]
 

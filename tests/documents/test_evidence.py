@@ -208,3 +208,9 @@ def test_the_verifier_knows_what_the_log_knows_of_growth(first: int, second: int
 def test_of_an_unknown_document_there_is_no_pack() -> None:
     with pytest.raises(CommandError, match="no document"):
         call_command("evidence", "AES-OFS-2026-9999999")
+
+
+def test_a_pack_that_cannot_be_written_there_ends_in_a_sentence(document: Document, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match=r"pack\.zip: "):
+        call_command("evidence", document.number, "--output", str(tmp_path / "file" / "pack.zip"))

@@ -1,6 +1,7 @@
 """Writes the evidence pack of a document: what a stranger needs to check it offline."""
 
 import argparse
+import contextlib
 import os
 import pathlib
 from typing import Any
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             partial.write_bytes(made.body)
             partial.replace(target)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where nothing may be written, nothing may be removed
+                partial.unlink(missing_ok=True)
             raise CommandError(f"{target}: {error}") from error
         self.stdout.write(f"✓ {target} · {len(made.body)} bytes")

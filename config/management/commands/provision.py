@@ -18,6 +18,7 @@ from documents.countries import pack
 from documents.custody import erasure, restore
 from documents.events import waiting
 from documents.models import Event
+from documents.sentences import writing
 from documents.vault import probes
 
 # Any number that nobody else uses: two deployments that provision at once take turns.
@@ -39,12 +40,19 @@ class Command(BaseCommand):
             action="store_true",
             help="only what goes before the code of this version, beside the processes of the one before",
         )
+        parser.add_argument(
+            "--retire",
+            default="",
+            metavar="ROLE",
+            help="a former runtime role, from which every right is taken, so that it can be dropped",
+        )
 
     def handle(self, **options: Any) -> None:
         """Leave a database that the runtime role can use and cannot weaken.
 
         :raises CommandError: when PostgreSQL is too old, the two roles are one, the runtime role is missing and cannot
-            be created, or it still may do more than it should; the message says what mends it.
+            be created, or it still may do more than it should, commits wait for a standby that is not there, or the
+            role to retire is one that is needed; the message says what mends it.
         """
         runtime = str(settings.DATABASES["default"]["USER"])
         if runtime == settings.DATABASES["owner"]["USER"]:
@@ -59,13 +67,15 @@ class Command(BaseCommand):
             raise CommandError(too_old)
         with _alone(tell=self.stderr.write) as cursor:
             _refuse_strangers(cursor=cursor)
+            _require_standby(cursor=cursor)
+            _require_unused(cursor=cursor, role=options["retire"])
             _ensure_role(cursor=cursor, role=runtime, password=str(settings.DATABASES["default"]["PASSWORD"]))
             for power in _powers(cursor=cursor, role=runtime):
                 raise CommandError(f"the runtime role {runtime} {power}")
             plan = migrating.planned(before_only=options["before"])
             with _noted(cursor=cursor):
                 migrating.run(plan=plan, verbosity=options["verbosity"], tell=self.stdout.write)
-                _secure(cursor=cursor, role=runtime)
+                _secure(cursor=cursor, role=runtime, retired=options["retire"])
             for name, fault in inspection.weaknesses().items():
                 raise CommandError(f"the log is not safe: {name} {fault}")
         roles.ensure_groups()
@@ -79,9 +89,45 @@ class Command(BaseCommand):
     def _prove(self) -> None:
         """Probe a vault that has never been probed; say so where it is not proven."""
         restore.try_look(actor=actors.program(name="provision", channel="command"), now=timezone.now())
-        probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
+        problem = probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         if not probes.is_proven():
-            self.stderr.write("VAULT_URL: no probe of it has passed: no number is given before (/readyz says why)")
+            why = writing.of_problem(problem=problem, language="en") if problem else "it was asked a moment ago"
+            self.stderr.write(
+                f"VAULT_URL: no probe of it has passed: {why} ({problem.code if problem else 'provision again'});"
+                " no number is given before one has. It is asked again every minute"
+            )
+
+
+def _require_standby(*, cursor: CursorWrapper) -> None:
+    """Refuse to begin where the first commit would wait for ever.
+
+    :raises CommandError: PostgreSQL waits for a standby, and none is connected
+    """
+    cursor.execute(
+        "SELECT current_setting('synchronous_standby_names') <> '' AND NOT EXISTS (SELECT FROM pg_stat_replication)"
+    )
+    if cursor.fetchone()[0]:
+        raise CommandError(
+            "commits wait for a standby (synchronous_standby_names), and none is connected: connect one, or go on with"
+            " one copy, both by docs/operations/failover.md"
+        )
+
+
+def _require_unused(*, cursor: CursorWrapper, role: str) -> None:
+    """Refuse to retire a role that is needed.
+
+    :raises CommandError: there is no such role, it is one of the two of this deployment, or it has sessions
+    """
+    if not role:
+        return
+    if role in {settings.DATABASES[alias]["USER"] for alias in ("default", "owner")}:
+        raise CommandError(f"--retire: {role} is the role of DATABASE_URL or DATABASE_OWNER_URL")
+    cursor.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", [role])
+    if not cursor.fetchone()[0]:
+        raise CommandError(f"--retire: there is no role {role}")
+    cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [role])
+    if sessions := cursor.fetchone()[0]:
+        raise CommandError(f"--retire: {role} has {sessions} sessions: exchange DATABASE_URL on every host first")
 
 
 def _retry_held() -> None:
@@ -90,7 +136,7 @@ def _retry_held() -> None:
         waiting.retry(held=Event.objects.filter(code__in=waiting.PACK_CODES), now=timezone.now())
 
 
-def _secure(*, cursor: CursorWrapper, role: str) -> None:
+def _secure(*, cursor: CursorWrapper, role: str, retired: str) -> None:
     """Make guards and grants, and note what they are.
 
     :raises CommandError: a table is declared nowhere, or the runtime role may do more than it should
@@ -104,6 +150,8 @@ def _secure(*, cursor: CursorWrapper, role: str) -> None:
         # At once: a service that runs meanwhile never lacks what it needs.
         with transaction.atomic(using="owner"):
             _grant(cursor=cursor, role=role)
+            if retired:
+                _withdraw(cursor=cursor, role=retired)
             inspection.remember(cursor=cursor)
 
     patience.persist(grant, using="owner")
@@ -207,6 +255,15 @@ def _grant(*, cursor: CursorWrapper, role: str) -> None:
         _run(cursor=cursor, statement=statement, role=role, database=database)
     for granted in (*enforcement.grants_sql(role=role), *guard.grants_sql(role=role)):
         _run(cursor=cursor, statement=granted, role=role)
+
+
+def _withdraw(*, cursor: CursorWrapper, role: str) -> None:
+    """Take every right from a former runtime role; what the owner withdraws here is no change behind the log's back."""
+    cursor.execute("SELECT current_database()")
+    database = sql.Identifier(cursor.fetchone()[0])
+    _run(cursor=cursor, statement="REVOKE ALL ON DATABASE {database} FROM {role}", role=role, database=database)
+    for kind in ("SCHEMA", "ALL TABLES IN SCHEMA", "ALL SEQUENCES IN SCHEMA", "ALL ROUTINES IN SCHEMA"):
+        _run(cursor=cursor, statement=f"REVOKE ALL ON {kind} public FROM {{role}}", role=role)
 
 
 def _powers(*, cursor: CursorWrapper, role: str) -> Iterator[str]:
