@@ -1,9 +1,12 @@
 """What is shipped in ops/ can be read by the programs that it is for, and names what exists."""
 
 import configparser
+import os
 import pathlib
+import pwd
 import re
 import shlex
+import subprocess
 
 import pytest
 
@@ -79,3 +82,10 @@ def test_every_name_that_a_block_uses_is_among_the_names() -> None:
         for block in pages.blocks(page=page):
             used = set(re.findall(r"\$\{?([A-Z][A-Z0-9_]+)", block.script))
             assert used <= given, block.script
+
+
+def test_the_hosts_command_is_for_root_who_may_read_the_settings() -> None:
+    nobody = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else None
+    script = (OPS / "billing-docs").read_text(encoding="utf-8")
+    ran = subprocess.run(["/bin/sh"], input=script, user=nobody, capture_output=True, text=True, check=False)
+    assert (ran.returncode, "root types this" in ran.stderr) == (1, True)

@@ -79,6 +79,7 @@ class Production:
             "MAIL_FROM": "Documentos <documentos@example.com>",
             "ALERT_URL": "mailto:operaciones@example.com",
             "ISSUERS": "/opt/billing-docs/config/samples/issuers.json",
+            "ISSUER": "aventide-es",
         }
         if given.keys() != pages.named():
             sys.exit(f"deploy.md asks for other names: {sorted(given.keys() ^ pages.named())}")

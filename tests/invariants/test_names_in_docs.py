@@ -48,7 +48,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 IN_A_FILE = re.compile(r"`(?P<file>[\w/]+\.py)` \((?P<names>`\w+`(?:, `\w+`)*)[,)]")
 OF_A_FILE = re.compile(r"(?P<names>`\w+`(?: and `\w+`)*) in `(?P<file>[\w/]+\.py)`")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-TYPED = re.compile(r"([A-Z_]+=\S+ )*(make|\.venv/bin/\w+)( |$)")  # `test_typed_commands` reads these
+TYPED = re.compile(r"([A-Z_]+=\S+ )*(make|billing-docs|\.venv/bin/\w+)( |$)")  # `test_typed_commands` reads these
 # What the examples of contributing.md make.
 MADE = re.compile(r"New file `([^`]+)`|`(templates/pdf/uy/[^`]+)`|(templates/pdf/payment_receipt/v2\.html)")
 
@@ -65,7 +65,7 @@ OUTSIDE = frozenset({
     "UPDATE", "UPDATE ... RETURNING", "UPDATE ... WHERE lease = <its own>", "ENABLE ALWAYS", "ENABLE TRIGGER",
     "ALTER TABLE ... ENABLE ALWAYS TRIGGER ...", "SELECT count(*) FROM pg_stat_activity",
     "xid < pg_snapshot_xmin(pg_current_snapshot())", "id > last seen", "max + 1", "nextval", "max_connections",
-    "INFO memory", "maxmemory", "session_replication_role",
+    "INFO memory", "maxmemory", "session_replication_role", "ALTER ROLE ... PASSWORD",
     # Python, Django, pytest, Playwright, HTTP
     "KeyError", "QuerySet.update", "save()", "filter(status=..., lease=...).update(...)", "-n 0", "-s", "--pdb",
     "--dist loadgroup", "--traceback", "--pages FOLDER", "smtp.messages", "Retry-After", "Idempotency-Key",

@@ -24,6 +24,7 @@ TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 SPAN = re.compile(r"```\w*\n(.*?)```|`([^`]+)`", re.DOTALL)
 ASSIGNED = re.compile(r'([A-Z_]+)=("[^"]*"|\S*)')
 INSTALLED = ".venv/bin/"
+HOSTS_OWN = "billing-docs"  # ops/billing-docs, on the hosts of docs/operations
 NOT_FOR_PEOPLE = {"ready", "ready-for-tests", "help"}
 
 
@@ -32,7 +33,9 @@ def _typed(path: pathlib.Path) -> Iterator[str]:
     for block, span in SPAN.findall(path.read_text(encoding="utf-8")):
         for line in block.splitlines() if block else [" ".join(span.split())]:
             bare = line.partition("  #")[0].strip()
-            if re.match(r"([A-Z_]+=\S+ )*(make [a-z]|\.venv/|python|pytest|manage\.py|gunicorn|celery)", bare):
+            if re.match(
+                r"([A-Z_]+=\S+ )*(make [a-z]|billing-docs [a-z]|\.venv/|python|pytest|manage\.py|gunicorn|celery)", bare
+            ):
                 yield bare
 
 
@@ -72,6 +75,9 @@ def _check_line(line: str) -> None:
     given = {name: text.strip('"') for name, text in ASSIGNED.findall(line)}
     assert all(name in MAKEFILE for name in given), f"no variable of the Makefile: {given}"
     word, _, rest = line.partition(" ")
+    if word == HOSTS_OWN:
+        _check_command(rest)
+        return
     if word == "make":
         target = rest.split()[0]
         assert target in TARGETS, f"no target {target}"
@@ -95,6 +101,13 @@ def test_a_command_on_a_page_works_as_it_is_typed(page: str, line: str) -> None:
     _check_line(line)
 
 
+def test_the_pages_for_hosts_name_the_command_of_the_hosts() -> None:
+    spoken = [
+        (page, line) for page, line in LINES if page.startswith("docs/operations/") and line.startswith("make manage")
+    ]
+    assert [line for _page, line in spoken] == ["make manage", "make manage ARGS=describe_settings"]
+
+
 def test_the_pages_tell_of_the_two_commands_and_of_every_other() -> None:
     assert {"make demo", "make test"} <= {line for page, line in LINES if page == "README.md"}
     ours = {path.stem for path in (ROOT / "config" / "management" / "commands").glob("*.py")} - {"__init__"}
@@ -110,6 +123,8 @@ def test_the_pages_tell_of_the_two_commands_and_of_every_other() -> None:
         "manage.py provision",
         "pytest tests",
         "make manage ARGS=sweep",
+        "billing-docs sweep",
+        "billing-docs provision --everything",
         'make manage ARGS="send_events a.json --verbose-please"',
         "make test ARGS=tests/absent.py",
         "make demo PORTS=1",
