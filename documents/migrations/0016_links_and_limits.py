@@ -7,6 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     runs = "before"
     beside = {
+        "notice.link": "notices are few: the index of an empty column is made in a moment",
         "notice_of_one_cause": "the former code leaves the new column empty",
     }
     dependencies = [

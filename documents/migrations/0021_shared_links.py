@@ -6,6 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     runs = "before"
     beside = {
+        "link.form_sha256": "an index of a column that is empty: a second for a million links",
         "shared_link_has_reader": "the former code shares no link",
     }
     dependencies = [
