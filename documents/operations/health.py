@@ -121,7 +121,7 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
         )
     except (TimeoutError, DatabaseError, InterfaceError):
         extra = [gauges.database_read(value=0), gauges.breakers(postgresql="open")]
-    exposed = metrics.exposition(extra=[*extra, latency.family()])
+    exposed = metrics.exposition(extra=[*extra, latency.family()], folder=settings.METRICS_FOLDER)
     return _uncached(HttpResponse(exposed, content_type=metrics.CONTENT_TYPE))
 
 

@@ -48,7 +48,9 @@ def page(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         return _said(start_response=start_response, status=HTTPStatus.NOT_FOUND)
     if not health.may_see(request=request):
         return _said(start_response=start_response, status=HTTPStatus.UNAUTHORIZED)
-    return _said(start_response=start_response, status=HTTPStatus.OK, body=metrics.exposition())
+    return _said(
+        start_response=start_response, status=HTTPStatus.OK, body=metrics.exposition(folder=settings.METRICS_FOLDER)
+    )
 
 
 def _said(*, start_response: StartResponse, status: HTTPStatus, body: bytes = b"") -> Iterable[bytes]:

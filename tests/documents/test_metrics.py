@@ -117,6 +117,35 @@ def test_what_dead_processes_counted_goes_once_all_of_them_are_dead(tmp_path: pa
     assert {path.name for path in tmp_path.iterdir()} == {f"counter_{os.getpid()}.db", "notes.txt"}
 
 
+COUNTING = """
+import os, signal
+from documents import metrics
+metrics.DENIED.labels(code="not_found").inc()
+metrics.RENDER_SECONDS.labels(kind="RIDE").observe(0.2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_processes_that_die_beside_one_that_lives_leave_their_counts_and_few_files(tmp_path: pathlib.Path) -> None:
+    alive = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (tmp_path / f"counter_{DEAD}.db").touch()  # of a process that died as it began
+    for number in range(1, 4):
+        variables = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", COUNTING], env=variables, cwd=env.BASE_DIR, check=False)
+        (tmp_path / f"counter_{alive.pid}.db").touch()
+        (tmp_path / f"counter_{alive.pid}.db").write_bytes(b"\0" * 65536)
+        for _ in range(2):
+            page = metrics.exposition(folder=str(tmp_path)).decode()
+            assert series(page, name="docs_denied_total") == {'code="not_found"': number}
+            assert series(page, name="docs_render_seconds_count") == {'kind="RIDE"': number}
+        living = f"counter_{alive.pid}.db"
+        assert {path.name for path in tmp_path.glob("*.db")} == {"counter_dead.db", "histogram_dead.db", living}
+    alive.kill()
+    alive.wait()
+    metrics.clear(folder=str(tmp_path))
+    assert list(tmp_path.glob("*.db")) == []
+
+
 def test_no_metric_is_a_gauge_that_a_dead_process_would_leave_behind() -> None:
     kinds = [line.split()[2:] for line in metrics.exposition().decode().splitlines() if line.startswith(OURS)]
     # When each series was born is no metric of several processes: the client leaves it out there.
