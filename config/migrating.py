@@ -14,10 +14,17 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from audit import enforcement, patience
+from documents.operations import heartbeats
 
 BEFORE, AFTER = "before", "after"
 OURS = ("audit", "documents", "payouts")
 OWNER = "owner"
+# What a migration was applied at is the clock of another host: who began so shortly before it is not judged.
+_FORMER = """
+SELECT string_agg(DISTINCT format('%%s on %%s', role, host), ', ') FROM documents_heartbeat
+ WHERE seen_at >= clock_timestamp() - make_interval(secs => %s)
+   AND (%s OR began_at < (SELECT max(applied) FROM django_migrations WHERE app = ANY(%s)) - interval '60 s')
+"""
 
 
 def phase(*, migration: Migration) -> str:
@@ -72,6 +79,28 @@ def _refuse_newer(*, loader: MigrationLoader) -> None:
                 f"the database is newer than this version, which does not know {app}.{name}: provision with that"
                 " version, or start this one without"
             )
+
+
+def refuse_former(*, plan: list[Migration]) -> None:
+    """Refuse to take away what living processes of the former version need: those that began before the first half.
+
+    :raises CommandError: there are some; it names them
+    """
+    ours = [migration for migration in plan if migration.app_label in OURS]
+    if all(phase(migration=migration) == BEFORE for migration in ours):
+        return
+    with connections[OWNER].cursor() as cursor:
+        cursor.execute("SELECT to_regclass('documents_heartbeat')")
+        if cursor.fetchone()[0] is None:
+            return
+        whole = any(phase(migration=migration) == BEFORE for migration in ours)
+        cursor.execute(_FORMER, [heartbeats.SILENT_S, whole, list(OURS)])
+        former = cursor.fetchone()[0]
+    if former:
+        raise CommandError(
+            f"processes of the former version are alive ({former}): start this one after `provision --before`,"
+            " or stop the service, and type this again 30 s later"
+        )
 
 
 def run(*, plan: list[Migration], verbosity: int, tell: Callable[[str], object]) -> None:

@@ -63,7 +63,7 @@ def _real(operation: Operation) -> list[Operation]:
 
 def _harms(operation: Operation, app: str, state: ProjectState, after: ProjectState) -> bool:
     if isinstance(operation, migrations.AddField):
-        field = operation.field
+        field: Any = operation.field
         return not field.many_to_many and (
             not (field.null or field.has_db_default())
             or field.unique  # an index of a table that nobody may write meanwhile

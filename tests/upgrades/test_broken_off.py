@@ -151,5 +151,23 @@ def test_a_role_that_cannot_be_the_owner_is_refused_in_a_sentence(
             force.execute("REASSIGN OWNED BY stranger TO billing_owner; DROP OWNED BY stranger; DROP ROLE stranger")
 
 
+@pytest.mark.parametrize(
+    ("began_s", "seen_s", "is_former"), [(3600, 0, True), (0, 0, False), (3600, 300, False)], ids=str
+)
+def test_what_the_former_version_needs_stays_while_a_process_of_it_lives(
+    owner: psycopg.Connection, began_s: int, seen_s: int, is_former: bool
+) -> None:
+    owner.execute("DELETE FROM django_migrations WHERE name = '0027_former_code'")
+    owner.execute(
+        "INSERT INTO documents_heartbeat (process, role, host, began_at, seen_at) VALUES ('web:one:1:a', 'web', 'one',"
+        " now() - make_interval(secs => %s), now() - make_interval(secs => %s))",
+        [began_s, seen_s],
+    )
+    call_command("provision", "--before", verbosity=0)
+    refused = pytest.raises(CommandError, match=r"former version are alive \(web on one\)")
+    with refused if is_former else contextlib.nullcontext():
+        call_command("provision", verbosity=0)
+
+
 def _stages(owner: psycopg.Connection) -> list[str]:
     return [stage for (stage,) in owner.execute("SELECT stage FROM audit_provisioning ORDER BY at").fetchall()]

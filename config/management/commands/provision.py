@@ -73,6 +73,7 @@ class Command(BaseCommand):
             for power in _powers(cursor=cursor, role=runtime):
                 raise CommandError(f"the runtime role {runtime} {power}")
             plan = migrating.planned(before_only=options["before"])
+            migrating.refuse_former(plan=plan)
             with _noted(cursor=cursor):
                 migrating.run(plan=plan, verbosity=options["verbosity"], tell=self.stdout.write)
                 _secure(cursor=cursor, role=runtime, retired=options["retire"])
