@@ -124,7 +124,6 @@ USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
 WHITENOISE_USE_FINDERS = True
 
 # Staff without a second factor may only enrol one; whoever tries the demo has no app at hand. Who has one is asked.

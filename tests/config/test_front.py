@@ -1,6 +1,11 @@
 """A start says what lacks before the web server."""
 
+import warnings
+
 import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.utils.module_loading import import_string
 
 from config import front
 
@@ -31,3 +36,10 @@ def test_elsewhere_nothing_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "demo")
     monkeypatch.delenv("TRUSTED_PROXIES", raising=False)
     assert list(front.lacking(addresses=["0.0.0.0:8000"])) == []
+
+
+def test_static_files_are_served_from_where_they_lie_and_no_folder_is_missed_at_the_start() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        files = import_string("whitenoise.middleware.WhiteNoiseMiddleware")(lambda _request: HttpResponse(status=404))
+    assert files(RequestFactory().get("/static/dc/dc.css")).status_code == 200
