@@ -153,7 +153,7 @@ def _postgresql(context: DrillContext) -> Evidence:
         raise DrillFailed(f"the event was answered {status}, Retry-After {retry_after!r}")
     if Document.objects.filter(subject=f"payment:{event['data']['payment']['id']}").exists():
         raise DrillFailed("what was refused made a document")
-    return {"event": str(event["id"]), "answer": str(status), "retry after": f"{retry_after} s"}
+    return {"refused": str(event["id"]), "answer": str(status), "retry after": f"{retry_after} s"}
 
 
 def _mail(context: DrillContext) -> Evidence:
