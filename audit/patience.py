@@ -92,6 +92,7 @@ def run_at_once(*, using: str, statements: list[str]) -> None:
 
     def work() -> None:
         with transaction.atomic(using=using), connections[using].cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{WAIT_MS}ms"])
             for statement in statements:
                 cursor.execute(statement)
 

@@ -64,6 +64,29 @@ def test_two_provisionings_at_once_take_turns(stack: services.Stack, committed_d
     assert sum("another provisioning is under way" in text for text in said) == 1
 
 
+MANY = """
+SET session_replication_role = replica;
+INSERT INTO payouts_payout (payout_id, currency, amount_minor, opening_minor, closing_minor, sent_at, state, country_id,
+                            event_id, issuer_id, payee_id)
+SELECT 'many_' || number, currency, amount_minor, 0, 0, sent_at, state, country_id, 1000000 + number, issuer_id, payee_id
+  FROM generate_series(1, 12000) AS number, (SELECT * FROM payouts_payout ORDER BY id LIMIT 1) AS one
+"""
+
+
+def test_many_payouts_get_their_places_in_several_transactions_none_of_which_holds_the_table_for_long(
+    stack: services.Stack, committed_db: None
+) -> None:
+    database.load(stack=stack, dump=gzip.decompress((FOLDER / "database.sql.gz").read_bytes()))
+    with psycopg.connect(stack.superuser_url, autocommit=True) as force:
+        force.execute(MANY)
+        call_command("provision", "--before", verbosity=0)
+        written = force.execute(
+            "SELECT count(DISTINCT xmin::text), bool_and(chained_at = sent_at AND chained_as = payout_id)"
+            " FROM payouts_payout WHERE payout_id LIKE 'many%'"
+        ).fetchone()
+    assert written == (3, True)
+
+
 def test_an_index_whose_making_broke_off_is_made_the_next_time(
     stack: services.Stack, owner: psycopg.Connection
 ) -> None:
