@@ -49,6 +49,12 @@ def history(*, using: str = "default", size: int | None = None) -> list[tlog.Log
     return keys
 
 
+def is_known() -> bool:
+    """Tell whether one of the keys that sign now has signed before; where none ever has, each is."""
+    known = {key.public for key in history()}
+    return not known or any(private.public_key().public_bytes_raw() in known for private in private_keys())
+
+
 def note_keys(*, name: str) -> None:
     """Record which keys sign from now on, and which no longer do, where that is not on record; in a transaction."""
     signing = [str(tlog.public_key(name=name, private=private)) for private in private_keys()]

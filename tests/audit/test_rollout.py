@@ -1,6 +1,7 @@
 """While one version follows another, a process of the former tells the guards of the later from a manipulation."""
 
 import datetime as dt
+import io
 from collections.abc import Iterator
 
 import psycopg
@@ -9,9 +10,10 @@ from django.core.management import call_command
 from django.db import connections
 from pytest_django import Settings
 
-from audit import declared, enforcement, inspection, rollout
+from audit import declared, enforcement, inspection, rollout, sealing
 from config.embedded import services
 from tests.config.test_provision import provisions
+from tests.services import database
 
 pytestmark = provisions
 NAME = "trigger audit_guard_documents_document_moved of documents_document"
@@ -111,6 +113,20 @@ def test_a_key_that_is_exchanged_is_known_while_the_former_one_is(settings: Sett
         assert rollout.basis(cursor=cursor, declared=declared.declaration())[1] != ""
         settings.AUDIT_KEY_FORMER = ""
         assert rollout.basis(cursor=cursor, declared=declared.declaration()) == (rollout.Basis.OWN, "")
+
+
+@pytest.mark.usefixtures("committed_db")
+def test_a_key_that_the_log_does_not_know_is_said_by_who_provisions(settings: Settings) -> None:
+    database.wait()
+    sealing._noted.clear()
+    said = io.StringIO()
+    while sealing.seal():
+        pass
+    call_command("provision", verbosity=0, stderr=said)
+    assert "AUDIT_KEY" not in said.getvalue()
+    settings.AUDIT_KEY = "another-key-of-at-least-thirty-two-letters"
+    call_command("provision", verbosity=0, stderr=said)
+    assert "AUDIT_KEY: the log knows other keys" in said.getvalue()
 
 
 def test_the_role_that_serves_writes_no_note(stack: services.Stack, django_db_setup: None) -> None:

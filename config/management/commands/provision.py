@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from psycopg import sql
 
-from audit import declared, enforcement, guard, inspection, patience, rollout
+from audit import declared, enforcement, guard, inspection, patience, rollout, signing
 from config import checks, migrating
 from documents.access import actors, roles
 from documents.countries import pack
@@ -88,7 +88,12 @@ class Command(BaseCommand):
             self.stdout.write(f"provisioned: migrations, grants and role groups are in place{after}")
 
     def _prove(self) -> None:
-        """Probe a vault that has never been probed; say so where it is not proven."""
+        """Probe a vault that has never been probed; say so where it is not proven, and where the key is not known."""
+        if not signing.is_known():
+            self.stderr.write(
+                "AUDIT_KEY: the log knows other keys: processes that have those cannot read the note of this one, and"
+                " alert audit_broken"
+            )
         restore.try_look(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         problem = probes.prove(actor=actors.program(name="provision", channel="command"), now=timezone.now())
         if not probes.is_proven():
