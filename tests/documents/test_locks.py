@@ -20,7 +20,7 @@ ELSEWHERE = {
     "documents/access/idempotency.py": "tries, and answers 409 where the same change is being made already",
     "audit/sealing.py": "tries, and leaves what another process seals to it",
     "documents/vault/probes.py": "tries, and lets another process probe where it is at it already",
-    "config/management/commands/provision.py": "the owner's lock of a whole session, before there are tables",
+    "audit/patience.py": "tries for the owner, whose turn it is for a whole session, before there are tables",
 }
 
 
