@@ -10,23 +10,20 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from config.drills import aside, door, holding, leftovers, receipts
+from config.drills import aside, door, holding, leftovers, letters, receipts
 from config.drills.registry import Drill, DrillContext, DrillFailed, Evidence
 from documents import distribution, errors, outside_smtp
 from documents.alerts import incidents, sending
-from documents.delivery import deliveries, links, outbox
+from documents.delivery import deliveries
 from documents.emission import locking
 from documents.events import intake
-from documents.models import Alert, Delivery, DeliveryStatus, Document, RevokeReason, Status
+from documents.models import Alert, DeliveryStatus, Document, Status
 from documents.rendering import pool, render
-from documents.resilience import clock, leases
+from documents.resilience import clock
 from documents.vault import full_probe, store
-from payouts.issuing import party_changes
 
-NOBODY = "simulacro@billing-docs.invalid"  # a name that no mail server ever finds
 SKEW_S = 90.0
 
 
@@ -161,43 +158,17 @@ def _mail(context: DrillContext) -> Evidence:
     own = holding.own(context=context, name="mail")
     _event, _answer, document = receipts.issued(context=own, customer=f"cus_{own.run_id}")
     receipts.await_locked(document=document)
-    rows = _mail_to_nobody(document=document)
+    rows = letters.queue(document=document)
     try:
         with aside.away(EMAIL_BACKEND=outside_smtp.DJANGO_SMTP, EMAIL_HOST=aside.HOST, EMAIL_PORT=aside.PORT):
-            deliveries.send_next(rows=rows, now=holding.later())
+            deliveries.send_next(rows=rows, now=timezone.now())
             opened = distribution.open(document=document, actor=receipts.ACTOR, purpose="view", now=timezone.now())
         mail = rows.get()
     finally:
-        _withdraw(rows=rows)
+        letters.withdraw(rows=rows)
     if mail.status != DeliveryStatus.QUEUED or mail.cause != "mail_unavailable" or mail.next_try_at is None:
         raise DrillFailed(f"the mail is {mail.status} {mail.cause}")
     return {"delivery": mail.public_id, "document": document.public_id, "read meanwhile": f"{len(opened.body)} bytes"}
-
-
-def _mail_to_nobody(*, document: Document) -> QuerySet[Delivery]:
-    """Queue a mail to the document's owner, whose address leads nowhere, and keep it from the workers."""
-    with transaction.atomic():
-        party_changes.change_contact(
-            party=document.owner, email=NOBODY, locale=None, now=timezone.now(), actor=receipts.ACTOR
-        )
-        made = deliveries.resend(
-            document=Document.objects.get(pk=document.pk), actor=receipts.ACTOR, now=timezone.now()
-        )
-        rows = Delivery.objects.filter(pk=made.pk)
-        holding.hold(rows=rows)
-    return rows
-
-
-def _withdraw(*, rows: QuerySet[Delivery]) -> None:
-    """End a mail that is still queued, and its link."""
-    with leases.lease(rows=rows.filter(status=DeliveryStatus.QUEUED), now=holding.later()) as lease:
-        if lease is None:
-            return
-        batch = outbox.bundle(lease=lease)
-        links.revoke_open(
-            recipient=batch[0].recipient, reason=RevokeReason.RESENT, actor=receipts.ACTOR, now=timezone.now()
-        )
-        outbox.end(batch=batch, lease=lease, status=DeliveryStatus.NOT_WANTED, cause="no_address", now=timezone.now())
 
 
 def _channel(*, setting: str, other: str) -> Callable[[DrillContext], Evidence]:

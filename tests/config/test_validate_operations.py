@@ -20,7 +20,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from audit import log
 from config import env
-from config.drills import drills, fallbacks, leftovers, receipts
+from config.drills import drills, fallbacks, leftovers, letters, receipts
 from config.embedded import copies, services
 from config.management.commands import validate_operations
 from config.simulation import sender
@@ -29,7 +29,7 @@ from documents.access import problems
 from documents.admin import dashboard
 from documents.alerts import channel, discrepancies, incidents, sending
 from documents.custody import log_archive
-from documents.delivery import outbox
+from documents.delivery import deliveries, outbox
 from documents.emission import custody, locking, printing
 from documents.models import Alert, Discrepancy, ProbeExtent
 from documents.operations import ledger_gauges
@@ -440,6 +440,27 @@ def test_what_a_killed_run_has_left_open_is_closed_by_the_next_one(
     left = Alert.objects.filter(code=leftovers.ALERT, resolved_at=None)
     assert ([alert.pk for alert in left], opened.count()) == ([lefts[1].pk], 0)  # another run may still look at it
     incidents.resolve_alert(dedup_key=lefts[1].dedup_key)
+
+
+def test_a_mail_of_a_killed_run_is_sent_by_nobody_and_withdrawn_by_the_next_run(
+    system: Live, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(deliveries, "send_next", _killed)
+        patch.setattr(letters, "withdraw", lambda **_given: None)
+        made("without_mail", output=tmp_path / "record.md")
+    now = timezone.now()
+    left = letters.left(before=now)
+    assert (left.count(), deliveries.due(now=now + dt.timedelta(days=1)).filter(pk__in=left).exists()) == (1, False)
+    by_force(
+        system, "UPDATE documents_delivery SET queued_at = queued_at - interval '6 minutes' WHERE status = 'QUEUED'"
+    )
+    assert made("clock", output=tmp_path / "record.md") == 0
+    assert not left.exists()
+
+
+def _killed(**_given: object) -> object:
+    raise RuntimeError("as if it had been killed")
 
 
 def test_what_an_alert_says_of_its_sending_is_not_ahead_of_the_time(system: Live, tmp_path: pathlib.Path) -> None:
