@@ -41,8 +41,7 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
     results = checks.look(wait_s=5.0)
     for name, result in results.items():
         if checks.CHECKS[name] is checks.breaker_only:
-            if calls.BREAKERS[name].state == "closed":
-                _end_orphan(name=name, now=now)
+            _end_orphan(name=name, now=now)
         elif result.ok:
             calls.note_success(dependency=name)
             _end_orphan(name=name, now=now)
@@ -65,12 +64,15 @@ def watch(*, now: datetime, every_s: float = 0.0) -> list[str]:
 
 
 def _end_orphan(*, name: str, now: datetime) -> None:
-    """Resolve an incident that no process has repeated for as long as a breaker stays suspicious."""
-    row = calls.BREAKERS[name].row
-    quiet = now - timedelta(seconds=row.steady_s + row.breaker_open_s)
+    """Resolve an incident that no process has repeated for as long as a breaker stays suspicious.
+
+    One whose last call failed may be about to open its breaker once more: that incident is not over.
+    """
+    circuit = calls.BREAKERS[name]
+    quiet = now - timedelta(seconds=circuit.row.steady_s + circuit.row.breaker_open_s)
     stale = Q(dedup_key=f"dependency:{name}", resolved_at=None, last_seen_at__lt=quiet)
     with contextlib.suppress(DatabaseError, InterfaceError):
-        if calls.BREAKERS[name].state == "closed" and Alert.objects.filter(stale).exists():
+        if circuit.state == "closed" and not circuit.failures and Alert.objects.filter(stale).exists():
             outages.resolve_alert_or_wait(dedup_key=f"dependency:{name}")
 
 

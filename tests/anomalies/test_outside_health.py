@@ -145,6 +145,19 @@ def test_no_answer_of_readyz_tells_an_address_a_user_or_a_secret(settings: Setti
     assert "/tmp" not in text
 
 
+@pytest.mark.parametrize("name", ["alert_channel", "alert_channel_2", "renderer"])
+def test_an_incident_that_nobody_repeats_is_ended_unless_the_last_call_failed(name: str) -> None:
+    circuit, key = calls.BREAKERS[name], f"dependency:{name}"
+    incidents.open_alert(code=f"dependency_{name}", dedup_key=key, object_id=name)
+    later = timezone.now() + timedelta(seconds=circuit.row.steady_s + circuit.row.breaker_open_s + 1)
+    circuit.failed(now=time.monotonic())
+    operations_watch.watch(now=later)
+    assert Alert.objects.get(dedup_key=key).resolved_at is None
+    circuit.succeeded(now=time.monotonic())
+    operations_watch.watch(now=later)
+    assert Alert.objects.get(dedup_key=key).resolved_at is not None
+
+
 def test_the_watch_tells_an_outage_nobody_has_met_yet_and_ends_it(settings: Settings) -> None:
     well = settings.REDIS_URL
     with misbehaving.nobody_listens() as port:
