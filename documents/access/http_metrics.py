@@ -4,13 +4,15 @@ Of the library's families those are kept that the dashboard or a rule reads; eac
 time and say nothing.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django_prometheus import middleware
-from django_prometheus.utils import Time
+from django_prometheus.utils import Time, TimeSince
 
 from documents import errors
 
@@ -22,6 +24,7 @@ KEPT = frozenset(
         "django_http_exceptions_total_by_view",
     }
 )
+BEGAN = "prometheus_after_middleware_event"  # where the library notes it
 ANSWERED = (errors.Problem, Http404, PermissionDenied)  # exceptions that are answers
 
 
@@ -72,25 +75,33 @@ class HttpFamilies(middleware.Metrics):
         self.responses_by_status_view_method.labels(status="500", view="<unnamed view>", method="GET")
 
 
+@functools.cache
+def _series(*, family: HttpFamily, labels: tuple[tuple[str, str], ...]) -> HttpFamily:
+    """Return one series, looked up once: there are no more of them than views, methods and statuses."""
+    return family.labels(**dict(labels))
+
+
 class CountedViews(middleware.PrometheusAfterMiddleware):
     """Middleware: what was answered, by view, method and status, and how long it took."""
 
     metrics_cls = HttpFamilies
 
-    def label_metric(
-        self, metric: HttpFamily, request: HttpRequest, _response: object = None, **labels: str
-    ) -> HttpFamily:
-        """Return a series; a method that somebody has made up is none."""
-        if "method" in labels:
-            labels["method"] = self._method(request)
-        return metric.labels(**labels) if labels else metric
-
     def process_request(self, request: HttpRequest) -> None:
         """Note when it began."""
-        request.__dict__["prometheus_after_middleware_event"] = Time()
+        request.__dict__[BEGAN] = Time()
 
     def process_view(self, _request: HttpRequest, *_view: object, **_named: object) -> None:
         """Count nothing: the answer says which view it was."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Count an answer and how long it took: what is kept of all that the library's own would look up."""
+        view, method = self._get_view_name(request), self._method(request)
+        answers, times = self.metrics.responses_by_status_view_method, self.metrics.requests_latency_by_view_method
+        labels = (("view", view), ("method", method))
+        _series(family=answers, labels=(("status", str(response.status_code)), *labels)).inc()
+        if began := request.__dict__.get(BEGAN):
+            _series(family=times, labels=labels).observe(TimeSince(began))
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Count a defect; what is answered with a problem is none, and its time is counted with its answer."""
