@@ -33,6 +33,9 @@ urlpatterns = [
 ]
 
 
+handler400 = problems.unreadable
+
+
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address that does not exist."""
     return problems.respond(request=request, problem=errors.Problem(code="not_found"))

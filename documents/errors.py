@@ -64,6 +64,7 @@ CODES: dict[str, Code] = {
     "malformed_json": Code(status=400, es="El cuerpo no es JSON válido", en="The body is not valid JSON"),
     "unknown_parameter": Code(status=400, es="Parámetro desconocido", en="Unknown parameter"),
     "invalid_cursor": Code(status=400, es="El cursor no es válido", en="The cursor is not valid"),
+    "host_not_allowed": Code(status=400, es="Dirección no atendida aquí", en="Address not served here"),
     "idempotency_key_missing": Code(
         status=400, es="Falta la cabecera Idempotency-Key", en="The Idempotency-Key header is missing"
     ),

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
@@ -108,6 +108,19 @@ def translate(*, exception: Exception) -> errors.Problem | None:  # noqa: PLR091
         return None
     logger.error("request.failed", exc_info=exception)
     return errors.Problem(code="internal_error")
+
+
+def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that Django itself does not take: the handler of status 400.
+
+    A Host of nobody's is mostly a proxy that does not pass the name on: the log says so, without what was sent.
+    """
+    if isinstance(exception, DisallowedHost):
+        logger.info("request.refused", extra={"code": "host_not_allowed"})
+        problem = errors.Problem(code="host_not_allowed", values={"public_url": settings.PUBLIC_URL})
+    else:
+        problem = errors.Problem(code="validation_error")
+    return respond(request=request, problem=problem)
 
 
 def rest(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:

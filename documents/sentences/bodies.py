@@ -1,10 +1,14 @@
-"""The sentences of what is wrong with a body that comes in: code, or `code.cause` where a code has several."""
+"""The sentences of what is wrong with a request or its body: code, or `code.cause` where a code has several."""
 
 from collections.abc import Mapping
 
 from documents.countries.sources import Words
 
 TABLE: Mapping[str, Words] = {
+    "host_not_allowed": Words(
+        es="La cabecera Host no nombra este servicio: su dirección es {public_url}.",
+        en="The Host header does not name this service: its address is {public_url}.",
+    ),
     "malformed_json.depth": Words(
         es="El cuerpo anida más de {depth_max} niveles.", en="The body is nested deeper than {depth_max} levels."
     ),

@@ -396,9 +396,19 @@ def test_a_database_that_does_not_answer_says_nothing_of_the_logs_guards(monkeyp
 
 
 @pytest.mark.django_db(databases=["default", "denials"])
-def test_a_probe_asks_by_the_address_of_the_process_and_nobody_else_does(settings: Settings) -> None:
+def test_a_probe_asks_by_the_address_of_the_process_and_nobody_else_does(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://documents.example", ["documents.example"]
     probe = Client(headers={"host": "10.0.0.5:8000"})
     assert [probe.get(path).status_code for path in ("/healthz", "/metrics")] == [200, 200]
     assert probe.get("/readyz").status_code in {200, 503}
-    assert [probe.get(path).status_code for path in ("/v/", "/admin/login/", "/api/v1/me/")] == [400] * 3
+    caplog.set_level("INFO", logger="documents")
+    for path in ("/v/", "/admin/login/", "/api/v1/me/"):
+        refused = probe.get(path)
+        assert refused.status_code == 400
+        assert "https://documents.example" in refused.content.decode()
+    assert refused.json()["code"] == "host_not_allowed"
+    assert [line.__dict__["code"] for line in caplog.records if line.message == "request.refused"] == [
+        "host_not_allowed"
+    ] * 3
