@@ -52,6 +52,7 @@ class Rank(enum.IntEnum):
     WOKEN_EVENT = enum.auto()
     RETRIED_EVENT = enum.auto()  # held events of a party, which are let be run again: for them the same is true
     DOCUMENT_KEY = enum.auto()
+    ISSUER = enum.auto()  # while what is stated of it is changed, by nothing that issues
     VALVE = enum.auto()  # of an issuer: what it may issue is counted just before its numbers are taken
     SERIES = enum.auto()  # nearly last: who waits here waits for a commit, not for work
     WRONG_ANSWERS = enum.auto()  # a name: answers for one party, or from one address, are judged one at a time

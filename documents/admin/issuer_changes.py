@@ -18,20 +18,35 @@ from documents.models import Event, FormerIssuer, Issuer, Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from django.utils.functional import _StrPromise
+
 DECIDES = "issuers"
-NUMBER_MAX = 10**15
+STATED = ("legal_name", "address", "logo")
 _INPUT = {"class": "dc-input", "autocomplete": "off"}
+
+
+def _printed(text: str) -> None:
+    """Refuse a text that no document prints as it stands."""
+    try:
+        issuers.checked_text(text=text)
+    except ValueError as error:
+        raise forms.ValidationError(_("Una línea de caracteres imprimibles.")) from error
+
+
+def _text(*, label: "_StrPromise") -> forms.CharField:
+    """Return the field of a text of an issuer. Only what the person has changed is changed: see `_change`."""
+    widget = forms.TextInput(attrs=_INPUT)
+    length_max = issuers.TEXT_LENGTH_MAX
+    field = forms.CharField(label=label, max_length=length_max, widget=widget, show_hidden_initial=True)
+    field.validators.append(_printed)
+    return field
 
 
 class IssuerForm(reasons.ReasonForm):
     """What is stated of an issuer, as it is now."""
 
-    legal_name = forms.CharField(
-        label=gettext_lazy("Razón social"), max_length=issuers.TEXT_LENGTH_MAX, widget=forms.TextInput(attrs=_INPUT)
-    )
-    address = forms.CharField(
-        label=gettext_lazy("Domicilio"), max_length=issuers.TEXT_LENGTH_MAX, widget=forms.TextInput(attrs=_INPUT)
-    )
+    legal_name = _text(label=gettext_lazy("Razón social"))
+    address = _text(label=gettext_lazy("Domicilio"))
     logo = forms.FileField(
         label=gettext_lazy("Logotipo"),
         required=False,
@@ -62,7 +77,7 @@ class SeriesForm(reasons.ReasonForm):
     first = forms.IntegerField(
         label=gettext_lazy("Primero"),
         min_value=1,
-        max_value=NUMBER_MAX,
+        max_value=numbering.NUMBER_MAX,
         initial=1,
         widget=forms.NumberInput(attrs=_INPUT),
     )
@@ -70,7 +85,7 @@ class SeriesForm(reasons.ReasonForm):
         label=gettext_lazy("Último autorizado"),
         required=False,
         min_value=1,
-        max_value=NUMBER_MAX,
+        max_value=numbering.NUMBER_MAX,
         widget=forms.NumberInput(attrs=_INPUT),
     )
     valid_from = forms.DateField(
@@ -87,7 +102,7 @@ class SeriesForm(reasons.ReasonForm):
     authority_reference = forms.CharField(
         label=gettext_lazy("Referencia de la autoridad"),
         required=False,
-        max_length=100,
+        max_length=numbering.REFERENCE_LENGTH_MAX,
         widget=forms.TextInput(attrs=_INPUT),
     )
     field_order = ("kind", "first", "last", "valid_from", "valid_until", "authority_reference", "reason")
@@ -108,8 +123,8 @@ def _issuer_form(request: HttpRequest, row: Issuer) -> forms.Form:
 
 
 def _change(made: confirm.Confirmed[Issuer]) -> bool:
-    """Change what is stated of an issuer."""
-    stated = {name: made.form.cleaned_data[name] for name in ("legal_name", "address", "logo")}
+    """Change what the person has changed of an issuer: what another one has changed since the page was shown stays."""
+    stated = {name: made.form.cleaned_data[name] for name in STATED if name in made.form.changed_data}
     return issuers.change(issuer=made.row, reason=made.reason, actor=made.actor, now=made.now, **stated)
 
 
@@ -123,6 +138,7 @@ def _open(made: confirm.Confirmed[Issuer]) -> str:
         return numbering.open_another(
             issuer=made.row,
             kind=Kind(stated["kind"]),
+            now=made.now,
             year=numbering.year_of(issuer=made.row, first_day=stated["valid_from"], now=made.now),
             actor=made.actor,
             reason=made.reason,

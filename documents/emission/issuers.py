@@ -14,9 +14,11 @@ from PIL import Image
 
 from audit import log
 from audit.actions import Action
+from documents import locks
 from documents.models import Document, FormerIssuer, Issuer
 
 LOGO_BYTES_MAX, TEXT_LENGTH_MAX = 200_000, 500
+LOGO_PIXELS_MAX = 4_000_000  # a few bytes of PNG unpack into gigabytes, in every rendering of the issuer's documents
 # A change counts from a little later: nothing that is issued after that has been drawn before the change committed.
 SETTLES = dt.timedelta(seconds=5)
 
@@ -31,9 +33,15 @@ def change(
     address: str = "",
     logo: bytes | None = None,
 ) -> bool:
-    """Change what is stated of an issuer, and keep what it was; False where it is so already."""
+    """Change what is stated of an issuer, and keep what it was; False where it is so already.
+
+    Two changes take turns: the second one keeps what the first one has just stated.
+
+    :raises ValueError: a text that `checked_text` refuses
+    """
+    _ = checked_text(text=legal_name), checked_text(text=address)
     with transaction.atomic():
-        row = Issuer.objects.get(pk=issuer.pk)
+        (row,) = locks.rows(queryset=Issuer.objects.filter(pk=issuer.pk), rank=locks.Rank.ISSUER)
         stated = {
             "legal_name": legal_name or row.legal_name,
             "address": address or row.address,
@@ -71,19 +79,33 @@ def printed_by(*, document: Document) -> Issuer:
     return issuer
 
 
-def checked_logo(*, body: bytes) -> bytes:
-    """Return a mark that may be printed.
+def checked_text(*, text: str) -> str:
+    """Return a name or an address that may be printed.
 
-    :raises ValueError: it is no PNG, or larger than LOGO_BYTES_MAX
+    :raises ValueError: it is longer than TEXT_LENGTH_MAX, or has a character that is not printed: a line's end, NUL, or
+        one that turns the direction of what follows
     """
+    if len(text) > TEXT_LENGTH_MAX or not text.isprintable():
+        raise ValueError(f"one line of at most {TEXT_LENGTH_MAX} printable characters")
+    return text
+
+
+def checked_logo(*, body: bytes) -> bytes:
+    """Return a mark that may be printed: every document of its issuer is drawn with it, so it is unpacked here first.
+
+    :raises ValueError: it is no whole PNG, or larger than LOGO_BYTES_MAX or LOGO_PIXELS_MAX
+    """
+    wrong = ValueError(f"a logo is a whole PNG of at most {LOGO_BYTES_MAX} bytes and {LOGO_PIXELS_MAX} pixels")
+    width, height = int.from_bytes(body[16:20]), int.from_bytes(body[20:24])  # as every PNG begins
+    if len(body) > LOGO_BYTES_MAX or width * height > LOGO_PIXELS_MAX:
+        raise wrong
     try:
-        with Image.open(io.BytesIO(body)) as image:
+        with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
             image.verify()
-            is_good = image.format == "PNG"
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow raises
-        raise ValueError(str(error)) from error
-    if not is_good or len(body) > LOGO_BYTES_MAX:
-        raise ValueError(f"a logo is a PNG of at most {LOGO_BYTES_MAX} bytes")
+        with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
+            image.load()  # `verify` unpacks nothing
+    except (OSError, SyntaxError, ValueError) as error:
+        raise wrong from error
     return body
 
 

@@ -15,6 +15,7 @@ from documents.models import Issuer, Kind, Series
 from documents.vault import comparisons, probes
 
 DIGITS = 7
+NUMBER_MAX, REFERENCE_LENGTH_MAX = 10**15 - 1, 100  # of a series
 
 # The last part that has begun gives the numbers; used up or over, it gives none, and no earlier one does any more.
 _TAKE = """
@@ -84,21 +85,36 @@ def year_of(*, issuer: Issuer, first_day: dt.date | None, now: dt.datetime) -> i
 
     :raises errors.Problem: `country_unsupported`
     """
-    here = now.astimezone(zoneinfo.ZoneInfo(pack.required(issuer.country_id).time_zone))
-    return (first_day or here.date()).year
+    return (first_day or _today(issuer=issuer, now=now)).year
 
 
-def open_another(*, issuer: Issuer, kind: Kind, year: int, actor: log.Actor, reason: str, **facts: Any) -> str:
+def _today(*, issuer: Issuer, now: dt.datetime) -> dt.date:
+    """Return the day where an issuer is.
+
+    :raises errors.Problem: `country_unsupported`
+    """
+    return now.astimezone(zoneinfo.ZoneInfo(pack.required(issuer.country_id).time_zone)).date()
+
+
+def open_another(
+    *, issuer: Issuer, kind: Kind, year: int, actor: log.Actor, reason: str, now: dt.datetime, **facts: Any
+) -> str:
     """Open the next part of a year's series and return its code: from its first day on it gives the numbers.
 
     :param facts: `first`, `last`, `valid_from`, `valid_until`, `authority_reference` of `open_series`
-    :raises errors.Problem: `validation_error`: there is no series yet, or somebody else has just opened this part
+    :raises errors.Problem: `validation_error`: there is no series yet, somebody else has just opened this part, or it
+        could never give a number while it keeps the one before it from giving any
     """
     mine = Series.objects.filter(issuer=issuer, kind=kind, year=year)
     latest = mine.order_by("-part").values_list("part", flat=True).first()
     code = series_code(issuer=issuer, kind=kind, year=year, part=(latest or 0) + 1)
     if latest is None:
         raise errors.Problem(code="validation_error", values={"cause": "no_series", "series": code})
+    begins, ends = facts.get("valid_from"), facts.get("valid_until")
+    if (begins and begins.year != year) or (ends and ends.year < year):
+        raise errors.Problem(code="validation_error", values={"cause": "other_year", "series": code})
+    if ends and ends < _today(issuer=issuer, now=now):
+        raise errors.Problem(code="validation_error", values={"cause": "over", "series": code, "last": f"{ends}"})
     with transaction.atomic():
         if not open_series(issuer=issuer, kind=kind, year=year, actor=actor, part=latest + 1, reason=reason, **facts):
             raise errors.Problem(code="validation_error", values={"cause": "series_exists", "series": code})

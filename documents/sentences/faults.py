@@ -6,7 +6,7 @@ What is not here has its title in `errors.CODES` as its sentence. `{place}` is t
 from collections.abc import Mapping
 
 from documents.countries.sources import Words
-from documents.sentences import bodies, custody
+from documents.sentences import bodies, custody, series
 
 SEVERAL = Words(es="Hay {count} fallos; el primero: {first}", en="{count} faults; the first: {first}")
 
@@ -38,19 +38,6 @@ _EVENTS: Mapping[str, Words] = {
     "validation_error.shared_link": Words(
         es="Un enlace compartido no se reenvía: su titular puede hacer otro.",
         en="A shared link is not sent again: its owner can make another one.",
-    ),
-    "validation_error.no_series": Words(es="Ninguna serie es {series}.", en="No series has the code {series}."),
-    "validation_error.series_exists": Words(
-        es="La serie {series} ya existe con otros datos: adelántala (move_series) o abre otra (open_series).",
-        en="The series {series} exists with other facts: move it on (move_series) or open another (open_series).",
-    ),
-    "validation_error.not_forward": Words(
-        es="La serie {series} da ahora el {next}: solo avanza.",
-        en="The series {series} gives {next} next: it only goes up.",
-    ),
-    "validation_error.past_range": Words(
-        es="La serie {series} da ahora el {next} y llega hasta el {last}.",
-        en="The series {series} gives {next} next and goes up to {last}.",
     ),
     "validation_error.correction": Words(
         es="Una corrección lleva un id y abona algo.", en="A correction has an id, and credits something."
@@ -243,7 +230,7 @@ _EVENTS: Mapping[str, Words] = {
     "decision_not_possible.waits": Words(es="Falta {missing:all}.", en="Missing: {missing:all}."),
 }
 
-TABLE: Mapping[str, Words] = {**bodies.TABLE, **_EVENTS, **custody.TABLE}
+TABLE: Mapping[str, Words] = {**bodies.TABLE, **_EVENTS, **series.TABLE, **custody.TABLE}
 
 # TABLE: a word among the values -> how people say it.
 CAUSES: Mapping[str, Words] = {

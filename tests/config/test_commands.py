@@ -138,7 +138,7 @@ def test_adding_an_issuer_again_changes_nothing_and_rewriting_one_is_refused(tmp
         ({"logo": "absent.png"}, r"absent\.png"),
         ({"code": "NES"}, "already that of nueva-es"),
         ({"legal_name": "x" * 501}, "at most 500"),
-        ({"address": "Calle\0Mayor"}, "without NUL"),
+        ({"address": "Calle\0Mayor"}, "printable"),
         ({"country": 34}, "needs the texts"),
     ],
 )

@@ -4,14 +4,19 @@ import datetime as dt
 import io
 import json
 import pathlib
+import struct
+import threading
+import zlib
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.test import Client
 from PIL import Image
 
 from audit.models import Event as AuditEvent
+from config import env
 from documents import errors
 from documents.custody import restore
 from documents.emission import custody, issuers, numbering
@@ -99,8 +104,9 @@ def test_the_command_changes_an_issuer_and_says_what_is_wrong(tmp_path: pathlib.
     for arguments, said in (
         (["nobody", "--address", "x"], "no issuer"),
         ([issuer.slug], "nothing to change"),
-        ([issuer.slug, "--logo", str(broken)], "broken"),
+        ([issuer.slug, "--logo", str(broken)], "whole PNG"),
         ([issuer.slug, "--address", "x" * 501], "at most 500"),
+        ([issuer.slug, "--legal-name", "Aventide \u202eS.L."], "printable"),
     ):
         with pytest.raises(CommandError, match=said):
             call_command("change_issuer", *arguments, "--reason", REASON)
@@ -149,9 +155,90 @@ def test_a_series_that_cannot_be_opened_is_refused_in_words() -> None:
         ([issuer.slug, "OFS", "--first", "9", "--last", "3"], "ends after"),
         ([issuer.slug, "OFS", "--from", "2026-05-02", "--until", "2026-05-01"], "ends after"),
         ([issuer.slug, "OFS", "--year", "2019"], "No series"),
+        ([issuer.slug, "OFS", "--first", "1" + "0" * 15], "15 digits"),
+        ([issuer.slug, "OFS", "--authority", "x" * 101], "--authority"),
+        ([issuer.slug, "OFS", "--from", "2027-03-01", "--year", "2026"], "another year"),
+        ([issuer.slug, "OFS", "--until", "2026-01-05", "--year", "2026"], "over already"),
     ):
         with pytest.raises(CommandError, match=said):
             call_command("open_series", *arguments, "--reason", REASON)
+
+
+def a_png(*, width: int, height: int, pixels: bytes) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def test_a_mark_that_would_be_drawn_wrong_or_at_the_cost_of_every_document_is_refused() -> None:
+    jpeg = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(jpeg, "JPEG")
+    large = zlib.compress(b"\0" * (1 + 13000 // 8) * 13000, 9)
+    hostile = {  # what it is -> its bytes
+        "large": a_png(width=13000, height=13000, pixels=large),
+        "garbage": a_png(width=60, height=40, pixels=b"no stream"),
+        "svg": b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+        "jpeg": jpeg.getvalue(),
+        "empty": b"",
+    }
+    for body in hostile.values():
+        with pytest.raises(ValueError, match="whole PNG"):
+            issuers.checked_logo(body=body)
+    assert issuers.checked_logo(body=png("navy")) == png("navy")
+
+
+def test_another_logo_of_a_company_that_is_there_is_refused_by_add_issuer_and_its_own_is_not(
+    tmp_path: pathlib.Path,
+) -> None:
+    samples = json.loads((env.BASE_DIR / "config" / "samples" / "issuers.json").read_text(encoding="utf-8"))
+    file, logo = tmp_path / "issuers.json", tmp_path / "logo.png"
+    file.write_text(json.dumps({**samples[0], "slug": "nueva-es", "code": "NUE"}), encoding="utf-8")
+    logo.write_bytes(png("navy"))
+    for _ in range(2):
+        call_command("add_issuer", str(file), logo=logo)
+    logo.write_bytes(png("red"))
+    with pytest.raises(CommandError, match="another logo: see the command change_issuer"):
+        call_command("add_issuer", str(file), logo=logo)
+
+
+def test_the_reason_of_a_command_says_something_as_that_of_a_page_does() -> None:
+    issuer = issued("ord_1").issuer
+    for command in (
+        ["change_issuer", issuer.slug, "--address", "Gran Vía 2"],
+        ["open_series", issuer.slug, "OFS"],
+        ["move_series", f"{issuer.code}-OFS-2026", "--next", "9"],
+        ["limit_issuing", issuer.slug, "--minute", "9"],
+        ["release_document", "AES-OFS-2026-0000001", "--by", "carmen"],
+    ):
+        for reason in ("", "   ", "breve", "Con un\nsalto de línea", "x" * 201):
+            with pytest.raises(CommandError, match="printable"):
+                call_command(*command, "--reason", reason)
+    assert not FormerIssuer.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "denials"])
+def test_two_changes_at_once_take_turns_and_neither_undoes_the_other(committed_db: None) -> None:
+    issuer = issued("ord_1").issuer
+    before, stale = issuer.legal_name, Issuer.objects.get(pk=issuer.pk)
+    done = threading.Event()
+
+    def rename() -> None:
+        change(stale, legal_name=NEW)
+        done.set()
+        connection.close()
+
+    with transaction.atomic():
+        change(issuer, address="Gran Vía 2, 28013 Madrid")
+        other = threading.Thread(target=rename)
+        other.start()
+        assert not done.wait(0.5)
+    other.join(timeout=20)
+    issuer.refresh_from_db()
+    assert (issuer.legal_name, issuer.address) == (NEW, "Gran Vía 2, 28013 Madrid")
+    kept = FormerIssuer.objects.order_by("pk").values_list("legal_name", "address")
+    assert [*kept] == [(before, stale.address), (before, "Gran Vía 2, 28013 Madrid")]
 
 
 def test_facts_that_an_existing_series_does_not_have_are_refused_and_those_it_has_are_not() -> None:
@@ -196,6 +283,14 @@ def test_the_role_admin_changes_an_issuer_and_opens_a_series_and_nobody_else_doe
     assert admin.post(f"{page}series/", sent).status_code == 302
     assert (the_series(issuer).part, the_series(issuer).last) == (2, 99)
     assert FORMER[:8] in admin.get(page).content.decode()
+    shown = admin.get(f"{page}change/").content.decode()
+    assert 'name="initial-legal_name"' in shown
+    stale = {f"initial-{name}": typed[name] for name in ("legal_name", "address")}
+    assert change(issuer, address="Gran Vía 2")  # by another person, while the page is open
+    assert admin.post(f"{page}change/", {**typed, **stale, "legal_name": "Aventide Tres"}).status_code == 302
+    issuer.refresh_from_db()
+    assert (issuer.legal_name, issuer.address) == ("Aventide Tres", "Gran Vía 2")
+    assert admin.post(f"{page}change/", {**typed, "legal_name": "Aventide \u202e"}).status_code == 400
     finance = center.client(member=center.staff(roles=["finance"], countries=everywhere))
     assert "Cambiar los datos" not in finance.get(page).content.decode()
     assert finance.post(f"{page}change/", typed).status_code == 403

@@ -182,4 +182,4 @@ def test_a_series_does_not_move_past_its_authorised_range_and_an_unknown_one_not
     with pytest.raises(CommandError, match="goes up to 5"):
         move(series, to=7)
     with pytest.raises(CommandError, match="No series has the code"):
-        call_command("move_series", "ZZZ", "--next", "9", "--reason", "none")
+        call_command("move_series", "ZZZ", "--next", "9", "--reason", "no such series")

@@ -118,9 +118,9 @@ def test_an_operator_sets_the_limits_of_an_issuer_on_record_and_gives_them_back(
     assert (last.object_id, last.actor_id, last.channel) == (SLUG, "limit_issuing", "command")
     for wrong in ({"minute": 0}, {"day": -1}, {"minute": 10**10}):
         with pytest.raises(CommandError, match="a limit is 1 to"):
-            call_command("limit_issuing", SLUG, reason="x", **wrong)
+            call_command("limit_issuing", SLUG, reason="una campaña", **wrong)
     with pytest.raises(CommandError, match="no issuer has this slug"):
-        call_command("limit_issuing", "nobody-es", reason="x")
+        call_command("limit_issuing", "nobody-es", reason="una campaña")
 
 
 def test_who_sends_a_backfill_is_told_what_is_held_and_that_nothing_need_be_sent_again(

@@ -28,9 +28,7 @@ ACTOR = actors.program(name="add_issuer", channel="command")
 FIELDS = ("slug", "country", "legal_name", "tax_id", "address", "code")
 SERIES_FIELDS = {"kind", "year", "first", "last", "valid_from", "valid_until", "authority_reference"}
 SERIES_FORM = "kind, and maybe year, first, last (1, 2, ...), valid_from, valid_until (2026-12-31), authority_reference"
-TEXTS_MAX = {"legal_name": 500, "tax_id": 40, "address": 500}  # as documents.models.Issuer
-NUMBER_MAX = 10**15
-REFERENCE_MAX = 100  # as documents.models.Series
+TAX_ID_LENGTH_MAX = 40  # as documents.models.Issuer
 CODE = re.compile(r"[A-Z0-9]{2,5}")
 SLUG = re.compile(r"[a-z0-9_.-]{1,64}")
 
@@ -85,12 +83,13 @@ def _open(*, issuer: Issuer, series: dict[str, Any]) -> None:
 
     :raises CommandError: it is there and otherwise: numbers that are given do not change
     """
+    if numbering.open_series(issuer=issuer, actor=ACTOR, **series):
+        return
     try:
         numbering.require_as_stated(issuer=issuer, **series)
     except errors.Problem as problem:
         said = writing.of_problem(problem=problem, language="en")
         raise CommandError(f"{issuer.slug}: series_exists: {said}") from problem
-    numbering.open_series(issuer=issuer, actor=ACTOR, **series)
 
 
 def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
@@ -105,9 +104,13 @@ def _check(*, row: Any) -> None:  # noqa: ANN401 - JSON
         raise CommandError(f"{row['slug']}: unknown fields {', '.join(sorted(unknown))}")
     if not SLUG.fullmatch(row["slug"]) or not CODE.fullmatch(row["code"]):
         raise CommandError(f"{row['slug']}: slug is [a-z0-9_.-]{{1,64}}, code is 2 to 5 of A-Z and 0-9")
-    for name, longest in TEXTS_MAX.items():
-        if len(row[name]) > longest or "\0" in row[name]:
-            raise CommandError(f"{row['slug']}: {name} is a text of at most {longest} characters, without NUL")
+    if len(row["tax_id"]) > TAX_ID_LENGTH_MAX or "\0" in row["tax_id"]:
+        raise CommandError(f"{row['slug']}: tax_id is a text of at most {TAX_ID_LENGTH_MAX} characters, without NUL")
+    for name in ("legal_name", "address"):
+        try:
+            issuers.checked_text(text=row[name])
+        except ValueError as error:
+            raise CommandError(f"{row['slug']}: {name}: {error}") from error
     if "support_email" in row:
         _check_address(row=row)
     if not isinstance(row.get("logo", ""), str) or not isinstance(row.get("series", []), list):
@@ -155,6 +158,8 @@ def _add(*, row: dict[str, Any], logo: pathlib.Path | None) -> tuple[Issuer, str
         changed = [name for name, value in values.items() if getattr(issuer, name) != value]
         if changed:
             raise CommandError(f"{row['slug']} exists with another {', '.join(changed)}: see the command change_issuer")
+        if logo and _png(logo) != bytes(issuer.logo or b""):
+            raise CommandError(f"{row['slug']} exists with another logo: see the command change_issuer")
         result = _written_to(issuer=issuer, support_email=row.get("support_email", issuer.support_email))
     else:
         values |= {"support_email": row.get("support_email", ""), "logo": _png(logo) if logo else None}
@@ -218,12 +223,14 @@ def _is_series(*, series: object, codes: Container[str]) -> bool:
     return (
         isinstance(series.get("kind"), str)
         and series["kind"] in codes
-        and all(type(number) is int and 0 < number < NUMBER_MAX for number in [*numbers, series.get("year", 1)])
+        and all(
+            type(number) is int and 0 < number <= numbering.NUMBER_MAX for number in [*numbers, series.get("year", 1)]
+        )
         and numbers == sorted(numbers)
         and series.get("year", 1) <= dt.MAXYEAR
         and all(_is_date(text=series[name]) for name in ("valid_from", "valid_until") if series.get(name) is not None)
         and isinstance(reference, str)
-        and len(reference) <= REFERENCE_MAX
+        and len(reference) <= numbering.REFERENCE_LENGTH_MAX
         and "\0" not in reference
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from config.management import reasons
 from documents.access import actors
 from documents.emission import issuers
 from documents.models import Issuer
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--legal-name", default="", help="as the trade register has it now")
         parser.add_argument("--address", default="", help="its registered address")
         parser.add_argument("--logo", type=pathlib.Path, help="PNG of at most 200 kB")
-        parser.add_argument("--reason", required=True, help="why, for the log")
+        parser.add_argument("--reason", type=reasons.stated, required=True, help="why, for the log")
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Change one issuer.
@@ -37,8 +38,10 @@ class Command(BaseCommand):
             raise CommandError(f"{options['issuer']}: no issuer has this slug")
         texts = {name: options[name].strip() for name in ("legal_name", "address")}
         for name, text in texts.items():
-            if len(text) > issuers.TEXT_LENGTH_MAX or not text.isprintable():
-                raise CommandError(f"{name} is one line of at most {issuers.TEXT_LENGTH_MAX} characters")
+            try:
+                issuers.checked_text(text=text)
+            except ValueError as error:
+                raise CommandError(f"{name}: {error}") from error
         try:
             logo = issuers.checked_logo(body=options["logo"].read_bytes()) if options["logo"] else None
         except (OSError, ValueError) as error:

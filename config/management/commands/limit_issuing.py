@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from config.management import reasons
 from documents.access import actors
 from documents.emission import valve
 from documents.models import Issuer
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("issuer", help="its slug: aventide-es")
         parser.add_argument("--minute", type=int, help="documents in any one minute (default: from its own past)")
         parser.add_argument("--day", type=int, help="documents on its local day (default: from its own past)")
-        parser.add_argument("--reason", required=True, help="why, for the log")
+        parser.add_argument("--reason", type=reasons.stated, required=True, help="why, for the log")
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Set the limits of one issuer.

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from config.management import reasons
 from documents import errors
 from documents.access import actors
 from documents.emission import numbering
@@ -20,7 +21,9 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("code", help="as it begins the numbers: AES-OFS-2026")
         parser.add_argument("--next", type=int, required=True, help="the number that is given next")
-        parser.add_argument("--reason", required=True, help="why the numbers before it are given to nothing")
+        parser.add_argument(
+            "--reason", type=reasons.stated, required=True, help="why the numbers before it are given to nothing"
+        )
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Move one series.

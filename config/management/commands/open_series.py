@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from config.management import reasons
 from documents import catalog, errors
 from documents.access import actors
 from documents.emission import numbering
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--until", dest="valid_until", type=dt.date.fromisoformat, help="its last day")
         parser.add_argument("--authority", default="", help="the reference of the authority that authorised it")
-        parser.add_argument("--reason", required=True, help="why, for the log")
+        parser.add_argument("--reason", type=reasons.stated, required=True, help="why, for the log")
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Open one series, and let what waited for numbers go on.
@@ -44,10 +45,7 @@ class Command(BaseCommand):
         kinds = {rules.code: kind for kind, rules in catalog.TABLE.items()}
         if issuer is None or options["kind"] not in kinds:
             raise CommandError(f"no issuer has this slug, or no kind is {options['kind']}: {', '.join(kinds)}")
-        first, last = options["first"], options["last"]
-        days = [day for day in (options["valid_from"], options["valid_until"]) if day is not None]
-        if first < 1 or (last is not None and last < first) or days != sorted(days):
-            raise CommandError("a series has a first number of 1 or more, and ends after it begins")
+        _check(options=options)
         now = timezone.now()
         year = numbering.year_of(issuer=issuer, first_day=options["valid_from"], now=now)
         with transaction.atomic():
@@ -60,12 +58,27 @@ class Command(BaseCommand):
                     year=options["year"] or year,
                     actor=actors.program(name="open_series", channel="command"),
                     reason=options["reason"],
-                    first=first,
-                    last=last,
+                    now=now,
+                    first=options["first"],
+                    last=options["last"],
                     valid_from=options["valid_from"],
                     valid_until=options["valid_until"],
-                    authority_reference=options["authority"],
+                    authority_reference=options["authority"].strip(),
                 )
             except errors.Problem as problem:
                 raise CommandError(writing.of_problem(problem=problem, language="en")) from problem
-        self.stdout.write(f"✓ {code}: abierta, empieza en {first} · open, begins with {first}")
+        self.stdout.write(f"✓ {code}: abierta, empieza en {options['first']} · open, begins with it")
+
+
+def _check(*, options: dict[str, Any]) -> None:
+    """Refuse what is no series.
+
+    :raises CommandError: says what a series has
+    """
+    first, last, authority = options["first"], options["last"], options["authority"].strip()
+    days = [day for day in (options["valid_from"], options["valid_until"]) if day is not None]
+    numbers = [first] if last is None else [first, last]
+    if first < 1 or numbers != sorted(numbers) or numbers[-1] > numbering.NUMBER_MAX or days != sorted(days):
+        raise CommandError("a series has a first number of 1 or more, of 15 digits at most, and ends after it begins")
+    if len(authority) > numbering.REFERENCE_LENGTH_MAX or not authority.isprintable():
+        raise CommandError(f"--authority: at most {numbering.REFERENCE_LENGTH_MAX} printable characters")

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import log
+from config.management import reasons
 from documents import errors
 from documents.access import actors, roles, scope
 from documents.custody import quarantine
@@ -24,16 +25,15 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("document", help="its number, or its id (doc_...)")
         parser.add_argument("--by", required=True, help="login of the person of the role compliance who decides")
-        parser.add_argument("--reason", required=True, help="at least 10 characters; it is put on record")
+        parser.add_argument(
+            "--reason", type=reasons.stated, required=True, help="at least 10 characters; it is put on record"
+        )
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Release one document.
 
         :raises CommandError: the person may not, the document is in no quarantine, or it still does not check out
         """
-        reason = options["reason"].strip()
-        if not roles.REASON_LENGTH_MIN <= len(reason) <= roles.REASON_LENGTH_MAX:
-            raise CommandError(f"--reason: between {roles.REASON_LENGTH_MIN} and {roles.REASON_LENGTH_MAX} characters")
         user = User.objects.filter(username=options["by"]).first()
         if user is None:
             raise CommandError(f"--by: nobody has the login {options['by']!r}")
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         self.check_right(user=user, document=document)
         try:
             released = quarantine.release(
-                document=document, reason=reason, actor=actors.person(user=user), now=timezone.now()
+                document=document, reason=options["reason"], actor=actors.person(user=user), now=timezone.now()
             )
         except errors.Problem as error:
             said = f"{error.row.es} · {error.row.en}"
