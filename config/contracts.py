@@ -15,7 +15,7 @@ from drf_spectacular.generators import SchemaGenerator
 from config import checks, env
 from config.drills import drills
 from documents import catalog, errors
-from documents.access import roles
+from documents.access import idempotency, roles
 from documents.access.admission import AccessRule, Door
 from documents.resilience import dependencies
 
@@ -37,10 +37,34 @@ DOORS: Mapping[Door, str] = {
     Door.API: "a key of the API (`Authorization: Bearer`), or a session of the panel or the Document Center",
     Door.WEB: "a session of the panel: a code of six digits by mail",
     Door.LINK: "the token in the address, and the answer to a question where the document needs one",
-    Door.ADMIN: "a session with a second factor: password, then an authenticator or a recovery code",
+    Door.ADMIN: "a session with a second factor: password, then an app's code, a security key or a recovery code",
     Door.WEBHOOK: "the signature of the raw body by the service's secret, not older than five minutes",
     Door.PUBLIC: "nothing: no personal data is behind it",
 }
+# What a partner's program does first; a test runs it as it stands, so it needs nothing but a shell, curl and openssl.
+FIRST_CALLS = """\
+set -eu
+ask() { curl -sS --fail-with-body -H "Authorization: Bearer $BILLING_KEY" "$@"; }
+ask "$BILLING_URL/api/v1/me/"
+next=""
+: > ids.txt
+while :; do
+  ask -G "$BILLING_URL/api/v1/documents/" -d status=LOCKED -d limit=1 ${next:+--data-urlencode "cursor=$next"} > page.json
+  grep -o '"id":"doc_[^"]*"' page.json | cut -d '"' -f 4 >> ids.txt
+  next=$(sed -n 's/.*"next_cursor":"\\([^"]*\\)".*/\\1/p' page.json)
+  test -n "$next" || break
+done
+id=$(head -n 1 ids.txt)
+sha256=$(ask "$BILLING_URL/api/v1/documents/$id/" | grep -o '"sha256":"[^"]*"' | cut -d '"' -f 4)
+ask -o document.pdf "$BILLING_URL/api/v1/documents/$id/content/"
+test "$sha256" = "$(openssl dgst -sha256 -r document.pdf | cut -d ' ' -f 1)"
+key=$(openssl rand -hex 16)
+for try in 1 2; do
+  ask -D "answer-$try.txt" -H 'Content-Type: application/json' -H "Idempotency-Key: $key" -d '{}' \\
+    "$BILLING_URL/api/v1/documents/$id/links/" > "link-$try.json"
+done
+grep -qi '^idempotent-replayed: true' answer-2.txt
+"""
 # Which check of the seed's list is kept by which test.
 CHECKS: Mapping[str, str] = {
     "Completitud: secciones obligatorias del archivo cubiertas.": "config/test_contracts.py",
@@ -100,9 +124,17 @@ def _endpoints() -> Iterator[str]:
     yield ""
     yield from _table(head=("operation", "roles", "ownership", "audit event", "scope of a key"), rows=rows)
     yield ""
-    yield "Each refusal is an event of its own (`access.denied`), which survives the rollback of what was refused."
+    yield "Each refusal for want of a right is an event of its own (`access.denied`), which survives the rollback of what"
+    yield "was refused."
     yield "Webhooks in: `POST /api/v1/events/`, its types and fields in [events.md](events.md)."
-    yield "How long drivers wait is `docs_driver_api_latency_p95{country}` on `/metrics`."
+    yield "How long drivers wait is `docs_driver_api_latency_p95{country}` on `/metrics`, for whoever has `METRICS_TOKEN` or"
+    yield "asks from an inner address."
+    yield ""
+    yield "Lists come in pages of up to 100 (`limit`): while `has_more`, ask again with `cursor`, which is `next_cursor`. A file"
+    yield "is whole if its SHA-256 is the document's `file.sha256`; `Content-Digest` says the same of what is sent. First calls,"
+    yield "with the service's address as `BILLING_URL` and a key of scopes `read`, `content` and `links` as `BILLING_KEY`:"
+    yield ""
+    yield from ("```bash", *FIRST_CALLS.splitlines(), "```")
 
 
 def _auth() -> Iterator[str]:
@@ -121,7 +153,12 @@ def _auth() -> Iterator[str]:
 
 def _codes() -> Iterator[str]:
     """Yield the table of errors; P1 are the broken promises of the vault and of the series."""
-    yield "Every refusal is `application/problem+json` with one of these codes; each has its page, `/errors/{code}/`."
+    yield "Every refusal over the API is `application/problem+json` with one of these codes, and pages for people say it in HTML;"
+    yield "each code has its page, `/errors/{code}/`. A 429, 500 or 503 that may be tried again names `Retry-After`, in seconds."
+    yield ""
+    yield "A signed event that cannot be issued as it is, is not refused: it is stored and answered 202 with `status` `held` and"
+    yield "the code, or `parked` with what is missing: not the same again, but a corrected one. HTTP is of requests of persons. Codes"
+    yield "of the vault and the renderer are the cause for which a document waits or is withheld, seldom an answer."
     yield ""
     rows = [
         (f"`{name}`", str(code.status), "yes" if code.retryable else "no", code.severity or "-", code.es, code.en)
@@ -136,10 +173,18 @@ def _idempotency() -> Iterator[str]:
     yield "  discrepancy and changes nothing. See [events.md](events.md)."
     yield "- A document is known for ever by its document key: of the same key there is one document, whoever asks and"
     yield "  however often. Kinds: " + ", ".join(f"`{kind.value}`" for kind in catalog.TABLE) + "."
-    yield "- A change over the API needs an `Idempotency-Key`: done once, answered again with `Idempotent-Replayed`."
+    yield "- A change over the API is done once for its `Idempotency-Key`, 8 to 128 characters of `A-Z a-z 0-9 _ -`: the same"
+    yield f"  request by the same party or user gets its first answer again, with `{idempotency.REPLAYED}`, for"
+    yield f"  {idempotency.LIFE.days} days; secrets in it (the address of a link) are told the first time alone."
+    yield "- The same key with another body is 422 `idempotency_key_reused`; while the first is at work, 409"
+    yield "  `idempotency_in_progress`. Refusals of a moment (401, 403, 409, 429, 5xx) are not kept: try again with the same key."
     yield ""
-    rows = [(f"`{name}`",) for name, operation in _operations_of_api() if operation.get("x-idempotency-key")]
-    yield from _table(head=("operations that need an `Idempotency-Key`",), rows=rows)
+    rows = [
+        (f"`{name}`", "may have" if name.partition(" ")[0] in idempotency.OPTIONAL else "must have")
+        for name, operation in _operations_of_api()
+        if operation.get("x-idempotency-key")
+    ]
+    yield from _table(head=("operation", "an `Idempotency-Key`"), rows=rows)
 
 
 def _operations() -> Iterator[str]:

@@ -27,6 +27,14 @@ INTAKE = routes.route(
     methods=POST,
 )
 _hold = functools.partial(_api, roles=roles.RIGHTS["hold"], scope=KeyScope.CUSTODY)
+_document_links = functools.partial(
+    _api,
+    "api/v1/documents/<str:public_id>/links/",
+    roles=roles.RIGHTS["send"],
+    ownership=Ownership.PARTY_OR_COUNTRY,
+    scope=KeyScope.LINKS,
+)
+LINK_MAKING = _document_links(links.LinkMaking.as_view(), name="link-create", audit=Action.LINK_CREATED, methods=POST)
 HOLDS_SET = _hold(
     "api/v1/holds/",
     holds.HoldSetting.as_view(),
@@ -111,16 +119,13 @@ urlpatterns = [
         scope=KeyScope.CUSTODY,
         methods=POST,
     ),
-    _api(
-        "api/v1/documents/<str:public_id>/links/",
-        links.DocumentLinks.as_view(),
-        name="document-links",
-        roles=roles.RIGHTS["send"],
-        ownership=Ownership.PARTY_OR_COUNTRY,
-        audit=Recorded(action=Action.LINK_CREATED, methods=frozenset(POST)),
-        scope=KeyScope.LINKS,
-        methods=(*SAFE, *POST),
+    routes.beside(
+        _document_links(
+            links.DocumentLinks.as_view(), name="document-links", audit=Action.DOCUMENT_VIEWED, methods=SAFE
+        ),
+        other=LINK_MAKING,
     ),
+    LINK_MAKING,
     _api(
         "api/v1/links/<str:public_id>/revoke/",
         links.LinkRevocation.as_view(),

@@ -23,10 +23,9 @@ LINKS = scope.ReachSource(
 
 
 class DocumentLinks(views.RowDetail):
-    """GET and POST /documents/{id}/links/."""
+    """GET /documents/{id}/links/."""
 
     serializer_class = serializers.LinkSerializer
-    problems: ClassVar = {"post": ("document_not_ready", "document_quarantined", "document_disposed")}
 
     @extend_schema(responses=serializers.LINKS)
     def get(self, request: Request, document: Document) -> Response:
@@ -36,6 +35,13 @@ class DocumentLinks(views.RowDetail):
         )
         rows = document.links.select_related("recipient").order_by("-pk")[:LINKS_MAX]
         return Response({"data": serializers.LinkSerializer(rows, many=True).data})
+
+
+class LinkMaking(views.RowDetail):
+    """POST /documents/{id}/links/."""
+
+    serializer_class = serializers.LinkSerializer
+    problems: ClassVar = {"post": ("document_not_ready", "document_quarantined", "document_disposed")}
 
     @extend_schema(request=serializers.LinkWantedSerializer, responses={201: serializers.LinkMadeSerializer})
     def post(self, request: Request, document: Document) -> Response:

@@ -171,11 +171,16 @@ def _extensions(*, rule: AccessRule, method: str, codes: Collection[str]) -> dic
     return {
         "x-roles": sorted(rule.roles),
         "x-ownership": rule.ownership.value,
-        "x-audit": str(audit.action) if isinstance(audit, Recorded) else f"none: {audit.reason}",
+        "x-audit": _recorded(audit=audit) if isinstance(audit, Recorded) else f"none: {audit.reason}",
         "x-scope": str(rule.scope) if rule.scope else None,
         "x-idempotency-key": _is_once(rule=rule, method=method),
         "x-codes": sorted(codes),
     }
+
+
+def _recorded(*, audit: Recorded) -> str:
+    """Return the event of an answer, and those that stand for it where something else was done."""
+    return " or ".join(dict.fromkeys(str(action) for action in (audit.action, *audit.instead)))
 
 
 def _phrase(*, status: int) -> str:

@@ -3,8 +3,11 @@
 import re
 
 import pytest
+import yaml
 
 from config import contracts, env
+from config.drills import drills
+from documents.access import idempotency
 
 SEED = env.BASE_DIR / "tests" / "invariants" / "seed.md"
 PAGES = sorted(page.relative_to(env.BASE_DIR) for page in (env.BASE_DIR / "docs").rglob("*.md"))
@@ -28,6 +31,31 @@ def test_every_section_of_the_seed_is_filled() -> None:
     for line in ("Owner: `Equipo billing-docs`", contracts.DASHBOARD, contracts.TICKET, "docs/04-CHANGELOG.md"):
         assert line in sections["Control operativo verificable"]
         assert line in SEED.read_text(encoding="utf-8")
+
+
+def test_the_newest_validation_made_every_drill_of_the_table() -> None:
+    _date, result = contracts.last_validation()
+    count = len(drills.DRILLS)
+    again = "validate anew, then: make manage ARGS=api_contracts"
+    assert result == f"{count} of {count} drills hold", again
+
+
+def test_what_the_page_says_of_a_key_is_what_is_done_with_one() -> None:
+    told = contracts.PAGE.read_text(encoding="utf-8").partition("\n## Idempotency\n")[2].partition("\n## ")[0]
+    asked = dict(re.findall(r"^\| `(\w+ /\S+)` \| (m\w+) have \|$", told, re.MULTILINE))
+    stated = {
+        f"{method.upper()} {path}": "must" if parameter["required"] else "may"
+        for path, methods in yaml.safe_load((env.BASE_DIR / "docs" / "openapi.yaml").read_text("utf-8"))[
+            "paths"
+        ].items()
+        for method, operation in methods.items()
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == idempotency.HEADER
+    }
+    assert asked == stated
+    assert set(asked.values()) == {"must", "may"}
+    for code in sorted(idempotency.UNSTORED):
+        assert f"{code:d}" in told
 
 
 def test_the_date_is_that_of_the_newest_validation(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -44,7 +44,7 @@ ROUTES: dict[tuple[str, str], tuple[str, frozenset[str]]] = {
     ("document-data", "get"): ("documents/{document}/data/", READERS),
     ("document-timeline", "get"): ("documents/{document}/timeline/", READERS),
     ("document-links", "get"): ("documents/{document}/links/", SENDERS),
-    ("document-links", "post"): ("documents/{document}/links/", SENDERS),
+    ("link-create", "post"): ("documents/{document}/links/", SENDERS),
     ("document-proof", "get"): ("documents/{document}/proof/", LOG_READERS),
     ("document-evidence", "get"): ("documents/{document}/evidence/", LOG_READERS),
     ("document-verify", "post"): ("documents/{document}/verify/", REVEALING),

@@ -413,6 +413,14 @@ def test_every_route_has_a_row_and_its_guard_and_says_what_is_recorded_or_why_no
             assert rule.ownership is not Ownership.NONE, f"{place} loads nothing that its event could be about"
 
 
+def test_a_row_for_programs_names_the_event_of_each_of_its_methods() -> None:
+    """One event that is asked of some methods alone would be said of the others too, in OpenAPI and the contracts."""
+    asked = {place: pattern.__dict__["rule"] for place, pattern in every_route()}
+    for place, rule in asked.items():
+        if rule.door is Door.API and isinstance(rule.audit, Recorded):
+            assert not rule.audit.methods, f"{place}: declare a route for each method, one beside the other"
+
+
 @pytest.mark.parametrize(
     ("row", "code"),
     [

@@ -1,4 +1,4 @@
-"""docs/quickstart.md is true: its blocks run in an empty folder with two variables, against the running product."""
+"""docs/quickstart.md and the first calls of docs/API_CONTRACTS.md are true: their blocks run in an empty folder with two variables, against the running product."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ import sys
 import pytest
 from django.conf import settings
 
-from config import env
+from config import contracts, env
 from config.simulation import sender
 from tests.services import quickstart
 from tests.services.live import SAMPLES, Live, live
@@ -43,9 +43,11 @@ def key(live: Live) -> str:
     return made.stdout.strip()
 
 
-def run(*, section: str, language: str, folder: pathlib.Path, **variables: str) -> str:
+def run(
+    *, section: str, language: str, folder: pathlib.Path, page: pathlib.Path = quickstart.PAGE, **variables: str
+) -> str:
     """Run the blocks of a section in a folder with these variables alone, and return what they print."""
-    program = quickstart.blocks(section=section, language=language)
+    program = quickstart.blocks(section=section, language=language, page=page)
     assert program
     done = subprocess.run(
         PROGRAMS[language],
@@ -67,6 +69,17 @@ def test_the_first_document_is_read_and_its_bytes_are_those_that_were_locked(
     told = run(section="Read", language="bash", folder=tmp_path, BILLING_URL=live.url, BILLING_KEY=key)
     assert "as they were locked" in told
     assert (tmp_path / "document.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_the_contracts_alone_lead_through_pages_a_checked_download_and_a_retry(
+    live: Live, key: str, tmp_path: pathlib.Path
+) -> None:
+    asked = {"BILLING_URL": live.url, "BILLING_KEY": key}
+    run(section="Endpoints", language="bash", folder=tmp_path, page=contracts.PAGE, **asked)
+    documents = (tmp_path / "ids.txt").read_text(encoding="utf-8").split()
+    assert len(documents) == len(set(documents)) >= 2
+    first, again = (json.loads((tmp_path / f"link-{number}.json").read_text(encoding="utf-8")) for number in (1, 2))
+    assert (first["id"], first["url"][:4], again["url"]) == (again["id"], "http", None)
 
 
 def test_the_payout_as_a_csv_ties_to_the_line_of_the_bank(live: Live, key: str, tmp_path: pathlib.Path) -> None:

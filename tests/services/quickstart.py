@@ -8,9 +8,9 @@ PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "quickstart.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def blocks(*, section: str, language: str) -> str:
+def blocks(*, section: str, language: str, page: pathlib.Path = PAGE) -> str:
     """Return them as one program."""
-    text = PAGE.read_text(encoding="utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    text = page.read_text(encoding="utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     return "\n".join(block for tag, block in BLOCK.findall(text) if tag == language)
 
 
