@@ -41,6 +41,32 @@ DOORS: Mapping[Door, str] = {
     Door.WEBHOOK: "the signature of the raw body by the service's secret, not older than five minutes",
     Door.PUBLIC: "nothing: no personal data is behind it",
 }
+# What the tables do not say, in words.
+LISTS = """\
+Each refusal for want of a right is an event of its own (`access.denied`), which survives the rollback of what was
+refused. Webhooks in: `POST /api/v1/events/`, its types and fields in [events.md](events.md).
+How long drivers wait is `docs_driver_api_latency_p95{country}` on `/metrics`, for whoever has `METRICS_TOKEN` or asks
+from an inner address.
+
+Lists come in pages of up to 100 (`limit`): while `has_more`, ask again with `cursor`, which is `next_cursor`. A file is
+whole if its SHA-256 is the document's `file.sha256`; `Content-Digest` says the same of what is sent. First calls, with
+the service's address as `BILLING_URL` and a key of scopes `read`, `content` and `links` as `BILLING_KEY`:
+"""
+REFUSALS = """\
+Every refusal over the API is `application/problem+json` with one of these codes, and pages for people say it in HTML;
+each code has its page, `/errors/{code}/`. A 429, 500 or 503 that may be tried again names `Retry-After`, in seconds.
+
+A signed event that cannot be issued as it is, is not refused: it is stored and answered 202 with `status` `held` and
+the code, or `parked` with what is missing: what helps is a corrected one, not the same again. The column HTTP is of
+requests of persons. Codes of the vault and the renderer are the cause for which a document waits or is withheld.
+"""
+KEYS = f"""\
+- A change over the API is done once for its `Idempotency-Key`, 8 to 128 characters of `A-Z a-z 0-9 _ -`: the same
+  request by the same party or user gets its first answer again, with `{idempotency.REPLAYED}`, for
+  {idempotency.LIFE.days} days; secrets in it (the address of a link) are told the first time alone.
+- The same key with another body is 422 `idempotency_key_reused`; while the first is at work, 409
+  `idempotency_in_progress`. Refusals of a moment (401, 403, 409, 429, 5xx) are not kept: try again with the same key.
+"""
 # What a partner's program does first; a test runs it as it stands, so it needs nothing but a shell, curl and openssl.
 FIRST_CALLS = """\
 set -eu
@@ -49,7 +75,8 @@ ask "$BILLING_URL/api/v1/me/"
 next=""
 : > ids.txt
 while :; do
-  ask -G "$BILLING_URL/api/v1/documents/" -d status=LOCKED -d limit=1 ${next:+--data-urlencode "cursor=$next"} > page.json
+  ask -G -d status=LOCKED -d limit=1 ${next:+--data-urlencode "cursor=$next"} "$BILLING_URL/api/v1/documents/" \\
+    > page.json
   grep -o '"id":"doc_[^"]*"' page.json | cut -d '"' -f 4 >> ids.txt
   next=$(sed -n 's/.*"next_cursor":"\\([^"]*\\)".*/\\1/p' page.json)
   test -n "$next" || break
@@ -124,15 +151,7 @@ def _endpoints() -> Iterator[str]:
     yield ""
     yield from _table(head=("operation", "roles", "ownership", "audit event", "scope of a key"), rows=rows)
     yield ""
-    yield "Each refusal for want of a right is an event of its own (`access.denied`), which survives the rollback of what"
-    yield "was refused."
-    yield "Webhooks in: `POST /api/v1/events/`, its types and fields in [events.md](events.md)."
-    yield "How long drivers wait is `docs_driver_api_latency_p95{country}` on `/metrics`, for whoever has `METRICS_TOKEN` or"
-    yield "asks from an inner address."
-    yield ""
-    yield "Lists come in pages of up to 100 (`limit`): while `has_more`, ask again with `cursor`, which is `next_cursor`. A file"
-    yield "is whole if its SHA-256 is the document's `file.sha256`; `Content-Digest` says the same of what is sent. First calls,"
-    yield "with the service's address as `BILLING_URL` and a key of scopes `read`, `content` and `links` as `BILLING_KEY`:"
+    yield from LISTS.splitlines()
     yield ""
     yield from ("```bash", *FIRST_CALLS.splitlines(), "```")
 
@@ -153,12 +172,7 @@ def _auth() -> Iterator[str]:
 
 def _codes() -> Iterator[str]:
     """Yield the table of errors; P1 are the broken promises of the vault and of the series."""
-    yield "Every refusal over the API is `application/problem+json` with one of these codes, and pages for people say it in HTML;"
-    yield "each code has its page, `/errors/{code}/`. A 429, 500 or 503 that may be tried again names `Retry-After`, in seconds."
-    yield ""
-    yield "A signed event that cannot be issued as it is, is not refused: it is stored and answered 202 with `status` `held` and"
-    yield "the code, or `parked` with what is missing: not the same again, but a corrected one. HTTP is of requests of persons. Codes"
-    yield "of the vault and the renderer are the cause for which a document waits or is withheld, seldom an answer."
+    yield from REFUSALS.splitlines()
     yield ""
     rows = [
         (f"`{name}`", str(code.status), "yes" if code.retryable else "no", code.severity or "-", code.es, code.en)
@@ -173,11 +187,7 @@ def _idempotency() -> Iterator[str]:
     yield "  discrepancy and changes nothing. See [events.md](events.md)."
     yield "- A document is known for ever by its document key: of the same key there is one document, whoever asks and"
     yield "  however often. Kinds: " + ", ".join(f"`{kind.value}`" for kind in catalog.TABLE) + "."
-    yield "- A change over the API is done once for its `Idempotency-Key`, 8 to 128 characters of `A-Z a-z 0-9 _ -`: the same"
-    yield f"  request by the same party or user gets its first answer again, with `{idempotency.REPLAYED}`, for"
-    yield f"  {idempotency.LIFE.days} days; secrets in it (the address of a link) are told the first time alone."
-    yield "- The same key with another body is 422 `idempotency_key_reused`; while the first is at work, 409"
-    yield "  `idempotency_in_progress`. Refusals of a moment (401, 403, 409, 429, 5xx) are not kept: try again with the same key."
+    yield from KEYS.splitlines()
     yield ""
     rows = [
         (f"`{name}`", "may have" if name.partition(" ")[0] in idempotency.OPTIONAL else "must have")

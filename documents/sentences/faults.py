@@ -261,7 +261,7 @@ CAUSES: Mapping[str, Words] = {
         en="what is owed is not earned, less deducted and withheld",
     ),
     "withheld_total": Words(
-        es="las retenciones no dan el total retenido", en="the withholdings are not the total withheld"
+        es="las retenciones fiscales no dan el total retenido", en="the withholdings are not the total withheld"
     ),
     "closes_to_the_cent": Words(
         es="no cuadra al céntimo, ni con la diferencia impresa",

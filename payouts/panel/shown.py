@@ -168,7 +168,7 @@ def owed(*, parties: Collection[int]) -> list[str]:
         if account.cash_minor:
             text += " " + _("Ya se ha restado el efectivo que cobraste: %(cash)s.") % values
         if any(payout.besides_minor for payout in account.returned):
-            text += " " + _("Cuenta con los ajustes, las retenciones y el efectivo del pago que no llegó.")
+            text += " " + _("Cuenta con los ajustes, las retenciones fiscales y el efectivo del pago que no llegó.")
         said.append(text)
     return said or [_("Estás al día: ni te deben ni debes nada.")]
 

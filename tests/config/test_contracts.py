@@ -1,19 +1,30 @@
 """The seed's own document: generated, whole, without a placeholder, and true of the service that runs."""
 
+import json
+import pathlib
 import re
 
 import pytest
 import yaml
 
 from config import contracts, env
-from config.drills import drills
+from config.drills import drills, record
 from documents.access import idempotency
 
 SEED = env.BASE_DIR / "tests" / "invariants" / "seed.md"
-PAGES = sorted(page.relative_to(env.BASE_DIR) for page in (env.BASE_DIR / "docs").rglob("*.md"))
-PLACEHOLDER = re.compile(
-    r"\b(TODO|TBD|FIXME|XXX|TBC|lorem ipsum|por definir|por completar|coming soon)\b", re.IGNORECASE
+PAGES = sorted(
+    page.relative_to(env.BASE_DIR)
+    for pattern in ("*.md", "*/README.md", "docs/**/*.md")
+    for page in env.BASE_DIR.glob(pattern)
+    if not {"var", ".venv"} & set(page.relative_to(env.BASE_DIR).parts)
 )
+PLACEHOLDER = re.compile(
+    r"\b(TODO|TBD|TBA|TBC|WIP|FIXME|XXX+|lorem|ipsum|coming soon|to be (?:defined|determined|supplied)"
+    r"|fill (?:me|this) in|por (?:definir|completar|determinar|rellenar)|pendiente de (?:definir|completar|redactar))\b"
+    r"|\?{3}|\[(?:insert|inserte|your|tu) [^\]]*\]",
+    re.IGNORECASE,
+)
+HEADING = re.compile(r"^(#+) .+$", re.MULTILINE)
 
 
 def test_the_committed_page_is_what_the_tables_say_now() -> None:
@@ -72,3 +83,50 @@ def test_the_date_is_that_of_the_newest_validation(tmp_path_factory: pytest.Temp
 def test_no_placeholder_stands_in_the_docs(page: object) -> None:
     text = (env.BASE_DIR / str(page)).read_text(encoding="utf-8")
     assert PLACEHOLDER.findall(text) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_heading_of_the_docs_has_something_below_it(page: object) -> None:
+    text = re.sub(r"^```.*?^```", "text", (env.BASE_DIR / str(page)).read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    found = [*HEADING.finditer(text)]
+    ends = [*(heading.start() for heading in found[1:]), len(text)]
+    depths = [*(len(heading[1]) for heading in found[1:]), 0]
+    assert [
+        heading[0]
+        for heading, end, depth in zip(found, ends, depths, strict=True)
+        if depth <= len(heading[1]) and not text[heading.end() : end].strip()
+    ] == []
+
+
+def test_what_the_seed_says_of_control_stands_in_its_section_and_in_each_entry() -> None:
+    seed, page = (section_of(path=path) for path in (SEED, contracts.PAGE))
+    for line in re.findall(r"^ *- (?:Owner|Ticket|`Ticket|`Bit).*$", seed, re.MULTILINE):
+        assert line in page
+    assert f"Owner: `{record.OWNER}`" in seed
+    assert contracts.TICKET.rpartition("/")[2] == record.TICKET
+    assert f"Ticket JIRA: {record.TICKET}`" in seed
+    assert re.search(r"^- Fecha de última validación: \d{4}-\d\d-\d\d \(UTC\), ", page, re.MULTILINE)
+    entries = contracts.CHANGELOG.read_text(encoding="utf-8").split("\n## Operational validation ")[1:]
+    assert len(entries) >= 2
+    for entry in entries:
+        assert re.match(r"\d{4}-\d\d-\d\d [\d:]+ UTC\n", entry)
+        assert f"- Owner: `{record.OWNER}`\n- Ticket: `{record.TICKET}`\n" in entry
+        assert re.search(r"^\| idempotent_replay \| .+ \| holds \| [\d.]+ \| event evt_\w+", entry, re.MULTILINE)
+
+
+def test_the_customers_addresses_are_marked_as_his_and_lead_to_our_evidence() -> None:
+    seed, page = (section_of(path=path) for path in (SEED, contracts.PAGE))
+    marked = (
+        "- Dashboards o tickets (addresses of the customer's own servers; the dashboard is `ops/dashboard.json`):\n"
+    )
+    assert f"{marked}  - `{contracts.DASHBOARD}`\n  - `{contracts.TICKET}`\n" in page
+    assert f"  - `{contracts.DASHBOARD}`\n  - `{contracts.TICKET}`" in seed
+    rows = [line for line in contracts.TRACEABILITY.read_text("utf-8").splitlines() if "| `https://" in line]
+    assert ["; the address is the customer's |" in row for row in rows] == [True, True]
+    held = json.loads((env.BASE_DIR / "ops" / "dashboard.json").read_text(encoding="utf-8"))
+    assert held["uid"] == contracts.DASHBOARD.split("/")[-2]
+
+
+def section_of(*, path: pathlib.Path) -> str:
+    """Return what a page says under "Control operativo verificable"."""
+    return path.read_text(encoding="utf-8").partition("\n## Control operativo verificable\n")[2].partition("\n## ")[0]

@@ -39,6 +39,33 @@ def texts() -> str:
 
 
 TEXTS = texts()
+# What would say a term of the glossary by another's word, or another term by its; and what to say.
+NOT_IN_SPANISH = {
+    r"retenci(?:ón|ones)\b(?! fiscal)": "retención fiscal, or conservar: alone it is both",
+    r"\bfolios?\b": "número",
+    r"\b(?:chofer|chófer|repartidor|rider)(?:es|s)?\b": "conductor/a",
+    r"\bjustificantes?\b": "documento, recibo",
+    r"\bregistro de auditoría\b": "bitácora",
+    r"\b(?:enlace firmado|link seguro)\b": "enlace seguro",
+}
+NOT_IN_ENGLISH = {
+    r"\b(?:tax|income|wage) retentions?\b|\bretention (?:tax|at source)\b|\bretained tax(?:es)?\b": "withholding",
+    r"\b(?:withhold|withholding) (?:until|period of documents)\b": "retain until",
+    r"\bfolios?\b": "number",
+    r"\b(?:audit trail|audit journal)\b": "audit log",
+    r"\b(?:couriers?|riders)\b": "driver",
+    r"\b(?:signed URL|magic link|presigned (?:URL|link))s?\b": "link",
+    r"\b(?:merchants?|vendors?)\b": "partner",
+    r"\binvoices? (?:number|series|key)\b": "document",
+}
+# The law's own names, and a column below the heading "Retención fiscal".
+LAWS_OWN = re.compile(r"retención (?:en la fuente|de honorarios)|>retención</th>")
+PAGES = [
+    path
+    for pattern in ("*.md", "*/README.md", "docs/**/*.md")
+    for path in env.BASE_DIR.glob(pattern)
+    if not {"var", ".venv"} & set(path.relative_to(env.BASE_DIR).parts)
+]
 
 
 def choices() -> Iterator[tuple[str, str]]:
@@ -58,6 +85,21 @@ def test_a_code_name_of_the_glossary_exists(name: str) -> None:
 @pytest.mark.parametrize("word", sorted({word for es, _, _ in ROWS for word in es.split(", ")} - {"—"}))
 def test_a_spanish_word_of_the_glossary_is_read_by_people(word: str) -> None:
     assert word.lower() in TEXTS
+
+
+def test_nobody_reads_a_word_that_the_glossary_gives_to_another() -> None:
+    read = LAWS_OWN.sub("", TEXTS)
+    assert {word: found for word in NOT_IN_SPANISH if (found := re.findall(rf".*?(?:{word})", read))} == {}
+
+
+def test_no_page_says_a_word_that_the_glossary_gives_to_another() -> None:
+    said = {
+        f"{path.relative_to(env.BASE_DIR)}: {found[0]}": instead
+        for path in PAGES
+        for word, instead in NOT_IN_ENGLISH.items()
+        for found in re.finditer(word, path.read_text(encoding="utf-8"), re.IGNORECASE)
+    }
+    assert said == {}
 
 
 def test_every_state_and_kind_is_in_the_glossary_as_people_read_it() -> None:
