@@ -28,6 +28,9 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e
 _SEALABLE = re.compile(r"[!-?A-~]*")  # printable ASCII without a blank and without `@`
 _SEPARATOR = "\x1f"
 _SEALABLE_ALL = re.compile(r"[!-?A-~\x1f]*")
+_MAIL = re.compile(r"[^\s@/:<>'\"]+@[^\s@/:<>'\"]+")
+_QUERY = re.compile(r"\?[^\s'\"<>]+")
+_SECRET_PATH = re.compile(r"/(l|v)/[^/\s'\"?<]+")
 # No id of the service runs on for so long without a separator; a token or a digest of one does.
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{40}")
 
@@ -101,6 +104,13 @@ def printable(*, value: str, length_max: int) -> str:
     if shows_secret(text=text):  # before the cut, which could leave most of a token
         text = _TOKEN.sub(REDACTED, _MARKED.sub(REDACTED, text))
     return text[:length_max]
+
+
+def impersonal(*, value: str, length_max: int) -> str:
+    """Return a text from outside as `printable` does, without addresses of mail, the tokens of links and queries."""
+    text = _MAIL.sub(REDACTED, value[: 8 * length_max])
+    text = _SECRET_PATH.sub(rf"/\1/{REDACTED}", _QUERY.sub(f"?{REDACTED}", text))
+    return printable(value=text, length_max=length_max)
 
 
 def _shows_marked(*, text: str) -> bool:

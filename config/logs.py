@@ -9,7 +9,6 @@ exception shows its type and where it was raised and not its message, and texts 
 import itertools
 import logging
 import pathlib
-import re
 import smtplib
 import sys
 import traceback
@@ -37,9 +36,6 @@ SILENT = ("django.request", "django.security", "django.server", "celery.app.trac
 RENAMED = {"request": "route", "code": "status", "duration_ms": "ms"}
 TEXT_LENGTH_MAX, TRACE_LENGTH_MAX, FRAMES_MAX, CHAIN_MAX = 300, 4000, 25, 4
 REDACTED = scrub.REDACTED
-_MAIL = re.compile(r"[^\s@/:<>'\"]+@[^\s@/:<>'\"]+")
-_QUERY = re.compile(r"\?[^\s'\"<>]+")
-_SECRET_PATH = re.compile(r"/(l|v)/[^/\s'\"?<]+")
 # Their messages come from a system and not from a person's data; of all others only the type is logged.
 _SYSTEM = (OSError, EOFError, OperationalError, InterfaceError)
 _SYSTEM_MODULES = ("redis.", "kombu.", "http.", "documents.operations.checks")
@@ -116,8 +112,7 @@ def line(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
 
 def clean(*, text: str, length_max: int = TEXT_LENGTH_MAX) -> str:
     """Return a text without secrets, addresses of mail, the tokens of links, queries and control characters."""
-    text = _SECRET_PATH.sub(rf"/\1/{REDACTED}", _QUERY.sub(f"?{REDACTED}", _MAIL.sub(REDACTED, text[: 8 * length_max])))
-    return scrub.printable(value=text, length_max=length_max)
+    return scrub.impersonal(value=text, length_max=length_max)
 
 
 def cause(*, error: BaseException) -> str:

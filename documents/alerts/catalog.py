@@ -4,10 +4,11 @@ A row's sentences are chosen by the value `cause` of the alert; "" is the one wi
 `channel` and the pages fill them in, in the reader's language.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 from documents import errors
-from documents.alerts import delivery_catalog, process_catalog
+from documents.alerts import delivery_catalog, meanwhile, process_catalog
 from documents.alerts.discrepancy_catalog import DISCREPANCIES, DiscrepancyRow
 from documents.alerts.owners import Owner
 from documents.alerts.rows import AlertRow
@@ -21,7 +22,7 @@ def _alone(es: str, en: str) -> Mapping[str, Words]:
     return {"": Words(es=es, en=en)}
 
 
-def _of_code(code: str, *, page: str, owner: Owner, meanwhile: Words | None = None) -> AlertRow:
+def _of_code(code: str, *, page: str, owner: Owner) -> AlertRow:
     """Return the alert of a code that doors answer with, too: its title, and what it is about."""
     row = errors.CODES[code]
     return AlertRow(
@@ -29,7 +30,6 @@ def _of_code(code: str, *, page: str, owner: Owner, meanwhile: Words | None = No
         page=page,
         owner=owner,
         sentences=_alone(f"{row.es}: {{what}}.", f"{row.en}: {{what}}."),
-        meanwhile=meanwhile,
     )
 
 
@@ -37,7 +37,8 @@ def _of_discrepancy(row: DiscrepancyRow) -> AlertRow:
     about = _alone(f"Discrepancia abierta: {row.title.es}.", f"Open discrepancy: {row.title.en}.")
     if row.by_day is not None:
         about = {"": row.by_day}
-    return AlertRow(severity=row.severity, page=row.page, owner=row.owner, sentences=about)
+    said = meanwhile.DISCREPANCY
+    return AlertRow(severity=row.severity, page=row.page, owner=row.owner, sentences=about, meanwhile=said)
 
 
 def _of_outage(row: dependencies.Dependency) -> AlertRow:
@@ -55,7 +56,10 @@ _EVENTS: Mapping[str, AlertRow] = {
         severity="",
         page="events.md",
         owner=Owner.FINANCE,
-        sentences=_alone("{type} {event} está retenido: {cause:title}.", "{type} {event} is held: {cause:title}."),
+        sentences=_alone(
+            "{type} {event}{whose:aside} está retenido: {cause:title}{named:aside}.",
+            "{type} {event}{whose:aside} is held: {cause:title}{named:aside}.",
+        ),
     ),
     "issuing_paused": AlertRow(
         severity="P1",
@@ -199,7 +203,6 @@ _CUSTODY: Mapping[str, AlertRow] = {
                 es="La bitácora no es la que se selló: {faults}.", en="The log is not what was sealed: {faults}."
             ),
         },
-        meanwhile=Words(es="Se sigue registrando todo", en="Everything is still recorded"),
     ),
     "sealing_delayed": AlertRow(
         severity="P2",
@@ -209,7 +212,6 @@ _CUSTODY: Mapping[str, AlertRow] = {
             "Una transacción abierta hace {age_s} s (pid {pid}, {role}) retrasa el sellado de la bitácora.",
             "A transaction open for {age_s} s (pid {pid}, {role}) delays the sealing of the log.",
         ),
-        meanwhile=Words(es="Se sigue registrando todo; se sella después", en="Everything is recorded and sealed later"),
     ),
     "sealing_stopped": AlertRow(
         severity="P1",
@@ -219,7 +221,6 @@ _CUSTODY: Mapping[str, AlertRow] = {
             "La bitácora no se sella: {count} eventos esperan, el más antiguo desde hace {age_s} s.",
             "The log is not being sealed: {count} events wait, the oldest for {age_s} s.",
         ),
-        meanwhile=Words(es="Se sigue registrando todo; se sella después", en="Everything is recorded and sealed later"),
     ),
     "series_range_low": AlertRow(
         severity="P2",
@@ -255,13 +256,17 @@ _CUSTODY: Mapping[str, AlertRow] = {
         },
     ),
 }
-ALERTS: Mapping[str, AlertRow] = {
+_ROWS: Mapping[str, AlertRow] = {
     **_EVENTS,
     **delivery_catalog.ALERTS,
     **process_catalog.ALERTS,
     **_CUSTODY,
     **{code: _of_discrepancy(row) for code, row in DISCREPANCIES.items()},
     **{f"dependency_{name}": _of_outage(row) for name, row in dependencies.DEPENDENCIES.items()},
+}
+ALERTS: Mapping[str, AlertRow] = {
+    code: dataclasses.replace(row, meanwhile=row.meanwhile or meanwhile.of_code(code=code))
+    for code, row in _ROWS.items()
 }
 # TABLE: code that is the cause of another alert, or only of a rule of Prometheus -> its page; else a held event's.
 _OTHER_PAGES = {

@@ -24,6 +24,8 @@ CONNECT_S, TOTAL_S = ROW.connect_s, ROW.total_s
 RETRY_AFTER_MAX_S = 3600.0
 LISTENING = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})  # to HEAD: a door that takes POST
 LANGUAGES = ("es", "en")  # of a message: Spanish first
+SUMMARY_LENGTH_MAX = 160
+ALERTS_PATH = "/admin/documents/alert/"  # written out, as `runbook_path`
 NOT_YET = "0001-01-01T00:00:00Z"  # how Alertmanager writes "has not ended"
 
 
@@ -50,6 +52,7 @@ class AlertMessage:
     runbook_url: str
     opened_at: datetime
     resolved_at: datetime | None
+    public_id: str = ""  # of its row; empty of one that could not be written yet
 
     @classmethod
     def of(
@@ -65,12 +68,25 @@ class AlertMessage:
             runbook_url=runbook_url(runbook=runbook),
             opened_at=opened_at,
             resolved_at=resolved_at,
+            public_id=incident.public_id if isinstance(incident, Alert) else "",
         )
 
     @property
     def status(self) -> str:
         """Either `firing` or `resolved`."""
         return "resolved" if self.resolved_at else "firing"
+
+    @property
+    def summary(self) -> str:
+        """Return what is wrong in one line, in Spanish: what a phone shows of it."""
+        said = " ".join(sentence(alert=self, language=LANGUAGES[0]).split())
+        return f"{self.code}: {said}"[:SUMMARY_LENGTH_MAX]
+
+    @property
+    def page_url(self) -> str:
+        """Return where the Document Center shows it, and takes that somebody has it."""
+        path = ALERTS_PATH + (f"{self.public_id}/" if self.public_id else "")
+        return settings.PUBLIC_URL + path
 
     def as_webhook(self) -> dict[str, object]:
         """Return Alertmanager's webhook body, version 4."""
@@ -83,7 +99,7 @@ class AlertMessage:
             "owner": row.owner if row else "",
         }
         annotations = {
-            "summary": self.code,
+            "summary": self.summary,
             "description": " / ".join(sentence(alert=self, language=language) for language in LANGUAGES),
             "fallback": " / ".join(
                 filter(None, (meanwhile(code=self.code, language=language) for language in LANGUAGES))
@@ -96,7 +112,7 @@ class AlertMessage:
             "annotations": annotations,
             "startsAt": self.opened_at.isoformat(),
             "endsAt": self.resolved_at.isoformat() if self.resolved_at else NOT_YET,
-            "generatorURL": settings.PUBLIC_URL,
+            "generatorURL": self.page_url,
             "fingerprint": self.dedup_key,
         }
         return {
@@ -121,6 +137,7 @@ class AlertMessage:
             f"{self.severity} {self.code}: {state}\n\n{said}\n\n"
             f"Mientras tanto / Meanwhile: {fallback or '-'}\nObjeto / Object: {self.object_id or '-'}\n"
             f"Desde / Since: {self.opened_at.isoformat(timespec='seconds')}\nGuía / Runbook: {self.runbook_url}\n"
+            f"Alerta / Alert: {self.page_url}\n"
         )
 
 
@@ -195,7 +212,7 @@ def listens(*, url: str, refused: bool) -> bool:
 
 
 def _mail(*, address: str, message: AlertMessage) -> None:
-    subject = f"[billing-docs] {message.severity} {message.code} {message.status}"
+    subject = f"[billing-docs] {message.severity} {message.status} {message.summary}"
     # Sent twice, it is the same mail: a crash between sending and noting it must not look like two incidents.
     incident = hashlib.sha256(
         f"{message.dedup_key} {message.opened_at.isoformat()} {message.status}".encode()

@@ -6,7 +6,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from audit import log
 from documents import errors
-from documents.alerts import direct, incidents
+from documents.alerts import causes, direct, incidents
 from documents.resilience import dependencies
 
 WITHOUT_ROWS = "dependency:postgresql"  # all processes notice it, and one may have told it without a row
@@ -21,7 +21,7 @@ class DependencyIncidents:
         open_alert_or_send(
             code=f"dependency_{row.name}",
             dedup_key=f"dependency:{row.name}",
-            values={"error": f"{type(cause).__name__}: {cause}"},
+            values={"error": causes.of_error(error=cause)},
             object_id=row.name,
         )
 

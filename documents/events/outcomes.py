@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from audit import log
 from audit.actions import Action
 from documents import errors, locks, metrics
-from documents.alerts import incidents
+from documents.alerts import causes, incidents
 from documents.emission import document_keys, valve
 from documents.events import envelope
 from documents.models import Dismissal, DismissalState, Document, Event, EventStatus, Kind, Wait
@@ -142,10 +142,11 @@ def hold(*, event: Event, problem: errors.Problem, awaits: Sequence[str] = (), a
     if paused:  # the issuer's own P1 says it once; what was said of this event is so no more
         incidents.resolve_alert(dedup_key=f"event:{event.public_id}")
     elif not still_dismissed:
+        about = causes.of_held(issuer=event.issuer_slug, country=event.country_code, faults=faults)
         incidents.open_alert(
             code=DEFECT if problem.code == DEFECT else "event_held",
             dedup_key=f"event:{event.public_id}",
-            values={"type": event.type, "event": event.event_id, "cause": problem.code, "what": event.event_id},
+            values={"type": event.type, "event": event.event_id, "cause": problem.code, "what": event.event_id} | about,
             object_id=event.public_id,
             quiet_s=AWAITED_QUIET_S if awaits else 0.0,
         )

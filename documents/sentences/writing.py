@@ -15,7 +15,7 @@ from documents.countries.sources import Words
 from documents.sentences import diagnoses, faults
 
 NAMED_MAX = 2  # of a list of names; the others are counted
-MISSING = "—"
+MISSING, ASIDE = "—", "aside"
 TABLE: Mapping[str, Words] = {**faults.TABLE, **diagnoses.TABLE}
 
 
@@ -115,7 +115,9 @@ class _Filled(string.Formatter):
 
     def format_field(self, value: object, format_spec: str) -> str:
         """Write a value in its form."""
-        return MISSING if value == MISSING else FORMS[format_spec](value, self)
+        if value == MISSING:
+            return "" if format_spec == ASIDE else MISSING
+        return FORMS[format_spec](value, self)
 
     @property
     def locale(self) -> str:
@@ -162,6 +164,11 @@ def _all(value: object, filled: _Filled) -> str:
     return _joined(value, filled, last={"es": " y ", "en": " and "})
 
 
+def _aside(value: object, filled: _Filled) -> str:
+    """Write names in brackets, and nothing where there are none."""
+    return f" ({_plain(value, filled)})" if value else ""
+
+
 def _either(value: object, filled: _Filled) -> str:
     """Name the few that it may be, and how many more there are (those counted in `more` among them)."""
     return _joined(value, filled, last={"es": " o ", "en": " or "})
@@ -193,4 +200,5 @@ FORMS: Mapping[str, Callable[[object, _Filled], str]] = {
     "gap": _gap,
     "all": _all,
     "either": _either,
+    ASIDE: _aside,
 }

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from email.header import decode_header, make_header
 from typing import Any
 
 import pytest
@@ -192,7 +193,11 @@ def test_a_mailbox_is_told_with_one_message_id_per_incident_and_state(settings: 
     first, second = (email.message_from_bytes(one.message().as_bytes()) for one in mail.outbox)
     assert first["Message-ID"] == second["Message-ID"]
     assert first["To"] == "guardia+docs@aventide.example"
-    assert first["Subject"] == "[billing-docs] P2 dependency_mail firing"
+    subject = str(make_header(decode_header(first["Subject"])))
+    assert subject.startswith("[billing-docs] P2 firing dependency_mail: ")
+    assert f"{settings.PUBLIC_URL}/admin/documents/alert/{alert.public_id}/" in str(
+        first.get_payload(decode=True), "utf-8"
+    )
 
 
 @pytest.mark.django_db
