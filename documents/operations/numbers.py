@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import F, Q
 from django.utils import timezone
 
 from audit import log
@@ -22,7 +21,7 @@ from documents import errors
 from documents.alerts import incidents
 from documents.emission import numbering
 from documents.events import waiting
-from documents.models import Alert, Event, Series
+from documents.models import Alert, Event, Kind, Series
 
 Values = Mapping[str, errors.Value]
 AFRESH_EVERY_S, AFRESH_SHARE = 30.0, 0.01  # all numbers are counted at most so often, and for so much of the time
@@ -172,16 +171,26 @@ def _retry_held(*, now: dt.datetime) -> None:
     for pk, faults in held.values_list("pk", "errors"):
         for missed in (fault["values"] for fault in faults if fault["code"] in waiting.SERIES_CODES):
             wanted.setdefault(f"{missed['issuer']}-{missed['kind']}-{now.year}", []).append(pk)
-    gives = Q(
-        Q(last=None) | Q(next__lte=F("last")),
-        Q(valid_from=None) | Q(valid_from__lte=now.date()),
-        Q(valid_until=None) | Q(valid_until__gte=now.date()),
-    )
-    used_up = set(Series.objects.filter(~gives, code__in=wanted).values_list("code", flat=True))
+    used_up = _used_up(now=now)
     ready = [pk for code, keys in wanted.items() if code not in used_up for pk in keys]
     if ready:
         with transaction.atomic():
             waiting.retry(held=Event.objects.filter(pk__in=ready), now=now)
+
+
+def _used_up(*, now: dt.datetime) -> set[str]:
+    """Return the series of this year that give no number today, by their first parts: the last part begun is asked."""
+    today, last_begun = now.date(), dict[str, Series | None]()
+    for row in Series.objects.filter(year=now.year).select_related("issuer").defer("issuer__logo").order_by("part"):
+        code = numbering.series_code(issuer=row.issuer, kind=Kind(row.kind), year=row.year)
+        begun = (row.valid_from or today) <= today
+        last_begun[code] = row if begun else last_begun.get(code)
+    return {code for code, row in last_begun.items() if row is None or not _gives(row=row, today=today)}
+
+
+def _gives(*, row: Series, today: dt.date) -> bool:
+    """Return whether a series that has begun gives a number."""
+    return (row.last is None or row.next <= row.last) and (row.valid_until or today) >= today
 
 
 def _tell(*, wrong: dict[str, Values]) -> None:

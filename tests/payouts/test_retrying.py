@@ -222,3 +222,26 @@ def test_a_series_that_gives_numbers_again_has_its_events_issued(monkeypatch: py
     _work()
     held.refresh_from_db()
     assert held.status == EventStatus.PROCESSED
+
+
+def test_a_series_that_was_opened_from_a_later_day_has_the_events_issued_that_waited_once_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(numbers, "_last", {})
+    now = timezone.now()
+    assert telling.tell(making.order("ord_1"), now=now).body["status"] == "processed"
+    series = Series.objects.filter(kind="ORDER_FINAL_STATEMENT", year=now.year)
+    with force.by_force():
+        series.update(last=F("next") - 1)
+    assert telling.tell(making.order("ord_2"), now=now).body["code"] == "series_exhausted"
+    first, last = series.get(), f"{now.year}-12-31"
+    reason = ["--from", last, "--reason", "Nueva autorización"]
+    call_command("open_series", first.issuer.slug, "OFS", *reason)
+    _work()
+    for day, status in ((last, EventStatus.HELD), (f"{now:%Y-%m-%d}", EventStatus.PROCESSED)):
+        with force.by_force():
+            series.filter(part=2).update(valid_from=day)
+        numbers.look()
+        _work()
+        assert Event.objects.get(subject="order:ord_2").status == status
+    assert Document.objects.get(subject="order:ord_2").number.startswith(f"{first.issuer.code}-OFS2-{now.year}-")
