@@ -9,6 +9,7 @@ import smtplib
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -27,19 +28,30 @@ def hand_over(*, message: EmailMessage, connect_s: float, total_s: float) -> Non
     """
     over_smtp = settings.EMAIL_BACKEND == DJANGO_SMTP
     connection: Any = Smtp(timeout=connect_s) if over_smtp else mail.get_connection(timeout=connect_s)
-    _deadline.ends = time.monotonic() + total_s
-    try:
-        connection.open()
-        open_socket = getattr(getattr(connection, "connection", None), "sock", None)
-        if open_socket is not None:
-            open_socket.settimeout(total_s)
-        connection.send_messages([message])
-    finally:
-        # The message has been accepted or refused by now. An error while closing changes nothing, and must not make it
-        # go out a second time.
-        with contextlib.suppress(OSError, smtplib.SMTPException):
-            connection.close()
-        _deadline.end()
+    with _deadline.within(total_s=total_s):
+        try:
+            connection.open()
+            open_socket = getattr(getattr(connection, "connection", None), "sock", None)
+            if open_socket is not None:
+                open_socket.settimeout(total_s)
+            connection.send_messages([message])
+        finally:
+            # The message has been accepted or refused by now. An error while closing changes nothing, and must not make
+            # it go out a second time.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                connection.close()
+
+
+def greet(*, total_s: float) -> None:
+    """Ask the server of `MAIL_URL` whether it speaks: its greeting, and what it can do. Nothing is sent.
+
+    :raises OSError: no answer, or not in time.
+    :raises smtplib.SMTPException: an answer that is no greeting.
+    """
+    speak = Smtp().connection_class
+    host, port = str(settings.EMAIL_HOST), int(settings.EMAIL_PORT)
+    with _deadline.within(total_s=total_s), speak(host, port, timeout=total_s) as client:
+        client.ehlo_or_helo_if_needed()
 
 
 class _Deadline(threading.local):
@@ -59,13 +71,18 @@ class _Deadline(threading.local):
         timer.start()
         self.watched.append((connection, timer))
 
-    def end(self) -> None:
-        """Watch nothing any more."""
-        self.ends = math.inf
-        while self.watched:
-            connection, timer = self.watched.pop()
-            timer.cancel()
-            connection.close()
+    @contextlib.contextmanager
+    def within(self, *, total_s: float) -> Iterator[None]:
+        """Watch the connections that this thread opens meanwhile."""
+        self.ends = time.monotonic() + total_s
+        try:
+            yield
+        finally:
+            self.ends = math.inf
+            while self.watched:
+                connection, timer = self.watched.pop()
+                timer.cancel()
+                connection.close()
 
 
 _deadline = _Deadline()

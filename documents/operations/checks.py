@@ -2,13 +2,11 @@
 
 import contextlib
 import pathlib
-import smtplib
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
@@ -16,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from django.utils import timezone
 
 from audit import inspection
-from documents import errors
+from documents import errors, outside_smtp
 from documents.models import ProbeExtent
 from documents.resilience import clock
 from documents.vault import probes, store
@@ -63,17 +61,23 @@ def _vault() -> str:
 def _redis() -> str:
     timeouts = {"socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S, "retry": None}
     client: Any = redis.Redis.from_url(settings.REDIS_URL, **timeouts)
+    # Each byte has a time limit of its own, which a server that answers a byte at a time never meets.
+    timer = threading.Timer(SOCKET_S, client.connection_pool.disconnect)
+    timer.daemon = True
+    timer.start()
     with contextlib.closing(client):
-        client.ping()
+        try:
+            client.ping()
+        except ValueError as closed:  # while it was read
+            raise TimeoutError from closed
+        finally:
+            timer.cancel()
     return ""
 
 
 def _mail() -> str:
-    parts = urlsplit(settings.MAIL_URL)
     if settings.EMAIL_HOST:
-        speak = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-        with speak(str(settings.EMAIL_HOST), int(settings.EMAIL_PORT), timeout=SOCKET_S) as client:
-            client.ehlo_or_helo_if_needed()
+        outside_smtp.greet(total_s=SOCKET_S)
     else:
         pathlib.Path(str(settings.EMAIL_FILE_PATH)).mkdir(parents=True, exist_ok=True)
     return ""

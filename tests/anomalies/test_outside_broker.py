@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery
-from redis import Redis
+from pytest_django import Settings
+from redis import Redis, RedisError
 
 from config import celery
 from config.embedded import servers
 from documents.alerts import channel
 from documents.models import Alert
+from documents.operations import checks
 from documents.resilience import breaker, calls, dependencies, publisher, queue
 from documents.task_names import TaskName
 from tests.services import misbehaving
@@ -179,3 +181,19 @@ def test_a_broker_that_stands_still_in_the_middle_delays_nobody(
     assert own_publisher.drain(timeout_s=15)
     valkey.resume()
     assert calls.BREAKERS["redis"].state == "open"
+
+
+def test_a_health_check_lets_go_of_a_dripping_broker_when_its_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    def drip(number: int, peer: socket.socket) -> None:
+        peer.sendall(b"+")  # a line that has no end
+        server.drip(number, peer)
+
+    monkeypatch.setattr(checks, "SOCKET_S", 0.5)
+    with misbehaving.BadServer(behave=drip) as server:
+        settings.REDIS_URL = f"redis://127.0.0.1:{server.port}/0"
+        started = time.monotonic()
+        with pytest.raises((OSError, RedisError)):
+            checks.CHECKS["redis"]()
+        assert time.monotonic() - started < 1.0

@@ -147,6 +147,22 @@ def test_a_dripping_mail_server_is_found_out_by_the_health_check_in_time(server:
     assert time.monotonic() - started < 1.5
 
 
+@pytest.mark.parametrize("greets", [True, False])
+def test_a_health_check_lets_go_of_a_dripping_mail_server_when_its_time_is_over(
+    server: misbehaving.BadServer, greets: bool
+) -> None:
+    def drip(number: int, peer: socket.socket) -> None:
+        if greets:
+            peer.sendall(b"220 mail ready\r\n")
+        server.drip(number, peer)
+
+    server.behave = drip
+    started = time.monotonic()
+    with pytest.raises((OSError, smtplib.SMTPException)):
+        checks.CHECKS["mail"]()
+    assert time.monotonic() - started < 2 * TIMEOUT_S
+
+
 def test_mail_leaves_again_after_a_recovery_and_the_alert_resolves(smtp: mailbox.Mailbox, settings: Settings) -> None:
     well = smtp.port
     with misbehaving.nobody_listens() as port:

@@ -33,7 +33,7 @@ OPENS = {
     "config/celery.py": {"redis"},  # the broker
     "documents/resilience/publisher.py": {"redis"},
     "documents/alerts/direct.py": {"redis"},
-    "documents/operations/checks.py": {"redis", "mail"},
+    "documents/operations/checks.py": {"redis"},
     "documents/rendering/pool.py": {"renderer"},
 }
 STRANGE = re.compile(
