@@ -32,20 +32,24 @@ _LAST = (
     " JOIN audit_event AS event ON event.id = place.event_id ORDER BY place.index DESC LIMIT 1) AS last ON true"
 )
 _HOLDING_UP = (
-    "SELECT pid, usename, application_name, extract(epoch FROM clock_timestamp() - xact_start) FROM pg_stat_activity"
-    " WHERE backend_xid IS NOT NULL AND xact_start IS NOT NULL"
-    " ORDER BY backend_xid::text::bigint LIMIT 1"
+    "SELECT pid, usename, application_name, extract(epoch FROM clock_timestamp() - xact_start)"
+    " FROM pg_locks JOIN pg_stat_activity USING (pid)"  # since when others write is hidden, that they do is not
+    " WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted AND pid <> pg_backend_pid()"
+    " ORDER BY transactionid::text::bigint LIMIT 1"
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HoldUp:
-    """The open transaction that has written longest: `pid` of its session, whose it is, its age in seconds."""
+    """The open transaction that has written longest: `pid` of its session, whose it is, its age in seconds.
+
+    The age is None where PostgreSQL does not show it: of a transaction of another role.
+    """
 
     pid: int
     role: str
     application: str
-    age_s: float
+    age_s: float | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,14 +89,16 @@ def seal(*, limit: int = BATCH) -> int:
 def holding_up() -> HoldUp | None:
     """Return the open transaction, of any database of the server, for which all after it waits, if one has written.
 
-    The runtime role sees its own sessions whole, and of others that they are there.
+    The runtime role sees its own sessions whole, and of others that they are there and have written.
     """
     with connection.cursor() as cursor:
         cursor.execute(_HOLDING_UP)
         row = cursor.fetchone()
     if row is None:
         return None
-    return HoldUp(pid=row[0], role=row[1] or "", application=row[2] or "", age_s=float(row[3]))
+    return HoldUp(
+        pid=row[0], role=row[1] or "", application=row[2] or "", age_s=None if row[3] is None else float(row[3])
+    )
 
 
 _noted: set[str] = set()  # what this process has seen to be on record of its keys

@@ -34,7 +34,9 @@ def _of_code(code: str, *, page: str, owner: Owner) -> AlertRow:
 
 
 def _of_discrepancy(row: DiscrepancyRow) -> AlertRow:
-    about = _alone(f"Discrepancia abierta: {row.title.es}.", f"Open discrepancy: {row.title.en}.")
+    about = _alone(
+        f"Discrepancia abierta: {row.title.es}{{named:aside}}.", f"Open discrepancy: {row.title.en}{{named:aside}}."
+    )
     if row.by_day is not None:
         about = {"": row.by_day}
     said = meanwhile.DISCREPANCY
@@ -125,9 +127,6 @@ _EVENTS: Mapping[str, AlertRow] = {
                 en="The route {route} answered {status} without {action} on record about its load; nothing left.",
             ),
         },
-        meanwhile=Words(
-            es="Nada sale por esa ruta: quien pide recibe un error", en="Nothing leaves by it: who asks gets an error"
-        ),
         ends_by_hand=True,
     ),
     "cross_owner_read": AlertRow(

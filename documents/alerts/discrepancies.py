@@ -138,7 +138,10 @@ def _announce(*, row: Discrepancy) -> None:
     if _is_by_day(row=row):
         _list_day(row=row)
     else:
-        incidents.open_alert(code=row.code, dedup_key=alert_key(row=row), object_id=row.public_id)
+        named = [row.document.number] if row.document else [row.event.event_id] if row.event else []
+        incidents.open_alert(
+            code=row.code, dedup_key=alert_key(row=row), values={"named": named}, object_id=row.public_id
+        )
 
 
 def _list_day(*, row: Discrepancy) -> None:

@@ -38,6 +38,10 @@ TABLE: Mapping[str, Words] = MappingProxyType(
             es="Quien ya entró sigue dentro; los enlaces y el panel no cambian",
             en="Who is signed in stays so; links and the panel are as ever",
         ),
+        "access_rule_broken": Words(
+            es="Nada sale por esa ruta: quien pide recibe un error",
+            en="Nothing leaves by it: who asks gets an error",
+        ),
         "cross_owner_read": Words(
             es="No salió nada; los demás documentos se entregan como siempre",
             en="Nothing left; all other documents are handed out as ever",

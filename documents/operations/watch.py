@@ -122,8 +122,10 @@ def _warn_of_unsealed() -> None:
     count, age_s = tree.unsealed()
     held = sealing.holding_up() if age_s > SEAL_LATE_S else None
     seen: dict[str, dict[str, errors.Value]] = {}
-    if held is not None and held.age_s > SEAL_LATE_S:
-        seen["sealing_delayed"] = {"pid": held.pid, "role": held.role, "age_s": round(held.age_s)}
+    # It has been open for at least as long as what waits for it, which is all that is known of another role's.
+    open_s = age_s if held is None or held.age_s is None else held.age_s
+    if held is not None and open_s > SEAL_LATE_S:
+        seen["sealing_delayed"] = {"pid": held.pid, "role": held.role, "age_s": round(open_s)}
     head = tree.head()
     last = timezone.now() - timedelta(seconds=SEAL_STOPPED_S)
     if age_s > SEAL_STOPPED_S and (head is None or head.at <= last):  # else another process is at it

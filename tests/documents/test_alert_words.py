@@ -98,3 +98,14 @@ def test_an_alert_leads_to_its_page_in_the_document_center_and_one_without_a_row
         resolved_at=None,
     )
     assert unwritten.page_url.endswith(reverse("admin:documents_alert_changelist"))
+
+
+@pytest.mark.django_db
+def test_a_discrepancy_names_the_document_that_it_is_about() -> None:
+    telling.issuers()
+    telling.tell(making.order("ord_1"))
+    number = telling.document("ORDER_FINAL_STATEMENT:order:ord_1:beneficiary").number
+    other = {**making.order("ord_1", lines=[making.line("99.00")]), "id": "evt_other"}
+    telling.tell(other)
+    (message,) = messages()
+    assert message.summary == f"divergent_repeat: Discrepancia abierta: Repetido con otros datos ({number})."
