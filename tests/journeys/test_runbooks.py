@@ -1,8 +1,9 @@
-"""Eight alerts, each provoked and then ended by what its runbook says: the commands and buttons are read from the page."""
+"""Ten alerts, each provoked and then ended by what its runbook says: the commands and buttons are read from the page."""
 
 import dataclasses
 import datetime as dt
 import io
+import json
 import pathlib
 import re
 import shlex
@@ -22,10 +23,11 @@ from config import env
 from config.embedded import services
 from documents import errors
 from documents.access import attempts
+from documents.alerts import channel as channel_words
 from documents.alerts import incidents, sending
 from documents.custody import quarantine
 from documents.emission import valve
-from documents.events import backlog
+from documents.events import backlog, intake, waiting
 from documents.models import Alert, Document, Event, Issuer, Series
 from documents.operations import numbers, runbooks, watch
 from documents.resilience import breaker, calls, dependencies
@@ -76,6 +78,12 @@ def opened(code: str) -> Alert:
 def ends(alert: Alert) -> bool:
     alert.refresh_from_db()
     return alert.resolved_at is not None
+
+
+def resume() -> None:
+    """Run what is due again, as the worker does."""
+    for event_id in waiting.due(now=timezone.now(), limit=10):
+        intake.resume(event_id=event_id, now=timezone.now())
 
 
 def the_series(count: int) -> Series:
@@ -153,6 +161,41 @@ def test_an_event_that_nothing_will_supersede_is_closed_by_the_button_of_its_run
     assert "Volver a intentar" in shown
     assert browser.post(f"{home}event/{event.public_id}/dismiss/", {"reason": REASON}).status_code == 302
     assert ends(alert)
+
+
+def test_an_unknown_issuer_is_added_by_the_command_of_its_runbook_and_its_event_is_issued(
+    tmp_path: pathlib.Path,
+) -> None:
+    telling.issuers()
+    event = {**making.order("ord_1"), "issuer": "aventide-nueva"}
+    assert telling.tell(event).body["code"] == "issuer_unknown"
+    alert, file = opened("event_held"), tmp_path / "issuers.json"
+    assert "aventide-nueva" in channel_words.sentence(alert=alert, language="es")
+    samples = json.loads((env.BASE_DIR / "config" / "samples" / "issuers.json").read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**samples[0], "slug": "aventide-nueva", "code": "NUE"}), encoding="utf-8")
+    assert "added" in run(alert, "add_issuer", FILE=str(file))
+    resume()
+    assert Document.objects.get().issuer.slug == "aventide-nueva"
+    assert ends(alert)
+
+
+def test_a_range_that_is_used_up_is_followed_by_another_series_as_its_runbook_says() -> None:
+    telling.issuers()
+    now = timezone.now()
+    telling.tell(making.order("ord_1"), now=now)
+    series = Series.objects.get(kind="ORDER_FINAL_STATEMENT", year=now.year)
+    with force.by_force():
+        Series.objects.filter(pk=series.pk).update(last=F("next") - 1)
+    assert telling.tell(making.order("ord_2"), now=now).body["code"] == "series_exhausted"
+    numbers.look()
+    held, low = opened("event_held"), opened("series_range_low")
+    assert (held.severity, "`open_series`" in page_of(low)) == ("P1", True)
+    typed = {"SLUG KIND": f"{series.issuer.slug} OFS", "--first N --last N": "--first 1 --last 900"}
+    run(low, "open_series", **typed, DAY=f"{now:%Y-%m-%d}")
+    resume()
+    numbers.look()
+    assert (ends(held), ends(low)) == (True, True)
+    assert Document.objects.get(subject="order:ord_2").series != series
 
 
 def test_a_guard_of_the_log_that_was_switched_off_is_mended_by_the_commands_of_its_runbook(
