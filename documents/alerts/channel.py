@@ -131,12 +131,14 @@ class AlertMessage:
     def as_text(self) -> str:
         """Return the mail's body, Spanish first."""
         state = "RESUELTA / RESOLVED" if self.resolved_at else "ABIERTA / OPEN"
+        ended = f"Hasta / Until: {self.resolved_at.isoformat(timespec='seconds')}\n" if self.resolved_at else ""
         said = "\n".join(sentence(alert=self, language=language) for language in LANGUAGES)
         fallback = " / ".join(filter(None, (meanwhile(code=self.code, language=language) for language in LANGUAGES)))
         return (
             f"{self.severity} {self.code}: {state}\n\n{said}\n\n"
             f"Mientras tanto / Meanwhile: {fallback or '-'}\nObjeto / Object: {self.object_id or '-'}\n"
-            f"Desde / Since: {self.opened_at.isoformat(timespec='seconds')}\nGuía / Runbook: {self.runbook_url}\n"
+            f"Desde / Since: {self.opened_at.isoformat(timespec='seconds')}\n{ended}"
+            f"Guía / Runbook: {self.runbook_url}\n"
             f"Alerta / Alert: {self.page_url}\n"
         )
 

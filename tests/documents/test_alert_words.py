@@ -1,5 +1,6 @@
 """What an alert says at night: what is wrong, whom it concerns, where to look; and nothing about a person."""
 
+import dataclasses
 import smtplib
 from typing import Any
 
@@ -98,6 +99,16 @@ def test_an_alert_leads_to_its_page_in_the_document_center_and_one_without_a_row
         resolved_at=None,
     )
     assert unwritten.page_url.endswith(reverse("admin:documents_alert_changelist"))
+
+
+@pytest.mark.django_db
+def test_the_mail_of_an_end_says_since_when_and_until_when_it_was() -> None:
+    outages.LISTENER.outage_began(row=dependencies.DEPENDENCIES["redis"], cause=OSError("refused"))
+    (message,) = messages()
+    assert "Hasta / Until" not in message.as_text()
+    ended = dataclasses.replace(message, resolved_at=timezone.now())
+    assert f"Hasta / Until: {ended.resolved_at:%Y-%m-%dT%H:%M:%S}+00:00" in ended.as_text()
+    assert "Desde / Since: " in ended.as_text()
 
 
 @pytest.mark.django_db
