@@ -38,7 +38,7 @@ DOORS: Mapping[Door, str] = {
     Door.WEB: "a session of the panel: a code of six digits by mail",
     Door.LINK: "the token in the address, and the answer to a question where the document needs one",
     Door.ADMIN: "a session with a second factor: password, then an app's code, a security key or a recovery code",
-    Door.WEBHOOK: "the signature of the raw body by the service's secret, not older than five minutes",
+    Door.WEBHOOK: "the signature of id, time and raw body by the service's secret, at most five minutes off",
     Door.PUBLIC: "nothing, or `METRICS_TOKEN` for `/metrics` and the long `/readyz`: no personal data is there",
 }
 # What the tables do not say, in words.
