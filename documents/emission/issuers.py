@@ -4,13 +4,16 @@ A document's content says the name and the address that it prints. Its mark is n
 when the document was issued, so that the same document is the same bytes however late it is drawn again.
 """
 
+import contextlib
 import copy
 import datetime as dt
 import io
 import json
+import threading
+from collections.abc import Iterator
 
 from django.db import transaction
-from PIL import Image
+from PIL import Image, ImageFile
 
 from audit import log
 from audit.actions import Action
@@ -21,6 +24,7 @@ LOGO_BYTES_MAX, TEXT_LENGTH_MAX = 200_000, 500
 LOGO_PIXELS_MAX = 4_000_000  # a few bytes of PNG unpack into gigabytes, in every rendering of the issuer's documents
 # A change counts from a little later: nothing that is issued after that has been drawn before the change committed.
 SETTLES = dt.timedelta(seconds=5)
+_pillow = threading.Lock()  # its settings are of the whole process
 
 
 def change(
@@ -100,13 +104,25 @@ def checked_logo(*, body: bytes) -> bytes:
     if len(body) > LOGO_BYTES_MAX or width * height > LOGO_PIXELS_MAX:
         raise wrong
     try:
-        with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
-            image.verify()
-        with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
-            image.load()  # `verify` unpacks nothing
+        with _to_the_end():
+            with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
+                image.verify()
+            with Image.open(io.BytesIO(body), formats=["PNG"]) as image:
+                image.load()  # `verify` unpacks nothing
     except (OSError, SyntaxError, ValueError) as error:
         raise wrong from error
     return body
+
+
+@contextlib.contextmanager
+def _to_the_end() -> Iterator[None]:
+    """Have Pillow refuse what is cut off: WeasyPrint, once loaded, lets it pass in the whole process."""
+    with _pillow:
+        before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _plain(value: object) -> object:

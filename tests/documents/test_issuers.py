@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
-from PIL import Image
+from PIL import Image, ImageFile
 
 from audit.models import Event as AuditEvent
 from config import env
@@ -172,7 +172,11 @@ def a_png(*, width: int, height: int, pixels: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def test_a_mark_that_would_be_drawn_wrong_or_at_the_cost_of_every_document_is_refused() -> None:
+@pytest.mark.parametrize("lenient", [False, True], ids=["alone", "after the rendering engine was loaded"])
+def test_a_mark_that_would_be_drawn_wrong_or_at_the_cost_of_every_document_is_refused(
+    monkeypatch: pytest.MonkeyPatch, lenient: bool
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)
     jpeg = io.BytesIO()
     Image.new("RGB", (9, 9)).save(jpeg, "JPEG")
     large = zlib.compress(b"\0" * (1 + 13000 // 8) * 13000, 9)
@@ -187,6 +191,7 @@ def test_a_mark_that_would_be_drawn_wrong_or_at_the_cost_of_every_document_is_re
         with pytest.raises(ValueError, match="whole PNG"):
             issuers.checked_logo(body=body)
     assert issuers.checked_logo(body=png("navy")) == png("navy")
+    assert lenient is ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_another_logo_of_a_company_that_is_there_is_refused_by_add_issuer_and_its_own_is_not(
